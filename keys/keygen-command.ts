@@ -55,16 +55,16 @@ Types:
   the other (docs/keys.md).
 
 Examples:
-  dbsync-keygen                              private.pem and public.pem in this folder
+  dbsync-keygen                              private.pem and public.pem here
   dbsync-keygen --out keys --name web        keys/web-private.pem, …-public.pem
-  dbsync-keygen --name root                  root-private.pem, for an administrator
+  dbsync-keygen --name root                  root-private.pem, …-public.pem
   dbsync-keygen --bits 4096 --force          replaces the pair in this folder
   dbsync-keygen --type ed25519               an Ed25519 pair
   dbsync-keygen --passphrase-file pass.txt   encrypts private.pem
   dbsync-keygen --certificate --san db1.example.org,10.0.0.1
-                                             tls-key.pem and tls-cert.pem in this folder
+                                             tls-key.pem and tls-cert.pem here
   dbsync-keygen --cluster-secret cluster.secret
-                                             the secret with which daemons authenticate to each other
+                                             the secret that the daemons share
 
 Exit codes:
   0  the files are written

@@ -18,7 +18,7 @@ const HINTS: readonly Hint[] = [
   [/NOPERM .*\bkey/i, `this key does not belong to an administrator: ${START}`],
   [/unknown-key/, `the daemons do not know this key: ${START}`],
   [
-    /needs version 2|speaks version 1|RSA keys only/,
+    /requires version 2|speaks (only )?version 1|only RSA keys/,
     "KEY commands need version 2 of the protocol: update the daemons, and start them with keys",
   ],
   [/unknown command .*KEY/i, "that daemon's version has no KEY commands: update it"],

@@ -25,7 +25,7 @@ const HINTS: readonly Hint[] = [
   [/NOPERM/, `this key has no permission for that: ${ADMINISTRATOR}`],
   [/unknown-key/, `the daemons do not know this key: ${ADMINISTRATOR}`],
   [
-    /needs version 2|speaks version 1|RSA keys only/,
+    /requires version 2|speaks (only )?version 1|only RSA keys/,
     "TIMELINE commands need version 2 of the protocol: update the daemons, and start them with keys",
   ],
 ];

@@ -41,9 +41,9 @@ const FOLDERS: readonly Case[] = [
   ["dead-letters list", 2, /--data is missing/],
   ["log verify --data empty --sign-key broken.pem", 4, /no timeline in it/],
   ["log verify --data empty", 2, /the keys are missing/],
-  ["log verify --backup made.dbsync --sign-key broken.pem", 3, /broken\.pem holds no PEM block/],
+  ["log verify --backup made.dbsync --sign-key broken.pem", 3, /broken\.pem contains no PEM block/],
   ["restore made.dbsync --data new --config nope", 3, /nope does not exist/],
-  ["restore made.dbsync --only a --sign-key broken.pem", 3, /broken\.pem holds no PEM block/],
+  ["restore made.dbsync --only a --sign-key broken.pem", 3, /broken\.pem contains no PEM block/],
   ["restore made.dbsync --only a", 2, /the keys are missing/],
   ["restore made.dbsync --data new", 1, /made\.dbsync/],
   [

@@ -275,7 +275,7 @@ describe("dbsync repl", () => {
     });
     assert.deepEqual([code, stdout], [2, "OK\n"]);
     assert.deepEqual(server.commands, ["SET a b"]);
-    assert.match(stderr, /argument 2 holds a blank[\s\S]*version 1 carries text only/);
+    assert.match(stderr, /argument 2 contains a space[\s\S]*version 1 supports only text/);
   });
 });
 
@@ -303,7 +303,7 @@ describe("dbsync doctor", () => {
     assert.equal(code, 1);
     assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "FAIL", "OK", "FAIL", "Firs", ""]);
     assert.match(stdout, /\nFirst fix: 127\.0\.0\.1:\d+: is dbsyncd running there\?\n$/);
-    assert.match(stdout, /no-reason: .*wrong key/);
+    assert.match(stdout, /no-reason: .*a wrong or missing key/);
   });
 
   test("explains possible causes of a refusal, with a key and without", async () => {
@@ -320,7 +320,7 @@ describe("dbsync doctor", () => {
     assert.equal(code, 1);
     assert.match(
       stdout,
-      /FAIL {2}.*speaks version 1 only, has no room, or somebody hides version 2 from you\n/,
+      /FAIL {2}.*speaks only version 1, is at its connection limit, or an attacker hides version 2\n/,
     );
     assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "OK", "FAIL", "Firs", ""], "reported once");
     assert.match(stdout, /resolved, reached\n/, "without a version");

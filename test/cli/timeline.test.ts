@@ -275,7 +275,7 @@ describe("a disconnected daemon and its folder", () => {
       const { code, stdout } = await plain.run(["status", "-s", lonely, "-k", "root.pem"]);
       return (
         code === 1 &&
-        /it does not reach its member 127\.0\.0\.1:\d+.*; start the daemon at 127\.0\.0\.1:\d+/.test(stdout)
+        /it cannot reach its member 127\.0\.0\.1:\d+.*; start the daemon at 127\.0\.0\.1:\d+/.test(stdout)
       );
     });
     await daemons[0]?.stop();

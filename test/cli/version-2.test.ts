@@ -93,7 +93,7 @@ describe("dbsync status", () => {
       ["-k", "app.pem"],
     ]) {
       const required = await run("status", "-s", old.address, ...args);
-      assert.match(required.stdout, /it speaks version 1 only, .*; update it; .*--versions 1/);
+      assert.match(required.stdout, /it speaks only version 1, .*; update it; .*--versions 1/);
       assert.equal(required.code, 1);
     }
     assert.equal((await run("status", "-s", `dbsync1://${old.address}`, "-k", "app.pem")).code, 0);
@@ -197,7 +197,7 @@ describe("dbsync send", () => {
     assert.deepEqual(old.commands, []);
     const wrong = await run("send", "-s", old.address, "--versions", "v1", "PING");
     assert.equal(wrong.code, 2);
-    assert.match(wrong.stderr, /Allowed: 2 \(version 2 alone\)/);
+    assert.match(wrong.stderr, /Allowed: 2 \(only version 2\)/);
     for (const args of some([
       ["--versions", "1"],
       ["--versions", "1,2"],

@@ -177,13 +177,13 @@ test("a closed client fails calls in flight and later ones, and closing it twice
 });
 
 for (const [command, message] of [
-  [["SET", "k", "a b"], /argument 2 holds a blank/],
+  [["SET", "k", "a b"], /argument 2 contains a space/],
   [["SET", "k", ""], /argument 2 is empty/],
   [["SET", "k", "a\0b"], /NUL/],
   ["SET k a\0b", /NUL/],
   ["  ", /empty/],
   [[], /empty/],
-  [7, /it is 7; give a line/],
+  [7, /it is 7; pass a line/],
   [["SET", "k", null], /\(SET k\): argument 2 is null; arguments are text, finite numbers or bytes/],
   [["SET", "k", { secret: 1 }], /^(?!.*secret).*argument 2 is an object/],
 ] as const) {

@@ -21,7 +21,7 @@ const ROWS: [behaviour: Behaviour, alone: string, message: RegExp][] = [
   [
     "close on request",
     "no-reason unknown",
-    /no-reason: closed without an answer; version 1 cannot say why: wrong key/,
+    /no-reason: closed without an answer; version 1 cannot report the reason: a wrong or missing key/,
   ],
   ["reset on request", "no-reason unknown", /no-reason: closed without an answer \(ECONNRESET\)/],
   [

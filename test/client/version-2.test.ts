@@ -307,7 +307,7 @@ test('a call that fails while a daemon waits for the write in "after" reports th
   await client.send("SET a 1");
   const later = `00ffff${(client.lastWrite ?? "").slice(6)}`;
   const failure = await errorOf(client.call("GET a", { after: later, timeout: WAITING_MS }));
-  assert.match(failure.message, /does not hold the write that the option after names/);
+  assert.match(failure.message, /does not have the write that the option after names/);
 });
 
 test("a call that fails while a daemon waits until a write is final reports that", async () => {
@@ -316,7 +316,7 @@ test("a call that fails while a daemon waits until a write is final reports that
     await using daemon = await startDaemon({ args: ["--data", join(folder, "data")] });
     await using client = createClient(daemon.options);
     const final = await errorOf(client.send("SET a 1", { stable: true, timeout: WAITING_MS }));
-    assert.match(final.message, /timeout: .*waits until the write is final: dbsync status/);
+    assert.match(final.message, /timeout: .*waiting until the write is final: dbsync status/);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -29,7 +29,7 @@ const answer = (value: string) => `ds:${chunk(value).length}:${chunk(value)}`;
 const value = (text: string): OwnOutcome => ({ response: answer(text), closed: false });
 
 const NO_HTTP_TEXT =
-  "this port serves dbsync's protocol (--port), and this is a browser or another client of HTTP; the dashboard is served by --admin, pages that send commands by --ws\n";
+  "this port serves dbsync's protocol (--port), and this is a browser or another HTTP client; --admin serves the dashboard, and --ws serves web pages that send commands\n";
 const NO_HTTP_HERE =
   "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n" +
   `Connection: close\r\nContent-Length: ${NO_HTTP_TEXT.length}\r\n\r\n${NO_HTTP_TEXT}`;

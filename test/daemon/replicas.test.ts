@@ -93,7 +93,7 @@ test("an answer waits until the given number of daemons have the write, but not 
   await assert.rejects(client.send("GET k", { replicated: 2 }), /cannot-wait/);
   await assert.rejects(
     client.send("SET k w", { replicated: 3, timeout: 1000 }),
-    /timeout: .*waits for other daemons to have the write: dbsync status/,
+    /timeout: .*waiting for other daemons to store the write: dbsync status/,
   );
   await assert.rejects(
     client.send("SET k x", { replicated: 9 }),

@@ -132,7 +132,7 @@ test("SIGHUP with invalid files keeps the old configuration and logs the error",
   writeFileSync(keys, "nonsense");
   daemon.kill("SIGHUP");
   const first = await daemon.logged(({ msg }) => msg.includes("damaged.pem"));
-  assert.match(first.msg, /^The old configuration stays in effect: -s: .*holds no PEM block/);
+  assert.match(first.msg, /^The old configuration stays in effect: -s: .*contains no PEM block/);
   assert.equal(await answers(daemon.port, signedPing(2048)), true);
   writeFileSync(config, "port = nonsense\n");
   daemon.kill("SIGHUP");

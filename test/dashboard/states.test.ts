@@ -69,10 +69,10 @@ test("20 members with long names are a table on a desktop and cards on a phone, 
     memberOf(`db-${index}.a-rather-long-name-of-a-data-centre.example.internal:1111`, {
       ...(index === 3 ? { connection: "waiting" as const, state: null, lastHeard: 90_000 } : {}),
       ...(index === 4 ? { lastHeard: 7000 } : {}),
-      problems: index > 10 ? ["it does not reach its member db-3 (ECONNREFUSED)"] : [],
+      problems: index > 10 ? ["it cannot reach its member db-3 (ECONNREFUSED)"] : [],
     }),
   );
-  await send(tab, frameOf({ members, problems: ["it does not reach its member db-3 (ECONNREFUSED)"] }));
+  await send(tab, frameOf({ members, problems: ["it cannot reach its member db-3 (ECONNREFUSED)"] }));
   assert.equal(await tab.run(`document.querySelectorAll("#members tbody tr").length`), 20);
   assert.equal(
     await tab.run(`document.querySelectorAll("#problems li").length`),

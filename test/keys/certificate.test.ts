@@ -93,8 +93,8 @@ test("A certificate is not replaced without --force; --keep-key generates a new 
 test("dbsync-keygen reports which certificate option is wrong", async () => {
   using folder = temporaryFolder();
   const cases: readonly (readonly [RegExp, number, ...string[]])[] = [
-    [/--certificate' needs .*--san/, 2, "--certificate"],
-    [/--san' is for '--certificate'/, 2, "--san", "a.example"],
+    [/--certificate' requires .*--san/, 2, "--certificate"],
+    [/--san' requires '--certificate'/, 2, "--san", "a.example"],
     [/--type' cannot be combined with '--certificate'/, 2, "--certificate", "--san", "a", "--type", "rsa"],
     [/"a b" is neither a host name nor an address/, 2, "--certificate", "--san", "a b"],
     [/Expected 1 to 3650/, 2, "--certificate", "--san", "a", "--days", "0"],
@@ -146,11 +146,11 @@ test("An unusable pair is refused with the file, the reason and the fix", {
   const cases: readonly (readonly [string, string, RegExp])[] = [
     [path("absent.pem"), key, /absent\.pem does not exist.*dbsync-keygen --certificate/],
     [folder.path, key, /is a folder instead of a file/],
-    [path("empty.pem"), key, /empty\.pem holds no PEM block/],
+    [path("empty.pem"), key, /empty\.pem contains no PEM block/],
     [path("cut.pem"), key, /cut\.pem is damaged/],
     [path("bent.pem"), key, /bent\.pem is damaged/],
-    [key, key, /tls-key\.pem holds a "PRIVATE KEY" instead of a certificate/],
-    [certificate, certificate, /tls-cert\.pem holds no private key/],
+    [key, key, /tls-key\.pem contains a "PRIVATE KEY" instead of a certificate/],
+    [certificate, certificate, /tls-cert\.pem contains no private key/],
     [certificate, path("locked.pem"), /locked\.pem is encrypted.*openssl pkey -in/],
     [certificate, path("b-tls-key.pem"), /b-tls-key\.pem is not the private key of .*tls-cert\.pem/],
     [certificate, vectorKeys.private2048, /is not the private key of/],

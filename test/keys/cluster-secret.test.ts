@@ -37,7 +37,7 @@ test("an existing secret is never overwritten, and the option cannot be combined
   const before = readFileSync(file);
   const again = await run("--cluster-secret", file);
   assert.equal(again.code, 1);
-  assert.match(again.stderr, /^dbsync-keygen: .*cluster\.secret is there already, and was left as it is/);
+  assert.match(again.stderr, /^dbsync-keygen: .*cluster\.secret already exists, and was not changed/);
   const forced = await run("--cluster-secret", file, "--force");
   assert.equal(forced.code, 2);
   assert.match(forced.stderr, /'--force' cannot be combined with '--cluster-secret'/);

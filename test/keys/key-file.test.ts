@@ -36,11 +36,11 @@ const PRIVATE_FORMS = {
 const PUBLIC_FORMS = {
   SPKI: "pkey -in key.pem -pubout -out out.pem",
   "PKCS#1": "rsa -in key.pem -RSAPublicKey_out -out out.pem",
-  "SPKI behind a text dump": "pkey -in key.pem -pubout -text -out out.pem",
+  "SPKI after a text dump": "pkey -in key.pem -pubout -text -out out.pem",
 } as const;
 
 for (const [form, words] of Object.entries(PRIVATE_FORMS)) {
-  test(`loadPrivateKey takes ${form}`, skip, () => {
+  test(`loadPrivateKey accepts ${form}`, skip, () => {
     using folder = temporaryFolder();
     copyFileSync(vectorKeys.private2048, join(folder.path, "key.pem"));
     openssl(folder.path, words);
@@ -54,7 +54,7 @@ for (const [form, words] of Object.entries(PRIVATE_FORMS)) {
 }
 
 for (const [form, words] of Object.entries(PUBLIC_FORMS)) {
-  test(`loadPublicKey takes ${form}`, skip, () => {
+  test(`loadPublicKey accepts ${form}`, skip, () => {
     using folder = temporaryFolder();
     copyFileSync(vectorKeys.private2048, join(folder.path, "key.pem"));
     openssl(folder.path, words);
@@ -104,7 +104,7 @@ test("PEM text, bytes and key objects load like a file", () => {
   assert.ok(loadPublicKey({ pem: publicText }).key instanceof KeyObject);
 });
 
-test("carriage returns, a byte order mark and text around the block do no harm", () => {
+test("carriage returns, a byte order mark and text around the block are ignored", () => {
   const text = readFileSync(vectorKeys.private2048, "utf8");
   for (const pem of [
     text.replaceAll("\n", "\r\n"),
@@ -140,7 +140,7 @@ test("Ed25519 loads when it is allowed", () => {
   assert.throws(() => loadPublicKey(publicKey), { code: "kind" });
 });
 
-test("a private key that others can read is used with a warning that says how to close it", (t) => {
+test("a private key that others can read is used, with a warning that contains the remedy", (t) => {
   if (process.platform === "win32") return t.skip("Windows has no such modes");
   using folder = temporaryFolder();
   const file = join(folder.path, "my key.pem");
@@ -162,7 +162,7 @@ test("a private key that others can read is used with a warning that says how to
   }
 });
 
-test("a public key that everybody can replace is used with a warning", (t) => {
+test("a public key that other users can replace is used, with a warning", (t) => {
   if (process.platform === "win32") return t.skip("Windows has no such modes");
   using folder = temporaryFolder();
   const file = join(folder.path, "public.pem");
@@ -173,7 +173,7 @@ test("a public key that everybody can replace is used with a warning", (t) => {
   assert.deepEqual(loadPublicKey({ file }).warnings, []);
 });
 
-test("a file that may not be read is said to be so", (t) => {
+test("an unreadable file is reported as such", (t) => {
   if (process.getuid?.() === 0) return t.skip("the superuser may read everything");
   using folder = temporaryFolder();
   const file = join(folder.path, "private.pem");
@@ -182,7 +182,7 @@ test("a file that may not be read is said to be so", (t) => {
   assert.throws(() => loadPrivateKey({ file }), { code: "not-readable", message: /permission denied/ });
 });
 
-test("folders, absent files and endless ones are said to be so", (t) => {
+test("folders, missing files and endless files are reported as such", (t) => {
   using folder = temporaryFolder();
   const inFolder = join(folder.path, "folder.pem");
   mkdirSync(inFolder);
@@ -195,7 +195,7 @@ test("folders, absent files and endless ones are said to be so", (t) => {
   assert.throws(() => loadPublicKey({ file: "/dev/zero" }), { code: "too-big" });
 });
 
-test("wrong passphrases are never taken for anything else", () => {
+test("wrong passphrases are always reported as such", () => {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   // Roughly one wrong passphrase in 256 decrypts to something with valid padding; openssl then fails differently.
   const cipher = { cipher: "aes-256-cbc", passphrase: PASSPHRASE };
@@ -207,7 +207,7 @@ test("wrong passphrases are never taken for anything else", () => {
   }
 });
 
-test("a damaged file loads or is refused with a KeyFileError, and nothing else happens", () => {
+test("a damaged file loads or is refused with a KeyFileError", () => {
   const originals = [vectorKeys.private2048, vectorKeys.public2048].map((file) =>
     readFileSync(file, "latin1"),
   );

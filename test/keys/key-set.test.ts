@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { loadPublicKeys } from "../../keys/key-set.js";
 import { temporaryFolder, vectorKeys } from "./openssl.js";
 
-test("a file gives its key", () => {
+test("a file contributes its key", () => {
   const { keys, warnings } = loadPublicKeys([vectorKeys.public2048]);
   assert.deepEqual(
     keys.map(({ file, key }) => [file, key.type]),
@@ -16,7 +16,7 @@ test("a file gives its key", () => {
   assert.deepEqual(warnings, []);
 });
 
-test("a folder gives its pem files by name, and leaves hidden and other files alone", () => {
+test("a folder contributes its PEM files, sorted by name, without hidden and other files", () => {
   using folder = temporaryFolder();
   copyFileSync(vectorKeys.public4096, join(folder.path, "b.pem"));
   copyFileSync(vectorKeys.public2048, join(folder.path, "c.pem"));
@@ -29,7 +29,7 @@ test("a folder gives its pem files by name, and leaves hidden and other files al
     [join(folder.path, "a.pem"), join(folder.path, "b.pem")],
   );
   assert.equal(warnings.length, 1);
-  assert.match(warnings[0] ?? "", /c\.pem holds the same key as .*a\.pem/);
+  assert.match(warnings[0] ?? "", /c\.pem contains the same key as .*a\.pem/);
 });
 
 test("a path named twice is one key and no warning", () => {
@@ -42,7 +42,7 @@ test("a path named twice is one key and no warning", () => {
   assert.deepEqual(warnings, []);
 });
 
-test("a folder's private key is passed over by its name, with a warning and without being read", () => {
+test("a folder's private key is skipped by its name, with a warning and without being read", () => {
   using folder = temporaryFolder();
   copyFileSync(vectorKeys.private2048, join(folder.path, "web-private.pem"));
   chmodSync(join(folder.path, "web-private.pem"), 0);
@@ -53,10 +53,10 @@ test("a folder's private key is passed over by its name, with a warning and with
     [join(folder.path, "private-cloud-public.pem")],
   );
   assert.equal(warnings.length, 1);
-  assert.match(warnings[0] ?? "", /web-private\.pem was passed over/);
+  assert.match(warnings[0] ?? "", /web-private\.pem was skipped/);
 });
 
-test("a private key under any other name in a folder is an error, as is one named by itself", () => {
+test("a private key with any other name in a folder is an error, as is one that is named directly", () => {
   using folder = temporaryFolder();
   copyFileSync(vectorKeys.public2048, join(folder.path, "a.pem"));
   const file = join(folder.path, "key.pem");
@@ -65,7 +65,7 @@ test("a private key under any other name in a folder is an error, as is one name
   assert.throws(() => loadPublicKeys([vectorKeys.private2048]), { code: "private-for-public" });
 });
 
-test("a file in a folder that cannot be used is an error that names it", () => {
+test("an unusable file in a folder is an error that names the file", () => {
   using folder = temporaryFolder();
   copyFileSync(vectorKeys.public2048, join(folder.path, "a.pem"));
   writeFileSync(join(folder.path, "b.pem"), "");
@@ -82,7 +82,7 @@ test("a folder without public keys is an error", () => {
   assert.throws(() => loadPublicKeys([folder.path]), { code: "no-keys" });
 });
 
-test("a path that is not there is an error, and no path at all is an empty set", () => {
+test("a missing path is an error, and no paths result in an empty set", () => {
   assert.throws(() => loadPublicKeys([join(vectorKeys.public2048, "absent")]), { code: "not-found" });
   assert.deepEqual(loadPublicKeys([]), { keys: [], warnings: [] });
 });

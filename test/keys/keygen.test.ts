@@ -30,7 +30,7 @@ function run(folder: string, ...argv: string[]): Promise<Run> {
   });
 }
 
-test("dbsync-keygen makes a pair that loads, and prints what it made and what comes next", async () => {
+test("dbsync-keygen makes a pair that loads, and prints the files and the next steps", async () => {
   using folder = temporaryFolder();
   const { code, stdout, stderr } = await run(folder.path);
   assert.equal(code, 0, stderr);
@@ -52,11 +52,11 @@ test("dbsync-keygen makes a pair that loads, and prints what it made and what co
   assert.deepEqual(readdirSync(folder.path), ["private.pem", "public.pem"]);
 });
 
-test("dbsync-keygen says what comes next for an application's key and for an administrator's", async () => {
+test("dbsync-keygen prints the next steps for an application's key and for an administrator's", async () => {
   using folder = temporaryFolder();
   const { stdout } = await run(folder.path, "--name", "root");
   assert.match(stdout, /an application's key: +dbsyncd -s root-public\.pem\n/);
-  assert.match(stdout, /an administrator's: +dbsyncd --root-key root-public\.pem, beside -s\n/);
+  assert.match(stdout, /an administrator's key: +dbsyncd --root-key root-public\.pem, in addition to -s\n/);
   assert.match(stdout, /-k root-private\.pem PING\n/);
 });
 
@@ -75,7 +75,7 @@ test("dbsync-keygen makes an Ed25519 pair with --type ed25519, encrypted if aske
   assert.ok(made.stdout.includes(fingerprint));
 });
 
-test("dbsync-keygen never overwrites unasked, and does with --force", async () => {
+test("dbsync-keygen overwrites only with --force", async () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "public.pem");
   writeFileSync(file, "mine");
@@ -91,7 +91,7 @@ test("dbsync-keygen never overwrites unasked, and does with --force", async () =
   assert.equal(loadPrivateKey({ file: join(folder.path, "private.pem") }).fingerprint, fingerprint);
 });
 
-test("three dbsync-keygen at once make one pair", async () => {
+test("three concurrent dbsync-keygen make one pair", async () => {
   using folder = temporaryFolder();
   const runs = await Promise.all([run(folder.path), run(folder.path), run(folder.path)]);
   assert.deepEqual(runs.map(({ code }) => code).sort(), [0, 1, 1]);
@@ -141,7 +141,7 @@ test("dbsync-keygen refuses passphrase files that would make a useless key", asy
   assert.ok(!existsSync(join(folder.path, "private.pem")));
 });
 
-test("dbsync-keygen says which option is wrong, and exits with 2", async () => {
+test("dbsync-keygen names the wrong option, and exits with 2", async () => {
   using folder = temporaryFolder();
   const cases: readonly (readonly [RegExp, ...string[]])[] = [
     [/unknown option '--bit'.*\n.*--bits/, "--bit", "2048"],
@@ -164,7 +164,7 @@ test("dbsync-keygen says which option is wrong, and exits with 2", async () => {
   assert.deepEqual(readdirSync(folder.path), []);
 });
 
-test("dbsync-keygen that cannot write says where, and exits with 1", async () => {
+test("dbsync-keygen that cannot write names the path, and exits with 1", async () => {
   using folder = temporaryFolder();
   writeFileSync(join(folder.path, "file"), "");
   const { code, stderr } = await run(folder.path, "--out", "file/below");
@@ -182,7 +182,7 @@ test("dbsync-keygen --help has examples, exit codes and the reason for the defau
   assert.ok(stdout.split("\n").every((line) => line.length <= 80));
 });
 
-test("keygen notes on a terminal that a large key takes a while, and is quiet elsewhere", {
+test("dbsync-keygen announces on a terminal, and only there, that a large key takes a while", {
   skip: skipUnlessFull,
 }, async () => {
   using folder = temporaryFolder();

@@ -47,7 +47,7 @@ function signedParts(name: string): { text: Buffer; signature: Buffer; keyFile: 
 
 const recorded = vectors.filter(({ direction, signed }) => signed && direction === "driver->daemon");
 
-test("the recorded vectors hold signatures of both sizes", () => {
+test("the recorded vectors contain signatures of both sizes", () => {
   assert.ok(recorded.length >= 10);
 });
 
@@ -93,7 +93,7 @@ test("verifyCommand finds the signer among keys of the same size", () => {
   }
 });
 
-test("verifyCommand passes over a key that is not RSA", () => {
+test("verifyCommand skips a key that is not RSA", () => {
   const { publicKey } = generateKeyPairSync("ed25519");
   const { text, signature } = signedParts("signed2048-ping");
   assert.equal(verifyCommand(text, signature, [publicKey]), null);

@@ -80,7 +80,7 @@ class Driver {
     );
   }
 
-  /** Ends the program. @returns error → how many operations failed with it */
+  /** Ends the program. @returns the number of failed operations by error */
   async end(): Promise<Readonly<Record<string, number>>> {
     const closed = once(this.#child, "close");
     this.#child.stdin?.end();

@@ -110,7 +110,7 @@ test("a client at the wrong port receives one line, in its own protocol, which n
       assert.match(answer, expected, name);
       assert.doesNotMatch(answer, /SECRET/, name);
       assert.ok(answer.includes(` ${option}`), `${name}: ${answer}`);
-      const line = await all.logged(({ detail }) => new RegExp(`served by ${option}`).test(String(detail)));
+      const line = await all.logged(({ detail }) => new RegExp(`; ${option} serves`).test(String(detail)));
       assert.doesNotMatch(JSON.stringify(line), /SECRET/);
     }
   // Truncated bytes must not crash a daemon.
@@ -133,17 +133,17 @@ test("real clients at the wrong port report the option that serves them", async 
   const ports = [all.port, await served("serving Redis clients"), await served("serving JSON clients")];
   for (const port of [...ports, await served("serving SQL clients")]) {
     const client = new MongoClient(`mongodb://127.0.0.1:${port}`, { serverSelectionTimeoutMS: 1_500 });
-    await assert.rejects(client.connect(), /MongoDB's drivers are served by --mongo/, `${port}`);
+    await assert.rejects(client.connect(), /--mongo serves MongoDB's drivers/, `${port}`);
     await client.close();
   }
   for (const port of [...ports.slice(1), await served("serving MongoDB clients")]) {
     const settings = { servers: `127.0.0.1:${port}`, versions: "2", timeout: 5_000 } as const;
-    await assert.rejects(dbsyncSend("PING", settings), /dbsync's protocol is served by --port/, `${port}`);
+    await assert.rejects(dbsyncSend("PING", settings), /--port serves dbsync's protocol/, `${port}`);
   }
   for (const port of [...ports, await served("serving MongoDB clients")]) {
     const { code, stderr } = await runDbsync(["sql", `127.0.0.1:${port}`], { input: "show tables;" });
     assert.notEqual(code, 0);
-    assert.match(stderr, /SQL is served by --sql/, `${port}`);
+    assert.match(stderr, /--sql serves SQL/, `${port}`);
   }
 });
 

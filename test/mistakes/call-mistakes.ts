@@ -82,7 +82,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
   {
     name: "A daemon that speaks only version 1",
     call: but(({ version1 }) => ({ servers: version1 })),
-    says: [/127\.0\.0\.1:1111/, /speaks version 1 only/, /versions|is that dbsyncd's port/],
+    says: [/127\.0\.0\.1:1111/, /speaks (only version 1|version 1 only)/, /versions|is that dbsyncd's port/],
   },
   {
     name: "A connection without TLS to a daemon with TLS",
@@ -155,7 +155,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
   {
     name: "A certificate in place of the private key",
     call: but(({ certificate }) => ({ key: certificate.certificate })),
-    says: [/tls-cert\.pem/, /holds a certificate/, /private key's file/],
+    says: [/tls-cert\.pem/, /(contains|holds) a certificate/, /private key's file/],
   },
   {
     name: "An encrypted key without its passphrase",
@@ -215,7 +215,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
   {
     name: "A command that is too long for the daemon",
     call: but(({ at }) => ({ servers: at.small, command: ["SET", "greeting", "x".repeat(5000)] })),
-    says: [/127\.0\.0\.1:1111/, /longer than it takes/, /--max-request-bytes/],
+    says: [/127\.0\.0\.1:1111/, /longer than it (accepts|takes)/, /--max-request-bytes/],
     log: { of: ({ log }) => log("small"), line: /a frame of over 2048 bytes/ },
   },
   {

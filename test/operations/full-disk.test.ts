@@ -94,7 +94,7 @@ const WRITING: Readonly<Record<string, (path: string) => readonly string[]>> = {
 };
 
 const SENTENCE =
-  /^dbsync: (--data )?\S+ cannot be written \((E[A-Z]+): [^)]+\)\. Nothing of it was left\. Make room there, or name another place[^\n]*\n$/;
+  /^dbsync: (--data )?\S+ cannot be written \((E[A-Z]+): [^)]+\)\. The partial file was removed\. Free space there, or choose another path[^\n]*\n$/;
 
 const LETTERS_SENTENCE =
   /^dbsync: \S+ cannot be written \(EFBIG: [^)]+\)\. It is as it was\. Free space there, and run the same command again\n$/;
@@ -262,7 +262,7 @@ for (const name of ["backup", "export resp"])
     const { status, stderr } = spawnSync(program, [...before, ...args], { encoding: "utf8" });
     assert.equal(status, 1, stderr);
     assert.match(stderr, SENTENCE);
-    assert.ok(stderr.includes("ENOENT: the folder that it would be in is not there"), stderr);
+    assert.ok(stderr.includes("ENOENT: its folder does not exist"), stderr);
   });
 
 test("dbsync-keygen reports why it cannot write a key or a secret", () => {

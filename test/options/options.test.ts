@@ -79,7 +79,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     1,
     /--key: .*nowhere\.pem does not exist.*dbsync-keygen/,
   ],
-  [["-d", "dbsync:127.0.0.1:1", "--key", publicKey], 1, /--key: .*holds a public key, which cannot sign/],
+  [["-d", "dbsync:127.0.0.1:1", "--key", publicKey], 1, /--key: .*contains a public key, which cannot sign/],
   [
     ["-d", "dbsync:127.0.0.1:no", "--key", publicKey],
     2,
@@ -139,7 +139,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [
     ["-s", publicKey, "--peer", "db2:1", "--cluster-secret", publicKey],
     2,
-    /public\.pem holds something else; expected a cluster's secret: one line of 64/,
+    /public\.pem has other contents; expected a cluster's secret: one line of 64/,
   ],
   [
     ["-s", publicKey, "--peer", "db2:1", "--cluster-secret", folder],
@@ -191,7 +191,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     2,
     /would drop keys only on this daemon/,
   ],
-  [["--json", "localhost:8888"], 2, /Expected a port from 0 to 65535, or an IP address before it/],
+  [["--json", "localhost:8888"], 2, /Expected a port from 0 to 65535, optionally after an IP address/],
   [["--json-replica", "old:8888"], 2, /forwards the writes of JSON clients: add --json/],
   [["--json", "--json-replica", "old"], 2, /Expected host:port, such as db1:8888\.$/m],
   [

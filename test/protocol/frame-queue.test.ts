@@ -6,7 +6,7 @@ import { FrameQueue } from "../../protocol/frame-queue.js";
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 
-test("frames are taken in their order, those of several pieces and those of one", () => {
+test("frames are returned in order, whether they arrived in one piece or in several", () => {
   const queue = new FrameQueue(100);
   assert.equal(queue.push(latin1(writeFrame("a") + writeFrame("b"))), true);
   assert.equal(queue.next()?.toString("latin1"), "a");
@@ -19,7 +19,7 @@ test("frames are taken in their order, those of several pieces and those of one"
   assert.equal(queue.version, 1);
 });
 
-test("only the beginning and the end of a frame are told, not its pieces between them", () => {
+test("only the beginning and the end of a frame are reported, not the pieces between them", () => {
   const queue = new FrameQueue(100);
   const told = ["ds2:3", ":ab", "c", "ds2:1:dds2:", "1:e"].map((piece) => queue.push(latin1(piece)));
   assert.deepEqual(told, [true, false, true, true, true]);
@@ -27,7 +27,7 @@ test("only the beginning and the end of a frame are told, not its pieces between
   assert.equal(queue.version, 2);
 });
 
-test("every piece weighs more than its bytes until its frame is taken", () => {
+test("every piece counts as more than its bytes until its frame is removed", () => {
   const queue = new FrameQueue(100);
   for (const byte of writeFrame("abc")) queue.push(latin1(byte));
   const ofBytes = queue.heldBytes;
@@ -42,7 +42,7 @@ test("every piece weighs more than its bytes until its frame is taken", () => {
   assert.equal(queue.heldBytes, 0);
 });
 
-test("what is no frame is told behind the frames before it", () => {
+test("invalid bytes are reported after the frames before them", () => {
   const queue = new FrameQueue(100);
   queue.push(latin1(`${writeFrame("a")}x`));
   assert.equal(queue.next()?.toString("latin1"), "a");

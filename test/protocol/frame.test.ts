@@ -80,7 +80,7 @@ test("any bytes give the same payloads and the same error wherever they are cut"
   );
 });
 
-test("the length is read as the original reads it: blanks, a plus sign, leading zeros, ten characters", () => {
+test("the length is parsed as in the original: blanks, a plus sign, leading zeros, ten characters", () => {
   for (const length of ["5", "+5", " 5", "\t\n 5", " +05", "0000000005"]) {
     assert.deepEqual(parse([latin1(`ds:${length}:PING\0`)]).payloads, ["PING\0"], JSON.stringify(length));
   }
@@ -108,11 +108,11 @@ test("a malformed header is refused at its first bad byte, with the offset in th
   }
 });
 
-test("a Redis client at the wrong port is told apart", () => {
+test("a Redis client at the wrong port is recognized", () => {
   const problem = (text: string) => parse([latin1(text)]).malformed?.message ?? "";
   assert.match(
     problem("*1\r\n$4\r\nPING\r\n"),
-    /begins with "ds:" or "ds2:"; Redis clients begin as this one/,
+    /begins with "ds:" or "ds2:"; Redis clients begin like this one/,
   );
   for (const text of ["PING\r\n", "ds:1:a*1\r\n", "ds2:1:a*"]) assert.doesNotMatch(problem(text), /Redis/);
 });
@@ -123,13 +123,13 @@ test("frames before a malformed one are delivered, nothing after it is", () => {
   assert.equal(malformed?.offset, 12);
 });
 
-test("a frame above the limit is refused when it is announced, not when it has come", () => {
+test("a frame above the limit is refused when it is announced, not when it has arrived", () => {
   assert.equal(parse([latin1(`ds:${LIMIT}:`)]).malformed, null);
   assert.match(parse([latin1(`ds:${LIMIT + 1}`)]).malformed?.message ?? "", /over 1000 bytes was announced/);
   assert.match(parse([latin1("ds:4294967301:PING\0")]).malformed?.message ?? "", /over 1000 bytes/);
 });
 
-test("the first frame decides the version of a stream, and a parser may insist on one", () => {
+test("the first frame determines the version of a stream, and a parser may require one version", () => {
   assert.deepEqual(parse([latin1("ds2:1:ads2:1:b")]).payloads, ["a", "b"]);
   assert.equal(parse([latin1("ds2:1:ads:1:b")]).malformed?.offset, 9);
   assert.equal(parse([latin1("ds:1:ads2:1:b")]).malformed?.offset, 8);
@@ -138,14 +138,14 @@ test("the first frame decides the version of a stream, and a parser may insist o
   assert.match(insisting.malformed?.message ?? "", /begins with "ds2:", at byte 2$/);
 });
 
-test("version 2 takes canonical lengths only", () => {
+test("version 2 accepts only canonical lengths", () => {
   for (const length of ["+5", " 5", "05", "00", "-1", ""]) {
     assert.notEqual(parse([latin1(`ds2:${length}:PING\0`)]).malformed, null, JSON.stringify(length));
   }
   assert.deepEqual(parse([latin1("ds2:0:ds2:10:0123456789")]).payloads, ["", "0123456789"]);
 });
 
-test("behind the first frame of version 2 a whole header is refused for what any other is", () => {
+test("after the first frame of version 2, a complete header is refused for the same reasons as any other", () => {
   for (const [header, problem] of [
     [`ds2:${LIMIT + 1}:`, /over 1000 bytes was announced/],
     ["ds2:01:", /canonical decimal length/],

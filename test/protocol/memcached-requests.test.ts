@@ -67,7 +67,7 @@ const DUE: readonly MemcachedRequest[] = [
   { kind: "quit" },
 ];
 
-test("requests are the same whole, byte by byte and in pieces of any length", () => {
+test("requests are the same in one piece, byte by byte and in pieces of any length", () => {
   assert.deepEqual(parsed([STREAM]), DUE);
   for (let length = 1; length < 60; length++) {
     const pieces = Array.from({ length: Math.ceil(STREAM.length / length) }, (_, i) =>
@@ -77,19 +77,22 @@ test("requests are the same whole, byte by byte and in pieces of any length", ()
   }
 });
 
-test("of an item that is too large nothing is kept, and what has come whole is given back", () => {
+test("an item that is too large is not stored, and the memory of complete items is released", () => {
   const parser = new MemcachedParser(1000);
   parsed([`set a 0 0 ${2e9}\r\n`, "x".repeat(1e6)], parser);
   assert.equal(parser.heldBytes, 0);
   assert.ok(parser.isMidRequest);
   const other = new MemcachedParser(1e6);
   parsed(["set a 0 0 1000000\r\n", ..."x".repeat(10)], other);
-  assert.ok(other.heldBytes >= 10 && other.heldBytes <= 20, "memory follows what has come");
+  assert.ok(
+    other.heldBytes >= 10 && other.heldBytes <= 20,
+    "the memory is proportional to the received bytes",
+  );
   parsed([`${"x".repeat(999_990)}\r\n`], other);
   assert.deepEqual([other.heldBytes, other.isMidRequest], [0, false]);
 });
 
-test("a line has an end, though get may name many keys", () => {
+test("the length of a line is limited, although get may name many keys", () => {
   const many = new MemcachedParser(100);
   assert.equal(parsed([`get ${"key ".repeat(60_000)}\r\n`], many)[0]?.kind, "get");
   const parser = new MemcachedParser(100);
@@ -102,14 +105,14 @@ test("a line has an end, though get may name many keys", () => {
   assert.ok(whole.isTooLong);
 });
 
-test("lines of HTTP are told from requests that are wrong", () => {
+test("lines of HTTP are distinguished from invalid requests", () => {
   assert.deepEqual(
     parsed(["POST / HTTP/1.1\r\nHost: a\r\nbogus HTTP\r\n"]).map(({ kind }) => kind),
     [...["http", "http", "wrong"]],
   );
 });
 
-test("streams of anything are the same requests in one piece and in pieces", () => {
+test("arbitrary streams result in the same requests in one piece and in several", () => {
   for (let stream = 0; stream < STREAMS; stream++) {
     const random = new SeededRandom(seed(), stream);
     const length = random.between(1, 60);

@@ -5,7 +5,7 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 const textOf = ({ bytes, at, end }: ReceiveBuffer): string => bytes.toString("latin1", at, end);
 
-test("A chunk is lent, and copied by keep before it is overwritten", () => {
+test("A chunk is borrowed, and keep copies it before it is overwritten", () => {
   const buffer = new ReceiveBuffer();
   const chunk = Buffer.from("abcdef");
   buffer.push(chunk);
@@ -18,7 +18,7 @@ test("A chunk is lent, and copied by keep before it is overwritten", () => {
   assert.equal(textOf(buffer), "cdefgh");
 });
 
-test("Bytes that were taken are not overwritten by later ones", () => {
+test("Bytes that were returned are not overwritten by later ones", () => {
   const buffer = new ReceiveBuffer();
   buffer.append(Buffer.from("one"), 3);
   const one = buffer.take(3);
@@ -28,7 +28,7 @@ test("Bytes that were taken are not overwritten by later ones", () => {
   assert.equal(`${one} ${two} ${textOf(buffer)}`, "one two , threefour");
 });
 
-test("An empty buffer takes no memory, and a full one no more than is expected or twice its bytes", () => {
+test("An empty buffer uses no memory, and a full one at most the expected length or twice its bytes", () => {
   const buffer = new ReceiveBuffer();
   buffer.append(Buffer.alloc(1000), 1000, 1500);
   assert.equal(buffer.held, 1500);
@@ -38,7 +38,7 @@ test("An empty buffer takes no memory, and a full one no more than is expected o
   assert.equal(buffer.held, 0);
 });
 
-test("Any sequence of calls gives the bytes in their order", () => {
+test("Any sequence of calls returns the bytes in order", () => {
   const random = new SeededRandom(seedOfRun());
   const below = (most: number) => random.below(most);
   const buffer = new ReceiveBuffer();

@@ -80,7 +80,7 @@ function scene(options: Partial<RequestClientOptions<string>> = {}) {
 const endsBy = (why: EndCause) => (problem: unknown) =>
   problem instanceof ConnectionEnd && problem.why === why;
 
-test("answers belong to requests in their order, in whatever chunks they come", async () => {
+test("answers belong to requests in order, for any division into chunks", async () => {
   const { socket, client, timers } = scene();
   const answers = Promise.all([client.ask("a"), client.ask("b"), client.ask("c")]);
   assert.equal(socket.written, "abc");
@@ -89,7 +89,7 @@ test("answers belong to requests in their order, in whatever chunks they come", 
   assert.deepEqual([client.pending, timers.size, client.end], [0, 0, null]);
 });
 
-test("each cause ends the connection once, and fails all requests that wait and later ones", async () => {
+test("each cause ends the connection once, and fails all waiting and later requests", async () => {
   const causes: readonly [EndCause, (socket: FakeSocket, timers: Set<() => void>) => void][] = [
     ["closed", (socket) => socket.emit("close")],
     ["broken", (socket) => socket.emit("error", Object.assign(new Error("reset"), { code: "ECONNRESET" }))],
@@ -110,7 +110,7 @@ test("each cause ends the connection once, and fails all requests that wait and 
   }
 });
 
-test("bytes without a request end the connection, unless they are a message besides", () => {
+test("bytes without a request end the connection, unless they are an unrequested message", () => {
   const strict = scene();
   strict.socket.say("half");
   assert.equal(strict.client.end?.why, "unasked");
@@ -124,7 +124,7 @@ test("bytes without a request end the connection, unless they are a message besi
   assert.deepEqual([messages, client.end], [["m1", "m2"], null]);
 });
 
-test("parts of an answer come one by one, and a slow reader pauses the socket", async () => {
+test("parts of an answer arrive one by one, and a slow reader pauses the socket", async () => {
   const { socket, client } = scene();
   const parts = client.askParts("a", (part) => part === "last");
   const first = parts.next();
@@ -153,7 +153,7 @@ test("an answer that is not read to its end ends the connection", async () => {
   assert.equal(client.end?.why, "dropped");
 });
 
-test("the time of an answer begins with its request or the one before, and with each chunk where it limits silence", () => {
+test("the time limit of an answer starts with its request or the previous answer, and with each chunk if it limits silence", () => {
   for (const isSilence of [false, true]) {
     let begun = 0;
     const setTimer = () => {

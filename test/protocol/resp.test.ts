@@ -40,7 +40,7 @@ const reply: fc.Arbitrary<Reply> = fc.letrec<{ reply: Reply }>((tie) => ({
   ),
 })).reply;
 
-test("any reply comes back from its bytes", () => {
+test("any reply is parsed back from its bytes", () => {
   fc.assert(
     fc.property(reply, (value) => {
       const reader = new RespReader(latin1(writeReply(value)));
@@ -51,7 +51,7 @@ test("any reply comes back from its bytes", () => {
   );
 });
 
-test("any command comes back from its bytes", () => {
+test("any command is parsed back from its bytes", () => {
   fc.assert(
     fc.property(fc.array(anyBytes, { minLength: 1 }), (argv) => {
       assert.deepEqual(new RespReader(latin1(writeCommand(argv))).readCommand(new ShortStrings()), argv);
@@ -60,12 +60,12 @@ test("any command comes back from its bytes", () => {
   );
 });
 
-test("doubles and maps fold down to what RESP2 has", () => {
+test("doubles and maps are converted to the types of RESP2", () => {
   assert.equal(writeReply(double(0.5)), "$3\r\n0.5\r\n");
   assert.equal(writeReply(map([bulk("f"), integer(1)])), "*2\r\n$1\r\nf\r\n:1\r\n");
 });
 
-test("what is not canonical is refused", () => {
+test("non-canonical bytes are refused", () => {
   const bad = [
     "",
     "$",
@@ -96,11 +96,11 @@ test("what is not canonical is refused", () => {
   }
 });
 
-test("arrays nested without end are refused, not followed", () => {
+test("endlessly nested arrays are refused without recursion", () => {
   assert.throws(() => new RespReader(latin1("*1\r\n".repeat(100_000))).readReply(), /levels/);
 });
 
-test("a length that promises more than there is costs nothing", () => {
+test("a length beyond the available bytes allocates no memory", () => {
   assert.throws(() => new RespReader(latin1("*4000000000\r\n$1\r\na\r\n")).readReply(), MalformedFrame);
   assert.throws(
     () => new RespReader(latin1("*4000000000\r\n$1\r\na\r\n")).readCommand(new ShortStrings()),
@@ -108,7 +108,7 @@ test("a length that promises more than there is costs nothing", () => {
   );
 });
 
-test("strings of every length come back, out of a small message and out of a large one", () => {
+test("strings of every length are parsed back from small and large messages", () => {
   for (const padding of [0, 5000]) {
     const strings = Array.from({ length: 30 }, (_, length) => "\u00ff\u0000ab".repeat(8).slice(0, length));
     const argv = [...strings, "x".repeat(padding)];
@@ -116,7 +116,7 @@ test("strings of every length come back, out of a small message and out of a lar
   }
 });
 
-test("a decimal is read if it is canonical, and too large a number is not taken for a smaller one", () => {
+test("a canonical decimal is parsed, and too large a number is refused", () => {
   const read = (text: string) => new RespReader(latin1(`$${text.length}\r\n${text}\r\n`)).readBulkDecimal();
   for (const text of ["0", "7", "10", "65535", "1763649600000", "9007199254740991"])
     assert.equal(read(text), Number(text));
@@ -139,10 +139,10 @@ test("a decimal is read if it is canonical, and too large a number is not taken 
     assert.ok(Number.isNaN(read(text)), JSON.stringify(text));
   const reader = new RespReader(latin1("$2\r\n1x\r\n$1\r\n5\r\n"));
   assert.ok(Number.isNaN(reader.readBulkDecimal()));
-  assert.equal(reader.readBulkDecimal(), 5, "what is none is stepped over as well");
+  assert.equal(reader.readBulkDecimal(), 5, "other values are skipped as well");
 });
 
-test("commands behind each other keep their own names, however alike", () => {
+test("successive commands with similar names keep their own names", () => {
   const names = ["SET", "SET", "SEt", "SE", "", "", "SETX", "SET", "\xffET"];
   const known = new ShortStrings();
   const reader = new RespReader(latin1(names.map((name) => writeCommand([name, "SET"])).join("")));
@@ -153,7 +153,7 @@ test("commands behind each other keep their own names, however alike", () => {
   reader.expectEnd();
 });
 
-test("short lines are told from those that only begin like them", () => {
+test("short lines are distinguished from longer ones with the same beginning", () => {
   for (const line of ["+OK", "+OKAY", "+O", "+", "+OK\rx", "-OK", ":-1", "$-1", "*-1", "+-1"]) {
     const reader = new RespReader(latin1(`${line}\r\n`));
     assert.equal(writeReply(reader.readReply()), `${line}\r\n`);

@@ -25,7 +25,7 @@ const recorded = scenarios
   .flatMap(({ steps }) => steps.flatMap(({ expect }) => (expect === undefined ? [] : [bytesOfText(expect)])))
   .filter((frame) => frame.endsWith("\nEND\n") && frame.match(/^RESULT_MESSAGE$/gm)?.length === 1);
 
-test("recorded answers come out as they are, whole, in pieces and byte by byte, errors told apart", (t) => {
+test("recorded answers are parsed unchanged in one piece, in pieces and byte by byte, and errors are recognized", (t) => {
   const stream = bytes(recorded.join(""));
   assert.ok(recorded.length > 400, String(recorded.length));
   const seed = seedOfRun();
@@ -53,7 +53,7 @@ test("recorded answers come out as they are, whole, in pieces and byte by byte, 
   }
 });
 
-test("the first line of a message is text, whatever it says, and a relation whose message is an error's is none", () => {
+test("the first line of a message is always text, and a relation with the message of an error is not an error", () => {
   const odd = "RESULT_MESSAGE\nEND\nmore\nEND\n";
   const page = `RELATION_JSON_PAGE 1/1\nEND\nRELATION_JSON_END\n${errorFrame("x")}`;
   const { frames } = framesOf([bytes(odd + page + messageFrame("done"))]);
@@ -64,7 +64,7 @@ test("the first line of a message is text, whatever it says, and a relation whos
   ]);
 });
 
-test("what is no answer, and one that is too long, are told, and nothing more is kept", () => {
+test("an invalid answer and one that is too long are reported, and no further bytes are stored", () => {
   const tls = framesOf([Buffer.of(0x15, 3, 1, 0, 2, 2, 0x28), bytes("\n")]);
   assert.equal(tls.reader.problem, "no-answer");
   assert.equal(framesOf([bytes("x".repeat(100))]).reader.problem, "no-answer");

@@ -25,7 +25,7 @@ function taken(parser: SqlLineParser): string[] {
   return found;
 }
 
-test(`statements are the same, whole or in pieces of any size (seed ${seed})`, () => {
+test(`statements are the same in one piece and in pieces of any size (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
   for (let round = 0; round < 200; round++) {
     const parser = new SqlLineParser(1000);
@@ -46,13 +46,13 @@ test(`statements are the same, whole or in pieces of any size (seed ${seed})`, (
   }
 });
 
-test("two signs directly after the first word are a comment in English statements alone", () => {
+test("two hyphens directly after the first word are a comment only in English statements", () => {
   const parser = new SqlLineParser(1000);
   parser.push(Buffer.from("alaivo--1;alaivo/*1;select--;\n1;select/*;*/1;"));
   assert.deepEqual(taken(parser), ["alaivo--1", "alaivo/*1", "select--;\n1", "select/*;*/1"]);
 });
 
-test("blanks behind a statement begin no other, and nothing more is nothing", () => {
+test("blanks after a statement do not begin another one, and the end of input adds no statement", () => {
   const parser = new SqlLineParser(1000);
   parser.push(Buffer.from("alaivo 1;\r\n  \n"));
   assert.deepEqual(taken(parser), ["alaivo 1"]);
@@ -61,7 +61,7 @@ test("blanks behind a statement begin no other, and nothing more is nothing", ()
   assert.deepEqual(taken(parser), []);
 });
 
-test("a letter whose last byte would be a blank ends a statement whole", () => {
+test("a letter whose last byte resembles a blank is kept completely at the end of a statement", () => {
   const parser = new SqlLineParser(1000);
   parser.push(Buffer.from("alaivo voilà ; à;\t"));
   assert.deepEqual(
@@ -70,7 +70,7 @@ test("a letter whose last byte would be a blank ends a statement whole", () => {
   );
 });
 
-test("a statement that is too long ends what can be taken, behind those before it", () => {
+test("a statement that is too long ends the input, after the statements before it", () => {
   const parser = new SqlLineParser(10);
   parser.push(Buffer.from("alaivo 1;select 123456789;alaivo 2;"));
   assert.ok(!parser.isTooLong);
@@ -80,7 +80,7 @@ test("a statement that is too long ends what can be taken, behind those before i
   assert.deepEqual(taken(parser), []);
 });
 
-test("how long a statement may be is judged when it is taken: one before it may have changed that", () => {
+test("the length of a statement is checked when it is read, since an earlier one may change the limit", () => {
   const parser = new SqlLineParser(10);
   parser.push(Buffer.from("login a b;select 123456789;alaivo 2;select 123456789"));
   assert.equal(parser.next(), "login a b");

@@ -8,7 +8,7 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 const seed = seedOfRun();
 
-test(`items are sorted as at once, equal ones in their order (seed ${seed})`, () => {
+test(`sorting in steps has the result of a stable sort (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   for (const count of [0, 1, 2, STEP_ITEMS - 1, STEP_ITEMS, STEP_ITEMS + 1, 3 * STEP_ITEMS + 7, 10_000]) {
     const items = Array.from({ length: count }, (_, place) => ({ value: random.below(100), place }));
@@ -28,7 +28,7 @@ test(`items are sorted as at once, equal ones in their order (seed ${seed})`, ()
   }
 });
 
-test("a reply in steps is found once, by whoever asks first", () => {
+test("a reply in steps is computed once, by the first reader", () => {
   let runs = 0;
   function* work() {
     runs++;

@@ -19,7 +19,7 @@ function scene(steps: number) {
   return { state, run };
 }
 
-test("work that takes longer than a turn is done in as many as it needs", async () => {
+test("work that takes longer than a turn uses several turns", async () => {
   const { state, run } = scene(5);
   const result = run();
   assert.ok(result instanceof Promise);
@@ -28,7 +28,7 @@ test("work that takes longer than a turn is done in as many as it needs", async 
   assert.equal(state.done, 5);
 });
 
-test("what nobody waits for any more is not done", async () => {
+test("work without a waiting caller is cancelled", async () => {
   const { state, run } = scene(5);
   run();
   await turn();

@@ -16,7 +16,7 @@ async function run(line: string, variables: Readonly<Record<string, string>> = {
   return { code: await terminal.ended(), output: terminal.output };
 }
 
-test("health, metrics and status tell of servers, and whether clients should be sent here", async () => {
+test("health, metrics and status report the servers, and whether clients should be routed here", async () => {
   await using one = await FakeSqlServer.start();
   await using two = await FakeSqlServer.start();
   const places = `m1=127.0.0.1:${one.port} 127.0.0.1:${two.port}`;
@@ -44,7 +44,7 @@ test("health, metrics and status tell of servers, and whether clients should be 
   assert.equal(await proxy.kill("SIGTERM"), 0, proxy.output);
 });
 
-test("config.json is read as it is, by its variable too, and options go before it", async () => {
+test("an original config.json is accepted, also by its variable, and options override it", async () => {
   using folder = makeFolder();
   await using server = await FakeSqlServer.start();
   const file = `${folder.path}/config.json`;
@@ -60,7 +60,7 @@ test("config.json is read as it is, by its variable too, and options go before i
   proxy.start();
   const [, , servers] = await proxy.printed(LISTENING);
   assert.equal(servers, `"m1=127.0.0.1:${server.port}","m2=127.0.0.1:${server.port}"`);
-  await proxy.printed(/the file asks for replication/);
+  await proxy.printed(/the file enables replication/);
   await using other = new Terminal(
     `dbsync-proxy --config ${file} --listen 0 --log-format json 127.0.0.1:${server.port}`,
     process.cwd(),
@@ -70,10 +70,10 @@ test("config.json is read as it is, by its variable too, and options go before i
   assert.equal(named, `"127.0.0.1:${server.port}"`);
 });
 
-test("what cannot be done is told, with code 2 where the words are wrong and 1 where nobody answers", async () => {
+test("errors are reported with code 2 for wrong arguments and 1 for an unreachable proxy", async () => {
   const none = { DIRK_CONFIG_PATH: "" };
   for (const [line, code, told] of [
-    ["dbsync-proxy", 2, /Which servers\?/],
+    ["dbsync-proxy", 2, /There are no servers/],
     ["dbsync-proxy a=127.0.0.1:1 a=127.0.0.1:2", 2, /same name/],
     ["dbsync-proxy --config /nowhere/config.json", 2, /cannot be read/],
     ["dbsync-proxy 127.0.0.1:1 --listen everywhere", 2, /Expected a port/],
@@ -86,7 +86,7 @@ test("what cannot be done is told, with code 2 where the words are wrong and 1 w
   }
 });
 
-test("replication by the proxy was removed: the refusal names the command to use", async () => {
+test("replication by the proxy was removed, and the refusal names the command to use", async () => {
   for (const option of ["--journal writes", "--journal-mib 5"]) {
     const { code, output } = await run(`dbsync-proxy ${option} 127.0.0.1:3948 127.0.0.1:3950`);
     assert.equal(code, 2, output);

@@ -19,7 +19,7 @@ const ROWS = amount(10, 60);
 /** Maximum number of statements in a row that a client is refused until the balancer has noticed. */
 const REFUSED_IN_A_ROW = 3;
 
-test("the chain of docs/proxy.md goes on when a server is killed, loses nothing, and heals", async () => {
+test("the chain of docs/proxy.md continues when a server is killed, loses nothing, and recovers", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-chain-"));
   const [secret = "", ...lines] = await printedLines("docs/proxy.md", "dbsync-proxy cache");
   assert.equal(lines.length, 5);
@@ -97,7 +97,7 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
   await writeMore();
   isReading = false;
   await reading;
-  assert.ok(reads > readsBefore, "reads go on");
+  assert.ok(reads > readsBefore, "reads continue");
   await eventually(async () => {
     const [mine, other] = await Promise.all(daemons.map(({ port }) => rowsAt(port)));
     assert.deepEqual(mine, other);
@@ -113,7 +113,7 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
       mine?.filter((row) => !unknown.has(row)),
       acknowledged.sort((a, b) => a - b),
     );
-    assert.ok(unknown.size <= CLIENTS, "at most what was on its way");
+    assert.ok(unknown.size <= CLIENTS, "at most the statements in flight");
   });
   for (const { refusedMost } of writers) assert.ok(refusedMost <= REFUSED_IN_A_ROW, String(refusedMost));
   for (const client of clients) client[Symbol.dispose]();

@@ -15,7 +15,7 @@ const STARTS = {
 };
 
 for (const [name, start] of Object.entries(STARTS))
-  test(`the ${name} closes clients of TLS and of HTTP, and carries out nothing that they sent`, async () => {
+  test(`the ${name} closes TLS and HTTP clients, and executes nothing that they sent`, async () => {
     const server = await FakeSqlServer.start();
     await using proxy = await start(server);
     assert.equal(await answerUntilClosed(proxy.port, await clientHello(WRITE)), "");

@@ -8,11 +8,11 @@ import { run } from "../support/run-program.js";
 
 const proxy = (...args: string[]) => run(process.execPath, [programPaths["dbsync-proxy"], ...args]);
 
-test("a place that is none, or that holds a password, is told, and the password is not", async () => {
+test("an invalid address, or one with a password, is reported without the password", async () => {
   for (const args of [["a b:1"], ["cache", "--upstream", "host:99999"]]) {
     const { code, stderr } = await proxy(...args);
     assert.equal(code, 2);
-    assert.match(stderr, /^dbsync-proxy: It is sql:\/\/host/);
+    assert.match(stderr, /^dbsync-proxy: The form is sql:\/\/host/);
   }
   const { code, stdout, stderr } = await proxy("sql://ada:secret@127.0.0.1:3948");
   assert.equal(code, 2);

@@ -57,7 +57,7 @@ export class RowWriter {
     this.refusedInARow = 0;
     this.#next++;
     if (answer === DONE) this.acknowledged.add(row);
-    else if (/is not known$/.test(answer)) this.unknown.add(row);
+    else if (/it is not known whether the statement was executed$/.test(answer)) this.unknown.add(row);
     else assert.fail(answer);
   }
 }

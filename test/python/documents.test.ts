@@ -1,4 +1,4 @@
-/** The programs of docs/python.md do what their comments say. docs.test.ts runs the page's shell blocks. */
+/** The programs of docs/python.md behave as their comments say. docs.test.ts runs the page's shell blocks. */
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ const asserting = (program: string) =>
       `${indent}shown = ${expression}\n${indent}assert shown == ${value}, shown`,
   );
 
-test("the programs of docs/python.md answer as it says, and the errors it lists are those there are", {
+test("the programs of docs/python.md print the documented values, and its list of errors is complete", {
   skip: skipWithout(PYTHON),
 }, async () => {
   using folder = makeFolder();

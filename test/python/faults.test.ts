@@ -39,7 +39,9 @@ after(async () => {
   folder[Symbol.dispose]();
 });
 
-test("what fails says what, where, what to do, and whether it may have been applied", { skip }, async () => {
+test("errors state the failure, the server, the remedy, and whether the command may have been applied", {
+  skip,
+}, async () => {
   const certificate = await writeCertificate(folder.path);
   const secured = ["--tls-cert", certificate.certificate, "--tls-key", certificate.key];
   const [victim, hung, keyless, tls] = await Promise.all([
@@ -81,7 +83,7 @@ test("what fails says what, where, what to do, and whether it may have been appl
 const send = (servers: string, ...words: string[]) =>
   runCommand(["--key", key, "--servers", servers, "--timeout", "20", ...words]);
 
-test("the command line prints replies as they are, and ends with 1 for a command's error, 2 for none", {
+test("the command line prints replies unchanged, and exits with 1 after a command's error and 2 without a reply", {
   skip,
 }, async () => {
   assert.deepEqual(await send(alive, "SET", "k", "a b  c"), { code: 0, stdout: "OK\n", stderr: "" });
@@ -99,7 +101,7 @@ test("the command line prints replies as they are, and ends with 1 for a command
   assert.match(none.stderr, /^dbsync: No daemon answered:\n.*refused.*\[not applied there\]\n$/);
 });
 
-test("a hello of a later version, with more elements, is understood", { skip }, async () => {
+test("a hello of a later version, with more elements, is accepted", { skip }, async () => {
   await using daemon = await fakeV2(
     () => [...(hello(Date.now()) as string[]), "2", "later", "and", "more"],
     ({ id }) => result(id, "+OK\r\n"),
@@ -107,7 +109,9 @@ test("a hello of a later version, with more elements, is understood", { skip }, 
   assert.equal((await send(daemon.address, "PING")).stdout, "OK\n");
 });
 
-test("a hello that closes is followed by another one before that daemon is given up", { skip }, async () => {
+test("a connection that closes during the hello is tried once more before the daemon counts as failed", {
+  skip,
+}, async () => {
   let greetings = 0;
   await using daemon = await fakeV2(
     () => (greetings++ === 0 ? null : hello(Date.now())),
@@ -117,7 +121,7 @@ test("a hello that closes is followed by another one before that daemon is given
   assert.equal(greetings, 2);
 });
 
-test("what a connection was lost with is sent again, the same bytes", { skip }, async () => {
+test("commands on a lost connection are sent again with the same bytes", { skip }, async () => {
   await using daemon = await fakeV2(
     () => hello(Date.now()),
     ({ id, number }, socket) => {
@@ -132,7 +136,7 @@ test("what a connection was lost with is sent again, the same bytes", { skip }, 
   assert.ok(first !== undefined && second !== undefined && first.equals(second));
 });
 
-test("a date that is refused is signed anew, four times at most; of a refusal after a loss nothing is certain", {
+test("after a refused date a command is signed again, at most four times; a refusal after a lost connection is inconclusive", {
   skip,
 }, async () => {
   await using stubborn = await fakeV2(
@@ -156,7 +160,7 @@ test("a date that is refused is signed anew, four times at most; of a refusal af
   );
 });
 
-test("what is no answer of version 2 is told as garbage", { skip }, async () => {
+test("an invalid answer of version 2 is reported as garbage", { skip }, async () => {
   await using daemon = await fakeV2(
     () => ["hello", "2"],
     () => null,
@@ -220,7 +224,7 @@ except Distrusted as doubt:
     found = str(doubt)
 `;
 
-test("a certificate that is no DER, and would pass for another key's, is not believed", {
+test("a certificate that is not valid DER, and would be accepted for another key, is refused", {
   skip,
 }, async () => {
   using other = makeFolder();
@@ -238,7 +242,7 @@ test("a certificate that is no DER, and would pass for another key's, is not bel
   assert.equal(found, "its certificate cannot be read");
 });
 
-test("a number in the place of a string takes no memory, and is garbage", { skip }, async () => {
+test("a number in place of a string allocates no memory, and is garbage", { skip }, async () => {
   const told = await runPython(
     `from dbsync.errors import ProtocolError
 from dbsync.messages import read_message
@@ -256,7 +260,7 @@ print(json.dumps(found))`,
 });
 
 for (const theft of some(THEFTS)) {
-  test(`a thief who ${theft} gets nothing of version 1, and the error says what that can be`, {
+  test(`a thief who ${theft} receives nothing of version 1, and the error names the possible causes`, {
     skip,
   }, async () => {
     await using thief = await startThief(theft);
@@ -316,7 +320,7 @@ test("a deadline that passes while an answer is decoded ends the call", { skip }
   assert.deepEqual(await decoded(nils(100_000), {}, 30), ["TimedOut", "unknown", "timeout"]);
 });
 
-test("an answer of too many elements, or too deep, is malformed, and its write's effect unknown", {
+test("an answer with too many or too deeply nested elements is malformed, and the effect of its write is unknown", {
   skip,
 }, async () => {
   const malformed = ["NoAnswer", "unknown", "garbage"];

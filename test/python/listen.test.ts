@@ -26,7 +26,7 @@ async function serverOf(daemon: DaemonProcess): Promise<string> {
   return `ws://127.0.0.1:${port}`;
 }
 
-test("a Python client signs commands over WebSocket, and is told of messages and keys", {
+test("a Python client signs commands over WebSocket, and receives messages and changes of keys", {
   skip,
 }, async () => {
   using folder = makeFolder();
@@ -47,7 +47,7 @@ test("a Python client signs commands over WebSocket, and is told of messages and
   for (const { command, act, told } of cases) {
     const child = spawn(PYTHON, [...args, ...command], { env: { ...process.env, ...env } });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    assert.equal((await lines.next()).value, "1", "it listens to one name");
+    assert.equal((await lines.next()).value, "1", "it subscribes to one name");
     await client.replies([act]);
     assert.equal((await lines.next()).value, told);
     const ended = once(child, "close");
@@ -56,7 +56,7 @@ test("a Python client signs commands over WebSocket, and is told of messages and
   }
 });
 
-test("a key that nobody knows is refused, and a daemon that goes ends it", { skip }, async () => {
+test("an unknown key is refused, and the client ends with the daemon", { skip }, async () => {
   using folder = makeFolder();
   const files = [makeKeyPair(), pair].map(({ privateKey }, index) => {
     const file = join(folder.path, `${index}.pem`);

@@ -45,7 +45,7 @@ test("pip installs the package from its folder, with types and a program", {
   assert.equal(await works(bin("dbsync-py"), [...args, "SET", "k", "v"], folder.path), "OK\n");
 });
 
-test("the package is one file, if one is wanted", {
+test("the package can be used as one file", {
   skip: skipUnlessFull || skipWithout(PYTHON),
 }, async () => {
   using folder = makeFolder();
@@ -83,7 +83,7 @@ blocking.set("k")
 blocking.call("GET", "k", policy="most")
 `;
 
-test("its types hold, and tell a caller's mistakes", {
+test("its types are correct, and detect a caller's mistakes", {
   skip: skipUnlessFull || skipWithout("mypy"),
 }, async () => {
   using folder = makeFolder();
@@ -110,7 +110,7 @@ test("its types hold, and tell a caller's mistakes", {
   assert.deepEqual(wrong, mistaken, used.stdout);
 });
 
-test("both packages have one version", () => {
+test("both packages have the same version", () => {
   const { version } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
     version: string;
   };

@@ -74,7 +74,7 @@ for case in given:
 print(json.dumps(verdicts))
 `;
 
-test("Python and Node.js judge alike whatever the daemons report", {
+test("Python and Node.js decide alike for all reports of daemons", {
   skip: skipWithout(PYTHON),
 }, async () => {
   const seed = seedOfRun();

@@ -38,7 +38,7 @@ after(async () => {
   for (const folder of folders) folder[Symbol.dispose]();
 });
 
-test("the Python package's commands, views, threads and loops do what they say", { skip }, async () => {
+test("the Python package's commands, views, threads and loops behave as documented", { skip }, async () => {
   const calls = amount(200, 900);
   await runCases("usual.py", { servers, peers, calls, key: keyFile("ed25519", "private") });
 });

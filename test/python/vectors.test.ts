@@ -42,7 +42,7 @@ print(json.dumps(made))
     );
   });
 
-  test("It reads every message of a daemon to its end, and none with a byte more; frames come in any pieces", async () => {
+  test("It parses every message of a daemon completely, and none with an additional byte; frames arrive in any pieces", async () => {
     const payloads = vectors.messages.map(({ payload }) => payload);
     const read = await runPython(
       `

@@ -80,8 +80,8 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "critical",
     summary: "{{ $labels.instance }} has lost writes that it had acknowledged",
     says: [
-      "… not in its log when it was started",
-      "… of its envelopes were not in a snapshot that it took from a member, and are gone there",
+      "… missing from its log when it was started",
+      "… of its envelopes were missing from a snapshot that it received from a member, and are lost there",
     ],
     page: "Read the daemon's log, which names them. Its members send them again; without members, write them again or restore them from a [backup](#backups). Then run `dbsync log verify` on its folder, and check the disk",
   },
@@ -92,7 +92,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     summary:
       "{{ $labels.instance }} has {{ $value }} dead letters: acknowledged writes that are, or may be, missing on the other daemons",
     says: [
-      "it keeps … dead …: envelopes that are missing, or may be missing, in a snapshot that it took from a member",
+      "it stores … dead …: envelopes that are, or may be, missing from a snapshot that it received from a member",
     ],
     page: "List them on that machine with `dbsync dead-letters list`, then write them again or remove them: [dead letters](#dead-letters)",
   },
@@ -109,7 +109,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} cannot write to its Redis mirror, or the mirror refuses keys",
-    says: ["its mirror … is not written to (…)", "its mirror … did not take … keys"],
+    says: ["it cannot write to its mirror … (…)", "its mirror … refused … keys"],
     page: "Repair that Redis. Meanwhile the daemon continues to answer; afterwards it updates that Redis automatically. [A Redis as a mirror](#a-redis-as-a-mirror)",
   },
   DbsyncClockSkewed: {
@@ -117,7 +117,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "1m",
     severity: "critical",
     summary: "The clock of {{ $labels.instance }} is wrong, so it accepts no writes",
-    says: ["its clock is off the other daemons', so it takes no writes"],
+    says: ["its clock differs from the other daemons', so it accepts no writes"],
     page: "Run `chronyc tracking` on that machine: [a clock is wrong](runbooks.md#a-clock-is-wrong)",
   },
   DbsyncMemberAway: {
@@ -125,7 +125,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} cannot reach its member {{ $labels.member }}",
-    says: ["it does not reach its member …"],
+    says: ["it cannot reach its member …"],
     page: "Start that daemon. If it is permanently lost, remove it from `peer` everywhere or [evict](#members) it: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
   },
   DbsyncNothingFinal: {
@@ -134,10 +134,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary:
       "On {{ $labels.instance }} no write of the last two minutes is final, or no write has become final since its start",
-    says: [
-      "what is older than … s is final, and nothing newer",
-      "nothing has become final since it was started … s ago",
-    ],
+    says: ["only units older than … s are final", "no unit has become final since it was started … s ago"],
     page: "Find the daemon that is down or out of date: `dbsync status`, `dbsync members list`. Start it, remove it from `peer` everywhere, or [evict](#members) it. The alarm also fires if no write has become final since the start",
   },
   DbsyncMembersDiffer: {
@@ -154,8 +151,8 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "critical",
     summary: "{{ $labels.instance }} and a member have the same commands but different data",
     says: [
-      "its state is not that of most members, …",
-      "the state of its member … is not its own, …",
+      "its state differs from that of most members, …",
+      "the state of its member … differs from its own, …",
       "its state and that of its member … differ, …",
     ],
     page: "Restart the daemon that `dbsync status` names; it rebuilds its state from its folder: [different states](#different-states)",
@@ -165,7 +162,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     lasting: null,
     severity: "critical",
     summary: "{{ $labels.instance }} has refused envelopes from {{ $labels.member }}",
-    says: ["it has refused … envelopes of its member …"],
+    says: ["it has refused … envelopes from its member …"],
     page: "Run `dbsync log verify` on the folder of that member: the folder is damaged, or the member is compromised",
   },
   DbsyncRefusals: {
@@ -241,53 +238,53 @@ export const FINDINGS: readonly (Finding & {
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["its own key was revoked (… says so), so it takes no writes, and is no member any more"],
+    says: ["its own key was revoked (according to …), so it accepts no writes and is no longer a member"],
     page: "Start it with an empty folder, or stop it and remove it from the lists",
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["it takes no writes: …"],
+    says: ["it accepts no writes: …"],
     page: "Run `dbsync members list`, and read [Members](#members)",
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["a list of members has added it, and it has received nothing from a live one of them yet"],
+    says: ["a member list has added it, but it has not received anything from a live member yet"],
     page: "Wait, or start the members that are down",
   },
   {
     alarm: "DbsyncNotLive",
-    says: ["it applies nothing that comes, and answers neither reads nor writes: …"],
+    says: ["it applies no further entries, and answers neither reads nor writes: …"],
     page: "Upgrade it, as described in [Members](#members)",
   },
   {
     alarm: null,
     says: [
       "its member … is catching up",
-      "it takes a snapshot from …: … of … bytes",
-      "… envelopes wait to be applied",
+      "it is receiving a snapshot from …: … of … bytes",
+      "… envelopes are waiting to be applied",
     ],
     page: "Wait. Its log shows the progress",
   },
   {
     alarm: null,
-    says: ["it connects to its member …"],
+    says: ["it is connecting to its member …"],
     page: "Wait if one of the two has just started. If this continues, start the other daemon, or correct `peer`",
   },
   {
     alarm: null,
-    says: ["… envelopes are on their way between it and …"],
+    says: ["… envelopes are in flight between it and …"],
     page: "Wait. If this continues, check `dbsync top` and the network between them",
   },
   {
     alarm: null,
     says: [
-      "it refuses writes of clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
+      "it refuses writes from clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
     ],
     page: "Run the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` run it automatically",
   },
   {
     alarm: null,
-    says: ["the command that it reports to authorize its key is not CLUSTER ADD of its own key"],
+    says: ["the command that it reports for authorizing its key is not CLUSTER ADD with its own key"],
     page: "Do not sign it: that daemon may not be yours. Read the daemon's key on the machine itself, and check which programs run there",
   },
   {
@@ -297,49 +294,51 @@ export const FINDINGS: readonly (Finding & {
   },
   {
     alarm: null,
-    says: ["it takes nothing dated before …, which is still to come: a clock was ahead when it was started"],
+    says: [
+      "it accepts no writes dated before …, which is in the future: a clock was ahead when it was started",
+    ],
     page: "Run `chronyc tracking` on that machine, then restart the daemon",
   },
   {
     alarm: null,
-    says: ["… is not on the list of members"],
+    says: ["… is not on the member list"],
     page: "Run `dbsync members list`, and read [Members](#members)",
   },
   {
     alarm: "DbsyncNothingFinal",
-    says: ["it knows parallel lists of members (numbers …), so nothing becomes final"],
+    says: ["it knows parallel member lists (numbers …), so no unit becomes final"],
     page: "Merge the lists as an administrator with `dbsync members merge`: [Members](#members)",
   },
   {
     alarm: null,
     says: [
-      "it misses envelopes that no member stores any more, and too few members have signed the same snapshot of them",
+      "it is missing envelopes that no member stores any longer, and too few members have signed the same snapshot with them",
     ],
     page: "Start the members that are down, or start the daemon with with the option that it names: [Retention](#retention)",
   },
   {
     alarm: null,
-    says: ["it misses envelopes that its member … no longer stores (…)"],
+    says: ["it is missing envelopes that its member … no longer stores (…)"],
     page: "Wait: the daemon loads a snapshot once most members have signed one. If this continues, read its log",
   },
   {
     alarm: null,
     says: [
-      "… envelopes of members were dropped, since their signer's key did not come",
-      "… envelopes wait for their signer's key",
+      "… envelopes of members were dropped because their signer's key did not arrive",
+      "… envelopes are waiting for their signer's key",
     ],
     page: "Compare the keys of the daemons with `dbsync keys list`",
   },
   {
     alarm: null,
-    says: ["it keeps everything in memory, and no other daemon has it"],
+    says: ["it stores everything only in memory, and no other daemon is connected"],
     page: "Start it with `data`, or start its peers",
   },
   {
     alarm: null,
     says: [
       "its mirror … is being compared",
-      "other clients have changed … keys in its mirror …, since it was started, which it has reverted",
+      "since its start, other clients have changed … keys in its mirror …, and it has reverted them",
     ],
     page: "Read [A Redis as a mirror](#a-redis-as-a-mirror)",
   },

@@ -128,7 +128,7 @@ describe("dbsync test", () => {
     for (const url of some(["http://127.0.0.1", "127.0.0.1:8888", "json://", "json://h/path"], 2)) {
       const { code, stderr } = await runDbsync(["test", url]);
       assert.equal(code, 2);
-      assert.match(stderr, /It is json:\/\/host or json:\/\/host:port/);
+      assert.match(stderr, /The form is json:\/\/host or json:\/\/host:port/);
     }
     const unknown = await runDbsync(["test", `json://${NAMELESS}`]);
     assert.deepEqual(

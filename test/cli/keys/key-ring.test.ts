@@ -40,7 +40,7 @@ test("an argument can be an id, for which the key ring is not requested", async 
 test("an argument can be the file of a public key, for which the key ring is not requested", async () => {
   assert.match(await idOf(PUBLIC_KEY, never), /^[\da-f]{64}$/);
   await assert.rejects(idOf("./none.pem", never), /none\.pem does not exist/);
-  await assert.rejects(idOf(PUBLIC_KEY.replace("public", "private"), never), /holds a private key/);
+  await assert.rejects(idOf(PUBLIC_KEY.replace("public", "private"), never), /contains a private key/);
 });
 
 test("an argument can be the first digits of an id in upper or lower case, or a label", async () => {

@@ -88,7 +88,7 @@ describe("dbsync keys", () => {
 
   for (const [args, code, message] of some(
     [
-      [["add", "web.pem"], 3, /holds a private key instead of a public one/],
+      [["add", "web.pem"], 3, /contains a private key instead of a public one/],
       [["add", "none.pem"], 3, /none\.pem does not exist/],
       [["add", "stranger-public.pem", "--rules", "+@foo"], 1, /The command failed.*: .*rule '\+@foo'/],
       [["add", "stranger-public.pem", "--until", "soon"], 2, /--until is "soon", allowed: a date such as/],

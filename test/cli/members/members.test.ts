@@ -209,7 +209,7 @@ test("an evicted dead daemon no longer delays finality, and is refused when it r
   const sick = await run(["doctor"], [third]);
   assert.match(
     sick.stdout,
-    /FAIL .*: it takes no writes: .* number 2, signed .*, leaves it out permanently\n/,
+    /FAIL .*: it accepts no writes: .* number 2, signed .*, leaves it out permanently\n/,
   );
   assert.equal(sick.code, 1);
   await isRefused(["members", "add", lost], remaining, /was removed, and a removed id cannot return/);

@@ -27,12 +27,12 @@ test("a healthy timeline has no findings, and neither does a daemon's own addres
 });
 
 const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
-  ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free or repair/],
-  ["a clock that is off", { skewed: true }, /its clock is off .*; set its clock by NTP/],
+  ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free space on the disk or repair/],
+  ["a clock that is off", { skewed: true }, /its clock differs .*; set its clock by NTP/],
   [
     "a clock that was ahead",
     { watermark: NOW + 86_400_000 },
-    /nothing dated before .*, which is still to come: a clock was ahead .*; set its clock if .* restart it/,
+    /no writes dated before .*, which is in the future: a clock was ahead .*; set its clock if .* restart it/,
   ],
   [
     "contents that differ from other members'",
@@ -42,30 +42,34 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a stable point that does not advance",
     { stable: NOW - 300_000 },
-    /older than 300 s is final.*; see which daemon/,
+    /older than 300 s are final.*; check which daemon/,
   ],
   [
     "its own key's revocation",
     { revoked: "10.0.0.2:1111" },
-    /key was revoked \(10\.0\.0\.2:1111 says so\).*new data/,
+    /key was revoked \(according to 10\.0\.0\.2:1111\).*new data/,
   ],
   [
     "that no list names it",
     { unlisted: "the list of members, number 2, leaves it out" },
-    /takes no writes: the list.*; if it is left out: dbsync dead-letters find/,
+    /accepts no writes: the list.*; if it was removed: dbsync dead-letters find/,
   ],
   ["lists beside each other", { lists: [3, 3] }, /numbers 3 and 3\).*; dbsync members merge/],
-  ["one missing group", { lostGroups: 1 }, /1 group of writes .* was not in its log/],
-  ["a log whose end is missing", { lostGroups: 3 }, /3 groups of writes .* not in its log.*; its members/],
+  ["one missing group", { lostGroups: 1 }, /1 group of writes .* was missing from its log/],
+  [
+    "a log whose end is missing",
+    { lostGroups: 3 },
+    /3 groups of writes .* missing from its log.*; its members/,
+  ],
   [
     "a state that differs from most members'",
     { differing: [{ db: 3, key: "a", verdict: "own" as const, members: ["ab".repeat(32)] }] },
-    /its state is not that of most members, .* key a in database 3; restart it/,
+    /its state differs from that of most members, .* key a in database 3; restart it/,
   ],
   [
     "a member's state",
     { differing: [{ db: 0, key: "b", verdict: "member" as const, members: ["ab".repeat(32)] }] },
-    /the state of its member abababababab is not its own, .* key b in database 0; restart that member/,
+    /the state of its member abababababab differs from its own, .* key b in database 0; restart that member/,
   ],
   [
     "two different states, either of which may be wrong",
@@ -82,23 +86,23 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "dead letters",
     { strays: 4, deadLetters: 2, durable: true },
-    /keeps 2 dead letters: .*; dbsync dead-letters list there/,
+    /stores 2 dead letters: .*; dbsync dead-letters list there/,
   ],
   [
     "entries in memory that a snapshot has removed",
     { strays: 4, durable: false },
-    /4 of its envelopes .* are gone there; its log names/,
+    /4 of its envelopes .* are lost there; its log names/,
   ],
   ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* dropped.*keys list/],
   [
     "a member that cannot be reached",
     withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
-    /does not reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
+    /cannot reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
   ],
   [
     "a member that was removed",
     withMember({ connection: "waiting", trouble: CLOSE_REASONS["left-out"] }),
-    /; take it out of --peer; or there, a new data folder .* dbsync members add it$/,
+    /; remove it from --peer; or there, a new data folder .* dbsync members add it$/,
   ],
   [
     "a member that was not admitted",
@@ -118,7 +122,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a member that admits no daemons",
     withMember({ connection: "waiting", trouble: "it says: no-peers: …" }),
-    /; there, name this daemon in --peer too$/,
+    /; there, also name this daemon in --peer$/,
   ],
   [
     "a member that has not admitted this daemon",
@@ -129,14 +133,14 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "entries that a member has pruned and the daemon does not have",
     withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
-    /misses .* 10\.0\.0\.2:1111 no longer stores \(.*from 2026-.*Z on\).*takes a snapshot/,
+    /is missing .* 10\.0\.0\.2:1111 no longer stores \(.*since 2026-.*Z\).*loads a snapshot/,
   ],
   [
     "differences that members cannot resolve",
     { order: "--adopt 00" },
-    /too few members have signed .*; start the daemons that are away; or, .* with --adopt 00: .* kept aside/,
+    /too few members have signed .*; start the daemons that are down; or, .* with --adopt 00: .* stores a copy/,
   ],
-  ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes of its member/],
+  ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes from its member/],
 ];
 for (const [name, bad, expected] of problems) {
   test(`${name} is a problem`, () => {
@@ -164,7 +168,10 @@ test("only the authorization of the daemon's own key is shown, whatever the daem
   );
   const { problems, remarks } = shown(NOT_ITS_OWN);
   assert.deepEqual(remarks, []);
-  assert.match(`${problems[0]?.text}; ${problems[0]?.fix}`, /not CLUSTER ADD of its own key; do not sign it/);
+  assert.match(
+    `${problems[0]?.text}; ${problems[0]?.fix}`,
+    /not CLUSTER ADD with its own key; do not sign it/,
+  );
 });
 
 test("a member that is not on the list may be only a remark", () => {
@@ -173,30 +180,31 @@ test("a member that is not on the list may be only a remark", () => {
     { others: [WELL], now: NOW },
   );
   assert.deepEqual(found.problems, []);
-  assert.match(
-    `${found.remarks[0]?.text}; ${found.remarks[0]?.fix}`,
-    /is not on the list of members; take it out/,
-  );
+  assert.match(`${found.remarks[0]?.text}; ${found.remarks[0]?.fix}`, /is not on the member list; remove it/);
 });
 
 const JUST_STARTED = { started: NOW - 2000 };
 const AWAY = { connection: "waiting", trouble: "ECONNREFUSED" } as const;
 
 const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
-  ["envelopes that wait for a key", { quarantined: 3 }, /3 envelopes wait for their signer's key; do all/],
-  ["that it has yet to join", { joining: true }, /received nothing from a live one of them yet; start/],
-  ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes wait/],
+  [
+    "envelopes that wait for a key",
+    { quarantined: 3 },
+    /3 envelopes are waiting for their signer's key; check that all/,
+  ],
+  ["that it has yet to join", { joining: true }, /not received anything from a live member yet; start/],
+  ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes are waiting/],
   [
     "a snapshot on its way",
     { taking: { from: "10.0.0.2:1111", received: 5, total: 9 } },
-    /takes a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; its log/,
+    /receiving a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; its log/,
   ],
   ["a member that is incomplete", withMember({ state: "catching-up" }), /is catching up; that daemon's log/],
-  ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are on their way/],
+  ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are in flight/],
   [
     "a member that cannot be reached in the first minute of a daemon",
     { ...JUST_STARTED, ...withMember({ ...AWAY, lastHeard: null }) },
-    /connects to its member 10\.0\.0\.2:1111; start the daemon at 10\.0\.0\.2:1111/,
+    /is connecting to its member 10\.0\.0\.2:1111; start the daemon at 10\.0\.0\.2:1111/,
   ],
 ];
 for (const [name, state, expected] of progress) {
@@ -238,10 +246,10 @@ test("a member that was queried itself is not also reported by other daemons", (
 
 test("a timeline in memory that no other daemon has is a remark", () => {
   const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, { others: [], now: NOW });
-  assert.match(remarks[0]?.text ?? "", /keeps everything in memory, and no other daemon has it/);
+  assert.match(remarks[0]?.text ?? "", /stores everything only in memory, and no other daemon is connected/);
 });
 
-const incomplete = { text: INCOMPLETE, fix: "its log says how far it is", isOfMember: false };
+const incomplete = { text: INCOMPLETE, fix: "its log shows its progress", isOfMember: false };
 
 /** Returns the problems of a daemon that is catching up. */
 function foundOf(figures: Partial<TimelineStatus>) {
@@ -257,7 +265,7 @@ test("a daemon whose disk has failed, or that was removed, causes no advice to w
   const failed = foundOf({ failure: "no space" });
   assert.deepEqual(failed, { problems: ["its disk has failed (no space)"], progress: [], ok: false });
   const unlisted = foundOf({ unlisted: "left out" });
-  assert.deepEqual(unlisted, { problems: ["it takes no writes: left out"], progress: [], ok: false });
+  assert.deepEqual(unlisted, { problems: ["it accepts no writes: left out"], progress: [], ok: false });
 });
 
 test("a daemon that makes no progress in catching up for minutes is a problem", () => {

@@ -271,7 +271,7 @@ test("a full or forbidden store is reported, and calls continue without it", ful
   await tab.run(`Object.defineProperty(window, "indexedDB", { value: undefined }) && open() && true`);
   assert.match(String(await tab.run(`client.call("INCR n").catch(String)`)), /bad-key: .*IndexedDB/);
   const made = `dbsync.makeKey().then((key) => (open({ key }), client.unkept))`;
-  assert.match(String(await tab.run(made)), /its key is not kept/);
+  assert.match(String(await tab.run(made)), /its key is not stored/);
   way.cut();
 });
 

@@ -194,7 +194,7 @@ test("options are checked, and errors say what is wrong", () => {
   assert.throws(make({ servers: "127.0.0.1:1111" }), /wss:\/\/db1\.example:1180/);
   assert.throws(
     make({ servers: "ws://a:1", cluster: "x" }),
-    /cluster is "x", allowed: what client\/README\.md says/,
+    /cluster is "x", allowed: see client\/README\.md/,
   );
   assert.throws(make({ servers: "ws://a:1", passphrase: "x" }), /"passphrase" is no option/);
   assert.throws(make({ servers: "ws://a:1", policy: 2 }), /policy is 2/);

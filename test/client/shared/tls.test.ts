@@ -119,7 +119,7 @@ test("Without a pin the certificate must be trusted, valid and for the name in t
   assert.equal(await ping(byName, { ca: Buffer.from(files.pem) }), "PONG");
   assert.match(
     await failure(byName),
-    /^tls: its certificate is signed by none .*DEPTH_ZERO_SELF_SIGNED_CERT.*#sha256:[0-9a-f]{64}/,
+    /^tls: its certificate is not signed by a trusted authority .*DEPTH_ZERO_SELF_SIGNED_CERT.*#sha256:[0-9a-f]{64}/,
   );
   assert.match(
     await failure(byAddress, { ca: files.certificate }),
@@ -167,7 +167,7 @@ test("A daemon without TLS, one that closes and one that hangs are distinguished
   );
   assert.match(
     await failure(`dbsyncs://127.0.0.1:${closer.port}`),
-    /^tls: closed in the handshake; is TLS set up there/,
+    /^tls: closed during the handshake; is TLS configured there/,
   );
   assert.ok(performance.now() - startedAt < HANDSHAKE_MS);
   assert.match(await failure(`dbsyncs://127.0.0.1:${hanger.port}`), /^tls: no answer during the handshake/);
@@ -206,7 +206,7 @@ test("The real daemon and client connect over TLS; without it, a daemon that acc
   await using plain = await startDaemon();
   assert.match(
     await failure(`dbsyncs://127.0.0.1:${plain.port}`),
-    /^tls: (closed in the handshake|it speaks without TLS)/,
+    /^tls: (closed during the handshake|it does not use TLS)/,
   );
 });
 
@@ -265,7 +265,7 @@ test("The option ca is refused with a reason if it cannot be read or is not a ce
         key: false,
         ca: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
       }),
-    /ca is .*whole certificate/,
+    /ca is .*complete certificate/,
   );
   createClient({ servers: `${servers}#sha256:${"0".repeat(64)}`, key: false, ca: "absent.pem" }).close();
 });

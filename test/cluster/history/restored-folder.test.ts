@@ -20,7 +20,7 @@ test("a restore that cannot be written ends with a sentence, and leaves nothing"
   const data = join(folder, "file/data");
   await assert.rejects(restore(data), {
     name: "NotRestored",
-    message: `--data ${data} cannot be written (ENOTDIR: what it would be in is no folder). Nothing of it was left. Make room there, or name another place, and run the same again`,
+    message: `--data ${data} cannot be written (ENOTDIR: a part of its path is not a folder). The partial file was removed. Free space there, or choose another path, and run the command again`,
   });
   assert.deepEqual(readdirSync(folder).sort(), ["all.dbsync", "file"]);
   await restore(join(folder, "data"));

@@ -87,7 +87,7 @@ test("An address that other machines can reach causes a warning, and an invalid 
   assert.equal(line.level, "warn");
   const ended = await runDaemon(["--admin", "nowhere:1"]);
   assert.equal(ended.code, 2);
-  assert.match(ended.stderr, /--admin.*Expected a port from 0 to 65535, or an IP address before it/s);
+  assert.match(ended.stderr, /--admin.*Expected a port from 0 to 65535, optionally after an IP address/s);
 });
 
 test("--check-config prints the address in the form of the configuration file", async () => {

@@ -119,7 +119,7 @@ test("an unknown key, and unreachable daemons, cause an error that names each da
   assert.equal(refused.kind, "error");
   assert.match(
     refused.kind === "error" ? refused.text : "",
-    /^NOTAPPLIED No daemon took the command: .*unknown-key.*fingerprint/,
+    /^NOTAPPLIED No daemon accepted the command: .*unknown-key.*fingerprint/,
   );
   for (const daemon of scene.daemons) await daemon.stop();
   // The sidecar may not have noticed yet that the last daemon has stopped.

@@ -137,7 +137,7 @@ test("silent clients are dropped for newer handshakes, and for clients when --ma
     const socket = await secure(daemon.port);
     assert.equal(await ask(socket), PONG);
     await first;
-    assert.deepEqual(reasons(daemon, "tls-handshake"), ["gave way to newer connections"]);
+    assert.deepEqual(reasons(daemon, "tls-handshake"), ["replaced by newer connections"]);
     for (const one of [...silent, socket]) one.destroy();
   }
 });
@@ -240,7 +240,7 @@ test("SIGHUP reads the certificate again, and keeps the old one if the new one c
   writeFileSync(files.certificate, "nothing");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) =>
-    /^The old configuration stays in effect: TLS: .*tls-cert\.pem holds no PEM block/.test(msg),
+    /^The old configuration stays in effect: TLS: .*tls-cert\.pem contains no PEM block/.test(msg),
   );
   const renewed = await writeCertificate(folder.path);
   daemon.kill("SIGHUP");

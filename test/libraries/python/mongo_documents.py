@@ -1,4 +1,4 @@
-"""pymongo: what its tutorial shows. Argument: the port."""
+"""pymongo: the examples of its tutorial. Argument: the port."""
 import sys
 from datetime import datetime, timezone
 
@@ -63,13 +63,13 @@ if "logicalSessionTimeoutMinutes" in client.admin.command("hello"):
         try:
             with session.start_transaction():
                 posts.insert_one({"in": "a transaction"}, session=session)
-            raise AssertionError("a transaction was taken")
+            raise AssertionError("a transaction was accepted")
         except OperationFailure as problem:
             assert problem.code == 20, problem
 else:
     try:
         client.start_session()
-        raise AssertionError("a session was begun")
+        raise AssertionError("a session was started")
     except ConfigurationError:
         pass
 assert profiles.delete_many({}).deleted_count == 4

@@ -33,7 +33,7 @@ unless Sidekiq.server?
     Adder.perform_async("stubborn", 5)
     value = ->(key) { Sidekiq.redis { |redis| redis.get(key) } }
     sleep 0.05 until value["sum"] == "190" && value["later"] == "7" && value["stubborn"] == "5"
-    # What is done is counted when a server beats; and then it says that it is there.
+    # A server counts its finished jobs at each heartbeat, with which it also reports that it is alive.
     sleep 0.05 until Sidekiq::Stats.new.processed == 23 && Sidekiq::Stats.new.failed == 1
     stats = Sidekiq::Stats.new
     raise "left" unless stats.enqueued.zero? && stats.scheduled_size.zero? && stats.retry_size.zero?

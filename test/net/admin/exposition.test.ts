@@ -60,12 +60,12 @@ b_total{x="3",y=""} 9007199254740992
   );
 });
 
-test("what would end a line or a label's value is escaped, in helps only what the format asks for", () => {
+test("characters that would end a line or a label's value are escaped, in help texts only those that the format requires", () => {
   const text = textOf({ a: gauge([{ labels: { x: 'a"b\\c\nd' }, value: 1 }], 'a"b\\c\nd') });
   assert.equal(text, `# HELP a a"b\\\\c\\nd\n# TYPE a gauge\na{x="a\\"b\\\\c\\nd"} 1\n`);
 });
 
-test("numbers that are none are written as Go reads them", () => {
+test("infinities and NaN are written as Go reads them", () => {
   const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300, 5e-324];
   const text = textOf({ a: gauge(values.map((value, x) => ({ labels: { x: String(x) }, value }))) });
   const written = text.matchAll(/^a\{.*\} (.*)$/gm);
@@ -75,7 +75,7 @@ test("numbers that are none are written as Go reads them", () => {
   );
 });
 
-test("a histogram's buckets hold what the smaller ones hold", () => {
+test("a histogram's buckets include the counts of the smaller ones", () => {
   const histogram = new Histogram([-1, 0.5]);
   for (const value of [-2, -1, 0.5, 3, 4]) histogram.observe(value);
   const labels = { backend: "redis" };
@@ -100,7 +100,7 @@ a_seconds_count{backend="redis"} 5
   );
 });
 
-test("no series comes twice: Prometheus would refuse the whole text", () => {
+test("no series occurs twice, since Prometheus would refuse the complete text", () => {
   const samples = [1, 2].map((value) => ({ labels: { x: "same" }, value }));
   const counter: AnyMetric<null> = { type: "counter", labels: ["x"], help: "Help.", read: () => samples };
   const text = textOf({ a: gauge(samples), b_total: counter });
@@ -108,7 +108,7 @@ test("no series comes twice: Prometheus would refuse the whole text", () => {
   assert.match(text, /\nb_total\{x="same"\} 3\n$/);
 });
 
-test("names and labels of all tables are as Prometheus wants them", () => {
+test("names and labels of all tables follow the rules of Prometheus", () => {
   for (const [name, { type, labels, help }] of TABLES.flatMap((table) => Object.entries(table))) {
     assert.match(name, /^[a-z][a-z0-9_]*$/);
     assert.equal(name.endsWith("_total"), type === "counter", name);

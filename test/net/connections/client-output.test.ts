@@ -53,7 +53,7 @@ function outputTo(socket: Socket, pushes = new Pushes()): ClientOutput {
   );
 }
 
-test("a long answer waits for the short ones before it, which the client has to take first", () => {
+test("a long answer waits until the client has read the short ones before it", () => {
   const { sent, takeAll, socket } = slowSocket();
   const output = outputTo(socket);
   const long: LongAnswer = {
@@ -74,7 +74,7 @@ test("a long answer waits for the short ones before it, which the client has to 
   assert.deepEqual(sent, ["short", "long"]);
 });
 
-test("each is told what was pushed to him, in order among his answers, whatever others were told", () => {
+test("each client receives its pushed messages, in order among its answers, regardless of other clients", () => {
   const pushes = new Pushes();
   const [one, other] = [slowSocket(), slowSocket()];
   const [first, second] = [outputTo(one.socket, pushes), outputTo(other.socket, pushes)];
@@ -83,7 +83,7 @@ test("each is told what was pushed to him, in order among his answers, whatever 
   for (const output of [first, second]) output.push("c");
   first.push("d");
   second.flush();
-  // As long as what was added ahead of the flush, and different.
+  // As long as the bytes added before the flush, and different.
   second.add("1234");
   second.push("e");
   second.push("c");

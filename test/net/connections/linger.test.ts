@@ -1,4 +1,4 @@
-/** Tests the end of a connection: what closes it immediately, and what must be sent or read first. */
+/** Tests the end of a connection: when it is closed immediately, and when bytes must be sent or read first. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
@@ -44,7 +44,7 @@ test("a client that has ended its stream and has been sent everything is closed 
   assert.equal(await client.rest(), "answer");
 });
 
-test("what was written and has not been sent goes out before the connection closes", async () => {
+test("bytes that are written but not yet sent are sent before the connection closes", async () => {
   await using pair = await connected();
   const { client, socket } = pair;
   client.socket.end();
@@ -55,7 +55,7 @@ test("what was written and has not been sent goes out before the connection clos
   assert.equal(await client.rest(), "answer");
 });
 
-test("last bytes go out before the connection closes", async () => {
+test("last bytes are sent before the connection closes", async () => {
   await using pair = await connected();
   const { client, socket } = pair;
   client.socket.end();
@@ -64,7 +64,7 @@ test("last bytes go out before the connection closes", async () => {
   assert.equal(await client.rest(), "last");
 });
 
-test("a connection whose client may still send stays open for what it sends", async () => {
+test("a connection whose client may still send stays open for its bytes", async () => {
   await using pair = await connected();
   const { client, socket } = pair;
   sayGoodBye(socket, "", { ...LEFT, isExpected: false, hasLeft: false });

@@ -23,7 +23,7 @@ test("an accepted socket is taken over by this version of Node", async () => {
   taken.destroy();
 });
 
-test("two sockets read what was sent to each, into the same memory", async () => {
+test("two sockets read their own bytes into the same memory", async () => {
   const input = new SharedInput();
   const pairs = [await pair(input), await pair(input)];
   const memories = new Set<ArrayBufferLike>();
@@ -44,7 +44,7 @@ test("two sockets read what was sent to each, into the same memory", async () =>
   assert.equal(memories.size, 1);
 });
 
-test("copies belong to their receiver: what comes later does not overwrite them", async () => {
+test("copies belong to their receiver: later bytes do not overwrite them", async () => {
   const { client, taken } = await pair(new SharedInput(true));
   const chunks: Buffer[] = [];
   taken.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -57,7 +57,7 @@ test("copies belong to their receiver: what comes later does not overwrite them"
   taken.destroy();
 });
 
-test("a socket that is paused is given nothing until it goes on", async () => {
+test("a paused socket receives nothing until it is resumed", async () => {
   const { client, taken } = await pair(new SharedInput());
   let received = 0;
   taken.on("data", (chunk: Buffer) => {

@@ -1,4 +1,4 @@
-/** Tests the state of a listener ahead of its start and after its end. */
+/** Tests the state of a listener before its start and after its end. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NOBODY } from "../../../engine/pipeline/observer.js";
@@ -8,7 +8,7 @@ import { realEnvironment } from "../../../net/process/environment.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { keepLog } from "../../support/log-lines.js";
 
-test("a listener has an address before its start, and after its end: requests to --admin come then too", async () => {
+test("a listener has an address before its start and after its end, since requests to --admin arrive then too", async () => {
   const listener = new SocketListener({
     name: "test",
     address: "127.0.0.1",

@@ -13,7 +13,7 @@ const LISTENERS = [
 ] as const;
 
 for (const [option, request, answer] of LISTENERS) {
-  test(`a client of ${option} without TLS is closed, and the log says why`, async () => {
+  test(`a client of ${option} without TLS is closed, and the log contains the reason`, async () => {
     using folder = makeFolder();
     const { certificate, key } = await writeCertificate(folder.path);
     const port = await freePort();

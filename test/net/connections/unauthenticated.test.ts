@@ -19,7 +19,7 @@ const connection = makeKeyPair();
 const open = (port: number, count: number) =>
   Promise.all(Array.from({ length: count }, () => RawClient.open(port)));
 
-test("half requests of unauthenticated clients close neither a first large signed request nor one of who has proved something", async () => {
+test("incomplete requests of unauthenticated clients close neither a first large signed request nor one of an authenticated client", async () => {
   const bounds = ["--max-request-bytes", "8MiB", "--max-buffered-bytes", "16MiB"];
   await using daemon = await startDaemon(["-s", pair.file, ...bounds]);
   using known = await EnvelopeClient.open(daemon.port, pair);
@@ -41,7 +41,7 @@ test("half requests of unauthenticated clients close neither a first large signe
   for (const one of attackers) one.socket.destroy();
 });
 
-test("unauthenticated clients hold no more than --max-unproven-bytes of what all may hold", async () => {
+test("unauthenticated clients use at most --max-unproven-bytes of the limit for all clients", async () => {
   const bounds = [
     "--max-request-bytes",
     "1MiB",
@@ -55,13 +55,13 @@ test("unauthenticated clients hold no more than --max-unproven-bytes of what all
   for (const one of attackers) one.send(`ds2:${MIB}:${"x".repeat(300 * KIB)}`);
   while (attackers.filter(({ ended }) => ended).length < 15) await daemon.logged(() => true).then(soon);
   const line = await daemon.logged(({ reason }) => reason === "too-much-buffered");
-  assert.match(String(line["detail"]), /of clients that have proved nothing$/);
+  assert.match(String(line["detail"]), /of unauthenticated clients$/);
   for (const one of attackers) one.socket.destroy();
 });
 
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test("where --max-connections is reached silent unauthenticated clients give way on every listener, and who is known stays", async () => {
+test("at --max-connections silent unauthenticated clients are closed on every listener, and authenticated clients stay", async () => {
   using folder = makeFolder();
   const users = join(folder.path, "users.acl");
   writeFileSync(users, "user default off\nuser ann on >pw ~* +@all\n", { mode: 0o600 });
@@ -87,7 +87,7 @@ test("where --max-connections is reached silent unauthenticated clients give way
     using known = await enter(port, bytes, answer);
     const silent = await open(port, 3);
     using late = await enter(port, bytes, answer);
-    assert.equal(await silent[0]?.rest(), "", "the first of the silent ones has gone");
+    assert.equal(await silent[0]?.rest(), "", "the first silent client was closed");
     await open(port, 4).then((more) => Promise.all(more.slice(0, 2).map((one) => one.rest())));
     for (const one of [known, late]) {
       const before = one.received.length;
@@ -98,7 +98,7 @@ test("where --max-connections is reached silent unauthenticated clients give way
   }
 });
 
-test("a hello, an unknown key and a bad signature are no proof: who has no more gives way", async () => {
+test("a hello, an unknown key and a bad signature do not authenticate: clients with nothing else are closed", async () => {
   await using daemon = await startDaemon(["-s", pair.file, "--max-connections", "4"]);
   using known = await EnvelopeClient.open(daemon.port, pair);
   await known.replies([["PING"]]);
@@ -118,6 +118,6 @@ test("a hello, an unknown key and a bad signature are no proof: who has no more 
   for (const one of [greeted, foreign, forger]) assert.equal(await one.next(), null);
   for (const one of [known, ...late]) assert.equal((await one.ask([["PING"]])).kind, "result");
   using refused = await RawClient.open(daemon.port);
-  assert.equal(await refused.rest(), "", "all have proved something: the newcomer goes");
+  assert.equal(await refused.rest(), "", "all others are authenticated: the new client is closed");
   for (const one of late) one[Symbol.dispose]();
 });

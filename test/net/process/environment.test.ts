@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { realEnvironment } from "../../../net/process/environment.js";
 
-test("random bytes are as many as asked for, and none is given twice", () => {
+test("random bytes have the requested number, and none is used twice", () => {
   const { randomBytes } = realEnvironment;
   const counts = [16, 32, 20, 64, 65, 100];
   const drawn: string[] = [];
@@ -15,6 +15,6 @@ test("random bytes are as many as asked for, and none is given twice", () => {
   }
   assert.equal(new Set(drawn.map((bytes) => bytes.slice(0, 16))).size, drawn.length);
   const values = new Set(drawn.join(""));
-  assert.equal(values.size, 256, "all bytes there are");
+  assert.equal(values.size, 256, "all 256 values occur");
   assert.equal(randomBytes(0), "");
 });

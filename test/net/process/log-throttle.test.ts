@@ -17,7 +17,7 @@ function throttled(options: { periodMs?: number; lines?: number } = {}) {
   return { throttle, lines, clock };
 }
 
-test("A line is written once a period, and the next one has the count of those withheld", () => {
+test("A line is written once per period, and the next one contains the number of suppressed lines", () => {
   const { throttle, lines, clock } = throttled();
   assert.equal(throttle.warn("a", {}, "text"), true);
   assert.equal(throttle.warn("a", {}, "text"), false);
@@ -35,7 +35,7 @@ test("A line is written once a period, and the next one has the count of those w
   ]);
 });
 
-test("Several lines of a subject are written in a period if the options say so", () => {
+test("Several lines of a subject are written per period if the options allow it", () => {
   const { throttle, lines } = throttled({ lines: 3 });
   for (let i = 0; i < 10; i++) throttle.warn("a", {}, "text");
   assert.equal(lines.length, 3);
@@ -55,7 +55,7 @@ test("Another text or variant, or a subject that was cleared, is written immedia
   );
 });
 
-test("The number of subjects in memory is bounded", () => {
+test("The number of subjects in memory is limited", () => {
   const { throttle, lines } = throttled();
   for (let i = 0; i < 4500; i++) throttle.warn(`client ${i}`, {}, "text");
   throttle.warn("client 0", {}, "text");

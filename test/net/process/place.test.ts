@@ -3,18 +3,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatPlace, parsePlace } from "../../../net/process/place.js";
 
-test("a port alone is one of 127.0.0.1", () => {
+test("a port without an address is on 127.0.0.1", () => {
   assert.deepEqual(parsePlace("9464"), { address: "127.0.0.1", port: 9464 });
   assert.deepEqual(parsePlace("0"), { address: "127.0.0.1", port: 0 });
 });
 
-test("an address goes before the port, IPv6 in brackets, and is read as it is written", () => {
+test("an address precedes the port, IPv6 in brackets, and its text parses to the same address", () => {
   assert.deepEqual(parsePlace("0.0.0.0:1"), { address: "0.0.0.0", port: 1 });
   assert.deepEqual(parsePlace("[::1]:65535"), { address: "::1", port: 65535 });
   for (const text of ["127.0.0.1:9464", "[fe80::1]:80"]) assert.equal(formatPlace(parsePlace(text)), text);
 });
 
-test("anything else is refused with what is expected", () => {
+test("anything else is refused with the expected form", () => {
   for (const text of [
     "",
     "x",
@@ -29,7 +29,7 @@ test("anything else is refused with what is expected", () => {
   ]) {
     assert.throws(
       () => parsePlace(text),
-      /^RangeError: Expected a port from 0 to 65535, or an IP address before it/,
+      /^RangeError: Expected a port from 0 to 65535, optionally after an IP address/,
       text,
     );
   }

@@ -9,7 +9,7 @@ class Loop {
   readonly turns = new Turns({ uptime: () => this.now, defer: (run) => void this.deferred.push(run) });
   readonly done: string[] = [];
 
-  /** Makes a step. @param then  what the step does */
+  /** Makes a step. @param then  the step's action */
   step(name: string, ms: number, then: () => void = () => {}): void {
     this.turns.soon(() => {
       this.done.push(name);
@@ -40,7 +40,7 @@ test("short steps share a turn, and a long one ends it", () => {
   assert.deepEqual(loop.deferred, []);
 });
 
-test("what a step asks for comes in a later turn, behind what was asked for before", () => {
+test("a step that another step adds runs in a later turn, after the steps that were added before", () => {
   const loop = new Loop();
   loop.step("a", 5, () => loop.step("again", 0));
   loop.step("b", 0);
@@ -51,7 +51,7 @@ test("what a step asks for comes in a later turn, behind what was asked for befo
   assert.deepEqual(loop.turn(), ["then"]);
 });
 
-test("long work ends a turn, and goes on after what waited before it", () => {
+test("long work ends a turn, and continues after the steps that waited before it", () => {
   const loop = new Loop();
   loop.turns.add(
     (function* () {
@@ -68,7 +68,7 @@ test("long work ends a turn, and goes on after what waited before it", () => {
   assert.deepEqual(loop.turn(), []);
 });
 
-test("what waits, and work that awaits a promise, is dropped by clear", async () => {
+test("clear drops waiting steps and work that awaits a promise", async () => {
   const loop = new Loop();
   loop.turns.add(
     (function* () {

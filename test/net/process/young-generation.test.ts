@@ -31,13 +31,13 @@ async function youngBytesWith(options: string, pause = "setTimeout(resolve, 5)")
   return Number(stdout);
 }
 
-test("the young generation does not grow beyond some 4 MiB, unless its size was given", async () => {
+test("the young generation does not grow beyond about 4 MiB, unless its size is configured", async () => {
   const [bounded, free] = await Promise.all([youngBytesWith(""), youngBytesWith("--max-semi-space-size=16")]);
   assert.ok(bounded < 6 * MIB, `${bounded} bytes`);
   assert.ok(free > 6 * MIB, `${free} bytes`);
 });
 
-test("nor in a program that never rests", async () => {
+test("the young generation does not grow in a program without pauses either", async () => {
   for (let run = 0; run < 3; run++) {
     const bytes = await youngBytesWith("", "setImmediate(resolve)");
     assert.ok(bytes < 6 * MIB, `${bytes} bytes`);

@@ -66,7 +66,7 @@ function outcome(parse: () => string): string {
   }
 }
 
-test(`lists of objects say and are written as what stands in them (seed ${seed})`, () => {
+test(`lists of objects have the values and the text of their members (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   let unread = 0;
   for (let i = 0; i < LISTS; i++) {
@@ -85,10 +85,10 @@ test(`lists of objects say and are written as what stands in them (seed ${seed})
         (item) => item instanceof JsonObject && item.text !== null,
       ).length;
   }
-  assert.ok(unread > LISTS / 4, `${unread} objects were not taken apart`);
+  assert.ok(unread > LISTS / 4, `${unread} objects were not parsed`);
 });
 
-test("an object that is taken apart late can be asked and changed as any other", () => {
+test("an object that is parsed late can be read and changed like any other", () => {
   const [, late, other] = parseJson('[{"a":1,"b":"x"},{"a":2,"b":"y"},{"a":3,"b":"z"}]') as [
     JsonObject,
     JsonObject,
@@ -103,7 +103,7 @@ test("an object that is taken apart late can be asked and changed as any other",
   assert.equal(writeJson(late), '{"a":2,"b":"y"}');
 });
 
-test("values are counted, whether they are taken apart or not", () => {
+test("values are counted, whether they are parsed or not", () => {
   const listOf = (objects: number) => `[${'{"a":1},'.repeat(objects - 1)}{"a":1}]`;
   const most = Math.floor((JSON_VALUES_MAX - 1) / 2);
   assert.equal((parseForeignJson(listOf(most)) as JsonValue[]).length, most);

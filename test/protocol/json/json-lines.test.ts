@@ -10,7 +10,7 @@ const STREAMS = 300;
 const MAX_BYTES = 40;
 const BREAKS = ["\n", "\r\n", " \n", "\t\r\n"];
 const TEXTS = ["", "]}", '{"[', "\\", '\\"', "é", "日本", "🙂", "\\\\", "}", "a b", "\u0000x"];
-/** Lines that are no JSON or not closed by a bracket: they wait for their line break. */
+/** Lines that are not JSON or have no closing bracket: they wait for their line break. */
 const ODD = ["quit", "nope", "1", '"only ]} a string"', "null", '{"open":[', "\u00ff"];
 
 function value(random: SeededRandom, depth = 0): unknown {
@@ -75,11 +75,11 @@ function compareStreams(maxBytes: number, breaks: readonly string[]): number {
   return tooLong;
 }
 
-test("requests are the same whatever the pieces", () => {
+test("requests are the same for any division into pieces", () => {
   assert.equal(compareStreams(1024 * 1024, BREAKS), 0);
 });
 
-test("a request without its line break is complete where its brackets are closed, however long its strings are", () => {
+test("a request without a line break ends with its last closing bracket, however long its strings are", () => {
   for (let length = 0; length < 200; length++)
     for (const escaped of ['\\"', "\\\\", "\\u0022", ""]) {
       const plain = "x".repeat(length);
@@ -96,13 +96,13 @@ test("a request without its line break is complete where its brackets are closed
     }
 });
 
-// Spaces ahead of a line break count as well, unless the request was already complete: so the lines have none.
-test("a line that is too long ends the requests at the same place, whatever the pieces", () => {
+// Spaces before a line break count as well, unless the request was already complete: so the lines have none.
+test("a line that is too long ends the requests at the same position for any division into pieces", () => {
   const tooLong = compareStreams(MAX_BYTES, ["\n"]);
   assert.ok(tooLong > 0 && tooLong < STREAMS, `${tooLong} of ${STREAMS} had one`);
 });
 
-test("a request over several lines is one if it comes in one piece", () => {
+test("a request of several lines is accepted if it arrives in one piece", () => {
   const pretty = JSON.stringify({ action: "get", where: { "]": ['{\\"', 1] }, limit: {} }, null, 2);
   const cases: readonly (readonly [sent: string, requests: readonly string[]])[] = [
     [pretty, [pretty]],
@@ -118,12 +118,12 @@ test("a request over several lines is one if it comes in one piece", () => {
     assert.deepEqual(requestsOf([Buffer.from(sent)], 1024), [...requests, false], sent);
 });
 
-test("many lines that are begun and never closed take no longer than their bytes", () => {
+test("the time for many unclosed lines is proportional to their bytes", () => {
   const lines = 200_000;
   assert.equal(requestsOf([Buffer.from("{\n".repeat(lines))], 1024).length, lines + 1);
 });
 
-test("a line that comes byte by byte takes little more room than its bytes", () => {
+test("a line that arrives byte by byte needs little more memory than its bytes", () => {
   const bytes = 300_000;
   const parser = new JsonLineParser(bytes);
   const before = bytesInUse();

@@ -153,7 +153,7 @@ function ours(text: string): string {
   }
 }
 
-test(`what PHP reads is read, and written as PHP writes it (seed ${seed})`, { skip }, () => {
+test(`texts that PHP accepts are parsed, and written as PHP writes them (seed ${seed})`, { skip }, () => {
   const random = new SeededRandom(seed, 0);
   const texts = Array.from({ length: TEXTS }, () =>
     random.chance(0.4) ? wellFormed(random) : spoilt(random),
@@ -194,7 +194,7 @@ function randomNumber(random: SeededRandom): string {
   return (random.chance(0.3) ? "-" : "") + whole + fraction + exponent;
 }
 
-test(`numbers are written as PHP writes what it has read, and kept as they were sent (seed ${seed})`, {
+test(`numbers are written as PHP writes them after parsing, and stored as they were sent (seed ${seed})`, {
   skip,
 }, () => {
   const random = new SeededRandom(seed, 3);
@@ -218,7 +218,7 @@ function bytesOfMarked(text: string): Buffer {
   return Buffer.concat(parts.flatMap((part, at) => (at === 0 ? [part] : [Buffer.of(0xff), part])));
 }
 
-test(`a text that is kept is written in PHP's form without being taken apart, or as if it were (seed ${seed})`, () => {
+test(`a stored text is written in PHP's form, with the same result whether it is parsed or not (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
   for (let left = 2000; left > 0; left--) {
     const value = parseJson(wellFormed(random));
@@ -227,7 +227,7 @@ test(`a text that is kept is written in PHP's form without being taken apart, or
   }
 });
 
-test(`texts that are joined are what their values would be together (seed ${seed})`, () => {
+test(`joined texts equal the text of their joined values (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 2);
   for (let left = 2000; left > 0; left--) {
     // There are many that PHP writes in the same way, so that they are not examined one by one.
@@ -245,7 +245,7 @@ test(`texts that are joined are what their values would be together (seed ${seed
   }
 });
 
-test("what is not plain is found in a long string too", () => {
+test("a character that needs escaping is found in a long string too", () => {
   for (const length of [63, 64, 65, 200]) {
     const start = "x".repeat(length);
     for (const [written, read] of [
@@ -265,7 +265,7 @@ test("what is not plain is found in a long string too", () => {
   }
 });
 
-test("numbers, the order of members and names of any kind stay as they were written", () => {
+test("numbers, the order of members and names of any kind remain as they were written", () => {
   for (const text of [
     '{"b":1,"10":2,"9":3,"__proto__":{"x":1},"constructor":1.50,"a":-0}',
     "[1.0,1e5,123456789012345678901234567890,0.10]",
@@ -275,7 +275,7 @@ test("numbers, the order of members and names of any kind stay as they were writ
   assert.equal(writeJson(value), '{"a":3,"b":2}');
 });
 
-test("an object with many members finds each, and keeps the last of doubled ones", () => {
+test("an object with many members finds each, and stores the last of duplicates", () => {
   const names = Array.from({ length: 40 }, (_, at) => `n${at}`);
   const text = [...names, ...names].map((name, at) => `"${name}":${at}`).join(",");
   const value = parseJson(`{${text}}`);
@@ -285,7 +285,7 @@ test("an object with many members finds each, and keeps the last of doubled ones
   assert.equal(value.get("toString"), undefined);
 });
 
-test("brackets within each other are taken up to the bound, and refused beyond before the stack is used up", () => {
+test("nested brackets are accepted up to the limit, and refused beyond it before the stack overflows", () => {
   const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
   assert.equal(writeJson(parseJson(nested(JSON_DEPTH_MAX))), nested(JSON_DEPTH_MAX));
   for (const depth of [JSON_DEPTH_MAX + 1, 1_000_000])

@@ -48,7 +48,7 @@ const VALUES = [
   ],
 ] as const;
 
-test(`a text of a shape is what would be written of it (seed ${seed})`, () => {
+test(`a text that matches a shape equals the text that would be written (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   let found = 0;
   for (let left = TEXTS; left > 0; left--) {
@@ -69,7 +69,7 @@ test(`a text of a shape is what would be written of it (seed ${seed})`, () => {
   assert.ok(found > TEXTS / 20);
 });
 
-test("members that make a long pattern, or none, are no shape", () => {
+test("members whose pattern is long, or that have none, have no shape", () => {
   assert.equal(shapeOf([]), null);
   assert.equal(shapeOf(Array.from({ length: 65 }, (_, at) => String(at))), null);
   assert.equal(shapeOf(["x".repeat(2000)]), null);

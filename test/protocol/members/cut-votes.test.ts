@@ -30,7 +30,7 @@ function randomVote(random: SeededRandom): CutVote {
 const randomVotes = (random: SeededRandom) =>
   Array.from({ length: random.below(5) }, () => randomVote(random));
 
-test(`votes come back as they were, in their order (seed ${seed})`, () => {
+test(`written votes are parsed unchanged and in order (seed ${seed})`, () => {
   assert.deepEqual(readCutVotes(Buffer.alloc(0)), []);
   for (let run = 0; run < RUNS; run++) {
     const votes = randomVotes(new SeededRandom(seed, run));
@@ -38,13 +38,13 @@ test(`votes come back as they were, in their order (seed ${seed})`, () => {
   }
 });
 
-test("a vote's bytes are date, length, seal, and key and signature with their lengths", () => {
+test("a vote's bytes are the date, length and seal, then the key and the signature with their lengths", () => {
   const vote = { at: 0x0102030405, bytes: 6, seal: "s".repeat(32), spki: "key", signature: "sig!" };
   const head = `\0\0\0\x01\x02\x03\x04\x05\0\0\0\0\0\0\0\x06${"s".repeat(32)}`;
   assert.equal(bytesOf(writeCutVotes([vote])), `${head}\x03key\x04sig!`);
 });
 
-test(`what is cut off anywhere but between two votes is none (seed ${seed})`, () => {
+test(`bytes that end within a vote are refused (seed ${seed})`, () => {
   const random = new SeededRandom(seed, RUNS);
   const votes = [randomVote(random), randomVote(random), randomVote(random)];
   const packed = writeCutVotes(votes);
@@ -56,7 +56,7 @@ test(`what is cut off anywhere but between two votes is none (seed ${seed})`, ()
   assert.equal(readCutVotes(Buffer.concat([packed, Buffer.of(0)])), null);
 });
 
-test("a date or a length that no number holds exactly is none", () => {
+test("a date or a length that a number cannot represent exactly is refused", () => {
   const vote = { at: 1, bytes: 1, seal: "s".repeat(32), spki: "key", signature: "sig" };
   for (const offset of [0, 8]) {
     const packed = writeCutVotes([vote]);
@@ -65,7 +65,7 @@ test("a date or a length that no number holds exactly is none", () => {
   }
 });
 
-test(`random bytes are votes that make these bytes, or none (seed ${seed})`, () => {
+test(`random bytes are refused, or are votes that are written as the same bytes (seed ${seed})`, () => {
   let votes = 0;
   for (let run = 0; run < 20 * RUNS; run++) {
     const random = new SeededRandom(seed, RUNS + 1, run);
@@ -83,7 +83,7 @@ test(`random bytes are votes that make these bytes, or none (seed ${seed})`, () 
   assert.ok(votes > 0);
 });
 
-test("what is signed differs with the cluster, the date, the length and the seal", () => {
+test("the signed bytes depend on the cluster, the date, the length and the seal", () => {
   const cut = { at: 5, bytes: 6, seal: "s".repeat(32) };
   const signed = [
     cutVoteBytes("c".repeat(32), cut),

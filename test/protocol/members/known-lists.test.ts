@@ -21,7 +21,7 @@ function heads(...lists: readonly KnownList[]): readonly KnownList[] {
   return kept;
 }
 
-test("the last of a row of lists is kept, whichever came and in whatever order", () => {
+test("the last of successive lists is stored, in any order of arrival and with any of them missing", () => {
   for (const order of [
     [first, second, third],
     [third, second, first],
@@ -32,7 +32,7 @@ test("the last of a row of lists is kept, whichever came and in whatever order",
     assert.deepEqual(heads(...order), [third]);
 });
 
-test("lists that were signed beside each other are kept both, until one comes after both", () => {
+test("two parallel lists are both stored until one list succeeds both", () => {
   assert.deepEqual(heads(first, second, beside), [second, beside]);
   assert.deepEqual(heads(beside, second), [beside, second]);
   assert.deepEqual(heads(third, beside), [third, beside]);
@@ -41,16 +41,16 @@ test("lists that were signed beside each other are kept both, until one comes af
   assert.deepEqual(heads(merged, second, beside), [merged]);
 });
 
-test("a list that leaves out those who were left out before, or another cluster's, is not taken", () => {
+test("a list that does not name the removed daemons, or belongs to another cluster, is refused", () => {
   const forged = known({ ...third.list, left: [] });
   assert.deepEqual(takeList([second], forged, CLUSTER), {
-    problem: "it has to name all that were left out, and no other",
+    problem: "it must name exactly the daemons that were removed",
   });
   const foreign = known({ ...third.list, cluster: idOf("X") });
-  assert.deepEqual(takeList([], foreign, CLUSTER), { problem: "it is the list of another cluster" });
+  assert.deepEqual(takeList([], foreign, CLUSTER), { problem: "it belongs to another cluster" });
 });
 
-test("no more lists stand beside each other than administrators slip", () => {
+test("the number of parallel lists is limited", () => {
   const many = Array.from({ length: HEADS_MAX + 1 }, (_, index) =>
     listAfter([first], { add: String.fromCharCode(200 + index) }),
   );

@@ -31,14 +31,14 @@ const LIST: MemberList = {
   left: idsOf("X"),
 };
 
-test("a list is written in one form, whatever order it comes in, and read back", () => {
+test("a list is written in one form, independent of the given order, and parsed back", () => {
   assert.equal(writeMemberList(LIST), TEXT);
   assert.equal(writeMemberList({ ...LIST, members: idsOf("BA") }), TEXT);
   assert.deepEqual(parseMemberList(TEXT), LIST);
   assert.deepEqual(parseMemberList(writeMemberList(FIRST)), FIRST);
 });
 
-test("a list is known by the SHA-256 of its text", () => {
+test("a list is identified by the SHA-256 of its text", () => {
   assert.equal(known(LIST).hash.length, 32);
   assert.notEqual(known(LIST).hash, known({ ...LIST, number: 4 }).hash);
   assert.equal(known(LIST).hash, known({ ...LIST, members: idsOf("BA") }).hash);
@@ -48,20 +48,20 @@ const swap = (one: string, other: string) => TEXT.replace(one, "?").replace(othe
 
 for (const [what, text] of Object.entries({
   nothing: "",
-  "no end of the last line": TEXT.slice(0, -1),
+  "no line break at the end": TEXT.slice(0, -1),
   "something behind": `${TEXT}x`,
   "an empty line": TEXT.replace("number", "\nnumber"),
-  "ends of lines of another system": TEXT.replaceAll("\n", "\r\n"),
+  "line breaks of another system": TEXT.replaceAll("\n", "\r\n"),
   "another version": TEXT.replace("members 1", "members 2"),
   capitals: TEXT.toUpperCase().replace("DBSYNC MEMBERS", "dbsync members"),
   "a short id": TEXT.replace(hex("A"), hex("A").slice(2)),
-  "a number with a nought before it": TEXT.replace("number 3", "number 03"),
+  "a number with a leading zero": TEXT.replace("number 3", "number 03"),
   "the number 0": TEXT.replace("number 3", "number 0"),
-  "a number too high": TEXT.replace("number 3", "number 1000000000"),
+  "too high a number": TEXT.replace("number 3", "number 1000000000"),
   "members that are not sorted": swap(hex("A"), hex("B")),
   "lines in another order": TEXT.replace("member ", "left ").replace(/left (?=58)/, "member "),
   "a member twice": TEXT.replace(hex("B"), hex("A")),
-  "a member that was left out": TEXT.replace(hex("X"), hex("A")),
+  "a member that was removed": TEXT.replace(hex("X"), hex("A")),
   "no member": TEXT.replace(/member \w+\n/g, ""),
   "a later list without a parent": TEXT.replace(/parent \w+\n/, ""),
   "a first list with a parent": TEXT.replace("number 3", "number 1"),
@@ -69,16 +69,16 @@ for (const [what, text] of Object.entries({
     /parent \w+\n/,
     ["P", "Q", "R"].map((letter) => `parent ${hex(letter)}\n`).join(""),
   ),
-  "more than fits": `${TEXT}${"x".repeat(LIST_BYTES_MAX)}`,
+  "a text that is too long": `${TEXT}${"x".repeat(LIST_BYTES_MAX)}`,
 }))
-  test(`${what} is no list`, () => {
+  test(`${what} is refused`, () => {
     assert.equal(typeof parseMemberList(text), "string");
   });
 
 const many = (count: number, from: number) =>
   Array.from({ length: count }, (_, i) => (from + i).toString().padStart(32, "0"));
 
-test("as many as there may be are read, and one more is not", () => {
+test("the maximum number of members is accepted, and one more is not", () => {
   const full = { ...LIST, members: many(LIST_MEMBERS_MAX, 0), left: many(LIST_LEFT_MAX, 10_000) };
   assert.ok(writeMemberList(full).length <= LIST_BYTES_MAX);
   assert.deepEqual(parseMemberList(writeMemberList(full)), full);

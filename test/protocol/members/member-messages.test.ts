@@ -42,7 +42,7 @@ const messages: readonly OwnMessage[] = [
     isPageLocal: true,
     diskFree: 5,
     diskSize: 2 ** 40,
-    problems: ["its disk has failed (EIO)", "it does not reach its member db2:1111"],
+    problems: ["its disk has failed (EIO)", "it cannot reach its member db2:1111"],
   },
   { kind: "about", software: "", pagePort: 0, isPageLocal: false, diskFree: 0, diskSize: 0, problems: [] },
   { kind: "offer", places: [place, { at: 0, seq: 0, id }] },
@@ -76,11 +76,11 @@ const payloadOf = (message: OwnMessage): Buffer => {
   return payload;
 };
 
-test("each message is read as it was written", () => {
+test("each message is parsed as it was written", () => {
   for (const message of messages) assert.deepEqual(readMemberMessage(payloadOf(message)), message);
 });
 
-test("a hello is everybody's", () => {
+test("members and clients send the same hello", () => {
   const hello = {
     kind: "hello",
     versions: [2],
@@ -93,7 +93,7 @@ test("a hello is everybody's", () => {
   assert.deepEqual(readMemberMessage(Buffer.from(writeHello(hello), "latin1")), hello);
 });
 
-test("messages of clients, and of nobody, are malformed", () => {
+test("clients' messages and unknown messages are malformed", () => {
   const bad = [
     ["command", "body", "signature"],
     ["refused", id, "x", "y", "1", "unknown"],
@@ -123,7 +123,7 @@ test("messages of clients, and of nobody, are malformed", () => {
   }
 });
 
-test("cut or changed messages are malformed or something else, never an exception of another kind", () => {
+test("truncated or changed messages are malformed or another message, and never cause another exception", () => {
   const random = new SeededRandom(seed());
   for (const message of messages) {
     const payload = payloadOf(message);
@@ -142,7 +142,7 @@ test("cut or changed messages are malformed or something else, never an exceptio
   }
 });
 
-test("entries come out of a push as they went in", () => {
+test("a push contains its entries unchanged", () => {
   const entries = [
     { body: Buffer.from("body"), signature: Buffer.alloc(256, 7) },
     { body: Buffer.alloc(70_000, 1), signature: Buffer.alloc(64) },
@@ -160,7 +160,7 @@ test("entries come out of a push as they went in", () => {
   }
 });
 
-test("a frame is what the frame parser takes", () => {
+test("the frame parser accepts the written frames", () => {
   const [first] = messages;
   const frame = writeMemberMessage(first as OwnMessage).toString("latin1");
   assert.equal(frame, writeFrame(writeCommand(["challenge", id]), 2));

@@ -9,7 +9,7 @@ const less = listAfter([first], { leave: "D" });
 const other = listAfter([first], { leave: "C", add: "E" });
 const merged = listAfter([less, other], {});
 
-test("a list comes after another: members are added and left out, and what was left out is told for good", () => {
+test("a list succeeds another: members are added and removed, and removed ones remain listed as removed", () => {
   const third = listAfter([less], { add: "E", leave: "A" });
   assert.deepEqual(
     {
@@ -22,50 +22,54 @@ test("a list comes after another: members are added and left out, and what was l
   );
 });
 
-test("after two lists only those are members that are in both", () => {
+test("after two lists, only the members of both remain", () => {
   assert.deepEqual(merged.list.members, idsOf("AB"));
   assert.deepEqual(merged.list.left, idsOf("CDE"));
   assert.equal(merged.list.number, 3);
   assert.deepEqual(merged.list.parents, [less.hash, other.hash].sort());
-  assert.match(after([less, other], { add: "F" }) as string, /in both/);
+  assert.match(after([less, other], { add: "F" }) as string, /the members of both/);
 });
 
-test("what was left out never returns", () => {
-  assert.match(after([less], { add: "D" }) as string, /never returns/);
-  assert.match(after([merged], { add: "E" }) as string, /never returns/);
+test("a removed daemon never returns", () => {
+  assert.match(after([less], { add: "D" }) as string, /can never return/);
+  assert.match(after([merged], { add: "E" }) as string, /can never return/);
 });
 
-test("somebody stays, and what is no member cannot leave", () => {
-  assert.match(after([first], { leave: "ABCD", add: "E" }) as string, /has to stay/);
-  assert.match(after([first], { leave: "X" }) as string, /no member/);
+test("at least one member remains, and only members can be removed", () => {
+  assert.match(after([first], { leave: "ABCD", add: "E" }) as string, /must remain/);
+  assert.match(after([first], { leave: "X" }) as string, /is not a member/);
   assert.match(after([first], { leave: "ABCD" }) as string, /at least one member/);
 });
 
 for (const [what, change, problem] of [
   ["of another cluster", { cluster: idOf("X") }, /another cluster/],
-  ["with another number", { number: 3 }, /number has to be 2/],
-  ["that forgets one that was left out", { left: [] }, /all that were left out/],
-  ["that leaves one out that never was there", { left: idsOf("DX") }, /no other/],
-  ["with a member twice", { members: idsOf("AAB") }, /twice/],
-  ["that names a parent that is not known", { parents: [first.hash, idOf("P")] }, /not known/],
+  ["with another number", { number: 3 }, /number must be 2/],
+  ["that does not name a removed daemon", { left: [] }, /exactly the daemons that were removed/],
+  [
+    "that removes a daemon that was never a member",
+    { left: idsOf("DX") },
+    /exactly the daemons that were removed/,
+  ],
+  ["with a member twice", { members: idsOf("AAB") }, /duplicate/],
+  ["that names an unknown parent", { parents: [first.hash, idOf("P")] }, /not known/],
 ] as const)
   test(`a list ${what} is refused`, () => {
     assert.equal(problemAfter([first], less, {}), null);
     assert.match(problemAfter([first], less, change) as string, problem);
   });
 
-test("without a list there is none in force", () => {
+test("without lists none is in force", () => {
   assert.deepEqual(standingOf([]), { heads: [], inForce: null, members: new Set(), left: new Set() });
 });
 
-test("the list in force is the one that comes after all others that are known", () => {
+test("the list in force is the one that succeeds all other known lists", () => {
   const standing = standingOf([less, first]);
   assert.equal(standing.inForce, less);
   assert.deepEqual([...standing.members], idsOf("ABC"));
   assert.deepEqual([...standing.left], idsOf("D"));
 });
 
-test("of two lists beside each other none is in force until one has both as parents", () => {
+test("of two parallel lists none is in force until a list has both as parents", () => {
   const doubled = standingOf([first, less, other]);
   assert.equal(doubled.inForce, null);
   assert.deepEqual(doubled.heads, [less, other]);
@@ -78,7 +82,7 @@ test("of two lists beside each other none is in force until one has both as pare
   assert.equal(standingOf([first, less, other, later, latest]).inForce, null);
 });
 
-test("two first lists are doubled as any others", () => {
+test("two first lists are parallel like any others", () => {
   const second = known({ cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), left: [] });
   assert.equal(standingOf([first, second]).inForce, null);
   assert.deepEqual(listAfter([first, second], {}).list.members, idsOf("AB"));

@@ -41,7 +41,7 @@ const ALL: Document = {
   most: new MaxKey(),
 };
 
-test("members are found as the package bson writes them, of all types", () => {
+test("members of all types are found in documents of the package bson", () => {
   const bytes = Buffer.from(Package.serialize(ALL));
   const members = [...membersOf(bytes)];
   assert.deepEqual(
@@ -55,7 +55,7 @@ test("members are found as the package bson writes them, of all types", () => {
   }
 });
 
-test("what is written the package bson reads", () => {
+test("the package bson parses the written documents", () => {
   const written = elements({
     int32: int32(-2),
     int64: writer.int64(-3n),
@@ -79,7 +79,7 @@ test("what is written the package bson reads", () => {
   assert.deepEqual([read["bytes"].sub_type, [...read["bytes"].buffer]], [4, [0, 255]]);
 });
 
-test("a document in a hundred thousand others costs what its length says", () => {
+test("the time for a document within a hundred thousand others is proportional to its length", () => {
   let bomb = framed("");
   for (let depth = 0; depth < 100; depth++) bomb = framed(element("a", writer.embedded(bomb)));
   const nested = `${`${int32Bytes(0x7fffffff)}\x03a\0`.repeat(100_000)}`;
@@ -88,7 +88,7 @@ test("a document in a hundred thousand others costs what its length says", () =>
     assert.equal([...membersOf(Buffer.from(document, "latin1"))].length, 1);
 });
 
-test("bytes in any disorder are members within the document, or malformed", () => {
+test("arbitrary bytes are members within the document, or malformed", () => {
   const random = new SeededRandom(seed());
   const whole = Buffer.from(Package.serialize(ALL));
   for (let count = 0; count < DOCUMENTS; count++) {

@@ -45,7 +45,7 @@ const shown = ({ messages }: { messages: readonly MongoMessage[] }) =>
     sequences: sequences.map(({ name, documents }) => [name, documents.map((one) => bytesOf(one))]),
   }));
 
-test("messages come whole in whatever pieces their bytes do", () => {
+test("messages are complete for any division of their bytes", () => {
   const whole = shown(parsed([STREAM]));
   const plain = { kind: "message", isSilent: false, collection: "", body: PING, sequences: [] };
   assert.deepEqual(whole, [
@@ -67,7 +67,7 @@ test("messages come whole in whatever pieces their bytes do", () => {
   }
 });
 
-test("a long message is handed over without holding up the next", () => {
+test("a long message is returned without delaying the next one", () => {
   const long = framed(element("a", text("x".repeat(90_000))));
   const { messages, held } = parsed([command(long), command(PING)]);
   assert.deepEqual([messages.length, bytesOf(messages[0]?.body as Buffer), held], [2, long, 0]);
@@ -81,32 +81,32 @@ const empty = framed("");
 const flags = int32Bytes(0);
 
 for (const [what, bytes, fault] of [
-  ["is longer than any may be", message("x".repeat(MOST)), /a message of 100016 bytes/],
+  ["is too long", message("x".repeat(MOST)), /a message of 100016 bytes/],
   ["has no length", `${int32Bytes(0)}${"\0".repeat(12)}`, /a message of 0 bytes/],
-  ["has a length below 0", `${int32Bytes(-5)}${"\0".repeat(12)}`, /a message of -5 bytes/],
+  ["has a negative length", `${int32Bytes(-5)}${"\0".repeat(12)}`, /a message of -5 bytes/],
   ["is compressed", message(`${int32Bytes(2013)}${"\0".repeat(9)}`, 2012), /OP_COMPRESSED/],
-  ["is of the oldest kind", message(empty, 2002), /opcode 2002/],
+  ["has the oldest opcode", message(empty, 2002), /opcode 2002/],
   ["is HTTP", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", /a message of/],
   ["has no body", message(flags), /without a body/],
-  ["has no flags", message("\0\0"), /cut off/],
+  ["has no flags", message("\0\0"), /truncated/],
   ["has two bodies", message(`${flags}\0${empty}\0${empty}`), /two bodies/],
-  ["has a section of another kind", message(`${flags}\x02${empty}`), /kind 2/],
-  ["has a flag that is not known", message(`${int32Bytes(4)}\0${empty}`), /flags 4/],
-  ["has another sum", summed(`\0${empty}`).replace(/.$/s, "?"), /checksum/],
-  ["has a body that goes on", message(`${flags}\0${int32Bytes(6)}\0`), /cut off/],
-  ["has a body without an end", message(`${flags}\0${int32Bytes(5)}x`), /without an end/],
+  ["has a section of an unknown kind", message(`${flags}\x02${empty}`), /kind 2/],
+  ["has an unknown flag", message(`${int32Bytes(4)}\0${empty}`), /flags 4/],
+  ["has a wrong checksum", summed(`\0${empty}`).replace(/.$/s, "?"), /checksum/],
+  ["has a truncated body", message(`${flags}\0${int32Bytes(6)}\0`), /truncated/],
+  ["has a body without a terminator", message(`${flags}\0${int32Bytes(5)}x`), /without a terminator/],
   ["has a body that is too short", message(`${flags}\0${int32Bytes(4)}`), /4 bytes/],
-  ["has a sequence that goes on", message(`${flags}\0${empty}\x01${int32Bytes(99)}a\0`), /cut off/],
+  ["has a truncated sequence", message(`${flags}\0${empty}\x01${int32Bytes(99)}a\0`), /truncated/],
   ["has a sequence without a name", message(`${flags}\0${empty}\x01${int32Bytes(6)}ab`), /without a name/],
   ["has a query without a collection", message(`${flags}abc`, 2004), /without a collection/],
 ] as const)
-  test(`a message that ${what} is a fault, behind which nothing more is taken`, () => {
+  test(`a message that ${what} is an error, after which no message is accepted`, () => {
     const { messages, fault: found } = parsed([command(PING) + bytes, command(PING)]);
     assert.equal(messages.length, 1);
     assert.match(found ?? "", fault);
   });
 
-test("a sequence of more documents than a command may have is a fault before they cost anything", () => {
+test("a sequence with more documents than a command may have is refused before they use memory", () => {
   const documents = empty.repeat(100_001);
   const sequenced = `\x01${int32Bytes(documents.length + 6)}a\0${documents}`;
   const { messages, fault } = parsed([message(`${flags}\0${empty}${sequenced}`)], 1_000_000);
@@ -114,7 +114,7 @@ test("a sequence of more documents than a command may have is a fault before the
   assert.match(fault ?? "", /too many documents/);
 });
 
-test("a length that is announced costs nothing until its bytes are there", () => {
+test("an announced length uses no memory until its bytes arrive", () => {
   const before = process.memoryUsage().arrayBuffers;
   const parsers = Array.from({ length: 1000 }, () => {
     const parser = new MongoMessageParser(48_000_000);
@@ -128,7 +128,7 @@ test("a length that is announced costs nothing until its bytes are there", () =>
   assert.equal(parsers[0]?.isMidRequest, true);
 });
 
-test("bytes in any disorder are messages or a fault, and nothing else", () => {
+test("arbitrary bytes result in messages or an error, and nothing else", () => {
   const random = new SeededRandom(seed());
   for (let stream = 0; stream < STREAMS; stream++) {
     const bytes = Buffer.from(STREAM, "latin1");

@@ -30,13 +30,13 @@ test("A double is written as C's %.17g writes it", () => {
   for (const [value, text] of PRINTED) assert.equal(formatDouble(value), text);
 });
 
-test("A double halfway between two of 17 digits becomes the even one", () => {
+test("A double halfway between two numbers of 17 digits is rounded to the even one", () => {
   assert.equal(formatDouble(123456 + 2 ** -12), "123456.00024414062");
   assert.equal(formatDouble(-123456 - 2 ** -12), "-123456.00024414062");
   assert.equal(formatDouble(123456 + 3 * 2 ** -12), "123456.00073242188");
 });
 
-test("An integer beyond 2⁵³ shows the digits it has, not zeros", () => {
+test("An integer above 2⁵³ is written with its exact digits, not with zeros", () => {
   assert.equal(formatDouble(84870438847213024), "84870438847213024");
   assert.equal(formatDouble(-48722398290747264), "-48722398290747264");
 });

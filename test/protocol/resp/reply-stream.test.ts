@@ -27,7 +27,7 @@ function taken(stream: RespReplyStream): PlainReply[] {
   return replies;
 }
 
-test("replies are the same whole and in pieces of any length", () => {
+test("replies are the same in one piece and in pieces of any length", () => {
   const random = new SeededRandom(seed);
   const bytes = Buffer.from(REPLIES.join(""), "latin1");
   const expected = REPLIES.map((reply) => new RespReader(Buffer.from(reply, "latin1")).readReply());
@@ -45,17 +45,17 @@ test("replies are the same whole and in pieces of any length", () => {
   }
 });
 
-test("bytes that are no reply, nested too deep or too long end the stream", () => {
+test("invalid, too deeply nested or too long replies end the stream", () => {
   const problemOf = (text: string) => {
     const stream = new RespReplyStream(1000);
     stream.push(Buffer.from(text, "latin1"));
     taken(stream);
     return stream.problem;
   };
-  assert.match(problemOf("HTTP/1.1 400\r\n") ?? "", /no answer of a Redis/);
-  assert.match(problemOf("$x\r\n") ?? "", /no answer/);
-  assert.match(problemOf(":x\r\n") ?? "", /no answer/);
-  assert.match(problemOf("*1\r\n".repeat(100)) ?? "", /no answer/);
+  assert.match(problemOf("HTTP/1.1 400\r\n") ?? "", /is not a Redis reply/);
+  assert.match(problemOf("$x\r\n") ?? "", /is not a Redis reply/);
+  assert.match(problemOf(":x\r\n") ?? "", /is not a Redis reply/);
+  assert.match(problemOf("*1\r\n".repeat(100)) ?? "", /is not a Redis reply/);
   assert.match(problemOf("*2\r\n+a\r\n$5000\r\nxx") ?? "", /longer than 1000/);
   assert.match(problemOf(`+${"x".repeat(2000)}`) ?? "", /longer than 1000/);
   assert.equal(problemOf("$1\r\nx\r\n"), null);

@@ -45,18 +45,18 @@ const requests = [
   ["GET", "x".repeat(300)],
 ];
 
-test("a stream cut in two anywhere holds the same requests", () => {
+test("a stream that is divided anywhere contains the same requests", () => {
   for (let at = 0; at <= stream.length; at++) {
     const found = read([bytes(stream.slice(0, at)), bytes(stream.slice(at))]);
     assert.deepEqual(found, { requests, problem: null }, `cut at ${at}`);
   }
 });
 
-test("a stream that comes byte by byte holds the same requests", () => {
+test("a stream that arrives byte by byte contains the same requests", () => {
   assert.deepEqual(read([...stream].map(bytes)), { requests, problem: null });
 });
 
-test("random requests in random pieces come out as they went in", () => {
+test("random requests in random pieces are parsed unchanged", () => {
   const random = new SeededRandom(seed());
   const sent = Array.from({ length: 200 }, () =>
     Array.from({ length: 1 + random.below(5) }, () =>
@@ -75,7 +75,7 @@ test("random requests in random pieces come out as they went in", () => {
   assert.deepEqual(read(pieces), { requests: sent, problem: null });
 });
 
-test("a piece that ends a long argument may hold whole requests and the beginning of another long one", () => {
+test("a piece that ends a long argument may contain complete requests and the beginning of another long one", () => {
   const sent = [
     ["SET", "a", "x".repeat(70_000)],
     ["GET", "a"],
@@ -90,7 +90,7 @@ test("a piece that ends a long argument may hold whole requests and the beginnin
   }
 });
 
-test("garbage never throws, and what was whole before it stands", () => {
+test("invalid bytes never throw, and complete requests before them remain valid", () => {
   const random = new SeededRandom(seed());
   const alphabet = ["*", "$", "-", "1", "2", "0", "\r", "\n", "\r\n", '"', "'", "\\", " ", "a", "\0", "\xff"];
   for (let round = 0; round < 3000; round++) {
@@ -115,14 +115,17 @@ test("many small pieces of a large argument are not copied again and again", () 
   for (let sent = 0; sent < size; sent += piece.length) {
     assert.equal(parser.next(), null);
     parser.push(piece);
-    assert.ok(parser.heldBytes <= 2 * (sent + 2 * piece.length), "memory follows what has come");
+    assert.ok(
+      parser.heldBytes <= 2 * (sent + 2 * piece.length),
+      "the memory is proportional to the received bytes",
+    );
   }
   parser.push(bytes("\r\n"));
   assert.equal(parser.next()?.[1]?.length, size);
   assert.equal(parser.heldBytes, 0);
 });
 
-test("a length that was announced takes no memory before its bytes come", () => {
+test("an announced length uses no memory before its bytes arrive", () => {
   const parser = new RespRequestParser(
     { bulkBytes: 512 * 1024 * 1024, requestBytes: 1024 * 1024 * 1024 },
     new ShortStrings(),
@@ -132,14 +135,14 @@ test("a length that was announced takes no memory before its bytes come", () => 
   assert.ok(parser.heldBytes < 1000);
 });
 
-test("a request above its bound is refused", () => {
+test("a request above its limit is refused", () => {
   const parser = new RespRequestParser({ bulkBytes: 100, requestBytes: 150 }, new ShortStrings());
   parser.push(bytes(`*3\r\n$100\r\n${"x".repeat(100)}\r\n$100\r\n${"x".repeat(60)}`));
   assert.equal(parser.next(), null);
   assert.equal(parser.problem, "Protocol error: request above 150 bytes");
 });
 
-test("before the login only short requests are read", () => {
+test("before authentication only short requests are accepted", () => {
   for (const [text, problem] of [
     ["*11\r\n", "Protocol error: unauthenticated multibulk length"],
     ["*1\r\n$16385\r\n", "Protocol error: unauthenticated bulk length"],
@@ -168,7 +171,7 @@ test("a line's words are quoted as in Redis", () => {
   assert.equal(quotedWord('a"\\\n\x7f\xe9'), '"a\\"\\\\\\n\\x7f\\xe9"');
 });
 
-test("a request above the bound is told wherever its pieces end", () => {
+test("a request above the limit is reported for any division into pieces", () => {
   for (const cut of [0, 1, 5]) {
     const parser = new RespRequestParser({ bulkBytes: 1024, requestBytes: 10_000 }, new ShortStrings());
     parser.push(bytes(`*100000\r\n${"$0\r\n\r\n".slice(0, cut)}`));
@@ -180,7 +183,7 @@ test("a request above the bound is told wherever its pieces end", () => {
   }
 });
 
-test("a short request that is all there is refused for what it would be refused for in pieces", () => {
+test("a complete short request is refused for the same reasons as one in pieces", () => {
   const requests = [
     ["*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$9\r\nkey:00001\r\n", null],
     ["*1\r\n$11\r\n12345678901\r\n", "invalid bulk length"],
@@ -203,7 +206,7 @@ test("a short request that is all there is refused for what it would be refused 
   }
 });
 
-test("words of lines take no more memory than their bytes", () => {
+test("words of lines use no more memory than their bytes", () => {
   const gauge = new HeapGauge();
   const kept: unknown[] = [];
   gauge.collect();

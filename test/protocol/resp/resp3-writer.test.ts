@@ -41,14 +41,14 @@ const cases: readonly (readonly [Reply, resp2: string, resp3: string])[] = [
   [array([array([NIL])]), "*1\r\n*1\r\n$-1\r\n", "*1\r\n*1\r\n_\r\n"],
 ];
 
-test("each kind of reply has its own bytes in RESP2 and in RESP3", () => {
+test("each kind of reply has the bytes of redis-server in RESP2 and in RESP3", () => {
   for (const [reply, resp2, resp3] of cases) {
     assert.equal(writeReply(reply), resp2);
     assert.equal(writeReply3(reply), resp3);
   }
 });
 
-test("many bulk strings are written as an array of so many replies is", () => {
+test("many bulk strings are written like an array of separate replies", () => {
   const values = Array.from({ length: 1000 }, (_, i) => "v".repeat(i % 40) + i);
   for (const kind of ["array", "set", "map"] as const) {
     const many = bulksReply(kind, values);
@@ -60,7 +60,7 @@ test("many bulk strings are written as an array of so many replies is", () => {
   }
 });
 
-test("many replies are written as each of them is", () => {
+test("many replies are written like separate ones", () => {
   const kinds = [bulk("a"), double(0.5), NIL, integer(7), pairs([bulk("b"), double(1)])];
   const items = Array.from({ length: 1000 }, (_, i) => kinds[i % kinds.length] as Reply);
   for (const [kind, sign, size] of [
@@ -73,7 +73,7 @@ test("many replies are written as each of them is", () => {
   }
 });
 
-test("an answer of many bulk strings does not change with what it was made of", () => {
+test("an answer of many bulk strings does not change when its source changes", () => {
   const values = Array.from({ length: 1000 }, (_, i) => String(i));
   const answer = bulksReply("array", values);
   const before = writeReply(answer);

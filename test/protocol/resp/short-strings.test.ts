@@ -5,7 +5,7 @@ import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 
-test("random strings of few and of many bytes are what stands in the buffer", () => {
+test("random short and long strings equal the bytes in the buffer", () => {
   const random = new SeededRandom(seed());
   const strings = new ShortStrings();
   for (let round = 0; round < 20_000; round++) {
@@ -18,7 +18,7 @@ test("random strings of few and of many bytes are what stands in the buffer", ()
   }
 });
 
-test("strings that differ in their first byte alone are told apart", () => {
+test("strings that differ only in their first byte are distinguished", () => {
   const strings = new ShortStrings();
   for (const text of ["xabcdefghijkl", "yabcdefghijkl", "xabcdefghijkl", "abcdefghijkl"])
     assert.equal(strings.take(Buffer.from(text), 0, text.length), text);

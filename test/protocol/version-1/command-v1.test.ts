@@ -14,7 +14,7 @@ import { seed } from "../../support/seed.js";
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 
-test("a command comes back from its frame as it was, signed or not", () => {
+test("a command is parsed back from its frame unchanged, signed or not", () => {
   const argument = fc.string({ unit: "grapheme", minLength: 1 }).filter((text) => !/[ \0]/.test(text));
   fc.assert(
     fc.property(
@@ -36,7 +36,7 @@ test("a command comes back from its frame as it was, signed or not", () => {
   );
 });
 
-test("a line is sent as it is, and cut at blanks only", () => {
+test("a line is sent unchanged, and split only at blanks", () => {
   assert.equal(commandText('SET  k   "a'), 'SET  k   "a\0');
   assert.deepEqual(splitCommand(latin1('SET  k   "a\0')), ["SET", "k", '"a']);
   assert.deepEqual(splitCommand(latin1("SET k a\tb\nc\0")), ["SET", "k", "a\tb\nc"]);
@@ -44,11 +44,11 @@ test("a line is sent as it is, and cut at blanks only", () => {
   assert.deepEqual(splitCommand(latin1("  \0")), []);
 });
 
-test("whole surrogate pairs are characters like others", () => {
+test("complete surrogate pairs are characters like others", () => {
   assert.equal(commandText("SET k \ud83d\ude00"), "SET k \xf0\x9f\x98\x80\0");
 });
 
-test("what version 1 has no bytes for is refused, never changed", () => {
+test("commands that version 1 cannot represent are refused, and never changed", () => {
   const unsendable: [string | string[], RegExp][] = [
     ["", /empty/],
     ["   ", /empty/],
@@ -57,7 +57,7 @@ test("what version 1 has no bytes for is refused, never changed", () => {
     [["SET", "k", "a\0b"], /NUL/],
     ["SET k \ud83d", /surrogate/],
     [["SET", "k", "\ude00\ud83d"], /surrogate/],
-    [["SET", "k", "a b"], /argument 2 holds a blank/],
+    [["SET", "k", "a b"], /argument 2 contains a space/],
     [["SET", "k", ""], /argument 2 is empty/],
   ];
   for (const [command, problem] of unsendable) {
@@ -68,7 +68,7 @@ test("what version 1 has no bytes for is refused, never changed", () => {
   }
 });
 
-test("a payload that is not what the daemon expects is refused with the place", () => {
+test("an unexpected payload is refused with the offset", () => {
   const signature = "s".repeat(256);
   const bad: [string, boolean, number][] = [
     ["PING", false, 4],

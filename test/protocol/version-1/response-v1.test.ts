@@ -13,7 +13,7 @@ import { seed } from "../../support/seed.js";
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 const payloadOf = (frame: string) => latin1(frame.replace(/^ds:\d+:/, ""));
 
-test("the values of all databases come back from their chunks, any bytes", () => {
+test("the values of all databases are parsed back from their chunks, with any bytes", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array(), { minLength: 1, maxLength: 4 }), (values) => {
       const bytes = values.map((value) => bytesOf(Buffer.from(value)));
@@ -23,20 +23,20 @@ test("the values of all databases come back from their chunks, any bytes", () =>
   );
 });
 
-test("responses are the recorded bytes", () => {
+test("responses equal the recorded bytes", () => {
   assert.equal(writeResponseFrame(["PONG"]), "ds:13:redis:5:PONG\0");
   assert.equal(writeResponseFrame(["OK", "OK"]), "ds:22:redis:3:OK\0redis:3:OK\0");
   assert.equal(writeResponseFrame(["a\nb\nc"]), "ds:14:redis:6:a\nb\nc\0");
 });
 
-test("no value is one NUL; beside another database's value it is an empty chunk", () => {
+test("no value is written as one NUL, or as an empty chunk next to another database's value", () => {
   assert.equal(writeResponseFrame([null]), "ds:1:\0");
   assert.equal(writeResponseFrame([null, null]), "ds:1:\0");
   assert.equal(writeResponseFrame([null, "v"]), "ds:19:redis:1:\0redis:2:v\0");
   assert.deepEqual(readResponsePayload(latin1("\0")), []);
 });
 
-test("replies become text: elements joined by line feeds, nil an empty line, nested arrays flattened", () => {
+test("replies are converted to text: elements joined by line feeds, nil as an empty line, nested arrays flattened", () => {
   assert.equal(replyText(status("OK")), "OK");
   assert.equal(replyText(integer(2n ** 62n)), "4611686018427387904");
   assert.equal(replyText(NIL), null);
@@ -48,7 +48,7 @@ test("replies become text: elements joined by line feeds, nil an empty line, nes
   assert.equal(replyText(map([bulk("f"), bulk("v")])), "f\nv");
 });
 
-test("a payload that holds no chunks is refused with the place", () => {
+test("a payload without chunks is refused with the offset", () => {
   for (const [payload, offset] of [
     ["", 0],
     ["redis", 0],

@@ -39,7 +39,7 @@ const header = fc.record(
   { requiredKeys: ["key", "cluster", "at", "seq", "nonce"], noNullPrototype: true },
 ) as fc.Arbitrary<HeaderFields>;
 
-test("any envelope comes back from its body", () => {
+test("any envelope is parsed back from its body", () => {
   const conditions = fc.array(
     fc.record(
       { db: fc.nat(15), key: anyBytes, writer: fc.oneof(fc.constant(""), bytes(36)) },
@@ -76,7 +76,7 @@ const good: HeaderFields = {
 };
 const PING = writeCommand(["PING"]);
 
-/** Returns a body made of its parts, valid or not. */
+/** Returns a body with these parts, valid or not. */
 function bodyOf(pairs: readonly string[], { magic = "dbsync2", commands = [PING], tail = "" } = {}): Buffer {
   const head = `*${2 + commands.length}\r\n${writeBulk(magic)}*${pairs.length}\r\n`;
   return latin1(`${head}${pairs.join("")}${commands.join("")}${tail}`);
@@ -85,7 +85,7 @@ function bodyOf(pairs: readonly string[], { magic = "dbsync2", commands = [PING]
 const required = Object.entries(good).flatMap(([name, value]) => [writeBulk(name), writeBulk(String(value))]);
 const pair = (name: string, value: string) => [writeBulk(name), writeBulk(value)];
 
-test("a body with a header of other, doubled, missing or misplaced names is refused", () => {
+test("a body whose header has unknown, duplicate, missing or misplaced names is refused", () => {
   readBody(bodyOf(required));
   const bad: [string, Buffer][] = [
     ["no header", bodyOf([])],
@@ -139,12 +139,12 @@ test("a body with a header of other, doubled, missing or misplaced names is refu
   for (const [what, body] of bad) assert.throws(() => readBody(body), MalformedFrame, what);
 });
 
-test("what is signed is domain, length and body, nothing else", () => {
+test("the signed bytes are the domain, the length and the body, and nothing else", () => {
   const body = latin1("abc");
   assert.equal(bytesOf(signedBytes(body)), "dbsync2\0command\0\0\0\0\0\0\0\0\x03abc");
 });
 
-test("what is hashed in pieces is what is signed, from text too", () => {
+test("the bytes that are hashed in pieces are the signed bytes, also for text", () => {
   for (const length of [0, 16_383, 16_384, 70_000]) {
     const body = latin1("\xfe".repeat(length));
     const signed = signedBytes(body);
@@ -154,7 +154,7 @@ test("what is hashed in pieces is what is signed, from text too", () => {
   }
 });
 
-test("order keys sort as bytes: date, then seq, then id, then index", () => {
+test("order keys sort as bytes by date, then seq, then id, then index", () => {
   const id = (digit: string) => digit.repeat(32);
   const keys = [
     orderKey(1, 65535, id("z"), 9),

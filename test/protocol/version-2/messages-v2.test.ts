@@ -19,7 +19,7 @@ import {
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 const hash = (digit: string) => digit.repeat(32);
 
-test("a hello comes back as it was, from either side", () => {
+test("a hello is parsed back unchanged, from either side", () => {
   const daemon: Hello = {
     kind: "hello",
     versions: [1, 2],
@@ -34,7 +34,7 @@ test("a hello comes back as it was, from either side", () => {
   assert.deepEqual(readClientMessage(latin1(writeHello(client))), client);
 });
 
-test("a hello tells the number of members, or says nothing of them", () => {
+test("a hello contains the number of members, or omits it", () => {
   const hello = { kind: "hello", versions: [2], daemon: hash("d"), cluster: hash("c"), clock: 5 } as const;
   for (const members of [0, 2, 9999]) {
     const said: Hello = { ...hello, state: "live", role: "daemon", members };
@@ -46,7 +46,7 @@ test("a hello tells the number of members, or says nothing of them", () => {
   }
 });
 
-test("a hello of a later version may have more elements, which are passed over", () => {
+test("a hello of a later version may have more elements, which are ignored", () => {
   const known = ["hello", "1 2 3", hash("d"), hash("c"), "5", "live", "daemon", "2"];
   for (const more of [[""], ["x".repeat(99), "3"], Array<string>(56).fill("x")]) {
     const message = readDaemonMessage(latin1(writeCommand([...known, ...more])));
@@ -60,7 +60,7 @@ test("a hello of a later version may have more elements, which are passed over",
   assert.throws(() => readDaemonMessage(latin1(noString)), MalformedFrame);
 });
 
-test("a command tells what its answer waits for, in one way only", () => {
+test("a command names the condition of its answer, in only one form", () => {
   for (const wait of [{ kind: "stable" }, { kind: "replicated", daemons: 99 }] as const) {
     const message = readClientMessage(latin1(writeCommandMessage("b", "s", wait)));
     assert.deepEqual(message.kind === "command" && message.wait, wait);
@@ -79,7 +79,7 @@ test("a command tells what its answer waits for, in one way only", () => {
   }
 });
 
-test("a command's frame is the same from bytes as from text, whatever the digits of its lengths", () => {
+test("a command's frame is the same from bytes and from text, for any number of digits in its lengths", () => {
   for (const length of [3, 9, 10, 99, 100, 999, 1000, 99_999, 100_000]) {
     const body = "\xff".repeat(length);
     const signature = "\0\r\n".repeat(85);
@@ -90,7 +90,7 @@ test("a command's frame is the same from bytes as from text, whatever the digits
   }
 });
 
-test("a trace context follows what is signed, with and without a wait, and nothing else is taken for one", () => {
+test("a trace context follows the signed bytes, with and without a wait, and other bytes are not parsed as one", () => {
   const traceparent = `00-${"0af7651916cd43dd8448eb211c80319c"}-b7ad6b7169203331-01`;
   for (const wait of [null, { kind: "stable" }, { kind: "replicated", daemons: 12 }] as const) {
     for (const body of ["", "*3", "b\r\n:\xff".repeat(9_999)]) {
@@ -119,7 +119,7 @@ test("a trace context follows what is signed, with and without a wait, and nothi
   assert.throws(() => readClientMessage(latin1(writeCommand(["command", "b", "s", ""]))), MalformedFrame);
 });
 
-test("a command's body and signature come back byte for byte", () => {
+test("a command's body and signature are parsed back byte for byte", () => {
   const message = readClientMessage(latin1(writeCommandMessage("b\r\n\0\xff", "s".repeat(256))));
   assert.equal(message.kind, "command");
   if (message.kind !== "command") return;
@@ -127,7 +127,7 @@ test("a command's body and signature come back byte for byte", () => {
   assert.equal(bytesOf(message.signature), "s".repeat(256));
 });
 
-test("a result tells its head at once, and its units one by one", () => {
+test("a result's head is parsed immediately, and its units one by one", () => {
   const head = { id: hash("i"), daemon: hash("d"), clock: 5, newest: { at: 4, seq: 65_535 }, units: 2 };
   const message = readDaemonMessage(latin1(writeResult(head, "+OK\r\n$0\r\n\r\n:7\r\n$4\r\nlate\r\n")));
   assert.equal(message.kind, "result");
@@ -141,7 +141,7 @@ test("a result tells its head at once, and its units one by one", () => {
   assert.ok(replies.isAtEnd);
 });
 
-test("a result whose newest date is no two canonical decimals is refused", () => {
+test("a result whose newest date is not two canonical decimals is refused", () => {
   const bad = [
     "",
     "4",
@@ -162,7 +162,7 @@ test("a result whose newest date is no two canonical decimals is refused", () =>
   }
 });
 
-test("a refusal comes back as it was", () => {
+test("a refusal is parsed back unchanged", () => {
   const refusal = {
     id: hash("i"),
     code: "skew",
@@ -173,7 +173,7 @@ test("a refusal comes back as it was", () => {
   assert.deepEqual(readDaemonMessage(latin1(writeRefused(refusal))), { kind: "refused", ...refusal });
 });
 
-test("messages that are none are refused", () => {
+test("invalid messages are refused", () => {
   const bad = [
     writeCommand(["command", "b"]),
     writeCommand(["command", "b", "s", "x"]),

@@ -9,7 +9,7 @@ import { DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
 import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";
 
-/** Returns the answers of a server: to USE as usual; to anything else, its name. */
+/** Returns a server's answer to a statement: the usual one to USE, and its name to anything else. */
 const named =
   (name: string) =>
   ({ statement }: { readonly statement: string }) => {
@@ -35,7 +35,7 @@ async function startTwo() {
   };
 }
 
-test("reads go to servers in turn, all writes of a database to one, in the session's database on each", async () => {
+test("reads are sent to the servers in turn, all writes of a database to one, and each server uses the session's database", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -49,7 +49,7 @@ test("reads go to servers in turn, all writes of a database to one, in the sessi
     assert.match(statements[0] ?? "", /^(?:ampiasao|use) d$/);
 });
 
-test("a session reads from the server that it wrote to lately", async () => {
+test("a session reads from the server to which it wrote recently", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 60_000 } });
   using client = await scene.client();
@@ -61,7 +61,7 @@ test("a session reads from the server that it wrote to lately", async () => {
   assert.deepEqual([...answers], [writer]);
 });
 
-test("a read that one server loses is asked of the other", async () => {
+test("a read that one server loses is sent to the other", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -74,7 +74,7 @@ test("a read that one server loses is asked of the other", async () => {
   assert.ok(scene.balancer.counts.retried > 0);
 });
 
-test("a write that may have been carried out is refused and not asked again", async () => {
+test("a write that may have been executed is refused and not sent again", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -87,13 +87,13 @@ test("a write that may have been carried out is refused and not asked again", as
   };
   assert.match(
     await client.told("insert into t values (2);"),
-    /^Hadisoana : Erreur de connexion backend : m[12] : whether it was carried out is not known$/,
+    /^Hadisoana : Erreur de connexion backend : m[12] : it is not known whether the statement was executed$/,
   );
   assert.deepEqual(other.statements, []);
   assert.equal(scene.balancer.counts.unknown, 1);
 });
 
-test("a write moves on when its server is certainly not there, and back when it is", async () => {
+test("writes move to another server while theirs is down, and back when it is up", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -110,7 +110,7 @@ test("a write moves on when its server is certainly not there, and back when it 
   assert.ok(scene.lines.some(({ msg }) => msg?.startsWith("Erreur connexion à ")));
 });
 
-test("a server that says it is not ready is passed over, and all are waited for if none is", async () => {
+test("a server that is not ready is skipped, and if none is ready, statements wait for all", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using first = await scene.client();
@@ -129,7 +129,7 @@ test("a server that says it is not ready is passed over, and all are waited for 
   assert.equal(await client.told("insert into t values (3);"), writer);
 });
 
-test("a server that is not ready is waited for, though the others are not there", async () => {
+test("statements wait for a server that is not ready if the others are down", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using client = await scene.client();
@@ -146,7 +146,7 @@ test("a server that is not ready is waited for, though the others are not there"
   assert.equal(await client.told("insert into t values (2);"), writer);
 });
 
-test("with no server there, each statement is answered by the original's words", async () => {
+test("without servers each statement is answered with the original's text", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -156,7 +156,7 @@ test("with no server there, each statement is answered by the original's words",
     assert.equal(await client.told(statement), "Erreur de connexion backend", statement);
 });
 
-test("a refused USE does not stick", async () => {
+test("a refused USE does not change the session's database", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -169,7 +169,7 @@ test("a refused USE does not stick", async () => {
   assert.ok(!pair.one.statements.concat(pair.two.statements).includes("ampiasao e"));
 });
 
-test("replicas are read from and take no writes, and SINGLE_PRIMARY writes to the first", async () => {
+test("replicas receive only reads, and SINGLE_PRIMARY sends writes to the first primary", async () => {
   await using pair = await startTwo();
   const [one, two] = pair.servers as [{ id: string; port: number }, { id: string; port: number }];
   {
@@ -185,18 +185,18 @@ test("replicas are read from and take no writes, and SINGLE_PRIMARY writes to th
   for (let i = 0; i < 8; i++) assert.equal(await client.told(`create database d${i};`), "one");
 });
 
-test("statements and clients are bounded, and a browser's request ends the connection", async () => {
+test("statements and clients are limited, and a browser's request ends the connection", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, {
     clients: { maxRequestBytes: 100, maxConnections: 1 },
   });
   using client = await scene.client();
-  assert.match(await client.told(`select '${"x".repeat(200)}';`), /100 bytes at most/);
+  assert.match(await client.told(`select '${"x".repeat(200)}';`), /at most 100 bytes/);
   using browser = await scene.client();
   assert.equal(await browser.ask("GET / HTTP/1.1;"), "");
 });
 
-test("the database is the one that a server says it chose, whatever the statement looks like, and all of its name", async () => {
+test("the session's database is the one that the server reports, with its complete name, whatever the statement looks like", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => {
     const [, name] = /^ampiasao ?(.+)$/.exec(statement) ?? [];
     return messageFrame(name === undefined ? "done" : `Ny tahiry : ${name} dia miasa ankehitriny`);

@@ -10,8 +10,8 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";
 
-const UNKNOWN = /whether it was carried out is not known/;
-/** No statement waits so long: a test that needed it would not end. */
+const UNKNOWN = /it is not known whether the statement was executed/;
+/** Longer than any statement waits. */
 const NEVER_MS = 3_600_000;
 const LIMITS = { heartbeatInterval: 20, heartbeatTimeout: 100, replyTimeout: NEVER_MS };
 const CLIENTS = 8;
@@ -24,7 +24,7 @@ async function startFake(name: string) {
   return { server, hang: () => (isHung = true) };
 }
 
-test("writes at a server that hangs are answered as unknown, and what was not sent goes to the next one", async () => {
+test("writes at a hung server are answered as unknown, and unsent ones are sent to the next server", async () => {
   const [one, two] = [await startFake("one"), await startFake("two")];
   await using first = one.server;
   await using second = two.server;
@@ -47,7 +47,7 @@ test("writes at a server that hangs are answered as unknown, and what was not se
   }
 });
 
-test("a server that works on something slow is not down while it answers whether it is there", async () => {
+test("a server that executes a slow statement is not down while it answers heartbeats", async () => {
   let finish: (answer: string) => void = () => {};
   const slow = new Promise<string>((resolve) => {
     finish = resolve;
@@ -61,12 +61,12 @@ test("a server that works on something slow is not down while it answers whether
   using client = await scene.client();
   const answer = client.told("insert into t values (1);");
   const before = beats;
-  await until("it was asked often", async () => beats > before + BEATS);
+  await until("it has answered several heartbeats", async () => beats > before + BEATS);
   finish(messageFrame("at last"));
   assert.equal(await answer, "at last");
 });
 
-test("a daemon that is stopped by SIGSTOP holds up no writer until --reply-timeout", async () => {
+test("a daemon that is stopped by SIGSTOP delays no writer until --reply-timeout", async () => {
   await using daemon = await startDaemon(["--sql", "0"]);
   const { port } = await daemon.logged(({ msg }) => msg === "serving SQL clients");
   const upstream = { ...LIMITS, heartbeatTimeout: 1_000 };

@@ -84,15 +84,15 @@ class Pair implements AsyncDisposable {
 
   /** Returns once every running daemon accepts writes. */
   async takeWrites(): Promise<void> {
-    await until("daemons take writes", async () =>
+    await until("daemons accept writes", async () =>
       (await Promise.all(this.#ports.map(takesWrites))).every(Boolean),
     );
   }
 
-  /** Waits until all running daemons hold the same. */
+  /** Waits until all running daemons have the same data. */
   async alike(): Promise<void> {
     const ports = this.#ports;
-    await until("daemons hold the same", async () => {
+    await until("daemons have the same data", async () => {
       const held = await Promise.all(ports.map(contents));
       return held.every((one) => one === held[0]);
     });

@@ -32,7 +32,7 @@ async function startCache(upstream: number, more = "") {
   };
 }
 
-test("the SQL cache counts what it kept, who waits, and whether its server is there", async () => {
+test("the SQL cache reports its stored answers, its waiting reads, and whether its server is up", async () => {
   const held: (() => void)[] = [];
   let isHolding = false;
   await using server = await FakeSqlServer.start(async ({ statement }) => {
@@ -73,7 +73,7 @@ test("the SQL cache counts what it kept, who waits, and whether its server is th
   assert.equal(await cache.stop(), 0);
 });
 
-test("the cache of Redis clients was removed: the refusal says what to use", async () => {
+test("the cache for Redis clients was removed, and the refusal names the replacement", async () => {
   const terminal = new Terminal("dbsync-proxy cache 127.0.0.1 6379 6380 --protocol resp", process.cwd());
   terminal.start("");
   assert.equal(await terminal.ended(), 2);

@@ -12,7 +12,7 @@ import { startCache } from "./scene.js";
 
 const LOST = messageFrame("Erreur de connexion backend");
 
-test("a dead server is told of at once, what is kept is served meanwhile, and its return is noticed", async () => {
+test("a dead server is reported immediately, stored answers are served meanwhile, and its return is detected", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => pageOf(statement));
   await using cache = await startCache(server.port, { cache: { life: 60_000 } });
   using client = await LineClient.open(cache.port);
@@ -27,7 +27,7 @@ test("a dead server is told of at once, what is kept is served meanwhile, and it
   assert.equal(await client.ask("alaivo 3"), pageOf("alaivo 3"));
 });
 
-test("a read on a connection that the server had closed is asked for again, a write is not", async () => {
+test("a read on a connection that the server had closed is sent again, a write is not", async () => {
   const asked: string[] = [];
   await using server = await FakeSqlServer.start(({ statement, socket }) => {
     if (statement === HEARTBEAT) return pageOf("1");
@@ -39,11 +39,11 @@ test("a read on a connection that the server had closed is asked for again, a wr
   await using cache = await startCache(server.port);
   using client = await LineClient.open(cache.port);
   assert.equal(await client.ask("alaivo 2"), pageOf("second"));
-  assert.match(await client.ask("fafao ao@ t"), /not known\nEND\n$/);
+  assert.match(await client.ask("fafao ao@ t"), /it is not known whether the statement was executed\nEND\n$/);
   assert.deepEqual(asked, ["alaivo 2", "alaivo 2", "fafao ao@ t"]);
 });
 
-test("one slow answer holds up nobody who wants something else, and is given up in time", async () => {
+test("a slow answer delays no other statements, and times out", async () => {
   await using server = await FakeSqlServer.start(({ statement }) =>
     statement === "alaivo 9" ? null : pageOf(statement),
   );
@@ -57,7 +57,7 @@ test("one slow answer holds up nobody who wants something else, and is given up 
   assert.equal(await slow.ask("alaivo 10"), pageOf("alaivo 10"));
 });
 
-test("nonsense and answers that are too long are errors, and not kept", async () => {
+test("invalid answers and answers that are too long are errors, and are not stored", async () => {
   let answer = "HTTP/1.1 200 OK\r\n\r\n";
   await using server = await FakeSqlServer.start(({ statement }) =>
     statement === HEARTBEAT ? pageOf("1") : answer,
@@ -66,13 +66,13 @@ test("nonsense and answers that are too long are errors, and not kept", async ()
   using client = await LineClient.open(cache.port);
   assert.equal(await client.ask("alaivo 2"), LOST);
   answer = pageOf("x".repeat(5000));
-  assert.match(await client.ask("alaivo 2"), /longer than any may be\nEND\n$/);
+  assert.match(await client.ask("alaivo 2"), /the answer is too long\nEND\n$/);
   answer = pageOf("row");
   assert.equal(await client.ask("alaivo 2"), pageOf("row"));
   assert.equal(cache.figures.stored, 1);
 });
 
-test("a client that reads nothing holds little and goes, and others are served", async () => {
+test("a client that does not read uses little memory and is closed, and others are served", async () => {
   const page = pageOf("x".repeat(200_000));
   await using server = await FakeSqlServer.start(({ statement }) =>
     statement === HEARTBEAT ? pageOf("1") : page,
@@ -94,7 +94,7 @@ test("a client that reads nothing holds little and goes, and others are served",
   assert.equal(await last.ask("alaivo 2"), page);
 });
 
-test("a statement that is too long, or a browser's, ends its connection and reaches nobody", async () => {
+test("a statement that is too long, or a browser's request, ends its connection and reaches no server", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => pageOf(statement.slice(0, 10)));
   await using cache = await startCache(server.port, { clients: { maxRequestBytes: 1000 } });
   using long = await LineClient.open(cache.port);
@@ -106,11 +106,11 @@ test("a statement that is too long, or a browser's, ends its connection and reac
   using open = await LineClient.open(cache.port);
   open.raw.send("alaivo 'never ends");
   open.raw.socket.end();
-  assert.match(await open.raw.rest(), /a text in it has no end\nEND\n$/);
+  assert.match(await open.raw.rest(), /a string or comment in it has no end\nEND\n$/);
   assert.deepEqual(server.statements, []);
 });
 
-test("too many connections are told so", async () => {
+test("connections above the limit are refused with a message", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => pageOf(statement));
   await using cache = await startCache(server.port, { clients: { maxConnections: 1 } });
   using first = await LineClient.open(cache.port);

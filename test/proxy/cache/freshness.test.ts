@@ -13,7 +13,7 @@ import { startCache } from "./scene.js";
 const LIFE = { cache: { life: 86_400_000, maxEntries: 1000 } };
 const seed = seedOfRun();
 
-test("a write empties what it touches, views among it, and leaves the rest", async () => {
+test("a write removes the answers that depend on it, including those of views, and keeps the others", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
   using client = await LineClient.open(cache.port);
@@ -102,7 +102,7 @@ test("random statements of many clients are answered as without a cache", async 
   for (const { cached, direct } of clients) for (const client of [cached, direct]) client[Symbol.dispose]();
 });
 
-test("nobody reads less than was acknowledged before he asked, with many readers and writers at once", async () => {
+test("a read never misses a row that was acknowledged before it, with many concurrent readers and writers", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
   using first = await LineClient.open(cache.port);

@@ -49,20 +49,20 @@ async function inToko(port: number): Promise<LineClient> {
   return client;
 }
 
-test("a read that began before a write and is answered behind it is not kept, and nobody new waits for it", async () => {
+test("a read that began before a write and is answered after it is not stored, and no new read waits for it", async () => {
   const held = new Held();
   await using server = await FakeSqlServer.start(held.answering);
   await using cache = await startCache(server.port);
   using reader = await inToko(cache.port);
   using writer = await inToko(cache.port);
   const early = reader.ask(READ);
-  await until(() => held.count(READ) === 1, "the read is under way");
+  await until(() => held.count(READ) === 1, "the read is in progress");
   const written = writer.ask(WRITE);
   await held.answer(WRITE, messageFrame("done"));
   await written;
   // The server has not answered the early read yet; its answer must not go to the writer's own read.
   const late = writer.ask(READ);
-  await until(() => held.count(READ) === 2, "the writer's read is asked for anew");
+  await until(() => held.count(READ) === 2, "the writer's read is sent separately");
   await held.answer(READ, pageOf("old"));
   assert.equal(await early, pageOf("old"));
   await held.answer(READ, pageOf("new"));
@@ -72,14 +72,14 @@ test("a read that began before a write and is answered behind it is not kept, an
   assert.equal(cache.figures.overtaken, 1);
 });
 
-test("what was stored while a write was under way goes when the write is answered", async () => {
+test("answers that were stored during a write are removed when the write is answered", async () => {
   const held = new Held();
   await using server = await FakeSqlServer.start(held.answering);
   await using cache = await startCache(server.port);
   using reader = await inToko(cache.port);
   using writer = await inToko(cache.port);
   const written = writer.ask(WRITE);
-  await until(() => held.count(WRITE) === 1, "the write is under way");
+  await until(() => held.count(WRITE) === 1, "the write is in progress");
   const read = reader.ask(READ);
   await held.answer(READ, pageOf("old"));
   await read;
@@ -90,7 +90,7 @@ test("what was stored while a write was under way goes when the write is answere
   assert.equal(await next, pageOf("new"));
 });
 
-test("a write whose answer was lost may come true later: nothing that it touches is kept for a while", async () => {
+test("a write whose answer was lost may be executed later: answers that depend on it are not stored for a while", async () => {
   const held = new Held();
   await using server = await FakeSqlServer.start((asked) => {
     if (asked.statement !== WRITE) return held.answering(asked);
@@ -99,7 +99,10 @@ test("a write whose answer was lost may come true later: nothing that it touches
   });
   await using cache = await startCache(server.port, { cache: { life: 1000 } });
   using client = await inToko(cache.port);
-  assert.match(await client.ask(WRITE), /^RESULT_MESSAGE\nHadisoana : .* not known\nEND\n$/);
+  assert.match(
+    await client.ask(WRITE),
+    /^RESULT_MESSAGE\nHadisoana : .* it is not known whether the statement was executed\nEND\n$/,
+  );
   for (const value of ["old", "new"]) {
     const read = client.ask(READ);
     await held.answer(READ, pageOf(value));
@@ -114,7 +117,7 @@ test("a write whose answer was lost may come true later: nothing that it touches
   assert.equal(cache.figures.hits, 1);
 });
 
-test("many who want the same wait for one fetch, and share its failure", async () => {
+test("concurrent equal reads wait for one fetch, and share its failure", async () => {
   const held = new Held();
   await using server = await FakeSqlServer.start(held.answering);
   await using cache = await startCache(server.port);
@@ -130,7 +133,7 @@ test("many who want the same wait for one fetch, and share its failure", async (
   for (const client of clients) client[Symbol.dispose]();
 });
 
-test("nobody waits for, or is given, what another user, another database or other pages are answered", async () => {
+test("answers are not shared between users, databases or page sizes", async () => {
   const whose = new Map<number, string>();
   await using server = await FakeSqlServer.start(({ statement, connection }) => {
     const before = whose.get(connection) ?? "";
@@ -158,7 +161,7 @@ test("nobody waits for, or is given, what another user, another database or othe
   for (const client of clients) client[Symbol.dispose]();
 });
 
-test("errors and messages are never kept", async () => {
+test("errors and messages are never stored", async () => {
   let answer = errorFrame("La table toko.t n'as pas");
   await using server = await FakeSqlServer.start(({ statement }) =>
     statement === HEARTBEAT ? pageOf("1") : answer,
@@ -174,7 +177,7 @@ test("errors and messages are never kept", async () => {
   assert.equal(await client.ask("alaivo 2"), pageOf("row"));
 });
 
-test("a balancer that does not know what became of a write is believed in that", async () => {
+test("a write whose outcome the balancer reports as unknown is treated as such", async () => {
   for (const text of [
     "Erreur de connexion backend",
     "Hadisoana : Erreur de connexion backend : m1 : not known",

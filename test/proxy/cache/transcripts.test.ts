@@ -33,7 +33,7 @@ async function startChain(): Promise<Chain> {
   };
 }
 
-test("conversations are those that were recorded, the cache's among them, and it asks for what it asked for then", async () => {
+test("recorded conversations are repeated, including the cache's own, with the recorded requests to the server", async () => {
   let chain = await startChain();
   let hits = 0;
   const unlike: string[] = [];

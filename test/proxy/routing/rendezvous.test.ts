@@ -23,7 +23,7 @@ const steps = (
 
 const MASTERS = [{ id: "m1" }, { id: "m2" }];
 
-test("every key and every placement that the original was recorded to choose", () => {
+test("every key and every placement equals the original's recorded choice", () => {
   let placed = 0;
   for (const { send = "", route } of steps) {
     if (route === undefined) continue;
@@ -38,14 +38,14 @@ test("every key and every placement that the original was recorded to choose", (
   assert.equal(placed, 113);
 });
 
-test("what a statement is agrees with the original's kinds of all recorded statements", () => {
+test("the kinds of all recorded statements agree with the original's", () => {
   for (const { send = "", route } of steps) {
     if (route === undefined) continue;
     assert.equal(statementKind(send.replace(/;$/, "")).kind, route.kind.toLowerCase(), send);
   }
 });
 
-test("the even hash gives three servers a third of the keys each, and moves only those of a server that leaves", () => {
+test("the even hash assigns a third of the keys to each of three servers, and moves only those of a removed server", () => {
   const three = ["m1", "m2", "m3"].map((id) => ({ id }));
   const taken = new Map<string, number>();
   for (let i = 0; i < 3000; i++) {
@@ -59,7 +59,7 @@ test("the even hash gives three servers a third of the keys each, and moves only
   for (const [id, count] of taken) assert.ok(count > 900 && count < 1100, `${id}: ${count}`);
 });
 
-test("all statements about one table have one key, whatever the language, or the database's", () => {
+test("all statements about one table have the same key in either language, or the database's key", () => {
   const statements = [
     "create table t (k number)",
     "insert into t values (1)",

@@ -18,7 +18,7 @@ test("reads depend on the tables or views that they name, in either language, or
     assert.deepEqual(statementKind(text), { kind: "read", reach }, text);
 });
 
-test("writes change one table's rows, or what a database consists of", () => {
+test("writes change one table's rows, or the objects of a database", () => {
   for (const [text, reach, kind, name] of [
     ["insert into t (k) select k from u", tables("t"), "table", "t"],
     ["havaozy t ova k = 1 rehefa k = 2", tables("t"), "table", "t"],
@@ -31,7 +31,7 @@ test("writes change one table's rows, or what a database consists of", () => {
     assert.deepEqual(statementKind(text), { kind: "write", reach: { kind: "server" }, object: null }, text);
 });
 
-test("the choice of a database, and what changes a connection alone", () => {
+test("the choice of a database, and statements that change only a connection", () => {
   for (const text of ["ampiasao d", "use d", "USE\nd"])
     assert.deepEqual(statementKind(text), { kind: "use", database: "d" }, text);
   assert.deepEqual(statementKind("ampiasao d-1"), { kind: "use", database: "d-1" });

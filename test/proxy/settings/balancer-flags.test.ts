@@ -17,7 +17,7 @@ const file = (roles: readonly string[], role: string) =>
     "config.json",
   );
 
-test("servers that are named replace those of the file, and its other rules hold", () => {
+test("servers on the command line replace those of the file, and its other rules remain", () => {
   const { servers, routing } = withFlags(file(["MASTER"], "REPLICA"), ["a=127.0.0.1:4000", "[::1]"], {});
   assert.deepEqual(
     servers.map(({ id, place }) => [id, place.port]),
@@ -29,17 +29,17 @@ test("servers that are named replace those of the file, and its other rules hold
   assert.deepEqual(routing.readRoles, ["MASTER"]);
 });
 
-test("a port alone is no server", () => {
-  const meant = { message: /^"1111" is a port without a host: 127\.0\.0\.1:1111,/ };
+test("a port without a host is refused", () => {
+  const meant = { message: /^"1111" is a port without a host\. .* use 127\.0\.0\.1:1111\.$/ };
   for (const place of ["1111", "a=1111", "sql://1111"])
     assert.throws(() => withFlags(null, [place], {}), meant);
 });
 
-test("reads need a server to go to", () => {
+test("a configuration without a server for reads is refused", () => {
   assert.equal(withFlags(file(["REPLICA"], "REPLICA"), [], {}).servers.length, 2);
   const none = {
     name: StartError.name,
-    message: /^Reads go to servers with the role REPLICA, and there is none/,
+    message: /^Reads are sent to servers with the role REPLICA, and there is none/,
   };
   assert.throws(() => withFlags(file(["REPLICA"], "MASTER"), [], {}), none);
   assert.throws(() => withFlags(file(["REPLICA"], "REPLICA"), ["127.0.0.1:3948"], {}), none);

@@ -24,7 +24,7 @@ const CONFIG = {
 
 const read = (config: unknown) => readOriginalConfig(JSON.stringify(config), "config.json");
 
-test("the original's file is read as it is, and what it ignored is honoured", () => {
+test("the original's file is accepted unchanged, and settings that it ignored are applied", () => {
   const settings = read(CONFIG);
   assert.deepEqual(settings.listen, { address: "127.0.0.1", port: 3949 });
   assert.deepEqual(
@@ -39,7 +39,7 @@ test("the original's file is read as it is, and what it ignored is honoured", ()
   assert.equal(settings.replicates, true);
 });
 
-test("what a file does not say is as without one", () => {
+test("settings that are missing in a file have their defaults", () => {
   const settings = read({ instances: [{ port: 3948 }] });
   assert.deepEqual(settings.listen, { address: "127.0.0.1", port: 3949 });
   assert.deepEqual(settings.routing, DEFAULT_ROUTING);
@@ -57,33 +57,27 @@ test("what a file does not say is as without one", () => {
   assert.equal(read({ ...CONFIG, replication: { type: "none" } }).replicates, false);
 });
 
-test("a mistake is told with the file, the member and what is expected", () => {
+test("an error names the file, the member and the expected value", () => {
   const [first] = CONFIG.instances;
   for (const [config, told] of [
-    [{ ...CONFIG, instances: [] }, /config\.json: instances is to be a list of servers/],
-    [{ ...CONFIG, instances: [first, first] }, /ids of their own/],
+    [{ ...CONFIG, instances: [] }, /config\.json: instances must be a list of servers/],
+    [{ ...CONFIG, instances: [first, first] }, /servers with different ids/],
     [{ ...CONFIG, instances: [{ ...first, role: "REPLICA" }] }, /role MASTER/],
     [
       { ...CONFIG, instances: [{ ...first, role: "BOSS" }] },
-      /instances\[0\]\.role is to be MASTER or REPLICA, not "BOSS"/,
+      /instances\[0\]\.role must be MASTER or REPLICA, not "BOSS"/,
     ],
-    [
-      { ...CONFIG, instances: [{ ...first, port: 70000 }] },
-      /instances\[0\]\.port is to be a port, not 70000/,
-    ],
-    [
-      { ...CONFIG, instances: [{ ...first, host: "a b" }] },
-      /instances\[0\]\.host is to be a host, not "a b"/,
-    ],
+    [{ ...CONFIG, instances: [{ ...first, port: 70000 }] }, /instances\[0\]\.port must be a port, not 70000/],
+    [{ ...CONFIG, instances: [{ ...first, host: "a b" }] }, /instances\[0\]\.host must be a host, not "a b"/],
     [
       { ...CONFIG, loadBalancer: { listenHost: "everywhere" } },
-      /loadBalancer\.listenHost is to be an IP address/,
+      /loadBalancer\.listenHost must be an IP address/,
     ],
-    [{ ...CONFIG, loadBalancer: [] }, /loadBalancer is to be an object, not \[\]/],
-    [{ ...CONFIG, routing: { reads: { strategy: 1 } } }, /routing\.reads\.strategy is to be a text, not 1/],
+    [{ ...CONFIG, loadBalancer: [] }, /loadBalancer must be an object, not \[\]/],
+    [{ ...CONFIG, routing: { reads: { strategy: 1 } } }, /routing\.reads\.strategy must be a text, not 1/],
     [
       { ...CONFIG, routing: { writes: { mode: "ALL" } } },
-      /routing\.writes\.mode is to be MULTI_PRIMARY or SINGLE_PRIMARY/,
+      /routing\.writes\.mode must be MULTI_PRIMARY or SINGLE_PRIMARY/,
     ],
   ] as const)
     assert.throws(
@@ -91,5 +85,5 @@ test("a mistake is told with the file, the member and what is expected", () => {
       (problem) => problem instanceof StartError && problem.exitCode === 2 && told.test(problem.message),
       String(told),
     );
-  assert.throws(() => readOriginalConfig("{", "config.json"), /config\.json is no JSON/);
+  assert.throws(() => readOriginalConfig("{", "config.json"), /config\.json is not JSON/);
 });

@@ -40,7 +40,7 @@ async function withServer(
   }
 }
 
-test("a session is entered before its statement, and once", async () => {
+test("a session is set up once, before its statement", async () => {
   const session = { login: "login ada secret", pages: "pages 5", database: "toko" };
   await withServer(
     ({ statement }) => (statement.startsWith("ampiasao") ? CHOSEN : messageFrame(`did ${statement}`)),
@@ -62,7 +62,7 @@ test("a session is entered before its statement, and once", async () => {
   );
 });
 
-test("a refused USE answers the statement behind it, which is not sent", async () => {
+test("a refused USE answers the following statement, which is not sent", async () => {
   const refusal = errorFrame("Tsy misy ny tahiry : toko");
   await withServer(
     () => refusal,
@@ -74,7 +74,7 @@ test("a refused USE answers the statement behind it, which is not sent", async (
   );
 });
 
-test("the database is the one that the server says it chose, however the statement was written", async () => {
+test("the database is the one that the server reports, however the statement was written", async () => {
   await withServer(
     ({ statement }) => (/toko/.test(statement) ? CHOSEN : messageFrame("done")),
     async (connection, server) => {
@@ -89,7 +89,7 @@ test("the database is the one that the server says it chose, however the stateme
   );
 });
 
-test("nobody who listens, or lets us in, has seen the statement", async () => {
+test("a refused connection or session means that the server has not received the statement", async () => {
   const nobody = connectionTo(await freePort());
   assert.equal(shown(await nobody.ask(NEW_SESSION, "x")), "connect, reached: no");
   await using server = await FakeSqlServer.start();
@@ -97,7 +97,7 @@ test("nobody who listens, or lets us in, has seen the statement", async () => {
   assert.equal(shown(await connectionTo(server.port).ask(NEW_SESSION, "x")), "busy, reached: no");
 });
 
-test("a statement that was written and not answered may have been carried out", async () => {
+test("a statement that was sent and not answered may have been executed", async () => {
   await withServer(
     ({ socket }) => {
       socket.destroy();
@@ -120,7 +120,7 @@ test("a statement that was written and not answered may have been carried out", 
   );
 });
 
-test("answers that are none, too long or that nobody asked for end the connection", async () => {
+test("invalid, too long or unrequested answers end the connection", async () => {
   const cases: [string, RegExp, Partial<UpstreamLimits>][] = [
     ["HTTP/1.1 400 Bad Request\r\n\r\n", /^garbage/, {}],
     [pageOf("x".repeat(3000)), /^too-long/, { maxReplyBytes: 2048 }],
@@ -145,7 +145,7 @@ test("answers that are none, too long or that nobody asked for end the connectio
     );
 });
 
-test("what a server would take for several statements, or for the beginning of one, is not sent to it", async () => {
+test("a text that a server would parse as several statements, or as the beginning of one, is not sent", async () => {
   const original: Answering = ({ statement }) =>
     statement.startsWith("pages") ? errorFrame("Commande valide non trouvé") : pageOf("x");
   await withServer(original, async (connection, server) => {
@@ -164,7 +164,7 @@ test("what a server would take for several statements, or for the beginning of o
 });
 
 for (const method of ["push", "next"] as const)
-  test(`an exception in ${method} of the reader of answers ends its connection alone`, async (context) => {
+  test(`an exception in ${method} of the answer reader ends only its connection`, async (context) => {
     const fail = (): never => {
       throw new TypeError("Cannot read properties of null");
     };

@@ -9,7 +9,7 @@ import { poolAt, shown } from "./parts.js";
 
 const inDatabase = (database: string) => ({ ...NEW_SESSION, database });
 
-/** Makes answers that say which database a connection is in. */
+/** Makes answers that name the connection's database. */
 function databases(): (asked: { statement: string; connection: number }) => string {
   const chosen = new Map<number, string>();
   return ({ statement, connection }) => {
@@ -38,7 +38,7 @@ test("each statement runs in its client's database, on few connections, in turn"
   pool.close();
 });
 
-test("who has logged in shares no connection with others, though few are left", async () => {
+test("logged-in sessions share no connection with others, even if few connections are left", async () => {
   const whose = new Map<number, string>();
   await using server = await FakeSqlServer.start(({ statement, connection }) => {
     const [, name] = /^login (\S+) /.exec(statement) ?? [];
@@ -56,7 +56,7 @@ test("who has logged in shares no connection with others, though few are left", 
   pool.close();
 });
 
-test("who waits too long, or is one too many, was not sent", async () => {
+test("a statement that waits too long, or exceeds the queue, was not sent", async () => {
   await using server = await FakeSqlServer.start(() => null);
   const pool = poolAt(server.port, { maxConnections: 1, maxWaiting: 1, replyTimeout: 100 });
   const asked = [1, 2, 3].map((i) => pool.ask(NEW_SESSION, `alaivo ${i}`));
@@ -68,7 +68,7 @@ test("who waits too long, or is one too many, was not sent", async () => {
   pool.close();
 });
 
-test("answers that come in together are bounded", async () => {
+test("concurrent answers are limited in size", async () => {
   await using server = await FakeSqlServer.start(({ statement, socket }) => {
     if (statement === "small") return pageOf("small");
     socket.write(`RESULT_MESSAGE\n${"x".repeat(60_000)}`);
@@ -83,20 +83,20 @@ test("answers that come in together are bounded", async () => {
   assert.ok((await Promise.all(large)).map(shown).includes("closed, reached: unknown"));
 });
 
-test("idle connections are closed after a while, and what the server closed is not used", async () => {
+test("idle connections are closed after a while, and those that the server closed are not used", async () => {
   await using server = await FakeSqlServer.start();
   const pool = poolAt(server.port, { idleTimeout: 50 });
   await pool.ask(NEW_SESSION, "x");
   await until(() => pool.connections === 0 && server.sockets.size === 0, "the idle connection is closed");
   await pool.ask(NEW_SESSION, "y");
   for (const socket of server.sockets) socket.destroy();
-  await until(() => pool.connections === 0, "the pool knows");
+  await until(() => pool.connections === 0, "the pool has noticed");
   assert.equal(shown(await pool.ask(NEW_SESSION, "z")), messageFrame("done"));
   pool.close();
   assert.equal(shown(await pool.ask(NEW_SESSION, "z")), "closed, reached: no");
 });
 
-test("what the original sends behind an error, as a text in it holds line breaks, answers nobody else", async () => {
+test("bytes that the original sends after an error whose text has line breaks answer no other statement", async () => {
   const erred = new Set<number>();
   await using server = await FakeSqlServer.start(({ statement, connection }) => {
     if (statement.startsWith("pages")) return errorFrame("Commande valide non trouvé");
@@ -113,7 +113,7 @@ test("what the original sends behind an error, as a text in it holds line breaks
   pool.close();
 });
 
-test("a dbsyncd's errors cost no connections, once it is known for one", async () => {
+test("errors close no connections once the server is recognized as a dbsyncd", async () => {
   await using server = await FakeSqlServer.start(({ statement }) =>
     statement.startsWith("pages") ? messageFrame("done") : errorFrame("no such table"),
   );

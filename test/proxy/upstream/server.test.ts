@@ -10,14 +10,14 @@ import { serverAt, shown } from "./parts.js";
 /** The timeout leaves a busy machine enough time to answer heartbeats. */
 const QUICK = { heartbeatInterval: 20, heartbeatTimeout: 1500, replyTimeout: 60_000 };
 
-test("a dead server is not waited for, and is found again when it is back", async () => {
+test("statements do not wait for a dead server, and its return is detected", async () => {
   await using fake = await FakeSqlServer.start();
   const changes: boolean[] = [];
   const server = serverAt(fake.port, QUICK, ({ isUp }) => void changes.push(isUp));
   server.start();
   assert.equal(shown(await server.ask(NEW_SESSION, "x")), messageFrame("done"));
   await fake.stop();
-  await until(() => !server.isUp, "its end is noticed by nobody's statement");
+  await until(() => !server.isUp, "its end is noticed without a statement");
   assert.equal(shown(await server.ask(NEW_SESSION, "x")), "down, reached: no");
   await fake.start();
   await until(() => server.isUp, "it is found again");
@@ -26,13 +26,13 @@ test("a dead server is not waited for, and is found again when it is back", asyn
   server.stop();
 });
 
-test("a server that hangs is left alone after a beat, and what waits for it is answered; one that is slow is not", async () => {
+test("a hung server is down after a missed heartbeat, and its waiting statements are answered; a slow server is not down", async () => {
   let answer: string | null = messageFrame("done");
   await using fake = await FakeSqlServer.start(({ statement }) => (statement === "slow" ? null : answer));
   const server = serverAt(fake.port, QUICK);
   server.start();
   const slow = server.ask(NEW_SESSION, "slow");
-  await until(() => fake.statements.includes("slow"), "the slow statement is there");
+  await until(() => fake.statements.includes("slow"), "the slow statement has arrived");
   await server.ask(NEW_SESSION, "x");
   assert.ok(server.isUp);
   answer = null;
@@ -44,7 +44,7 @@ test("a server that hangs is left alone after a beat, and what waits for it is a
   server.stop();
 });
 
-test("a server that is asked all the time needs no heartbeat", async () => {
+test("a busy server needs no heartbeat", async () => {
   let beats = 0;
   await using fake = await FakeSqlServer.start(({ statement }) => {
     if (statement === "alaivo 1") beats++;
@@ -58,7 +58,7 @@ test("a server that is asked all the time needs no heartbeat", async () => {
   server.stop();
 });
 
-test("a statement whose database is gone is asked without it, but not behind a balancer that reached nobody", async () => {
+test("a statement whose database no longer exists is sent without it, but not after a balancer that reached no server", async () => {
   let refusal = errorFrame("Tsy misy ny tahiry : toko");
   await using fake = await FakeSqlServer.start(({ statement }) =>
     statement.startsWith("ampiasao") ? refusal : messageFrame("done"),

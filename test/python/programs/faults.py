@@ -1,4 +1,4 @@
-"""What fails, and what is said of it: daemons that are killed, hang, are others than they should be; keys, deadlines, clocks."""
+"""Failures and their errors: daemons that are killed, hang or have the wrong identity; keys, deadlines, clocks."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What a test hands to its cases, and how they wait."""
+"""The data that a test passes to its cases, and how they wait."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import time
 GIVEN = json.loads(os.environ["DBSYNC_GIVEN"])
 
 SECONDS = 60
-"""Nothing takes so long; what does has failed."""
+"""Longer than any step takes."""
 
 
 def until(holds, seconds=SECONDS):
@@ -15,5 +15,5 @@ def until(holds, seconds=SECONDS):
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:
-            raise AssertionError("it never came to be so")
+            raise AssertionError("the condition was never fulfilled")
         time.sleep(0.01)

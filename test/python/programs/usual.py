@@ -1,4 +1,4 @@
-"""What people do with the package, against daemons in memory, with a folder and with peers."""
+"""Ordinary use of the package, against daemons in memory, with a folder and with peers."""
 
 import asyncio
 import multiprocessing
@@ -269,11 +269,11 @@ class Awaited(unittest.IsolatedAsyncioTestCase):
 
 
 class Peers(unittest.TestCase):
-    """Daemons that tell each other what they have, and keep it in a folder."""
+    """Daemons that replicate to each other, with data folders."""
 
     @classmethod
     def setUpClass(cls):
-        """Who has just started takes nothing yet."""
+        """A daemon that has just started accepts no writes yet."""
 
         def has_caught_up():
             try:

@@ -153,7 +153,7 @@ test("errors for wrong options name the right ones", () => {
     ["DOC.GET d WHERE {} WHERE {}", /syntax error/],
     ["DOC.COUNT d LIMIT 0 1", /syntax error/],
     ["DOC.GET d WHERE {", /not JSON/],
-    [`DOC.INSERT d {"a":[${"0,".repeat(1_000_000)}0]}`, /JSON of too many values/],
+    [`DOC.INSERT d {"a":[${"0,".repeat(1_000_000)}0]}`, /JSON with too many values/],
     ['DOC.INSERT d EX 0 {"a":1}', /invalid expire time in 'doc.insert' command/],
     ['DOC.INSERT d EX x {"a":1}', /not an integer/],
     ['DOC.UPDATE d {"a":2} EX 5 PX 5', /syntax error/],
