@@ -136,7 +136,7 @@ test("a letter is written again once, with its bytes and in its database, and no
   assert.match(
     second.stderr,
     new RegExp(
-      `Nothing is written.*\n {2}${shortId(counted)}: it was written again at .*\n--anyway writes them`,
+      `Nothing was written.*\n {2}${shortId(counted)}: it was written again at .*\n--anyway writes them`,
     ),
   );
   assert.equal(await client.send("GET counter"), "1");
