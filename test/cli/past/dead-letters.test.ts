@@ -107,7 +107,7 @@ test("list shows each with its date, its state and why it is there, and show all
 test("what is no letter, or more than one, and a folder that is none are told", async () => {
   for (const [words, code, text] of [
     [["show", "0000"], 1, /No dead letter's id begins with 0000/],
-    [["show", "xyz"], 1, /"xyz" is no id/],
+    [["show", "xyz"], 1, /"xyz" is not an id/],
     [["remove", shortId(counted), "ffffffffffff"], 1, /No dead letter's id begins with ffffffffffff/],
     [
       ["write-again", "-k", join(cluster.folder, "app.pem")],
