@@ -372,7 +372,8 @@ function cureOf(trouble: string, { address, id }: MemberReport): string {
   // If a pin is wrong, nothing else is known about the daemon's id.
   const known = trouble.startsWith("Its id is not the one") ? null : id;
   const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
-  if (/^Its key (belongs to no|is none)/.test(trouble)) return `start both with the same --cluster-secret; or ${pin}`;
+  if (/^Its key (belongs to no|is none)/.test(trouble))
+    return `start both with the same --cluster-secret; or ${pin}`;
   if (/^Its id is not the one/.test(trouble)) return pin;
   if (trouble.startsWith("No address of --peer leads to it"))
     return `start that daemon, and name it in --peer; or leave it out: dbsync members evict ${(id ?? "").slice(0, ID_DIGITS)}`;

@@ -64,9 +64,7 @@ test("what one daemon's memory holds otherwise is named by all, and no longer on
     // It is disconnected, or has the same state again: the finding is resolved.
     await until("the others see it well", () =>
       others.every(({ log }) =>
-        log.some(
-          ({ key, msg }) => key === KEY && /no connected member has a different value/.test(msg),
-        ),
+        log.some(({ key, msg }) => key === KEY && /no connected member has a different value/.test(msg)),
       ),
     );
   } finally {
