@@ -75,14 +75,14 @@ export class Folding {
     const last = this.#parts.storage.last();
     forgotten.opened(last !== null || this.#watermark.value > 0);
     const newest = last === null ? 0 : readPlace(last).at;
-    const horizon = Math.max(this.dates.tailEnd(newest), making?.newest ?? -1);
+    const tailEnd = Math.max(this.dates.tailEnd(newest), making?.newest ?? -1);
     // Entries accepted before a restart are folded after it, whatever the clock shows now.
-    const until = Math.max(horizon, this.dates.dueUntil, this.#watermark.takenTo);
+    const until = Math.max(tailEnd, this.dates.dueUntil, this.#watermark.takenTo);
     const found = (entry: Entry) => {
-      if (entry.envelope.at > horizon) archive.found(entry);
+      if (entry.envelope.at > tailEnd) archive.found(entry);
       making?.grown(1);
     };
-    const fold = await refolding.run({ ...this.#parts.limits, index, horizon, until, found });
+    const fold = await refolding.run({ ...this.#parts.limits, index, tailEnd, until, found });
     archive.index = index;
     const gaps = refolding.takeGaps();
     if (gaps.size > 0) forgotten.some();
@@ -111,13 +111,13 @@ export class Folding {
     this.#parts.owner.folded(late, []);
   }
 
-  /** Cuts the tail at the current horizon; also during a refold, because the tail may fill up before that ends. */
+  /** Cuts the tail at its current end; also during a refold, because the tail may fill up before that ends. */
   cut(): void {
     const { cutAt, end } = this.#fold;
-    const horizon = this.dates.tailEnd(this.#newest.at);
-    this.#fold.cut(horizon);
+    const tailEnd = this.dates.tailEnd(this.#newest.at);
+    this.#fold.cut(tailEnd);
     // The cut stays at the beginning of the standstill, but ids keep arriving.
-    if (end !== null) this.archive.forget(horizon);
+    if (end !== null) this.archive.forget(tailEnd);
     trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
     if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);
   }

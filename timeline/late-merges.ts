@@ -113,7 +113,7 @@ export class LateMerges {
     const late = waiting.takeForRefold();
     const startedAt = uptime();
     const { plan, entries } = this.#planRefold(late);
-    this.#folding.raise(plan.horizon);
+    this.#folding.raise(plan.tailEnd);
     log.info({ entries: late.length }, "late entries: folding again");
     const done = (fold: Fold) => {
       if (archive.refolded(refolding.takeGaps(), plan.until)) forgotten.some();
@@ -142,7 +142,7 @@ export class LateMerges {
     const entries = [...late, ...waiting.takeDue(until)];
     // Clients' entries that arrive in the meantime are dated after the end of the present tail; members' entries wait.
     const cutTo = () => Math.min(this.#folding.fold.cutAt, waiting.lateFrom - 1);
-    return { plan: { index: null, horizon: end, until, tailBytes, cutTo, found: () => {} }, entries };
+    return { plan: { index: null, tailEnd: end, until, tailBytes, cutTo, found: () => {} }, entries };
   }
 
   #schedule(): void {

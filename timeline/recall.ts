@@ -161,7 +161,7 @@ export class Recalls {
       until,
       begun,
       found,
-      horizon: until,
+      tailEnd: until,
       tailBytes: Number.POSITIVE_INFINITY,
       index: null,
       skips: () => false,

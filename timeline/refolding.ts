@@ -23,7 +23,7 @@ const PROGRESS_EVERY_MS = 5000;
 
 export interface RefoldingPlan {
   /** Entries dated up to this have no undo records. */
-  readonly horizon: number;
+  readonly tailEnd: number;
   /** The date after which entries are left out. */
   readonly until: number;
   /** The maximum bytes of undo records. If there are more, the fold is cut at a later date, but not after the result of `cutTo`. */
@@ -116,7 +116,7 @@ export class Refolding {
   #begin(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
     const { storage, uptime, soon, log } = this.#parts;
     const { making } = this.#archive;
-    const from = making?.best(plan.horizon) ?? null;
+    const from = making?.best(plan.tailEnd) ?? null;
     if (from === null && storage.mark("pruned") !== null) {
       failed(new Error(NO_BEGINNING));
       return;

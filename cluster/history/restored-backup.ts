@@ -184,7 +184,7 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     from: source.list().at(-1) ?? null,
     hash: hashOf,
     databases,
-    horizon: until,
+    tailEnd: until,
     until,
     tailBytes: Number.POSITIVE_INFINITY,
     index: null,

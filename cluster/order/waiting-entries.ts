@@ -1,6 +1,6 @@
 /**
  * This daemon's entries that are passing through the stream. Each is added to it, again if the outcome is unknown, until
- * its message has come back in its position or its time is over.
+ * its message has returned at its position, or its time is over.
  */
 
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";

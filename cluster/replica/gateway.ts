@@ -37,7 +37,7 @@ export interface GatewayUser {
    * Called before the answer with whether another daemon has the write on its disk: the answer waits for that. An
    * error does not wait.
    */
-  readonly replicated?: ((came: boolean) => void) | undefined;
+  readonly replicated?: ((isReplicated: boolean) => void) | undefined;
   /** Filled in when the command is recorded. */
   readonly lastWrite?: LastWrite | undefined;
 }
@@ -115,7 +115,7 @@ export class Gateway {
     group.commands.push(argv);
     group.waiting.push(waiter);
     group.bytes += bytes;
-    this.#pace.came(1);
+    this.#pace.received(1);
     return null;
   }
 
@@ -141,7 +141,7 @@ export class Gateway {
     const group = this.#addGroup({ db, as, isRing, multi: true, conditions: named });
     for (const argv of commands) group.commands.push(argv);
     group.bytes += bytes;
-    this.#pace.came(commands.length);
+    this.#pace.received(commands.length);
     return answerTo(user, (waiter) => {
       group.waiting.push(waiter);
       return null;
@@ -215,7 +215,7 @@ export class Gateway {
   /** Serves other clients first; commands received in the meantime come after these. */
   #signLater(groups: readonly Group[]): void {
     this.#groups = [...groups, ...this.#groups];
-    this.#pace.came(groups.reduce((sum, { commands }) => sum + commands.length, 0));
+    this.#pace.received(groups.reduce((sum, { commands }) => sum + commands.length, 0));
   }
 
   /** @returns whether it was recorded or refused. false: it is too much for one envelope, and no command was refused */

@@ -39,7 +39,7 @@ export class SigningPace {
   }
 
   /** Notes that commands have been received. */
-  came(commands: number): void {
+  received(commands: number): void {
     this.#waiting += commands;
     this.#schedule();
   }

@@ -73,7 +73,7 @@ export function wrongAcknowledgements(
           ? "failed"
           : "applied";
     if (became === word || bearingOn(entry, entries).some(({ id }) => !known.has(id))) return [];
-    return [`${shortId(entry.id)} was acknowledged as ${word}, and is ${became}`];
+    return [`${shortId(entry.id)} was acknowledged as ${word}, but became ${became}`];
   });
 }
 

@@ -40,13 +40,15 @@ export function openAsideOf(
   };
 }
 
-/** Returns what is on a disk and missing from its last aside; null: nothing. */
+/** Returns what is on a disk and missing from its last aside; null: nothing is missing. */
 export function notAside({ asides, entries, marks, rotten }: Disk): string | null {
   const aside = asides.at(-1);
   const pruned = marks.get("pruned");
-  const isGone = (place: ByteString, value: Buffer) => aside?.entries.get(place)?.equals(value) !== true;
-  const gone = [...entries].filter(([place, value]) => !rotten.has(place) && isGone(place, value)).length;
-  if (gone > 0) return `${gone} entries`;
+  const isMissing = (place: ByteString, value: Buffer) => aside?.entries.get(place)?.equals(value) !== true;
+  const missing = [...entries].filter(
+    ([place, value]) => !rotten.has(place) && isMissing(place, value),
+  ).length;
+  if (missing > 0) return `${missing} entries`;
   if (pruned !== undefined && aside?.snapshots.has(Number(pruned.toString())) !== true)
     return `the snapshot of ${pruned}`;
   return null;

@@ -10,13 +10,13 @@ import type { KeyRing } from "../../store/key-ring.js";
 import { type Entry, placeOf, readPlace, writePlace } from "../../timeline/entries/entry.js";
 import { wrongAcknowledgements } from "./acknowledged.js";
 import { ringOf, shortId } from "./cast.js";
-import { isLeftBehind } from "./lists/list-checks.js";
+import { isOnlyOnRemoved } from "./lists/list-checks.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
 import { isExcused } from "./stable-promises.js";
 import { namedBy, unverifiablePlaces } from "./unverifiable.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
-/** Returns why the daemons are not level yet; null: all have the same entries on disk, and serve. */
+/** Returns why the daemons are not equal yet; null: all have the same entries on disk and serve. */
 export function unlevel(world: World): string | null {
   const { honest: hosts } = world;
   const first = hosts[0] as Host;
@@ -35,7 +35,7 @@ export function unlevel(world: World): string | null {
     const held = heldOf(host, world);
     if (held.join("") !== expected) return differingPlaces(first, host);
     const count = countOf(daemon.timeline.index) - orphanedBy(host, world).length;
-    if (count !== held.length) return `${host.name} counts ${count} entries, and has ${held.length}`;
+    if (count !== held.length) return `${host.name} counts ${count} entries, but has ${held.length}`;
   }
   return null;
 }
@@ -86,7 +86,7 @@ const shownPlace = (place: ByteString): string => {
   return `${shortId(id)}@${at - EPOCH}`;
 };
 
-/** Returns the entries that all daemons have. Valid only while they are level. */
+/** Returns the entries that all daemons have. Valid only while the daemons are equal. */
 export function finalEntries(world: World): Entry[] {
   const { honest: hosts, ledger } = world;
   const entries: Entry[] = [];
@@ -116,7 +116,7 @@ export function stateDifference({ honest: hosts, scheduler }: World, oracle: Nai
       some.filter((line) => !others.includes(line));
     const { waiting } = daemon.timeline.figures;
     const more = `${waiting} entries wait, at ${host.clock() - EPOCH}`;
-    return `${name} has ${only(found, expected).join(", ")}\n  and not ${only(expected, found).join(", ")} (${more})`;
+    return `${name} has ${only(found, expected).join(", ")}\n  but lacks ${only(expected, found).join(", ")} (${more})`;
   }
   return null;
 }
@@ -172,33 +172,33 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
   for (const [id, host] of ledger.acknowledged) {
     const { entry } = ledger.sent.get(id) ?? { entry: null };
     const place = entry === null ? "" : bytesOf(writePlace(placeOf(entry)));
-    if (!ids.has(id) && !ledger.lost.has(place) && !isLeftBehind(world, place))
-      problems.push(`${host} acknowledged ${shortId(id)}, which nobody has`);
+    if (!ids.has(id) && !ledger.lost.has(place) && !isOnlyOnRemoved(world, place))
+      problems.push(`${host} acknowledged ${shortId(id)}, which no daemon has`);
   }
   for (const { entry, outcomes, isRead } of ledger.sent.values()) {
     if (!ids.has(entry.id)) continue;
-    if (isRead) problems.push(`${shortId(entry.id)} only reads and was recorded`);
+    if (isRead) problems.push(`${shortId(entry.id)} only reads, but was recorded`);
     if (entry.envelope.only !== null)
-      problems.push(`${shortId(entry.id)} is for one daemon only and was recorded`);
+      problems.push(`${shortId(entry.id)} is for one daemon only, but was recorded`);
     if (outcomes.length > 0 && outcomes.every(({ kind }) => kind === "not-applied"))
       problems.push(
-        `${shortId(entry.id)} was refused everywhere (${outcomes.map(({ host }) => host)}), and was recorded`,
+        `${shortId(entry.id)} host)}), and was recorded => was refused by all hosts (${outcomes.map(({ host }) => host)}), but was recorded => host)}), and was recorded`,
       );
   }
   for (const promise of ledger.stable) {
     const { host, at, places } = promise;
     for (const place of places)
       if (!kept.has(place) && !ledger.lost.has(place))
-        problems.push(`${host} said stable up to ${at - EPOCH}: ${shownPlace(place)} is gone`);
+        problems.push(`${host} reported stable up to ${at - EPOCH}: ${shownPlace(place)} is missing`);
     // A byzantine member can withhold entries that it claims not to have.
     for (const [place, entry] of settings.byzantine === null ? kept : [])
       if (entry.envelope.at <= at && !places.has(place) && !isExcused(world, promise, entry.id))
-        problems.push(`${host} said stable up to ${at - EPOCH}, then came ${shownPlace(place)}`);
+        problems.push(`${host} reported stable up to ${at - EPOCH}, but ${shownPlace(place)} arrived later`);
   }
   for (const host of hosts)
     for (const place of lostRotten(host, world))
-      if (!host.disk.toldRotten.has(hexOf(place.slice(10))))
-        problems.push(`${host.name} has lost ${shownPlace(place)}, which nobody has, without a word`);
+      if (!host.disk.reportedRotten.has(hexOf(place.slice(10))))
+        problems.push(`${host.name} has lost the last copy of ${shownPlace(place)} without reporting it`);
   problems.push(...wrongAcknowledgements(world, entries, oracle));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;
@@ -211,7 +211,7 @@ export function foreignKeys({ genesis, ledger, honest }: World): string[] {
   return honest.flatMap(({ name, daemon }) =>
     [...(daemon?.timeline.ring.all() ?? [])]
       .filter(({ id }) => !known.has(id))
-      .map(({ id }) => `${name} has the key ${shortId(id)} in its ring, which nobody added`),
+      .map(({ id }) => `${name} has the key ${shortId(id)} in its ring, which no envelope adds`),
   );
 }
 
@@ -223,7 +223,7 @@ function effectsOfNothing(hosts: readonly Host[], { units }: NaiveState): string
         .filter(({ writer }) => units.get(writer)?.isVoid !== false)
         .map(
           ({ key, writer }) =>
-            `${name}: ${JSON.stringify(key)} was written by ${shortId(writer)}, which had no right to`,
+            `${name}: ${JSON.stringify(key)} was written by ${shortId(writer)}, which must not have any effect`,
         ),
     ),
   );

@@ -26,7 +26,7 @@ const DEADLINE_MS = 15_000;
 const REPLAYED = 0.06;
 const REPLAY_AFTER_MS: readonly [number, number] = [1_000, 40_000];
 /** The share of envelopes that are sent shortly before they are too old. */
-const HELD_BACK = 0.1;
+const DELAYED = 0.1;
 const READS = 0.1;
 const ONLY = 0.03;
 
@@ -61,7 +61,7 @@ export class Client {
   readonly #commands: CommandMaker;
   readonly #clock: ClientClock;
   readonly #conditional = new Map<Sent, ConditionalCall>();
-  /** A generator of its own, so that runs without scripts are the same as before scripts existed. */
+  /** A separate generator, so that runs without scripts are the same as before scripts existed. */
   readonly #scripts: SeededRandom;
   readonly #scripted: CommandMaker;
 
@@ -117,7 +117,7 @@ export class Client {
     this.send(this.#someKey(), isSingle ? commands.slice(0, 1) : commands, { multi, if: conditions });
   }
 
-  /** Returns conditions from the current state of some keys at one daemon. */
+  /** Returns conditions from the current state of some keys on one daemon. */
   #conditions(): Condition[] | null {
     const { random } = this.#world;
     const host = random.oneOf(this.#world.hosts);
@@ -140,7 +140,7 @@ export class Client {
     const commands: Argv[] = [];
     for (let left = random.oneOf([1, 1, 2]); left > 0; left--) {
       const kind = random.below(10);
-      if (kind < 5 && random.chance(settings.gateway)) commands.push(this.#letIn());
+      if (kind < 5 && random.chance(settings.gateway)) commands.push(this.#addDaemon());
       else if (kind < 5 || added.length === 0) commands.push(this.#addKey());
       else if (kind < 8) commands.push(["KEY", "RULES", hexOf(target.id), ...random.oneOf(this.#rules)]);
       else commands.push(["KEY", "REVOKE", hexOf((random.chance(0.9) ? random.oneOf(added) : target).id)]);
@@ -173,7 +173,7 @@ export class Client {
     return this.#world.settings.tables > 0 ? TABLE_RULES : RULES;
   }
 
-  #letIn(): Argv {
+  #addDaemon(): Argv {
     const { spki } = this.#world.random.oneOf(this.#world.hosts).identity;
     return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
   }
@@ -210,7 +210,7 @@ export class Client {
       for (const host of chosen) this.#deliver(sent, host, wait);
       this.#retry(sent, scheduler.time + DEADLINE_MS);
     };
-    if (random.chance(HELD_BACK)) {
+    if (random.chance(DELAYED)) {
       const late = settings.window.past - random.between(-200, 1_800);
       scheduler.after(late, null, begin);
     } else begin();
@@ -238,7 +238,7 @@ export class Client {
     network.send(this.#name, host.name, () => {
       const outcome: Outcome = { host: host.name, kind: null };
       sent.outcomes.push(outcome);
-      host.take(sent.entry, wait, (answer, daemon) => {
+      host.send(sent.entry, wait, (answer, daemon) => {
         this.#answered(sent.entry, { answer, host, daemon, wait, outcome });
         this.#conditional.get(sent)?.answered(host, answer);
         const [clock, newest] = [host.clock(), daemon.timeline.newest];
@@ -259,33 +259,33 @@ export class Client {
       return;
     }
     // A unit that the newest key ring does not permit is answered, but not recorded.
-    const isRecorded = daemon.taken.has(entry.id) || host.foldersWith(placeOf(entry)) > 0;
-    const isTaken = answer.kind === "result" && isRecorded;
-    if (isTaken) this.#granted(entry, wait, host);
-    outcome.kind = isTaken ? "result" : answer.kind === "refused" ? answer.effect : "not-applied";
+    const isRecorded = daemon.accepted.has(entry.id) || host.foldersWith(placeOf(entry)) > 0;
+    const isAccepted = answer.kind === "result" && isRecorded;
+    if (isAccepted) this.#notePromise(entry, wait, host);
+    outcome.kind = isAccepted ? "result" : answer.kind === "refused" ? answer.effect : "not-applied";
     const isDenied = answer.kind === "refused" && answer.effect === "not-applied";
     const isForgotten = entry.envelope.at <= daemon.timeline.prunedTo;
-    if (isDenied && !isForgotten && host.taken.has(entry.id) && daemon.timeline.holds(placeOf(entry)))
-      ledger.violate(`${host.name} says that ${name} is not applied (${answer.code}), and has it`);
+    if (isDenied && !isForgotten && host.accepted.has(entry.id) && daemon.timeline.holds(placeOf(entry)))
+      ledger.violate(`${host.name} reports ${name} as not applied (${answer.code}), but has it`);
   }
 
-  /** Records what a daemon has promised with its answer. */
-  #granted(entry: Entry, wait: Wait | undefined, host: Host): void {
+  /** Records what a daemon has promised in its answer. */
+  #notePromise(entry: Entry, wait: Wait | undefined, host: Host): void {
     const { ledger, hosts, trace } = this.#world;
     if (!ledger.acknowledged.has(entry.id)) ledger.acknowledged.set(entry.id, host.name);
     const place = placeOf(entry);
     if (wait?.kind === "stable") {
-      trace(host.name, () => `says that all up to ${place.at - EPOCH} is stable`);
+      trace(host.name, () => `reports all up to ${place.at - EPOCH} as stable`);
       noteStable(this.#world, host, place.at);
     }
     if (wait?.kind === "replicated") {
       ledger.replicated++;
       const folders = hosts.map((other) => other.foldersWith(place));
-      // Byzantine members claim to have it as well.
+      // Byzantine members also claim to have it.
       const claimed = hosts.filter(({ isByzantine }) => isByzantine).length;
       if (folders.reduce((sum, count) => sum + count, claimed) < wait.daemons)
         ledger.violate(
-          `${host.name} says that ${shortId(entry.id)} is on ${wait.daemons} disks, and it is on ${folders}`,
+          `${host.name} reports ${shortId(entry.id)} on ${wait.daemons} disks, but it is on ${folders}`,
         );
     }
   }

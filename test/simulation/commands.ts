@@ -121,12 +121,12 @@ const writing = commandGrammars.filter(({ name }) => !/^(FLUSH|SWAPDB|KEYS|SCAN|
 
 type Maker = (m: CommandMaker) => Argv;
 
-const again = (times: number, maker: Maker): Maker[] => Array.from({ length: times }, () => maker);
+const repeated = (times: number, maker: Maker): Maker[] => Array.from({ length: times }, () => maker);
 
 /** The commands for each kind of value. */
 const OF_KIND: Readonly<Record<keyof typeof KINDS, readonly Maker[]>> = {
   n: [
-    ...again(6, (m) => ["INCR", m.key("n")]),
+    ...repeated(6, (m) => ["INCR", m.key("n")]),
     (m) => ["INCRBY", m.key("n"), m.small()],
     (m) => ["SET", m.key("n"), m.small()],
   ],
@@ -149,9 +149,9 @@ const OF_KIND: Readonly<Record<keyof typeof KINDS, readonly Maker[]>> = {
     (m) => ["LMOVE", m.key("l"), m.key("l"), m.oneOf(["LEFT", "RIGHT"]), m.oneOf(["LEFT", "RIGHT"])],
   ],
   s: [
-    ...again(2, (m) => ["SADD", m.key("s"), m.member(), m.member()]),
+    ...repeated(2, (m) => ["SADD", m.key("s"), m.member(), m.member()]),
     (m) => ["SADD", m.key("s"), m.member()],
-    ...again(2, (m) => ["SREM", m.key("s"), m.member()]),
+    ...repeated(2, (m) => ["SREM", m.key("s"), m.member()]),
     (m) => ["SPOP", m.key("s")],
     (m) => ["SMOVE", m.key("s"), m.key("s"), m.member()],
     (m) => ["SUNIONSTORE", m.key("s"), m.key("s"), m.key("s")],
@@ -171,7 +171,7 @@ const OF_KIND: Readonly<Record<keyof typeof KINDS, readonly Maker[]>> = {
 const MAKERS: readonly Maker[] = [
   ...Object.values(OF_KIND).flat(),
   (m) => ["DEL", m.anyKey()],
-  ...again(2, (m) => ["PEXPIRE", m.anyKey(), m.life()]),
+  ...repeated(2, (m) => ["PEXPIRE", m.anyKey(), m.life()]),
   (m) => ["PERSIST", m.anyKey()],
   (m) => ["RENAME", m.anyKey(), m.anyKey()],
   (m) => ["COPY", m.anyKey(), m.anyKey(), "REPLACE"],

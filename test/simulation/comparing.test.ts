@@ -18,12 +18,12 @@ import type { Host, World } from "./world.js";
 
 const RUNS = amount(1, 6);
 const MINUTE = 60_000;
-const LOOK_EVERY_MS = 250;
+const CHECK_EVERY_MS = 250;
 
-async function until(world: World, most: number, holds: () => boolean): Promise<boolean> {
-  const end = world.scheduler.time + most;
+async function until(world: World, patience: number, holds: () => boolean): Promise<boolean> {
+  const end = world.scheduler.time + patience;
   while (!holds() && world.scheduler.time < end)
-    await world.scheduler.runUntil(world.scheduler.time + LOOK_EVERY_MS);
+    await world.scheduler.runUntil(world.scheduler.time + CHECK_EVERY_MS);
   return holds();
 }
 
@@ -38,15 +38,15 @@ function corrupt(entry: Entry, remove: () => void): string {
   else if (value instanceof MemberSet) value.push("a member that was never added");
   else {
     remove();
-    return "is gone";
+    return "is missing";
   }
-  return "holds something else";
+  return "has a different value";
 }
 
 const first = seedOfRun();
 
 for (let seed = first; seed < first + RUNS; seed++)
-  test(`run ${seed}: what one daemon holds otherwise is named within a minute, and no longer once it was restarted`, async (t) => {
+  test(`in run ${seed} all daemons name a differing key within a minute, until the faulty daemon is restarted`, async (t) => {
     const random = new SeededRandom(seed, 7);
     const hosts = random.oneOf([2, 3, 4]);
     const fixed = { hosts, byzantine: null, envelopes: 200, workMs: 5_000, peering: {}, retainMs: Infinity };
@@ -58,7 +58,10 @@ for (let seed = first; seed < first + RUNS; seed++)
     // By now, entries dated ahead of all clocks have been applied, and no client writes any more.
     await world.scheduler.runUntil(MINUTE);
     const hasCompared = ({ daemon }: Host) => (daemon?.peering.states.comparedAt ?? 0) > 0;
-    assert.ok(await until(world, 2 * MINUTE, () => world.hosts.every(hasCompared)), "states are compared");
+    assert.ok(
+      await until(world, 2 * MINUTE, () => world.hosts.every(hasCompared)),
+      "the daemons compare their states",
+    );
     assert.deepEqual(world.hosts.flatMap(found), []);
 
     const faulty = random.oneOf(world.hosts);
@@ -67,10 +70,10 @@ for (let seed = first; seed < first + RUNS; seed++)
       entries.filter(({ expire }) => expire === 0).map((entry) => ({ db, entry })),
     );
     const { db, entry } = random.oneOf(keys);
-    const what = corrupt(entry, () => keyspaces[db]?.delete(entry.key));
-    t.diagnostic(`${entry.key} at ${faulty.name} of ${hosts} ${what}`);
+    const change = corrupt(entry, () => keyspaces[db]?.delete(entry.key));
+    t.diagnostic(`${entry.key} on ${faulty.name} of ${hosts} ${change}`);
     const names = (host: Host) => found(host).some(({ key }) => key === entry.key);
-    assert.ok(await until(world, MINUTE, () => world.hosts.every(names)), "all name the key");
+    assert.ok(await until(world, MINUTE, () => world.hosts.every(names)), "all daemons name the key");
     for (const host of world.hosts) {
       assert.deepEqual(
         found(host).map(({ key }) => key),
@@ -80,10 +83,10 @@ for (let seed = first; seed < first + RUNS; seed++)
       assert.equal(found(host)[0]?.verdict, hosts === 2 ? "unclear" : verdict);
     }
 
-    faulty.kill("to be made anew");
+    faulty.kill("restarted to read its disk again");
     faulty.start();
     const isOver = () => world.hosts.every((host) => host.daemon?.isLive && found(host).length === 0);
-    assert.ok(await until(world, 2 * MINUTE, isOver), "it is over");
+    assert.ok(await until(world, 2 * MINUTE, isOver), "the difference is reported as fixed");
     assert.deepEqual(
       world.ledger.violations.filter((text) => !text.includes("differs")),
       [],

@@ -12,7 +12,7 @@ export class ComparisonWatch {
     this.#world = world;
   }
 
-  look({ states: { comparedAt, differences } }: Pick<Peering, "states">): void {
+  check({ states: { comparedAt, differences } }: Pick<Peering, "states">): void {
     const { ledger, settings, trace } = this.#world;
     if (comparedAt > this.#comparedAt) {
       this.#comparedAt = comparedAt;
@@ -22,6 +22,8 @@ export class ComparisonWatch {
     const [found] = differences.asked.values();
     // If a member sends false sums, any state may belong to them.
     if (found !== undefined && settings.byzantine === null)
-      ledger.violate(`${this.#host.name} finds that ${found.map(({ key }) => key).join(" ")} differs`);
+      ledger.violate(
+        `${this.#host.name} key).join(" ")} differs => reports that ${found.map(({ key }) => key).join(" ")} differs => key).join(" ")} differs`,
+      );
   }
 }

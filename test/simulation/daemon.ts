@@ -24,14 +24,14 @@ import { openLettersOf } from "./lists/letters.js";
 import { misbehave } from "./misbehaviour.js";
 import { Ports } from "./ports.js";
 import { snapshotParts } from "./snapshots.js";
-import { BeginningWatch, noteTaken, StablePointWatch } from "./stable-promises.js";
+import { BeginningWatch, noteAccepted, StablePointWatch } from "./stable-promises.js";
 import { StateWatch } from "./state-watch.js";
 import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 
 const TIMELINE_TICK_MS = 100;
 const PEERING_TICK_MS = 25;
-/** The share of clock reads that find much time passed. */
-const SLOW_LOOKS = 0.05;
+/** The share of clock reads after which much time has passed. */
+const SLOW_READS = 0.05;
 
 export function startDaemon(host: Host, world: World): Daemon {
   const { scheduler, random, settings, ledger, genesis, network } = world;
@@ -39,24 +39,24 @@ export function startDaemon(host: Host, world: World): Daemon {
   let alive = true;
   let opened = false;
   const isAlive = () => alive;
-  const bad = host.isByzantine ? misbehave(host, world) : null;
+  const misbehaviour = host.isByzantine ? misbehave(host, world) : null;
   // Promises of a byzantine daemon do not count.
   const violate = (text: string): void => {
-    if (bad === null) ledger.violate(text);
+    if (misbehaviour === null) ledger.violate(text);
   };
   const startedAt = scheduler.time;
 
   /** Whether the run itself is reading the clock, which costs no time. */
   let isWatching = false;
-  const asWatcher = (look: () => void): void => {
+  const asRun = (check: () => void): void => {
     isWatching = true;
-    look();
+    check();
     isWatching = false;
   };
   /** Returns the process's uptime. Reading it costs time, so that work in slices is really interrupted. */
   const uptime = (): number => {
-    if (settings.lookMs > 0 && !isWatching && random.chance(SLOW_LOOKS))
-      processor.busyUntil = Math.max(processor.busyUntil, scheduler.time) + settings.lookMs;
+    if (settings.readMs > 0 && !isWatching && random.chance(SLOW_READS))
+      processor.busyUntil = Math.max(processor.busyUntil, scheduler.time) + settings.readMs;
     return Math.max(processor.busyUntil, scheduler.time) - startedAt;
   };
   const soon = (step: () => void): void =>
@@ -75,10 +75,11 @@ export function startDaemon(host: Host, world: World): Daemon {
     debug: () => {},
     info: (facts: object, text: string) => {
       // With false sums, a daemon cannot be sure that entries are gone.
-      if (ledger.isTainted && "upTo" in facts && "count" in facts) host.disk.hasToldStrays = true;
+      if (ledger.isTainted && "upTo" in facts && "count" in facts) host.disk.hasReportedOrphans = true;
       // If other daemons wrote in the same second, sums cannot decide, and the daemon reports each entry.
       if ("upTo" in facts && "entries" in facts)
-        for (const entry of facts.entries as string[]) host.disk.toldPossible.add(entry.split(" ")[1] ?? "");
+        for (const entry of facts.entries as string[])
+          host.disk.reportedPossible.add(entry.split(" ")[1] ?? "");
       world.trace(host.name, () => `${text} ${JSON.stringify(facts)}`);
     },
     warn: (facts: object, text: string) => {
@@ -87,9 +88,9 @@ export function startDaemon(host: Host, world: World): Daemon {
       if (text === CLOSE_REASONS["internal-error"]) throw new Error(`${text} ${JSON.stringify(facts)}`);
     },
     error: (facts: object, text: string) => {
-      if ("upTo" in facts && "count" in facts) host.disk.hasToldStrays = true;
+      if ("upTo" in facts && "count" in facts) host.disk.hasReportedOrphans = true;
       if ("id" in facts && /entry of the timeline is damaged/.test(text))
-        host.disk.toldRotten.add(`${facts.id}`);
+        host.disk.reportedRotten.add(`${facts.id}`);
       accuse(facts, text);
       world.trace(host.name, () => `ERROR ${text} ${JSON.stringify(facts)}`);
     },
@@ -100,7 +101,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     const accused =
       "member" in facts ? world.hosts.find(({ identity: { id } }) => hexOf(id) === facts.member) : host;
     if (accused?.isByzantine === false)
-      violate(`${host.name} says of ${accused.name}: ${text.slice(0, 50)} ${JSON.stringify(facts)}`);
+      violate(`${host.name} accuses ${accused.name}: ${text.slice(0, 50)} ${JSON.stringify(facts)}`);
   };
   const environment: Environment = {
     clock: () => host.clock(),
@@ -139,12 +140,13 @@ export function startDaemon(host: Host, world: World): Daemon {
     },
     removed: (place, wasSound) => {
       if (!wasSound || host.disk.holds(place)) return;
-      if (!host.disk.hasTaken) violate(`${host.name} removed a sound entry, ${shortId(place.slice(10))}`);
-      else if (!host.disk.hasToldStrays && !host.disk.toldPossible.has(hexOf(place.slice(10))))
-        violate(`${host.name} let ${shortId(place.slice(10))} go without a word`);
+      if (!host.disk.hasAcceptedSnapshot)
+        violate(`${host.name} removed a sound entry, ${shortId(place.slice(10))}`);
+      else if (!host.disk.hasReportedOrphans && !host.disk.reportedPossible.has(hexOf(place.slice(10))))
+        violate(`${host.name} dropped ${shortId(place.slice(10))} without reporting it`);
     },
   });
-  const ring = () => ringOf(bad?.genesis ?? genesis);
+  const ring = () => ringOf(misbehaviour?.genesis ?? genesis);
   const timeline: Timeline = new Timeline({
     storage,
     hash: sha256,
@@ -158,7 +160,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     limits: {
       ...host.tail,
       unitSteps: UNIT_STEPS_DEFAULT,
-      retainMs: bad === null ? settings.retainMs : 0,
+      retainMs: misbehaviour === null ? settings.retainMs : 0,
       retainBytes: Number.POSITIVE_INFINITY,
     },
     snapshots: snapshotParts(host, world, { storage, isAlive, ring }),
@@ -171,7 +173,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     owner: {
       flushed: (entries, from) => {
         if (!alive) return;
-        world.trace(host.name, () => `flushed ${from === null ? "own" : "given"} ${named(entries)}`);
+        world.trace(host.name, () => `flushed ${from === null ? "own" : "received"} ${named(entries)}`);
         peering.flushed(entries, from);
       },
       folded: (entries, answered) => {
@@ -200,9 +202,9 @@ export function startDaemon(host: Host, world: World): Daemon {
   const refusesRing: RefuseRingEntry = ringEntryCheck(signers);
   const ports = new Ports(host, world, {
     isAlive,
-    says: (frame, to) => {
-      host.told = Math.max(host.told, timeline.published);
-      return bad === null ? [frame] : bad.says(frame, to);
+    rewrite: (frame, to) => {
+      host.publishedWatermark = Math.max(host.publishedWatermark, timeline.published);
+      return misbehaviour === null ? [frame] : misbehaviour.rewrite(frame, to);
     },
   });
   const peering: Peering = new Peering({
@@ -214,10 +216,10 @@ export function startDaemon(host: Host, world: World): Daemon {
     secret: null,
     refusal: (id) => {
       const other = world.hosts.find(({ identity }) => identity.id === id);
-      const isStranger = other === undefined || (world.isBadOut && other.isByzantine);
-      if (lists === null) return isStranger ? "not-a-member" : null;
+      const isForeign = other === undefined || (world.isByzantineRemoved && other.isByzantine);
+      if (lists === null) return isForeign ? "not-a-member" : null;
       const { ring } = timeline;
-      return refusalOfMember(id, !isStranger, { ring, peers: ports.addresses, standing: lists.standing });
+      return refusalOfMember(id, !isForeign, { ring, peers: ports.addresses, standing: lists.standing });
     },
     ...(lists === null ? {} : { lists }),
     verifySignature: isSignedBy,
@@ -229,20 +231,20 @@ export function startDaemon(host: Host, world: World): Daemon {
     soon,
     log,
   });
-  const taken = new Set<ByteString>();
-  const take = (entry: Entry): void => {
+  const accepted = new Set<ByteString>();
+  const accept = (entry: Entry): void => {
     const { at } = entry.envelope;
-    taken.add(entry.id);
+    accepted.add(entry.id);
     if (lists !== null && (lists.refusal !== null || lists.isJoining))
-      violate(`${host.name} took ${shortId(entry.id)}: ${lists.refusal ?? "it has yet to join"}`);
-    host.taken.add(entry.id);
+      violate(`${host.name} accepted ${shortId(entry.id)}: ${lists.refusal ?? "it has not joined yet"}`);
+    host.accepted.add(entry.id);
     ledger.arrivals.note(host, [entry.id]);
-    noteTaken(world, host, entry);
-    // A watermark that is not published yet counts as well: it may be on its way to the disk.
-    const watermark = Math.max(host.told, timeline.watermark);
+    noteAccepted(world, host, entry);
+    // A watermark that is not published yet counts too: the daemon may be writing it to the disk.
+    const watermark = Math.max(host.publishedWatermark, timeline.watermark);
     if (at <= watermark)
       violate(
-        `${host.name} took ${shortId(entry.id)} dated ${at - EPOCH}, at or before its watermark ${watermark - EPOCH}`,
+        `${host.name} accepted ${shortId(entry.id)} dated ${at - EPOCH}, at or before its watermark ${watermark - EPOCH}`,
       );
   };
   const front = makeFront({
@@ -257,12 +259,12 @@ export function startDaemon(host: Host, world: World): Daemon {
     window: settings.window,
     remembered: settings.remembered,
     storage,
-    taken: take,
+    accepted: accept,
     signed: (entry, flushed) => {
       // Recorded even if the process has just died: the write may have reached the disk.
       ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
       flushed.then(
-        () => alive && bad === null && ledger.acknowledged.set(entry.id, host.name),
+        () => alive && misbehaviour === null && ledger.acknowledged.set(entry.id, host.name),
         () => {},
       );
     },
@@ -271,9 +273,9 @@ export function startDaemon(host: Host, world: World): Daemon {
   timeline.open().then(
     () => {
       if (!alive) return;
-      if (timeline.watermark < host.told)
+      if (timeline.watermark < host.publishedWatermark)
         violate(
-          `${host.name} told the watermark ${host.told - EPOCH} and came back with ${timeline.watermark - EPOCH}`,
+          `${host.name} published the watermark ${host.publishedWatermark - EPOCH} and restarted with ${timeline.watermark - EPOCH}`,
         );
       opened = true;
       ledger.arrivals.note(
@@ -286,17 +288,17 @@ export function startDaemon(host: Host, world: World): Daemon {
       const comparisonWatch = new ComparisonWatch(host, world);
       every(PEERING_TICK_MS, () => {
         peering.tick();
-        asWatcher(() => beginningWatch.look(peering));
-        if (bad !== null) {
-          bad.tick(timeline);
+        asRun(() => beginningWatch.check(peering));
+        if (misbehaviour !== null) {
+          misbehaviour.tick(timeline);
           return;
         }
-        stableWatch.look(peering.stablePoint);
-        comparisonWatch.look(peering);
+        stableWatch.check(peering.stablePoint);
+        comparisonWatch.check(peering);
         if (peering.state === "live") host.liveAt = scheduler.time;
-        // A daemon that was ordered to take a member's snapshot stops accepting writes in favour of it.
+        // A daemon that was ordered to accept a member's snapshot stops accepting writes because of it.
         const isOut = lists !== null && (lists.isJoining || !world.honest.includes(host));
-        if (order === null) watch.look(peering.state, isOut ? () => {} : violate);
+        if (order === null) watch.check(peering.state, isOut ? () => {} : violate);
       });
       peering.start();
       ports.open(peering);
@@ -324,7 +326,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     get front() {
       return opened ? front : null;
     },
-    taken,
+    accepted,
   };
 }
 

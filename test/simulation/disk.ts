@@ -39,23 +39,23 @@ export class Disk {
   /** Dead letters, until an operator removes them. */
   readonly letters = new Set<ByteString>();
   /** The order keys that must be among the dead letters, unless the entry is still here. */
-  readonly owedLetters = new Set<ByteString>();
+  readonly requiredLetters = new Set<ByteString>();
   /** Whether one of the snapshots came from a member. */
-  hasTaken = false;
+  hasAcceptedSnapshot = false;
   /** Whether the daemon has reported that entries outside a member's snapshot are gone. */
-  hasToldStrays = false;
-  /** Hexadecimal ids of entries about which the process has reported that it does not know whether they are gone. */
-  readonly toldPossible = new Set<string>();
+  hasReportedOrphans = false;
+  /** Hexadecimal ids of entries that the process has reported as possibly removed. */
+  readonly reportedPossible = new Set<string>();
   isFull = false;
   /** Minimum and maximum duration of a sync, in milliseconds. */
   syncMs: readonly [number, number] = [0.2, 4];
   /** The order keys of values that have rotted since they were written. */
   readonly rotten = new Set<ByteString>();
   /** Hexadecimal ids of entries that the daemon has reported as damaged. */
-  readonly toldRotten = new Set<string>();
+  readonly reportedRotten = new Set<string>();
   /** The order keys of entries that were removed because they had rotted, and must be received again. */
   readonly missed = new Set<ByteString>();
-  /** For everything that was ever on the disk: the numbers of the data folders that had it. */
+  /** For everything that was ever on the disk: the numbers of the data folders that contained it. */
   readonly kept = new Map<ByteString, Set<number>>();
   /** Changes that the operating system has and the disk does not, oldest first. */
   readonly unsynced: Change[] = [];
@@ -121,11 +121,11 @@ export class Disk {
 
   /**
    * Stops the machine: the operating system's last changes never reach the disk.
-   * @returns the order keys that are gone
+   * @returns the order keys that were lost
    */
   losePower(random: SeededRandom): ByteString[] {
     const before = [...this.entries.keys()];
-    for (let left = random.below(this.unsynced.length + 1); left > 0; left--) this.unsynced.pop()?.takeBack();
+    for (let left = random.below(this.unsynced.length + 1); left > 0; left--) this.unsynced.pop()?.revert();
     this.unsynced.length = 0;
     return before.filter((place) => !this.entries.has(place));
   }
@@ -158,11 +158,11 @@ export class Disk {
     this.contents.clear();
     this.replaced.clear();
     this.asides.length = 0;
-    for (const letters of [this.undecided, this.letters, this.owedLetters]) letters.clear();
-    this.hasTaken = this.hasToldStrays = false;
+    for (const letters of [this.undecided, this.letters, this.requiredLetters]) letters.clear();
+    this.hasAcceptedSnapshot = this.hasReportedOrphans = false;
     this.rotten.clear();
-    this.toldRotten.clear();
-    this.toldPossible.clear();
+    this.reportedRotten.clear();
+    this.reportedPossible.clear();
     this.missed.clear();
     this.#sorted = [];
   }
@@ -170,7 +170,7 @@ export class Disk {
 
 interface Change {
   readonly places: readonly ByteString[];
-  readonly takeBack: () => void;
+  readonly revert: () => void;
 }
 
 interface Operation {
@@ -200,7 +200,7 @@ export interface StorageParts {
   readonly isAlive: () => boolean;
   /** Called when an entry was removed. @param wasSound  whether it was not rotten */
   readonly removed: (place: ByteString, wasSound: boolean) => void;
-  /** Called when entries that were flushed, but not synced, are gone. */
+  /** Called when entries that were flushed, but not synced, were lost. */
   readonly vanished: (places: readonly ByteString[]) => void;
 }
 
@@ -236,7 +236,7 @@ export class SimulatedStorage implements Storage {
     return bytes;
   }
 
-  /** Whether entries are on their way to the disk: the daemon has folded them, and the disk does not have them. */
+  /** Whether the daemon has folded entries that have not reached the disk yet. */
   get isBusy(): boolean {
     return this.#queue.some(({ entries }) => entries.length > 0);
   }
@@ -250,7 +250,7 @@ export class SimulatedStorage implements Storage {
     this.#add({ entries: [], marks: copiesOf(marks), removed: places.map((place) => bytesOf(place)) });
   }
 
-  /** Flushes every second time, so that runs take both paths. */
+  /** Flushes every second time, so that runs cover both paths. */
   flushNow(): boolean {
     const { disk, at, isAlive } = this.#parts;
     if (this.#failure !== null || this.#isSyncing || disk.isFull || this.#putCount % 2 === 0) return false;
@@ -348,8 +348,10 @@ export class SimulatedStorage implements Storage {
     this.#isSyncing = true;
     const count = this.#putCount;
     const { disk, random, scheduler } = this.#parts;
-    const [least, most] = disk.syncMs;
-    scheduler.after(least + ((most - least) * random.below(1000)) / 1000, null, () => this.#finish(count));
+    const [minimum, maximum] = disk.syncMs;
+    scheduler.after(minimum + ((maximum - minimum) * random.below(1000)) / 1000, null, () =>
+      this.#finish(count),
+    );
   }
 
   #finish(count: number): void {
@@ -370,11 +372,11 @@ export class SimulatedStorage implements Storage {
     if (this.#waiters.some(({ isSync }) => !isSync)) this.#sync();
   }
 
-  #release(isMeant: (waiter: Waiter) => boolean, count: number): void {
-    const due = this.#waiters.filter((waiter) => isMeant(waiter) && waiter.count <= count);
+  #release(matches: (waiter: Waiter) => boolean, count: number): void {
+    const due = this.#waiters.filter((waiter) => matches(waiter) && waiter.count <= count);
     if (due.length === 0) return;
     this.#waiters = this.#waiters.filter((waiter) => !due.includes(waiter));
-    this.#tell(() => {
+    this.#notify(() => {
       for (const { resolve } of due) resolve();
     });
   }
@@ -393,13 +395,13 @@ export class SimulatedStorage implements Storage {
   #fail(problem: Error): void {
     this.#failure = problem;
     const waiters = this.#waiters.splice(0);
-    this.#tell(() => {
+    this.#notify(() => {
       for (const { reject } of waiters) reject(problem);
     });
   }
 
   /** Notifies the process when it runs next. */
-  #tell(run: () => void): void {
+  #notify(run: () => void): void {
     const { scheduler, processor, isAlive } = this.#parts;
     scheduler.after(0, processor, () => {
       scheduler.settles = true;
@@ -408,7 +410,7 @@ export class SimulatedStorage implements Storage {
   }
 
   #carryOut({ entries, marks, removed }: Operation): void {
-    const { disk, syncEveryMs, removed: tellRemoved } = this.#parts;
+    const { disk, syncEveryMs, removed: reportRemoved } = this.#parts;
     if (syncEveryMs > 0) {
       const places = [...entries.map(([place]) => place), ...removed];
       const steps = [
@@ -417,7 +419,7 @@ export class SimulatedStorage implements Storage {
       ];
       disk.unsynced.push({
         places,
-        takeBack: () => {
+        revert: () => {
           for (const restore of steps) restore();
         },
       });
@@ -425,10 +427,10 @@ export class SimulatedStorage implements Storage {
     for (const [place, value] of entries) disk.set(place, value);
     for (const [name, value] of marks) disk.marks.set(name, value);
     for (const place of removed) {
-      const isThere = disk.entries.has(place);
-      const wasSound = isThere && !disk.rotten.has(place);
+      const exists = disk.entries.has(place);
+      const wasSound = exists && !disk.rotten.has(place);
       disk.delete(place);
-      if (isThere) tellRemoved(place, wasSound);
+      if (exists) reportRemoved(place, wasSound);
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The faults of a run, drawn from its seed. Each ends by itself, or when the run's work is over. */
+/** The faults of a run, drawn from its seed. Each ends on its own, or when the run's work is over. */
 import { shortId } from "./cast.js";
 import { isSound } from "./lists/known-lists.js";
 import type { Link } from "./network.js";
@@ -47,14 +47,14 @@ export function restartFailed(host: Host): boolean {
 
 type Make = (world: World) => void;
 
-/** Faults that last for the complete work. */
+/** Faults that last until the run's work is over. */
 const LASTING: Readonly<Partial<Record<Fault, Make>>> = {
   lossy: ({ network, random }) => {
-    network.weather.loss = random.oneOf([0.01, 0.1, 0.3]);
+    network.conditions.loss = random.oneOf([0.01, 0.1, 0.3]);
   },
   doubling: ({ network, random }) => {
-    network.weather.doubling = random.oneOf([0.1, 0.5]);
-    network.weather.delay = [0.2, random.oneOf([3, 50, 1_500])];
+    network.conditions.doubling = random.oneOf([0.1, 0.5]);
+    network.conditions.delay = [0.2, random.oneOf([3, 50, 1_500])];
   },
   "crash-at-disk": ({ hosts, random }) => {
     const chance = random.oneOf([0.002, 0.01, 0.03]);
@@ -79,21 +79,21 @@ const OCCURRENCES: Readonly<Partial<Record<Fault, Make>>> = {
   pause: ({ hosts, random, scheduler, settings, trace }) => {
     const host = random.oneOf(hosts);
     const length = Math.min(random.oneOf([200, 2_000, 12_000]), settings.workMs - scheduler.time);
-    trace(host.name, () => `stands still for ${length} ms`);
-    // Not earlier than the end of another stop: events postponed by that one run before later ones.
+    trace(host.name, () => `pauses for ${length} ms`);
+    // Not before the end of an earlier pause: the events that it postponed run before later ones.
     host.processor.busyUntil = Math.max(host.processor.busyUntil, scheduler.time + length);
   },
   "clock-step": ({ hosts, random, trace }) => {
     const host = random.oneOf(hosts);
     host.clockOffset = random.oneOf([random.between(-1_500, 1_500), random.between(-6_000, 6_000)]);
-    trace(host.name, () => `clock is set to ${host.clockOffset} ms off`);
+    trace(host.name, () => `clock is set ${host.clockOffset} ms off`);
   },
   "clock-day": ({ hosts, random, scheduler, settings, trace }) => {
     const chosen = random.chance(0.2) ? hosts : [random.oneOf(hosts)];
     const offset = random.oneOf([DAY_MS, -DAY_MS]);
     for (const host of chosen) {
       host.clockOffset = offset;
-      trace(host.name, () => `clock jumps to ${offset} ms off`);
+      trace(host.name, () => `clock jumps ${offset} ms`);
     }
     scheduler.after(random.between(100, 8_000), null, () => {
       if (scheduler.time < settings.workMs) for (const host of chosen) host.clockOffset = 0;
@@ -155,7 +155,7 @@ function partition(world: World): void {
   });
 }
 
-/** Flips a bit in an entry of which another host has a sound copy; without one, no daemon could restore it. */
+/** Flips a bit in an entry of which another host has a sound copy; without it no daemon could restore the entry. */
 function rot({ hosts, honest, random, trace }: World): void {
   const host = random.oneOf(hosts);
   const sound = host.disk.places().filter((place) => !host.disk.rotten.has(place));
@@ -170,14 +170,14 @@ function rot({ hosts, honest, random, trace }: World): void {
 function wipe({ hosts, honest, heads, random, ledger, settings, trace }: World): void {
   const host = random.oneOf(hosts);
   const others = honest.filter((other) => other !== host);
-  // There must remain a daemon that is not still joining.
+  // A daemon that is not joining must remain.
   if (settings.lists && !others.some((other) => isSound(other, heads.length > 0))) return;
   const onlyHere = (place: string) => !others.some((other) => other.keeps(place));
   const isRottenElsewhere = (place: string) => others.some(({ disk }) => disk.rotten.has(place));
   const places = host.disk.held();
   if (places.some((p) => isRottenElsewhere(p) && !others.some((other) => other.keepsForSure(p)))) return;
   if (host.daemon !== null) host.kill("its data folder is lost");
-  // Includes what only the end of the process has brought to the disk.
+  // Includes entries that reached the disk only when the process ended.
   for (const place of host.disk.held()) if (onlyHere(place)) ledger.lost.add(place);
   trace(host.name, () => "is empty now");
   host.wipe();

@@ -35,12 +35,12 @@ export interface FrontParts {
   readonly environment: Environment;
   readonly log: unknown;
   readonly window: { readonly past: number; readonly future: number };
-  /** The number of envelopes whose answers are remembered. */
+  /** The number of envelopes whose answers the daemon remembers. */
   readonly remembered: number;
   readonly soon: (step: () => void) => void;
   readonly storage: Storage;
   /** Called in the step in which an entry is recorded from a client. */
-  readonly taken: (entry: Entry) => void;
+  readonly accepted: (entry: Entry) => void;
   /** Called for an entry that the daemon itself has signed. @param flushed  resolves when it is acknowledged */
   readonly signed: (entry: Entry, flushed: Promise<void>) => void;
 }
@@ -51,7 +51,7 @@ export interface Front {
   readonly recorder: Recorder;
   /** The path of commands without a signature. */
   readonly path: RecordedPath;
-  take(body: Buffer, signature: Buffer, wait?: Wait): EnvelopeAnswer | Promise<EnvelopeAnswer>;
+  accept(body: Buffer, signature: Buffer, wait?: Wait): EnvelopeAnswer | Promise<EnvelopeAnswer>;
 }
 
 /** Maximum bytes of an envelope's answers. */
@@ -59,13 +59,13 @@ const ROOM = 1 << 20;
 
 export function makeFront(parts: FrontParts): Front {
   const { timeline, peering, lists, identity, cluster, environment, window, remembered, soon } = parts;
-  const { taken, signed, storage } = parts;
+  const { accepted, signed, storage } = parts;
   const log = parts.log as Logger;
   const watched: Pick<Timeline, "take"> = {
     take: (entry) => {
-      const taking = timeline.take(entry);
-      if (taking.kind === "taken") taken(entry);
-      return taking;
+      const result = timeline.take(entry);
+      if (result.kind === "taken") accepted(entry);
+      return result;
     },
   };
   const backend = new TimelineBackend(timeline, environment);
@@ -111,7 +111,7 @@ export function makeFront(parts: FrontParts): Front {
       new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new Newest()),
       () => null,
     ),
-    take: (body, signature, wait) => pipeline.take({ kind: "command", body, signature, wait }, ROOM),
+    accept: (body, signature, wait) => pipeline.take({ kind: "command", body, signature, wait }, ROOM),
   };
 }
 

@@ -34,9 +34,9 @@ export class SimulatedHost implements Host {
   /** The identity stored in the data folder. */
   identity: SimulatedIdentity;
   /** The highest watermark that a daemon with this data folder has published. */
-  told = 0;
+  publishedWatermark = 0;
   /** Ids of envelopes that the host's daemons have received from clients. */
-  readonly taken = new Set<ByteString>();
+  readonly accepted = new Set<ByteString>();
   readonly isByzantine: boolean;
   /** The chance to crash at a moment of the disk. */
   crashAtDisk = 0;
@@ -98,13 +98,13 @@ export class SimulatedHost implements Host {
     this.disk.wipe();
     this.#world.ledger.arrivals.wiped(this);
     this.identity = makeIdentity(this.random);
-    this.told = 0;
+    this.publishedWatermark = 0;
     this.beginning = null;
     this.hasServed = false;
   }
 
   /** Delivers a client's envelope. */
-  take(
+  send(
     { body, signature }: Entry,
     wait: Wait | undefined,
     answered: (answer: EnvelopeAnswer, daemon: Daemon) => void,
@@ -113,13 +113,13 @@ export class SimulatedHost implements Host {
     this.#world.scheduler.after(0, processor, () => {
       const { daemon } = this;
       if (daemon === null || this.processor !== processor) return;
-      const answer = daemon.front?.take(body, signature, wait) ?? null;
+      const answer = daemon.front?.accept(body, signature, wait) ?? null;
       if (answer === null) return;
-      const tell = (settled: EnvelopeAnswer) => {
+      const respond = (settled: EnvelopeAnswer) => {
         if (daemon.isAlive()) answered(settled, daemon);
       };
-      if (answer instanceof Promise) answer.then(tell);
-      else tell(answer);
+      if (answer instanceof Promise) answer.then(respond);
+      else respond(answer);
     });
   }
 
@@ -136,7 +136,7 @@ export class SimulatedHost implements Host {
     });
   }
 
-  /** Delivers a script that runs the given calls one by one; it is answered as soon as it was tried. */
+  /** Delivers a script that runs the given calls one by one. The daemon answers once it has tried the script. */
   script(calls: readonly (readonly ByteString[])[]): void {
     const { processor } = this;
     this.#world.scheduler.after(0, processor, async () => {

@@ -7,7 +7,7 @@ import { sha256 } from "./cast.js";
 /** One daemon's answer to one envelope. */
 export interface Outcome {
   readonly host: string;
-  /** The kind of answer; null: none, or none yet. */
+  /** The kind of answer; null: there is none yet. */
   kind: "result" | "not-applied" | "unknown" | null;
 }
 
@@ -23,7 +23,7 @@ export interface StablePromise {
   readonly host: string;
   readonly at: number;
   /** When the promise was made, in milliseconds of the run. */
-  readonly saidAt: number;
+  readonly reportedAt: number;
   /** Order keys of all entries up to that date that the daemon had then. */
   readonly places: ReadonlySet<ByteString>;
 }
@@ -47,7 +47,7 @@ export class Ledger {
   replicated = 0;
   /** How often a daemon compared its state with a member's. */
   compared = 0;
-  /** The number of snapshots taken from members. */
+  /** The number of snapshots accepted from members. */
   snapshots = 0;
   /** The number of those that an operator ordered. */
   ordered = 0;
@@ -57,13 +57,13 @@ export class Ledger {
   readonly badContents = new Map<ByteString, ReadonlySet<ByteString>>();
   /** The seal by contents: the same entries up to the same date must produce the same bytes. */
   readonly #seals = new Map<string, ByteString>();
-  /** Order keys whose last sound copy a fault has destroyed, or that are missing from a snapshot that a daemon took. */
+  /** Order keys whose last sound copy a fault has destroyed, or that are missing from a snapshot that a daemon accepted. */
   readonly lost = new Set<ByteString>();
   /** Order keys from folders of removed daemons that operators have put aside. */
   readonly putAside = new Set<ByteString>();
   /** The number of signed member lists by kind of change. */
   readonly lists: Record<string, number> = {};
-  /** Whether an empty daemon has believed its only peer, which is byzantine. */
+  /** Whether an empty daemon has believed its only peer, which was byzantine. */
   isTainted = false;
   /** The outcomes of units with conditions that clients received, by the client library's rule. */
   readonly conditional: Acknowledgement[] = [];
@@ -71,13 +71,15 @@ export class Ledger {
   /** The violations found so far. */
   readonly violations: string[] = [];
 
-  /** Records a new snapshot. @returns what is wrong with it; null: nothing */
+  /** Records a new snapshot. @returns a description of the problem with it; null: there is none */
   sealed(at: number, seal: ByteString, places: ReadonlySet<ByteString>): string | null {
     this.contents.set(seal, places);
     const made = `${at} ${sha256([...places].sort().join(""))}`;
     const before = this.#seals.get(made) ?? seal;
     this.#seals.set(made, seal);
-    return before === seal ? null : `the same ${places.size} entries up to ${at} make another snapshot`;
+    return before === seal
+      ? null
+      : `the same ${places.size} entries up to ${at} produce a different snapshot`;
   }
 
   violate(text: string): void {

@@ -1,6 +1,6 @@
 /**
  * A byzantine member: a real daemon whose messages to other members are altered on their way out and mixed with forged
- * ones. It has its own key, and neither a client's nor a root's.
+ * ones. It has its own key, but no client's and no root's.
  */
 import { unpack } from "../../cluster/peers/exchange/packing.js";
 import { bytesOf } from "../../protocol/byte-string.js";
@@ -35,7 +35,7 @@ export class Liar {
   readonly #host: Host;
   readonly #forger: Forger;
   readonly #kept: Buffer[] = [];
-  /** By how much it overstates its entries: the same to all members, or different for each. */
+  /** The number of entries by which it overstates its total to all members. */
   readonly #gap: number;
 
   constructor(world: World, host: Host, forger: Forger) {
@@ -76,7 +76,7 @@ export class Liar {
         if (this.#lies("mute")) return null;
         return { ...message, ...this.#totals(message, to), watermark: this.#watermark(message.watermark) };
       case "push":
-        // Sent with its number, since the connection would end otherwise.
+        // Sent with its number, because the connection would end otherwise.
         if (this.#lies("withhold", 0.8))
           return { ...message, isDeflated: false, bytes: 0, entries: Buffer.alloc(0) };
         return this.#lies("forge") ? this.#push(message) : message;
@@ -182,7 +182,7 @@ export class Liar {
     });
   }
 
-  /** Returns its vote for the state of its own history, before another member has seen that. */
+  /** Returns its vote for the state of its own history, before another member has seen that state. */
   #ownHistory(): Buffer[] {
     const cuts = this.#host.daemon?.timeline.handover.cuts ?? [];
     if (cuts.length === 0) return [];

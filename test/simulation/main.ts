@@ -1,6 +1,6 @@
 /**
  * `npm run simulate`: runs the simulation and prints the results.
- *   --seed N    that run alone, with `--trace` line by line
+ *   --seed N    only that run; `--trace` also prints each event
  *   --seeds N   N runs; --from N the first seed; --keep continues after five failures
  *   --except N,N   skips seeds
  *   --without rot,wipe,votes   leaves out kinds of faults and of lies; tables, groups, scripts, comparing, lists: those
@@ -21,7 +21,7 @@ const { values } = parseArgs({
   },
 });
 
-/** Figures that are printed as means over the runs. */
+/** The figures that are printed as means over the runs. */
 const FIGURES = [
   "events",
   "entries",

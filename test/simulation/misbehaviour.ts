@@ -13,7 +13,7 @@ export function misbehave(host: Host, world: World): Misbehaviour {
   const hasHistory = settings.lies.has("history");
   return {
     genesis: hasHistory ? forger.genesis : world.genesis,
-    says: (frame, to) => liar.alter(frame, to),
+    rewrite: (frame, to) => liar.alter(frame, to),
     tick: (timeline) => {
       if (!hasHistory || scheduler.time < settings.liesFromMs) return;
       if (random.chance(WRITES)) timeline.receive([forger.forge()], host.identity.id);

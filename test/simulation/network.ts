@@ -1,7 +1,7 @@
 /**
- * A simulated network. Members' connections are ordered streams like TCP: a lost segment delays all later ones, a long
- * cut breaks the connection, and data on its way is lost. Clients' messages travel individually: lost, doubled, late,
- * in any order.
+ * A simulated network. Members' connections are ordered streams like TCP: a lost segment delays all later ones, and a
+ * long cut breaks the connection and loses the data in flight. Clients' messages travel individually: they are lost,
+ * doubled, late, and in any order.
  */
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Processor, Scheduler } from "./scheduler.js";
@@ -15,7 +15,7 @@ export interface Link {
   loss: number;
 }
 
-export interface Weather {
+export interface Conditions {
   delay: readonly [number, number];
   loss: number;
   /** The chance that a client's message arrives twice. */
@@ -33,14 +33,14 @@ export interface EndOwner {
 /** Milliseconds after which a connection breaks if its peer receives nothing. Lost segments are sent again earlier. */
 const BREAKS_AFTER_MS: readonly [number, number] = [4_000, 12_000];
 const RESENT_AFTER_MS: readonly [number, number] = [50, 600];
-const LOOK_AGAIN_MS = 100;
+const CHECK_AGAIN_MS = 100;
 
 export class Network {
   readonly #scheduler: Scheduler;
   readonly #random: SeededRandom;
   readonly #links = new Map<string, Link>();
   readonly #connections = new Set<Connection>();
-  readonly weather: Weather = { delay: [0.2, 3], loss: 0, doubling: 0, cutting: 0.05 };
+  readonly conditions: Conditions = { delay: [0.2, 3], loss: 0, doubling: 0, cutting: 0.05 };
 
   constructor(scheduler: Scheduler, random: SeededRandom) {
     this.#scheduler = scheduler;
@@ -60,12 +60,12 @@ export class Network {
   /** Repairs all links; broken connections stay broken. */
   heal(): void {
     this.#links.clear();
-    Object.assign(this.weather, { delay: [0.2, 3], loss: 0, doubling: 0 });
+    Object.assign(this.conditions, { delay: [0.2, 3], loss: 0, doubling: 0 });
   }
 
   /** Sends one message outside a connection. */
   send(from: string, to: string, arrive: () => void): void {
-    const { loss, doubling } = this.weather;
+    const { loss, doubling } = this.conditions;
     const copies = this.#random.chance(doubling) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       const link = this.link(from, to);
@@ -76,16 +76,16 @@ export class Network {
 
   delayOf(from: string, to: string): number {
     const own = this.link(from, to).delay;
-    const common = this.weather.delay;
+    const common = this.conditions.delay;
     return this.within(own) + this.within(common);
   }
 
-  within([least, most]: readonly [number, number]): number {
-    return least + ((most - least) * this.#random.below(1000)) / 1000;
+  within([minimum, maximum]: readonly [number, number]): number {
+    return minimum + ((maximum - minimum) * this.#random.below(1000)) / 1000;
   }
 
   isLost(from: string, to: string): boolean {
-    return this.#random.chance(this.weather.loss) || this.#random.chance(this.link(from, to).loss);
+    return this.#random.chance(this.conditions.loss) || this.#random.chance(this.link(from, to).loss);
   }
 
   chance(probability: number): boolean {
@@ -132,7 +132,7 @@ export class Connection {
   readonly far: End;
   readonly #network: Network;
 
-  constructor(network: Network, near: Place, far: Place) {
+  constructor(network: Network, near: SimulatedProcess, far: SimulatedProcess) {
     this.#network = network;
     this.near = new End(this, network, near, far);
     this.far = new End(this, network, far, near);
@@ -143,7 +143,7 @@ export class Connection {
     return end === this.near ? this.far : this.near;
   }
 
-  /** Breaks the connection; each end learns it at its own time. */
+  /** Breaks the connection. Each end notices it at its own time. */
   breakDown(reason: string): void {
     this.#network.leave(this);
     for (const end of [this.near, this.far]) end.lose(reason, this.#network.within([0, 50]));
@@ -151,7 +151,7 @@ export class Connection {
 }
 
 /** A process on a host. */
-export interface Place {
+export interface SimulatedProcess {
   readonly host: string;
   readonly processor: Processor;
   readonly isAlive: () => boolean;
@@ -164,8 +164,8 @@ export class End {
   owner: EndOwner | null = null;
   readonly #connection: Connection;
   readonly #network: Network;
-  readonly #own: Place;
-  readonly #peer: Place;
+  readonly #own: SimulatedProcess;
+  readonly #peer: SimulatedProcess;
   /** Data that has not reached the peer's system. */
   readonly #outgoing: Buffer[] = [];
   #unsent = 0;
@@ -175,7 +175,7 @@ export class End {
   #stuckSince: number | null = null;
   #patience: number;
 
-  constructor(connection: Connection, network: Network, own: Place, peer: Place) {
+  constructor(connection: Connection, network: Network, own: SimulatedProcess, peer: SimulatedProcess) {
     this.#connection = connection;
     this.#network = network;
     this.#own = own;
@@ -195,7 +195,7 @@ export class End {
   write(bytes: Buffer): void {
     if (this.#isOver || this.#isClosing || !this.#own.isAlive()) return;
     const copied = Buffer.from(bytes);
-    const cut = copied.length > 1 && this.#network.chance(this.#network.weather.cutting);
+    const cut = copied.length > 1 && this.#network.chance(this.#network.conditions.cutting);
     const at = cut ? 1 + this.#network.below(copied.length - 1) : copied.length;
     this.#outgoing.push(copied.subarray(0, at));
     if (cut) this.#outgoing.push(copied.subarray(at));
@@ -211,7 +211,7 @@ export class End {
     this.#send();
   }
 
-  /** Loses the connection; the process learns it some time later. */
+  /** Loses the connection. The process notices it some time later. */
   lose(reason: string, delay: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -238,7 +238,7 @@ export class End {
         this.#connection.breakDown("timed out");
         return;
       }
-      this.#resumeAfter(LOOK_AGAIN_MS, false);
+      this.#resumeAfter(CHECK_AGAIN_MS, false);
       return;
     }
     this.#stuckSince = null;
@@ -260,7 +260,7 @@ export class End {
 
   #arrive(): void {
     const peer = this.#connection.other(this);
-    // One segment takes all waiting data.
+    // One segment carries all waiting data.
     const chunks = this.#outgoing.splice(0, this.#network.chance(0.7) ? this.#outgoing.length : 1);
     const bytes = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
     this.#unsent -= bytes.length;
@@ -269,7 +269,7 @@ export class End {
       if (this.#network.chance(0.3)) this.#connection.breakDown("reset");
       return;
     }
-    if (bytes.length > 0) peer.#take(bytes);
+    if (bytes.length > 0) peer.#receive(bytes);
     if (this.#isClosing && this.#outgoing.length === 0) {
       this.#isOver = true;
       this.#network.leave(this.#connection);
@@ -277,7 +277,7 @@ export class End {
     }
   }
 
-  #take(bytes: Buffer): void {
+  #receive(bytes: Buffer): void {
     this.#network.scheduler.after(0, this.#own.processor, () => {
       if (this.#own.isAlive()) this.owner?.received(bytes);
     });

@@ -1,43 +1,43 @@
-/** The ports of a simulated daemon: its members' sockets on the simulated network. */
+/** The ports of a simulated daemon: the sockets to its members on the simulated network. */
 
 import type { MemberSocket, MemberSocketOwner } from "../../cluster/peers/shared/member-socket.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { readClientMessage } from "../../protocol/version-2/messages-v2.js";
-import { Connection, type End, type Place } from "./network.js";
-import type { Harbour, Host, World } from "./world.js";
+import { Connection, type End, type SimulatedProcess } from "./network.js";
+import type { DaemonPorts, Host, World } from "./world.js";
 
 const PORT = 1111;
 /** Milliseconds after which an unanswered connection attempt is abandoned. */
 const CONNECT_MS = 3_000;
 
 /** Returns the frames to send in place of one that the daemon writes for a host. */
-type Says = (frame: Buffer, to: string) => readonly Buffer[];
+type Rewrite = (frame: Buffer, to: string) => readonly Buffer[];
 
 /** Accepts incoming connections whose hello has arrived. */
 export interface Acceptor {
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner;
 }
 
-export class Ports implements Harbour {
+export class Ports implements DaemonPorts {
   readonly #host: Host;
   readonly #world: World;
-  readonly place: Place;
-  readonly #says: Says;
+  readonly process: SimulatedProcess;
+  readonly #rewrite: Rewrite;
   #acceptor: Acceptor | null = null;
 
-  constructor(host: Host, world: World, { isAlive, says }: { isAlive: () => boolean; says: Says }) {
+  constructor(host: Host, world: World, { isAlive, rewrite }: { isAlive: () => boolean; rewrite: Rewrite }) {
     this.#host = host;
     this.#world = world;
-    this.place = { host: host.name, processor: host.processor, isAlive };
-    this.#says = says;
+    this.process = { host: host.name, processor: host.processor, isAlive };
+    this.#rewrite = rewrite;
   }
 
   get addresses(): readonly PeerAddress[] {
-    const { hosts, isBadOut } = this.#world;
+    const { hosts, isByzantineRemoved } = this.#world;
     return hosts
-      .filter((other) => other !== this.#host && !(isBadOut && other.isByzantine))
+      .filter((other) => other !== this.#host && !(isByzantineRemoved && other.isByzantine))
       .map(({ name }) => ({ host: name, port: PORT, pin: null, tls: false }));
   }
 
@@ -52,8 +52,8 @@ export class Ports implements Harbour {
 
   connect({ host }: PeerAddress, owner: MemberSocketOwner): MemberSocket {
     const { network, scheduler } = this.#world;
-    const socket = new DiallingSocket(host, this.#says);
-    const { processor, isAlive } = this.place;
+    const socket = new OutgoingSocket(host, this.#rewrite);
+    const { processor, isAlive } = this.process;
     const later = (delay: number, run: () => void) =>
       scheduler.after(delay, processor, () => {
         if (isAlive() && !socket.isClosed) run();
@@ -63,24 +63,24 @@ export class Ports implements Harbour {
       later(CONNECT_MS, () => owner.closed("ETIMEDOUT"));
       return socket;
     }
-    const way = network.delayOf(this.#host.name, host);
-    later(way + network.delayOf(host, this.#host.name), () => {
+    const outward = network.delayOf(this.#host.name, host);
+    later(outward + network.delayOf(host, this.#host.name), () => {
       const ports = this.#world.hosts.find(({ name }) => name === host)?.daemon?.ports;
       if (!ports?.isOpen) {
         owner.closed("ECONNREFUSED");
         return;
       }
-      const { near, far } = new Connection(network, this.place, ports.place);
+      const { near, far } = new Connection(network, this.process, ports.process);
       near.owner = owner;
       socket.end = near;
-      ports.welcome(far);
+      ports.receiveConnection(far);
       owner.opened();
     });
     return socket;
   }
 
   /** Waits for the hello, like a listener that serves both clients and members. */
-  welcome(end: End): void {
+  receiveConnection(end: End): void {
     let bytes = Buffer.alloc(0);
     end.owner = {
       received: (chunk) => {
@@ -95,7 +95,7 @@ export class Ports implements Harbour {
           end.close();
           return;
         }
-        const owner = (this.#acceptor as Acceptor).accept(new AcceptedSocket(end, this.#says), hello);
+        const owner = (this.#acceptor as Acceptor).accept(new IncomingSocket(end, this.#rewrite), hello);
         end.owner = owner;
         if (bytes.length > stop) owner.received(bytes.subarray(stop));
       },
@@ -104,7 +104,7 @@ export class Ports implements Harbour {
   }
 }
 
-/** Returns the hello; null: another message, such as the close reason of a member that has changed its mind. */
+/** Returns the hello; null: another message, such as the close reason of a member that decided otherwise. */
 function readHello(payload: Buffer): Hello | null {
   try {
     const message = readClientMessage(payload);
@@ -115,14 +115,14 @@ function readHello(payload: Buffer): Hello | null {
   }
 }
 
-class AcceptedSocket implements MemberSocket {
+class IncomingSocket implements MemberSocket {
   readonly binding = null;
   readonly #end: End;
-  readonly #says: Says;
+  readonly #rewrite: Rewrite;
 
-  constructor(end: End, says: Says) {
+  constructor(end: End, rewrite: Rewrite) {
     this.#end = end;
-    this.#says = says;
+    this.#rewrite = rewrite;
   }
 
   get remote(): string {
@@ -130,7 +130,7 @@ class AcceptedSocket implements MemberSocket {
   }
 
   write(bytes: Buffer): void {
-    for (const said of this.#says(bytes, this.#end.remote)) this.#end.write(said);
+    for (const altered of this.#rewrite(bytes, this.#end.remote)) this.#end.write(altered);
   }
 
   close(): void {
@@ -142,21 +142,21 @@ class AcceptedSocket implements MemberSocket {
   }
 }
 
-class DiallingSocket implements MemberSocket {
+class OutgoingSocket implements MemberSocket {
   readonly binding = null;
   readonly remote: string;
   end: End | null = null;
   isClosed = false;
-  readonly #says: Says;
+  readonly #rewrite: Rewrite;
 
-  constructor(host: string, says: Says) {
+  constructor(host: string, rewrite: Rewrite) {
     this.remote = `${host}:${PORT}`;
-    this.#says = says;
+    this.#rewrite = rewrite;
   }
 
   write(bytes: Buffer): void {
     if (this.end === null) throw new Error("bytes are written before the connection is open");
-    for (const said of this.#says(bytes, this.end.remote)) this.end.write(said);
+    for (const altered of this.#rewrite(bytes, this.end.remote)) this.end.write(altered);
   }
 
   close(): void {

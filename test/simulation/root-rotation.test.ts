@@ -21,7 +21,7 @@ const STEPS_MOST = 150;
 /** Steps between two lists: signing one every second would keep them from settling. */
 const SIGNS_EVERY = 5;
 const WORK_MS = 20_000;
-/** Faults that destroy the only copy of an entry or list; other runs have them. */
+/** The faults that destroy the only copy of an entry or list. This test does without them; other runs have them. */
 const WITHOUT = ["clock-day", "rot", "full-disk", "wipe", "tables", "groups", "scripts", "comparing"];
 /** Maximum milliseconds between two of the operator's steps. */
 const PAUSE_MS = 6_000;
@@ -33,13 +33,13 @@ function worldOf(seed: number): World | null {
   return world.genesis.roots.length > 0 ? world : null;
 }
 
-async function until(world: World, what: string, holds: () => boolean, act: () => void): Promise<void> {
+async function until(world: World, goal: string, holds: () => boolean, act: () => void): Promise<void> {
   for (let steps = 0; !holds(); steps++) {
     const shown = world.hosts.map(({ name, daemon }) => {
       const list = daemon?.lists?.heads.map(({ list: { number } }) => number).join(" and ");
       return `${name} ${daemon?.timeline.state}, list ${list}, stable ${(daemon?.peering.stablePoint ?? 0) - EPOCH}`;
     });
-    assert.ok(steps < STEPS_MOST, `${what}: ${shown.join(", ")}`);
+    assert.ok(steps < STEPS_MOST, `${goal}: ${shown.join(", ")}`);
     if (steps % SIGNS_EVERY === 0) act();
     await world.scheduler.runUntil(world.scheduler.time + STEP_MS);
     if (world.scheduler.time > WORK_MS) heal(world);
@@ -61,10 +61,10 @@ async function rotateAndReplace(
   const parts = { world, random, signed };
   const before = new Administrator({ ...parts, name: "a0", keys: genesis.roots });
   const after = new Administrator({ ...parts, name: "a1", keys: [next] });
-  const signs = (administrator: Administrator, wanted: () => Wanted) => () =>
-    administrator.ask(hosts, PATIENCE_MS, (asked) => {
-      const isMerge = asked.heads.length > 1;
-      administrator.sign(asked, isMerge ? { add: [], leave: [] } : wanted(), hosts);
+  const signs = (administrator: Administrator, change: () => Wanted) => () =>
+    administrator.query(hosts, PATIENCE_MS, (answers) => {
+      const isMerge = answers.heads.length > 1;
+      administrator.sign(answers, isMerge ? { add: [], leave: [] } : change(), hosts);
     });
   const pause = () => scheduler.runUntil(scheduler.time + random.below(PAUSE_MS));
   const rings = (holds: (ring: NonNullable<Host["daemon"]>["timeline"]["ring"]) => boolean) => () =>
@@ -82,7 +82,7 @@ async function rotateAndReplace(
   };
 
   const all = () => ({ add: hosts.map(({ identity }) => hexOf(identity.id)), leave: [] });
-  await until(world, "a list is begun", () => isKnown(world, 1), signs(before, all));
+  await until(world, "the first list is signed", () => isKnown(world, 1), signs(before, all));
   await pause();
   lose(0);
   const key = Buffer.from(next.spki, "latin1").toString("base64");
@@ -114,7 +114,7 @@ async function rotateAndReplace(
     isReplacing: true,
   });
   const isReplaced = () => {
-    signed.look();
+    signed.update();
     return world.heads.length === 1 && isInEach(world.heads, lost as Host);
   };
   await until(world, "the lost daemon is replaced", isReplaced, signs(after, replacing));
@@ -135,17 +135,22 @@ let seed = first - 1;
 for (let runs = 0; runs < RUNS; runs++) {
   do seed++;
   while (worldOf(seed) === null);
-  const own = seed;
-  test(`run ${own}: the root key is rotated, and a daemon is replaced`, async () => {
-    const world = worldOf(own) ?? assert.fail();
+  const current = seed;
+  test(`run ${current}: the root key is rotated and a daemon is replaced`, async () => {
+    const world = worldOf(current) ?? assert.fail();
     for (const host of world.hosts) host.start();
     sowFaults(world);
     setClientsToWork(world);
-    const { doneAt, merge } = await rotateAndReplace(world, own);
+    const { doneAt, merge } = await rotateAndReplace(world, current);
     heal(world);
     const isSettled = ({ daemon }: Host) =>
       daemon?.isLive === true && daemon.lists?.isReporting === true && daemon.peering.stablePoint > doneAt;
-    await until(world, "all are live, and writes final", () => world.hosts.every(isSettled), merge);
+    await until(
+      world,
+      "all daemons are live, and writes become final",
+      () => world.hosts.every(isSettled),
+      merge,
+    );
     assert.deepEqual(world.ledger.violations, []);
   });
 }

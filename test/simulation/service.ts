@@ -1,5 +1,5 @@
 /**
- * Checks after the faults that equal daemons also serve: each accepts a write, reports when it is final, and all agree.
+ * Checks after the faults that equal daemons also serve: each accepts a write and reports when it is final, and all agree.
  */
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
@@ -17,7 +17,7 @@ const STABLE_MS = 12_000;
 /** Maximum window whose end is awaited. */
 const PAST_MOST_MS = 5_000;
 
-/** Checks that daemons serve. @returns what daemons refuse or do not answer */
+/** Checks that daemons serve. @returns the writes that daemons refuse or do not answer */
 export async function checkService(world: World, healedAt: number): Promise<string[]> {
   const { scheduler, settings, honest: hosts } = world;
   const key = usableKey(world);
@@ -40,7 +40,7 @@ function restartFull(hosts: readonly Host[]): boolean {
   return hasRestarted;
 }
 
-/** Sends a write to each daemon. @returns what they refuse or do not answer */
+/** Sends a write to each daemon. @returns the writes that they refuse or do not answer */
 async function askAll(world: World, key: SimulatedKey): Promise<string[]> {
   const { scheduler, settings, honest: hosts } = world;
   // Nothing becomes final without every member.
@@ -70,7 +70,7 @@ function probe(
   const entry = sign(key, { ...header, at, seq: 0 }, [["INCR", "probe"]]);
   ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
   const wait: Wait | undefined = isFinalAwaited ? { kind: "stable" } : undefined;
-  host.take(entry, wait, (answer) => {
+  host.send(entry, wait, (answer) => {
     answered(
       answer.kind === "refused" ? `${shortId(entry.id)} ${answer.code}, ${answer.detail}` : answer.kind,
     );

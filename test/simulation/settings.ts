@@ -47,20 +47,20 @@ export interface Settings {
   readonly tails: readonly { readonly tailMs: number; readonly tailBytes: number }[];
   /** The number of envelopes whose answers a daemon remembers. */
   readonly remembered: number;
-  /** Entries after which a snapshot is made; 0: no snapshots. */
+  /** The number of entries after which a daemon makes a snapshot; 0: it makes none. */
   readonly snapshotEvery: number;
-  /** Milliseconds for which entries are retained below a snapshot; a daemon that was away for longer needs a snapshot. */
+  /** Milliseconds for which entries are retained below a snapshot; a daemon that was away for longer needs the snapshot. */
   readonly retainMs: number;
-  /** Whether daemons must serve in the end, which takes long to check. */
+  /** Whether the run checks at its end that daemons serve, which takes long. */
   readonly isServiceChecked: boolean;
   /** Maximum error of a daemon's clock without a fault, in milliseconds. */
   readonly clockError: number;
   /** Maximum error of a client's clock, in milliseconds. */
   readonly clientError: number;
-  /** --fsync interval, in milliseconds; 0: always. */
+  /** The interval of --fsync in milliseconds; 0: always. */
   readonly syncEveryMs: number;
   /** Milliseconds of processor time that sometimes pass between two reads of the clock. */
-  readonly lookMs: number;
+  readonly readMs: number;
   /** The number of keys that commands use. */
   readonly keys: number;
   /** The chance that a command uses tables. */
@@ -68,7 +68,7 @@ export interface Settings {
   /** The chance that a command uses consumer groups; never combined with tables. */
   readonly groups: number;
   /**
-   * The share of commands without a signature that are run by a script with other ones; the daemon tries the script and
+   * The share of commands without a signature that run in a script together with other ones; the daemon tries the script and
    * records its effect.
    */
   readonly scripts: number;
@@ -119,7 +119,7 @@ const SMALL: Partial<PeeringLimits> = {
   maxReplicationStates: 5,
 };
 
-/** Long intervals, so that missing entries stay missing for long. */
+/** Long intervals, so that entries stay missing for long. */
 const SLOW: Partial<PeeringLimits> = { reconcileMinMs: 12_000, reconcileMaxMs: 20_000, requestMs: 8_000 };
 
 /** The share of runs in which daemons forget early and are away for long, so that returning ones need a snapshot. */
@@ -131,12 +131,12 @@ const BYZANTINE = 0.33;
 const LIE = 0.3;
 /** The share of those runs that have only two members. */
 const PAIR = 0.15;
-/** The time of the first lie: from the start, when there is no other source, or once the other member is live. */
+/** The time of the first lie: at the start, when there is no other source, or once the other member is live. */
 const PAIR_LIES_FROM_MS = [0, 4_000];
 
-type Badness = Pick<Settings, "hosts" | "byzantine" | "lies" | "liesFromMs">;
+type ByzantineSettings = Pick<Settings, "hosts" | "byzantine" | "lies" | "liesFromMs">;
 
-function drawBadness(random: SeededRandom): Badness {
+function drawByzantineSettings(random: SeededRandom): ByzantineSettings {
   const count = random.oneOf([3, 3, 3, 3, 3, 4, 4, 5, 7]);
   const isPair = random.chance(PAIR);
   const lies = new Set([random.oneOf(LIES), ...LIES.filter(() => random.chance(LIE))]);
@@ -150,7 +150,7 @@ const TABLES = 0.3;
 const GROUPS = 0.25;
 const SCRIPTS = 0.5;
 
-/** Draws the share of table commands, from a generator of its own, so that runs without tables stay as they were. */
+/** Draws the share of table commands from a separate generator, so that runs without tables stay as they were. */
 export function drawTables(random: SeededRandom): number {
   return random.chance(TABLES) ? random.oneOf([0.3, 0.9]) : 0;
 }
@@ -169,8 +169,8 @@ export function drawScripts(random: SeededRandom): number {
 const COMPARING = 0.5;
 
 /** Draws how states are compared; runs without it stay as they were. */
-export function drawComparing(random: SeededRandom, isOut: boolean): Partial<PeeringLimits> {
-  const isOn = !isOut && random.chance(COMPARING);
+export function drawComparing(random: SeededRandom, isExcluded: boolean): Partial<PeeringLimits> {
+  const isOn = !isExcluded && random.chance(COMPARING);
   return isOn ? { compareEveryMs: 1_000, comparePercent: 50 } : { comparePercent: 0 };
 }
 
@@ -184,7 +184,7 @@ export function drawLists(random: SeededRandom): boolean {
 export function drawSettings(
   random: SeededRandom,
 ): Omit<Settings, "tables" | "groups" | "scripts" | "lists"> {
-  const badness = drawBadness(random);
+  const byzantineSettings = drawByzantineSettings(random);
   const isForgetful = random.chance(FORGETFUL);
   const past = isForgetful ? 3_000 : random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);
   const snapshotEvery = isForgetful ? random.between(3, 8) : random.chance(0.4) ? random.between(3, 40) : 0;
@@ -193,11 +193,11 @@ export function drawSettings(
   const away = isForgetful ? [random.oneOf(AWAY)] : [];
   const faults = [...FAULTS.filter((fault) => random.chance(CHANCE[fault])), ...away];
   return {
-    ...badness,
+    ...byzantineSettings,
     clients: random.between(2, 4),
     envelopes: random.between(30, 160),
     workMs,
-    faults: new Set(faults.filter((fault) => fault !== "wipe" || badness.hosts > 2)),
+    faults: new Set(faults.filter((fault) => fault !== "wipe" || byzantineSettings.hosts > 2)),
     faultEveryMs: random.between(300, 3_000),
     window: { past, future: 5_000 },
     peering: random.chance(0.4) ? SMALL : random.chance(0.2) ? SLOW : {},
@@ -212,7 +212,7 @@ export function drawSettings(
     clockError: random.oneOf([0, 300, 1_000]),
     clientError: random.oneOf([0, 1_000, 10_000]),
     syncEveryMs: random.oneOf([0, 0, 0, 300, 2_000]),
-    lookMs: random.oneOf([0, 0, 5, 20]),
+    readMs: random.oneOf([0, 0, 5, 20]),
     keys: random.oneOf([1, 2, 3, 6]),
     multi: random.oneOf([0, 0.2]),
     conditional: random.oneOf([0, 0.15]),

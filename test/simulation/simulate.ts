@@ -33,7 +33,7 @@ import type { Host, World } from "./world.js";
 
 export interface Verdict {
   readonly seed: number;
-  /** Empty: everything held. */
+  /** Empty if every check succeeded. */
   readonly problems: readonly string[];
   readonly settings: Settings;
   readonly events: number;
@@ -43,11 +43,11 @@ export interface Verdict {
   /** The number of promises of finality. */
   readonly stable: number;
   readonly replicated: number;
-  /** The number of snapshots taken from members. */
+  /** The number of snapshots accepted from members. */
   readonly snapshots: number;
   /** The number of those that an operator ordered. */
   readonly ordered: number;
-  /** 1: an operator had to remove the byzantine member. */
+  /** 1 if an operator had to remove the byzantine member, otherwise 0. */
   readonly expelled: number;
   /** The number of member lists signed during the faults. */
   readonly lists: number;
@@ -55,7 +55,7 @@ export interface Verdict {
   readonly pruned: number;
   /** The number of comparisons of members' states. */
   readonly compared: number;
-  /** The number of units undone and done again. */
+  /** The number of units that were undone and applied again. */
   readonly redone: number;
   /** Simulated milliseconds from the last fault until all were equal. */
   readonly healedAfter: number;
@@ -65,7 +65,7 @@ export interface Verdict {
 const HEALING_MS_MOST = 30_000;
 /**
  * Additional milliseconds if a daemon misses entries that only a snapshot has: the other members make and sign one.
- * Also if it has a damaged entry without another copy: it waits before it continues without it.
+ * A daemon with a damaged entry of which no other copy exists needs them too: it waits before it continues without it.
  */
 const SNAPSHOT_MS_MOST = 75_000;
 /**
@@ -73,13 +73,13 @@ const SNAPSHOT_MS_MOST = 75_000;
  * daemon waits for it.
  */
 const SILENCE_MS_MOST = 30_000;
-/** Passes over all entries if members accept only a small window at a time, and confirm it only from the disk. */
+/** The number of passes over all entries if members accept only a small window at a time, and confirm it only from the disk. */
 const PASSES = 2;
-const LOOK_EVERY_MS = 250;
-/** Milliseconds after which the time of entries dated ahead of all clocks is made to come. */
+const CHECK_EVERY_MS = 250;
+/** Milliseconds after which the clocks advance to the dates of entries that are ahead of all clocks. */
 const PATIENCE_MS = 10_000;
 const SHIFTS_MOST = 3;
-/** Milliseconds for messages that are on their way. */
+/** Milliseconds in which messages in flight arrive. */
 const SETTLE_MS = 500;
 /** Maximum milliseconds by which a folded entry may be ahead of a clock. */
 const DUE_AHEAD_MS = 4_000;
@@ -112,7 +112,7 @@ export async function simulate(
     const lists = settings.lists ? new ListWork(world, seed) : null;
     lists?.sow();
     await scheduler.runUntil(settings.workMs);
-    world.trace("world", () => "all is well from now on");
+    world.trace("world", () => "the faults have ended");
     heal(world);
     if (lists !== null) problems.push(...(await settledLists(world, lists)));
     healedAt = scheduler.time;
@@ -140,7 +140,7 @@ export async function simulate(
     replicated: ledger.replicated,
     snapshots: ledger.snapshots,
     ordered: ledger.ordered,
-    expelled: world.isBadOut ? 1 : 0,
+    expelled: world.isByzantineRemoved ? 1 : 0,
     lists: Object.values(ledger.lists).reduce((sum, count) => sum + count, 0),
     pruned: world.honest.filter(({ disk }) => disk.marks.has("pruned")).length,
     compared: ledger.compared,
@@ -181,7 +181,7 @@ export function makeWorld(
   const hosts: Host[] = [];
   const honest: Host[] = [];
   const world: World = {
-    isBadOut: false,
+    isByzantineRemoved: false,
     scheduler,
     random,
     settings,
@@ -215,7 +215,7 @@ export function setClientsToWork(world: World): void {
   }
 }
 
-/** Settles the lists. @returns why administrators do not reach one list that all daemons use */
+/** Settles the lists. @returns why administrators do not reach one list that all daemons use; empty: they do */
 async function settledLists(world: World, lists: ListWork): Promise<readonly string[]> {
   const operator = new Operator(world);
   const problem = await lists.settle(() => operator.order());
@@ -225,17 +225,18 @@ async function settledLists(world: World, lists: ListWork): Promise<readonly str
 /** Waits until all daemons are equal. @returns the number of entries that all have in the end */
 async function untilEqual(world: World, problems: string[]): Promise<number> {
   const { scheduler, honest: hosts, ledger } = world;
-  const most = HEALING_MS_MOST + (world.settings.byzantine === null ? 0 : SILENCE_MS_MOST) + givingMs(world);
-  let deadline = scheduler.time + most;
+  const patience =
+    HEALING_MS_MOST + (world.settings.byzantine === null ? 0 : SILENCE_MS_MOST) + transferMs(world);
+  let deadline = scheduler.time + patience;
   let shiftsFrom = scheduler.time + PATIENCE_MS;
   let shifts = 0;
   let isHelped = false;
   const operator = new Operator(world);
   await scheduler.runUntil(scheduler.time + SETTLE_MS);
   for (;;) {
-    // Repeated: what rotted on its way to the disk can be read from there only later.
+    // Repeated: data that rotted while it was written can be read from the disk only later.
     readRotten(hosts);
-    await scheduler.runUntil(scheduler.time + LOOK_EVERY_MS);
+    await scheduler.runUntil(scheduler.time + CHECK_EVERY_MS);
     for (const host of world.hosts) restartFailed(host);
     if (ledger.isTainted) {
       problems.push(...ledger.violations, ...foreignKeys(world));
@@ -245,9 +246,9 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
     if (difference === null || scheduler.time >= shiftsFrom) {
       shiftsFrom = scheduler.time + PATIENCE_MS;
       // Entries that the byzantine member withheld may arrive after that.
-      if (shifts < SHIFTS_MOST && letFutureCome(world)) {
+      if (shifts < SHIFTS_MOST && advanceClocks(world)) {
         shifts++;
-        deadline = scheduler.time + most;
+        deadline = scheduler.time + patience;
         continue;
       }
     }
@@ -267,16 +268,16 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
       continue;
     }
     if (operator.order()) {
-      deadline = scheduler.time + most;
+      deadline = scheduler.time + patience;
       continue;
     }
-    problems.push(`not equal ${most / 1000} s after the last fault: ${difference}`, ...ledger.violations);
+    problems.push(`not equal ${patience / 1000} s after the last fault: ${difference}`, ...ledger.violations);
     return 0;
   }
 }
 
 /** Returns the milliseconds in which an empty host receives everything, with one window per sync. */
-function givingMs({ honest: hosts, settings }: World): number {
+function transferMs({ honest: hosts, settings }: World): number {
   const { windowBytes = PEERING_LIMITS.windowBytes } = settings.peering;
   const bytes = Math.max(...hosts.map(({ disk: { entries } }) => bytesIn(entries.values())));
   return PASSES * Math.floor(bytes / windowBytes) * settings.syncEveryMs;
@@ -286,11 +287,11 @@ const bytesIn = (values: Iterable<Buffer>): number =>
   [...values].reduce((sum, { length }) => sum + length, 0);
 
 /**
- * Moves the time to the latest date ahead: entries dated by wrong clocks are folded then, and entries signed by keys
- * added there are accepted.
+ * Advances the clocks to the latest date ahead: daemons then fold the entries that wrong clocks dated, and accept the
+ * entries signed by keys that those entries add.
  * @returns whether there are such entries
  */
-function letFutureCome(world: World): boolean {
+function advanceClocks(world: World): boolean {
   const { honest: hosts } = world;
   const dates = hosts
     .map(({ disk }) => disk.places().at(-1))

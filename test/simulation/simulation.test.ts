@@ -17,8 +17,8 @@ const first = seedOfRun();
 const program = join(buildRoot, "test/simulation/main.js");
 
 /**
- * Nearly everything that a run allocates is garbage by its end. With the default, a fifth of the time is spent copying
- * live objects.
+ * Nearly everything that a run allocates is garbage by its end. With the default, copying live objects takes a fifth of
+ * the time.
  */
 const YOUNG = "--max-semi-space-size=64";
 
@@ -29,26 +29,26 @@ interface Outcome {
 
 function run(from: number, count: number): Promise<Outcome> {
   return new Promise((resolve) => {
-    const which = ["--from", String(from), "--seeds", String(count)];
-    const child = spawn(process.execPath, [YOUNG, program, ...which]);
+    const options = ["--from", String(from), "--seeds", String(count)];
+    const child = spawn(process.execPath, [YOUNG, program, ...options]);
     let output = "";
-    const heard = (bytes: Buffer) => {
+    const onOutput = (bytes: Buffer) => {
       output += bytes;
       process.stdout.write(bytes);
     };
-    child.stdout.on("data", heard);
-    child.stderr.on("data", heard);
+    child.stdout.on("data", onOutput);
+    child.stderr.on("data", onOutput);
     child.on("close", (code) => resolve({ code, output }));
   });
 }
 
-test("a seed gives the same run each time", async () => {
+test("a seed produces the same run each time", async () => {
   const traces: string[][] = [[], []];
   for (const trace of traces) await simulate(first, { print: (line) => trace.push(line) });
   assert.deepEqual(traces[1], traces[0]);
 });
 
-test(`daemons end equal, and keep their word, in ${RUNS} runs from seed ${first} on`, async () => {
+test(`daemons end up equal and keep their promises in ${RUNS} runs from seed ${first}`, async () => {
   const processes = availableParallelism();
   const each = Math.ceil(RUNS / processes);
   const parts = Array.from({ length: processes }, (_, i) => run(first + i * each, each));

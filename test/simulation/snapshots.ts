@@ -13,7 +13,7 @@ import { SEAL_BYTES } from "../../timeline/snapshots/snapshot-stream.js";
 import { notAside } from "./asides.js";
 import { sha256 } from "./cast.js";
 import type { SimulatedStorage } from "./disk.js";
-import { oweLetters } from "./lists/letters.js";
+import { requireLetters } from "./lists/letters.js";
 import { unverifiablePlaces } from "./unverifiable.js";
 import type { Host, World } from "./world.js";
 
@@ -67,7 +67,7 @@ export function snapshotParts(
               if (!isAlive()) return;
               const loss = notAside(host.disk);
               if (loss !== null && !host.isByzantine)
-                ledger.violate(`${host.name} takes a snapshot over and has not kept aside ${loss}`);
+                ledger.violate(`${host.name} accepts a snapshot and has not put aside ${loss}`);
               const [file, places] = [files.get(date), filesContents.get(date)];
               if (file !== undefined && places !== undefined)
                 replaced.set(date, () => {
@@ -79,28 +79,25 @@ export function snapshotParts(
               const honest = ledger.contents.get(seal);
               const contents = honest ?? ledger.badContents.get(seal) ?? new Set();
               if (honest === undefined && !host.isByzantine) {
-                // Reported by an only peer to a daemon that started empty and never served: the peer's data is all
-                // there is.
+                // An only peer has sent it to a daemon that started empty and never served. The peer's data is all that exists.
                 if (world.honest.length > 1 || host.hasServed)
-                  ledger.violate(
-                    `${host.name} takes a snapshot of ${date} over that no honest daemon has made`,
-                  );
+                  ledger.violate(`${host.name} accepts a snapshot of ${date} that no honest daemon has made`);
                 ledger.isTainted = true;
               }
               // Entries that are not in the snapshot are dropped now or were dropped before; other members may drop
               // them for the same reason.
               const pruned = Number(host.disk.marks.get("pruned")?.toString() ?? -1);
               const isBelow = (place: ByteString, at: number) => dateOf(Buffer.from(place, "latin1")) <= at;
-              const gone = [...host.disk.held(), ...host.disk.missed].filter(
+              const dropped = [...host.disk.held(), ...host.disk.missed].filter(
                 (place) => isBelow(place, Math.max(date, pruned)) && !contents.has(place),
               );
-              // So are entries signed with keys that are dropped with them.
+              // Entries signed with keys that are dropped with them are dropped too.
               const kept = host.disk.places().filter((p) => !isBelow(p, date) && !host.disk.rotten.has(p));
-              gone.push(...unverifiablePlaces(kept, contents, world));
-              for (const place of gone) ledger.lost.add(place);
-              if (settings.lists) oweLetters(host, gone, ledger);
+              dropped.push(...unverifiablePlaces(kept, contents, world));
+              for (const place of dropped) ledger.lost.add(place);
+              if (settings.lists) requireLetters(host, dropped, ledger);
               host.disk.contents.set(date, contents);
-              host.disk.hasTaken = true;
+              host.disk.hasAcceptedSnapshot = true;
               ledger.snapshots++;
               scheduler.settles = true;
               resolve();

@@ -1,19 +1,19 @@
-/** Tests that the check of stable points excuses only daemons that could not know better. */
+/** Tests that the check of stable points excuses only daemons that could not know about the stable point. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Ledger } from "./ledger.js";
 import { isExcused } from "./stable-promises.js";
 
-const promise = { host: "d0", at: 1_000, saidAt: 50, places: new Set<string>() };
+const promise = { host: "d0", at: 1_000, reportedAt: 50, places: new Set<string>() };
 
-for (const [what, beginnings, isOne] of [
-  ["began empty afterwards, by clocks that were behind", [{ at: 60, latestClock: 999 }], true],
+for (const [behaviour, beginnings, isExpected] of [
+  ["began empty later, by clocks that were behind", [{ at: 60, latestClock: 999 }], true],
   ["saw a clock that was not behind", [{ at: 60, latestClock: 1_000 }], false],
-  ["had begun before that was said", [{ at: 40, latestClock: 999 }], false],
+  ["had begun before the stable point was reported", [{ at: 40, latestClock: 999 }], false],
   ["did not begin empty", [], false],
 ] as const)
-  test(`a daemon that ${what} is ${isOne ? "" : "not "}excused`, () => {
+  test(`a daemon that ${behaviour} is ${isExpected ? "" : "not "}excused`, () => {
     const ledger = new Ledger();
     ledger.beginnings.set("id", [...beginnings]);
-    assert.equal(isExcused({ ledger }, promise, "id"), isOne);
+    assert.equal(isExcused({ ledger }, promise, "id"), isExpected);
   });

@@ -13,7 +13,7 @@ export function noteStable({ ledger, scheduler }: World, { name, disk }: Host, a
   const end = bytesOf(firstPlaceAt(at + 1));
   // Includes entries that are being repaired.
   const places = new Set([...disk.held(), ...disk.missed].filter((place) => place < end));
-  ledger.stable.push({ host: name, at, saidAt: scheduler.time, places });
+  ledger.stable.push({ host: name, at, reportedAt: scheduler.time, places });
 }
 
 /** Records each stable point that a daemon publishes, since clients wait for few of them. */
@@ -28,7 +28,7 @@ export class StablePointWatch {
   }
 
   /** Records a stable point. @param stablePoint  milliseconds since 1970: all earlier entries are final */
-  look(stablePoint: number): void {
+  check(stablePoint: number): void {
     if (stablePoint > this.#last) noteStable(this.#world, this.#host, stablePoint - 1);
     this.#last = Math.max(this.#last, stablePoint);
   }
@@ -45,7 +45,7 @@ export class BeginningWatch {
     this.#world = world;
   }
 
-  look(peering: Pick<Peering, "isJoining" | "members">): void {
+  check(peering: Pick<Peering, "isJoining" | "members">): void {
     const { isJoining } = peering;
     if (this.#wasJoining && !isJoining) {
       const own = this.#host.clock();
@@ -59,7 +59,7 @@ export class BeginningWatch {
 }
 
 /** Records that a daemon has received an entry from a client. */
-export function noteTaken({ ledger }: World, { beginning }: Host, { id }: Entry): void {
+export function noteAccepted({ ledger }: World, { beginning }: Host, { id }: Entry): void {
   if (beginning === null) return;
   const before = ledger.beginnings.get(id) ?? [];
   ledger.beginnings.set(id, [...before, beginning]);
@@ -77,5 +77,5 @@ export function isExcused(
   id: ByteString,
 ): boolean {
   const beginnings = ledger.beginnings.get(id) ?? [];
-  return beginnings.some(({ at, latestClock }) => promise.saidAt <= at && promise.at > latestClock);
+  return beginnings.some(({ at, latestClock }) => promise.reportedAt <= at && promise.at > latestClock);
 }

@@ -1,5 +1,5 @@
 /**
- * Checks that an honest daemon that accepts writes continues to do so while it runs, when other daemons join or return.
+ * Checks that an honest daemon that accepts writes continues to accept them while other daemons join or return.
  * Exceptions: it and another honest daemon differ in entries that one of them has forgotten; it was cut off while
  * another of three or more was live; or it was cut off from its only peer, which is byzantine.
  */
@@ -24,7 +24,7 @@ export class StateWatch {
     this.#world = world;
   }
 
-  look(state: DaemonState, violate: (text: string) => void): void {
+  check(state: DaemonState, violate: (text: string) => void): void {
     const before = this.#last;
     this.#last = state;
     // Before it has published a watermark it counts as an empty daemon.
@@ -35,11 +35,11 @@ export class StateWatch {
     if (state !== "catching-up" || differsInForgotten(this.#host, this.#world)) return;
     if (before === "isolated" && this.#mayHaveMissed()) return;
     violate(
-      `${this.#host.name} was ${before} and takes no writes any more, misses nothing that is forgotten, and no majority went on without it`,
+      `${this.#host.name} was ${before} and no longer accepts writes, although it misses no forgotten entry and no majority continued without it`,
     );
   }
 
-  /** Whether another daemon was live while this one was cut off, or may have lied to it. */
+  /** Whether another daemon was live while this one was cut off, or a byzantine member may have lied to it. */
   #mayHaveMissed(): boolean {
     const { hosts, settings } = this.#world;
     if (settings.byzantine !== null) return true;

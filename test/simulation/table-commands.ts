@@ -122,7 +122,7 @@ export class TableCommands {
     ]);
   }
 
-  /** Uses a key command on a table, which is a key as well. */
+  /** Uses a key command on a table, which is also a key. */
   #byKey(): Argv {
     const random = this.#random;
     return random.oneOf<Argv>([

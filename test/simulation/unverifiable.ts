@@ -1,6 +1,6 @@
 /**
- * The oracle for what a daemon drops when it takes a snapshot, computed from the signed envelopes, independently of
- * timeline/.
+ * The oracle for the entries that a daemon drops when it accepts a snapshot, computed from the signed envelopes,
+ * independently of timeline/.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";

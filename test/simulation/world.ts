@@ -7,14 +7,14 @@ import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KnownList } from "../../protocol/members/succession.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
-import type { Entry, Place as EntryPlace } from "../../timeline/entries/entry.js";
+import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Genesis, SimulatedIdentity } from "./cast.js";
 import type { Disk } from "./disk.js";
 import type { Front } from "./front.js";
 import type { Beginning, Ledger } from "./ledger.js";
-import type { End, Network, Place } from "./network.js";
+import type { End, Network, SimulatedProcess } from "./network.js";
 import type { Processor, Scheduler } from "./scheduler.js";
 import type { Settings } from "./settings.js";
 
@@ -22,14 +22,14 @@ import type { Settings } from "./settings.js";
 export const EPOCH = 1_790_000_000_000;
 
 /** The network ports of a daemon. */
-export interface Harbour {
-  readonly place: Place;
+export interface DaemonPorts {
+  readonly process: SimulatedProcess;
   /** The addresses of all peers that it knows. */
   readonly addresses: readonly PeerAddress[];
   /** Whether it accepts connections. */
   readonly isOpen: boolean;
   /** Accepts a connection. */
-  welcome(end: End): void;
+  receiveConnection(end: End): void;
 }
 
 /** One process of a simulated daemon. */
@@ -38,17 +38,17 @@ export interface Daemon {
   readonly peering: Peering;
   /** The daemon's member lists; null: the run has none. */
   readonly lists: MemberLists | null;
-  readonly ports: Harbour;
+  readonly ports: DaemonPorts;
   readonly isAlive: () => boolean;
   /** Whether it serves and is level with a member. */
   readonly isLive: boolean;
-  /** Whether entries are on their way to its disk. */
+  /** Whether it has folded entries that have not reached its disk yet. */
   readonly isStoring: boolean;
   die(isSilent: boolean): void;
   /** The path of clients; null: the daemon does not accept messages yet. */
   readonly front: Front | null;
   /** Ids of envelopes that it has received from clients. */
-  readonly taken: ReadonlySet<ByteString>;
+  readonly accepted: ReadonlySet<ByteString>;
 }
 
 /** A machine of a run: its disk, its clock, its network address, and the daemon on it. */
@@ -66,9 +66,9 @@ export interface Host {
   /** The identity stored in the data folder. */
   readonly identity: SimulatedIdentity;
   /** The highest watermark that a daemon with this data folder has published. */
-  told: number;
+  publishedWatermark: number;
   /** Ids of envelopes that the host's daemons have received from clients. */
-  readonly taken: Set<ByteString>;
+  readonly accepted: Set<ByteString>;
   /** The chance to crash at a moment of the disk. */
   crashAtDisk: number;
   /** Whether the host is byzantine; its promises do not count. */
@@ -79,7 +79,7 @@ export interface Host {
   hasServed: boolean;
   /** When one of its processes was last live, in milliseconds of the run; -Infinity: never. */
   liveAt: number;
-  /** Id of the member whose snapshot the next process is ordered to take; null: none. */
+  /** Id of the member whose snapshot the operator orders the next process to accept; null: there is no order. */
   order: ByteString | null;
   clock(): number;
   start(): void;
@@ -92,7 +92,7 @@ export interface Host {
   /** Deletes the data folder, and with it the daemon's key. */
   wipe(): void;
   /** Delivers a client's envelope. */
-  take(
+  send(
     entry: Entry,
     wait: Wait | undefined,
     answered: (answer: EnvelopeAnswer, daemon: Daemon) => void,
@@ -105,7 +105,7 @@ export interface Host {
   /** Whether the entry would also survive a power loss. */
   keepsForSure(place: ByteString): boolean;
   /** Returns the number of this host's data folders that an entry has ever reached. */
-  foldersWith(place: EntryPlace): number;
+  foldersWith(place: Place): number;
 }
 
 /** The particular behaviour of a byzantine member. */
@@ -113,13 +113,13 @@ export interface Misbehaviour {
   /** The keys with which its timeline starts. */
   readonly genesis: Genesis;
   /** Returns the frames to send in place of one. */
-  says(frame: Buffer, to: string): readonly Buffer[];
+  rewrite(frame: Buffer, to: string): readonly Buffer[];
   tick(timeline: Timeline): void;
 }
 
 export interface World {
   /** Whether operators have removed the byzantine member. */
-  isBadOut: boolean;
+  isByzantineRemoved: boolean;
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
   readonly network: Network;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DiskStorage, StorageFailure } from "../../timeline/disk/disk-storage.js";
 import { writePlace } from "../../timeline/entries/entry.js";
-import { untold } from "./support/untold.js";
+import { failingLog } from "./support/failing-log.js";
 
 interface HeldCall {
   readonly succeed: () => void;
@@ -27,7 +27,7 @@ const entry = (at: number) => [writePlace({ at, seq: 0, id: "i".repeat(32) }), B
 async function withStorage(use: (storage: HeldSync) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-disk-sync-"));
   try {
-    await use(new HeldSync(folder, { interval: 5 }, untold));
+    await use(new HeldSync(folder, { interval: 5 }, failingLog));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -35,7 +35,7 @@ async function makeTarget(source: TimelineSubject, options: SubjectOptions = {})
   return await new TimelineSubject({ ...OPTIONS, now: source.now, ...options }).open();
 }
 
-/** Receives the snapshot of `source`. @param change  applied to it in flight */
+/** Receives the snapshot of `source`. @param change  a function applied to the bytes in flight */
 function stageFrom(
   source: TimelineSubject,
   target: TimelineSubject,
@@ -54,7 +54,7 @@ async function adopt(target: TimelineSubject, staged: StagedSnapshot): Promise<F
   const failures: Error[] = [];
   let isOver = false;
   target.timeline.handover.adopt(staged, staged.seal, {
-    ...UNASKED,
+    ...ALWAYS_WANTED,
     onOrphaned: (orphans) => void reports.push(orphans),
     onAdopted: () => void (isOver = true),
     onFailed: (problem) => void (isOver = failures.push(problem) > 0),
@@ -66,7 +66,7 @@ async function adopt(target: TimelineSubject, staged: StagedSnapshot): Promise<F
 }
 
 /** An owner that always agrees and ignores notifications. */
-const UNASKED = { isWanted: () => true, onAside: () => {} };
+const ALWAYS_WANTED = { isWanted: () => true, onAside: () => {} };
 
 /** Sends the entries that `source` still has, as a comparison would. */
 function sendRemaining(source: TimelineSubject, target: TimelineSubject): void {
@@ -180,34 +180,34 @@ test("entries signed with keys that orphaned entries had added are removed too, 
   const target = await makeTarget(source);
   const { prunedTo, index } = source.timeline;
   const later = source.now - 90_000;
-  const [lost, kept, behind] = [3, 4, 5];
-  const [lostKey, keptKey, behindKey] = [KEY_IDS[lost], KEY_IDS[kept], KEY_IDS[behind]];
-  const stray = adding(lost, prunedTo - 1);
-  const stays = [
+  const [lost, kept, dependent] = [3, 4, 5];
+  const [lostKey, keptKey, dependentKey] = [KEY_IDS[lost], KEY_IDS[kept], KEY_IDS[dependent]];
+  const orphan = adding(lost, prunedTo - 1);
+  const retained = [
     entryAt(later, "SET early 1", keptKey),
     adding(kept, later + 1),
     entryAt(later + 2, "SET mine 1", keptKey),
   ];
-  const goes = [
+  const removed = [
     entryAt(later + 3, "SET theirs 1", lostKey),
-    adding(behind, later + 4, lostKey),
-    entryAt(later + 5, "SET theirs 2", behindKey),
+    adding(dependent, later + 4, lostKey),
+    entryAt(later + 5, "SET theirs 2", dependentKey),
   ];
-  target.timeline.receive([...stays, ...goes, stray], MEMBER);
+  target.timeline.receive([...retained, ...removed, orphan], MEMBER);
   await target.pass(1000);
   assert.deepEqual(target.get("theirs"), bulk("2"));
   const { entries, unverifiable } = await adopt(target, stageFrom(source, target));
-  assert.deepEqual(entries, [stray]);
-  assert.deepEqual(unverifiable, { count: 3, entries: goes });
+  assert.deepEqual(entries, [orphan]);
+  assert.deepEqual(unverifiable, { count: 3, entries: removed });
   const [ring, data] = [index.total("ring").count, index.total("data").count];
-  source.timeline.receive(stays, MEMBER);
+  source.timeline.receive(retained, MEMBER);
   sendRemaining(source, target);
   for (const subject of [source, target]) await subject.pass(1000);
   assertEqual(target, source);
   assert.deepEqual([ring + 1, data + 2], [index.total("ring").count, index.total("data").count]);
   assert.deepEqual([target.get("theirs"), target.get("mine")], [{ kind: "nil" }, bulk("1")]);
   assertEqual(await target.restarted().open(), source);
-  const again = [adding(lost, later), ...goes];
+  const again = [adding(lost, later), ...removed];
   for (const subject of [source, target]) {
     assert.equal(subject.timeline.receive(again, MEMBER).length, again.length);
     await subject.pass(1000);
@@ -282,7 +282,7 @@ test("a refold that waits for the disk is waited for without turns", async () =>
   target.timeline.receive(source.announced.slice(190, 200), MEMBER);
   const adopted = new Promise<void>((resolve, failed) => {
     const staged = stageFrom(source, target);
-    const owner = { ...UNASKED, onOrphaned: () => {}, onAdopted: resolve, onFailed: failed };
+    const owner = { ...ALWAYS_WANTED, onOrphaned: () => {}, onAdopted: resolve, onFailed: failed };
     target.timeline.handover.adopt(staged, staged.seal, owner);
   });
   assert.equal(await target.turns(1000), false, "it becomes idle");
@@ -300,7 +300,7 @@ async function makeTwin(source: TimelineSubject): Promise<TimelineSubject> {
   const target = await makeTarget(source, { limits: {}, every: 1 });
   const until = source.timeline.prunedTo + MINUTE_MS;
   const entries = source.announced.slice(1);
-  // With these it has reached a date right before; with the next it reaches the same one, as all daemons do.
+  // With these entries it has reached the date right before. With the next one it reaches the same date as all daemons.
   const before = entries.filter(({ envelope: { at } }) => at < until);
   for (const entry of before) {
     target.timeline.receive([entry], MEMBER);
@@ -375,7 +375,7 @@ test("entries that arrive while the timeline starts again are not accepted, and 
   const received: unknown[] = [];
   let isAdopted = false;
   target.timeline.handover.adopt(staged, staged.seal, {
-    ...UNASKED,
+    ...ALWAYS_WANTED,
     onOrphaned: () =>
       void received.push(target.timeline.receive([late], MEMBER), target.timeline.holds(place)),
     onAdopted: () => void (isAdopted = true),
@@ -395,8 +395,8 @@ test("a daemon that stops while it folds again adopts nothing any longer, and wa
   const ended: string[] = [];
   const staged = stageFrom(source, target);
   target.timeline.handover.adopt(staged, staged.seal, {
-    ...UNASKED,
-    onOrphaned: () => void ended.push("strays"),
+    ...ALWAYS_WANTED,
+    onOrphaned: () => void ended.push("orphans"),
     onAdopted: () => void ended.push("adopted"),
     onFailed: () => void ended.push("failed"),
   });

@@ -47,7 +47,7 @@ test("a refold returns more entries that belong before its fold than a call has 
   const many = 70_000;
   const one = entryAt(START - 1, "INCR k");
   const notifyMissed = () => refolding.missed(Array<Entry>(many).fill(one));
-  const plan = { horizon: START, until: START, tailBytes: 1e9, index: null, found: () => {} };
+  const plan = { tailEnd: START, until: START, tailBytes: 1e9, index: null, found: () => {} };
   const fold = refolding.run(plan);
   notifyMissed();
   // A turn merges twice as many entries as arrived since the last one.

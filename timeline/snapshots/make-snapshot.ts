@@ -66,7 +66,7 @@ function begin({ to, ...parts }: MakeSnapshotParts): Begun {
   const refold = new Refold({
     ...parts,
     index,
-    horizon: to,
+    tailEnd: to,
     until: to,
     tailBytes: Number.POSITIVE_INFINITY,
     skips: () => false,

@@ -26,12 +26,12 @@ export interface RefoldParts extends Beginning {
   /** The snapshot to begin with; null: begins empty. */
   readonly from: number | null;
   /** Entries dated up to this are folded without undo records. */
-  readonly horizon: number;
+  readonly tailEnd: number;
   /** The maximum bytes of undo records. If there are more, the oldest are dropped, and the fold is cut at a later date. */
   readonly tailBytes: number;
   /** Returns the latest possible date of that cut; absent: the date of the entries folded so far. */
   readonly cutTo?: () => number;
-  /** The date after which entries are left out; not below the horizon. */
+  /** The date after which entries are left out; not below the tailEnd. */
   readonly until: number;
   /**
    * Receives the entries after the snapshot's date, and the snapshot's sums for the earlier ones; null: there is no index
@@ -72,7 +72,7 @@ export class Refold {
   }
 
   *#run(): Steps<Fold> {
-    const { until, horizon } = this.#parts;
+    const { until, tailEnd } = this.#parts;
     const fold = yield* this.#begin();
     this.#parts.begun?.(fold);
     const to = firstPlaceAt(until + 1);
@@ -81,7 +81,7 @@ export class Refold {
       next = this.#foldSome(fold, next, to);
       this.#next = next ?? to;
     }
-    if (fold.cutAt < horizon) fold.cut(horizon);
+    if (fold.cutAt < tailEnd) fold.cut(tailEnd);
     return fold;
   }
 
@@ -104,7 +104,7 @@ export class Refold {
    * @returns the order key to continue from; null: all entries are folded
    */
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
-    const { storage, hash, horizon, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
+    const { storage, hash, tailEnd, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
     let count = 0;
     for (const [place, value] of storage.entries(from, to)) {
       if (count === ENTRIES_A_STEP) return Buffer.from(place);
@@ -117,7 +117,7 @@ export class Refold {
         continue;
       }
       let folded: FoldedEntry;
-      if (found.at <= horizon) folded = fold.replay(entry);
+      if (found.at <= tailEnd) folded = fold.replay(entry);
       else {
         [folded] = fold.merge([keptEntry(entry)]) as [FoldedEntry];
         // More entries with the same date may follow.

@@ -80,9 +80,9 @@ export class SnapshotMaking {
     this.#base = pruned === null ? null : Number(pruned.toString());
   }
 
-  /** Returns the newest valid snapshot dated up to `horizon`; null: there is none. */
-  best(horizon: number): number | null {
-    return this.#valid.findLast((date) => date <= horizon) ?? null;
+  /** Returns the newest valid snapshot dated up to `tailEnd`; null: there is none. */
+  best(tailEnd: number): number | null {
+    return this.#valid.findLast((date) => date <= tailEnd) ?? null;
   }
 
   get newest(): number | null {
@@ -98,9 +98,9 @@ export class SnapshotMaking {
     return this.#valid.slice(0, -1).find((date) => date > base && this.#mayPrune(date, isFree)) ?? null;
   }
 
-  /** Returns the newest snapshot, dated up to `horizon`, up to which entries may be removed; null: there is none. */
-  bestBase(horizon: number, isFree: boolean): number | null {
-    return this.#valid.findLast((date) => date <= horizon && this.#mayPrune(date, isFree)) ?? null;
+  /** Returns the newest snapshot, dated up to `tailEnd`, up to which entries may be removed; null: there is none. */
+  bestBase(tailEnd: number, isFree: boolean): number | null {
+    return this.#valid.findLast((date) => date <= tailEnd && this.#mayPrune(date, isFree)) ?? null;
   }
 
   #mayPrune(date: number, isFree: boolean): boolean {

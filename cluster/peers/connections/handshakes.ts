@@ -1,7 +1,7 @@
 /**
  * Incoming connections that are not authenticated yet. Their number is bounded by address and in total. If there is
  * no room, the oldest is closed in favor of the newest: a member needs its slot for one round trip, so the oldest is
- * one that is slow to prove anything. The id that a connection claims gives it no rights and costs another none.
+ * one that is slow to prove anything. The id that a connection claims gives it no rights, and takes none from others.
  */
 
 import type { PeeringLimits } from "../shared/peering-limits.js";

@@ -83,7 +83,7 @@ export class MemberConnection implements MemberSocketOwner {
   #state: State;
   #parser = new FrameParser(HANDSHAKE_FRAME_BYTES, VERSION);
   #isWide = false;
-  /** Messages after the proof, before the parser took long frames. */
+  /** Messages after the proof, before the parser accepted long frames. */
   #early: ExchangeMessage[] = [];
   /** When the handshake began; `uptime` milliseconds. */
   readonly #since: number;

@@ -107,7 +107,7 @@ test("list shows the date, the state and the reason of each letter, and show pri
 test("an unknown or ambiguous id and a wrong folder are reported", async () => {
   for (const [words, code, text] of [
     [["show", "0000"], 1, /No dead letter's id begins with 0000/],
-    [["show", "xyz"], 1, /"xyz" is no id/],
+    [["show", "xyz"], 1, /"xyz" is not an id/],
     [["remove", shortId(counted), "ffffffffffff"], 1, /No dead letter's id begins with ffffffffffff/],
     [["write-again", "-k", join(cluster.folder, "app.pem")], 2, /name letters by their ids, or add --all/],
     [["write-again", shortId(counted), "-k", ""], 3, /name a private key/],
@@ -136,7 +136,7 @@ test("a letter is written again once, with its bytes and in its database, and a 
   assert.match(
     second.stderr,
     new RegExp(
-      `Nothing is written.*\n {2}${shortId(counted)}: it was written again at .*\n--anyway writes them`,
+      `Nothing was written.*\n {2}${shortId(counted)}: it was written again at .*\n--anyway writes them`,
     ),
   );
   assert.equal(await client.send("GET counter"), "1");

@@ -31,31 +31,31 @@ test("results whose dates are final wait together until the state includes them"
   while (checks < 500) await new Promise((resolve) => setImmediate(resolve));
   assert.ok(timers <= checks / 50, `${timers} timers for ${checks} checks`);
   isFolded = true;
-  assert.ok((await Promise.all(all)).every((came) => came));
+  assert.ok((await Promise.all(all)).every((isConfirmed) => isConfirmed));
   confirmations.stop();
 });
 
 test("a unit from before an adopted snapshot is confirmed only if the state still includes it", async () => {
   for (const kind of ["stable", "replicated"] as const) {
-    for (const [adoptions, isHere] of [
+    for (const [adoptions, isIncluded] of [
       [0, false],
       [1, true],
       [1, false],
     ] as const) {
       const handover = { adoptions: 0 };
-      let come = () => {};
-      const coming = new Promise<void>((resolve) => (come = resolve));
+      let finish = () => {};
+      const confirmation = new Promise<void>((resolve) => (finish = resolve));
       const node = double<NodeState>({
-        peering: { stable: () => coming, replicated: () => coming },
-        timeline: { isFolded: () => true, hasFolded: () => isHere, handover },
+        peering: { stable: () => confirmation, replicated: () => confirmation },
+        timeline: { isFolded: () => true, hasFolded: () => isIncluded, handover },
         environment: { setTimer: () => () => {} },
       });
       const confirmations = new Confirmations(node);
       const wait = kind === "stable" ? { kind } : { kind, daemons: 2 };
       const confirmed = confirmations.confirm({ at: 1, seq: 0, id: "" }, wait);
       handover.adoptions = adoptions;
-      come();
-      assert.equal(await confirmed, adoptions === 0 || isHere, kind);
+      finish();
+      assert.equal(await confirmed, adoptions === 0 || isIncluded, kind);
       confirmations.stop();
     }
   }

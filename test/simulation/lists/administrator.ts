@@ -22,7 +22,7 @@ import { isInEach, isSound, type SignedLists } from "./known-lists.js";
 const COMMAND = ["CLUSTER", "MEMBERS"];
 
 /** The daemons' answers, and the heads among their lists. */
-export interface Asked {
+export interface Answers {
   readonly views: readonly MemberView[];
   readonly heads: readonly ReportedList[];
 }
@@ -50,48 +50,48 @@ export class Administrator {
   }
 
   /** Queries daemons. @param then  called with the answers that arrived in time, at least one */
-  ask(hosts: readonly Host[], patienceMs: number, then: (asked: Asked) => void): void {
+  query(hosts: readonly Host[], patienceMs: number, then: (answers: Answers) => void): void {
     const { world, name } = this.#parts;
     const answers: Parameters<typeof viewsOf>[0][number][] = [];
     for (const host of hosts)
-      this.#tell(host, this.#envelope(COMMAND), (answer) => {
+      this.#deliver(host, this.#envelope(COMMAND), (answer) => {
         const reply = answer.kind === "result" ? replyIn(answer.replies) : null;
         if (reply !== null) answers.push({ address: `${host.name}:1111`, reply, error: null });
       });
     world.scheduler.after(patienceMs, null, () => {
       // Later answers are ignored.
-      const come = answers.splice(0).sort((a, b) => (a.address < b.address ? -1 : 1));
-      if (come.length === 0) return;
-      const views = viewsOf(come, this.#verifies);
-      world.trace(name, () => `hears ${views.map(shownView).join(", ")}`);
+      const arrived = answers.splice(0).sort((a, b) => (a.address < b.address ? -1 : 1));
+      if (arrived.length === 0) return;
+      const views = viewsOf(arrived, this.#verifies);
+      world.trace(name, () => `receives ${views.map(shownView).join(", ")}`);
       then({ views, heads: headsOf(views) });
     });
   }
 
-  /** Signs the next list and sends it to some hosts. @returns why it did not; null: it did */
+  /** Signs the next list and sends it to some hosts. @returns why it did not sign; null: it did */
   sign(
-    { views, heads }: Asked,
+    { views, heads }: Answers,
     { add, leave, isReplacing = false, isAnew = false, force = false }: Wanted,
     to: readonly Host[],
   ): string | null {
     const { world, name, signed } = this.#parts;
     try {
-      const asked = { add, leave, isReplacing, isAnew, force };
-      const { list, text, isKnown } = nextMembers(views, heads, asked);
-      if (isKnown) return "the list says so already";
+      const change = { add, leave, isReplacing, isAnew, force };
+      const { list, text, isKnown } = nextMembers(views, heads, change);
+      if (isKnown) return "the list already contains this change";
       const known: KnownList = { list, hash: listHash(text, sha256) };
       const others = world.heads.filter(({ hash }) => !list.parents.includes(hash) && hash !== known.hash);
       const keeps = [known, ...others];
       if (!world.hosts.some((host) => isInEach(keeps, host) && isSound(host, heads.length > 0)))
-        return "it would keep no daemon that has all";
+        return "it would retain no daemon that has all entries";
       signed.add(known);
       world.trace(
         name,
         () =>
-          `signs list ${list.number} ${shortId(known.hash)} of ${list.members.map(shortId)} after ${list.parents.map(shortId)}, tells ${to.map((host) => host.name)}`,
+          `signs list ${list.number} ${shortId(known.hash)} of ${list.members.map(shortId)} after ${list.parents.map(shortId)}, sends it to ${to.map((host) => host.name)}`,
       );
       const envelope = this.#envelope([...COMMAND, text]);
-      for (const host of to) this.#tell(host, envelope, () => {});
+      for (const host of to) this.#deliver(host, envelope, () => {});
       return null;
     } catch (problem) {
       if (!(problem instanceof DbsyncError)) throw problem;
@@ -104,7 +104,7 @@ export class Administrator {
   send(command: readonly ByteString[], to: readonly Host[]): void {
     const envelope = this.#envelope(command);
     this.#parts.world.ledger.sent.set(envelope.id, { entry: envelope, isRead: false, outcomes: [] });
-    for (const host of to) this.#tell(host, envelope, () => {});
+    for (const host of to) this.#deliver(host, envelope, () => {});
   }
 
   get #keys(): readonly SimulatedKey[] {
@@ -127,10 +127,10 @@ export class Administrator {
     return root === undefined ? null : signatureOf(root.spki, signed).equals(signature);
   };
 
-  #tell(host: Host, envelope: Entry, answered: (answer: EnvelopeAnswer) => void): void {
+  #deliver(host: Host, envelope: Entry, answered: (answer: EnvelopeAnswer) => void): void {
     const { world, name } = this.#parts;
     world.network.send(name, host.name, () =>
-      host.take(envelope, undefined, (answer) => {
+      host.send(envelope, undefined, (answer) => {
         world.trace(host.name, () => `answers ${name}: ${shownAnswer(answer)}`);
         world.network.send(host.name, name, () => answered(answer));
       }),
@@ -138,7 +138,7 @@ export class Administrator {
   }
 }
 
-/** Returns the reply value; null: an error. */
+/** Returns the value of a reply; null: the reply is an error. */
 function replyIn(replies: ByteString): ReturnType<typeof replyValue> | null {
   const reply = new RespReader(Buffer.from(replies, "latin1")).readReply();
   return reply.kind === "error" ? null : replyValue(reply, false, null);

@@ -11,13 +11,13 @@ import type { KnownList } from "../../../protocol/members/succession.js";
 import type { Host, World } from "../world.js";
 
 /** Milliseconds after which a list that no daemon has accepted is no longer delivered. */
-const ON_ITS_WAY_MS = 15_000;
+const IN_FLIGHT_MS = 15_000;
 
 export const isInEach = (lists: readonly KnownList[], { identity }: Host): boolean =>
   lists.every(({ list }) => list.members.includes(identity.id));
 
 /** Whether any of the given lists removes a host's daemon. */
-export const isLeftOut = (lists: readonly KnownList[], { identity }: Host): boolean =>
+export const isRemoved = (lists: readonly KnownList[], { identity }: Host): boolean =>
   lists.some(({ list }) => list.left.includes(identity.id));
 
 /** The signed lists, each with its time in milliseconds of the run. */
@@ -31,13 +31,13 @@ export class SignedLists {
 
   add(known: KnownList): void {
     this.#recent = [...this.#recent, { known, at: this.#world.scheduler.time }];
-    this.look();
+    this.update();
   }
 
-  /** Updates the members from the lists known now. @param isAll  whether no list is on its way any more */
-  look(isAll = false): void {
+  /** Updates the members from the lists known now. @param isAll  whether no list is in flight */
+  update(isAll = false): void {
     const { hosts, scheduler, genesis } = this.#world;
-    this.#recent = this.#recent.filter(({ at }) => !isAll && scheduler.time - at < ON_ITS_WAY_MS);
+    this.#recent = this.#recent.filter(({ at }) => !isAll && scheduler.time - at < IN_FLIGHT_MS);
     const all = [...this.#recent.map(({ known }) => known), ...hosts.flatMap(listsOf)];
     this.#world.heads = headsOf(all, genesis.cluster);
     this.#noteRotten();
@@ -55,9 +55,9 @@ export class SignedLists {
 /** Returns the lists without a successor. */
 function headsOf(lists: readonly KnownList[], cluster: ByteString): readonly KnownList[] {
   let heads: readonly KnownList[] = [];
-  for (const come of [...lists].sort((a, b) => a.list.number - b.list.number)) {
-    const taken = takeList(heads, come, cluster);
-    if (typeof taken === "object" && "heads" in taken) heads = taken.heads;
+  for (const list of [...lists].sort((a, b) => a.list.number - b.list.number)) {
+    const result = takeList(heads, list, cluster);
+    if (typeof result === "object" && "heads" in result) heads = result.heads;
   }
   return heads;
 }

@@ -53,16 +53,16 @@ function keep(disk: Disk, places: ReadonlySet<ByteString>): void {
   for (const place of places) disk.letters.add(place);
 }
 
-/** Records that entries missing from a member's snapshot must be stored as dead letters before the snapshot is taken. */
-export function oweLetters({ name, disk }: Host, gone: readonly ByteString[], ledger: Ledger): void {
-  for (const place of gone) {
+/** Records that entries missing from a member's snapshot must become dead letters before the snapshot is accepted. */
+export function requireLetters({ name, disk }: Host, dropped: readonly ByteString[], ledger: Ledger): void {
+  for (const place of dropped) {
     if (!disk.entries.has(place) || disk.rotten.has(place)) continue;
-    disk.owedLetters.add(place);
+    disk.requiredLetters.add(place);
     if (![...disk.undecided.values()].some((places) => places.has(place)))
-      ledger.violate(`${name} lets ${shortId(place.slice(10))} go, and keeps no dead letter of it`);
+      ledger.violate(`${name} drops ${shortId(place.slice(10))} and stores no dead letter of it`);
   }
 }
 
 /** Returns the order keys that are missing from a host's dead letters and from its timeline. */
-export const lettersLacking = ({ disk }: Host): readonly ByteString[] =>
-  [...disk.owedLetters].filter((place) => !disk.letters.has(place) && !disk.holds(place));
+export const missingLetters = ({ disk }: Host): readonly ByteString[] =>
+  [...disk.requiredLetters].filter((place) => !disk.letters.has(place) && !disk.holds(place));

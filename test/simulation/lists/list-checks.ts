@@ -2,13 +2,13 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { shortId } from "../cast.js";
 import type { World } from "../world.js";
-import { lettersLacking } from "./letters.js";
+import { missingLetters } from "./letters.js";
 
 /**
- * Whether an entry is only in the folder of a removed daemon: no member accepts it from there, but an operator finds
+ * Whether an entry is only in the folder of a removed daemon. No member accepts it from there, but an operator can find
  * it.
  */
-export function isLeftBehind({ hosts, honest, ledger, settings }: World, place: ByteString): boolean {
+export function isOnlyOnRemoved({ hosts, honest, ledger, settings }: World, place: ByteString): boolean {
   if (!settings.lists) return false;
   if (ledger.putAside.has(place)) return true;
   return hosts.some(
@@ -21,14 +21,14 @@ export function brokenLists({ hosts, honest, heads }: World): string[] {
   const problems: string[] = [];
   for (const host of hosts) {
     const { name, daemon } = host;
-    for (const place of lettersLacking(host))
-      problems.push(`${name} has let ${shortId(place.slice(10))} go, and there is no dead letter of it`);
+    for (const place of missingLetters(host))
+      problems.push(`${name} has dropped ${shortId(place.slice(10))} without a dead letter`);
     if (honest.includes(host)) {
       for (const { id, connection } of daemon?.peering.members ?? [])
         if (connection === "connected" && id !== null && head?.list.members.includes(id) !== true)
-          problems.push(`${name} is connected with ${shortId(id)}, which is no member`);
+          problems.push(`${name} is connected to ${shortId(id)}, which is not a member`);
     } else if (daemon?.front?.recorder.refusal() === null)
-      problems.push(`${name} is no member, and takes writes`);
+      problems.push(`${name} is not a member, but accepts writes`);
   }
   return problems;
 }

@@ -10,8 +10,8 @@ import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { restartFailed } from "../faults.js";
 import type { Host, World } from "../world.js";
-import { Administrator, type Asked, type Wanted } from "./administrator.js";
-import { isInEach, isLeftOut, isSound, SignedLists } from "./known-lists.js";
+import { Administrator, type Answers, type Wanted } from "./administrator.js";
+import { isInEach, isRemoved, isSound, SignedLists } from "./known-lists.js";
 
 /** Milliseconds until the first list: before anything was published, some time later, or after the faults. */
 const BEGINS_MS = [80, 110, 110, 400, 1_500, 6_000, Infinity];
@@ -20,8 +20,8 @@ const FIRST_PATIENCE_MS = [20, 60, 500];
 const PATIENCE_MS: readonly [number, number] = [200, 2_500];
 /** The chances of each action when an administrator comes. */
 const TWO_AT_ONCE = 0.25;
-const FEW_ASKED = 0.3;
-const FEW_TOLD = 0.5;
+const QUERIES_FEW = 0.3;
+const SENDS_TO_FEW = 0.5;
 const CRASH = 0.3;
 
 const STEP_MS = 2_500;
@@ -55,20 +55,20 @@ export class ListWork {
     const { scheduler, settings } = this.#world;
     const again = () => {
       if (scheduler.time > settings.workMs) return;
-      this.#come();
+      this.#visit();
       scheduler.after(this.#random.between(this.#everyMs >> 1, 2 * this.#everyMs), null, again);
     };
     const first = this.#random.oneOf(BEGINS_MS);
     if (first !== Infinity) scheduler.after(first, null, again);
   }
 
-  #come(): void {
+  #visit(): void {
     const { hosts, heads } = this.#world;
     const random = this.#random;
-    this.#signed.look();
+    this.#signed.update();
     const [one, other] = this.#administrators as [Administrator, Administrator];
     if (heads.length === 0 || !random.chance(TWO_AT_ONCE)) {
-      this.#act(one, heads.length > 0 && random.chance(FEW_ASKED) ? this.#some(hosts) : hosts);
+      this.#act(one, heads.length > 0 && random.chance(QUERIES_FEW) ? this.#some(hosts) : hosts);
       return;
     }
     const shuffled = random.shuffled(hosts);
@@ -85,15 +85,15 @@ export class ListWork {
     const { scheduler, ledger, settings } = this.#world;
     const isFirst = this.#world.heads.length === 0;
     const patience = isFirst ? random.oneOf(FIRST_PATIENCE_MS) : random.between(...PATIENCE_MS);
-    administrator.ask(hosts, patience, (asked) => {
+    administrator.query(hosts, patience, (answers) => {
       if (scheduler.time > settings.workMs) return;
-      const [what, wanted] = this.#wanted(asked);
-      if (wanted === null) return;
-      const to = random.chance(FEW_TOLD) ? this.#some(hosts) : hosts;
-      const problem = administrator.sign(asked, wanted, to);
-      if (what === "return" && problem === null) ledger.violate("a daemon that was left out is let in again");
+      const [kind, change] = this.#change(answers);
+      if (change === null) return;
+      const to = random.chance(SENDS_TO_FEW) ? this.#some(hosts) : hosts;
+      const problem = administrator.sign(answers, change, to);
+      if (kind === "return" && problem === null) ledger.violate("a removed daemon was admitted again");
       if (problem !== null) return;
-      ledger.lists[what] = (ledger.lists[what] ?? 0) + 1;
+      ledger.lists[kind] = (ledger.lists[kind] ?? 0) + 1;
       if (!random.chance(CRASH)) return;
       const host = random.oneOf(to);
       scheduler.after(random.oneOf([1, 5, 20, 100]), null, () => {
@@ -104,32 +104,32 @@ export class ListWork {
     });
   }
 
-  /** Returns the kind of change and the change; null: nothing to sign. */
-  #wanted({ views, heads }: Asked): readonly [string, Wanted | null] {
+  /** Returns the kind of the change and the change; null: there is nothing to sign. */
+  #change({ views, heads }: Answers): readonly [string, Wanted | null] {
     const random = this.#random;
     const [head] = heads;
     if (head === undefined) return ["begin", this.#first(views)];
     if (heads.length > 1) return ["merge", { add: [], leave: [] }];
     const { members } = head.list;
     const lost = this.#lostOf(head);
-    const strangers = this.#strangers(views, head);
+    const unlisted = this.#unlisted(views, head);
     const returning = views.filter(({ id }) => head.list.left.includes(rawId(id)));
-    for (const host of this.#world.hosts) if (!isLeftOut(heads, host)) this.#beginAnew(host);
+    for (const host of this.#world.hosts) if (!isRemoved(heads, host)) this.#replaceFolder(host);
     const kinds: (() => readonly [string, Wanted | null])[] = [
       () => ["evict", { add: [], leave: [hexOf(random.oneOf(members))] }],
     ];
-    if (strangers.length > 0) kinds.push(() => ["add", { add: [random.oneOf(strangers)], leave: [] }]);
-    if (strangers.length > 0 && lost.length > 0)
+    if (unlisted.length > 0) kinds.push(() => ["add", { add: [random.oneOf(unlisted)], leave: [] }]);
+    if (unlisted.length > 0 && lost.length > 0)
       kinds.push(() => [
         "replace",
-        { add: [random.oneOf(strangers)], leave: [random.oneOf(lost)], isReplacing: true },
+        { add: [random.oneOf(unlisted)], leave: [random.oneOf(lost)], isReplacing: true },
       ]);
     if (lost.length > 0) kinds.push(() => ["evict", { add: [], leave: [random.oneOf(lost)] }]);
     if (returning.length > 0) {
       const { id } = random.oneOf(returning);
       kinds.push(() => ["return", { add: [id], leave: [] }]);
       kinds.push(() => {
-        this.#beginAnew(this.#hostOf(id));
+        this.#replaceFolder(this.#hostOf(id));
         return ["anew", null];
       });
     }
@@ -150,11 +150,11 @@ export class ListWork {
    * Replaces the folder of a daemon that was removed, or that accepted entries before a list named it, with an empty
    * one. The old content is put aside.
    */
-  #beginAnew(host: Host | undefined): void {
+  #replaceFolder(host: Host | undefined): void {
     const { ledger, heads } = this.#world;
     if (host === undefined || host.daemon === null || heads.length === 0 || isInEach(heads, host)) return;
-    if (!isLeftOut(heads, host) && host.disk.held().length === 0) return;
-    host.kill("is given an empty folder");
+    if (!isRemoved(heads, host) && host.disk.held().length === 0) return;
+    host.kill("its folder is replaced by an empty one");
     for (const place of [...host.disk.held(), ...host.disk.letters]) ledger.putAside.add(place);
     host.wipe();
     host.restartAfter(this.#random.oneOf([10, 1_000]));
@@ -164,14 +164,14 @@ export class ListWork {
     return this.#world.hosts.find(({ identity }) => hexOf(identity.id) === hex);
   }
 
-  /** Returns the ids of a list whose folders are lost, hexadecimal. */
+  /** Returns the ids in a list whose folders are lost, in hexadecimal. */
   #lostOf({ list }: KnownList): string[] {
     const { hosts } = this.#world;
     return list.members.filter((id) => !hosts.some(({ identity }) => identity.id === id)).map(hexOf);
   }
 
-  /** Returns the ids of daemons that have answered and that no list has ever named, hexadecimal. */
-  #strangers(views: readonly MemberView[], { list }: KnownList): string[] {
+  /** Returns the ids of daemons that have answered and that no list has ever named, in hexadecimal. */
+  #unlisted(views: readonly MemberView[], { list }: KnownList): string[] {
     const named = new Set([...list.members, ...list.left]);
     return views.map(({ id }) => id).filter((id) => !named.has(rawId(id)));
   }
@@ -182,7 +182,7 @@ export class ListWork {
 
   /**
    * Settles the lists after the faults.
-   * @param help  does what an operator does if daemons cannot continue; returns whether there was anything to do
+   * @param help  does what an operator does if daemons cannot continue; returns whether anything was done
    * @returns why the lists do not settle; null: one list names the members, and all of them use it
    */
   async settle(help: () => boolean): Promise<string | null> {
@@ -195,19 +195,19 @@ export class ListWork {
     while (scheduler.time < deadline) {
       // A failure caused by a full disk may be reported after space was freed.
       for (const host of this.#world.hosts) restartFailed(host);
-      this.#signed.look(true);
+      this.#signed.update(true);
       problem = this.#unsettled();
       if (problem === null) return null;
-      administrator.ask(this.#world.hosts, STEP_PATIENCE_MS, (asked) => {
-        const wanted = this.#mending(asked);
-        if (wanted === null) return;
+      administrator.query(this.#world.hosts, STEP_PATIENCE_MS, (answers) => {
+        const change = this.#mending(answers);
+        if (change === null) return;
         const force = scheduler.time > forcesFrom;
         // Removed daemons receive the list from members.
         const { hosts, heads } = this.#world;
         const to = hosts.filter(
-          (host) => isInEach(heads, host) || wanted.add.includes(hexOf(host.identity.id)),
+          (host) => isInEach(heads, host) || change.add.includes(hexOf(host.identity.id)),
         );
-        problem = administrator.sign(asked, { ...wanted, force }, to) ?? problem;
+        problem = administrator.sign(answers, { ...change, force }, to) ?? problem;
       });
       await scheduler.runUntil(scheduler.time + STEP_MS);
       if (scheduler.time < helpsFrom) continue;
@@ -218,33 +218,33 @@ export class ListWork {
   }
 
   /** Returns the next change that is required for a list of running daemons; null: none. */
-  #mending({ views, heads }: Asked): Wanted | null {
+  #mending({ views, heads }: Answers): Wanted | null {
     const [head] = heads;
     if (head === undefined) return this.#first(views);
-    const isBehind = ({ id, lists }: MemberView) =>
+    const isOutdated = ({ id, lists }: MemberView) =>
       head.list.members.includes(rawId(id)) && !lists.some(({ hash }) => hash === head.hash);
-    if (heads.length > 1 || views.some(isBehind)) return { add: [], leave: [] };
+    if (heads.length > 1 || views.some(isOutdated)) return { add: [], leave: [] };
     const lost = this.#lostOf(head);
     if (lost.length > 0) return { add: [], leave: lost };
     if (!this.#allReturn) return null;
-    for (const host of this.#world.hosts) this.#beginAnew(host);
-    const strangers = this.#strangers(views, head);
-    return strangers.length === 0 ? null : { add: strangers, leave: [] };
+    for (const host of this.#world.hosts) this.#replaceFolder(host);
+    const unlisted = this.#unlisted(views, head);
+    return unlisted.length === 0 ? null : { add: unlisted, leave: [] };
   }
 
   #unsettled(): string | null {
     const { heads, hosts, honest } = this.#world;
     const [head] = heads;
     if (head === undefined) return "there is no list";
-    if (heads.length > 1) return `${heads.length} lists stand beside each other`;
+    if (heads.length > 1) return `there are ${heads.length} parallel lists`;
     if (honest.length < head.list.members.length) return "the list names a folder that is lost";
-    if (this.#allReturn && honest.length < hosts.length) return "not all are in the list";
-    const behind = honest.find(({ daemon }) => {
+    if (this.#allReturn && honest.length < hosts.length) return "the list does not name all daemons";
+    const outdated = honest.find(({ daemon }) => {
       const lists = daemon?.lists;
       return lists == null || !lists.isReporting || lists.durable.hash !== head.hash;
     });
-    if (behind !== undefined)
-      return `${behind.name} does not go by the list: ${behind.daemon?.lists?.isJoining ? "it has yet to join" : "it knows another"}`;
+    if (outdated !== undefined)
+      return `${outdated.name} does not use the list: ${outdated.daemon?.lists?.isJoining ? "it has not joined yet" : "it knows another"}`;
     return honest.some((host) => isInEach(heads, host) && isSound(host, true)) ? null : "no member is live";
   }
 }

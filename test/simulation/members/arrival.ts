@@ -1,7 +1,7 @@
 /** The model's decision about an arriving envelope, as in `take` and `receive` of timeline/timeline.ts. */
 
 /** The decision about an envelope. `below-stable`: a member sends an entry below the stable point, which is an alarm. */
-export type Arrival = "known" | "take" | "too-old" | "unknown" | "below-stable";
+export type Arrival = "known" | "accept" | "too-old" | "unknown" | "below-stable";
 
 /** Returns "known" first: a retry of an accepted envelope is answered at any age. */
 export function arrivalOf(
@@ -12,5 +12,5 @@ export function arrivalOf(
 ): Arrival {
   if (isKnown) return "known";
   if (at < stablePoint) return isFirstHand ? "unknown" : "below-stable";
-  return isFirstHand && at <= watermark ? "too-old" : "take";
+  return isFirstHand && at <= watermark ? "too-old" : "accept";
 }

@@ -4,11 +4,11 @@ import { idOf } from "./lists.js";
 import { LIMITS, TICK_MS } from "./settings.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";
 
-/** A status that took longer is no sample of a clock. */
+/** Maximum milliseconds of a status on the network; a slower one is no sample of a clock. */
 const SAMPLE_MOST_MS = 2 * TICK_MS;
 const TAIL_FULL = 0.02;
 
-interface Seen {
+interface Reading {
   readonly now: number;
   readonly time: number;
   readonly size: number;
@@ -24,7 +24,7 @@ export class Clock {
   #clocks: MemberClocks;
   #startedAt = 0;
   #isSettled = false;
-  #seen: Seen | null = null;
+  #reading: Reading | null = null;
 
   constructor(daemon: DaemonView, around: Surroundings) {
     this.#daemon = daemon;
@@ -36,43 +36,44 @@ export class Clock {
     this.#clocks = new this.#around.rules.Clocks(LIMITS);
     this.#startedAt = this.#around.time();
     this.#isSettled = false;
-    this.#seen = null;
+    this.#reading = null;
   }
 
   get now(): number {
     return this.#around.time() + this.offset;
   }
 
-  /** Returns the reading of the clocks: the same until a status arrives or a clock moves. */
-  #look(): Seen {
+  /** Returns the clocks as read: the same until a status arrives or a clock moves. */
+  #read(): Reading {
     const { now } = this;
     const time = this.#around.time();
     const size = this.#daemon.standing.members.size;
-    const seen = this.#seen;
-    if (seen !== null && seen.now === now && seen.time === time && seen.size === size) return seen;
+    const reading = this.#reading;
+    if (reading !== null && reading.now === now && reading.time === time && reading.size === size)
+      return reading;
     const median = this.#clocks.median(now, time, size);
-    this.#seen = { now, time, size, median, isSkewed: this.#clocks.isSkewed(now, time, size) };
-    return this.#seen;
+    this.#reading = { now, time, size, median, isSkewed: this.#clocks.isSkewed(now, time, size) };
+    return this.#reading;
   }
 
   /** Whether the clock counts as off, computed at each read; true until a majority has answered or cannot. */
   get isSkewed(): boolean {
-    return !this.#isSettled || this.#look().isSkewed;
+    return !this.#isSettled || this.#read().isSkewed;
   }
 
   /** Whether there are other members, and most of them answer. */
   get isSure(): boolean {
-    const { size, median } = this.#look();
+    const { size, median } = this.#read();
     return size > 1 && median !== null;
   }
 
-  heard(from: number, clock: number, sentAt: number): void {
+  receive(from: number, clock: number, sentAt: number): void {
     const { time, random } = this.#around;
     const took = time() - sentAt;
     if (took > SAMPLE_MOST_MS || !this.#daemon.standing.members.has(idOf(from))) return;
     // The two directions may take different times.
     const error = random.between(-took / 4, took / 4);
-    this.#seen = null;
+    this.#reading = null;
     this.#clocks.note(idOf(from), clock + took + error, time());
   }
 
@@ -80,7 +81,7 @@ export class Clock {
   tick(): void {
     const { time, rules, random, envelopes } = this.#around;
     const daemon = this.#daemon;
-    const { median } = this.#look();
+    const { median } = this.#read();
     if (median !== null || time() - this.#startedAt > LIMITS.settleMs) this.#isSettled = true;
     if (!this.#isSettled || !daemon.isLive) return;
     if (!this.isSkewed) {
@@ -96,8 +97,8 @@ export class Clock {
 
   /** Returns the watermarks of the members whose clocks are right. */
   #watermarks(): number[] {
-    const { standing, heard } = this.#daemon;
-    return heard.flatMap((status, from) =>
+    const { standing, lastStatuses } = this.#daemon;
+    return lastStatuses.flatMap((status, from) =>
       status?.isLive && !status.isSkewed && standing.members.has(idOf(from)) ? [status.watermark] : [],
     );
   }

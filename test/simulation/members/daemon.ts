@@ -12,11 +12,11 @@ import { LIMITS, PULL_EVERY, STATUS_EVERY } from "./settings.js";
 import { StableWatch } from "./stable-watch.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";
 
-/** One of this many statuses is sent to removed daemons, which would never learn of their removal otherwise. */
+/** Statuses to removed daemons: one of this many is sent, since they would never learn of their removal otherwise. */
 const STATUSES_TO_LEFT = 4;
 
-/** Envelopes that were checked and wait to be inserted. */
-interface Looked {
+/** An envelope that was checked and waits to be inserted. */
+interface CheckedEnvelope {
   readonly bit: number;
   readonly dueAt: number;
 }
@@ -31,7 +31,7 @@ export class Daemon implements DaemonView {
   isWiped = false;
   /** Envelopes in memory. */
   held = 0;
-  taken = 0;
+  firstHand = 0;
   lists = 0;
   watermark = 0;
   isLive = false;
@@ -39,18 +39,18 @@ export class Daemon implements DaemonView {
   isExcused = false;
   readonly stable: StableWatch;
   /** The last status of each daemon. */
-  heard: (Status | undefined)[] = [];
+  lastStatuses: (Status | undefined)[] = [];
   readonly around: Surroundings;
   /** Envelopes that other members have confirmed to be on their disks. */
   #confirmed: number[] = [];
   /** Envelopes in memory, but not on disk, when the first list arrived. */
   #past = 0;
-  /** What was pulled from each member, and under which list. */
+  /** The envelopes pulled from each member, and under which list. */
   #pulled: ({ readonly under: ByteString; readonly all: number } | undefined)[] = [];
   #pushed = 0;
-  #looked: Looked[] = [];
+  #checked: CheckedEnvelope[] = [];
   #statuses = 0;
-  /** What was on disk at the last report. */
+  /** The envelopes on disk at the last report. */
   #reportedBefore = 0;
 
   constructor(number: number, around: Surroundings, hasData: boolean) {
@@ -75,16 +75,16 @@ export class Daemon implements DaemonView {
     const { durable } = this.disk;
     this.isUp = true;
     this.held = durable.held;
-    this.taken = durable.taken;
+    this.firstHand = durable.firstHand;
     this.#pushed = durable.held;
     this.lists = this.around.lists.closed(durable.lists);
     this.watermark = durable.watermark;
     this.isLive = durable.isLive === 1;
-    this.heard = [];
+    this.lastStatuses = [];
     this.#confirmed = [];
     this.#past = 0;
     this.#pulled = [];
-    this.#looked = [];
+    this.#checked = [];
     this.clock.start();
     this.stable.start();
   }
@@ -100,7 +100,7 @@ export class Daemon implements DaemonView {
       // The value that a daemon without data would choose as a member.
       const watermark = this.clock.now + LIMITS.future;
       if (!rules.needsData) Object.assign(this.disk.durable, { lists, isLive: 1, watermark });
-      this.stable.told = 0;
+      this.stable.publishedPoint = 0;
     }
   }
 
@@ -125,22 +125,23 @@ export class Daemon implements DaemonView {
     const isKnown = (this.held & bit) !== 0;
     const { watermark } = this;
     const arrival = rules.arrivalOf(at, isKnown, true, { stablePoint: this.stable.value, watermark });
-    if (isKnown && arrival !== "known") ledger.problem(this.number, `calls ${arrival} what it holds`);
-    if (arrival !== "take" || at > this.clock.now + LIMITS.future) return;
+    if (isKnown && arrival !== "known")
+      ledger.problem(this.number, `does not recognize an entry that it holds: ${arrival}`);
+    if (arrival !== "accept" || at > this.clock.now + LIMITS.future) return;
     if (this.clock.isSure && at > time() + LIMITS.future + LIMITS.skewMs + AHEAD_MS)
-      ledger.problem(this.number, "takes what is dated far ahead, and has other clocks to go by");
+      ledger.problem(this.number, "accepts an entry dated far ahead, although it knows other clocks");
     if (standing.left.has(own))
-      ledger.problem(this.number, "takes from a client though it knows that it was left out");
-    if (rules.checksWhenTaking) this.#putIn(bit);
-    else this.#looked.push({ bit, dueAt: time() + 3 * 1000 });
+      ledger.problem(this.number, "accepts writes from a client though it knows that it was evicted");
+    if (rules.checksWhenInserting) this.#insert(bit);
+    else this.#checked.push({ bit, dueAt: time() + 3 * 1000 });
   }
 
   receive({ from, lists, body, sentAt }: Message): void {
     this.learn(lists);
     if (body.kind === "status") this.#status(from, body, sentAt);
-    else if (body.kind === "push") this.#take(from, body.envelopes);
-    else if (body.kind === "pull") this.#give(from, body);
-    else this.#given(from, body);
+    else if (body.kind === "push") this.#accept(from, body.envelopes);
+    else if (body.kind === "pull") this.#sendEntries(from, body);
+    else this.#receiveEntries(from, body);
   }
 
   /** Acts once per tick. */
@@ -150,19 +151,19 @@ export class Daemon implements DaemonView {
     const syncs = random.chance(settings.sync);
     if (random.chance(settings.syncLists)) this.disk.syncLists();
     if (syncs && syncsFirst) this.#sync();
-    for (const { bit, dueAt } of this.#looked) if (dueAt <= time()) this.#putIn(bit);
-    if (this.#looked.length > 0) this.#looked = this.#looked.filter(({ dueAt }) => dueAt > time());
+    for (const { bit, dueAt } of this.#checked) if (dueAt <= time()) this.#insert(bit);
+    if (this.#checked.length > 0) this.#checked = this.#checked.filter(({ dueAt }) => dueAt > time());
     this.clock.tick();
     this.#publish();
     this.stable.tick();
     if (!this.isLive) this.#join();
-    if ((tick + this.number) % STATUS_EVERY === 0) this.#tell();
+    if ((tick + this.number) % STATUS_EVERY === 0) this.#sendStatus();
     if ((tick + this.number) % PULL_EVERY === 0) this.#pull();
     if (syncs && !syncsFirst) this.#sync();
   }
 
   /** Returns the list that its messages name, and whether it reports. */
-  speaks(): { readonly under: KnownList | null; readonly isReport: boolean } {
+  reporting(): { readonly under: KnownList | null; readonly isReport: boolean } {
     const { rules, lists } = this.around;
     const { standing, id: own, isLive } = this;
     const head = standing.inForce ?? standing.heads[0];
@@ -171,8 +172,8 @@ export class Daemon implements DaemonView {
     const isListOnDisk = (durable.lists & lists.bitOf(head.hash)) !== 0;
     const isPastOnDisk = (this.#past & ~durable.held) === 0;
     const all = { standing, own, isLive, isListOnDisk, isPastOnDisk };
-    const speaks = rules.mayReport({ ...all, isLive: true, isPastOnDisk: true });
-    return { under: speaks ? head : null, isReport: rules.mayReport(all) };
+    const namesList = rules.mayReport({ ...all, isLive: true, isPastOnDisk: true });
+    return { under: namesList ? head : null, isReport: rules.mayReport(all) };
   }
 
   /** The envelopes that its reports claim. */
@@ -190,9 +191,9 @@ export class Daemon implements DaemonView {
     this.disk.sync();
     const { durable } = this.disk;
     if (durable.isLive === 1) this.isLive = true;
-    ledger.acknowledge(this.number, durable.taken);
+    ledger.acknowledge(this.number, durable.firstHand);
     this.stable.synced();
-    if (rules.givesFromDisk) this.#push(durable.held & ~durable.gone);
+    if (rules.sendsFromDisk) this.#push(durable.held & ~durable.dropped);
   }
 
   #push(envelopes: number): void {
@@ -202,13 +203,13 @@ export class Daemon implements DaemonView {
     for (const to of this.around.others(this.number)) this.#send(to, { kind: "push", envelopes: fresh });
   }
 
-  #putIn(bit: number): void {
+  #insert(bit: number): void {
     const { rules } = this.around;
     this.stable.checkBelow(bit);
     this.held |= bit;
-    this.taken |= bit;
-    this.disk.write({ held: bit, taken: bit });
-    if (!rules.givesFromDisk) this.#push(this.held);
+    this.firstHand |= bit;
+    this.disk.write({ held: bit, firstHand: bit });
+    if (!rules.sendsFromDisk) this.#push(this.held);
   }
 
   #publish(): void {
@@ -219,11 +220,11 @@ export class Daemon implements DaemonView {
       ledger.problem(this.number, "has a watermark ahead of the time, though its clock is right");
   }
 
-  #tell(): void {
+  #sendStatus(): void {
     const { rules, others } = this.around;
     const held = rules.reportsAtOnce ? this.reported : this.#reportedBefore;
     this.#reportedBefore = this.reported;
-    const { under, isReport } = this.speaks();
+    const { under, isReport } = this.reporting();
     const status: Status = {
       kind: "status",
       clock: this.clock.now,
@@ -240,13 +241,13 @@ export class Daemon implements DaemonView {
   }
 
   #status(from: number, status: Status, sentAt: number): void {
-    this.heard[from] = status;
-    this.clock.heard(from, status.clock, sentAt);
-    this.stable.heard(from);
+    this.lastStatuses[from] = status;
+    this.clock.receive(from, status.clock, sentAt);
+    this.stable.receive(from);
     this.#confirmed[from] = (this.#confirmed[from] ?? 0) | status.held;
     const { inForce } = this.standing;
     if (inForce === null || !inForce.list.members.includes(this.id)) return;
-    let all = this.disk.durable.taken;
+    let all = this.disk.durable.firstHand;
     for (const id of this.othersOf(inForce)) all &= this.#confirmed[numberOf(id)] ?? 0;
     this.around.ledger.onAll |= all;
   }
@@ -256,43 +257,44 @@ export class Daemon implements DaemonView {
     const all = others(this.number);
     if (all.length === 0) return;
     const { inForce } = this.standing;
-    const ask = (to: number) => {
-      const hasSpoken = inForce !== null && this.heard[to]?.list === inForce.hash;
-      const under = hasSpoken || !rules.pullsUnderList ? (inForce?.hash ?? null) : null;
+    const pull = (to: number) => {
+      const usesList = inForce !== null && this.lastStatuses[to]?.list === inForce.hash;
+      const under = usesList || !rules.pullsUnderList ? (inForce?.hash ?? null) : null;
       this.#send(to, { kind: "pull", held: this.held, under });
     };
     const members = all.filter((to) => this.standing.members.has(idOf(to)));
-    if (this.isLive) ask(random.oneOf(members.length > 0 ? members : all));
-    else for (const to of all) ask(to);
+    if (this.isLive) pull(random.oneOf(members.length > 0 ? members : all));
+    else for (const to of all) pull(to);
   }
 
-  #give(to: number, { held, under }: Body & { kind: "pull" }): void {
+  #sendEntries(to: number, { held, under }: Body & { kind: "pull" }): void {
     const { random, rules } = this.around;
     const { durable } = this.disk;
-    const own = rules.givesFromDisk ? durable.held : this.held;
-    const lacking = own & ~held & ~durable.gone;
-    const gone = durable.gone & ~held;
-    let envelopes = lacking;
+    const stored = rules.sendsFromDisk ? durable.held : this.held;
+    const missing = stored & ~held & ~durable.dropped;
+    const dropped = durable.dropped & ~held;
+    let envelopes = missing;
     if (random.chance(0.2)) envelopes = 0;
     for (const bit of bitsOf(envelopes)) if (random.chance(0.1)) envelopes &= ~bit;
-    this.#send(to, { kind: "give", envelopes, gone, under, all: own, isAll: envelopes === lacking });
+    this.#send(to, { kind: "entries", envelopes, dropped, under, all: stored, isAll: envelopes === missing });
   }
 
-  #given(from: number, { envelopes, gone, under, all, isAll }: Body & { kind: "give" }): void {
+  #receiveEntries(from: number, { envelopes, dropped, under, all, isAll }: Body & { kind: "entries" }): void {
     const { ledger, rules } = this.around;
     const { standing, id } = this;
     if (!rules.mayTakeFrom(standing, id, idOf(from))) return;
-    this.#take(from, envelopes);
-    const lacking = gone & ~this.held;
-    if (lacking !== 0 && this.isLive) ledger.problem(this.number, `lacks what ${from} keeps no bodies of`);
-    if (lacking !== 0 && !this.isLive) {
-      this.held |= lacking;
-      this.disk.write({ held: lacking, gone: lacking });
+    this.#accept(from, envelopes);
+    const missing = dropped & ~this.held;
+    if (missing !== 0 && this.isLive)
+      ledger.problem(this.number, `misses an entry that daemon ${from} no longer stores`);
+    if (missing !== 0 && !this.isLive) {
+      this.held |= missing;
+      this.disk.write({ held: missing, dropped: missing });
     }
     if (isAll && under !== null) this.#pulled[from] = { under, all };
   }
 
-  #take(from: number, envelopes: number): void {
+  #accept(from: number, envelopes: number): void {
     const { rules, envelopes: dates, ledger } = this.around;
     const fresh = envelopes & ~this.held;
     if (fresh === 0 || !rules.mayTakeFrom(this.standing, this.id, idOf(from))) return;
@@ -300,8 +302,11 @@ export class Daemon implements DaemonView {
     for (const bit of bitsOf(fresh)) {
       const arrival = rules.arrivalOf(dates.dateOf(bit), false, false, marks);
       if (arrival === "below-stable")
-        ledger.problem(this.number, `is given by ${from} what it has called final without`);
-      if (arrival !== "take") continue;
+        ledger.problem(
+          this.number,
+          `receives an entry from daemon ${from} that is missing from what it has called final`,
+        );
+      if (arrival !== "accept") continue;
       this.held |= bit;
       this.disk.write({ held: bit });
     }
@@ -310,27 +315,28 @@ export class Daemon implements DaemonView {
   #join(): void {
     const { rules, time } = this.around;
     const { inForce } = this.standing;
-    if (inForce === null || !inForce.list.members.includes(this.id) || this.speaks().under === null) return;
-    const heard = new Map<ByteString, JoinReport>();
+    if (inForce === null || !inForce.list.members.includes(this.id) || this.reporting().under === null)
+      return;
+    const reports = new Map<ByteString, JoinReport>();
     const others = this.othersOf(inForce);
     for (const id of others) {
       const from = numberOf(id);
-      const status = this.heard[from];
+      const status = this.lastStatuses[from];
       if (status === undefined) continue;
       const pulled = this.#pulled[from];
       const isPulled = pulled?.under === inForce.hash && (pulled.all & ~this.disk.durable.held) === 0;
-      heard.set(id, {
+      reports.set(id, {
         list: status.list ?? "",
         isLive: status.isLive,
         watermark: status.watermark,
         isPulled,
       });
     }
-    const watermark = rules.joinedWatermark(inForce.hash, others, heard, this.clock.now);
+    const watermark = rules.joinedWatermark(inForce.hash, others, reports, this.clock.now);
     if (watermark === null) return;
     this.watermark = Math.max(this.watermark, watermark);
-    // If none of them is right, there is no better starting point.
-    const isAll = others.every((id) => heard.get(id)?.list === inForce.hash);
+    // If none of the sources is right, there is no better starting point.
+    const isAll = others.every((id) => reports.get(id)?.list === inForce.hash);
     if (watermark > time() + AHEAD_MS && isAll) this.isExcused = true;
     this.disk.write({ watermark: this.watermark, isLive: 1 });
   }

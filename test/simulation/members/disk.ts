@@ -6,19 +6,19 @@ export interface Durable {
   /** Envelopes whose ids are known. */
   held: number;
   /** Envelopes of `held` whose bodies were dropped. */
-  gone: number;
+  dropped: number;
   /** Envelopes of `held` that came from clients. */
-  taken: number;
+  firstHand: number;
   lists: number;
   isLive: number;
   watermark: number;
   stable: number;
 }
 
-const SETS = ["held", "gone", "taken", "lists", "isLive"] as const;
+const SETS = ["held", "dropped", "firstHand", "lists", "isLive"] as const;
 const MARKS = ["watermark", "stable"] as const;
 
-const EMPTY: Durable = { held: 0, gone: 0, taken: 0, lists: 0, isLive: 0, watermark: 0, stable: 0 };
+const EMPTY: Durable = { held: 0, dropped: 0, firstHand: 0, lists: 0, isLive: 0, watermark: 0, stable: 0 };
 
 export class Disk {
   durable: Durable = { ...EMPTY };

@@ -1,4 +1,4 @@
-/** The oracles of the model: what daemons have reported, and whether it holds. */
+/** The oracles of the model: what daemons have reported, and whether it is true. */
 import type { Envelopes } from "./envelopes.js";
 
 /** Milliseconds by which a watermark may be ahead of the time. */
@@ -12,9 +12,9 @@ export class Ledger {
   /** Envelopes on each daemon's disk. */
   readonly onDisk: number[] = [];
   onAll = 0;
-  /** The number of reported outcomes of removed daemons' writes: held, and dead. */
-  toldHeld = 0;
-  toldDead = 0;
+  /** The writes of removed daemons whose outcome was reported: held, and dead. */
+  reportedHeld = 0;
+  reportedDead = 0;
   stableMoves = 0;
   tick = 0;
 
@@ -33,7 +33,7 @@ export class Ledger {
     const final = this.#final;
     const common = this.#envelopes.before(Math.min(at, final.at));
     if ((envelopes & common) !== (final.envelopes & common))
-      this.problem(daemon, "calls another set final than was called final before");
+      this.problem(daemon, "calls a different set final than a daemon did before");
     if (at > final.at) this.#final = { at, envelopes };
   }
 
@@ -41,7 +41,7 @@ export class Ledger {
   recall(daemon: number, at: number, held: number): void {
     const mask = this.#envelopes.before(Math.min(at, this.#final.at));
     if ((held & mask) !== (this.#final.envelopes & mask))
-      this.problem(daemon, "does not hold what it has called final");
+      this.problem(daemon, "no longer holds an entry that it has called final");
   }
 
   acknowledge(daemon: number, envelopes: number): void {

@@ -22,7 +22,7 @@ const { values } = parseArgs({
 const [first, count] = [Number(values.from), Number(values.seeds)];
 
 /** Maximum number of problems printed for a seed. */
-const TOLD_MOST = 3;
+const SHOWN_MOST = 3;
 const FAILED_MOST = 10;
 /** Seeds between two progress lines. */
 const PROGRESS_EVERY = 10_000;
@@ -53,7 +53,7 @@ function many(): void {
     if (verdict.problems.length === 0) continue;
     failed++;
     process.exitCode = 1;
-    console.log(`seed ${seed}: ${verdict.problems.slice(0, TOLD_MOST).join("\n  ")}`);
+    console.log(`seed ${seed}: ${verdict.problems.slice(0, SHOWN_MOST).join("\n  ")}`);
     const without = values.without === undefined ? "" : ` --without "${values.without}"`;
     console.log(`  node dist/test/simulation/members/main.js --seed ${seed}${without}`);
   }
@@ -62,9 +62,9 @@ function many(): void {
   healed.sort((a, b) => a - b);
   const at = (share: number) => healed[Math.floor(share * (healed.length - 1))];
   console.log(
-    `${failed} of ${seed - first} seeds failed, ${((seed - first) / seconds).toFixed(0)} a second of one core`,
+    `${failed} of ${seed - first} seeds failed, ${((seed - first) / seconds).toFixed(0)} per second on one core`,
   );
-  console.log(sums, `well after ${at(0.5)} ticks (half), ${at(0.99)} (99 %), ${at(1)} (all)`);
+  console.log(sums, `recovered after ${at(0.5)} ticks (half), ${at(0.99)} (99 %), ${at(1)} (all)`);
 }
 
 /** Prints the first seeds that detect each removed rule. */

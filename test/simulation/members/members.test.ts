@@ -12,20 +12,20 @@ const SEEDS = amount(150, 2000);
 /** The distance between the seeds of two tests, so that their runs differ. */
 const SEEDS_APART = 1_000_000;
 
-test("sets agree below all stable points, and all is well again once faults are over", () => {
+test("sets agree below all stable points, and the cluster recovers after the faults", () => {
   const first = 1 + (seedOfRun() - 1) * SEEDS_APART;
   for (let seed = first; seed < first + SEEDS; seed++) {
     const { problems } = new World(seed, RULES).run();
-    const again = `node dist/test/simulation/members/main.js --seed ${seed}`;
-    assert.deepEqual(problems, [], again);
+    const repeat = `node dist/test/simulation/members/main.js --seed ${seed}`;
+    assert.deepEqual(problems, [], repeat);
   }
 });
 
-test("the same seed is the same run", () => {
+test("the same seed produces the same run", () => {
   assert.deepEqual(new World(7, RULES).run(), new World(7, RULES).run());
 });
 
-test("there is a seed for each rule that catches that it is gone", () => {
+test("for each rule there is a seed that detects its removal", () => {
   assert.deepEqual(Object.keys(CAUGHT).sort(), Object.keys(REMOVALS).sort());
 });
 
@@ -33,5 +33,5 @@ for (const [name, seed] of Object.entries(CAUGHT))
   test(`without the rule "${name}" something goes wrong`, () => {
     const { problems } = new World(seed, rulesWithout(name)).run();
     const search = `node dist/test/simulation/members/main.js --removals --without "${name}" --seeds 50000`;
-    assert.notDeepEqual(problems, [], `another seed has to be found: ${search}`);
+    assert.notDeepEqual(problems, [], `find another seed with: ${search}`);
   });

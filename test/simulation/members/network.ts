@@ -21,18 +21,18 @@ export interface Status {
 }
 
 /**
- * The body of a message. A pull names the list under which its sender last saw the other member speak; the answer
- * repeats it.
+ * The body of a message. A pull names the list that the other member used when the sender last received its status;
+ * the reply repeats the name.
  */
 export type Body =
   | Status
   | { readonly kind: "push"; readonly envelopes: number }
   | { readonly kind: "pull"; readonly held: number; readonly under: ByteString | null }
   | {
-      readonly kind: "give";
+      readonly kind: "entries";
       readonly envelopes: number;
       /** Envelopes whose bodies the sender has dropped. */
-      readonly gone: number;
+      readonly dropped: number;
       readonly under: ByteString | null;
       /** Envelopes that both hold after this message. */
       readonly all: number;

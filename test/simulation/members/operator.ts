@@ -35,22 +35,22 @@ export class Operator {
   act(): void {
     const { random, settings, lists, daemons } = this.#parts;
     if (!random.chance(settings.lists) || lists.all.length >= LISTS_MOST) return;
-    const asked = random.oneOf(daemons);
-    if (!asked.isUp || !asked.isLive || !asked.standing.members.has(asked.id)) return;
-    const { heads } = asked.standing;
+    const daemon = random.oneOf(daemons);
+    if (!daemon.isUp || !daemon.isLive || !daemon.standing.members.has(daemon.id)) return;
+    const { heads } = daemon.standing;
     if (heads.length > 1) {
-      this.#sign(heads.slice(0, 2), {}, [asked]);
+      this.#sign(heads.slice(0, 2), {}, [daemon]);
       return;
     }
     if (random.chance(settings.doubles) && this.#heads.length === 1) {
       const first = this.#change(heads);
       const second = this.#change(heads);
-      if (first !== null) this.#sign(heads, first, [asked]);
+      if (first !== null) this.#sign(heads, first, [daemon]);
       if (second !== null) this.#sign(heads, second, [random.oneOf(daemons), random.oneOf(daemons)]);
       return;
     }
     const change = this.#change(heads);
-    if (change !== null) this.#sign(heads, change, [asked]);
+    if (change !== null) this.#sign(heads, change, [daemon]);
   }
 
   /** Repairs the lists after the faults: hands all lists to a member, merges parallel lists, and replaces lost daemons. */
@@ -77,19 +77,19 @@ export class Operator {
   }
 
   /** Queries the outcome of the writes of removed daemons, if a live member can report it. */
-  askForFates(): void {
+  queryFates(): void {
     const { daemons, random, rules, envelopes, ledger } = this.#parts;
-    const asked = random.oneOf(daemons);
-    if (!asked.isUp || !asked.isLive || asked.stable.told === 0) return;
-    const past = { stablePoint: asked.stable.told, idsFrom: 0 };
+    const daemon = random.oneOf(daemons);
+    if (!daemon.isUp || !daemon.isLive || daemon.stable.publishedPoint === 0) return;
+    const past = { stablePoint: daemon.stable.publishedPoint, idsFrom: 0 };
     for (const left of daemons) {
-      if (left.isWiped || !asked.standing.left.has(left.id)) continue;
-      const { taken } = left.disk.durable;
-      const ids = rules.keepsIds ? asked.held : asked.held & ~asked.disk.durable.gone;
-      for (const bit of bitsOf(taken & ~(ledger.toldHeld & ledger.toldDead))) {
+      if (left.isWiped || !daemon.standing.left.has(left.id)) continue;
+      const { firstHand } = left.disk.durable;
+      const ids = rules.keepsIds ? daemon.held : daemon.held & ~daemon.disk.durable.dropped;
+      for (const bit of bitsOf(firstHand & ~(ledger.reportedHeld & ledger.reportedDead))) {
         const fate = rules.fateOf(envelopes.dateOf(bit), (ids & bit) !== 0, past);
-        if (fate === "held") ledger.toldHeld |= bit;
-        else if (fate === "dead-letter") ledger.toldDead |= bit;
+        if (fate === "held") ledger.reportedHeld |= bit;
+        else if (fate === "dead-letter") ledger.reportedDead |= bit;
       }
     }
   }

@@ -16,31 +16,32 @@ type Reports = ReadonlyMap<ByteString, Report<number>>;
 const eachReport = (reports: Reports, change: (report: Report<number>) => Partial<Report<number>>): Reports =>
   new Map([...reports].map(([id, report]) => [id, { ...report, ...change(report) }]));
 
-const eachHeard = (
-  heard: ReadonlyMap<ByteString, JoinReport>,
+const eachJoinReport = (
+  reports: ReadonlyMap<ByteString, JoinReport>,
   change: Partial<JoinReport>,
-): ReadonlyMap<ByteString, JoinReport> => new Map([...heard].map(([id, one]) => [id, { ...one, ...change }]));
+): ReadonlyMap<ByteString, JoinReport> =>
+  new Map([...reports].map(([id, one]) => [id, { ...one, ...change }]));
 
 /** Clocks whose median is the upper of the two middle ones if their number is even. */
 class UpperClocks extends MemberClocks {
-  readonly #heard = new Map<ByteString, { readonly ahead: number; readonly at: number }>();
+  readonly #samples = new Map<ByteString, { readonly ahead: number; readonly at: number }>();
 
   override note(member: ByteString, clock: number, uptime: number): void {
     super.note(member, clock, uptime);
-    this.#heard.set(member, { ahead: clock - uptime, at: uptime });
+    this.#samples.set(member, { ahead: clock - uptime, at: uptime });
   }
 
   override median(clock: number, uptime: number, members: number): number | null {
     if (super.median(clock, uptime, members) === null) return null;
     const clocks = [clock];
-    for (const { ahead, at } of this.#heard.values()) if (uptime - at <= 8000) clocks.push(ahead + uptime);
+    for (const { ahead, at } of this.#samples.values()) if (uptime - at <= 8000) clocks.push(ahead + uptime);
     clocks.sort((a, b) => a - b);
     return clocks[clocks.length >> 1] as number;
   }
 }
 
-/** Returns one of two parallel lists, as a daemon would if it followed the one that it knows first. */
-function chosen(standing: Standing): Standing {
+/** Returns one of two parallel lists, like a daemon that follows the one that it learned first. */
+function firstOfParallel(standing: Standing): Standing {
   const [head] = standing.heads;
   if (head === undefined || standing.heads.length === 1) return standing;
   const left = new Set(standing.heads.flatMap(({ list }) => list.left));
@@ -91,8 +92,8 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
   "stable: equal sums": {
     isStable: (at, own, others, reports) => isStable(at, own, others, reports, () => true),
   },
-  "stable: equal to what is held now": { comparesNow: false },
-  "stable: the own watermark counts": {
+  "stable: equal to the entries held now": { comparesNow: false },
+  "stable: the daemon's own watermark counts": {
     isStable: (at, own, others, reports, isSame) =>
       isStable(at, { ...own, watermark: Number.POSITIVE_INFINITY }, others, reports, isSame),
   },
@@ -127,60 +128,63 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
       ),
   },
   "report: in one step": { reportsAtOnce: false },
-  "report: of what is on disk": { reportsFromDisk: false },
+  "report: only data on disk": { reportsFromDisk: false },
   "report: the watermark is on disk": { publishesFromDisk: false },
   "report: the list is on disk": { mayReport: (all) => mayReport({ ...all, isListOnDisk: true }) },
-  "report: what was held is on disk": { mayReport: (all) => mayReport({ ...all, isPastOnDisk: true }) },
-  "give: what is on disk": { givesFromDisk: false },
-  "tell: the stable point is on disk": { stableFromDisk: false },
-  "take: looked at and put in in one step": { checksWhenTaking: false },
-  "take: above the watermark": {
+  "report: earlier entries are on disk": { mayReport: (all) => mayReport({ ...all, isPastOnDisk: true }) },
+  "send: only data on disk": { sendsFromDisk: false },
+  "publish: the stable point is on disk": { stableFromDisk: false },
+  "accept: checked and inserted in one step": { checksWhenInserting: false },
+  "accept: above the watermark": {
     arrivalOf: (at, isKnown, isFirstHand, marks) =>
       arrivalOf(at, isKnown, isFirstHand, { ...marks, watermark: Number.NEGATIVE_INFINITY }),
   },
-  "take: what is known is looked up first": {
+  "accept: known entries are found first": {
     arrivalOf: (at, _, isFirstHand, marks) => arrivalOf(at, false, isFirstHand, marks),
   },
-  "take: nothing from those left out": {
+  "accept: nothing from removed daemons": {
     mayTakeFrom: (standing, own, id) =>
       standing.heads.length === 0 || standing.members.has(own) || id === own,
   },
-  "take: from those that every head names": { standingOf: (known) => inAnyHead(standingOf(known)) },
-  "take: nothing unless a list names it": { mayTakeFrom: (standing, _, id) => mayTakeFrom(standing, id, id) },
-  "take: a member with data": { needsData: false },
-  "take: only a member takes from clients": {
+  "accept: from daemons that every head names": { standingOf: (known) => inAnyHead(standingOf(known)) },
+  "accept: nothing unless a list names the daemon": {
+    mayTakeFrom: (standing, _, id) => mayTakeFrom(standing, id, id),
+  },
+  "accept: only a member with data": { needsData: false },
+  "accept: only a member accepts from clients": {
     firstHandRefusal: (all) =>
       firstHandRefusal({ ...all, standing: { ...all.standing, members: new Set([all.own]) } }),
   },
-  "take: a joiner waits": { firstHandRefusal: (all) => firstHandRefusal({ ...all, isLive: true }) },
-  "lists: what was left out never returns": { nextList: withReturning },
-  "lists: after two those in both": { nextList: withEither },
-  "lists: of doubled ones none is chosen": { standingOf: (known) => chosen(standingOf(known)) },
-  "lists: a lost folder comes as another": { replacesLost: false },
+  "accept: a joiner waits": { firstHandRefusal: (all) => firstHandRefusal({ ...all, isLive: true }) },
+  "lists: a removed daemon never returns": { nextList: withReturning },
+  "lists: after two, the daemons in both": { nextList: withEither },
+  "lists: none of two parallel ones is chosen": { standingOf: (known) => firstOfParallel(standingOf(known)) },
+  "lists: a lost folder returns with a new id": { replacesLost: false },
   "join: under the list in force": {
-    joinedWatermark: (list, others, heard, now) =>
-      joinedWatermark(list, others, eachHeard(heard, { list }), now),
+    joinedWatermark: (list, others, reports, now) =>
+      joinedWatermark(list, others, eachJoinReport(reports, { list }), now),
     pullsUnderList: false,
   },
-  "join: what they held is here": {
-    joinedWatermark: (list, others, heard, now) =>
-      joinedWatermark(list, others, eachHeard(heard, { isPulled: true }), now),
+  "join: their entries are here": {
+    joinedWatermark: (list, others, reports, now) =>
+      joinedWatermark(list, others, eachJoinReport(reports, { isPulled: true }), now),
   },
   "join: at their lowest watermark": {
-    joinedWatermark: (list, others, heard, now) =>
-      joinedWatermark(list, others, heard, now) === null ? null : 1,
+    joinedWatermark: (list, others, reports, now) =>
+      joinedWatermark(list, others, reports, now) === null ? null : 1,
   },
   "join: not by a watermark that ran ahead": {
-    joinedWatermark: (list, others, heard) => joinedWatermark(list, others, heard, Number.POSITIVE_INFINITY),
+    joinedWatermark: (list, others, reports) =>
+      joinedWatermark(list, others, reports, Number.POSITIVE_INFINITY),
   },
-  "clock: a wrong one takes nothing": {
+  "clock: a wrong one accepts nothing": {
     firstHandRefusal: (all) => firstHandRefusal({ ...all, isSkewed: false }),
   },
-  "clock: the lower of two in the middle": { Clocks: UpperClocks },
-  "clock: a wrong one follows the others": { followsWhenSkewed: false },
+  "clock: the lower of the two middle ones": { Clocks: UpperClocks },
+  "clock: a wrong one follows the other members": { followsWhenSkewed: false },
   "clock: not beyond the median": { skewedWatermark: (_, __, watermarks) => Math.min(...watermarks) },
-  "clock: a full tail does not go beyond it": { capsTail: false },
-  "dead letters: once it is final": {
+  "clock: a full tail stays at or below it": { capsTail: false },
+  "dead letters: once the entry is final": {
     fateOf: (at, isHeld, past) => fateOf(at, isHeld, { ...past, stablePoint: Number.POSITIVE_INFINITY }),
   },
   "dead letters: ids are kept": { keepsIds: false },

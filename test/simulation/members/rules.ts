@@ -1,5 +1,5 @@
 /**
- * The named rules of the model's daemons: the product's predicates, and the guarantees of a daemon when it writes and
+ * The named rules of the model's daemons: the predicates of the product, and what a daemon ensures when it writes and
  * reports. removals.ts removes them one by one.
  */
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
@@ -24,7 +24,7 @@ export interface Rules {
   readonly fateOf: typeof fateOf;
   readonly Clocks: new (limits: { readonly skewMs: number; readonly clockSampleMs: number }) => MemberClocks;
   /** A daemon sends envelopes only from its disk. */
-  readonly givesFromDisk: boolean;
+  readonly sendsFromDisk: boolean;
   /** A report's sums cover only what is on disk. */
   readonly reportsFromDisk: boolean;
   /** A daemon makes a report in one step. */
@@ -36,7 +36,7 @@ export interface Rules {
   /** A daemon compares reports with what it holds now. */
   readonly comparesNow: boolean;
   /** A daemon checks and inserts an envelope in one step. */
-  readonly checksWhenTaking: boolean;
+  readonly checksWhenInserting: boolean;
   /** A full tail moves the watermark at most up to the daemon's own clock. */
   readonly capsTail: boolean;
   /** A daemon whose clock is off follows the other members' watermarks. */
@@ -63,13 +63,13 @@ export const RULES: Rules = {
   skewedWatermark,
   fateOf,
   Clocks: MemberClocks,
-  givesFromDisk: true,
+  sendsFromDisk: true,
   reportsFromDisk: true,
   reportsAtOnce: true,
   publishesFromDisk: true,
   stableFromDisk: true,
   comparesNow: true,
-  checksWhenTaking: true,
+  checksWhenInserting: true,
   capsTail: true,
   followsWhenSkewed: true,
   keepsIds: true,

@@ -15,10 +15,10 @@ interface SentReport extends Report<number> {
 export class StableWatch {
   /** The stable point in memory: nothing dated before it is accepted. */
   value = 0;
-  told = 0;
+  publishedPoint = 0;
   readonly #daemon: DaemonView;
-  /** The envelopes held when each member was last seen. */
-  #heldThen: number[] = [];
+  /** The envelopes held when each member's last status arrived. */
+  #heldBefore: number[] = [];
 
   constructor(daemon: DaemonView) {
     this.#daemon = daemon;
@@ -27,26 +27,29 @@ export class StableWatch {
   start(): void {
     const { disk, number, held, around } = this.#daemon;
     this.value = disk.durable.stable;
-    this.#heldThen = [];
-    if (this.value < this.told)
-      around.ledger.problem(number, "has told a stable point that it does not know any more");
-    around.ledger.recall(number, this.told, held);
+    this.#heldBefore = [];
+    if (this.value < this.publishedPoint)
+      around.ledger.problem(number, "has reported a stable point that it no longer knows");
+    around.ledger.recall(number, this.publishedPoint, held);
   }
 
-  heard(from: number): void {
-    this.#heldThen[from] = this.#daemon.reported;
+  receive(from: number): void {
+    this.#heldBefore[from] = this.#daemon.reported;
   }
 
   /** Checks an envelope before it is inserted. */
   checkBelow(bit: number): void {
     const { around, number, held } = this.#daemon;
-    if ((held & bit) === 0 && around.envelopes.dateOf(bit) < this.told)
-      around.ledger.problem(number, "takes from a client what it has called final without");
+    if ((held & bit) === 0 && around.envelopes.dateOf(bit) < this.publishedPoint)
+      around.ledger.problem(
+        number,
+        "accepts an entry from a client that is missing from what it has called final",
+      );
   }
 
   tick(): void {
     const { around, disk } = this.#daemon;
-    const { under, isReport } = this.#daemon.speaks();
+    const { under, isReport } = this.#daemon.reporting();
     if (under === null || !isReport) return;
     const others = this.#daemon.othersOf(under);
     const reports = this.#reports(others);
@@ -59,29 +62,30 @@ export class StableWatch {
       if (at > this.value && this.#isStable(at, under.hash, others, reports)) this.value = at;
     if (this.value > disk.durable.stable) {
       disk.write({ stable: this.value });
-      if (!around.rules.stableFromDisk) this.#tell();
+      if (!around.rules.stableFromDisk) this.#publish();
     }
   }
 
   /** Publishes what is on disk, and drops the bodies far below it. */
   synced(): void {
     const { disk, around, held } = this.#daemon;
-    if (disk.durable.stable > this.told) this.#tell();
-    const gone = held & around.envelopes.before(this.told - LIMITS.keepMs) & ~disk.durable.gone;
-    if (gone !== 0) disk.write({ gone });
+    if (disk.durable.stable > this.publishedPoint) this.#publish();
+    const dropped =
+      held & around.envelopes.before(this.publishedPoint - LIMITS.keepMs) & ~disk.durable.dropped;
+    if (dropped !== 0) disk.write({ dropped });
   }
 
-  #tell(): void {
+  #publish(): void {
     const { around, number, held } = this.#daemon;
-    this.told = this.value;
-    around.ledger.mark(number, this.told, held);
+    this.publishedPoint = this.value;
+    around.ledger.mark(number, this.publishedPoint, held);
   }
 
   #reports(others: readonly ByteString[]): Map<ByteString, SentReport> {
     const reports = new Map<ByteString, SentReport>();
     for (const id of others) {
       const from = numberOf(id);
-      const status = this.#daemon.heard[from];
+      const status = this.#daemon.lastStatuses[from];
       if (status?.isReport !== true || status.list === null) continue;
       reports.set(id, { from, list: status.list, watermark: status.watermark, digest: status.held });
     }
@@ -104,7 +108,7 @@ export class StableWatch {
     for (const [id, report] of reports)
       then.set(
         id,
-        isSame(report.digest, this.#heldThen[report.from] ?? 0) ? { ...report, digest: reported } : report,
+        isSame(report.digest, this.#heldBefore[report.from] ?? 0) ? { ...report, digest: reported } : report,
       );
     return rules.isStable(at, own, others, then, isSame);
   }

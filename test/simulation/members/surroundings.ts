@@ -36,9 +36,9 @@ export interface DaemonView {
   /** The envelopes that its reports claim. */
   readonly reported: number;
   /** The last status of each daemon. */
-  readonly heard: readonly (Status | undefined)[];
+  readonly lastStatuses: readonly (Status | undefined)[];
   /** Returns the list that its messages name, and whether it reports. */
-  speaks(): { readonly under: KnownList | null; readonly isReport: boolean };
+  reporting(): { readonly under: KnownList | null; readonly isReport: boolean };
   /** Returns the other members of a list. */
   othersOf(list: KnownList): readonly ByteString[];
 }

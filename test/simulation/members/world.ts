@@ -26,7 +26,7 @@ const CLOCK_STEPS = [0, 3000, -3000, 60_000, -60_000, DAY_MS, -DAY_MS];
 export interface Verdict {
   readonly problems: readonly string[];
   readonly settings: Settings;
-  /** Ticks from the last fault until all was well; null: never. */
+  /** Ticks from the last fault until the cluster had recovered; null: it never did. */
   readonly healedAfter: number | null;
   readonly stableMoves: number;
   readonly lists: number;
@@ -85,9 +85,9 @@ export class World {
       this.#pass();
     }
     const healedAfter = this.#heal();
-    if (healedAfter === null) this.#ledger.problem(-1, this.#whatDiffers());
+    if (healedAfter === null) this.#ledger.problem(-1, this.#differences());
     else this.#judge();
-    const { problems, stableMoves, toldDead } = this.#ledger;
+    const { problems, stableMoves, reportedDead } = this.#ledger;
     return {
       problems,
       settings: this.#settings,
@@ -95,7 +95,7 @@ export class World {
       stableMoves,
       lists: this.#lists.all.length,
       envelopes: this.#envelopes.dates.length,
-      deadLetters: bitsOf(toldDead).length,
+      deadLetters: bitsOf(reportedDead).length,
     };
   }
 
@@ -132,8 +132,8 @@ export class World {
 
   /** Gives each daemon the address of each running one. */
   #meet(): void {
-    const there = this.#daemons.filter(({ isWiped }) => !isWiped).map(({ number }) => number);
-    this.#others = this.#daemons.map(({ number }) => there.filter((other) => other !== number));
+    const running = this.#daemons.filter(({ isWiped }) => !isWiped).map(({ number }) => number);
+    this.#others = this.#daemons.map(({ number }) => running.filter((other) => other !== number));
   }
 
   #isThere({ isUp, number }: Daemon): boolean {
@@ -148,7 +148,7 @@ export class World {
     }
     for (const daemon of this.#random.shuffled(this.#daemons))
       if (this.#isThere(daemon)) daemon.act(this.#tick);
-    if (this.#tick % 3 === 0) this.#operator.askForFates();
+    if (this.#tick % 3 === 0) this.#operator.queryFates();
   }
 
   #faults(): void {
@@ -178,7 +178,7 @@ export class World {
     if (daemon.isWiped || !this.#operator.isSoundWithout(daemon)) return;
     daemon.crash();
     daemon.disk.wipe();
-    daemon.stable.told = 0;
+    daemon.stable.publishedPoint = 0;
     daemon.isWiped = true;
     this.#meet();
     if (this.#rules.replacesLost) return;
@@ -212,7 +212,7 @@ export class World {
     for (const daemon of to) if (this.#isThere(daemon)) daemon.write(bit);
   }
 
-  /** Ends the faults. @returns the ticks until all was well; null: never */
+  /** Ends the faults. @returns the ticks until the cluster had recovered; null: it never did */
   #heal(): number | null {
     const from = this.#time;
     this.#network.mend();
@@ -227,7 +227,7 @@ export class World {
       if (after % 4 === 0) this.#operator.mend();
       if (after < 20) this.#write(0.2);
       this.#pass();
-      if (after > 20 && this.#isWell(from)) return after;
+      if (after > 20 && this.#hasRecovered(from)) return after;
     }
     return null;
   }
@@ -238,7 +238,7 @@ export class World {
     return this.#daemons.filter(({ id }) => heads[0]?.list.members.includes(id));
   }
 
-  #isWell(from: number): boolean {
+  #hasRecovered(from: number): boolean {
     const members = this.#members;
     const held = members[0]?.disk.durable.held;
     return members.every(
@@ -246,18 +246,18 @@ export class World {
         member.isLive &&
         member.disk.durable.held === held &&
         member.held === held &&
-        member.stable.told >= from,
+        member.stable.publishedPoint >= from,
     );
   }
 
-  #whatDiffers(): string {
-    const told = this.#members.map(({ number, isLive, isWiped, held, stable, lists }) =>
+  #differences(): string {
+    const states = this.#members.map(({ number, isLive, isWiped, held, stable, lists }) =>
       [
         `${number}${isLive ? "" : " not live"}${isWiped ? " lost" : ""}: ${held.toString(16)}`,
-        `stable ${(stable.told - BEGIN_MS) / 1000} lists ${lists.toString(2)}`,
+        `stable ${(stable.publishedPoint - BEGIN_MS) / 1000} lists ${lists.toString(2)}`,
       ].join(" "),
     );
-    return `it is not well after ${HEALED_WITHIN} ticks: ${told.join("; ")}`;
+    return `the cluster has not recovered after ${HEALED_WITHIN} ticks: ${states.join("; ")}`;
   }
 
   /** Checks after the repair that promises and reported outcomes hold. */
@@ -265,15 +265,15 @@ export class World {
     const ledger = this.#ledger;
     const members = this.#members;
     const final = members[0]?.held ?? 0;
-    if ((ledger.onAll & ~final) !== 0) ledger.problem(-1, "what all had on disk is lost");
-    if ((ledger.toldHeld & ~final) !== 0) ledger.problem(-1, "a write was told to be held that is not");
-    if ((ledger.toldDead & final) !== 0)
-      ledger.problem(-1, "a write was told to be a dead letter that is held");
+    if ((ledger.onAll & ~final) !== 0) ledger.problem(-1, "an entry that all members had on disk is lost");
+    if ((ledger.reportedHeld & ~final) !== 0) ledger.problem(-1, "a write was reported as held that is not");
+    if ((ledger.reportedDead & final) !== 0)
+      ledger.problem(-1, "a write was reported as a dead letter that is held");
     for (const daemon of this.#daemons) {
       if (daemon.isWiped) continue;
       const lost = (ledger.onDisk[daemon.number] ?? 0) & ~final;
-      if (members.includes(daemon) ? lost !== 0 : (lost & ~daemon.disk.durable.taken) !== 0)
-        ledger.problem(daemon.number, "what it had on disk is lost");
+      if (members.includes(daemon) ? lost !== 0 : (lost & ~daemon.disk.durable.firstHand) !== 0)
+        ledger.problem(daemon.number, "an entry that it had on disk is lost");
     }
   }
 }

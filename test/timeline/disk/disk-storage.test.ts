@@ -29,8 +29,8 @@ import { BINARY, entrySlices, SLICE_BYTES } from "../../../timeline/disk/lmdb-re
 import { PLACE_BYTES, writePlace } from "../../../timeline/entries/entry.js";
 import { some } from "../../support/amount.js";
 import { contentOf, KEPT, placeOf, type ValueSize, WORKERS } from "../support/disk-child.js";
+import { failingLog } from "../support/failing-log.js";
 import { storageCases } from "../support/storage-cases.js";
-import { untold } from "../support/untold.js";
 
 const CHILD = fileURLToPath(new URL("../support/disk-child.js", import.meta.url));
 /** Acknowledgements after which the process is killed: before and after LMDB has the first of them. */
@@ -72,7 +72,7 @@ const fsyncs: readonly Fsync[] = ["always", { interval: 20 }, "never"];
 for (const fsync of fsyncs) {
   storageCases(`the disk (--fsync ${JSON.stringify(fsync)})`, (use) =>
     withFolder(async (folder) => {
-      const storage = new DiskStorage(folder, fsync, untold);
+      const storage = new DiskStorage(folder, fsync, failingLog);
       try {
         await use(storage);
       } finally {
@@ -84,11 +84,11 @@ for (const fsync of fsyncs) {
   test(`flushed data is there after a restart (--fsync ${JSON.stringify(fsync)})`, () =>
     withFolder(async (folder) => {
       const place = writePlace({ at: 5, seq: 0, id: "i".repeat(32) });
-      const first = new DiskStorage(folder, fsync, untold);
+      const first = new DiskStorage(folder, fsync, failingLog);
       first.put([[place, Buffer.from("value")]], [["watermark", Buffer.from("7")]]);
       await first.synced();
       await first.close();
-      const second = new DiskStorage(folder, fsync, untold);
+      const second = new DiskStorage(folder, fsync, failingLog);
       assert.equal(second.get(place)?.toString(), "value");
       assert.equal(second.mark("watermark")?.toString(), "7");
       assert.ok(second.bytes > 0);
@@ -99,11 +99,11 @@ for (const fsync of fsyncs) {
 test("a folder is accessible only to its owner, and belongs to one process", () =>
   withFolder(async (data) => {
     const folder = join(data, "new");
-    const storage = new DiskStorage(folder, "always", untold);
+    const storage = new DiskStorage(folder, "always", failingLog);
     assert.equal(statSync(join(folder, "timeline")).mode & 0o777, 0o700);
-    assert.throws(() => new DiskStorage(folder, "always", untold), FolderInUse);
+    assert.throws(() => new DiskStorage(folder, "always", failingLog), FolderInUse);
     await storage.close();
-    await new DiskStorage(folder, "always", untold).close();
+    await new DiskStorage(folder, "always", failingLog).close();
   }));
 
 test("a folder that another process uses is refused, with its number", () =>
@@ -111,7 +111,7 @@ test("a folder that another process uses is refused, with its number", () =>
     const { child, acknowledged } = startChild(folder);
     await until(() => acknowledged.length > 0);
     assert.throws(
-      () => new DiskStorage(folder, "always", untold),
+      () => new DiskStorage(folder, "always", failingLog),
       new RegExp(`in use by process ${child.pid}`),
     );
     child.kill("SIGKILL");
@@ -130,7 +130,7 @@ test("a folder that a process of another container uses is refused", { skip: !ca
       const inUse = /in use by a process of another container/;
       const lock = join(folder, "timeline", "lock");
       const text = readFileSync(lock, "latin1");
-      assert.throws(() => new DiskStorage(folder, "always", untold), inUse);
+      assert.throws(() => new DiskStorage(folder, "always", failingLog), inUse);
       // With the same process number: in containers most daemons are 1.
       const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small", "0"];
       const second = spawnSync(CONTAINER[0], args, { encoding: "utf8", timeout: 60_000 });
@@ -142,7 +142,7 @@ test("a folder that a process of another container uses is refused", { skip: !ca
       child.kill("SIGKILL");
       await once(child, "close");
     }
-    const storage = new DiskStorage(folder, "always", untold);
+    const storage = new DiskStorage(folder, "always", failingLog);
     checkLeft(storage, acknowledged.map(Number));
     await storage.close();
   }),
@@ -150,7 +150,7 @@ test("a folder that a process of another container uses is refused", { skip: !ca
 
 test("a process that reads the folder does not prevent opening it", () =>
   withFolder(async (folder) => {
-    await new DiskStorage(folder, "always", untold).close();
+    await new DiskStorage(folder, "always", failingLog).close();
     const readCode = `import("lmdb").then(({ open }) => {
       const root = open({ path: process.argv[1], readOnly: true, maxDbs: 4 });
       root.openDB("marks", { encoding: "binary", keyEncoding: "binary" }).get(Buffer.from("genesis"));
@@ -159,17 +159,17 @@ test("a process that reads the folder does not prevent opening it", () =>
     })`;
     const child = spawn(process.execPath, ["-e", readCode, join(folder, "timeline")]);
     await once(child.stdout, "data");
-    await new DiskStorage(folder, "always", untold).close();
+    await new DiskStorage(folder, "always", failingLog).close();
     child.kill("SIGKILL");
     await once(child, "close");
   }));
 
 test("a lock left by an earlier process with the same number does not block", () =>
   withFolder(async (folder) => {
-    await new DiskStorage(folder, "always", untold).close();
+    await new DiskStorage(folder, "always", failingLog).close();
     for (const text of [`${process.pid} 1\n`, `${process.ppid} 1\n`, "4194303 1\n", "garbage", ""]) {
       writeFileSync(join(folder, "timeline", "lock"), text);
-      await new DiskStorage(folder, "always", untold).close();
+      await new DiskStorage(folder, "always", failingLog).close();
     }
   }));
 
@@ -190,7 +190,7 @@ for (const [fsync, inlineMicros] of [
         await until(() => acknowledged.length >= minimum);
         child.kill("SIGKILL");
         await once(child, "close");
-        const storage = new DiskStorage(folder, "always", untold);
+        const storage = new DiskStorage(folder, "always", failingLog);
         checkLeft(storage, acknowledged.map(Number));
         await storage.close();
       }
@@ -214,12 +214,12 @@ function checkLeft(storage: DiskStorage, acknowledged: readonly number[]): void 
 test("groups that LMDB did not have when the process ended are filed by the next start", () =>
   withFolder(async (folder) => {
     const copy = join(folder, "copy");
-    const storage = new DiskStorage(join(folder, "data"), "always", untold);
+    const storage = new DiskStorage(join(folder, "data"), "always", failingLog);
     const file = (data: string, name: string) => join(data, "timeline", name);
     for (let number = 0; number < 100; number++) storage.put([[placeOf(number), contentOf(number)]]);
     storage.put([], [["genesis", Buffer.from("g")]]);
     await storage.settled();
-    await new DiskStorage(copy, "always", untold).close();
+    await new DiskStorage(copy, "always", failingLog).close();
     copyFileSync(file(join(folder, "data"), "data.mdb"), file(copy, "data.mdb"));
     for (let number = 100; number < 200; number++) {
       storage.put([[placeOf(number), contentOf(number)]], [["watermark", Buffer.from(String(number))]]);
@@ -231,7 +231,7 @@ test("groups that LMDB did not have when the process ended are filed by the next
     for (const name of ["log-1", "log-2"]) copyFileSync(file(join(folder, "data"), name), file(copy, name));
     await storage.close();
     for (let round = 0; round < 2; round++) {
-      const next = new DiskStorage(copy, "always", untold);
+      const next = new DiskStorage(copy, "always", failingLog);
       const expected = [...Array(50).keys(), ...Array.from({ length: 50 }, (_, i) => 150 + i)];
       assert.deepEqual([...next.places(null, null)], expected.map(placeOf));
       assert.equal(next.mark("watermark")?.toString(), "199");
@@ -253,26 +253,29 @@ test("a damaged log is reported and moved aside, and the groups after the damage
     bytes[bytes.indexOf(placeOf(0)) + PLACE_BYTES + 100]! ^= 1;
     writeFileSync(path, bytes);
     const reports: object[] = [];
-    const storage = new DiskStorage(folder, "always", { ...untold, error: (facts) => reports.push(facts) });
+    const storage = new DiskStorage(folder, "always", {
+      ...failingLog,
+      error: (facts) => reports.push(facts),
+    });
     assert.deepEqual(reports, [
       { lost: 1, kept: ["log-1", "log-2"].map((name) => join(folder, "timeline", `${name}.damaged`)) },
     ]);
     assert.equal(storage.get(placeOf(0)), null);
     assert.deepEqual(storage.get(placeOf(WORKERS)), contentOf(WORKERS));
     await storage.close();
-    await new DiskStorage(folder, "always", untold).close();
+    await new DiskStorage(folder, "always", failingLog).close();
     assert.ok(existsSync(`${path}.damaged`));
   }));
 
 test("data put after closing is dropped and not acknowledged; closing twice is harmless", () =>
   withFolder(async (folder) => {
-    const storage = new DiskStorage(folder, "always", untold);
+    const storage = new DiskStorage(folder, "always", failingLog);
     storage.put([[placeOf(1), contentOf(1)]]);
     const closing = storage.close();
     storage.put([[placeOf(2), contentOf(2)]]);
     await assert.rejects(storage.flushed(), /is closed/);
     await Promise.all([closing, storage.close()]);
-    const next = new DiskStorage(folder, "always", untold);
+    const next = new DiskStorage(folder, "always", failingLog);
     assert.deepEqual([...next.places(null, null)], [placeOf(1)]);
     await next.close();
   }));
@@ -288,7 +291,7 @@ test("a folder from before the log existed opens unchanged", () =>
     await root.openDB("entries", BINARY).put(placeOf(1), contentOf(1));
     await root.openDB("marks", BINARY).put(Buffer.from("watermark"), Buffer.from("7"));
     await root.close();
-    const storage = new DiskStorage(folder, "always", untold);
+    const storage = new DiskStorage(folder, "always", failingLog);
     assert.deepEqual([...storage.entries(null, null)], [[placeOf(1), contentOf(1)]]);
     assert.equal(storage.mark("watermark")?.toString(), "7");
     await storage.close();
@@ -297,7 +300,7 @@ test("a folder from before the log existed opens unchanged", () =>
 test("a storage whose folder was removed acknowledges nothing any longer", () =>
   withFolder(async (data) => {
     const folder = join(data, "gone");
-    const storage = new DiskStorage(folder, "always", untold);
+    const storage = new DiskStorage(folder, "always", failingLog);
     storage.put([[placeOf(1), contentOf(1)]]);
     await storage.flushed();
     rmSync(folder, { recursive: true });
@@ -324,7 +327,7 @@ for (const [size, inlineMicros] of [
       assert.equal(failures.length, 2, lines.slice(-3).join("\n"));
       assert.equal(failures[0], failures[1]);
       assert.match(failures[0] as string, /can no longer be written \(.+\): nothing is acknowledged/);
-      const storage = new DiskStorage(folder, "always", untold);
+      const storage = new DiskStorage(folder, "always", failingLog);
       if (size === "small") checkLeft(storage, acknowledged.map(Number));
       else
         for (const number of acknowledged.map(Number))
@@ -335,7 +338,7 @@ for (const [size, inlineMicros] of [
 
 test("a thread's write is not reported as flushed before it is done", () =>
   withFolder(async (folder) => {
-    const storage = new DiskStorage(folder, "always", untold);
+    const storage = new DiskStorage(folder, "always", failingLog);
     assert.ok(storage.flushNow(), "nothing was put");
     for (let number = 0; number < 20; number++) {
       await sleep(1);
@@ -350,7 +353,7 @@ test("a thread's write is not reported as flushed before it is done", () =>
 test("a write that an idle event loop has flushed survives the process; writes of the same turn share a write", () =>
   withFolder(async (folder) => {
     const [copied, copy] = [join(folder, "data"), join(folder, "copy")];
-    const storage = new DiskStorage(copied, "always", untold, INLINE_MICROS);
+    const storage = new DiskStorage(copied, "always", failingLog, INLINE_MICROS);
     storage.put([[placeOf(0), contentOf(0)]]);
     await until(() => storage.bytes > 200_000);
     await storage.settled();
@@ -367,14 +370,14 @@ test("a write that an idle event loop has flushed survives the process; writes o
     await storage.flushed();
     assert.ok(storage.flushNow());
     await storage.close();
-    const next = new DiskStorage(copy, "always", untold);
+    const next = new DiskStorage(copy, "always", failingLog);
     assert.deepEqual([...next.places(null, null)], [placeOf(0), placeOf(1)]);
     await next.close();
   }));
 
 test("a write that fails on the event loop is reported, and nothing is acknowledged from then on", () =>
   withFolder(async (folder) => {
-    const storage = new DiskStorage(folder, "always", untold, INLINE_MICROS);
+    const storage = new DiskStorage(folder, "always", failingLog, INLINE_MICROS);
     storage.put([[placeOf(1), contentOf(1)]]);
     await storage.flushed();
     // The first group made the file longer, in a thread; zeros follow.

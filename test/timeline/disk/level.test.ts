@@ -10,7 +10,7 @@ import { timelineFolder } from "../../../timeline/disk/lmdb-reader.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { untold } from "../support/untold.js";
+import { failingLog } from "../support/failing-log.js";
 
 const ENTRIES = 200;
 /** The rounds for which an entry stays, and after which the file has reached its length. */
@@ -23,7 +23,7 @@ const GROWTH_MAX = 1.5;
 
 test("if entries of all lengths are added and removed, LMDB's file keeps its length", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-level-"));
-  const storage = new DiskStorage(folder, "never", untold);
+  const storage = new DiskStorage(folder, "never", failingLog);
   try {
     const random = new SeededRandom(seedOfRun());
     const kept: Buffer[][] = [];

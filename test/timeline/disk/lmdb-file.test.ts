@@ -9,7 +9,7 @@ import { findDamage, LmdbFile, type PageDamage } from "../../../timeline/disk/lm
 import { DamagedFile, type FileHead } from "../../../timeline/disk/lmdb-header.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { untold } from "../support/untold.js";
+import { failingLog } from "../support/failing-log.js";
 
 const TREES = ["entries", "marks"];
 const ALL = Number.POSITIVE_INFINITY;
@@ -22,7 +22,7 @@ interface Written {
 async function withFile(count: number, use: (written: Written) => void): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-pages-"));
   try {
-    const storage = new DiskStorage(folder, "always", untold);
+    const storage = new DiskStorage(folder, "always", failingLog);
     for (let i = 0; i < count; i++) {
       const place = writePlace({ at: i, seq: 0, id: String(i).padEnd(32) });
       storage.put([[place, Buffer.alloc(i % 100 === 0 ? 20_000 : i % 300, i)]]);

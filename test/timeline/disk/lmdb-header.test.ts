@@ -11,7 +11,7 @@ import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
 import { checkHeader } from "../../../timeline/disk/lmdb-header.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { untold } from "../support/untold.js";
+import { failingLog } from "../support/failing-log.js";
 
 /** Size of the header in the LMDB version of the package lmdb. */
 const HEAD_BYTES = 168;
@@ -23,7 +23,7 @@ async function withFile(
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-header-"));
   try {
-    const storage = new DiskStorage(folder, "always", untold);
+    const storage = new DiskStorage(folder, "always", failingLog);
     for (let i = 0; i < 500; i++) {
       const place = writePlace({ at: i, seq: 0, id: "i".repeat(32) });
       storage.put([[place, Buffer.alloc(1000, i)]]);
@@ -62,10 +62,10 @@ test("a folder whose file has a torn head is refused, with the file's name", () 
     for (const [problem, content] of Object.entries(torn)) {
       writeFileSync(path, content);
       const message = `${path} is damaged: ${problem}`;
-      assert.throws(() => new DiskStorage(folder, "always", untold), { name: "DamagedFile", message });
+      assert.throws(() => new DiskStorage(folder, "always", failingLog), { name: "DamagedFile", message });
     }
     writeFileSync(path, bytes);
-    await new DiskStorage(folder, "always", untold).close();
+    await new DiskStorage(folder, "always", failingLog).close();
   }));
 
 test("random bytes in the head are detected", (t) =>

@@ -55,7 +55,7 @@ function foldOf(kept: Kept, until: number): Fold {
     from: null,
     index: null,
     until,
-    horizon: until,
+    tailEnd: until,
     tailBytes: Number.POSITIVE_INFINITY,
     skips: () => false,
     found: () => {},

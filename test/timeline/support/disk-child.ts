@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseFsync } from "../../../options/fsync.js";
 import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
-import { untold } from "./untold.js";
+import { failingLog } from "./failing-log.js";
 
 export const WORKERS = 8;
 /** Remaining entries of each worker. */
@@ -22,7 +22,7 @@ export const contentOf = (number: number, size: ValueSize = "small"): Buffer =>
   Buffer.alloc(size === "small" ? 500 : 50_000, number);
 
 async function main(folder: string, fsync: string, size: ValueSize, inline: number): Promise<void> {
-  const storage = new DiskStorage(folder, parseFsync(fsync), untold, inline);
+  const storage = new DiskStorage(folder, parseFsync(fsync), failingLog, inline);
   const say = (line: string) => writeSync(1, `${line}\n`);
 
   const write = async (worker: number): Promise<void> => {

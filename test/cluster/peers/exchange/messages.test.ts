@@ -10,7 +10,7 @@ const NAMES = ["a", "b", "c"];
 const messageOf = (text: string): PackedEntry => ({ body: Buffer.from(text), signature: Buffer.alloc(64) });
 
 /** The messages that nodes have received, by node. */
-class Hearing {
+class MessageScene {
   readonly texts = new Map<string, string[]>();
   readonly missed = new Map<string, number>();
   readonly world = new World();
@@ -47,96 +47,96 @@ class Hearing {
 }
 
 test("a message is sent once to each connected member, and to no other", () => {
-  const hearing = new Hearing();
-  const [a] = hearing.addAll() as [Node, Node, Node];
+  const scene = new MessageScene();
+  const [a] = scene.addAll() as [Node, Node, Node];
   a.peering.speaking.speak(messageOf("one"));
-  hearing.world.settle();
-  hearing.world.kill("c");
+  scene.world.settle();
+  scene.world.kill("c");
   a.peering.speaking.speak(messageOf("two"));
-  hearing.world.run(1000);
-  const again = hearing.add("c");
-  hearing.world.runUntil(() => (hearing.missed.get("c") ?? 0) >= 2);
+  scene.world.run(1000);
+  const again = scene.add("c");
+  scene.world.runUntil(() => (scene.missed.get("c") ?? 0) >= 2);
   a.peering.speaking.speak(messageOf("three"));
-  hearing.world.run(1000);
-  assert.deepEqual(hearing.texts.get("a"), []);
-  assert.deepEqual(hearing.texts.get("b"), ["one", "two", "three"]);
+  scene.world.run(1000);
+  assert.deepEqual(scene.texts.get("a"), []);
+  assert.deepEqual(scene.texts.get("b"), ["one", "two", "three"]);
   assert.deepEqual(
-    hearing.texts.get("c"),
+    scene.texts.get("c"),
     ["three"],
     "it does not receive messages sent while it was disconnected",
   );
-  assert.ok((hearing.missed.get("b") ?? 0) >= 2, "a member that reconnects may have missed messages");
+  assert.ok((scene.missed.get("b") ?? 0) >= 2, "a member that reconnects may have missed messages");
   assert.equal(again.peering.speaking.figures.heard, 1);
   assert.equal(a.peering.speaking.figures.given, 5);
 });
 
 test("an older member is sent no messages, and stays connected", () => {
-  const hearing = new Hearing();
-  const [a, b, c] = [hearing.add("a"), hearing.add("b"), hearing.add("c", {}, true)];
-  hearing.connect([a, b, c]);
+  const scene = new MessageScene();
+  const [a, b, c] = [scene.add("a"), scene.add("b"), scene.add("c", {}, true)];
+  scene.connect([a, b, c]);
   a.peering.speaking.speak(messageOf("one"));
-  hearing.world.run(1000);
-  assert.equal(hearing.world.countOf("speak", "a", "b"), 1);
-  assert.equal(hearing.world.countOf("speak", "a", "c"), 0);
+  scene.world.run(1000);
+  assert.equal(scene.world.countOf("speak", "a", "b"), 1);
+  assert.equal(scene.world.countOf("speak", "a", "c"), 0);
   assert.ok(a.peering.members.every(({ connection }) => connection === "connected"));
   assert.equal(c.peering.speaking.hasHearers, true);
 });
 
 test("a member does not forward messages from members: two that only a third one knows do not receive each other's", () => {
-  const hearing = new Hearing();
+  const scene = new MessageScene();
   const [a, b, c] = [
-    hearing.add("a", { peers: ["b"] }),
-    hearing.add("b", { peers: ["a", "c"] }),
-    hearing.add("c", { peers: ["b"] }),
+    scene.add("a", { peers: ["b"] }),
+    scene.add("b", { peers: ["a", "c"] }),
+    scene.add("c", { peers: ["b"] }),
   ];
-  hearing.connect([a, b, c]);
+  scene.connect([a, b, c]);
   a.peering.speaking.speak(messageOf("one"));
-  hearing.world.run(1000);
-  assert.deepEqual([hearing.texts.get("b"), hearing.texts.get("c")], [["one"], []]);
+  scene.world.run(1000);
+  assert.deepEqual([scene.texts.get("b"), scene.texts.get("c")], [["one"], []]);
 });
 
 test("messages that wait for a member are bounded; dropped ones are counted, logged, and noticed by the receiver", () => {
-  const hearing = new Hearing();
-  const [a] = hearing.addAll({ limits: { relayBytes: 1000, relayUnsentBytes: 1 } }) as [Node];
+  const scene = new MessageScene();
+  const [a] = scene.addAll({ limits: { relayBytes: 1000, relayUnsentBytes: 1 } }) as [Node];
   for (let number = 0; number < 20; number++) a.peering.speaking.speak(messageOf(`${number} `.padEnd(100)));
-  hearing.world.run(1000);
-  const received = hearing.texts.get("b")?.map((text) => Number.parseInt(text, 10));
+  scene.world.run(1000);
+  const received = scene.texts.get("b")?.map((text) => Number.parseInt(text, 10));
   // The first is sent immediately, and five more of 170 bytes fit.
   assert.deepEqual(received, [0, 1, 2, 3, 4, 5]);
   assert.equal(a.peering.speaking.figures.dropped, 2 * 14);
   assert.ok(a.lines.some(({ text }) => text.includes("--max-relay-bytes")));
-  assert.equal(hearing.missed.get("b"), 1);
+  assert.equal(scene.missed.get("b"), 1);
   a.peering.speaking.speak(messageOf("after"));
-  hearing.world.run(1000);
-  assert.equal(hearing.texts.get("b")?.at(-1), "after");
-  assert.equal(hearing.missed.get("b"), 1, "the gap was reported");
+  scene.world.run(1000);
+  assert.equal(scene.texts.get("b")?.at(-1), "after");
+  assert.equal(scene.missed.get("b"), 1, "the gap was reported");
 });
 
 test("messages whose signer's key is in flight wait for it in order, but not forever", () => {
-  const hearing = new Hearing();
-  const [a] = hearing.addAll() as [Node];
-  hearing.verdict = (text) => (text === "stranger" ? "unknown-signer" : "delivered");
+  const scene = new MessageScene();
+  const [a] = scene.addAll() as [Node];
+  scene.verdict = (text) => (text === "stranger" ? "unknown-signer" : "delivered");
   a.peering.speaking.speak(messageOf("stranger"));
   a.peering.speaking.speak(messageOf("behind"));
-  hearing.world.run(1000);
-  assert.deepEqual(hearing.texts.get("b"), []);
-  hearing.verdict = () => "delivered";
-  hearing.world.run(100);
-  assert.deepEqual(hearing.texts.get("b"), ["stranger", "behind"]);
-  hearing.verdict = (text) => (text === "nobody" ? "unknown-signer" : "delivered");
+  scene.world.run(1000);
+  assert.deepEqual(scene.texts.get("b"), []);
+  scene.verdict = () => "delivered";
+  scene.world.run(100);
+  assert.deepEqual(scene.texts.get("b"), ["stranger", "behind"]);
+  scene.verdict = (text) => (text === "nobody" ? "unknown-signer" : "delivered");
   a.peering.speaking.speak(messageOf("nobody"));
   a.peering.speaking.speak(messageOf("last"));
-  hearing.world.run(2100);
-  assert.deepEqual(hearing.texts.get("b"), ["stranger", "behind", "last"]);
-  const b = hearing.world.nodes.get("b") as Node;
+  scene.world.run(2100);
+  assert.deepEqual(scene.texts.get("b"), ["stranger", "behind", "last"]);
+  const b = scene.world.nodes.get("b") as Node;
   assert.equal(b.peering.speaking.figures.refused, 1);
 });
 
 test("a message that waits for a key is not checked again for each later message, and delays them only once", () => {
-  const hearing = new Hearing();
-  const [a, b] = hearing.addAll() as [Node, Node];
+  const scene = new MessageScene();
+  const [a, b] = scene.addAll() as [Node, Node];
   let looks = 0;
-  hearing.verdict = (text) => {
+  scene.verdict = (text) => {
     if (!text.startsWith("nobody")) return "delivered";
     looks++;
     return "unknown-signer";
@@ -144,51 +144,51 @@ test("a message that waits for a key is not checked again for each later message
   a.peering.speaking.speak(messageOf("nobody 0"));
   for (let number = 0; number < 500; number++) {
     a.peering.speaking.speak(messageOf(`${number}`));
-    hearing.world.settle();
+    scene.world.settle();
   }
   assert.equal(looks, 2, "by each of the two receivers");
-  hearing.world.run(2100);
-  assert.equal(hearing.texts.get("b")?.length, 500);
+  scene.world.run(2100);
+  assert.equal(scene.texts.get("b")?.length, 500);
   for (let number = 1; number < 20; number++) a.peering.speaking.speak(messageOf(`nobody ${number}`));
   a.peering.speaking.speak(messageOf("last"));
-  hearing.world.run(200);
-  assert.equal(hearing.texts.get("b")?.at(-1), "last");
+  scene.world.run(200);
+  assert.equal(scene.texts.get("b")?.at(-1), "last");
   assert.equal(b.peering.speaking.figures.refused, 20);
 });
 
 test("a member that sends lies is banned; one that sends late messages is not", () => {
-  const hearing = new Hearing();
-  const [a, b] = hearing.addAll() as [Node, Node];
+  const scene = new MessageScene();
+  const [a, b] = scene.addAll() as [Node, Node];
   const speak = () => {
     for (let number = 0; number < 100; number++) a.peering.speaking.speak(messageOf(`${number}`));
   };
-  hearing.verdict = () => ({ refused: "skew: too late", isLie: false });
+  scene.verdict = () => ({ refused: "skew: too late", isLie: false });
   speak();
-  hearing.world.run(1000);
+  scene.world.run(1000);
   assert.equal(b.peering.speaking.figures.refused, 100);
-  const missed = hearing.missed.get("b") ?? 0;
+  const missed = scene.missed.get("b") ?? 0;
   assert.ok(missed > 0, "other members may have received it");
   const isConnected = () =>
     b.peering.members.some(({ id, connection }) => id === a.key.id && connection === "connected");
   assert.ok(isConnected());
-  hearing.verdict = () => ({ refused: "bad-signature", isLie: true });
+  scene.verdict = () => ({ refused: "bad-signature", isLie: true });
   speak();
-  hearing.world.run(1000);
+  scene.world.run(1000);
   assert.ok(!isConnected());
-  const bySeparation = (hearing.missed.get("b") ?? 0) - missed;
+  const bySeparation = (scene.missed.get("b") ?? 0) - missed;
   assert.ok(bySeparation <= 1, "the lie was spread nowhere");
 });
 
 test("messages beyond the checking capacity are known to be missing", () => {
-  const hearing = new Hearing();
-  const a = hearing.add("a");
-  const b = hearing.add("b", { limits: { relayBytes: 1000 } });
-  const c = hearing.add("c");
-  hearing.connect([a, b, c]);
+  const scene = new MessageScene();
+  const a = scene.add("a");
+  const b = scene.add("b", { limits: { relayBytes: 1000 } });
+  const c = scene.add("c");
+  scene.connect([a, b, c]);
   for (let number = 0; number < 20; number++) a.peering.speaking.speak(messageOf(`${number} `.padEnd(100)));
   // All in one turn, like a flood.
-  hearing.verdict = () => "unknown-signer";
-  hearing.world.settle();
+  scene.verdict = () => "unknown-signer";
+  scene.world.settle();
   assert.ok(b.peering.speaking.figures.missed >= 14, `${b.peering.speaking.figures.missed}`);
-  assert.ok((hearing.missed.get("b") ?? 0) > 0);
+  assert.ok((scene.missed.get("b") ?? 0) > 0);
 });

@@ -84,7 +84,7 @@ for (const [difference, entries] of [
       assert.equal(point.value, own.published, "once it has the same entries");
     });
 
-test("an own digest that changes after a report invalidates it", () => {
+test("a report becomes invalid if the daemon's own digest changes after it", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(10_000);
