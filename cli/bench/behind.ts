@@ -7,7 +7,7 @@ import { readWorkStatus } from "../status/read-status.js";
 
 /** The answer to INFO of a daemon that has its data in its own memory, and of one in front of a cluster, where no single server could answer. */
 const OWN_MEMORY = /INFO is for connections of the RESP listener/;
-const NO_SERVER = /names no key by which a server of the cluster/;
+const NO_SERVER = /names no key (?:that selects|by which) a server of the cluster/;
 const NOT_REPORTED = "not reported";
 
 /** Returns what daemons report to administrators; for other keys, what their answers to INFO show. */

@@ -157,9 +157,9 @@ describe("what one of three daemons has answered", () => {
       const [begun] = (await single.call([command, ...key, "0", "COUNT", PAGE])) as [string];
       assert.notEqual(begun, "0");
       await trio.end(2, "SIGKILL");
-      await assert.rejects(page(begun), /invalid cursor: another daemon gave it/);
+      await assert.rejects(page(begun), /invalid cursor: another daemon issued it/);
       await restart(2);
-      await assert.rejects(page(begun), /invalid cursor: another daemon gave it/);
+      await assert.rejects(page(begun), /invalid cursor: another daemon issued it/);
     });
 
   test("is what every other daemon answers: writers, ids, payloads, orders of values", {
