@@ -187,7 +187,10 @@ test("an invalid subscription, or too many of them, is an error", async () => {
     );
   const many = Array.from({ length: 10_000 }, (_, number) => `channel ${number}`);
   assert.deepEqual(await listener.send(listener.frame([["SUBSCRIBE", ...many]])), [integer(10_000)]);
-  assert.match(textOf(await listener.send(listener.frame([["SUBSCRIBE", "one more"]]))), /10000 subscriptions/);
+  assert.match(
+    textOf(await listener.send(listener.frame([["SUBSCRIBE", "one more"]]))),
+    /10000 subscriptions/,
+  );
   assert.deepEqual(await listener.send(listener.frame([["UNSUBSCRIBE", ...many]])), [integer(0)]);
 });
 

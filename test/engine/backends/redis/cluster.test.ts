@@ -76,7 +76,10 @@ describe("-d redis-cluster", () => {
   test("a command with keys in several slots is refused, and the refusal names the keys", async () => {
     const outcome = await run("MSET", "a", "1", "b", "2");
     assert.ok(outcome.kind === "error");
-    assert.match(outcome.text, /^CROSSSLOT .*a in 15495, b in 3300; give their names the same part in braces/);
+    assert.match(
+      outcome.text,
+      /^CROSSSLOT .*a in 15495, b in 3300; give their names the same part in braces/,
+    );
     assert.deepEqual(await run("MSET", "{a}1", "1", "{a}2", "2"), OK);
     const both = await backend.executeTogether([
       ["SET", "a", "1"],
