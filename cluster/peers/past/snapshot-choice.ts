@@ -59,10 +59,10 @@ export class SnapshotChoice {
     const gaps = this.#gaps;
     const { timeline, limits, state } = cluster;
     if (state !== "catching-up" || timeline.handover === null || !isEverybodyHere(cluster, now)) return [];
-    const hasGivenAll = ({ compared, id, status }: ConnectedMember) =>
+    const hasSentDocumentsAll = ({ compared, id, status }: ConnectedMember) =>
       compared !== null || (gaps.isOpen(id) && (status?.pruned ?? 0) > timeline.prunedTo);
     // A member that could send it, and never does, is not waited for without end.
-    const forMs = candidates.every(hasGivenAll) ? limits.snapshotAfterMs : limits.catchUpStuckMs;
+    const forMs = candidates.every(hasSentDocumentsAll) ? limits.snapshotAfterMs : limits.catchUpStuckMs;
     return candidates
       .flatMap((sender) => {
         const { id, status } = sender;
