@@ -6,7 +6,7 @@ export interface JsonReplicaServer {
   /** Whether the server is a dbsyncd, to which nothing is sent. */
   readonly isDbsyncd: boolean;
   /** Whether the server has sent its documents since the start. */
-  readonly hasGiven: boolean;
+  readonly hasSentDocuments: boolean;
   /** The number of documents that may be incomplete on the server. */
   readonly missing: number;
   /** The number of missing documents that the server refuses for now. */

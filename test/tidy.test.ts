@@ -133,7 +133,7 @@ const spreading: Readonly<Record<string, string>> = {
   "client/browser/byte-buffer.ts": "slices of CODES_AT_ONCE bytes",
   "client/browser/web-key.ts": "the bytes of one public key",
   "engine/backends/redis/cluster-spread.ts": "one reply of each node",
-  "engine/mirror/looking.ts": "the commands that compare one key",
+  "engine/mirror/compare-keys.ts": "the commands that compare one key",
   "engine/pipeline/databases.ts": "the configured backends",
   "cluster/history/folder-verification.ts": "at most one fault",
   "cluster/peers/joining.ts": "at most two clocks",

@@ -7,7 +7,7 @@ import { readWorkStatus } from "../status/read-status.js";
 
 /** Replies to INFO: of a daemon with its data in memory, and of a daemon in front of a Redis Cluster, where no single server could answer. */
 const OWN_MEMORY = /INFO is for connections of the RESP listener/;
-const NO_SERVER = /names no key by which a server of the cluster/;
+const NO_SERVER = /names no key (?:that selects|by which) a server of the cluster/;
 const NOT_REPORTED = "not reported";
 
 /** Returns the backends that daemons report to an administrator's key, or with another key those that INFO shows. */

@@ -4,7 +4,7 @@
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
-import { messageOf } from "../../engine/channels/spoken.js";
+import { messageOf } from "../../engine/channels/message-commands.js";
 import { checkEnvelope } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { knownKey, type Signers } from "../../engine/trust/signers.js";

@@ -4,7 +4,7 @@
  */
 
 import type { Refused } from "../../engine/answers/request.js";
-import { messagesOf } from "../../engine/channels/spoken.js";
+import { messagesOf } from "../../engine/channels/message-commands.js";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
 import { checkDate, checkEnvelope, checkValidity } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";

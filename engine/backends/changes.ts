@@ -82,19 +82,19 @@ export class Changes implements ChangeListener {
     return this.#owner.database.lookups;
   }
 
-  applied(heard: ExecutedCommand): void {
-    if (heard.records.length === 0 && heard.missed.length === 0 && !heard.command.writes) return;
+  applied(executed: ExecutedCommand): void {
+    if (executed.records.length === 0 && executed.missed.length === 0 && !executed.command.writes) return;
     if (this.#keyObservers.size === 0) {
-      reportEvents(heard, this.#notifyEvent);
+      reportEvents(executed, this.#notifyEvent);
       return;
     }
     const touched = new Touched();
-    reportEvents(heard, (kind, name, db, key) => {
+    reportEvents(executed, (kind, name, db, key) => {
       this.#notifyEvent(kind, name, db, key);
       if (kind !== "m") touched.add(db, key);
     });
-    visitChanges(heard.records, ({ db, key }) => touched.add(db, key));
-    this.#notifyKeys(touched, this.#senderOf(heard));
+    visitChanges(executed.records, ({ db, key }) => touched.add(db, key));
+    this.#notifyKeys(touched, this.#senderOf(executed));
   }
 
   redone(records: readonly UndoRecord[]): void {

@@ -2,8 +2,9 @@
  * Writes keys to Redis in one MULTI with the mark, and only if the last written mark is still there. Whatever happened
  * to that Redis, a batch is applied only to the state that the mirror itself has written.
  */
+
+import type { MirrorScene } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import type { MirrorScene } from "./looking.js";
 import { MARK_DB, MARK_KEY } from "./mark.js";
 import { commandFor, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-line.js";

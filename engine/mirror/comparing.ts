@@ -2,8 +2,9 @@
  * Schedules comparisons of all keys, and reports their results. Only one comparison runs at a time; a new reason starts
  * it again.
  */
+
+import type { MirrorScene } from "./compare-keys.js";
 import { Comparison } from "./comparison.js";
-import type { MirrorScene } from "./looking.js";
 import type { ComparisonReport, MirrorCounts, MirrorParts } from "./mirror-parts.js";
 import type { RedisLine } from "./redis-line.js";
 

@@ -3,8 +3,14 @@
  * fold does not have, then the keys of the fold. Keys that differ are written again.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import {
+  COMPARED_BYTES_MAX,
+  compareKeys,
+  type KeyDifferences,
+  type MirrorScene,
+  readable,
+} from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import { compareKeys, type KeyDifferences, LOOK_BYTES_MAX, type MirrorScene, readable } from "./looking.js";
 import { isMark } from "./mark.js";
 import type { ComparisonReport } from "./mirror-parts.js";
 import { expectedBytes, shownKey } from "./mirrored-key.js";
@@ -108,7 +114,7 @@ export class Comparison {
     const slice: MirrorKey[] = [];
     const now = Math.floor(this.#scene.clock());
     let bytes = 0;
-    while (slice.length < this.#sliceKeys && bytes < LOOK_BYTES_MAX && this.#ourDb < keyspaces.length) {
+    while (slice.length < this.#sliceKeys && bytes < COMPARED_BYTES_MAX && this.#ourDb < keyspaces.length) {
       const entries = keyspaces[this.#ourDb]?.entries ?? [];
       const index = Math.min(this.#ourIndex ?? entries.length, entries.length) - 1;
       const entry = entries[index];
@@ -129,7 +135,7 @@ export class Comparison {
     this.#different += different.length;
     for (const key of different.slice(0, NAMED_MAX - this.#named.length)) this.#named.push(shownKey(key));
     this.#scene.dirty.add([...different, ...unreadable]);
-    const next = bytes > LOOK_BYTES_MAX ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
+    const next = bytes > COMPARED_BYTES_MAX ? this.#sliceKeys / 2 : this.#sliceKeys * 2;
     this.#sliceKeys = Math.min(SLICE_KEYS_MAX, Math.max(1, Math.floor(next)));
   }
 }

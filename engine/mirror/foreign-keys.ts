@@ -1,6 +1,7 @@
 /** Keys that other clients have changed in Redis. Each key is checked, because Redis reports expired keys as well. */
+
+import { compareKeys, type MirrorScene } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import { compareKeys, type MirrorScene } from "./looking.js";
 import type { RedisLine } from "./redis-line.js";
 
 const SLICE_NAMES = 50;

@@ -5,10 +5,10 @@
  */
 import type { Service } from "../../net/process/service.js";
 import { type BatchOutcome, type RefusedKey, removeGone, takeBatch, writeBatch } from "./batch.js";
+import { type MirrorScene, readable } from "./compare-keys.js";
 import { Comparing } from "./comparing.js";
 import { DirtyKeys, type MirrorKey } from "./dirty-keys.js";
 import { ForeignKeys } from "./foreign-keys.js";
-import { type MirrorScene, readable } from "./looking.js";
 import { formatMark, judgeMark, MARK_DB, MARK_KEY, type Mark } from "./mark.js";
 import { MirrorLog } from "./mirror-log.js";
 import type { MirrorCounts, MirrorFigures, MirrorParts } from "./mirror-parts.js";

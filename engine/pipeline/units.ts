@@ -14,7 +14,7 @@ import type { EnvelopeAnswer } from "../answers/request.js";
 import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
 import type { ChannelMessage } from "../channels/channels.js";
-import { messagesOf } from "../channels/spoken.js";
+import { messagesOf } from "../channels/message-commands.js";
 import type { KeyAudit } from "../trust/key-audit.js";
 import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";

@@ -14,10 +14,10 @@ export function unknownMeaning(
 ): ErrorReply[] | null {
   if (!isKeyCommand(commands[0] ?? [""])) return null;
   const last = known.numbers.at(-1) as number;
-  const asked = commands.map(semanticsAskedBy).find((number) => number !== null && number > last);
-  if (asked == null) return null;
+  const required = commands.map(semanticsAskedBy).find((number) => number !== null && number > last);
+  if (required == null) return null;
   const refusal = error(
-    `ERR this daemon's release knows only semantics version ${known.numbers.join(" and ")}, not ${asked}: ` +
+    `ERR this daemon's release knows only semantics version ${known.numbers.join(" and ")}, not ${required}: ` +
       "upgrade all daemons first",
   );
   return multi || conditions !== null ? [refusal] : commands.map(() => refusal);

@@ -10,7 +10,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { isDenied } from "../../store/judgement.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
-import { messageOf } from "../channels/spoken.js";
+import { messageOf } from "../channels/message-commands.js";
 import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./for-administrators.js";
 import type { PipelineParts } from "./pipeline-parts.js";

@@ -27,7 +27,7 @@ export function noTimeline(folder: string): string {
   const reason = !existsSync(folder)
     ? "the folder does not exist, or this user cannot access it"
     : statSync(folder).isDirectory()
-      ? "it contains no timeline, or this user cannot read it"
+      ? "there is no timeline in it, or this user cannot read it"
       : "it is a file";
   return `${reason}. Name the folder of a daemon.`;
 }

@@ -24,13 +24,13 @@ export interface SignatureThreads {
 /** The default maximum number of threads; with more, the fold on the main thread would be the bottleneck. */
 const THREADS_BY_CORES = 3;
 
-/** @param asked  the number of threads; null: depends on the number of processors @returns null if there are none */
+/** @param configured  the number of threads; null: depends on the number of processors @returns null if there are none */
 export function signatureThreads(
-  asked: number | null,
+  configured: number | null,
   signers: Signers,
   log: Logger,
 ): SignatureThreads | null {
-  const count = asked ?? Math.min(availableParallelism() - 1, THREADS_BY_CORES);
+  const count = configured ?? Math.min(availableParallelism() - 1, THREADS_BY_CORES);
   if (count === 0) return null;
   const threads = new VerifyThreads(count, ({ message }) =>
     log.warn(

@@ -20,7 +20,7 @@ type Ids = readonly (ByteString | null)[];
 interface Thread {
   readonly worker: Worker;
   /** The resolvers of unanswered tasks, by task number. */
-  readonly asked: Map<number, (ids: Ids) => void>;
+  readonly pending: Map<number, (ids: Ids) => void>;
 }
 
 export class VerifyThreads {
@@ -48,7 +48,7 @@ export class VerifyThreads {
     const thread = this.#threads[number % this.#threads.length];
     if (thread === undefined || signed.length === 0) return Promise.resolve([]);
     return new Promise((resolve) => {
-      thread.asked.set(number, resolve);
+      thread.pending.set(number, resolve);
       thread.worker.postMessage(taskOf(number, signed));
     });
   }
@@ -78,10 +78,10 @@ export class VerifyThreads {
   #start(): Thread {
     const worker = this.#makeWorker();
     worker.unref();
-    const thread: Thread = { worker, asked: new Map() };
+    const thread: Thread = { worker, pending: new Map() };
     worker.on("message", ({ number, ids }: SignatureAnswer) => {
-      thread.asked.get(number)?.(ids);
-      thread.asked.delete(number);
+      thread.pending.get(number)?.(ids);
+      thread.pending.delete(number);
     });
     const ended = (problem: Error) => {
       if (this.#threads?.includes(thread) !== true) return;
@@ -97,9 +97,9 @@ export class VerifyThreads {
 
 const makeVerifyWorker = () => new Worker(new URL("./verify-worker.js", import.meta.url));
 
-function giveUp({ asked }: Thread): void {
-  for (const answer of asked.values()) answer([]);
-  asked.clear();
+function giveUp({ pending }: Thread): void {
+  for (const answer of pending.values()) answer([]);
+  pending.clear();
 }
 
 function taskOf(number: number, signed: readonly Signed[]): SignatureTask {

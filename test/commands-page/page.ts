@@ -1,7 +1,7 @@
 /** Generates docs/commands.md from the command table and the names of Redis's commands. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../../engine/channels/spoken.js";
+import { messageOf } from "../../engine/channels/message-commands.js";
 import { commands } from "../../store/command-table.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import type { Command } from "../../store/rows/command.js";

@@ -110,7 +110,7 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
   {
     name: "A key for applications and administrators",
     daemon: ({ file }) => ({ words: ["-s", file("app-public.pem"), "--root-key", file("app-public.pem")] }),
-    says: [/the same key/, /not both/],
+    says: [/the same key/, /not in both/],
   },
   { name: "A data folder without a key", daemon: words("--data", "data"), says: [/--data/, /add -s/] },
   {

@@ -10,7 +10,7 @@ export const fetchMutants: readonly Mutant[] = [
   {
     name: "first fetch: ready with the documents of one server",
     file: FETCH,
-    find: "|| links.some(({ contact }) => !contact.hasGiven)",
+    find: "|| links.some(({ contact }) => !contact.hasSentDocuments)",
     replace: "",
     test: TEST,
   },

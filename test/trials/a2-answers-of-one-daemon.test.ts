@@ -157,9 +157,9 @@ describe("an answer of one of three daemons", () => {
       const [cursorOfOther] = (await single.call([command, ...key, "0", "COUNT", PAGE])) as [string];
       assert.notEqual(cursorOfOther, "0");
       await trio.end(2, "SIGKILL");
-      await assert.rejects(page(cursorOfOther), /invalid cursor: another daemon gave it/);
+      await assert.rejects(page(cursorOfOther), /invalid cursor: another daemon issued it/);
       await restart(2);
-      await assert.rejects(page(cursorOfOther), /invalid cursor: another daemon gave it/);
+      await assert.rejects(page(cursorOfOther), /invalid cursor: another daemon issued it/);
     });
 
   test("is the same from every daemon: writers, ids, payloads, orders of values", {

@@ -53,13 +53,13 @@ export interface SlotRange {
 
 /**
  * Parses the reply to CLUSTER SLOTS, sorted by slot.
- * @param asked  the node that replied; it omits its own address if it does not know it
+ * @param node  the one that replied; it omits its own address if it does not know it
  */
-export function readSlots(reply: Reply, asked: Address): SlotRange[] {
+export function readSlots(reply: Reply, node: Address): SlotRange[] {
   const ranges = (reply.kind === "array" ? reply.items : []).map((item) => {
     const [first, last, master] = item.kind === "array" ? item.items : [];
     const [host, port] = master?.kind === "array" ? master.items : [];
-    const named = host?.kind === "bulk" && host.bytes !== "" && host.bytes !== "?" ? host.bytes : asked.host;
+    const named = host?.kind === "bulk" && host.bytes !== "" && host.bytes !== "?" ? host.bytes : node.host;
     return { first: numberIn(first), last: numberIn(last), master: { host: named, port: numberIn(port) } };
   });
   return ranges.filter(({ first, last }) => first <= last && last < SLOTS).sort((a, b) => a.first - b.first);

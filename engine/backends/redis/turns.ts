@@ -22,14 +22,14 @@ const LATER = new RegExp(
 
 /**
  * Parses an error reply.
- * @param asked  the server that replied, which may omit its own address
+ * @param server  the one that replied, which may omit its own address
  * @returns null if the command was executed
  */
-export function turnOf(text: ByteString, asked: Address): Turn | null {
+export function turnOf(text: ByteString, server: Address): Turn | null {
   if (LATER.test(text)) return { kind: "later" };
   const [, kind, slot, host, port] = ELSEWHERE.exec(text) ?? [];
   if (kind === undefined) return null;
-  const address = { host: host === "" ? asked.host : (host as string), port: Number(port) };
+  const address = { host: host === "" ? server.host : (host as string), port: Number(port) };
   return { kind: kind === "ASK" ? "ask" : "moved", slot: Number(slot), address };
 }
 

@@ -119,16 +119,16 @@ class Reader {
 
 /**
  * Returns the module with checks in its loops.
- * @param asked  the name of the imported function that is called; it has no parameters and one result
+ * @param functionName  the name of the imported function that is called; it has no parameters and one result
  */
-export function metered(module: Uint8Array, asked: string): Uint8Array {
+export function metered(module: Uint8Array, functionName: string): Uint8Array {
   const reader = new Reader(module, HEAD_BYTES);
   const pieces: Uint8Array[] = [module.subarray(0, HEAD_BYTES)];
   let [called, meter] = [-1, new Uint8Array()];
   while (reader.at < module.length) {
     const id = reader.byte();
     let content = reader.take(reader.number());
-    if (id === SECTION.imports) called = importIndex(content, asked);
+    if (id === SECTION.imports) called = importIndex(content, functionName);
     if (id === SECTION.globals) {
       const { count, rest } = counted(content);
       meter = Uint8Array.from(meterOf(count, called));
@@ -178,13 +178,13 @@ function counted(content: Uint8Array): { readonly count: number; readonly rest: 
  * Returns the index of an imported function; -1: it is not imported.
  * @throws Error  the module imports something other than functions
  */
-function importIndex(content: Uint8Array, asked: string): number {
+function importIndex(content: Uint8Array, functionName: string): number {
   const reader = new Reader(content);
   let found = -1;
   const count = reader.number();
   for (let i = 0; i < count; i++) {
     reader.name();
-    if (reader.name() === asked) found = i;
+    if (reader.name() === functionName) found = i;
     if (reader.byte() !== 0) throw new Error("the WebAssembly module imports more than functions");
     reader.number();
   }

@@ -27,7 +27,7 @@ export class FirstFetch {
   readonly #store: DocumentStore;
   readonly #log: Logger;
   /** The documents that a server has sent. */
-  readonly #given = new Set<ByteString>();
+  readonly #received = new Set<ByteString>();
   /** The reason why each server has not sent its documents yet. */
   readonly #reasons = new Map<ReplicaLink, string>();
   readonly #timers = new Map<ReplicaLink, NodeJS.Timeout>();
@@ -51,7 +51,7 @@ export class FirstFetch {
 
   /** The servers that have not sent their documents, each with the reason. */
   get pending(): string {
-    const links = this.#links.filter((link) => !link.contact.hasGiven);
+    const links = this.#links.filter((link) => !link.contact.hasSentDocuments);
     return links
       .map((link) => `${link.contact.name} (${this.#reasons.get(link) ?? "not queried yet"})`)
       .join(", ");
@@ -104,7 +104,7 @@ export class FirstFetch {
       );
       if (this.#isStopped) return;
       this.#reasons.delete(link);
-      link.given(names);
+      link.documentsReceived(names);
       if (!link.contact.isSelf)
         log.info({ replica: link.contact.name }, "a JSON replica has sent its documents");
       this.#decide();
@@ -149,7 +149,7 @@ export class FirstFetch {
         taken.add(name);
         known.push(name);
         // A document that was created only here must not replace the server's own.
-      } else if (this.#given.has(name)) known.push(name);
+      } else if (this.#received.has(name)) known.push(name);
     }
     return known;
   }
@@ -158,13 +158,13 @@ export class FirstFetch {
     const reply = this.#store.replace(name, entries);
     if (reply.kind === "error")
       throw new Error(`its document ${textOfBytes(name)} cannot be stored: ${reply.text}`);
-    this.#given.add(name);
+    this.#received.add(name);
   }
 
   #decide(): void {
     const links = this.#links;
     const log = this.#log;
-    if (this.#isReady || links.some(({ contact }) => !contact.hasGiven)) return;
+    if (this.#isReady || links.some(({ contact }) => !contact.hasSentDocuments)) return;
     this.#isReady = true;
     log.info("ready: the servers of --json-replica have sent their documents");
     for (const waiter of [...this.#waiters]) waiter();

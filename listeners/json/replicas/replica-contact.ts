@@ -43,7 +43,7 @@ export class ReplicaContact {
   /** Whether the server's contents have been compared since it was connected. */
   isCompared = false;
   /** Whether it has sent its documents since the daemon's start; before that it receives nothing. */
-  hasGiven = false;
+  hasSentDocuments = false;
   /** The reason why the server was not reached. */
   problem: unknown = new Error("not connected yet");
 
@@ -98,7 +98,7 @@ export class ReplicaContact {
 
   /** Whether writes may be sent to the server. */
   get isTaking(): boolean {
-    return this.hasGiven && this.#kind === "original";
+    return this.hasSentDocuments && this.#kind === "original";
   }
 
   /** Compares a mark that this daemon's own listener has received. */

@@ -89,8 +89,8 @@ export class ReplicaLink {
    * Starts sending writes, because the server has sent its documents. @param documents  the documents that the server
    * is known to have
    */
-  given(documents: readonly ByteString[]): void {
-    this.contact.hasGiven = true;
+  documentsReceived(documents: readonly ByteString[]): void {
+    this.contact.hasSentDocuments = true;
     for (const document of documents) this.#known.add(document);
     this.refresh();
   }

@@ -94,7 +94,7 @@ export class JsonReplicas {
         replica: link.contact.name,
         isConnected: link.contact.isConnected,
         isDbsyncd: link.contact.kind === "dbsyncd",
-        hasGiven: link.contact.hasGiven,
+        hasSentDocuments: link.contact.hasSentDocuments,
         missing: link.missed.size,
         refused: link.missed.refusedSize,
         different: this.#differences.get(link) ?? 0,

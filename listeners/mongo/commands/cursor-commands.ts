@@ -34,7 +34,7 @@ function getMore(session: MongoSession, command: CommandDocument): ByteString {
   if (cursor === null) throw failure(43, `cursor id ${id} not found`);
   const namespace = namespaceOf(command, "collection");
   if (cursor.namespace !== namespace) throw failure(13, "the cursor belongs to another collection");
-  session.check(cursor.asked);
+  session.check(cursor.argv);
   return nextBatch(session, cursor, countOf(command, "batchSize") || null);
 }
 

@@ -37,9 +37,7 @@ export function firstBatch(
 ): ByteString {
   const at = batchEnd(documents, 0, size ?? FIRST_DOCUMENTS);
   const isWhole = at === documents.length || isSingle;
-  const cursor = isWhole
-    ? null
-    : server.cursors.open({ namespace, user: login.name, asked: argv, documents, at });
+  const cursor = isWhole ? null : server.cursors.open({ namespace, user: login.name, argv, documents, at });
   if (cursor === null && !isWhole)
     throw failure(
       146,

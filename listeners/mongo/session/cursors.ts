@@ -19,7 +19,7 @@ export interface FoundDocuments {
   /** The user; null: no login is required. */
   readonly user: ByteString | null;
   /** The command that found the documents. The user must still be permitted to run it when fetching more. */
-  readonly asked: readonly ByteString[];
+  readonly argv: readonly ByteString[];
   /** All documents; those that were not fetched begin at index `at`. */
   readonly documents: readonly ByteString[];
   at: number;
@@ -62,7 +62,7 @@ export class Cursors {
   /** @returns null if the documents exceed the limit of all cursors */
   open(found: FoundDocuments): Cursor | null {
     const { limits, environment } = this.#host;
-    const bytes = bytesOf(found.documents) + bytesOf(found.asked);
+    const bytes = bytesOf(found.documents) + bytesOf(found.argv);
     if (bytes > limits.mongoCursorBytes || limits.mongoCursors === 0) return null;
     const opened = { ...found, id: this.#freeId(), bytes, usedAt: environment.uptime() };
     this.#open.set(opened.id, opened);

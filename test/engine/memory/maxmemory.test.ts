@@ -203,7 +203,9 @@ test("CONFIG SET can switch between policies that need only the key usage tracke
   for (const policy of ["volatile-lru", "noeviction", "allkeys-random", "allkeys-lru"])
     assert.equal((await set(policy)).kind, "status", policy);
   const refused = await set("allkeys-lfu");
-  assert.ok(refused.kind === "error" && /needs a daemon started with an LFU policy/.test(refused.text));
+  assert.ok(
+    refused.kind === "error" && /needs a daemon that was started with an LFU policy/.test(refused.text),
+  );
   await client.call("SET", "k", "v");
   assert.equal((await client.call("OBJECT", "IDLETIME", "k")).kind, "integer");
 });

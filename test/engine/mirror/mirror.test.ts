@@ -185,7 +185,7 @@ describe("a mirror", { skip }, () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
     await until("it is refused", () => running.figures.state === "refused");
-    assert.match(running.figures.trouble ?? "", /^it has keys and no mark/);
+    assert.match(running.figures.trouble ?? "", /^it has keys but no mark/);
     await redis.call("FLUSHALL");
     await untilLevel(running);
   });

@@ -4,8 +4,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { COMPARED_BYTES_MAX, compareKeys } from "../../../engine/mirror/compare-keys.js";
 import { DirtyKeys } from "../../../engine/mirror/dirty-keys.js";
-import { compareKeys, LOOK_BYTES_MAX } from "../../../engine/mirror/looking.js";
 import { type Claimant, formatMark, judgeMark, MARK_KEY, parseMark } from "../../../engine/mirror/mark.js";
 import type { MirroredFold } from "../../../engine/mirror/mirror-parts.js";
 import { compareKey, type RedisCommand } from "../../../engine/mirror/mirrored-key.js";
@@ -161,7 +161,7 @@ test("keys are requested in portions by the size of their values, and a key that
   assert.equal(different.length, 2 * count);
   for (const commands of requests) {
     const dumps = commands.filter(([name]) => name === "DUMP").length;
-    assert.ok(dumps * length <= LOOK_BYTES_MAX, `${dumps}`);
+    assert.ok(dumps * length <= COMPARED_BYTES_MAX, `${dumps}`);
     for (const [name, key] of commands) if (name === "DUMP") assert.match(String(key), /^k\d+$/);
   }
   assert.ok(requests.length < count, `${requests.length}`);

@@ -106,7 +106,7 @@ test(
     assert.deepEqual(more, []);
     assert.match(
       line?.msg ?? "",
-      /^this clock is slower than that of a Redis server: .* restart the daemon if /,
+      /^this clock is behind the clock of a Redis server: .* restart the daemon if /,
     );
     assert.ok(line);
     const { database, clock, behindMs, takesFrom } = line;

@@ -187,7 +187,10 @@ test("an invalid subscription, or too many of them, is an error", async () => {
     );
   const many = Array.from({ length: 10_000 }, (_, number) => `channel ${number}`);
   assert.deepEqual(await listener.send(listener.frame([["SUBSCRIBE", ...many]])), [integer(10_000)]);
-  assert.match(textOf(await listener.send(listener.frame([["SUBSCRIBE", "one more"]]))), /10000 names/);
+  assert.match(
+    textOf(await listener.send(listener.frame([["SUBSCRIBE", "one more"]]))),
+    /10000 subscriptions/,
+  );
   assert.deepEqual(await listener.send(listener.frame([["UNSUBSCRIBE", ...many]])), [integer(0)]);
 });
 
@@ -202,7 +205,7 @@ test("a client that does not read its events is disconnected with a reason, and 
     speaker.send(`*3\r\n$7\r\nPUBLISH\r\n$5\r\nflood\r\n$${text.length}\r\n${text}\r\n`.repeat(20));
     return (await speaker.read(4 * 20)).endsWith(":0\r\n");
   });
-  assert.ok(daemon.log.some(({ msg }) => /does not read the events that it asked for/.test(msg)));
+  assert.ok(daemon.log.some(({ msg }) => /does not read its events as fast as they arrive/.test(msg)));
   listener.raw.socket.resume();
   for (;;) {
     const message = await listener.next();

@@ -11,7 +11,7 @@ import { Original } from "./original.js";
 import { ask, startJson } from "./scene.js";
 
 const PEER =
-  /is a dbsyncd, and --json-replica is for original servers\..*--data FOLDER --peer 127\.0\.0\.1:1111 --cluster-secret FILE/;
+  /is a dbsyncd, but --json-replica is for original servers\..*--data FOLDER --peer 127\.0\.0\.1:1111 --cluster-secret FILE/;
 const limits = { jsonReplicaTimeout: 300 };
 
 for (const [kind, users] of [

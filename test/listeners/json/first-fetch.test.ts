@@ -222,7 +222,7 @@ test("a daemon that has the documents of only some servers is not ready, and sen
   await using ours = await startJson({ replicas: [original.port, port], limits });
   assert.equal(ours.figures?.isReady, false);
   assert.deepEqual(
-    ours.figures.servers.map(({ hasGiven }) => hasGiven),
+    ours.figures.servers.map(({ hasSentDocuments }) => hasSentDocuments),
     [true, false],
   );
   using client = await RawClient.open(ours.port);

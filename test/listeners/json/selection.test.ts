@@ -191,7 +191,7 @@ test("explain reports how a query is executed, and returns no entries", async ()
   for (const action of ["update", "delete"]) {
     assert.match(await send({ action, explain: true, id: 0, data: { m: 5 } }), /there is nothing to EXPLAIN/);
   }
-  assert.match(await send({ action: "update", explain: true, data: { m: 5 } }), /Nothing chooses entries/);
+  assert.match(await send({ action: "update", explain: true, data: { m: 5 } }), /Nothing selects entries/);
   assert.match(await send({ action: "delete", explain: true, query: { m: 1 } }), /No id provided/);
   assert.match(await send({ action: "count", document: "none", explain: true }), /does not exist/);
   assert.equal(await send({ action: "get" }), before);

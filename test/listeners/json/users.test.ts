@@ -41,7 +41,7 @@ test("the maximum length of a line before a login is the length of a login", asy
   const long = `${JSON.stringify({ action: "list", more: "x".repeat(400_000) })}\n`;
   using unauthenticated = await RawClient.open(server.port);
   unauthenticated.send(long);
-  assert.match(await answer(unauthenticated), /^\{"status":"error","message":"[^"]*has not logged in\."\}$/);
+  assert.match(await answer(unauthenticated), /^\{"status":"error","message":"[^"]*before a login\."\}$/);
   assert.equal(await unauthenticated.rest(), "");
   using client = await RawClient.open(server.port);
   client.send(`${JSON.stringify({ action: "auth", user: "alice", password: "pw" })}\n${long}`);

@@ -197,7 +197,7 @@ test("an unsupported feature is refused by its name", async () => {
     [{ find: "a", readConcern: { level: "snapshot" } }, 123, /replica set/],
     [{ find: "a", txnNumber: 1, startTransaction: true }, 20, /Transaction numbers/],
     [{ insert: "a", documents: [] }, 16, /batch sizes/],
-    [{ insert: "a", documents: [1] }, 14, /no document/],
+    [{ insert: "a", documents: [1] }, 14, /is not a document/],
     [{ insert: "a", documents: [{ a: 1 }], writeConcern: { w: 2 } }, 2, /not replicated/],
     [{ insert: "a", documents: [{ a: 1 }], writeConcern: { w: "two" } }, 79, /two/],
     [{ insert: "a", documents: [{ a: 1 }], writeConcern: { j: true } }, 2, /--data/],

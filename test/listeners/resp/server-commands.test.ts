@@ -343,7 +343,7 @@ test("KEY commands refer to their tool, and CLUSTER reports that there is no clu
   const text = await answers(ours.port, lines("KEY LIST", "CLUSTER INFO", "CLUSTER ADD x", "cluster slots"));
   assert.match(
     text,
-    /^-ERR KEY commands are for signed envelopes.*\r\n(-ERR This instance has cluster support disabled\r\n){3}/,
+    /^-ERR KEY commands need signed envelopes.*\r\n(-ERR This instance has cluster support disabled\r\n){3}/,
   );
 });
 

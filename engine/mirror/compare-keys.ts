@@ -24,7 +24,7 @@ export interface KeyDifferences {
 }
 
 /** Maximum bytes of values in one request; a longer value is requested alone. */
-export const LOOK_BYTES_MAX = 1024 * 1024;
+export const COMPARED_BYTES_MAX = 1024 * 1024;
 
 /**
  * Compares keys. A key that changes in the meantime is left out, because it will be written in any case. The caller
@@ -64,7 +64,7 @@ function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: Mirro
   for (const key of all.slice(from)) {
     const expected = expectedBytes(key, fold.database, now);
     bytes += expected ?? 0;
-    if (keys.length > 0 && bytes > LOOK_BYTES_MAX) break;
+    if (keys.length > 0 && bytes > COMPARED_BYTES_MAX) break;
     keys.push(key);
     commands.push(...commandsOf(key, expected !== null));
   }
