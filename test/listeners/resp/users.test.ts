@@ -92,7 +92,7 @@ test("a line that is wrong is told by its number, and nothing is taken", () => {
     [["user a +nothing"], /line 1: rule '\+nothing': there is no such command/],
     [["user a #12"], /64 hexadecimal digits/],
     [["user a on", "", "# a comment", "user a off"], /line 4: user a appears twice/],
-    [["user a ~* ~b"], /behind ~\*/],
+    [["user a ~* ~b"], /after ~\*/],
   ];
   for (const [text, told] of wrong) {
     assert.throws(
