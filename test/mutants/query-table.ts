@@ -52,8 +52,8 @@ export const queryMutants: readonly Mutant[] = [
   {
     name: "updates: the operand of a JSON $pull is parsed even without a list",
     file: "store/queries/json/update.js",
-    find: "let known = null;",
-    replace: "let known = elementTest(operand);",
+    find: "let cached = null;",
+    replace: "let cached = elementTest(operand);",
     test: UPDATES,
   },
 ];

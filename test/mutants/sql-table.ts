@@ -98,7 +98,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: rows found by the index of the left side are in the order of the right one",
     file: "store/commands/relations/planned-join.js",
-    find: "this.#made = order.map((at) => this.#made[at]);",
+    find: "this.#pairs = order.map((at) => this.#pairs[at]);",
     replace: "",
     test: PLANNED,
   },
@@ -126,7 +126,7 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: rows found by a hash of the left side are in the order of the right one",
     file: "store/commands/relations/planned-join.js",
-    find: "yield* this.#sortMade(lefts);",
+    find: "yield* this.#sortPairs(lefts);",
     replace: ";",
     test: PLANNED,
   },
@@ -189,8 +189,8 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: rows without a partner are added in one step",
     file: "store/commands/relations/planned-join.js",
-    find: "this.#made.length, this.#width);\n            }\n            if (i % STEP_ITEMS === STEP_ITEMS - 1)\n                yield;",
-    replace: "this.#made.length, this.#width);\n            }",
+    find: "this.#pairs.length, this.#width);\n            }\n            if (i % STEP_ITEMS === STEP_ITEMS - 1)\n                yield;",
+    replace: "this.#pairs.length, this.#width);\n            }",
     test: PLANNED,
   },
   {

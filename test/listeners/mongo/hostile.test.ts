@@ -68,7 +68,7 @@ test("documents that are invalid or nested too deeply are refused, and the conne
   using client = await RawClient.open(scene.port);
   let well = framed("");
   for (let depth = 0; depth < 5000; depth++) well = framed(element("a", embedded(well)));
-  assert.match(await send(client, insert(well)), /writeErrors.*more than 100 deep/s);
+  assert.match(await send(client, insert(well)), /writeErrors.*more than 100 levels deep/s);
   let wide = "";
   for (let n = 0; n < 50_000; n++) wide += `\x03a${n}\0${int32Bytes(5)}\0`;
   assert.match(await send(client, insert(framed(wide))), /ok/);

@@ -67,7 +67,7 @@ test("a replica, and keys that cannot be represented in Redis, receive an error 
   await exchange(scene.port, lines("DOC.CREATE d"));
   assert.match(
     await exchange(scene.port, lines("REPLCONF rdb-only 1", "SYNC")),
-    /^\+OK\r\n-ERR key 'd' of database 0: a document has no form of Redis's/,
+    /^\+OK\r\n-ERR key 'd' of database 0: a document has no form in Redis/,
   );
   using folder = makeFolder();
   const file = join(folder.path, "dump.rdb");

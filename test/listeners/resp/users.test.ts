@@ -92,7 +92,7 @@ test("an invalid line is reported with its number, and no line is accepted", () 
     [["user a +nothing"], /line 1: rule '\+nothing': there is no such command/],
     [["user a #12"], /64 hexadecimal digits/],
     [["user a on", "", "# a comment", "user a off"], /line 4: user a appears twice/],
-    [["user a ~* ~b"], /behind ~\*/],
+    [["user a ~* ~b"], /after ~\*/],
   ];
   for (const [text, expected] of wrong) {
     assert.throws(

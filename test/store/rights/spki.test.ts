@@ -77,7 +77,7 @@ test("rejects invalid numbers and parameters, and names them", () => {
     [hex("302c300706032b65700500032100") + "k".repeat(32), /bytes follow/],
     [hex("302b300506032b6570032200") + "k".repeat(33), /33 bytes instead of 32/],
     [hex("302a300506032b6570032101") + "k".repeat(32), /does not consist of complete bytes/],
-    [hex("30812a300506032b6570032100") + "k".repeat(32), /longer than it need be/],
+    [hex("30812a300506032b6570032100") + "k".repeat(32), /longer than necessary/],
     [hex("3080300506032b6570032100") + "k".repeat(32), /indefinite/],
     [derOf(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey), /neither RSA nor Ed25519/],
     ["", /a SEQUENCE is missing/],
@@ -98,7 +98,7 @@ test("rejects Ed25519 points without a secret, as in key files", () => {
   ];
   for (const point of points) {
     const der = ED25519_PREFIX + hex(point);
-    isRefused(() => readSpki(der), /anybody/, point);
+    isRefused(() => readSpki(der), /anyone/, point);
     const key = createPublicKey({ key: Buffer.from(der, "latin1"), format: "der", type: "spki" });
     assert.throws(() => loadPublicKey(key, { kinds: ["ed25519"] }), point);
   }
