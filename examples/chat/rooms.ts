@@ -35,7 +35,7 @@ export class Rooms {
 
   constructor(parts: RoomsParts) {
     this.#parts = parts;
-    parts.hearing.on("message", (channel: string, text: string) => this.#heard(channel, text));
+    parts.hearing.on("message", (channel: string, text: string) => this.#onPublication(channel, text));
     // The subscription is active again. Reads the messages that were published meanwhile.
     parts.hearing.on("ready", () => void this.lookAgain());
   }
@@ -66,13 +66,13 @@ export class Rooms {
     const { sessions, log } = this.#parts;
     try {
       const rooms = await sessions.rooms();
-      for (const [room, listeners] of this.#listeners) await this.#lookInto(room, listeners, rooms);
+      for (const [room, listeners] of this.#listeners) await this.#refresh(room, listeners, rooms);
     } catch (problem) {
       log(`the rooms could not be read: ${(problem as Error).message}`);
     }
   }
 
-  async #lookInto(room: string, listeners: ReadonlySet<Listener>, rooms: readonly string[]): Promise<void> {
+  async #refresh(room: string, listeners: ReadonlySet<Listener>, rooms: readonly string[]): Promise<void> {
     const { sessions, history, limits } = this.#parts;
     for (const { from, pseudo, color } of await sessions.swept(room)) {
       const at = Date.now();
@@ -82,10 +82,10 @@ export class Rooms {
     }
     const last = await history.last(room, limits.HISTORY_COUNT, null);
     for (const message of last) for (const listener of listeners) listener.deliver({ kind: "said", message });
-    this.#tellPresent(listeners, room, await sessions.present(room), rooms);
+    this.#sendPresent(listeners, room, await sessions.present(room), rooms);
   }
 
-  #tellPresent(
+  #sendPresent(
     listeners: ReadonlySet<Listener>,
     room: string,
     present: Present,
@@ -100,7 +100,7 @@ export class Rooms {
     }
   }
 
-  #heard(channel: string, text: string): void {
+  #onPublication(channel: string, text: string): void {
     const room = channel.slice(PREFIX.length);
     const event = eventIn(text, room);
     if (event === null) return;

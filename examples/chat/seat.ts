@@ -115,7 +115,7 @@ export class Seat implements Listener {
   /** The request is limited before any work is done for it. */
   #came(text: string): void {
     if (!this.#isOpen) return;
-    if (this.#hasBegun) this.#asked(text);
+    if (this.#hasBegun) this.#enqueue(text);
     else {
       this.#hasBegun = true;
       clearTimeout(this.#helloTimer);
@@ -125,7 +125,7 @@ export class Seat implements Listener {
     }
   }
 
-  #asked(text: string): void {
+  #enqueue(text: string): void {
     const { limits, dialect } = this.#parts;
     const request = dialect.request(text);
     const afterMs = this.#flood.take();
@@ -187,7 +187,7 @@ export class Seat implements Listener {
     this.#waiting = [];
     await rooms.enter(session.room, this);
     await sessions.enter(session);
-    await this.#tell(session, kind);
+    await this.#announce(session, kind);
     await this.#showHistory(session.room, null);
     const waiting = this.#waiting;
     this.#waiting = null;
@@ -230,7 +230,7 @@ export class Seat implements Listener {
     if (room === null) return this.#refuse("no-room", null, 0);
     if (room === session.room) return;
     await rooms.leave(session.room, this);
-    if (await sessions.exit(session)) await this.#tell(session, "left");
+    if (await sessions.exit(session)) await this.#announce(session, "left");
     this.#session = { ...session, room };
     await sessions.write(this.#session);
     await this.#enter(this.#session, "joined");
@@ -247,7 +247,7 @@ export class Seat implements Listener {
       this.send(frame);
   }
 
-  async #tell({ room, pseudo, color }: Session, kind: "joined" | "left" | "returned"): Promise<void> {
+  async #announce({ room, pseudo, color }: Session, kind: "joined" | "left" | "returned"): Promise<void> {
     const event = { kind, id: randomUUID(), at: Date.now(), from: this.#from, pseudo, color };
     await this.#parts.rooms.tell(room, event);
   }
@@ -294,7 +294,7 @@ export class Seat implements Listener {
         const session = this.#session;
         if (session === null) return;
         await rooms.leave(session.room, this);
-        if (await sessions.end(session, hasLeft)) await this.#tell(session, "left");
+        if (await sessions.end(session, hasLeft)) await this.#announce(session, "left");
       })
       .catch((problem: Error) => log(`a user who left is still listed for some seconds: ${problem.message}`));
   }

@@ -95,7 +95,7 @@ export class ChatServer {
     const own = `ws://${host.includes(":") ? `[${host}]` : host}:${(this.#http.address() as AddressInfo).port}`;
     this.#address = this.#settings.address ?? own;
     await this.#announceWhenLoaded(sessions);
-    this.#signs = setInterval(() => void this.#giveSign(), limits.SIGN_MS);
+    this.#signs = setInterval(() => void this.#sendHeartbeat(), limits.SIGN_MS);
     this.#beats = setInterval(() => {
       for (const seat of this.#seats) seat.beat();
     }, limits.BEAT_MS);
@@ -220,7 +220,7 @@ export class ChatServer {
     webSocket.on("close", () => clearInterval(timer));
   }
 
-  async #giveSign(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     // The previous heartbeat may still be waiting for Redis.
     if (this.#isGivingSign) return;
     this.#isGivingSign = true;
