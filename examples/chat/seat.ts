@@ -52,7 +52,7 @@ export class Seat implements Listener {
   readonly #happened = new Set<string>();
   /** The events that occur while the history is read. They are sent after it. */
   #waiting: RoomEvent[] | null = null;
-  readonly #shownMost: number;
+  readonly #shownMax: number;
   #session: Session | null = null;
   #from = "";
   #turn: Promise<void> = Promise.resolve();
@@ -66,12 +66,12 @@ export class Seat implements Listener {
     const { socket, dialect, limits } = parts;
     this.dialect = dialect;
     this.#parts = parts;
-    this.#shownMost = limits.HISTORY_COUNT * SHOWN_PER_HISTORY;
+    this.#shownMax = limits.HISTORY_COUNT * SHOWN_PER_HISTORY;
     this.#flood = new TokenBucket(limits.FLOOD_COUNT, limits.FLOOD_MS);
     this.#helloTimer = setTimeout(() => this.#reject("not-understood"), limits.HELLO_MS);
     socket.on("message", (data: Buffer, isBinary) => {
       if (isBinary) this.#close(CLOSE.binary);
-      else this.#came(data.toString());
+      else this.#onMessage(data.toString());
     });
     // If a frame is too large, not UTF-8 or has a wrong mask, ws closes the connection with the appropriate code.
     socket.on("error", () => {});
@@ -86,7 +86,7 @@ export class Seat implements Listener {
   deliver(event: RoomEvent): void {
     if (this.#waiting === null) this.#show(event);
     // Events that exceed the limit are read from the history later.
-    else if (this.#waiting.push(event) > this.#shownMost) this.#waiting.shift();
+    else if (this.#waiting.push(event) > this.#shownMax) this.#waiting.shift();
   }
 
   /** Sends a heartbeat, unless the client has recently received something. */
@@ -113,7 +113,7 @@ export class Seat implements Listener {
   }
 
   /** The request is limited before any work is done for it. */
-  #came(text: string): void {
+  #onMessage(text: string): void {
     if (!this.#isOpen) return;
     if (this.#hasBegun) this.#enqueue(text);
     else {
@@ -160,13 +160,13 @@ export class Seat implements Listener {
       const pseudo = pseudoOf(first.pseudo, limits.NAME_CHARS);
       if (pseudo === null || sessions.isReserved(pseudo)) return this.#reject("no-name");
       const started = await sessions.begin(pseudo, addr, room);
-      return typeof started === "string" ? this.#reject(started) : await this.#sit(started, false);
+      return typeof started === "string" ? this.#reject(started) : await this.#join(started, false);
     }
     const session = await sessions.resume(String(first.uuid), addr, room);
-    return session === null ? this.#reject("unknown-session") : await this.#sit(session, true);
+    return session === null ? this.#reject("unknown-session") : await this.#join(session, true);
   }
 
-  async #sit(session: Session, isBack: boolean): Promise<void> {
+  async #join(session: Session, isBack: boolean): Promise<void> {
     const { dialect, servers, limits } = this.#parts;
     const from = publicIdOf(session.uuid);
     this.#session = session;
@@ -264,7 +264,7 @@ export class Seat implements Listener {
 
   #remember(id: string, known = this.#shown): void {
     known.add(id);
-    if (known.size <= this.#shownMost) return;
+    if (known.size <= this.#shownMax) return;
     const [oldest] = known;
     known.delete(oldest as string);
   }

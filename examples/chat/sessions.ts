@@ -72,7 +72,7 @@ export class Sessions {
     this.#fold = fold;
   }
 
-  /** Whether names that look like texts of clients are reserved. */
+  /** Returns whether a name is reserved, because it looks like a text of clients. */
   isReserved(pseudo: string): boolean {
     return isReserved(pseudo, this.#fold);
   }
