@@ -27,7 +27,8 @@ class Distrusted(Exception):
 
 def make_context(address: Address, ca: str | None) -> ssl.SSLContext:
     """
-    Returns the TLS context for a server. ca: the path of a file, or PEM text, with the certificates of authorities; None: those that this machine trusts.
+    Returns the TLS context for a server. ca: the path of a file, or PEM text, with the certificates of authorities; None: those that this
+    machine trusts.
     Raises BadOption.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
