@@ -20,7 +20,7 @@ export interface Listener {
 export interface RoomsParts {
   readonly redis: Redis;
   /** A separate connection, since a subscribed connection cannot send requests. */
-  readonly hearing: Redis;
+  readonly subscriber: Redis;
   readonly sessions: Sessions;
   readonly history: History;
   readonly limits: Limits;
@@ -35,15 +35,15 @@ export class Rooms {
 
   constructor(parts: RoomsParts) {
     this.#parts = parts;
-    parts.hearing.on("message", (channel: string, text: string) => this.#onPublication(channel, text));
+    parts.subscriber.on("message", (channel: string, text: string) => this.#onPublication(channel, text));
     // The subscription is active again. Reads the messages that were published meanwhile.
-    parts.hearing.on("ready", () => void this.lookAgain());
+    parts.subscriber.on("ready", () => void this.refreshAll());
   }
 
   async enter(room: string, listener: Listener): Promise<void> {
     const inside = this.#listeners.get(room) ?? new Set();
     this.#listeners.set(room, inside.add(listener));
-    await this.#parts.hearing.subscribe(PREFIX + room);
+    await this.#parts.subscriber.subscribe(PREFIX + room);
   }
 
   async leave(room: string, listener: Listener): Promise<void> {
@@ -51,17 +51,17 @@ export class Rooms {
     inside?.delete(listener);
     if (inside?.size !== 0) return;
     this.#listeners.delete(room);
-    await this.#parts.hearing.unsubscribe(PREFIX + room);
+    await this.#parts.subscriber.unsubscribe(PREFIX + room);
     // A user may have joined in the meantime.
-    if (this.#listeners.has(room)) await this.#parts.hearing.subscribe(PREFIX + room);
+    if (this.#listeners.has(room)) await this.#parts.subscriber.subscribe(PREFIX + room);
   }
 
-  async tell(room: string, event: RoomEvent): Promise<void> {
+  async publish(room: string, event: RoomEvent): Promise<void> {
     await this.#parts.redis.publish(PREFIX + room, JSON.stringify(event));
   }
 
   /** Updates the list of users in each room, and reports lost users and missed messages. */
-  async lookAgain(): Promise<void> {
+  async refreshAll(): Promise<void> {
     if (this.#listeners.size === 0) return;
     const { sessions, log } = this.#parts;
     try {
@@ -78,7 +78,7 @@ export class Rooms {
       const at = Date.now();
       // Two servers may detect this at the same time. Within a minute it is the same event.
       const id = `left-${from}-${Math.floor(at / 60_000)}`;
-      await this.tell(room, { kind: "left", id, at, from, pseudo, color });
+      await this.publish(room, { kind: "left", id, at, from, pseudo, color });
     }
     const last = await history.last(room, limits.HISTORY_COUNT, null);
     for (const message of last) for (const listener of listeners) listener.deliver({ kind: "said", message });

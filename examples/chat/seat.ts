@@ -220,7 +220,7 @@ export class Seat implements Listener {
     this.#remember(id);
     if (kept !== null) this.send(kept);
     if (message.room !== room || at - message.at > TOLD_AGAIN_MS) return;
-    await rooms.tell(room, { kind: "said", message });
+    await rooms.publish(room, { kind: "said", message });
     await sessions.write(session);
   }
 
@@ -249,7 +249,7 @@ export class Seat implements Listener {
 
   async #announce({ room, pseudo, color }: Session, kind: "joined" | "left" | "returned"): Promise<void> {
     const event = { kind, id: randomUUID(), at: Date.now(), from: this.#from, pseudo, color };
-    await this.#parts.rooms.tell(room, event);
+    await this.#parts.rooms.publish(room, event);
   }
 
   #show(event: RoomEvent): void {

@@ -52,7 +52,8 @@ async function tryMutant(mutant: Mutant): Promise<Detection | null> {
   for (let { from = FIRST_SEED } = mutant; ; ) {
     const detection = await tryFrom(mutant, from);
     if (detection === null) return null;
-    if (mutant.test !== undefined) return values.tested || (await isSoundTest(mutant.test)) ? detection : null;
+    if (mutant.test !== undefined)
+      return values.tested || (await isSoundTest(mutant.test)) ? detection : null;
     if (Number.isNaN(detection.seed) || (await isSound(mutant, detection.seed))) return detection;
     from = detection.seed + 1;
   }

@@ -44,7 +44,7 @@ export class DbsyncPair implements CrashPair {
   readonly #trio: Trio;
   readonly #waits: boolean;
   /** The relays from the clients to each server. */
-  readonly #ways: readonly Relay[];
+  readonly #clientRelays: readonly Relay[];
   /** The relays from the other server to each server. */
   readonly #links: readonly Relay[];
   readonly #client: Client;
@@ -53,7 +53,7 @@ export class DbsyncPair implements CrashPair {
   private constructor(trio: Trio, waits: boolean, relays: readonly Relay[], links: readonly Relay[]) {
     this.#trio = trio;
     this.#waits = waits;
-    this.#ways = relays;
+    this.#clientRelays = relays;
     this.#links = links;
     const servers = relays.map(({ port }) => `127.0.0.1:${port}`);
     this.#client = trio.client([0, 1], { servers, timeout: TIMEOUT_MS });
@@ -78,12 +78,12 @@ export class DbsyncPair implements CrashPair {
   }
 
   cutSecond(): void {
-    for (const relay of [...this.#links, this.#ways[1 - this.#first]]) relay?.cut();
+    for (const relay of [...this.#links, this.#clientRelays[1 - this.#first]]) relay?.cut();
   }
 
   async killFirst(): Promise<void> {
     await this.#trio.end(this.#first, "SIGKILL");
-    for (const relay of [...this.#links, ...this.#ways]) relay.mend();
+    for (const relay of [...this.#links, ...this.#clientRelays]) relay.mend();
   }
 
   freezeFirst(): void {
@@ -120,7 +120,7 @@ export class DbsyncPair implements CrashPair {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.close();
-    for (const relay of [...this.#links, ...this.#ways]) relay[Symbol.dispose]();
+    for (const relay of [...this.#links, ...this.#clientRelays]) relay[Symbol.dispose]();
     await this.#trio[Symbol.asyncDispose]();
   }
 }
@@ -218,7 +218,9 @@ export class RedisPair implements CrashPair {
   }
 
   async count(tokens: readonly string[]): Promise<number> {
-    return await countIn(tokens, async (chunk) => Number(await this.#command(this.#primary, "EXISTS", ...chunk)));
+    return await countIn(tokens, async (chunk) =>
+      Number(await this.#command(this.#primary, "EXISTS", ...chunk)),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
