@@ -159,9 +159,9 @@ function text(
   const met = (holds: boolean) => (holds ? "met" : "missed");
   return `## Catching up
 
-${machine()} \`npm run bench\`. A daemon with an empty folder (--fsync always) and one that has everything, RSA-2048, on one
-machine with two cores. Level: it has stored and folded all. CPU seconds are all of a process; verifying is what bare
-verifications of as many signatures take.
+${machine()} \`npm run bench\`. A daemon with an empty folder (--fsync always) receives all entries of another
+one, RSA-2048, on one machine with two cores. Caught up: it has stored and folded all entries. CPU seconds include all
+threads of a process. Verifying is the time of the same number of signature checks alone.
 
 ${table(
   [
@@ -177,7 +177,7 @@ ${table(
   rows,
 )}
 
-Starting on one's own timeline, without a snapshot (goal: ${GOALS.replay.toLocaleString("en")} commands a second):
+Starting with an existing timeline, without a snapshot (goal: ${GOALS.replay.toLocaleString("en")} commands a second):
 
 ${table(["", "start to listening, s", "commands a second", "resident memory, MiB"], startRows)}
 

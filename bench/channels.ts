@@ -126,7 +126,7 @@ async function figures(): Promise<string> {
   const idleText = `${IDLE_SUBSCRIBERS.toLocaleString("en")} subscribers, each with its own connection and channel`;
   return `## Channels (bench/channels.ts)
 
-${machine()} Messages of ${TEXT.length} bytes that reach subscribers in a second, ${PIPELINE} PUBLISH at a time by one client; median of ${ROUNDS}. The
+${machine()} Messages of ${TEXT.length} bytes per second that reach subscribers. One client sends ${PIPELINE} PUBLISH commands at a time; medians of ${ROUNDS} rounds. The
 subscribers run in this program; if there are many, it uses as much CPU as either server. Load before: ${LOAD.toFixed(1)}.
 
 ${table(["subscribers", "redis-server", "dbsyncd", "ratio", "goal"], rows)}

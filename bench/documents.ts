@@ -312,12 +312,12 @@ async function main(): Promise<void> {
     "documents",
     `## Documents
 
-${machine()} \`node dist/bench/documents.js\`. Requests a second through \`--json\`, each client waiting for its answer; entries of 4 members;
-medians of ${ROUNDS} rounds of ${SECONDS} s, the clients on the same cores. The original's figures were recorded once, on 2 shared cores with PHP 8.2, and are
-not of this run: trust large ratios only. redis-server's are of this run, in turn with ours (HSET and HGETALL of a hash an entry;
-it has no queries). The replica is a second daemon by \`--peer\`, both in memory as the original is. A bare Node socket loop that answers these clients at once, and does
-nothing else: ${most}. Load average of the machine before the run: ${waiting}; where it
-is above 1 others had the cores as well, and rates and verdicts are too low by that: p50 suffers less.
+${machine()} \`node dist/bench/documents.js\`. Requests per second through \`--json\`, with clients that wait for each answer. Entries have 4 members.
+Medians of ${ROUNDS} rounds of ${SECONDS} s, with the clients on the same cores. The figures of the original were recorded once, on 2 shared cores with PHP 8.2, and
+not in this run: only large ratios are reliable. Those of redis-server are of this run, measured in turn (HSET and HGETALL of one hash per entry;
+it has no queries). The replica is a second daemon connected with \`--peer\`; both are in memory, like the original. A Node socket loop that only
+answers these clients reaches ${most}. The load average before the run was ${waiting}. If it
+is above 1, other programs used the cores: rates and verdicts are then too low, and p50 is less affected.
 
 ${table(HEAD, rows)}
 

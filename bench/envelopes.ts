@@ -167,8 +167,8 @@ function rowsText(rows: readonly Row[]): string {
   ]);
   return `## Version 2: signed calls to three daemons
 
-${machine()} \`npm run bench\`. One client process, three daemons in memory, policy \`first\`. ioredis: automatic pipelining to
-three redis-servers, unsigned, the first answer awaited, in turn with ours. The client and the six servers share the cores.
+${machine()} \`npm run bench\`. One client process, three daemons in memory, policy \`first\`. ioredis uses automatic pipelining to
+three redis-servers, without signatures, and waits for the first answer. Both are measured in turn. The client and the six servers share the cores.
 
 ${table(["", ...FIGURE_HEAD, "commands per envelope", "ioredis per second", "ours ÷ ioredis"], cells)}`;
 }

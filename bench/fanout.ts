@@ -137,8 +137,8 @@ function fanoutText(found: {
   ]);
   return `## Signed SET to three daemons, RSA-2048
 
-${machine()} \`npm run bench\`. Three daemons in memory, next to three redis-servers that ioredis writes to (automatic
-pipelining, the first answer awaited, nothing signed). The last column: ioredis' p50 divided by ours.
+${machine()} \`npm run bench\`. Three daemons in memory, compared with three redis-servers that ioredis writes to (automatic
+pipelining, waiting for the first answer, without signatures). The last column is the p50 of ioredis divided by that of dbsync.
 
 ${table(
   ["", ...FIGURE_HEAD, "ioredis ÷"],
@@ -149,7 +149,7 @@ ${table(
   ],
 )}
 
-Sequential p50 is ${ratio.toFixed(2)} × a bare signature, and ${(sequential / floor).toFixed(2)} × signature and round trip
+Sequential p50 is ${ratio.toFixed(2)} × one signature, and ${(sequential / floor).toFixed(2)} × one signature and one round trip
 together. Goal: at most 1.5 × signature + one round trip = ${goal.toFixed(0)} µs; measured: ${sequential.toFixed(0)} µs
 (${sequential <= goal ? "met" : "missed"}).`;
 }

@@ -104,8 +104,8 @@ function textOf(samples: readonly Sample[], what: string): string {
 
 ${table(["second", "commands", "disk, MiB", "LMDB", "snapshots", "memory, own", "resident"], rows)}
 
-The greatest of the later half from second ${LEVEL_SECONDS} on by that of the earlier half: disk ${growth("disk")}, own memory ${growth("own")},
-resident memory ${growth("resident")}. Own memory, which nothing collects before, was greatest at second ${Math.round(greatest.seconds)}: ${Math.round(greatest.own)} MiB.`;
+The maximum of the second half after second ${LEVEL_SECONDS}, divided by that of the first half: disk ${growth("disk")}, own memory ${growth("own")},
+resident memory ${growth("resident")}. The own memory, measured without a garbage collection, had its maximum at second ${Math.round(greatest.seconds)}: ${Math.round(greatest.own)} MiB.`;
 }
 
 const one = await loaded(1);
@@ -114,8 +114,8 @@ report(
   "full-load",
   `## Ten minutes at full load
 
-${machine()} \`npm run bench -- full-load\`, beside a load of ${loadavg()[1]?.toFixed(0)} on the machine. ${CLIENTS} clients with ${CALLERS} callers each that
-send two commands at a time (${KINDS} kinds, ${KEYS.toLocaleString("en")} keys and sessions that end within a minute), signed, RSA-2048, --fsync always, \`${LIMITS.join(" ")}\`. Means of the samples up to each second.
+${machine()} \`npm run bench -- full-load\`, with a load of ${loadavg()[1]?.toFixed(0)} on the machine. ${CLIENTS} clients with ${CALLERS} callers each
+send two commands at a time (${KINDS} kinds, ${KEYS.toLocaleString("en")} keys, and sessions that expire within a minute), signed, RSA-2048, --fsync always, \`${LIMITS.join(" ")}\`. The figures are means of the samples up to each second.
 
 ${textOf(one, "One daemon")}
 

@@ -46,8 +46,8 @@ async function fanOut(): Promise<string> {
   });
   return `## The timeline where commands are served
 
-${machine()} \`npm run bench\`. Signed SETs (RSA-2048) of one client to three daemons, ${CALLERS} calls in flight, policy \`first\`. Medians of ${ROUNDS}
-rounds in turn; the client and the daemons share two cores.
+${machine()} \`npm run bench\`. Signed SETs (RSA-2048) from one client to three daemons, ${CALLERS} calls in flight, policy \`first\`. Medians of ${ROUNDS}
+alternating rounds. The client and the daemons share two cores.
 
 ${table(["", ...FIGURE_HEAD, "÷ without", "goal", ...CPU_HEAD], cells)}`;
 }

@@ -183,8 +183,8 @@ async function sequential(signers: readonly Signer[]): Promise<string> {
   });
   return `## Calls one after the other, recorded by three daemons
 
-${machine()} \`npm run bench -- lone-call\`. Three daemons with \`--data --fsync always\`, policy \`first\`, alongside one signature, one round trip and one append to a
-file that was opened with O_DSYNC. p50 in µs, medians of ${SEQUENTIAL_ROUNDS} rounds of ${SEQUENTIAL_SECONDS} s in turn. The client, the three daemons and their syncs share the cores
+${machine()} \`npm run bench -- lone-call\`. Three daemons with \`--data --fsync always\`, policy \`first\`, compared with one signature, one round trip and one append to a
+file opened with O_DSYNC. p50 in µs, medians of ${SEQUENTIAL_ROUNDS} alternating rounds of ${SEQUENTIAL_SECONDS} s. The client and the three daemons share the cores
 and the disk. Goal: at most ${SEQUENTIAL_GOAL} times.
 
 ${table(["", "signature, trip, append", "signed SET", "÷"], rows)}`;
@@ -218,9 +218,9 @@ try {
   });
   const text = `## One call at a time, ${PER_SECOND} a second
 
-${machine()} \`npm run bench -- lone-call\`. CPU µs of the server for each call, all its threads and the kernel's work for it; of these what it
-takes when it is asked nothing. Recorded: the bare loop appends the bytes to a file that was opened with O_DSYNC, the daemon has
-\`--data --fsync always\`. Medians of ${ROUNDS} rounds of ${SECONDS} s in turn. Goal: at most ${GOAL} times the bare loop.
+${machine()} \`npm run bench -- lone-call\`. The server's CPU µs per call, for all its threads and the kernel, and the part of it that the
+server also uses when it is idle. Recorded: the bare loop appends the bytes to a file opened with O_DSYNC, and the daemon has
+\`--data --fsync always\`. Medians of ${ROUNDS} alternating rounds of ${SECONDS} s. Goal: at most ${GOAL} times the bare loop.
 
 ${table(["", "CPU µs per call", "of these idle", "÷ bare loop", "÷ bare loop that checks"], cells)}`;
   report("lone-call", text, smoke);

@@ -76,10 +76,10 @@ async function main(): Promise<void> {
   ];
   const text = `## Memory
 
-${machine()} \`node dist/bench/memory.js\`. Bytes for each of ${COUNT.toLocaleString("en")}, written through \`--resp\` and to redis-server. Used: what live
-objects take (redis-server: \`used_memory\`). Resident: what the process has grown by; ours after a collection, and just as
-filling has left it. A key remembers the unit that changed it last: what comes by RESP to a memory alone shares names, a signed
-envelope's name costs each of its keys some 56 bytes more.
+${machine()} \`node dist/bench/memory.js\`. Bytes per value, for ${COUNT.toLocaleString("en")} values, written through \`--resp\` and to redis-server. Used: the size of live
+objects (redis-server: \`used_memory\`). Resident: the growth of the process; for dbsyncd after a garbage collection, and immediately
+after the writes. A key stores the unit that changed it last. In memory, writes through RESP share the names of units; the name of a signed
+envelope uses about 56 bytes per key.
 
 ${table(head, rows)}
 

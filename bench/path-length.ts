@@ -157,10 +157,10 @@ try {
   ]);
   const text = `## The path of a request
 
-${machine()} \`npm run bench -- path-length\`. What the daemon's main thread enters of dist/ for one warm request, until ${SETTLE_MS} ms after its
-answer: functions, their files, and calls of those functions. Medians of ${SAMPLES} requests after ${WARM_UP}, less what timers enter in
-the same time. One minute's load: ${load.toFixed(1)}. An entry from a peer counts until shortly
-after it is in the log: on a busy machine that row is not to be trusted.
+${machine()} \`npm run bench -- path-length\`. The code in dist/ that the daemon's main thread enters for one request after the warm-up, until ${SETTLE_MS} ms after its
+answer: functions, their files, and calls of these functions. Medians of ${SAMPLES} requests after ${WARM_UP}, without those of timers in
+the same time. Load average over one minute: ${load.toFixed(1)}. An entry from a peer is measured until shortly
+after it is in the log; on a busy machine this row is not reliable.
 
 ${table(["", "functions", "files", "calls"], cells)}`;
   report("path-length", text, smoke);

@@ -155,15 +155,15 @@ function text(): string {
   return `## Three servers alongside etcd, NATS and Redis
 
 ${machine()} \`npm run bench -- peers\`. ${versions.join("; ")}. Writes of ${VALUE.length} bytes to ${KEYS.toLocaleString("en")} keys by one client
-process, which shares the cores with the ${SERVERS} servers. CPU: of all server processes together, for each call. Medians of ${ROUNDS} rounds
-of ${SECONDS} s in turn; one minute's load before the run: ${loadBefore.toFixed(1)}, after it: ${(loadavg()[0] as number).toFixed(1)} (a quiet machine: below 1).
+process, which shares the cores with the ${SERVERS} servers. CPU is the time of all server processes per call. Medians of ${ROUNDS} alternating rounds
+of ${SECONDS} s. Load average over one minute before the run: ${loadBefore.toFixed(1)}, after it: ${(loadavg()[0] as number).toFixed(1)} (idle machine: below 1).
 
-What an acknowledgement means: etcd, a majority has synced the write. NATS, a majority has written it to the page cache, with
-sync_interval always synced it. Redis, the primary has synced it and one replica has received it. dbsyncd, every call is signed and sent to all
-daemons, and with \`first\` one of them, with \`majority\` two have synced it, or with \`--fsync interval=100\` written it.
+The meaning of an acknowledgement. etcd: a majority has synced the write. NATS: a majority has written it to the page cache, or with
+sync_interval always synced it. Redis: the primary has synced it and one replica has received it. dbsyncd: every call is signed and sent to all
+daemons, and one of them (\`first\`) or two (\`majority\`) have synced it, or with \`--fsync interval=100\` written it.
 
-Clients: etcd by gRPC over one HTTP/2 connection to the leader (node:http2), NATS by @nats-io/jetstream over one connection to the
-stream's leader, Redis by a connection for each call in flight, on which SET and WAIT are written together, dbsyncd by \`createClient\`.
+The clients: for etcd gRPC over one HTTP/2 connection to the leader (node:http2), for NATS @nats-io/jetstream over one connection to the
+stream's leader, for Redis one connection per call in flight, on which SET and WAIT are sent together, and for dbsyncd \`createClient\`.
 ${missing.map((line) => `\n${line}\n`).join("")}
 ${table(["calls in flight", ...head], rows)}
 

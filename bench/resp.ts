@@ -212,18 +212,18 @@ async function main(): Promise<void> {
     "resp",
     `## Redis clients
 
-${machine()} redis-benchmark against redis-server 7.0 and \`dbsyncd --resp\` in turn, ${SECONDS} s a command and side at least, medians of
-${ROUNDS} round${ROUNDS > 1 ? "s" : ""}. Load average before the run ${LOAD.toFixed(1)}, on ${cpus().length} cores: where it is above ${BUSY_LOAD} others had the cores as well, rates say little and are not judged;
-CPU for a command (of the server, with the kernel's) suffers less. The bare loop (bench/bare-loop.ts) is Node with a parser and a Map;
-its goal is of each command, not of their mean, and its means are over the commands that it has.
+${machine()} redis-benchmark with redis-server 7.0 and \`dbsyncd --resp\` in turn, at least ${SECONDS} s per command and server, medians of
+${ROUNDS} round${ROUNDS > 1 ? "s" : ""}. Load average before the run: ${LOAD.toFixed(1)}, on ${cpus().length} cores. Above ${BUSY_LOAD}, other programs used the cores: rates are then unreliable and not judged;
+CPU per command (of the server, including the kernel) is less affected. The bare loop (bench/bare-loop.ts) is Node with a parser and a Map.
+Its goal applies to each command and not to their mean, and its means include only the commands that it implements.
 
-Requests a second, as parts of redis-server's:
+Requests per second, relative to redis-server:
 
 ${table(RATE_HEAD, inMemory.rates)}
 
 ${table(COST_HEAD, inMemory.cpu)}
 
-With \`--data\` (fsync every 100 ms) and two peers, requests a second as parts of the same daemon's without:
+With \`--data\` (fsync every 100 ms) and two peers, requests per second, relative to the same daemon without them:
 
 ${table(RATE_HEAD, withTimeline.rates)}
 

@@ -19,7 +19,7 @@ export class SqlClient implements Disposable {
 
   private constructor(port: number) {
     this.#socket = connect({ host: "127.0.0.1", port, noDelay: true });
-    this.#socket.setEncoding("latin1").on("data", (chunk: string) => this.#take(chunk));
+    this.#socket.setEncoding("latin1").on("data", (chunk: string) => this.#receive(chunk));
   }
 
   static async open(port: number): Promise<SqlClient> {
@@ -43,7 +43,7 @@ export class SqlClient implements Disposable {
     this.#socket.destroy();
   }
 
-  #take(chunk: string): void {
+  #receive(chunk: string): void {
     const text = this.#tail + chunk;
     if (text.includes("Hadisoana : ") && !text.includes("efa misy")) this.#error = text.slice(0, 300);
     let from = 0;

@@ -132,10 +132,10 @@ for (const each of CASES) {
 const join = await joinTimes(client);
 const text = `## SQL
 
-Statements a second behind \`--sql\`, in memory; the original's figures are recorded ones of another machine, in the second column with a client that acknowledges at
-once. Client and daemon share ${machine()} Load before: ${loadavg()[0]?.toFixed(1)}.
+Statements per second with \`--sql\`, in memory. The figures of the original were recorded on another machine; in the second column the client
+acknowledges immediately. The client and the daemon share ${machine()} Load before: ${loadavg()[0]?.toFixed(1)}.
 
 ${table(["statement", "original", "acknowledged immediately", "here", "goal"], rows)}
 
-A join of ${JOINED.toLocaleString("en")} rows with as many, by equal columns, counted: ${join.toFixed(0)} ms (≤ ${JOIN_GOAL_MS}: ${verdict(join <= JOIN_GOAL_MS)}).`;
+Counting a join of two tables with ${JOINED.toLocaleString("en")} rows each, by equal columns: ${join.toFixed(0)} ms (≤ ${JOIN_GOAL_MS}: ${verdict(join <= JOIN_GOAL_MS)}).`;
 report("sql", text, smoke);

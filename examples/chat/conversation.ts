@@ -81,7 +81,7 @@ export class Conversation {
   #oldest: string | null = null;
   /** Whether a page of the room has arrived. It may be empty. */
   #hasPage = false;
-  #asked: string | null = null;
+  #requestedBefore: string | null = null;
   #gapPages = 0;
   /** The interval of the server's heartbeats, or null if it sends none. */
   #beatMs: number | null = SILENT_MS / SILENT_BEATS;
@@ -120,7 +120,7 @@ export class Conversation {
   }
 
   earlier(): void {
-    if (this.#isHere && this.#oldest !== null) this.#ask(this.#oldest);
+    if (this.#isHere && this.#oldest !== null) this.#requestPage(this.#oldest);
   }
 
   /** Forgets messages that are no longer shown. @param oldest  the order key of the earliest message that is shown */
@@ -151,7 +151,7 @@ export class Conversation {
     this.#socket = socket;
     // Until it has sent its interval, every server is expected to send heartbeats.
     this.#beatMs = SILENT_MS / SILENT_BEATS;
-    this.#heard(socket, server);
+    this.#restartTimers(socket, server);
     const room = this.#room === undefined ? {} : { room: this.#room };
     socket.onopen = () =>
       this.#session === null
@@ -159,16 +159,16 @@ export class Conversation {
         : this.#send({ do: "resume", session: this.#session, ...room });
     socket.onmessage = ({ data }) => {
       if (this.#socket !== socket) return;
-      this.#heard(socket, server);
+      this.#restartTimers(socket, server);
       const frame = frameIn(data);
-      if (frame !== null) this.#take(frame, server);
+      if (frame !== null) this.#handleFrame(frame, server);
     };
     socket.onerror = () => {};
     socket.onclose = () => this.#lost(socket, server);
   }
 
   /** Restarts the timer that detects a lost server, which may not close the connection. */
-  #heard(socket: ChatSocket, server: string): void {
+  #restartTimers(socket: ChatSocket, server: string): void {
     clearTimeout(this.#timers.silence);
     clearTimeout(this.#timers.silent);
     if (this.#isSilent) this.#options.onEvent({ is: "heard", server });
@@ -204,7 +204,7 @@ export class Conversation {
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX);
   }
 
-  #take(frame: ServerFrame, server: string): void {
+  #handleFrame(frame: ServerFrame, server: string): void {
     const take = this.#frames[frame.is] as ((frame: ServerFrame, server: string) => void) | undefined;
     // A later version of the server may send more kinds of frames.
     take?.(frame, server);
@@ -236,7 +236,7 @@ export class Conversation {
     server: string,
   ): void {
     this.#beatMs = beatMs ?? null;
-    if (this.#socket !== null) this.#heard(this.#socket, server);
+    if (this.#socket !== null) this.#restartTimers(this.#socket, server);
     this.#session = session;
     this.#from = you.from;
     this.#isHere = true;
@@ -247,7 +247,7 @@ export class Conversation {
     }
     this.#options.onEvent({ is: "here", session, you, server, isBack });
     // A page that was not requested is the newest one.
-    this.#asked = null;
+    this.#requestedBefore = null;
     this.#sayFirst();
   }
 
@@ -262,25 +262,25 @@ export class Conversation {
       this.#room = room;
       this.#hasPage = true;
       this.#oldest = null;
-      this.#asked = null;
+      this.#requestedBefore = null;
       onEvent({ is: "room", room });
     }
-    const wasAway = this.#asked === null && this.#known.size > 0;
+    const wasAway = this.#requestedBefore === null && this.#known.size > 0;
     if (wasAway) this.#gapPages = GAP_PAGES_MAX;
     const isClosed = messages.some(({ id }) => this.#known.has(id)) || !more;
     for (const message of messages) this.#show(message, this.#gapPages > 0);
     const first = messages[0]?.order ?? null;
     if (this.#gapPages > 0) {
       this.#gapPages = isClosed ? 0 : this.#gapPages - 1;
-      if (this.#gapPages > 0 && first !== null) this.#ask(first);
+      if (this.#gapPages > 0 && first !== null) this.#requestPage(first);
       return;
     }
     if (first !== null) this.#oldest = first;
     onEvent({ is: "earlier", more });
   }
 
-  #ask(before: string): void {
-    this.#asked = before;
+  #requestPage(before: string): void {
+    this.#requestedBefore = before;
     this.#send({ do: "earlier", before });
   }
 

@@ -35,13 +35,13 @@ export class MongoHistory implements History {
    */
   static async open(urls: readonly string[], answersWithinMs: number): Promise<MongoHistory> {
     const history = new MongoHistory(urls, answersWithinMs);
-    await history.#ask((messages) => messages.createIndex({ room: 1, order: 1 }));
+    await history.#request((messages) => messages.createIndex({ room: 1, order: 1 }));
     return history;
   }
 
   add(message: Message): Promise<Message> {
     const { id, ...rest } = message;
-    return this.#ask(async (messages) => {
+    return this.#request(async (messages) => {
       try {
         await messages.insertOne({ _id: id, ...rest });
         return message;
@@ -55,7 +55,7 @@ export class MongoHistory implements History {
 
   async last(room: string, count: number, before: string | null): Promise<readonly Message[]> {
     const which = before === null ? { room } : { room, order: { $lt: before } };
-    const found = await this.#ask((messages) =>
+    const found = await this.#request((messages) =>
       messages.find(which).sort({ order: -1 }).limit(count).toArray(),
     );
     return found.reverse().map(messageOf);
@@ -70,7 +70,7 @@ export class MongoHistory implements History {
    * Sends a request to the server that answered last, and then once to each other server. A request can be repeated,
    * since an id is stored only once.
    */
-  async #ask<Answer>(work: (messages: Collection<StoredMessage>) => Promise<Answer>): Promise<Answer> {
+  async #request<Answer>(work: (messages: Collection<StoredMessage>) => Promise<Answer>): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
       const opening = (this.#opened ??= this.#open());
       try {

@@ -20,7 +20,7 @@ export interface Listener {
 export interface RoomsParts {
   readonly redis: Redis;
   /** A separate connection, since a subscribed connection cannot send requests. */
-  readonly hearing: Redis;
+  readonly subscriber: Redis;
   readonly sessions: Sessions;
   readonly history: History;
   readonly limits: Limits;
@@ -35,15 +35,15 @@ export class Rooms {
 
   constructor(parts: RoomsParts) {
     this.#parts = parts;
-    parts.hearing.on("message", (channel: string, text: string) => this.#heard(channel, text));
+    parts.subscriber.on("message", (channel: string, text: string) => this.#onPublication(channel, text));
     // The subscription is active again. Reads the messages that were published meanwhile.
-    parts.hearing.on("ready", () => void this.lookAgain());
+    parts.subscriber.on("ready", () => void this.refreshAll());
   }
 
   async enter(room: string, listener: Listener): Promise<void> {
     const inside = this.#listeners.get(room) ?? new Set();
     this.#listeners.set(room, inside.add(listener));
-    await this.#parts.hearing.subscribe(PREFIX + room);
+    await this.#parts.subscriber.subscribe(PREFIX + room);
   }
 
   async leave(room: string, listener: Listener): Promise<void> {
@@ -51,41 +51,41 @@ export class Rooms {
     inside?.delete(listener);
     if (inside?.size !== 0) return;
     this.#listeners.delete(room);
-    await this.#parts.hearing.unsubscribe(PREFIX + room);
+    await this.#parts.subscriber.unsubscribe(PREFIX + room);
     // A user may have joined in the meantime.
-    if (this.#listeners.has(room)) await this.#parts.hearing.subscribe(PREFIX + room);
+    if (this.#listeners.has(room)) await this.#parts.subscriber.subscribe(PREFIX + room);
   }
 
-  async tell(room: string, event: RoomEvent): Promise<void> {
+  async publish(room: string, event: RoomEvent): Promise<void> {
     await this.#parts.redis.publish(PREFIX + room, JSON.stringify(event));
   }
 
   /** Updates the list of users in each room, and reports lost users and missed messages. */
-  async lookAgain(): Promise<void> {
+  async refreshAll(): Promise<void> {
     if (this.#listeners.size === 0) return;
     const { sessions, log } = this.#parts;
     try {
       const rooms = await sessions.rooms();
-      for (const [room, listeners] of this.#listeners) await this.#lookInto(room, listeners, rooms);
+      for (const [room, listeners] of this.#listeners) await this.#refresh(room, listeners, rooms);
     } catch (problem) {
       log(`the rooms could not be read: ${(problem as Error).message}`);
     }
   }
 
-  async #lookInto(room: string, listeners: ReadonlySet<Listener>, rooms: readonly string[]): Promise<void> {
+  async #refresh(room: string, listeners: ReadonlySet<Listener>, rooms: readonly string[]): Promise<void> {
     const { sessions, history, limits } = this.#parts;
     for (const { from, pseudo, color } of await sessions.swept(room)) {
       const at = Date.now();
       // Two servers may detect this at the same time. Within a minute it is the same event.
       const id = `left-${from}-${Math.floor(at / 60_000)}`;
-      await this.tell(room, { kind: "left", id, at, from, pseudo, color });
+      await this.publish(room, { kind: "left", id, at, from, pseudo, color });
     }
     const last = await history.last(room, limits.HISTORY_COUNT, null);
     for (const message of last) for (const listener of listeners) listener.deliver({ kind: "said", message });
-    this.#tellPresent(listeners, room, await sessions.present(room), rooms);
+    this.#sendPresent(listeners, room, await sessions.present(room), rooms);
   }
 
-  #tellPresent(
+  #sendPresent(
     listeners: ReadonlySet<Listener>,
     room: string,
     present: Present,
@@ -100,7 +100,7 @@ export class Rooms {
     }
   }
 
-  #heard(channel: string, text: string): void {
+  #onPublication(channel: string, text: string): void {
     const room = channel.slice(PREFIX.length);
     const event = eventIn(text, room);
     if (event === null) return;

@@ -52,7 +52,7 @@ export class Seat implements Listener {
   readonly #happened = new Set<string>();
   /** The events that occur while the history is read. They are sent after it. */
   #waiting: RoomEvent[] | null = null;
-  readonly #shownMost: number;
+  readonly #shownMax: number;
   #session: Session | null = null;
   #from = "";
   #turn: Promise<void> = Promise.resolve();
@@ -66,12 +66,12 @@ export class Seat implements Listener {
     const { socket, dialect, limits } = parts;
     this.dialect = dialect;
     this.#parts = parts;
-    this.#shownMost = limits.HISTORY_COUNT * SHOWN_PER_HISTORY;
+    this.#shownMax = limits.HISTORY_COUNT * SHOWN_PER_HISTORY;
     this.#flood = new TokenBucket(limits.FLOOD_COUNT, limits.FLOOD_MS);
     this.#helloTimer = setTimeout(() => this.#reject("not-understood"), limits.HELLO_MS);
     socket.on("message", (data: Buffer, isBinary) => {
       if (isBinary) this.#close(CLOSE.binary);
-      else this.#came(data.toString());
+      else this.#onMessage(data.toString());
     });
     // If a frame is too large, not UTF-8 or has a wrong mask, ws closes the connection with the appropriate code.
     socket.on("error", () => {});
@@ -86,7 +86,7 @@ export class Seat implements Listener {
   deliver(event: RoomEvent): void {
     if (this.#waiting === null) this.#show(event);
     // Events that exceed the limit are read from the history later.
-    else if (this.#waiting.push(event) > this.#shownMost) this.#waiting.shift();
+    else if (this.#waiting.push(event) > this.#shownMax) this.#waiting.shift();
   }
 
   /** Sends a heartbeat, unless the client has recently received something. */
@@ -113,9 +113,9 @@ export class Seat implements Listener {
   }
 
   /** The request is limited before any work is done for it. */
-  #came(text: string): void {
+  #onMessage(text: string): void {
     if (!this.#isOpen) return;
-    if (this.#hasBegun) this.#asked(text);
+    if (this.#hasBegun) this.#enqueue(text);
     else {
       this.#hasBegun = true;
       clearTimeout(this.#helloTimer);
@@ -125,7 +125,7 @@ export class Seat implements Listener {
     }
   }
 
-  #asked(text: string): void {
+  #enqueue(text: string): void {
     const { limits, dialect } = this.#parts;
     const request = dialect.request(text);
     const afterMs = this.#flood.take();
@@ -160,13 +160,13 @@ export class Seat implements Listener {
       const pseudo = pseudoOf(first.pseudo, limits.NAME_CHARS);
       if (pseudo === null || sessions.isReserved(pseudo)) return this.#reject("no-name");
       const started = await sessions.begin(pseudo, addr, room);
-      return typeof started === "string" ? this.#reject(started) : await this.#sit(started, false);
+      return typeof started === "string" ? this.#reject(started) : await this.#join(started, false);
     }
     const session = await sessions.resume(String(first.uuid), addr, room);
-    return session === null ? this.#reject("unknown-session") : await this.#sit(session, true);
+    return session === null ? this.#reject("unknown-session") : await this.#join(session, true);
   }
 
-  async #sit(session: Session, isBack: boolean): Promise<void> {
+  async #join(session: Session, isBack: boolean): Promise<void> {
     const { dialect, servers, limits } = this.#parts;
     const from = publicIdOf(session.uuid);
     this.#session = session;
@@ -187,7 +187,7 @@ export class Seat implements Listener {
     this.#waiting = [];
     await rooms.enter(session.room, this);
     await sessions.enter(session);
-    await this.#tell(session, kind);
+    await this.#announce(session, kind);
     await this.#showHistory(session.room, null);
     const waiting = this.#waiting;
     this.#waiting = null;
@@ -220,7 +220,7 @@ export class Seat implements Listener {
     this.#remember(id);
     if (kept !== null) this.send(kept);
     if (message.room !== room || at - message.at > TOLD_AGAIN_MS) return;
-    await rooms.tell(room, { kind: "said", message });
+    await rooms.publish(room, { kind: "said", message });
     await sessions.write(session);
   }
 
@@ -230,7 +230,7 @@ export class Seat implements Listener {
     if (room === null) return this.#refuse("no-room", null, 0);
     if (room === session.room) return;
     await rooms.leave(session.room, this);
-    if (await sessions.exit(session)) await this.#tell(session, "left");
+    if (await sessions.exit(session)) await this.#announce(session, "left");
     this.#session = { ...session, room };
     await sessions.write(this.#session);
     await this.#enter(this.#session, "joined");
@@ -247,9 +247,9 @@ export class Seat implements Listener {
       this.send(frame);
   }
 
-  async #tell({ room, pseudo, color }: Session, kind: "joined" | "left" | "returned"): Promise<void> {
+  async #announce({ room, pseudo, color }: Session, kind: "joined" | "left" | "returned"): Promise<void> {
     const event = { kind, id: randomUUID(), at: Date.now(), from: this.#from, pseudo, color };
-    await this.#parts.rooms.tell(room, event);
+    await this.#parts.rooms.publish(room, event);
   }
 
   #show(event: RoomEvent): void {
@@ -264,7 +264,7 @@ export class Seat implements Listener {
 
   #remember(id: string, known = this.#shown): void {
     known.add(id);
-    if (known.size <= this.#shownMost) return;
+    if (known.size <= this.#shownMax) return;
     const [oldest] = known;
     known.delete(oldest as string);
   }
@@ -294,7 +294,7 @@ export class Seat implements Listener {
         const session = this.#session;
         if (session === null) return;
         await rooms.leave(session.room, this);
-        if (await sessions.end(session, hasLeft)) await this.#tell(session, "left");
+        if (await sessions.end(session, hasLeft)) await this.#announce(session, "left");
       })
       .catch((problem: Error) => log(`a user who left is still listed for some seconds: ${problem.message}`));
   }

@@ -81,21 +81,21 @@ export class ChatServer {
   /** Starts the server. @throws Error  if the port is in use, or Redis or MongoDB does not answer */
   async start(): Promise<void> {
     const { host, port, limits, mongoUrls } = this.#settings;
-    const [redis, hearing] = [this.#connect(), this.#connect()];
-    this.#redis = [redis, hearing];
+    const [redis, subscriber] = [this.#connect(), this.#connect()];
+    this.#redis = [redis, subscriber];
     await redis.ping();
     const sessions = new Sessions(redis, limits, lookAlikes(this.#log));
     const history =
       mongoUrls.length === 0 ? new RedisHistory(redis) : await MongoHistory.open(mongoUrls, limits.STORE_MS);
     this.#history = history;
     this.#sessions = sessions;
-    this.#rooms = new Rooms({ redis, hearing, sessions, history, limits, log: this.#log });
+    this.#rooms = new Rooms({ redis, subscriber, sessions, history, limits, log: this.#log });
     this.#http.listen(port, host);
     await once(this.#http, "listening");
     const own = `ws://${host.includes(":") ? `[${host}]` : host}:${(this.#http.address() as AddressInfo).port}`;
     this.#address = this.#settings.address ?? own;
     await this.#announceWhenLoaded(sessions);
-    this.#signs = setInterval(() => void this.#giveSign(), limits.SIGN_MS);
+    this.#signs = setInterval(() => void this.#sendHeartbeat(), limits.SIGN_MS);
     this.#beats = setInterval(() => {
       for (const seat of this.#seats) seat.beat();
     }, limits.BEAT_MS);
@@ -130,10 +130,10 @@ export class ChatServer {
   }
 
   #connect(): Redis {
-    const { redis: places, limits } = this.#settings;
+    const { redis: addresses, limits } = this.#settings;
     let tried = 0;
     const redis = new Redis({
-      ...places[0],
+      ...addresses[0],
       commandTimeout: limits.STORE_MS,
       connectTimeout: limits.STORE_MS,
       maxRetriesPerRequest: 3,
@@ -141,18 +141,18 @@ export class ChatServer {
       // is ready.
       enableReadyCheck: false,
       retryStrategy: (attempts) => {
-        Object.assign(redis.options, places[++tried % places.length]);
+        Object.assign(redis.options, addresses[++tried % addresses.length]);
         return Math.min(attempts * 50, REDIS_RETRY_MS);
       },
     });
     // Logs each loss of the connection only once.
-    let isThere = true;
+    let isConnected = true;
     redis.on("error", (problem) => {
-      if (isThere) this.#log(`Redis: ${problem.message}`);
-      isThere = false;
+      if (isConnected) this.#log(`Redis: ${problem.message}`);
+      isConnected = false;
     });
     redis.on("ready", () => {
-      isThere = true;
+      isConnected = true;
     });
     return redis;
   }
@@ -220,7 +220,7 @@ export class ChatServer {
     webSocket.on("close", () => clearInterval(timer));
   }
 
-  async #giveSign(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     // The previous heartbeat may still be waiting for Redis.
     if (this.#isGivingSign) return;
     this.#isGivingSign = true;
@@ -231,7 +231,7 @@ export class ChatServer {
       const isLong = performance.now() - this.#renewedAt > (SESSION_SECONDS * 1000) / 3 - SIGN_MS;
       if (isLong) this.#renewedAt = performance.now();
       await this.#sessions?.renew(seated, isLong);
-      await this.#rooms?.lookAgain();
+      await this.#rooms?.refreshAll();
     } catch (problem) {
       this.#log(`no heartbeat could be sent: ${(problem as Error).message}`);
     } finally {

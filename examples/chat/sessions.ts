@@ -47,8 +47,8 @@ export interface Present {
  * The number of attempts to read a session of another server. With replication, the session may arrive a moment
  * later.
  */
-const LOOKS = 6;
-const LOOK_AGAIN_MS = 200;
+const READS_MAX = 6;
+const RETRY_MS = 200;
 
 /** The maximum number of members in a command. */
 const AT_ONCE = 500;
@@ -72,7 +72,7 @@ export class Sessions {
     this.#fold = fold;
   }
 
-  /** Whether names that look like texts of clients are reserved. */
+  /** Returns whether a name is reserved, because it looks like a text of clients. */
   isReserved(pseudo: string): boolean {
     return isReserved(pseudo, this.#fold);
   }
@@ -110,7 +110,7 @@ export class Sessions {
 
   /** Stores a session after its user has joined, sent a message or changed rooms. */
   async write(session: Session): Promise<void> {
-    await this.#keep(session, true, this.#limits.SESSION_SECONDS);
+    await this.#store(session, true, this.#limits.SESSION_SECONDS);
   }
 
   async enter({ room, uuid }: Session): Promise<void> {
@@ -152,7 +152,7 @@ export class Sessions {
   async end(session: Session, hasLeft: boolean): Promise<boolean> {
     const stored = await this.#read(session.uuid);
     if (stored !== null && stored.seat !== session.seat) return false;
-    await this.#keep(session, false, this.#limits.AWAY_SECONDS);
+    await this.#store(session, false, this.#limits.AWAY_SECONDS);
     const key = this.#nameKey(session.pseudo);
     if (!hasLeft) await this.#redis.expire(key, this.#limits.SESSION_SECONDS);
     else if ((await this.#redis.get(key)) === session.uuid) await this.#redis.del(key);
@@ -212,7 +212,7 @@ export class Sessions {
     );
   }
 
-  async #keep(session: Session, here: boolean, seconds: number): Promise<void> {
+  async #store(session: Session, here: boolean, seconds: number): Promise<void> {
     const { uuid, pseudo, color, room, seat, addr } = session;
     const stored: StoredSession = { here, color, pseudo, addr, timestamp: clockOf(Date.now()), room, seat };
     await this.#redis.set(uuid, JSON.stringify(stored), "EX", seconds);
@@ -244,8 +244,8 @@ export class Sessions {
   async #find(uuid: string): Promise<StoredSession | null> {
     for (let attempt = 1; ; attempt++) {
       const stored = await this.#read(uuid);
-      if (stored !== null || attempt === LOOKS) return stored;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+      if (stored !== null || attempt === READS_MAX) return stored;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 

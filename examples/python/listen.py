@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Signs commands and receives events over WebSocket (dbsyncd --ws), as version 2 in binary messages.
 
-Takes from the package dbsync beside it (docs/python.md) what is not about sockets. Needs the package "websockets" besides
+Uses the package dbsync in the same folder (docs/python.md) for everything except sockets. Also requires the package "websockets"
 (Debian: python3-websockets).
 
     python3 listen.py --key private.pem --server ws://127.0.0.1:1180 SET greeting hello
     python3 listen.py --key private.pem --server ws://127.0.0.1:1180 SUBSCRIBE news
 
-A command's reply is printed. SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, WATCH and WATCHPREFIX go on: each event is a line, its
-words separated by blanks, until the daemon is silent or gone; who has missed something then opens another and reads anew.
+Prints the reply of a command. SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, WATCH and WATCHPREFIX print each event as a line of words, until the
+daemon hangs or closes the connection. A program that may have missed events then reconnects and reads the data again.
 """
 
 import argparse

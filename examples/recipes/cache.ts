@@ -10,7 +10,7 @@ import type { Client } from "dbsyncd";
 /** The maximum time in milliseconds for computing a value, and the longer time for which changes are remembered. */
 const FLIGHT_MS = 10_000;
 const CHANGE_KEPT_MS = 20 * FLIGHT_MS;
-const LOOK_MS = 25;
+const RETRY_MS = 25;
 
 export interface CacheTimes {
   readonly ttlMs: number;
@@ -44,7 +44,7 @@ export class Cache<Value> {
       const [mayFly, made] = (await this.#client.multi([flight, ["GET", `cache:${name}`]])) ?? [];
       if (mayFly === "OK" && made === null) return await this.#fill(name);
       if (mayFly === "OK") await this.#client.call(["DEL", `flight:${name}`]);
-      else await pause(LOOK_MS * (1 + Math.random()));
+      else await pause(RETRY_MS * (1 + Math.random()));
     }
     return await this.#make(name);
   }

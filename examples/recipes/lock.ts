@@ -7,7 +7,7 @@ import { type Client, DbsyncError } from "dbsyncd";
 
 /** The factor by which the speeds of two clocks may differ, and the maximum pause between two attempts. */
 const CLOCK_RATES = 1.05;
-const LOOK_MS = 100;
+const PAUSE_MS = 100;
 
 export interface Turn {
   /** Greater than that of every earlier turn: the protected resource should refuse a lower number than the last one. */
@@ -35,7 +35,7 @@ export class Lock {
   async acquire(patienceMs: number): Promise<Turn | null> {
     const end = performance.now() + patienceMs;
     do {
-      const [taken, released] = await this.#look();
+      const [taken, released] = await this.#read();
       const isPast = performance.now() > this.#tried.at + this.#leaseMs * CLOCK_RATES;
       this.#over = Math.max(this.#over, released, isPast ? this.#tried.number : 0);
       const number = Math.max(taken, this.#tried.number, this.#over + 1);
@@ -45,13 +45,13 @@ export class Lock {
         if (won) return this.#turn(number, since, date);
         if (won === false) this.#tried = { number, at: performance.now() };
       }
-      await pause(LOOK_MS * Math.random());
+      await pause(PAUSE_MS * Math.random());
     } while (performance.now() < end);
     return null;
   }
 
   /** Returns the highest tried and the highest released number. An outdated answer is harmless: both only increase. */
-  async #look(): Promise<[number, number]> {
+  async #read(): Promise<[number, number]> {
     const scores = await this.#client.call(["ZMSCORE", this.#key, "taken", "released"]);
     const [taken, released] = scores as [string | null, string | null];
     return [Number(taken ?? 0), Number(released ?? 0)];

@@ -55,7 +55,7 @@ export class Explorer {
     const lane = async () => {
       while (started < most) {
         started++;
-        await this.#take(this.#options.turns.next().value);
+        await this.#run(this.#options.turns.next().value);
         if (performance.now() >= end) return;
       }
     };
@@ -68,7 +68,7 @@ export class Explorer {
     for (const leader of this.#running) endGroup(leader);
   }
 
-  async #take(turn: Turn): Promise<void> {
+  async #run(turn: Turn): Promise<void> {
     const { code, output } = await this.#play(turn);
     this.#turns++;
     if (code !== 0) {

@@ -85,11 +85,11 @@ function limitFiles({ pid }: DaemonProcess, bytes: number): void {
   execFileSync("prlimit", ["--pid", String(pid), `--fsize=${bytes}:${bytes}`]);
 }
 
-const WRITES_MOST = 10_000;
+const WRITES_MAX = 10_000;
 
 /** Writes until a write fails. @returns the error */
 async function fill(write: (key: string) => Promise<void>): Promise<DbsyncError> {
-  for (let number = 0; number < WRITES_MOST; number++) {
+  for (let number = 0; number < WRITES_MAX; number++) {
     try {
       await write(`fill:${number}`);
     } catch (problem) {

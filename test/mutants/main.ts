@@ -18,7 +18,7 @@ import type { Mutant } from "./mutant.js";
 import { mutants } from "./table.js";
 
 /** The number of seeds within which each mutant must be detected. */
-const SEEDS_MOST = 3000;
+const SEEDS_MAX = 3000;
 /** Milliseconds after which a run is considered hung. A mutant that hangs is detected. */
 const HANGS_AFTER_MS = 60_000;
 /** The same for a test file, which contains many tests and may share the machine. */
@@ -50,11 +50,12 @@ type Message = { readonly kind: "trying" } | ({ readonly kind: "killed" } & Dete
 /** Tries a mutant. @returns null if the mutant survives */
 async function tryMutant(mutant: Mutant): Promise<Detection | null> {
   for (let { from = FIRST_SEED } = mutant; ; ) {
-    const death = await tryFrom(mutant, from);
-    if (death === null) return null;
-    if (mutant.test !== undefined) return values.tested || (await isSoundTest(mutant.test)) ? death : null;
-    if (Number.isNaN(death.seed) || (await isSound(mutant, death.seed))) return death;
-    from = death.seed + 1;
+    const detection = await tryFrom(mutant, from);
+    if (detection === null) return null;
+    if (mutant.test !== undefined)
+      return values.tested || (await isSoundTest(mutant.test)) ? detection : null;
+    if (Number.isNaN(detection.seed) || (await isSound(mutant, detection.seed))) return detection;
+    from = detection.seed + 1;
   }
 }
 
@@ -141,14 +142,14 @@ function end(child: ChildProcess): void {
 
 function tryFrom({ name, test, from: first = FIRST_SEED }: Mutant, from: number): Promise<Detection | null> {
   return new Promise((resolve) => {
-    const child = fork(suspect, [name, String(from), String(first + SEEDS_MOST - from)], {
+    const child = fork(suspect, [name, String(from), String(first + SEEDS_MAX - from)], {
       env: withMutant,
       execArgv: ["--test-reporter=tap"],
       stdio: ["ignore", test === undefined ? "ignore" : "pipe", "pipe", "ipc"],
       detached: true,
     });
     suspects.add(child);
-    let death: Detection | null = null;
+    let detection: Detection | null = null;
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream?.on("data", (bytes) => {
@@ -157,25 +158,25 @@ function tryFrom({ name, test, from: first = FIRST_SEED }: Mutant, from: number)
         if (FAILURE.test(output)) end(child);
       });
     const hangs = (): void => {
-      death = { seed: Number.NaN, problem: "hangs" };
+      detection = { seed: Number.NaN, problem: "hangs" };
       end(child);
     };
     let timer = setTimeout(hangs, test === undefined ? HANGS_AFTER_MS : TEST_HANGS_AFTER_MS);
     child.on("message", (message: Message) => {
       clearTimeout(timer);
       timer = setTimeout(hangs, HANGS_AFTER_MS);
-      if (message.kind === "killed") death = message;
+      if (message.kind === "killed") detection = message;
     });
     child.on("close", (code) => {
       clearTimeout(timer);
       end(child);
       suspects.delete(child);
-      if (death === null && code !== 0)
-        death = {
+      if (detection === null && code !== 0)
+        detection = {
           seed: Number.NaN,
           problem: UNFIT.exec(output)?.[0] ?? test ?? `breaks off: ${output.slice(0, 300)}`,
         };
-      resolve(death);
+      resolve(detection);
     });
   });
 }
@@ -186,15 +187,15 @@ function staleness({ name, file, find }: Mutant): string | null {
   return times === 1 ? null : `${name}: the text that it replaces occurs ${times} times in ${file}`;
 }
 
-function verdictOn(death: Detection | null): string {
-  if (death === null) return "LIVES ";
-  return UNFIT.test(death.problem) ? "UNFIT " : "killed";
+function verdictOn(detection: Detection | null): string {
+  if (detection === null) return "LIVES ";
+  return UNFIT.test(detection.problem) ? "UNFIT " : "killed";
 }
 
-function detectionText(death: Detection | null, first: number): string {
-  if (death === null) return "no run detects it";
-  const seeds = Number.isNaN(death.seed) ? "" : `after ${death.seed - first + 1} seeds: `;
-  return `${seeds}${death.problem.split("\n")[0]}`;
+function detectionText(detection: Detection | null, first: number): string {
+  if (detection === null) return "no run detects it";
+  const seeds = Number.isNaN(detection.seed) ? "" : `after ${detection.seed - first + 1} seeds: `;
+  return `${seeds}${detection.problem.split("\n")[0]}`;
 }
 
 async function main(words: readonly string[]): Promise<void> {
@@ -209,11 +210,11 @@ async function main(words: readonly string[]): Promise<void> {
   const work = async () => {
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       const startedAt = performance.now();
-      const death = await tryMutant(mutant);
-      if (death === null || UNFIT.test(death.problem)) alive++;
+      const detection = await tryMutant(mutant);
+      if (detection === null || UNFIT.test(detection.problem)) alive++;
       const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
       console.log(
-        `${verdictOn(death)} ${mutant.name}, ${took}: ${detectionText(death, mutant.from ?? FIRST_SEED)}`,
+        `${verdictOn(detection)} ${mutant.name}, ${took}: ${detectionText(detection, mutant.from ?? FIRST_SEED)}`,
       );
     }
   };

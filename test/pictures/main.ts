@@ -12,7 +12,7 @@ import { recordings } from "./recordings.js";
 import { terminalPicture } from "./terminal-picture.js";
 import { watchedPictures } from "./watched-pictures.js";
 
-const BYTES_MOST = 150_000;
+const BYTES_MAX = 150_000;
 const CHAOS_SECONDS = 60;
 
 const MAKERS: Readonly<Record<string, () => Promise<Record<string, Buffer | string>>>> = {
@@ -45,7 +45,7 @@ const words = process.argv.slice(2);
 for (const [name, make] of Object.entries(MAKERS)) {
   if (words.length > 0 && !words.includes(name)) continue;
   for (const [file, bytes] of Object.entries(await make())) {
-    if (bytes.length > BYTES_MOST) throw new Error(`${file} has ${bytes.length} bytes`);
+    if (bytes.length > BYTES_MAX) throw new Error(`${file} has ${bytes.length} bytes`);
     writeFileSync(join(folder, file), bytes);
     console.log(`docs/pictures/${file}: ${bytes.length} bytes`);
   }

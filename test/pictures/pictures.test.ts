@@ -7,14 +7,14 @@ import { ownFiles, repositoryRoot } from "../support/repository.js";
 import { inFewColours } from "./small-png.js";
 import { terminalPicture } from "./terminal-picture.js";
 
-const BYTES_MOST = 150_000;
+const BYTES_MAX = 150_000;
 const folder = join(repositoryRoot, "docs/pictures");
 
 test("every picture is small, and a document shows it", () => {
   const documents = ownFiles().filter((file) => file.endsWith(".md"));
   const texts = documents.map((file) => readFileSync(join(repositoryRoot, file), "utf8")).join("\n");
   for (const name of readdirSync(folder)) {
-    assert.ok(statSync(join(folder, name)).size <= BYTES_MOST, name);
+    assert.ok(statSync(join(folder, name)).size <= BYTES_MAX, name);
     assert.ok(texts.includes(`pictures/${name})`), `no document shows ${name}`);
   }
 });

@@ -8,7 +8,7 @@ import { programPaths } from "../support/programs.js";
 const COLUMNS = 80;
 const PROMPT = "$ ";
 /** Milliseconds between two checks of the screen. */
-const LOOK_MS = 100;
+const POLL_MS = 100;
 
 export class TmuxTerminal implements Disposable {
   readonly #socket = `dbsync-${process.pid}-${Math.trunc(performance.now())}`;
@@ -51,7 +51,7 @@ export class TmuxTerminal implements Disposable {
     await until(what, async () => {
       screen = this.text;
       if (holds(screen)) return true;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       return false;
     });
     return screen;

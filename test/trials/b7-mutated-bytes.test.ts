@@ -126,7 +126,7 @@ function mutated(bytes: Buffer, random: SeededRandom): Buffer {
     const at = random.below(result.length);
     const end = Math.min(result.length, at + random.between(1, 8));
     const piece = result.subarray(at, end);
-    const changes: readonly (() => Buffer)[] = [
+    const mutations: readonly (() => Buffer)[] = [
       () => result.subarray(0, at),
       () => Buffer.concat([result.subarray(0, at), result.subarray(end)]),
       () => Buffer.concat([result.subarray(0, end), piece, result.subarray(end)]),
@@ -143,7 +143,7 @@ function mutated(bytes: Buffer, random: SeededRandom): Buffer {
           result.subarray(end),
         ]),
     ];
-    result = Buffer.from(random.oneOf(changes)());
+    result = Buffer.from(random.oneOf(mutations)());
   }
   return result;
 }

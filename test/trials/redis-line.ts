@@ -12,7 +12,7 @@ export class RedisLine implements Disposable {
 
   private constructor(socket: Socket) {
     this.socket = socket;
-    socket.on("data", (chunk: Buffer) => this.#take(chunk));
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("error", () => {});
     socket.on("close", () => {
       this.#closed = true;
@@ -46,7 +46,7 @@ export class RedisLine implements Disposable {
     this.socket.destroy();
   }
 
-  #take(chunk: Buffer): void {
+  #receive(chunk: Buffer): void {
     this.#pending = Buffer.concat([this.#pending, chunk]);
     for (;;) {
       const read = readAnswer(this.#pending, 0);

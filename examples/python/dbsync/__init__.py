@@ -7,7 +7,7 @@ A client of dbsync. It signs a command once, sends it to every daemon, and retur
         client.set("greeting", "hello")
         client.get("greeting")  # b"hello"
 
-AsyncClient is the same for asyncio. It speaks version 2 of the protocol (docs/protocol-v2.md) alone.
+AsyncClient is the corresponding client for asyncio. Both support only version 2 of the protocol (docs/protocol-v2.md).
 """
 
 from .awaiting import AsyncClient

@@ -68,10 +68,10 @@ class AsyncClient(Face[S]):
     All methods are coroutines. A client belongs to the event loop that uses it first.
 
     servers: `host:port,host:port`, or a list; `dbsyncs://host:port#sha256:…` with TLS (DBSYNC_SERVERS, 127.0.0.1:1111).
-    key: the private key, a path or PEM text (DBSYNC_SIGNKEY). password: of the key.
+    key: the private key, a path or PEM text (DBSYNC_SIGNKEY). password: the password of the key.
     ca: the authorities for the servers' certificates, a path or PEM text (DBSYNC_CA; default: those that this machine trusts).
-    cluster: which the commands are for, 64 hexadecimal digits (DBSYNC_CLUSTER, else the daemons are asked).
-    decode_responses: strings of replies as text. timeout, policy, db: of each call.
+    cluster: the cluster of the daemons, 64 hexadecimal digits (DBSYNC_CLUSTER; default: the client asks the daemons).
+    decode_responses: whether strings in replies are decoded to text. timeout, policy, db: the defaults for all calls.
     """
 
     @overload

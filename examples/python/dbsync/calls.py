@@ -23,7 +23,7 @@ REFUSED_FOR_CLUSTER = "wrong-cluster"
 
 class Call:
     """
-    commands: each encoded already. units: how many replies are due.
+    commands: the encoded commands. units: the number of expected replies.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class Call:
             self._refusers.add(index)
         if is_for_cluster:
             self._fleet.doubt(self._fleet.links[index], sending.envelope.cluster)
-        may_be_signed_anew = (
+        may_be_signed_again = (
             (is_for_date or is_for_cluster)
             and (self._is_read or not is_unknown)
             and not self._outcome.done()
             and self._signatures < MAX_SIGNATURES
         )
-        if not may_be_signed_anew:
+        if not may_be_signed_again:
             return failure
         self._held[index] = failure
         return None
@@ -108,7 +108,7 @@ class Call:
         if self._outcome.done():
             self._tidy()
             return
-        if self._held and self._again is None and not self._sign_anew() and self._again is None:
+        if self._held and self._again is None and not self._sign_again() and self._again is None:
             self._reports = [self._held.pop(i, report) for i, report in enumerate(self._reports)]
         verdicts = [
             judge(
@@ -131,7 +131,7 @@ class Call:
         self._settle(verdicts)
         self._tidy()
 
-    def _sign_anew(self) -> bool:
+    def _sign_again(self) -> bool:
         """Returns whether the call is or may be signed again. A write is signed again only if no daemon can have applied it."""
         others = [report for index, report in enumerate(self._reports) if index not in self._held]
         if not self._is_read:

@@ -1,5 +1,5 @@
 """
-All errors that leave the package. Each says what failed, at which daemon, and what to do; `effect` says whether anything can have
+All exceptions of the package. The message states the failure, the daemon and the remedy. `effect` states whether anything may have
 been applied.
 """
 

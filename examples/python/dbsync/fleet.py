@@ -26,8 +26,8 @@ LINGER_S = 0.05
 
 class Fleet:
     """
-    cluster: 32 bytes; None: the daemons are asked, and the greater number decides.
-    contexts: for each address, None where it is not encrypted.
+    cluster: 32 bytes, or None to ask the daemons. In this case the majority decides.
+    contexts: the TLS context of each address, or None for an unencrypted one.
     """
 
     def __init__(

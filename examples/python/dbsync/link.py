@@ -32,7 +32,7 @@ IDLE_S = 30.0
 ASK_AGAIN_S = 1.0
 """The minimum interval for asking a daemon of another cluster for its cluster again."""
 
-FIRST_BACK_OFF_S, MOST_BACK_OFF_S = 0.05, 2.0
+FIRST_BACK_OFF_S, MAX_BACK_OFF_S = 0.05, 2.0
 MAX_WRITES = 3
 MAX_WAITING = 1000
 """The maximum number of envelopes that wait for one daemon. Further ones are not sent to it."""
@@ -261,7 +261,7 @@ class Link:
         self._owed.clear()
         if not has_spoken:
             self.failure = Failure(gone.stage, gone.detail)
-            longest = min(MOST_BACK_OFF_S, FIRST_BACK_OFF_S * 2 ** min(self._failures, 10))
+            longest = min(MAX_BACK_OFF_S, FIRST_BACK_OFF_S * 2 ** min(self._failures, 10))
             self._failures += 1
             self._back_off_until = _now() + random.random() * longest
             failed = written + self._take_all()

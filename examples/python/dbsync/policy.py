@@ -76,9 +76,9 @@ def judge(
     policy: Policy | None, reports: Reports, final: bool, refusers: int = 0, has_conditions: bool = False
 ) -> Verdict:
     """
-    policy: None if the caller gave none.
-    reports: one for each daemon, None while it is silent.
-    final: decide on what there is.
+    policy: the policy of the caller, or None.
+    reports: one report per daemon, None if the daemon has not reported yet.
+    final: whether to decide with the present reports.
     refusers: the number of daemons that have refused the date of the command, and have not answered since.
     """
     if policy is None and has_conditions:

@@ -38,7 +38,7 @@ def array(*items: bytes) -> bytes:
 
 def bytes_of(value: object) -> bytes:
     """
-    An argument's bytes.
+    Returns the bytes of an argument.
     Raises TypeError for other types, such as None and booleans, whose meaning differs between programs.
     """
     if isinstance(value, str):

@@ -27,7 +27,7 @@ class Signer:
 
     def __init__(self, key: str | bytes | os.PathLike[str], password: str | bytes | None = None) -> None:
         """
-        key: a file's path, or PEM text.
+        Loads a private key. key: the path of a file, or PEM text.
         Raises BadKey.
         """
         place, pem = _read(key)

@@ -27,7 +27,8 @@ class Distrusted(Exception):
 
 def make_context(address: Address, ca: str | None) -> ssl.SSLContext:
     """
-    ca: a file's path, or PEM text, with the certificates of authorities; None: those that this machine trusts.
+    Returns the TLS context for a server. ca: the path of a file, or PEM text, with the certificates of authorities; None: those that this
+    machine trusts.
     Raises BadOption.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -52,7 +53,7 @@ def make_context(address: Address, ca: str | None) -> ssl.SSLContext:
 
 def require_pin(address: Address, certificate: bytes | None) -> None:
     """
-    certificate: as the server showed it, in binary form.
+    Verifies the pinned key. certificate: the certificate of the server in DER.
     Raises Distrusted.
     """
     if not address.pins:

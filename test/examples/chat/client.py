@@ -1,4 +1,4 @@
-"""A terminal client of the chat, as in the exercise: it uses the exercise's protocol alone. -a ADDR -p PORT"""
+"""A terminal client of the chat, as in the exercise. It uses only the exercise's protocol. Options: -a ADDR -p PORT"""
 import argparse
 import asyncio
 import json
@@ -13,13 +13,13 @@ INFO = "info.json"
 def show(text):
     fields = text.split(ESC)
     if len(fields) == 4:
-        time, color, pseudo, said = fields
-        print(f"{time} {ESC}[38;5;{int(color)}m{pseudo}{ESC}[0m{said}", flush=True)
+        time, color, pseudo, text_of_message = fields
+        print(f"{time} {ESC}[38;5;{int(color)}m{pseudo}{ESC}[0m{text_of_message}", flush=True)
     else:
         print(" ".join(fields), flush=True)
 
 
-async def come_in(connection):
+async def enter(connection):
     if os.path.exists(INFO):
         with open(INFO, encoding="utf-8") as file:
             await connection.send("ID|" + json.load(file)["ID"])
@@ -57,7 +57,7 @@ async def main():
     options.add_argument("-p", type=int, default=8888)
     place = options.parse_args()
     async with websockets.connect(f"ws://{place.a}:{place.p}") as connection:
-        await come_in(connection)
+        await enter(connection)
         tasks = [asyncio.create_task(listen(connection)), asyncio.create_task(talk(connection))]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:

@@ -203,19 +203,19 @@ test("a name is free as soon as its client has left, and stays reserved for a di
 
 test("a user receives its own message once, even if the history is read before the message is acknowledged", async () => {
   const { limits } = settingsOf({});
-  const hearing = redis.duplicate();
+  const subscriber = redis.duplicate();
   const sessions = new Sessions(redis, limits, (name) => name);
   const real = new RedisHistory(redis);
   const history = {
     async add(message: Message) {
       const added = await real.add(message);
-      await rooms.lookAgain();
+      await rooms.refreshAll();
       return added;
     },
     last: (room: string, count: number, before: string | null) => real.last(room, count, before),
     close: () => real.close(),
   };
-  const rooms = new Rooms({ redis, hearing, sessions, history, limits, log: () => {} });
+  const rooms = new Rooms({ redis, subscriber, sessions, history, limits, log: () => {} });
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   server.on("connection", (socket) => {
     const parts = { socket, addr: ["", 0] as const, dialect: words, sessions, rooms, history, limits };
@@ -229,7 +229,7 @@ test("a user receives its own message once, even if the history is read before t
     await line.until(text);
   }
   assert.equal(line.received.filter((text) => text.includes("said once")).length, 1);
-  hearing.disconnect();
+  subscriber.disconnect();
   server.close();
 });
 

@@ -19,7 +19,7 @@ import type { ReportedWrite } from "./write.js";
 import { WriterProcess } from "./writer-process.js";
 
 /** The maximum number of printed reasons for unacknowledged writes. */
-const REASONS_MOST = 8;
+const REASONS_MAX = 8;
 /** The timeout in milliseconds until all running daemons are equal. On an idle machine this takes a few seconds. */
 const LEVEL_MS = 300_000;
 /** The timeout in milliseconds for comparing states after the last write. */
@@ -174,7 +174,7 @@ function reasonsOf(writes: readonly ReportedWrite[]): string[] {
   const counts = new Map<string, number>();
   for (const { outcome, why } of writes)
     if (why !== "") counts.set(`${outcome}: ${why}`, (counts.get(`${outcome}: ${why}`) ?? 0) + 1);
-  const sorted = [...counts].sort(([, a], [, b]) => b - a).slice(0, REASONS_MOST);
+  const sorted = [...counts].sort(([, a], [, b]) => b - a).slice(0, REASONS_MAX);
   return sorted.map(([why, count]) => `${count} ${why}`);
 }
 

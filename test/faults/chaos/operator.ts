@@ -106,7 +106,7 @@ export class Operator {
     cluster.setCut(seat, false);
     await cluster.evict(seat);
     await cluster.start(seat);
-    await this.#hears(seat);
+    await this.#untilRemovalKnown(seat);
     const letters = await this.#depart(seat);
     await this.#admit(seat);
     return `the daemon of seat ${seat} returned with ${letters} dead letters; a new one replaces it`;
@@ -121,11 +121,11 @@ export class Operator {
     await this.#writeTo(FOUNDERS);
     await sleep(lasts);
     cluster.setCut(FOUNDERS, false);
-    await this.#hears(FOUNDERS);
+    await this.#untilRemovalKnown(FOUNDERS);
     return `seat ${FOUNDERS}, with ${await this.#depart(FOUNDERS)} dead letters`;
   }
 
-  async #hears(seat: number): Promise<void> {
+  async #untilRemovalKnown(seat: number): Promise<void> {
     const { trio } = this.#parts.cluster;
     await trio.until(
       "the daemon learns of its removal",

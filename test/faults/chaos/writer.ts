@@ -25,7 +25,7 @@ export type WriterNews =
 
 const BURST_MAX = 8;
 const PAUSE_MS_LEAST = 20;
-const PAUSE_MS_MOST = 120;
+const PAUSE_MS_MAX = 120;
 const TIMEOUT_MS = 6000;
 /**
  * The share of bursts that are sent to one daemon alone. If that daemon is lost before it forwards them, no other
@@ -65,7 +65,7 @@ async function run({ servers, key, writer, seed }: WriterSettings): Promise<void
     const client = random.chance(ALONE) ? random.oneOf(clients.items) : all;
     const writes = await Promise.all(burst.map((write) => sendWrite(client, write)));
     report({ kind: "reported", writes });
-    const pause = random.between(PAUSE_MS_LEAST, PAUSE_MS_MOST);
+    const pause = random.between(PAUSE_MS_LEAST, PAUSE_MS_MAX);
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
   process.disconnect();

@@ -44,7 +44,7 @@ export class DbsyncPair implements CrashPair {
   readonly #trio: Trio;
   readonly #waits: boolean;
   /** The relays from the clients to each server. */
-  readonly #ways: readonly Relay[];
+  readonly #clientRelays: readonly Relay[];
   /** The relays from the other server to each server. */
   readonly #links: readonly Relay[];
   readonly #client: Client;
@@ -53,7 +53,7 @@ export class DbsyncPair implements CrashPair {
   private constructor(trio: Trio, waits: boolean, relays: readonly Relay[], links: readonly Relay[]) {
     this.#trio = trio;
     this.#waits = waits;
-    this.#ways = relays;
+    this.#clientRelays = relays;
     this.#links = links;
     const servers = relays.map(({ port }) => `127.0.0.1:${port}`);
     this.#client = trio.client([0, 1], { servers, timeout: TIMEOUT_MS });
@@ -78,12 +78,12 @@ export class DbsyncPair implements CrashPair {
   }
 
   cutSecond(): void {
-    for (const relay of [...this.#links, this.#ways[1 - this.#first]]) relay?.cut();
+    for (const relay of [...this.#links, this.#clientRelays[1 - this.#first]]) relay?.cut();
   }
 
   async killFirst(): Promise<void> {
     await this.#trio.end(this.#first, "SIGKILL");
-    for (const relay of [...this.#links, ...this.#ways]) relay.mend();
+    for (const relay of [...this.#links, ...this.#clientRelays]) relay.mend();
   }
 
   freezeFirst(): void {
@@ -120,7 +120,7 @@ export class DbsyncPair implements CrashPair {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.close();
-    for (const relay of [...this.#links, ...this.#ways]) relay[Symbol.dispose]();
+    for (const relay of [...this.#links, ...this.#clientRelays]) relay[Symbol.dispose]();
     await this.#trio[Symbol.asyncDispose]();
   }
 }
@@ -181,7 +181,7 @@ export class RedisPair implements CrashPair {
     for (const link of this.#links) link.mend();
     // The replica first applies the data that it has received.
     await this.#until(second, "master_link_status:down");
-    await this.#ask(second, "REPLICAOF", "NO", "ONE");
+    await this.#command(second, "REPLICAOF", "NO", "ONE");
     this.#primary = second;
   }
 
@@ -208,7 +208,7 @@ export class RedisPair implements CrashPair {
 
   /** Compares the digests of all keys that Redis computes. */
   async isEqual(): Promise<boolean> {
-    const digest = (index: number) => this.#ask(index, "DEBUG", "DIGEST");
+    const digest = (index: number) => this.#command(index, "DEBUG", "DIGEST");
     const deadline = performance.now() + LEVEL_MS;
     while ((await digest(0)) !== (await digest(1))) {
       if (performance.now() > deadline) return false;
@@ -218,7 +218,9 @@ export class RedisPair implements CrashPair {
   }
 
   async count(tokens: readonly string[]): Promise<number> {
-    return await countIn(tokens, async (chunk) => Number(await this.#ask(this.#primary, "EXISTS", ...chunk)));
+    return await countIn(tokens, async (chunk) =>
+      Number(await this.#command(this.#primary, "EXISTS", ...chunk)),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -256,14 +258,14 @@ export class RedisPair implements CrashPair {
   /** Waits until INFO of a replica contains a line. */
   async #until(replica: number, line: string): Promise<void> {
     const deadline = performance.now() + LEVEL_MS;
-    while (!(await this.#ask(replica, "INFO", "replication")).includes(line)) {
+    while (!(await this.#command(replica, "INFO", "replication")).includes(line)) {
       if (performance.now() > deadline)
         throw new Error(`INFO does not contain ${line} within ${LEVEL_MS} ms`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
 
-  async #ask(index: number, ...argv: readonly string[]): Promise<string> {
+  async #command(index: number, ...argv: readonly string[]): Promise<string> {
     using connection = await RedisConnection.open(this.#ports[index] as number);
     const reply = await connection.call(...argv);
     if (reply.kind === "bulk") return reply.bytes;

@@ -34,8 +34,9 @@ class StringCommands(Generic[S]):
         pxat: int | None = None,
     ) -> Request[bool]:
         """
-        Sets a key; whether it was set.
-        nx: only if there is none. xx: only if there is one. ex, px: seconds, milliseconds until it ends. exat, pxat: when, since 1970.
+        Sets a key. Returns whether it was set.
+        nx: only if the key does not exist. xx: only if it exists. ex, px: its lifetime in seconds, milliseconds. exat, pxat: its expiry
+        time in seconds, milliseconds since 1970.
         """
         words: list[Argument] = ["SET", name, value]
         for option, number in (("EX", ex), ("PX", px), ("EXAT", exat), ("PXAT", pxat)):
