@@ -1,7 +1,7 @@
 /**
  * Requests with `"replicate":false` on a daemon in memory alone: a server of the original's kind forwards its own
  * writes in this way. They are carried out as the original does it. Source: test/vectors/json; docs/json-documents.md
- * "Moving over, and testing".
+ * "Migration and testing".
  */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";

@@ -12,12 +12,12 @@ interface Row {
 }
 
 export const ERROR_CODES = {
-  NO_ACTION: { begins: ["No action key provided."], meaning: "there is no `action`" },
+  NO_ACTION: { begins: ["No action key provided."], meaning: "`action` is missing" },
   UNKNOWN_MEMBER: { begins: [], meaning: "the action has no such member" },
   UNKNOWN_ACTION: { begins: ["The action '"], meaning: "there is no such action" },
   NO_DOCUMENT: { begins: ["No document provided."], meaning: "`document` is missing" },
   NO_DATA: { begins: ["No data provided."], meaning: "`data` is missing" },
-  NO_ID: { begins: ["No id provided"], meaning: "`id` is missing, or cannot be one" },
+  NO_ID: { begins: ["No id provided"], meaning: "`id` is missing or invalid" },
   NO_FIELD: { begins: ["No field provided"], meaning: "`field` is missing" },
   NOT_ENTRIES: { begins: ["Data must be provided in array."], meaning: "`data` is no list or object" },
   DOCUMENT_ABSENT: { begins: ["Document provided does not exist."], meaning: "there is no such document" },
@@ -30,31 +30,31 @@ export const ERROR_CODES = {
   REVISION: { begins: ["The entry "], meaning: "the entry has another revision" },
   CONDITION: {
     begins: ["WHERE:", "SORT ", "LIMIT ", "FIELDS "],
-    meaning: "what was asked for cannot be read",
+    meaning: "a condition, sort, path or operator is invalid",
   },
   MALFORMED: {
     begins: [
       ...["Syntax error", "Maximum stack depth", "Underflow or", "Unexpected control", "Malformed UTF-8"],
       ...["Unknown JSON error", "Inf and NaN", "not UTF-8", "not JSON"],
     ],
-    meaning: "the request is no JSON",
+    meaning: "the request is not JSON",
   },
   TOO_LARGE: {
     begins: ["More than ", "The answer is longer", "The line is longer"],
-    meaning: "request or answer is too large",
+    meaning: "the request or the answer is too large",
   },
-  NOT_LOGGED_IN: { begins: ["Authentication required."], meaning: "log in first" },
+  NOT_LOGGED_IN: { begins: ["Authentication required."], meaning: "the client must log in first" },
   WRONG_LOGIN: {
     begins: ["No password", "invalid username-password"],
-    meaning: "user or password are wrong",
+    meaning: "the user or the password is wrong",
   },
   NOT_PERMITTED: { begins: ["this user has no permissions"], meaning: "the user may not do that" },
-  NO_MEMORY: { begins: ["No memory is left"], meaning: "`--maxmemory` is reached" },
+  NO_MEMORY: { begins: ["No memory is left"], meaning: "the data has reached `--maxmemory`" },
   NOT_NOW: {
     begins: ["This daemon has started", "This daemon has not fetched"],
     meaning: "the daemon is not ready yet: try again",
   },
-  REFUSED: { begins: [], meaning: "anything else: the sentence says what" },
+  REFUSED: { begins: [], meaning: "any other error: read the message" },
 } as const satisfies Readonly<Record<string, Row>>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
