@@ -28,7 +28,8 @@ export const LIMITS = {
     fallback: 256 * MIB,
     least: KIB,
     most: 511 * MIB,
-    summary: "largest answer, for RESP all answers that wait for a client; more closes the connection",
+    summary:
+      "largest answer, for RESP all answers that wait for a client; beyond it the connection is closed",
     reason:
       "with versions 1 and 2 reading stops while a client takes no answers; RESP clients pipeline before they read",
   },
@@ -44,8 +45,7 @@ export const LIMITS = {
   maxUnprovenBytes: {
     flag: "max-unproven-bytes",
     ...({ unit: "bytes", fallback: 128 * MIB, least: KIB, most: 1024 * 1024 * MIB } as const),
-    summary:
-      "part of these for connections that have proved nothing yet; at least two of the largest requests",
+    summary: "share of these for unauthenticated connections; at least two of the largest requests",
     reason: "an honest client's first request may be a large one; above it the slowest of them is closed",
   },
   maxConnections: {
@@ -55,7 +55,7 @@ export const LIMITS = {
     least: 1,
     most: 1_000_000,
     summary:
-      "clients at a time; above it unauthenticated ones are closed first, otherwise new ones immediately",
+      "clients at a time; above it, unauthenticated connections are closed first, otherwise new ones immediately",
     reason: "an idle connection costs some 5 KiB here; the system's limit of open files must be higher",
   },
   maxEventBytes: {
@@ -103,7 +103,7 @@ export const LIMITS = {
     least: MIB,
     most: 1024 * KIB * MIB,
     summary:
-      "RESP: bytes of a command that has not arrived completely, or that follow one that waits (Redis's client-query-buffer-limit)",
+      "RESP: bytes of an incomplete command, or of the commands after a waiting one (Redis's client-query-buffer-limit)",
     reason: "Redis's; --max-buffered-bytes, for all clients together, is usually less",
   },
   jsonReplicaTimeout: {
@@ -132,7 +132,7 @@ export const LIMITS = {
     least: 0,
     most: 1_000_000,
     summary:
-      "MongoDB: open cursors; above it the user with the most loses the one that was unused for the longest",
+      "MongoDB: open cursors; above it, the user with the most cursors loses the one that was unused for the longest",
     reason: "a client has one or two at a time; each costs some 300 bytes besides its documents",
   },
   mongoCursorBytes: {
@@ -195,7 +195,7 @@ export const LIMITS = {
     fallback: 0,
     least: 0,
     most: 1024 * 1024 * 1024 * MIB,
-    summary: "memory above which commands that need more are refused; 0: no limit (Redis's)",
+    summary: "memory above which commands that need more memory are refused; 0: no limit (Redis's)",
     reason: "Redis's; what V8's heap may hold is the end in any case",
   },
   backendTimeout: {
@@ -204,7 +204,7 @@ export const LIMITS = {
     fallback: 5 * SECOND,
     least: 10,
     most: HOUR,
-    summary: "longest time that a database may take for a command",
+    summary: "maximum time that a database may take for a command",
     reason: "php-dbsync's driver gives up after 3 s; a little more leaves slow commands their chance",
   },
   maxRemembered: {
@@ -213,7 +213,7 @@ export const LIMITS = {
     fallback: 1_000_000,
     least: 1000,
     most: 14_000_000,
-    summary: "envelopes remembered so that none is applied twice; above it older ones are refused sooner",
+    summary: "envelopes remembered so that none is applied twice; above it, older ones are refused sooner",
     reason: "some 150 bytes each; 28,000 envelopes a second for the whole window of 35 s",
   },
   maxRememberedBytes: {
@@ -240,7 +240,7 @@ export const LIMITS = {
     fallback: 5 * SECOND,
     least: 10,
     most: HOUR,
-    summary: "time after which a script of a Redis client is stopped by an error",
+    summary: "time after which a script of a Redis client is stopped with an error",
     reason: "no other client is served while it runs; what it wrote before stays, as with any of its errors",
   },
   luaMemory: {

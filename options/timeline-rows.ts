@@ -244,7 +244,7 @@ export const TIMELINE_LIMITS = {
     fallback: 2 * MINUTE,
     least: SECOND,
     most: HOUR,
-    summary: "with --data or --peer: how late a command from another daemon may come without a longer fold",
+    summary: "with --data or --peer: how late a command from another daemon may arrive without a longer fold",
     reason: "beyond the window and some seconds of lost connections; each unit in it costs some 500 bytes",
     restart: true,
   },
@@ -277,7 +277,8 @@ export const TIMELINE_LIMITS = {
     fallback: 256 * MIB,
     least: MIB,
     most: 1024 * KIB * MIB,
-    summary: "memory for that; above it the time is shorter, and older commands of clients are refused",
+    summary:
+      "memory for these commands; above it, --tail-seconds is shorter, and older commands of clients are refused",
     reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
     restart: true,
   },
@@ -288,7 +289,7 @@ export const TIMELINE_LIMITS = {
     least: MIB,
     most: 1024 * KIB * MIB,
     summary:
-      "with --peer and without --data: bytes of commands stored in memory for daemons that were away; the latest 20,000 or so stay",
+      "with --peer and without --data: bytes of commands stored in memory for daemons that were down; about the latest 20,000 stay",
     reason: "above it the oldest go, and a daemon that was away for longer needs another one, or --data",
     restart: true,
   },
@@ -299,7 +300,7 @@ export const TIMELINE_LIMITS = {
     least: 0,
     most: 1024 * KIB * MIB,
     summary:
-      "with --data and --peer: dead letters kept in the data folder; those beyond it are reported and not kept",
+      "with --data and --peer: bytes of dead letters in the data folder; those beyond it are reported but not stored",
     reason: "200,000 short commands; a daemon that was cut off with more is looked at in replaced/",
     restart: true,
   },
@@ -307,7 +308,7 @@ export const TIMELINE_LIMITS = {
     flag: "compare-percent",
     ...({ unit: "count", fallback: 5, least: 0, most: 50 } as const),
     summary:
-      "with --peer: how much of its time, in percent, a daemon compares its state with other members'; 0: it does not",
+      "with --peer: percentage of its time in which a daemon compares its state with other members; 0: never",
     reason: "a million keys take some two seconds of it, so that all are looked at in a minute",
     restart: true,
   },
@@ -329,7 +330,7 @@ export const TIMELINE_LIMITS = {
     least: 1000,
     most: 1e9,
     summary:
-      "with --data, --peer or --order: commands after which a snapshot is made; a twentieth where space is short",
+      "with --data, --peer or --order: commands after which a snapshot is made; a twentieth of it if space is short",
     reason: "a start folds that many in a second or two, and a snapshot takes as much room as the state",
     restart: true,
   },

@@ -7,7 +7,7 @@ export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_keys: ofKeys("gauge", ["db"], "Keys that have not expired, by database.", ({ keyCounts }) =>
     keyCounts.map(({ db, keys }) => ({ labels: { db: String(db) }, value: keys })),
   ),
-  dbsyncd_expiring_keys: ofKeys("gauge", ["db"], "Of these, those that will expire.", ({ keyCounts }) =>
+  dbsyncd_expiring_keys: ofKeys("gauge", ["db"], "Keys with an expiry time, by database.", ({ keyCounts }) =>
     keyCounts.map(({ db, expiring }) => ({ labels: { db: String(db) }, value: expiring })),
   ),
   dbsyncd_expired_keys_total: ofKeys("counter", [], "Keys that have expired.", ({ expiredKeys }) => [
@@ -16,7 +16,7 @@ export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_key_lookups_total: ofKeys(
     "counter",
     ["outcome"],
-    "Keys that were looked for to be read, by outcome (hit, miss).",
+    "Keys that a command tried to read, by outcome (hit, miss).",
     ({ changes: { lookups } }) => [
       { labels: { outcome: "hit" }, value: lookups.hits },
       { labels: { outcome: "miss" }, value: lookups.misses },
@@ -27,11 +27,11 @@ export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
     ({ calls }) => calls,
   ),
   dbsyncd_resp_failed_commands_total: perFamily(
-    "Of these, those that were answered with an error.",
+    "Commands of --resp that returned an error, by family.",
     ({ failed }) => failed,
   ),
   dbsyncd_resp_command_seconds_total: perFamily(
-    "Running time of these commands; divided by their number, the time of one.",
+    "Running time of the commands of --resp, by family.",
     ({ seconds }) => seconds,
   ),
 };

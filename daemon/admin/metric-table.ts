@@ -34,7 +34,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_refusals_total: perListener(
     "counter",
     ["reason"],
-    "Requests that were not answered with a reply, and connections refused, by listener and reason.",
+    "Refused requests and connections, by listener and reason.",
     ({ refusals }, listener) =>
       (Object.entries(refusals) as [RefusalCode, number][])
         .filter(([reason, value]) => value > 0 || canRefuse(listener, reason))
@@ -63,28 +63,28 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_backend_up: {
     type: "gauge",
     labels: ["backend"],
-    help: "1 while the database can be reached, else 0.",
+    help: "1 while the database can be reached, otherwise 0.",
     read: ({ health }) =>
       health().backends.map(({ name, up }) => ({ labels: { backend: name }, value: Number(up) })),
   },
   dbsyncd_backend_seconds: {
     type: "histogram",
     labels: ["backend"],
-    help: "Time a database took to answer; not measured for those that answer immediately, as memory does.",
+    help: "Time until a database answers; not measured for databases that answer immediately, such as memory.",
     read: ({ metrics }) =>
       [...metrics.backends].map(([backend, { latency }]) => ({ labels: { backend }, value: latency })),
   },
   dbsyncd_backend_failures_total: {
     type: "counter",
     labels: ["backend"],
-    help: "Commands that a database did not answer: not reachable, connection lost, or too slow.",
+    help: "Commands without an answer from a database that was not reachable, lost the connection, or was too slow.",
     read: ({ metrics }) =>
       [...metrics.backends].map(([backend, { failures }]) => ({ labels: { backend }, value: failures })),
   },
   dbsyncd_state: {
     type: "gauge",
     labels: ["state"],
-    help: "1 for the state the daemon is in (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the remaining states.",
+    help: "1 for the current state of the daemon (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the remaining states.",
     read: ({ health }) => {
       const now = health().state;
       return STATES.map((state) => ({ labels: { state }, value: Number(state === now) }));
@@ -112,8 +112,10 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     "refused",
     "Envelopes of messages from members that had no valid signature, were too old, or not permitted.",
   ),
-  dbsyncd_member_connected: perMember("gauge", "1 while the member is connected, else 0.", ({ connection }) =>
-    Number(connection === "connected"),
+  dbsyncd_member_connected: perMember(
+    "gauge",
+    "1 while the member is connected, otherwise 0.",
+    ({ connection }) => Number(connection === "connected"),
   ),
   ...MEMBER_METRICS,
   ...MIRROR_STATES,
@@ -126,22 +128,22 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ),
   dbsyncd_json_replica_connected: perJsonReplica(
     "gauge",
-    "1 while the server of --json-replica is connected, else 0.",
+    "1 while the server of --json-replica is connected, otherwise 0.",
     ({ isConnected }) => Number(isConnected),
   ),
   dbsyncd_json_replica_is_dbsyncd: perJsonReplica(
     "gauge",
-    "1 if the server of --json-replica is a dbsyncd, to which nothing is sent: replicate with --peer; else 0.",
+    "1 if the server of --json-replica is a dbsyncd, to which nothing is sent: replicate with --peer; otherwise 0.",
     ({ isDbsyncd }) => Number(isDbsyncd),
   ),
   dbsyncd_json_replica_missing_documents: perJsonReplica(
     "gauge",
-    "Documents of which the server of --json-replica may not have all: it was away, or refused a write.",
+    "Documents that may be incomplete on the server of --json-replica, which was down or refused a write.",
     ({ missing }) => missing,
   ),
   dbsyncd_json_replica_different_documents_total: perJsonReplica(
     "counter",
-    "Documents of which the server of --json-replica had other contents than this daemon though it missed nothing.",
+    "Documents with other contents on the server of --json-replica, although it missed no write.",
     ({ different }) => different,
   ),
   dbsyncd_build_info: {
@@ -152,7 +154,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   },
   dbsyncd_event_loop_active_seconds_total: single(
     "counter",
-    "Time in which the event loop was not waiting; its rate is the share of a core that is in use, 1 at most.",
+    "Time in which the event loop was not waiting; its rate is the used share of a core, at most 1.",
     () => performance.eventLoopUtilization().active / MILLISECONDS,
   ),
   process_cpu_seconds_total: single("counter", "CPU time of all threads, user and system.", () => {

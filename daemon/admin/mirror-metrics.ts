@@ -16,17 +16,17 @@ function ofMirror(type: ValueRow["type"], help: string, read: (figures: MirrorRe
 export const MIRROR_STATES: Readonly<Record<string, ValueRow>> = {
   dbsyncd_mirror_connected: ofMirror(
     "gauge",
-    "1 while the mirror can be written to, else 0.",
+    "1 while the mirror can be written to, otherwise 0.",
     ({ state, trouble }) => Number(state !== "connecting" && state !== "refused" && trouble === null),
   ),
   dbsyncd_mirror_level: ofMirror(
     "gauge",
-    "1 while the mirror has all that the daemon has, as far as it knows, else 0.",
+    "1 while the mirror has all data of the daemon, as far as the daemon knows, otherwise 0.",
     ({ state }) => Number(state === "level"),
   ),
   dbsyncd_mirror_comparing: ofMirror(
     "gauge",
-    "1 while all of the mirror is compared, else 0.",
+    "1 while all of the mirror is compared, otherwise 0.",
     ({ comparing }) => Number(comparing !== 0),
   ),
 };

@@ -18,27 +18,27 @@ function ofOrder(type: ValueRow["type"], help: string, read: (figures: OrderFigu
 export const ORDER_METRICS: Readonly<Record<string, ValueRow | HistogramRow>> = {
   dbsyncd_order_connected: ofOrder(
     "gauge",
-    "1 while the stream of --order can be read and written, else 0: then nothing is written.",
+    "1 while the daemon can read and write the stream of --order, otherwise 0; it then accepts no writes.",
     ({ trouble }) => Number(trouble === null),
   ),
   dbsyncd_order_connections_total: ofOrder(
     "counter",
-    "How often the daemon has connected with the stream.",
+    "Connections that the daemon has made to the stream.",
     ({ connections }) => connections,
   ),
   dbsyncd_order_applied: ofOrder(
     "gauge",
-    "Sequence of the stream's last message that is applied.",
+    "Sequence number of the last applied message of the stream.",
     ({ applied }) => applied,
   ),
   dbsyncd_order_behind: ofOrder(
     "gauge",
-    "Messages of the stream that are not applied yet; it is asked every 5 s.",
+    "Messages of the stream that are not applied yet; the daemon queries the stream every 5 s.",
     ({ behind }) => behind,
   ),
   dbsyncd_order_skipped_total: ofOrder(
     "counter",
-    "Messages that were skipped, by all daemons alike: no envelopes, not signed as they should be, there before, or dated wrong.",
+    "Messages that all daemons skipped: not an envelope, not signed correctly, repeated, or with a wrong date.",
     ({ skipped }) => skipped,
   ),
   dbsyncd_order_waiting: ofOrder(

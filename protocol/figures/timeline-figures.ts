@@ -46,7 +46,7 @@ export const MEMBER_FIGURES = {
     metric: {
       name: "dbsyncd_member_watermark_seconds",
       type: "gauge",
-      help: "Seconds since 1970: the member accepts nothing dated at or before it from clients.",
+      help: "Seconds since 1970: the member accepts no envelopes from clients dated at or before it.",
       isSeconds: true,
     },
   },
@@ -59,7 +59,7 @@ export const MEMBER_FIGURES = {
     metric: {
       name: "dbsyncd_member_equal",
       type: "gauge",
-      help: "1 if the member held the same as this daemon when last seen, and both had it in their states, else 0.",
+      help: "1 if the member held the same as this daemon when last seen, and both had it in their states, otherwise 0.",
     },
   },
   lag: {
@@ -68,7 +68,7 @@ export const MEMBER_FIGURES = {
     metric: {
       name: "dbsyncd_member_lag_entries",
       type: "gauge",
-      help: "Envelopes requested from the member that have not come.",
+      help: "Envelopes that were requested from the member and have not arrived.",
     },
   },
   behind: {
@@ -77,7 +77,7 @@ export const MEMBER_FIGURES = {
     metric: {
       name: "dbsyncd_member_behind_entries",
       type: "gauge",
-      help: "Envelopes that are on their way to the member, or wait to be, roughly.",
+      help: "Approximate number of envelopes that are in flight to the member, or wait for it.",
     },
   },
   lastHeard: { kind: "number-or-nil", help: "time since its last message" },
@@ -147,7 +147,7 @@ export const MIRROR_FIGURES = {
     metric: {
       name: "dbsyncd_mirror_refused_keys_total",
       type: "counter",
-      help: "Keys that the mirror did not take: the log says why.",
+      help: "Keys that the mirror refused; the log states the reason.",
     },
   },
   foreign: {
@@ -156,7 +156,7 @@ export const MIRROR_FIGURES = {
     metric: {
       name: "dbsyncd_mirror_foreign_keys_total",
       type: "counter",
-      help: "Keys that other programs changed in the mirror, and that were written again; 0 unless something is wrong.",
+      help: "Keys that other programs changed in the mirror and the daemon wrote again; 0 unless something is wrong.",
     },
   },
   different: {
@@ -188,7 +188,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_failed",
       type: "gauge",
-      help: "1 once the disk has failed and nothing is accepted any more, else 0.",
+      help: "1 after the disk has failed and the daemon accepts no more writes, otherwise 0.",
     },
   },
   semantics: { kind: "number", help: "the version of what commands mean, after all that is applied" },
@@ -211,7 +211,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_clock_skewed",
       type: "gauge",
-      help: "1 while this machine's clock is off the other members' and nothing is accepted from clients, else 0.",
+      help: "1 while this machine's clock differs from the members' clocks and the daemon accepts no writes from clients, otherwise 0.",
     },
   },
   durable: { kind: "flag", help: "whether the timeline outlives the process" },
@@ -231,7 +231,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_disk_low",
       type: "gauge",
-      help: "1 while fewer bytes of that file system are free than --min-disk-free, else 0.",
+      help: "1 while fewer bytes of that file system are free than --min-disk-free, otherwise 0.",
     },
   },
   watermark: { kind: "number", help: "nothing dated at or before it is accepted from clients" },
@@ -251,7 +251,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_newest_seconds",
       type: "gauge",
-      help: "Date of the newest envelope that is applied, in seconds since 1970.",
+      help: "Date of the newest applied envelope, in seconds since 1970.",
       isSeconds: true,
     },
   },
@@ -272,7 +272,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_entries",
       type: "gauge",
-      help: "Recorded envelopes; ring: those on keys, data: all remaining ones.",
+      help: "Recorded envelopes: ring (commands about signing keys) or data (all others).",
       labels: { set: "ring" },
     },
   },
@@ -283,7 +283,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_entries",
       type: "gauge",
-      help: "Recorded envelopes; ring: those on keys, data: all remaining ones.",
+      help: "Recorded envelopes: ring (commands about signing keys) or data (all others).",
       labels: { set: "data" },
     },
   },
@@ -294,7 +294,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_tail_units",
       type: "gauge",
-      help: "Units that can still be put in another order.",
+      help: "Units whose order can still change.",
     },
   },
   tailBytes: {
@@ -303,7 +303,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_tail_bytes",
       type: "gauge",
-      help: "Memory kept for that, roughly; bounded by --max-tail-bytes.",
+      help: "Approximate memory for these units; limited by --max-tail-bytes.",
     },
   },
   redone: {
@@ -312,7 +312,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_redone_total",
       type: "counter",
-      help: "Units that were undone and applied again because earlier ones came late.",
+      help: "Units that were undone and applied again because earlier ones arrived late.",
     },
   },
   waiting: {
@@ -357,7 +357,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_log_groups_lost",
       type: "gauge",
-      help: "Groups of writes that were safe before the start, and were not in the folder's log.",
+      help: "Groups of writes that were on the disk before the start, but are missing from the folder's log.",
     },
   },
   recalls: {
@@ -366,7 +366,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_recalls",
       type: "gauge",
-      help: "TIMELINE commands that read the past at the moment.",
+      help: "TIMELINE commands that are reading the past.",
     },
   },
   snapshotsTaken: {
@@ -375,7 +375,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_snapshots_taken_total",
       type: "counter",
-      help: "Snapshots of members that replaced the daemon's state, because no member keeps the entries that it missed.",
+      help: "Snapshots of members that replaced the daemon's state, because no member stores the missed entries any longer.",
     },
   },
   strays: {
@@ -384,7 +384,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_strays_total",
       type: "counter",
-      help: "Envelopes of this daemon that such a snapshot does not contain, or whose keys it misses, and that are gone here.",
+      help: "Envelopes of this daemon that are lost here because such a snapshot does not contain them or their keys.",
     },
   },
   possibleStrays: {
@@ -393,7 +393,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_possible_strays_total",
       type: "counter",
-      help: "Envelopes of this daemon of which it is not known whether such a snapshot contains them.",
+      help: "Envelopes of this daemon that such a snapshot may or may not contain.",
     },
   },
   deadLetters: {
@@ -402,7 +402,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_dead_letters",
       type: "gauge",
-      help: "Envelopes that are kept as dead letters in the data folder, and were not written again (dbsync dead-letters).",
+      help: "Dead letters in the data folder that were not written again (dbsync dead-letters).",
     },
   },
   takingFrom: { kind: "text-or-nil", help: "the member whose snapshot is on its way" },
@@ -412,7 +412,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_snapshot_taking_bytes",
       type: "gauge",
-      help: "Bytes of such a snapshot that have come so far; 0: none is on its way.",
+      help: "Received bytes of such a snapshot; 0: none is being transferred.",
     },
   },
   takingTotal: { kind: "number", help: "its bytes; 0: not known yet" },

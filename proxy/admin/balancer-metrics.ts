@@ -44,22 +44,22 @@ export const BALANCER_METRICS = {
   ),
   dbsync_proxy_retried_reads_total: one(
     "counter",
-    "Reads that were answered by another server than the first that was asked.",
+    "Reads that were answered by another server than the first one.",
     ({ counts }) => counts.retried,
   ),
   dbsync_proxy_moved_writes_total: one(
     "counter",
-    "Writes that went to another server, as the one before had certainly not seen them.",
+    "Writes that the proxy sent to another server because the first one had certainly not seen them.",
     ({ counts }) => counts.moved,
   ),
   dbsync_proxy_unknown_writes_total: one(
     "counter",
-    "Writes that were refused because it is unknown whether they were carried out.",
+    "Writes that failed although a server may have executed them.",
     ({ counts }) => counts.unknown,
   ),
   dbsync_proxy_unreached_total: one(
     "counter",
-    "Statements that no server could be asked for.",
+    "Statements for which no server was available.",
     ({ counts }) => counts.unreached,
   ),
   dbsync_proxy_connections: one("gauge", "Clients that are connected.", ({ clients }) => clients.connections),
@@ -79,7 +79,7 @@ export const BALANCER_METRICS = {
     "Bytes of unfinished statements and unread answers.",
     ({ bufferedBytes }) => bufferedBytes(),
   ),
-  dbsync_proxy_server_up: perServer("gauge", "1 while the server answers, else 0.", ({ isUp }) =>
+  dbsync_proxy_server_up: perServer("gauge", "1 while the server answers, otherwise 0.", ({ isUp }) =>
     isUp ? 1 : 0,
   ),
   dbsync_proxy_server_connections: perServer(

@@ -25,12 +25,15 @@ const gauge = (help: string, read: (cache: SqlCache) => number): Row =>
 
 export const CACHE_METRICS = {
   dbsync_proxy_cache_hits_total: counter("Reads that were answered from the cache.", ({ hits }) => hits),
-  dbsync_proxy_cache_misses_total: counter("Reads that the server was asked for.", ({ misses }) => misses),
+  dbsync_proxy_cache_misses_total: counter(
+    "Reads that the cache sent to the server.",
+    ({ misses }) => misses,
+  ),
   dbsync_proxy_cache_joined_total: counter(
-    "Reads that waited for the answer to another's.",
+    "Reads that waited for the answer to the same request of another client.",
     ({ joined }) => joined,
   ),
-  dbsync_proxy_cache_stored_total: counter("Answers that were taken in.", ({ stored }) => stored),
+  dbsync_proxy_cache_stored_total: counter("Answers that the cache stored.", ({ stored }) => stored),
   dbsync_proxy_cache_overtaken_total: counter(
     "Answers that were not stored, because their tables were changed meanwhile.",
     ({ overtaken }) => overtaken,
@@ -40,27 +43,26 @@ export const CACHE_METRICS = {
     ({ emptied }) => emptied,
   ),
   dbsync_proxy_cache_forwarded_total: counter(
-    "What went to the server as it was: writes, and whatever else is no read.",
+    "Statements that the cache forwarded unchanged: writes, and everything else that is not a read.",
     ({ forwarded }) => forwarded,
   ),
   dbsync_proxy_cache_failed_total: counter(
     "Statements that the server did not answer.",
     ({ failed }) => failed,
   ),
-  dbsync_proxy_cache_entries: gauge("Answers that are kept.", ({ entries }) => entries),
-  dbsync_proxy_cache_bytes: gauge(
-    "Bytes of answers that are kept, and of what they answer.",
-    ({ bytes }) => bytes,
-  ),
+  dbsync_proxy_cache_entries: gauge("Stored answers.", ({ entries }) => entries),
+  dbsync_proxy_cache_bytes: gauge("Bytes of stored answers and of their requests.", ({ bytes }) => bytes),
   dbsync_proxy_cache_waiting: gauge(
-    "Readers that wait for an answer of the server.",
+    "Readers that wait for an answer from the server.",
     ({ waiting }) => waiting,
   ),
   dbsync_proxy_cache_buffered_bytes: gauge(
     "Bytes of unfinished requests and unread answers.",
     ({ bufferedBytes }) => bufferedBytes,
   ),
-  dbsync_proxy_cache_server_up: gauge("1 while the server answers, else 0.", ({ isUp }) => (isUp ? 1 : 0)),
+  dbsync_proxy_cache_server_up: gauge("1 while the server answers, otherwise 0.", ({ isUp }) =>
+    isUp ? 1 : 0,
+  ),
   dbsync_proxy_cache_connections: one(
     "gauge",
     "Clients that are connected.",

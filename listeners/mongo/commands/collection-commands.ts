@@ -55,7 +55,7 @@ export const collectionCommands: readonly MongoCommand[] = [
   {
     names: ["create"],
     group: "collections",
-    summary: "makes a collection, which the first document would make too",
+    summary: "creates a collection; inserting the first document also creates it",
     fields: { ...WRITES, ...KINDS },
     run: (session, command) =>
       session.write(command, ["MDB.CREATE", ...collectionArguments(command)], () => ""),
@@ -80,7 +80,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     names: ["createIndexes"],
     group: "collections",
     summary:
-      "makes indexes; `unique` ones refuse what is there (11000), those with `expireAfterSeconds` remove documents",
+      "creates indexes; `unique` indexes refuse existing values (11000), indexes with `expireAfterSeconds` remove documents",
     fields: { ...WRITES, indexes: "taken", commitQuorum: "ignored" },
     run: createIndexes,
   },
@@ -115,7 +115,7 @@ export const collectionCommands: readonly MongoCommand[] = [
     names: ["renameCollection"],
     group: "collections",
     summary:
-      "gives a collection another name, in its database or another one; `dropTarget` replaces what has it",
+      "renames a collection, within its database or to another one; `dropTarget` replaces a collection with that name",
     fields: { ...WRITES, to: "taken", dropTarget: "taken" },
     run: rename,
   },

@@ -38,7 +38,7 @@ export const greetings: readonly MongoCommand[] = [
     names: ["hello"],
     group: "connection",
     summary:
-      "what the server is: a standalone server, or with peers one of several equal ones (a mongos, to drivers)",
+      "describes the server: a standalone server, or with peers one of several equal servers (drivers see a mongos)",
     // New drivers send fields that old servers do not know.
     fields: "any",
     isOpen: true,
@@ -47,7 +47,7 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["isMaster", "ismaster"],
     group: "connection",
-    summary: "the same to older drivers",
+    summary: "the same for older drivers",
     fields: "any",
     isOpen: true,
     run: (session, command) => greet(session, command, "ismaster"),
@@ -63,7 +63,7 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["buildInfo", "buildinfo"],
     group: "connection",
-    summary: "the version whose commands are spoken (MongoDB 7.0), and this daemon's",
+    summary: "the emulated version (MongoDB 7.0), and the daemon's version",
     fields: {},
     isOpen: true,
     run: () =>
@@ -80,21 +80,21 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["whatsmyuri"],
     group: "connection",
-    summary: "the client's own address",
+    summary: "the address of the client",
     fields: {},
     run: ({ remote }) => elements({ you: words(remote) }),
   },
   {
     names: ["getParameter"],
     group: "connection",
-    summary: "`featureCompatibilityVersion`; there are no other parameters",
+    summary: "`featureCompatibilityVersion`; no other parameter exists",
     fields: "any",
     run: (_, command) => parameters(command),
   },
   {
     names: ["serverStatus"],
     group: "connection",
-    summary: "version, process and time; figures are at /metrics",
+    summary: "version, process and time; /metrics has the figures",
     fields: "any",
     run: ({ server }) => status(server),
   },

@@ -27,14 +27,14 @@ export const readCommands: readonly MongoCommand[] = [
   {
     names: ["explain"],
     group: "documents",
-    summary: "which index a command uses, without carrying it out; there are no execution times",
+    summary: "shows which index a command uses, without executing it and without execution times",
     fields: { verbosity: "ignored" },
     run: explain,
   },
   {
     names: ["find"],
     group: "documents",
-    summary: "documents that match, sorted, skipped, limited, and of them what the projection names",
+    summary: "returns matching documents: sorted, skipped, limited and projected",
     fields: {
       ...OF_READS,
       ...OF_CURSORS,
@@ -52,7 +52,7 @@ export const readCommands: readonly MongoCommand[] = [
   {
     names: ["aggregate"],
     group: "documents",
-    summary: "what a pipeline makes of a collection's documents",
+    summary: "returns the result of a pipeline on a collection's documents",
     fields: {
       ...OF_READS,
       pipeline: "taken",
@@ -67,7 +67,7 @@ export const readCommands: readonly MongoCommand[] = [
   {
     names: ["count"],
     group: "documents",
-    summary: "how many documents match",
+    summary: "counts matching documents",
     fields: { ...OF_READS, query: "taken", limit: "taken", skip: "taken", fields: "ignored" },
     run: (session, command) =>
       session.run(
@@ -78,7 +78,7 @@ export const readCommands: readonly MongoCommand[] = [
   {
     names: ["distinct"],
     group: "documents",
-    summary: "the different values of a field in documents that match",
+    summary: "returns the distinct values of a field in matching documents",
     fields: { ...OF_READS, key: "taken", query: "taken" },
     run: (session, command) =>
       session.run(

@@ -18,7 +18,7 @@ export const sessionCommands: readonly MongoCommand[] = [
   {
     names: ["startSession"],
     group: "connection",
-    summary: "an id for a session",
+    summary: "returns an id for a session",
     fields: {},
     run: ({
       server: {
@@ -34,7 +34,7 @@ export const sessionCommands: readonly MongoCommand[] = [
   {
     names: ["endSessions", "refreshSessions", "killSessions"],
     group: "connection",
-    summary: "nothing: sessions hold nothing here",
+    summary: "no effect: sessions have no state",
     fields: {},
     isOpen: true,
     run: () => "",
@@ -42,7 +42,7 @@ export const sessionCommands: readonly MongoCommand[] = [
   {
     names: ["commitTransaction", "abortTransaction"],
     group: "connection",
-    summary: "refused (20): there are no transactions",
+    summary: "refused (20): transactions are not supported",
     fields: "any",
     run: refuse,
   },

@@ -67,7 +67,7 @@ export const writeCommands: readonly MongoCommand[] = [
     names: ["update"],
     group: "documents",
     summary:
-      "changes or replaces documents that match, one or (`multi`) all; `upsert` adds what is not there",
+      "changes or replaces one matching document, or with `multi` all; `upsert` adds a missing document",
     fields: { ...OF_WRITES, updates: "taken" },
     run: (session, command) =>
       batch(session, command, {
@@ -80,7 +80,7 @@ export const writeCommands: readonly MongoCommand[] = [
   {
     names: ["delete"],
     group: "documents",
-    summary: "removes documents that match, one or all",
+    summary: "removes one or all matching documents",
     fields: { ...OF_WRITES, deletes: "taken" },
     run: (session, command) =>
       batch(session, command, {
@@ -96,7 +96,8 @@ export const writeCommands: readonly MongoCommand[] = [
   {
     names: ["findAndModify", "findandmodify"],
     group: "documents",
-    summary: "changes, replaces or removes one document, and returns it as it was before or (`new`) after",
+    summary:
+      "changes, replaces or removes one document, and returns its state before or, with `new`, after that",
     fields: FIND_AND_MODIFY,
     run: findAndModify,
   },
