@@ -112,7 +112,7 @@ export const hashes = family("hash", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields named",
-    summary: "Sets fields; HSET's old form, which does not say how many are new.",
+    summary: "Sets fields; HSET's old form, which does not return the number of new fields.",
     run: hmset,
   },
   HRANDFIELD: {
@@ -121,7 +121,7 @@ export const hashes = family("hash", {
     keys: [read(1)],
     since: "6.2.0",
     complexity: "O(N), N: fields returned",
-    summary: "Returns fields chosen at random.",
+    summary: "Returns random fields.",
     run: hrandfield,
   },
   HSCAN: {

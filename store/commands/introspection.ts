@@ -41,7 +41,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: names",
       categories: ["connection"],
-      summary: "Says what commands do, since when, and at what cost.",
+      summary: "Describes the effect, history and cost of commands.",
       run: ({ effort }, argv) => docs(table, argv, effort),
     },
     "COMMAND|GETKEYS": {
@@ -61,7 +61,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: arguments",
       categories: ["connection"],
-      summary: "Returns the keys in a command's arguments, each with what may be done to it.",
+      summary: "Returns the keys in a command's arguments, each with its access flags.",
       run: (_, argv) => getkeysAndFlags(table, argv),
     },
     "COMMAND|HELP": {

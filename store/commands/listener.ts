@@ -16,7 +16,7 @@ const client = listenerRows("connection", {
     PLAIN,
     "6.0.0",
     "O(1)",
-    "Says whether the client caches the keys of the next command.",
+    "Sets whether the client caches the keys of the next command.",
   ],
   "CLIENT|GETNAME": [2, PLAIN, "2.6.9", "O(1)", "Returns the connection's name."],
   "CLIENT|GETREDIR": [
@@ -61,8 +61,8 @@ const client = listenerRows("connection", {
     "O(1)",
     "Sets whether the connection caches what it reads, and receives invalidations of changed keys.",
   ],
-  "CLIENT|TRACKINGINFO": [2, PLAIN, "6.2.0", "O(1)", "Says whether the connection tracks keys, and how."],
-  "CLIENT|UNBLOCK": [-3, ADMIN, "5.0.0", "O(1)", "Ends another connection's waiting."],
+  "CLIENT|TRACKINGINFO": [2, PLAIN, "6.2.0", "O(1)", "Returns whether the connection tracks keys, and how."],
+  "CLIENT|UNBLOCK": [-3, ADMIN, "5.0.0", "O(1)", "Ends the wait of another connection."],
   "CLIENT|UNPAUSE": [2, ADMIN, "6.2.0", CLIENTS, "Ends CLIENT PAUSE."],
 });
 
@@ -86,7 +86,7 @@ const config = listenerRows("server", {
 });
 
 const memory = listenerRows("server", {
-  "MEMORY|DOCTOR": [2, [], "4.0.0", "O(1)", "Says whether memory is short."],
+  "MEMORY|DOCTOR": [2, [], "4.0.0", "O(1)", "Reports whether memory is short."],
   "MEMORY|MALLOC-STATS": [2, [], "4.0.0", "O(1)", "Returns statistics of V8's heap."],
   "MEMORY|PURGE": [2, [], "4.0.0", "O(1)", "Answers OK: V8 frees memory by itself."],
   "MEMORY|STATS": [2, [], "4.0.0", "O(1)", "Returns the use of memory, by purpose."],
@@ -103,7 +103,7 @@ const latency = listenerRows("server", {
   ],
   "LATENCY|HISTORY": [3, ADMIN, "2.8.13", "O(1)", "Returns the samples of an event: time and milliseconds."],
   "LATENCY|LATEST": [2, ADMIN, "2.8.13", "O(1)", "Returns the latest sample of each event, and its highest."],
-  "LATENCY|RESET": [-2, ADMIN, "2.8.13", "O(1)", "Forgets the samples of events."],
+  "LATENCY|RESET": [-2, ADMIN, "2.8.13", "O(1)", "Removes the samples of events."],
 });
 
 const LOG: readonly Flag[] = ["admin", ...ANYWAY];
@@ -127,7 +127,7 @@ const acl = listenerRows("server", {
     ADMIN,
     "6.0.0",
     "O(N), N: entries answered",
-    "Returns what was denied, and to which users.",
+    "Returns the denied commands and logins, with their users.",
   ],
   "ACL|SAVE": [2, ADMIN, "6.0.0", USERS, "Writes the users into --acl-file."],
   "ACL|SETUSER": [-3, ADMIN, "6.0.0", "O(N), N: rules", "Makes or changes a user."],
@@ -153,7 +153,7 @@ const SYNCING: readonly Flag[] = ["admin", "noscript", "no_multi"];
 const replication = listenerRows("server", {
   FAILOVER: [-1, ["admin", "noscript", "stale"], "6.2.0", "O(1)", "An error: there are no replicas."],
   PSYNC: [-3, SYNCING, "2.8.0", "O(1)", "An error: daemons are each other's peers (--peer)."],
-  REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "Says what SYNC is for: rdb-only, a dump."],
+  REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "Sets the purpose of SYNC: rdb-only, a dump."],
   SYNC: [1, SYNCING, "1.0.0", "O(N), N: keys", "Returns all keys as an RDB file, for redis-cli --rdb."],
 });
 
@@ -166,17 +166,17 @@ const alone = [
       ["admin", "noscript"],
       "1.0.0",
       "O(1)",
-      "Returns a status with --data, as every write is on the disk already.",
+      "Returns a status with --data, because every write is already on the disk.",
     ],
     BGSAVE: [
       -1,
       ["admin", "noscript"],
       "1.0.0",
       "O(1)",
-      "Returns a status with --data, as every write is on the disk already.",
+      "Returns a status with --data, because every write is already on the disk.",
     ],
     DEBUG: [-2, ADMIN, "1.0.0", "as its subcommand", "SLEEP, OBJECT and a few that test suites call."],
-    MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Shows every command to the connection as it is run."],
+    MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Shows every command to the connection when it runs."],
     REPLICAOF: [3, REPLICA, "5.0.0", "O(1)", NO_REPLICA],
     SAVE: [
       1,

@@ -45,7 +45,7 @@ const functions = family("scripting", {
   },
   "FUNCTION|STATS": {
     ...row(2, ["noscript"], "7.0.0"),
-    summary: "Says that no function is running, and how many there are.",
+    summary: "Returns that no function is running, and the number of functions.",
     run: functionStats,
   },
 });
@@ -59,7 +59,7 @@ const scripts = family("scripting", {
   },
   "SCRIPT|FLUSH": {
     ...row(-2, ["noscript"], "2.6.0"),
-    summary: "Forgets all scripts.",
+    summary: "Removes all scripts.",
     run: flushScripts,
   },
   "SCRIPT|KILL": {
@@ -111,7 +111,7 @@ const kept: readonly Command[] = listenerRows("scripting", {
     ["noscript", "stale"],
     "2.6.0",
     "O(N), N: its bytes",
-    "Stores a script, and answers its SHA-1.",
+    "Stores a script, and returns its SHA-1.",
   ],
 });
 

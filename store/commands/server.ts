@@ -99,7 +99,7 @@ export const server = family("connection", {
       keys: none,
       since: "2.2.0",
       complexity: "O(1)",
-      summary: "Forgets which keys are watched.",
+      summary: "Stops watching all keys.",
       run: () => OK,
     },
     WATCH: {
@@ -108,7 +108,7 @@ export const server = family("connection", {
       keys: [look(1, -1)],
       since: "2.2.0",
       complexity: "O(1)",
-      summary: "Lets the next EXEC run only if the keys are as they are now.",
+      summary: "Lets the next EXEC run only if the keys have not changed since.",
       run: () => OK,
     },
   }),

@@ -27,7 +27,7 @@ export const sorting = family("list", {
     since: "1.0.0",
     complexity: "O(N+M*log(M)), N: elements, M: elements answered",
     categories: ["set", "sortedset", "dangerous"],
-    summary: "Sorts the elements of a list, set or sorted set, and stores them if asked to.",
+    summary: "Sorts the elements of a list, set or sorted set, and optionally stores them.",
     run: (data, argv) => sort(data, argv[1]!, sortRequest(argv, true)),
   },
   SORT_RO: {
@@ -38,7 +38,7 @@ export const sorting = family("list", {
     since: "7.0.0",
     complexity: "O(N+M*log(M)), N: elements, M: elements answered",
     categories: ["set", "sortedset", "dangerous"],
-    summary: "Sorts the elements of a list, set or sorted set, and stores nothing.",
+    summary: "Sorts the elements of a list, set or sorted set, without storing them.",
     run: (data, argv) => sort(data, argv[1]!, sortRequest(argv, false)),
   },
 });

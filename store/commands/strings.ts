@@ -46,7 +46,7 @@ export const strings = family("string", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Takes one from a key's integer; an absent key counts as 0.",
+    summary: "Subtracts one from a key's integer; an absent key counts as 0.",
     run: (data, argv) => increment(data, argv, -1),
   },
   DECRBY: {
@@ -55,7 +55,7 @@ export const strings = family("string", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Takes a number from a key's integer.",
+    summary: "Subtracts a number from a key's integer.",
     run: decrby,
   },
   GET: {
@@ -100,7 +100,7 @@ export const strings = family("string", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Sets a key and answers what it held.",
+    summary: "Sets a key and returns its old value.",
     run: getset,
   },
   INCR: {
@@ -183,7 +183,7 @@ export const strings = family("string", {
     places: [1, 1, 1],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Sets a key, whatever it held.",
+    summary: "Sets a key to a string, and replaces any value.",
     run: set,
   },
   SETEX: {

@@ -3,11 +3,11 @@
 /** Reasons, each with names; a name includes its subcommands. */
 export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] = [
   [
-    "Redis Cluster is another thing: every daemon holds all keys. It is answered as by a Redis whose cluster support is disabled.",
+    "Every daemon holds all keys, so there is no Redis Cluster. The answer is that of a Redis without cluster support.",
     "cluster restore-asking",
   ],
   ["DUMP and RESTORE move keys; the daemon opens no connections to other servers.", "migrate"],
-  ["A picture for terminals: LATENCY HISTORY has the numbers.", "latency|graph"],
+  ["It draws a picture for terminals: use LATENCY HISTORY for the numbers.", "latency|graph"],
 ];
 
 /** Returns why a command does not exist; null: no reason is recorded. @param name  in lower case */

@@ -76,7 +76,7 @@ export const bitmaps = family("bitmap", {
     keys: [update(1)],
     since: "2.2.0",
     complexity: "O(1), and O(N) where the string is not yet long enough, N: its length",
-    summary: "Sets a bit of a string and answers what it was.",
+    summary: "Sets a bit of a string and returns its old value.",
     run: setbit,
   },
 });

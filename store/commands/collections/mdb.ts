@@ -59,8 +59,7 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
-    summary:
-      "Changes documents as statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect} say.",
+    summary: "Changes documents by statements {q, u, multi, upsert, upsertId, arrayFilters, let, dialect}.",
     run: byVersion(true, update),
   },
   "MDB.DELETE": {
@@ -69,7 +68,7 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N) for each statement, N: documents of the collection, or those that an index leaves",
-    summary: "Removes documents as statements {q, limit} say.",
+    summary: "Removes documents by statements {q, limit}.",
     run: byVersion(true, remove),
   },
   "MDB.FINDANDMODIFY": {
@@ -78,7 +77,7 @@ export const collections = family("mongo", {
     keys: updated,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
-    summary: "Changes or removes one document, and answers it.",
+    summary: "Changes or removes one document, and returns it.",
     run: byVersion(true, findAndModify),
   },
   "MDB.FIND": {
@@ -105,7 +104,7 @@ export const collections = family("mongo", {
     keys: looked,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
-    summary: "Returns the different values of a field, {key, query}.",
+    summary: "Returns the distinct values of a field, {key, query}.",
     run: distinct,
   },
   "MDB.AGGREGATE": {
@@ -141,7 +140,7 @@ export const collections = family("mongo", {
     keys: inserted,
     since: "",
     complexity: "O(1)",
-    summary: "Drops the index {index} names, or all but that of _id.",
+    summary: "Drops the index {index}, or all indexes except that of _id.",
     run: dropIndexes,
   },
   "MDB.LISTINDEXES": {
@@ -195,7 +194,7 @@ export const collections = family("mongo", {
     keys: renamed,
     since: "",
     complexity: "O(1)",
-    summary: "Renames a collection; with 1 it replaces one that has the new name.",
+    summary: "Renames a collection; with 1, it replaces a collection with the new name.",
     run: rename,
   },
   "MDB.DROP": {

@@ -55,7 +55,7 @@ export const documents = family("document", {
     keys: [update(1)],
     since: "",
     complexity: "O(N), N: entries; of conditions O(log(N)+M) where an index leaves M entries to look at",
-    summary: "Removes an entry, if it has the revision that is named, or all that meet conditions.",
+    summary: "Removes an entry, if it has the given revision, or all entries that meet conditions.",
     run: deleteEntries,
   },
   "DOC.DROP": {
@@ -112,7 +112,7 @@ export const documents = family("document", {
     keys: [write(2)],
     since: "",
     complexity: "O(1); the first read that uses it O(N*log(N)), N: entries",
-    summary: "Gives the entries of a document an index of a member. 0 if it was there.",
+    summary: "Makes an index of a member of a document's entries; 0 if it existed.",
     run: createIndex,
   },
   "DOC.INDEX|DROP": {
@@ -121,7 +121,7 @@ export const documents = family("document", {
     keys: [write(2)],
     since: "",
     complexity: "O(1)",
-    summary: "Takes the index of a member away. 0 if there was none.",
+    summary: "Removes the index of a member; 0 if there was none.",
     run: dropIndex,
   },
   "DOC.INDEX|LIST": {
@@ -158,7 +158,7 @@ export const documents = family("document", {
     keys: [update(2)],
     since: "",
     complexity: "O(N), N: entries",
-    summary: "Gives all entries of a document a member that they do not have yet.",
+    summary: "Adds a member to all entries of a document that do not have it.",
     run: addMember,
   },
   "DOC.MEMBER|DROP": {
@@ -167,7 +167,7 @@ export const documents = family("document", {
     keys: [update(2)],
     since: "",
     complexity: "O(N), N: entries",
-    summary: "Takes a member away from all entries of a document.",
+    summary: "Removes a member from all entries of a document.",
     run: dropMember,
   },
   "DOC.UPDATE": {
@@ -178,7 +178,7 @@ export const documents = family("document", {
     complexity:
       "O(1), with a list O(M), M: its entries; of conditions O(N), N: entries, or as DOC.GET with an index",
     summary:
-      "Changes members of an entry, if it has the revision that is named, or of all that meet conditions; or gives a document other entries altogether.",
+      "Changes members of an entry, if it has the given revision, or of all entries that meet conditions; or replaces all entries of a document.",
     run: updateDocument,
   },
 });

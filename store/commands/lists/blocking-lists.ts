@@ -43,7 +43,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     since: "2.0.0",
     complexity: "O(N), N: keys",
     categories,
-    summary: "Waits for an element in any of several lists and takes it off the left end.",
+    summary: "Waits for an element in any of several lists and removes it from the left end.",
     run: (data, argv) => blockingPop(data, argv, "left"),
   },
   BRPOP: {
@@ -53,7 +53,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     since: "2.0.0",
     complexity: "O(N), N: keys",
     categories,
-    summary: "Waits for an element in any of several lists and takes it off the right end.",
+    summary: "Waits for an element in any of several lists and removes it from the right end.",
     run: (data, argv) => blockingPop(data, argv, "right"),
   },
   BRPOPLPUSH: {

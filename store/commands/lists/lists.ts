@@ -46,7 +46,7 @@ export const lists = family("list", {
     keys: [update(1), write(2)],
     since: "6.2.0",
     complexity: "O(1)",
-    summary: "Takes an element off one end of a list and puts it to one end of another, or of the same.",
+    summary: "Moves an element from one end of a list to one end of another, or of the same list.",
     run: lmove,
   },
   LMPOP: {
@@ -55,7 +55,7 @@ export const lists = family("list", {
     keys: counted(update, 1),
     since: "7.0.0",
     complexity: "O(N+M), N: keys, M: elements returned",
-    summary: "Takes elements off one end of the first of several lists that is not empty.",
+    summary: "Removes elements from one end of the first non-empty list, and returns them.",
     run: lmpop,
   },
   LPOP: {
@@ -64,7 +64,7 @@ export const lists = family("list", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
-    summary: "Takes elements off the left end.",
+    summary: "Removes elements from the left end, and returns them.",
     run: (data, argv) => pop(data, argv, "left"),
   },
   LPOS: {
@@ -136,7 +136,7 @@ export const lists = family("list", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
-    summary: "Takes elements off the right end.",
+    summary: "Removes elements from the right end, and returns them.",
     run: (data, argv) => pop(data, argv, "right"),
   },
   RPOPLPUSH: {
@@ -145,8 +145,7 @@ export const lists = family("list", {
     keys: [update(1), write(2)],
     since: "1.2.0",
     complexity: "O(1)",
-    summary:
-      "Takes an element off the right end of a list and puts it to the left end of another; LMOVE's old form.",
+    summary: "Moves an element from the right end of a list to the left end of another; LMOVE's old form.",
     run: rpoplpush,
   },
   RPUSH: {

@@ -78,7 +78,7 @@ export const sortedSets = family("sortedset", {
     keys: [update(1)],
     since: "5.0.0",
     complexity: "O(log(N)*M), N: members, M: members removed",
-    summary: "Removes the members with the highest scores and answers them.",
+    summary: "Removes the members with the highest scores and returns them.",
     run: (data, argv) => zpop(data, argv, "max"),
   },
   ZPOPMIN: {
@@ -87,7 +87,7 @@ export const sortedSets = family("sortedset", {
     keys: [update(1)],
     since: "5.0.0",
     complexity: "O(log(N)*M), N: members, M: members removed",
-    summary: "Removes the members with the lowest scores and answers them.",
+    summary: "Removes the members with the lowest scores and returns them.",
     run: (data, argv) => zpop(data, argv, "min"),
   },
   ZRANDMEMBER: {
@@ -96,7 +96,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "6.2.0",
     complexity: "O(log(N)*M), N: members, M: members answered",
-    summary: "Returns members chosen at random; with a negative count the same one may come more than once.",
+    summary: "Returns random members; with a negative count, a member may appear more than once.",
     run: zrandmember,
   },
   ZRANK: {

@@ -25,7 +25,8 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "6.2.0",
     complexity: "O(M*log(N)), M: entries looked at, ten times COUNT at most, N: entries that are pending",
-    summary: "Transfers entries that are long pending for other consumers to a consumer, from an id on.",
+    summary:
+      "Transfers entries that have been pending for other consumers for a time to a consumer, from an id on.",
     run: xautoclaim,
   },
   XCLAIM: {
@@ -34,7 +35,7 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(M*log(N)), M: ids given, N: entries that are pending",
-    summary: "Transfers entries that are long pending for other consumers to a consumer.",
+    summary: "Transfers entries that have been pending for other consumers for a time to a consumer.",
     run: xclaim,
   },
   "XGROUP|CREATE": {
@@ -127,7 +128,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(K+M*log(N)), K: streams, M: entries handed out, N: entries that are pending",
     categories: ["blocking"],
     summary:
-      "Delivers to a consumer entries that none of its group has received; or again those that it has not acknowledged.",
+      "Delivers entries to a consumer that its group has not received; or again the entries that it has not acknowledged.",
     run: xreadgroup,
   },
 }).concat(
