@@ -22,9 +22,9 @@ const NAMES =
 export interface CommandMethods {
   /** Appends to a string, which is made if absent. */
   append(key: Argument, value: Argument): Promise<number>;
-  /** Takes one from a key's integer; an absent key counts as 0. */
+  /** Subtracts one from a key's integer; an absent key counts as 0. */
   decr(key: Argument): Promise<number | bigint>;
-  /** Takes a number from a key's integer. */
+  /** Subtracts a number from a key's integer. */
   decrby(key: Argument, decrement: Argument): Promise<number | bigint>;
   /** Returns the string of a key. */
   get(key: Argument): Promise<string | null>;
@@ -34,7 +34,7 @@ export interface CommandMethods {
   getex(key: Argument, ...options: Argument[]): Promise<string | null>;
   /** Returns a part of a string. */
   getrange(key: Argument, start: Argument, end: Argument): Promise<string>;
-  /** Sets a key and answers what it held. */
+  /** Sets a key and returns its old value. */
   getset(key: Argument, value: Argument): Promise<string | null>;
   /** Adds one to a key's integer; an absent key counts as 0. */
   incr(key: Argument): Promise<number | bigint>;
@@ -52,7 +52,7 @@ export interface CommandMethods {
   msetnx(key: Argument, value: Argument, ...more: Argument[]): Promise<number>;
   /** Sets a key that expires, in milliseconds. */
   psetex(key: Argument, milliseconds: Argument, value: Argument): Promise<"OK">;
-  /** Sets a key, whatever it held. */
+  /** Sets a key to a string, and replaces any value. */
   set(key: Argument, value: Argument, ...options: Argument[]): Promise<string | null>;
   /** Sets a key that expires, in seconds. */
   setex(key: Argument, seconds: Argument, value: Argument): Promise<"OK">;
@@ -70,7 +70,7 @@ export interface CommandMethods {
   bitpos(key: Argument, bit: Argument, ...range: Argument[]): Promise<number>;
   /** Returns a bit of a string. */
   getbit(key: Argument, offset: Argument): Promise<number>;
-  /** Sets a bit of a string and answers what it was. */
+  /** Sets a bit of a string and returns its old value. */
   setbit(key: Argument, offset: Argument, bit: Argument): Promise<number>;
   /** Adds elements to a HyperLogLog, which is made if absent. */
   pfadd(key: Argument, ...elements: Argument[]): Promise<number>;
@@ -82,11 +82,11 @@ export interface CommandMethods {
   copy(key1: Argument, key2: Argument, ...options: Argument[]): Promise<number>;
   /** Removes keys. */
   del(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** Counts the named keys that exist; one named twice counts twice. */
+  /** Counts the given keys that exist; a key given twice counts twice. */
   exists(key: Argument, ...keys: Argument[]): Promise<number>;
   /** Sets a key's time to live in seconds. */
   expire(key: Argument, seconds: Argument, ...options: Argument[]): Promise<number>;
-  /** Lets a key expire at a Unix time in seconds. */
+  /** Sets the Unix time in seconds at which a key expires. */
   expireat(key: Argument, time: Argument, ...options: Argument[]): Promise<number>;
   /** Returns the Unix time in seconds at which a key expires. */
   expiretime(key: Argument): Promise<number | bigint>;
@@ -96,7 +96,7 @@ export interface CommandMethods {
   persist(key: Argument): Promise<number>;
   /** Sets a key's time to live in milliseconds. */
   pexpire(key: Argument, milliseconds: Argument, ...options: Argument[]): Promise<number>;
-  /** Lets a key expire at a Unix time in milliseconds. */
+  /** Sets the Unix time in milliseconds at which a key expires. */
   pexpireat(key: Argument, time: Argument, ...options: Argument[]): Promise<number>;
   /** Returns the Unix time in milliseconds at which a key expires. */
   pexpiretime(key: Argument): Promise<number | bigint>;
@@ -108,9 +108,9 @@ export interface CommandMethods {
   rename(key1: Argument, key2: Argument): Promise<"OK">;
   /** Renames a key unless the new name exists. */
   renamenx(key1: Argument, key2: Argument): Promise<number>;
-  /** Walks all keys, a page at a time. */
+  /** Returns all keys, one page at a time. */
   scan(cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
-  /** Counts the named keys that exist. */
+  /** Counts the given keys that exist. */
   touch(key: Argument, ...keys: Argument[]): Promise<number>;
   /** Returns the seconds until a key expires. */
   ttl(key: Argument): Promise<number | bigint>;
@@ -130,9 +130,9 @@ export interface CommandMethods {
   linsert(key: Argument, place: Argument, pivot: Argument, element: Argument): Promise<number>;
   /** Counts the elements of a list. */
   llen(key: Argument): Promise<number>;
-  /** Takes an element off one end of a list and puts it to one end of another, or of the same. */
+  /** Moves an element from one end of a list to one end of another, or of the same list. */
   lmove(key1: Argument, key2: Argument, from: Argument, to: Argument): Promise<string | null>;
-  /** Takes elements off the left end. */
+  /** Removes elements from the left end, and returns them. */
   lpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
   /** Returns the indexes of elements that equal another. */
   lpos(key: Argument, element: Argument, ...options: Argument[]): Promise<number | number[] | null>;
@@ -148,9 +148,9 @@ export interface CommandMethods {
   lset(key: Argument, index: Argument, element: Argument): Promise<"OK">;
   /** Removes the elements outside a range of indexes. */
   ltrim(key: Argument, start: Argument, stop: Argument): Promise<"OK">;
-  /** Takes elements off the right end. */
+  /** Removes elements from the right end, and returns them. */
   rpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
-  /** Takes an element off the right end of a list and puts it to the left end of another; LMOVE's old form. */
+  /** Moves an element from the right end of a list to the left end of another; LMOVE's old form. */
   rpoplpush(key1: Argument, key2: Argument): Promise<string | null>;
   /** Adds elements to the right end of a list, which is made if absent. */
   rpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
@@ -174,7 +174,7 @@ export interface CommandMethods {
   hlen(key: Argument): Promise<number>;
   /** Returns the values of several fields. */
   hmget(key: Argument, field: Argument, ...fields: Argument[]): Promise<(string | null)[]>;
-  /** Returns fields chosen at random. */
+  /** Returns random fields. */
   hrandfield(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
   /** Returns the fields and values page by page. */
   hscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
@@ -206,17 +206,17 @@ export interface CommandMethods {
   smismember(key: Argument, member: Argument, ...members: Argument[]): Promise<number[]>;
   /** Moves a member from one set to another. */
   smove(key1: Argument, key2: Argument, member: Argument): Promise<number>;
-  /** Removes members chosen at random and answers them. */
+  /** Removes random members and returns them. */
   spop(key: Argument, count?: Argument): Promise<string | string[] | null>;
-  /** Returns members chosen at random; with a negative count the same one may come more than once. */
+  /** Returns random members; with a negative count, a member may appear more than once. */
   srandmember(key: Argument, count?: Argument): Promise<string | string[] | null>;
   /** Removes members from a set. */
   srem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
   /** Returns a page of a set's members and the cursor of the next. */
   sscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
-  /** Returns the members that any of the sets has. */
+  /** Returns the members of any of the sets. */
   sunion(key: Argument, ...keys: Argument[]): Promise<string[]>;
-  /** Stores the members that any of the sets has. */
+  /** Stores the members of any of the sets. */
   sunionstore(key: Argument, ...keys: Argument[]): Promise<number>;
   /** Adds members to a sorted set, which is made if absent, or changes their scores. */
   zadd(key: Argument, ...rest: Argument[]): Promise<number | string | null>;
@@ -230,11 +230,11 @@ export interface CommandMethods {
   zlexcount(key: Argument, min: Argument, max: Argument): Promise<number>;
   /** Returns the scores of several members. */
   zmscore(key: Argument, member: Argument, ...members: Argument[]): Promise<(string | null)[]>;
-  /** Removes the members with the highest scores and answers them. */
+  /** Removes the members with the highest scores and returns them. */
   zpopmax(key: Argument, count?: Argument): Promise<string[]>;
-  /** Removes the members with the lowest scores and answers them. */
+  /** Removes the members with the lowest scores and returns them. */
   zpopmin(key: Argument, count?: Argument): Promise<string[]>;
-  /** Returns members chosen at random; with a negative count the same one may come more than once. */
+  /** Returns random members; with a negative count, a member may appear more than once. */
   zrandmember(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
   /** Returns the members in a range of ranks, scores or names. */
   zrange(key: Argument, start: Argument, stop: Argument, ...options: Argument[]): Promise<string[]>;
@@ -248,7 +248,7 @@ export interface CommandMethods {
   zrem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
   /** Removes the members of equal score in a range of names. */
   zremrangebylex(key: Argument, min: Argument, max: Argument): Promise<number>;
-  /** Removes the members in a range of places. */
+  /** Removes the members in a range of ranks. */
   zremrangebyrank(key: Argument, start: Argument, stop: Argument): Promise<number>;
   /** Removes the members with a score in a range. */
   zremrangebyscore(key: Argument, min: Argument, max: Argument): Promise<number>;
