@@ -425,7 +425,10 @@ describe("what the pages print for a reader to type", { timeout: 900_000 }, () =
     await desk.succeeds(php.command.replace("/usr/share/php/dbsync.php", target));
     assert.ok(existsSync(target));
 
-    const [copy, keygen, serve, web, add, ...more] = block("examples/browser/README.md", "A web page that signs its commands");
+    const [copy, keygen, serve, web, add, ...more] = block(
+      "examples/browser/README.md",
+      "A web page that signs its commands",
+    );
     assert.deepEqual(more, []);
     const [ws, http] = [await freePort(), await freePort()];
     for (const line of [copy, keygen]) await desk.succeeds((line as ConsoleLine).command);

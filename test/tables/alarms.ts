@@ -245,9 +245,9 @@ export const FINDINGS: readonly (Finding & {
     alarm: "DbsyncNotLive",
     says: ["it takes no writes: …"],
     page: "Run `dbsync members list`, and read [Members](#members)",
-
-
-      }, { alarm: "DbsyncNotLive",
+  },
+  {
+    alarm: "DbsyncNotLive",
     says: ["a list of members has added it, and it has received nothing from a live one of them yet"],
     page: "Wait, or start the members that are down",
   },
@@ -287,7 +287,11 @@ export const FINDINGS: readonly (Finding & {
     says: ["the command that it reports to authorize its key is not CLUSTER ADD of its own key"],
     page: "Do not sign it: that daemon may not be yours. Read the daemon's key on the machine itself, and check which programs run there",
   },
-  { alarm: null, says: ["the clock of its member … differs by … ms"], page: "Run `chronyc tracking` on that machine" },
+  {
+    alarm: null,
+    says: ["the clock of its member … differs by … ms"],
+    page: "Run `chronyc tracking` on that machine",
+  },
   {
     alarm: null,
     says: ["it takes nothing dated before …, which is still to come: a clock was ahead when it was started"],
