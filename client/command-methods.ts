@@ -82,7 +82,7 @@ export interface CommandMethods {
   copy(key1: Argument, key2: Argument, ...options: Argument[]): Promise<number>;
   /** Removes keys. */
   del(key: Argument, ...keys: Argument[]): Promise<number>;
-  /** Counts the named keys that exist; one named twice counts twice. */
+  /** Counts the given keys that exist; a key given twice counts twice. */
   exists(key: Argument, ...keys: Argument[]): Promise<number>;
   /** Sets a key's time to live in seconds. */
   expire(key: Argument, seconds: Argument, ...options: Argument[]): Promise<number>;
@@ -108,9 +108,9 @@ export interface CommandMethods {
   rename(key1: Argument, key2: Argument): Promise<"OK">;
   /** Renames a key unless the new name exists. */
   renamenx(key1: Argument, key2: Argument): Promise<number>;
-  /** Walks all keys, a page at a time. */
+  /** Returns all keys, one page at a time. */
   scan(cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
-  /** Counts the named keys that exist. */
+  /** Counts the given keys that exist. */
   touch(key: Argument, ...keys: Argument[]): Promise<number>;
   /** Returns the seconds until a key expires. */
   ttl(key: Argument): Promise<number | bigint>;
@@ -174,7 +174,7 @@ export interface CommandMethods {
   hlen(key: Argument): Promise<number>;
   /** Returns the values of several fields. */
   hmget(key: Argument, field: Argument, ...fields: Argument[]): Promise<(string | null)[]>;
-  /** Returns fields chosen at random. */
+  /** Returns random fields. */
   hrandfield(key: Argument, ...options: Argument[]): Promise<string | string[] | null>;
   /** Returns the fields and values page by page. */
   hscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
@@ -214,9 +214,9 @@ export interface CommandMethods {
   srem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
   /** Returns a page of a set's members and the cursor of the next. */
   sscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
-  /** Returns the members that any of the sets has. */
+  /** Returns the members of any of the sets. */
   sunion(key: Argument, ...keys: Argument[]): Promise<string[]>;
-  /** Stores the members that any of the sets has. */
+  /** Stores the members of any of the sets. */
   sunionstore(key: Argument, ...keys: Argument[]): Promise<number>;
   /** Adds members to a sorted set, which is created if absent, or changes their scores. */
   zadd(key: Argument, ...rest: Argument[]): Promise<number | string | null>;
@@ -248,7 +248,7 @@ export interface CommandMethods {
   zrem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
   /** Removes the members of equal score in a range of names. */
   zremrangebylex(key: Argument, min: Argument, max: Argument): Promise<number>;
-  /** Removes the members in a range of places. */
+  /** Removes the members in a range of ranks. */
   zremrangebyrank(key: Argument, start: Argument, stop: Argument): Promise<number>;
   /** Removes the members with a score in a range. */
   zremrangebyscore(key: Argument, min: Argument, max: Argument): Promise<number>;

@@ -136,7 +136,7 @@ export const LIMITS = {
     min: 0,
     max: 1_000_000,
     summary:
-      "MongoDB: maximum number of open cursors; above it the least recently used cursor of the user with the most is closed",
+      "MongoDB: maximum number of open cursors; above it, the least recently used cursor of the user with the most cursors is closed",
     reason: "a client has one or two at a time; each needs about 300 bytes in addition to its documents",
   },
   mongoCursorBytes: {
@@ -199,7 +199,7 @@ export const LIMITS = {
     fallback: 0,
     min: 0,
     max: 1024 * 1024 * 1024 * MIB,
-    summary: "memory above which commands that need more are refused; 0: no limit (as in Redis)",
+    summary: "memory above which commands that need more memory are refused; 0: no limit (as in Redis)",
     reason: "as in Redis; the maximum heap size of V8 is always a limit",
   },
   backendTimeout: {
@@ -218,7 +218,7 @@ export const LIMITS = {
     min: 1000,
     max: 14_000_000,
     summary:
-      "envelopes that are remembered so that none is applied twice; above the limit old envelopes are refused earlier",
+      "envelopes that are remembered so that none is applied twice; above the, limit old envelopes are refused earlier",
     reason: "about 150 bytes each; enough for 28,000 envelopes a second in a window of 35 s",
   },
   maxRememberedBytes: {

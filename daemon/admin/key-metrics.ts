@@ -27,7 +27,7 @@ export const KEY_METRICS: Readonly<Record<string, MetricRow>> = {
     ({ calls }) => calls,
   ),
   dbsyncd_resp_failed_commands_total: perFamily(
-    "Commands of --resp that were answered with an error, by family.",
+    "Commands of --resp that returned an error, by family.",
     ({ failed }) => failed,
   ),
   dbsyncd_resp_command_seconds_total: perFamily(

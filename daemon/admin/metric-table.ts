@@ -34,7 +34,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_refusals_total: perListener(
     "counter",
     ["reason"],
-    "Requests that were not answered with a reply, and refused connections, by listener and reason.",
+    "Refused requests and refused connections, by listener and reason.",
     ({ refusals }, listener) =>
       (Object.entries(refusals) as [RefusalCode, number][])
         .filter(([reason, value]) => value > 0 || canRefuse(listener, reason))

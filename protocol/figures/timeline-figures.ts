@@ -71,7 +71,7 @@ export const MEMBER_FIGURES = {
     metric: {
       name: "dbsyncd_member_lag_entries",
       type: "gauge",
-      help: "Envelopes requested from the member that have not arrived.",
+      help: "Envelopes that were requested from the member and have not arrived.",
     },
   },
   behind: {
@@ -159,7 +159,7 @@ export const MIRROR_FIGURES = {
     metric: {
       name: "dbsyncd_mirror_foreign_keys_total",
       type: "counter",
-      help: "Keys that other programs changed in the mirror and that were written again; 0 unless something is wrong.",
+      help: "Keys that other programs changed in the mirror and the daemon wrote again; 0 unless something is wrong.",
     },
   },
   different: {
@@ -214,7 +214,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_clock_skewed",
       type: "gauge",
-      help: "1 while this machine's clock differs from the other members' and the daemon accepts no writes from clients, otherwise 0.",
+      help: "1 while this machine's clock differs from the members' clocks and the daemon accepts no writes from clients, otherwise 0.",
     },
   },
   durable: { kind: "flag", help: "whether the timeline outlives the process" },
@@ -275,7 +275,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_entries",
       type: "gauge",
-      help: "Recorded envelopes; ring: those on keys, data: all remaining ones.",
+      help: "Recorded envelopes: ring (commands about signing keys) or data (all others).",
       labels: { set: "ring" },
     },
   },
@@ -286,7 +286,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_timeline_entries",
       type: "gauge",
-      help: "Recorded envelopes; ring: those on keys, data: all remaining ones.",
+      help: "Recorded envelopes: ring (commands about signing keys) or data (all others).",
       labels: { set: "data" },
     },
   },
@@ -378,7 +378,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_snapshots_taken_total",
       type: "counter",
-      help: "Snapshots of members that replaced the daemon's state, because no member stores the entries that it missed.",
+      help: "Snapshots of members that replaced the daemon's state, because no member stores the missed entries any longer.",
     },
   },
   strays: {

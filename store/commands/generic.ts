@@ -54,7 +54,7 @@ export const generic = family("keyspace", {
     keys: [inspect(1, -1)],
     since: "1.0.0",
     complexity: "O(N), N: keys",
-    summary: "Counts the named keys that exist; one named twice counts twice.",
+    summary: "Counts the given keys that exist; a key given twice counts twice.",
     run: countExisting,
   },
   EXPIRE: {
@@ -186,7 +186,7 @@ export const generic = family("keyspace", {
     keys: wholeDb("read"),
     since: "2.8.0",
     complexity: "O(COUNT) a call",
-    summary: "Walks all keys, a page at a time.",
+    summary: "Returns all keys, one page at a time.",
     run: scan,
   },
   TOUCH: {
@@ -195,7 +195,7 @@ export const generic = family("keyspace", {
     keys: [inspect(1, -1)],
     since: "3.2.1",
     complexity: "O(N), N: keys",
-    summary: "Counts the named keys that exist.",
+    summary: "Counts the given keys that exist.",
     run: countExisting,
   },
   TTL: {

@@ -121,7 +121,7 @@ export const hashes = family("hash", {
     keys: [read(1)],
     since: "6.2.0",
     complexity: "O(N), N: fields returned",
-    summary: "Returns fields chosen at random.",
+    summary: "Returns random fields.",
     run: hrandfield,
   },
   HSCAN: {

@@ -55,7 +55,7 @@ export const hyperloglogs = family("hyperloglog", {
     keys: none,
     since: "2.8.9",
     complexity: "O(1)",
-    summary: "Checks that registers keep their values.",
+    summary: "Checks that the registers of HyperLogLogs keep their values.",
     run: (data) => pfselftest(data),
   },
 });

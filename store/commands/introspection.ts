@@ -61,7 +61,7 @@ export const introspection = (table: CommandTable): readonly Command[] =>
       since: "7.0.0",
       complexity: "O(N), N: arguments",
       categories: ["connection"],
-      summary: "Returns the keys in a command's arguments, each with what may be done to it.",
+      summary: "Returns the keys in a command's arguments, each with its access flags.",
       run: (_, argv) => getkeysAndFlags(table, argv),
     },
     "COMMAND|HELP": {

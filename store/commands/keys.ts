@@ -94,13 +94,13 @@ const rows: Readonly<Record<string, KeyRow>> = {
   "KEY|INFO": {
     arity: 3,
     complexity: "O(1)",
-    summary: "Describes a key by names and values.",
+    summary: "Returns the fields and values of a key.",
     run: (ring, argv, unit) => describeFully(keyArgument(ring, argv[2]!), unit.at),
   },
   "KEY|LIST": {
     arity: 2,
     complexity: "O(N), N: keys",
-    summary: "Describes all keys, revoked ones too.",
+    summary: "Returns the fields and values of all keys, including revoked ones.",
     run: list,
   },
   "KEY|REVOKE": {

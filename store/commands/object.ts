@@ -25,7 +25,7 @@ export const objects = family("server", {
     summary: "Returns an estimate of the bytes that a key and its value take.",
     run: usage,
   },
-  OBJECT: container("object", "2.2.3", "Commands on how values are stored."),
+  OBJECT: container("object", "2.2.3", "Commands on the storage of values."),
 }).concat(
   family("keyspace", {
     "OBJECT|ENCODING": {
@@ -41,7 +41,8 @@ export const objects = family("server", {
         return integer(usage.frequency(entry, at));
       }),
       since: "4.0.0",
-      summary: "Returns how often a key is used, with an LFU --maxmemory-policy; otherwise an error.",
+      summary:
+        "Returns the frequency with which clients use a key, with an LFU --maxmemory-policy; otherwise an error.",
     },
     "OBJECT|HELP": {
       arity: 2,

@@ -131,7 +131,7 @@ export const sets = family("set", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: members removed",
-    summary: "Removes members chosen at random and returns them.",
+    summary: "Removes random members and returns them.",
     run: spop,
   },
   SRANDMEMBER: {
@@ -167,7 +167,7 @@ export const sets = family("set", {
     keys: [read(1, -1)],
     since: "1.0.0",
     complexity: "O(N), N: members of all sets",
-    summary: "Returns the members that any of the sets has.",
+    summary: "Returns the members of any of the sets.",
     run: (data, argv) => combined(data, argv, union),
   },
   SUNIONSTORE: {
@@ -176,7 +176,7 @@ export const sets = family("set", {
     keys: [write(1), read(2, -1)],
     since: "1.0.0",
     complexity: "O(N), N: members of all sets",
-    summary: "Stores the members that any of the sets has.",
+    summary: "Stores the members of any of the sets.",
     run: (data, argv) => combinedStore(data, argv, union),
   },
 });

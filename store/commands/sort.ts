@@ -38,7 +38,7 @@ export const sorting = family("list", {
     since: "7.0.0",
     complexity: "O(N+M*log(M)), N: elements, M: elements answered",
     categories: ["set", "sortedset", "dangerous"],
-    summary: "Sorts the elements of a list, set or sorted set, and stores nothing.",
+    summary: "Sorts the elements of a list, set or sorted set, without storing them.",
     run: (data, argv) => sort(data, argv[1]!, sortRequest(argv, false)),
   },
 });

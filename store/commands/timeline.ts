@@ -70,8 +70,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         arity: -2,
         keys: allDbs("read"),
         complexity: "O(N), N: dead letters",
-        summary:
-          "Lists the writes that this daemon acknowledged and had to give up: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
+        summary: "Lists the dead letters of this daemon: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
       },
       "TIMELINE|FATE": {
         arity: -4,
@@ -98,8 +97,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         arity: -2,
         keys: none,
         complexity: "O(1), and O(N) of work in the background, N: keys",
-        summary:
-          "Compares the Redis that mirrors the state with it, and repairs what differs: TIMELINE REPAIR [TAKEOVER].",
+        summary: "Compares the mirror with the state, and repairs differences: TIMELINE REPAIR [TAKEOVER].",
       },
       "TIMELINE|STATUS": {
         arity: -2,

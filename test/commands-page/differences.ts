@@ -1,7 +1,7 @@
 /** The differences from Redis, by the names of the command table. docs/commands.md contains them. */
 export const DIFFERENCES: Readonly<Record<string, string>> = {
   "ACL|GETUSER": "See ACL LIST.",
-  "ACL|LIST": "Rules on commands are in the order in which they were set, each once, as in Redis 7.2.",
+  "ACL|LIST": "Lists rules on commands in the order in which they were set, each once, as in Redis 7.2.",
   "ACL|SAVE": "Writes the file of --acl-file.",
   PUBLISH:
     "Messages are delivered on all connected daemons (consistency.md); the answer counts the subscribers of this daemon. A signed PUBLISH can be in an envelope only with other messages. In a transaction messages to the same connection precede EXEC's answer, as RESP3 requires, and are not part of it.",

@@ -43,7 +43,7 @@ export function commandsPage(): string {
   const supported = names.flatMap((name) => byName.get(name) ?? []);
   const missing = names.filter((name) => !byName.has(name));
   const own = commands.filter(({ name }) => !known.has(name.toLowerCase()));
-  const head = "| command | what it does | cost | where | difference |\n| --- | --- | --- | --- | --- |";
+  const head = "| command | effect | cost | where | difference |\n| --- | --- | --- | --- | --- |";
   return [
     "# Commands",
     "",
@@ -66,7 +66,7 @@ export function commandsPage(): string {
     "| --- | --- |",
     ...missing.map((name) => `| ${shown(name)} | ${cell(reasonAgainst(name) ?? "")} |`),
     "",
-    "## Not in Redis 7.0",
+    "## Additional commands",
     "",
     head,
     ...own.map(supportedLine),

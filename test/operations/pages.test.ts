@@ -429,7 +429,10 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
     await desk.succeeds(php.command.replace("/usr/share/php/dbsync.php", target));
     assert.ok(existsSync(target));
 
-    const [copy, keygen, serve, web, add, ...more] = block("examples/browser/README.md", "A page that signs");
+    const [copy, keygen, serve, web, add, ...more] = block(
+      "examples/browser/README.md",
+      "A web page that signs its commands",
+    );
     assert.deepEqual(more, []);
     const [ws, http] = [await freePort(), await freePort()];
     for (const line of [copy, keygen]) await desk.succeeds((line as ConsoleLine).command);

@@ -12,7 +12,7 @@ interface Row {
 }
 
 export const ERROR_CODES = {
-  NO_ACTION: { begins: ["No action key provided."], meaning: "there is no `action`" },
+  NO_ACTION: { begins: ["No action key provided."], meaning: "`action` is missing" },
   UNKNOWN_MEMBER: { begins: [], meaning: "the action has no such member" },
   UNKNOWN_ACTION: { begins: ["The action '"], meaning: "there is no such action" },
   NO_DOCUMENT: { begins: ["No document provided."], meaning: "`document` is missing" },
@@ -41,20 +41,20 @@ export const ERROR_CODES = {
   },
   TOO_LARGE: {
     begins: ["More than ", "The answer is longer", "The line is longer"],
-    meaning: "request or answer is too large",
+    meaning: "the request or the answer is too large",
   },
-  NOT_LOGGED_IN: { begins: ["Authentication required."], meaning: "log in first" },
+  NOT_LOGGED_IN: { begins: ["Authentication required."], meaning: "the client must log in first" },
   WRONG_LOGIN: {
     begins: ["No password", "invalid username-password"],
-    meaning: "user or password is wrong",
+    meaning: "the user or the password is wrong",
   },
   NOT_PERMITTED: { begins: ["this user has no permissions"], meaning: "the user may not do that" },
-  NO_MEMORY: { begins: ["No memory is left"], meaning: "`--maxmemory` is reached" },
+  NO_MEMORY: { begins: ["No memory is left"], meaning: "the data has reached `--maxmemory`" },
   NOT_NOW: {
     begins: ["This daemon has started", "This daemon has not fetched yet"],
     meaning: "the daemon is not ready yet: try again",
   },
-  REFUSED: { begins: [], meaning: "anything else: see the message" },
+  REFUSED: { begins: [], meaning: "any other error: read see the message" },
 } as const satisfies Readonly<Record<string, Row>>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -15,14 +15,14 @@ export const cursorCommands: readonly MongoCommand[] = [
   {
     names: ["getMore"],
     group: "cursors",
-    summary: "returns further documents, as they were when they were found",
+    summary: "returns further documents, in the state in which the command found them",
     fields: { collection: "taken", batchSize: "taken", term: "default" },
     run: getMore,
   },
   {
     names: ["killCursors"],
     group: "cursors",
-    summary: "closes cursors: their remaining documents are dropped",
+    summary: "closes cursors and discards their remaining documents",
     fields: { cursors: "taken" },
     run: killCursors,
   },

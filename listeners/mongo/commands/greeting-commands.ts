@@ -81,7 +81,7 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["whatsmyuri"],
     group: "connection",
-    summary: "returns the client's own address",
+    summary: "returns the address of the client",
     fields: {},
     run: ({ remote }) => elements({ you: words(remote) }),
   },
@@ -95,7 +95,7 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["serverStatus"],
     group: "connection",
-    summary: "returns version, process and time; figures are at /metrics",
+    summary: "returns version, process and time; /metrics has the figures",
     fields: "any",
     run: ({ server }) => status(server),
   },

@@ -42,7 +42,7 @@ export const sessionCommands: readonly MongoCommand[] = [
   {
     names: ["commitTransaction", "abortTransaction"],
     group: "connection",
-    summary: "refused (20): there are no transactions",
+    summary: "refused (20): transactions are not supported",
     fields: "any",
     run: refuse,
   },

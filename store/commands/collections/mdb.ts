@@ -104,7 +104,7 @@ export const collections = family("mongo", {
     keys: queried,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index leaves",
-    summary: "Returns the different values of a field, {key, query}.",
+    summary: "Returns the distinct values of a field, {key, query}.",
     run: distinct,
   },
   "MDB.AGGREGATE": {
@@ -140,7 +140,7 @@ export const collections = family("mongo", {
     keys: inserted,
     since: "",
     complexity: "O(1)",
-    summary: "Drops the index {index} names, or all but that of _id.",
+    summary: "Drops the index {index}, or all indexes except that of _id.",
     run: dropIndexes,
   },
   "MDB.LISTINDEXES": {
@@ -194,7 +194,7 @@ export const collections = family("mongo", {
     keys: renamed,
     since: "",
     complexity: "O(1)",
-    summary: "Renames a collection; with 1 it replaces one that has the new name.",
+    summary: "Renames a collection; with 1, it replaces a collection with the new name.",
     run: rename,
   },
   "MDB.DROP": {

@@ -46,7 +46,7 @@ export const lists = family("list", {
     keys: [update(1), write(2)],
     since: "6.2.0",
     complexity: "O(1)",
-    summary: "Moves an element from one end of a list to one end of another, or of the same.",
+    summary: "Moves an element from one end of a list to one end of another, or of the same list.",
     run: lmove,
   },
   LMPOP: {
@@ -64,7 +64,7 @@ export const lists = family("list", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
-    summary: "Removes elements from the left end.",
+    summary: "Removes elements from the left end, and returns them.",
     run: (data, argv) => pop(data, argv, "left"),
   },
   LPOS: {
@@ -136,7 +136,7 @@ export const lists = family("list", {
     keys: [update(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements returned",
-    summary: "Removes elements from the right end.",
+    summary: "Removes elements from the right end, and returns them.",
     run: (data, argv) => pop(data, argv, "right"),
   },
   RPOPLPUSH: {

@@ -53,7 +53,7 @@ export const relations = family("sql", {
     keys: touchesOfStatement,
     since: "",
     complexity: "O(N), N: rows of the tables, or those that an equality leaves; O(N*log(N)) to sort",
-    summary: "Executes a statement that changes nothing. SQL with such a statement is the same.",
+    summary: "Executes a statement that changes nothing. SQL with such a statement does the same.",
     run: (data, argv, unit) => {
       if (!onlyReads(argv)) throw custom("ERR SQL_RO accepts only statements that change nothing");
       return execute(data, argv, unit, EXTENDED);

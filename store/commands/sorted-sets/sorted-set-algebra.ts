@@ -48,7 +48,7 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
     "diff",
     "6.2.0",
     OF_DIFFERENCE,
-    "Stores the members of the first that no other one has.",
+    "Stores the members of the first sorted set that no other one has.",
   ),
   ZINTER: reader(
     "inter",
@@ -68,14 +68,19 @@ export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
     "inter",
     "2.0.0",
     OF_INTERSECTION,
-    "Stores the members that all have, with combined scores.",
+    "Stores the members that all sorted sets have, with combined scores.",
   ),
   ZUNION: reader(
     "union",
     OF_UNION,
     "Returns the members that any of the sorted sets has, with combined scores.",
   ),
-  ZUNIONSTORE: storer("union", "2.0.0", OF_UNION, "Stores the members that any has, with combined scores."),
+  ZUNIONSTORE: storer(
+    "union",
+    "2.0.0",
+    OF_UNION,
+    "Stores the members of any of the sorted sets, with combined scores.",
+  ),
 };
 
 interface Operand {

@@ -65,11 +65,11 @@ export const sortedSetRanges: Readonly<Record<string, Row>> = {
     keys: [write(1), read(2)],
     since: "6.2.0",
     complexity: "O(log(N)+M*log(M)), N: members, M: members stored",
-    summary: "Stores the members in a range of places, scores or names.",
+    summary: "Stores the members in a range of ranks, scores or names.",
     run: rangeStore,
   },
   ZREMRANGEBYLEX: remover("2.8.9", "Removes the members of equal score in a range of names.", lexBounds),
-  ZREMRANGEBYRANK: remover("2.0.0", "Removes the members in a range of places.", rankBounds),
+  ZREMRANGEBYRANK: remover("2.0.0", "Removes the members in a range of ranks.", rankBounds),
   ZREMRANGEBYSCORE: remover("1.2.0", "Removes the members with a score in a range.", scoreBounds),
   ZREVRANGE: reader(
     "1.2.0",

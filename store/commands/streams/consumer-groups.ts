@@ -28,7 +28,8 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "6.2.0",
     complexity: "O(M*log(N)), M: entries checked, at most ten times COUNT, N: entries that are pending",
-    summary: "Transfers entries that are long pending for other consumers to a consumer, from an id on.",
+    summary:
+      "Transfers entries that have been pending for other consumers for a time to a consumer, from an id on.",
     run: xautoclaim,
   },
   XCLAIM: {
@@ -37,7 +38,7 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(M*log(N)), M: ids named, N: entries that are pending",
-    summary: "Transfers entries that are long pending for other consumers to a consumer.",
+    summary: "Transfers entries that have been pending for other consumers for a time to a consumer.",
     run: xclaim,
   },
   "XGROUP|CREATE": {
@@ -130,7 +131,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(K+M*log(N)), K: streams, M: entries handed out, N: entries that are pending",
     categories: ["blocking"],
     summary:
-      "Delivers to a consumer entries that none of its group has received; or again those that it has not acknowledged.",
+      "Delivers entries to a consumer that its group has not received; or again the entries that it has not acknowledged.",
     run: xreadgroup,
   },
 }).concat(
