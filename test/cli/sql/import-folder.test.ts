@@ -115,7 +115,7 @@ test("an error names the file and the row, and says what to do", async () => {
     ],
     [
       () => table("t", [[1, "a", "manga"]]),
-      /t\.json: row 1: loko holds "manga", which its type TANISA\(.*\) does not accept/,
+      /t\.json: row 1: loko contains "manga", which its type TANISA\(.*\) does not accept/,
     ],
     [
       () =>
@@ -123,7 +123,7 @@ test("an error names the file and the row, and says what to do", async () => {
           [1, "a", null],
           [1, "", null],
         ]),
-      /t\.json: row 2: x holds "", which its type LAHATSORATRA\(1,40\)/,
+      /t\.json: row 2: x contains "", which its type LAHATSORATRA\(1,40\)/,
     ],
     [
       () => table("t", [[true, "a", null]]),
