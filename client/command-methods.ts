@@ -130,9 +130,9 @@ export interface CommandMethods {
   linsert(key: Argument, place: Argument, pivot: Argument, element: Argument): Promise<number>;
   /** Counts the elements of a list. */
   llen(key: Argument): Promise<number>;
-  /** Moves an element from one end of a list to one end of another, or of the same. */
+  /** Moves an element from one end of a list to one end of another, or of the same list. */
   lmove(key1: Argument, key2: Argument, from: Argument, to: Argument): Promise<string | null>;
-  /** Removes elements from the left end. */
+  /** Removes elements from the left end, and returns them. */
   lpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
   /** Returns the indexes of elements that equal another. */
   lpos(key: Argument, element: Argument, ...options: Argument[]): Promise<number | number[] | null>;
@@ -148,7 +148,7 @@ export interface CommandMethods {
   lset(key: Argument, index: Argument, element: Argument): Promise<"OK">;
   /** Removes the elements outside a range of indexes. */
   ltrim(key: Argument, start: Argument, stop: Argument): Promise<"OK">;
-  /** Removes elements from the right end. */
+  /** Removes elements from the right end, and returns them. */
   rpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
   /** Moves an element from the right end of a list to the left end of another; LMOVE's old form. */
   rpoplpush(key1: Argument, key2: Argument): Promise<string | null>;
@@ -206,7 +206,7 @@ export interface CommandMethods {
   smismember(key: Argument, member: Argument, ...members: Argument[]): Promise<number[]>;
   /** Moves a member from one set to another. */
   smove(key1: Argument, key2: Argument, member: Argument): Promise<number>;
-  /** Removes members chosen at random and returns them. */
+  /** Removes random members and returns them. */
   spop(key: Argument, count?: Argument): Promise<string | string[] | null>;
   /** Returns members chosen at random; with a negative count a member may occur more than once. */
   srandmember(key: Argument, count?: Argument): Promise<string | string[] | null>;
