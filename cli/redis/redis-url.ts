@@ -26,7 +26,8 @@ export function readRedisUrl(given: string): RedisAddress {
     const server = readServerUrl(text.replace(DATABASE, "$1"), { scheme: SCHEME, port: DEFAULT_PORT });
     return { server, db: Number(db) };
   } catch (problem) {
-    if (!(problem instanceof InvalidArgumentError) || !problem.message.startsWith("The form is")) throw problem;
+    if (!(problem instanceof InvalidArgumentError) || !problem.message.startsWith("The form is"))
+      throw problem;
     throw new InvalidArgumentError(`It is ${REDIS_URL_HELP}.`);
   }
 }

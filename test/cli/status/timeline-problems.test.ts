@@ -27,7 +27,11 @@ test("what is well is not talked about, nor that an address is the daemon's own"
 });
 
 const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
-  ["a disk that has failed", { failure: "no space" }, /disk has failed \(no space\); free space on the disk or repair/],
+  [
+    "a disk that has failed",
+    { failure: "no space" },
+    /disk has failed \(no space\); free space on the disk or repair/,
+  ],
   ["a clock that is off", { skewed: true }, /its clock differs .*; set its clock by NTP/],
   [
     "a clock that was ahead",
