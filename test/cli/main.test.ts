@@ -173,7 +173,7 @@ describe("dbsync send", () => {
       [["--timeout", "20001", "PING"], /timeout is 20001, allowed: 1 to 20000/],
       [["--stable", "--timeout", "90000", "PING"], /timeout is 90000, allowed: .*with stable 1 to 60000/],
       [[], /missing required argument/],
-      [["--versions", "1", "SET", "k", "a b"], /argument 2 holds a blank/],
+      [["--versions", "1", "SET", "k", "a b"], /argument 2 contains a space/],
       [["--versions", "1", "SET", "k", ""], /argument 2 is empty/],
     ] as const,
     4,

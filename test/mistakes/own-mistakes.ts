@@ -41,7 +41,7 @@ export const NODE_MISTAKES: readonly Mistake[] = [
     node: sent(["HSET", "user:1", { name: "Ada" }]),
     says: [/HSET user:1/, /argument 2 is an object/, /text, finite numbers or bytes/],
   },
-  { name: "A number in place of a command", node: sent(7), says: [/it is 7/, /give a line/] },
+  { name: "A number in place of a command", node: sent(7), says: [/it is 7/, /pass a line/] },
   {
     name: "A NUL in a line",
     node: sent("SET greeting a\0b"),
@@ -54,7 +54,7 @@ export const NODE_MISTAKES: readonly Mistake[] = [
       await client.close();
       await client.send("GET greeting");
     },
-    says: [/GET greeting/, /closed/, /close it after the last one/],
+    says: [/GET greeting/, /closed/, /close it after the last command/],
   },
   {
     name: "An invalid condition",

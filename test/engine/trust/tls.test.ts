@@ -186,7 +186,7 @@ test("new files are noticed; open connections stay, and new ones use the new cer
 
   writeFileSync(files.key, "half a ke");
   await until(() =>
-    lines.some(({ msg }) => /The old certificate stays: .*tls-key\.pem holds no private key/.test(msg)),
+    lines.some(({ msg }) => /The old certificate stays: .*tls-key\.pem contains no private key/.test(msg)),
   );
   assert.equal(await serial(), before);
 
@@ -258,7 +258,7 @@ test("a start with invalid TLS options reports the reason", async () => {
     [/--tls-key is missing/, 2, "--tls-cert", files.certificate],
     [/--tls-cert is missing/, 2, "--tls-key", files.key],
     [
-      /TLS: .*tls-cert\.pem holds no private key/,
+      /TLS: .*tls-cert\.pem contains no private key/,
       1,
       "--tls-cert",
       files.certificate,
