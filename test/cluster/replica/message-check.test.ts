@@ -59,7 +59,7 @@ test("messages of a key of the cluster are delivered once", () => {
   assert.deepEqual(delivered, ["one", "two"]);
 });
 
-test("an unproved message, one for another cluster, or more than messages, is a lie", () => {
+test("an envelope that is unproved, for another cluster, or contains more than messages counts as a lie", () => {
   const { judge, sign, delivered, signers } = sceneOf();
   const valid = sign([publish("text")]);
   const flipped = Buffer.from(valid.body);
@@ -87,7 +87,7 @@ test("an unproved message, one for another cluster, or more than messages, is a 
   assert.equal(signers.ring.changes, 2);
 });
 
-test("a message dated outside the window is not delivered, and is no lie", () => {
+test("a message dated outside the window is not delivered, but does not count as a lie", () => {
   const { judge, sign, after, delivered } = sceneOf();
   after(60_000);
   for (const at of [NOW + 60_000 - window.past, NOW + 60_000 + window.future]) {
@@ -117,7 +117,7 @@ test("a key that was never added is unknown, and a revoked one publishes nothing
   assert.deepEqual(delivered, []);
 });
 
-test("a key publishes what its rules permit where they permit it, and the envelope's other messages are not delivered", () => {
+test("a key publishes to the channels that its rules permit, and the envelope's other messages are not delivered", () => {
   const { judge, sign, administer, delivered } = sceneOf();
   const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");
   const added = administer("KEY", "ADD", spki, "RULES", "+publish ~news &news");
