@@ -1847,7 +1847,7 @@ namespace Dbsync {
             private const LEASE_SECONDS = 60;
             /** The share of the lease during which the owner can be sure of the lock, since clocks differ. */
             private const SURE_PART = 0.95;
-            private const LOOK_MS = [10, 60];
+            private const RETRY_MS = [10, 60];
             /**
              * The timeout in seconds of a request for the lock to one daemon. A hung daemon delays a request only for this
              * time.
@@ -1984,7 +1984,7 @@ namespace Dbsync {
                     if ($failure !== null) {
                         throw $failure;
                     }
-                    usleep(1000 * random_int(...self::LOOK_MS));
+                    usleep(1000 * random_int(...self::RETRY_MS));
                 } while (self::now() < $end);
                 throw new Failure("$name: another request has locked this session for $this->lock s: make it end sooner, or call"
                     . ' session_write_close() in it; if it was killed, the lock ends ' . $this->lease . ' s after its start');
