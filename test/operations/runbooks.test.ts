@@ -121,7 +121,7 @@ async function typeLine({ command, comment }: ConsoleLine, meant: Meant): Promis
   const machine = digit === undefined ? meant.machine : Number(digit) - 1;
   const [program = "", ...words] = wordsOf(command);
   if (program === "systemctl") {
-    const isEach = /each machine|the others/.test(comment);
+    const isEach = /each machine|the other machines/.test(comment);
     const machines = isEach
       ? [...(machine === undefined ? [] : [machine]), ...ALL.filter((one) => one !== machine)]
       : [machine ?? assert.fail(command)];
