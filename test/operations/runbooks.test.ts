@@ -121,7 +121,7 @@ async function typeLine({ command, comment }: ConsoleLine, values: ReaderValues)
   const machine = digit === undefined ? values.machine : Number(digit) - 1;
   const [program = "", ...words] = wordsOf(command);
   if (program === "systemctl") {
-    const isEach = /each machine|the others/.test(comment);
+    const isEach = /each machine|the other machines/.test(comment);
     const machines = isEach
       ? [...(machine === undefined ? [] : [machine]), ...ALL.filter((one) => one !== machine)]
       : [machine ?? assert.fail(command)];

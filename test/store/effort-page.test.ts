@@ -27,13 +27,13 @@ const page = readFileSync(join(repositoryRoot, "docs/limits.md"), "utf8").replac
 const number = (value: number) => value.toLocaleString("en");
 
 for (const [name, sentence] of Object.entries({
-  BYTES_A_STEP: `${BYTES_A_STEP} bytes are one`,
-  MEMBER_STEPS: `a member of a set or hash ${MEMBER_STEPS}`,
-  SORTED_MEMBER_STEPS: `one of a sorted set ${SORTED_MEMBER_STEPS}`,
-  LOOKS_A_STEP: `${LOOKS_A_STEP} elements that are only compared are one`,
-  WALKED_KEY_STEPS: `is ${WALKED_KEY_STEPS}. Commands count`,
-  STEPS_GRANTED: `${STEPS_GRANTED} steps for each argument and each ${BYTES_A_STEP} bytes`,
-  PRODUCED_MAX: `produces more than ${number(PRODUCED_MAX)} steps`,
+  BYTES_A_STEP: `${BYTES_A_STEP} bytes count as one step`,
+  MEMBER_STEPS: `a member of a set or hash as ${MEMBER_STEPS}`,
+  SORTED_MEMBER_STEPS: `a member of a sorted set as ${SORTED_MEMBER_STEPS}`,
+  LOOKS_A_STEP: `${LOOKS_A_STEP} elements that are only compared count as one step`,
+  WALKED_KEY_STEPS: WALKED_KEY_STEPS === 1 ? "and so does each key that is skipped" : "no such sentence",
+  STEPS_GRANTED: `Each argument and each ${BYTES_A_STEP} bytes of a command grant it ${STEPS_GRANTED} more steps`,
+  PRODUCED_MAX: `a unit with more than ${number(PRODUCED_MAX)} steps`,
   WORK_MAX: `\`WORK_MAX\`, ${number(WORK_MAX)} rows`,
   SOURCE_WORK: `counts for ${number(SOURCE_WORK)}`,
   PAIRS_MAX: `\`PAIRS_MAX\`, ${number(PAIRS_MAX)} rows of a join`,
