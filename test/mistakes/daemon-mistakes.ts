@@ -22,7 +22,7 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
     name: "A data folder that another daemon uses",
     isCommon: true,
     daemon: (scene) => signed(scene, "--data", scene.file("data")),
-    says: [/data/, /is in use/],
+    says: [/data/, /in use/],
   },
   {
     name: "A misspelt option",
