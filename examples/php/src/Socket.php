@@ -164,7 +164,7 @@ final class Socket
         if (preg_match('/certificate verify failed|did not match expected CN.*|cafile|[Cc]ould not/s', $message, $match) !== 1) {
             return 'tls: the handshake failed; is that daemon started with --tls-cert and --tls-key?';
         }
-        return "tls: $match[0]: its certificate must be valid now, for the name in the list, and signed by an authority of"
+        return "tls: $match[0]: its certificate must not have expired, must be for the name in the list, and must be signed by an authority of"
             . ' dbsync.ca (DBSYNC_CA) or the system\'s; or pin its key: add the #sha256:… that the daemon logs after its address';
     }
 
