@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: measures signed SETs to three daemons. In the same run it measures one signature, and ioredis with
- * three redis-servers. `--smoke` is short and does not change RESULTS.md.
+ * `npm run bench`: measures signed SETs to three daemons. In the same run it measures one signature, and SETs that
+ * ioredis sends to three redis-servers. `--smoke` is short and does not change RESULTS.md.
  */
 import { constants, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { mkdtempSync, writeFileSync } from "node:fs";
@@ -77,7 +77,7 @@ function bareSignature(key: KeyObject): Figures {
   return figuresOf(latencies, SECONDS / 2);
 }
 
-/** Measures a round trip of as many bytes as a request frame and an answer have. */
+/** Measures a round trip of about as many bytes as a request frame and its answer. */
 async function bareRoundTrip(): Promise<Figures> {
   await using echo = await startEcho();
   const socket = connect({ port: echo.port, host: "127.0.0.1", noDelay: true });

@@ -1,6 +1,6 @@
 /**
- * Measures one command on one server with redis-benchmark: the rate and the server's CPU time per request, which a
- * busy machine affects far less. Runs are long enough that the start of redis-benchmark does not matter.
+ * Measures one command on one server with redis-benchmark: the rate, and the server's CPU time per request. A busy
+ * machine affects the latter far less. Runs are long enough that the start-up of redis-benchmark does not matter.
  */
 import { execFileSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -48,9 +48,9 @@ const FIRST_REQUESTS = 5_000;
 const TRIES = 4;
 /** The factor for the number of requests after a run of less than a millisecond. */
 const LONGER = 10;
-/** The factor by which a run is planned longer than required. */
+/** A repeated run is planned to take the required time multiplied by this factor. */
 const SPARE = 1.1;
-/** The number of SETs per key. With random keys, about an eighth of the keys remains absent. */
+/** The number of SETs per key. With random keys, about an eighth of the keys remain absent. */
 const FILLING = 2;
 
 /** Measures a command. @param seconds  the minimum duration of a run, or 0 for one run of few requests */
@@ -80,7 +80,7 @@ export function flush({ port }: Target): void {
   execFileSync("redis-cli", ["-p", String(port), "flushall"], { stdio: "ignore" });
 }
 
-/** Waits until a daemon with peers accepts writes. It needs their status first. */
+/** Waits until a daemon with peers accepts writes: it first needs the peers' status. */
 export async function untilItWrites({ port }: Target): Promise<void> {
   const set = () =>
     execFileSync("redis-cli", ["-p", String(port), "set", "key", "value"], { encoding: "utf8" });
