@@ -17,7 +17,7 @@ export function verify(
   flags: FolderFlags,
   backup: string | undefined,
 ): Promise<FolderReport | BackupVerification> {
-  // A file that cannot be opened is not damage in the folder.
+  // A file that cannot be opened does not mean that the folder is damaged.
   return onFolder(async () => verifyWith(await settingsFor(flags), backup), {
     kinds: [NotChecked],
     failed: EXIT.unchecked,

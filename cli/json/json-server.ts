@@ -1,5 +1,5 @@
 /**
- * A client of a JSON server, which is a dbsyncd with --json or the original. A request is a line; an answer ends with LF CR.
+ * A client of a JSON server: a dbsyncd with --json, or the original. A request is one line; an answer ends with LF CR.
  * Source: docs/json-documents.md "Lines".
  */
 import type { Socket } from "node:net";

@@ -1,7 +1,8 @@
 /**
- * Parses several Redis servers that are one database of -d: some nodes of a cluster, `redis-cluster:host:port,host:port`, or the sentinels of
- * a master, `redis-sentinel:name@host:port,host:port`. After `redis-…://` the address may begin with a user and a password, and end with the
- * number of a database; `rediss-…` means TLS. A different login or TLS setting for the sentinels follows a question mark:
+ * Parses the address of several Redis servers that form one database of -d: some nodes of a cluster,
+ * `redis-cluster:host:port,host:port`, or the sentinels of a master, `redis-sentinel:name@host:port,host:port`. After `redis-…://` the
+ * address may begin with a user and a password, and end with the number of a database; `rediss-…` means TLS. If the sentinels need a
+ * different login or TLS setting, it follows a question mark:
  * `?sentinel-user=…&sentinel-password=…&sentinel-tls=no`.
  */
 import { decoded, type RedisAccess } from "./redis-access.js";
@@ -12,9 +13,9 @@ export interface RedisGroupSpecification extends RedisAccess {
   readonly name: string;
   /** The named nodes of the cluster, or the sentinels. */
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
-  /** The master's name on the sentinels; "" for a cluster. */
+  /** The name by which the sentinels know the master; "" for a cluster. */
   readonly master: string;
-  /** Access to the sentinels. If no password is set, they are tried without one, then with the servers' password. */
+  /** Access to the sentinels. Without a password of their own, the daemon first tries none, then the servers' password. */
   readonly sentinel: Omit<RedisAccess, "db">;
 }
 
@@ -36,7 +37,7 @@ const FORM: Readonly<Record<Kind, string>> = {
     "?sentinel-user=…&sentinel-password=…&sentinel-tls=yes|no",
 };
 
-/** Parses an address. @param text  matches `REDIS_GROUP` @throws RangeError  the message says what is wrong and what is expected */
+/** Parses an address. @param text  matches `REDIS_GROUP` @throws RangeError  the message states the problem and the expected form */
 export function parseRedisGroup(text: string): RedisGroupSpecification {
   const address = text.trim();
   const [queried = "", query = ""] = QUERY.exec(address) ?? [];
