@@ -1,4 +1,4 @@
-/** Makes a daemon's snapshots: in a thread if it has a data folder, in slices if its timeline is in memory. */
+/** Makes a daemon's snapshots: in a thread if it has a data folder, otherwise in slices between other work. */
 import { Worker } from "node:worker_threads";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
@@ -10,7 +10,7 @@ import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js"
 import type { NodeState } from "./replica-context.js";
 import type { SnapshotTask } from "./snapshot-worker.js";
 
-/** The share of free memory that a member's snapshot may use: the state that is made of it needs memory too. */
+/** The share of free memory that a member's snapshot may use: the state that is built from it needs memory too. */
 const SHARE_OF_MEMORY = 0.5;
 
 export function snapshotParts(node: NodeState): SnapshotParts {

@@ -1,8 +1,8 @@
 /**
- * Gaps: entries that are missing here and that a member has pruned, so that it can never send them. They are found by
- * the members' reports on everything dated before the end of what the member, or this daemon, has pruned. A gap is
- * closed when this daemon has the same entries, because another member sent them. It is remembered while the member
- * is not connected. The word of a single member does not change a live daemon's state.
+ * Gaps: entries that are missing here and that a member has pruned, so that it can never send them. This daemon finds
+ * them by comparing the members' reports on the period that the member, or this daemon, has pruned. A gap is closed
+ * when this daemon has the same entries, because another member sent them. It is remembered while the member is
+ * disconnected. A single member's report does not change a live daemon's state.
  * Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -38,13 +38,13 @@ interface Gap {
   isHere: boolean;
   /** When the other members were last asked. */
   askedAt: number;
-  /** A report that no longer matters; null: none. */
+  /** The report for whose entries this daemon has stopped waiting; null: none. */
   forgiven: Report | null;
-  /** Whether it has been compared. */
+  /** Whether the two have been compared. */
   isKnown: boolean;
   /** Whether entries are missing here. */
   isOpen: boolean;
-  /** Whether it was never found equal since the member connected: the missing entries are not just in flight. */
+  /** Whether the two were never equal since the member connected, so entries are not merely in flight. */
   isNew: boolean;
   /** When it opened. */
   since: number;
@@ -111,8 +111,8 @@ export class Gaps {
   }
 
   /**
-   * Notes a report. The other members' reports are kept until the date changes: a member may name other dates all the
-   * time.
+   * Notes a report. The other members' reports are kept until the date changes; the member may change it as often
+   * as it likes.
    */
   #noteReport(gap: Gap, report: Report): void {
     if (gap.report?.at !== report.at) gap.witnesses.clear();
@@ -120,7 +120,7 @@ export class Gaps {
     if (this.#differs(report)) this.#askAll(gap, report);
   }
 
-  /** Asks all members for reports, with a limit on the frequency, however often one of them reports. */
+  /** Asks all members for reports, at a limited rate, however often one of them reports. */
   #askAll(gap: Gap, { at }: Report): void {
     const now = this.#cluster.uptime();
     if (now < gap.askedAt + this.#cluster.limits.reportEveryMs / ASKS_A_ROUND) return;
@@ -136,7 +136,7 @@ export class Gaps {
     this.#own.left(id);
   }
 
-  /** Forgets members that are left out of the cluster. */
+  /** Forgets members that no longer belong to the cluster. */
   keep(isMember: (id: ByteString) => boolean): void {
     for (const id of this.#gaps.keys()) if (!isMember(id)) this.#gaps.delete(id);
   }
@@ -152,7 +152,7 @@ export class Gaps {
    */
   isStuck(id: ByteString, now: number, forMs: number): boolean {
     const { snapshotHoldMs } = this.#cluster.limits;
-    // A member that keeps sending a little cannot delay it without end.
+    // A member that keeps sending a few entries cannot delay this indefinitely.
     const isStuck = ({ isOpen, shrunkAt, since }: Gap) =>
       isOpen && (now - shrunkAt >= forMs || now - since >= snapshotHoldMs);
     const gap = this.#gaps.get(id);
@@ -161,7 +161,7 @@ export class Gaps {
     return (gap !== undefined && isStuck(gap)) || this.#own.isStuck(id, now, forMs);
   }
 
-  /** Whether entries are missing, and none of them has been received for long. */
+  /** Whether entries are missing, and none of them has been received for a long time. */
   areOldAndStuck(now: number): boolean {
     const open = [...this.#gaps.values()].filter(({ isOpen }) => isOpen);
     return open.length > 0 && open.every(({ shrunkAt }) => now - shrunkAt >= this.#cluster.limits.catchUpMs);
@@ -176,7 +176,7 @@ export class Gaps {
     }
   }
 
-  /** Called when the set of entries here has changed: gaps are determined again. */
+  /** Called when the set of entries here has changed. Gaps are then determined again. */
   changed(): void {
     const now = this.#cluster.uptime();
     this.#nextAt = now;
@@ -204,8 +204,8 @@ export class Gaps {
   }
 
   /**
-   * Whether too much is missing to be live. @param isCatchingUp  as of the last tick: a daemon that has not been live
-   * needs certainty
+   * Whether too much is missing for this daemon to be live.
+   * @param isCatchingUp  whether it was catching up at the last tick: a daemon that is not live yet must be certain
    */
   isLacking(now: number, isCatchingUp: boolean, since: number): boolean {
     const { catchUpMs, catchUpStuckMs } = this.#cluster.limits;
@@ -213,7 +213,7 @@ export class Gaps {
     return [...this.#gaps.values()].some((gap) =>
       gap.isKnown
         ? gap.isOpen && (isCatchingUp || gap.isNew || now - gap.since >= catchUpMs)
-        : // A member that has pruned entries but never reports what it has is not waited for without end.
+        : // Do not wait indefinitely for a member that has pruned entries but never reports what it has.
           gap.isHere && isCatchingUp && now - since < catchUpStuckMs,
     );
   }
@@ -222,7 +222,7 @@ export class Gaps {
     const { timeline, uptime } = this.#cluster;
     const own = totalsUpTo(timeline.index, report.at);
     const isLess = holdsLess(own, report);
-    // If the two differ and both have pruned, or the other one is itself incomplete, the one with less is not live.
+    // If the two differ and both have pruned, or the other one is itself incomplete, the one with fewer is not live.
     const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
     if (
       isSameTotals(own, report) ||
