@@ -34,14 +34,14 @@ export interface TimedDatabase {
 
 /** The interval between two requests to a database that has not reported its time, in milliseconds. */
 const ASK_AGAIN_MS = 250;
-/** The minimum lag that is logged, in milliseconds. Clocks under NTP differ by less, and a reply takes less. */
+/** The minimum lag that is logged, in milliseconds. Synchronised clocks differ by less, and a reply takes less time. */
 const LAG_LOGGED_MS = 1000;
 /**
  * Milliseconds by which a client on the same machine may date its envelope too early, because its clock shows whole
  * milliseconds.
  */
 const DATED_EARLY_MS = 1;
-/** The maximum time that a start waits, in milliseconds, whatever the clock does. */
+/** The maximum time that a start waits, in milliseconds, even if the clock is set back. */
 const PASS_MS_MAX = 20;
 
 export class StartFloor implements Floor, Service {
@@ -159,8 +159,8 @@ function timeOf(reply: Reply): number | null {
 }
 
 /**
- * Returns whether a later request may succeed, as after BUSY or NOAUTH. It cannot if the user is not permitted to
- * request the time.
+ * Returns whether a later request may succeed, as after BUSY or NOAUTH. It cannot if the server has no TIME
+ * command, or does not permit it.
  */
 const isPassing = (reply: Reply): reply is ErrorReply =>
   reply.kind === "error" && !/^(NOPERM |ERR unknown command)/.test(reply.text);

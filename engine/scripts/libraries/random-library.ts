@@ -1,5 +1,5 @@
 /**
- * Implements `math.random` and `math.randomseed` with Redis's generator: drand48, started with the same seed in each
+ * Implements `math.random` and `math.randomseed` with Redis's generator: drand48, with the same initial seed in each
  * process.
  */
 import type { LuaMachine } from "../lua/lua-machine.js";
@@ -18,7 +18,7 @@ export class Randomness {
     this.#state = (BigInt.asUintN(32, BigInt(Math.trunc(seed))) << 16n) | LOW;
   }
 
-  /** Returns a number from 0 to below 1. */
+  /** Returns a number from 0 up to, but not including, 1. */
   next(): number {
     this.#state = (this.#state * FACTOR + ADDEND) & MASK;
     return (Number(this.#state >> 17n) % MOST) / MOST;

@@ -101,15 +101,15 @@ function tableReply(answer: Answer, index: number, depth: number): Reply {
   }
 }
 
-/** Returns a text as Redis writes it into a line: up to the first NUL byte, as C strings end there. */
+/** Returns a text as Redis writes it into a line: up to the first NUL byte, where a C string ends. */
 export function oneLine(text: ByteString): ByteString {
   const end = text.indexOf("\0");
   return (end < 0 ? text : text.slice(0, end)).replace(/[\r\n]/g, " ");
 }
 
 /**
- * Returns whether a table has only elements. Most tables have no other fields, and looking up each field would cost
- * more than this check.
+ * Returns whether a table has only array elements. Most tables have no other fields, and looking up each field would
+ * cost more than this check.
  */
 function hasElementsAlone({ lua }: LuaMachine, state: number, index: number): boolean {
   const length = lua.lua_objlen(state, index);
