@@ -1,5 +1,5 @@
 /**
- * The inputs of a command in addition to its arguments: everything that would otherwise come from the clock, a random
+ * The inputs of a command other than its arguments: everything that would otherwise come from the clock, a random
  * generator or the session.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -10,21 +10,21 @@ export interface Unit {
   /** Milliseconds since 1970, from the envelope; never the local clock. */
   readonly at: number;
   /**
-   * Number of its envelope among those with the same date. Only the fold sets it; there `id` is the envelope's id
+   * The number of its envelope among those with the same date. Only the fold sets it; there, `id` is the envelope's id
    * followed by the unit's index (4 bytes, big-endian). The ids of new stream entries follow from it.
    */
   readonly seq?: number | undefined;
-  /** Number of the database that the command runs in. */
+  /** The number of the database in which the command runs. */
   readonly db: number;
   /** Identifies this unit; seeds its random choices and names it as a key's last writer. */
   readonly id: ByteString;
-  /** Index of the command in a unit of several commands, from 0; default 0. Only random choices depend on it. */
+  /** The index of the command in a unit of several commands, from 0; default 0. Only random choices depend on it. */
   readonly step?: number;
   /** Whether the user may read all keys; default: false. Only commands that report earlier commands use it. */
   readonly readsAll?: boolean | undefined;
   /**
-   * The limits for the names of encodings that the user's client expects, and whether the history of strings counts,
-   * which may differ between daemons; default: Redis's own limits, and contents only.
+   * The limits that determine the reported names of encodings. If it is set, the history of a string also affects its
+   * name, although the history may differ between daemons; default: Redis's own limits, and only contents count.
    */
   readonly encoding?: EncodingLimits | undefined;
   /** Whether the reply to a statement may be a StepReply, whose steps may fail; default: false. */
@@ -42,8 +42,8 @@ export interface UnitName {
 }
 
 /**
- * The unit of an envelope that is applied in the order of arrival. Its name has two parts, as in the fold, where a unit
- * has a number in addition. A copy of its properties is not a valid unit.
+ * The unit of an envelope that is applied in the order of arrival. Its id has two parts, as in the fold, where a unit
+ * also has a number. A copy of the properties is not a valid unit, because `id` and `parts` are getters.
  */
 export class EnvelopeUnit implements Unit, UnitName {
   readonly at: number;
@@ -72,8 +72,8 @@ export class EnvelopeUnit implements Unit, UnitName {
 
 /**
  * The unit of an envelope in the fold. Each SET stores its id as the key's last writer, and few of these ids are ever
- * read: storing the complete id would take one more object for each key and each undo record. A copy of its properties
- * is not a valid unit.
+ * read: storing the complete id would take one more object for each key and each undo record. A copy of the properties
+ * is not a valid unit, because `id` and `parts` are getters.
  */
 export class FoldedUnit implements Unit, UnitName {
   readonly at: number;

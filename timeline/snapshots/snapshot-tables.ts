@@ -1,4 +1,4 @@
-/** Tables in snapshots: columns with their domains, then rows. A number before each cell states its type. */
+/** Tables in snapshots: columns with their domains, then rows. A number before each cell states the cell's type. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { Cell } from "../../store/values/relations/cell.js";
@@ -6,9 +6,9 @@ import { domainOfText, domainText } from "../../store/values/relations/domain.js
 import { extrasOfText, extrasText, Table, type TableColumn } from "../../store/values/relations/table.js";
 import { DamagedSnapshot, type SnapshotReader, type SnapshotWriter } from "./snapshot-stream.js";
 
-/** Their indexes are stored on disk: only append. */
+/** Snapshots on disk contain indexes into this list: add new items only at the end. */
 const UNIQUENESS = ["none", "unique", "primary"] as const;
-/** Added to a column's number if a text with extras follows. */
+/** Added to the number for a column's uniqueness if a text with the column's extras follows. */
 const WITH_EXTRAS = 16;
 const CELLS = ["null", "number", "text"] as const;
 
@@ -46,7 +46,7 @@ function writeCell(writer: SnapshotWriter, cell: Cell): void {
 export function* readTable(reader: SnapshotReader, rows: number, rowsAStep: number): Steps<Table> {
   const columns: TableColumn[] = [];
   for (let left = reader.number(); left > 0; left--) columns.push(readColumn(reader));
-  // Rows without bytes would be read until the memory is full.
+  // Such rows take no bytes, so a damaged count could fill the memory.
   if (columns.length === 0 && rows > 0) throw new DamagedSnapshot("a table without columns has rows");
   const table = new Table(columns);
   for (let count = 1; count <= rows; count++) {
