@@ -1,6 +1,6 @@
 /**
- * Attack: send megabytes of commands in an envelope without a valid signature. They use no more memory than their
- * bytes, since the daemon does not parse them into objects.
+ * Attack: send megabytes of commands in an envelope without a valid signature. They take no more memory than
+ * their own bytes, since the daemon does not parse them into objects.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -16,8 +16,8 @@ const BODY_BYTES = 24 * 1024 * 1024;
 const AT_ONCE = 4;
 /**
  * The heap limit of the daemon. It is sufficient for all objects of a daemon and its honest clients, but not for the
- * parsed arguments of one such body: these would crash the process. Unparsed bytes are not on this heap. Unlike the
- * memory of the process, the heap does not depend on the time of the next garbage collection.
+ * parsed arguments of one such body, which would crash the process. Unparsed bytes are not on this heap. Unlike the
+ * memory of the process, this limit does not depend on when the garbage collector last ran.
  */
 const HEAP = "--max-old-space-size=40";
 

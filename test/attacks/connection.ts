@@ -1,4 +1,4 @@
-/** A connection of an attacker. It can send any bytes, and stores all messages that it receives. */
+/** An attacker's connection. It can send any bytes, and stores all messages that it receives. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { frame, type Item, type Message, MessageReader, resp, textOf } from "./wire.js";
@@ -55,7 +55,7 @@ export class Connection implements Disposable {
   }
 
   /**
-   * Waits for the next message with a name. Each message is returned once.
+   * Waits for the next message with the given name. Each message is returned only once.
    * @throws Error  if the daemon closes the connection first; the error contains its last message
    */
   async next(name: string): Promise<Message> {
@@ -69,7 +69,7 @@ export class Connection implements Disposable {
 
   /**
    * Waits until `check` returns a value other than undefined and false.
-   * @returns the value, or undefined if the daemon has closed the connection before
+   * @returns the value, or undefined if the daemon closes the connection first
    */
   async until<T>(check: () => T | undefined | false): Promise<T | undefined> {
     for (;;) {

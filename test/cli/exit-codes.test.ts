@@ -54,7 +54,7 @@ const FOLDERS: readonly Case[] = [
 ];
 
 for (const [words, code, text] of some(FOLDERS, 5))
-  test(`dbsync ${words} ends with ${code}`, async () => {
+  test(`dbsync ${words} exits with ${code}`, async () => {
     const ended = await runDbsync(words.split(" "), { folder });
     assert.match(ended.stderr, text);
     assert.equal(ended.code, code, ended.stderr);

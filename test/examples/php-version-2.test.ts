@@ -37,7 +37,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     ["dbsync.versions = 1,2", "", { "dbsync.versions": "1, 2" }, 2],
     ["dbsync1:// in the list", "dbsync1://", {}, 1],
   ] as const) {
-    test(`With ${how} a daemon that closes on the hello receives a version 1 command`, async () => {
+    test(`With ${how}, a daemon that closes the connection on the hello receives a version 1 command`, async () => {
       await using daemon = await fakeDaemon(answer("v"));
       const address = prefix + daemon.address;
       assert.deepEqual(await valueAndError([{ address }], { ...rsa, ...ini }), ["v", ""]);
@@ -69,7 +69,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     });
   }
 
-  test("If a daemon closes on a hello, the client sends a second one before it gives up", async () => {
+  test("If a daemon closes the connection on a hello, the client sends a second hello before it gives up", async () => {
     let greetings = 0;
     await using daemon = await fakeV2(
       () => (greetings++ === 0 ? null : hello(Date.now())),
@@ -95,7 +95,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.match(problem, new RegExp(ini));
   });
 
-  test("The client accepts a hello of a later version with more elements", async () => {
+  test("The client accepts the hello of a later version, which has more elements", async () => {
     await using daemon = await fakeV2(
       () => [...(hello(Date.now()) as string[]), "2", "later"],
       ({ id }) => result(id, "+OK\r\n"),
@@ -103,7 +103,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.deepEqual(await valueAndError([daemon], rsa), ["OK", ""]);
   });
 
-  test("A list of arguments may contain spaces, empty texts and every byte; a command line is split at spaces", async () => {
+  test("Arguments in a list may be empty and contain any byte; a command in one string is split at spaces", async () => {
     await using daemon = await startDaemon(["-s", keyFile("rsa2048", "public")]);
     const code = `$bytes = implode('', array_map('chr', range(0, 255)));
       $result = [dbsync_send(['SET', 'a b', 'c  d']), dbsync_send(['GET', 'a b']), dbsync_send(['SET', '', $bytes]),
@@ -136,7 +136,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.equal(daemon.frames.length, 2);
   });
 
-  test("A daemon without keys, according to its hello, receives a version 1 command only if this is allowed", async () => {
+  test("A daemon whose hello says that it has no keys receives a version 1 command only if this is allowed", async () => {
     await using daemon = await fakeV2(
       () => hello(Date.now(), CLUSTER, "1"),
       () => null,
@@ -145,7 +145,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.equal(value, null);
     assert.match(error, /not-due: it has no keys/);
     const ini = await valueAndError([daemon], { ...rsa, "dbsync.versions": "1,2" });
-    assert.match(ini[1], /no-reason/, "this daemon closes on a frame of version 1");
+    assert.match(ini[1], /no-reason/, "this daemon closes the connection on a frame of version 1");
   });
 
   test("One call can use daemons of both versions, and does not repeat a command on a closed connection", async () => {
@@ -171,7 +171,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     assert.equal(old.frames.length, 0);
   });
 
-  test("Without a key, a daemon without keys receives envelopes without a signature", async () => {
+  test("A client without a key sends unsigned envelopes to a daemon without keys", async () => {
     await using daemon = await fakeV2(
       () => [...(hello(Date.now(), "") as string[]), "0", "unsigned"],
       ({ id }) => result(id, ":1\r\n"),
@@ -201,7 +201,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     ["requires signed commands", "1 2", ["0", "signed"]],
     ["is of an earlier version, and has keys", "1 2", []],
   ] as const)
-    test(`Without a key, a daemon that ${property} receives nothing, and the error names the missing setting`, async () => {
+    test(`A client without a key sends nothing to a daemon that ${property}, and the error names the missing setting`, async () => {
       await using daemon = await fakeV2(
         () => [...(hello(Date.now(), CLUSTER, versions) as string[]), ...more],
         () => null,
@@ -215,7 +215,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
       assert.equal(daemon.messages.length, 1);
     });
 
-  test("Without a key, a daemon that closes on a hello receives version 1, unless version 2 is required", async () => {
+  test("A client without a key uses version 1 if the daemon closes the connection on a hello, unless version 2 is required", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     assert.deepEqual(await valueAndError([daemon], { "dbsync.format": "text" }), ["v", ""]);
     assert.equal(daemon.connections, 2);
@@ -233,7 +233,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     ["dbsync.cluster", "12ab"],
     ["dbsync.cluster", "g".repeat(64)],
   ] as const) {
-    test(`${name} = ${value} is an error that names it`, async () => {
+    test(`${name} = ${value} causes an error that names the setting`, async () => {
       assert.match(
         (await sendOne(["127.0.0.1:1"], { ...rsa, [name]: value })).error,
         new RegExp(`^${name}: "${value}"`),
@@ -255,7 +255,7 @@ async function valueAndError(
 
 describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 }, () => {
   for (const hour of [3_600_000, -3_600_000]) {
-    test(`After a refusal for skew the client sends one new envelope, with the daemon's clock ${hour} ms away`, async () => {
+    test(`After a refusal for skew, the client sends one new envelope, by the daemon's clock, which differs by ${hour} ms`, async () => {
       const clock = Date.now() + hour;
       await using daemon = await fakeV2(
         () => hello(Date.now()),
@@ -268,7 +268,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
     });
   }
 
-  test("The client sends no new envelope if the one refused for skew may be applied by another daemon", async () => {
+  test("After a refusal for skew, the client sends no new envelope if another daemon may have applied the first one", async () => {
     await using skewed = await fakeV2(
       () => hello(Date.now()),
       ({ id }) => refused(id, "skew", Date.now()),
@@ -284,7 +284,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
     assert.equal(skewed.messages.length, 2);
   });
 
-  test("A clock that is still wrong is an error after the second envelope", async () => {
+  test("If the daemon also refuses the second envelope for skew, the call fails", async () => {
     await using daemon = await fakeV2(
       () => hello(Date.now()),
       ({ id }) => refused(id, "skew", Date.now()),
@@ -308,9 +308,9 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
 
   for (const [what, reply] of [
     ["an error", "-WRONGTYPE Operation\r\n"],
-    ["no string", "+OK"],
+    ["incomplete", "+OK"],
   ] as const) {
-    test(`A reply that is ${what} is null and an error`, async () => {
+    test(`If the reply is ${what}, the client returns null and reports an error`, async () => {
       await using daemon = await fakeV2(
         () => hello(Date.now()),
         ({ id }) => result(id, reply),
@@ -330,7 +330,7 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
     ["$3\r\na\0b\r\n", "a\0b"],
     ["$0\r\n\r\n", ""],
   ] as const) {
-    test(`The reply ${JSON.stringify(reply)} is ${JSON.stringify(value)}, as in version 1`, async () => {
+    test(`The reply ${JSON.stringify(reply)} is returned as ${JSON.stringify(value)}, as in version 1`, async () => {
       await using daemon = await fakeV2(
         () => hello(Date.now()),
         ({ id }) => result(id, reply),
@@ -340,15 +340,15 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
   }
 
   for (const [defect, answering] of [
-    ["another id", () => result("x".repeat(32), "+OK\r\n")],
-    ["a hello for an answer", () => hello(0)],
-    ["strings that are arrays", ({ id }) => ["result", id, ["d"], [], [], raw("+OK\r\n"), ""]],
-    ["no array", () => "result"],
-    ["too few elements", () => ["result"]],
-    ["a length beyond PHP's integers", ({ id }) => result(id, "$99999999999999999999\r\na\r\n")],
-    ["nested too deep", ({ id }) => result(id, `${"*1\r\n".repeat(100)}:1\r\n`)],
+    ["has another envelope's id", () => result("x".repeat(32), "+OK\r\n")],
+    ["is a hello", () => hello(0)],
+    ["has arrays in the place of strings", ({ id }) => ["result", id, ["d"], [], [], raw("+OK\r\n"), ""]],
+    ["is not an array", () => "result"],
+    ["has too few elements", () => ["result"]],
+    ["has a length beyond PHP's integers", ({ id }) => result(id, "$99999999999999999999\r\na\r\n")],
+    ["is nested too deeply", ({ id }) => result(id, `${"*1\r\n".repeat(100)}:1\r\n`)],
   ] as const satisfies readonly (readonly [string, Answering])[]) {
-    test(`An answer with ${defect} is garbage`, async () => {
+    test(`An answer is garbage if it ${defect}`, async () => {
       await using daemon = await fakeV2(() => hello(Date.now()), answering);
       const [value, error] = await valueAndError([daemon], rsa);
       assert.equal(value, null);
@@ -386,7 +386,7 @@ describe("dbsync.php at the end of a script", { skip: skipWithout("php"), concur
     ["1,2", ["SET k 0", "SET k 1", "SET k 2"]],
     ["2", []],
   ] as const) {
-    test(`A daemon that closes late receives ${expected.length} commands of version 1 with dbsync.versions = ${versions}`, async () => {
+    test(`With dbsync.versions = ${versions}, a daemon that closes the connection late receives ${expected.length} version 1 commands`, async () => {
       await using first = await quick();
       await using late = await startThief("closes late");
       const ini = {
@@ -471,7 +471,7 @@ test("A call ends if its deadline passes while an answer is decoded", {
   assert.equal(text, "timeout: no answer in time; whether the command was executed is unknown");
 });
 
-test("An answer with too many elements, too deep or too large for PHP's memory is malformed", {
+test("An answer that has too many elements, is nested too deeply or exceeds PHP's memory is malformed", {
   skip: skipWithout("php"),
 }, async () => {
   const malformed = "garbage: not an answer of a dbsync daemon";

@@ -1,6 +1,6 @@
 /**
- * Tests the races of races.test.ts with real processes that are killed and disconnected during the races, with data
- * folders and in memory.
+ * Runs the races of races.test.ts on real processes, which it kills and disconnects meanwhile: with data folders, and
+ * in memory.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { Trio } from "./trio.js";
 /** The number of concurrent races, and of kills and disconnections during them. */
 const AT_ONCE = 20;
 const FAULTS = amount(1, 2);
-/** Milliseconds of a race, of the pause between two races, and of a disconnection. */
+/** In milliseconds: the timeout of a call, the maximum delay before it, and the duration of a disconnection. */
 const CALL_MS = 1000;
 const APART_MS = 3;
 const CUT_MS = 300;
@@ -22,7 +22,7 @@ const seed = seedOfRun();
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 for (const isInMemory of some([false, true]))
-  test(`no race for a lock has two winners while daemons ${isInMemory ? "in memory " : ""}are killed and disconnected (seed ${seed})`, async (t) => {
+  test(`no race for a lock has two winners while ${isInMemory ? "in-memory " : ""}daemons are killed and disconnected (seed ${seed})`, async (t) => {
     const random = new SeededRandom(seed, isInMemory ? 1 : 0);
     await using trio = await Trio.make([], 3, { isInMemory });
     const links = await Promise.all(trio.ports.map((port) => CuttablePort.open(() => port)));

@@ -1,4 +1,4 @@
-/** Tests how `dbsync members` authorizes the keys of daemons that it adds, and for how long it retries. */
+/** Tests how `dbsync members` authorizes the keys of daemons that it adds, and how long it retries. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
@@ -67,17 +67,17 @@ const BUSY: Failure = { problem: "it is catching up", isPassing: true };
 const DENIED: Failure = { problem: "NOPERM", isPassing: false };
 const fine = { id: added, problem: null, isPending: false };
 
-test("it waits until a member knows the new daemon's key, and authorizes it once", async () => {
+test("the program waits until a member knows the new daemon's key, and authorizes it once", async () => {
   const { authorized, sent } = await authorize([[unseen], [seeing(null)], [seeing(key)], [seeing(key)]]);
   assert.deepEqual({ authorized, sent }, { authorized: [fine], sent: [COMMAND] });
 });
 
-test("a daemon that turns out to need no authorization is not a problem, although no member knew its key", async () => {
+test("a daemon that needs no authorization causes no error, even if no member knew its key", async () => {
   const { authorized, sent } = await authorize([[unseen], [unseen, view(added)]]);
   assert.deepEqual({ authorized, sent }, { authorized: [], sent: [] });
 });
 
-test("it retries while members refuse writes temporarily, but not if they refuse the command", async () => {
+test("the program retries while members temporarily refuse writes, but not if they deny the command", async () => {
   const late = await authorize([[seeing(key)], [seeing(key)], [seeing(key)]], [BUSY, BUSY, null]);
   assert.deepEqual([late.authorized, late.sent.length], [[fine], 3]);
   const { authorized, sent } = await authorize([[seeing(key)], [seeing(key)]], [DENIED]);
@@ -85,7 +85,7 @@ test("it retries while members refuse writes temporarily, but not if they refuse
   assert.equal(authorized[0]?.problem, `NOPERM. As administrator: dbsync send ${COMMAND.join(" ")}`);
 });
 
-test("after the time limit the authorization is pending, and the message says what to do", async () => {
+test("after the time limit, the authorization is reported as pending, with the reason", async () => {
   const [never] = (await authorize([[unseen], [unseen]])).authorized;
   assert.deepEqual(
     [never?.isPending, /no member knows its key yet/.test(never?.problem ?? "")],
@@ -95,7 +95,7 @@ test("after the time limit the authorization is pending, and the message says wh
   assert.deepEqual([busy?.isPending, busy?.problem?.startsWith("it is catching up. ")], [true, true]);
 });
 
-test("a daemon cannot make the administrator sign another command than the authorization of its own key", async () => {
+test("a daemon cannot make the administrator sign any command except the authorization of its own key", async () => {
   const other = spkiOf(makeKeyPair());
   for (const command of ["FLUSHALL", `CLUSTER ADD ${other}`, `KEY ADD ${other} ADMIN`, ""]) {
     const { authorized, sent } = await authorize([[unseen, asking(command)]]);

@@ -32,7 +32,7 @@ test("frames equal the original's, byte for byte", async () => {
 const page = (value: string) =>
   `RELATION_JSON_PAGE 1/1\n{"type":"relation","name":"dual_projection","page":1,"totalPages":1,"columns":[{"name":"x","origin":null}],"rows":[[${value}]]}\nRELATION_JSON_END\nRESULT_MESSAGE\nOK\nEND\n`;
 
-test("a ; in a string ends nothing; a packet may contain several statements, and a statement several packets", async () => {
+test("a ; in a string does not end a statement; a packet may hold several statements, and a statement may span packets", async () => {
   await using scene = await startSql();
   assert.equal(await scene.exchange("alaivo 'a;b' x; ;alaivo\n 2 x;"), page('"a;b"') + page("2.0"));
   assert.equal(
@@ -45,7 +45,7 @@ test("a ; in a string ends nothing; a packet may contain several statements, and
   assert.equal(await client.read(expected.length), expected);
 });
 
-test("a statement without ; is executed when the client has ended its stream", async () => {
+test("a last statement without ; is executed once the client has ended its stream", async () => {
   await using scene = await startSql();
   assert.equal(await scene.exchange("alaivo 3 x"), page("3.0"));
   assert.equal(await scene.exchange("alaivo 3 x;\n \n"), page("3.0"));
@@ -75,7 +75,7 @@ test("a connection may request larger pages", async () => {
   assert.match(await scene.exchange("use d;pages 0;"), /Hadisoana/);
 });
 
-test("a line END in a statement or in data cannot break a frame", async () => {
+test("a line that reads END in a statement or in data cannot break a frame", async () => {
   await using scene = await startSql();
   assert.equal(frames(await scene.exchange("alaivo 1 #rehefa 1=1 x\nEND\ny;")), 1);
   assert.equal(frames(await scene.exchange("select 'a\nEND\nb' x;select `\nEND\n;")), 2);
@@ -102,7 +102,7 @@ test("--sql-language selects English messages", async () => {
   assert.equal(answer, expected.map((text) => `RESULT_MESSAGE\n${text}\nEND\n`).join(""));
 });
 
-test("a client that must log in sends name and password first, and then has the rights of its user", async () => {
+test("a client that must log in first sends its name and password, and then has the rights of that user", async () => {
   const users = [
     "user default off",
     "user shop on >secret ~sql:shop ~sql:shop:* +@sql",
@@ -130,7 +130,7 @@ test("a client that must log in sends name and password first, and then has the 
   assert.match(await scene.exchange(`login shop wrong;${long}`), /Diso ny anarana[\s\S]*Lava loatra/);
 });
 
-test("relations that exceed the maximum string length are refused, with pages of any size", async () => {
+test("a relation that exceeds the maximum string length is refused, whatever the page size", async () => {
   await using scene = await startSql();
   // Each page repeats the column's name.
   const name = "n".repeat(2_000_000);
@@ -141,7 +141,7 @@ test("relations that exceed the maximum string length are refused, with pages of
   assert.match(answer, /Lava loatra ny valiny[\s\S]*\[\[1\.0\]\]/);
 });
 
-test("while memory is full rows can be read but not added", async () => {
+test("while memory is full, rows can be read but not added", async () => {
   await using scene = await startSql({ memory: FULL });
   assert.match(
     await scene.exchange("create database d;alaivo 1;"),
