@@ -80,7 +80,7 @@ export const KEYWORDS = {
   like: standardWord("like", "a text of this form: `%` is any text, `_` any character"),
   escape: standardWord("escape", "after `like`: the character that makes a following `%` or `_` literal"),
   number: word("ISA", "number", "a type: numbers within bounds"),
-  text: word("LAHATSORATRA", "text", "a type: texts, with bounds of their length"),
+  text: word("LAHATSORATRA", "text", "a type: texts, with bounds on their length"),
   date: word("DATY", "date", "a type: dates, `2026-11-21` or `2026-11-21 18:30:00`"),
   enumeration: word("TANISA", "enum", "a type: the listed values"),
   primary: word("fototra", "primary key", "a column without equal values, and without null"),
