@@ -60,7 +60,7 @@ export const differences: readonly Difference[] = [
   },
   {
     original: "debug build: one command ends the daemon",
-    ours: "an unknown command: closed immediately, the daemon stays",
+    ours: "an unknown command: closed immediately, the daemon continues to run",
     php: "null immediately",
     vectors: { "debug-quit": { ...CLOSED, afterwards: ["PING", "PONG"] } },
   },
@@ -71,7 +71,7 @@ export const differences: readonly Difference[] = [
     vectors: { "second-database-down": CLOSED, "only-database-down": CLOSED },
   },
   {
-    original: "no -d option: redis on 127.0.0.1:6379",
+    original: "no -d option: Redis on 127.0.0.1:6379",
     ours: "the database in memory, unless --compat php-dbsync",
     php: "the value",
     vectors: { "no-database-configured": value("PONG") },
@@ -135,7 +135,7 @@ export const differences: readonly Difference[] = [
     vectors: { "hazard-array-with-newline": { ...CLOSED, only: "memory" } },
   },
   {
-    original: "empty or blank command: the daemon hangs for ever",
+    original: "empty or blank command: the daemon hangs forever",
     ours: "closed immediately",
     php: "null immediately",
     vectors: { "blank-command": CLOSED, "empty-command": CLOSED },
