@@ -1,6 +1,6 @@
 /**
- * Tests the races of races.test.ts with real processes that are killed and disconnected during the races, with data
- * folders and in memory.
+ * Tests the races of races.test.ts with real processes, some of which are killed or disconnected during the races. The
+ * daemons use data folders, or only memory.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,12 +10,12 @@ import { CuttablePort } from "../support/cuttable-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
-/** The number of concurrent races, and of kills and disconnections during them. */
+/** The number of races at a time, and the number of faults (a kill and a disconnection each) during all races. */
 const AT_ONCE = 20;
 const FAULTS = amount(1, 2);
-/** Milliseconds of a race, of the pause between two races, and of a disconnection. */
+/** In milliseconds: the timeout of a call, the maximum delay of a client, and the minimum duration of a disconnection. */
 const CALL_MS = 1000;
-const APART_MS = 3;
+const DELAY_MS_MAX = 3;
 const CUT_MS = 300;
 
 const seed = seedOfRun();
@@ -44,8 +44,8 @@ for (const isInMemory of some([false, true]))
         await trio.end(index, "SIGKILL");
         await trio.start(index);
         link.isCut = false;
-        const areLive = async () => (await trio.statuses()).every(({ state }) => state === "live");
-        await trio.until("all are live", areLive);
+        const areAllLive = async () => (await trio.statuses()).every(({ state }) => state === "live");
+        await trio.until("all are live", areAllLive);
       }
     })().finally(() => {
       isOver = true;
@@ -58,7 +58,7 @@ for (const isInMemory of some([false, true]))
           const lock = `lock:${races++}`;
           const answers = await Promise.all(
             [first, second].map(async (client) => {
-              await pause(random.between(0, APART_MS));
+              await pause(random.between(0, DELAY_MS_MAX));
               return await client.send(["SET", lock, "mine", "NX"]).catch(() => null);
             }),
           );
