@@ -21,7 +21,7 @@ const gauge = (help: string, read: (cache: SqlCache) => number): Row =>
 export const CACHE_METRICS = {
   dbsync_proxy_cache_hits_total: counter("Reads answered from the cache.", ({ hits }) => hits),
   dbsync_proxy_cache_misses_total: counter(
-    "Reads that were sent to the cache sent to the server.",
+    "Reads that the cache sent to the server.",
     ({ misses }) => misses,
   ),
   dbsync_proxy_cache_joined_total: counter(
