@@ -1,6 +1,6 @@
 /**
- * Measures the memory of a million values of each type, in a daemon with --resp and in a redis-server that receives
- * the same commands. `--smoke` uses fewer values and does not change RESULTS.md.
+ * Measures the memory that a million values of each type use, in a daemon with --resp and in a redis-server that
+ * receives the same commands. `--smoke` uses fewer values and does not change RESULTS.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { freePort } from "../test/support/free-port.js";
@@ -27,7 +27,7 @@ type DataSet = keyof typeof DATA_SETS;
 
 const digits = (i: number, length: number) => String(i).padStart(length, "0");
 
-/** Maps the numbers below 2²⁰ to each other, out of order. */
+/** A permutation of the numbers below 2²⁰, so that the values are not added in order. */
 const scattered = (i: number) => Math.imul(i, 0x9e3b1) & 0xfffff;
 
 const smoke = process.argv.includes("--smoke");
@@ -78,7 +78,7 @@ async function main(): Promise<void> {
 
 ${machine()} \`node dist/bench/memory.js\`. Bytes per value, for ${COUNT.toLocaleString("en")} values, written through \`--resp\` and to redis-server. Used: the size of live
 objects (redis-server: \`used_memory\`). Resident: the growth of the process; for dbsyncd after a garbage collection, and immediately
-after the writes. A key stores the unit that changed it last. In memory, writes through RESP share the names of units; the name of a signed
+after the writes. Each key stores the id of the unit that changed it last. In a daemon in memory, writes through RESP share these ids; the id of a signed
 envelope uses about 56 bytes per key.
 
 ${table(head, rows)}

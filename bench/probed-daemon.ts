@@ -1,4 +1,4 @@
-/** Daemons with a probe: a benchmark can read their memory, or other figures, at any time. */
+/** Starts daemons with a probe, through which a benchmark can read their memory usage or other figures at any time. */
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { buildRoot } from "../test/support/repository.js";
@@ -12,7 +12,8 @@ export function startProbed(args: readonly string[]): Promise<Server> {
 }
 
 /**
- * Returns the figures of a daemon's probe. A daemon from `startProbed` returns its memory after a garbage collection.
+ * Returns the figures from a daemon's probe. For a daemon from `startProbed`, they are its memory usage after a garbage
+ * collection.
  */
 export function probeOf<Figures = MemoryProbe>({ process: child }: Server): Promise<Figures> {
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });

@@ -1,8 +1,8 @@
 /**
  * Measures the RESP listener with redis-benchmark. The first part compares a daemon in memory with redis-server and
- * with a minimal Node server (bare-loop.ts), in turn. The second part compares one of three daemons with --data with
- * a daemon without it. Each command runs for 2 s on each server. `--rounds N` prints medians of N rounds. `--smoke`
- * takes seconds and measures one setting.
+ * with a minimal Node server (bare-loop.ts), in turn. The second part compares a daemon that has `--data` and two
+ * peers with a daemon in memory that has no peers. Each command runs for 2 s on each server. `--rounds N` prints
+ * medians of N rounds. `--smoke` measures only one setting and takes a few seconds.
  */
 import { cpus, loadavg } from "node:os";
 import { knowsSecret } from "../test/support/cluster-secret.js";
@@ -24,7 +24,7 @@ import { machine, report, table } from "./report.js";
 import { Scene, stopAll } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
-const ROUNDS = roundsGiven() ?? (smoke ? 1 : 3);
+const ROUNDS = roundsOption() ?? (smoke ? 1 : 3);
 const SECONDS = smoke ? 0 : 2;
 
 interface Scenario extends Setting {
@@ -43,20 +43,20 @@ const SCENARIOS: readonly Scenario[] = smoke
     ];
 const RECORDED_SCENARIOS = SCENARIOS.filter(({ keys, bytes }) => smoke || (keys === 100_000 && bytes === 3));
 
-/** The name of the minimal server, whose costs no Node server can avoid. It does not sort its sorted sets. */
+/** The name of the minimal server: its cost is a lower bound for any Node server. It does not sort its sorted sets. */
 const BARE_LOOP = "bare loop";
 const OF_THE_LOOP = `dbsyncd ÷ ${BARE_LOOP}`;
 const BARE: readonly CommandName[] = ["SET", "GET", "INCR", "LPUSH", "HSET", "SADD"];
 const GOALS = { cpu: 1.25, pipelined: 0.6, single: 0.95, recorded: 0.5 } as const;
 
-/** The load average over one minute. If other programs are running, the rates are meaningless. */
+/** The load average over one minute. While other programs are running, the rates are meaningless. */
 const LOAD = loadavg()[0] ?? 0;
 const BUSY_LOAD = 1;
 
-/** The results by command, one per round. */
+/** The results of each command, one per round. */
 type Runs = Map<CommandName, Measured[]>;
 
-/** Measures all servers in a scenario, in turn for each command. */
+/** Measures all servers in a scenario. For each command, it measures one server after the other. */
 function measureAll(targets: readonly Target[], scenario: Scenario, bare?: Target): Runs[] {
   const all = bare === undefined ? targets : [...targets, bare];
   const runs = all.map((): Runs => new Map());
@@ -81,7 +81,7 @@ const mean = (values: readonly number[]): number => {
   return Math.exp(known.reduce((sum, value) => sum + Math.log(value), 0) / known.length);
 };
 
-const written = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : "–");
+const formatted = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : "–");
 
 const nameOf = ({ clients, pipeline, bytes, keys }: Setting): string =>
   `-c ${clients} -P ${pipeline} -r ${keys.toLocaleString("en")}, ${bytes} B`;
@@ -107,7 +107,7 @@ function rateRow(
   );
   const all = mean(ratios);
   const verdict = goal === null ? "" : `≥ ${goal} (${rateVerdict(all >= goal)})`;
-  return [nameOf(scenario), side, written(all), verdict, ...ratios.map(written)];
+  return [nameOf(scenario), side, formatted(all), verdict, ...ratios.map(formatted)];
 }
 
 const costsOf = (runs: Runs | undefined): number[] =>
@@ -115,7 +115,7 @@ const costsOf = (runs: Runs | undefined): number[] =>
 
 const costRow = (scenario: Scenario, side: string, costs: readonly number[]): string[] => [
   ...[nameOf(scenario), side, "", ""],
-  ...costs.map(written),
+  ...costs.map(formatted),
 ];
 
 /** Returns a row with the CPU times of a server, as multiples of another server's. */
@@ -125,7 +125,7 @@ function multipleRow(scenario: Scenario, side: string, costs: readonly number[],
   const verdict = side.endsWith(BARE_LOOP)
     ? `≤ ${GOALS.cpu} (${highest <= GOALS.cpu ? "met" : "missed"})`
     : "";
-  return [...[nameOf(scenario), side, written(mean(ratios)), verdict], ...ratios.map(written)];
+  return [...[nameOf(scenario), side, formatted(mean(ratios)), verdict], ...ratios.map(formatted)];
 }
 
 const targetOf = ({ process: { pid } }: Server, port: number): Target => ({ port, pid: pid as number });
@@ -197,7 +197,7 @@ async function recorded(): Promise<Tables> {
   }
 }
 
-function roundsGiven(): number | null {
+function roundsOption(): number | null {
   const at = process.argv.indexOf("--rounds");
   return at < 0 ? null : Number(process.argv[at + 1]);
 }
@@ -213,7 +213,7 @@ async function main(): Promise<void> {
     `## Redis clients
 
 ${machine()} redis-benchmark with redis-server 7.0 and \`dbsyncd --resp\` in turn, at least ${SECONDS} s per command and server, medians of
-${ROUNDS} round${ROUNDS > 1 ? "s" : ""}. Load average before the run: ${LOAD.toFixed(1)}, on ${cpus().length} cores. Above ${BUSY_LOAD}, other programs used the cores: rates are then unreliable and not judged;
+${ROUNDS} round${ROUNDS > 1 ? "s" : ""}. Load average before the run: ${LOAD.toFixed(1)}, on ${cpus().length} cores. A load above ${BUSY_LOAD} means that other programs used the cores: the rates are then unreliable and not judged;
 CPU per command (of the server, including the kernel) is less affected. The bare loop (bench/bare-loop.ts) is Node with a parser and a Map.
 Its goal applies to each command and not to their mean, and its means include only the commands that it implements.
 

@@ -32,24 +32,24 @@ export function addExport(program: Command): void {
   addDatabaseOption(addClientOptions(command, COMMAND_MS))
     .argument(
       "<to>",
-      "resp:FILE for commands that redis-cli --pipe accepts; json:FILE for JSON with one key per line; sql:DIR for a folder. It must not exist yet. " +
-        "resp:- and json:- are standard output",
+      "resp:FILE for commands that redis-cli --pipe accepts; json:FILE for JSON with one key per line; sql:DIR for a folder. The file or folder must not exist yet. " +
+        "resp:- and json:- write to standard output",
       readTarget,
     )
     .addHelpText(
       "after",
       `
-resp: and json: export the keys of one database (--db) from the first daemon of the list that answers. Each key has its value at the moment
-when it is read. Keys of types that only dbsync has (documents, tables, collections) are reported and left out. In JSON a hash is a list of
-fields and values, and a sorted set is a list of members and scores. Bytes that are not text are {"base64": …}; "expires" is in milliseconds
-since 1970.
+resp: and json: export the keys of one database (--db) from the first daemon of the list that answers. Each key is exported with its value
+at the moment of reading. Keys of types that only dbsync has (documents, tables, collections) are reported and left out. In JSON, a hash is a
+list of fields and values, and a sorted set is a list of members and scores. Bytes that are not text are {"base64": …}; "expires" is in
+milliseconds since 1970.
 
-sql: exports all tables. Each table is consistent in itself: if it changes while it is read, it is read again. Features that the earlier
-server does not have (views that name columns, primary keys and unique columns, dates) are reported. Your key must have permission to read
-all keys.
+sql: exports all tables. Each table is exported as of one moment: if a table changes during the export, the export reads it again. Features
+that the earlier server does not have (views that name columns, primary keys and unique columns, dates) are reported. Your key must have
+permission to read all keys.
 
-The file or folder appears only when it is complete. If the daemon is catching up, a warning on standard error says so: writes that it has not
-received yet are missing from the export.
+The file or folder appears only when it is complete. If the daemon is catching up, the export warns on standard error: writes that the daemon
+has not received yet are missing.
 
 Examples:
   dbsync export resp:keys.resp -k private.pem && redis-cli --pipe < keys.resp
@@ -64,7 +64,7 @@ ${exitCodeHelp("the file or folder already exists, something was left out, or no
 function readTarget(text: string): Target {
   const [, form, path] = TO.exec(text) ?? [];
   if (form !== undefined && path !== undefined) return { form: form as Target["form"], path };
-  throw new InvalidArgumentError("Allowed: resp: or json: and a file, sql: and a folder.");
+  throw new InvalidArgumentError("Allowed: resp: or json: with a file, or sql: with a folder.");
 }
 
 async function exportTo({ form, path }: Target, flags: ClientFlags): Promise<void> {

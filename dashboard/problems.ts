@@ -1,10 +1,10 @@
-/** Shows problems at the top of the page and in its title and icon, with the same sentences as dbsync doctor. */
+/** Shows problems at the top of the page and in its title and icon, in the same words as `dbsync doctor`. */
 import type { Severity } from "../protocol/figures/problem.js";
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
 import { byId, newElement, setText } from "./elements.js";
 import { spanText } from "./texts.js";
 
-/** A problem with the daemons that it concerns. */
+/** A problem, and the daemons that it concerns. */
 interface ShownProblem {
   /** "This daemon", or the addresses of members. */
   readonly subjects: readonly string[];
@@ -28,7 +28,10 @@ export function showProblems(frame: DashboardFrame | null, silentMs: number | nu
   showHealth(healthOf(frame, problems), { word: wordOf(frame, silentMs, problems), isWaiting });
 }
 
-/** Returns the health for title and icon. A daemon that is not ready but reports work in progress is busy, not bad. */
+/**
+ * Returns the health that the title and the icon show. A daemon that is not ready but reports work in progress is busy,
+ * not bad.
+ */
 function healthOf(frame: DashboardFrame | null, problems: readonly ShownProblem[]): Health {
   const has = (wanted: Severity) => problems.some(({ severity }) => severity === wanted);
   if (has("problem") || (frame?.isHealthy === false && !has("progress"))) return "bad";
@@ -57,7 +60,7 @@ const silence = (frame: DashboardFrame | null, silentMs: number): ShownProblem =
     frame === null
       ? "it has sent nothing yet"
       : `it has sent nothing for ${spanText(silentMs)}; the figures below date from ${new Date(frame.now).toLocaleTimeString()}`,
-  fix: "check whether it runs, and its log; the page reconnects automatically",
+  fix: "check that it is running, and read its log; the page reconnects automatically",
   severity: "problem",
 });
 
@@ -71,7 +74,7 @@ function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
       severity,
     }),
   );
-  // Combine equal problems of several members.
+  // Combine equal problems from several members.
   const claims = new Map<string, string[]>();
   for (const { address, problems } of frame.timeline?.members ?? [])
     for (const text of problems) claims.set(text, [...(claims.get(text) ?? []), address]);
@@ -102,7 +105,7 @@ const CURES = {
   progress: "This is temporary. If it does not end",
 } as const;
 
-/** Fills the list, and changes only texts that differ, so that screen readers do not announce the others again. */
+/** Updates the list. It changes only texts that differ, so that screen readers do not announce the rest again. */
 function fill(list: Element, problems: readonly ShownProblem[]): void {
   while (list.children.length > problems.length) list.lastElementChild?.remove();
   for (const [index, problem] of problems.entries()) {

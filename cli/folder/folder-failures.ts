@@ -1,4 +1,4 @@
-/** Turns problems of a daemon's data folder into the errors that `dbsync` reports: a sentence and an exit code. */
+/** Turns problems with a daemon's data folder into the errors that `dbsync` reports: a sentence and an exit code. */
 import { DbsyncError } from "../../client/shared/errors.js";
 import { KeyFileError } from "../../keys/errors.js";
 import { writingFailure } from "../../keys/unwritable.js";
@@ -8,13 +8,13 @@ import { EXIT, type ExitCode, Failure } from "../shared/exit-codes.js";
 type ErrorClass = abstract new (...parts: never) => Error;
 
 export interface Expected {
-  /** Errors of the folder, in addition to those of the operating system. */
+  /** Expected errors about the folder, in addition to those of the operating system. */
   readonly kinds?: readonly ErrorClass[];
-  /** The exit code if neither the options nor a file that they name caused the error. */
+  /** The exit code for errors that are caused neither by the options nor by a file that they name. */
   readonly failed?: ExitCode;
 }
 
-/** Runs work on a folder. @throws Failure  for an error of the folder, the options or the operating system */
+/** Runs work on a folder. @throws Failure  for an error in the folder, the options or the operating system */
 export async function onFolder<T>(
   work: () => Promise<T>,
   { kinds = [], failed = EXIT.failed }: Expected = {},
@@ -25,18 +25,19 @@ export async function onFolder<T>(
     // The client's errors have their own sentences and exit codes.
     if (problem instanceof DbsyncError || problem instanceof KeyFileError) throw problem;
     const isExpected = [StartError, ...kinds].some((kind) => problem instanceof kind);
-    if (!(problem instanceof Error) || !(isExpected || isSystems(problem))) throw problem;
-    const reason = isSystems(problem) ? writingFailure(problem) : null;
+    if (!(problem instanceof Error) || !(isExpected || isSystemError(problem))) throw problem;
+    const reason = isSystemError(problem) ? writingFailure(problem) : null;
     const sentence = reason === null ? problem.message : `${problem.message} (${reason})`;
     throw new Failure(sentence, codeOf(problem, failed), { cause: problem });
   }
 }
 
 /**
- * Whether a problem is an error of the operating system or was caused by one, for example no space or no permission.
+ * Whether a problem is an error of the operating system or was caused by one, for example a full disk or a missing
+ * permission.
  */
-function isSystems(problem: unknown): boolean {
-  return problem instanceof Error && ("syscall" in problem || isSystems(problem.cause));
+function isSystemError(problem: unknown): boolean {
+  return problem instanceof Error && ("syscall" in problem || isSystemError(problem.cause));
 }
 
 function codeOf(problem: Error, failed: ExitCode): ExitCode {

@@ -1,4 +1,4 @@
-/** Lists, finds and removes dead letters in a daemon's data folder, and marks those that are written again. */
+/** Lists, finds and removes dead letters in a daemon's data folder, and marks those that `dbsync` writes again. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type FoundFates, findLetters as findIn } from "../../cluster/dead-letters/found-letters.js";
@@ -22,19 +22,19 @@ import { folderPath } from "./folder-settings.js";
 
 export type { Fate, FoundFates };
 
-/** The maximum that a list shows: arguments of a command, and bytes of an argument. */
+/** The maximum numbers of arguments of a command, and of bytes of an argument, that a list shows. */
 const MAX_BRIEF_ARGUMENTS = 3;
 const MAX_BRIEF_BYTES = 32;
 
-/** A dead letter as it is shown to users. */
+/** A dead letter in the form that users see. */
 export interface DeadLetter extends Pick<Letter, "state" | "reason" | "since" | "file"> {
   /** Hexadecimal. */
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** Size on the disk in bytes. */
+  /** The size on disk. */
   readonly bytes: number;
-  /** The letter's content; null: its bytes are damaged. */
+  /** The letter's content; null if its bytes are damaged. */
   readonly envelope: LetterEnvelope | null;
 }
 
@@ -108,7 +108,7 @@ export function findLetters(
     const owner = ownerOf(data);
     if (owner === null || !existsSync(join(data, "timeline")))
       throw new StartError(
-        `--data ${data}: this folder contains no daemon key or no timeline. Name the daemon's complete data folder.`,
+        `--data ${data}: this folder contains no daemon key or no timeline. Specify the daemon's complete data folder.`,
         1,
       );
     const id = hexOf(owner.id);

@@ -26,7 +26,7 @@ export function splitWords(line: string): (string | Buffer)[] {
   throw new DbsyncError(
     "bad-command",
     isOpen
-      ? `the quote ${quote} is not closed; if it is part of a word, put the word in quotes of the other kind`
+      ? `the quote ${quote} is not closed; if it is part of a word, put the word in the other kind of quotes`
       : `the closing ${quote} must be followed by a space`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Computes replies whose items are found in steps, over several turns of the event loop, so that a long query does not
+ * Computes replies step by step, over several turns of the event loop, so that a long query does not
  * delay other clients.
  */
 import type { Reply } from "../../protocol/reply.js";

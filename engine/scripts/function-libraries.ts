@@ -17,8 +17,8 @@ type Libraries = ReadonlyMap<ByteString, FunctionLibrary>;
 
 export class FunctionLibraries {
   /**
-   * Called with a dump of all libraries before a change takes effect. If it throws, the change is not made. null:
-   * nothing is stored.
+   * Called with a dump of all libraries before a change takes effect. If it throws, the change is not made. If it is
+   * null, nothing is stored.
    */
   keep: ((payload: ByteString) => void) | null = null;
   #libraries: Libraries = new Map();
@@ -35,7 +35,7 @@ export class FunctionLibraries {
     return this.all.reduce((sum, { code }) => sum + code.length, 0);
   }
 
-  /** Returns the library that has a function. */
+  /** Returns the library that contains a function. */
   find(name: ByteString): FunctionLibrary | undefined {
     for (const library of this.#libraries.values()) if (library.functions.has(name)) return library;
     return undefined;
@@ -64,7 +64,7 @@ export class FunctionLibraries {
     return dumpOf(this.#libraries);
   }
 
-  /** Restores the stored libraries at the start. @throws CommandFailure  no library was restored */
+  /** Restores the stored libraries when the daemon starts. @throws CommandFailure  no library was restored */
   begin(payload: ByteString, engine: ScriptEngine, bounds: RunBounds): void {
     this.#libraries = this.#restored(payload, "FLUSH", engine, bounds);
   }

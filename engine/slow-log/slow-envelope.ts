@@ -1,6 +1,6 @@
 /**
- * Adds an envelope that blocked all other commands to the slow log: its first command, and the number of further
- * commands.
+ * Adds an entry to the slow log for an envelope that blocked all other commands. The entry contains the envelope's
+ * first command and the number of further commands.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody } from "../../protocol/version-2/envelope.js";
@@ -10,13 +10,13 @@ import { withoutSecrets } from "./secrets.js";
 import type { SlowLog } from "./slow-log.js";
 
 export interface SlowEnvelope {
-  /** The body as received; it was already checked. */
+  /** The body as received; it has already been checked. */
   readonly body: Buffer;
   /** The client's address. */
   readonly remote: string;
   readonly name: ByteString;
   readonly milliseconds: number;
-  /** The W3C trace context that the client sent; undefined: none. */
+  /** The W3C trace context that the client sent; undefined if it sent none. */
   readonly traceparent: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** The commands in envelopes that subscribe to events, or unsubscribe. */
+/** The commands in envelopes that subscribe to events or unsubscribe from them. */
 
 import type { ChannelKind } from "../../engine/channels/channels.js";
 import type { WatchKind } from "../../engine/channels/key-watchers.js";
@@ -9,7 +9,7 @@ export interface ListenCommand {
   readonly name: string;
   readonly of: "channels" | "keys";
   readonly kind: ChannelKind | WatchKind;
-  /** Whether it subscribes; otherwise it unsubscribes. */
+  /** Whether the command subscribes; otherwise it unsubscribes. */
   readonly adds: boolean;
 }
 
@@ -30,7 +30,7 @@ const WORDS: ReadonlyMap<string, ListenCommand> = new Map([
   ...pairOf("WATCHPREFIX", "keys", "prefix"),
 ]);
 
-/** Returns the properties of a command; null: it is another command, or has no arguments. */
+/** Returns the properties of a command, or null for a command of another kind or without arguments. */
 export function listenCommandOf(argv: readonly ByteString[]): ListenCommand | null {
   return argv.length < 2 ? null : (WORDS.get((argv[0] as ByteString).toUpperCase()) ?? null);
 }

@@ -1,7 +1,7 @@
 /**
- * Makes all sockets of a listener read into one shared buffer. By default, Node allocates 64 KiB for each read, shrinks them and
- * leaves them to the garbage collector, which is a third of the cost of a short command. The documented option `onread` works only
- * for sockets that connect, so the handle of an accepted socket is moved to a new socket.
+ * Makes all sockets of a listener read into one shared buffer. By default, Node allocates a buffer of 64 KiB for each read, shrinks
+ * it and leaves it to the garbage collector, which is a third of the cost of a short command. The documented option `onread` works
+ * only for sockets that open the connection, so the handle of an accepted socket is moved to a new socket.
  */
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from "node:net";
 

@@ -1,6 +1,6 @@
 /**
- * Tests the exit codes that the help of `dbsync` lists for files that cannot be used, and the message of each
- * command.
+ * Tests how the commands of `dbsync` report files that they cannot use: the messages, and the exit codes that the help
+ * lists.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,10 +22,10 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-/** Arguments, the exit code, and the message. */
+/** The arguments, the expected exit code, and the expected message. */
 type Case = readonly [words: string, code: number, text: RegExp];
 
-/** The failures of each subcommand that reads a folder. */
+/** Failures of the subcommands that read a folder. */
 const FOLDERS: readonly Case[] = [
   ["backup new --config nope", 3, /^dbsync: nope does not exist/],
   ["dead-letters list --config broken.toml", 3, /^dbsync: broken\.toml, line 1/],

@@ -10,12 +10,12 @@ import { CuttablePort } from "../support/cuttable-port.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
-/** The number of concurrent races, and of kills and disconnections during them. */
+/** The number of races at a time, and the number of faults (a kill and a disconnection each) during all races. */
 const AT_ONCE = 20;
 const FAULTS = amount(1, 2);
 /** In milliseconds: the timeout of a call, the maximum delay before it, and the duration of a disconnection. */
 const CALL_MS = 1000;
-const APART_MS = 3;
+const DELAY_MS_MAX = 3;
 const CUT_MS = 300;
 
 const seed = seedOfRun();
@@ -44,8 +44,8 @@ for (const isInMemory of some([false, true]))
         await trio.end(index, "SIGKILL");
         await trio.start(index);
         link.isCut = false;
-        const areLive = async () => (await trio.statuses()).every(({ state }) => state === "live");
-        await trio.until("all are live", areLive);
+        const areAllLive = async () => (await trio.statuses()).every(({ state }) => state === "live");
+        await trio.until("all are live", areAllLive);
       }
     })().finally(() => {
       isOver = true;
@@ -58,7 +58,7 @@ for (const isInMemory of some([false, true]))
           const lock = `lock:${races++}`;
           const answers = await Promise.all(
             [first, second].map(async (client) => {
-              await pause(random.between(0, APART_MS));
+              await pause(random.between(0, DELAY_MS_MAX));
               return await client.send(["SET", lock, "mine", "NX"]).catch(() => null);
             }),
           );

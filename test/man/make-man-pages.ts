@@ -1,4 +1,4 @@
-/** Writes the manual pages of all programs to `man/` in the build, for the package. */
+/** Writes the manual pages of all programs to `man/` in the build folder, for the package. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeProgram } from "../../cli/program.js";

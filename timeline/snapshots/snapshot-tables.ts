@@ -12,7 +12,7 @@ const UNIQUENESS = ["none", "unique", "primary"] as const;
 const WITH_EXTRAS = 16;
 const CELLS = ["null", "number", "text"] as const;
 
-/** @param fullFrame  yields what has been written so far, once it fills a frame */
+/** @param fullFrame  yields the bytes written so far as a frame, once they fill one */
 export function* writeTable(
   writer: SnapshotWriter,
   { columns, rows }: Table,
@@ -30,7 +30,7 @@ export function* writeTable(
   for (const row of rows) {
     for (const cell of row) {
       writeCell(writer, cell);
-      // A row with many long texts could exceed a buffer.
+      // A row with many long texts could exceed the buffer.
       if (writer.isFull) yield* fullFrame(writer);
     }
   }
@@ -42,16 +42,16 @@ function writeCell(writer: SnapshotWriter, cell: Cell): void {
   else if (cell !== null) writer.bytes(cell);
 }
 
-/** @param rows  the number of rows @param rowsAStep  how many of them to read in one step */
-export function* readTable(reader: SnapshotReader, rows: number, rowsAStep: number): Steps<Table> {
+/** @param rows  the number of rows @param rowsPerStep  the number of rows to read in one step */
+export function* readTable(reader: SnapshotReader, rows: number, rowsPerStep: number): Steps<Table> {
   const columns: TableColumn[] = [];
-  for (let left = reader.number(); left > 0; left--) columns.push(readColumn(reader));
-  // Such rows take no bytes, so a damaged count could fill the memory.
+  for (let remaining = reader.number(); remaining > 0; remaining--) columns.push(readColumn(reader));
+  // Reading a row without columns consumes no bytes, so a damaged number of rows could fill the memory.
   if (columns.length === 0 && rows > 0) throw new DamagedSnapshot("a table without columns has rows");
   const table = new Table(columns);
   for (let count = 1; count <= rows; count++) {
     table.push(columns.map(() => readCell(reader)));
-    if (count % rowsAStep === 0) yield;
+    if (count % rowsPerStep === 0) yield;
   }
   return table;
 }
@@ -63,7 +63,7 @@ function readColumn(reader: SnapshotReader): TableColumn {
   const extras = number < WITH_EXTRAS ? {} : extrasOfText(reader.bytes());
   const uniqueness = UNIQUENESS[number % WITH_EXTRAS];
   if (domain === undefined || uniqueness === undefined || extras === undefined || number >= 2 * WITH_EXTRAS)
-    throw new DamagedSnapshot("a table's column is of an unknown kind");
+    throw new DamagedSnapshot("a table has a column of an unknown kind");
   return { name: name as ByteString, domain, uniqueness, ...extras };
 }
 
@@ -76,7 +76,7 @@ function readCell(reader: SnapshotReader): Cell {
     case "text":
       return reader.bytes();
     default:
-      throw new DamagedSnapshot("a cell is of an unknown kind");
+      throw new DamagedSnapshot("a table has a cell of an unknown kind");
   }
 }
 

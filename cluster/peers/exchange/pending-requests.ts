@@ -1,7 +1,7 @@
 /**
- * Entries that members have and this daemon has requested. Each is requested from one member at a time; if that member
- * does not reply, from the next that offered it. An entry that no member sends is left to reconciliation. Members are
- * bits of a number.
+ * The entries that this daemon has requested from members. It requests each entry from one member at a time. If that
+ * member does not reply, it requests the entry from the next member that offered it. If no member sends an entry,
+ * reconciliation transfers it later. Each member is represented by one bit of a number.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Place } from "../../../timeline/entries/entry.js";
@@ -9,9 +9,9 @@ import type { Place } from "../../../timeline/entries/entry.js";
 interface PendingRequest {
   readonly place: Place;
   from: number;
-  /** Further members that have offered it. */
+  /** The bits of further members that have offered the entry. */
   others: number;
-  /** When it was requested; `uptime` milliseconds. */
+  /** The time of the request, in milliseconds of uptime. */
   at: number;
 }
 
@@ -25,14 +25,14 @@ export class PendingRequests {
     this.#limits = limits;
   }
 
-  /** Returns how many requested entries a member has not sent yet. */
+  /** Returns the number of requested entries that a member has not sent yet. */
   countOf(bit: number): number {
     return this.#counts.get(bit) ?? 0;
   }
 
   /**
-   * Notes that a member has an entry that is missing here.
-   * @returns whether to request it
+   * Records that a member has offered an entry that this daemon does not have.
+   * @returns whether to request the entry from that member
    */
   offered(place: Place, bit: number, now: number): boolean {
     const request = this.#requests.get(place.id);
@@ -51,7 +51,10 @@ export class PendingRequests {
     if (request !== undefined) this.#forget(request);
   }
 
-  /** Returns overdue requests, by the member to send them to next. @param live  members that are connected */
+  /**
+   * Returns the overdue requests, by the member to which they must now be sent.
+   * @param live  the bits of connected members
+   */
   overdue(now: number, live: number): ReadonlyMap<number, Place[]> {
     const late: PendingRequest[] = [];
     for (const request of this.#requests.values()) {
@@ -61,13 +64,13 @@ export class PendingRequests {
     return this.#requestElsewhere(late, now, live);
   }
 
-  /** Returns the requests to a member that has disconnected, by the member to send them to next. */
+  /** Returns the requests to a member that has disconnected, by the member to which they must now be sent. */
   disconnected(bit: number, now: number, live: number): ReadonlyMap<number, Place[]> {
     const lost = [...this.#requests.values()].filter(({ from }) => from === bit);
     return this.#requestElsewhere(lost, now, live);
   }
 
-  /** Forgets a bit without pending requests: another member receives it from now on. */
+  /** Forgets a bit that has no pending requests, so that it can represent another member. */
   forget(bit: number): void {
     for (const request of this.#requests.values()) request.others &= ~bit;
     this.#counts.delete(bit);

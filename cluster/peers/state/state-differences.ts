@@ -1,25 +1,25 @@
 /**
- * Keys whose values differ between members and this daemon, as of one moment: they are reported, and watched until they
- * are equal again.
+ * Records keys whose values differ between a member and this daemon, as of the same moment. It reports these keys, and
+ * has them compared until their values are equal again.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { type NamedKey, nameOf } from "../../../timeline/state-digests.js";
 import type { PeeringLog } from "../shared/cluster-state.js";
 
-/** The maximum number of keys: seeing some of them is enough to know what to do. */
+/** The maximum number of recorded keys: a few examples are enough for an administrator to know what to do. */
 const KEYS_MAX = 128;
-/** The time in which all members can answer a request about a key that differs on one of them. Then it is reported. */
+/** The time after which a difference is reported. All members can answer a request about the key within this time. */
 const SETTLING_MS = 3_000;
-/** Characters of a key's name that are shown. */
+/** The maximum number of characters of a key's name that are shown. */
 const SHOWN_MAX = 128;
 
-/** The state that differs: this daemon's, according to most members; a member's; or it is unclear which. */
+/** Whose state is wrong, according to the majority: this daemon's (`own`), a member's, or unclear. */
 export type Verdict = "own" | "member" | "unclear";
 
 /** A key with a different value on some member. */
 export interface StateDifference extends NamedKey {
-  /** Ids of those members. */
+  /** The ids of these members. */
   readonly members: readonly ByteString[];
   readonly verdict: Verdict;
 }
@@ -27,7 +27,7 @@ export interface StateDifference extends NamedKey {
 interface Differing extends NamedKey {
   readonly salt: number;
   readonly since: number;
-  /** Whether each member has the same value. */
+  /** By member, whether it has the same value as this daemon. */
   readonly answers: Map<ByteString, boolean>;
   reported: Verdict | null;
 }
@@ -47,18 +47,18 @@ export class StateDifferences {
     );
   }
 
-  /** Keys to request again, by the salt with which they were found. */
+  /** The keys to request again, by the salt with which they were found. */
   get asked(): ReadonlyMap<number, readonly NamedKey[]> {
-    const asked = new Map<number, NamedKey[]>();
+    const requests = new Map<number, NamedKey[]>();
     for (const { db, key, salt } of this.#keys.values()) {
-      const keys = asked.get(salt) ?? [];
+      const keys = requests.get(salt) ?? [];
       keys.push({ db, key });
-      asked.set(salt, keys);
+      requests.set(salt, keys);
     }
-    return asked;
+    return requests;
   }
 
-  /** Notes the comparison of a member's value of a key with this daemon's, as of one moment. */
+  /** Records whether a member's value of a key is the same as this daemon's, as of the same moment. */
   judged(id: ByteString, named: NamedKey, salt: number, isSame: boolean): void {
     const name = nameOf(named);
     const known = this.#keys.get(name);
@@ -74,7 +74,7 @@ export class StateDifferences {
       });
   }
 
-  /** Called when a member is no longer connected: it may return with another state. */
+  /** Called when a member has disconnected. Its answers are discarded, because it may return with another state. */
   left(id: ByteString): void {
     for (const { answers } of this.#keys.values()) answers.delete(id);
   }
@@ -116,14 +116,14 @@ function verdictOn(answers: readonly boolean[]): Verdict {
 }
 
 const SENTENCES: Readonly<Record<Verdict, string>> = {
-  own: "this daemon's state differs from most members', although they have the same commands: restart it, so that it rebuilds its state",
+  own: "this daemon's state differs from that of most members, although they have the same commands: restart this daemon, so that it rebuilds its state",
   member:
-    "a member's state differs from this daemon's and most other members', although they have the same commands: restart that member",
+    "a member's state differs from that of this daemon and most other members, although they have the same commands: restart that member",
   unclear:
     "this daemon's state and a member's differ, although they have the same commands: restart both, one after the other",
 };
 
-/** Formats a key on one line, and cuts a long one. */
+/** Formats a key's name on one line, and truncates a long name. */
 export function shownKey(key: ByteString): string {
   const text = key.slice(0, SHOWN_MAX).replace(/[^\x20-\x7e]/g, (char) => `\\x${hexOf(char)}`);
   return key.length > SHOWN_MAX ? `${text}…` : text;

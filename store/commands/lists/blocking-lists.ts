@@ -1,6 +1,6 @@
 /**
- * The commands on lists that wait for an element. Here they behave as Redis does within MULTI: nothing waits, and the
- * reply is nil if there is no element. Behaviour and texts: Redis 7; checked by test/conformance.
+ * The commands on lists that wait for an element. Here they behave as they do within MULTI in Redis: they do
+ * not wait, and the reply is nil if there is no element. Behaviour and texts: Redis 7; checked by test/conformance.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";

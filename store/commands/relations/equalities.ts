@@ -1,15 +1,14 @@
 /**
- * Parts of a condition that may be checked before the remaining parts, because an index finds the rows that meet them.
- * In the recorded form a part that can fail, and the parts after it, keep their positions, so a plan fails wherever
- * checking all rows fails. In the standard form all parts may move: a failure counts only if no other part rejects the
- * row.
+ * Finds the parts of a condition that may be checked before the remaining parts, for example with an index. In the
+ * recorded form, a part that can fail and the parts after it keep their positions, so a plan fails wherever checking
+ * all rows fails. In the standard form, all parts may move: a failure counts only if no other part rejects the row.
  */
 import { type Binary, type Expression, type Form, operandsOf } from "../../sql/tree.js";
 
 /** Parts of a condition that must all hold, and may be checked before the remaining ones. */
 export interface Demands {
   readonly parts: readonly Expression[];
-  /** The parts before the first one that can fail; in the recorded form also that part. */
+  /** The parts before the first one that can fail; in the recorded form, also that part. */
   readonly leading: readonly Expression[];
   /** Whether no part of the condition can fail. */
   readonly isSafe: boolean;
@@ -24,7 +23,7 @@ export function demandsOf(condition: Expression, form: Form): Demands {
 
 export type Equality = Binary & { readonly operator: "=" };
 
-/** Returns the equalities with which a condition begins, in order. */
+/** Returns the equalities among the parts that may be checked first, in order. */
 export function leadingEqualities(condition: Expression, form: Form): readonly Equality[] {
   return demandsOf(condition, form).parts.filter(isEquality);
 }
@@ -35,17 +34,17 @@ export const isEquality = (part: Expression): part is Equality =>
 /** Returns the parts that must all hold, in the order in which they are checked. */
 function conjuncts(condition: Expression, form: Form): readonly Expression[] {
   const parts: Expression[] = [];
-  const open = [condition];
-  for (let part = open.pop(); part !== undefined; part = open.pop()) {
-    // In the recorded form the right side of an AND remains one part, even if it is an AND in parentheses.
-    const isOpened = form === "standard" || open.length === 0;
-    if (isOpened && part.kind === "binary" && part.operator === "and") open.push(part.left, part.right);
+  const pending = [condition];
+  for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+    // In the recorded form, the right side of an AND remains one part, even if it is an AND in parentheses.
+    const isSplit = form === "standard" || pending.length === 0;
+    if (isSplit && part.kind === "binary" && part.operator === "and") pending.push(part.left, part.right);
     else parts.push(part);
   }
   return parts.reverse();
 }
 
-/** Whether a part cannot fail, as arithmetic can. */
+/** Whether a part cannot fail. Arithmetic, for example, can fail. */
 export function isSafe(part: Expression): boolean {
   switch (part.kind) {
     case "literal":

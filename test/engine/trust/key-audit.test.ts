@@ -1,4 +1,7 @@
-/** Tests the log lines about changes to the key ring, and about refused keys. */
+/**
+ * Tests the log lines about changes to the key ring and about refused keys, and the errors for commands that envelopes
+ * may not contain.
+ */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
@@ -29,7 +32,7 @@ async function start() {
 
 const ADD = ["KEY", "ADD", web.pem, "LABEL", "web", "RATE", "1", "RULES", "+@read", "~*"];
 
-test("the audit log contains changes, but no commands that changed nothing", async () => {
+test("the audit log records each change, but not a command that changes nothing", async () => {
   const { open, logged } = await start();
   const client = await open(root);
   for (let i = 0; i < 2; i++) assert.equal((await client.replies([ADD]))[0]?.kind, "bulk");
@@ -38,7 +41,7 @@ test("the audit log contains changes, but no commands that changed nothing", asy
   assert.equal(logged("the keys were changed").length, 2);
 });
 
-test("a KEY command without permission is logged with key and label", async () => {
+test("the log line about a denied KEY command names the key and its label", async () => {
   const { open, logged } = await start();
   const client = await open(pair);
   assert.equal((await client.replies([["KEY", "LIST"]]))[0]?.kind, "error");
@@ -80,7 +83,7 @@ for (const [name, cure] of [
   });
 }
 
-test("an unknown subcommand of KEY is answered with the list of subcommands", async () => {
+test("the error for an unknown subcommand of KEY lists the subcommands", async () => {
   const { open } = await start();
   const [reply] = await (await open(root)).replies([["KEY", "HELP"]]);
   assert.ok(reply?.kind === "error");

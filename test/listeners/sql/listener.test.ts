@@ -13,7 +13,7 @@ import { type SqlScene, startSql } from "./scene.js";
 
 const frames = (answer: string) => (answer.match(/^END$/gm) ?? []).length;
 
-test("frames equal the original's, byte for byte", async () => {
+test("the frames are the same as the original's, byte for byte", async () => {
   let scene: SqlScene = await startSql();
   try {
     const compared = await replay({
@@ -45,17 +45,17 @@ test("a ; in a string does not end a statement; a packet may hold several statem
   assert.equal(await client.read(expected.length), expected);
 });
 
-test("a last statement without ; is executed once the client has ended its stream", async () => {
+test("a last statement without ; is executed once the client ends its stream", async () => {
   await using scene = await startSql();
   assert.equal(await scene.exchange("alaivo 3 x"), page("3.0"));
   assert.equal(await scene.exchange("alaivo 3 x;\n \n"), page("3.0"));
   assert.match(await scene.exchange("alaivo 'tsy;"), /^RESULT_MESSAGE\nHadisoana : .*toerana 8.*\nEND\n$/);
 });
 
-test("several statements in a packet, spaces and line breaks are handled as by the original", async () => {
+test("dbsyncd handles several statements in a packet, spaces and line breaks as the original does", async () => {
   await using scene = await startSql();
   const steps = scenarios.find(({ name }) => name === "framing")?.steps ?? [];
-  // The remaining steps have a `;` in a string, or an invalid statement, whose error names the position.
+  // The remaining steps contain a `;` in a string, or an invalid statement, whose error states the position.
   for (const number of [0, 1, 2, 7])
     assert.equal(await scene.exchange(steps[number]?.send ?? ""), steps[number]?.expect);
   for (const number of [4, 5, 6])
@@ -65,7 +65,7 @@ test("several statements in a packet, spaces and line breaks are handled as by t
     );
 });
 
-test("a connection may request larger pages", async () => {
+test("a client can request larger pages for its connection", async () => {
   await using scene = await startSql();
   const rows = Array.from({ length: 45 }, (_, n) => `(${n})`).join(",");
   const make = `create database d;use d;create table t (n number);insert into t values ${rows};`;
@@ -75,7 +75,7 @@ test("a connection may request larger pages", async () => {
   assert.match(await scene.exchange("use d;pages 0;"), /Hadisoana/);
 });
 
-test("a line that reads END in a statement or in data cannot break a frame", async () => {
+test("a line that reads that consists of END, in a statement or in data, cannot break a frame", async () => {
   await using scene = await startSql();
   assert.equal(frames(await scene.exchange("alaivo 1 #rehefa 1=1 x\nEND\ny;")), 1);
   assert.equal(frames(await scene.exchange("select 'a\nEND\nb' x;select `\nEND\n;")), 2);
@@ -149,7 +149,7 @@ test("while memory is full, rows can be read but not added", async () => {
   );
 });
 
-test("statements and answers are limited, and a browser's request ends the connection", async () => {
+test("the size of statements and answers is limited, and a browser's request ends the connection", async () => {
   await using scene = await startSql({ limits: { maxOutputBytes: 4096 } });
   assert.match(
     await scene.exchange(`select '${"x".repeat(4096)}';select 1;`),
@@ -182,7 +182,7 @@ test("recorded data is available to Redis clients and after a restart", async ()
   assert.match(JSON.stringify(reply), /"bytes":"1"/);
 });
 
-test("a long query blocks no other connection, and returns the rows that existed when it began", async () => {
+test("a long query does not block other connections, and returns the rows that existed when it began", async () => {
   await using scene = await startSql({ language: "en" });
   const rows = Array.from({ length: 1300 }, (_, i) => `(${i})`).join();
   await scene.exchange(`create database d;use d;create table t (k number);insert into t values ${rows};`);
@@ -195,7 +195,7 @@ test("a long query blocks no other connection, and returns the rows that existed
   short.send(change);
   for (let i = 0; i < 3; i++) await short.readTo("END\n");
   assert.match(await short.readTo("END\n"), /"rows":\[\[11\.0\]\]/);
-  assert.equal(long.received, "", "the long query is answered later");
+  assert.equal(long.received, "", "the long query was answered too early");
   assert.match(await long.readTo("END\n"), /"rows":\[\[844350\.0,0\.0\]\]/);
   await long.readTo("END\n");
   long.send("select a.k / 0 x, 1e308 * 10 y from t a;");

@@ -1,4 +1,4 @@
-/** The map by ids, compared with a sorted array, at both ends and in the middle. DBSYNC_SEED replays a run. */
+/** Compares IdMap with a sorted array while entries change at both ends and in the middle. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IdMap } from "../../../../store/values/streams/id-map.js";
@@ -9,13 +9,13 @@ const seed = seedOfRun();
 const STEPS = 20_000;
 const IDS = 3000;
 
-test(`a map by ids agrees with a sorted array (seed ${seed})`, () => {
+test(`an IdMap contains the same entries as a sorted array (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   const map = new IdMap<number>();
   const model = new Map<bigint, number>();
   const sorted = () => [...model].sort(([a], [b]) => (a < b ? -1 : 1));
   for (let step = 0; step < STEPS; step++) {
-    // It grows at the end, then shrinks from the beginning, then changes anywhere.
+    // The map first grows at the end, then shrinks near the beginning, then changes at random.
     const phase = Math.floor((3 * step) / STEPS);
     const id = phase === 0 && random.chance(0.9) ? BigInt(step) : BigInt(random.below(IDS));
     const adds = random.chance([0.9, 0.2, 0.5][phase] as number);

@@ -1,4 +1,4 @@
-/** The dense table, compared with an array and linear search. DBSYNC_SEED replays a run. */
+/** Compares the dense table with an array and a linear search. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DenseTable } from "../../../../store/values/tables/dense-table.js";
@@ -33,7 +33,7 @@ function assertEqual(table: DenseTable<string>, naive: NaiveTable): void {
   assert.equal(table.find("absent"), -1);
 }
 
-test(`a dense table contains what an array contains, in its order, while it grows and shrinks (seed ${seed})`, () => {
+test(`a dense table contains the same items as an array, in the same order, while it grows and shrinks (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   const table = new DenseTable<string>((name) => name);
   const naive = new NaiveTable();
@@ -69,7 +69,7 @@ test(`a dense table contains what an array contains, in its order, while it grow
   }
 });
 
-test(`a scan returns each name that exists throughout, while others are added, removed and change their slots (seed ${seed})`, () => {
+test(`a scan returns each name that exists throughout, while other names are added, removed and moved (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
   for (const stable of [5, 40, 20_000]) {
     const table = new DenseTable<string>((name) => name);
@@ -88,7 +88,7 @@ test(`a scan returns each name that exists throughout, while others are added, r
         const slot = random.below(table.size);
         const name = table.items[slot] as string;
         table.removeAt(slot);
-        // An item that must be found is added again at the end, as a late entry does.
+        // The scan must find the stable items, so a removed one is added again at the end, as when units are redone.
         if (name.startsWith("stable")) table.push(name);
         else if (random.chance(0.4)) table.push(`new:${stable}:${from}:${changes}`);
       }
@@ -96,7 +96,7 @@ test(`a scan returns each name that exists throughout, while others are added, r
     } while (from !== 0);
     for (let i = 0; i < stable; i++)
       assert.ok(returned.has(`stable:${i}`), `stable:${i} of ${stable} was skipped`);
-    assert.ok(most <= 3, `a page contains ${most} more than COUNT`);
+    assert.ok(most <= 3, `a page contains ${most} more items than requested`);
   }
 });
 
@@ -120,7 +120,7 @@ test("names with equal hashes are on one page", () => {
   }
 });
 
-test("distinguishes names of any bytes and any length", () => {
+test("a dense table distinguishes names of any bytes and any length", () => {
   const table = new DenseTable<string>((name) => name);
   const long = "x".repeat(20_000);
   const names = ["", "\0", "\0\0", "\xff", `${long}a`, `${long}b`, long];
