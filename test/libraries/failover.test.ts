@@ -41,13 +41,16 @@ const DRIVERS = [
   },
 ] as const;
 
-/**
- * Operations that must succeed after each change, and the maximum that a killed daemon breaks: a client has one
- * operation in flight.
- */
+/** The number of operations that must succeed after each change. */
 const OPERATIONS = 30;
-const KILLED = 2;
-const BROKEN = /^(?:MongoNetworkError|AutoReconnect|MongoPoolClearedError)\b/;
+/** The maximum number of failed operations: two kills and a start can each break the one operation in flight. */
+const FAILED_MAX = 3;
+/**
+ * The errors of an operation that a kill or a start breaks. Node.js reports a closed socket as a plain Error. A daemon
+ * may begin to catch up between the driver's check and its next connection, and then refuses the greeting.
+ */
+const BROKEN =
+  /^(?:MongoNetworkError|AutoReconnect|MongoPoolClearedError|Error: This socket has been ended|MongoServerError: this daemon is catching up)\b/;
 
 class Driver {
   #output = "";
@@ -113,7 +116,7 @@ for (const { name, args, env, skip } of DRIVERS)
     await driver.goesOn("another kill");
     const failed = Object.entries(await driver.end());
     for (const [error] of failed) assert.match(error, BROKEN);
-    assert.ok(failed.reduce((sum, [, count]) => sum + count, 0) <= KILLED, JSON.stringify(failed));
+    assert.ok(failed.reduce((sum, [, count]) => sum + count, 0) <= FAILED_MAX, JSON.stringify(failed));
     const late = new Driver(args, env, three.url);
     await late.goesOn("a start with the first daemon down");
     assert.deepEqual(await late.end(), {});
