@@ -57,7 +57,7 @@ export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
   );
 }
 
-/** @param others the existing subcommands; undefined: the error has Redis's wording */
+/** @param others the existing subcommands; if undefined, the error has Redis's wording */
 export function unknownSubcommand(
   container: string,
   name: ByteString,
