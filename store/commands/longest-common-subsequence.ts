@@ -1,4 +1,4 @@
-/** LCS. Behaviour: Redis 7; checked by test/conformance. */
+/** LCS. The behaviour is that of Redis 7; test/conformance checks it. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
 import { repliedBy } from "../../protocol/step-reply.js";
@@ -88,7 +88,8 @@ function readOptions(argv: readonly ByteString[]): Options {
 }
 
 /**
- * Returns the table. Row i, column j (width: b's length + 1): the length for the first i bytes of a and j bytes of b.
+ * Returns the table of partial results. Row i, column j contains the length of the longest common subsequence of the
+ * first i bytes of a and the first j bytes of b; a row has b's length + 1 columns.
  */
 function* table(a: ByteString, b: ByteString): Generator<void, Uint32Array> {
   const width = b.length + 1;

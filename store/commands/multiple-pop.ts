@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { integerFrom } from "../arguments/numbers.js";
 
-/** `End`: the type that names the ends of a value. */
+/** The parsed arguments. `End` is the type that names the ends of a value. */
 export interface MultiplePop<End> {
   readonly keys: readonly ByteString[];
   readonly end: End;

@@ -13,7 +13,7 @@ export type Operand = MemberSet | undefined;
 /** @returns the distinct members of the result */
 export type SetOperation = (operands: readonly Operand[]) => ByteString[];
 
-/** Steps for each member that is read, and for looking it up in another set. */
+/** Cost in steps of each member that is read, and of looking it up in another set. */
 const READ_STEPS = 3;
 const LOOKUP_STEPS = 5;
 

@@ -79,8 +79,8 @@ function onesOfWords(words: Int32Array, length: number): number {
 }
 
 /**
- * Returns the index of the first bit with a value, `from` ≤ index < `to`; -1: none. The range must not extend after the
- * end.
+ * Returns the index of the first bit with a value, `from` ≤ index < `to`, or -1 if there is none. The range must not
+ * extend after the end.
  */
 export function findBit(bytes: ByteString, value: Bit, from: number, to: number): number {
   const near = Math.min(to, (Math.ceil(from / 8) + SHORT_BYTES) * 8);
@@ -101,8 +101,8 @@ function findNear(bytes: ByteString, value: Bit, from: number, to: number): numb
 }
 
 /**
- * Returns the beginning of the first word in the bytes `start` ≤ index < `end` that may have a bit with the value;
- * `end`: none.
+ * Returns the beginning of the first word in the bytes `start` ≤ index < `end` that may have a bit with the value, or
+ * `end` if there is none.
  */
 function pass(bytes: ByteString, value: Bit, start: number, end: number): number {
   const without = value === 1 ? 0 : -1;

@@ -30,7 +30,7 @@ export interface SeenFilter extends Filter {
 /**
  * Yields the matching documents in the order of the collection, and null from time to time, so that other commands can
  * run.
- * @param numbers numbers of the documents to check; null: all
+ * @param numbers numbers of the documents to check; null means all documents
  */
 export function* matching(
   documents: Documents,
@@ -69,7 +69,7 @@ export interface Candidates {
   readonly numbers: readonly number[];
 }
 
-/** Returns the documents that a filter may match by equality; null: no index helps. */
+/** Returns the documents that a filter may match by equality, or null if no index helps. */
 export function byEquality(collection: Collection, query: BsonDocument): Candidates | null {
   const valuesByField = new Map<ByteString, readonly Bson[]>();
   equalities(query, valuesByField);
@@ -91,8 +91,8 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
 const LARGE_PART = 0.5;
 
 /**
- * Finds in steps the documents that a filter may match by a range; null: no index helps, or the collection has changed
- * between steps.
+ * Finds in steps the documents that a filter may match by a range; returns null if no index helps or if the collection
+ * has changed between steps.
  * @param isCurrent returns whether the collection is unchanged
  */
 export function* byRange(
@@ -116,7 +116,7 @@ export function* byRange(
   };
 }
 
-/** Collects items in steps until there are more than `most`; null: their source has changed between steps. */
+/** Collects items in steps until there are more than `most`; returns null if their source has changed between steps. */
 export function* takenInSteps(
   items: Iterable<number>,
   most: number,

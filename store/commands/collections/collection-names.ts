@@ -62,8 +62,8 @@ export function collectionAt(data: Data, { key }: Namespace): Typed<Collection> 
 }
 
 /**
- * Returns the names of a database's collections, or with null those of all databases as `database.collection`, sorted
- * by their bytes.
+ * Returns the names of a database's collections, sorted by their bytes. If `database` is null, returns those of all
+ * databases as `database.collection`.
  */
 export function collectionsOf(
   data: Data,

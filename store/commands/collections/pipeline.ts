@@ -69,8 +69,8 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
 });
 
 /**
- * Returns the fields that a stage reads, if it does not pass the documents on; null: all fields. Counting a collection
- * therefore does not require reading its documents.
+ * Returns the fields that a stage reads, if it does not pass the documents on; null means all fields. Counting a
+ * collection therefore does not require reading its documents.
  */
 function rootsOf(stage: readonly [ByteString, Bson] | undefined): ReadonlySet<ByteString> | null {
   const roots = new Set<ByteString>();

@@ -10,7 +10,7 @@ import { selectionOf } from "./document-reads.js";
 import { selected } from "./document-selection.js";
 import type { EqualityForm } from "./loose-equality.js";
 
-/** Steps for each entry that is compared with conditions. */
+/** Cost in steps of each entry that is compared with conditions. */
 const LOOK_STEPS = 6;
 
 /** Whether the options select entries by conditions. */

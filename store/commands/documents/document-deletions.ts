@@ -69,7 +69,7 @@ interface Removal {
   readonly unit: Unit;
 }
 
-/** Steps for each entry that is removed, or copied because many entries are removed. */
+/** Cost in steps of each entry that is removed, or copied because many entries are removed. */
 const REMOVED_STEPS = 14;
 
 /** Removes many entries. Undoing each removal separately would take time quadratic in their number. */

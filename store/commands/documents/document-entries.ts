@@ -67,7 +67,7 @@ export function valueOfEntry(text: ByteString): JsonValue {
 }
 
 /**
- * Returns the names of a document's first entry, which all entries share; undefined: the document is empty.
+ * Returns the names of a document's first entry, which all entries share, or undefined if the document is empty.
  * @throws CommandFailure if the entry has no members
  */
 export function namesOf(
@@ -80,8 +80,8 @@ export function namesOf(
 }
 
 /**
- * Returns the key of the entry that an id names: the key itself, or a number in any form, truncated; undefined: no such
- * entry.
+ * Returns the key of the entry that an id names: the key itself, or a number in any form, truncated; undefined if there
+ * is no such entry.
  */
 export function keyOf(document: Document, id: ByteString): ByteString | undefined {
   if (document.get(id) !== undefined) return id;

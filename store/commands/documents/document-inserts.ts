@@ -42,7 +42,7 @@ const noNumber = () =>
   );
 
 interface NewEntry {
-  /** The entry's key; null: the entry will be numbered. */
+  /** The entry's key, or null if the entry will be numbered. */
   readonly key: ByteString | null;
   readonly text: ByteString;
 }
@@ -102,7 +102,7 @@ function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: Num
 /** The first entry of an insert, and the shape that further entries usually share with it. */
 interface Expected {
   readonly value: JsonValue;
-  /** The shape that the entries usually have; null: each entry is parsed. */
+  /** The shape that the entries usually have, or null if each entry is parsed. */
   readonly shape: JsonShape | null;
 }
 

@@ -1,6 +1,6 @@
 /**
- * DOC.MEMBER: adds a member to all entries of an existing document, or removes it from all. Source: docs/json-documents.md "Members added
- * later".
+ * DOC.MEMBER: adds a member to all entries of an existing document, or removes it from all.
+ * Source: docs/json-documents.md "Members added later".
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import {
@@ -42,7 +42,7 @@ export function dropMember(data: Data, argv: readonly ByteString[]): Reply {
   );
 }
 
-/** Steps for each entry that is read and rewritten, and the number of its bytes that count as one more step. */
+/** Cost in steps of each entry that is read and rewritten, and the number of its bytes that count as one more step. */
 const REWRITTEN_STEPS = 60;
 const REWRITTEN_BYTES_A_STEP = 8;
 

@@ -51,9 +51,9 @@ interface Update {
   readonly form: EqualityForm;
 }
 
-/** Steps for each entry that is read, changed and written. */
+/** Cost in steps of each entry that is read, changed and written. */
 const ENTRY_STEPS = 16;
-/** Steps for reading the entry, and for its undo record. */
+/** Cost in steps of reading the entry, and of its undo record. */
 const CHANGE_STEPS = 130;
 
 /** An entry after the update. */
@@ -148,7 +148,7 @@ interface Change {
   readonly document: Document;
   readonly key: ByteString;
   readonly newData: JsonContainer;
-  /** The changes by operators; null: the data has no operators. */
+  /** The changes by operators, or null if the data has no operators. */
   readonly changes: readonly JsonChange[] | null;
   /** The members that entries may have. */
   readonly names: readonly string[];
@@ -182,7 +182,10 @@ function insertNew({ data, entry, newData, options }: Update, key: ByteString): 
   return answer(names ?? [], map([bulk(key), bulk(text)]), key);
 }
 
-/** Applies operators to an entry without members. @param names names of the members that it may have; undefined: any */
+/**
+ * Applies operators to an entry without members. @param names names of the members that it may have; undefined means
+ * any names
+ */
 function built(newData: JsonObject, names: readonly string[] | undefined): JsonContainer {
   return changed(new JsonObject(), jsonChangesOf(newData), (name) => {
     if (names?.includes(name) === false) throw wrongMembers(names, [name]);

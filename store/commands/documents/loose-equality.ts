@@ -79,7 +79,7 @@ function isTooLarge(text: string, number: PhpNumber): boolean {
 
 /**
  * Returns the sign of a string whose digits PHP reads as an integer of more than 64 bits, even if an exponent follows;
- * 0: other strings.
+ * 0 for other strings.
  */
 function overflowOf(text: string, number: PhpNumber): -1 | 0 | 1 {
   if (typeof number === "bigint" || !OVERFLOW.test(text)) return 0;

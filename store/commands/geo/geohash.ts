@@ -1,8 +1,7 @@
 /**
  * Places on earth as integers: longitude and latitude are each divided into 2^step steps, and their bits interleaved,
- * longitude's first. Step 26 yields a sorted set's score of 52 bits, or 54 bits for a place on the upper edge. Pure
- * numbers.
- * Source: redis-server 7.0, test/conformance.
+ * longitude's first. Step 26 yields a sorted set's score of 52 bits, or 54 bits for a place on the upper edge. Source:
+ * redis-server 7.0, test/conformance.
  */
 
 /** A place on earth, in degrees. */

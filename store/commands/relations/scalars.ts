@@ -16,7 +16,7 @@ export function isEqual(one: Scalar, other: Scalar): boolean {
   return typeof one === typeof other ? one === other : asNumber(one) === asNumber(other);
 }
 
-/** Returns a negative number if the first value is less; undefined: one of them is null. */
+/** Returns a negative number if the first value is less, or undefined if one of them is null. */
 export function compare(one: Scalar, other: Scalar): number | undefined {
   if (one === null || other === null) return undefined;
   if (typeof one === "string" && typeof other === "string") return one < other ? -1 : Number(one > other);

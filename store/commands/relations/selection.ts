@@ -144,7 +144,7 @@ function* equalIn(table: Table, position: number, value: Scalar): Generator<void
 
 /**
  * Returns the first required value, in the standard form preferably that of a column without equal values; otherwise
- * the first list with fewer values than the table has rows; null: none.
+ * the first list with fewer values than the table has rows, or null if there is neither.
  */
 function demanded(
   columns: readonly RelationColumn[],

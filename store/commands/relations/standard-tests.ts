@@ -103,7 +103,7 @@ const LIKE_STEPS_MAX = 20_000_000;
 const STEPS_BACK_FREE = 16;
 
 /**
- * A pattern as bytes, and codes for `%` and `_`; null: it matches nothing, because it ends with the escape character.
+ * A pattern as bytes, and codes for `%` and `_`; null if it matches nothing, because it ends with the escape character.
  */
 type Pattern = readonly number[] | null;
 

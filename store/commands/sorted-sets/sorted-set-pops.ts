@@ -1,5 +1,6 @@
 /**
- * The commands that remove members from an end of a sorted set. Behaviour and texts: Redis 7; checked by test/conformance.
+ * The commands that remove members from an end of a sorted set. Behaviour and error texts are those of Redis 7;
+ * test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";

@@ -1,4 +1,4 @@
-/** XGROUP. Behaviour and texts: Redis 7; see test/conformance. */
+/** XGROUP. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, integer, OK, ONE, type Reply, status, ZERO } from "../../../protocol/reply.js";
 import { type CommandFailure, custom, echoed } from "../../arguments/errors.js";
