@@ -17,7 +17,7 @@ export class ExpiryTimes {
   #at = 0;
   /** Number of existing keys that expire before `#at`. */
   #dueCount = 0;
-  /** Keys that have expired since the last `takeFresh`; null: they are not collected. */
+  /** Keys that have expired since the last `takeFresh`, or null if they are not collected. */
   #fresh: ByteString[] | null = null;
 
   constructor(isCurrent: IsCurrent) {
@@ -76,7 +76,7 @@ export class ExpiryTimes {
 
   /**
    * Does part of the work of the next `dueBefore`.
-   * @param most maximum number of keys, not counting more keys with the same time as the last
+   * @param most maximum number of keys, not counting further keys with the same time as the last one
    */
   advance(at: number, most: number): void {
     if (at <= this.#at) return;

@@ -10,7 +10,7 @@ import type { Value } from "../values/value.js";
 import { SORTED_MEMBER_STEPS } from "./effort.js";
 import type { MutatedUnit } from "./mutated-unit.js";
 
-/** Ids, each with its new pending record; undefined: the entry is no longer pending. */
+/** Ids, each with its new pending record; undefined if the entry is no longer pending. */
 export type PendingChanges = readonly (readonly [StreamId, Pending | undefined])[];
 
 export class GroupMutators {

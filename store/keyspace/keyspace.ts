@@ -40,7 +40,7 @@ export function noteWriter(entry: Entry, unit: Unit): void {
   entry.writerIndex = parts === undefined ? WHOLE : parts.index;
 }
 
-/** Whether a key has expired for a unit of a date: the key exists up to and including its expiry time. */
+/** Whether a key has expired for a unit with the given date: the key exists up to and including its expiry time. */
 export function isExpired(entry: Entry, at: number): boolean {
   return entry.expire !== NO_EXPIRY && at > entry.expire;
 }
@@ -54,7 +54,7 @@ class StoredEntry implements Entry {
   content: Value | StringDraft;
   writerStart: ByteString;
   writerIndex = WHOLE;
-  /** The expiry time; null: NO_EXPIRY. */
+  /** The expiry time; null means NO_EXPIRY. */
   lease: number | null = null;
 
   constructor(key: ByteString, value: Value, writer: ByteString) {
@@ -206,7 +206,8 @@ export class Keyspace {
   }
 
   /**
-   * Drops keys whose expiry time is before a time. Outside the fold: no later unit may have an earlier date.
+   * Drops keys whose expiry time is before a time. The fold does not do this: the caller must know that no later unit
+   * has an earlier date.
    * @returns the number of dropped keys, at most `limit`
    */
   dropExpired(before: number, limit: number): number {
@@ -233,8 +234,8 @@ export class Keyspace {
   }
 
   /**
-   * Returns a key that expires, chosen by a number (at least 0, below 1); undefined: this number selected none, another
-   * may.
+   * Returns a key that expires, chosen by a number (at least 0, below 1), or undefined if this number selected none;
+   * another number may select one.
    */
   sampleExpiring(chance: number): Entry | undefined {
     const chosen = this.#times.sample(chance);

@@ -4,7 +4,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 export class Lookups {
   hits = 0;
   misses = 0;
-  /** Collects the keys that were not found; null: they are not collected. */
+  /** Collects the keys that were not found, or null if they are not collected. */
   missed: ByteString[] | null = null;
 
   note(key: ByteString, isFound: boolean): void {

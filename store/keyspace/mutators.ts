@@ -43,9 +43,9 @@ const memberSteps = (value: Value): number =>
 
 export class Data {
   readonly #keyspaces: Keyspace[];
-  /** The encodings of modified strings; null: they are not tracked. */
+  /** The encodings of modified strings, or null if they are not tracked. */
   readonly forms: StringForms | null;
-  /** The use of keys; null: it is not tracked. */
+  /** The use of keys, or null if it is not tracked. */
   readonly usage: Usage | null;
   readonly lookups = new Lookups();
   /** Counts the elements that the command produces and reads. */
@@ -79,7 +79,7 @@ export class Data {
 
   /**
    * Begins a unit.
-   * @param records receives the inverses; null: none are stored
+   * @param records receives the inverses; null if none are stored
    * @param counts whether look-ups count
    */
   begin(unit: Unit, records: UndoRecord[] | null, counts: boolean, effort = UNCOUNTED_EFFORT): void {
@@ -98,7 +98,10 @@ export class Data {
     return this.#keyspaces[db] as Keyspace;
   }
 
-  /** Counts and returns all entries of the unit's database, including expired ones. @throws TooMuch */
+  /**
+   * Returns all entries of the unit's database, including expired ones, and counts the cost of reading them.
+   * @throws TooMuch
+   */
   walked(): readonly Entry[] {
     const { entries } = this.keyspace();
     this.effort.work(WALKED_KEY_STEPS * entries.length);

@@ -7,7 +7,7 @@ import type { MutatedUnit } from "./mutated-unit.js";
 /** The key of a table. */
 type TableEntry = Omit<Entry, "value"> & { readonly value: Table };
 
-/** Steps for a row, in addition to one for each of its cells. */
+/** Cost in steps of a row, in addition to one step for each of its cells. */
 const ROW_STEPS = 4;
 const CELL_STEPS = 2;
 

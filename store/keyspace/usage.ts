@@ -14,7 +14,7 @@ export type UsageKind = "lru" | "lfu";
 const TICK_MS = 10;
 const MINUTE_MS = 60_000;
 /**
- * Redis's values: the maximum count, the count of a new key, and how much harder each further increment is
+ * Redis's values: the maximum count, the count of a new key, and how much less likely each further increment is
  * (lfu-log-factor).
  */
 const COUNT_MAX = 255;
