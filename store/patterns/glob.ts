@@ -25,7 +25,7 @@ export class GlobSteps {
   #left = STEPS_BACK_MAX;
   readonly #effort: StepCounter | null;
 
-  /** @param effort also counts the steps for the unit of the command; null: no unit */
+  /** @param effort also counts the steps for the unit of the command; null if there is no unit */
   constructor(effort: StepCounter | null = null) {
     this.#effort = effort;
   }
