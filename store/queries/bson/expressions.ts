@@ -15,7 +15,7 @@ import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo
 import { unknownName } from "./names-elsewhere.js";
 import { checkedWay } from "./ways.js";
 
-/** Returns the value for a document; undefined: no value. */
+/** Returns the value for a document, or undefined if there is no value. */
 export type Expression = (root: BsonDocument) => Bson | undefined;
 
 /** Compiles one use of an operator. @throws CommandFailure */
@@ -37,8 +37,8 @@ export interface Scope {
    */
   readonly choose: (below: number) => number;
   /**
-   * The supported operators; null: none, as in a write recorded without `dialect: 2`, which must remain the error that
-   * it was.
+   * The supported operators; null if there are none, as in a write that was recorded without `dialect: 2` and must
+   * still fail with the same error.
    */
   readonly operators: ReadonlyMap<ByteString, Operator> | null;
   readonly variables: ReadonlyMap<ByteString, Variable>;

@@ -115,7 +115,7 @@ export const ELEMENTS_A_UNIT = 16;
 /** Number of values in a document that cost as much as checking one document; also a power of two. */
 const VALUES_A_UNIT = 4;
 
-/** Steps for each document that is checked. */
+/** Cost in steps of each document that is checked. */
 const STEPS_A_UNIT = 10;
 
 /** Counts elements and bytes that are about to be created. @throws TooMuch */
@@ -136,7 +136,7 @@ export function spend(work: Work, units: number): void {
 
 /**
  * Reads a stored document and counts the work.
- * @param only names of the required fields; null: all fields
+ * @param only names of the required fields; null means all fields
  * @throws CommandFailure if the command exceeds its limit
  */
 export function readCounted(

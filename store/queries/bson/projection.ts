@@ -10,7 +10,7 @@ import { checkedWay, wayTo } from "./ways.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;
 
-/** Returns the value to include in the result; undefined: none. */
+/** Returns the value to include in the result, or undefined if there is none. */
 type Shown = (value: Bson | undefined, root: BsonDocument) => Bson | undefined;
 
 /** The projection of a field: of its subfields, or of the field itself. */
@@ -93,7 +93,7 @@ function read(
   setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
 }
 
-/** @param leaf null: the field has no projection, and no other entry may have one for it */
+/** @param leaf null if the field has no projection, and no other entry may have one for it */
 function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf | null): void {
   let branch = tree;
   for (const part of path.slice(0, -1)) {
