@@ -51,7 +51,7 @@ export class RdbReader {
   }
 
   /**
-   * Reads a length, or a number that is not the length of anything.
+   * Reads a length, or another number in the form of a length.
    * @throws MalformedRdb if it belongs to an encoded string or is above 2⁵³
    */
   readLength(): number {

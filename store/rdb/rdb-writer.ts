@@ -17,7 +17,7 @@ export class RdbWriter {
   #buffer = Buffer.allocUnsafe(CAPACITY_MIN);
   #size = 0;
 
-  /** @param count counts the bytes of strings; its errors stop the writing; null: bytes are not counted */
+  /** @param count counts the bytes of strings; its errors stop the writing; null if bytes are not counted */
   constructor(count: CountBytes | null = null) {
     this.#count = count;
   }
