@@ -58,7 +58,7 @@ export class WrongRule extends CommandFailure {
   /** The complete word, or the complete selector. */
   readonly modifier: ByteString;
   readonly problem: string;
-  /** Key of Redis's wording; null: Redis accepts the rule, or has no wording for it. */
+  /** Key of Redis's wording, or null if Redis accepts the rule or has no wording for it. */
   readonly mistake: keyof typeof RULE_MISTAKES | null;
 
   constructor(text: string, modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) {

@@ -16,7 +16,7 @@ export interface PublicKeyFacts {
 }
 
 const RSA_BITS_MIN = 2048;
-/** OpenSSL verifies signatures of no longer keys. */
+/** Maximum length of a key whose signatures OpenSSL verifies. */
 const RSA_BITS_MAX = 16_384;
 /** 65537. */
 const RSA_EXPONENT = "\x01\x00\x01";
@@ -76,7 +76,7 @@ function readRsa(bytes: ByteString): PublicKeyFacts {
   numbers.expectEnd();
   const bits = 8 * (modulus.length - 1) + (32 - Math.clz32(modulus.charCodeAt(0)));
   if (bits < RSA_BITS_MIN)
-    throw unusable(`RSA of ${bits} bits, and ${RSA_BITS_MIN} is the least that is safe`);
+    throw unusable(`RSA of ${bits} bits; at least ${RSA_BITS_MIN} are required`);
   if (bits > RSA_BITS_MAX) throw unusable(`RSA of ${bits} bits, above ${RSA_BITS_MAX}`);
   if (exponent !== RSA_EXPONENT) throw unusable("RSA whose public exponent is not 65537");
   if (modulus.charCodeAt(modulus.length - 1) % 2 === 0) throw unusable("RSA whose modulus is even");
