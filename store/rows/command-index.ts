@@ -97,7 +97,7 @@ export class CommandIndex implements CommandTable {
   }
 
   /**
-   * Whether a call may change data, regardless of the number of its arguments; undefined: the command is not in the
+   * Whether a call may change data, regardless of the number of its arguments; undefined if the command is not in the
    * table.
    */
   mayWrite(argv: readonly ByteString[]): boolean | undefined {

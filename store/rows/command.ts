@@ -39,7 +39,7 @@ export type Handler = (data: Data, argv: readonly ByteString[], unit: Unit) => R
 
 /** The documentation of a command. */
 export interface CommandDescription {
-  /** The number of arguments including the name; negative: the minimum. */
+  /** The number of arguments including the name; if negative, the minimum. */
   readonly arity: number;
   readonly summary: string;
   readonly complexity: string;
@@ -55,8 +55,8 @@ export interface Row extends CommandDescription {
   /** The Redis version that introduced it. */
   readonly since: string;
   /**
-   * Returns the name of another row to which a call belongs because of its arguments; null: this row. Depends on their
-   * bytes alone.
+   * Returns the name of another row to which a call belongs because of its arguments, or null for this row. Depends on
+   * their bytes alone.
    */
   readonly otherRow?: (argv: readonly ByteString[]) => string | null;
   /** ACL categories in addition to those that follow from the family and the flags. */
@@ -74,7 +74,7 @@ export interface Command extends Row {
   readonly writesElsewhere: boolean;
   /** Whether its flags include `readonly`. */
   readonly reads: boolean;
-  /** Keys that the command looks up for reading although it writes; null: none. */
+  /** Keys that the command looks up for reading although it writes, or null if there are none. */
   readonly lookedUp: LookedUp | null;
   /** Whether its cost is proportional to its arguments, so that budgets do not count it. */
   readonly isLinear: boolean;

@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Each with all its subcommands, although some of them only read. */
+/** The administrative commands, each with all its subcommands, although some of these only read. */
 const ADMINISTERING: ReadonlySet<string> = new Set([
   ...["acl", "bgrewriteaof", "bgsave", "client", "cluster", "config", "debug", "failover", "lastsave"],
   ...[
