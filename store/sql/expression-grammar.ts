@@ -82,7 +82,7 @@ function comparison(reader: TokenReader): Expression {
 /** The words that begin a test, with or without `not` before them. */
 const TESTS = ["in", "between", "like", "null"] as const;
 
-/** Returns the test that follows a value; null: no test follows. */
+/** Returns the test that follows a value, or null if no test follows. */
 function test(reader: TokenReader, operand: Expression): Expression | null {
   const { kind, lower } = reader.token;
   if (kind !== "word") return null;

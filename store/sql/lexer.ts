@@ -11,19 +11,19 @@ export interface Token {
   readonly lower: string;
   readonly at: number;
   readonly end: number;
-  /** The next token; null: this is the last one. */
+  /** The next token, or null if this is the last one. */
   next: Token | null;
   /** Whether the other form reads this token, or the text before it, differently. */
   readonly isOfForm?: true;
 }
 
-/** Signs to which another character may be added, and which. */
+/** Signs that another character may follow, with the permitted characters. */
 const PAIRS: Readonly<Record<string, string>> = { "!": "=", "<": "=>", ">": "=" };
 const SIGNS: ReadonlySet<string> = new Set("()*,.:=!<>+-/^#@?;");
 /**
- * Characters above ASCII that a name cannot contain: invalid UTF-8, control characters, spaces and signs. The
- * properties are those that no version of Unicode changes: a statement must not be read differently by a daemon whose
- * version does not know a letter yet.
+ * Characters above ASCII that a name cannot contain: invalid UTF-8, control characters, spaces and signs. No version of
+ * Unicode changes these properties, so a daemon whose version does not contain a letter yet reads a statement in the
+ * same way.
  */
 const NO_NAME =
   /[\ufffd\ufeff\u0080-\u00a0\u1680\u2000-\u200d\u202f\u205f\u3000\p{Pattern_Syntax}\p{Pattern_White_Space}]/u;

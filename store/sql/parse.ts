@@ -104,7 +104,7 @@ const BLANKS = /\s*/y;
 const WORD = /[a-z]+/iy;
 
 /**
- * Returns the language of the first word after any comments, which only English statements may have: English also if no
+ * Returns the language of the first word after any comments, which only English statements may have: also English if no
  * statement begins with the word. Errors are reported in the same language.
  */
 function languageOf(text: ByteString): Language {

@@ -10,7 +10,7 @@ interface Row {
   readonly what: string;
   /** Matches the statement from the position of the mistake on, in lower case. */
   readonly after: RegExp;
-  /** Matches the text before the position; undefined: any text. */
+  /** Matches the text before the position; undefined means any text. */
   readonly before?: RegExp;
   /** The alternative. */
   readonly advice: string;
@@ -293,10 +293,10 @@ const TYPES: Readonly<Record<string, string>> = {
 const lookUp = (table: Readonly<Record<string, string>>, name: string): string | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined;
 
-/** Returns the alternative to a name that no column has; undefined: it has no meaning in SQL either. */
+/** Returns the alternative to a name that no column has, or undefined if the name has no meaning in SQL either. */
 export const adviceForName = (name: ByteString): string | undefined => lookUp(NAMES, name.toLowerCase());
 
-/** Returns the alternative to an unknown type; undefined: no other database has it. */
+/** Returns the alternative to an unknown type, or undefined if no other database has it. */
 export const adviceForType = (name: ByteString): string | undefined => lookUp(TYPES, name.toLowerCase());
 
 interface Position {
@@ -326,7 +326,7 @@ const KINDS: ReadonlySet<SqlMistake["kind"]> = new Set([
   "only-null",
 ]);
 
-/** Returns a mistake that names the unsupported feature; null: it is another mistake. */
+/** Returns a mistake that names the unsupported feature, or null if it is another mistake. */
 export function unsupported(statement: ByteString, mistake: SqlMistake): SqlMistake | null {
   const { kind, at } = mistake;
   if (!KINDS.has(kind)) return null;
