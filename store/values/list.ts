@@ -96,7 +96,10 @@ export class List {
     return indexes;
   }
 
-  /** Calls back for elements in order. @param wanted  the only element that matters: any other may be skipped */
+  /**
+   * Calls a function for each element, in order.
+   * @param wanted the only element that matters: any other may be skipped
+   */
   #forEach(
     from: number,
     to: number,

@@ -17,7 +17,7 @@ const JOIN_STEPS = 5;
 
 export const EMPTY_RUNS = Buffer.from(zeros(REGISTERS));
 
-/** Sets the value of each register. @returns false: the runs do not cover exactly all registers */
+/** Sets the value of each register. @returns false if the runs do not cover exactly all registers */
 export function readRuns(buffer: Buffer, values: Uint8Array): boolean {
   let first = 0;
   for (let at = 0; at < buffer.length; at += bytesOfRun(buffer, at)) {
@@ -60,7 +60,7 @@ function valueOfRun(buffer: Buffer, at: number): number {
 
 /**
  * Raises a register.
- * @returns the new runs; null: the register was already as high; or the reason why the change is impossible
+ * @returns the new runs, null if the register was already as high, or the reason why the change is impossible
  */
 export function setInRuns(
   buffer: Buffer,

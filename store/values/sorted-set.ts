@@ -70,7 +70,7 @@ export class SortedSet {
     return typeof content === "string" ? smallPage(this.members, request) : content.table.page(request);
   }
 
-  /** Returns the member's score; undefined: no such member. */
+  /** Returns the member's score, or undefined if there is no such member. */
   get(member: ByteString): number | undefined {
     const content = this.#content;
     if (typeof content !== "string") {
@@ -124,7 +124,7 @@ export class SortedSet {
     return copy;
   }
 
-  /** Counts the members before this one; undefined: no such member. */
+  /** Counts the members before this one; returns undefined if there is no such member. */
   rank(member: ByteString): number | undefined {
     const score = this.get(member);
     if (score === undefined) return undefined;

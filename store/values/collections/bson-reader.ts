@@ -49,7 +49,7 @@ class BsonReader {
     return this.#at;
   }
 
-  /** @param only names of the fields to read; null: all fields */
+  /** @param only names of the fields to read; null means all fields */
   document(depth: number, only: ReadonlySet<ByteString> | null): BsonDocument {
     const end = this.#begin(depth);
     const fields = new Map<ByteString, Bson>();
@@ -279,7 +279,7 @@ export function readBson(bytes: ByteString): BsonDocument {
   return document;
 }
 
-/** Reads bytes that readBson has accepted. @param only names of the fields to read; null: all fields */
+/** Reads bytes that readBson has accepted. @param only names of the fields to read; null means all fields */
 export function readKnownBson(bytes: ByteString, only: ReadonlySet<ByteString> | null = null): BsonDocument {
   return new BsonReader(bytes, true).document(1, only);
 }

@@ -44,7 +44,7 @@ export function indexBytes({ name, pattern, isUnique, isSparse, expireAfterSecon
   return writeBson(new Map(document));
 }
 
-/** @returns undefined: the bytes do not define an index */
+/** @returns undefined if the bytes do not define an index */
 export function indexOfBytes(bytes: ByteString): IndexSpec | undefined {
   const document = readKnownBson(bytes);
   const [name, pattern] = [document.get("name"), document.get("key")];
@@ -78,8 +78,8 @@ export class CollectionIndex {
   /** The sorted keys of the documents up to `#orderedTo`. */
   readonly #ordered = new OrderedKeys();
   /**
-   * The number of the last document in the sorted order; -1: no command has requested the order; infinite: it is
-   * complete.
+   * The number of the last document in the sorted order; -1 if no command has requested the order, infinite if the
+   * order is complete.
    */
   #orderedTo = -1;
   /** Number of documents that have several keys. */

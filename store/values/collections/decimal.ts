@@ -166,7 +166,7 @@ export function decimalQuotient(a: DecimalValue, divisor: bigint): DecimalValue 
 
 const TEXT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,6}))?$/;
 
-/** @returns undefined: the text is not a decimal */
+/** @returns undefined if the text is not a decimal */
 export function decimalOfText(text: string): Decimal | undefined {
   const special = SPECIAL.get(text.toLowerCase());
   if (special !== undefined) return decimalOf(special);

@@ -89,7 +89,10 @@ export class OrderedKeys {
     yield* equal.reverse();
   }
 
-  /** Finds the first entry for which `order` is not negative. @param order negative: the entry precedes the position */
+  /**
+   * Finds the first entry for which `order` is not negative. @param order returns a negative number if the entry
+   * precedes the position
+   */
   #find(order: (key: OrderedKey, number: number) => number): [chunk: number, index: number] {
     const chunks = this.#chunks;
     let [low, high] = [0, chunks.length - 1];

@@ -38,8 +38,8 @@ export class DocumentColumns {
 
   /**
    * Returns a function that returns the first index, beginning at a given one, of an entry that may have a value.
-   * @param alike undefined: any value matches
-   * @param texts those of the document; null: a hole
+   * @param alike if undefined, any value matches
+   * @param texts those of the document; null means a hole
    */
   finder(alike: Alike | undefined, texts: readonly (ByteString | null)[]): (from: number) => number {
     if (alike === undefined) return (from) => from;

@@ -35,7 +35,7 @@ interface Position {
 export class DocumentIndex {
   readonly field: ByteString;
   readonly #name: MemberName;
-  /** The sorted entries; null: the index has not been built. */
+  /** The sorted entries, or null if the index has not been built. */
   #chunks: Chunk[] | null = null;
 
   constructor(field: ByteString) {

@@ -103,9 +103,14 @@ const POINT = ".";
 export interface MemberName {
   readonly name: string;
   readonly label: ByteString;
-  /** The outer member and the inner name with which the search continues if no member has the full name; null: none. */
+  /**
+   * The outer member and the inner name with which the search continues if no member has the full name; null if there
+   * are none.
+   */
   readonly within: { readonly outer: MemberName; readonly inner: MemberName } | null;
-  /** The label with its colon, if no other part of a text can look the same; null: it may occur between two strings. */
+  /**
+   * The label with its colon, if no other part of a text can look the same; null if it may occur between two strings.
+   */
   readonly mark: ByteString | null;
 }
 
@@ -151,7 +156,7 @@ function deepIn(text: ByteString, { outer, inner }: NonNullable<MemberName["with
   return index === null ? MISSING : memberIn(index, inner);
 }
 
-/** Returns the text of a container's member; null: no such member. */
+/** Returns the text of a container's member, or null if there is no such member. */
 function indexIn(text: ByteString, of: MemberName): ByteString | null {
   if (text.charCodeAt(0) === LIST) {
     const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
@@ -172,7 +177,7 @@ function ownIn(text: ByteString, of: MemberName): MemberValue {
 }
 
 /**
- * Returns the index of the value of an object's direct member; -1: no such member.
+ * Returns the index of the value of an object's direct member, or -1 if there is no such member.
  * @param text as written by `writeJson`
  */
 export function valueAt(text: ByteString, of: MemberName): number {

@@ -17,7 +17,7 @@ export type Uniqueness = "none" | "unique" | "primary";
 export interface ColumnExtras {
   /** Whether the column rejects null. */
   readonly isRequired?: true;
-  /** The default for a row without a value; undefined: null. */
+  /** The default for a row without a value; undefined means null. */
   readonly preset?: Cell;
 }
 
@@ -27,13 +27,13 @@ export interface TableColumn extends ColumnExtras {
   readonly uniqueness: Uniqueness;
 }
 
-/** Returns the extras as text, for digests and snapshots; "": there are none. */
+/** Returns the extras as text, for digests and snapshots; "" if there are none. */
 export function extrasText({ isRequired, preset }: ColumnExtras): ByteString {
   const value = preset ?? null;
   return isRequired === undefined && value === null ? "" : JSON.stringify([isRequired === true, value]);
 }
 
-/** @returns undefined: the text does not contain extras */
+/** @returns undefined if the text does not contain extras */
 export function extrasOfText(text: ByteString): ColumnExtras | undefined {
   let parsed: unknown;
   try {
@@ -64,9 +64,9 @@ const LARGE_PART = 0.25;
 
 export class Table {
   readonly columns: readonly TableColumn[];
-  /** Rows by slot; null: a hole. */
+  /** Rows by slot; null means a hole. */
   #rows: (Row | null)[] = [];
-  /** Numbers of the rows and holes; null: they equal the slots. */
+  /** Numbers of the rows and holes, or null if they equal the slots. */
   #numbers: number[] | null = null;
   #holes = 0;
   /** Indexes by the position of their column. */
@@ -142,7 +142,7 @@ export class Table {
     return index;
   }
 
-  /** The number of the row that was pushed last; -1: the table is empty. */
+  /** The number of the row that was pushed last, or -1 if the table is empty. */
   get lastNumber(): number {
     return this.#rows.length === 0 ? -1 : this.#numberAt(this.#rows.length - 1);
   }

@@ -13,7 +13,7 @@ export function readUpTo(stream: Stream, id: StreamId, read: bigint | null): big
   return stream.marks.entriesAdded === 0n ? read : countUpTo(stream, id);
 }
 
-/** Returns the number of entries that a group has not read yet; null: unknown. */
+/** Returns the number of entries that a group has not read yet, or null if unknown. */
 export function lagOf(stream: Stream, { lastId, entriesRead }: GroupMarks): bigint | null {
   const { entriesAdded } = stream.marks;
   if (entriesAdded === 0n) return 0n;
@@ -22,7 +22,7 @@ export function lagOf(stream: Stream, { lastId, entriesRead }: GroupMarks): bigi
   return read === null ? null : BigInt.asIntN(64, entriesAdded - read);
 }
 
-/** Counts the entries ever added up to an id; null: unknown. */
+/** Counts the entries ever added up to an id; returns null if the number is unknown. */
 export function countUpTo({ marks, size, firstId }: Stream, id: StreamId): bigint | null {
   const { entriesAdded, lastId, maxDeletedId } = marks;
   if (entriesAdded === 0n) return 0n;

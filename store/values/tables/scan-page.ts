@@ -11,7 +11,7 @@ import { HASHES, type HashedSlot, type SlotIndex } from "./slot-index.js";
 
 export interface ScanPage {
   readonly slots: readonly number[];
-  /** The hash with which the next page begins; 0: this is the last page. */
+  /** The hash with which the next page begins, or 0 if this is the last page. */
   readonly next: number;
 }
 
