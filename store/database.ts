@@ -29,10 +29,10 @@ export const DATABASES_DEFAULT = 16;
 export class Database {
   readonly #keyspaces: Keyspace[];
   readonly #data: Data;
-  /** Records how keys are used, for eviction; null: use is not recorded. */
+  /** Records how keys are used, for eviction; null if use is not recorded. */
   readonly usage: Usage | null;
   #expired = 0;
-  /** Receives the changes that commands make to keys; null: no listener. */
+  /** Receives the changes that commands make to keys, or null if there is no listener. */
   listener: ChangeListener | null = null;
   /** Number of records of the current unit, from the first on, that concern expired keys. */
   #expiredTo = 0;
@@ -79,7 +79,7 @@ export class Database {
   /**
    * Runs one command.
    * @param argv name and arguments
-   * @param records receives the records with which `undo` reverts the command; null: none are recorded
+   * @param records receives the records with which `undo` reverts the command; null if none are recorded
    * @returns the reply; an error is a reply as well, and has changed nothing
    */
   execute(argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
@@ -136,7 +136,10 @@ export class Database {
     );
   }
 
-  /** Limits the steps of a unit, where units are not folded. A command that exceeds the limit returns an error. */
+  /**
+   * Sets the maximum number of steps of a unit, for a database whose units are not folded. A command that exceeds the
+   * limit returns an error.
+   */
   set unitStepsMax(steps: number) {
     this.#effort.stepsMax = steps;
   }
@@ -169,7 +172,7 @@ export class Database {
   }
 
   /**
-   * Returns the unit that changed a key last; empty: the key is absent.
+   * Returns the unit that changed a key last; empty if the key is absent.
    * @param at milliseconds since 1970; a key that has expired by then is absent
    */
   writerOf(db: number, key: ByteString, at: number): ByteString {
@@ -218,7 +221,8 @@ export class Database {
   }
 
   /**
-   * Drops keys that expired before a time. No later unit may have an earlier date, because the fold must not notice.
+   * Drops keys that expired before a time. The caller must know that no later unit has an earlier date; otherwise the
+   * drop would change the result of the fold.
    * @returns the number of dropped keys, at most `limit`
    */
   dropExpired(before: number, limit: number): number {
@@ -237,7 +241,7 @@ export class Database {
 
   /**
    * Runs a command as `execute` does, after the caller has resolved it for these arguments.
-   * @param table the table in which it was resolved; null: that of the newest state
+   * @param table the table in which it was resolved; null means the table of the newest state
    */
   run(
     command: Command,

@@ -1,7 +1,7 @@
 /**
  * A digest of one key with its value, with which daemons compare their states. It is fast and the same everywhere, but
- * does not protect against forgery. For a large value it covers a part that the salt selects: each comparison checks
- * another part.
+ * does not protect against forgery. For a large value it covers only a part, which the salt selects, so each comparison
+ * checks a different part.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Entry } from "./keyspace/keyspace.js";
@@ -140,7 +140,8 @@ class Mix {
   #one: number;
   #other: number;
   /**
-   * Mixed bits of the salt: with the same bits for both, the part of an element would depend on the part of the value.
+   * Bits mixed from the salt. If they were the same bits that select the part of the value, the part of an element
+   * would depend on it.
    */
   readonly #elementSalt: number;
   #elementBytes = BYTES_MAX;

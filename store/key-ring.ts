@@ -42,7 +42,9 @@ export class KeyRing implements Ring {
   readonly known: Semantics;
   /** Number of the current semantics, set by the last CLUSTER SEMANTICS. */
   semantics = FIRST_SEMANTICS;
-  /** The semantics after all units; null: this release does not support them, so it applies no later units. */
+  /**
+   * The semantics after all units, or null if this release does not support them and therefore applies no later units.
+   */
   table: CommandIndex | null;
   /** The same, or the last supported semantics. */
   #table: CommandIndex;
@@ -133,7 +135,7 @@ export class KeyRing implements Ring {
     if (unit.some(isKeyCommand)) {
       if (conditions !== null || !unit.every(isKeyCommand))
         return error(
-          'ERR KEY and CLUSTER commands stand in units of their own, without other commands and without "if"',
+          'ERR KEY and CLUSTER commands must be in separate units, without other commands and without "if"',
         );
       // No backend checks these commands as a unit.
       for (const argv of unit) {
@@ -156,7 +158,8 @@ export class KeyRing implements Ring {
 
   /**
    * Returns the record of a daemon's key that adds itself, whether it exists already or not: if genesis names no
-   * administrator, the key that CLUSTER ADD adds may sign that command itself. null: the unit is not such a command.
+   * administrator, the key that CLUSTER ADD adds may sign that command itself. Returns null if the unit is not such a
+   * command.
    * @param key id of its signer
    * @param at the unit's date
    */
@@ -178,8 +181,8 @@ export class KeyRing implements Ring {
   }
 
   /**
-   * Returns the key that verifies an envelope. A daemon that adds itself to the ring sends its key in the command;
-   * undefined: unknown.
+   * Returns the key that verifies an envelope. A daemon that adds itself to the ring sends its key in the command.
+   * Returns undefined if the key is unknown.
    */
   spkiOf({ key, commands, at }: Pick<Envelope, "key" | "commands" | "at">): ByteString | undefined {
     return (this.find(key) ?? this.introduction(commands, key, at))?.spki ?? this.named.find(key);
@@ -193,7 +196,7 @@ export class KeyRing implements Ring {
     const command = this.#table.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     const run = keyHandlers.get(command.name);
-    if (run === undefined) throw new Error(`${command.name} is no command on keys`);
+    if (run === undefined) throw new Error(`${command.name} is not a command on keys`);
     try {
       const { at, db, id } = unit;
       return run(this, argv, { at, db, id, signer });

@@ -40,7 +40,7 @@ export class NamedKeys {
     this.#keys.set(this.#hash(spki), spki);
   }
 
-  /** Returns the SubjectPublicKeyInfo of a key; undefined: no unit has named the key. */
+  /** Returns the SubjectPublicKeyInfo of a key, or undefined if no unit has named the key. */
   find(id: ByteString): ByteString | undefined {
     return this.#keys.get(id);
   }

@@ -50,7 +50,7 @@ export class Semantics {
     this.tables = this.numbers.map((number) => this.#byNumber.get(number) as CommandIndex);
     for (const [i, after] of this.tables.entries()) {
       if (i === 0) continue;
-      if (this.numbers[i] !== (this.numbers[i - 1] as number) + 1) throw new Error("a number is left out");
+      if (this.numbers[i] !== (this.numbers[i - 1] as number) + 1) throw new Error("a number is missing");
       checkSuccessor(this.tables[i - 1] as CommandIndex, after);
     }
     this.isAlike = this.tables.every((table) => isShapedAlike(table, this.newest));
@@ -58,7 +58,7 @@ export class Semantics {
     this.ordinary = new Set(rows.filter((command) => isOrdinary(command, this.tables)));
   }
 
-  /** Returns the table of a version; null: this release does not support it. */
+  /** Returns the table of a version, or null if this release does not support it. */
   table(number: number): CommandIndex | null {
     return this.#byNumber.get(number) ?? null;
   }
@@ -68,7 +68,7 @@ export class Semantics {
     return this.tables.at(-1) as CommandIndex;
   }
 
-  /** Returns the rows of a call in all versions, the oldest first; empty: no table contains it. */
+  /** Returns the rows of a call in all versions, the oldest first; empty if no table contains it. */
   rowsOf(argv: readonly ByteString[]): readonly Command[] {
     const rows: Command[] = [];
     for (const table of this.tables) {
