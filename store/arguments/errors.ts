@@ -44,7 +44,7 @@ export const invalidExpire = (name: string) =>
   new CommandFailure(`ERR invalid expire time in '${name}' command`);
 export const custom = (text: ByteString) => new CommandFailure(text);
 
-/** Maximum bytes of a name, and of all arguments together, that an error repeats. */
+/** Maximum number of bytes of a name, and of all arguments together, that an error repeats. */
 const ECHO_BYTES_MAX = 128;
 
 export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
