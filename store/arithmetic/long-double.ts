@@ -1,7 +1,7 @@
 /**
- * Addition of C's 80-bit `long double`, because clients see the results of INCRBYFLOAT to the last digit: values are m
- * × 2^e with at most 64 bits in m, rounded half to even, printed as `%.17Lf` without trailing zeros.
- * Source: redis-server 7.0 on x86-64, test/conformance.
+ * Adds numbers like C's 80-bit `long double`, because clients see the results of INCRBYFLOAT to the last digit. Values
+ * are m × 2^e with at most 64 bits in m, rounded half to even, printed as `%.17Lf` without trailing zeros. Source:
+ * redis-server 7.0 on x86-64, test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseDouble } from "../arguments/numbers.js";
@@ -19,7 +19,8 @@ const EXPONENT10_MIN = -4951;
 const EXPONENT2_MAX = 16384;
 const FRACTION_DIGITS = 17;
 /**
- * Redis reads no longer texts. Without a limit a number with millions of digits would keep the daemon busy for minutes.
+ * Maximum length of a text that Redis accepts. Without a limit, a number with millions of digits would keep the daemon
+ * busy for minutes.
  */
 const TEXT_BYTES_MAX = 5 * 1024 - 1;
 

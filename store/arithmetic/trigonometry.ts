@@ -1,7 +1,7 @@
 /**
- * Correctly rounded sine, cosine and arc sine. JavaScript leaves the last digit to each engine, but the values that a
- * fold stores must be the same on every daemon. The C library that redis-server uses almost always rounds in the same
- * way.
+ * Computes correctly rounded sines, cosines and arc sines. JavaScript leaves the last digit to each engine, but the
+ * values that a fold stores must be the same on every daemon. The C library that redis-server uses almost always rounds
+ * in the same way.
  */
 import { add, type DoubleDouble, divide, multiply, productOf, sumOf } from "./double-double.js";
 
@@ -31,7 +31,7 @@ export function cosine(x: number): number {
   return ofAngle(x, 1).hi;
 }
 
-/** @param y 0 to 1; NaN for larger values, as in C */
+/** @param y a number from 0 to 1; for larger values the result is NaN, as in C */
 export function arcSine(y: number): number {
   if (!(y < 1)) return y === 1 ? HALF_PI[0] : Number.NaN;
   // One step of Newton's method doubles the number of correct digits.
