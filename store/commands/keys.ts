@@ -55,7 +55,7 @@ interface KeyRow extends CommandDescription {
 /** A version of the semantics. */
 const VERSION = /^[1-9]\d{0,8}$/;
 const LABEL_BYTES_MAX = 128;
-/** Maximum envelopes per second; more than any daemon can accept. */
+/** Maximum number of envelopes per second: more than any daemon can accept. */
 const RATE_MAX = 1_000_000;
 
 const rows: Readonly<Record<string, KeyRow>> = {
@@ -245,7 +245,7 @@ function setSemantics(ring: Ring, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Returns the version that a command would set from its position on, or null if it is another command or invalid. */
+/** Returns the version that a command would set for the units after it, or null if it is another command or invalid. */
 export function semanticsAskedBy(argv: readonly ByteString[]): number | null {
   const [name = "", subcommand = "", text = ""] = argv;
   if (argv.length !== 3 || name.toUpperCase() !== "CLUSTER" || subcommand.toUpperCase() !== "SEMANTICS")

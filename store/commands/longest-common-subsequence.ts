@@ -107,7 +107,7 @@ function* table(a: ByteString, b: ByteString): Generator<void, Uint32Array> {
   return lengths;
 }
 
-/** Fills the columns of a row from one to another, both inclusive. @param above index of the row above */
+/** Fills the columns `from` to `to` of a row, both inclusive. @param above index of the row above */
 function fillRow(
   lengths: Uint32Array,
   byte: number,

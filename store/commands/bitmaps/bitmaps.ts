@@ -186,7 +186,7 @@ function integerBit(bytes: ByteString): Bit {
   return value;
 }
 
-/** Combines words, from an index on, with an equal number of other words. */
+/** Combines words, starting at an index, with the same number of other words. */
 type Combine = (into: Int32Array, at: number, others: Int32Array, count: number) => void;
 
 /** Each operation has its own loop, which is four times as fast as a shared loop that calls a function. */

@@ -33,7 +33,11 @@ export const WRITTEN_STEPS = 20;
 /** Cost in steps of each document that is returned as Extended JSON, and of each `BYTES_A_STEP` bytes of it. */
 const JSON_STEPS = 30;
 
-/** Returns the documents in the requested form and counts the cost. @param documents as BSON @throws TooMuch */
+/**
+ * Returns the documents in the requested form and counts the cost.
+ * @param documents the documents as BSON
+ * @throws TooMuch
+ */
 export function answeredAll(documents: readonly ByteString[], request: ByteString, effort: Effort): Reply {
   return finish(answeringAll(documents, request, effort));
 }
@@ -58,14 +62,14 @@ export function bytesOf(document: BsonDocument): ByteString {
 }
 
 /**
- * Maximum bytes of failures that are returned in full; later ones consist only of their indexes and numbers, as in
- * MongoDB.
+ * Maximum number of bytes of failures that are returned in full; later ones consist only of their indexes and numbers,
+ * as in MongoDB.
  */
 const FAILURES_BYTES_MAX = 1024 * 1024;
 
 /**
  * Executes steps one after the other and collects the failures.
- * @param ordered "1": stops after the first failure
+ * @param ordered "1" to stop after the first failure, "0" to continue
  */
 export function stepByStep(ordered: ByteString, count: number, step: (i: number) => void): BsonDocument[] {
   if (ordered !== "0" && ordered !== "1") throw new MongoFailure(9, "ordered has to be 1 or 0");

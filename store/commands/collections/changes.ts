@@ -1,4 +1,7 @@
-/** MDB.UPDATE and MDB.DELETE: execute statements one after the other; each is applied completely or not at all. */
+/**
+ * MDB.UPDATE and MDB.DELETE: they execute statements one after the other, each of which is applied completely or not at
+ * all.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
@@ -86,7 +89,7 @@ const DIALECT = 2n;
 
 /**
  * Reads a statement.
- * @param isExtended whether it may have a dialect, as from CLUSTER SEMANTICS 3 on
+ * @param isExtended whether it may have a dialect, which CLUSTER SEMANTICS 3 permits
  * @throws CommandFailure if it has an unknown field, or a newer field without a dialect
  */
 export function statementOf(
@@ -312,7 +315,7 @@ export function documentsAt({ readings }: Target, collection: Collection): Docum
 }
 
 /**
- * Changes all the documents, or none.
+ * Changes either all documents or none.
  * @param see receives the new bytes of the last document before anything changes, and may reject them
  */
 export function changedBy(

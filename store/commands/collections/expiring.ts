@@ -65,7 +65,7 @@ export function removeExpired(data: Data, entry: Typed<Collection> | undefined, 
 }
 
 /**
- * Returns a test for documents that have expired by a date, or null if no document has expired.
+ * Returns a test for documents that have expired by the given date, or null if no document has expired.
  * @param isCurrent whether these are the current documents of the collection
  */
 export function expiredBy(

@@ -26,7 +26,7 @@ interface Bounds {
   highest: Bson | undefined;
 }
 
-/** Documents of an index, in its order. */
+/** A range of the documents of an index, in its order. */
 export interface IndexRange {
   readonly index: CollectionIndex;
   /** Number of leading fields of the index that must equal one value. */
@@ -83,7 +83,7 @@ function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>
   return prefix.length === 0 ? null : { index, equal: prefix.length, from: prefix, to: prefix, rank: null };
 }
 
-/** Returns the smallest value of the same kind. */
+/** Returns the smallest value of the same kind as the given one. */
 function leastLike(value: Bson): Bson {
   if (isNumber(value)) return Number.NEGATIVE_INFINITY;
   if (value instanceof BsonDate) return new BsonDate(INT64_MIN);

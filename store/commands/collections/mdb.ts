@@ -32,7 +32,7 @@ import { explain, rename, stats } from "./statistics.js";
 /** @param isExtended whether the command may use the additions of CLUSTER SEMANTICS 3 */
 type ByVersion = (data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean) => Reply;
 
-/** Commands with fields that CLUSTER SEMANTICS 3 added, and that are an error in earlier records. */
+/** Commands with fields that CLUSTER SEMANTICS 3 added. In earlier records these fields are an error. */
 const DIFFERING: Readonly<Record<string, ByVersion>> = {
   "MDB.UPDATE": update,
   "MDB.DELETE": remove,

@@ -23,7 +23,7 @@ import { unwound } from "./stages/unwinding.js";
 
 /** Maximum number of stages in a pipeline, as in MongoDB. */
 const STAGES_MAX = 1000;
-/** Maximum bytes of all documents in a reply. */
+/** Maximum number of bytes of all documents in a reply. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Transforms the documents of the previous stage, in steps. */

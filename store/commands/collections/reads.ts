@@ -91,7 +91,7 @@ interface Range {
   readonly limit: number;
 }
 
-/** Returns the documents that a filter matches, sorted, from an offset on. */
+/** Returns the sorted documents that a filter matches, starting at an offset. */
 export function chosen(
   target: Target,
   query: BsonDocument,
@@ -101,7 +101,10 @@ export function chosen(
   return finish(inStepsOf(choosing(target, query, order, range)));
 }
 
-/** Finds the documents that a filter matches, sorted, from an offset on, in steps unless few documents match. */
+/**
+ * Finds the documents that a filter matches, sorted and starting at an offset. Works in steps unless few documents
+ * match.
+ */
 function choosing(
   target: Target,
   query: BsonDocument,

@@ -1,5 +1,6 @@
 /**
- * Selects the entries of a write with conditions. Source: docs/json-documents.md "Changing and deleting by condition".
+ * Selects the entries that a write with conditions changes. Source: docs/json-documents.md "Changing and deleting by
+ * condition".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { keyIn } from "../../../protocol/entries-reply.js";

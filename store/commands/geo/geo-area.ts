@@ -1,7 +1,7 @@
 /**
  * Computes distances on earth, and the cells of the map that cover a circle or a box around a place. The earth is
- * approximated by a sphere. Source: redis-server 7.0, test/conformance; operations are in the same order, because the
- * last digit depends on it.
+ * approximated by a sphere. Source: redis-server 7.0, test/conformance; the operations are in the same order as in
+ * Redis, because the last digit depends on the order.
  */
 
 import { arcSine, cosine, sine } from "../../arithmetic/trigonometry.js";
@@ -12,7 +12,7 @@ const EARTH_RADIUS = 6372797.560856;
 /** Half the equator on a Mercator map, in metres. */
 const MERCATOR_MAX = 20037726.37;
 const DEGREE = Math.PI / 180;
-/** Above this latitude, where cells are narrow, coarser cells are used. */
+/** The latitude above which coarser cells are used, because cells are narrow there. */
 const NORTHERN = 66;
 const POLAR = 80;
 

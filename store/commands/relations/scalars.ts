@@ -31,7 +31,7 @@ export function sortOrder(one: Scalar, other: Scalar): number {
 
 const rankOf = (value: Scalar) => (value === null ? 0 : typeof value === "string" ? 2 : 1);
 
-/** Returns the number of a value in arithmetic. */
+/** Returns the number that a value counts as in arithmetic. */
 export function amount(value: Scalar): number {
   if (typeof value === "number") return value;
   if (typeof value === "string") return leadingNumber(value);

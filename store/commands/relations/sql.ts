@@ -78,7 +78,7 @@ const laterStatement = (version: number) =>
   custom(`ERR this statement requires version ${version} of the semantics: CLUSTER SEMANTICS ${version}`);
 
 /**
- * Parses a statement by the rules of a version.
+ * Parses a statement by the rules of the given version.
  * @throws CommandFailure if it requires a later version, or is invalid
  */
 function parsedBy(version: number, text: ByteString) {

@@ -97,7 +97,7 @@ const ANY_CHARACTER = -2;
 const UTF8_LEAD_MIN = 0xc0;
 const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
 
-/** Maximum backtracking steps of all `like` tests in one statement: about 50 ms. */
+/** Maximum number of backtracking steps of all `like` tests in one statement, which take about 50 ms. */
 const LIKE_STEPS_MAX = 20_000_000;
 /** The first backtracking steps at each position are not counted. */
 const STEPS_BACK_FREE = 16;

@@ -33,7 +33,7 @@ export interface TrimOptions {
 }
 
 /**
- * Parses options from the third argument on.
+ * Parses options, beginning with the third argument.
  * @param adds whether the command is XADD, whose id ends the options and is parsed too; XTRIM has no id
  * @throws CommandFailure
  */
