@@ -27,7 +27,9 @@ const ANSWERED_ELEMENT_STEPS = 3;
 export const WALKED_KEY_STEPS = 1;
 /** Number of steps granted for each element, or each `BYTES_A_STEP` bytes, of the arguments. */
 export const STEPS_GRANTED = 4;
-/** Maximum number of steps that a unit may produce, wherever it is folded, from CLUSTER SEMANTICS 2 on. */
+/**
+ * Maximum number of steps that a unit may produce, wherever it is folded. The limit applies since CLUSTER SEMANTICS 2.
+ */
 export const PRODUCED_MAX = 16_000_000;
 /** The default of `--max-unit-steps`. */
 export const UNIT_STEPS_DEFAULT = 1_000_000;
@@ -75,7 +77,7 @@ export class Effort {
 
   /**
    * Starts the count of another unit; units that are admitted or applied together share one count.
-   * @param producedMax maximum steps that the unit may produce
+   * @param producedMax maximum number of steps that the unit may produce
    * @returns whether the unit has any limit
    */
   begin(producedMax: number): boolean {

@@ -16,10 +16,10 @@ import { typeName, type Value } from "../values/value.js";
 export interface EncodingLimits {
   readonly setIntsetEntries: number;
   readonly hashListpackEntries: number;
-  /** Maximum bytes of a field or value. */
+  /** Maximum number of bytes of a field or value. */
   readonly hashListpackValue: number;
   readonly zsetListpackEntries: number;
-  /** Maximum bytes of a member. */
+  /** Maximum number of bytes of a member. */
   readonly zsetListpackValue: number;
 }
 

@@ -206,8 +206,8 @@ export class Keyspace {
   }
 
   /**
-   * Drops keys whose expiry time is before a time. The fold does not do this: the caller must know that no later unit
-   * has an earlier date.
+   * Drops keys whose expiry time is before the given time. The fold does not do this: the caller must know that no
+   * later unit has an earlier date.
    * @returns the number of dropped keys, at most `limit`
    */
   dropExpired(before: number, limit: number): number {

@@ -178,8 +178,8 @@ export class Data {
   }
 
   /**
-   * Writes bytes into a string from an offset on; the expiry time stays the same. Zeros fill a gap after the end of the
-   * string. The record contains only the overwritten bytes.
+   * Writes bytes into a string, starting at an offset; the expiry time stays the same. Zeros fill a gap after the end
+   * of the string. The record contains only the overwritten bytes.
    */
   patch(entry: Entry, offset: number, bytes: ByteString): void {
     this.effort.produce(1, bytes.length + Math.max(0, offset - stringLength(entry)));
@@ -215,7 +215,7 @@ export class Data {
     return element;
   }
 
-  /** Replaces `count` elements from an index on; a list that becomes empty is removed. */
+  /** Replaces `count` elements, starting at an index; a list that becomes empty is removed. */
   listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
     this.effort.produce(1 + count + inserted.length);
     this.effort.work(REMOVED_ELEMENT_STEPS * count);

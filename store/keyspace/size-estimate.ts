@@ -18,8 +18,8 @@ import type { Value } from "../values/value.js";
 import { NO_EXPIRY } from "./keyspace.js";
 
 /**
- * Bytes of a string without its characters, of a reference, and of a slot in a hash table, including its share of empty
- * slots.
+ * Number of bytes of a string without its characters, of a reference, and of a slot in a hash table, including its
+ * share of empty slots.
  */
 const STRING_HEAD = 16;
 const REFERENCE = 8;
