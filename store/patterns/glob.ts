@@ -4,7 +4,10 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Maximum backtracking steps of all patterns of one command: a few milliseconds. Documented in docs/limits.md. */
+/**
+ * Maximum number of backtracking steps of all patterns of one command, which take a few milliseconds. Documented in
+ * docs/limits.md.
+ */
 export const STEPS_BACK_MAX = 1_000_000;
 /** The first backtracking steps at each position are not counted: most names share some bytes with a pattern. */
 const STEPS_BACK_FREE = 16;
@@ -79,7 +82,9 @@ export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSt
   }
 }
 
-/** Matches one byte at an index of the pattern; returns the index after it, or -1. */
+/**
+ * Matches one byte at the given index of the pattern. Returns the index after the matching part of the pattern, or -1.
+ */
 function matchOne(pattern: ByteString, at: number, byte: number, steps: GlobSteps | null): number {
   switch (pattern[at]) {
     case "?":
