@@ -85,7 +85,7 @@ export const failedToParse = (sentence: ByteString): MongoFailure => new MongoFa
 export const mismatch = (sentence: ByteString): MongoFailure => new MongoFailure(14, sentence);
 export const notHere = (sentence: ByteString): MongoFailure => new MongoFailure(238, sentence);
 
-/** Runs a step and converts an error in a value to a command error. @throws CommandFailure */
+/** Runs a step and converts the error for an invalid value to a command error. @throws CommandFailure */
 export function guarded<T>(step: () => T): T {
   try {
     return step();

@@ -67,7 +67,7 @@ export function amongValues(values: readonly MemberValue[]): Spans {
     .map(equalTo);
 }
 
-/** Returns the set of strings with a prefix. */
+/** Returns the set of strings that begin with the given text. */
 export function beginningWith(text: string): Span {
   const bytes: ByteString = bytesOfText(text);
   if (bytes === "") return STRINGS;
