@@ -16,7 +16,7 @@ const LONG_PREVIOUS = 0xfe;
 /** Number of bytes of an integer by its first byte; integers are little-endian. */
 const INTEGERS: Readonly<Record<number, number>> = { 254: 1, 192: 2, 240: 3, 208: 4 };
 const INTEGER_64 = 0xe0;
-/** First bytes from this one on contain an integer from 0 to 12. */
+/** A first byte that is at least this contains an integer from 0 to 12. */
 const SMALL_MIN = 0xf1;
 const SMALL_MAX = 0xfd;
 
