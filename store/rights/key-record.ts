@@ -16,7 +16,7 @@ export interface KeyRecord {
   /** The SubjectPublicKeyInfo in DER. */
   readonly spki: ByteString;
   readonly algorithm: Algorithm;
-  /** Bits of the modulus; 256 for Ed25519. */
+  /** Number of bits of the modulus; 256 for Ed25519. */
   readonly bits: number;
   readonly role: Role;
   /** The label, in UTF-8. */
@@ -27,7 +27,7 @@ export interface KeyRecord {
   readonly notAfter: number | null;
   /** Date of the unit that revoked it, or null if it is not revoked. */
   readonly revokedAt: number | null;
-  /** Maximum envelopes per second; 0 means no limit. Only envelopes sent directly by a client count. */
+  /** Maximum number of envelopes per second; 0 means no limit. Only envelopes sent directly by a client count. */
   readonly rate: number;
   readonly acl: Acl;
   /** The original texts of the rules, one each. */

@@ -11,7 +11,7 @@ export type Algorithm = "rsa" | "ed25519";
 
 export interface PublicKeyFacts {
   readonly algorithm: Algorithm;
-  /** Bits of the modulus; 256 for Ed25519. */
+  /** Number of bits of the modulus; 256 for Ed25519. */
   readonly bits: number;
 }
 
