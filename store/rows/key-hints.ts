@@ -45,7 +45,7 @@ const flagsByName: ReadonlyMap<string, readonly string[]> = new Map(
   FLAGS.flatMap(([flags, names]) => names.split(" ").map((name) => [name, flags.split(";")] as const)),
 );
 
-/** How to find the keys in the arguments from an index on. */
+/** How to find the keys in the arguments, starting at an index. */
 export type FoundKeys =
   | {
       readonly type: "range";
