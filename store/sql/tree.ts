@@ -105,7 +105,7 @@ export interface Select extends Tail {
   readonly having: Expression | null;
 }
 
-/** The range of rows from one index to another, exclusive; `count`: the number of rows from the first on. */
+/** The range of rows from one index to another, exclusive; `count` is the number of rows from the first one. */
 export interface Limit {
   readonly from: Expression | null;
   readonly to: Expression | null;

@@ -8,7 +8,7 @@ import { SqlMistake } from "./mistake.js";
 interface Row {
   /** The unsupported feature. */
   readonly what: string;
-  /** Matches the statement from the position of the mistake on, in lower case. */
+  /** Matches the part of the statement that begins at the mistake, in lower case. */
   readonly after: RegExp;
   /** Matches the text before the position; undefined means any text. */
   readonly before?: RegExp;
