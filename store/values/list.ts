@@ -122,7 +122,7 @@ export class List {
     for (let index = Math.max(from, end); index < to; index++) call(right[index - end]!, index);
   }
 
-  /** Replaces `count` elements from an index on. Inverse: the same with the old elements. */
+  /** Replaces `count` elements, starting at an index. Inverse: the same call with the old elements. */
   splice(index: number, count: number, inserted: readonly ByteString[]): void {
     const content = this.#roomFor(inserted.length - count, inserted.every(isPackable));
     if (typeof content === "string") {

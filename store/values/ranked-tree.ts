@@ -37,7 +37,7 @@ export class RankedTree {
     }
   }
 
-  /** Counts the pairs before a position. */
+  /** Counts the pairs before the given position. */
   countBefore(before: Before): number {
     return this.#root.countBefore(before);
   }
@@ -68,7 +68,7 @@ export class RankedTree {
     return copy;
   }
 
-  /** Returns the position of the pair with a rank. */
+  /** Returns the position of the pair with the given rank. */
   #find(rank: number): { leaf: Leaf; index: number } {
     let node = this.#root;
     while (node instanceof Branch) {

@@ -101,7 +101,7 @@ function values(value: number, length: number): number {
   return VALUES | ((value - 1) << 2) | (length - 1);
 }
 
-/** Joins neighbouring runs of equal value, up to the maximum length of a run, from an index on. */
+/** Joins neighbouring runs of equal value, starting at an index, up to the maximum length of a run. */
 function joined(buffer: Buffer, from: number): Buffer {
   let at = from;
   let end = buffer.length;

@@ -77,7 +77,7 @@ export class Sketch {
     return this.raise(lo & (REGISTERS - 1), zeros + 1);
   }
 
-  /** Raises a register to a value. @returns whether it was lower @throws CorruptSketch */
+  /** Raises a register to the given value. @returns whether it was lower @throws CorruptSketch */
   raise(register: number, value: number): boolean {
     if (this.isDense) return this.#raiseDense(register, value);
     const changed = setInRuns(this.#runs(), register, value);

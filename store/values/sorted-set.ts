@@ -131,12 +131,14 @@ export class SortedSet {
     return this.#countBefore((other, name) => precedes(other, name, score, member));
   }
 
-  /** Counts the members with a score below a bound, or equal to it if `orEqual`. */
+  /** Counts the members whose score is below the bound or, if `orEqual`, equal to it. */
   countBelowScore(bound: number, orEqual: boolean): number {
     return this.#countBefore((score) => score < bound || (orEqual && score === bound));
   }
 
-  /** Counts the members that precede a bound, or equal it if `orEqual`. Only for sets in which all scores are equal. */
+  /**
+   * Counts the members that precede the bound or, if `orEqual`, equal it. Only for sets in which all scores are equal.
+   */
   countBelowMember(bound: ByteString, orEqual: boolean): number {
     return this.#countBefore((_, member) => member < bound || (orEqual && member === bound));
   }
@@ -146,7 +148,7 @@ export class SortedSet {
     return this.size === 0 || this.at(0)[1] === this.at(this.size - 1)[1];
   }
 
-  /** Returns the member and score with a rank, 0 ≤ rank < size. */
+  /** Returns the member with the given rank and its score, 0 ≤ rank < size. */
   at(rank: number): [ByteString, number] {
     for (const pair of this.range(rank, rank + 1)) return pair;
     throw new Error(`a sorted set of ${this.size} members has none of rank ${rank}`);

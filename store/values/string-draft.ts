@@ -31,7 +31,7 @@ export class StringDraft {
     return bytesOf(this.#buffer, Math.min(from, this.#length), Math.min(to, this.#length));
   }
 
-  /** Writes bytes from an offset on; zeros fill a gap after the old end. */
+  /** Writes bytes, starting at an offset; zeros fill a gap after the old end. */
   patch(offset: number, bytes: ByteString): void {
     this.isRead = false;
     const end = offset + bytes.length;

@@ -253,7 +253,9 @@ const FIXED: ReadonlyMap<number, number> = new Map([
   [0xff, 0],
 ]);
 
-/** Bytes in addition to those that a value's length field counts; negative if the length field counts itself. */
+/**
+ * Number of bytes in addition to those that a value's length field counts; negative if the length field counts itself.
+ */
 const BESIDE_LENGTH: ReadonlyMap<number, number> = new Map([
   [0x02, 0],
   [0x03, -4],

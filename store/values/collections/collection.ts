@@ -33,7 +33,7 @@ export class CollectionReading {
     for (const [number, [bytes]] of this.#reading.numbered()) yield [number, bytes as ByteString];
   }
 
-  /** Returns the document with a number that an index had when the reading began. */
+  /** Returns the document with the given number, which an index contained when the reading began. */
   document(number: number): ByteString {
     return this.#reading.row(number)[0] as ByteString;
   }
@@ -74,7 +74,7 @@ export class Collection {
     return this.#numberedFrom(0);
   }
 
-  /** Returns the document with a number that an index has found. */
+  /** Returns the document with the given number, which an index has found. */
   document(number: number): ByteString {
     return this.#table.row(number)[0] as ByteString;
   }

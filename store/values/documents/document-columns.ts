@@ -47,7 +47,7 @@ export class DocumentColumns {
     return (from) => column.find(alike.mark, from);
   }
 
-  /** Records the text that replaces the one at an index. */
+  /** Records the text that replaces the one at the given index. */
   set(index: number, text: ByteString): void {
     for (const column of this.#columns) column.set(index, text);
   }
@@ -57,7 +57,7 @@ export class DocumentColumns {
     for (const column of this.#columns) column.takeOut(index);
   }
 
-  /** Discards all marks from an index on. */
+  /** Discards all marks at or after an index. */
   cut(index: number): void {
     for (const column of this.#columns) column.cut(index);
   }

@@ -220,7 +220,7 @@ export class Document {
     return index;
   }
 
-  /** Returns the entry with a rank that an index has found. */
+  /** Returns the entry with the given rank, which an index has found. */
   entryAt(rank: number): DocumentEntry {
     const slot = this.#ranks === null ? rank : firstIndexFrom(this.#ranks, rank);
     return [this.#keyAt(slot), this.#texts[slot] as ByteString];

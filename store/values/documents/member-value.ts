@@ -192,7 +192,7 @@ export function valueAt(text: ByteString, of: MemberName): number {
   return isOwn ? at + mark.length : walkedTo(text, of);
 }
 
-/** Whether a character occurs after the first character and before an index. */
+/** Whether a character occurs after the first character and before the given index. */
 function hasBetween(text: ByteString, character: string, end: number): boolean {
   const at = text.indexOf(character, 1);
   return at >= 0 && at < end;
@@ -216,7 +216,7 @@ function valueOfText(text: ByteString, from: number, to: number): MemberValue {
   return memberValueOf(parseJson(textOfBytes(written)));
 }
 
-/** Returns the index after a string that begins at an index. */
+/** Returns the index after the string that begins at the given index. */
 function endOfString(text: ByteString, from: number): number {
   for (let at = from + 1; ; at++) {
     const code = text.charCodeAt(at);
@@ -225,7 +225,7 @@ function endOfString(text: ByteString, from: number): number {
   }
 }
 
-/** Returns the index after a value that begins at an index. */
+/** Returns the index after the value that begins at the given index. */
 export function endOfValue(text: ByteString, from: number): number {
   let depth = 0;
   for (let at = from; at < text.length; at++) {

@@ -78,7 +78,7 @@ export class TableReading {
       if (row !== null) yield [numbers === null ? slot : (numbers[slot] as number), row];
   }
 
-  /** Returns the row with a number that an index has found. */
+  /** Returns the row with the given number, which an index has found. */
   row(number: number): Row {
     const { rows, numbers } = this.#state;
     return rows[numbers === null ? number : firstIndexFrom(numbers, number)] as Row;

@@ -126,7 +126,7 @@ export class Table {
     if (!this.#indexes.has(column)) this.#indexes.set(column, index);
   }
 
-  /** Returns the row with a number that an index has found. */
+  /** Returns the row with the given number, which an index has found. */
   row(number: number): Row {
     return this.#rows[this.#slotOf(number)] as Row;
   }

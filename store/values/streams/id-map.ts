@@ -116,7 +116,7 @@ export class IdMap<V> {
     }
   }
 
-  /** Returns the index of the last block that begins at or before an id, or -1 if there is no such block. */
+  /** Returns the index of the last block that begins at or before the given id, or -1 if there is no such block. */
   #blockOf(id: StreamId): number {
     let low = 0;
     let high = this.#blocks.length;

@@ -22,7 +22,7 @@ export function lagOf(stream: Stream, { lastId, entriesRead }: GroupMarks): bigi
   return read === null ? null : BigInt.asIntN(64, entriesAdded - read);
 }
 
-/** Counts the entries ever added up to an id; returns null if the number is unknown. */
+/** Counts the entries ever added up to the given id; returns null if the number is unknown. */
 export function countUpTo({ marks, size, firstId }: Stream, id: StreamId): bigint | null {
   const { entriesAdded, lastId, maxDeletedId } = marks;
   if (entriesAdded === 0n) return 0n;
@@ -35,7 +35,7 @@ export function countUpTo({ marks, size, firstId }: Stream, id: StreamId): bigin
   return added - BigInt(size) + (id === first ? 1n : 0n);
 }
 
-/** Whether the last deleted entry is at or after an id, and not before all remaining entries. */
+/** Whether the last deleted entry is at or after the given id, and not before all remaining entries. */
 function hasGapFrom({ marks: { maxDeletedId }, firstId }: Stream, id: StreamId): boolean {
   return firstId !== undefined && maxDeletedId >= firstId && maxDeletedId >= id;
 }

@@ -118,14 +118,14 @@ export class Stream {
     return removed;
   }
 
-  /** Adds blocks at the beginning. The stream owns them from now on. */
+  /** Adds blocks at the beginning. The stream becomes their owner. */
   prepend(blocks: readonly StreamBlock[]): void {
     for (const block of blocks) this.#size += block.size;
     this.#blocks = blocks.concat(this.#blocks);
     if (blocks.length > 0) this.#join(blocks.length - 1);
   }
 
-  /** Counts the entries before an id, block by block from the front. */
+  /** Counts the entries before the given id, block by block from the front. */
   countBefore(id: StreamId): number {
     let count = 0;
     for (const block of this.#blocks) {
@@ -171,7 +171,7 @@ export class Stream {
     return this.#groups?.size ?? 0;
   }
 
-  /** Adds or replaces the group with a name; undefined removes it. @returns the previous group */
+  /** Adds or replaces the group with the given name; undefined removes it. @returns the previous group */
   setGroup(name: ByteString, group: ConsumerGroup | undefined): ConsumerGroup | undefined {
     this.#groups ??= new Map();
     const old = this.#groups.get(name);
@@ -189,7 +189,7 @@ export class Stream {
     return copy;
   }
 
-  /** Returns the index of the last block that begins at or before an id, or -1 if there is no such block. */
+  /** Returns the index of the last block that begins at or before the given id, or -1 if there is no such block. */
   #blockOf(id: StreamId): number {
     let low = 0;
     let high = this.#blocks.length;

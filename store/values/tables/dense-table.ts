@@ -26,7 +26,7 @@ export class DenseTable<T> {
     return this.items.length;
   }
 
-  /** Returns the slot of the item with a name, or -1. */
+  /** Returns the slot of the item with the given name, or -1. */
   find(name: ByteString): number {
     const { items } = this;
     const nameOf = this.#nameOf;
@@ -63,7 +63,7 @@ export class DenseTable<T> {
     this.items.pop();
   }
 
-  /** Removes the item at a slot; the last one moves there. Inverse: `restoreAt`. */
+  /** Removes the item at the given slot; the last item moves there. Inverse: `restoreAt`. */
   removeAt(slot: number): void {
     const last = this.items.length - 1;
     this.#index?.remove(this.#hashAt(slot), slot);
