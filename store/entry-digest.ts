@@ -18,12 +18,12 @@ import type { Stream, StreamMarks } from "./values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
-/** Maximum bytes of a string to sample, or elements of any other value. */
+/** Maximum number of bytes of a string to sample, and of elements of any other value. */
 const BYTES_MAX = 65_536;
 const ELEMENTS_MAX = 1024;
 /**
- * Approximate bytes of all sampled elements. Each element contributes an equal share, or its full length if that is
- * shorter. A digest is computed in one step.
+ * Approximate number of bytes of all sampled elements. Each element contributes an equal share, or its full length if
+ * that is shorter. A digest is computed in one step.
  */
 const VALUE_BYTES_MAX = 2 ** 20;
 const ELEMENT_BYTES_MIN = 1024;
