@@ -5,13 +5,13 @@ import { type ErrorReply, error } from "../../protocol/reply.js";
 /** Maximum length of an error's text, since it may repeat an argument of any length. */
 const TEXT_BYTES_MAX = 64 * 1024;
 
-/** Thrown by a handler that fails; it has changed nothing. */
+/** Thrown by a handler that fails. The handler has changed nothing. */
 export class CommandFailure extends Error {
   override readonly name = "CommandFailure";
   readonly reply: ErrorReply;
 
   /**
-   * @param text line breaks, which would end the error line, become spaces
+   * @param text the error; line breaks, which would end the error line, are replaced by spaces
    * @param details see ErrorReply
    */
   constructor(text: ByteString, details?: ByteString) {
