@@ -26,8 +26,8 @@ export interface KeyRequest {
 }
 
 /**
- * The interface of the ring for its commands. All methods except `find` and `all` may throw CommandFailure; they have
- * then changed nothing.
+ * The interface of the ring for its commands. All methods except `find` and `all` may throw CommandFailure, in which
+ * case they have changed nothing.
  */
 export interface Ring {
   find(id: ByteString): KeyRecord | undefined;
@@ -170,7 +170,7 @@ function add(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
   const notAfter = numberOption(options, "UNTIL", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
   if (notBefore !== null && notAfter !== null && notAfter < notBefore)
     throw custom("ERR UNTIL lies before FROM: the key would never be valid");
-  const rate = numberOption(options, "RATE", "envelopes a second, 0 for no limit", RATE_MAX) ?? 0;
+  const rate = numberOption(options, "RATE", "a number of envelopes a second (0: no limit)", RATE_MAX) ?? 0;
   const record = ring.add(
     { role: "application", text: argv[2]!, label, notBefore, notAfter, rate, rules },
     unit,

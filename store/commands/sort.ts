@@ -287,7 +287,7 @@ function keyPattern(pattern: ByteString): KeyPattern | null {
   return { prefix, suffix: pattern.slice(star + 1, arrow), field: pattern.slice(arrow + 2) };
 }
 
-/** Returns the bytes up to a NUL byte, as C sees them. */
+/** Returns the bytes before the first NUL byte, which ends a string in C. */
 function cText(bytes: ByteString): ByteString {
   const end = bytes.indexOf("\0");
   return end < 0 ? bytes : bytes.slice(0, end);

@@ -9,7 +9,8 @@ const BITS_MAX = 8 * 512 * 1024 * 1024;
 
 /**
  * Parses the index of a bit that a Redis string can have.
- * @param width bits; with `#` before it the index counts fields of this width; if undefined, `#` is not permitted
+ * @param width the width of a field in bits: an index after `#` counts fields of this width; if undefined, `#` is not
+ * permitted
  * @throws CommandFailure
  */
 export function bitOffset(bytes: ByteString, width?: number): number {

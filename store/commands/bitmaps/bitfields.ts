@@ -35,7 +35,7 @@ interface Operation extends FieldType {
 /** Number of arguments after each subcommand. */
 const ARGUMENTS: Readonly<Record<string, number>> = { GET: 2, SET: 3, INCRBY: 3, OVERFLOW: 1 };
 
-/** Returns how the command uses its key: it only reads if all subcommands are known to read only. */
+/** Returns how the command uses its key: it only reads if every subcommand is known and does not write. */
 export function bitfieldKeys(argv: readonly ByteString[]): Touch[] {
   const key = argv[1] ?? "";
   for (let i = 2; i < argv.length; i++) {

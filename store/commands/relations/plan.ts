@@ -99,7 +99,10 @@ export class Planner {
   readonly #equalColumns: EqualColumns[] = [];
   readonly #facts: Fact[] = [];
 
-  /** @param relations one more than joins @throws CommandFailure if there are too many columns */
+  /**
+   * @param relations the sources, of which there is one more than joins
+   * @throws CommandFailure if there are too many columns
+   */
   constructor(relations: readonly Relation[], joins: readonly Join[], evaluation: Evaluation) {
     this.#evaluation = evaluation;
     this.#joins = joins;
