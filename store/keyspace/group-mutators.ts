@@ -44,7 +44,10 @@ export class GroupMutators {
     group.marks = marks;
   }
 
-  /** Returns the consumer with the given name, adds it if it is absent, and records that this unit has seen it. */
+  /**
+   * Returns the consumer with the given name, adds it if it is absent, and records this unit's date as the time at
+   * which it was last seen.
+   */
   seen(group: ConsumerGroup, name: ByteString): Consumer {
     const at = this.#host.at();
     const consumer = group.consumer(name);

@@ -1,6 +1,6 @@
 /**
- * One database: keys, their values and expiry times. It knows nothing of commands or undo. The order of keys is not
- * part of the state (SCAN and RANDOMKEY promise no more than in Redis).
+ * One database: keys, their values and expiry times. It does not depend on commands or undo records. The order of keys
+ * is not part of the state (SCAN and RANDOMKEY promise no more than in Redis).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
@@ -98,7 +98,7 @@ class StoredEntry implements Entry {
 /** `UsedEntry.use` of a key that was just created. */
 export const NEVER_USED = -1;
 
-/** An entry with a field for its use, 8 bytes more: see usage.ts. Not part of the state. */
+/** An entry with an additional field of 8 bytes for its use (see usage.ts), which is not part of the state. */
 export class UsedEntry extends StoredEntry {
   use = NEVER_USED;
 }

@@ -1,4 +1,4 @@
-/** Counters of the look-ups of keys for reading. Statistics, not part of the state. */
+/** Counters of the look-ups of keys for reading. They are statistics and not part of the state. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class Lookups {

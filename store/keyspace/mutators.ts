@@ -80,7 +80,7 @@ export class Data {
   /**
    * Begins a unit.
    * @param records receives the inverses; null if none are stored
-   * @param counts whether look-ups count
+   * @param counts whether look-ups are counted
    */
   begin(unit: Unit, records: UndoRecord[] | null, counts: boolean, effort = UNCOUNTED_EFFORT): void {
     this.effort = effort;
