@@ -28,7 +28,7 @@ export class GlobSteps {
   #left = STEPS_BACK_MAX;
   readonly #effort: StepCounter | null;
 
-  /** @param effort also counts the steps for the unit of the command; null if there is no unit */
+  /** @param effort receives the steps too, to count them for the unit of the command; null if there is no unit */
   constructor(effort: StepCounter | null = null) {
     this.#effort = effort;
   }
@@ -48,7 +48,7 @@ export class GlobSteps {
 /**
  * Whether a pattern matches the complete text. Takes time proportional to pattern × text in the worst case. The empty
  * text matches only the empty pattern, as in Redis, whose commands handle the pattern `*` separately.
- * @param steps the limit: once it is reached, nothing matches
+ * @param steps the limit; once it is reached, no text matches
  */
 export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSteps | null = null): boolean {
   if (text === "") return pattern === "";
