@@ -7,11 +7,11 @@ import { MalformedRdb } from "./malformed-rdb.js";
 
 const HEAD_BYTES = 6;
 const COUNT_AT = 4;
-/** The count of a listpack with more entries than the field can hold. */
+/** The count in the header of a listpack that has more entries than the field can represent. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
 
-/** Entry lengths from which on the length field after the entry takes one byte more. */
+/** Entry lengths at which the length field after the entry becomes one byte longer. */
 const BACKWARD_LENGTHS: readonly number[] = [128, 16383, 2097151, 268435455];
 
 interface Entry {

@@ -7,7 +7,7 @@ import { MalformedRdb } from "./malformed-rdb.js";
 
 const HEAD_BYTES = 10;
 const COUNT_AT = 8;
-/** The count of a ziplist with more entries than the field can hold. */
+/** The count in the header of a ziplist that has more entries than the field can represent. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
 /** Means that the previous length is in the four bytes that follow. */
