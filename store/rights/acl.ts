@@ -22,8 +22,8 @@ const VERBS: Readonly<Record<Permission, string>> = {
 };
 
 /**
- * The part of a command that is not permitted: the command itself, one of its keys or one of its channels; the key `*`:
- * a complete database.
+ * The part of a command that is not permitted: the command itself, one of its keys or one of its channels. The key `*`
+ * means a complete database.
  */
 export type AclRefusal =
   | { readonly what: "command" }
