@@ -15,8 +15,8 @@ export type Access = "read" | "write";
 export type Permission = "" | "R" | "W" | "RW";
 
 /**
- * A key. If `key` is null, the complete database is meant. A `db` of null means the unit's database, and -1 means all
- * databases.
+ * A key. If `key` is null, it refers to the complete database. A `db` of null means the unit's database, and -1 means
+ * all databases.
  */
 export interface Touch {
   readonly db: number | null;

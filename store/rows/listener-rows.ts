@@ -86,7 +86,7 @@ export function container(
   ];
 }
 
-/** Whether only a listener can execute it. */
+/** Whether only a listener can execute the command. */
 export function isOfListener({ run }: Row): boolean {
   return run === refuse;
 }
