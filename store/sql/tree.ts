@@ -168,7 +168,7 @@ export interface Call {
 
 export type Expression =
   | { readonly kind: "literal"; readonly value: Cell }
-  /** A `?`: the argument with this number, from 0, after the statement. */
+  /** A `?`, which represents the argument with this number (from 0) after the statement. */
   | { readonly kind: "parameter"; readonly number: number }
   | Column
   | Binary
