@@ -1,8 +1,8 @@
 /**
  * A HyperLogLog sketch, in the bytes that Redis stores: "HYLL" ‖ encoding (1) ‖ unused (3) ‖ cached estimate (8,
- * little-endian; highest bit set: none) ‖ registers. Dense: 16384 registers of 6 bits, lowest bits first. Sparse: runs,
- * see sketch-sparse.ts. A sketch is a working copy; `bytes` is the value to store.
- * Source: redis-server 7.0, test/conformance.
+ * little-endian; highest bit set: none) ‖ registers. Dense: 16384 registers of 6 bits, lowest bits first. Sparse: runs
+ * of registers (see sketch-sparse.ts). A sketch is a working copy; `bytes` is the value to store. Source: redis-server
+ * 7.0, test/conformance.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { estimate } from "./sketch-estimate.js";
@@ -172,7 +172,7 @@ export class Sketch {
 /** Returns the estimate for the values of all registers. */
 export function estimateOf(registers: Uint8Array): bigint {
   const occurrences: number[] = new Array(REGISTER_MAX + 1).fill(0);
-  // A loop by index, because an iterator would take most of the time here.
+  // This loop uses an index, because an iterator would take most of the time here.
   for (let i = 0; i < registers.length; i++) occurrences[registers[i]!]!++;
   return estimate(registers.length, occurrences.slice(0, COUNTED_BITS + 2));
 }

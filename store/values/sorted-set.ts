@@ -39,8 +39,7 @@ export class SortedSet {
   }
 
   /**
-   * Whether a change may move any of its members in `members`, in which case a scan has to return all members in one
-   * step.
+   * Whether a change may move any member within `members`. If so, a scan must return all members in one step.
    */
   get isSmall(): boolean {
     return typeof this.#content === "string";

@@ -95,7 +95,7 @@ export const digitsOf = (coefficient: bigint): number =>
 
 /** Divides by a power of ten; rounds half to even. */
 function shiftedDown(coefficient: bigint, digits: number): bigint {
-  // The result is 0.
+  // The result is rounded to 0.
   if (digits > digitsOf(coefficient) + 1) return 0n;
   return dividedEven(coefficient, 10n ** BigInt(digits));
 }

@@ -66,7 +66,7 @@ export class OrderedKeys {
     }
   }
 
-  /** Yields the same entries in descending order; of equal keys the lower numbers come first. */
+  /** Yields the same entries in descending order; among equal keys, lower numbers come first. */
   *backwards(from: OrderedKey, to: OrderedKey): Generator<readonly [key: OrderedKey, number: number]> {
     let equal: (readonly [key: OrderedKey, number: number])[] = [];
     let [at, index] = this.#find((key) => (compareKeys(key, to) > 0 ? 1 : -1));

@@ -155,7 +155,7 @@ export class Document {
     this.#index(slot);
   }
 
-  /** Removes an entry from a plain document; later entries move up. Inverse: `putIn`. */
+  /** Removes an entry from a plain document; the later entries move up. Inverse: `putIn`. */
   takeOut(slot: number): ByteString {
     if (this.#indexes.areMade) this.#ranks ??= [...this.#texts.keys()];
     else this.#ranks = null;

@@ -82,7 +82,7 @@ export class Table {
     return this.#rows.length - this.#holes;
   }
 
-  /** Whether a column has no equal values. */
+  /** Whether all values of a column are different. */
   isUnique(column: number): boolean {
     return this.columns[column]?.uniqueness !== "none";
   }

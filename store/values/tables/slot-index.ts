@@ -1,7 +1,7 @@
 /**
  * Slots by the hashes of their names: an extendible hash table. Small segments split one at a time as they fill, so no
  * insertion ever moves more than one segment. A cell takes eight bytes, and half to four fifths of the cells are in
- * use; a Map would take 28 to 56 bytes for each name and block everything while it grows. The caller stores and
+ * use; a Map would take 28 to 56 bytes for each name and block the daemon while it grows. The caller stores and
  * compares the names.
  * Source: Fagin et al., "Extendible Hashing", 1979; removal as in Knuth, volume 3, 6.4, algorithm R.
  */
