@@ -80,7 +80,7 @@ export class Database {
   /**
    * Runs one command. @param argv the name and the arguments
    * @param records receives the records with which `undo` reverts the command; null if none are recorded
-   * @returns the reply; an error is a reply as well, and has changed nothing
+   * @returns the reply; if it is an error, nothing has changed
    */
   execute(argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
     const command = this.table.resolve(argv);

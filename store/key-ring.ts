@@ -190,7 +190,7 @@ export class KeyRing implements Ring {
 
   /**
    * Runs a KEY or CLUSTER command that `judge` has permitted.
-   * @returns the reply; an error is a reply as well, and has changed nothing
+   * @returns the reply; if it is an error, nothing has changed
    */
   execute(argv: readonly ByteString[], unit: Unit, signer: KeyRecord): Reply {
     const command = this.#table.resolve(argv);

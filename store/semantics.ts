@@ -33,7 +33,7 @@ export class Semantics {
   /** The tables, in the order of their numbers. */
   readonly tables: readonly CommandIndex[];
   /**
-   * Rows that may be combined with any other rows in an envelope, and that write or do not write in every table alike.
+   * Rows that may be combined with any other rows in an envelope, and that either write in all tables or in none.
    */
   readonly ordinary: ReadonlySet<Command>;
   /**
