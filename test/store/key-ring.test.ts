@@ -130,7 +130,7 @@ test("KEY ADD reports what is wrong with its arguments", () => {
   const cases: readonly [readonly string[], RegExp][] = [
     [["FROM", "yesterday"], /FROM is 'yesterday' instead of milliseconds since 1970/],
     [["FROM", "007"], /FROM is '007'/],
-    [["RATE", "-1"], /RATE is '-1' instead of envelopes a second/],
+    [["RATE", "-1"], /RATE is '-1' instead of a number of envelopes a second/],
     [["RATE", "1000001"], /at most 1000000/],
     [["FROM", "2", "UNTIL", "1"], /UNTIL lies before FROM/],
     [["LABEL"], /LABEL is not followed by its value/],
