@@ -12,7 +12,7 @@ export class CommandFailure extends Error {
 
   /**
    * @param text the error; line breaks, which would end the error line, are replaced by spaces
-   * @param details see ErrorReply
+   * @param details the details of the ErrorReply
    */
   constructor(text: ByteString, details?: ByteString) {
     const line = text.slice(0, TEXT_BYTES_MAX).replace(/[\r\n]/g, " ");

@@ -6,7 +6,7 @@ import { custom, syntaxError } from "./errors.js";
 import { indexArgument } from "./numbers.js";
 
 const COUNT_DEFAULT = 10;
-/** A cursor as C's `strtoul` parses it: an empty one is 0. */
+/** Matches a cursor as C's `strtoul` parses it; an empty cursor is 0. */
 const CURSOR = /^([+-]?\d+)?$/;
 const CURSOR_MAX = 2 ** 64;
 
