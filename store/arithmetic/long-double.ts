@@ -15,8 +15,9 @@ const MANTISSA_BITS = 64;
 /** Decimal exponents beyond which the type over- or underflows. */
 const EXPONENT10_MAX = 4932;
 const EXPONENT10_MIN = -4951;
-/** 2^16384: the first magnitude that is infinite. */
+/** The exponent of 2^16384, the first magnitude that is infinite. */
 const EXPONENT2_MAX = 16384;
+/** Number of digits after the decimal point. */
 const FRACTION_DIGITS = 17;
 /**
  * Maximum length of a text that Redis accepts. Without a limit, a number with millions of digits would keep the daemon

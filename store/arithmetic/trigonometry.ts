@@ -11,7 +11,7 @@ const HALF_PI = [1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e
 const TERMS_EXACT = 7;
 const TERMS = 14;
 
-/** 1/0!, -1/2!, 1/4! … and 1/1!, -1/3!, 1/5! … */
+/** The terms of the series: 1/0!, -1/2!, 1/4! … and 1/1!, -1/3!, 1/5! … */
 const COSINE_TERMS = series(0);
 const SINE_TERMS = series(1);
 
@@ -21,12 +21,12 @@ function series(first: number): readonly DoubleDouble[] {
   return terms;
 }
 
-/** @param x  -4 to 4 */
+/** @param x a number from -4 to 4 */
 export function sine(x: number): number {
   return ofAngle(x, 0).hi;
 }
 
-/** @param x  -4 to 4 */
+/** @param x a number from -4 to 4 */
 export function cosine(x: number): number {
   return ofAngle(x, 1).hi;
 }
@@ -54,7 +54,7 @@ function ofAngle(x: number, quarters: number): DoubleDouble {
   return quarter < 2 ? value : { hi: -value.hi, lo: -value.lo };
 }
 
-/** Σ terms[k] x²ᵏ */
+/** Returns the sum of terms[k] x²ᵏ. */
 function polynomial(terms: readonly DoubleDouble[], x: DoubleDouble): DoubleDouble {
   const square = multiply(x, x);
   let tail = 0;
