@@ -39,12 +39,11 @@ export const dumps = family("keyspace", {
 
 const FREQUENCY_MAX = 255;
 
-/**
- * Cost in steps of each element that DUMP writes, of each stream entry, and of `BYTES_A_STEP` bytes with their
- * checksum.
- */
+/** Cost in steps of each element that DUMP writes. */
 const DUMPED_STEPS = 6;
+/** Cost in steps of each stream entry that DUMP writes. */
 const DUMPED_ENTRY_STEPS = 60;
+/** Cost in steps of writing `BYTES_A_STEP` bytes and adding them to the checksum. */
 const DUMPED_BYTES_STEPS = 6;
 
 function dump(data: Data, argv: readonly ByteString[]): Reply {

@@ -73,11 +73,12 @@ function guarded(run: () => Reply): Reply {
 
 /** Cost in steps of copying a sketch, and of estimating or merging it. */
 const SKETCH_STEPS = 1700;
-/**
- * Cost in steps of each register that is raised, in a dense sketch and in runs. Runs must move, which costs about as
- * many steps as they contain.
- */
+/** Cost in steps of each register that is raised in a dense sketch. */
 const RAISED_STEPS = 2;
+/**
+ * Cost in steps of each register that is raised in a sparse sketch: runs must move, which costs about as many steps as
+ * they contain.
+ */
 const RAISED_IN_RUNS_STEPS = 100;
 const RUNS_REGISTERS_MAX = 1500;
 

@@ -156,8 +156,9 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
   return request;
 }
 
-/** Cost in steps of each element that is fetched, and sorted by its number or its text. */
+/** Cost in steps of each element that is fetched. */
 const FETCHED_STEPS = 9;
+/** Cost in steps of sorting each element, by its number or by its text. */
 const ORDERED_STEPS = { number: 11, text: 32 };
 /** Cost in steps of each `BYTES_A_STEP` bytes of an element's text, which is compared several times. */
 const COMPARED_BYTES_STEPS = 2;

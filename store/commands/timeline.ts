@@ -25,7 +25,7 @@ export const PAST_COMMAND_AT = 3;
  */
 export function commandOfPast(argv: readonly ByteString[]): readonly ByteString[] | null {
   const [name = "", subcommand] = argv;
-  // Called for every command.
+  // Fast path: this function is called for every command.
   if (name.length !== "TIMELINE".length || name.toUpperCase() !== "TIMELINE") return null;
   if (subcommand?.toUpperCase() !== "GET" || argv.length <= PAST_COMMAND_AT) return null;
   return argv.slice(PAST_COMMAND_AT);

@@ -65,7 +65,7 @@ function* numbered(
 /** The documents that an index finds. */
 export interface Candidates {
   readonly index: CollectionIndex;
-  /** Ascending. */
+  /** The numbers of the documents, ascending. */
   readonly numbers: readonly number[];
 }
 
@@ -87,7 +87,7 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
   return null;
 }
 
-/** If a range contains more than this share of the documents, using it costs more than it saves. */
+/** Share of the documents above which using a range costs more than it saves. */
 const LARGE_PART = 0.5;
 
 /**
@@ -141,7 +141,7 @@ function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] |
   return keys;
 }
 
-/** Collects the fields that must equal one of several values. @param valuesByField receives them */
+/** Collects the fields that must equal one of several values. @param valuesByField receives the values of each field */
 function equalities(query: BsonDocument, valuesByField: Map<ByteString, readonly Bson[]>): void {
   for (const [name, operand] of query) {
     if (name === "$and" && isArray(operand)) {
@@ -161,7 +161,7 @@ function valuesOf(operand: Bson): readonly Bson[] | null {
 }
 
 /**
- * Whether an index finds exactly the same documents as a filter: not for arrays, null or patterns, because an index
- * contains the elements of arrays, and null for missing fields.
+ * Whether an index finds exactly the documents that equal a value. This is not so for arrays, null and patterns,
+ * because an index contains the elements of arrays, and null for missing fields.
  */
 const isPlain = (value: Bson): boolean => value !== null && !isArray(value) && !(value instanceof Regex);

@@ -23,8 +23,9 @@ import { answered, answeredAll, count } from "./answers.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { duplicate, keysOf } from "./uniqueness.js";
 
-/** Maximum number of indexes of a collection, including the one on _id, and of fields in an index, as in MongoDB. */
+/** Maximum number of indexes of a collection, including the one on _id, as in MongoDB. */
 const INDEXES_MAX = 64;
+/** Maximum number of fields in an index, as in MongoDB. */
 const FIELDS_MAX = 32;
 
 /** `MDB.CREATEINDEXES db collection spec …` */

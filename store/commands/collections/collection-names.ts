@@ -11,6 +11,7 @@ export const PREFIX = "mongo:";
 const SEPARATOR = ".";
 /** The maximum length of a database name in bytes, as in MongoDB. */
 const DATABASE_NAME_MAX = 63;
+/** The maximum length of a name in the form `database.collection` in bytes, as in MongoDB. */
 const NAMESPACE_MAX = 255;
 
 export const databaseBeginning = (database: ByteString): ByteString => `${PREFIX}${database}${SEPARATOR}`;

@@ -1,4 +1,4 @@
-/** MDB.FIND, MDB.COUNT and MDB.DISTINCT. */
+/** MDB.FIND, MDB.COUNT and MDB.DISTINCT: read documents of a collection. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { repliedBy } from "../../../protocol/step-reply.js";

@@ -22,7 +22,7 @@ const noDocument = () => custom("ERR Document provided does not exist.");
 export const noEntry = () => custom("ERR Key:id provided does not exist in document.");
 export const notMembers = () => custom("ERR Data must be provided in array.");
 
-/** @param required names that an entry must have @param actual names that it has */
+/** @param required names that an entry must have @param actual names that the entry has */
 export function wrongMembers(required: readonly string[], actual: readonly string[]): CommandFailure {
   const [first, second] = [required, actual].map((names) =>
     echoed(bytesOfText(names.join(", ")), NAMES_SHOWN_BYTES_MAX),
@@ -61,7 +61,7 @@ export function textOfEntry(value: JsonValue): ByteString {
   return bytesOfText(writeJson(value));
 }
 
-/** @param text a result of `textOfEntry` */
+/** @param text the text as `textOfEntry` returns it */
 export function valueOfEntry(text: ByteString): JsonValue {
   return parseJson(textOfBytes(text));
 }

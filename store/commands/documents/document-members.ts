@@ -42,8 +42,9 @@ export function dropMember(data: Data, argv: readonly ByteString[]): Reply {
   );
 }
 
-/** Cost in steps of each entry that is read and rewritten, and the number of its bytes that count as one more step. */
+/** Cost in steps of each entry that is read and rewritten. */
 const REWRITTEN_STEPS = 60;
+/** Number of bytes of a rewritten entry that cost one more step. */
 const REWRITTEN_BYTES_A_STEP = 8;
 
 /**

@@ -59,14 +59,14 @@ const words = {
   Record<string, { count: number; read: (given: readonly (ByteString | undefined)[]) => Options }>
 >;
 
-/** Words that set the lifetime of an entry. */
+/** Words of the options that set the lifetime of an entry. */
 export const LIFETIME: readonly Word[] = [...Object.keys(expireUnits), "PERSIST"];
 
 const LONGEST_WORD = Math.max(
   ...[...Object.keys(words), ...Object.keys(expireUnits)].map(({ length }) => length),
 );
 
-/** Words that select entries. */
+/** Words of the options that select entries. */
 export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
 
 export interface OptionPosition {

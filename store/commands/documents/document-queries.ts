@@ -46,8 +46,9 @@ interface QueriedMember {
 const JUDGED_MAX = 4096;
 /** Maximum length of a value whose result a query remembers. */
 const JUDGED_CHARS_MAX = 64;
-/** The first characters of a list and of `true`. */
+/** The first character of a list. */
 const LIST = 0x5b;
+/** The first character of `true`. */
 const TRUE = 0x74;
 
 /** A compiled query. */

@@ -16,7 +16,7 @@ const DEGREE = Math.PI / 180;
 const NORTHERN = 66;
 const POLAR = 80;
 
-/** Lengths in metres. */
+/** A shape around a place, with lengths in metres. */
 export type Shape =
   | { readonly kind: "circle"; readonly radius: number }
   | { readonly kind: "box"; readonly width: number; readonly height: number };

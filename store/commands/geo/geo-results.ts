@@ -32,8 +32,9 @@ interface Found {
   readonly metres: number;
 }
 
-/** Cost in steps of each member whose distance is calculated, and of each one that is found, sorted and returned. */
+/** Cost in steps of each member whose distance is calculated. */
 const CHECKED_STEPS = 45;
+/** Cost in steps of each member that is found, sorted and returned. */
 const FOUND_STEPS = 60;
 
 /** Counts and returns the members in an area, in the requested order. @throws TooMuch */

@@ -105,6 +105,7 @@ export function rowsAStep(expressions: readonly Expression[]): number {
 
 /** Number of parts of expressions whose cost is included in that of a row. */
 const PARTS_INCLUDED = 8;
+/** Cost in steps of each further part. */
 const STEPS_A_PART = 2;
 
 /** Counts expressions that are about to be calculated for rows, in addition to reading the rows. @throws TooMuch */

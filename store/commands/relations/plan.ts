@@ -150,7 +150,8 @@ export class Planner {
   }
 
   /**
-   * Checks a part of `on` that names only one side at that side, unless the join retains unmatched rows of that side.
+   * Schedules a part of `on` that names only one side to be checked on that side, unless the join retains unmatched
+   * rows of that side.
    */
   #placeOn(expression: Expression, kind: JoinKind, stage: number): void {
     const part = this.#partOf(expression, stage);

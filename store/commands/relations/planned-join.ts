@@ -304,7 +304,7 @@ class StagedJoin {
   }
 }
 
-/** Returns the first item whose column has no equal values, otherwise the first one. */
+/** Returns the first item whose column has no equal values or, if there is none, the first item. */
 function mostSelective<Item>(
   items: readonly Item[],
   table: TableReading,
@@ -317,7 +317,7 @@ function mostSelective<Item>(
   return unique ?? items[0];
 }
 
-/** Rows by the value of a key. */
+/** The rows of one side by the value of a key. */
 class KeyHash {
   readonly #key: Key;
   readonly #index = new HashIndex();

@@ -88,11 +88,13 @@ interface Operand {
   weight: number;
 }
 
-/** Cost in steps of each member that is read, by the type of its value. */
+/** Cost in steps of each member of a sorted set that is read. */
 const READ_STEPS = 6;
+/** Cost in steps of each member of a set that is read. */
 const READ_IN_SET_STEPS = 3;
-/** Cost in steps of each member that is looked up. */
+/** Cost in steps of looking up a member in a sorted set. */
 const LOOKUP_STEPS = 10;
+/** Cost in steps of looking up a member in a set. */
 const LOOKUP_IN_SET_STEPS = 5;
 /** Cost in steps of each member that is sorted for a reply. */
 const ANSWERED_STEPS = 20;

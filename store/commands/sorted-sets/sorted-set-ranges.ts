@@ -114,7 +114,7 @@ interface Query extends View {
   readonly withScores: boolean;
 }
 
-/** The complete range. */
+/** The view of a complete range in ascending order. */
 const COMPLETE_RANGE: View = { reverse: false, offset: 0 };
 
 function count(data: Data, [, key, min, max]: readonly ByteString[], readBounds: BoundsReader): Reply {

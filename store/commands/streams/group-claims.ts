@@ -14,16 +14,18 @@ import { groupArgument, groupIfAny, minIdleArgument } from "./group-arguments.js
 import { idArgument, startArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
-/** Default of XAUTOCLAIM's COUNT, and the number of entries that it may check for each one that it returns. */
+/** Default of XAUTOCLAIM's COUNT. */
 const AUTOCLAIM_COUNT = 100;
+/** Number of entries that XAUTOCLAIM may check for each entry of COUNT. */
 const LOOKS_FOR_EACH = 10;
 /** Redis's limit, which follows from the memory that it would allocate. */
 const AUTOCLAIM_COUNT_MAX = 2n ** 59n - 1n;
 /** Number of deliveries of an entry that FORCE claims although it was not delivered before, as in Redis. */
 const UNCLAIMED_DELIVERIES = 1;
 
-/** Cost in steps of each entry that is returned to a consumer, and of each pending one that is only checked. */
+/** Cost in steps of each entry that is returned to a consumer. */
 const ANSWERED_STEPS = 50;
+/** Cost in steps of each pending entry that is only checked. */
 const LOOKED_AT_STEPS = 50;
 
 /**

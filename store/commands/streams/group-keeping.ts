@@ -13,8 +13,9 @@ const noStream = () =>
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
   );
 
-/** Maximum number of arguments of CREATE and of SETID. */
+/** Maximum number of arguments of CREATE. */
 const CREATE_ARGUMENTS_MAX = 8;
+/** Maximum number of arguments of SETID. */
 const SETID_ARGUMENTS_MAX = 7;
 
 export function create(data: Data, argv: readonly ByteString[]): Reply {
