@@ -28,7 +28,7 @@ export const WALKED_KEY_STEPS = 1;
 /** Number of steps granted for each element, or each `BYTES_A_STEP` bytes, of the arguments. */
 export const STEPS_GRANTED = 4;
 /**
- * Maximum number of steps that a unit may produce, wherever it is folded. The limit applies since CLUSTER SEMANTICS 2.
+ * Maximum number of steps that a unit may produce, wherever it is folded. The limit applies as of CLUSTER SEMANTICS 2.
  */
 export const PRODUCED_MAX = 16_000_000;
 /** The default of `--max-unit-steps`. */

@@ -19,7 +19,7 @@ const MINUTE_MS = 60_000;
  */
 const COUNT_MAX = 255;
 const COUNT_FIRST = 5;
-/** Returned by CONFIG GET. */
+/** The lfu-log-factor that CONFIG GET returns. */
 const LOG_FACTOR = 10;
 /** An entry's `use` contains the minutes, multiplied by this number, plus the count. */
 const COUNTS = COUNT_MAX + 1;
