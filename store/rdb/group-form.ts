@@ -93,7 +93,7 @@ function readConsumer(
   }
 }
 
-/** Returns milliseconds since 1970. */
+/** Reads a time, in milliseconds since 1970. */
 const readTime = (reader: RdbReader): number =>
   Math.min(Math.max(0, Number(reader.readInt64())), Number.MAX_SAFE_INTEGER);
 

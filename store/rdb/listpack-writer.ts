@@ -17,7 +17,7 @@ export class ListpackWriter {
   readonly #writer = new RdbWriter();
   #count = 0;
 
-  /** @param value signed, 64 bits */
+  /** @param value a signed 64-bit integer */
   integer(value: bigint): void {
     if (value >= 0n && value <= INTEGER_7_MAX) {
       this.#writer.byte(Number(value));

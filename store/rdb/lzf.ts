@@ -9,7 +9,7 @@ const LONG = 7;
 const EXPANSION_MAX = (LONG + 255 + 2) / 3;
 
 /**
- * @param size of the result
+ * @param size the length of the result
  * @throws MalformedRdb if the result has another size, or a back reference points before the beginning
  */
 export function decompressLzf(input: Uint8Array, size: number): Buffer {

@@ -38,8 +38,9 @@ const READERS: Readonly<Record<number, ValueReader>> = {
   19: (reader) => readStream(reader, true),
 };
 
-/** The container of a list's node: a single element, or a listpack of several. */
+/** The container of a list's node that is a single element. */
 const PLAIN = 1;
+/** The container of a list's node that is a listpack of several elements. */
 const PACKED = 2;
 
 /** Length of an intset's header. */
