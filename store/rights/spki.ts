@@ -18,17 +18,18 @@ export interface PublicKeyFacts {
 const RSA_BITS_MIN = 2048;
 /** Maximum length of a key whose signatures OpenSSL verifies. */
 const RSA_BITS_MAX = 16_384;
-/** 65537. */
+/** The public exponent 65537. */
 const RSA_EXPONENT = "\x01\x00\x01";
+/** Length of an Ed25519 key. */
 const ED25519_BYTES = 32;
 /** Maximum size of the structure around a key of RSA_BITS_MAX. */
 const SPKI_BYTES_MAX = 2200;
 /** Size of the longest key as PEM, with two-byte line ends and a margin. */
 const TEXT_BYTES_MAX = 4096;
 
-/** 1.2.840.113549.1.1.1 */
+/** The object identifier of RSA, 1.2.840.113549.1.1.1. */
 const RSA_OID = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
-/** 1.3.101.112 */
+/** The object identifier of Ed25519, 1.3.101.112. */
 const ED25519_OID = "\x2b\x65\x70";
 
 const unusable = (problem: string) => new CommandFailure(`ERR not a usable public key: ${problem}`);
