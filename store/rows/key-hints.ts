@@ -144,7 +144,7 @@ export interface KeyUse {
 
 /**
  * Returns the keys of a call in the order of the row. Flags that depend on the arguments follow from the permission.
- * @param argv the call
+ * @param argv the arguments of the call
  */
 export function keyUses({ name, keys }: Command, argv: readonly ByteString[]): readonly KeyUse[] {
   const known = flagsByName.get(name);

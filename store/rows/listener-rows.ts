@@ -34,7 +34,7 @@ export function listenerRows(
 
 export const HELP_SUMMARY = "Lists the subcommands.";
 
-/** Returns the reply of HELP, which ends with HELP itself. @param subcommands their rows */
+/** Returns the reply of HELP, which ends with HELP itself. @param subcommands the rows of the subcommands */
 export function helpLines(name: string, subcommands: readonly Command[]): readonly string[] {
   const others = subcommands.filter((row) => row.name !== `${name}|HELP`);
   return [
