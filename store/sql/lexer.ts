@@ -43,7 +43,7 @@ export function tokensOf(statement: ByteString, form: Form): Token {
 /**
  * Returns the tokens of a word without its beginning, as if a space followed the beginning; they are linked to the
  * existing next tokens.
- * @param length length of the beginning
+ * @param length the length of the beginning
  * @returns the first token
  * @throws SqlMistake
  */
@@ -128,7 +128,7 @@ function afterComments(statement: ByteString, at: number): number {
 const isNumberStart = (statement: ByteString, at: number) =>
   isDigit(statement.charCodeAt(at)) || (statement[at] === "." && isDigit(statement.charCodeAt(at + 1)));
 
-/** Hexadecimal digits; or digits with an optional point and an optional exponent. */
+/** Matches hexadecimal digits, or digits with an optional point and an optional exponent. */
 const STANDARD_NUMBER = /0x[\da-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?/iy;
 const RECORDED_NUMBER = /^\d+(?:\.\d+)?$/;
 

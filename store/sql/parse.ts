@@ -27,7 +27,8 @@ export interface Parsed {
 }
 
 /**
- * The cache is small: trees stored for longer cost more than parsing again, because the garbage collector copies them.
+ * Number of statements in one period of the cache. The cache is small: storing trees for longer costs more than parsing
+ * again, because the garbage collector copies them.
  */
 const RECENT_MAX = 64;
 const KEPT_CHARS_MAX = 2048;

@@ -12,7 +12,7 @@ interface Row {
   readonly after: RegExp;
   /** Matches the text before the position; undefined means any text. */
   readonly before?: RegExp;
-  /** The alternative. */
+  /** The alternative to it. */
   readonly advice: string;
 }
 
@@ -304,7 +304,7 @@ interface Position {
   readonly found: ByteString;
 }
 
-/** @param name in lower case */
+/** @param name the name in lower case */
 export function unsupportedFunction(position: Position, name: ByteString): SqlMistake {
   const known =
     "the functions are lower, upper, length, abs, round and coalesce, and the aggregates count, sum, avg, min and max";
@@ -315,8 +315,9 @@ export function unsupportedFunction(position: Position, name: ByteString): SqlMi
   );
 }
 
-/** Number of characters before and after a mistake with which rows are compared. */
+/** Number of characters before a mistake that are compared with the rows. */
 const BEFORE_CHARS = 200;
+/** Number of characters after a mistake that are compared with the rows. */
 const AFTER_CHARS = 40;
 
 const KINDS: ReadonlySet<SqlMistake["kind"]> = new Set([
