@@ -151,7 +151,7 @@ export class List {
 
   /**
    * Returns the content, converted to a long list if the added elements are too large for a packed string.
-   * @param grown number of elements added
+   * @param grown the number of elements added
    */
   #roomFor(grown: number, isShort: boolean): ByteString | Long {
     const content = this.#content;

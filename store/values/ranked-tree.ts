@@ -7,7 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 
 /** Maximum number of pairs in a leaf, or of children in a branch. Measured: 32 and 128 are no faster. */
 const NODE_MAX = 64;
-/** A smaller node is merged with a neighbour if the result has room left. */
+/** A node smaller than this is merged with a neighbour if the result has room left. */
 const NODE_MIN = NODE_MAX / 4;
 const JOINED_MAX = (NODE_MAX * 3) / 4;
 

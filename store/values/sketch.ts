@@ -22,8 +22,9 @@ const REGISTER_MAX = 63;
 const DENSE_BYTES = HEAD_BYTES + (REGISTERS * REGISTER_BITS) / 8;
 /** Redis's default of `hll-sparse-max-bytes`: a longer sketch becomes dense. */
 const SPARSE_BYTES_MAX = 3000;
-/** Number of hash bits that select the register; the zeros in the remaining bits are counted. */
+/** Number of hash bits that select the register. */
 const INDEX_BITS = 14;
+/** Number of the remaining hash bits, whose zeros are counted. */
 const COUNTED_BITS = 50;
 const HASH_SEED = 0xadc83b19;
 

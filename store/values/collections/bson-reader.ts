@@ -20,7 +20,7 @@ import {
 } from "./bson.js";
 import { Decimal } from "./decimal.js";
 
-/** A document's length field and its terminator. */
+/** Length of a document without fields: its length field and its terminator. */
 const DOCUMENT_BYTES_MIN = 5;
 const OBJECT_ID_BYTES = 12;
 const DECIMAL_BYTES = 16;

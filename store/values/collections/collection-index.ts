@@ -143,7 +143,7 @@ export class CollectionIndex {
 
   /**
    * Adds the next documents to the sorted order, as many as one step permits; later changes keep it up to date.
-   * @param documents those after `orderedTo`
+   * @param documents the documents after `orderedTo`
    */
   orderSome(documents: Iterable<readonly [number: number, bytes: ByteString]>): void {
     let keys = 0;

@@ -161,7 +161,7 @@ export class Collection {
     return { numbers, documents: old };
   }
 
-  /** Removes existing documents. Inverse: `restore`. @param numbers ascending */
+  /** Removes existing documents. Inverse: `restore`. @param numbers the numbers of the documents, ascending */
   remove(numbers: readonly number[]): NumberedDocuments {
     this.#beforeChanges(numbers.length);
     const { rows } = this.#table.remove(numbers);

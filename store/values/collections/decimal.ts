@@ -18,7 +18,7 @@ const NAN_BITS = 0b11111n << 122n;
 /** A finite number: coefficient × 10^exponent. */
 export interface Finite {
   readonly isNegative: boolean;
-  /** Not negative. */
+  /** The coefficient, which is not negative. */
   readonly coefficient: bigint;
   readonly exponent: number;
 }
@@ -145,7 +145,7 @@ export function decimalProduct(a: DecimalValue, b: DecimalValue): DecimalValue {
   return { isNegative, coefficient: a.coefficient * b.coefficient, exponent: a.exponent + b.exponent };
 }
 
-/** @param divisor a count, positive */
+/** @param divisor a positive count */
 export function decimalQuotient(a: DecimalValue, divisor: bigint): DecimalValue {
   if (typeof a === "string" || a.coefficient === 0n) return a;
   // One digit more than are stored, and one that is not 0 if there is a remainder.

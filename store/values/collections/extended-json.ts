@@ -24,7 +24,7 @@ import {
 } from "./bson.js";
 import { Decimal, decimalOfText, decimalText } from "./decimal.js";
 
-/** @param text in UTF-8 @throws BsonFault if the text is not a document that can be stored */
+/** @param text the text in UTF-8 @throws BsonFault if the text is not a document that can be stored */
 export function readExtendedJson(text: ByteString): BsonDocument {
   if (text.length > DOCUMENT_BYTES_MAX)
     throw new BsonFault(`a document's text has more than ${DOCUMENT_BYTES_MAX} bytes`);
@@ -159,7 +159,7 @@ function readDate(value: JsonValue): Bson | undefined {
   return at === undefined ? undefined : new BsonDate(at);
 }
 
-/** @returns UTF-8 */
+/** @returns the text in UTF-8 */
 export function writeExtendedJson(value: Bson): ByteString {
   return bytesOfText(written(value));
 }

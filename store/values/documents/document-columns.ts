@@ -131,7 +131,7 @@ export function markOf(value: MemberValue): number {
   if (typeof value === "object") return value.kind === TRUE.kind || value.kind === FALSE.kind ? ANY : NONE;
   const number = typeof value === "string" ? numberIn(value) : value;
   if (number === undefined) return hashOfName(value as ByteString) | VALUE;
-  // -0 becomes 0.
+  // The addition converts -0 to 0.
   DOUBLE[0] = Number(number) + 0;
   return Math.imul((WORDS[0] as number) ^ Math.imul(WORDS[1] as number, 0x9e3779b1), 0x85ebca6b) | VALUE;
 }

@@ -92,7 +92,7 @@ export class Table {
     return this.#holes === 0 ? (this.#rows as Row[]) : this.#rows.filter((row) => row !== null);
   }
 
-  /** Yields all rows with their numbers, in order. @param from the first number */
+  /** Yields all rows with their numbers, in order. @param from the lowest number to return */
   *numbered(from = 0): Generator<readonly [number: number, row: Row]> {
     for (let slot = this.#slotOf(from); slot < this.#rows.length; slot++) {
       const row = this.#rows[slot] as Row | null;
@@ -181,7 +181,7 @@ export class Table {
     return { numbers, rows: old };
   }
 
-  /** Removes existing rows. Inverse: `restore`. @param numbers ascending */
+  /** Removes existing rows. Inverse: `restore`. @param numbers the numbers of the rows, ascending */
   remove(numbers: readonly number[]): NumberedRows {
     this.#beforeChanges(numbers.length);
     const rows = numbers.map((number) => {

@@ -7,7 +7,7 @@ import type { GroupMarks } from "./consumer-group.js";
 import type { Stream } from "./stream.js";
 import type { StreamId } from "./stream-id.js";
 
-/** Returns a group's counter after it has received an entry. @param read the counter before */
+/** Returns a group's counter after it has received an entry. @param read the counter before it received the entry */
 export function readUpTo(stream: Stream, id: StreamId, read: bigint | null): bigint | null {
   if (read !== null && !hasGapFrom(stream, id)) return BigInt.asIntN(64, read + 1n);
   return stream.marks.entriesAdded === 0n ? read : countUpTo(stream, id);

@@ -7,7 +7,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Maximum number of bytes of a name that are hashed, in addition to its length. A multiple of 4. */
+/** Maximum number of bytes of a name that are hashed, in addition to its length. The number is a multiple of 4. */
 const HASHED_BYTES_MAX = 16_384;
 const CURSOR_TAG_BITS = 20;
 
