@@ -18,8 +18,9 @@ import type { Stream, StreamMarks } from "./values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
-/** Maximum number of bytes of a string to sample, and of elements of any other value. */
+/** Maximum number of bytes of a string to sample. */
 const BYTES_MAX = 65_536;
+/** Maximum number of elements of any other value to sample. */
 const ELEMENTS_MAX = 1024;
 /**
  * Approximate number of bytes of all sampled elements. Each element contributes an equal share, or its full length if

@@ -13,7 +13,7 @@ const NAMING = ["KEY|ADD", "CLUSTER|ADD"];
 
 export class NamedKeys {
   readonly #hash: (bytes: ByteString) => ByteString;
-  /** SubjectPublicKeyInfo by key id. */
+  /** The SubjectPublicKeyInfo of each key, by its id. */
   readonly #keys: Map<ByteString, ByteString>;
 
   constructor(hash: (bytes: ByteString) => ByteString, from: NamedKeys | null = null) {
