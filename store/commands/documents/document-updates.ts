@@ -183,8 +183,8 @@ function insertNew({ data, entry, newData, options }: Update, key: ByteString): 
 }
 
 /**
- * Applies operators to an entry without members. @param names names of the members that it may have; undefined means
- * any names
+ * Applies operators to an entry without members.
+ * @param names names of the members that it may have; undefined means any names
  */
 function built(newData: JsonObject, names: readonly string[] | undefined): JsonContainer {
   return changed(new JsonObject(), jsonChangesOf(newData), (name) => {

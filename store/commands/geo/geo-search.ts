@@ -165,7 +165,8 @@ function draftFor(data: Data, key: ByteString): Draft {
 }
 
 /**
- * Returns the place of a member, or undefined if the key is absent. @throws CommandFailure if the member does not exist
+ * Returns the place of a member, or undefined if the key is absent.
+ * @throws CommandFailure if the member does not exist
  */
 function placeOfMember(value: SortedSet | undefined, member: ByteString): Place | undefined {
   if (value === undefined) return undefined;
