@@ -33,8 +33,8 @@ export interface FilterAlgebra<Value, Path, Test> {
   unknownClause(name: string): Error;
 
   /**
-   * Returns the members of a filter. @param clause the clause of which the filter is the operand, or "" if there is
-   * none
+   * Returns the members of a filter.
+   * @param clause the clause of which the filter is the operand, or "" if there is none
    * @throws CommandFailure
    */
   fieldsOf(filter: Value, clause: string): readonly (readonly [string, Value])[];
@@ -91,7 +91,8 @@ export class FilterCompiler<Value, Path, Test> {
   }
 
   /**
-   * Compiles a complete filter. @param clause the clause of which the filter is the operand, or "" if there is none
+   * Compiles a complete filter.
+   * @param clause the clause of which the filter is the operand, or "" if there is none
    * @throws CommandFailure
    */
   filter(filter: Value, clause = ""): Condition<Path, Test> {
