@@ -90,8 +90,8 @@ export class OrderedKeys {
   }
 
   /**
-   * Finds the first entry for which `order` is not negative. @param order returns a negative number if the entry
-   * precedes the position
+   * Finds the first entry for which `order` is not negative.
+   * @param order returns a negative number if the entry precedes the position
    */
   #find(order: (key: OrderedKey, number: number) => number): [chunk: number, index: number] {
     const chunks = this.#chunks;

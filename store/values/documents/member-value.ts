@@ -143,8 +143,8 @@ export function memberAt(value: JsonValue | undefined, name: string): JsonValue 
 }
 
 /**
- * Returns the value of an entry under a name. Parses no more of the text than necessary. @param text the text as
- * `writeJson` writes it
+ * Returns the value of an entry under a name. Parses no more of the text than necessary.
+ * @param text the text as `writeJson` writes it
  */
 export function memberIn(text: ByteString, name: MemberName): MemberValue {
   const value = ownIn(text, name);
@@ -177,8 +177,8 @@ function ownIn(text: ByteString, of: MemberName): MemberValue {
 }
 
 /**
- * Returns the index of the value of an object's direct member, or -1 if there is no such member. @param text the text
- * as `writeJson` writes it
+ * Returns the index of the value of an object's direct member, or -1 if there is no such member.
+ * @param text the text as `writeJson` writes it
  */
 export function valueAt(text: ByteString, of: MemberName): number {
   if (text.charCodeAt(0) !== OBJECT) return -1;
