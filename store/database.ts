@@ -78,7 +78,8 @@ export class Database {
   }
 
   /**
-   * Runs one command. @param argv the name and the arguments
+   * Runs one command.
+   * @param argv the name and the arguments
    * @param records receives the records with which `undo` reverts the command; null if none are recorded
    * @returns the reply; if it is an error, nothing has changed
    */
