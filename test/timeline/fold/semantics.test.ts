@@ -117,7 +117,7 @@ test("of switches to the same version the first counts, and none skips a version
   assert.match(replies[8] as string, /only version 2 can follow, not 3/);
   assert.match(replies[9] as string, /NOPERM/);
   assert.equal(replies[10], '+"OK"');
-  assert.match(replies[11] as string, /the current version of the semantics is 2: only version 3 can follow, not 2/);
+  assert.match(replies[11] as string, /semantics is 2: only version 3 can follow, not 2/);
 });
 
 test("rules are read by the rows of the position", () => {
