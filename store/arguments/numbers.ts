@@ -9,7 +9,7 @@ const INT32_MAX = 2 ** 31 - 1;
 
 const MINUS = 0x2d;
 const DIGIT_0 = 0x30;
-/** Every number of up to this many digits is a safe integer. */
+/** Number of digits up to which every number is a safe integer. */
 const SAFE_DIGITS = 15;
 
 /**
@@ -93,7 +93,8 @@ const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;
 
 /**
- * Parses a double as C's `strtod` does, but without surrounding spaces; returns undefined if they are invalid or NaN.
+ * Parses a double as C's `strtod` does, but without surrounding spaces; returns undefined if the bytes are invalid or
+ * NaN.
  */
 export function parseDouble(bytes: ByteString): number | undefined {
   if (DECIMAL.test(bytes)) return Number(bytes);

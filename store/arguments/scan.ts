@@ -34,7 +34,7 @@ interface Counting {
   };
 }
 
-/** Number of steps for each element that a page of a scan visits. */
+/** Cost in steps of each element that a page of a scan visits. */
 export const VISITED_STEPS = 6;
 
 /** @param first  index of the first option in `argv` */
