@@ -52,7 +52,7 @@ interface KeyRow extends CommandDescription {
   readonly run: KeyHandler;
 }
 
-/** A version of the semantics. */
+/** Matches a version of the semantics. */
 const VERSION = /^[1-9]\d{0,8}$/;
 const LABEL_BYTES_MAX = 128;
 /** Maximum number of envelopes per second: more than any daemon can accept. */

@@ -16,7 +16,7 @@ interface Options {
   readonly withLength: boolean;
 }
 
-/** A range that both strings have in common; ends included. */
+/** A range that both strings have in common; both ends are inclusive. */
 interface Range {
   aStart: number;
   aEnd: number;

@@ -1,6 +1,6 @@
 /**
- * The arguments of commands that pop from the first non-empty of several keys: LMPOP, ZMPOP, and the waiting BLMPOP,
- * BZMPOP.
+ * The arguments of commands that pop from the first non-empty of several keys: LMPOP and ZMPOP, and BLMPOP and BZMPOP,
+ * which wait.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom, syntaxError } from "../arguments/errors.js";

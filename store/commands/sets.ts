@@ -238,7 +238,7 @@ function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): R
   return ONE;
 }
 
-/** Cost in steps of choosing a member and for its undo record, in addition to its removal. */
+/** Cost in steps of choosing a member and of its undo record, in addition to its removal. */
 const POPPED_STEPS = 24;
 
 function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

@@ -1,4 +1,7 @@
-/** The index of a bit in an argument. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
+/**
+ * Parses the index of a bit in an argument. Behaviour and error texts are those of Redis 7; test/conformance checks
+ * them.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, stringTooLong } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";

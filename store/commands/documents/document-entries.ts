@@ -102,5 +102,5 @@ export function isSubset(subset: readonly string[], names: readonly string[]): b
   return subset.every((name) => nameSet.has(name));
 }
 
-/** Up to this number of names a linear search is used; for more a set is built first. */
+/** Maximum number of names that are searched linearly; for more, a set is built first. */
 const SEARCHED_MAX = 16;

@@ -1,6 +1,6 @@
 /**
- * DOC.GET and DOC.COUNT: return the requested entries, sorted, in part and with details. Source:
- * docs/json-documents.md.
+ * DOC.GET and DOC.COUNT, which return and count entries. DOC.GET can sort them, return parts of them and add details.
+ * Source: docs/json-documents.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
@@ -82,7 +82,7 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
 const READ_STEPS = 12;
 
 /**
- * Counts the entries that a read is about to check; with an index only those that the index finds.
+ * Counts the entries that a read is about to check; with an index, only those that the index finds.
  * @param selection null means all entries
  * @throws TooMuch
  */

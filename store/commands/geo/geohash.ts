@@ -31,7 +31,7 @@ export interface Area {
 const LONGITUDES: Range = { min: -180, max: 180 };
 /** The latitudes between which a Mercator map is square. */
 const LATITUDES: Range = { min: -85.05112878, max: 85.05112878 };
-/** The latitudes of the usual geohash text: all. */
+/** The latitudes of the usual geohash text, which covers all latitudes. */
 const TEXT_LATITUDES: Range = { min: -90, max: 90 };
 
 export const STEP_MAX = 26;
@@ -94,7 +94,7 @@ export function scoreOf(place: Place): number {
   return scoresOf(cellAt(place, STEP_MAX)).from;
 }
 
-/** Returns the middle of the cell that a score encodes; for an invalid score, the same as Redis. */
+/** Returns the middle of the cell that a score encodes; for an invalid score, returns the same as Redis. */
 export function placeOf(score: number): Place {
   const { longitude, latitude } = areaOf(cellOf(score));
   return {

@@ -82,7 +82,10 @@ export interface Move {
   readonly to: End;
 }
 
-/** Moves an element from one end of a list to one end of another, or of the same; nil: the source is absent. */
+/**
+ * Moves an element from one end of a list to one end of another, or of the same list. Returns nil if the source is
+ * absent.
+ */
 export function move(data: Data, { source, from, target, to }: Move): Reply {
   const entry = data.getAs(List, source);
   if (entry === undefined) return NIL;

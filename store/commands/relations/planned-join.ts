@@ -181,7 +181,7 @@ class StagedJoin {
     if (table === null || position === null) return;
     countCalculated(this.#evaluation, rows.length, [key.expression]);
     const { holds } = indexed;
-    /** The index's row of each pair. */
+    /** For each pair, the number of the row that the index found. */
     const numbers: number[] = [];
     const isMatched = new Uint8Array(rows.length);
     let everywhere: readonly number[] | null = null;
@@ -232,7 +232,7 @@ class StagedJoin {
       yield* hash?.fill(others) ?? [];
     }
     let everywhere: readonly number[] | null = null;
-    /** The left row of each pair. */
+    /** For each pair, the index of the left row. */
     const lefts: number[] = [];
     for (const [at, row] of rows.entries()) {
       const value = equal?.[one].value(row);

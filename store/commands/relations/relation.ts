@@ -24,7 +24,7 @@ export interface RelationColumn {
 export type RelationRow = readonly Scalar[];
 
 export interface Relation {
-  /** Describes how it was computed: `t_selection_projection`. */
+  /** Describes how the relation was computed, for example `t_selection_projection`. */
   readonly name: ByteString;
   readonly columns: readonly RelationColumn[];
   readonly rows: readonly RelationRow[];

@@ -1,6 +1,6 @@
 /**
- * Finds the rows that meet a condition; in a table by an index, if the condition requires a column to have a certain
- * value.
+ * Finds the rows that meet a condition. In a table, an index finds them if the condition requires a column to have a
+ * certain value.
  */
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression } from "../../sql/tree.js";

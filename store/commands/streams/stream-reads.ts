@@ -37,7 +37,7 @@ export function entriesReply({ effort }: Data, entries: Iterable<StreamEntry>, c
   return array(items);
 }
 
-/** @param reverse XREVRANGE, which names the last id first */
+/** @param reverse whether the command is XREVRANGE, which names the last id first */
 export function xrange(data: Data, argv: readonly ByteString[], reverse: boolean): Reply {
   const start = startArgument(argv[reverse ? 3 : 2]!);
   const end = endArgument(argv[reverse ? 2 : 3]!);
