@@ -23,7 +23,7 @@ export interface EncodingLimits {
   readonly zsetListpackValue: number;
 }
 
-/** Redis's defaults. */
+/** The default limits of Redis. */
 export const ENCODING_LIMITS: EncodingLimits = {
   setIntsetEntries: 512,
   hashListpackEntries: 512,
@@ -32,7 +32,7 @@ export const ENCODING_LIMITS: EncodingLimits = {
   zsetListpackValue: 64,
 };
 
-/** The longest string that Redis stores next to its header. */
+/** Length of the longest string that Redis stores next to its header. */
 export const EMBEDDED_BYTES_MAX = 44;
 /** Redis shares one object for each integer from 0 up to, but not including, this number. */
 const SHARED_INTEGERS = 10_000;

@@ -11,7 +11,7 @@ import type { Value } from "../values/value.js";
 import { ExpiryTimes } from "./expiry-times.js";
 import type { Unit } from "./unit.js";
 
-/** `Entry.expire` of a key that does not expire. */
+/** The value of `Entry.expire` for a key that does not expire. */
 export const NO_EXPIRY = 0;
 
 /** A key with its value, its expiry time and its last writer. */
@@ -30,7 +30,7 @@ export interface Entry {
   writerIndex: number;
 }
 
-/** `Entry.writerIndex` if the id is stored completely. */
+/** The value of `Entry.writerIndex` if the id is stored completely. */
 export const WHOLE = -1;
 
 /** Makes a unit the key's last writer. */
@@ -76,7 +76,7 @@ class StoredEntry implements Entry {
     const { content } = this;
     if (!(content instanceof StringDraft)) return content;
     const text = content.toString();
-    // Keeps the draft while changes and reads alternate.
+    // The draft is kept while changes and reads alternate.
     if (content.isRead) this.content = text;
     content.isRead = true;
     return text;
@@ -95,7 +95,7 @@ class StoredEntry implements Entry {
   }
 }
 
-/** `UsedEntry.use` of a key that was just created. */
+/** The value of `UsedEntry.use` for a key that was just created. */
 export const NEVER_USED = -1;
 
 /** An entry with an additional field of 8 bytes for its use (see usage.ts), which is not part of the state. */

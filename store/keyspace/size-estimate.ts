@@ -1,6 +1,6 @@
 /**
- * Estimates the memory of a key, from the sizes that V8 allocates for objects, strings and tables. Compared with the
- * heap in test/store/commands/object.test.ts.
+ * Estimates the memory of a key, from the sizes that V8 allocates for objects, strings and tables.
+ * test/store/commands/object.test.ts compares the estimates with the heap.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Collection as BsonCollection } from "../values/collections/collection.js";
