@@ -5,13 +5,13 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /**
- * Maximum number of backtracking steps of all patterns of one command, which take a few milliseconds. Documented in
- * docs/limits.md.
+ * Maximum number of backtracking steps of all patterns of one command, which take a few milliseconds. docs/limits.md
+ * documents this limit.
  */
 export const STEPS_BACK_MAX = 1_000_000;
 /** The first backtracking steps at each position are not counted: most names share some bytes with a pattern. */
 const STEPS_BACK_FREE = 16;
-/** Longer classes are counted by their bytes. */
+/** Maximum length of a class that is not counted; longer classes are counted by their bytes. */
 const CLASS_BYTES_FREE = 64;
 
 /** The step counter of a unit. */
