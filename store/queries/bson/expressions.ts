@@ -32,8 +32,8 @@ export interface Scope {
   readonly at: number;
   readonly work: Work;
   /**
-   * Returns an integer from 0 to below its argument. The choices follow from the unit's id, so they are the same on
-   * each daemon.
+   * Returns an integer that is at least 0 and less than its argument. The choices follow from the unit's id, so they
+   * are the same on each daemon.
    */
   readonly choose: (below: number) => number;
   /**

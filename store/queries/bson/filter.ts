@@ -181,7 +181,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return isTrue(operand);
   }
 
-  /** Returns null: some elements of an array may pass while others fail. */
+  /** Returns null, because some elements of an array may pass while the remaining ones fail. */
   complement(): null {
     return null;
   }

@@ -97,13 +97,16 @@ export function guarded<T>(step: () => T): T {
 /** The cost of a command so far. */
 export interface Work {
   units: number;
-  /** Also counts for the unit. */
+  /** The effort of the unit, for which the cost is counted too. */
   readonly effort: Effort;
 }
 
 export const workOf = (effort: Effort): Work => ({ units: 0, effort });
 
-/** Maximum number of documents that a command may check, including other work of the same cost: a few seconds. */
+/**
+ * Maximum number of documents that a command may check, including other work of the same cost, which takes a few
+ * seconds.
+ */
 export const WORK_MAX = 5_000_000;
 /** Number of bytes in a document that cost as much as the document itself. */
 const BYTES_A_UNIT = 256;

@@ -180,7 +180,8 @@ function excludedIn(value: Bson, branch: Branch, root: BsonDocument): Bson {
 }
 
 /**
- * @param operand the number of elements, negative: counted from the end; or the number to skip and the number to return
+ * @param operand the number of elements (counted from the end if it is negative), or the number to skip and the number
+ * to return
  */
 function sliced(operand: Bson): Shown {
   const [first, second] = isArray(operand) ? operand : [operand];
