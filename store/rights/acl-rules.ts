@@ -12,12 +12,12 @@ import type { KeyPattern } from "./key-pattern.js";
 export type Rule = { readonly text: ByteString } & (
   | { readonly kind: "all"; readonly allow: boolean }
   | { readonly kind: "category"; readonly allow: boolean; readonly category: string }
-  /** `name` in upper case; the command need not be in the table. A container's name includes its subcommands. */
+  /** `name` is in upper case; the command need not be in the table. A container's name includes its subcommands. */
   | { readonly kind: "command"; readonly allow: boolean; readonly name: string }
   | { readonly kind: "pattern"; readonly pattern: KeyPattern }
   | { readonly kind: "all-keys" }
   | { readonly kind: "reset-keys" }
-  /** A rule for channels; `pattern` null: all channels. */
+  /** A rule for channels. If `pattern` is null, it is for all channels. */
   | { readonly kind: "channel"; readonly pattern: ByteString | null }
   | { readonly kind: "reset-channels" }
   | { readonly kind: "selector"; readonly rules: readonly Rule[] }
