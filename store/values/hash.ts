@@ -28,7 +28,7 @@ interface Columns {
 }
 
 export class Hash {
-  /** field, value, field, value, … */
+  /** In a small hash: field, value, field, value, … */
   #content: ByteString | Columns = "";
   #size = 0;
 

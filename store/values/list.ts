@@ -17,7 +17,7 @@ import {
 
 export type End = "left" | "right";
 
-/** An end that has more elements moves a chunk to the middle. */
+/** Maximum number of elements of an end; an end that has more moves a chunk to the middle. */
 const END_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
 
 /** A list that is not small. In both ends the outermost element is the array's last. */

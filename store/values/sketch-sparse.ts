@@ -1,7 +1,7 @@
 /**
- * The sparse form of a sketch's registers: runs of equal values. 00nnnnnn: n + 1 zeros; 01nnnnnn nnnnnnnn: n + 1 zeros;
- * 1vvvvvnn: n + 1 times the value v + 1. Runs are split and joined exactly as in Redis, so the bytes are the same.
- * Source: redis-server 7.0, test/conformance.
+ * The sparse form of a sketch's registers: runs of equal values. 00nnnnnn and 01nnnnnn nnnnnnnn are runs of n + 1
+ * zeros, and 1vvvvvnn is a run of n + 1 times the value v + 1. Runs are split and joined exactly as in Redis, so the
+ * bytes are the same. Source: redis-server 7.0, test/conformance.
  */
 
 export const REGISTERS = 16384;

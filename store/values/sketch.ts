@@ -48,7 +48,7 @@ export class Sketch {
     return new Sketch(Buffer.concat([head, EMPTY_RUNS]));
   }
 
-  /** Returns undefined if the bytes are not a sketch. */
+  /** Parses a sketch; returns undefined if the bytes are not one. */
   static of(bytes: ByteString): Sketch | undefined {
     if (bytes.length < HEAD_BYTES || !bytes.startsWith(MAGIC)) return undefined;
     const encoding = bytes.charCodeAt(ENCODING_AT);

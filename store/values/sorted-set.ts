@@ -30,7 +30,7 @@ interface Ranked {
 }
 
 export class SortedSet {
-  /** member, score as text, member, score, … */
+  /** In a small set: member, score as text, member, score, … */
   #content: ByteString | Ranked = "";
   #size = 0;
 

@@ -6,7 +6,10 @@
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { STRING_BYTES_MAX } from "./value.js";
 
-/** Shorter strings are copied, since the JavaScript engine allocates memory for them quickly. */
+/**
+ * Minimum length of a string that becomes a draft. Shorter strings are copied, since the JavaScript engine allocates
+ * memory for them quickly.
+ */
 export const DRAFT_BYTES_MIN = 64 * 1024;
 
 export class StringDraft {

@@ -18,8 +18,8 @@ export interface IndexSpec {
   readonly isUnique: boolean;
   readonly isSparse: boolean;
   /**
-   * Number of seconds after the date in the index's only field at which a document expires; left out: documents do not
-   * expire.
+   * Number of seconds after the date in the index's only field at which a document expires. If it is left out,
+   * documents do not expire.
    */
   readonly expireAfterSeconds?: number;
 }

@@ -1,7 +1,6 @@
 /**
- * Documents as Extended JSON, the form that people write. Reads the canonical and the relaxed form, writes the
- * canonical one.
- * Source: github.com/mongodb/specifications, extended-json v2.1.
+ * Converts documents from and to Extended JSON, the form that people write. It reads the canonical and the relaxed form
+ * and writes the canonical one. Source: github.com/mongodb/specifications, extended-json v2.1.
  */
 import { type ByteString, bytesOf, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedJson, parseJson } from "../../../protocol/json/json-reader.js";

@@ -39,7 +39,7 @@ export class DocumentColumns {
   /**
    * Returns a function that returns the first index, beginning at a given one, of an entry that may have a value.
    * @param alike if undefined, any value matches
-   * @param texts those of the document; null means a hole
+   * @param texts the texts of the document; null means a hole
    */
   finder(alike: Alike | undefined, texts: readonly (ByteString | null)[]): (from: number) => number {
     if (alike === undefined) return (from) => from;
@@ -96,8 +96,8 @@ class Column {
   }
 
   /**
-   * Returns the first index, beginning at `from`, of an entry whose value may have the mark; an index after the last
-   * entry: no such entry.
+   * Returns the first index, beginning at `from`, of an entry whose value may have the mark, or an index after the last
+   * entry if there is no such entry.
    */
   find(mark: number, from: number): number {
     const marks = this.#marks;

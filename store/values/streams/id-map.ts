@@ -7,7 +7,7 @@ import type { StreamId } from "./stream-id.js";
 
 /** Maximum number of ids in a block. */
 const BLOCK_MAX = 128;
-/** A smaller block is merged with the next one if the result has room left. */
+/** A block smaller than this is merged with the next one if the result has room left. */
 const BLOCK_MIN = BLOCK_MAX / 4;
 const JOINED_MAX = (BLOCK_MAX * 3) / 4;
 

@@ -19,7 +19,10 @@ export interface EntryColumns {
   readonly values: readonly ByteString[];
 }
 
-/** Longer values are stored as separate strings, because a long string should not be created again for each read. */
+/**
+ * Maximum number of bytes of a sealed value. Longer values are stored as separate strings, because a long string should
+ * not be created again for each read.
+ */
 export const SEALED_VALUES_BYTES_MAX = 64 * 1024;
 
 /** Number of bits of a length in one byte; the highest bit means that another byte follows. */

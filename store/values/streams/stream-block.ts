@@ -152,7 +152,7 @@ export class StreamBlock {
     ids.splice(index, 1);
   }
 
-  /** Removes the first entries. @returns them as a block */
+  /** Removes the first entries. @returns the removed entries as a block */
   takeFirst(count: number): StreamBlock {
     const { ids, names, values } = this.#open();
     const removed = new StreamBlock();

@@ -9,7 +9,7 @@ import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
 import type { StreamEntry } from "./stream-entry.js";
 import type { StreamId } from "./stream-id.js";
 
-/** A smaller block is merged with the next one if the result has room left. */
+/** A block smaller than this is merged with the next one if the result has room left. */
 const BLOCK_MIN = BLOCK_MAX / 4;
 const JOINED_MAX = (BLOCK_MAX * 3) / 4;
 

@@ -8,7 +8,7 @@ import { hashOfName } from "./name-hash.js";
 import { indexedPage, type PageRequest, type ScanPage, smallPage } from "./scan-page.js";
 import { SlotIndex } from "./slot-index.js";
 
-/** For up to this number of items a linear search beats a hash table in time and in memory. */
+/** Maximum number of items for which a linear search beats a hash table in time and in memory. */
 const LINEAR_SEARCH_ITEMS_MAX = 12;
 
 export class DenseTable<T> {
