@@ -38,6 +38,6 @@ export function decompressLzf(input: Uint8Array, size: number): Buffer {
     // Copied byte by byte, because a back reference may overlap its own output.
     for (const end = to + length; to < end; to++) output[to] = output[to - back] as number;
   }
-  if (to !== size) throw new MalformedRdb("a compressed string has another size than stated");
+  if (to !== size) throw new MalformedRdb("a compressed string has a different size than stated");
   return output;
 }

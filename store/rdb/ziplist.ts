@@ -24,7 +24,7 @@ const SMALL_MAX = 0xfd;
 export function readZiplist(bytes: Buffer): ByteString[] {
   const end = bytes.length - 1;
   if (end < HEAD_BYTES || bytes.readUInt32LE(0) !== bytes.length || bytes[end] !== END)
-    throw new MalformedRdb("a ziplist has another length than stated");
+    throw new MalformedRdb("a ziplist has a different length than stated");
   const values: ByteString[] = [];
   let at = HEAD_BYTES;
   while (at < end) {
@@ -35,7 +35,7 @@ export function readZiplist(bytes: Buffer): ByteString[] {
   }
   const count = bytes.readUInt16LE(COUNT_AT);
   if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))
-    throw new MalformedRdb("a ziplist has another number of entries than stated");
+    throw new MalformedRdb("a ziplist has a different number of entries than stated");
   return values;
 }
 
