@@ -223,7 +223,7 @@ export const recordedCollections: readonly Command[] = collections.flatMap((comm
   return run === undefined ? [] : [{ ...command, run: byVersion(false, run) }];
 });
 
-/** Commands that do not exist before CLUSTER SEMANTICS 3, and their replies before it. */
+/** Commands that did not exist before CLUSTER SEMANTICS 3, and their replies before it. */
 export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map(
   ["MDB.EXPLAIN", "MDB.RENAME", "MDB.STATS"].map((name) => [
     name,
