@@ -15,7 +15,7 @@ import {
 
 export type Spans = readonly Span[];
 
-/** If there are fewer spans, they are tested one after the other. */
+/** Minimum number of spans for a binary search; fewer spans are tested one after the other. */
 const SEARCHED_MIN = 8;
 
 export const before = (value: MemberValue): Bound => ({ value, isAfter: false });
