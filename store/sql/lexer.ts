@@ -146,7 +146,7 @@ function standardNumberAt(statement: ByteString, at: number): Token {
   return RECORDED_NUMBER.test(text) ? token : { ...token, isOfForm: true };
 }
 
-/** A quote is escaped by doubling it or with a backslash. */
+/** Returns the text that begins at a quote. Within the text, a quote is escaped by doubling it or with a backslash. */
 function textAt(statement: ByteString, at: number): Token {
   const quote = statement[at] as string;
   let text = "";

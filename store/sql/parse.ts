@@ -11,7 +11,7 @@ import { TokenReader } from "./token-reader.js";
 import type { Form, Language, Statement } from "./tree.js";
 import { unsupported } from "./unsupported.js";
 
-/** Longer statements are rejected: their tokens and trees take a hundred times as much memory. */
+/** Maximum number of bytes in a statement: its tokens and its tree take a hundred times as much memory. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface Parsed {
@@ -98,8 +98,8 @@ export const formOf = (language: Language, english: Form): Form =>
   language === "english" ? english : "recorded";
 
 /**
- * Sticky patterns: a single one for all comments would use stack for each character, and a long statement would
- * overflow it.
+ * Sticky patterns: a single one for all comments would use stack space for each character, and a long statement would
+ * overflow the stack.
  */
 const BLANKS = /\s*/y;
 const WORD = /[a-z]+/iy;
