@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Up to this number of stale entries the heap is not rebuilt. */
+/** Number of stale entries up to which the heap is not rebuilt. */
 export const STALE_MIN = 1024;
 
 export class ExpiryQueue {

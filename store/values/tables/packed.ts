@@ -69,7 +69,7 @@ export function findPacked(pack: ByteString, element: ByteString, stride: number
   return -1;
 }
 
-/** Whether a packed string may contain an element. False is certain, and found without reading each element. */
+/** Whether a packed string may contain an element. If false, it certainly does not. Does not read each element. */
 export function mayContain(pack: ByteString, element: ByteString): boolean {
   return element.length <= PACKED_ELEMENT_BYTES_MAX && pack.includes(element);
 }

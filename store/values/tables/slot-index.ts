@@ -13,7 +13,7 @@ const CELLS_MIN = 32;
  */
 const CELLS_MAX = 4096;
 /**
- * The directory has at most 2 to the power of this number slots. Beyond that, segments grow instead, which practically
+ * The directory has at most 2^DEPTH_MAX slots. Beyond that, segments grow instead, which practically
  * happens only if hashes are equal.
  */
 const DEPTH_MAX = 20;
@@ -27,7 +27,7 @@ export interface HashedSlot {
   readonly slot: number;
 }
 
-/** Cells are pairs of numbers: slot + 1 (0: free), hash. */
+/** A part of the table. Each cell is a pair of numbers: the slot + 1 (0 if the cell is free), and the hash. */
 export class Segment {
   cells: Int32Array;
   mask: number;
