@@ -1,5 +1,5 @@
 /**
- * The numbered versions of the commands' semantics: for each number a table of all commands. The key ring determines
+ * The numbered versions of the commands' semantics: each number has a table of all commands. The key ring determines
  * which version applies to a unit (CLUSTER SEMANTICS).
  * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
