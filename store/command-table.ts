@@ -73,7 +73,7 @@ export function resolveCommand(argv: readonly ByteString[]): Command | CommandFa
 }
 
 /**
- * Whether a call may change data, regardless of the number of its arguments; undefined: the command is not in the
+ * Whether a call may change data, regardless of the number of its arguments; undefined if the command is not in the
  * table.
  */
 export function mayWrite(argv: readonly ByteString[]): boolean | undefined {

@@ -29,12 +29,12 @@ export const DATABASES_DEFAULT = 16;
 export class Database {
   readonly #keyspaces: Keyspace[];
   readonly #data: Data;
-  /** Records how keys are used, for eviction; null: use is not recorded. */
+  /** Records how keys are used, for eviction; null if use is not recorded. */
   readonly usage: Usage | null;
   #expired = 0;
-  /** Receives the changes that commands make to keys; null: no listener. */
+  /** Receives the changes that commands make to keys, or null if there is no listener. */
   listener: ChangeListener | null = null;
-  /** Number of records of the current unit, from the first on, that concern expired keys. */
+  /** Number of records at the beginning of the current unit that concern expired keys. */
   #expiredTo = 0;
   /**
    * The semantics of commands in the newest state; `executeMulti` and `run` receive the semantics of other states as an
@@ -61,7 +61,8 @@ export class Database {
   }
 
   /**
-   * Returns the number of keys that have expired, for statistics: a unit that is applied again counts its keys again.
+   * Returns the number of keys that have expired, for statistics: if a unit is applied again, its keys are counted
+   * again.
    * @param at milliseconds since 1970
    */
   expiredKeys(at: number): number {
@@ -78,9 +79,9 @@ export class Database {
 
   /**
    * Runs one command.
-   * @param argv name and arguments
-   * @param records receives the records with which `undo` reverts the command; null: none are recorded
-   * @returns the reply; an error is a reply as well, and has changed nothing
+   * @param argv the name and the arguments
+   * @param records receives the records with which `undo` reverts the command; null if none are recorded
+   * @returns the reply; if it is an error, nothing has changed
    */
   execute(argv: readonly ByteString[], unit: Unit, records: UndoRecord[] | null = null): Reply {
     const command = this.table.resolve(argv);
@@ -89,9 +90,10 @@ export class Database {
 
   /**
    * Runs several commands as one unit, as EXEC does. If one is unknown or has the wrong number of arguments, none is
-   * run and the reply is that error. Errors at run time are elements of the reply, and the remaining commands are run.
-   * @param commands each with its name and arguments
-   * @param table their semantics
+   * run and the reply is that error. Errors at run time are elements of the reply, and the remaining commands are still
+   * run.
+   * @param commands the commands, each with its name and arguments
+   * @param table the semantics of the commands
    */
   executeMulti(
     commands: readonly (readonly ByteString[])[],
@@ -136,14 +138,17 @@ export class Database {
     );
   }
 
-  /** Limits the steps of a unit, where units are not folded. A command that exceeds the limit returns an error. */
+  /**
+   * Sets the maximum number of steps of a unit, for a database whose units are not folded. A command that exceeds the
+   * limit returns an error.
+   */
   set unitStepsMax(steps: number) {
     this.#effort.stepsMax = steps;
   }
 
   /**
    * Runs units that are not recorded yet.
-   * @param stepsMax for all units together
+   * @param stepsMax maximum number of steps of all units together
    * @throws TooMuch if a command exceeds it; that command has changed nothing
    */
   admitting<Result>(stepsMax: number, run: () => Result): Result {
@@ -153,7 +158,7 @@ export class Database {
   /**
    * Runs the commands of a transaction or a script, none of which is folded, under one budget: commands that exceed it
    * return an error.
-   * @param stepsMax default: the limit for units
+   * @param stepsMax maximum number of steps; default: the limit for units
    */
   sharing<Result>(run: () => Result, stepsMax?: number): Result {
     return this.#effort.sharing(run, stepsMax);
@@ -169,7 +174,7 @@ export class Database {
   }
 
   /**
-   * Returns the unit that changed a key last; empty: the key is absent.
+   * Returns the unit that changed a key last; empty if the key is absent.
    * @param at milliseconds since 1970; a key that has expired by then is absent
    */
   writerOf(db: number, key: ByteString, at: number): ByteString {
@@ -218,7 +223,8 @@ export class Database {
   }
 
   /**
-   * Drops keys that expired before a time. No later unit may have an earlier date, because the fold must not notice.
+   * Drops keys that expired before the given time. The caller must know that no later unit has an earlier date;
+   * otherwise the drop would change the result of the fold.
    * @returns the number of dropped keys, at most `limit`
    */
   dropExpired(before: number, limit: number): number {
@@ -229,7 +235,10 @@ export class Database {
     return dropped;
   }
 
-  /** Drops a key to free its memory. Only for databases without a fold: other daemons would still have the key. */
+  /**
+   * Drops a key to free its memory. Must be used only for databases without a fold, because with a fold other daemons
+   * would still have the key.
+   */
   drop(db: number, key: ByteString): void {
     this.#keyspaces[db]?.delete(key);
     this.listener?.gone(db, key, "evicted");
@@ -237,7 +246,7 @@ export class Database {
 
   /**
    * Runs a command as `execute` does, after the caller has resolved it for these arguments.
-   * @param table the table in which it was resolved; null: that of the newest state
+   * @param table the table in which it was resolved; null means the table of the newest state
    */
   run(
     command: Command,
@@ -267,8 +276,8 @@ export class Database {
   }
 
   /**
-   * Applies a command: directly in the usual case, in which there is no listener for changes and a write does not count
-   * look-ups.
+   * Applies a command. It does so directly in the usual case, in which there is no listener for changes and a write
+   * does not count look-ups.
    */
   #apply(
     command: Command,

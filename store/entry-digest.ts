@@ -1,7 +1,7 @@
 /**
  * A digest of one key with its value, with which daemons compare their states. It is fast and the same everywhere, but
- * does not protect against forgery. For a large value it covers a part that the salt selects: each comparison checks
- * another part.
+ * does not protect against forgery. For a large value it covers only a part, which the salt selects, so each comparison
+ * checks a different part.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Entry } from "./keyspace/keyspace.js";
@@ -18,12 +18,13 @@ import type { Stream, StreamMarks } from "./values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdText } from "./values/streams/stream-id.js";
 import { typeName, type Value } from "./values/value.js";
 
-/** Maximum bytes of a string to sample, or elements of any other value. */
+/** Maximum number of bytes of a string to sample. */
 const BYTES_MAX = 65_536;
+/** Maximum number of elements of any other value to sample. */
 const ELEMENTS_MAX = 1024;
 /**
- * Approximate bytes of all sampled elements. Each element contributes an equal share, or its full length if that is
- * shorter. A digest is computed in one step.
+ * Approximate number of bytes of all sampled elements. Each element contributes an equal share, or its full length if
+ * that is shorter. A digest is computed in one step.
  */
 const VALUE_BYTES_MAX = 2 ** 20;
 const ELEMENT_BYTES_MIN = 1024;
@@ -140,7 +141,8 @@ class Mix {
   #one: number;
   #other: number;
   /**
-   * Mixed bits of the salt: with the same bits for both, the part of an element would depend on the part of the value.
+   * Bits mixed from the salt. If they were the same bits that select the part of the value, the part of an element
+   * would depend on it.
    */
   readonly #elementSalt: number;
   #elementBytes = BYTES_MAX;

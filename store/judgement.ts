@@ -19,7 +19,7 @@ export interface JudgedUnit {
   /** One command, or with `multi` all commands of an envelope. */
   readonly commands: readonly (readonly ByteString[])[];
   readonly conditions: readonly Condition[] | null;
-  /** Name of the user that the signer signs for; null: the signer itself. */
+  /** Name of the user that the signer signs for; null means the signer itself. */
   readonly as: ByteString | null;
 }
 
@@ -35,7 +35,7 @@ const INVALID: Readonly<Record<Exclude<Validity, "valid">, ErrorReply>> = {
  * Returns the reply to a unit that is not permitted.
  * @param signer the key's record at the unit's position
  * @param table the semantics at that position; default: those after all units
- * @returns NOPERM or the error in the unit; null: the unit is permitted
+ * @returns NOPERM or the error in the unit, or null if the unit is permitted
  */
 export function refusalOf(
   unit: JudgedUnit,

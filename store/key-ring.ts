@@ -40,17 +40,19 @@ export class KeyRing implements Ring {
   named: NamedKeys;
   /** The semantics that this release supports. */
   readonly known: Semantics;
-  /** Number of the current semantics, set by the last CLUSTER SEMANTICS. */
+  /** Number of the current semantics, which the last CLUSTER SEMANTICS has set. */
   semantics = FIRST_SEMANTICS;
-  /** The semantics after all units; null: this release does not support them, so it applies no later units. */
+  /**
+   * The semantics after all units, or null if this release does not support them and therefore applies no later units.
+   */
   table: CommandIndex | null;
-  /** The same, or the last supported semantics. */
+  /** The same as `table`, or the newest supported semantics if `table` is null. */
   #table: CommandIndex;
 
   /**
-   * @param parts.hash SHA-256
+   * @param parts.hash computes SHA-256
    * @param parts.changed called with each new record and each replacement
-   * @param parts.known default: the semantics of this release
+   * @param parts.known the supported semantics; default: those of this release
    */
   constructor(parts: {
     readonly hash: (bytes: ByteString) => ByteString;
@@ -67,7 +69,7 @@ export class KeyRing implements Ring {
 
   /**
    * Adds one of the keys with which a daemon is started.
-   * @param spki DER
+   * @param spki the SubjectPublicKeyInfo in DER
    * @throws CommandFailure if the key cannot be used or is in the ring with another role
    */
   addGenesis(role: Role, spki: ByteString, label: ByteString = ""): KeyRecord {
@@ -105,7 +107,7 @@ export class KeyRing implements Ring {
     return copy;
   }
 
-  /** @param id raw bytes */
+  /** @param id the id as raw bytes */
   find(id: ByteString): KeyRecord | undefined {
     return this.#records.get(id);
   }
@@ -122,8 +124,9 @@ export class KeyRing implements Ring {
   /**
    * Decides from the bytes alone whether a key may run a unit.
    * @param unit its commands: one, or with `multi` all commands of an envelope
-   * @returns null, or the unit's reply: NOPERM, or the error of a command. A command that is not in the table is
-   * permitted to keys whose rules exclude only administration, because the daemon's backend may know it.
+   * @returns null if it may; otherwise the unit's reply, which is NOPERM or the error of a command. A command that is
+   * not in the table is permitted to keys whose rules exclude only administration, because the daemon's backend may
+   * know it.
    */
   judge(
     { acl }: KeyRecord,
@@ -133,7 +136,7 @@ export class KeyRing implements Ring {
     if (unit.some(isKeyCommand)) {
       if (conditions !== null || !unit.every(isKeyCommand))
         return error(
-          'ERR KEY and CLUSTER commands stand in units of their own, without other commands and without "if"',
+          'ERR KEY and CLUSTER commands must be in separate units, without other commands and without "if"',
         );
       // No backend checks these commands as a unit.
       for (const argv of unit) {
@@ -156,8 +159,9 @@ export class KeyRing implements Ring {
 
   /**
    * Returns the record of a daemon's key that adds itself, whether it exists already or not: if genesis names no
-   * administrator, the key that CLUSTER ADD adds may sign that command itself. null: the unit is not such a command.
-   * @param key id of its signer
+   * administrator, the key that CLUSTER ADD adds may sign that command itself. Returns null if the unit is not such a
+   * command.
+   * @param key id of the unit's signer
    * @param at the unit's date
    */
   introduction(unit: readonly (readonly ByteString[])[], key: ByteString, at: number): KeyRecord | null {
@@ -178,8 +182,8 @@ export class KeyRing implements Ring {
   }
 
   /**
-   * Returns the key that verifies an envelope. A daemon that adds itself to the ring sends its key in the command;
-   * undefined: unknown.
+   * Returns the key that verifies an envelope. A daemon that adds itself to the ring sends its key in the command.
+   * Returns undefined if the key is unknown.
    */
   spkiOf({ key, commands, at }: Pick<Envelope, "key" | "commands" | "at">): ByteString | undefined {
     return (this.find(key) ?? this.introduction(commands, key, at))?.spki ?? this.named.find(key);
@@ -187,13 +191,13 @@ export class KeyRing implements Ring {
 
   /**
    * Runs a KEY or CLUSTER command that `judge` has permitted.
-   * @returns the reply; an error is a reply as well, and has changed nothing
+   * @returns the reply; if it is an error, nothing has changed
    */
   execute(argv: readonly ByteString[], unit: Unit, signer: KeyRecord): Reply {
     const command = this.#table.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     const run = keyHandlers.get(command.name);
-    if (run === undefined) throw new Error(`${command.name} is no command on keys`);
+    if (run === undefined) throw new Error(`${command.name} is not a command on keys`);
     try {
       const { at, db, id } = unit;
       return run(this, argv, { at, db, id, signer });
@@ -252,7 +256,7 @@ export class KeyRing implements Ring {
     const next = this.semantics + 1;
     if (number !== next)
       throw custom(
-        `ERR commands mean version ${this.semantics} here: only version ${next} can follow, not ${number}`,
+        `ERR the current version of the semantics is ${this.semantics}: only version ${next} can follow, not ${number}`,
       );
     this.semantics = number;
     this.changes++;

@@ -36,7 +36,7 @@ export function lookFor(
 interface ExpiredKey {
   readonly db: number;
   readonly key: ByteString;
-  /** Milliseconds since 1970. */
+  /** The expiry time, in milliseconds since 1970. */
   readonly expire: number;
 }
 

@@ -13,7 +13,7 @@ const NAMING = ["KEY|ADD", "CLUSTER|ADD"];
 
 export class NamedKeys {
   readonly #hash: (bytes: ByteString) => ByteString;
-  /** SubjectPublicKeyInfo by key id. */
+  /** The SubjectPublicKeyInfo of each key, by its id. */
   readonly #keys: Map<ByteString, ByteString>;
 
   constructor(hash: (bytes: ByteString) => ByteString, from: NamedKeys | null = null) {
@@ -40,7 +40,7 @@ export class NamedKeys {
     this.#keys.set(this.#hash(spki), spki);
   }
 
-  /** Returns the SubjectPublicKeyInfo of a key; undefined: no unit has named the key. */
+  /** Returns the SubjectPublicKeyInfo of a key, or undefined if no unit has named the key. */
   find(id: ByteString): ByteString | undefined {
     return this.#keys.get(id);
   }

@@ -1,5 +1,5 @@
 /**
- * The numbered versions of the commands' semantics: for each number a table of all commands. The key ring determines
+ * The numbered versions of the commands' semantics: each number has a table of all commands. The key ring determines
  * which version applies to a unit (CLUSTER SEMANTICS).
  * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
@@ -33,7 +33,7 @@ export class Semantics {
   /** The tables, in the order of their numbers. */
   readonly tables: readonly CommandIndex[];
   /**
-   * Rows that may be combined with any other rows in an envelope, and that write or do not write in every table alike.
+   * Rows that may be combined with any other rows in an envelope, and that either write in all tables or in none.
    */
   readonly ordinary: ReadonlySet<Command>;
   /**
@@ -50,7 +50,7 @@ export class Semantics {
     this.tables = this.numbers.map((number) => this.#byNumber.get(number) as CommandIndex);
     for (const [i, after] of this.tables.entries()) {
       if (i === 0) continue;
-      if (this.numbers[i] !== (this.numbers[i - 1] as number) + 1) throw new Error("a number is left out");
+      if (this.numbers[i] !== (this.numbers[i - 1] as number) + 1) throw new Error("a number is missing");
       checkSuccessor(this.tables[i - 1] as CommandIndex, after);
     }
     this.isAlike = this.tables.every((table) => isShapedAlike(table, this.newest));
@@ -58,7 +58,7 @@ export class Semantics {
     this.ordinary = new Set(rows.filter((command) => isOrdinary(command, this.tables)));
   }
 
-  /** Returns the table of a version; null: this release does not support it. */
+  /** Returns the table of a version, or null if this release does not support it. */
   table(number: number): CommandIndex | null {
     return this.#byNumber.get(number) ?? null;
   }
@@ -68,7 +68,7 @@ export class Semantics {
     return this.tables.at(-1) as CommandIndex;
   }
 
-  /** Returns the rows of a call in all versions, the oldest first; empty: no table contains it. */
+  /** Returns the rows of a call in all versions, the oldest first; empty if no table contains it. */
   rowsOf(argv: readonly ByteString[]): readonly Command[] {
     const rows: Command[] = [];
     for (const table of this.tables) {

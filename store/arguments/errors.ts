@@ -5,14 +5,14 @@ import { type ErrorReply, error } from "../../protocol/reply.js";
 /** Maximum length of an error's text, since it may repeat an argument of any length. */
 const TEXT_BYTES_MAX = 64 * 1024;
 
-/** Thrown by a handler that fails; it has changed nothing. */
+/** Thrown by a handler that fails. The handler has changed nothing. */
 export class CommandFailure extends Error {
   override readonly name = "CommandFailure";
   readonly reply: ErrorReply;
 
   /**
-   * @param text line breaks, which would end the error line, become spaces
-   * @param details see ErrorReply
+   * @param text the error; line breaks, which would end the error line, are replaced by spaces
+   * @param details the details of the ErrorReply
    */
   constructor(text: ByteString, details?: ByteString) {
     const line = text.slice(0, TEXT_BYTES_MAX).replace(/[\r\n]/g, " ");
@@ -44,7 +44,7 @@ export const invalidExpire = (name: string) =>
   new CommandFailure(`ERR invalid expire time in '${name}' command`);
 export const custom = (text: ByteString) => new CommandFailure(text);
 
-/** Maximum bytes of a name, and of all arguments together, that an error repeats. */
+/** Maximum number of bytes of a name, and of all arguments together, that an error repeats. */
 const ECHO_BYTES_MAX = 128;
 
 export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
@@ -57,7 +57,7 @@ export function unknownCommand(argv: readonly ByteString[]): CommandFailure {
   );
 }
 
-/** @param others the existing subcommands; undefined: the error has Redis's wording */
+/** @param others the existing subcommands; if undefined, the error has Redis's wording */
 export function unknownSubcommand(
   container: string,
   name: ByteString,

@@ -9,12 +9,12 @@ const INT32_MAX = 2 ** 31 - 1;
 
 const MINUS = 0x2d;
 const DIGIT_0 = 0x30;
-/** Every number of up to this many digits is a safe integer. */
+/** Number of digits up to which every number is a safe integer. */
 const SAFE_DIGITS = 15;
 
 /**
  * Parses a 64-bit integer in canonical decimal form.
- * @returns a number if that is exact, otherwise a bigint; undefined: not an integer
+ * @returns a number if that is exact, otherwise a bigint; undefined if the bytes are not an integer
  */
 export function parseInteger(bytes: ByteString): number | bigint | undefined {
   if (bytes.length <= SAFE_DIGITS) return parseShort(bytes);
@@ -45,7 +45,7 @@ export function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-/** Returns the sum of two 64-bit integers, as a number if that is exact; undefined: it exceeds 64 bits. */
+/** Returns the sum of two 64-bit integers, as a number if that is exact; undefined if it exceeds 64 bits. */
 export function addIntegers(one: number | bigint, other: number | bigint): number | bigint | undefined {
   if (typeof one === "number" && typeof other === "number") {
     const sum = one + other;
@@ -92,7 +92,10 @@ export function integerFrom(min: number, bytes: ByteString, failure: () => Comma
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;
 
-/** Parses a double as C's `strtod` does, but without surrounding spaces; undefined: invalid, or NaN. */
+/**
+ * Parses a double as C's `strtod` does, but without surrounding spaces; returns undefined if the bytes are invalid or
+ * NaN.
+ */
 export function parseDouble(bytes: ByteString): number | undefined {
   if (DECIMAL.test(bytes)) return Number(bytes);
   const infinite = /^([+-]?)inf(inity)?$/i.exec(bytes);

@@ -6,7 +6,7 @@ import { custom, syntaxError } from "./errors.js";
 import { indexArgument } from "./numbers.js";
 
 const COUNT_DEFAULT = 10;
-/** A cursor as C's `strtoul` parses it: an empty one is 0. */
+/** Matches a cursor as C's `strtoul` parses it; an empty cursor is 0. */
 const CURSOR = /^([+-]?\d+)?$/;
 const CURSOR_MAX = 2 ** 64;
 
@@ -34,7 +34,7 @@ interface Counting {
   };
 }
 
-/** Number of steps for each element that a page of a scan visits. */
+/** Cost in steps of each element that a page of a scan visits. */
 export const VISITED_STEPS = 6;
 
 /** @param first  index of the first option in `argv` */

@@ -6,8 +6,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 
 export const WORD_BYTES = 4;
 /**
- * Bytes of a block: a multiple of the word size, small enough that the block and the result fit into the processor's
- * first-level cache.
+ * Number of bytes of a block: a multiple of the word size, small enough that the block and the result fit into the
+ * processor's first-level cache.
  */
 export const BLOCK_BYTES = 16 * 1024;
 
@@ -15,7 +15,8 @@ const block = Buffer.from(new ArrayBuffer(BLOCK_BYTES));
 const words = new Int32Array(block.buffer);
 
 /**
- * Returns the words from a byte on, in the machine's byte order; the words after the end of the string are 0.
+ * Returns the words that begin at the given byte, in the machine's byte order; the words after the end of the string
+ * are 0.
  * @param bytes the number of bytes, at most a block
  * @returns the same array for each call, of which only these words are valid
  */

@@ -1,7 +1,6 @@
 /**
- * Numbers of about 106 bits, each the sum of two doubles. Computed only with +, - and ×, which every machine rounds in
- * the same way.
- * Source: Dekker, "A floating-point technique for extending the available precision" (1971).
+ * Numbers of about 106 bits, each the sum of two doubles. They are computed only with +, - and ×, which every machine
+ * rounds in the same way. Source: Dekker, "A floating-point technique for extending the available precision" (1971).
  */
 
 /** The absolute value of `lo` is at most half a unit in the last place of `hi`. */

@@ -1,7 +1,7 @@
 /**
- * Addition of C's 80-bit `long double`, because clients see the results of INCRBYFLOAT to the last digit: values are m
- * × 2^e with at most 64 bits in m, rounded half to even, printed as `%.17Lf` without trailing zeros.
- * Source: redis-server 7.0 on x86-64, test/conformance.
+ * Adds numbers like C's 80-bit `long double`, because clients see the results of INCRBYFLOAT to the last digit. Values
+ * are m × 2^e with at most 64 bits in m, rounded half to even, printed as `%.17Lf` without trailing zeros. Source:
+ * redis-server 7.0 on x86-64, test/conformance.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseDouble } from "../arguments/numbers.js";
@@ -15,11 +15,13 @@ const MANTISSA_BITS = 64;
 /** Decimal exponents beyond which the type over- or underflows. */
 const EXPONENT10_MAX = 4932;
 const EXPONENT10_MIN = -4951;
-/** 2^16384: the first magnitude that is infinite. */
+/** The exponent of 2^16384, the first magnitude that is infinite. */
 const EXPONENT2_MAX = 16384;
+/** Number of digits after the decimal point. */
 const FRACTION_DIGITS = 17;
 /**
- * Redis reads no longer texts. Without a limit a number with millions of digits would keep the daemon busy for minutes.
+ * Maximum length of a text that Redis accepts. Without a limit, a number with millions of digits would keep the daemon
+ * busy for minutes.
  */
 const TEXT_BYTES_MAX = 5 * 1024 - 1;
 

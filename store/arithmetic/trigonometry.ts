@@ -1,7 +1,7 @@
 /**
- * Correctly rounded sine, cosine and arc sine. JavaScript leaves the last digit to each engine, but the values that a
- * fold stores must be the same on every daemon. The C library that redis-server uses almost always rounds in the same
- * way.
+ * Computes correctly rounded sines, cosines and arc sines. JavaScript leaves the last digit to each engine, but the
+ * values that a fold stores must be the same on every daemon. The C library that redis-server uses almost always rounds
+ * in the same way.
  */
 import { add, type DoubleDouble, divide, multiply, productOf, sumOf } from "./double-double.js";
 
@@ -11,7 +11,7 @@ const HALF_PI = [1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e
 const TERMS_EXACT = 7;
 const TERMS = 14;
 
-/** 1/0!, -1/2!, 1/4! … and 1/1!, -1/3!, 1/5! … */
+/** The terms of the series: 1/0!, -1/2!, 1/4! … and 1/1!, -1/3!, 1/5! … */
 const COSINE_TERMS = series(0);
 const SINE_TERMS = series(1);
 
@@ -21,17 +21,17 @@ function series(first: number): readonly DoubleDouble[] {
   return terms;
 }
 
-/** @param x  -4 to 4 */
+/** @param x a number from -4 to 4 */
 export function sine(x: number): number {
   return ofAngle(x, 0).hi;
 }
 
-/** @param x  -4 to 4 */
+/** @param x a number from -4 to 4 */
 export function cosine(x: number): number {
   return ofAngle(x, 1).hi;
 }
 
-/** @param y 0 to 1; NaN for larger values, as in C */
+/** @param y a number from 0 to 1; for larger values the result is NaN, as in C */
 export function arcSine(y: number): number {
   if (!(y < 1)) return y === 1 ? HALF_PI[0] : Number.NaN;
   // One step of Newton's method doubles the number of correct digits.
@@ -54,7 +54,7 @@ function ofAngle(x: number, quarters: number): DoubleDouble {
   return quarter < 2 ? value : { hi: -value.hi, lo: -value.lo };
 }
 
-/** Σ terms[k] x²ᵏ */
+/** Returns the sum of terms[k] x²ᵏ. */
 function polynomial(terms: readonly DoubleDouble[], x: DoubleDouble): DoubleDouble {
   const square = multiply(x, x);
   let tail = 0;

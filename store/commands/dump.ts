@@ -1,4 +1,7 @@
-/** DUMP and RESTORE: values in Redis's own serialized form. Behaviour and texts: Redis 7; checked by test/conformance. */
+/**
+ * DUMP and RESTORE: values in Redis's own serialized form. Behaviour and error texts are those of Redis 7;
+ * test/conformance checks them.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, NIL, OK, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
@@ -36,9 +39,11 @@ export const dumps = family("keyspace", {
 
 const FREQUENCY_MAX = 255;
 
-/** Steps for each element that DUMP writes, for each stream entry, and for `BYTES_A_STEP` bytes with their checksum. */
+/** Cost in steps of each element that DUMP writes. */
 const DUMPED_STEPS = 6;
+/** Cost in steps of each stream entry that DUMP writes. */
 const DUMPED_ENTRY_STEPS = 60;
+/** Cost in steps of writing `BYTES_A_STEP` bytes and adding them to the checksum. */
 const DUMPED_BYTES_STEPS = 6;
 
 function dump(data: Data, argv: readonly ByteString[]): Reply {

@@ -1,4 +1,4 @@
-/** Commands on keys of any type. Behaviour and texts: Redis 7; checked by test/conformance. */
+/** Commands on keys of any type. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/many-bulks.js";
 import { bulk, integer, NIL, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
@@ -227,7 +227,7 @@ export const generic = family("keyspace", {
   },
 });
 
-/** Returns the database that an argument names, whether or not it exists, from the bytes alone. */
+/** Returns a touch of the key in the database that an argument names, whether or not that database exists. */
 function dbTouch(argument: ByteString | undefined, key: ByteString, access: Touch["access"]): Touch[] {
   const db = parseInteger(argument ?? "");
   return typeof db === "number" && db >= 0 ? [{ db, key, access }] : [];
@@ -246,7 +246,7 @@ function moveKeys(argv: readonly ByteString[]): Touch[] {
   return [...touchesOf([update(1)], argv), ...dbTouch(argv[2], argv[1] ?? "", "write")];
 }
 
-/** Steps for each copied entry of a document, with its keys and ranks, in addition to those of an element. */
+/** Cost in steps of each copied entry of a document, with its keys and ranks, in addition to that of an element. */
 const COPIED_ENTRY_STEPS = 5;
 
 function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -338,7 +338,7 @@ function remaining(data: Data, argv: readonly ByteString[], measure: (expire: nu
   if (entry === undefined) return integer(-2);
   if (entry.expire === NO_EXPIRY) return integer(-1);
   const time = Math.max(0, measure(entry.expire));
-  // The latest 64-bit times are rounded when they are stored, to one more than fits in 64 bits.
+  // The highest 64-bit times are stored as a double, which rounds them to one more than fits in 64 bits.
   if (time > INT64_MAX) return integer(INT64_MAX);
   return integer(time);
 }
@@ -378,8 +378,8 @@ function persist(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 /**
- * Number of failed attempts before all keys are searched: until expired keys are dropped, a database can contain more
- * of them than live ones.
+ * Number of failed attempts after which all keys are searched: until expired keys are dropped, they can outnumber the
+ * live ones.
  */
 const RANDOM_TRIES = 100;
 

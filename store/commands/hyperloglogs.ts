@@ -1,6 +1,7 @@
 /**
- * HyperLogLog: estimates the number of different elements in at most 12 KiB. Behaviour, texts and bytes: Redis 7;
- * checked by test/conformance. Unlike in Redis, PFCOUNT only reads: it does not cache its result in the key.
+ * HyperLogLog: estimates the number of different elements in at most 12 KiB. Behaviour, error texts and bytes are those
+ * of Redis 7; test/conformance checks them. Unlike in Redis, PFCOUNT only reads: it does not cache its result in the
+ * key.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, OK, ONE, type Reply, status, ZERO } from "../../protocol/reply.js";
@@ -70,17 +71,18 @@ function guarded(run: () => Reply): Reply {
   }
 }
 
-/** Steps for copying a sketch, and for estimating or merging it. */
+/** Cost in steps of copying a sketch, and of estimating or merging it. */
 const SKETCH_STEPS = 1700;
-/**
- * Steps for each register that is raised, in a dense sketch and in runs. Runs must move, which costs about as many
- * steps as they contain.
- */
+/** Cost in steps of each register that is raised in a dense sketch. */
 const RAISED_STEPS = 2;
+/**
+ * Cost in steps of each register that is raised in a sparse sketch: runs must move, which costs about as many steps as
+ * they contain.
+ */
 const RAISED_IN_RUNS_STEPS = 100;
 const RUNS_REGISTERS_MAX = 1500;
 
-/** Counts and returns a copy of a key's sketch. @throws CommandFailure, TooMuch */
+/** Returns a copy of a key's sketch and counts the cost of copying it. @throws CommandFailure, TooMuch */
 function sketchAt(data: Data, key: ByteString): Sketch | undefined {
   const bytes = data.getString(key)?.value;
   if (bytes === undefined) return undefined;
@@ -184,7 +186,7 @@ function highest(data: Data, keys: readonly ByteString[]): { registers: Uint8Arr
   return { registers, isDense };
 }
 
-/** Stores a sketch in its key; if its length is unchanged, only the bytes that have changed. */
+/** Stores a sketch in its key. If its length is unchanged, writes only the bytes that have changed. */
 function store(data: Data, key: ByteString, sketch: Sketch): void {
   const { bytes } = sketch;
   const entry = data.getString(key);

@@ -111,10 +111,10 @@ function helpOf(table: CommandTable, container: string): Row {
   };
 }
 
-/** Steps for each command that is described, in addition to those of the reply's items. */
+/** Cost in steps of each command that is described, in addition to that of the reply's items. */
 const DESCRIBED_STEPS = 200;
 
-/** Counts and returns descriptions. @throws TooMuch */
+/** Returns descriptions and counts the cost of creating them. @throws TooMuch */
 function described<Named, Description>(
   effort: Effort,
   commands: readonly Named[],
@@ -225,7 +225,9 @@ function docsOf(table: CommandTable, command: Command): Reply {
   ]);
 }
 
-/** Redis's names of groups; ours are those of the ACL. */
+/**
+ * Redis's names for those of our groups that have other names in Redis. Our groups are named like the ACL categories.
+ */
 const GROUPS: Readonly<Record<string, string>> = {
   keyspace: "generic",
   sortedset: "sorted-set",

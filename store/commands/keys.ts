@@ -21,22 +21,22 @@ export interface KeyRequest {
   readonly notBefore: number | null;
   readonly notAfter: number | null;
   readonly rate: number;
-  /** The key's rules; null: the rules of a genesis key with this role. */
+  /** The key's rules; null means the rules of a genesis key with this role. */
   readonly rules: readonly ByteString[] | null;
 }
 
 /**
- * The interface of the ring for its commands. All methods except `find` and `all` may throw CommandFailure; they have
- * then changed nothing.
+ * The interface of the ring for its commands. All methods except `find` and `all` may throw CommandFailure, in which
+ * case they have changed nothing.
  */
 export interface Ring {
   find(id: ByteString): KeyRecord | undefined;
   all(): Iterable<KeyRecord>;
-  /** Adds a key. Adding the same key again is accepted if everything else is the same too. */
+  /** Adds a key. Adding a key again is accepted if all its properties are the same. */
   add(request: KeyRequest, unit: KeyUnit): KeyRecord;
   setRules(record: KeyRecord, rules: readonly ByteString[]): void;
   revoke(record: KeyRecord, at: number): void;
-  /** Returns why a key may not run a command; null: it may. */
+  /** Returns why a key may not run a command, or null if it may. */
   dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null;
   /** Sets the semantics of the commands that follow. @param number the current number plus one */
   setSemantics(number: number): void;
@@ -52,17 +52,17 @@ interface KeyRow extends CommandDescription {
   readonly run: KeyHandler;
 }
 
-/** A version of the semantics. */
+/** Matches a version of the semantics. */
 const VERSION = /^[1-9]\d{0,8}$/;
 const LABEL_BYTES_MAX = 128;
-/** Maximum envelopes per second; more than any daemon can accept. */
+/** Maximum number of envelopes per second: more than any daemon can accept. */
 const RATE_MAX = 1_000_000;
 
 const rows: Readonly<Record<string, KeyRow>> = {
   "CLUSTER|ADD": {
     arity: -3,
     complexity: "O(1)",
-    summary: "Adds a daemon's own public key: CLUSTER ADD key [LABEL text]; its id.",
+    summary: "Adds a daemon's own public key and returns its id: CLUSTER ADD key [LABEL text].",
     run: addDaemon,
   },
   "CLUSTER|MEMBERS": {
@@ -82,7 +82,7 @@ const rows: Readonly<Record<string, KeyRow>> = {
     arity: -3,
     complexity: "O(N), N: rules",
     summary:
-      "Adds a public key: KEY ADD key [LABEL text] [FROM ms] [UNTIL ms] [RATE n] [RULES rule ...]; its id.",
+      "Adds a public key and returns its id: KEY ADD key [LABEL text] [FROM ms] [UNTIL ms] [RATE n] [RULES rule ...].",
     run: add,
   },
   "KEY|DRYRUN": {
@@ -122,7 +122,7 @@ export const keyHandlers: ReadonlyMap<string, KeyHandler> = new Map(
   Object.entries(rows).map(([name, { run }]) => [name, run]),
 );
 
-/** The rows for the table of all commands; outside an envelope their error states what they require. */
+/** The rows for the table of all commands; outside an envelope they return an error that states what they require. */
 export const keys: readonly Command[] = family("server", {
   KEY: {
     arity: -2,
@@ -142,10 +142,10 @@ export const keys: readonly Command[] = family("server", {
 });
 
 function refuse(): Reply {
-  throw custom("ERR KEY commands are for signed envelopes (version 2), in units of their own");
+  throw custom("ERR KEY commands require signed envelopes (version 2), each in a separate unit");
 }
 
-/** The text is the same everywhere, because the fold may produce it too. */
+/** The text is the same on every daemon, because the fold may also produce it. */
 function refuseList(): Reply {
   throw custom(
     "ERR CLUSTER MEMBERS is answered by daemons with --data or --peer, alone in its envelope, without multi",
@@ -170,7 +170,7 @@ function add(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
   const notAfter = numberOption(options, "UNTIL", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
   if (notBefore !== null && notAfter !== null && notAfter < notBefore)
     throw custom("ERR UNTIL lies before FROM: the key would never be valid");
-  const rate = numberOption(options, "RATE", "envelopes a second, 0 for no limit", RATE_MAX) ?? 0;
+  const rate = numberOption(options, "RATE", "a number of envelopes a second (0: no limit)", RATE_MAX) ?? 0;
   const record = ring.add(
     { role: "application", text: argv[2]!, label, notBefore, notAfter, rate, rules },
     unit,
@@ -190,7 +190,7 @@ function addDaemon(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Repl
 
 function checkedLabel(label: ByteString): ByteString {
   if (label.length > LABEL_BYTES_MAX)
-    throw custom(`ERR a label of ${label.length} bytes, above ${LABEL_BYTES_MAX}`);
+    throw custom(`ERR the label has ${label.length} bytes, more than ${LABEL_BYTES_MAX}`);
   if (/[\0-\x1f\x7f]/.test(label)) throw custom("ERR a label cannot contain control characters");
   return label;
 }
@@ -245,7 +245,7 @@ function setSemantics(ring: Ring, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Returns the version that a command would set from its position on; null: it is another command, or invalid. */
+/** Returns the version that a command would set for the units after it, or null if it is another command or invalid. */
 export function semanticsAskedBy(argv: readonly ByteString[]): number | null {
   const [name = "", subcommand = "", text = ""] = argv;
   if (argv.length !== 3 || name.toUpperCase() !== "CLUSTER" || subcommand.toUpperCase() !== "SEMANTICS")

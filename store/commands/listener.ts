@@ -1,6 +1,6 @@
 /**
- * Commands that concern connections and the daemon itself, which listeners/resp executes. Rows: redis-server 7.0,
- * except where `since` is later.
+ * Commands that concern connections and the daemon itself, which listeners/resp executes. The rows are those of
+ * redis-server 7.0, except where `since` is later.
  */
 import type { Command, Flag } from "../rows/command.js";
 import { container, listenerRows } from "../rows/listener-rows.js";

@@ -1,4 +1,4 @@
-/** LCS. Behaviour: Redis 7; checked by test/conformance. */
+/** LCS. The behaviour is that of Redis 7; test/conformance checks it. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, type Reply } from "../../protocol/reply.js";
 import { repliedBy } from "../../protocol/step-reply.js";
@@ -16,7 +16,7 @@ interface Options {
   readonly withLength: boolean;
 }
 
-/** A range that both strings have in common; ends included. */
+/** A range that both strings have in common; both ends are inclusive. */
 interface Range {
   aStart: number;
   aEnd: number;
@@ -88,7 +88,8 @@ function readOptions(argv: readonly ByteString[]): Options {
 }
 
 /**
- * Returns the table. Row i, column j (width: b's length + 1): the length for the first i bytes of a and j bytes of b.
+ * Returns the table of partial results. Row i, column j contains the length of the longest common subsequence of the
+ * first i bytes of a and the first j bytes of b; a row has b's length + 1 columns.
  */
 function* table(a: ByteString, b: ByteString): Generator<void, Uint32Array> {
   const width = b.length + 1;
@@ -106,7 +107,7 @@ function* table(a: ByteString, b: ByteString): Generator<void, Uint32Array> {
   return lengths;
 }
 
-/** Fills the columns of a row from one to another, both inclusive. @param above index of the row above */
+/** Fills the columns `from` to `to` of a row, both inclusive. @param above index of the row above */
 function fillRow(
   lengths: Uint32Array,
   byte: number,

@@ -1,12 +1,12 @@
 /**
- * The arguments of commands that pop from the first non-empty of several keys: LMPOP, ZMPOP, and the waiting BLMPOP,
- * BZMPOP.
+ * The arguments of commands that pop from the first non-empty of several keys: LMPOP and ZMPOP, and BLMPOP and BZMPOP,
+ * which wait.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { integerFrom } from "../arguments/numbers.js";
 
-/** `End`: the type that names the ends of a value. */
+/** The parsed arguments. `End` is the type that names the ends of a value. */
 export interface MultiplePop<End> {
   readonly keys: readonly ByteString[];
   readonly end: End;

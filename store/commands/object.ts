@@ -1,6 +1,6 @@
 /**
- * OBJECT and MEMORY USAGE: report how a value is stored, and, if keys are evicted by their use, how it is used.
- * Behaviour and texts: Redis 7; checked by test/conformance.
+ * OBJECT and MEMORY USAGE, which report how a value is stored and, if keys are evicted by their use, how it is used.
+ * Behaviour and error texts are those of Redis 7; test/conformance checks them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, NIL, type Reply, status } from "../../protocol/reply.js";
@@ -90,7 +90,7 @@ const HELP: readonly string[] = [
 ];
 
 const SAMPLES_DEFAULT = 5;
-/** Steps for each element whose bytes MEMORY USAGE estimates. */
+/** Cost in steps of each element whose bytes MEMORY USAGE estimates. */
 const SAMPLED_STEPS = 4;
 
 /** Returns the row of a command that consists only of subcommands. */

@@ -1,6 +1,6 @@
 /**
- * Channels: messages to subscribers, which are not data. listeners/resp implements them for connections. Rows:
- * redis-server 7.0.
+ * Channels, which carry messages to subscribers. The messages are not data. listeners/resp implements the commands for
+ * connections. The rows are those of redis-server 7.0.
  */
 import type { Command, Flag } from "../rows/command.js";
 import { container, listenerRows } from "../rows/listener-rows.js";

@@ -6,12 +6,12 @@ import type { Data } from "../keyspace/mutators.js";
 import { distinctChoices } from "../keyspace/random.js";
 
 /**
- * Maximum number of choices with repetition in one command. Redis has no limit, and is busy until it runs out of
- * memory; one command must not do that to a daemon.
+ * Maximum number of choices with repetition in one command. Redis has no limit: one command can keep it busy until its
+ * memory is exhausted, which must not happen to a daemon.
  */
 const REPETITIONS_MAX = 1_000_000;
 
-/** Steps for each choice, in addition to those of the reply's items. */
+/** Cost in steps of each choice, in addition to that of the reply's items. */
 const CHOSEN_STEPS = 15;
 
 /** Parses a count of either sign. @throws CommandFailure */
@@ -24,8 +24,8 @@ export function signedCount(bytes: ByteString): number {
 }
 
 /**
- * Chooses indexes 0 ≤ index < n at random, n > 0: `count` different ones, or for a negative count its absolute value,
- * possibly with repetition.
+ * Chooses `count` different indexes 0 ≤ index < n at random, n > 0. For a negative count, chooses as many as its
+ * absolute value, possibly with repetition.
  * @throws CommandFailure if there would be too many
  */
 export function chosenIndexes(

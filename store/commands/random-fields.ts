@@ -1,4 +1,4 @@
-/** HRANDFIELD. It only reads, so its choice need not be the same everywhere, but the unit's seed makes it the same. */
+/** HRANDFIELD. It only reads, so its choice could differ between daemons, but the unit's seed makes it the same. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, NIL, pairs, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";

@@ -1,6 +1,7 @@
 /**
- * Scripts and functions. They run on connections of Redis clients (--resp). Elsewhere there are none, and queries about
- * them reply accordingly. Behaviour and texts: Redis 7; checked by test/conformance.
+ * Scripts and functions. They run on connections of Redis clients (--resp). Elsewhere there are no scripts, and the
+ * commands in this file reply accordingly. Behaviour and error texts are those of Redis 7; test/conformance checks
+ * them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, map, NIL, OK, type Reply, ZERO } from "../../protocol/reply.js";
@@ -35,7 +36,7 @@ const functions = family("scripting", {
   },
   "FUNCTION|KILL": {
     ...row(2, ["noscript"], "7.0.0"),
-    summary: "An error: none is running.",
+    summary: "An error: no function is running when the daemon reads this command.",
     run: noneRuns,
   },
   "FUNCTION|LIST": {
@@ -64,7 +65,7 @@ const scripts = family("scripting", {
   },
   "SCRIPT|KILL": {
     ...row(2, ["noscript"], "2.6.0"),
-    summary: "An error: none is running by then.",
+    summary: "An error: no script is running when the daemon reads this command.",
     run: noneRuns,
   },
 });

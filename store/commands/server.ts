@@ -1,7 +1,7 @@
 /**
  * Commands that concern the server and the connection. Each command runs as if on a separate connection, so commands
  * that concern a connection's state (SELECT, MULTI, WATCH) reply as on a new connection, and do not affect the next
- * command. Behaviour and texts: Redis 7; checked by test/conformance.
+ * command. Behaviour and error texts are those of Redis 7; test/conformance checks them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, bulks, integer, OK, type Reply, status, ZERO } from "../../protocol/reply.js";

@@ -13,8 +13,9 @@ export type Operand = MemberSet | undefined;
 /** @returns the distinct members of the result */
 export type SetOperation = (operands: readonly Operand[]) => ByteString[];
 
-/** Steps for each member that is read, and for looking it up in another set. */
+/** Cost in steps of each member that is read. */
 const READ_STEPS = 3;
+/** Cost in steps of looking up a member in another set. */
 const LOOKUP_STEPS = 5;
 
 /** Returns the sets of keys. @throws CommandFailure if any key has a value of another type */

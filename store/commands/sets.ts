@@ -1,4 +1,4 @@
-/** Sets. Behaviour and texts: Redis 7; checked by test/conformance. */
+/** Sets. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/many-bulks.js";
 import { array, bulk, EMPTY_ARRAY, integer, NIL, ONE, type Reply, set, ZERO } from "../../protocol/reply.js";
@@ -238,7 +238,7 @@ function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): R
   return ONE;
 }
 
-/** Steps for choosing a member and for its undo record, in addition to its removal. */
+/** Cost in steps of choosing a member and of its undo record, in addition to its removal. */
 const POPPED_STEPS = 24;
 
 function spop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

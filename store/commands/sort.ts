@@ -1,7 +1,7 @@
 /**
  * SORT: returns the elements of a list, set or sorted set, sorted by number or by bytes, or by the values of other
- * keys. Behaviour and texts: Redis 7; checked by test/conformance. With ALPHA, Redis compares by the server's locale,
- * up to a NUL byte; here all bytes are always compared.
+ * keys. Behaviour and error texts are those of Redis 7; test/conformance checks them. With ALPHA, Redis compares by the
+ * server's locale, up to a NUL byte; here all bytes are always compared.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulksReply } from "../../protocol/many-bulks.js";
@@ -44,7 +44,7 @@ export const sorting = family("list", {
 });
 
 interface SortRequest {
-  /** A pattern for the keys of the weights; null: the elements are their own weights. */
+  /** A pattern for the keys of the weights, or null if the elements are their own weights. */
   readonly by: KeyPattern | null;
   /** Whether the order does not change, because BY has a pattern that names no keys. */
   readonly keepsOrder: boolean;
@@ -52,7 +52,7 @@ interface SortRequest {
   readonly descending: boolean;
   readonly alpha: boolean;
   readonly start: number;
-  /** The number of elements to return; negative: all elements. */
+  /** The number of elements to return; a negative number means all elements. */
   readonly count: number;
   readonly destination: ByteString | null;
 }
@@ -64,7 +64,7 @@ interface KeyPattern {
   readonly field: ByteString | null;
 }
 
-/** Smaller numbers are inexact, which Redis reports as an error here. */
+/** Redis returns an error for smaller numbers, because they are inexact. */
 const NORMAL_MIN = 2 ** -1022;
 
 /** Number of arguments after each option. */
@@ -92,7 +92,7 @@ function sortKeys(argv: readonly ByteString[]): Touch[] {
   return touches;
 }
 
-/** Returns the first option of SORT or SORT_RO that reads keys which no argument names; null: none. */
+/** Returns the first option of SORT or SORT_RO that reads keys which no argument names, or null if there is none. */
 export function patternOption(name: string, argv: readonly ByteString[]): "BY" | "GET" | null {
   if (name !== "SORT" && name !== "SORT_RO") return null;
   for (let i = 2; i < argv.length; i++) {
@@ -104,8 +104,8 @@ export function patternOption(name: string, argv: readonly ByteString[]): "BY" |
 }
 
 /**
- * Returns a SORT or SORT_RO by the elements' bytes in place of one whose BY names no keys, which keeps their order;
- * null: not such a command.
+ * Returns a SORT or SORT_RO that sorts by the elements' bytes, as a replacement for one that keeps their order because
+ * its BY names no keys. Returns null for any other command.
  */
 export function sortedInstead(name: string, argv: readonly ByteString[]): readonly ByteString[] | null {
   if (name !== "SORT" && name !== "SORT_RO") return null;
@@ -145,7 +145,7 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
       request.count = indexArgument(argv[i + 2]!);
     } else if (option === "BY") {
       request.by = keyPattern(operand);
-      // Once set it remains, even if another BY follows.
+      // The flag remains set, even if another BY follows.
       if (request.by === null) request.keepsOrder = true;
     } else if (option === "GET") {
       request.gets.push(cText(operand) === "#" ? "element" : (keyPattern(operand) ?? "nothing"));
@@ -156,10 +156,11 @@ function sortRequest(argv: readonly ByteString[], mayStore: boolean): SortReques
   return request;
 }
 
-/** Steps for each element that is fetched, and sorted by its number or its text. */
+/** Cost in steps of each element that is fetched. */
 const FETCHED_STEPS = 9;
+/** Cost in steps of sorting each element, by its number or by its text. */
 const ORDERED_STEPS = { number: 11, text: 32 };
-/** Steps for each `BYTES_A_STEP` bytes of an element's text, which is compared several times. */
+/** Cost in steps of each `BYTES_A_STEP` bytes of an element's text, which is compared several times. */
 const COMPARED_BYTES_STEPS = 2;
 
 function sort(data: Data, key: ByteString, request: SortRequest): Reply {
@@ -275,7 +276,7 @@ function valueAt(
   return typeof value === "string" ? value : undefined;
 }
 
-/** Returns null if the text has no star, and therefore names no keys. */
+/** Parses a pattern. Returns null if the text has no star and therefore names no keys. */
 function keyPattern(pattern: ByteString): KeyPattern | null {
   const text = cText(pattern);
   const star = text.indexOf("*");
@@ -287,7 +288,7 @@ function keyPattern(pattern: ByteString): KeyPattern | null {
   return { prefix, suffix: pattern.slice(star + 1, arrow), field: pattern.slice(arrow + 2) };
 }
 
-/** Returns the bytes up to a NUL byte, as C sees them. */
+/** Returns the bytes before the first NUL byte, which ends a string in C. */
 function cText(bytes: ByteString): ByteString {
   const end = bytes.indexOf("\0");
   return end < 0 ? bytes : bytes.slice(0, end);

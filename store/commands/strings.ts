@@ -1,4 +1,4 @@
-/** Strings. Behaviour and texts: Redis 7; checked by test/conformance. */
+/** Strings. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulkOrNil, integer, NIL, OK, ONE, type Reply, ZERO } from "../../protocol/reply.js";
 import {
@@ -401,7 +401,7 @@ function expiryOf(expiry: StringOptions["expiry"], at: number, name: string): nu
   return expireTime(expiry.argument, unit, at, name, true);
 }
 
-/** Returns the keys of SET: with the option GET it also returns the previous value. */
+/** Returns the keys of SET, which with the option GET also reads the previous value. */
 function setKeys(argv: readonly ByteString[]): Touch[] {
   const answers = argv.some((word, index) => index > 2 && word.toUpperCase() === "GET");
   return [{ db: null, key: argv[1] ?? "", access: "write", needs: answers ? "RW" : "W" }];

@@ -1,7 +1,7 @@
 /**
  * TIMELINE and its subcommands: the history and the status of the timeline, for administrators. The rows define arity,
- * rules and keys; a daemon that has a timeline executes them itself (daemon/history), and elsewhere the error states
- * what they require.
+ * rules and keys; a daemon that has a timeline executes them itself (daemon/history), elsewhere they return an error
+ * that states what they require.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -20,12 +20,12 @@ import { allDbs, type KeySpec, none, read, touchesOf } from "../rows/key-spec.js
 export const PAST_COMMAND_AT = 3;
 
 /**
- * Returns the command that TIMELINE GET runs on a past state, for which the user needs permission too; null: it is
+ * Returns the command that TIMELINE GET runs on a past state, for which the user needs permission too, or null if it is
  * another command.
  */
 export function commandOfPast(argv: readonly ByteString[]): readonly ByteString[] | null {
   const [name = "", subcommand] = argv;
-  // Called for every command.
+  // Fast path: this function is called for every command.
   if (name.length !== "TIMELINE".length || name.toUpperCase() !== "TIMELINE") return null;
   if (subcommand?.toUpperCase() !== "GET" || argv.length <= PAST_COMMAND_AT) return null;
   return argv.slice(PAST_COMMAND_AT);
@@ -83,7 +83,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         arity: -4,
         keys: pastKeys,
         flags: ["movablekeys"],
-        complexity: "O(N), N: what was recorded since the last snapshot before",
+        complexity: "O(N), N: what was recorded since the last snapshot before that date",
         summary: "Runs a command that reads on the state of a date: TIMELINE GET ms command [arg ...].",
       },
       "TIMELINE|LOG": {
@@ -118,7 +118,7 @@ function rowsOf(rows: Readonly<Record<string, TimelineRow>>): Readonly<Record<st
   );
 }
 
-/** The text is the same wherever the command is executed, since that may be the fold. */
+/** The text is the same wherever the command is executed, because the fold may execute it. */
 function refuse(): Reply {
   throw custom(
     "ERR TIMELINE is answered by daemons with --data or --peer, to signed envelopes (version 2) that change nothing, " +

@@ -1,4 +1,7 @@
-/** Parses the timeouts of commands that wait. Behaviour and texts: Redis 7; checked by test/conformance. */
+/**
+ * Parses the timeouts of commands that wait. Behaviour and error texts are those of Redis 7; test/conformance checks
+ * them.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { custom } from "../arguments/errors.js";
 import { indexArgument, parseInteger } from "../arguments/numbers.js";
@@ -8,7 +11,8 @@ import { thousandTimes } from "../arithmetic/long-double.js";
 const PLAIN_SECONDS = /^\d{1,9}$/;
 
 /**
- * Returns milliseconds; 0: no limit. Nothing waits in the store; the listener that makes commands wait also calls this.
+ * Returns milliseconds; 0 means no limit. The store itself never waits; the listener that waits also calls this
+ * function.
  * @throws CommandFailure
  */
 export function timeoutArgument(bytes: ByteString): number {

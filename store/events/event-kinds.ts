@@ -78,7 +78,7 @@ export const poppedFirst = (kind: EventClass, name: string) => on(kind, name, ch
 
 /**
  * Reports a pop from the end that an argument after the keys names.
- * @param names by that argument
+ * @param names the names of the events, by that argument
  * @param countAt index of the number of keys
  */
 export function poppedBy(

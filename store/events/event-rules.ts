@@ -26,7 +26,7 @@ import {
 
 const set = on("$", "set", changed);
 
-/** SETEX, PSETEX: sets a string with an expiry time. */
+/** SETEX and PSETEX set a string with an expiry time. */
 const setFor: EventRule = (effects) => {
   set(effects);
   if (changed(effects, first(effects))) effects.report("g", "expire", first(effects));

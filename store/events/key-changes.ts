@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Keyspace } from "../keyspace/keyspace.js";
 import type { UndoRecord } from "../keyspace/undo.js";
 
-/** A changed key; `key` null: all keys of a database. */
+/** A changed key. If `key` is null, all keys of a database have changed. */
 export interface ChangedKey {
   readonly db: number;
   readonly key: ByteString | null;

@@ -33,7 +33,7 @@ export class CollectionMutators {
     this.#host.touch(entry);
   }
 
-  /** Removes existing documents. @param numbers ascending */
+  /** Removes existing documents. @param numbers the numbers of the documents, ascending */
   remove(entry: CollectionEntry, numbers: readonly number[]): void {
     if (numbers.length === 0) return;
     this.#host.produce(numbers.length * (2 + entry.value.specs.length), 0);

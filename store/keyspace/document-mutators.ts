@@ -32,7 +32,7 @@ export class DocumentMutators {
     this.#host.touch(entry);
   }
 
-  /** Sets the expiry time of an existing entry; undefined: it does not expire. */
+  /** Sets the expiry time of an existing entry; undefined means that it does not expire. */
   expire(entry: DocumentEntry, key: ByteString, expire: number | undefined): void {
     const old = entry.value.expireOf(key);
     if (old === expire) return;

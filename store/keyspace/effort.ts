@@ -12,22 +12,24 @@ import { CommandFailure } from "../arguments/errors.js";
 export const BYTES_A_STEP = 64;
 /** Number of elements read that count as much as one element produced. */
 export const LOOKS_A_STEP = 16;
-/** Steps for each member added to, removed from or looked up in a set, a hash or a sorted set. */
+/** Cost in steps of each member added to, removed from or looked up in a set, a hash or a sorted set. */
 export const MEMBER_STEPS = 4;
 /**
- * Steps for a member added to or removed from a sorted set, and for a stream entry that is assigned to another
+ * Cost in steps of a member added to or removed from a sorted set, and of a stream entry that is assigned to another
  * consumer.
  */
 export const SORTED_MEMBER_STEPS = 12;
-/** Steps for the undo copy of a removed list element, in addition to the step that counts it as produced. */
+/** Cost in steps of the undo copy of a removed list element, in addition to the step that counts it as produced. */
 export const REMOVED_ELEMENT_STEPS = 7;
-/** Steps for each element that is read into a reply, in addition to the step for the reply's item. */
+/** Cost in steps of each element that is read into a reply, in addition to the step for the reply's item. */
 const ANSWERED_ELEMENT_STEPS = 3;
-/** Steps for each key of a database that is skipped in a search. */
+/** Cost in steps of each key of a database that is skipped in a search. */
 export const WALKED_KEY_STEPS = 1;
-/** Steps granted for each element, or each `BYTES_A_STEP` bytes, of the arguments. */
+/** Number of steps granted for each element, or each `BYTES_A_STEP` bytes, of the arguments. */
 export const STEPS_GRANTED = 4;
-/** Maximum steps that a unit may produce wherever it is folded, from CLUSTER SEMANTICS 2 on. */
+/**
+ * Maximum number of steps that a unit may produce, wherever it is folded. The limit applies as of CLUSTER SEMANTICS 2.
+ */
 export const PRODUCED_MAX = 16_000_000;
 /** The default of `--max-unit-steps`. */
 export const UNIT_STEPS_DEFAULT = 1_000_000;
@@ -47,7 +49,7 @@ export const tooMuch = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>
 
 /** Counts the items of a reply, including those of nested replies. */
 function itemsOf(reply: Reply): number {
-  // Reading the items would create them just for counting.
+  // The items are not read here, because reading them would create them only to count them.
   if (reply instanceof ManyBulks) return reply.values.length;
   if (!("items" in reply)) return 1;
   let count = 0;
@@ -75,7 +77,7 @@ export class Effort {
 
   /**
    * Starts the count of another unit; units that are admitted or applied together share one count.
-   * @param producedMax maximum steps that the unit may produce
+   * @param producedMax maximum number of steps that the unit may produce
    * @returns whether the unit has any limit
    */
   begin(producedMax: number): boolean {
@@ -169,7 +171,7 @@ export class Effort {
   /** Counts steps that produce nothing. @throws TooMuch */
   work(steps: number): void {
     this.steps += steps;
-    if (this.steps > this.stepsMax + this.#granted) throw new TooMuch("it would go through too much");
+    if (this.steps > this.stepsMax + this.#granted) throw new TooMuch("it would read too much");
   }
 }
 

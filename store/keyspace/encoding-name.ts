@@ -16,14 +16,14 @@ import { typeName, type Value } from "../values/value.js";
 export interface EncodingLimits {
   readonly setIntsetEntries: number;
   readonly hashListpackEntries: number;
-  /** Maximum bytes of a field or value. */
+  /** Maximum number of bytes of a field or value. */
   readonly hashListpackValue: number;
   readonly zsetListpackEntries: number;
-  /** Maximum bytes of a member. */
+  /** Maximum number of bytes of a member. */
   readonly zsetListpackValue: number;
 }
 
-/** Redis's defaults. */
+/** The default limits of Redis. */
 export const ENCODING_LIMITS: EncodingLimits = {
   setIntsetEntries: 512,
   hashListpackEntries: 512,
@@ -32,7 +32,7 @@ export const ENCODING_LIMITS: EncodingLimits = {
   zsetListpackValue: 64,
 };
 
-/** The longest string that Redis stores next to its header. */
+/** Length of the longest string that Redis stores next to its header. */
 export const EMBEDDED_BYTES_MAX = 44;
 /** Redis shares one object for each integer from 0 up to, but not including, this number. */
 const SHARED_INTEGERS = 10_000;

@@ -17,20 +17,20 @@ export class ExpiryTimes {
   #at = 0;
   /** Number of existing keys that expire before `#at`. */
   #dueCount = 0;
-  /** Keys that have expired since the last `takeFresh`; null: they are not collected. */
+  /** Keys that have expired since the last `takeFresh`, or null if they are not collected. */
   #fresh: ByteString[] | null = null;
 
   constructor(isCurrent: IsCurrent) {
     this.#isCurrent = isCurrent;
   }
 
-  /** Records that a key expires at a time, in milliseconds since 1970. */
+  /** Records that a key expires at the given time, in milliseconds since 1970. */
   add(expire: number, key: ByteString): void {
     if (expire < this.#at) this.#dueCount++;
     this.#push(expire, key);
   }
 
-  /** Records that a key no longer expires at a time, or was removed. */
+  /** Records that a key no longer expires at the given time, or was removed. */
   remove(expire: number): void {
     if (expire < this.#at) this.#dueCount--;
   }
@@ -48,7 +48,7 @@ export class ExpiryTimes {
   }
 
   /**
-   * Returns the number of keys that expire before a time.
+   * Returns the number of keys that expire before the given time.
    * @param at milliseconds since 1970; a time before the latest one requested counts as that one
    */
   dueBefore(at: number): number {
@@ -76,7 +76,7 @@ export class ExpiryTimes {
 
   /**
    * Does part of the work of the next `dueBefore`.
-   * @param most maximum number of keys, not counting more keys with the same time as the last
+   * @param most maximum number of keys, not counting further keys with the same time as the last one
    */
   advance(at: number, most: number): void {
     if (at <= this.#at) return;
@@ -105,7 +105,7 @@ export class ExpiryTimes {
     }
   }
 
-  /** Removes and returns the earliest entry if it is before a time. */
+  /** Removes and returns the earliest entry if it is before the given time. */
   shift(before: number): { expire: number; key: ByteString } | undefined {
     return this.#due.shift(before) ?? this.#pending.shift(before);
   }

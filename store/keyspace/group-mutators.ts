@@ -10,7 +10,7 @@ import type { Value } from "../values/value.js";
 import { SORTED_MEMBER_STEPS } from "./effort.js";
 import type { MutatedUnit } from "./mutated-unit.js";
 
-/** Ids, each with its new pending record; undefined: the entry is no longer pending. */
+/** Ids, each with its new pending record; undefined if the entry is no longer pending. */
 export type PendingChanges = readonly (readonly [StreamId, Pending | undefined])[];
 
 export class GroupMutators {
@@ -44,7 +44,10 @@ export class GroupMutators {
     group.marks = marks;
   }
 
-  /** Returns the consumer with a name, adds it if it is absent, and records that this unit has seen it. */
+  /**
+   * Returns the consumer with the given name, adds it if it is absent, and records this unit's date as the time at
+   * which it was last seen.
+   */
   seen(group: ConsumerGroup, name: ByteString): Consumer {
     const at = this.#host.at();
     const consumer = group.consumer(name);

@@ -1,6 +1,6 @@
 /**
- * One database: keys, their values and expiry times. It knows nothing of commands or undo. The order of keys is not
- * part of the state (SCAN and RANDOMKEY promise no more than in Redis).
+ * One database: keys, their values and expiry times. It does not depend on commands or undo records. The order of keys
+ * is not part of the state (SCAN and RANDOMKEY promise no more than in Redis).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
@@ -11,7 +11,7 @@ import type { Value } from "../values/value.js";
 import { ExpiryTimes } from "./expiry-times.js";
 import type { Unit } from "./unit.js";
 
-/** `Entry.expire` of a key that does not expire. */
+/** The value of `Entry.expire` for a key that does not expire. */
 export const NO_EXPIRY = 0;
 
 /** A key with its value, its expiry time and its last writer. */
@@ -30,7 +30,7 @@ export interface Entry {
   writerIndex: number;
 }
 
-/** `Entry.writerIndex` if the id is stored completely. */
+/** The value of `Entry.writerIndex` if the id is stored completely. */
 export const WHOLE = -1;
 
 /** Makes a unit the key's last writer. */
@@ -40,7 +40,7 @@ export function noteWriter(entry: Entry, unit: Unit): void {
   entry.writerIndex = parts === undefined ? WHOLE : parts.index;
 }
 
-/** Whether a key has expired for a unit of a date: the key exists up to and including its expiry time. */
+/** Whether a key has expired for a unit with the given date: the key exists up to and including its expiry time. */
 export function isExpired(entry: Entry, at: number): boolean {
   return entry.expire !== NO_EXPIRY && at > entry.expire;
 }
@@ -54,7 +54,7 @@ class StoredEntry implements Entry {
   content: Value | StringDraft;
   writerStart: ByteString;
   writerIndex = WHOLE;
-  /** The expiry time; null: NO_EXPIRY. */
+  /** The expiry time; null means NO_EXPIRY. */
   lease: number | null = null;
 
   constructor(key: ByteString, value: Value, writer: ByteString) {
@@ -76,7 +76,7 @@ class StoredEntry implements Entry {
     const { content } = this;
     if (!(content instanceof StringDraft)) return content;
     const text = content.toString();
-    // Keeps the draft while changes and reads alternate.
+    // The draft is kept while changes and reads alternate.
     if (content.isRead) this.content = text;
     content.isRead = true;
     return text;
@@ -95,10 +95,10 @@ class StoredEntry implements Entry {
   }
 }
 
-/** `UsedEntry.use` of a key that was just created. */
+/** The value of `UsedEntry.use` for a key that was just created. */
 export const NEVER_USED = -1;
 
-/** An entry with a field for its use, 8 bytes more: see usage.ts. Not part of the state. */
+/** An entry with an additional field of 8 bytes for its use (see usage.ts), which is not part of the state. */
 export class UsedEntry extends StoredEntry {
   use = NEVER_USED;
 }
@@ -206,7 +206,8 @@ export class Keyspace {
   }
 
   /**
-   * Drops keys whose expiry time is before a time. Outside the fold: no later unit may have an earlier date.
+   * Drops keys whose expiry time is before the given time. The fold does not do this: the caller must know that no
+   * later unit has an earlier date.
    * @returns the number of dropped keys, at most `limit`
    */
   dropExpired(before: number, limit: number): number {
@@ -233,8 +234,8 @@ export class Keyspace {
   }
 
   /**
-   * Returns a key that expires, chosen by a number (at least 0, below 1); undefined: this number selected none, another
-   * may.
+   * Returns a key that expires, chosen by a number (at least 0, below 1), or undefined if this number selected none;
+   * another number may select one.
    */
   sampleExpiring(chance: number): Entry | undefined {
     const chosen = this.#times.sample(chance);

@@ -1,10 +1,10 @@
-/** Counters of the look-ups of keys for reading. Statistics, not part of the state. */
+/** Counters of the look-ups of keys for reading. They are statistics and not part of the state. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class Lookups {
   hits = 0;
   misses = 0;
-  /** Collects the keys that were not found; null: they are not collected. */
+  /** Collects the keys that were not found, or null if they are not collected. */
   missed: ByteString[] | null = null;
 
   note(key: ByteString, isFound: boolean): void {

@@ -43,9 +43,9 @@ const memberSteps = (value: Value): number =>
 
 export class Data {
   readonly #keyspaces: Keyspace[];
-  /** The encodings of modified strings; null: they are not tracked. */
+  /** The encodings of modified strings, or null if they are not tracked. */
   readonly forms: StringForms | null;
-  /** The use of keys; null: it is not tracked. */
+  /** The use of keys, or null if it is not tracked. */
   readonly usage: Usage | null;
   readonly lookups = new Lookups();
   /** Counts the elements that the command produces and reads. */
@@ -79,8 +79,8 @@ export class Data {
 
   /**
    * Begins a unit.
-   * @param records receives the inverses; null: none are stored
-   * @param counts whether look-ups count
+   * @param records receives the inverses; null if none are stored
+   * @param counts whether look-ups are counted
    */
   begin(unit: Unit, records: UndoRecord[] | null, counts: boolean, effort = UNCOUNTED_EFFORT): void {
     this.effort = effort;
@@ -98,7 +98,10 @@ export class Data {
     return this.#keyspaces[db] as Keyspace;
   }
 
-  /** Counts and returns all entries of the unit's database, including expired ones. @throws TooMuch */
+  /**
+   * Returns all entries of the unit's database, including expired ones, and counts the cost of reading them.
+   * @throws TooMuch
+   */
   walked(): readonly Entry[] {
     const { entries } = this.keyspace();
     this.effort.work(WALKED_KEY_STEPS * entries.length);
@@ -175,8 +178,8 @@ export class Data {
   }
 
   /**
-   * Writes bytes into a string from an offset on; the expiry time stays the same. Zeros fill a gap after the end of the
-   * string. The record contains only the overwritten bytes.
+   * Writes bytes into a string, starting at an offset; the expiry time stays the same. Zeros fill a gap after the end
+   * of the string. The record contains only the overwritten bytes.
    */
   patch(entry: Entry, offset: number, bytes: ByteString): void {
     this.effort.produce(1, bytes.length + Math.max(0, offset - stringLength(entry)));
@@ -212,7 +215,7 @@ export class Data {
     return element;
   }
 
-  /** Replaces `count` elements from an index on; a list that becomes empty is removed. */
+  /** Replaces `count` elements, starting at an index; a list that becomes empty is removed. */
   listSplice(entry: Typed<List>, index: number, count: number, inserted: readonly ByteString[]): void {
     this.effort.produce(1 + count + inserted.length);
     this.effort.work(REMOVED_ELEMENT_STEPS * count);

@@ -4,7 +4,7 @@
  */
 import type { Unit } from "./unit.js";
 
-/** 32-bit FNV-1a. */
+/** Returns the 32-bit FNV-1a hash of a text. */
 function hash(text: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
@@ -15,7 +15,7 @@ function hash(text: string): number {
 export function seededChoice(unit: Unit): (n: number) => number {
   let state = hash(unit.step ? `${unit.id}/${unit.step}` : unit.id);
   return (n) => {
-    // splitmix32
+    // The algorithm is splitmix32.
     state = (state + 0x9e3779b9) >>> 0;
     let z = state;
     z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);

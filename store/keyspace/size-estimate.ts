@@ -1,6 +1,6 @@
 /**
- * Estimates the memory of a key, from the sizes that V8 allocates for objects, strings and tables. Compared with the
- * heap in test/store/commands/object.test.ts.
+ * Estimates the memory of a key, from the sizes that V8 allocates for objects, strings and tables.
+ * test/store/commands/object.test.ts compares the estimates with the heap.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Collection as BsonCollection } from "../values/collections/collection.js";
@@ -17,12 +17,11 @@ import { isPackable, PACKED_ELEMENTS_MAX } from "../values/tables/packed.js";
 import type { Value } from "../values/value.js";
 import { NO_EXPIRY } from "./keyspace.js";
 
-/**
- * Bytes of a string without its characters, of a reference, and of a slot in a hash table, including its share of empty
- * slots.
- */
+/** Number of bytes of a string without its characters. */
 const STRING_HEAD = 16;
+/** Number of bytes of a reference. */
 const REFERENCE = 8;
+/** Number of bytes of a slot in a hash table, including its share of empty slots. */
 const TABLE_PLACE = 40;
 /** A key's record, and its slots in the list of keys and in the table. */
 const ENTRY = 64 + REFERENCE + TABLE_PLACE;

@@ -34,7 +34,7 @@ export class StringForms {
     if (this.#forms.size > 0) this.#forms.delete(entry);
   }
 
-  /** Returns the form of an entry's string; null: the form of a new string with these bytes. */
+  /** Returns the form of an entry's string; null means the form of a new string with these bytes. */
   of(entry: Entry): StringForm | null {
     const noted = this.#forms.get(entry);
     return noted?.writer === entry.writer ? noted.form : null;

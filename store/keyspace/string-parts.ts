@@ -17,7 +17,8 @@ export function stringPart({ content }: Entry, from: number, to: number): ByteSt
 }
 
 /**
- * Writes bytes from an offset on; zeros fill a gap after the end of the string. Appended bytes are concatenated lazily.
+ * Writes bytes, starting at an offset; zeros fill a gap after the end of the string. Appended bytes are concatenated
+ * lazily.
  * @param mayChain whether lazy concatenation is allowed: V8 copies the complete string when a part of it is read later
  */
 export function patchString(entry: Entry, offset: number, bytes: ByteString, mayChain = true): void {
@@ -40,7 +41,7 @@ export function unpatchString(entry: Entry, offset: number, old: ByteString, len
   else content.truncate(length);
 }
 
-/** Returns a string in which the bytes from an offset on are replaced. */
+/** Returns a string in which the bytes starting at an offset are replaced. */
 function patched(value: ByteString, offset: number, bytes: ByteString): ByteString {
   const head = value.length < offset ? value + "\0".repeat(offset - value.length) : value.slice(0, offset);
   return head + bytes + value.slice(offset + bytes.length);

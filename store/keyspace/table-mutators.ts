@@ -7,8 +7,9 @@ import type { MutatedUnit } from "./mutated-unit.js";
 /** The key of a table. */
 type TableEntry = Omit<Entry, "value"> & { readonly value: Table };
 
-/** Steps for a row, in addition to one for each of its cells. */
+/** Cost in steps of a row without its cells. */
 const ROW_STEPS = 4;
+/** Cost in steps of each cell of a row. */
 const CELL_STEPS = 2;
 
 export class TableMutators {
@@ -35,7 +36,7 @@ export class TableMutators {
     this.#host.touch(entry);
   }
 
-  /** Removes existing rows. @param numbers ascending */
+  /** Removes existing rows. @param numbers the numbers of the rows, ascending */
   remove(entry: TableEntry, numbers: readonly number[]): void {
     if (numbers.length === 0) return;
     this.#host.produce(ROW_STEPS * numbers.length, 0);

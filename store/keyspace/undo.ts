@@ -26,7 +26,7 @@ interface OfKey {
   readonly key: ByteString;
 }
 
-/** One record shape for each mutator, under its name. */
+/** The type of the record of each mutator, under its name. */
 export interface UndoRecords {
   /**
    * The previous content of the key, in the record itself, since each SET and each INCR stores one. `old` is null if

@@ -29,7 +29,7 @@ export interface Unit {
   readonly encoding?: EncodingLimits | undefined;
   /** Whether the reply to a statement may be a StepReply, whose steps may fail; default: false. */
   readonly takesSteps?: boolean | undefined;
-  /** The sender, as known to change listeners; undefined: unknown. No command uses it. */
+  /** The sender, as known to change listeners; undefined if unknown. No command uses it. */
   readonly by?: object | undefined;
   /** The two parts of `id`, if they have not been joined. */
   readonly parts?: UnitName;

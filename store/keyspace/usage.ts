@@ -1,6 +1,6 @@
 /**
  * Tracks how recently or how often keys are used. Only a database in memory that evicts keys by their use needs this.
- * It is not part of the state, and the fold does not know it. As in Redis, `lru` is a time; `lfu` is a counter of at
+ * It is not part of the state, and the fold does not use it. As in Redis, `lru` is a time; `lfu` is a counter of at
  * most 255 that is incremented at random, the less often the higher it is, and decremented once a minute.
  */
 import { type Entry, NEVER_USED, UsedEntry } from "./keyspace.js";
@@ -14,12 +14,12 @@ export type UsageKind = "lru" | "lfu";
 const TICK_MS = 10;
 const MINUTE_MS = 60_000;
 /**
- * Redis's values: the maximum count, the count of a new key, and how much harder each further increment is
+ * Redis's values: the maximum count, the count of a new key, and how much less likely each further increment is
  * (lfu-log-factor).
  */
 const COUNT_MAX = 255;
 const COUNT_FIRST = 5;
-/** Returned by CONFIG GET. */
+/** The lfu-log-factor that CONFIG GET returns. */
 const LOG_FACTOR = 10;
 /** An entry's `use` contains the minutes, multiplied by this number, plus the count. */
 const COUNTS = COUNT_MAX + 1;

@@ -4,11 +4,14 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Maximum backtracking steps of all patterns of one command: a few milliseconds. Documented in docs/limits.md. */
+/**
+ * Maximum number of backtracking steps of all patterns of one command, which take a few milliseconds. docs/limits.md
+ * documents this limit.
+ */
 export const STEPS_BACK_MAX = 1_000_000;
 /** The first backtracking steps at each position are not counted: most names share some bytes with a pattern. */
 const STEPS_BACK_FREE = 16;
-/** Longer classes are counted by their bytes. */
+/** Maximum length of a class that is not counted; longer classes are counted by their bytes. */
 const CLASS_BYTES_FREE = 64;
 
 /** The step counter of a unit. */
@@ -25,7 +28,7 @@ export class GlobSteps {
   #left = STEPS_BACK_MAX;
   readonly #effort: StepCounter | null;
 
-  /** @param effort also counts the steps for the unit of the command; null: no unit */
+  /** @param effort receives the steps too, to count them for the unit of the command; null if there is no unit */
   constructor(effort: StepCounter | null = null) {
     this.#effort = effort;
   }
@@ -45,7 +48,7 @@ export class GlobSteps {
 /**
  * Whether a pattern matches the complete text. Takes time proportional to pattern × text in the worst case. The empty
  * text matches only the empty pattern, as in Redis, whose commands handle the pattern `*` separately.
- * @param steps the limit: once it is reached, nothing matches
+ * @param steps the limit; once it is reached, no text matches
  */
 export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSteps | null = null): boolean {
   if (text === "") return pattern === "";
@@ -79,7 +82,9 @@ export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSt
   }
 }
 
-/** Matches one byte at an index of the pattern; returns the index after it, or -1. */
+/**
+ * Matches one byte at the given index of the pattern. Returns the index after the matching part of the pattern, or -1.
+ */
 function matchOne(pattern: ByteString, at: number, byte: number, steps: GlobSteps | null): number {
   switch (pattern[at]) {
     case "?":

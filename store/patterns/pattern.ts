@@ -5,9 +5,9 @@
  */
 import { type CharTest, isWord, PatternProgram, type Step } from "./pattern-program.js";
 
-/** Maximum characters of a pattern. */
+/** Maximum number of characters of a pattern. */
 const PATTERN_CHARS_MAX = 1000;
-/** Maximum steps of a pattern's program: each is checked at most once for each character of a text. */
+/** Maximum number of steps of a pattern's program: each is checked at most once for each character of a text. */
 export const PATTERN_STEPS_MAX = 100;
 const ANY_CASE = "(?i)";
 

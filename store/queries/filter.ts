@@ -34,7 +34,7 @@ export interface FilterAlgebra<Value, Path, Test> {
 
   /**
    * Returns the members of a filter.
-   * @param clause the clause of which the filter is the operand; "": none
+   * @param clause the clause of which the filter is the operand, or "" if there is none
    * @throws CommandFailure
    */
   fieldsOf(filter: Value, clause: string): readonly (readonly [string, Value])[];
@@ -63,14 +63,14 @@ export interface FilterAlgebra<Value, Path, Test> {
   readonly isThere: Test;
 
   /**
-   * Returns the test that exactly the other values pass; null: the condition must be negated instead, because a path
-   * may lead to several values.
+   * Returns the test that exactly the other values pass, or null if the condition must be negated instead because a
+   * path may lead to several values.
    */
   complement(test: Test): Test | null;
   /** Returns the conjunction of a member's operators. */
   joined(path: Path, parts: readonly Condition<Path, Test>[]): Condition<Path, Test>;
   /**
-   * Compiles an operator that only this algebra has; null: it is not a condition itself.
+   * Compiles an operator that only this algebra has; returns null if it is not a condition itself.
    * @throws CommandFailure if the operator does not exist
    */
   operator(
@@ -92,7 +92,7 @@ export class FilterCompiler<Value, Path, Test> {
 
   /**
    * Compiles a complete filter.
-   * @param clause the clause of which the filter is the operand; "": none
+   * @param clause the clause of which the filter is the operand, or "" if there is none
    * @throws CommandFailure
    */
   filter(filter: Value, clause = ""): Condition<Path, Test> {
@@ -131,7 +131,7 @@ export class FilterCompiler<Value, Path, Test> {
     if (++this.conditions > this.#algebra.conditionsMax) throw this.#algebra.tooManyConditions();
   }
 
-  /** @returns null: the clause is not a condition */
+  /** @returns null if the clause is not a condition */
   #clause(name: string, operand: Value): Condition<Path, Test> | null {
     if (!this.#algebra.clauses.includes(name)) throw this.#algebra.unknownClause(name);
     if (name === "$comment") return null;

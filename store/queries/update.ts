@@ -12,8 +12,8 @@ export interface Change<Value> {
    */
   readonly makes: boolean;
   /**
-   * @param old undefined: the member does not exist
-   * @returns undefined: the member is removed
+   * @param old undefined if the member does not exist
+   * @returns undefined if the member is removed
    * @throws CommandFailure
    */
   become(old: Value | undefined): Value | undefined;
@@ -87,7 +87,7 @@ export function changesOf<Value, Path, Own>(
   return changes;
 }
 
-/** @returns null: only this algebra has the operator */
+/** @returns null if only this algebra has the operator */
 function commonChange<Value, Path, Own>(
   call: UpdateCall<Value, Path>,
   algebra: UpdateAlgebra<Value, Path, Own>,

@@ -17,7 +17,7 @@ import type { RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
 import { bytesOfId, ID_BYTES, idOfBytes, readId, writeId } from "./stream-id-form.js";
 
-/** Means that the number of entries is unknown. */
+/** The value that represents an unknown number of entries. */
 const UNKNOWN = 2n ** 64n - 1n;
 
 type Delivery = Omit<Pending, "consumer">;
@@ -93,7 +93,7 @@ function readConsumer(
   }
 }
 
-/** Returns milliseconds since 1970. */
+/** Reads a time, in milliseconds since 1970. */
 const readTime = (reader: RdbReader): number =>
   Math.min(Math.max(0, Number(reader.readInt64())), Number.MAX_SAFE_INTEGER);
 

@@ -10,14 +10,14 @@ const INTEGER_64 = 0xf4;
 const STRING_6_MAX = 0x3f;
 const STRING_12_MAX = 0xfff;
 const INTEGER_7_MAX = 0x7fn;
-/** Entry lengths from which on the length field after the entry takes one byte more. */
+/** Entry lengths at which the length field after the entry becomes one byte longer. */
 const BACKWARD_LENGTHS: readonly number[] = [128, 16383, 2097151, 268435455];
 
 export class ListpackWriter {
   readonly #writer = new RdbWriter();
   #count = 0;
 
-  /** @param value signed, 64 bits */
+  /** @param value a signed 64-bit integer */
   integer(value: bigint): void {
     if (value >= 0n && value <= INTEGER_7_MAX) {
       this.#writer.byte(Number(value));

@@ -7,11 +7,11 @@ import { MalformedRdb } from "./malformed-rdb.js";
 
 const HEAD_BYTES = 6;
 const COUNT_AT = 4;
-/** The count of a listpack with more entries than the field can hold. */
+/** The count in the header of a listpack that has more entries than the field can represent. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
 
-/** Entry lengths from which on the length field after the entry takes one byte more. */
+/** Entry lengths at which the length field after the entry becomes one byte longer. */
 const BACKWARD_LENGTHS: readonly number[] = [128, 16383, 2097151, 268435455];
 
 interface Entry {
@@ -29,7 +29,7 @@ const STRING_32 = 0xf0;
 export function readListpack(bytes: Buffer): ByteString[] {
   const end = bytes.length - 1;
   if (end < HEAD_BYTES || bytes.readUInt32LE(0) !== bytes.length || bytes[end] !== END)
-    throw new MalformedRdb("a listpack has another length than stated");
+    throw new MalformedRdb("a listpack has a different length than stated");
   const values: ByteString[] = [];
   let at = HEAD_BYTES;
   while (at < end) {
@@ -39,7 +39,7 @@ export function readListpack(bytes: Buffer): ByteString[] {
   }
   const count = bytes.readUInt16LE(COUNT_AT);
   if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))
-    throw new MalformedRdb("a listpack has another number of entries than stated");
+    throw new MalformedRdb("a listpack has a different number of entries than stated");
   return values;
 }
 

@@ -9,7 +9,7 @@ const LONG = 7;
 const EXPANSION_MAX = (LONG + 255 + 2) / 3;
 
 /**
- * @param size of the result
+ * @param size the length of the result
  * @throws MalformedRdb if the result has another size, or a back reference points before the beginning
  */
 export function decompressLzf(input: Uint8Array, size: number): Buffer {
@@ -38,6 +38,6 @@ export function decompressLzf(input: Uint8Array, size: number): Buffer {
     // Copied byte by byte, because a back reference may overlap its own output.
     for (const end = to + length; to < end; to++) output[to] = output[to - back] as number;
   }
-  if (to !== size) throw new MalformedRdb("a compressed string has another size than stated");
+  if (to !== size) throw new MalformedRdb("a compressed string has a different size than stated");
   return output;
 }

@@ -28,7 +28,7 @@ export class RdbFile {
     this.#writer.length(db);
   }
 
-  /** @param expire milliseconds since 1970; negative: the key does not expire */
+  /** @param expire milliseconds since 1970; negative if the key does not expire */
   add(key: ByteString, payload: ByteString, expire: number): void {
     const writer = this.#writer;
     if (expire >= 0) {

@@ -20,7 +20,10 @@ const NOT_A_NUMBER = 253;
 const INFINITY = 254;
 const NEGATIVE_INFINITY = 255;
 
-/** Maximum total length of a payload's decompressed strings: that of one string. One byte can expand to 88. */
+/**
+ * Maximum total length of a payload's decompressed strings: that of one string. One compressed byte can expand to 88
+ * bytes.
+ */
 const EXPANDED_BYTES_MAX = STRING_BYTES_MAX;
 
 /** Number of bytes in the smallest element of a packed collection. */
@@ -51,7 +54,7 @@ export class RdbReader {
   }
 
   /**
-   * Reads a length, or a number that is not the length of anything.
+   * Reads a length, or another number in the form of a length.
    * @throws MalformedRdb if it belongs to an encoded string or is above 2⁵³
    */
   readLength(): number {

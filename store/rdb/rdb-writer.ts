@@ -5,8 +5,9 @@ import { STRING_BYTES_MAX } from "../values/value.js";
 
 /** Initial size of the buffer, which is doubled when it is full. */
 const CAPACITY_MIN = 256;
-/** Maximum lengths that fit in one byte and in two. */
+/** Maximum length that fits in one byte. */
 const LENGTH_6_MAX = 0x3f;
+/** Maximum length that fits in two bytes. */
 const LENGTH_14_MAX = 0x3fff;
 
 /** Counts bytes that are about to be written. */
@@ -17,7 +18,7 @@ export class RdbWriter {
   #buffer = Buffer.allocUnsafe(CAPACITY_MIN);
   #size = 0;
 
-  /** @param count counts the bytes of strings; its errors stop the writing; null: bytes are not counted */
+  /** @param count counts the bytes of strings; its errors stop the writing; null if bytes are not counted */
   constructor(count: CountBytes | null = null) {
     this.#count = count;
   }
@@ -32,7 +33,7 @@ export class RdbWriter {
     this.#buffer[at] = value;
   }
 
-  /** @param length  below 2³² */
+  /** @param length a number below 2³² */
   length(length: number): void {
     if (length <= LENGTH_6_MAX) this.byte(length);
     else if (length <= LENGTH_14_MAX) {
@@ -45,7 +46,7 @@ export class RdbWriter {
     }
   }
 
-  /** @param length  below 2⁶⁴ */
+  /** @param length a number below 2⁶⁴ */
   bigLength(length: bigint): void {
     if (length < 2n ** 32n) {
       this.length(Number(length));

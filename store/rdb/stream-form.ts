@@ -34,7 +34,7 @@ export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
       stream.push(entry);
     }
   }
-  if (reader.readLength() !== stream.size) throw new MalformedRdb("a stream has another length than stated");
+  if (reader.readLength() !== stream.size) throw new MalformedRdb("a stream has the wrong length");
   const lastId = readId(reader);
   if (lastId < last) throw new MalformedRdb("a stream has an entry after its last");
   if (hasMarks) readId(reader);

@@ -19,7 +19,7 @@ export function writeId(writer: RdbWriter, id: StreamId): void {
 
 /** @throws MalformedRdb if the bytes are not an id */
 export function idOfBytes(bytes: Buffer): StreamId {
-  if (bytes.length !== ID_BYTES) throw new MalformedRdb("an id of an entry is of another length");
+  if (bytes.length !== ID_BYTES) throw new MalformedRdb("the id of an entry has a wrong length");
   return BigInt(`0x${bytes.toString("hex")}`);
 }
 

@@ -38,8 +38,9 @@ const READERS: Readonly<Record<number, ValueReader>> = {
   19: (reader) => readStream(reader, true),
 };
 
-/** The container of a list's node: a single element, or a listpack of several. */
+/** The container of a list's node that is a single element. */
 const PLAIN = 1;
+/** The container of a list's node that is a listpack of several elements. */
 const PACKED = 2;
 
 /** Length of an intset's header. */
@@ -84,7 +85,7 @@ function quicklistNode(reader: RdbReader): readonly ByteString[] {
 function readIntegers(bytes: Buffer): ByteString[] {
   const width = bytes.length < INTEGERS_AT ? 0 : bytes.readUInt32LE(0);
   if (![2, 4, 8].includes(width) || bytes.length !== INTEGERS_AT + width * bytes.readUInt32LE(4))
-    throw new MalformedRdb("a set of integers has another length than stated");
+    throw new MalformedRdb("a set of integers has a different length than stated");
   const members: ByteString[] = [];
   for (let at = INTEGERS_AT; at < bytes.length; at += width) {
     members.push(String(width === 8 ? bytes.readBigInt64LE(at) : bytes.readIntLE(at, width)));

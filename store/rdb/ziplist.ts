@@ -7,16 +7,16 @@ import { MalformedRdb } from "./malformed-rdb.js";
 
 const HEAD_BYTES = 10;
 const COUNT_AT = 8;
-/** The count of a ziplist with more entries than the field can hold. */
+/** The count in the header of a ziplist that has more entries than the field can represent. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
-/** Means that the previous length is in the four bytes that follow. */
+/** The first byte of a previous length that is in the four bytes that follow. */
 const LONG_PREVIOUS = 0xfe;
 
 /** Number of bytes of an integer by its first byte; integers are little-endian. */
 const INTEGERS: Readonly<Record<number, number>> = { 254: 1, 192: 2, 240: 3, 208: 4 };
 const INTEGER_64 = 0xe0;
-/** First bytes from this one on contain an integer from 0 to 12. */
+/** A first byte that is at least this contains an integer from 0 to 12. */
 const SMALL_MIN = 0xf1;
 const SMALL_MAX = 0xfd;
 
@@ -24,7 +24,7 @@ const SMALL_MAX = 0xfd;
 export function readZiplist(bytes: Buffer): ByteString[] {
   const end = bytes.length - 1;
   if (end < HEAD_BYTES || bytes.readUInt32LE(0) !== bytes.length || bytes[end] !== END)
-    throw new MalformedRdb("a ziplist has another length than stated");
+    throw new MalformedRdb("a ziplist has a different length than stated");
   const values: ByteString[] = [];
   let at = HEAD_BYTES;
   while (at < end) {
@@ -35,7 +35,7 @@ export function readZiplist(bytes: Buffer): ByteString[] {
   }
   const count = bytes.readUInt16LE(COUNT_AT);
   if (at !== end || (count !== values.length && count !== COUNT_UNKNOWN))
-    throw new MalformedRdb("a ziplist has another number of entries than stated");
+    throw new MalformedRdb("a ziplist has a different number of entries than stated");
   return values;
 }
 

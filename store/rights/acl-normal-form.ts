@@ -1,13 +1,13 @@
 /**
  * Formats rules in the normal form of Redis (7.2), which has the same meaning when it is parsed again: first the keys,
- * then all commands or none, then the exceptions, with each command or category once. Pure.
+ * then all commands or none, then the exceptions, with each command or category once.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Rule } from "./acl-rules.js";
 
 /** The rules of one selector, or those outside all selectors. */
 export interface NormalRules {
-  /** For example `~a* %R~b`; empty: no keys. */
+  /** For example `~a* %R~b`; empty if there are no keys. */
   readonly keys: ByteString;
   /** For example `-@all +@read -get`. */
   readonly commands: ByteString;

@@ -12,12 +12,12 @@ import type { KeyPattern } from "./key-pattern.js";
 export type Rule = { readonly text: ByteString } & (
   | { readonly kind: "all"; readonly allow: boolean }
   | { readonly kind: "category"; readonly allow: boolean; readonly category: string }
-  /** `name` in upper case; the command need not be in the table. A container's name includes its subcommands. */
+  /** `name` is in upper case; the command need not be in the table. A container's name includes its subcommands. */
   | { readonly kind: "command"; readonly allow: boolean; readonly name: string }
   | { readonly kind: "pattern"; readonly pattern: KeyPattern }
   | { readonly kind: "all-keys" }
   | { readonly kind: "reset-keys" }
-  /** A rule for channels; `pattern` null: all channels. */
+  /** A rule for channels. If `pattern` is null, it is for all channels. */
   | { readonly kind: "channel"; readonly pattern: ByteString | null }
   | { readonly kind: "reset-channels" }
   | { readonly kind: "selector"; readonly rules: readonly Rule[] }
@@ -58,7 +58,7 @@ export class WrongRule extends CommandFailure {
   /** The complete word, or the complete selector. */
   readonly modifier: ByteString;
   readonly problem: string;
-  /** Key of Redis's wording; null: Redis accepts the rule, or has no wording for it. */
+  /** Key of Redis's wording, or null if Redis accepts the rule or has no wording for it. */
   readonly mistake: keyof typeof RULE_MISTAKES | null;
 
   constructor(text: string, modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) {

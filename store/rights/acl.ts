@@ -1,7 +1,7 @@
 /**
  * Decides what the rules of one key permit, as Redis 7 does. The last matching rule for a command applies; keys are
  * matched by patterns, one of which must grant the complete permission; a selector is an additional set of rules, and
- * one set must permit a command with all its keys. Pure. Source: redis-server 7.0, test/store/rights/acl.test.ts.
+ * one set must permit a command with all its keys. Source: redis-server 7.0, test/store/rights/acl.test.ts.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { echoed } from "../arguments/errors.js";
@@ -22,8 +22,8 @@ const VERBS: Readonly<Record<Permission, string>> = {
 };
 
 /**
- * The part of a command that is not permitted: the command itself, one of its keys or one of its channels; the key `*`:
- * a complete database.
+ * The part of a command that is not permitted: the command itself, one of its keys or one of its channels. The key `*`
+ * means a complete database.
  */
 export type AclRefusal =
   | { readonly what: "command" }
@@ -40,8 +40,8 @@ export class Acl {
   /** Whether one of the sets permits reading all keys. */
   readonly mayReadAll: boolean;
   /**
-   * Patterns of the channels that the key may use, if a rule names channels; null: all channels; undefined: no rule
-   * names channels.
+   * Patterns of the channels that the key may use, if a rule names channels; null means all channels, and undefined
+   * that no rule names channels.
    */
   readonly #channels: readonly ByteString[] | null | undefined;
   /** The parsed rules; those outside all selectors are first. */
@@ -71,8 +71,8 @@ export class Acl {
   }
 
   /**
-   * Returns the part of a command that is not permitted; null: it is permitted. If several sets reject several keys,
-   * returns the last one.
+   * Returns the part of a command that is not permitted, or null if it is permitted. If several sets reject several
+   * keys, returns the last one.
    */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
@@ -91,7 +91,7 @@ export class Acl {
       : { what: "key", key: touch.key ?? `${touch.beginning ?? ""}*` };
   }
 
-  /** Returns why a command is not permitted, as a continuation of "this key may not "; null: it is permitted. */
+  /** Returns why a command is not permitted, as a continuation of "this key may not ", or null if it is permitted. */
   denial(command: Command, argv: readonly ByteString[]): string | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
     // Reports the reason of the set that came closest: one that permits the command, but not the keys.
@@ -100,7 +100,7 @@ export class Acl {
   }
 
   /**
-   * Returns why the channels that a command names are not permitted; null: they are permitted. Rules that name no
+   * Returns why the channels that a command names are not permitted, or null if they are permitted. Rules that name no
    * channels, such as all rules from before channels existed, permit all channels to users that may access all keys,
    * and otherwise none.
    */
@@ -112,15 +112,15 @@ export class Acl {
     return channel === null ? null : `use channel '${echoed(channel)}': no rule allows it`;
   }
 
-  /** Returns why a command that is not in the table is not permitted, by its name; null: it is permitted. */
+  /** Returns why a command that is not in the table is not permitted, by its name, or null if it is permitted. */
   foreignDenial(name: ByteString): string | null {
     if (this.#sets.some((set) => set.permitsForeign(name))) return null;
     const rule =
       this.#sets[0]?.ruleAgainstForeign(name) ??
       (administers(name) ? this.#sets[0]?.ruleAgainstAdministration : undefined);
-    const unknown = administers(name) ? "it administers" : "what it touches is not known here";
+    const unknown = administers(name) ? "it administers" : "its keys are not known here";
     const reason =
-      rule === undefined ? `${unknown}, and not all is allowed` : `rule ${echoed(rule)} denies it`;
+      rule === undefined ? `${unknown}, and not all commands are allowed` : `rule ${echoed(rule)} denies it`;
     return `run '${echoed(name)}': ${reason}`;
   }
 
@@ -282,7 +282,7 @@ class RuleSet {
   }
 }
 
-/** Returns the channel patterns that result from the rules; undefined: no rule names channels. */
+/** Returns the channel patterns that result from the rules, or undefined if no rule names channels. */
 function channelsOf(rules: readonly Rule[]): readonly ByteString[] | null | undefined {
   let channels: readonly ByteString[] | null | undefined;
   for (const rule of rules) {

@@ -18,7 +18,7 @@ const NAMED: ReadonlyMap<string, { readonly all: boolean; readonly asPatterns: b
 ]);
 
 /**
- * Returns the first channel of a command that the patterns do not permit; null: they permit all.
+ * Returns the first channel of a command that the patterns do not permit, or null if they permit all.
  * @param name as in the command table
  */
 export function forbiddenChannel(
@@ -32,7 +32,7 @@ export function forbiddenChannel(
 }
 
 /**
- * Returns the first channel that the patterns do not permit; null: they permit all.
+ * Returns the first channel that the patterns do not permit, or null if they permit all.
  * @param asPatterns whether the channels are patterns themselves: a pattern that is not literally one of the user's
  * might match more
  */

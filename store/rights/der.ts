@@ -1,5 +1,5 @@
 /**
- * Reads DER (X.690), as far as public keys need it. Strict: each value has exactly one encoding, so every daemon
+ * Reads DER (X.690), as far as public keys need it. It is strict: each value has exactly one encoding, so every daemon
  * reaches the same verdict on the same bytes.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -62,7 +62,7 @@ export class DerReader {
     if (contents === "" || first >= 0x80 || contents === "\0")
       throw new MalformedDer("a number is not positive");
     if (first !== 0) return contents;
-    if (contents.charCodeAt(1) < 0x80) throw new MalformedDer("a number begins with a zero too many");
+    if (contents.charCodeAt(1) < 0x80) throw new MalformedDer("a number begins with a superfluous zero");
     return contents.slice(1);
   }
 

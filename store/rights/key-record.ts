@@ -11,32 +11,33 @@ export type Role = "application" | "root" | "daemon";
 export type Validity = "valid" | "revoked" | "not-yet-valid" | "expired";
 
 export interface KeyRecord {
-  /** SHA-256 of `spki`, raw. */
+  /** The raw SHA-256 of `spki`. */
   readonly id: ByteString;
-  /** SubjectPublicKeyInfo, DER. */
+  /** The SubjectPublicKeyInfo in DER. */
   readonly spki: ByteString;
   readonly algorithm: Algorithm;
-  /** Bits of the modulus; 256 for Ed25519. */
+  /** Number of bits of the modulus; 256 for Ed25519. */
   readonly bits: number;
   readonly role: Role;
-  /** UTF-8. */
+  /** The label, in UTF-8. */
   readonly label: ByteString;
-  /** The first moment at which it is valid, in milliseconds since 1970; null: no lower limit. */
+  /** The first moment at which it is valid, in milliseconds since 1970; null means no lower limit. */
   readonly notBefore: number | null;
-  /** The last moment at which it is valid; null: no upper limit. */
+  /** The last moment at which it is valid; null means no upper limit. */
   readonly notAfter: number | null;
-  /** Date of the unit that revoked it; null: it is not revoked. */
+  /** Date of the unit that revoked it, or null if it is not revoked. */
   readonly revokedAt: number | null;
-  /** Maximum envelopes per second; 0: no limit. Only envelopes sent directly by a client count. */
+  /** Maximum number of envelopes per second; 0 means no limit. Only envelopes sent directly by a client count. */
   readonly rate: number;
   readonly acl: Acl;
   /** The original texts of the rules, one each. */
   readonly rules: readonly ByteString[];
   /**
-   * Date of the unit that added it; null: a genesis key. Envelopes with an earlier date were rejected and remain so.
+   * Date of the unit that added it, or null for a genesis key. Envelopes with an earlier date were rejected and remain
+   * so.
    */
   readonly addedAt: number | null;
-  /** The key that added it; null: a genesis key. */
+  /** The key that added it, or null for a genesis key. */
   readonly addedBy: ByteString | null;
   /** The version of the record, which starts with 1 and increases by 1 with each change. */
   readonly version: number;

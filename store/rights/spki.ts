@@ -11,24 +11,25 @@ export type Algorithm = "rsa" | "ed25519";
 
 export interface PublicKeyFacts {
   readonly algorithm: Algorithm;
-  /** Bits of the modulus; 256 for Ed25519. */
+  /** Number of bits of the modulus; 256 for Ed25519. */
   readonly bits: number;
 }
 
 const RSA_BITS_MIN = 2048;
-/** OpenSSL verifies signatures of no longer keys. */
+/** Maximum length of a key whose signatures OpenSSL verifies. */
 const RSA_BITS_MAX = 16_384;
-/** 65537. */
+/** The public exponent 65537. */
 const RSA_EXPONENT = "\x01\x00\x01";
+/** Length of an Ed25519 key. */
 const ED25519_BYTES = 32;
 /** Maximum size of the structure around a key of RSA_BITS_MAX. */
 const SPKI_BYTES_MAX = 2200;
 /** Size of the longest key as PEM, with two-byte line ends and a margin. */
 const TEXT_BYTES_MAX = 4096;
 
-/** 1.2.840.113549.1.1.1 */
+/** The object identifier of RSA, 1.2.840.113549.1.1.1. */
 const RSA_OID = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
-/** 1.3.101.112 */
+/** The object identifier of Ed25519, 1.3.101.112. */
 const ED25519_OID = "\x2b\x65\x70";
 
 const unusable = (problem: string) => new CommandFailure(`ERR not a usable public key: ${problem}`);
@@ -76,7 +77,7 @@ function readRsa(bytes: ByteString): PublicKeyFacts {
   numbers.expectEnd();
   const bits = 8 * (modulus.length - 1) + (32 - Math.clz32(modulus.charCodeAt(0)));
   if (bits < RSA_BITS_MIN)
-    throw unusable(`RSA of ${bits} bits, and ${RSA_BITS_MIN} is the least that is safe`);
+    throw unusable(`RSA of ${bits} bits; at least ${RSA_BITS_MIN} are required`);
   if (bits > RSA_BITS_MAX) throw unusable(`RSA of ${bits} bits, above ${RSA_BITS_MAX}`);
   if (exponent !== RSA_EXPONENT) throw unusable("RSA whose public exponent is not 65537");
   if (modulus.charCodeAt(modulus.length - 1) % 2 === 0) throw unusable("RSA whose modulus is even");

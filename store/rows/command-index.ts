@@ -22,7 +22,7 @@ export class CommandIndex implements CommandTable {
   readonly #later: ReadonlyMap<string, CommandFailure>;
 
   /**
-   * @param producedMax maximum steps that a unit may produce wherever it is folded
+   * @param producedMax maximum number of steps that a unit may produce, wherever it is folded
    * @param later the replies for commands that only later tables contain, by name: they are unknown here
    */
   constructor(
@@ -97,7 +97,7 @@ export class CommandIndex implements CommandTable {
   }
 
   /**
-   * Whether a call may change data, regardless of the number of its arguments; undefined: the command is not in the
+   * Whether a call may change data, regardless of the number of its arguments; undefined if the command is not in the
    * table.
    */
   mayWrite(argv: readonly ByteString[]): boolean | undefined {

@@ -31,15 +31,15 @@ export type Flag =
 
 /**
  * Runs a command whose arity has been checked.
- * @param argv the command's name first
- * @returns the reply; never an error: errors are thrown, before the first mutator
+ * @param argv the command's name, followed by its arguments
+ * @returns the reply, which is never an error: errors are thrown before the first mutator is called
  * @throws CommandFailure
  */
 export type Handler = (data: Data, argv: readonly ByteString[], unit: Unit) => Reply;
 
 /** The documentation of a command. */
 export interface CommandDescription {
-  /** The number of arguments including the name; negative: the minimum. */
+  /** The number of arguments including the name; if negative, the minimum. */
   readonly arity: number;
   readonly summary: string;
   readonly complexity: string;
@@ -55,8 +55,8 @@ export interface Row extends CommandDescription {
   /** The Redis version that introduced it. */
   readonly since: string;
   /**
-   * Returns the name of another row to which a call belongs because of its arguments; null: this row. Depends on their
-   * bytes alone.
+   * Returns the name of another row to which a call belongs because of its arguments, or null for this row. The result
+   * depends only on the bytes of the arguments.
    */
   readonly otherRow?: (argv: readonly ByteString[]) => string | null;
   /** ACL categories in addition to those that follow from the family and the flags. */
@@ -74,11 +74,11 @@ export interface Command extends Row {
   readonly writesElsewhere: boolean;
   /** Whether its flags include `readonly`. */
   readonly reads: boolean;
-  /** Keys that the command looks up for reading although it writes; null: none. */
+  /** Keys that the command looks up for reading although it writes, or null if there are none. */
   readonly lookedUp: LookedUp | null;
   /** Whether its cost is proportional to its arguments, so that budgets do not count it. */
   readonly isLinear: boolean;
-  /** Whether it is a query of any length over many keys, which budgets limit wherever it cannot yield. */
+  /** Whether it is a query over many keys that can take arbitrarily long. Budgets limit it wherever it cannot yield. */
   readonly isQuery: boolean;
 }
 
@@ -123,7 +123,7 @@ function categoriesFound(command: Command): readonly string[] {
   const names = new Set(command.categories);
   if (command.group !== "server") names.add(command.group);
   if (command.flags.includes("write")) names.add("write");
-  // As in Redis: whether a script reads depends on its commands.
+  // As in Redis, scripts are not in this category, because whether a script reads depends on its commands.
   if (command.flags.includes("readonly") && command.group !== "scripting") names.add("read");
   if (command.flags.includes("admin")) names.add("admin").add("dangerous");
   names.add(command.flags.includes("fast") ? "fast" : "slow");

@@ -32,7 +32,7 @@ const MISTAKES: ReadonlyMap<string, ErrorReply> = new Map(
 
 const LENGTHS: ReadonlySet<number> = new Set(Object.keys(INSTEAD).map(({ length }) => length));
 
-/** Returns the error for such a command in an envelope; null: it is not such a command. */
+/** Returns the error for such a command in an envelope, or null if it is not such a command. */
 export function connectionMistake(argv: readonly ByteString[]): ErrorReply | null {
   const name = argv[0] as ByteString;
   return LENGTHS.has(name.length) ? (MISTAKES.get(name.toUpperCase()) ?? null) : null;

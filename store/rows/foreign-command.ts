@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** Each with all its subcommands, although some of them only read. */
+/** The administrative commands, each with all its subcommands, although some of these only read. */
 const ADMINISTERING: ReadonlySet<string> = new Set([
   ...["acl", "bgrewriteaof", "bgsave", "client", "cluster", "config", "debug", "failover", "lastsave"],
   ...[
@@ -23,7 +23,7 @@ const ADMINISTERING: ReadonlySet<string> = new Set([
   ...["save", "shutdown", "slaveof", "slowlog", "sync"],
 ]);
 
-/** @param name  in any case */
+/** @param name the name in any case */
 export function administers(name: ByteString): boolean {
   return ADMINISTERING.has(name.toLowerCase());
 }

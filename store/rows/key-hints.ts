@@ -45,14 +45,17 @@ const flagsByName: ReadonlyMap<string, readonly string[]> = new Map(
   FLAGS.flatMap(([flags, names]) => names.split(" ").map((name) => [name, flags.split(";")] as const)),
 );
 
-/** How to find the keys in the arguments from an index on. */
+/** How to find the keys in the arguments, starting at an index. */
 export type FoundKeys =
   | {
       readonly type: "range";
-      /** The last key, relative to the first one; negative: relative to the end. */
+      /** The last key, relative to the first one; if negative, relative to the end. */
       readonly lastkey: number;
       readonly keystep: number;
-      /** Number of parts into which the arguments are divided, of which the first contains the keys; 0: no division. */
+      /**
+       * Number of parts into which the arguments are divided, of which the first contains the keys; 0 means no
+       * division.
+       */
       readonly limit: number;
     }
   | {
@@ -141,7 +144,7 @@ export interface KeyUse {
 
 /**
  * Returns the keys of a call in the order of the row. Flags that depend on the arguments follow from the permission.
- * @param argv the call
+ * @param argv the arguments of the call
  */
 export function keyUses({ name, keys }: Command, argv: readonly ByteString[]): readonly KeyUse[] {
   const known = flagsByName.get(name);
@@ -151,7 +154,7 @@ export function keyUses({ name, keys }: Command, argv: readonly ByteString[]): r
   return usesOf(touchesOf(keys, argv), varies || known?.length !== 1 ? undefined : known[0]);
 }
 
-/** @param flags the flags of all keys; undefined: they follow from the permissions */
+/** @param flags the flags of all keys; undefined if they follow from the permissions */
 function usesOf(touches: readonly Touch[], flags: string | undefined): readonly KeyUse[] {
   return touches.flatMap((touch) =>
     touch.key === null ? [] : [{ key: touch.key, flags: flags?.split(" ") ?? derived(touch) }],

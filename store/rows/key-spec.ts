@@ -14,7 +14,10 @@ export type Access = "read" | "write";
  */
 export type Permission = "" | "R" | "W" | "RW";
 
-/** A key; `key` null: the complete database. `db` null: the unit's database; -1: all databases. */
+/**
+ * A key. If `key` is null, it refers to the complete database. A `db` of null means the unit's database, and -1 means
+ * all databases.
+ */
 export interface Touch {
   readonly db: number | null;
   readonly key: ByteString | null;

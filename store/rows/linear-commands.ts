@@ -40,7 +40,7 @@ const QUERIES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether budgets count a reading command even if nothing in its unit writes, unless it yields: its cost does not
- * follow from its keys.
+ * Whether budgets count a reading command even if its unit writes nothing, because its cost does not follow from its
+ * keys. They do not count it where it yields.
  */
 export const isQuery = (name: string): boolean => QUERIES.has(name);

@@ -34,7 +34,7 @@ export function listenerRows(
 
 export const HELP_SUMMARY = "Lists the subcommands.";
 
-/** Returns the reply of HELP, which ends with HELP itself. @param subcommands their rows */
+/** Returns the reply of HELP, which ends with HELP itself. @param subcommands the rows of the subcommands */
 export function helpLines(name: string, subcommands: readonly Command[]): readonly string[] {
   const others = subcommands.filter((row) => row.name !== `${name}|HELP`);
   return [
@@ -86,7 +86,7 @@ export function container(
   ];
 }
 
-/** Whether only a listener can execute it. */
+/** Whether only a listener can execute the command. */
 export function isOfListener({ run }: Row): boolean {
   return run === refuse;
 }

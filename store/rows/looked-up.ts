@@ -38,5 +38,5 @@ const TABLE: Readonly<Record<string, LookedUp>> = {
   ),
 };
 
-/** Returns the look-up rule of a writing command; null: it looks up no keys for reading. */
+/** Returns the look-up rule of a writing command, or null if the command looks up no keys for reading. */
 export const lookedUpBy = (name: string): LookedUp | null => TABLE[name] ?? null;

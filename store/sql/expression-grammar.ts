@@ -1,7 +1,7 @@
 /**
- * Values and conditions. In English AND binds tighter than OR, and NOT applies to a complete comparison; in Malagasy
- * `ary` and `na` have the same precedence, from left to right, as in the original. In the standard form `<`, `<=`, `>`
- * and `>=` bind tighter than `=`, `!=` and `is`.
+ * Parses values and conditions. In English AND binds tighter than OR, and NOT applies to a complete comparison; in
+ * Malagasy `ary` and `na` have the same precedence, from left to right, as in the original. In the standard form `<`,
+ * `<=`, `>` and `>=` bind tighter than `=`, `!=` and `is`.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { AGGREGATES, SCALAR_FUNCTIONS } from "./functions.js";
@@ -82,7 +82,7 @@ function comparison(reader: TokenReader): Expression {
 /** The words that begin a test, with or without `not` before them. */
 const TESTS = ["in", "between", "like", "null"] as const;
 
-/** Returns the test that follows a value; null: no test follows. */
+/** Returns the test that follows a value, or null if no test follows. */
 function test(reader: TokenReader, operand: Expression): Expression | null {
   const { kind, lower } = reader.token;
   if (kind !== "word") return null;

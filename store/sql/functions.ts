@@ -17,7 +17,7 @@ interface Arguments {
 
 const ONE = { least: 1, most: 1 } as const;
 
-/** Functions of one row. */
+/** The functions of one row, with their arguments. */
 export const SCALAR_FUNCTIONS: ReadonlyMap<string, Arguments> = new Map([
   ["lower", { ...ONE, words: "lower(text)" }],
   ["upper", { ...ONE, words: "upper(text)" }],

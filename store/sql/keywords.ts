@@ -5,7 +5,7 @@
 import type { Language } from "./tree.js";
 
 export interface Keyword {
-  /** The spellings; several words must follow each other. The first spelling is the usual one. */
+  /** The spellings; the words of one spelling must follow each other. The first spelling is the usual one. */
   readonly malagasy: readonly string[];
   readonly english: readonly string[];
   readonly meaning: string;

@@ -11,19 +11,19 @@ export interface Token {
   readonly lower: string;
   readonly at: number;
   readonly end: number;
-  /** The next token; null: this is the last one. */
+  /** The next token, or null if this is the last one. */
   next: Token | null;
   /** Whether the other form reads this token, or the text before it, differently. */
   readonly isOfForm?: true;
 }
 
-/** Signs to which another character may be added, and which. */
+/** Signs that another character may follow, with the permitted characters. */
 const PAIRS: Readonly<Record<string, string>> = { "!": "=", "<": "=>", ">": "=" };
 const SIGNS: ReadonlySet<string> = new Set("()*,.:=!<>+-/^#@?;");
 /**
- * Characters above ASCII that a name cannot contain: invalid UTF-8, control characters, spaces and signs. The
- * properties are those that no version of Unicode changes: a statement must not be read differently by a daemon whose
- * version does not know a letter yet.
+ * Characters above ASCII that a name cannot contain: invalid UTF-8, control characters, spaces and signs. No version of
+ * Unicode changes these properties, so a daemon whose version does not contain a letter yet reads a statement in the
+ * same way.
  */
 const NO_NAME =
   /[\ufffd\ufeff\u0080-\u00a0\u1680\u2000-\u200d\u202f\u205f\u3000\p{Pattern_Syntax}\p{Pattern_White_Space}]/u;
@@ -43,7 +43,7 @@ export function tokensOf(statement: ByteString, form: Form): Token {
 /**
  * Returns the tokens of a word without its beginning, as if a space followed the beginning; they are linked to the
  * existing next tokens.
- * @param length length of the beginning
+ * @param length the length of the beginning
  * @returns the first token
  * @throws SqlMistake
  */
@@ -128,7 +128,7 @@ function afterComments(statement: ByteString, at: number): number {
 const isNumberStart = (statement: ByteString, at: number) =>
   isDigit(statement.charCodeAt(at)) || (statement[at] === "." && isDigit(statement.charCodeAt(at + 1)));
 
-/** Hexadecimal digits; or digits with an optional point and an optional exponent. */
+/** Matches hexadecimal digits, or digits with an optional point and an optional exponent. */
 const STANDARD_NUMBER = /0x[\da-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?/iy;
 const RECORDED_NUMBER = /^\d+(?:\.\d+)?$/;
 
@@ -146,7 +146,7 @@ function standardNumberAt(statement: ByteString, at: number): Token {
   return RECORDED_NUMBER.test(text) ? token : { ...token, isOfForm: true };
 }
 
-/** A quote is escaped by doubling it or with a backslash. */
+/** Returns the text that begins at a quote. Within the text, a quote is escaped by doubling it or with a backslash. */
 function textAt(statement: ByteString, at: number): Token {
   const quote = statement[at] as string;
   let text = "";

@@ -1,6 +1,7 @@
 /**
  * Every error of a statement, in the words of the original (Malagasy and French, unchanged) and in English. The reply
- * is in the language of the statement, so all daemons return the same reply. `{0}`, `{1}`: the values in the message.
+ * is in the language of the statement, so all daemons return the same reply. The values in a message replace `{0}`,
+ * `{1}` and so on.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../arguments/errors.js";

@@ -17,7 +17,7 @@ export class SqlMistake extends Error {
   readonly kind: MistakeKind;
   /** Offset in the statement, in bytes. */
   readonly at: number;
-  /** The text found; empty: the end of the statement. */
+  /** The text found; empty at the end of the statement. */
   readonly found: ByteString;
   /** The text expected, or the text that is not permitted, in English. */
   readonly expected: string;

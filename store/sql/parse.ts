@@ -11,7 +11,7 @@ import { TokenReader } from "./token-reader.js";
 import type { Form, Language, Statement } from "./tree.js";
 import { unsupported } from "./unsupported.js";
 
-/** Longer statements are rejected: their tokens and trees take a hundred times as much memory. */
+/** Maximum number of bytes in a statement: its tokens and its tree take a hundred times as much memory. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface Parsed {
@@ -27,7 +27,8 @@ export interface Parsed {
 }
 
 /**
- * The cache is small: trees stored for longer cost more than parsing again, because the garbage collector copies them.
+ * Number of statements in one period of the cache. The cache is small: storing trees for longer costs more than parsing
+ * again, because the garbage collector copies them.
  */
 const RECENT_MAX = 64;
 const KEPT_CHARS_MAX = 2048;
@@ -97,14 +98,14 @@ export const formOf = (language: Language, english: Form): Form =>
   language === "english" ? english : "recorded";
 
 /**
- * Sticky patterns: a single one for all comments would use stack for each character, and a long statement would
- * overflow it.
+ * Sticky patterns: a single one for all comments would use stack space for each character, and a long statement would
+ * overflow the stack.
  */
 const BLANKS = /\s*/y;
 const WORD = /[a-z]+/iy;
 
 /**
- * Returns the language of the first word after any comments, which only English statements may have: English also if no
+ * Returns the language of the first word after any comments, which only English statements may have: also English if no
  * statement begins with the word. Errors are reported in the same language.
  */
 function languageOf(text: ByteString): Language {

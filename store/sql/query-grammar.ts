@@ -115,7 +115,7 @@ function tail(reader: TokenReader): Tail {
   };
 }
 
-/** Parses the list of fields; null: only `*`. */
+/** Parses the list of fields; null means only `*`. */
 function fieldList(reader: TokenReader): Select["fields"] {
   const isStandard = reader.form === "standard";
   if (!isStandard && reader.acceptSign("*")) return null;
@@ -138,7 +138,7 @@ function allColumns(reader: TokenReader, origin: ByteString | null): SelectField
   return { value: { kind: "all", origin }, alias: null };
 }
 
-/** Returns the source of `t.*`, null for `*`; undefined: neither follows. */
+/** Returns the source of `t.*`, null for `*`, or undefined if neither follows. */
 function acceptAll(reader: TokenReader): ByteString | null | undefined {
   if (reader.acceptSign("*")) return null;
   const { token, following } = reader;

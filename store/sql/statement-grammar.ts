@@ -1,4 +1,4 @@
-/** Statements that define objects of a database or change rows. Queries are in query-grammar.ts. */
+/** Parses statements that define objects of a database or change rows. Queries are in query-grammar.ts. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Cell } from "../values/relations/cell.js";
 import { expression, numberToken } from "./expression-grammar.js";

@@ -12,7 +12,7 @@ import { restOfWord, type Token } from "./lexer.js";
 import { SqlMistake } from "./mistake.js";
 import type { Form, Language, Query } from "./tree.js";
 
-/** Maximum nesting of parentheses, queries and signs: each level takes stack here and during execution. */
+/** Maximum nesting of parentheses, queries and signs: each level uses stack space here and during execution. */
 const NESTING_MAX = 32;
 /** Maximum number of operators in one condition or value, for the same reason. */
 const OPERATORS_MAX = 500;

@@ -43,7 +43,7 @@ export type Statement =
 export interface Insert {
   readonly kind: "insert";
   readonly table: ByteString;
-  /** The columns that receive values; empty: all columns, in order. */
+  /** The columns that receive values; empty means all columns, in order. */
   readonly columns: readonly ByteString[];
   readonly source: { readonly rows: readonly (readonly Expression[])[] } | { readonly query: Query };
 }
@@ -92,18 +92,20 @@ export interface OrderKey {
 export interface Select extends Tail {
   readonly kind: "select";
   readonly isDistinct: boolean;
-  /** The selected fields; null: all columns. */
+  /** The selected fields; null means all columns. */
   readonly fields: readonly SelectField[] | null;
-  /** The source of the rows; null: one row without columns. */
+  /** The source of the rows; null means one row without columns. */
   readonly source: Source | null;
   readonly joins: readonly Join[];
   readonly where: Expression | null;
-  /** The grouping expressions; null: no groups, except that an aggregate function makes all rows one group. */
+  /**
+   * The grouping expressions; null if there are no groups, except that an aggregate function makes all rows one group.
+   */
   readonly groupBy: readonly Expression[] | null;
   readonly having: Expression | null;
 }
 
-/** The range of rows from one index to another, exclusive; `count`: the number of rows from the first on. */
+/** The range of rows from one index to another, exclusive; `count` is the number of rows from the first one. */
 export interface Limit {
   readonly from: Expression | null;
   readonly to: Expression | null;
@@ -118,7 +120,7 @@ export interface Field {
 /** `t.*`, or `*` next to other fields. */
 export interface AllColumns {
   readonly kind: "all";
-  /** The source whose columns are selected; null: all sources. */
+  /** The source whose columns are selected; null means all sources. */
   readonly origin: ByteString | null;
 }
 
@@ -158,7 +160,7 @@ export interface Binary {
 export interface Call {
   readonly kind: "call";
   readonly name: ByteString;
-  /** The arguments; null: `*`. */
+  /** The arguments; null means `*`. */
   readonly arguments: readonly Expression[] | null;
   /** Whether equal values count only once. */
   readonly isDistinct?: true;
@@ -166,7 +168,7 @@ export interface Call {
 
 export type Expression =
   | { readonly kind: "literal"; readonly value: Cell }
-  /** A `?`: the argument with this number, from 0, after the statement. */
+  /** A `?`, which represents the argument with this number (from 0) after the statement. */
   | { readonly kind: "parameter"; readonly number: number }
   | Column
   | Binary

@@ -8,11 +8,11 @@ import { SqlMistake } from "./mistake.js";
 interface Row {
   /** The unsupported feature. */
   readonly what: string;
-  /** Matches the statement from the position of the mistake on, in lower case. */
+  /** Matches the part of the statement that begins at the mistake, in lower case. */
   readonly after: RegExp;
-  /** Matches the text before the position; undefined: any text. */
+  /** Matches the text before the position; undefined means any text. */
   readonly before?: RegExp;
-  /** The alternative. */
+  /** The alternative to it. */
   readonly advice: string;
 }
 
@@ -293,10 +293,10 @@ const TYPES: Readonly<Record<string, string>> = {
 const lookUp = (table: Readonly<Record<string, string>>, name: string): string | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined;
 
-/** Returns the alternative to a name that no column has; undefined: it has no meaning in SQL either. */
+/** Returns the alternative to a name that no column has, or undefined if the name has no meaning in SQL either. */
 export const adviceForName = (name: ByteString): string | undefined => lookUp(NAMES, name.toLowerCase());
 
-/** Returns the alternative to an unknown type; undefined: no other database has it. */
+/** Returns the alternative to an unknown type, or undefined if no other database has it. */
 export const adviceForType = (name: ByteString): string | undefined => lookUp(TYPES, name.toLowerCase());
 
 interface Position {
@@ -304,7 +304,7 @@ interface Position {
   readonly found: ByteString;
 }
 
-/** @param name in lower case */
+/** @param name the name in lower case */
 export function unsupportedFunction(position: Position, name: ByteString): SqlMistake {
   const known =
     "the functions are lower, upper, length, abs, round and coalesce, and the aggregates count, sum, avg, min and max";
@@ -315,8 +315,9 @@ export function unsupportedFunction(position: Position, name: ByteString): SqlMi
   );
 }
 
-/** Number of characters before and after a mistake with which rows are compared. */
+/** Number of characters before a mistake that are compared with the rows. */
 const BEFORE_CHARS = 200;
+/** Number of characters after a mistake that are compared with the rows. */
 const AFTER_CHARS = 40;
 
 const KINDS: ReadonlySet<SqlMistake["kind"]> = new Set([
@@ -326,7 +327,7 @@ const KINDS: ReadonlySet<SqlMistake["kind"]> = new Set([
   "only-null",
 ]);
 
-/** Returns a mistake that names the unsupported feature; null: it is another mistake. */
+/** Returns a mistake that names the unsupported feature, or null if it is another mistake. */
 export function unsupported(statement: ByteString, mistake: SqlMistake): SqlMistake | null {
   const { kind, at } = mistake;
   if (!KINDS.has(kind)) return null;

@@ -28,7 +28,7 @@ interface Columns {
 }
 
 export class Hash {
-  /** field, value, field, value, … */
+  /** In a small hash: field, value, field, value, … */
   #content: ByteString | Columns = "";
   #size = 0;
 
@@ -70,7 +70,7 @@ export class Hash {
     return slot < 0 ? undefined : this.valueAt(slot);
   }
 
-  /** Returns the value at a slot. */
+  /** Returns the value at the given slot. */
   valueAt(slot: number): ByteString {
     const content = this.#content;
     if (typeof content !== "string") return content.values[slot]!;
@@ -93,14 +93,14 @@ export class Hash {
     this.removeAt(this.#size - 1);
   }
 
-  /** Replaces the value at a slot. Inverse: the same with the old value. */
+  /** Replaces the value at the given slot. Inverse: the same call with the old value. */
   setAt(slot: number, value: ByteString): void {
     const content = this.#roomFor(0, value, value);
     if (typeof content === "string") this.#content = splicePacked(content, 2 * slot + 1, 1, [value]);
     else content.values[slot] = value;
   }
 
-  /** Removes the field at a slot; the last one moves there. Inverse: `restoreAt`. */
+  /** Removes the field at the given slot; the last field moves there. Inverse: `restoreAt`. */
   removeAt(slot: number): void {
     const content = this.#content;
     const last = --this.#size;

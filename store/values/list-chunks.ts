@@ -80,7 +80,7 @@ export class ListChunks {
   }
 
   /**
-   * Calls back for the elements `from` ≤ index < `to`, in order.
+   * Calls a function for each of the elements `from` ≤ index < `to`, in order.
    * @param wanted the only element that matters: chunks without it are skipped
    */
   forEach(
@@ -108,7 +108,10 @@ export class ListChunks {
     }
   }
 
-  /** Replaces `count` elements from an index on, all in one chunk. @returns false: they are not all in one chunk */
+  /**
+   * Replaces `count` elements, starting at an index, if all are in one chunk.
+   * @returns false if they are not all in one chunk
+   */
   splice(index: number, count: number, inserted: readonly ByteString[]): boolean {
     const { group, chunk: number, offset } = this.#find(Math.min(index, this.#size - 1));
     const at = index === this.#size ? offset + 1 : offset;
@@ -176,7 +179,7 @@ function contentOf(elements: readonly ByteString[]): ByteString | ByteString[] {
   return elements.every(isPackable) ? packed(elements) : elements.map(copied);
 }
 
-/** Returns at most `count` elements from an offset on, as a new array. */
+/** Returns at most `count` elements, starting at an offset, as a new array. */
 function elementsOf({ content }: Chunk, from = 0, count = Number.POSITIVE_INFINITY): ByteString[] {
   return typeof content === "string" ? unpacked(content, from, 1, count) : content.slice(from, from + count);
 }

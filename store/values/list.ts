@@ -17,7 +17,7 @@ import {
 
 export type End = "left" | "right";
 
-/** An end that has more elements moves a chunk to the middle. */
+/** Maximum number of elements of an end; an end that has more moves a chunk to the middle. */
 const END_ELEMENTS_MAX = 2 * CHUNK_ELEMENTS;
 
 /** A list that is not small. In both ends the outermost element is the array's last. */
@@ -96,7 +96,10 @@ export class List {
     return indexes;
   }
 
-  /** Calls back for elements in order. @param wanted  the only element that matters: any other may be skipped */
+  /**
+   * Calls a function for each element, in order.
+   * @param wanted the only element that matters: any other may be skipped
+   */
   #forEach(
     from: number,
     to: number,
@@ -119,7 +122,7 @@ export class List {
     for (let index = Math.max(from, end); index < to; index++) call(right[index - end]!, index);
   }
 
-  /** Replaces `count` elements from an index on. Inverse: the same with the old elements. */
+  /** Replaces `count` elements, starting at an index. Inverse: the same call with the old elements. */
   splice(index: number, count: number, inserted: readonly ByteString[]): void {
     const content = this.#roomFor(inserted.length - count, inserted.every(isPackable));
     if (typeof content === "string") {
@@ -148,7 +151,7 @@ export class List {
 
   /**
    * Returns the content, converted to a long list if the added elements are too large for a packed string.
-   * @param grown number of elements added
+   * @param grown the number of elements added
    */
   #roomFor(grown: number, isShort: boolean): ByteString | Long {
     const content = this.#content;

@@ -48,7 +48,7 @@ export class MemberSet {
     return typeof content === "string" ? findPacked(content, member, 1) : content.find(member);
   }
 
-  /** Returns the member at a slot. */
+  /** Returns the member at the given slot. */
   at(slot: number): ByteString {
     const content = this.#content;
     return typeof content === "string" ? elementAt(content, offsetOf(content, slot)) : content.items[slot]!;
@@ -67,7 +67,7 @@ export class MemberSet {
     this.removeAt(this.#size - 1);
   }
 
-  /** Removes the member at a slot; the last one moves there. Inverse: `restoreAt`. */
+  /** Removes the member at the given slot; the last member moves there. Inverse: `restoreAt`. */
   removeAt(slot: number): void {
     const content = this.#content;
     const last = --this.#size;

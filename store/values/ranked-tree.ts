@@ -7,7 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 
 /** Maximum number of pairs in a leaf, or of children in a branch. Measured: 32 and 128 are no faster. */
 const NODE_MAX = 64;
-/** A smaller node is merged with a neighbour if the result has room left. */
+/** A node smaller than this is merged with a neighbour if the result has room left. */
 const NODE_MIN = NODE_MAX / 4;
 const JOINED_MAX = (NODE_MAX * 3) / 4;
 
@@ -37,7 +37,7 @@ export class RankedTree {
     }
   }
 
-  /** Counts the pairs before a position. */
+  /** Counts the pairs before the given position. */
   countBefore(before: Before): number {
     return this.#root.countBefore(before);
   }
@@ -68,7 +68,7 @@ export class RankedTree {
     return copy;
   }
 
-  /** Returns the position of the pair with a rank. */
+  /** Returns the position of the pair with the given rank. */
   #find(rank: number): { leaf: Leaf; index: number } {
     let node = this.#root;
     while (node instanceof Branch) {

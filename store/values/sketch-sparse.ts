@@ -1,7 +1,7 @@
 /**
- * The sparse form of a sketch's registers: runs of equal values. 00nnnnnn: n + 1 zeros; 01nnnnnn nnnnnnnn: n + 1 zeros;
- * 1vvvvvnn: n + 1 times the value v + 1. Runs are split and joined exactly as in Redis, so the bytes are the same.
- * Source: redis-server 7.0, test/conformance.
+ * The sparse form of a sketch's registers: runs of equal values. 00nnnnnn and 01nnnnnn nnnnnnnn are runs of n + 1
+ * zeros, and 1vvvvvnn is a run of n + 1 times the value v + 1. Runs are split and joined exactly as in Redis, so the
+ * bytes are the same. Source: redis-server 7.0, test/conformance.
  */
 
 export const REGISTERS = 16384;
@@ -17,7 +17,7 @@ const JOIN_STEPS = 5;
 
 export const EMPTY_RUNS = Buffer.from(zeros(REGISTERS));
 
-/** Sets the value of each register. @returns false: the runs do not cover exactly all registers */
+/** Sets the value of each register. @returns false if the runs do not cover exactly all registers */
 export function readRuns(buffer: Buffer, values: Uint8Array): boolean {
   let first = 0;
   for (let at = 0; at < buffer.length; at += bytesOfRun(buffer, at)) {
@@ -60,7 +60,7 @@ function valueOfRun(buffer: Buffer, at: number): number {
 
 /**
  * Raises a register.
- * @returns the new runs; null: the register was already as high; or the reason why the change is impossible
+ * @returns the new runs, null if the register was already as high, or the reason why the change is impossible
  */
 export function setInRuns(
   buffer: Buffer,
@@ -101,7 +101,7 @@ function values(value: number, length: number): number {
   return VALUES | ((value - 1) << 2) | (length - 1);
 }
 
-/** Joins neighbouring runs of equal value, up to the maximum length of a run, from an index on. */
+/** Joins neighbouring runs of equal value, starting at an index, up to the maximum length of a run. */
 function joined(buffer: Buffer, from: number): Buffer {
   let at = from;
   let end = buffer.length;

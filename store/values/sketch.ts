@@ -1,8 +1,8 @@
 /**
  * A HyperLogLog sketch, in the bytes that Redis stores: "HYLL" ‖ encoding (1) ‖ unused (3) ‖ cached estimate (8,
- * little-endian; highest bit set: none) ‖ registers. Dense: 16384 registers of 6 bits, lowest bits first. Sparse: runs,
- * see sketch-sparse.ts. A sketch is a working copy; `bytes` is the value to store.
- * Source: redis-server 7.0, test/conformance.
+ * little-endian; highest bit set: none) ‖ registers. Dense: 16384 registers of 6 bits, lowest bits first. Sparse: runs
+ * of registers (see sketch-sparse.ts). A sketch is a working copy; `bytes` is the value to store. Source: redis-server
+ * 7.0, test/conformance.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { estimate } from "./sketch-estimate.js";
@@ -22,8 +22,9 @@ const REGISTER_MAX = 63;
 const DENSE_BYTES = HEAD_BYTES + (REGISTERS * REGISTER_BITS) / 8;
 /** Redis's default of `hll-sparse-max-bytes`: a longer sketch becomes dense. */
 const SPARSE_BYTES_MAX = 3000;
-/** Number of hash bits that select the register; the zeros in the remaining bits are counted. */
+/** Number of hash bits that select the register. */
 const INDEX_BITS = 14;
+/** Number of the remaining hash bits, whose zeros are counted. */
 const COUNTED_BITS = 50;
 const HASH_SEED = 0xadc83b19;
 
@@ -47,7 +48,7 @@ export class Sketch {
     return new Sketch(Buffer.concat([head, EMPTY_RUNS]));
   }
 
-  /** Returns undefined if the bytes are not a sketch. */
+  /** Parses a sketch; returns undefined if the bytes are not one. */
   static of(bytes: ByteString): Sketch | undefined {
     if (bytes.length < HEAD_BYTES || !bytes.startsWith(MAGIC)) return undefined;
     const encoding = bytes.charCodeAt(ENCODING_AT);
@@ -77,7 +78,7 @@ export class Sketch {
     return this.raise(lo & (REGISTERS - 1), zeros + 1);
   }
 
-  /** Raises a register to a value. @returns whether it was lower @throws CorruptSketch */
+  /** Raises a register to the given value. @returns whether it was lower @throws CorruptSketch */
   raise(register: number, value: number): boolean {
     if (this.isDense) return this.#raiseDense(register, value);
     const changed = setInRuns(this.#runs(), register, value);
@@ -172,7 +173,7 @@ export class Sketch {
 /** Returns the estimate for the values of all registers. */
 export function estimateOf(registers: Uint8Array): bigint {
   const occurrences: number[] = new Array(REGISTER_MAX + 1).fill(0);
-  // A loop by index, because an iterator would take most of the time here.
+  // This loop uses an index, because an iterator would take most of the time here.
   for (let i = 0; i < registers.length; i++) occurrences[registers[i]!]!++;
   return estimate(registers.length, occurrences.slice(0, COUNTED_BITS + 2));
 }

@@ -30,7 +30,7 @@ interface Ranked {
 }
 
 export class SortedSet {
-  /** member, score as text, member, score, … */
+  /** In a small set: member, score as text, member, score, … */
   #content: ByteString | Ranked = "";
   #size = 0;
 
@@ -39,8 +39,7 @@ export class SortedSet {
   }
 
   /**
-   * Whether a change may move any of its members in `members`, in which case a scan has to return all members in one
-   * step.
+   * Whether a change may move any member within `members`. If so, a scan must return all members in one step.
    */
   get isSmall(): boolean {
     return typeof this.#content === "string";
@@ -70,7 +69,7 @@ export class SortedSet {
     return typeof content === "string" ? smallPage(this.members, request) : content.table.page(request);
   }
 
-  /** Returns the member's score; undefined: no such member. */
+  /** Returns the member's score, or undefined if there is no such member. */
   get(member: ByteString): number | undefined {
     const content = this.#content;
     if (typeof content !== "string") {
@@ -124,19 +123,21 @@ export class SortedSet {
     return copy;
   }
 
-  /** Counts the members before this one; undefined: no such member. */
+  /** Counts the members before this one; returns undefined if there is no such member. */
   rank(member: ByteString): number | undefined {
     const score = this.get(member);
     if (score === undefined) return undefined;
     return this.#countBefore((other, name) => precedes(other, name, score, member));
   }
 
-  /** Counts the members with a score below a bound, or equal to it if `orEqual`. */
+  /** Counts the members whose score is below the bound or, if `orEqual`, equal to it. */
   countBelowScore(bound: number, orEqual: boolean): number {
     return this.#countBefore((score) => score < bound || (orEqual && score === bound));
   }
 
-  /** Counts the members that precede a bound, or equal it if `orEqual`. Only for sets in which all scores are equal. */
+  /**
+   * Counts the members that precede the bound or, if `orEqual`, equal it. Only for sets in which all scores are equal.
+   */
   countBelowMember(bound: ByteString, orEqual: boolean): number {
     return this.#countBefore((_, member) => member < bound || (orEqual && member === bound));
   }
@@ -146,7 +147,7 @@ export class SortedSet {
     return this.size === 0 || this.at(0)[1] === this.at(this.size - 1)[1];
   }
 
-  /** Returns the member and score with a rank, 0 ≤ rank < size. */
+  /** Returns the member with the given rank and its score, 0 ≤ rank < size. */
   at(rank: number): [ByteString, number] {
     for (const pair of this.range(rank, rank + 1)) return pair;
     throw new Error(`a sorted set of ${this.size} members has none of rank ${rank}`);

@@ -6,7 +6,10 @@
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { STRING_BYTES_MAX } from "./value.js";
 
-/** Shorter strings are copied, since the JavaScript engine allocates memory for them quickly. */
+/**
+ * Minimum length of a string that becomes a draft. Shorter strings are copied, since the JavaScript engine allocates
+ * memory for them quickly.
+ */
 export const DRAFT_BYTES_MIN = 64 * 1024;
 
 export class StringDraft {
@@ -31,7 +34,7 @@ export class StringDraft {
     return bytesOf(this.#buffer, Math.min(from, this.#length), Math.min(to, this.#length));
   }
 
-  /** Writes bytes from an offset on; zeros fill a gap after the old end. */
+  /** Writes bytes, starting at an offset; zeros fill a gap after the old end. */
   patch(offset: number, bytes: ByteString): void {
     this.isRead = false;
     const end = offset + bytes.length;

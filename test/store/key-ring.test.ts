@@ -130,12 +130,12 @@ test("KEY ADD reports what is wrong with its arguments", () => {
   const cases: readonly [readonly string[], RegExp][] = [
     [["FROM", "yesterday"], /FROM is 'yesterday' instead of milliseconds since 1970/],
     [["FROM", "007"], /FROM is '007'/],
-    [["RATE", "-1"], /RATE is '-1' instead of envelopes a second/],
+    [["RATE", "-1"], /RATE is '-1' instead of a number of envelopes a second/],
     [["RATE", "1000001"], /at most 1000000/],
     [["FROM", "2", "UNTIL", "1"], /UNTIL lies before FROM/],
     [["LABEL"], /LABEL is not followed by its value/],
     [["LABEL", "a", "LABEL", "b"], /syntax error/],
-    [["LABEL", "a".repeat(129)], /label of 129 bytes, above 128/],
+    [["LABEL", "a".repeat(129)], /label has 129 bytes, more than 128/],
     [["LABEL", "a\nb"], /control characters/],
     [["RULES"], /syntax error/],
     [["RULES", "+nonsense"], /there is no such command/],
@@ -255,7 +255,7 @@ test("keys of `if` must be readable", () => {
 
 test("KEY commands must be separate units, without `if`", () => {
   const subject = new Subject();
-  assert.match(subject.denial(subject.root, "KEY LIST", "GET a") ?? "", /units of their own/);
+  assert.match(subject.denial(subject.root, "KEY LIST", "GET a") ?? "", /must be in separate units/);
   assert.equal(subject.denial(subject.root, "KEY LIST", "key list"), null);
   const conditions = [{ db: 0, key: "a", writer: "" }];
   assert.match(

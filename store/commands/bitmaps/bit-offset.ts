@@ -1,4 +1,7 @@
-/** The index of a bit in an argument. Behaviour and texts: Redis 7; checked by test/conformance. */
+/**
+ * Parses the index of a bit in an argument. Behaviour and error texts are those of Redis 7; test/conformance checks
+ * them.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, stringTooLong } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
@@ -9,7 +12,8 @@ const BITS_MAX = 8 * 512 * 1024 * 1024;
 
 /**
  * Parses the index of a bit that a Redis string can have.
- * @param width bits; with `#` before it the index counts fields of this width; undefined: `#` is not permitted
+ * @param width the width of a field in bits: an index after `#` counts fields of this width; if undefined, `#` is not
+ * permitted
  * @throws CommandFailure
  */
 export function bitOffset(bytes: ByteString, width?: number): number {

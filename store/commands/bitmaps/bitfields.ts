@@ -1,4 +1,7 @@
-/** BITFIELD and BITFIELD_RO: integers of any width in a string. Behaviour and texts: Redis 7; checked by test/conformance. */
+/**
+ * BITFIELD and BITFIELD_RO: integers of any width in a string. Behaviour and error texts are those of Redis 7;
+ * test/conformance checks them.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, integer, NIL, type Reply } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -32,7 +35,7 @@ interface Operation extends FieldType {
 /** Number of arguments after each subcommand. */
 const ARGUMENTS: Readonly<Record<string, number>> = { GET: 2, SET: 3, INCRBY: 3, OVERFLOW: 1 };
 
-/** Returns how the command uses its key: it only reads if all subcommands are known to read only. */
+/** Returns how the command uses its key: it only reads if every subcommand is known and does not write. */
 export function bitfieldKeys(argv: readonly ByteString[]): Touch[] {
   const key = argv[1] ?? "";
   for (let i = 2; i < argv.length; i++) {
@@ -70,7 +73,7 @@ export function bitfield(data: Data, argv: readonly ByteString[]): Reply {
   return array(operations.map((operation) => apply(data, entry, operation)));
 }
 
-/** Returns the values of fields. @param entry undefined: the string does not exist */
+/** Returns the values of fields. @param entry undefined if the string does not exist */
 function fields(entry: Entry | undefined, operations: readonly Operation[]): Reply {
   const fieldOf = (operation: Operation) =>
     fieldValue(entry === undefined ? "" : bytesOf(entry, operation), operation);
@@ -94,7 +97,7 @@ function apply(data: Data, entry: Entry, operation: Operation): Reply {
   return integer(narrow(kind === "SET" ? old : value));
 }
 
-/** Returns the value to store in a field; undefined: the result does not fit, and nothing is stored. */
+/** Returns the value to store in a field, or undefined if the result does not fit and nothing is stored. */
 function fitted(value: bigint, { kind, signed, bits, overflow }: Operation): bigint | undefined {
   const wrapped = signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
   if (wrapped === value || overflow === "WRAP") return wrapped;

@@ -1,4 +1,4 @@
-/** Bitmaps: the bits of strings. Behaviour and texts: Redis 7; checked by test/conformance. */
+/** Bitmaps: the bits of strings. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -149,7 +149,7 @@ function bitcount(data: Data, argv: readonly ByteString[]): Reply {
   return integer(onesIn(data, bytes, partOf(bytes, start, end, unit)));
 }
 
-/** Steps for each `BYTES_A_STEP` bytes whose bits are counted or compared. */
+/** Cost in steps of each `BYTES_A_STEP` bytes whose bits are counted or compared. */
 const BITS_STEPS = 2;
 
 /** Counts the bytes of a part that are about to be read. @throws TooMuch */
@@ -186,7 +186,7 @@ function integerBit(bytes: ByteString): Bit {
   return value;
 }
 
-/** Combines words, from an index on, with an equal number of other words. */
+/** Combines words, starting at an index, with the same number of other words. */
 type Combine = (into: Int32Array, at: number, others: Int32Array, count: number) => void;
 
 /** Each operation has its own loop, which is four times as fast as a shared loop that calls a function. */

@@ -10,7 +10,7 @@ export type Bit = 0 | 1;
 /** Number of bits of each byte that are 1. */
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
 
-/** Returns the byte at an index; 0 after the end. */
+/** Returns the byte at an index, or 0 after the end. */
 function byteAt(bytes: ByteString, index: number): number {
   return index < bytes.length ? bytes.charCodeAt(index) : 0;
 }
@@ -19,14 +19,14 @@ export function bitAt(bytes: ByteString, index: number): Bit {
   return ((byteAt(bytes, Math.floor(index / 8)) >> (7 - (index % 8))) & 1) as Bit;
 }
 
-/** Returns the byte that contains a bit, with that bit set to a value. */
+/** Returns the byte that contains a bit, with that bit set to the given value. */
 export function byteWith(bytes: ByteString, index: number, value: Bit): ByteString {
   const mask = 0x80 >> (index % 8);
   const byte = byteAt(bytes, Math.floor(index / 8));
   return String.fromCharCode(value === 1 ? byte | mask : byte & ~mask);
 }
 
-/** Fewer bytes are read one by one; for more, reading words is faster. */
+/** Number of bytes below which they are read one by one; for longer ranges, reading words is faster. */
 const SHORT_BYTES = 64;
 
 /** Counts the bits `from` ≤ index < `to` that are 1. The range must not extend after the end. */
@@ -79,8 +79,8 @@ function onesOfWords(words: Int32Array, length: number): number {
 }
 
 /**
- * Returns the index of the first bit with a value, `from` ≤ index < `to`; -1: none. The range must not extend after the
- * end.
+ * Returns the index of the first bit that has the given value, `from` ≤ index < `to`, or -1 if there is none. The range
+ * must not extend after the end.
  */
 export function findBit(bytes: ByteString, value: Bit, from: number, to: number): number {
   const near = Math.min(to, (Math.ceil(from / 8) + SHORT_BYTES) * 8);
@@ -101,8 +101,8 @@ function findNear(bytes: ByteString, value: Bit, from: number, to: number): numb
 }
 
 /**
- * Returns the beginning of the first word in the bytes `start` ≤ index < `end` that may have a bit with the value;
- * `end`: none.
+ * Returns the beginning of the first word in the bytes `start` ≤ index < `end` that may have a bit with the value, or
+ * `end` if there is none.
  */
 function pass(bytes: ByteString, value: Bit, start: number, end: number): number {
   const without = value === 1 ? 0 : -1;

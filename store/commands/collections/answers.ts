@@ -11,11 +11,11 @@ import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { writeExtendedJson } from "../../values/collections/extended-json.js";
 
-/** Maximum depth of a reply, which wraps documents of maximum depth. A report of changes may have any length. */
+/** Maximum depth of a reply: a reply wraps documents, which may themselves have the maximum depth. */
 const ANSWER_DEPTH = DEPTH_MAX + 8;
 
 /**
- * @param request an argument, whose form the reply has
+ * @param request an argument of the request; the reply has the same form (BSON or Extended JSON)
  * @param most maximum number of bytes
  * @throws CommandFailure if the reply is longer
  */
@@ -28,12 +28,16 @@ export function answered(
   return bulk(isJson(request) ? writeExtendedJson(document) : guarded(() => writeBson(document, bounds)));
 }
 
-/** Steps for each document that is written. */
+/** Cost in steps of each document that is written. */
 export const WRITTEN_STEPS = 20;
-/** Steps for each document that is returned as Extended JSON, and for each `BYTES_A_STEP` bytes of it. */
+/** Cost in steps of each document that is returned as Extended JSON, and of each `BYTES_A_STEP` bytes of it. */
 const JSON_STEPS = 30;
 
-/** Counts the documents and returns them in the requested form. @param documents as BSON @throws TooMuch */
+/**
+ * Returns the documents in the requested form and counts the cost.
+ * @param documents the documents as BSON
+ * @throws TooMuch
+ */
 export function answeredAll(documents: readonly ByteString[], request: ByteString, effort: Effort): Reply {
   return finish(answeringAll(documents, request, effort));
 }
@@ -58,14 +62,14 @@ export function bytesOf(document: BsonDocument): ByteString {
 }
 
 /**
- * Maximum bytes of failures that are returned in full; later ones consist only of their indexes and numbers, as in
- * MongoDB.
+ * Maximum number of bytes of failures that are returned in full; later ones consist only of their indexes and numbers,
+ * as in MongoDB.
  */
 const FAILURES_BYTES_MAX = 1024 * 1024;
 
 /**
  * Executes steps one after the other and collects the failures.
- * @param ordered "1": stops after the first failure
+ * @param ordered "1" to stop after the first failure, "0" to continue
  */
 export function stepByStep(ordered: ByteString, count: number, step: (i: number) => void): BsonDocument[] {
   if (ordered !== "0" && ordered !== "1") throw new MongoFailure(9, "ordered has to be 1 or 0");

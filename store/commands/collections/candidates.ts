@@ -30,7 +30,7 @@ export interface SeenFilter extends Filter {
 /**
  * Yields the matching documents in the order of the collection, and null from time to time, so that other commands can
  * run.
- * @param numbers numbers of the documents to check; null: all
+ * @param numbers numbers of the documents to check; null means all documents
  */
 export function* matching(
   documents: Documents,
@@ -65,11 +65,11 @@ function* numbered(
 /** The documents that an index finds. */
 export interface Candidates {
   readonly index: CollectionIndex;
-  /** Ascending. */
+  /** The numbers of the documents, ascending. */
   readonly numbers: readonly number[];
 }
 
-/** Returns the documents that a filter may match by equality; null: no index helps. */
+/** Returns the documents that a filter may match by equality, or null if no index helps. */
 export function byEquality(collection: Collection, query: BsonDocument): Candidates | null {
   const valuesByField = new Map<ByteString, readonly Bson[]>();
   equalities(query, valuesByField);
@@ -87,12 +87,12 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
   return null;
 }
 
-/** If a range contains more than this share of the documents, using it costs more than it saves. */
+/** Share of the documents above which using a range costs more than it saves. */
 const LARGE_PART = 0.5;
 
 /**
- * Finds in steps the documents that a filter may match by a range; null: no index helps, or the collection has changed
- * between steps.
+ * Finds in steps the documents that a filter may match by a range; returns null if no index helps or if the collection
+ * has changed between steps.
  * @param isCurrent returns whether the collection is unchanged
  */
 export function* byRange(
@@ -116,7 +116,7 @@ export function* byRange(
   };
 }
 
-/** Collects items in steps until there are more than `most`; null: their source has changed between steps. */
+/** Collects items in steps until there are more than `most`; returns null if their source has changed between steps. */
 export function* takenInSteps(
   items: Iterable<number>,
   most: number,
@@ -141,7 +141,7 @@ function combined(values: readonly (readonly Bson[])[]): readonly ByteString[] |
   return keys;
 }
 
-/** Collects the fields that must equal one of several values. @param valuesByField receives them */
+/** Collects the fields that must equal one of several values. @param valuesByField receives the values of each field */
 function equalities(query: BsonDocument, valuesByField: Map<ByteString, readonly Bson[]>): void {
   for (const [name, operand] of query) {
     if (name === "$and" && isArray(operand)) {
@@ -161,7 +161,7 @@ function valuesOf(operand: Bson): readonly Bson[] | null {
 }
 
 /**
- * Whether an index finds exactly the same documents as a filter: not for arrays, null or patterns, because an index
- * contains the elements of arrays, and null for missing fields.
+ * Whether an index finds exactly the documents that equal a value. This is not so for arrays, null and patterns,
+ * because an index contains the elements of arrays, and null for missing fields.
  */
 const isPlain = (value: Bson): boolean => value !== null && !isArray(value) && !(value instanceof Regex);

@@ -1,4 +1,7 @@
-/** MDB.UPDATE and MDB.DELETE: execute statements one after the other; each is applied completely or not at all. */
+/**
+ * MDB.UPDATE and MDB.DELETE: they execute statements one after the other, each of which is applied completely or not at
+ * all.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
@@ -44,11 +47,11 @@ import { Uniqueness } from "./uniqueness.js";
 export interface Target extends Scope {
   readonly data: Data;
   readonly namespace: Namespace;
-  /** The readings that a command in steps must release; null: the command runs in one step. */
+  /** The readings that a command executed in steps must release; null if the command runs in one step. */
   readonly readings: CollectionReading[] | null;
 }
 
-/** @param readings receives the readings to release; null: documents are read in one step */
+/** @param readings receives the readings to release; null if documents are read in one step */
 export function targetOf(
   data: Data,
   argv: readonly ByteString[],
@@ -86,7 +89,7 @@ const DIALECT = 2n;
 
 /**
  * Reads a statement.
- * @param isExtended whether it may have a dialect, as from CLUSTER SEMANTICS 3 on
+ * @param isExtended whether it may have a dialect, which CLUSTER SEMANTICS 3 permits
  * @throws CommandFailure if it has an unknown field, or a newer field without a dialect
  */
 export function statementOf(
@@ -191,16 +194,18 @@ function updated(general: Target, statement: BsonDocument): Updated {
   return { n: 1, modified: 0, upserted: checkedId(inserted) };
 }
 
-/** Steps for each document found for an update, so that a large update is rejected while it is still searching. */
+/**
+ * Cost in steps of each document found for an update, so that a large update is rejected while it is still searching.
+ */
 const CHANGE_STEPS = 120;
-/** Steps for a document and each index of its collection. */
+/** Cost in steps of a document and each index of its collection. */
 const INDEX_STEPS = 90;
-/** Steps for each document that is removed, in addition to those for finding it. */
+/** Cost in steps of each document that is removed, in addition to that of finding it. */
 const REMOVED_STEPS = 10;
 
 /**
- * The documents that a filter matches: all of them, or, unless there are few to check, a generator that finds them in
- * steps.
+ * The documents that a filter matches: the complete list, or, if many documents must be checked, a generator that finds
+ * them in steps.
  */
 export type Findings = readonly Found[] | Generator<void, readonly Found[]>;
 
@@ -216,7 +221,7 @@ function foundBy(target: Target, query: BsonDocument, most: number, steps = 0): 
   return isComplete(findings) ? findings : finish(findings);
 }
 
-/** Finds the first documents that a filter matches; in steps unless there are few. */
+/** Finds the first documents that a filter matches, in steps unless few documents must be checked. */
 export function finding(target: Target, query: BsonDocument, most: number, steps = 0): Findings {
   const { data, namespace, work } = target;
   // An invalid filter is an error even if there are no documents.
@@ -310,8 +315,8 @@ export function documentsAt({ readings }: Target, collection: Collection): Docum
 }
 
 /**
- * Changes all the documents, or none.
- * @param see receives the last one's new bytes before anything changes, and may reject them
+ * Changes either all documents or none.
+ * @param see receives the new bytes of the last document before anything changes, and may reject them
  */
 export function changedBy(
   target: Target,
@@ -334,7 +339,7 @@ export function changedBy(
     return { modified: 0 };
   }
   const entry = collectionAt(data, namespace);
-  if (entry === undefined) throw new Error("documents were found in a collection that is not there");
+  if (entry === undefined) throw new Error("documents were found in a collection that does not exist");
   const numbers = changes.map(({ number }) => number);
   const documents = changes.map(({ bytes }) => bytes);
   work.effort.work(INDEX_STEPS * entry.value.specs.length * changes.length);

@@ -23,8 +23,9 @@ import { answered, answeredAll, count } from "./answers.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { duplicate, keysOf } from "./uniqueness.js";
 
-/** Maximum number of indexes of a collection, including the one on _id, and of fields in an index, as in MongoDB. */
+/** Maximum number of indexes of a collection, including the one on _id, as in MongoDB. */
 const INDEXES_MAX = 64;
+/** Maximum number of fields in an index, as in MongoDB. */
 const FIELDS_MAX = 32;
 
 /** `MDB.CREATEINDEXES db collection spec …` */
@@ -63,7 +64,7 @@ const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "exp
 const SECONDS_MAX = 2_147_483_647n;
 
 /**
- * Returns the number of seconds after its date at which a document expires; undefined: it does not expire.
+ * Returns the number of seconds after its date at which a document expires, or undefined if it does not expire.
  * @throws CommandFailure
  */
 function secondsOf(document: BsonDocument, pattern: BsonDocument): number | undefined {

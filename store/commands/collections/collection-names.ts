@@ -11,6 +11,7 @@ export const PREFIX = "mongo:";
 const SEPARATOR = ".";
 /** The maximum length of a database name in bytes, as in MongoDB. */
 const DATABASE_NAME_MAX = 63;
+/** The maximum length of a name in the form `database.collection` in bytes, as in MongoDB. */
 const NAMESPACE_MAX = 255;
 
 export const databaseBeginning = (database: ByteString): ByteString => `${PREFIX}${database}${SEPARATOR}`;
@@ -62,8 +63,8 @@ export function collectionAt(data: Data, { key }: Namespace): Typed<Collection> 
 }
 
 /**
- * Returns the names of a database's collections, or with null those of all databases as `database.collection`, sorted
- * by their bytes.
+ * Returns the names of a database's collections, sorted by their bytes. If `database` is null, returns those of all
+ * databases as `database.collection`.
  */
 export function collectionsOf(
   data: Data,

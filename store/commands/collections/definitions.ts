@@ -74,7 +74,7 @@ export function listCollections(data: Data, argv: readonly ByteString[], unit: U
   );
 }
 
-/** Steps for each document whose bytes are added up. */
+/** Cost in steps of each document whose bytes are added up. */
 const MEASURED_STEPS = 2;
 
 /** `MDB.LISTDATABASES spec` */

@@ -44,7 +44,7 @@ function entriesOf({ index, until }: Expiry): Generator<readonly [key: OrderedKe
   return index.ordered.between([DATE_MIN], [new BsonDate(until)]);
 }
 
-/** Removes documents that have expired by a unit's date, the earliest first. Clients see no change. */
+/** Removes documents that have expired by a unit's date, the earliest first. The removal is not visible to clients. */
 export function removeExpired(data: Data, entry: Typed<Collection> | undefined, at: number): void {
   if (entry === undefined) return;
   for (const { index, until } of expiriesOf(entry.value, at)) {
@@ -65,7 +65,7 @@ export function removeExpired(data: Data, entry: Typed<Collection> | undefined, 
 }
 
 /**
- * Returns a test for documents that have expired by a date; null: no document has.
+ * Returns a test for documents that have expired by the given date, or null if no document has expired.
  * @param isCurrent whether these are the current documents of the collection
  */
 export function expiredBy(

@@ -26,21 +26,21 @@ interface Bounds {
   highest: Bson | undefined;
 }
 
-/** Documents of an index, in its order. */
+/** A range of the documents of an index, in its order. */
 export interface IndexRange {
   readonly index: CollectionIndex;
   /** Number of leading fields of the index that must equal one value. */
   readonly equal: number;
   readonly from: OrderedKey;
   readonly to: OrderedKey;
-  /** The rank of the values that the next field may have; null: any. */
+  /** The rank of the values that the next field may have; null means any rank. */
   readonly rank: number | null;
 }
 
 const INT64_MIN = -(2n ** 63n);
 const ID_BYTES = 12;
 
-/** Returns the range of the best index for a filter; null: no index has one. */
+/** Returns the range of the best index for a filter, or null if no index has one. */
 export function rangeFor(collection: Collection, query: BsonDocument): IndexRange | null {
   const bounds = boundsOf(query);
   if (bounds.size === 0) return null;
@@ -55,7 +55,7 @@ export function rangeFor(collection: Collection, query: BsonDocument): IndexRang
 
 const weightOf = ({ equal, rank }: IndexRange): number => 2 * equal + (rank === null ? 0 : 1);
 
-/** Returns the range to which a filter restricts an index; null: the complete index. */
+/** Returns the range to which a filter restricts an index; null means the complete index. */
 function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>): IndexRange | null {
   // A sparse index omits documents without the fields, but they do not have the required values either.
   const fields = [...index.spec.pattern.keys()];
@@ -83,7 +83,7 @@ function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>
   return prefix.length === 0 ? null : { index, equal: prefix.length, from: prefix, to: prefix, rank: null };
 }
 
-/** Returns the smallest value of the same kind. */
+/** Returns the smallest value of the same kind as the given one. */
 function leastLike(value: Bson): Bson {
   if (isNumber(value)) return Number.NEGATIVE_INFINITY;
   if (value instanceof BsonDate) return new BsonDate(INT64_MIN);
@@ -91,12 +91,13 @@ function leastLike(value: Bson): Bson {
   return typeof value === "boolean" ? false : "";
 }
 
-/** Steps for each document that is added to the order of an index. */
+/** Cost in steps of each document that is added to the order of an index. */
 const ORDERED_STEPS = 10;
 
 /**
  * Completes the order of an index in steps, between which the collection may change. Each step is counted before it is
- * executed, and its result remains: a write that is rejected as too much has less to do when it is sent again.
+ * executed, and its result is retained: a write that is rejected because it exceeds the budget has less work left when
+ * the client sends it again.
  * @throws TooMuch
  */
 export function* ordering(
@@ -134,8 +135,8 @@ export function* numbersIn(
 }
 
 /**
- * Returns the range of an index whose order is that of a sort, and whether it must be read backwards; null: no such
- * index.
+ * Returns the range of an index whose order is that of a sort, and whether it must be read backwards, or null if there
+ * is no such index.
  */
 export function rangeInOrder(
   collection: Collection,

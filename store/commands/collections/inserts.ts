@@ -1,4 +1,4 @@
-/** MDB.INSERT. */
+/** MDB.INSERT: adds documents to a collection. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";

@@ -1,4 +1,6 @@
-/** $lookup by equality: adds the documents of another collection whose field equals this one's. */
+/**
+ * $lookup by equality: adds to each document the documents of another collection in which a field has the same value.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
 import { costOf, notHere, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";

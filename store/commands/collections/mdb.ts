@@ -32,7 +32,7 @@ import { explain, rename, stats } from "./statistics.js";
 /** @param isExtended whether the command may use the additions of CLUSTER SEMANTICS 3 */
 type ByVersion = (data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean) => Reply;
 
-/** Commands with fields that CLUSTER SEMANTICS 3 added, and that are an error in earlier records. */
+/** Commands with fields that CLUSTER SEMANTICS 3 added. In earlier records these fields are an error. */
 const DIFFERING: Readonly<Record<string, ByVersion>> = {
   "MDB.UPDATE": update,
   "MDB.DELETE": remove,
@@ -223,7 +223,7 @@ export const recordedCollections: readonly Command[] = collections.flatMap((comm
   return run === undefined ? [] : [{ ...command, run: byVersion(false, run) }];
 });
 
-/** Commands that do not exist before CLUSTER SEMANTICS 3, and their replies before it. */
+/** Commands that did not exist before CLUSTER SEMANTICS 3, and their replies before it. */
 export const laterCollections: ReadonlyMap<string, CommandFailure> = new Map(
   ["MDB.EXPLAIN", "MDB.RENAME", "MDB.STATS"].map((name) => [
     name,

@@ -23,7 +23,7 @@ import { unwound } from "./stages/unwinding.js";
 
 /** Maximum number of stages in a pipeline, as in MongoDB. */
 const STAGES_MAX = 1000;
-/** Maximum bytes of all documents in a reply. */
+/** Maximum number of bytes of all documents in a reply. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Transforms the documents of the previous stage, in steps. */
@@ -69,8 +69,8 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
 });
 
 /**
- * Returns the fields that a stage reads, if it does not pass the documents on; null: all fields. Counting a collection
- * therefore does not require reading its documents.
+ * Returns the fields that a stage reads, if it does not pass the documents on; null means all fields. Counting a
+ * collection therefore does not require reading its documents.
  */
 function rootsOf(stage: readonly [ByteString, Bson] | undefined): ReadonlySet<ByteString> | null {
   const roots = new Set<ByteString>();

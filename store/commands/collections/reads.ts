@@ -1,4 +1,4 @@
-/** MDB.FIND, MDB.COUNT and MDB.DISTINCT. */
+/** MDB.FIND, MDB.COUNT and MDB.DISTINCT: read documents of a collection. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { repliedBy } from "../../../protocol/step-reply.js";
@@ -87,11 +87,11 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
 
 interface Range {
   readonly skip: number;
-  /** The maximum number of documents; 0: no limit. */
+  /** The maximum number of documents; 0 means no limit. */
   readonly limit: number;
 }
 
-/** Returns the documents that a filter matches, sorted, from an offset on. */
+/** Returns the sorted documents that a filter matches, starting at an offset. */
 export function chosen(
   target: Target,
   query: BsonDocument,
@@ -101,7 +101,10 @@ export function chosen(
   return finish(inStepsOf(choosing(target, query, order, range)));
 }
 
-/** Finds the documents that a filter matches, sorted, from an offset on; in steps unless there are few. */
+/**
+ * Finds the documents that a filter matches, sorted and starting at an offset. Works in steps unless few documents
+ * match.
+ */
 function choosing(
   target: Target,
   query: BsonDocument,
@@ -134,8 +137,8 @@ function* sortedOf(
 }
 
 /**
- * Returns documents in the order of an index; null: no index has that order, the filter leaves few documents, or the
- * collection has changed while the order was read.
+ * Returns documents in the order of an index; returns null if no index has that order, if the filter leaves few
+ * documents, or if the collection has changed while the order was read.
  */
 function* foundInOrder(
   target: Target,
@@ -187,7 +190,7 @@ export const countDocuments = inSteps(["query", "skip", "limit"], function* (tar
   return integer(limit === 0 ? remaining : Math.min(remaining, limit));
 });
 
-/** Steps for each value that is compared with those found before, in addition to its unit. */
+/** Cost in steps of each value that is compared with those found before, in addition to its unit of work. */
 const DISTINCT_STEPS = 8;
 
 /** `MDB.DISTINCT db collection spec` */

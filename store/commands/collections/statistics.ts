@@ -19,7 +19,7 @@ import { checkDatabase, collectionAt, collectionsOf, namespaceOf } from "./colle
 import { rangeInOrder } from "./index-ranges.js";
 import { inSteps } from "./reads.js";
 
-/** Steps for each document whose bytes are added up. */
+/** Cost in steps of each document whose bytes are added up. */
 const MEASURED_STEPS = 2;
 
 interface Sizes {

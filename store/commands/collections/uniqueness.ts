@@ -93,7 +93,7 @@ export function duplicate(
   );
 }
 
-/** Maximum bytes of a value in an error. */
+/** Maximum number of bytes of a value in an error. */
 const SHOWN_MAX = 256;
 
 /** Writes a value in the notation of MongoDB's shell. */

@@ -1,5 +1,6 @@
 /**
- * Selects the entries of a write with conditions. Source: docs/json-documents.md "Changing and deleting by condition".
+ * Selects the entries that a write with conditions changes. Source: docs/json-documents.md "Changing and deleting by
+ * condition".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { keyIn } from "../../../protocol/entries-reply.js";
@@ -10,7 +11,7 @@ import { selectionOf } from "./document-reads.js";
 import { selected } from "./document-selection.js";
 import type { EqualityForm } from "./loose-equality.js";
 
-/** Steps for each entry that is compared with conditions. */
+/** Cost in steps of each entry that is compared with conditions. */
 const LOOK_STEPS = 6;
 
 /** Whether the options select entries by conditions. */

@@ -19,7 +19,7 @@ const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
 
 /**
  * `DOC.DELETE document id [REVISION revision]`, `DOC.DELETE document [QUERY json, WHERE json, SORT json, LIMIT offset
- * count]`. In memory later entries move up, as in the original; with permanent ids they keep their ids.
+ * count]`. In memory, later entries move up, as in the original; entries with permanent ids keep them.
  * @returns OK, or the number of entries that the conditions selected
  */
 export function deleteEntries(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -69,7 +69,7 @@ interface Removal {
   readonly unit: Unit;
 }
 
-/** Steps for each entry that is removed, or copied because many entries are removed. */
+/** Cost in steps of each entry that is removed, or copied because many entries are removed. */
 const REMOVED_STEPS = 14;
 
 /** Removes many entries. Undoing each removal separately would take time quadratic in their number. */
@@ -91,7 +91,7 @@ function remaining(document: Document, without: ReadonlySet<ByteString>): Docume
   return copy;
 }
 
-/** Returns the same entries without some, numbered again from 0. */
+/** Returns the same document without some entries, with the remaining ones numbered again from 0. */
 function renumbered(document: Document, without: ReadonlySet<ByteString>): Document {
   const copy = document.emptied();
   let number = 0;

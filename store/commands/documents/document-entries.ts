@@ -22,7 +22,7 @@ const noDocument = () => custom("ERR Document provided does not exist.");
 export const noEntry = () => custom("ERR Key:id provided does not exist in document.");
 export const notMembers = () => custom("ERR Data must be provided in array.");
 
-/** @param required names that an entry must have @param actual names that it has */
+/** @param required names that an entry must have @param actual names that the entry has */
 export function wrongMembers(required: readonly string[], actual: readonly string[]): CommandFailure {
   const [first, second] = [required, actual].map((names) =>
     echoed(bytesOfText(names.join(", ")), NAMES_SHOWN_BYTES_MAX),
@@ -61,13 +61,13 @@ export function textOfEntry(value: JsonValue): ByteString {
   return bytesOfText(writeJson(value));
 }
 
-/** @param text a result of `textOfEntry` */
+/** @param text the text as `textOfEntry` returns it */
 export function valueOfEntry(text: ByteString): JsonValue {
   return parseJson(textOfBytes(text));
 }
 
 /**
- * Returns the names of a document's first entry, which all entries share; undefined: the document is empty.
+ * Returns the names of a document's first entry, which all entries share, or undefined if the document is empty.
  * @throws CommandFailure if the entry has no members
  */
 export function namesOf(
@@ -80,8 +80,8 @@ export function namesOf(
 }
 
 /**
- * Returns the key of the entry that an id names: the key itself, or a number in any form, truncated; undefined: no such
- * entry.
+ * Returns the key of the entry that an id names: the key itself, or a number in any form, truncated; undefined if there
+ * is no such entry.
  */
 export function keyOf(document: Document, id: ByteString): ByteString | undefined {
   if (document.get(id) !== undefined) return id;
@@ -102,5 +102,5 @@ export function isSubset(subset: readonly string[], names: readonly string[]): b
   return subset.every((name) => nameSet.has(name));
 }
 
-/** Up to this number of names a linear search is used; for more a set is built first. */
+/** Maximum number of names that are searched linearly; for more, a set is built first. */
 const SEARCHED_MAX = 16;

@@ -1,6 +1,6 @@
 /**
  * DOC.INSERT. Entries without keys are numbered. In memory, or with COUNT (as the JSON listener records it), the number
- * is one above the highest; otherwise, since a fold may move the unit, it follows from the unit and is permanent.
+ * is one above the highest. Otherwise a fold may move the unit, so the number follows from the unit and is permanent.
  * Source: docs/consistency.md "Ids of a document's entries"; stream-add.ts uses the same method.
  */
 import { type ByteString, isAscii } from "../../../protocol/byte-string.js";
@@ -30,10 +30,13 @@ import {
 import { LIFETIME, leadingOptions } from "./document-options.js";
 
 const KEYS = "KEYS";
-/** Number of bits for the numbers within one millisecond: 63 bits minus the 42 bits of a date. */
+/** Number of bits for the numbers within one millisecond: the 63 bits of a number minus the 42 bits of a date. */
 const PLACE_BITS = 21;
 const PLACES = 2 ** PLACE_BITS;
-/** Odd, and not close to a simple fraction of PLACES, so that the units of an envelope do not collide. */
+/**
+ * Distance between the numbers of the units of an envelope: odd, and not close to a simple fraction of PLACES, so that
+ * the units do not collide.
+ */
 const UNIT_STRIDE = 1_296_135;
 
 const noNumber = () =>
@@ -42,7 +45,7 @@ const noNumber = () =>
   );
 
 interface NewEntry {
-  /** The entry's key; null: the entry will be numbered. */
+  /** The entry's key, or null if the entry will be numbered. */
   readonly key: ByteString | null;
   readonly text: ByteString;
 }
@@ -102,7 +105,7 @@ function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: Num
 /** The first entry of an insert, and the shape that further entries usually share with it. */
 interface Expected {
   readonly value: JsonValue;
-  /** The shape that the entries usually have; null: each entry is parsed. */
+  /** The shape that the entries usually have, or null if each entry is parsed. */
   readonly shape: JsonShape | null;
 }
 
@@ -114,7 +117,7 @@ const cache = new Map<ByteString, Expected>();
 const KNOWN_MAX = 64;
 const KNOWN_CHARS_MAX = 4096;
 
-/** @param text in its stored form */
+/** @param text the text in its stored form */
 function expectedOf(text: ByteString): Expected {
   const cached = cache.get(text);
   if (cached !== undefined) return cached;
@@ -133,7 +136,10 @@ function checkNames(value: JsonValue, first: JsonValue): void {
   if (!hasNames(value, names)) throw wrongMembers(names, memberNames(value));
 }
 
-/** `recorded`: before CLUSTER SEMANTICS 2 a unit failed if counting exceeded the highest number. */
+/**
+ * The version of the numbering. `recorded` is that of writes before CLUSTER SEMANTICS 2, which fail if counting exceeds
+ * the highest number.
+ */
 export type NumberForm = "standard" | "recorded";
 
 interface Numbered {

@@ -1,6 +1,6 @@
 /**
- * DOC.MEMBER: adds a member to all entries of an existing document, or removes it from all. Source: docs/json-documents.md "Members added
- * later".
+ * DOC.MEMBER: adds a member to all entries of an existing document, or removes it from all.
+ * Source: docs/json-documents.md "Members added later".
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import {
@@ -42,8 +42,9 @@ export function dropMember(data: Data, argv: readonly ByteString[]): Reply {
   );
 }
 
-/** Steps for each entry that is read and rewritten, and the number of its bytes that count as one more step. */
+/** Cost in steps of each entry that is read and rewritten. */
 const REWRITTEN_STEPS = 60;
+/** Number of bytes of a rewritten entry that cost one more step. */
 const REWRITTEN_BYTES_A_STEP = 8;
 
 /**

@@ -32,7 +32,7 @@ export interface Options {
   counts?: boolean;
   /** Whether an entry is created if none is found. */
   upsert?: boolean;
-  /** Milliseconds since 1970; null: the entry must not expire. */
+  /** Milliseconds since 1970; null means that the entry must not expire. */
   expire?: number | null;
 }
 
@@ -59,14 +59,14 @@ const words = {
   Record<string, { count: number; read: (given: readonly (ByteString | undefined)[]) => Options }>
 >;
 
-/** Words that set the lifetime of an entry. */
+/** Words of the options that set the lifetime of an entry. */
 export const LIFETIME: readonly Word[] = [...Object.keys(expireUnits), "PERSIST"];
 
 const LONGEST_WORD = Math.max(
   ...[...Object.keys(words), ...Object.keys(expireUnits)].map(({ length }) => length),
 );
 
-/** Words that select entries. */
+/** Words of the options that select entries. */
 export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
 
 export interface OptionPosition {
@@ -130,7 +130,7 @@ function sortKeys(value: JsonValue): readonly SortKey[] {
   if (typeof value === "string" && !value.startsWith("-")) return [sortKey(value, false)];
   const fault = `ERR SORT requires a name, or an object such as {"age":"desc","name":"asc"}`;
   if (typeof value === "string")
-    throw custom(`${fault}: to sort ${echoed(bytesOfText(value.slice(1)))} falling it is an object, too`);
+    throw custom(`${fault}: to sort ${echoed(bytesOfText(value.slice(1)))} descending, write an object`);
   if (!(value instanceof JsonObject) || value.names.length === 0) throw custom(fault);
   if (value.names.length > SORT_MEMBERS_MAX) throw custom(`${fault} of at most ${SORT_MEMBERS_MAX} names`);
   return value.names.map((name, at) => {

@@ -33,7 +33,7 @@ interface QueriedMember {
   readonly name: MemberName;
   readonly value: JsonValue;
   readonly form: EqualityForm;
-  /** The only scalar, apart from `true`, that can be equal; null: there may be more. */
+  /** The only scalar, apart from `true`, that can be equal, or null if there may be more. */
   readonly only: ByteString | null;
   /** Scalars as they appear in texts, and whether each is equal. */
   readonly judged: Map<ByteString, boolean>;
@@ -44,10 +44,11 @@ interface QueriedMember {
  * ones the comparison is repeated.
  */
 const JUDGED_MAX = 4096;
-/** Longer values are not remembered. */
+/** Maximum length of a value whose result a query remembers. */
 const JUDGED_CHARS_MAX = 64;
-/** The first characters of a list and of `true`. */
+/** The first character of a list. */
 const LIST = 0x5b;
+/** The first character of `true`. */
 const TRUE = 0x74;
 
 /** A compiled query. */
@@ -55,7 +56,7 @@ export interface Query {
   readonly test: (text: ByteString) => boolean;
   /** Holds for all entries that match, and possibly for more: the part that an index can use. */
   readonly condition: JsonCondition;
-  /** A value that all matching entries have; undefined: none is known. */
+  /** A value that all matching entries have, or undefined if none is known. */
   readonly alike?: Alike | undefined;
 }
 
@@ -85,7 +86,7 @@ function alikeTo({ name, value }: QueriedMember): Alike {
   return { name, mark: markOf(memberValueOf(value)) };
 }
 
-/** Returns the spans of all values that PHP considers equal; undefined: nearly all values. */
+/** Returns the spans of all values that PHP considers equal, or undefined if these are nearly all values. */
 function spansOf(value: JsonValue): readonly Span[] | undefined {
   if (typeof value !== "string" && !(value instanceof JsonNumber)) return undefined;
   if (value === "") return undefined;

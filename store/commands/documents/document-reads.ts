@@ -1,6 +1,6 @@
 /**
- * DOC.GET and DOC.COUNT: return the requested entries, sorted, in part and with details. Source:
- * docs/json-documents.md.
+ * DOC.GET and DOC.COUNT, which return and count entries. DOC.GET can sort them, return parts of them and add details.
+ * Source: docs/json-documents.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
@@ -42,7 +42,9 @@ export function count(data: Data, argv: readonly ByteString[], { at }: Unit): Re
   return countSelected(document, at, selection);
 }
 
-/** `DOC.GET document [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [FIELDS json] [DETAILS] [EXPLAIN]` */
+/**
+ * `DOC.GET document [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [FIELDS json] [DETAILS] [EXPLAIN]`
+ */
 export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   const options = onlyOptions(argv, {
     from: 2,
@@ -76,12 +78,12 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
   );
 }
 
-/** Steps for each entry that a read checks and returns. */
+/** Cost in steps of each entry that a read checks and returns. */
 const READ_STEPS = 12;
 
 /**
- * Counts the entries that a read is about to check; with an index only those that the index finds.
- * @param selection null: all entries
+ * Counts the entries that a read is about to check; with an index, only those that the index finds.
+ * @param selection null means all entries
  * @throws TooMuch
  */
 function countScan({ effort }: Data, document: Document, selection: Selection | null): void {

@@ -17,7 +17,7 @@ export function revisionOf(text: ByteString): ByteString {
   return [hi, lo].map((half) => half.toString(16).padStart(8, "0")).join("");
 }
 
-/** @param expected undefined: any revision @throws CommandFailure if the entry has another revision */
+/** @param expected undefined accepts any revision @throws CommandFailure if the entry has another revision */
 export function checkRevision(document: Document, key: ByteString, expected: ByteString | undefined): void {
   if (expected === undefined) return;
   const actual = revisionOf(document.get(key) as ByteString);

@@ -37,7 +37,7 @@ export interface Selection extends Query {
   /** Holds for all entries that pass the test; if `isExact`, it holds only for those. */
   readonly condition: JsonCondition;
   readonly isExact: boolean;
-  /** A value that all passing entries have; undefined: none is known. */
+  /** A value that all passing entries have, or undefined if none is known. */
   readonly alike?: Alike | undefined;
 }
 
@@ -149,7 +149,7 @@ export function countSelected(document: Document, at: number, selection: Selecti
   return new CountReply(selected(document, at, { ...selection, sort: [], limit: null }));
 }
 
-/** Returns the index that can count the passing entries without checking any; null: none. */
+/** Returns the index that can count the passing entries without checking any, or null if there is none. */
 export function countingAccess(document: Document, at: number, selection: Selection): Access | null {
   const isWhole = document.expiries?.mayHaveExpired(at) !== true;
   const access = isWhole && selection.isExact ? accessOf(document, selection.condition) : null;
@@ -162,7 +162,7 @@ export function countAll(document: Document, at: number): number {
   return expiries?.mayHaveExpired(at) === true ? size - expiries.expired(at).length : size;
 }
 
-/** Returns the first entry that has not expired; undefined: none. */
+/** Returns the first entry that has not expired, or undefined if there is none. */
 export function firstPresent(document: Document, at: number): DocumentEntry | undefined {
   if (document.expiries?.mayHaveExpired(at) !== true) return document.first;
   const [first] = present(document, at);
@@ -256,7 +256,7 @@ function inOrderOf(sort: readonly SortKey[]): (a: Row<unknown>, b: Row<unknown>)
   };
 }
 
-/** Returns the index in whose order entries are checked; undefined: they are sorted after all have been found. */
+/** Returns the index in whose order entries are checked, or undefined if they are sorted after all have been found. */
 export function sortIndex(
   document: Document,
   { sort, limit, condition }: Selection,
@@ -273,7 +273,7 @@ export function worthwhile(document: Document, condition: JsonCondition): Access
   return access !== null && access.count <= document.size * WORTH ? access : null;
 }
 
-/** Returns the smallest set of entries that contains all that meet a condition; null: no index helps. */
+/** Returns the smallest set of entries that contains all that meet a condition, or null if no index helps. */
 function accessOf(document: Document, condition: JsonCondition): Access | null {
   switch (condition.kind) {
     case "not":

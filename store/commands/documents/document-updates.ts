@@ -51,9 +51,9 @@ interface Update {
   readonly form: EqualityForm;
 }
 
-/** Steps for each entry that is read, changed and written. */
+/** Cost in steps of each entry that is read, changed and written. */
 const ENTRY_STEPS = 16;
-/** Steps for reading the entry, and for its undo record. */
+/** Cost in steps of reading the entry, and of its undo record. */
 const CHANGE_STEPS = 130;
 
 /** An entry after the update. */
@@ -126,7 +126,7 @@ function updateChosen(update: Update): Reply {
 function apply({ data, entry, newData, options, form }: Update, keys: readonly ByteString[]): Reply {
   const names = namesOf(entry.value.first) ?? [];
   if (!isContainer(newData)) throw notMembers();
-  // If there are no entries, operators cause no error, as in earlier versions.
+  // If there are no entries, invalid operators cause no error, as in earlier versions.
   const changes = keys.length > 0 && isOperators(newData) ? jsonChangesOf(newData) : null;
   const results = keys.map((key) => {
     data.effort.work(CHANGE_STEPS);
@@ -148,7 +148,7 @@ interface Change {
   readonly document: Document;
   readonly key: ByteString;
   readonly newData: JsonContainer;
-  /** The changes by operators; null: the data has no operators. */
+  /** The changes by operators, or null if the data has no operators. */
   readonly changes: readonly JsonChange[] | null;
   /** The members that entries may have. */
   readonly names: readonly string[];
@@ -170,7 +170,7 @@ function changeOf({ document, key, newData, changes, names, form }: Change): Cha
   return { key, members, text: textOfEntry(merged(old, members)) };
 }
 
-/** Inserts a new entry: the data applied to an entry without members. */
+/** Inserts a new entry, which results from applying the data to an entry without members. */
 function insertNew({ data, entry, newData, options }: Update, key: ByteString): Reply {
   if (!isContainer(newData)) throw notMembers();
   const names = namesOf(entry.value.first);
@@ -182,14 +182,17 @@ function insertNew({ data, entry, newData, options }: Update, key: ByteString): 
   return answer(names ?? [], map([bulk(key), bulk(text)]), key);
 }
 
-/** Applies operators to an entry without members. @param names names of the members that it may have; undefined: any */
+/**
+ * Applies operators to an entry without members.
+ * @param names names of the members that it may have; undefined means any names
+ */
 function built(newData: JsonObject, names: readonly string[] | undefined): JsonContainer {
   return changed(new JsonObject(), jsonChangesOf(newData), (name) => {
     if (names?.includes(name) === false) throw wrongMembers(names, [name]);
   });
 }
 
-/** Returns the key that an id names if no entry has it: a number in its canonical form. */
+/** Returns the key that an id names if no entry has it; a number is converted to its canonical form. */
 function newKeyOf(id: ByteString): ByteString {
   const number = phpNumeric(textOfBytes(id));
   const key = number === undefined ? undefined : phpInteger(number);
@@ -197,7 +200,8 @@ function newKeyOf(id: ByteString): ByteString {
 }
 
 /**
- * Whether data replaces all entries. An empty list does so only with an id: without one the original changes nothing.
+ * Whether data replaces all entries. An empty list does so only with an id; without an id, the original changes
+ * nothing.
  */
 function replacesAll(container: JsonContainer, id: ByteString | undefined): boolean {
   const names = memberNames(container);
@@ -224,7 +228,7 @@ function answer(names: readonly string[], changed: Reply, added?: ByteString): R
   return map(added === undefined ? items : [...items, bulk("added"), bulk(added)]);
 }
 
-/** Returns those of the new members that differ. */
+/** Returns the new members that differ from the old ones. */
 function changesOf(old: JsonContainer, newData: JsonContainer, form: EqualityForm): JsonObject {
   const changed = new JsonObject();
   for (const [at, name] of memberNames(newData).entries()) {

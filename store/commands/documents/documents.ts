@@ -1,6 +1,6 @@
 /**
  * Documents: tables of JSON entries, like those of the replicated memory database, whose clients listeners/json serves.
- * The replies here are in Redis's form; the texts of errors are that server's. Source: test/vectors/json;
+ * The replies here are in Redis's form; the error texts are those of that server. Source: test/vectors/json;
  * docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
@@ -25,8 +25,8 @@ import { firstPresent, presentEntries } from "./document-selection.js";
 import { updateDocument, updateDocumentAsRecorded } from "./document-updates.js";
 
 /**
- * Maximum number of keys in a database for which all documents are read at one moment; with more keys each document is
- * read at its own moment.
+ * Maximum number of keys in a database for which all documents are read at the same moment. With more keys, the
+ * documents are read one after the other.
  */
 const AT_ONCE_MAX = 10_000;
 
@@ -191,8 +191,8 @@ const RECORDED: ReadonlyMap<string, Handler> = new Map([
 ]);
 
 /**
- * The writes as before CLUSTER SEMANTICS 2: they use another equality for members, and they can run out of numbers.
- * Reads are not included, since no timeline records them.
+ * The writes as before CLUSTER SEMANTICS 2: they compare members by a different equality, and they can run out of
+ * numbers. Reads are not included, since no timeline records them.
  */
 export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
   const run = RECORDED.get(command.name);

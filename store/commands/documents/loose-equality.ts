@@ -26,9 +26,9 @@ const OVERFLOW = /^\s*[+-]?0*[1-9](?:\d{19}|\d{18}\s*$)/;
 const SPACE_AT_END = /\s$/;
 
 /**
- * The version of the rule. `standard`: PHP's. `recorded`: that of writes before CLUSTER SEMANTICS 2, which compared
- * integers of more than 64 bits in strings as doubles unless both operands were such integers. Recorded commands must
- * keep their effect.
+ * The version of the rule. `standard` is PHP's rule. `recorded` is that of writes before CLUSTER SEMANTICS 2, which
+ * compared integers of more than 64 bits in strings as doubles unless both operands were such integers. Recorded
+ * commands must keep their effect.
  */
 export type EqualityForm = "standard" | "recorded";
 
@@ -79,7 +79,7 @@ function isTooLarge(text: string, number: PhpNumber): boolean {
 
 /**
  * Returns the sign of a string whose digits PHP reads as an integer of more than 64 bits, even if an exponent follows;
- * 0: other strings.
+ * 0 for other strings.
  */
 function overflowOf(text: string, number: PhpNumber): -1 | 0 | 1 {
   if (typeof number === "bigint" || !OVERFLOW.test(text)) return 0;

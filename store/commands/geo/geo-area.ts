@@ -1,7 +1,7 @@
 /**
  * Computes distances on earth, and the cells of the map that cover a circle or a box around a place. The earth is
- * approximated by a sphere. Source: redis-server 7.0, test/conformance; operations are in the same order, because the
- * last digit depends on it.
+ * approximated by a sphere. Source: redis-server 7.0, test/conformance; the operations are in the same order as in
+ * Redis, because the last digit depends on the order.
  */
 
 import { arcSine, cosine, sine } from "../../arithmetic/trigonometry.js";
@@ -12,11 +12,11 @@ const EARTH_RADIUS = 6372797.560856;
 /** Half the equator on a Mercator map, in metres. */
 const MERCATOR_MAX = 20037726.37;
 const DEGREE = Math.PI / 180;
-/** Above this latitude, where cells are narrow, coarser cells are used. */
+/** The latitude above which coarser cells are used, because cells are narrow there. */
 const NORTHERN = 66;
 const POLAR = 80;
 
-/** Lengths in metres. */
+/** A shape around a place, with lengths in metres. */
 export type Shape =
   | { readonly kind: "circle"; readonly radius: number }
   | { readonly kind: "box"; readonly width: number; readonly height: number };
@@ -35,7 +35,7 @@ function latitudeDistance(one: number, other: number): number {
   return EARTH_RADIUS * Math.abs(other * DEGREE - one * DEGREE);
 }
 
-/** Returns a place and its distance from the centre in metres; undefined: it is outside the shape. */
+/** Returns a place and its distance from the centre in metres, or undefined if it is outside the shape. */
 export function within(
   shape: Shape,
   centre: Place,

@@ -1,4 +1,7 @@
-/** Parses places, lengths and units in arguments. Behaviour and texts: Redis 7; checked by test/conformance. */
+/**
+ * Parses places, lengths and units in arguments. Behaviour and error texts are those of Redis 7; test/conformance
+ * checks them.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { formatFixed } from "../../../protocol/resp/double.js";
 import { custom } from "../../arguments/errors.js";

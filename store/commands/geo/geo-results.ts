@@ -1,4 +1,4 @@
-/** Returns or stores the results of a search. Behaviour: Redis 7; checked by test/conformance. */
+/** Returns or stores the results of a search. The behaviour is that of Redis 7; test/conformance checks it. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, integer, type Reply, writtenDouble } from "../../../protocol/reply.js";
 import { formatFixed } from "../../../protocol/resp/double.js";
@@ -16,7 +16,7 @@ export interface Search {
   readonly centre: Place;
   readonly area: Area;
   readonly order: "asc" | "desc" | undefined;
-  /** Maximum number of members; 0: no limit. */
+  /** Maximum number of members; 0 means no limit. */
   readonly count: number;
   /** Whether any members suffice, up to the given number, rather than the nearest. */
   readonly any: boolean;
@@ -32,11 +32,12 @@ interface Found {
   readonly metres: number;
 }
 
-/** Steps for each member whose distance is calculated, and for each one that is found, sorted and returned. */
+/** Cost in steps of each member whose distance is calculated. */
 const CHECKED_STEPS = 45;
+/** Cost in steps of each member that is found, sorted and returned. */
 const FOUND_STEPS = 60;
 
-/** Counts and returns the members in an area, in the requested order. @throws TooMuch */
+/** Returns the members in an area, in the requested order, and counts the cost. @throws TooMuch */
 export function find(data: Data, value: SortedSet, search: Search): Found[] {
   const { order, count, any } = search;
   const members = inArea(data, value, search, any ? count : 0);
@@ -46,7 +47,7 @@ export function find(data: Data, value: SortedSet, search: Search): Found[] {
   return count > 0 ? members.slice(0, count) : members;
 }
 
-/** @param limit 0: no limit */
+/** @param limit 0 means no limit */
 function inArea({ effort }: Data, value: SortedSet, { centre, area }: Search, limit: number): Found[] {
   const members: Found[] = [];
   for (const cell of cellsCovering(area.shape, centre)) {

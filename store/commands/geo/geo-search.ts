@@ -1,4 +1,7 @@
-/** GEOSEARCH, GEORADIUS and their variants. Behaviour and texts: Redis 7; checked by test/conformance. */
+/**
+ * GEOSEARCH, GEORADIUS and their variants. Behaviour and error texts are those of Redis 7; test/conformance checks
+ * them.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -161,7 +164,10 @@ function draftFor(data: Data, key: ByteString): Draft {
   };
 }
 
-/** Returns the place of a member; undefined: the key is absent. @throws CommandFailure if the member does not exist */
+/**
+ * Returns the place of a member, or undefined if the key is absent.
+ * @throws CommandFailure if the member does not exist
+ */
 function placeOfMember(value: SortedSet | undefined, member: ByteString): Place | undefined {
   if (value === undefined) return undefined;
   const score = value.get(member);

@@ -1,6 +1,6 @@
 /**
- * Places on earth in sorted sets: each member's score encodes its place. Behaviour and texts: Redis 7; checked by
- * test/conformance.
+ * Places on earth in sorted sets: each member's score encodes its place. Behaviour and error texts are those of Redis
+ * 7; test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";

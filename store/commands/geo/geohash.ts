@@ -1,8 +1,7 @@
 /**
  * Places on earth as integers: longitude and latitude are each divided into 2^step steps, and their bits interleaved,
- * longitude's first. Step 26 yields a sorted set's score of 52 bits, or 54 bits for a place on the upper edge. Pure
- * numbers.
- * Source: redis-server 7.0, test/conformance.
+ * longitude's first. Step 26 yields a sorted set's score of 52 bits, or 54 bits for a place on the upper edge. Source:
+ * redis-server 7.0, test/conformance.
  */
 
 /** A place on earth, in degrees. */
@@ -32,7 +31,7 @@ export interface Area {
 const LONGITUDES: Range = { min: -180, max: 180 };
 /** The latitudes between which a Mercator map is square. */
 const LATITUDES: Range = { min: -85.05112878, max: 85.05112878 };
-/** The latitudes of the usual geohash text: all. */
+/** The latitudes of the usual geohash text, which covers all latitudes. */
 const TEXT_LATITUDES: Range = { min: -90, max: 90 };
 
 export const STEP_MAX = 26;
@@ -95,7 +94,7 @@ export function scoreOf(place: Place): number {
   return scoresOf(cellAt(place, STEP_MAX)).from;
 }
 
-/** Returns the middle of the cell that a score encodes; for an invalid score, the same as Redis. */
+/** Returns the middle of the cell that a score encodes; for an invalid score, returns the same as Redis. */
 export function placeOf(score: number): Place {
   const { longitude, latitude } = areaOf(cellOf(score));
   return {

@@ -1,6 +1,7 @@
 /**
  * The commands on lists that wait for an element. Here they behave as they do within MULTI in Redis: they do
- * not wait, and the reply is nil if there is no element. Behaviour and texts: Redis 7; checked by test/conformance.
+ * not wait, and the reply is nil if there is no element. Behaviour and error texts are those of Redis 7;
+ * test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";

@@ -26,7 +26,8 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
     for (let i = 0; i < count; i++) popped.push(data.listPop(entry, end));
     return popped;
   }
-  // One undo record for all elements; it copies the remaining ones, which are no more than the removed ones.
+  // One undo record suffices for all elements. It copies the remaining elements, which are no more than the removed
+  // ones.
   const from = end === "left" ? 0 : size - count;
   const elements = list.slice(from, from + count);
   data.listSplice(entry, from, count, []);
@@ -81,7 +82,10 @@ export interface Move {
   readonly to: End;
 }
 
-/** Moves an element from one end of a list to one end of another, or of the same; nil: the source is absent. */
+/**
+ * Moves an element from one end of a list to one end of another, or of the same list. Returns nil if the source is
+ * absent.
+ */
 export function move(data: Data, { source, from, target, to }: Move): Reply {
   const entry = data.getAs(List, source);
   if (entry === undefined) return NIL;

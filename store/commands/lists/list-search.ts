@@ -18,7 +18,7 @@ const BLOCK_ELEMENTS = 4096;
 /** An element that is found costs as much as this many that are only compared. */
 const LOOKS_AN_ELEMENT = 8;
 
-/** Which of the elements equal to the given one to find. */
+/** Selects which of the elements that equal the given one are found. */
 interface Search {
   readonly fromRight: boolean;
   /** Number of matches to skip. */

@@ -1,4 +1,4 @@
-/** Lists. Behaviour and texts: Redis 7; checked by test/conformance. */
+/** Lists. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/many-bulks.js";
 import { bulk, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../../protocol/reply.js";

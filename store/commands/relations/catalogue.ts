@@ -47,7 +47,7 @@ export function makeCatalogue(data: Data, database: ByteString): void {
   data.hashPut(data.getOrPut(Hash, catalogueKey(database)), MARK, "1");
 }
 
-/** @returns undefined: no such view or domain */
+/** @returns undefined if there is no such view or domain */
 export function storedText(
   { data, database }: Evaluation,
   kind: StoredKind,
@@ -74,7 +74,7 @@ export function storedNames(evaluation: Evaluation, kind: StoredKind): readonly 
   return fields.flatMap((field) => (field.startsWith(start) ? [field.slice(start.length)] : []));
 }
 
-/** @returns undefined: no such view @throws CommandFailure if its stored text is not a query */
+/** @returns undefined if there is no such view @throws CommandFailure if its stored text is not a query */
 export function viewNamed(evaluation: Evaluation, name: ByteString): View | undefined {
   const text = storedText(evaluation, "view", name);
   if (text === undefined) return undefined;
@@ -85,7 +85,7 @@ export function viewNamed(evaluation: Evaluation, name: ByteString): View | unde
   return { parsed: { ...parsed, statement }, chars: text.length };
 }
 
-/** @returns undefined: no such domain */
+/** @returns undefined if there is no such domain */
 export function domainNamed(evaluation: Evaluation, name: ByteString): Domain | undefined {
   const text = storedText(evaluation, "domain", name);
   if (text === undefined) return undefined;
@@ -109,7 +109,7 @@ export function hasTable({ data, database }: Evaluation, name: ByteString): bool
   return data.getAs(Table, tableKey(database, name)) !== undefined;
 }
 
-/** Returns the names of a database's tables, or with null of all databases, sorted by their bytes. */
+/** Returns the names of a database's tables or, if `database` is null, of all databases, sorted by their bytes. */
 export function namesOf({ data, at }: Evaluation, database: ByteString | null): readonly ByteString[] {
   const start = database === null ? PREFIX : tableKey(database, "");
   const kind = database === null ? Hash : Table;

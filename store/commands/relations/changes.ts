@@ -103,7 +103,7 @@ export function remove(name: ByteString, where: Expression | null, evaluation: E
   return matches.numbers.length;
 }
 
-/** Finds a column for a change of rows, for which the case of its name does not matter. */
+/** Finds a column for a statement that changes rows; the case of its name does not matter. */
 function positionNamed(
   columns: readonly TableColumn[],
   columnName: ByteString,
@@ -136,7 +136,7 @@ function cellOf(
   throw failure(evaluation, "misfit", domainWords(domain), String(position), scalarText(value), name);
 }
 
-/** @throws CommandFailure if a column that is not null has no value */
+/** @throws CommandFailure if a column that rejects null has no value */
 function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Evaluation): void {
   for (const [position, { isRequired, name }] of columns.entries())
     if (isRequired === true && rows.some((row) => row[position] === null))
@@ -145,7 +145,7 @@ function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Eva
 
 /**
  * Checks that rows may be added to a table without repeating a unique value.
- * @param replaced numbers of the rows that they replace
+ * @param replaced numbers of the rows that the new rows replace
  */
 function checkUnique(
   table: Table,

@@ -20,11 +20,14 @@ import { amount, compare, isEqual, isTrue } from "./scalars.js";
 import { compiledTest } from "./standard-tests.js";
 import { type Compiled, combinedTruth, standardAmount, standardOrder, truthOf } from "./standard-values.js";
 
-/** The meaning of columns and calls. */
+/** Defines the meaning of columns and calls in an expression. */
 export interface Scope {
   column(column: Column): Compiled;
   call(call: Call): Compiled;
-  /** Returns the compiled form of an expression whose value is already available, whatever its parts. */
+  /**
+   * Returns the compiled form of an expression whose value is already available, so that its parts need not be
+   * compiled.
+   */
   known?(expression: Expression): Compiled | undefined;
 }
 
@@ -100,8 +103,9 @@ export function rowsAStep(expressions: readonly Expression[]): number {
   return Math.max(1, Math.min(STEP_ITEMS, Math.floor(STEP_OPERATORS / Math.max(1, operators))));
 }
 
-/** Number of parts of expressions that the steps of a row include. */
+/** Number of parts of expressions whose cost is included in that of a row. */
 const PARTS_INCLUDED = 8;
+/** Cost in steps of each further part. */
 const STEPS_A_PART = 2;
 
 /** Counts expressions that are about to be calculated for rows, in addition to reading the rows. @throws TooMuch */
@@ -140,7 +144,10 @@ export function condition(
   return evaluation.form === "standard" ? (row) => truthOf(value(row)) === true : (row) => isTrue(value(row));
 }
 
-/** Compiles with three truth values: null is neither true nor false, and results calculated from it are null. */
+/**
+ * Compiles an operator with three truth values: null is neither true nor false, and results calculated from it are
+ * null.
+ */
 function standardBinary({ operator, ...sides }: Binary, scope: Scope, evaluation: Evaluation): Compiled {
   const left = compiled(sides.left, scope, evaluation);
   const right = compiled(sides.right, scope, evaluation);
@@ -228,7 +235,7 @@ function result(operator: Arithmetic, one: number, other: number, evaluation: Ev
   return value;
 }
 
-/** Returns the value that an expression has in every row; undefined: it depends on the row. */
+/** Returns the value that an expression has in every row, or undefined if it depends on the row. */
 export function constantOf(expression: Expression, { parameters }: Evaluation): Scalar | undefined {
   if (expression.kind === "literal") return expression.value;
   if (expression.kind === "parameter") return parameters[expression.number] ?? null;

@@ -172,7 +172,7 @@ export function described(name: ByteString, evaluation: Evaluation): Relation {
   };
 }
 
-/** Returns the constraints after a column's type, in the words of an English statement; null: none. */
+/** Returns the constraints after a column's type, in the words of an English statement, or null if there is none. */
 function keyWords({ uniqueness, isRequired, preset }: TableColumn, language: Language): ByteString | null {
   const words = [
     uniqueness === "none" ? "" : (KEYWORDS[uniqueness][language][0] ?? ""),

@@ -8,7 +8,7 @@ import type { Sources } from "./sources.js";
 
 export interface Evaluation {
   readonly data: Data;
-  /** The database's name; empty: no database is chosen. */
+  /** The database's name; empty if no database is chosen. */
   readonly database: ByteString;
   readonly language: Language;
   /** The form that determines the semantics of expressions and queries. */
@@ -28,21 +28,21 @@ export interface Evaluation {
 }
 
 /**
- * Maximum number of rows that a statement may check, including the fixed cost of its sources: a few seconds, during
- * which all clients wait.
+ * Maximum number of rows that a statement may check, including the fixed cost of its sources. Checking so many takes a
+ * few seconds, during which all clients wait.
  */
 export const WORK_MAX = 20_000_000;
 /**
- * Number of rows that each source counts as in addition to its own: views may name many sources, which may be views
+ * Number of rows counted for each source in addition to its own rows: views may name many sources, which may be views
  * too.
  */
 export const SOURCE_WORK = 10_000;
 
-/** Steps for each row that is checked. */
+/** Cost in steps of each row that is checked. */
 const STEPS_A_ROW = 4;
-/** Steps for each row that is sorted or found by its values. */
+/** Cost in steps of each row that is sorted or found by its values. */
 const STEPS_A_KEYED_ROW = 24;
-/** Steps for each row that is added, changed or removed, in addition to those of the table. */
+/** Cost in steps of each row that is added, changed or removed, in addition to that of the table. */
 const STEPS_A_MADE_ROW = 14;
 
 export interface Work {

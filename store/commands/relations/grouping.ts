@@ -33,7 +33,7 @@ function hasAggregate(expression: Expression): boolean {
 interface Aggregate {
   readonly name: AggregateName;
   readonly call: Call;
-  /** The aggregated expression; null: `*`. */
+  /** The aggregated expression; null means `*`. */
   readonly value: Compiled | null;
   readonly isDistinct: boolean;
 }
@@ -52,7 +52,7 @@ function groupKeys(groupBy: readonly Expression[], fields: readonly Field[], eva
 }
 
 /**
- * Returns the expression of the field that an integer refers to; undefined: the expression is not an integer.
+ * Returns the expression of the field that an integer refers to, or undefined if the expression is not an integer.
  * @throws CommandFailure
  */
 export function fieldNumbered(

@@ -68,8 +68,8 @@ export function* ofJoin(
 }
 
 /**
- * Maximum length of each part of a name: some joins repeat names, and the names of nested joins would exceed the length
- * of strings.
+ * Maximum length of each part of a name: some joins repeat names, and the names of nested joins would exceed the
+ * maximum length of a string.
  */
 const NAME_CHARS_MAX = 4096;
 
@@ -126,7 +126,7 @@ interface Candidates {
   readonly isAll: boolean;
 }
 
-/** @returns null: the condition does not require two columns to be equal */
+/** @returns null if the condition does not require two columns to be equal */
 function candidatesBy(
   on: Expression,
   left: Relation,

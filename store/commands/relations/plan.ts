@@ -31,7 +31,7 @@ export interface SourceConditions {
 /** A value of each row on one side of a join. */
 export interface Key {
   readonly expression: Expression;
-  /** The index of the column; null: the value is calculated. */
+  /** The index of the column, or null if the value is calculated. */
   readonly position: number | null;
   /** Returns undefined if the calculation fails. */
   readonly value: (row: readonly Scalar[]) => Scalar | undefined;
@@ -99,7 +99,10 @@ export class Planner {
   readonly #equalColumns: EqualColumns[] = [];
   readonly #facts: Fact[] = [];
 
-  /** @param relations one more than joins @throws CommandFailure if there are too many columns */
+  /**
+   * @param relations the sources, of which there is one more than joins
+   * @throws CommandFailure if there are too many columns
+   */
   constructor(relations: readonly Relation[], joins: readonly Join[], evaluation: Evaluation) {
     this.#evaluation = evaluation;
     this.#joins = joins;
@@ -147,7 +150,8 @@ export class Planner {
   }
 
   /**
-   * Checks a part of `on` that names only one side at that side, unless the join retains unmatched rows of that side.
+   * Schedules a part of `on` that names only one side to be checked on that side, unless the join retains unmatched
+   * rows of that side.
    */
   #placeOn(expression: Expression, kind: JoinKind, stage: number): void {
     const part = this.#partOf(expression, stage);
@@ -214,7 +218,7 @@ export class Planner {
     }
   }
 
-  /** Also checks the value of a column that natural joins share in their sources. */
+  /** Adds a check of a column's value to the source of each natural join that shares the column. */
   #shareNaturally(position: number, value: Scalar, stage: number): void {
     for (const [i, { kind }] of this.#joins.slice(0, stage).entries()) {
       const { columns } = this.#stages[i] as Stage;
@@ -231,7 +235,7 @@ export class Planner {
   }
 
   /**
-   * Returns the value that a column has if it equals a column that equals `value`; undefined: several values are
+   * Returns the value that a column has if it equals a column that equals `value`, or undefined if several values are
    * possible. A text that represents a number equals the number, which equals other texts; in the recorded form numbers
    * equal other texts, too.
    */
@@ -268,7 +272,8 @@ export class Planner {
   }
 
   /**
-   * Returns the sides of the previous stage and of the source; null: one of them names columns of both, or of neither.
+   * Returns the sides of the previous stage and of the source, or null if one of them names columns of both or of
+   * neither.
    */
   #sidesOf({ left, right }: Binary, stage: number): readonly [Expression, Expression] | null {
     const [one, other] = [left, right].map((side) => {
@@ -303,7 +308,7 @@ export class Planner {
     };
   }
 
-  /** Returns the column index; null: the expression is not a column. */
+  /** Returns the column index, or null if the expression is not a column. */
   #positionOf(expression: Expression, stage: number): number | null {
     const { columns } = this.#stages[stage] as Stage;
     if (expression.kind !== "column" || isText(expression, columns)) return null;

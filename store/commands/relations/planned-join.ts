@@ -1,9 +1,9 @@
 /**
  * Joins the sources of a select according to its plan: the partners of a row are found by the index of a table, or
  * otherwise by a hash. The rows and their order are those of joining.ts: by the rows of the left side, then by those of
- * the right one. Limits count the rows that are created; every row that is checked counts for the statement's work. The
- * choice of an index depends only on the tables' rows and keys, not on which indexes exist, so a statement is rejected
- * everywhere or nowhere.
+ * the right one. Limits count the rows that are created; every row that is checked counts towards the statement's work.
+ * The choice of an index depends only on the tables' rows and keys, not on which indexes exist, so a statement is
+ * rejected everywhere or nowhere.
  */
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Join, Select } from "../../sql/tree.js";
@@ -18,7 +18,7 @@ import type { Relation, RelationRow } from "./relation.js";
 import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./selection.js";
 
 /**
- * A side's rows are found by an index of the other side if the other side has at least this many times as many rows.
+ * The index of one side is used if that side has at least this many times as many rows as the other side.
  */
 const MUCH_LARGER = 8;
 
@@ -143,8 +143,8 @@ class StagedJoin {
   }
 
   /**
-   * Returns the keys if one of them is a column of a large table on this side whose unmatched rows the join drops;
-   * null: no such keys.
+   * Returns the keys if one of them is a column of a large table on this side whose unmatched rows the join drops, or
+   * null if there are no such keys.
    */
   #equalByIndex(side: "left" | "right"): EqualKeys | null {
     const { kind } = this.#join;
@@ -181,7 +181,7 @@ class StagedJoin {
     if (table === null || position === null) return;
     countCalculated(this.#evaluation, rows.length, [key.expression]);
     const { holds } = indexed;
-    /** The index's row of each pair. */
+    /** For each pair, the number of the row that the index found. */
     const numbers: number[] = [];
     const isMatched = new Uint8Array(rows.length);
     let everywhere: readonly number[] | null = null;
@@ -232,7 +232,7 @@ class StagedJoin {
       yield* hash?.fill(others) ?? [];
     }
     let everywhere: readonly number[] | null = null;
-    /** The left row of each pair. */
+    /** For each pair, the index of the left row. */
     const lefts: number[] = [];
     for (const [at, row] of rows.entries()) {
       const value = equal?.[one].value(row);
@@ -254,7 +254,8 @@ class StagedJoin {
   }
 
   /**
-   * Returns the keys by which rows are hashed, preferably those of a column without equal values; null: no such keys.
+   * Returns the keys by which rows are hashed, preferably those of a column without equal values, or null if there are
+   * no such keys.
    */
   #equalOfRows(): EqualKeys | null {
     for (const side of ["right", "left"] as const) {
@@ -303,7 +304,7 @@ class StagedJoin {
   }
 }
 
-/** Returns the first item whose column has no equal values, otherwise the first one. */
+/** Returns the first item whose column has no equal values or, if there is none, the first item. */
 function mostSelective<Item>(
   items: readonly Item[],
   table: TableReading,
@@ -316,7 +317,7 @@ function mostSelective<Item>(
   return unique ?? items[0];
 }
 
-/** Rows by the value of a key. */
+/** The rows of one side by the value of a key. */
 class KeyHash {
   readonly #key: Key;
   readonly #index = new HashIndex();

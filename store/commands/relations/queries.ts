@@ -42,7 +42,7 @@ import { allFields, sorted, sortedBy, sortKeys } from "./sorting.js";
 import { findSources, ofView } from "./source-finding.js";
 import type { Compiled } from "./standard-values.js";
 
-/** Maximum nesting of views: each level takes stack. */
+/** Maximum nesting of views: each level uses stack space. */
 const VIEWS_MAX = 8;
 
 /** The source of a select without sources: one row. */

@@ -13,7 +13,7 @@ import type { Evaluation } from "./evaluation.js";
 export interface RelationColumn {
   readonly name: ByteString;
   /**
-   * The table, view or alias to which the column belongs; null: the column is an expression, or its origin is not
+   * The table, view or alias to which the column belongs, or null if the column is an expression or its origin is not
    * needed.
    */
   readonly origin: ByteString | null;
@@ -24,11 +24,11 @@ export interface RelationColumn {
 export type RelationRow = readonly Scalar[];
 
 export interface Relation {
-  /** Describes how it was computed: `t_selection_projection`. */
+  /** Describes how the relation was computed, for example `t_selection_projection`. */
   readonly name: ByteString;
   readonly columns: readonly RelationColumn[];
   readonly rows: readonly RelationRow[];
-  /** The table of which these are all rows; null: the rows were selected or computed. */
+  /** The table of which these are all rows, or null if the rows were selected or computed. */
   readonly table: TableReading | null;
   /** Whether it is certain that no two rows are equal. */
   readonly isSet: boolean;
@@ -51,7 +51,7 @@ export function tableRelation(
   };
 }
 
-/** Columns by table, with the origin that was requested last: statements repeat. */
+/** Columns by table, with the origin that was requested last. They are cached because clients repeat statements. */
 const knownColumns = new WeakMap<readonly TableColumn[], readonly RelationColumn[]>();
 
 export function columnsOf(columns: readonly TableColumn[], origin: ByteString): readonly RelationColumn[] {
@@ -104,7 +104,7 @@ export function positionOf(
 }
 
 /**
- * Returns the indexes of the columns of `t.*`, with null those of `*`.
+ * Returns the indexes of the columns of `t.*` or, if `origin` is null, of `*`.
  * @throws CommandFailure if no table has that name
  */
 export function columnsOfOrigin(
@@ -145,7 +145,7 @@ export function isText({ isQuoted, name }: Column, columns: readonly RelationCol
   return !columns.some((column) => fold(column.name) === foldedName);
 }
 
-/** @returns undefined: no such column */
+/** @returns undefined if there is no such column */
 function exactPositionOf(
   { origin, name }: Column,
   columns: readonly RelationColumn[],

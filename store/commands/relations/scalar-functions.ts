@@ -60,7 +60,7 @@ function charactersOf(text: ByteString): number {
 }
 
 const DIGITS_MAX = 30;
-/** Doubles from this number on are integers. */
+/** All doubles that are at least this number are integers. */
 const WHOLE_MIN = 2 ** 52;
 /**
  * A number that is below a half by less than this fraction of itself counts as the half: 2.675 is stored as

@@ -16,7 +16,7 @@ export function isEqual(one: Scalar, other: Scalar): boolean {
   return typeof one === typeof other ? one === other : asNumber(one) === asNumber(other);
 }
 
-/** Returns a negative number if the first value is less; undefined: one of them is null. */
+/** Returns a negative number if the first value is less, or undefined if one of them is null. */
 export function compare(one: Scalar, other: Scalar): number | undefined {
   if (one === null || other === null) return undefined;
   if (typeof one === "string" && typeof other === "string") return one < other ? -1 : Number(one > other);
@@ -31,7 +31,7 @@ export function sortOrder(one: Scalar, other: Scalar): number {
 
 const rankOf = (value: Scalar) => (value === null ? 0 : typeof value === "string" ? 2 : 1);
 
-/** Returns the number of a value in arithmetic. */
+/** Returns the number that a value counts as in arithmetic. */
 export function amount(value: Scalar): number {
   if (typeof value === "number") return value;
   if (typeof value === "string") return leadingNumber(value);

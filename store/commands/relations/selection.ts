@@ -1,6 +1,6 @@
 /**
- * Finds the rows that meet a condition; in a table by an index, if the condition requires a column to have a certain
- * value.
+ * Finds the rows that meet a condition. In a table, an index finds them if the condition requires a column to have a
+ * certain value.
  */
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression } from "../../sql/tree.js";
@@ -144,7 +144,7 @@ function* equalIn(table: Table, position: number, value: Scalar): Generator<void
 
 /**
  * Returns the first required value, in the standard form preferably that of a column without equal values; otherwise
- * the first list with fewer values than the table has rows; null: none.
+ * the first list with fewer values than the table has rows, or null if there is neither.
  */
 function demanded(
   columns: readonly RelationColumn[],

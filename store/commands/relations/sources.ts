@@ -38,7 +38,7 @@ export class Sources {
   /** @throws CommandFailure if the source does not exist or is damaged */
   named(name: ByteString): Exclude<NamedSource, { kind: "missing" }> {
     const source = this.#found.get(name);
-    if (source === undefined) throw new Error(`${name} was not looked for`);
+    if (source === undefined) throw new Error(`${name} was not looked up`);
     if (source.kind === "missing") throw source.failure;
     return source;
   }

@@ -77,7 +77,10 @@ export const relationsBy = (version: 1 | 2): readonly Command[] =>
 const laterStatement = (version: number) =>
   custom(`ERR this statement requires version ${version} of the semantics: CLUSTER SEMANTICS ${version}`);
 
-/** Returns a statement as a version parses it. @throws CommandFailure if it requires a later version, or is invalid */
+/**
+ * Parses a statement by the rules of the given version.
+ * @throws CommandFailure if it requires a later version, or is invalid
+ */
 function parsedBy(version: number, text: ByteString) {
   const standard = parse(text);
   if (standard.isExtended && version < EXTENDED) throw laterStatement(EXTENDED);

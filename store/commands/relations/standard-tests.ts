@@ -97,13 +97,13 @@ const ANY_CHARACTER = -2;
 const UTF8_LEAD_MIN = 0xc0;
 const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
 
-/** Maximum backtracking steps of all `like` tests in one statement: about 50 ms. */
+/** Maximum number of backtracking steps of all `like` tests in one statement, which take about 50 ms. */
 const LIKE_STEPS_MAX = 20_000_000;
 /** The first backtracking steps at each position are not counted. */
 const STEPS_BACK_FREE = 16;
 
 /**
- * A pattern as bytes, and codes for `%` and `_`; null: it matches nothing, because it ends with the escape character.
+ * A pattern as bytes, and codes for `%` and `_`; null if it matches nothing, because it ends with the escape character.
  */
 type Pattern = readonly number[] | null;
 

@@ -25,7 +25,7 @@ export function truthOf(value: Scalar): boolean | null {
   return typeof value === "boolean" || value === null ? value : standardAmount(value) !== 0;
 }
 
-/** Returns a negative number if the first value is less, 0 if they are equal; null: one of them is null. */
+/** Returns a negative number if the first value is less, 0 if they are equal, or null if one of them is null. */
 export function standardOrder(one: Scalar, other: Scalar): number | null {
   if (one === null || other === null) return null;
   if (typeof one === "string" && typeof other === "string") return one < other ? -1 : Number(one > other);

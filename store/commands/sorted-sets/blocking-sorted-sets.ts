@@ -1,6 +1,6 @@
 /**
- * The commands on sorted sets that wait for a member; like those on lists they do not wait here. Behaviour and texts:
- * Redis 7; checked by test/conformance.
+ * The commands on sorted sets that wait for a member; like those on lists, they do not wait here. Behaviour and error
+ * texts are those of Redis 7; test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";

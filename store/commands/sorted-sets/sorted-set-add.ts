@@ -1,4 +1,4 @@
-/** ZADD and ZINCRBY. Behaviour and texts: Redis 7; checked by test/conformance. */
+/** ZADD and ZINCRBY. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { double, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -12,7 +12,10 @@ type Options = ReadonlySet<Option>;
 const NO_OPTIONS: Options = new Set();
 const INCREMENTS: Options = new Set(["incr"]);
 
-/** @param increments whether to behave as with INCR: ZINCRBY, which accepts the options that are valid for one pair */
+/**
+ * @param increments whether the command is ZINCRBY: it behaves as with INCR and accepts the options that are valid for
+ * one pair
+ */
 export function zadd(data: Data, argv: readonly ByteString[], increments: boolean): Reply {
   let options = increments ? INCREMENTS : NO_OPTIONS;
   let first = 2;
@@ -82,7 +85,7 @@ function increment(
   return double(score);
 }
 
-/** Whether the options permit a member to have a score. @param old undefined: the member is absent */
+/** Whether the options permit a member to have a score. @param old undefined if the member is absent */
 function isWanted(old: number | undefined, score: number, options: Options): boolean {
   if (old === undefined) return !options.has("xx");
   if (options.has("nx")) return false;

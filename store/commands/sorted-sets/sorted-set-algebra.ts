@@ -1,7 +1,7 @@
 /**
- * Union, intersection and difference of sorted sets (and sets, whose scores are 1). Behaviour and texts: Redis 7;
- * checked by test/conformance. As in Redis, scores are added in the order of the operands' sizes, since sums of doubles
- * depend on the order.
+ * Union, intersection and difference of sorted sets (and sets, whose scores are 1). Behaviour and error texts are those
+ * of Redis 7; test/conformance checks them. As in Redis, scores are added in the order of the operands' sizes, since
+ * sums of doubles depend on the order.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
@@ -88,13 +88,15 @@ interface Operand {
   weight: number;
 }
 
-/** Steps for each member that is read, by the type of its value. */
+/** Cost in steps of each member of a sorted set that is read. */
 const READ_STEPS = 6;
+/** Cost in steps of each member of a set that is read. */
 const READ_IN_SET_STEPS = 3;
-/** Steps for each member that is looked up. */
+/** Cost in steps of looking up a member in a sorted set. */
 const LOOKUP_STEPS = 10;
+/** Cost in steps of looking up a member in a set. */
 const LOOKUP_IN_SET_STEPS = 5;
-/** Steps for each member that is sorted for a reply. */
+/** Cost in steps of each member that is sorted for a reply. */
 const ANSWERED_STEPS = 20;
 
 /**

@@ -18,11 +18,11 @@ export interface Span {
 export interface View {
   /** Whether the range is read from its highest rank downwards. */
   readonly reverse: boolean;
-  /** Number of members to skip at the end that is read first; negative: all. */
+  /** Number of members to skip at the end that is read first; a negative number means all members. */
   readonly offset: number;
 }
 
-/** Steps for each member that is compared in a sorted set that is not ordered by its members. */
+/** Cost in steps of each member that is compared in a sorted set that is not ordered by its members. */
 const WALKED_STEPS = 4;
 
 /** @returns the ranks within the bounds and after the offset; `from` ≤ `to` */

@@ -1,5 +1,6 @@
 /**
- * The commands that remove members from an end of a sorted set. Behaviour and texts: Redis 7; checked by test/conformance.
+ * The commands that remove members from an end of a sorted set. Behaviour and error texts are those of Redis 7;
+ * test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
@@ -43,7 +44,7 @@ export function zpop(data: Data, argv: readonly ByteString[], end: PopEnd): Repl
   return argv.length === 2 && only !== undefined ? pairReply(only) : pairsReply(popped, true);
 }
 
-/** Removes up to `count` members. @returns them in the order of removal */
+/** Removes up to `count` members. @returns the removed members in the order of removal */
 export function pop(data: Data, key: ByteString, end: PopEnd, count: number): readonly Pair[] {
   const entry = data.getAs(SortedSet, key);
   if (entry === undefined || count === 0) return [];

@@ -1,4 +1,7 @@
-/** Ranges of sorted sets: counted, read, stored, removed. Behaviour and texts: Redis 7; checked by test/conformance. */
+/**
+ * Counts, reads, stores and removes ranges of sorted sets. Behaviour and error texts are those of Redis 7;
+ * test/conformance checks them.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { EMPTY_ARRAY, integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -106,12 +109,12 @@ interface Fixed {
 
 interface Query extends View {
   readonly bounds: Bounds;
-  /** The maximum number of members; negative: all. */
+  /** The maximum number of members; a negative number means all members. */
   readonly limit: number;
   readonly withScores: boolean;
 }
 
-/** The complete range. */
+/** The view of a complete range in ascending order. */
 const COMPLETE_RANGE: View = { reverse: false, offset: 0 };
 
 function count(data: Data, [, key, min, max]: readonly ByteString[], readBounds: BoundsReader): Reply {

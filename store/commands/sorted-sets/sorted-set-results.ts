@@ -25,7 +25,7 @@ export function pairsReply(members: Iterable<Pair>, withScores: boolean): Reply 
   return pairs(items);
 }
 
-/** Steps for each member that is sorted, in addition to those of the sorted set. */
+/** Cost in steps of each member that is sorted, in addition to that of the sorted set. */
 const STORED_STEPS = 3;
 
 /**
@@ -43,7 +43,7 @@ export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair
   return result.size === 0 ? ZERO : integer(result.size);
 }
 
-/** Steps for each member that is read before it is removed, in addition to its removal. */
+/** Cost in steps of each member that is read before it is removed, in addition to its removal. */
 const REMOVED_STEPS = 20;
 
 /** Removes a span of ranks. @returns the removed pairs, lowest first */

@@ -1,6 +1,6 @@
 /**
- * Sorted sets: members and their scores. Behaviour and texts: Redis 7; checked by test/conformance. Ranges are in
- * sorted-set-ranges.ts, set operations in sorted-set-algebra.ts.
+ * Sorted sets: members and their scores. Behaviour and error texts are those of Redis 7; test/conformance checks them.
+ * Ranges are in sorted-set-ranges.ts, set operations in sorted-set-algebra.ts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, double, EMPTY_ARRAY, integer, NIL, type Reply, ZERO } from "../../../protocol/reply.js";

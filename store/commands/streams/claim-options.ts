@@ -1,6 +1,6 @@
 /**
- * The arguments of XCLAIM after the minimum idle time: ids, then options. Behaviour and texts: Redis 7; see
- * test/conformance.
+ * The arguments of XCLAIM after the minimum idle time: ids, then options. Behaviour and error texts are those of Redis
+ * 7; test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, echoed } from "../../arguments/errors.js";
@@ -11,15 +11,15 @@ import { idArgument, idIfAny } from "./stream-arguments.js";
 
 export interface ClaimOptions {
   readonly ids: readonly StreamId[];
-  /** Whether to claim entries that are not pending for any consumer as well. */
+  /** Whether to claim also entries that are not pending for any consumer. */
   readonly force: boolean;
   /** Whether only ids are returned, and the claim does not count as a delivery. */
   readonly justId: boolean;
   /** The time of the delivery, in milliseconds since 1970. */
   readonly deliveredAt: number;
-  /** The number of deliveries; null: one more than before. */
+  /** The number of deliveries; null means one more than before. */
   readonly deliveries: number | null;
-  /** The group's new last id; 0: not specified. */
+  /** The group's new last id; 0 if none was specified. */
   readonly lastId: StreamId;
 }
 

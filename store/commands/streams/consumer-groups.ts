@@ -1,6 +1,6 @@
 /**
- * Consumer groups of streams. Behaviour and texts: Redis 7; checked by test/conformance. docs/consistency.md describes
- * their meaning among several daemons.
+ * Consumer groups of streams. Behaviour and error texts are those of Redis 7; test/conformance checks them.
+ * docs/consistency.md describes their meaning among several daemons.
  */
 import { wrongArity } from "../../arguments/errors.js";
 import { family } from "../../rows/command.js";
@@ -64,7 +64,7 @@ export const consumerGroups = family("stream", {
     flags: ["write"],
     keys: [write(2)],
     since: "5.0.0",
-    complexity: "O(M*log(N)), M: entries that it was handed, N: all that are pending",
+    complexity: "O(M*log(N)), M: entries delivered to it, N: all pending entries",
     summary: "Removes a consumer, and its pending entries.",
     run: deleteConsumer,
   },
@@ -128,7 +128,7 @@ export const consumerGroups = family("stream", {
     flags: ["write", "blocking", "movablekeys"],
     keys: xreadgroupKeys,
     since: "5.0.0",
-    complexity: "O(K+M*log(N)), K: streams, M: entries handed out, N: entries that are pending",
+    complexity: "O(K+M*log(N)), K: streams, M: entries delivered, N: entries that are pending",
     categories: ["blocking"],
     summary:
       "Delivers entries to a consumer that its group has not received; or again the entries that it has not acknowledged.",

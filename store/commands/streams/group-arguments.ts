@@ -1,5 +1,6 @@
 /**
- * Parses the arguments of the commands on consumer groups: a stream, and one of its groups. Texts: redis-server 7.0.
+ * Parses the arguments of the commands on consumer groups: a stream, and one of its groups. The error texts are those
+ * of redis-server 7.0.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, echoed } from "../../arguments/errors.js";
@@ -13,14 +14,14 @@ export interface GroupOfStream {
   readonly group: ConsumerGroup;
 }
 
-/** Returns a group; undefined: the stream does not exist, or has no such group. @throws CommandFailure WRONGTYPE */
+/** Returns a group, or undefined if the stream does not exist or has no such group. @throws CommandFailure WRONGTYPE */
 export function groupIfAny(data: Data, key: ByteString, name: ByteString): GroupOfStream | undefined {
   const stream = data.getAs(Stream, key)?.value;
   const group = stream?.group(name);
   return stream === undefined || group === undefined ? undefined : { stream, group };
 }
 
-/** @param behind the end of the error's text @throws CommandFailure */
+/** @param suffix the end of the error's text @throws CommandFailure */
 export function groupArgument(data: Data, key: ByteString, name: ByteString, suffix = ""): GroupOfStream {
   const stream = groupIfAny(data, key, name);
   if (stream === undefined)

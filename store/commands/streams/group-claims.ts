@@ -1,4 +1,4 @@
-/** XACK, XCLAIM and XAUTOCLAIM. Behaviour and texts: Redis 7; see test/conformance. */
+/** XACK, XCLAIM and XAUTOCLAIM. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -14,21 +14,23 @@ import { groupArgument, groupIfAny, minIdleArgument } from "./group-arguments.js
 import { idArgument, startArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
-/** Default of XAUTOCLAIM's COUNT, and the number of entries that it checks for each that it returns. */
+/** Default of XAUTOCLAIM's COUNT. */
 const AUTOCLAIM_COUNT = 100;
+/** Number of entries that XAUTOCLAIM may check for each entry of COUNT. */
 const LOOKS_FOR_EACH = 10;
 /** Redis's limit, which follows from the memory that it would allocate. */
 const AUTOCLAIM_COUNT_MAX = 2n ** 59n - 1n;
 /** Number of deliveries of an entry that FORCE claims although it was not delivered before, as in Redis. */
 const UNCLAIMED_DELIVERIES = 1;
 
-/** Steps for each entry that is returned to a consumer, and for each pending one that is only checked. */
+/** Cost in steps of each entry that is returned to a consumer. */
 const ANSWERED_STEPS = 50;
+/** Cost in steps of each pending entry that is only checked. */
 const LOOKED_AT_STEPS = 50;
 
 /**
  * Counts an entry that is about to be assigned to another consumer, and its reply.
- * @param entry undefined: the entry was deleted
+ * @param entry undefined if the entry was deleted
  * @throws TooMuch
  */
 export function countHandedOut({ effort }: Data, entry: StreamEntry | undefined): void {

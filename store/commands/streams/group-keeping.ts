@@ -1,4 +1,4 @@
-/** XGROUP. Behaviour and texts: Redis 7; see test/conformance. */
+/** XGROUP. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, integer, OK, ONE, type Reply, status, ZERO } from "../../../protocol/reply.js";
 import { type CommandFailure, custom, echoed } from "../../arguments/errors.js";
@@ -13,8 +13,9 @@ const noStream = () =>
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
   );
 
-/** Maximum number of arguments of CREATE and of SETID. */
+/** Maximum number of arguments of CREATE. */
 const CREATE_ARGUMENTS_MAX = 8;
+/** Maximum number of arguments of SETID. */
 const SETID_ARGUMENTS_MAX = 7;
 
 export function create(data: Data, argv: readonly ByteString[]): Reply {

@@ -1,4 +1,4 @@
-/** XPENDING. Behaviour and texts: Redis 7; see test/conformance. */
+/** XPENDING. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   array,
@@ -31,7 +31,7 @@ interface PendingOptions {
   readonly start: StreamId;
   readonly end: StreamId;
   readonly count: number;
-  /** The consumer whose entries are listed; undefined: all consumers. */
+  /** The consumer whose entries are listed; undefined means all consumers. */
   readonly consumer: ByteString | undefined;
 }
 
@@ -62,7 +62,7 @@ function summary({ pending, consumers }: ConsumerGroup): Reply {
   ]);
 }
 
-/** Steps for each pending entry that is read. */
+/** Cost in steps of each pending entry that is read. */
 export const LISTED_STEPS = 20;
 
 function listed(

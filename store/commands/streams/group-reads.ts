@@ -1,4 +1,4 @@
-/** XREADGROUP. Behaviour and texts: Redis 7; see test/conformance. */
+/** XREADGROUP. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, mapInPairs, NIL_ARRAY, ONE, type Reply } from "../../../protocol/reply.js";
 import { custom } from "../../arguments/errors.js";
@@ -19,10 +19,10 @@ import { type GroupReadOptions, groupReadOptions, xreadgroupKeys } from "./read-
 import { idArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
-/** Means `>`, as in Redis. */
+/** The id that represents `>`, as in Redis. */
 const NEW = STREAM_ID_MAX;
 
-/** A group to read from, and the id to read after; `NEW`: entries that no consumer has received. */
+/** A group to read from, and the id to read after; `NEW` means entries that no consumer has received. */
 interface Source extends GroupOfStream {
   readonly key: ByteString;
   readonly after: StreamId;
@@ -43,8 +43,8 @@ export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit):
 }
 
 /**
- * Reports whether a call of XREADGROUP would deliver anything, so that callers need not record one that does not:
- * returns 1, or nil like XREADGROUP itself. Not in the table.
+ * Reports whether a call of XREADGROUP would deliver anything: the reply is 1, or nil like that of XREADGROUP itself.
+ * Callers need not record a call that delivers nothing. This command is not in the table.
  */
 export const XREADGROUP_OUTLOOK = family("stream", {
   XREADGROUP: {
@@ -53,7 +53,7 @@ export const XREADGROUP_OUTLOOK = family("stream", {
     keys: xreadgroupKeys,
     since: "5.0.0",
     complexity: "O(K), K: streams",
-    summary: "Whether XREADGROUP would hand out anything.",
+    summary: "Returns whether XREADGROUP would deliver anything.",
     run: (data, argv) => (sourcesOf(data, groupReadOptions(argv)).some(hasSomething) ? ONE : NIL_ARRAY),
   },
 })[0] as Command;
@@ -75,7 +75,10 @@ function afterArgument(bytes: ByteString): StreamId {
   return idArgument(bytes);
 }
 
-/** Entries that the consumer has already received are always returned, even if there are none. */
+/**
+ * Whether a read has a result. A read of entries that the consumer has already received always has one, which may be
+ * empty.
+ */
 const hasSomething = ({ stream, group, after }: Source): boolean =>
   after !== NEW || (stream.topId !== undefined && stream.topId > group.marks.lastId);
 

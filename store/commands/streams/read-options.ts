@@ -1,11 +1,14 @@
-/** Parses the arguments of XREAD and XREADGROUP. Behaviour and texts: Redis 7; see test/conformance. */
+/**
+ * Parses the arguments of XREAD and XREADGROUP. Behaviour and error texts are those of Redis 7; test/conformance checks
+ * them.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { indexArgument, parseInteger } from "../../arguments/numbers.js";
 import type { Access, Touch } from "../../rows/key-spec.js";
 
 export interface ReadOptions {
-  /** The maximum number of entries of each stream; 0: all entries. */
+  /** The maximum number of entries of each stream; 0 means all entries. */
   readonly count: number;
   readonly keys: readonly ByteString[];
   readonly ids: readonly ByteString[];
@@ -31,7 +34,7 @@ export function groupReadOptions(argv: readonly ByteString[]): GroupReadOptions 
 }
 
 interface AnyOptions extends GroupReadOptions {
-  /** Index of GROUP; -1: it is missing. */
+  /** Index of GROUP, or -1 if it is missing. */
   readonly groupAt: number;
 }
 

@@ -1,6 +1,7 @@
 /**
  * XADD. If a fold may move the unit, the ids that the store chooses follow from the unit, so a client can rely on an id
- * that it has received. Behaviour and texts: Redis 7; see test/conformance. Source: docs/consistency.md.
+ * that it has received. Behaviour and error texts are those of Redis 7; test/conformance checks them. Source:
+ * docs/consistency.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, NIL, type Reply } from "../../../protocol/reply.js";

@@ -1,4 +1,7 @@
-/** Parses ids and ends of ranges in the arguments of commands on streams. Behaviour and texts: Redis 7; see test/conformance. */
+/**
+ * Parses ids and ends of ranges in the arguments of commands on streams. Behaviour and error texts are those of Redis
+ * 7; test/conformance checks them.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom } from "../../arguments/errors.js";
 import { INT64_MIN, parseInteger } from "../../arguments/numbers.js";
@@ -14,7 +17,7 @@ export function idArgument(bytes: ByteString): StreamId {
   return parseId(bytes, 0n);
 }
 
-/** Parses an id; undefined: the argument is something else. */
+/** Parses an id; returns undefined if the argument is something else. */
 export function idIfAny(bytes: ByteString): StreamId | undefined {
   return readId(bytes, 0n);
 }

@@ -1,4 +1,4 @@
-/** XINFO. Behaviour and texts: Redis 7; see test/conformance. */
+/** XINFO. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   array,
@@ -85,7 +85,7 @@ function streamAt(data: Data, key: ByteString): Stream {
   return entry.value;
 }
 
-/** @returns null: without FULL; 0: all entries */
+/** @returns the maximum number of entries, or null without FULL; 0 means all entries */
 function fullCount([, subcommand, , ...options]: readonly ByteString[]): number | null {
   if (options.length === 0) return null;
   const [full, word, count] = options;
@@ -140,7 +140,7 @@ function progress(stream: Stream, { marks }: ConsumerGroup): Readonly<Record<str
 
 const counterReply = (count: bigint | null): Reply => (count === null ? NIL : integer(narrow(count)));
 
-/** @param count maximum number of entries to return; 0: all */
+/** @param count maximum number of entries to return; 0 means all entries */
 function groupReply(data: Data, stream: Stream, group: ConsumerGroup, count: number): Reply {
   return map(
     namesAndValues({

@@ -1,4 +1,4 @@
-/** XRANGE, XREVRANGE and XREAD. Behaviour and texts: Redis 7; see test/conformance. */
+/** XRANGE, XREVRANGE and XREAD. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   array,
@@ -23,10 +23,10 @@ export function entryReply({ id, fields }: StreamEntry): Reply {
   return array([bulk(streamIdText(id)), bulks(fields)]);
 }
 
-/** Steps for each entry that is returned, in addition to one for each of its fields. */
+/** Cost in steps of each entry that is returned, in addition to one step for each of its fields. */
 const ENTRY_STEPS = 20;
 
-/** Returns the first entries and counts them. @param count 0: all @throws TooMuch */
+/** Returns the first entries and counts them. @param count 0 means all entries @throws TooMuch */
 export function entriesReply({ effort }: Data, entries: Iterable<StreamEntry>, count: number): Reply {
   const items: Reply[] = [];
   for (const entry of entries) {
@@ -37,7 +37,7 @@ export function entriesReply({ effort }: Data, entries: Iterable<StreamEntry>, c
   return array(items);
 }
 
-/** @param reverse XREVRANGE, which names the last id first */
+/** @param reverse whether the command is XREVRANGE, which names the last id first */
 export function xrange(data: Data, argv: readonly ByteString[], reverse: boolean): Reply {
   const start = startArgument(argv[reverse ? 3 : 2]!);
   const end = endArgument(argv[reverse ? 2 : 3]!);

@@ -1,6 +1,6 @@
 /**
- * The options of XADD and XTRIM, and the number of entries that they remove. Behaviour and texts: Redis 7; see
- * test/conformance.
+ * The options of XADD and XTRIM, and the number of entries that they remove. Behaviour and error texts are those of
+ * Redis 7; test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
@@ -22,18 +22,18 @@ const OPTION_BYTES_MAX = 10;
 export type Trimming = (stream: Stream) => number;
 
 export interface TrimOptions {
-  /** How entries are trimmed; null: neither MAXLEN nor MINID. */
+  /** How entries are trimmed, or null if there is neither MAXLEN nor MINID. */
   readonly trimming: Trimming | null;
   /** Whether a missing stream is created; false with NOMKSTREAM. */
   readonly makesStream: boolean;
-  /** XADD's id; null: `*`, or it is missing. */
+  /** XADD's id, or null if it is `*` or missing. */
   readonly requestedId: RequestedId | null;
   /** Index of the first argument after the options. */
   readonly next: number;
 }
 
 /**
- * Parses options from the third argument on.
+ * Parses options, beginning with the third argument.
  * @param adds whether the command is XADD, whose id ends the options and is parsed too; XTRIM has no id
  * @throws CommandFailure
  */
@@ -66,7 +66,7 @@ class TrimReader {
   /**
    * Parses one option.
    * @param first, second the arguments after the word, if they exist
-   * @returns the number of arguments of the option, including the word; 0: it is not an option of trimming
+   * @returns the number of arguments of the option, including the word, or 0 if it is not an option of trimming
    */
   take(word: string, first: ByteString | undefined, second: ByteString | undefined): number {
     if (first === undefined) return 0;

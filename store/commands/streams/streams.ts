@@ -1,6 +1,6 @@
 /**
- * Streams. Behaviour and texts: Redis 7; checked by test/conformance. XADD is in stream-add.ts, ranges are in
- * stream-reads.ts, and consumer groups in consumer-groups.ts.
+ * Streams. Behaviour and error texts are those of Redis 7; test/conformance checks them. XADD is in stream-add.ts,
+ * ranges are in stream-reads.ts, and consumer groups in consumer-groups.ts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply, ZERO } from "../../../protocol/reply.js";

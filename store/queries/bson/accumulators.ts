@@ -17,7 +17,7 @@ import {
 } from "../../values/collections/decimal.js";
 
 export interface Accumulator {
-  /** @param value undefined: the document has no value */
+  /** @param value undefined if the document has no value */
   add(value: Bson | undefined): void;
   result(): Bson | undefined;
 }

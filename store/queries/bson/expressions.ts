@@ -15,7 +15,7 @@ import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo
 import { unknownName } from "./names-elsewhere.js";
 import { checkedWay } from "./ways.js";
 
-/** Returns the value for a document; undefined: no value. */
+/** Returns the value for a document, or undefined if there is no value. */
 export type Expression = (root: BsonDocument) => Bson | undefined;
 
 /** Compiles one use of an operator. @throws CommandFailure */
@@ -32,13 +32,13 @@ export interface Scope {
   readonly at: number;
   readonly work: Work;
   /**
-   * Returns an integer from 0 to below its argument. The choices follow from the unit's id, so they are the same on
-   * each daemon.
+   * Returns an integer that is at least 0 and less than its argument. The choices follow from the unit's id, so they
+   * are the same on each daemon.
    */
   readonly choose: (below: number) => number;
   /**
-   * The supported operators; null: none, as in a write recorded without `dialect: 2`, which must remain the error that
-   * it was.
+   * The supported operators; null if there are none, as in a write that was recorded without `dialect: 2` and must
+   * still fail with the same error.
    */
   readonly operators: ReadonlyMap<ByteString, Operator> | null;
   readonly variables: ReadonlyMap<ByteString, Variable>;

@@ -18,7 +18,8 @@ import { isAny, type Leaf, type ValueTest, wayTo } from "./ways.js";
 export interface Filter {
   readonly isMet: Predicate<BsonDocument>;
   /**
-   * The first fields of its paths, so that a reader may skip all other fields; null: an expression may read any field.
+   * The first fields of its paths, so that a reader may skip all other fields, or null if an expression may read any
+   * field.
    */
   readonly roots: ReadonlySet<ByteString> | null;
   /** Number of its conditions, each of which costs as much as reading a document. */
@@ -40,7 +41,7 @@ type Compiler = FilterCompiler<Bson, FieldPath, BsonTest>;
 
 /**
  * Compiles a filter.
- * @param scope the scope of `$expr`; null: the filter must not contain it
+ * @param scope the scope of `$expr`; null if the filter must not contain it
  * @throws CommandFailure if an operator is not supported, or its operand is wrong
  */
 export function filterOf(query: BsonDocument, work: Work, scope: Scope | null = null): Filter {
@@ -180,7 +181,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return isTrue(operand);
   }
 
-  /** Returns null: some elements of an array may pass while others fail. */
+  /** Returns null, because some elements of an array may pass while the remaining ones fail. */
   complement(): null {
     return null;
   }

@@ -85,7 +85,7 @@ export const failedToParse = (sentence: ByteString): MongoFailure => new MongoFa
 export const mismatch = (sentence: ByteString): MongoFailure => new MongoFailure(14, sentence);
 export const notHere = (sentence: ByteString): MongoFailure => new MongoFailure(238, sentence);
 
-/** Runs a step and converts an error in a value to a command error. @throws CommandFailure */
+/** Runs a step and converts the error for an invalid value to a command error. @throws CommandFailure */
 export function guarded<T>(step: () => T): T {
   try {
     return step();
@@ -97,13 +97,16 @@ export function guarded<T>(step: () => T): T {
 /** The cost of a command so far. */
 export interface Work {
   units: number;
-  /** Also counts for the unit. */
+  /** The effort of the unit, for which the cost is counted too. */
   readonly effort: Effort;
 }
 
 export const workOf = (effort: Effort): Work => ({ units: 0, effort });
 
-/** Maximum number of documents that a command may check, including other work of the same cost: a few seconds. */
+/**
+ * Maximum number of documents that a command may check, including other work of the same cost, which takes a few
+ * seconds.
+ */
 export const WORK_MAX = 5_000_000;
 /** Number of bytes in a document that cost as much as the document itself. */
 const BYTES_A_UNIT = 256;
@@ -115,7 +118,7 @@ export const ELEMENTS_A_UNIT = 16;
 /** Number of values in a document that cost as much as checking one document; also a power of two. */
 const VALUES_A_UNIT = 4;
 
-/** Steps for each document that is checked. */
+/** Cost in steps of each document that is checked. */
 const STEPS_A_UNIT = 10;
 
 /** Counts elements and bytes that are about to be created. @throws TooMuch */
@@ -136,7 +139,7 @@ export function spend(work: Work, units: number): void {
 
 /**
  * Reads a stored document and counts the work.
- * @param only names of the required fields; null: all fields
+ * @param only names of the required fields; null means all fields
  * @throws CommandFailure if the command exceeds its limit
  */
 export function readCounted(

@@ -87,8 +87,8 @@ export class PositionalElements {
   }
 
   /**
-   * Returns the index of the first element that meets all of the filter's conditions on the array, or of the first that
-   * meets one of them.
+   * Returns the index of the first element that meets all of the filter's conditions on the array or, if there is none,
+   * of the first that meets one of them.
    */
   #first(path: FieldPath, array: Bson | undefined, document: BsonDocument): number {
     const conditions = conditionsOf(this.#query, path);

@@ -10,7 +10,7 @@ import { checkedWay, wayTo } from "./ways.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;
 
-/** Returns the value to include in the result; undefined: none. */
+/** Returns the value to include in the result, or undefined if there is none. */
 type Shown = (value: Bson | undefined, root: BsonDocument) => Bson | undefined;
 
 /** The projection of a field: of its subfields, or of the field itself. */
@@ -93,7 +93,7 @@ function read(
   setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
 }
 
-/** @param leaf null: the field has no projection, and no other entry may have one for it */
+/** @param leaf null if the field has no projection, and no other entry may have one for it */
 function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf | null): void {
   let branch = tree;
   for (const part of path.slice(0, -1)) {
@@ -180,7 +180,8 @@ function excludedIn(value: Bson, branch: Branch, root: BsonDocument): Bson {
 }
 
 /**
- * @param operand the number of elements, negative: counted from the end; or the number to skip and the number to return
+ * @param operand the number of elements (counted from the end if it is negative), or the number to skip and the number
+ * to return
  */
 function sliced(operand: Bson): Shown {
   const [first, second] = isArray(operand) ? operand : [operand];

@@ -15,7 +15,7 @@ import { wayTo } from "./ways.js";
 /** Maximum number of fields to sort by, as in MongoDB. */
 const FIELDS_MAX = 32;
 
-/** Steps for each item that is sorted, in addition to its work. */
+/** Cost in steps of each item that is sorted, in addition to its work. */
 const SORTED_STEPS = 20;
 
 export interface Sorting {

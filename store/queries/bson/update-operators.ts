@@ -1,4 +1,7 @@
-/** Updates of BSON documents, and the operators that only the MDB.* commands have. Source: MongoDB's manual, "Update Operators". */
+/**
+ * Updates of BSON documents, and the operators that only the MDB.* commands have. Source: MongoDB's manual, "Update
+ * Operators".
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
   type Bson,
@@ -40,7 +43,7 @@ export interface UpdateContext extends Scope {
   /** Whether the update inserts the document. */
   readonly isInsert: boolean;
   /**
-   * The array elements that the filter matched, and those that `arrayFilters` selects; null: positional paths are
+   * The array elements that the filter matched, and those that `arrayFilters` selects, or null if positional paths are
    * rejected.
    */
   readonly elements: PositionalElements | null;

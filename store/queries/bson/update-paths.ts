@@ -13,7 +13,7 @@ const PADDING_MAX = 1_500_000;
 
 type Writable = Map<ByteString, Bson>;
 
-/** Returns the value at a path; undefined: none. */
+/** Returns the value at a path, or undefined if there is none. */
 export function valueAt(document: BsonDocument, path: FieldPath): Bson | undefined {
   let value: Bson | undefined = document;
   for (const name of path) {

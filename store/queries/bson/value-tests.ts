@@ -128,7 +128,7 @@ export function hasRemainder(operand: Bson): ValueTest {
   if (!isArray(operand) || operand.length !== 2) throw badValue("malformed mod, needs to be an array of two");
   const [divisor, remainder] = operand.map((one) => (isNumber(one) ? cutOff(doubleOf(one), one) : undefined));
   if (divisor === undefined || remainder === undefined)
-    throw badValue("malformed mod, divisor or remainder is no number");
+    throw badValue("malformed mod, divisor or remainder is not a number");
   if (divisor === 0n) throw badValue("divisor cannot be 0");
   return (value) => {
     const integer = isNumber(value) ? cutOff(doubleOf(value), value) : undefined;

@@ -20,7 +20,7 @@ export function checkedWay(path: FieldPath): FieldPath {
 /** @throws CommandFailure if the path is longer than the maximum */
 export const wayTo = (name: ByteString): FieldPath => checkedWay(pathOf(name));
 
-/** A test of a value; undefined: no value at the end of the path. */
+/** A test of a value, which is undefined if there is no value at the end of the path. */
 export type ValueTest = (value: Bson | undefined) => boolean;
 
 /**

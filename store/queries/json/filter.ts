@@ -90,7 +90,7 @@ function valueTest(test: JsonTest): Predicate<MemberValue> {
   return (value) => isWithin(value, spans);
 }
 
-/** Returns a value that all entries have that meet a condition; undefined: none is known. */
+/** Returns a value that all entries that meet a condition have, or undefined if none is known. */
 export function alikeOf(condition: JsonCondition): Alike | undefined {
   if (condition.kind === "all") {
     for (const part of condition.parts) {
@@ -123,7 +123,7 @@ class JsonFilters implements FilterAlgebra<JsonValue, Member, JsonTest> {
   readonly isThere: JsonTest = { spans: [PRESENT] };
 
   tooManyConditions(): Error {
-    return fault(`more than ${CONDITIONS_MAX} conditions: ask in several requests`);
+    return fault(`more than ${CONDITIONS_MAX} conditions: split them over several requests`);
   }
 
   ownClause(name: string): never {

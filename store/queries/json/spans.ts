@@ -15,7 +15,7 @@ import {
 
 export type Spans = readonly Span[];
 
-/** If there are fewer spans, they are tested one after the other. */
+/** Minimum number of spans for a binary search; fewer spans are tested one after the other. */
 const SEARCHED_MIN = 8;
 
 export const before = (value: MemberValue): Bound => ({ value, isAfter: false });
@@ -67,7 +67,7 @@ export function amongValues(values: readonly MemberValue[]): Spans {
     .map(equalTo);
 }
 
-/** Returns the set of strings with a prefix. */
+/** Returns the set of strings that begin with the given text. */
 export function beginningWith(text: string): Span {
   const bytes: ByteString = bytesOfText(text);
   if (bytes === "") return STRINGS;

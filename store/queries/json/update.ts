@@ -194,7 +194,7 @@ function without(container: JsonContainer, name: string): JsonContainer {
 }
 
 /**
- * Returns a container with another value for a member, which may be new; a list remains a list unless that leaves a
+ * Returns a container with the given value for a member, which may be new; a list remains a list unless that leaves a
  * gap.
  */
 function replaced(container: JsonContainer, name: string, value: JsonValue): JsonContainer {

@@ -37,7 +37,7 @@ export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
   return Number(!Number.isNaN(x)) - Number(!Number.isNaN(y));
 }
 
-/** Returns the exact value of a number, also that of a double. */
+/** Returns the exact value of a number of any kind, including a double. */
 export function exactParts(value: BsonNumber): DecimalValue {
   if (value instanceof Decimal) return value.parts;
   if (typeof value === "bigint") return integerParts(value);
@@ -125,7 +125,7 @@ export function doubleOf(value: BsonNumber): number {
       : Number.NEGATIVE_INFINITY;
 }
 
-/** Returns the 64-bit integer that a number of any kind equals; undefined: no such integer. */
+/** Returns the 64-bit integer that a number of any kind equals, or undefined if there is no such integer. */
 export function integerOf(value: BsonNumber): bigint | undefined {
   const parts = exactParts(value);
   if (typeof parts === "string" || parts.exponent > 40) return undefined;

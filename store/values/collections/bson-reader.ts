@@ -20,7 +20,7 @@ import {
 } from "./bson.js";
 import { Decimal } from "./decimal.js";
 
-/** A document's length field and its terminator. */
+/** Length of a document without fields: its length field and its terminator. */
 const DOCUMENT_BYTES_MIN = 5;
 const OBJECT_ID_BYTES = 12;
 const DECIMAL_BYTES = 16;
@@ -49,7 +49,7 @@ class BsonReader {
     return this.#at;
   }
 
-  /** @param only names of the fields to read; null: all fields */
+  /** @param only names of the fields to read; null means all fields */
   document(depth: number, only: ReadonlySet<ByteString> | null): BsonDocument {
     const end = this.#begin(depth);
     const fields = new Map<ByteString, Bson>();
@@ -253,7 +253,9 @@ const FIXED: ReadonlyMap<number, number> = new Map([
   [0xff, 0],
 ]);
 
-/** Bytes in addition to those that a value's length field counts; negative if the length field counts itself. */
+/**
+ * Number of bytes in addition to those that a value's length field counts; negative if the length field counts itself.
+ */
 const BESIDE_LENGTH: ReadonlyMap<number, number> = new Map([
   [0x02, 0],
   [0x03, -4],
@@ -279,7 +281,7 @@ export function readBson(bytes: ByteString): BsonDocument {
   return document;
 }
 
-/** Reads bytes that readBson has accepted. @param only names of the fields to read; null: all fields */
+/** Reads bytes that readBson has accepted. @param only names of the fields to read; null means all fields */
 export function readKnownBson(bytes: ByteString, only: ReadonlySet<ByteString> | null = null): BsonDocument {
   return new BsonReader(bytes, true).document(1, only);
 }

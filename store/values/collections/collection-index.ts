@@ -18,8 +18,8 @@ export interface IndexSpec {
   readonly isUnique: boolean;
   readonly isSparse: boolean;
   /**
-   * Number of seconds after the date in the index's only field at which a document expires; left out: documents do not
-   * expire.
+   * Number of seconds after the date in the index's only field at which a document expires. If it is left out,
+   * documents do not expire.
    */
   readonly expireAfterSeconds?: number;
 }
@@ -44,7 +44,7 @@ export function indexBytes({ name, pattern, isUnique, isSparse, expireAfterSecon
   return writeBson(new Map(document));
 }
 
-/** @returns undefined: the bytes do not define an index */
+/** @returns undefined if the bytes do not define an index */
 export function indexOfBytes(bytes: ByteString): IndexSpec | undefined {
   const document = readKnownBson(bytes);
   const [name, pattern] = [document.get("name"), document.get("key")];
@@ -78,8 +78,8 @@ export class CollectionIndex {
   /** The sorted keys of the documents up to `#orderedTo`. */
   readonly #ordered = new OrderedKeys();
   /**
-   * The number of the last document in the sorted order; -1: no command has requested the order; infinite: it is
-   * complete.
+   * The number of the last document in the sorted order; -1 if no command has requested the order, infinite if the
+   * order is complete.
    */
   #orderedTo = -1;
   /** Number of documents that have several keys. */
@@ -143,7 +143,7 @@ export class CollectionIndex {
 
   /**
    * Adds the next documents to the sorted order, as many as one step permits; later changes keep it up to date.
-   * @param documents those after `orderedTo`
+   * @param documents the documents after `orderedTo`
    */
   orderSome(documents: Iterable<readonly [number: number, bytes: ByteString]>): void {
     let keys = 0;

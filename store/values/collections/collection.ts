@@ -33,7 +33,7 @@ export class CollectionReading {
     for (const [number, [bytes]] of this.#reading.numbered()) yield [number, bytes as ByteString];
   }
 
-  /** Returns the document with a number that an index had when the reading began. */
+  /** Returns the document with the given number, which an index contained when the reading began. */
   document(number: number): ByteString {
     return this.#reading.row(number)[0] as ByteString;
   }
@@ -74,7 +74,7 @@ export class Collection {
     return this.#numberedFrom(0);
   }
 
-  /** Returns the document with a number that an index has found. */
+  /** Returns the document with the given number, which an index has found. */
   document(number: number): ByteString {
     return this.#table.row(number)[0] as ByteString;
   }
@@ -161,7 +161,7 @@ export class Collection {
     return { numbers, documents: old };
   }
 
-  /** Removes existing documents. Inverse: `restore`. @param numbers ascending */
+  /** Removes existing documents. Inverse: `restore`. @param numbers the numbers of the documents, ascending */
   remove(numbers: readonly number[]): NumberedDocuments {
     this.#beforeChanges(numbers.length);
     const { rows } = this.#table.remove(numbers);

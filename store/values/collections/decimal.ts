@@ -18,7 +18,7 @@ const NAN_BITS = 0b11111n << 122n;
 /** A finite number: coefficient × 10^exponent. */
 export interface Finite {
   readonly isNegative: boolean;
-  /** Not negative. */
+  /** The coefficient, which is not negative. */
   readonly coefficient: bigint;
   readonly exponent: number;
 }
@@ -95,7 +95,7 @@ export const digitsOf = (coefficient: bigint): number =>
 
 /** Divides by a power of ten; rounds half to even. */
 function shiftedDown(coefficient: bigint, digits: number): bigint {
-  // The result is 0.
+  // The result is rounded to 0.
   if (digits > digitsOf(coefficient) + 1) return 0n;
   return dividedEven(coefficient, 10n ** BigInt(digits));
 }
@@ -145,7 +145,7 @@ export function decimalProduct(a: DecimalValue, b: DecimalValue): DecimalValue {
   return { isNegative, coefficient: a.coefficient * b.coefficient, exponent: a.exponent + b.exponent };
 }
 
-/** @param divisor a count, positive */
+/** @param divisor a positive count */
 export function decimalQuotient(a: DecimalValue, divisor: bigint): DecimalValue {
   if (typeof a === "string" || a.coefficient === 0n) return a;
   // One digit more than are stored, and one that is not 0 if there is a remainder.
@@ -166,7 +166,7 @@ export function decimalQuotient(a: DecimalValue, divisor: bigint): DecimalValue 
 
 const TEXT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,6}))?$/;
 
-/** @returns undefined: the text is not a decimal */
+/** @returns undefined if the text is not a decimal */
 export function decimalOfText(text: string): Decimal | undefined {
   const special = SPECIAL.get(text.toLowerCase());
   if (special !== undefined) return decimalOf(special);

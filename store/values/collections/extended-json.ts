@@ -1,7 +1,6 @@
 /**
- * Documents as Extended JSON, the form that people write. Reads the canonical and the relaxed form, writes the
- * canonical one.
- * Source: github.com/mongodb/specifications, extended-json v2.1.
+ * Converts documents from and to Extended JSON, the form that people write. It reads the canonical and the relaxed form
+ * and writes the canonical one. Source: github.com/mongodb/specifications, extended-json v2.1.
  */
 import { type ByteString, bytesOf, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedJson, parseJson } from "../../../protocol/json/json-reader.js";
@@ -24,7 +23,7 @@ import {
 } from "./bson.js";
 import { Decimal, decimalOfText, decimalText } from "./decimal.js";
 
-/** @param text in UTF-8 @throws BsonFault if the text is not a document that can be stored */
+/** @param text the text in UTF-8 @throws BsonFault if the text is not a document that can be stored */
 export function readExtendedJson(text: ByteString): BsonDocument {
   if (text.length > DOCUMENT_BYTES_MAX)
     throw new BsonFault(`a document's text has more than ${DOCUMENT_BYTES_MAX} bytes`);
@@ -159,7 +158,7 @@ function readDate(value: JsonValue): Bson | undefined {
   return at === undefined ? undefined : new BsonDate(at);
 }
 
-/** @returns UTF-8 */
+/** @returns the text in UTF-8 */
 export function writeExtendedJson(value: Bson): ByteString {
   return bytesOfText(written(value));
 }

@@ -38,7 +38,7 @@ interface Point {
 /** A key of a document: its text, which is the same for equal values, and the values themselves. */
 export interface IndexKey {
   readonly text: ByteString;
-  /** The values of the indexed fields; undefined: an array without elements. */
+  /** The values of the indexed fields; undefined for an array without elements. */
   readonly values: readonly (Bson | undefined)[];
 }
 
@@ -103,7 +103,7 @@ function walked(point: Point): Point {
   for (; rest.length > 0; rest = rest.slice(1)) {
     const [name = ""] = rest;
     if (isDocument(value as Bson)) value = (value as BsonDocument).get(name);
-    // The index of an element. Only sorts use such paths, since an index cannot.
+    // The name is the position of an array element. Only sorts use such paths; an index cannot contain them.
     else if (isArray(value as Bson) && isArrayIndex(name)) value = (value as readonly Bson[])[Number(name)];
     else break;
   }

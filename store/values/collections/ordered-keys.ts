@@ -66,7 +66,7 @@ export class OrderedKeys {
     }
   }
 
-  /** Yields the same entries in descending order; of equal keys the lower numbers come first. */
+  /** Yields the same entries in descending order; among equal keys, lower numbers come first. */
   *backwards(from: OrderedKey, to: OrderedKey): Generator<readonly [key: OrderedKey, number: number]> {
     let equal: (readonly [key: OrderedKey, number: number])[] = [];
     let [at, index] = this.#find((key) => (compareKeys(key, to) > 0 ? 1 : -1));
@@ -89,7 +89,10 @@ export class OrderedKeys {
     yield* equal.reverse();
   }
 
-  /** Finds the first entry for which `order` is not negative. @param order negative: the entry precedes the position */
+  /**
+   * Finds the first entry for which `order` is not negative.
+   * @param order returns a negative number if the entry precedes the position
+   */
   #find(order: (key: OrderedKey, number: number) => number): [chunk: number, index: number] {
     const chunks = this.#chunks;
     let [low, high] = [0, chunks.length - 1];

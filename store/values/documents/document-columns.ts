@@ -38,8 +38,8 @@ export class DocumentColumns {
 
   /**
    * Returns a function that returns the first index, beginning at a given one, of an entry that may have a value.
-   * @param alike undefined: any value matches
-   * @param texts those of the document; null: a hole
+   * @param alike if undefined, any value matches
+   * @param texts the texts of the document; null means a hole
    */
   finder(alike: Alike | undefined, texts: readonly (ByteString | null)[]): (from: number) => number {
     if (alike === undefined) return (from) => from;
@@ -47,7 +47,7 @@ export class DocumentColumns {
     return (from) => column.find(alike.mark, from);
   }
 
-  /** Records the text that replaces the one at an index. */
+  /** Records the text that replaces the one at the given index. */
   set(index: number, text: ByteString): void {
     for (const column of this.#columns) column.set(index, text);
   }
@@ -57,7 +57,7 @@ export class DocumentColumns {
     for (const column of this.#columns) column.takeOut(index);
   }
 
-  /** Discards all marks from an index on. */
+  /** Discards all marks at or after an index. */
   cut(index: number): void {
     for (const column of this.#columns) column.cut(index);
   }
@@ -96,8 +96,8 @@ class Column {
   }
 
   /**
-   * Returns the first index, beginning at `from`, of an entry whose value may have the mark; an index after the last
-   * entry: no such entry.
+   * Returns the first index, beginning at `from`, of an entry whose value may have the mark, or an index after the last
+   * entry if there is no such entry.
    */
   find(mark: number, from: number): number {
     const marks = this.#marks;
@@ -131,7 +131,7 @@ export function markOf(value: MemberValue): number {
   if (typeof value === "object") return value.kind === TRUE.kind || value.kind === FALSE.kind ? ANY : NONE;
   const number = typeof value === "string" ? numberIn(value) : value;
   if (number === undefined) return hashOfName(value as ByteString) | VALUE;
-  // -0 becomes 0.
+  // The addition converts -0 to 0.
   DOUBLE[0] = Number(number) + 0;
   return Math.imul((WORDS[0] as number) ^ Math.imul(WORDS[1] as number, 0x9e3779b1), 0x85ebca6b) | VALUE;
 }

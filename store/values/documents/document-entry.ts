@@ -8,7 +8,7 @@ export interface RemovedEntry {
   readonly rank: number;
   readonly key: ByteString;
   readonly text: ByteString;
-  /** The expiry time; undefined: none. */
+  /** The expiry time, or undefined if there is none. */
   readonly expire: number | undefined;
 }
 

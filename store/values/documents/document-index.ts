@@ -35,7 +35,7 @@ interface Position {
 export class DocumentIndex {
   readonly field: ByteString;
   readonly #name: MemberName;
-  /** The sorted entries; null: the index has not been built. */
+  /** The sorted entries, or null if the index has not been built. */
   #chunks: Chunk[] | null = null;
 
   constructor(field: ByteString) {
@@ -154,7 +154,10 @@ export class DocumentIndex {
   }
 }
 
-/** Returns how many indexes from 0 on pass the test, which must hold up to some index and fail after it. */
+/**
+ * Returns the number of indexes that pass the test, which must hold for all indexes below some index and fail for the
+ * remaining ones.
+ */
 function partition(count: number, passes: (at: number) => boolean): number {
   let low = 0;
   let high = count;

@@ -20,16 +20,16 @@ const HOLES_MAX = 64;
 export class Document {
   /** Orders documents by creation; it never changes during a document's life. */
   readonly born: ByteString;
-  /** Texts by slot; null: a hole. */
+  /** Texts by slot; null means a hole. */
   #texts: (ByteString | null)[] = [];
-  /** The entries' ranks, ascending, including those of holes; null: the ranks are the slots, and there are no keys. */
+  /** The entries' ranks, ascending, including those of holes; null if the ranks are the slots and there are no keys. */
   #ranks: number[] | null = null;
-  /** The entries' keys; null: the keys are the slots, and there are no holes. */
+  /** The entries' keys, or null if the keys are the slots and there are no holes. */
   #keyed: Keyed | null = null;
   #holes = 0;
   /** Index before which all slots are holes. */
   #head = 0;
-  /** The expiry times of entries; null: no entry expires. */
+  /** The expiry times of entries, or null if no entry expires. */
   #expiries: EntryExpiries | null = null;
   readonly #indexes = new DocumentIndexes();
   readonly #columns = new DocumentColumns();
@@ -64,7 +64,7 @@ export class Document {
     return slot < 0 ? undefined : (this.#texts[slot] as ByteString);
   }
 
-  /** The first entry; undefined: the document is empty. */
+  /** The first entry, or undefined if the document is empty. */
   get first(): DocumentEntry | undefined {
     while (this.#head < this.#texts.length && this.#texts[this.#head] === null) this.#head++;
     const text = this.#texts[this.#head];
@@ -155,7 +155,7 @@ export class Document {
     this.#index(slot);
   }
 
-  /** Removes an entry from a plain document; later entries move up. Inverse: `putIn`. */
+  /** Removes an entry from a plain document; the later entries move up. Inverse: `putIn`. */
   takeOut(slot: number): ByteString {
     if (this.#indexes.areMade) this.#ranks ??= [...this.#texts.keys()];
     else this.#ranks = null;
@@ -182,7 +182,8 @@ export class Document {
   }
 
   /**
-   * Returns the time until which an entry exists, in milliseconds since 1970, inclusive; undefined: it does not expire.
+   * Returns the time until which an entry exists, in milliseconds since 1970, inclusive, or undefined if it does not
+   * expire.
    */
   expireOf(key: ByteString): number | undefined {
     return this.#expiries?.get(key);
@@ -198,7 +199,7 @@ export class Document {
     }
   }
 
-  /** Expiry times of the entries that have one; null: no entry has ever had one. */
+  /** Expiry times of the entries that have one, or null if no entry has ever had one. */
   get expiries(): EntryExpiries | null {
     return this.#expiries;
   }
@@ -212,14 +213,14 @@ export class Document {
     this.#indexes.fields = fields;
   }
 
-  /** Returns the index of a member and builds it if necessary; undefined: the member has no index. */
+  /** Returns the index of a member and builds it if necessary; returns undefined if the member has no index. */
   index(field: ByteString): DocumentIndex | undefined {
     const index = this.#indexes.find(field);
     if (index?.isMade === false) index.make(this.#ranked());
     return index;
   }
 
-  /** Returns the entry with a rank that an index has found. */
+  /** Returns the entry with the given rank, which an index has found. */
   entryAt(rank: number): DocumentEntry {
     const slot = this.#ranks === null ? rank : firstIndexFrom(this.#ranks, rank);
     return [this.#keyAt(slot), this.#texts[slot] as ByteString];
@@ -239,7 +240,7 @@ export class Document {
 
   /**
    * Returns the current entries that may have a value; later changes do not affect the result.
-   * @param alike undefined: any value matches
+   * @param alike if undefined, any value matches
    */
   select(alike?: Alike): Entries {
     const ids = this.#keyed?.keys ?? null;

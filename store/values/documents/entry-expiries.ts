@@ -12,7 +12,8 @@ export class EntryExpiries {
   }
 
   /**
-   * Returns the time until which an entry exists, in milliseconds since 1970, inclusive; undefined: it does not expire.
+   * Returns the time until which an entry exists, in milliseconds since 1970, inclusive, or undefined if it does not
+   * expire.
    */
   get(key: ByteString): number | undefined {
     return this.#times.get(key);
@@ -30,7 +31,7 @@ export class EntryExpiries {
     this.#times.delete(key);
   }
 
-  /** Whether an entry may have expired by a date; false: certainly none has. */
+  /** Whether an entry may have expired by a date; if false, certainly none has expired. */
   mayHaveExpired(at: number): boolean {
     const first = this.#queue.at(0);
     return first !== undefined && at > first.expire;

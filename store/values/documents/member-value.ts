@@ -103,9 +103,14 @@ const POINT = ".";
 export interface MemberName {
   readonly name: string;
   readonly label: ByteString;
-  /** The outer member and the inner name with which the search continues if no member has the full name; null: none. */
+  /**
+   * The outer member and the inner name with which the search continues if no member has the full name; null if there
+   * are none.
+   */
   readonly within: { readonly outer: MemberName; readonly inner: MemberName } | null;
-  /** The label with its colon, if no other part of a text can look the same; null: it may occur between two strings. */
+  /**
+   * The label with its colon, if no other part of a text can look the same; null if it may occur between two strings.
+   */
   readonly mark: ByteString | null;
 }
 
@@ -139,7 +144,7 @@ export function memberAt(value: JsonValue | undefined, name: string): JsonValue 
 
 /**
  * Returns the value of an entry under a name. Parses no more of the text than necessary.
- * @param text as written by `writeJson`
+ * @param text the text as `writeJson` writes it
  */
 export function memberIn(text: ByteString, name: MemberName): MemberValue {
   const value = ownIn(text, name);
@@ -151,7 +156,7 @@ function deepIn(text: ByteString, { outer, inner }: NonNullable<MemberName["with
   return index === null ? MISSING : memberIn(index, inner);
 }
 
-/** Returns the text of a container's member; null: no such member. */
+/** Returns the text of a container's member, or null if there is no such member. */
 function indexIn(text: ByteString, of: MemberName): ByteString | null {
   if (text.charCodeAt(0) === LIST) {
     const value = memberOf(parseJson(textOfBytes(text)) as readonly JsonValue[], of.name);
@@ -172,8 +177,8 @@ function ownIn(text: ByteString, of: MemberName): MemberValue {
 }
 
 /**
- * Returns the index of the value of an object's direct member; -1: no such member.
- * @param text as written by `writeJson`
+ * Returns the index of the value of an object's direct member, or -1 if there is no such member.
+ * @param text the text as `writeJson` writes it
  */
 export function valueAt(text: ByteString, of: MemberName): number {
   if (text.charCodeAt(0) !== OBJECT) return -1;
@@ -187,7 +192,7 @@ export function valueAt(text: ByteString, of: MemberName): number {
   return isOwn ? at + mark.length : walkedTo(text, of);
 }
 
-/** Whether a character occurs after the first character and before an index. */
+/** Whether a character occurs after the first character and before the given index. */
 function hasBetween(text: ByteString, character: string, end: number): boolean {
   const at = text.indexOf(character, 1);
   return at >= 0 && at < end;
@@ -211,7 +216,7 @@ function valueOfText(text: ByteString, from: number, to: number): MemberValue {
   return memberValueOf(parseJson(textOfBytes(written)));
 }
 
-/** Returns the index after a string that begins at an index. */
+/** Returns the index after the string that begins at the given index. */
 function endOfString(text: ByteString, from: number): number {
   for (let at = from + 1; ; at++) {
     const code = text.charCodeAt(at);
@@ -220,7 +225,7 @@ function endOfString(text: ByteString, from: number): number {
   }
 }
 
-/** Returns the index after a value that begins at an index. */
+/** Returns the index after the value that begins at the given index. */
 export function endOfValue(text: ByteString, from: number): number {
   let depth = 0;
   for (let at = from; at < text.length; at++) {

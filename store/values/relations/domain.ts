@@ -2,7 +2,7 @@
 import { type ByteString, isAscii, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Cell } from "./cell.js";
 
-/** Bounds are inclusive; null: no bound. For texts they count UTF-16 units. */
+/** Bounds are inclusive; null means no bound. For texts they count UTF-16 units. */
 export type DomainAtom =
   | { readonly kind: "number"; readonly min: number | null; readonly max: number | null }
   | { readonly kind: "text"; readonly min: number | null; readonly max: number | null }
@@ -18,7 +18,7 @@ export function fits(domain: Domain, cell: Cell): boolean {
 /**
  * Converts a text that was bound to a `?` and may represent a number: the first atom that accepts it as a text or as a
  * number decides.
- * @returns undefined: no atom accepts it
+ * @returns undefined if no atom accepts it
  */
 export function boundCell(domain: Domain, text: ByteString): Cell | undefined {
   const number = numberOfText(text);
@@ -50,8 +50,8 @@ const lengthOf = (text: ByteString) => (isAscii(text) ? text.length : textOfByte
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
 
 /**
- * Returns the number that a text represents in the syntax of statements, without leading zeros; undefined: the text is
- * not a number.
+ * Returns the number that a text represents in the syntax of statements, without leading zeros, or undefined if the
+ * text is not a number.
  */
 export function numberOfText(text: ByteString): number | undefined {
   if (!NUMBER.test(text)) return undefined;
@@ -83,7 +83,7 @@ const atomText = (atom: DomainAtom): readonly unknown[] =>
       ? [atom.kind]
       : [atom.kind, atom.min, atom.max];
 
-/** @returns undefined: the text is not a domain */
+/** @returns undefined if the text is not a domain */
 export function domainOfText(text: ByteString): Domain | undefined {
   let parsed: unknown;
   try {
@@ -108,8 +108,8 @@ function atomOf(parsed: unknown): DomainAtom | undefined {
 }
 
 /**
- * Excludes numbers too large for a double, -0, and characters that are not bytes, all of which JSON permits: written
- * again, each would change.
+ * Excludes numbers that are too large for a double, -0, and characters that are not bytes. JSON permits all of these,
+ * but each would change when it is written again.
  */
 const isBound = (value: unknown): value is number | null => value === null || Number.isFinite(value);
 export const isCell = (value: unknown): value is Cell =>

@@ -16,7 +16,9 @@ const NONE: readonly number[] = [];
 export class HashIndex {
   readonly #numbers = new Map<number, Bucket>();
   readonly #texts = new Map<ByteString, Bucket>();
-  /** Rows with texts, by the number that each text equals; null: no statement has compared the column with a number. */
+  /**
+   * Rows with texts, by the number that each text equals; null if no statement has compared the column with a number.
+   */
   #textNumbers: Map<number, Bucket> | null = null;
   /** Number of texts added or removed so far. */
   #changes = 0;
@@ -51,7 +53,7 @@ export class HashIndex {
   }
 
   /**
-   * Prepares the first comparison with a number in steps instead of all at once; has no effect if the rows change
+   * Prepares the first comparison with a number in several steps instead of one; has no effect if the rows change
    * meanwhile.
    */
   *prepareFor(value: Cell | boolean): Generator<void, void> {
@@ -69,7 +71,7 @@ export class HashIndex {
     }
   }
 
-  /** Returns a row whose cell has the same value of the same type; undefined: no such row. */
+  /** Returns a row whose cell has the same value of the same type, or undefined if there is no such row. */
   same(cell: Cell): number | undefined {
     const bucket =
       typeof cell === "number" ? this.#numbers.get(cell) : cell === null ? undefined : this.#texts.get(cell);

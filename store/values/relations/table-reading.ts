@@ -8,9 +8,9 @@ import type { Row } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
 
 interface State {
-  /** The rows by slot; null: a hole. */
+  /** The rows by slot; null means a hole. */
   readonly rows: readonly (Row | null)[];
-  /** Numbers of the rows and holes; null: they equal the slots. */
+  /** Numbers of the rows and holes, or null if they equal the slots. */
   readonly numbers: readonly number[] | null;
   readonly size: number;
   readonly columns: readonly { readonly uniqueness: "none" | "unique" | "primary" }[];
@@ -26,7 +26,7 @@ interface Indexed {
 export class TableReading {
   readonly size: number;
   readonly #state: State;
-  /** The table that is read; null: it has changed since the reading began. */
+  /** The table that is read, or null if it has changed since the reading began. */
   #table: Indexed | null;
   /** Indexes of the rows as they were, built after the table changed. */
   readonly #indexes = new Map<number, HashIndex>();
@@ -78,7 +78,7 @@ export class TableReading {
       if (row !== null) yield [numbers === null ? slot : (numbers[slot] as number), row];
   }
 
-  /** Returns the row with a number that an index has found. */
+  /** Returns the row with the given number, which an index has found. */
   row(number: number): Row {
     const { rows, numbers } = this.#state;
     return rows[numbers === null ? number : firstIndexFrom(numbers, number)] as Row;

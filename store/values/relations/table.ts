@@ -17,7 +17,7 @@ export type Uniqueness = "none" | "unique" | "primary";
 export interface ColumnExtras {
   /** Whether the column rejects null. */
   readonly isRequired?: true;
-  /** The default for a row without a value; undefined: null. */
+  /** The default for a row without a value; undefined means null. */
   readonly preset?: Cell;
 }
 
@@ -27,13 +27,13 @@ export interface TableColumn extends ColumnExtras {
   readonly uniqueness: Uniqueness;
 }
 
-/** Returns the extras as text, for digests and snapshots; "": there are none. */
+/** Returns the extras as text, for digests and snapshots; "" if there are none. */
 export function extrasText({ isRequired, preset }: ColumnExtras): ByteString {
   const value = preset ?? null;
   return isRequired === undefined && value === null ? "" : JSON.stringify([isRequired === true, value]);
 }
 
-/** @returns undefined: the text does not contain extras */
+/** @returns undefined if the text does not contain extras */
 export function extrasOfText(text: ByteString): ColumnExtras | undefined {
   let parsed: unknown;
   try {
@@ -64,9 +64,9 @@ const LARGE_PART = 0.25;
 
 export class Table {
   readonly columns: readonly TableColumn[];
-  /** Rows by slot; null: a hole. */
+  /** Rows by slot; null means a hole. */
   #rows: (Row | null)[] = [];
-  /** Numbers of the rows and holes; null: they equal the slots. */
+  /** Numbers of the rows and holes, or null if they equal the slots. */
   #numbers: number[] | null = null;
   #holes = 0;
   /** Indexes by the position of their column. */
@@ -82,7 +82,7 @@ export class Table {
     return this.#rows.length - this.#holes;
   }
 
-  /** Whether a column has no equal values. */
+  /** Whether all values of a column are different. */
   isUnique(column: number): boolean {
     return this.columns[column]?.uniqueness !== "none";
   }
@@ -92,7 +92,7 @@ export class Table {
     return this.#holes === 0 ? (this.#rows as Row[]) : this.#rows.filter((row) => row !== null);
   }
 
-  /** Yields all rows with their numbers, in order. @param from the first number */
+  /** Yields all rows with their numbers, in order. @param from the lowest number to return */
   *numbered(from = 0): Generator<readonly [number: number, row: Row]> {
     for (let slot = this.#slotOf(from); slot < this.#rows.length; slot++) {
       const row = this.#rows[slot] as Row | null;
@@ -126,7 +126,7 @@ export class Table {
     if (!this.#indexes.has(column)) this.#indexes.set(column, index);
   }
 
-  /** Returns the row with a number that an index has found. */
+  /** Returns the row with the given number, which an index has found. */
   row(number: number): Row {
     return this.#rows[this.#slotOf(number)] as Row;
   }
@@ -142,7 +142,7 @@ export class Table {
     return index;
   }
 
-  /** The number of the row that was pushed last; -1: the table is empty. */
+  /** The number of the row that was pushed last, or -1 if the table is empty. */
   get lastNumber(): number {
     return this.#rows.length === 0 ? -1 : this.#numberAt(this.#rows.length - 1);
   }
@@ -181,7 +181,7 @@ export class Table {
     return { numbers, rows: old };
   }
 
-  /** Removes existing rows. Inverse: `restore`. @param numbers ascending */
+  /** Removes existing rows. Inverse: `restore`. @param numbers the numbers of the rows, ascending */
   remove(numbers: readonly number[]): NumberedRows {
     this.#beforeChanges(numbers.length);
     const rows = numbers.map((number) => {

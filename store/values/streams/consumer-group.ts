@@ -10,7 +10,7 @@ import type { StreamId } from "./stream-id.js";
 export interface GroupMarks {
   /** Id of the entry that was delivered last, or the id that a command has set. */
   readonly lastId: StreamId;
-  /** Number of all entries ever added up to that id; null: unknown. Signed, 64 bits. */
+  /** Number of all entries ever added up to that id; null if unknown. Signed, 64 bits. */
   readonly entriesRead: bigint | null;
 }
 
@@ -89,7 +89,7 @@ export class ConsumerGroup {
   }
 
   /**
-   * Sets the delivery of an entry; undefined: the entry is no longer pending.
+   * Sets the delivery of an entry; undefined means that the entry is no longer pending.
    * @returns the previous delivery; setting it again is the inverse
    */
   setPending(id: StreamId, pending: Pending | undefined): Pending | undefined {

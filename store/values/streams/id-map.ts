@@ -7,7 +7,7 @@ import type { StreamId } from "./stream-id.js";
 
 /** Maximum number of ids in a block. */
 const BLOCK_MAX = 128;
-/** A smaller block is merged with the next one if the result has room left. */
+/** A block smaller than this is merged with the next one if the result has room left. */
 const BLOCK_MIN = BLOCK_MAX / 4;
 const JOINED_MAX = (BLOCK_MAX * 3) / 4;
 
@@ -26,7 +26,7 @@ export class IdMap<V> {
     return this.#size;
   }
 
-  /** The lowest id; undefined: the map is empty. */
+  /** The lowest id, or undefined if the map is empty. */
   get firstId(): StreamId | undefined {
     return this.#blocks[0]?.ids[0];
   }
@@ -61,7 +61,7 @@ export class IdMap<V> {
     return undefined;
   }
 
-  /** @returns the id's previous value; undefined: it was absent */
+  /** @returns the id's previous value, or undefined if it was absent */
   delete(id: StreamId): V | undefined {
     const at = this.#blockOf(id);
     const block = this.#blocks[at];
@@ -116,7 +116,7 @@ export class IdMap<V> {
     }
   }
 
-  /** Returns the index of the last block that begins at or before an id; -1: no such block. */
+  /** Returns the index of the last block that begins at or before the given id, or -1 if there is no such block. */
   #blockOf(id: StreamId): number {
     let low = 0;
     let high = this.#blocks.length;

@@ -1,19 +1,19 @@
 /**
  * Counts how many of all entries ever added a group has read, and how many it has not. A stream knows how many entries
- * were added, but of the deleted ones it knows only the last. If that one is after the group's position, the number of
+ * were added, but it knows only the last of the deleted ones. If that one is after the group's position, the number of
  * unread entries is unknown. Source: redis-server 7.0.
  */
 import type { GroupMarks } from "./consumer-group.js";
 import type { Stream } from "./stream.js";
 import type { StreamId } from "./stream-id.js";
 
-/** Returns a group's counter after it has received an entry. @param read the counter before */
+/** Returns a group's counter after it has received an entry. @param read the counter before it received the entry */
 export function readUpTo(stream: Stream, id: StreamId, read: bigint | null): bigint | null {
   if (read !== null && !hasGapFrom(stream, id)) return BigInt.asIntN(64, read + 1n);
   return stream.marks.entriesAdded === 0n ? read : countUpTo(stream, id);
 }
 
-/** Returns the number of entries that a group has not read yet; null: unknown. */
+/** Returns the number of entries that a group has not read yet, or null if unknown. */
 export function lagOf(stream: Stream, { lastId, entriesRead }: GroupMarks): bigint | null {
   const { entriesAdded } = stream.marks;
   if (entriesAdded === 0n) return 0n;
@@ -22,7 +22,7 @@ export function lagOf(stream: Stream, { lastId, entriesRead }: GroupMarks): bigi
   return read === null ? null : BigInt.asIntN(64, entriesAdded - read);
 }
 
-/** Counts the entries ever added up to an id; null: unknown. */
+/** Counts the entries ever added up to the given id; returns null if the number is unknown. */
 export function countUpTo({ marks, size, firstId }: Stream, id: StreamId): bigint | null {
   const { entriesAdded, lastId, maxDeletedId } = marks;
   if (entriesAdded === 0n) return 0n;
@@ -35,7 +35,7 @@ export function countUpTo({ marks, size, firstId }: Stream, id: StreamId): bigin
   return added - BigInt(size) + (id === first ? 1n : 0n);
 }
 
-/** Whether the last deleted entry is at or after an id, and not before all remaining entries. */
+/** Whether the last deleted entry is at or after the given id, and not before all remaining entries. */
 function hasGapFrom({ marks: { maxDeletedId }, firstId }: Stream, id: StreamId): boolean {
   return firstId !== undefined && maxDeletedId >= firstId && maxDeletedId >= id;
 }

@@ -19,10 +19,13 @@ export interface EntryColumns {
   readonly values: readonly ByteString[];
 }
 
-/** Longer values are stored as separate strings, because a long string should not be created again for each read. */
+/**
+ * Maximum number of bytes of a sealed value. Longer values are stored as separate strings, because a long string should
+ * not be created again for each read.
+ */
 export const SEALED_VALUES_BYTES_MAX = 64 * 1024;
 
-/** Bits of a length in one byte; the highest bit means that another byte follows. */
+/** Number of bits of a length in one byte; the highest bit means that another byte follows. */
 const LENGTH_BITS = 7;
 const MORE = 1 << LENGTH_BITS;
 
@@ -77,7 +80,7 @@ export class SealedEntries {
     return streamId(ms, uintAt(this.#ids, at + this.#msBytes, this.#seqBytes));
   }
 
-  /** Counts the entries before an id. */
+  /** Counts the entries before the given id. */
   countBefore(id: StreamId): number {
     if (id <= this.first) return 0;
     if (id > this.last) return this.size;

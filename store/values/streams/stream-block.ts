@@ -97,7 +97,7 @@ export class StreamBlock {
     if (valueBytes <= SEALED_VALUES_BYTES_MAX) this.#content = new SealedEntries(this.#content, valueBytes);
   }
 
-  /** Counts the entries before an id. */
+  /** Counts the entries before the given id. */
   countBefore(id: StreamId): number {
     return this.#content.countBefore(id);
   }
@@ -152,7 +152,7 @@ export class StreamBlock {
     ids.splice(index, 1);
   }
 
-  /** Removes the first entries. @returns them as a block */
+  /** Removes the first entries. @returns the removed entries as a block */
   takeFirst(count: number): StreamBlock {
     const { ids, names, values } = this.#open();
     const removed = new StreamBlock();
@@ -226,7 +226,7 @@ function fieldsOf(names: Names, values: readonly ByteString[], start: number): B
   return fields;
 }
 
-/** Counts the values of the entries before an index. */
+/** Counts the values of the entries before the given index. */
 function valuesBefore(names: readonly Names[], index: number): number {
   let count = 0;
   for (let i = 0; i < index; i++) count += (names[i] as Names).length;

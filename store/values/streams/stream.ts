@@ -9,15 +9,15 @@ import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
 import type { StreamEntry } from "./stream-entry.js";
 import type { StreamId } from "./stream-id.js";
 
-/** A smaller block is merged with the next one if the result has room left. */
+/** A block smaller than this is merged with the next one if the result has room left. */
 const BLOCK_MIN = BLOCK_MAX / 4;
 const JOINED_MAX = (BLOCK_MAX * 3) / 4;
 
 /** Marks of a stream in addition to its entries. */
 export interface StreamMarks {
-  /** Id of the last entry added, or the id that a command has set; 0: none. New ids are greater. */
+  /** Id of the last entry added, or the id that a command has set, or 0 if there is none. New ids are greater. */
   readonly lastId: StreamId;
-  /** The greatest id of the entries that were deleted, not trimmed; 0: none. */
+  /** The greatest id of the entries that were deleted, not trimmed, or 0 if there is none. */
   readonly maxDeletedId: StreamId;
   /** Number of entries ever added, as far as the stream knows; unsigned, 64 bits. */
   readonly entriesAdded: bigint;
@@ -34,14 +34,14 @@ export class Stream {
   #blocks: StreamBlock[] = [];
   #size = 0;
   marks: StreamMarks = NO_MARKS;
-  /** The consumer groups by name; null: the stream has never had a group, like most streams. */
+  /** The consumer groups by name, or null if the stream has never had a group, like most streams. */
   #groups: Map<ByteString, ConsumerGroup> | null = null;
 
   get size(): number {
     return this.#size;
   }
 
-  /** The id of the first entry; undefined: the stream is empty. */
+  /** The id of the first entry, or undefined if the stream is empty. */
   get firstId(): StreamId | undefined {
     return this.#blocks[0]?.first;
   }
@@ -118,14 +118,14 @@ export class Stream {
     return removed;
   }
 
-  /** Adds blocks at the beginning. The stream owns them from now on. */
+  /** Adds blocks at the beginning. The stream becomes their owner. */
   prepend(blocks: readonly StreamBlock[]): void {
     for (const block of blocks) this.#size += block.size;
     this.#blocks = blocks.concat(this.#blocks);
     if (blocks.length > 0) this.#join(blocks.length - 1);
   }
 
-  /** Counts the entries before an id, block by block from the front. */
+  /** Counts the entries before the given id, block by block from the front. */
   countBefore(id: StreamId): number {
     let count = 0;
     for (const block of this.#blocks) {
@@ -171,7 +171,7 @@ export class Stream {
     return this.#groups?.size ?? 0;
   }
 
-  /** Adds or replaces the group with a name; undefined removes it. @returns the previous group */
+  /** Adds or replaces the group with the given name; undefined removes it. @returns the previous group */
   setGroup(name: ByteString, group: ConsumerGroup | undefined): ConsumerGroup | undefined {
     this.#groups ??= new Map();
     const old = this.#groups.get(name);
@@ -189,7 +189,7 @@ export class Stream {
     return copy;
   }
 
-  /** Returns the index of the last block that begins at or before an id; -1: no such block. */
+  /** Returns the index of the last block that begins at or before the given id, or -1 if there is no such block. */
   #blockOf(id: StreamId): number {
     let low = 0;
     let high = this.#blocks.length;

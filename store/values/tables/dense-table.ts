@@ -8,7 +8,7 @@ import { hashOfName } from "./name-hash.js";
 import { indexedPage, type PageRequest, type ScanPage, smallPage } from "./scan-page.js";
 import { SlotIndex } from "./slot-index.js";
 
-/** For up to this number of items a linear search beats a hash table in time and in memory. */
+/** Maximum number of items for which a linear search beats a hash table in time and in memory. */
 const LINEAR_SEARCH_ITEMS_MAX = 12;
 
 export class DenseTable<T> {
@@ -26,7 +26,7 @@ export class DenseTable<T> {
     return this.items.length;
   }
 
-  /** Returns the slot of the item with a name, or -1. */
+  /** Returns the slot of the item with the given name, or -1. */
   find(name: ByteString): number {
     const { items } = this;
     const nameOf = this.#nameOf;
@@ -63,7 +63,7 @@ export class DenseTable<T> {
     this.items.pop();
   }
 
-  /** Removes the item at a slot; the last one moves there. Inverse: `restoreAt`. */
+  /** Removes the item at the given slot; the last item moves there. Inverse: `restoreAt`. */
   removeAt(slot: number): void {
     const last = this.items.length - 1;
     this.#index?.remove(this.#hashAt(slot), slot);

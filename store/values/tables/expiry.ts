@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Up to this number of stale entries the heap is not rebuilt. */
+/** Number of stale entries up to which the heap is not rebuilt. */
 export const STALE_MIN = 1024;
 
 export class ExpiryQueue {
@@ -42,8 +42,8 @@ export class ExpiryQueue {
   }
 
   /**
-   * Returns the entry at an index of the heap; index 0 is the earliest entry, the remaining ones are in no particular
-   * order.
+   * Returns the entry at the given index of the heap. The entry at index 0 is the earliest one; the remaining entries
+   * are in no particular order.
    */
   at(index: number): { expire: number; key: ByteString } | undefined {
     const expire = this.#times[index];
@@ -79,7 +79,7 @@ export class ExpiryQueue {
     this.#index(at, expire, key);
   }
 
-  /** Whether the entry at an index follows, or equals, a time and key. */
+  /** Whether the entry at the given index follows the given time and key, or equals them. */
   #isAfter(index: number, expire: number, key: ByteString): boolean {
     const other = this.#times[index] as number;
     return other > expire || (other === expire && (this.#keys[index] as ByteString) >= key);

@@ -7,14 +7,14 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** Maximum number of bytes of a name that are hashed, in addition to its length. A multiple of 4. */
+/** Maximum number of bytes of a name that are hashed, in addition to its length. The number is a multiple of 4. */
 const HASHED_BYTES_MAX = 16_384;
 const CURSOR_TAG_BITS = 20;
 
 let key0 = 0x2545f491;
 let key1 = 0x6d0f27bd;
 let isUsed = false;
-/** Cached, because handlers hash the same name several times in a row. */
+/** The last name is cached with its hash, because handlers hash the same name several times in a row. */
 let lastName: ByteString = "";
 let lastHash = 0;
 
@@ -62,8 +62,8 @@ function halfSipHash(name: ByteString): number {
   }
   const last = lastWord(name, end);
   v3 ^= last;
-  // The round of the last word, and three final rounds. One shared loop body: a separate copy of the code would take
-  // twice as long.
+  // The round of the last word and three final rounds share one loop body: a separate copy of the code would take twice
+  // as long.
   for (let round = 0; round < 4; round++) {
     if (round === 1) {
       v0 ^= last;

@@ -52,7 +52,7 @@ export function offsetOf(pack: ByteString, elements: number, at = 0): number {
   return at;
 }
 
-/** Returns the element that begins at an offset. */
+/** Returns the element that begins at the given offset. */
 export function elementAt(pack: ByteString, offset: number): ByteString {
   return pack.substring(offset + 1, offset + 1 + pack.charCodeAt(offset));
 }
@@ -69,12 +69,12 @@ export function findPacked(pack: ByteString, element: ByteString, stride: number
   return -1;
 }
 
-/** Whether a packed string may contain an element. False is certain, and found without reading each element. */
+/** Whether a packed string may contain an element. If false, it certainly does not. Does not read each element. */
 export function mayContain(pack: ByteString, element: ByteString): boolean {
   return element.length <= PACKED_ELEMENT_BYTES_MAX && pack.includes(element);
 }
 
-/** Replaces `count` elements from one on. */
+/** Replaces `count` elements, starting at the given one. */
 export function splicePacked(
   pack: ByteString,
   from: number,
@@ -92,7 +92,7 @@ export function splicePacked(
 }
 
 /**
- * Removes the item at an index, which has `stride` elements; the last item moves there, as in a DenseTable.
+ * Removes the item at the given index, which has `stride` elements; the last item moves there, as in a DenseTable.
  * @param last index of the last item
  */
 export function removePackedItem(pack: ByteString, index: number, last: number, stride: number): ByteString {

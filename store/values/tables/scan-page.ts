@@ -11,7 +11,7 @@ import { HASHES, type HashedSlot, type SlotIndex } from "./slot-index.js";
 
 export interface ScanPage {
   readonly slots: readonly number[];
-  /** The hash with which the next page begins; 0: this is the last page. */
+  /** The hash with which the next page begins, or 0 if this is the last page. */
   readonly next: number;
 }
 
@@ -32,8 +32,8 @@ interface Scanned {
 /**
  * Visits the slots of a page. A single page that covers everything is in the order of slots, so daemons with the same
  * elements in the same order reply with the same page.
- * @param isSmall visits all slots in order, regardless of the cursor, as Redis does with values that it stores
- * compactly
+ * @param isSmall whether to visit all slots in order, regardless of the cursor, as Redis does with values that it
+ * stores compactly
  * @returns the cursor of the next page
  */
 export function visitPage(
@@ -59,7 +59,7 @@ export function isOfOtherProcess(cursor: number): boolean {
   return cursor !== 0 && Math.floor(cursor / HASHES) !== cursorTag();
 }
 
-/** Returns the hash in a cursor; the first hash if the cursor belongs to another process. */
+/** Returns the hash in a cursor, or the first hash if the cursor belongs to another process. */
 function positionOf(cursor: number): number {
   return isOfOtherProcess(cursor) ? 0 : cursor % HASHES;
 }

@@ -1,18 +1,20 @@
 /**
  * Slots by the hashes of their names: an extendible hash table. Small segments split one at a time as they fill, so no
  * insertion ever moves more than one segment. A cell takes eight bytes, and half to four fifths of the cells are in
- * use; a Map would take 28 to 56 bytes for each name and block everything while it grows. The caller stores and
+ * use; a Map would take 28 to 56 bytes for each name and block the daemon while it grows. The caller stores and
  * compares the names.
  * Source: Fagin et al., "Extendible Hashing", 1979; removal as in Knuth, volume 3, 6.4, algorithm R.
  */
 
-/** Cells of the smallest segment. */
+/** Number of cells of the smallest segment. */
 const CELLS_MIN = 32;
-/** Maximum cells of a segment; a larger one is split in two. Moving 4,096 cells takes about ten microseconds. */
+/**
+ * Maximum number of cells of a segment; a larger one is split in two. Moving 4,096 cells takes about ten microseconds.
+ */
 const CELLS_MAX = 4096;
 /**
- * The directory has at most 2 to this power slots; beyond that segments grow instead (practically impossible unless
- * hashes are equal).
+ * The directory has at most 2^DEPTH_MAX slots. Beyond that, segments grow instead, which practically
+ * happens only if hashes are equal.
  */
 const DEPTH_MAX = 20;
 
@@ -25,7 +27,7 @@ export interface HashedSlot {
   readonly slot: number;
 }
 
-/** Cells are pairs of numbers: slot + 1 (0: free), hash. */
+/** A part of the table. Each cell is a pair of numbers: the slot + 1 (0 if the cell is free), and the hash. */
 export class Segment {
   cells: Int32Array;
   mask: number;
@@ -115,8 +117,8 @@ export class SlotIndex {
   #depth = 0;
 
   /**
-   * Returns the segment of a hash. The caller compares the names itself, because a callback would be allocated for each
-   * call.
+   * Returns the segment that a hash belongs to. The caller compares the names itself, because a callback would be
+   * allocated for each call.
    */
   segment(hash: number): Segment {
     // A shift by 32 bits does nothing in JavaScript.
@@ -133,7 +135,7 @@ export class SlotIndex {
     segment.add(hash, slot);
   }
 
-  /** Removes the entry with a hash and a slot. */
+  /** Removes the entry with the given hash and slot. */
   remove(hash: number, slot: number): void {
     const segment = this.segment(hash);
     segment.free(segment.cellOf(hash, slot));
@@ -141,14 +143,14 @@ export class SlotIndex {
     if (capacity > CELLS_MIN && segment.used * 8 < capacity) segment.resize(capacity / 2);
   }
 
-  /** Moves the entry with a hash from one slot to another. */
+  /** Moves the entry with the given hash from one slot to another. */
   move(hash: number, from: number, to: number): void {
     const segment = this.segment(hash);
     segment.cells[2 * segment.cellOf(hash, from)] = to + 1;
   }
 
   /**
-   * Collects the slots of about `wanted` hashes from `low` on; slots with equal hashes are collected together.
+   * Collects the slots of about `wanted` hashes, starting at `low`; slots with equal hashes are collected together.
    * @returns the hash that follows; HASHES at the end
    */
   collect(low: number, wanted: number, found: HashedSlot[]): number {

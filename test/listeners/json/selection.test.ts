@@ -78,7 +78,7 @@ test("mistakes in the new members are reported, and the original's members keep 
     [{ action: "get", sort: ["n"] }, /SORT requires a name/],
     [{ action: "get", fields: {}, id: 0, where: {} }, /FIELDS requires a list|ID names one entry/],
     [{ action: "get", id: 0, where: { n: 1 } }, /ID names one entry/],
-    [{ action: "get", sort: "-n" }, /SORT requires a name, or an object .*: to sort n falling/],
+    [{ action: "get", sort: "-n" }, /SORT requires a name, or an object .*: to sort n descending/],
     [{ action: "get", skip: 1 }, /'get' has no member 'skip'\. Its members are: document, id, query, where/],
     [{ action: "count", limit: 1 }, /'count' has no member 'limit'/],
     [{ action: "delete", id: 0, where: {} }, /id names one entry/],

@@ -23,7 +23,7 @@ interface Group {
   readonly accumulators: readonly Accumulator[];
 }
 
-/** Steps for adding a document to its group, in addition to its units. */
+/** Cost in steps of adding a document to its group, in addition to its units of work. */
 const GROUPED_STEPS = 20;
 
 /** @throws CommandFailure */

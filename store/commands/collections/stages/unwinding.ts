@@ -9,7 +9,7 @@ import type { FieldPath } from "../../../values/collections/index-keys.js";
 
 interface Unwinding {
   readonly path: FieldPath;
-  /** The field that receives the element's index; null: no such field. */
+  /** The field that receives the element's index; null means that there is no such field. */
   readonly index: FieldPath | null;
   readonly keepsEmpty: boolean;
 }
@@ -74,7 +74,7 @@ function along(document: BsonDocument, path: FieldPath): Bson | undefined {
   return value;
 }
 
-/** Returns the document with another value at a position. @param value undefined: removes the value */
+/** Returns the document with the given value at a path. @param value undefined removes the value */
 export function replaced(document: BsonDocument, path: FieldPath, value: Bson | undefined): BsonDocument {
   const [name, ...innerPath] = path as readonly [ByteString, ...ByteString[]];
   const copy = new Map(document);

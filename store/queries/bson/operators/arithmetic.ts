@@ -132,7 +132,7 @@ function decimalRemainder(a: DecimalValue, b: DecimalValue): Decimal {
 
 /**
  * @param place position of the last digit to retain, counted after the point
- * @param isNearest false: the remaining digits are truncated
+ * @param isNearest if false, the remaining digits are truncated
  */
 function roundedTo(value: BsonNumber, place: number, isNearest: boolean): BsonNumber {
   const parts = exactParts(value);
@@ -157,7 +157,7 @@ function inKindOf(value: BsonNumber, parts: Finite): BsonNumber {
     : integer;
 }
 
-/** Returns the next integer above or below a number. @param isUp false: below */
+/** Returns the next integer above or below a number. @param isUp if false, returns the next integer below */
 function wholeNextTo(value: BsonNumber, isUp: boolean): BsonNumber {
   if (typeof value === "number") return isUp ? Math.ceil(value) : Math.floor(value);
   if (!(value instanceof Decimal)) return value;

@@ -32,7 +32,7 @@ function wholeIn(value: Value, name: ByteString, code: number): number {
   return Number(integer);
 }
 
-/** Returns an element of an array; null for null or a missing value. @param index negative: counted from the end */
+/** Returns an element of an array; null for null or a missing value. @param index if negative, counted from the end */
 function elementAt(value: Value, index: Value, name: ByteString): Value {
   if (isNothing(value) || isNothing(index)) return null;
   return arrayIn(value, name, 28689).at(wholeIn(index, name, 28691));

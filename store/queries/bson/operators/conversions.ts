@@ -33,7 +33,7 @@ const DATE_MAX = 253_402_300_799_999n;
 /** Returns a date in ISO 8601. @throws CommandFailure if the year does not have four digits */
 export function isoText({ at }: BsonDate): ByteString {
   if (at < DATE_MIN || at > DATE_MAX)
-    throw new MongoFailure(238, "years that have not four digits are not supported");
+    throw new MongoFailure(238, "years that do not have four digits are not supported");
   return new Date(Number(at)).toISOString();
 }
 

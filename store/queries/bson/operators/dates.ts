@@ -26,7 +26,7 @@ const part =
   (calculate: (date: Date) => number): Operator =>
   (operand, scope, name) => {
     if (isDocument(operand) && operand.has("timezone"))
-      throw notHere(`${name} with a timezone is not supported: dates are of UTC`);
+      throw notHere(`${name} with a timezone is not supported: dates are in UTC`);
     const date = isDocument(operand) && operand.has("date") ? (operand.get("date") as Bson) : operand;
     return ofOne((value) => (isNothing(value) ? null : new Int32(calculate(dateIn(value, name)))))(
       date,

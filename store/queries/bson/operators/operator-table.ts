@@ -1,4 +1,4 @@
-/** All operators of expressions. */
+/** The table of all operators of expressions. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Operator } from "../expressions.js";
 import { arithmetic } from "./arithmetic.js";

@@ -55,7 +55,7 @@ function charactersFrom([value, start, count]: readonly Value[], name: ByteStrin
 
 const lengthOfCharacters = (text: ByteString): number => [...textOfBytes(text)].length;
 
-/** @param inCharacters false: indexes count bytes */
+/** @param inCharacters if false, indexes count bytes */
 const indexing = (inCharacters: boolean): Operator =>
   ofValues([2, 4], ([value, search, start, end], scope, name) => {
     if (isNothing(value)) return null;
