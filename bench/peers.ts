@@ -1,6 +1,6 @@
 /**
  * Measures acknowledged writes of dbsyncd, etcd, NATS and Redis, each with three servers on this machine and one
- * client process. Each round starts every cluster again. A system whose program is missing is skipped. `--smoke` is
+ * client process. Each round restarts every cluster. A system whose program is missing is skipped. `--smoke` is
  * short and does not change RESULTS.md.
  */
 import { spawnSync } from "node:child_process";

@@ -63,7 +63,7 @@ export class DocumentWriter {
   async #flush(): Promise<void> {
     if (this.#batch.length === 0) return;
     if (this.#sent.length >= COMMANDS_IN_FLIGHT_MAX) await this.#sent.shift();
-    // NOCHECK: the original accepts later entries without all members of the first entry.
+    // NOCHECK, because the original accepts later entries that do not have all members of the first entry.
     const lifetime = this.#expires === null ? [] : ["PXAT", String(this.#expires)];
     const sending = this.#send([
       ...["DOC.INSERT", this.#document, ...lifetime, "NOCHECK", "KEYS"],

@@ -3,8 +3,8 @@ import { hash } from "node:crypto";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 
 /**
- * Returns the command for the first key whose hash is the daemon's id, or null if there is none. The keys come from reports of daemons,
- * which may be false; the hash is what proves a key.
+ * Returns the command for the first key whose hash is the daemon's id, or null if there is none. The keys come from
+ * reports of daemons, which may be false; only the hash proves that a key is the daemon's.
  * @param id    the daemon's id, hexadecimal
  * @param keys  in base64
  */

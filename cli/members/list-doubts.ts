@@ -33,8 +33,8 @@ function unprovedText(head: ReportedList, views: readonly MemberView[]): string 
 }
 
 /**
- * Returns a reason if at most half of the daemons that remain report these lists as the newest. There may be a newer list; with two parallel
- * lists no entry becomes final.
+ * Returns a reason if at most half of the daemons that remain report these lists as the newest. In that case a newer
+ * list may exist, and while two lists are parallel no entry becomes final.
  */
 function tooFew(
   { members }: MemberList,

@@ -54,7 +54,7 @@ export function viewsOf(
   );
 }
 
-/** Returns the newest lists that any daemon reports, which no other list follows. Several such lists are parallel. */
+/** Returns the newest reported lists, which no other reported list follows. If there are several, they are parallel. */
 export function headsOf(views: readonly MemberView[]): readonly ReportedList[] {
   // Proved lists come last, so that a proof from one daemon counts for all daemons that report the same list.
   const reported = views

@@ -25,7 +25,7 @@ const BEGIN =
 const MERGE =
   "two lists exclude each other because they were signed at the same time: run dbsync members merge, then this command again";
 
-/** States of a daemon that has caught up with its peers. The remaining daemon of two is isolated. */
+/** States of a daemon that has caught up with its peers. If only one of two daemons runs, its state is `isolated`. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
 
 /** The list that results from a change. */

@@ -63,8 +63,8 @@ interface PageOfLog {
 }
 
 /**
- * Requests the units that were not shown yet, and returns them oldest first. An answer contains only the newest units. Earlier ones are
- * requested until they reach the units that were already shown.
+ * Requests the units that have not been shown yet, and returns them oldest first. An answer contains only the newest
+ * units; earlier ones are requested until an answer reaches the units that were already shown.
  */
 async function newPages({ ask, filters }: FollowParts, seen: SeenUnits): Promise<readonly PageOfLog[]> {
   const pages: PageOfLog[] = [];

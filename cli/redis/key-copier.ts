@@ -104,7 +104,10 @@ export class KeyCopier {
     return "pieces";
   }
 
-  /** Sends commands. Commands that are in flight together keep their order, because the client dates them without an interruption. */
+  /**
+   * Sends commands. Commands that are in flight together keep their order, because the client assigns their dates
+   * without an interruption.
+   */
   async #writeAll(all: AsyncIterable<Argv>): Promise<void> {
     let together: Argv[] = [];
     let bytes = 0;

@@ -150,7 +150,7 @@ class Replica {
     this.#writtenAt = performance.now();
   }
 
-  /** Copies each key that differs once. @returns the number of keys that differed */
+  /** Compares all keys, and copies each key that differs. @returns the number of keys that differed */
   async #compare(source: RedisSource, copier: KeyCopier): Promise<number> {
     const tally: Tally = { dumps: 0, pieces: 0, gone: 0, left: [] };
     const seen = new Set<ByteString>();
@@ -189,8 +189,8 @@ class Replica {
   }
 
   /**
-   * Whether a key was written while it was copied in pieces. Its pieces are then from different moments, either side may refuse them, and the
-   * key must be copied again.
+   * Whether a key was written while it was copied in pieces. In that case the pieces are from different moments, the
+   * Redis or the daemons may refuse them, and the key must be copied again.
    */
   async #isWrittenAgain(key: ByteString, problem: unknown): Promise<boolean> {
     const isAnswer =

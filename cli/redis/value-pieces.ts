@@ -59,7 +59,7 @@ async function* scanned(source: RedisSource, name: string, key: ByteString): Asy
     const [next, elements] = reply.kind === "array" ? reply.items : [];
     cursor = next === undefined ? "0" : bytesIn(next);
     const found = bulksOf(elements);
-    // A small collection is returned as a whole, whatever COUNT is.
+    // Redis returns a small collection completely, whatever COUNT is.
     for (let at = 0; at < found.length; at += 2 * PIECE_ELEMENTS)
       yield found.slice(at, at + 2 * PIECE_ELEMENTS);
   } while (cursor !== "0");

@@ -102,7 +102,7 @@ export async function converse(
   output.write("\n");
 }
 
-/** Replaces the lines of a statement in the history by the complete statement. @returns the statement on one line */
+/** Replaces the lines of a statement in the history with the complete statement. @returns the statement on one line */
 function joined(remembered: string[], line: string): string {
   const statement = onOneLine(line);
   for (const part of line.split("\n")) {

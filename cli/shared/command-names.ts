@@ -1,5 +1,5 @@
 /**
- * Names of commands, which `dbsync repl` completes, and which `dbsync` recognizes if `send` is missing. Users can also type
+ * Names of commands. `dbsync repl` completes them, and `dbsync` recognizes them if `send` is missing. Users can also type
  * commands that are not in this list.
  */
 // From the store's table: made by npm run tables.

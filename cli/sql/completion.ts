@@ -1,4 +1,4 @@
-/** Completion candidates in `dbsync sql`: words of statements, and the names of databases, tables, views and columns. */
+/** Completes words of statements, and the names of databases, tables, views and columns, in `dbsync sql`. */
 import type { SqlSession } from "./sql-session.js";
 
 // From the store's table of words: made by npm run tables.
@@ -50,7 +50,7 @@ export class Completion {
   }
 
   async #namesFor(statement: string): Promise<readonly string[]> {
-    // A request would have to wait for the pending answer.
+    // A further request would have to wait for the pending answer.
     if (this.#session.isBusy || !this.#session.isOpen) return [];
     const { database } = this.#session;
     const objects = await this.#cached("", async () => {

@@ -91,7 +91,7 @@ function settledOf(statuses: readonly Record<string, ReplyValue>[]): number | nu
 
 function noteOn(error: Error): string | null {
   const { message } = error;
-  // The daemon, or its version, has no timeline.
+  // The daemon has no timeline, or its version does not support one.
   if (/TIMELINE is answered by|unknown command .*TIMELINE/i.test(message)) return null;
   if (/NOPERM/.test(message)) return FOR_ADMINISTRATORS;
   const outcome = error instanceof DbsyncError ? error.outcomes[0] : undefined;

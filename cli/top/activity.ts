@@ -1,4 +1,4 @@
-/** Computes the activity of daemons between two updates from their counts since the start. */
+/** Computes the activity of daemons between two updates, from their counts since they started. */
 import type { DaemonFigures } from "../status/daemon-figures.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 
@@ -12,7 +12,7 @@ export interface Activity {
   readonly commands: number;
   readonly errors: number;
   readonly refusals: number;
-  /** Maximum milliseconds of half of the answers (`half`), and of 99 % of them (`most`); null: there were none. */
+  /** Milliseconds within which half of the answers (`half`), or 99 % of them (`most`), were sent; null: no answers. */
   readonly half: number | null;
   readonly most: number | null;
 }
