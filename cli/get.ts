@@ -1,6 +1,6 @@
 /**
- * `dbsync get`: prints the string at a key, by GET. With --at it prints the value that a key had at a date, or the answer
- * that a command would have received then.
+ * `dbsync get`: prints the string at a key, by GET. With --at it prints the value that a key had at a date, or the
+ * answer that a command would have received then.
  */
 import type { Command } from "commander";
 import { realEnvironment } from "../client/shared/environment.js";

@@ -1,4 +1,7 @@
-/** The life cycle of a daemon: starts its components in order, applies new settings, and stops the components in reverse order. */
+/**
+ * The life cycle of a daemon: starts its components in order, applies new settings, and stops the components in reverse
+ * order.
+ */
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
 import type { Service } from "../net/process/service.js";
@@ -107,7 +110,8 @@ export class Daemon implements Service {
   }
 
   /**
-   * Applies keys, log level and limits of a new configuration, and logs the other changed settings, which need a restart.
+   * Applies keys, log level and limits of a new configuration, and logs the other changed settings, which need a
+   * restart.
    * @throws StartError  the configuration cannot be used, and nothing has changed
    */
   async reload(settings: Settings): Promise<void> {

@@ -101,7 +101,10 @@ async function privateKey(key: "ed25519" | "rsa" | KeyObject | false): Promise<K
   return createPrivateKey((await generateKeyPair({ type: key, bits: RSA_BITS })).privatePem);
 }
 
-/** Writes the public key to a temporary file, because daemons read keys from files. @param use  receives the file, or null without a key */
+/**
+ * Writes the public key to a temporary file, because daemons read keys from files.
+ * @param use  receives the file, or null without a key
+ */
 async function withKeyFile<Result>(
   key: KeyObject | null,
   use: (file: string | null) => Promise<Result>,

@@ -156,7 +156,10 @@ function requireRsaParameters(key: KeyObject, place: KeyPlace): void {
   }
 }
 
-/** Signs and verifies a test message, because OpenSSL also loads a key with a damaged modulus, whose signatures every daemon would refuse. */
+/**
+ * Signs and verifies a test message, because OpenSSL also loads a key with a damaged modulus, whose signatures every
+ * daemon would refuse.
+ */
 function requireSignature(key: KeyObject, place: KeyPlace): void {
   const text = Buffer.from("PING\0");
   let works = false;

@@ -1,5 +1,6 @@
 /**
- * Turns the options into settings: applies values that options imply for other options, and checks combinations before anything is opened.
+ * Turns the options into settings: applies values that options imply for other options, and checks combinations before
+ * anything is opened.
  */
 import type { Command } from "commander";
 import { isLoopback } from "../net/process/loopback.js";

@@ -18,8 +18,8 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /**
- * What happens to writes of version 1. `off`: version 1 is refused; `local`: the daemon only applies them; `gateway`: the daemon signs them
- * with its own key, records them and sends them to its peers.
+ * What happens to writes of version 1. `off`: version 1 is refused; `local`: the daemon only applies them; `gateway`:
+ * the daemon signs them with its own key, records them and sends them to its peers.
  */
 const VERSION_1 = ["off", "local", "gateway"] as const;
 export type Version1 = (typeof VERSION_1)[number];

@@ -48,7 +48,10 @@ export class DocumentWriter {
     if (isFull) await this.#flush();
   }
 
-  /** Sends the remaining entries and checks their number. @throws Error  the daemons have a different number of entries */
+  /**
+   * Sends the remaining entries and checks their number.
+   * @throws Error  the daemons have a different number of entries
+   */
   async end(): Promise<void> {
     await this.#flush();
     await Promise.all(this.#sent.splice(0));

@@ -1,4 +1,6 @@
-/** The command that authorizes a daemon's key to sign for clients without keys (Redis, SQL, JSON, MongoDB, version 1). */
+/**
+ * The command that authorizes a daemon's key to sign for clients without keys (Redis, SQL, JSON, MongoDB, version 1).
+ */
 import { hash } from "node:crypto";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 

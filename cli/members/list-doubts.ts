@@ -1,6 +1,6 @@
 /**
- * Finds reasons not to sign a list that follows the lists in the daemons' reports. A malicious daemon could have invented those lists, and a
- * daemon that was disconnected may not know the newest one. The functions are pure.
+ * Finds reasons not to sign a list that follows the lists in the daemons' reports. A malicious daemon could have
+ * invented those lists, and a daemon that was disconnected may not know the newest one. The functions are pure.
  */
 import type { MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";

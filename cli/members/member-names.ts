@@ -14,7 +14,10 @@ export interface Known {
   readonly listed: readonly string[];
   /** Hexadecimal ids of the daemons that the list removes. */
   readonly left: readonly string[];
-  /** Queried daemons that do not know the administrator's key, for example with an empty folder; their hello contains the id. */
+  /**
+   * Queried daemons that do not know the administrator's key, for example with an empty folder; their hello contains
+   * the id.
+   */
   readonly greeted: readonly Greeted[];
 }
 
@@ -22,8 +25,8 @@ export interface Known {
 export type Meant = "listed" | "new";
 
 /**
- * Returns the hexadecimal id of the daemon that a name means. A name that matches no daemon of the list may mean one that the list already
- * removes, so that users can repeat a command.
+ * Returns the hexadecimal id of the daemon that a name means. A name that matches no daemon of the list may mean one
+ * that the list already removes, so that users can repeat a command.
  * @throws DbsyncError `bad-command`
  */
 export function daemonNamed(text: string, meant: Meant, { views, listed, left, greeted }: Known): string {
@@ -76,8 +79,8 @@ export function daemonNamed(text: string, meant: Meant, { views, listed, left, g
 }
 
 /**
- * Returns the newest daemons that members have seen at an address: unlisted ones if there are any, otherwise listed ones,
- * otherwise removed ones. Members still know earlier daemons at that address.
+ * Returns the newest daemons that members have seen at an address: unlisted ones if there are any, otherwise listed
+ * ones, otherwise removed ones. Members still know earlier daemons at that address.
  */
 function newestFirst(
   ids: readonly string[],

@@ -37,7 +37,10 @@ export interface MemberView {
   readonly peers: readonly SeenPeer[];
 }
 
-/** Returns the views of the daemons that answered. @throws DbsyncError  no daemon answered (the first error), or they belong to two clusters */
+/**
+ * Returns the views of the daemons that answered.
+ * @throws DbsyncError  no daemon answered (the first error), or they belong to two clusters
+ */
 export function viewsOf(
   answers: readonly Answer[],
   verifies: VerifiesList,

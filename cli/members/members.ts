@@ -1,4 +1,6 @@
-/** `dbsync members`: manages the member list, which an administrator signs and which names the daemons of the cluster. */
+/**
+ * `dbsync members`: manages the member list, which an administrator signs and which names the daemons of the cluster.
+ */
 import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { publicKeyOf } from "../../client/settings/signing-key.js";
@@ -171,7 +173,10 @@ function addChange(
     });
 }
 
-/** Signs and sends the next list, unless the current list already contains the change, and authorizes the keys of added daemons. */
+/**
+ * Signs and sends the next list, unless the current list already contains the change, and authorizes the keys of added
+ * daemons.
+ */
 async function makeChange(
   flags: MembersFlags,
   { views, heads, greeted, send, ask }: Session,
@@ -305,8 +310,9 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
 }
 
 /**
- * Returns the daemons that receive a list first: the members that remain. An added daemon could not send the list to them, because they admit
- * it only once they have the list. Returns all daemons for the first list, and if no remaining member has answered.
+ * Returns the daemons that receive a list first: the members that remain. An added daemon could not send the list to
+ * them, because they admit it only once they have the list. Returns all daemons for the first list, and if no remaining
+ * member has answered.
  */
 function firstReceivers(
   views: readonly MemberView[],

@@ -13,7 +13,9 @@ import { textsOf } from "./binary-word.js";
 /** Time to wait for an answer, in milliseconds: a fold takes time, and daemons give up after the same time. */
 export const PAST_TIMEOUT_MS = 20_000;
 
-/** Sends a command to one daemon after another until one answers. Strings of the reply that are not UTF-8 are Buffers. */
+/**
+ * Sends a command to one daemon after another until one answers. Strings of the reply that are not UTF-8 are Buffers.
+ */
 export type AskPast = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
 
 const ADMINISTRATOR =

@@ -1,4 +1,6 @@
-/** `dbsync log --follow`: shows commands as they are recorded. It requests the log only when a daemon has new entries. */
+/**
+ * `dbsync log --follow`: shows commands as they are recorded. It requests the log only when a daemon has new entries.
+ */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf } from "../shared/output.js";
 import type { AskPast } from "./history-queries.js";
@@ -6,9 +8,15 @@ import { type Past, type PastUnit, readPast } from "./past-report.js";
 
 /** Minimum time between two updates, in milliseconds. */
 const UPDATE_EVERY_MS = 1000;
-/** Minimum time between two updates, as a multiple of the time that a request takes: the daemon folds its newest entries for each answer. */
+/**
+ * Minimum time between two updates, as a multiple of the time that a request takes: the daemon folds its newest entries
+ * for each answer.
+ */
 const PAUSE_FACTOR = 10;
-/** How much older than the newest shown unit a late unit may be, in milliseconds. Peers usually send a unit within this time. */
+/**
+ * How much older than the newest shown unit a late unit may be, in milliseconds. Peers usually send a unit within this
+ * time.
+ */
 const MAX_LATE_MS = 60_000;
 /** Maximum number of units in one answer, which is also TIMELINE LOG's limit. */
 const UNITS_MAX = 10_000;

@@ -1,7 +1,7 @@
 /**
- * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until the cut-over. At the
- * cut-over it compares all keys again and deletes the keys that only the daemons have. After a broken connection it also compares all keys,
- * because notifications may be missing.
+ * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until
+ * the cut-over. At the cut-over it compares all keys again and deletes the keys that only the daemons have. After a
+ * broken connection it also compares all keys, because notifications may be missing.
  */
 
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -42,7 +42,9 @@ export interface Daemons {
 
 export interface ReplicateOptions {
   readonly replace: boolean;
-  /** Time without a write after which it cuts over, in milliseconds; null: it cuts over when the user presses Ctrl-C. */
+  /**
+   * Time without a write after which it cuts over, in milliseconds; null: it cuts over when the user presses Ctrl-C.
+   */
   readonly quietMs: number | null;
 }
 
@@ -88,7 +90,10 @@ class Replica {
     this.#interrupts++;
   }
 
-  /** Copies and follows. @returns true after the cut-over; false: the connection was lost, and the caller must call it again */
+  /**
+   * Copies and follows.
+   * @returns true after the cut-over; false: the connection was lost, and the caller must call it again
+   */
   async follow(): Promise<boolean> {
     try {
       using source = await RedisSource.open(this.#address, SILENCE_MS);
@@ -200,7 +205,10 @@ class Replica {
     return this.#written.has(key);
   }
 
-  /** Compares all keys and deletes the remaining ones. @returns false: the Redis was written to during the comparison */
+  /**
+   * Compares all keys and deletes the remaining ones.
+   * @returns false: the Redis was written to during the comparison
+   */
   async #cutOver(source: RedisSource, events: RedisSource, copier: KeyCopier): Promise<boolean> {
     const changed = await this.#compare(source, copier);
     const deleted = await this.#deleteOthers();

@@ -1,4 +1,7 @@
-/** `dbsync repl` on a terminal: a prompt, hints while typing, completion, history, and lines that continue while a quote is open. */
+/**
+ * `dbsync repl` on a terminal: a prompt, hints while typing, completion, history, and lines that continue while a quote
+ * is open.
+ */
 import { createInterface, type Interface } from "node:readline";
 import { styleText } from "node:util";
 import { DbsyncError } from "../../client/shared/errors.js";

@@ -1,6 +1,6 @@
 /**
- * Names of commands. `dbsync repl` completes them, and `dbsync` recognizes them if `send` is missing. Users can also type
- * commands that are not in this list.
+ * Names of commands. `dbsync repl` completes them, and `dbsync` recognizes them if `send` is missing. Users can also
+ * type commands that are not in this list.
  */
 // From the store's table: made by npm run tables.
 const NAMES =

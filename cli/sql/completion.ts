@@ -74,7 +74,10 @@ export class Completion {
     return names;
   }
 
-  /** Returns the columns of a table. The original cannot describe a table, but an answer without rows contains its columns. */
+  /**
+   * Returns the columns of a table. The original cannot describe a table, but an answer without rows contains its
+   * columns.
+   */
   async #columnsOf(name: string): Promise<readonly string[]> {
     if (this.#session.isOurs) return await this.#firstColumn(`describe ${name}`);
     const answer = await this.#session.ask(`alaivo * #ao@ ${name} #fetra 0 0`);

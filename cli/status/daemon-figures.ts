@@ -30,7 +30,9 @@ export interface DaemonFigures {
 }
 
 export interface OrderFigures {
-  /** The number of the last applied message, and the counts of messages to apply and of envelopes that wait for theirs. */
+  /**
+   * The number of the last applied message, and the counts of messages to apply and of envelopes that wait for theirs.
+   */
   readonly applied: number;
   readonly behind: number;
   readonly waiting: number;

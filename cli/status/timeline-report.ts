@@ -21,7 +21,11 @@ interface TimelineRow extends ShownTimeline {
   readonly held: string;
 }
 
-/** Returns the columns of the timelines. @param now  milliseconds since 1970 @param hasLists  whether any daemon knows a member list */
+/**
+ * Returns the columns of the timelines.
+ * @param now  milliseconds since 1970
+ * @param hasLists  whether any daemon knows a member list
+ */
 export const timelineColumns = (now: number, hasLists: boolean): readonly Column<TimelineRow>[] => [
   { head: "TIMELINE OF", about: "the daemon", cell: ({ address }) => address },
   {
@@ -110,8 +114,8 @@ export function sameText(
 const TIME_OF_DAY = [11, 19] as const;
 
 /**
- * Returns the first digits of the checksum of a daemon's entries up to the compared date. Without such a date, as in the
- * first half minute, it returns those of the checksum of all entries, provided that it is the same on all daemons:
+ * Returns the first digits of the checksum of a daemon's entries up to the compared date. Without such a date, as in
+ * the first half minute, it returns those of the checksum of all entries, provided that it is the same on all daemons:
  * a difference may be due only to entries in flight.
  */
 function heldText(

@@ -71,7 +71,10 @@ function activityOf(before: DaemonFigures, after: DaemonFigures, seconds: number
   };
 }
 
-/** Returns the upper end, in milliseconds, of the bucket in which the given share of the answers is reached; null: no answers. */
+/**
+ * Returns the upper end, in milliseconds, of the bucket in which the given share of the answers is reached; null: no
+ * answers.
+ */
 export function quantile(times: DaemonFigures["times"], share: number): number | null {
   const all = times.reduce((sum, [, count]) => sum + count, 0);
   let sum = 0;

@@ -30,7 +30,9 @@ export interface ListenerCounts {
   /** Number of open connections. */
   connections: number;
   connected: number;
-  /** Number of refusals by code. All codes are present from the start, so that the first refusal appears as a change. */
+  /**
+   * Number of refusals by code. All codes are present from the start, so that the first refusal appears as a change.
+   */
   readonly refusals: Record<RefusalCode, number>;
 }
 

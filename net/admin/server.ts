@@ -17,7 +17,10 @@ import { type NotHttp, refuseNotHttp } from "./not-http.js";
 import type { Site } from "./site.js";
 import { boundVisitors } from "./visitors.js";
 
-/** The maximum number of connections: enough for two scrapers, a health check and a few browsers. Above it, idle connections are closed. */
+/**
+ * The maximum number of connections: enough for two scrapers, a health check and a few browsers. Above it, idle
+ * connections are closed.
+ */
 const MAX_CONNECTIONS = 64;
 /** The maximum number of characters of a wrong host name that an error repeats. */
 const NAME_CHARS = 100;
@@ -88,7 +91,8 @@ export class AdminServer implements Service {
     );
     boundVisitors(this.#server, MAX_CONNECTIONS);
     this.#server.on("clientError", (problem: NotHttp, socket) => this.#refuse(problem, socket));
-    // Without a listener for `timeout`, Node destroys the socket, also that of a client that does not read its response.
+    // Without a listener for `timeout`, Node destroys the socket, also that of a client that does not read its
+    // response.
     this.#server.setTimeout(REQUEST_MS);
   }
 

@@ -64,7 +64,10 @@ export class ByteBudget {
   }
 }
 
-/** Returns the limit for all unauthenticated connections together, with room for at least two requests of the maximum size. */
+/**
+ * Returns the limit for all unauthenticated connections together, with room for at least two requests of the maximum
+ * size.
+ */
 function maxUnauthenticatedBytes({
   maxBufferedBytes,
   maxUnprovenBytes,

@@ -102,7 +102,9 @@ export abstract class Dialect<Request> {
   abstract readonly listener: string;
   /** Whether answers are sent in the order of the requests; otherwise in the order in which they are ready. */
   readonly isInOrder: boolean = true;
-  /** Whether more requests are read and served, up to --max-output-bytes, while the client does not read its answers. */
+  /**
+   * Whether more requests are read and served, up to --max-output-bytes, while the client does not read its answers.
+   */
   readonly readsOn: boolean = false;
   /** The number of requests served between two checks of the clock. */
   readonly requestsPerLook: number = 1;
@@ -169,7 +171,8 @@ export abstract class Dialect<Request> {
   }
 
   /**
-   * Returns the next complete request that may be served while `pending` requests are not answered; null if there is none.
+   * Returns the next complete request that may be served while `pending` requests are not answered; null if there is
+   * none.
    */
   next(pending: number): Request | null {
     return this.takes(pending) ? this.parser.next() : null;

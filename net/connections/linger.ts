@@ -1,7 +1,7 @@
 /**
  * Closes a connection after all answers have been written. For a limited time it reads and discards the bytes that the
- * client still sends, because unread bytes would turn the close into a reset, and the client could lose the last answer.
- * Then it destroys the socket.
+ * client still sends, because unread bytes would turn the close into a reset, and the client could lose the last
+ * answer. Then it destroys the socket.
  */
 import { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -20,9 +20,10 @@ interface GoodBye {
 export const LINGER_MS = 2000;
 
 /**
- * Writes the last bytes and ends the connection: immediately if the client expects no more, otherwise it continues to read and
- * discard. If the client has ended its stream and all answers are sent, it only closes the socket. A shutdown before that would
- * cost clients that connect for each call a system call, two timers and several stream events. TLS needs its last record.
+ * Writes the last bytes and ends the connection: immediately if the client expects no more, otherwise it continues to
+ * read and discard. If the client has ended its stream and all answers are sent, it only closes the socket. A shutdown
+ * before that would cost clients that connect for each call a system call, two timers and several stream events. TLS
+ * needs its last record.
  */
 export function sayGoodBye(
   socket: ClientSocket,

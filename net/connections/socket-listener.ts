@@ -1,6 +1,6 @@
 /**
- * The base of every TCP listener. It accepts a limited number of clients, with TLS if there is a certificate, and closes
- * them if they are idle or hold too many bytes, and when the daemon stops.
+ * The base of every TCP listener. It accepts a limited number of clients, with TLS if there is a certificate, and
+ * closes them if they are idle or hold too many bytes, and when the daemon stops.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
@@ -19,7 +19,10 @@ const BACKLOG = 1024;
 /** The number of checks of the connections' times within one idle timeout, and the maximum interval between them. */
 const CHECKS_PER_IDLE_TIME = 10;
 const CHECK_MS_MAX = 1000;
-/** The milliseconds, in addition to the backend's timeout, for which requests in progress may continue when the daemon stops. */
+/**
+ * The milliseconds, in addition to the backend's timeout, for which requests in progress may continue when the daemon
+ * stops.
+ */
 const STOP_GRACE_MS = 1000;
 
 export interface SocketListenerParts<L extends ConnectionLimits, O extends ConnectionObserver> {

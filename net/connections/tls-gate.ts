@@ -13,7 +13,8 @@ const HANDSHAKE_MS = 10_000;
 /** The maximum number of simultaneous handshakes. Each needs about 50 KiB; an honest one ends within milliseconds. */
 const MAX_HANDSHAKES = 1024;
 /**
- * The alert for a client without TLS: fatal, protocol_version. dbsync's client recognizes it. Source: RFC 8446, 6 and 5.1.
+ * The alert for a client without TLS: fatal, protocol_version. dbsync's client recognizes it. Source: RFC 8446, 6 and
+ * 5.1.
  */
 const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
 
@@ -61,7 +62,8 @@ export class TlsGate {
     const handshake = { socket, passed, remote: nameOf(socket) };
     const key = keyOf(socket);
     this.#handshakes.set(key, handshake);
-    // A client that ends its stream during the handshake has disconnected. Half-open connections are valid only after it.
+    // A client that ends its stream during the handshake has disconnected. Half-open connections are valid only after
+    // it.
     socket.allowHalfOpen = false;
     socket.on("error", ignore);
     socket.once("close", () => {

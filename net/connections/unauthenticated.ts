@@ -1,14 +1,17 @@
 /**
- * The unauthenticated connections of a listener, which have sent no valid signature or login or, if none is required, no
- * request. They are closed first. If there are too many connections, the one that has been silent longest is closed to
- * admit a new one. If the connections hold too many bytes, the slowest are closed, so that requests that make progress
- * are preserved.
+ * The unauthenticated connections of a listener, which have sent no valid signature or login or, if none is required,
+ * no request. They are closed first. If there are too many connections, the one that has been silent longest is closed
+ * to admit a new one. If the connections hold too many bytes, the slowest are closed, so that requests that make
+ * progress are preserved.
  */
 import type { OpenConnection } from "./open-connection.js";
 
 /** The minimum share of the median that a connection must hold. Closing a smaller one would free too little. */
 const WORTH_CLOSING = 1 / 2;
-/** The maximum share of the bytes for one address with several connections. Above it, its own connections are closed first. */
+/**
+ * The maximum share of the bytes for one address with several connections. Above it, its own connections are closed
+ * first.
+ */
 const SHARE_OF_ADDRESS_MAX = 1 / 2;
 
 interface Share {
