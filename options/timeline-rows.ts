@@ -33,7 +33,7 @@ const MIRROR_LIMITS = {
     min: 1000,
     max: 10_000_000,
     summary:
-      "with -d redis and --data or --peer: changed keys that may wait for the mirror; above the limit all keys are compared",
+      "with -d redis and --data or --peer: changed keys that may wait for the mirror; above the limit, all keys are compared",
     reason:
       "about 100 bytes and the name of each key; a Redis that was disconnected for long is compared in any case",
   },
@@ -280,7 +280,7 @@ export const TIMELINE_LIMITS = {
     min: MIB,
     max: 1024 * KIB * MIB,
     summary:
-      "memory for the time of --tail-seconds; above the limit the time becomes shorter, and older commands of clients are refused",
+      "memory for the tail (--tail-seconds); above the limit, the tail becomes shorter, and older commands of clients are refused",
     reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
     restart: true,
   },
@@ -322,7 +322,7 @@ export const TIMELINE_LIMITS = {
     min: SECOND,
     max: MINUTE,
     summary:
-      "with --peer or --order: a daemon that did not run for longer (stopped, suspended, a long garbage collection) counts as catching up until it has compared itself with most of its peers, or has applied all messages of the stream",
+      "with --peer or --order: a daemon that did not run for longer than this (stopped, suspended, a long garbage collection) counts as catching up until it has compared its entries with most of its peers, or has applied all messages of the stream",
     reason:
       "ten times a long garbage collection; a silent member is reported 2 s (one status) after this time",
     restart: true,
@@ -334,7 +334,7 @@ export const TIMELINE_LIMITS = {
     min: 1000,
     max: 1e9,
     summary:
-      "with --data, --peer or --order: number of commands after which a snapshot is made; a twentieth if space is short",
+      "with --data, --peer or --order: number of commands after which a snapshot is made; a twentieth of it if space is short",
     reason:
       "a start folds this number of commands in one or two seconds; a snapshot needs as much space as the state",
     restart: true,
