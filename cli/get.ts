@@ -78,7 +78,7 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
       throw new DbsyncError(
         "bad-option",
         `--at is ${JSON.stringify(date)}, which is ${formatDate(at)}. That is in the future: it is ${formatDate(now)} here. ` +
-          `For the present value leave out --at`,
+          `For the current value, leave out --at`,
       );
     const past: AskPast = (command) => ask(["TIMELINE", "GET", String(at), ...command]);
     const { address, reply } =

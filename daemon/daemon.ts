@@ -20,7 +20,7 @@ export class Daemon implements Service {
   readonly #log: Logger;
   readonly #components: Components;
   #settings: Settings;
-  /** The components that others need; null: not started. */
+  /** The components that other code accesses; null: not started. */
   #wired: Wired | null = null;
   #phase: "starting" | "running" | "stopping" = "starting";
 
@@ -31,7 +31,7 @@ export class Daemon implements Service {
     this.#components = new Components(this, options.environment);
   }
 
-  /** The present settings, which change with each reload. */
+  /** The current settings, which each reload replaces. */
   get settings(): Settings {
     return this.#settings;
   }

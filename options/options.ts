@@ -122,7 +122,7 @@ function suggestion(program: Command, message: string): string {
   return meant === null ? "" : `\n(Did you mean ${meant}?)`;
 }
 
-/** Minimum number of characters, including dashes, by which the beginning of a name is recognized. */
+/** Minimum length of the beginning of a name, including dashes, from which the option is recognized. */
 const MIN_PREFIX = 5;
 const SHOWN_OPTIONS_MAX = 3;
 

@@ -108,11 +108,11 @@ export const TIMELINE = {
     example: "cluster.secret",
     needs: ["peers"],
   }),
-  /** Id (32 bytes) of the member whose snapshot must replace the daemon's data, by order of an operator; null: none. */
+  /** Id (32 bytes) of the member whose snapshot an operator has chosen to replace the daemon's data; null: none. */
   adopt: row({
     flags: "--adopt <id>",
     help:
-      "use only if dbsync status says so: replace this daemon's data by the snapshot of this member, without further checks; " +
+      "use only if dbsync status says so: replace this daemon's data with the snapshot of this member, without further checks; " +
       "the old data is moved to replaced/ in the data folder. Remove the option afterwards",
     form: text(parseMemberId, hexOf),
     fallback: null,

@@ -153,7 +153,7 @@ async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly 
 }
 
 function reportResult({ result, failure }: Measured): void {
-  if (failure !== null) printLine(`The keys named ${BENCH_KEYS}… were not all removed: ${failure}`);
+  if (failure !== null) printLine(`Some of the keys named ${BENCH_KEYS}… were not removed: ${failure}`);
   if (result.failed > 0 || result.latencies.count === 0) process.exitCode = EXIT.failed;
 }
 

@@ -22,7 +22,7 @@ export interface BackendHealth {
   /** Whether it can be reached. */
   readonly up: boolean;
   /**
-   * The present servers, if the name does not contain them: the master that sentinels report, or the masters of a
+   * The current servers, if the name does not contain them: the master that sentinels report, or the masters of a
    * cluster.
    */
   readonly server?: string;

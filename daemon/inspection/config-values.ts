@@ -1,6 +1,6 @@
 /**
- * CONFIG GET in signed envelopes: returns the daemon's present options by their long names, as --check-config prints
- * them.
+ * CONFIG GET in signed envelopes: returns the current values of the daemon's options by their long names, as
+ * --check-config prints them.
  */
 
 import { isLimitName } from "../../options/limits.js";

@@ -15,7 +15,7 @@ const STATUS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Answers in HTTP, or with `foreign`, and closes.
+ * Sends an HTTP response, or `foreign`, and closes the connection.
  * @param foreign  the answer in the client's protocol; null: there is none
  */
 export function refuseNotHttp({ code = "" }: NotHttp, socket: Duplex, foreign: string | null): void {

@@ -1,7 +1,7 @@
 /**
  * One client of a listener, independent of the protocol: its states (open, ending, gone), its turns, its combined
- * writes, the bytes that it holds, its timeouts, and its end. It never blocks other clients: it works for a few
- * milliseconds per turn, and reads no further while no more requests may be served. Its dialect interprets the bytes.
+ * writes, the bytes that it holds, its timeouts, and its close. It never blocks other clients: it works for at most a
+ * few milliseconds per turn, and stops reading while no more requests may be served. Its dialect interprets the bytes.
  */
 import { stackOf } from "../../protocol/errors.js";
 import { TURN_MS } from "../../protocol/steps.js";
@@ -106,7 +106,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   /**
    * Closes the connection, and logs the reason.
-   * @param words  the bytes to send after all written ones; null: none, and the connection closes immediately
+   * @param words  the bytes to send after all earlier ones; null: none, and the connection closes immediately
    */
   drop(code: string, detail: string, words: string | null = null): void {
     this.#close(closing(code, detail, words));
@@ -131,7 +131,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#registry.pushes.add(this);
   }
 
-  /** Sends the pushed bytes. The bytes that the dialect holds do not change. */
+  /** Sends the pushed bytes. The number of bytes that the dialect holds does not change. */
   sendPushed(): void {
     this.#isPushing = false;
     if (this.#state !== "open") return;
@@ -359,7 +359,7 @@ const readingFailed = (problem: unknown): Closing => closing("internal-error", s
 
 /**
  * Adds listeners to a socket that may be handed over.
- * @returns a function that removes exactly these listeners, because the socket has others
+ * @returns a function that removes only these listeners, because the socket also has other listeners
  */
 function listenTo(socket: ClientSocket, listeners: SocketListeners): () => void {
   const all = Object.entries(listeners) as [keyof SocketListeners, (...parameters: unknown[]) => void][];

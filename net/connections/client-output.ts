@@ -39,8 +39,8 @@ export interface OutputHandlers {
 }
 
 /**
- * The output of a connection. Its methods that send return whether more requests may be served. If not, the client must
- * read first, it is the turn of other connections, or the connection is closed.
+ * The output of a connection. Its methods that send bytes return whether more requests may be served. If they return
+ * false, the client must read first, other connections have their turn, or the connection is closed.
  */
 export class ClientOutput implements AnswerListener {
   /** Whether the client must read before more requests are served. Only this class sets it. */

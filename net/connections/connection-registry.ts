@@ -118,7 +118,7 @@ export class ConnectionRegistry<
     return true;
   }
 
-  /** Handles an exceeded budget: closes unauthenticated connections, and then the one that holds most. */
+  /** Handles an exceeded budget: closes unauthenticated connections, and then the one that holds the most bytes. */
   overBudget(): void {
     const budget = this.budget;
     const unauthenticated = budget.isUnauthenticatedTurn

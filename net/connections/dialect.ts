@@ -41,7 +41,7 @@ export function closing<Code extends string = ConnectionRefusal>(
   return { kind: "closing", code, detail, words };
 }
 
-/** The socket continues as another connection, for example to a peer. */
+/** Passes the socket to another connection, for example to one with a peer. */
 export interface HandOver {
   readonly kind: "hand-over";
   /** Receives the socket. It has no listeners, and no bytes were received after the request. */
@@ -103,7 +103,8 @@ export abstract class Dialect<Request> {
   /** Whether answers are sent in the order of the requests; otherwise in the order in which they are ready. */
   readonly isInOrder: boolean = true;
   /**
-   * Whether more requests are read and served, up to --max-output-bytes, while the client does not read its answers.
+   * Whether the connection reads and serves more requests, up to --max-output-bytes, while the client does not read its
+   * answers.
    */
   readonly readsOn: boolean = false;
   /** The number of requests served between two checks of the clock. */
@@ -128,7 +129,7 @@ export abstract class Dialect<Request> {
     return this.parser.isMidRequest;
   }
 
-  /** Whether a request is waiting, but not for earlier answers. */
+  /** Whether a request is waiting for something other than earlier answers. */
   get isHeldBack(): boolean {
     return false;
   }
@@ -194,7 +195,7 @@ export abstract class Dialect<Request> {
   /** Called after the requests of a turn have been served. */
   end(): void {}
 
-  /** Called when the client has ended its stream. An unfinished request may thereby be complete. */
+  /** Called when the client has ended its stream, which may complete an unfinished request. */
   sendsNoMore(): void {}
 
   /** Called with the number of characters that are sent to the client. */

@@ -115,7 +115,9 @@ export class SocketListener<
     this.#startTimer();
   }
 
-  /** Stops accepting clients. Complete requests are still answered within the backend's timeout and one second more. */
+  /**
+   * Stops accepting clients. Complete requests are still answered, within the backend's timeout and one more second.
+   */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.close();
@@ -153,8 +155,8 @@ export class SocketListener<
 
   /** Closes an unauthenticated connection. @returns whether there was one */
   #makeRoom(): boolean {
-    // The larger group loses a connection, either those in their handshake or those after it. Honest clients stay in
-    // neither for long.
+    // Closes a connection of the larger group: those in their handshake, or those after it. Honest clients stay in
+    // neither group for long.
     if ((this.#gate?.size ?? 0) > this.#registry.unauthenticated && this.#gate?.dropOldest()) return true;
     return this.#registry.dropSilent();
   }

@@ -1,5 +1,5 @@
 /**
- * Performs the TLS handshake before a connection, if there is a certificate. The number of clients in it and their time
+ * Performs the TLS handshake before a connection, if there is a certificate. The number and the duration of handshakes
  * are limited, and silent or slow clients are closed to make room for newer ones.
  */
 import { constants } from "node:crypto";
@@ -8,7 +8,7 @@ import { createServer, type SecureContextOptions, type Server, type TLSSocket } 
 import type { ConnectionRefusal } from "./connection-refusals.js";
 import type { RefusalLog } from "./refusal-log.js";
 
-/** The timeout of a handshake: two round trips, and the wait for this process while many other clients connect. */
+/** The timeout of a handshake, for two round trips and for the delay in this process while many clients connect. */
 const HANDSHAKE_MS = 10_000;
 /** The maximum number of simultaneous handshakes. Each needs about 50 KiB; an honest one ends within milliseconds. */
 const MAX_HANDSHAKES = 1024;

@@ -8,7 +8,7 @@ import { Queue } from "./queue.js";
 
 /**
  * Long work, which yields wherever it may be interrupted. If it yields a promise, which must not reject, it continues
- * when that has settled.
+ * when the promise has settled.
  */
 export type Work = Generator<Promise<unknown> | undefined, void, undefined>;
 

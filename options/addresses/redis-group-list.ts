@@ -16,7 +16,7 @@ export interface RedisGroupSpecification extends RedisAccess {
   /** The name by which the sentinels know the master; "" for a cluster. */
   readonly master: string;
   /**
-   * Access to the sentinels. Without a password of their own, the daemon first tries none, then the servers' password.
+   * Access to the sentinels. If no password is set for them, the daemon first tries none, then the servers' password.
    */
   readonly sentinel: Omit<RedisAccess, "db">;
 }
