@@ -52,7 +52,9 @@ class Flood {
     }
   }
 
-  /** Sends a request. Resolves when the answer is complete or the connection ends; for events, after the first event. */
+  /**
+   * Sends a request. Resolves when the answer is complete or the connection ends; for events, after the first event.
+   */
   #ask(path: string, method: string): Promise<void> {
     return new Promise((resolve) => {
       const sent = request({ host: "127.0.0.1", port: this.#port, path, method }, (answer) => {
