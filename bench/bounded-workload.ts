@@ -1,6 +1,6 @@
 /**
- * An endless workload of many kinds of writes whose data have a constant size. If a daemon grows under this load, the
- * cause is not the data.
+ * An endless workload of many kinds of writes whose data have a constant total size. If a daemon's memory or disk usage
+ * grows under this load, the cause is not the data.
  */
 import type { SeededRandom } from "../test/support/seeded-random.js";
 

@@ -55,7 +55,7 @@ export interface Authorization {
 /** The reason why no daemon applied a command. */
 export interface Failure {
   readonly problem: string;
-  /** Whether the reason may pass, so that a retry can help. */
+  /** Whether the reason may be temporary, so that a retry can succeed. */
   readonly isPassing: boolean;
 }
 
@@ -71,7 +71,7 @@ export interface Authorizing {
 }
 
 /**
- * Authorizes the keys that need it.
+ * Authorizes the keys of added daemons that are not authorized yet.
  * @param ids  ids of the added daemons, hexadecimal
  * @returns a result for each such key
  */

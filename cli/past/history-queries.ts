@@ -10,7 +10,7 @@ import { warnIfCatchingUp } from "../shared/catching-up.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { textsOf } from "./binary-word.js";
 
-/** Time to wait for an answer, in milliseconds: a fold takes time, and daemons give up after the same time. */
+/** Time limit for an answer, in milliseconds. It is long because a fold takes time; daemons have the same limit. */
 export const PAST_TIMEOUT_MS = 20_000;
 
 /**

@@ -14,8 +14,8 @@ const UPDATE_EVERY_MS = 1000;
  */
 const PAUSE_FACTOR = 10;
 /**
- * How much older than the newest shown unit a late unit may be, in milliseconds. Peers usually send a unit within this
- * time.
+ * The maximum time by which a late unit may be older than the newest shown unit, in milliseconds. Peers usually send a
+ * unit within this time.
  */
 const MAX_LATE_MS = 60_000;
 /** Maximum number of units in one answer, which is also TIMELINE LOG's limit. */
@@ -25,7 +25,7 @@ const PAGES_MAX = 50;
 
 export interface FollowParts {
   readonly ask: AskPast;
-  /** Arguments of TIMELINE LOG, without dates and number. */
+  /** Arguments of TIMELINE LOG, except the dates and the limit. */
   readonly filters: readonly string[];
   /** The units that were already shown. */
   readonly first: Past;

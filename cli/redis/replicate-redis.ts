@@ -48,7 +48,10 @@ export interface ReplicateOptions {
   readonly quietMs: number | null;
 }
 
-/** Copies and follows a Redis until the cut-over. @throws Error  as for an import; or the user interrupted it twice */
+/**
+ * Copies a Redis and its changes until the cut-over.
+ * @throws Error  as for an import; or the user interrupted it twice
+ */
 export async function replicateRedis(
   address: RedisAddress,
   daemons: Daemons,
@@ -91,7 +94,7 @@ class Replica {
   }
 
   /**
-   * Copies and follows.
+   * Connects, copies all keys, and then copies each key that is written, until the cut-over.
    * @returns true after the cut-over; false: the connection was lost, and the caller must call it again
    */
   async follow(): Promise<boolean> {

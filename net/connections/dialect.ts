@@ -56,9 +56,9 @@ export type Answer = string | LongAnswer | Closing;
 export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
 
 /**
- * A pending answer, in its position among the other answers. Code that creates one keeps no reference to it after the
- * answer: pending answers live for milliseconds, and the garbage collector has to copy each object that survives until
- * then.
+ * A pending answer, in its position among the other answers. The code that creates it must not keep a reference to it
+ * after the answer, because pending answers are needed only for milliseconds, and the garbage collector copies each
+ * object that is still referenced.
  */
 export interface LaterAnswer {
   readonly kind: "later";

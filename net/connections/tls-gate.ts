@@ -130,7 +130,7 @@ interface Handshake {
 
 const secureOptions = {
   minVersion: "TLSv1.2",
-  // Otherwise a client could make the server repeat the expensive part.
+  // With renegotiation, a client could make the server repeat the expensive part of the handshake.
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
 } as const;
 

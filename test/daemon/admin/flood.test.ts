@@ -97,7 +97,7 @@ test("a daemon starts and stops under requests to every path of --admin", async 
     const flood = new Flood(port);
     await using daemon = await startDaemon(args);
     await trio.until(
-      "pages report that it is live",
+      "/healthz and /events report that the daemon is live",
       async () => flood.states.has("live") && flood.events.has("live"),
     );
     const { code, stderr } = await daemon.stop();
