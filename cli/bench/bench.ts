@@ -92,7 +92,7 @@ function benchOptions(): Option[] {
     count("--seconds <s>", "duration of the run", 1, MAX_SECONDS).default(10),
     count("--payload <bytes>", "length of __value__", 0, MAX_PAYLOAD_BYTES).default(16),
     count("--keys <number>", "number of different keys that __rand__ selects", 1, MAX_KEYS).default(1_000),
-    count("--rate <calls>", "commands that arrive each second, in place of --concurrency", 1, MAX_RATE),
+    count("--rate <calls>", "number of commands per second, instead of --concurrency", 1, MAX_RATE),
     new Option(
       "--command <text>",
       "set, get, mixed, or a command that contains __rand__ and __value__",

@@ -141,7 +141,7 @@ async function typeLine({ command, comment }: ConsoleLine, values: ReaderValues)
   } else assert.ok(["chown", "chronyc"].includes(program), command);
 }
 
-/** Replaces the addresses, folders and ids of the runbook in a word by those of this test. */
+/** Replaces the addresses, folders and ids of the runbook in a word with those of this test. */
 function withTestValues(word: string, machine: number | undefined, { words = {} }: ReaderValues): string {
   if (word in words) return words[word] as string;
   if (word === "/var/lib/dbsyncd") return trio.folder(machine ?? assert.fail(word));
