@@ -133,7 +133,7 @@ export class Daemon implements Service {
   }
 }
 
-/** Returns advice on the first command of a client on this machine. */
+/** Returns the end of the last line of a start: the command with which a client on this machine can test the daemon. */
 function firstStep(settings: Settings, address: string, port: number): string {
   if (isSigned(settings) && !hasKeys(settings))
     return " for clients that do not sign; to accept signed commands, set -s or --root-key from the first start";

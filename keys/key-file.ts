@@ -13,7 +13,7 @@ import { signCommand } from "./sign.js";
 import { verifyCommand } from "./verify.js";
 import { isWeakPoint } from "./weak-point.js";
 
-/** The types of keys that callers may allow, with node:crypto's names. */
+/** The types of keys that callers may allow, under node:crypto's names. */
 export type KeyKind = "rsa" | "ed25519";
 
 export interface LoadKeyOptions {

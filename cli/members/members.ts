@@ -77,7 +77,7 @@ Name a daemon by its id, the first digits of its id, or its address as host:port
 a new list is signed only if the signature of the previous list is correct, and if more than half of the remaining
 daemons report that list as the newest. If another administrator signed it, name that public key (--root-key).
 You may repeat a command: if the list already contains the change, nothing is signed. add and replace also authorize the
-key of the new daemon, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that fails they print a warning and exit with 0.
+key of the new daemon, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that fails, they print a warning and exit with 0.
 
 Examples:
   dbsync members add db1:1111 db2:1111 db3:1111 -k root-private.pem

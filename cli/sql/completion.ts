@@ -1,7 +1,7 @@
 /** Completes words of statements, and the names of databases, tables, views and columns, in `dbsync sql`. */
 import type { SqlSession } from "./sql-session.js";
 
-// From the store's table of words: made by npm run tables.
+// The words are made by npm run tables from the store's table of keywords.
 const WORDS =
   "alahatra alaivo all ampiasao analana anatiny and ankambana ankavanana ankavia antso ao ary as asc " +
   "asehoy atifitra avanana avia between by create cross database databases date daty default delete " +
@@ -20,7 +20,7 @@ const NAME = /[\p{L}_][\p{L}\p{N}_]*/gu;
 
 export class Completion {
   readonly #session: SqlSession;
-  /** Names by selected database and table; table "": names of databases, tables and views instead of columns. */
+  /** Names of columns by selected database and table; for the table "", names of databases, tables and views. */
   readonly #names = new Map<string, Promise<readonly string[]>>();
 
   constructor(session: SqlSession) {

@@ -139,7 +139,7 @@ const BLOCKS: Readonly<Record<string, Buffer>> = {
 };
 
 describe("A signature whose block is forged is refused", () => {
-  test("but a block that is not changed is accepted", () => {
+  test("an unchanged block is accepted", () => {
     assert.deepEqual(sealed(GOOD), signCommand(TEXT, privateKey));
     assert.equal(verifyEnvelope(TEXT, sealed(GOOD), publicKey), true);
     assert.equal(verifyCommand(TEXT, sealed(GOOD), [publicKey]), publicKey);
