@@ -67,7 +67,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
     },
   ],
   [
-    // The members are not sorted: the daemon's cost of sorting is to be measured.
+    // The members are not sorted, so the comparison shows the cost of sorting in the daemon.
     "ZADD",
     (argv) => {
       const zset = getOrCreate(argv[1] as string, () => new Map<string, number>());

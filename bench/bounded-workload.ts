@@ -1,6 +1,6 @@
 /**
- * An endless workload of many kinds of writes whose data have a constant size. If a daemon grows under this load, the
- * cause is not the data.
+ * An endless workload of many kinds of writes whose data have a constant total size. If a daemon's memory or disk usage
+ * grows under this load, the cause is not the data.
  */
 import type { SeededRandom } from "../test/support/seeded-random.js";
 
@@ -32,8 +32,8 @@ interface Choice {
 type Make = (choice: Choice) => readonly Argv[];
 
 /**
- * Functions that return one command, or one that adds an element and one that removes another. All are equally
- * likely.
+ * Functions that return either one command, or two: one that adds an element and one that removes another. All are
+ * equally likely.
  */
 const MAKES: readonly Make[] = [
   ({ key, below, number }) => [["SET", key("text"), `${number}:${LONG.slice(0, below(200))}`]],

@@ -21,7 +21,7 @@ const SINGLE_COMMANDS = smoke ? 2_000 : full ? 1_000_000 : 200_000;
 const KEYS = 100_000;
 const COMMON = smoke ? 20_000 : 1_000_000;
 const DIFFERENT = 100;
-/** The time since the last missed write. It is longer than the tail, so that none of the missed writes is late. */
+/** The age of the last missed write in milliseconds. It is older than the tail, so no missed write is late. */
 const ENDED_MS_AGO = 10 * 60_000;
 const LASTED_MS = 30 * 60_000;
 const GOALS = {
@@ -116,7 +116,7 @@ async function catchUp(plan: DataPlan, goal: number, threads: string | null = nu
 const cpuOf = (servers: readonly Server[]) =>
   servers.map(({ process: { pid } }) => cpuSeconds(pid as number));
 
-/** Measures the start of a daemon on a folder without a snapshot. */
+/** Measures how long a daemon takes to start with a folder that contains no snapshot. */
 async function ownTimeline(folder: string, commands: number, what: string): Promise<Start> {
   await using daemon = await startDaemon(scene.args(folder));
   return {

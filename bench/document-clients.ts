@@ -56,7 +56,7 @@ export class JsonClient implements Disposable {
 
   #receive(chunk: Buffer, length: number): void {
     this.#pieces += chunk.toString("latin1", 0, length);
-    // An answer contains its last byte nowhere else.
+    // The last byte of an answer occurs nowhere else in it.
     if (chunk[length - 1] !== CR) return;
     const answer = this.#pieces.slice(0, -END.length);
     this.#pieces = "";

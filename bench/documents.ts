@@ -191,7 +191,7 @@ const QUERIES = [
 async function makeIndex(port: number, document: string, count: number): Promise<void> {
   using client = await JsonClient.open(port);
   await client.ask({ action: "createindex", document, field: "group" });
-  // The first query creates it.
+  // The daemon builds the index when it receives the first query.
   await client.ask(queryOf(document, 0, count));
 }
 

@@ -104,7 +104,7 @@ function textOf(samples: readonly Sample[], what: string): string {
 
 ${table(["second", "commands", "disk, MiB", "LMDB", "snapshots", "memory, own", "resident"], rows)}
 
-The maximum of the second half after second ${LEVEL_SECONDS}, divided by that of the first half: disk ${growth("disk")}, own memory ${growth("own")},
+The maximum of the second half of the time after second ${LEVEL_SECONDS}, divided by that of the first half: disk ${growth("disk")}, own memory ${growth("own")},
 resident memory ${growth("resident")}. The own memory, measured without a garbage collection, had its maximum at second ${Math.round(greatest.seconds)}: ${Math.round(greatest.own)} MiB.`;
 }
 

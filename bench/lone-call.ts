@@ -23,7 +23,7 @@ import { Scene } from "./timeline-daemons.js";
 const smoke = process.argv.includes("--smoke");
 const SECONDS = 0.2;
 const WARM_UP_SECONDS = smoke ? 0.1 : 8;
-/** The number of short, alternating rounds. Other work on the machine therefore affects all results equally. */
+/** The number of rounds. They are short and alternate, so other work on the machine affects all results equally. */
 const ROUNDS = smoke ? 1 : 100;
 const IDLE_SECONDS = smoke ? 0.2 : 10;
 const PER_SECOND = 500;
@@ -31,7 +31,7 @@ const GOAL = 3;
 const SEQUENTIAL_GOAL = 2;
 const SEQUENTIAL_ROUNDS = smoke ? 1 : 10;
 const SEQUENTIAL_SECONDS = smoke ? 0.2 : 2;
-/** The number of bytes in the body of a signed SET, in its frame without body and signature, and in its result. */
+/** The numbers of bytes in the body of a signed SET, in its frame without body and signature, and in its result. */
 const BODY_BYTES = 258;
 const FRAME_BYTES = 42;
 const RESULT_BYTES = 158;
@@ -173,7 +173,7 @@ async function sequential(signers: readonly Signer[]): Promise<string> {
     for (const { bare, ours, bareMicros, ourMicros } of pairs) {
       const load = { callers: 1, seconds: SEQUENTIAL_SECONDS };
       const [bareP50, ourP50] = [(await measure(load, bare)).p50, (await measure(load, ours)).p50];
-      // The first round warms up.
+      // The first round is the warm-up.
       if (round > 0) bareMicros.push(bareP50) && ourMicros.push(ourP50);
     }
   const rows = pairs.map(({ type, bareMicros, ourMicros }) => {

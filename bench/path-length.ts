@@ -1,8 +1,8 @@
 /**
  * Measures how much code one request of each kind runs after the warm-up: the functions and files that the daemon's
  * main thread enters, according to V8's precise coverage. Work that follows shortly after the answer is included, for
- * example acknowledgements to peers. Timers are not, since few samples contain them. `--smoke` takes few samples and
- * does not change RESULTS.md.
+ * example acknowledgements to peers. Timers are excluded, because only a few samples contain them. `--smoke` takes few
+ * samples and does not change RESULTS.md.
  */
 import { loadavg } from "node:os";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ const SAMPLES = smoke ? 3 : 41;
 const PAUSE_MS = 30;
 /** Milliseconds from the answer to the end of a sample. A longer time would include timers. */
 const SETTLE_MS = 4;
-/** The number of further samples that belong to an entry after the daemon has written it. */
+/** The number of additional samples for an entry after the daemon has written it to its log. */
 const AFTER_LOG = 4;
 const LOG_FILE = "timeline/disk/write-ahead-log.js";
 const PROBED = [
@@ -108,8 +108,8 @@ async function sampleWith(file: string, daemon: Server): Promise<EnteredFunction
 }
 
 /**
- * Measures a signed SET on a daemon with a timeline on disk. The client sends it to all daemons, or to the peers
- * only.
+ * Measures a signed SET on a daemon with a timeline on disk. The client sends it to all daemons, or only to the
+ * daemon's peers.
  */
 async function recordedSet(peers: number, sentTo: "all" | "peers"): Promise<Path> {
   const ports = await Promise.all(Array.from({ length: peers + 1 }, freePort));

@@ -108,7 +108,9 @@ export async function startEtcd(): Promise<Cluster> {
   };
 }
 
-/** Returns a gRPC message with etcd's PutRequest: field 1 is the key, field 2 the value, both shorter than 128 bytes. */
+/**
+ * Returns a gRPC message with etcd's PutRequest: field 1 is the key, field 2 the value, both shorter than 128 bytes.
+ */
 function putRequest(key: string, value: string): Buffer {
   const body = Buffer.from(
     `\x0a${String.fromCharCode(key.length)}${key}\x12${String.fromCharCode(value.length)}${value}`,
@@ -128,7 +130,10 @@ export function natsCanSync(): boolean {
   return spawnSync("nats-server", ["-t", "-c", syncingNats]).status === 0;
 }
 
-/** Starts NATS with a key-value bucket on file storage. The client publishes to the leader of its stream, as a KV client's put does. */
+/**
+ * Starts NATS with a key-value bucket on file storage. The client publishes to the leader of its stream, as a KV
+ * client's put does.
+ */
 export async function startNats(sync: "default" | "always"): Promise<Cluster> {
   const servers = await NatsServer.startCluster(SERVERS, sync === "always" ? ["-c", syncingNats] : []);
   const [first] = servers as readonly [NatsServer];

@@ -1,6 +1,6 @@
 /**
  * Measures acknowledged writes of dbsyncd, etcd, NATS and Redis, each with three servers on this machine and one
- * client process. Each round starts every cluster again. A system whose program is missing is skipped. `--smoke` is
+ * client process. Each round restarts every cluster. A system whose program is missing is skipped. `--smoke` is
  * short and does not change RESULTS.md.
  */
 import { spawnSync } from "node:child_process";
@@ -62,7 +62,7 @@ function system(name: string, start: () => Promise<Cluster>): System {
   return { name, start, runs: IN_FLIGHT.map(() => []) };
 }
 
-/** Returns the systems that need a program, or none if it is not installed. */
+/** Returns the systems that need a program; empty if the program is not installed. */
 function ofProgram(program: string, debianPackage: string, make: () => System[]): System[] {
   if (isOnPath(program)) return make();
   missing.push(`${program} is not installed (Debian package ${debianPackage}): skipped.`);
@@ -122,7 +122,7 @@ async function measureRun({ pids }: Cluster, put: () => Promise<unknown>, caller
 
 const medianOf = (runs: readonly Run[], figure: keyof Run) => median(runs.map((run) => run[figure]));
 
-/** Returns the ratio of our calls per second to those of another system, and whether it meets the goal. */
+/** Returns the ratio of dbsyncd's calls per second to those of another system, and whether it meets the goal. */
 function ratioCell(ourName: string, peerName: string, i: number): string {
   const rate = (name: string) => systems.find((one) => one.name === name)?.runs[i];
   const [ours, theirs] = [rate(ourName), rate(peerName)];
@@ -167,7 +167,7 @@ stream's leader, for Redis one connection per call in flight, on which SET and W
 ${missing.map((line) => `\n${line}\n`).join("")}
 ${table(["calls in flight", ...head], rows)}
 
-Our calls a second divided by theirs, with policy \`first\` (goal: above 1 of all at 8 and 64 in flight, of etcd and Redis at 1):
+The calls per second of dbsyncd with policy \`first\`, divided by those of the other systems (goal: above 1; with one call in flight, only for etcd and Redis):
 
 ${table(["", "etcd", "Redis", "NATS, always", "NATS, default ÷ --fsync interval=100"], ratios)}`;
 }

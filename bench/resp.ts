@@ -43,7 +43,7 @@ const SCENARIOS: readonly Scenario[] = smoke
     ];
 const RECORDED_SCENARIOS = SCENARIOS.filter(({ keys, bytes }) => smoke || (keys === 100_000 && bytes === 3));
 
-/** The name of the minimal server: its cost is a lower bound for any Node server. It does not sort its sorted sets. */
+/** The name of the minimal server. Its cost is a lower bound for any Node server. It does not sort its sorted sets. */
 const BARE_LOOP = "bare loop";
 const OF_THE_LOOP = `dbsyncd ÷ ${BARE_LOOP}`;
 const BARE: readonly CommandName[] = ["SET", "GET", "INCR", "LPUSH", "HSET", "SADD"];

@@ -1,4 +1,6 @@
-/** `dbsync export`: writes keys to a file, as commands or JSON, or tables to a data folder for the earlier SQL server. */
+/**
+ * `dbsync export`: writes keys to a file, as commands or JSON, or tables to a data folder for the earlier SQL server.
+ */
 import { type Command, InvalidArgumentError } from "commander";
 import { type ExportForm, exportKeys } from "./redis/export-keys.js";
 import { warnIfCatchingUp } from "./shared/catching-up.js";

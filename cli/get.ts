@@ -1,6 +1,6 @@
 /**
- * `dbsync get`: prints the string at a key, by GET. With --at it prints the value that a key had at a date, or the answer
- * that a command would have received then.
+ * `dbsync get`: prints the string at a key, by GET. With --at it prints the value that a key had at a date, or the
+ * answer that a command would have received then.
  */
 import type { Command } from "commander";
 import { realEnvironment } from "../client/shared/environment.js";
@@ -19,7 +19,7 @@ interface GetFlags extends SendFlags {
   readonly at?: string;
 }
 
-/** Maximum time that --at may be in the future, in milliseconds: the daemon's clock may be ahead of this one. */
+/** Maximum time by which --at may be in the future, in milliseconds: the daemon's clock may be ahead of this one. */
 const MAX_AHEAD_MS = 60_000;
 
 /** Commands that read all of a key, by the key's type. */
@@ -78,7 +78,7 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
       throw new DbsyncError(
         "bad-option",
         `--at is ${JSON.stringify(date)}, which is ${formatDate(at)}. That is in the future: it is ${formatDate(now)} here. ` +
-          `For the present value leave out --at`,
+          `For the current value, leave out --at`,
       );
     const past: AskPast = (command) => ask(["TIMELINE", "GET", String(at), ...command]);
     const { address, reply } =

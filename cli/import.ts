@@ -1,6 +1,6 @@
 /**
- * `dbsync import`: copies data to the daemons as signed commands: the keys of a running Redis, the documents of a running JSON server, or the
- * tables in a data folder of the earlier SQL server.
+ * `dbsync import`: copies data to the daemons as signed commands: the keys of a running Redis, the documents of a
+ * running JSON server, or the tables in a data folder of the earlier SQL server.
  */
 import { type Command, InvalidArgumentError } from "commander";
 import { DbsyncError } from "../client/shared/errors.js";

@@ -1,4 +1,7 @@
-/** `dbsync subscribe` and `dbsync watch`: print the messages of channels, or the keys that change, one per line, until the user stops them. */
+/**
+ * `dbsync subscribe` and `dbsync watch`: print the messages of channels, or the keys that change, one per line, until
+ * the user stops them.
+ */
 import type { Command } from "commander";
 import type { ListenedClient } from "../client/client.js";
 import type { ChannelEvent, WatchEvent } from "../client/live/live-event.js";

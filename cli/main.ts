@@ -21,7 +21,7 @@ try {
   await program.parseAsync(withoutHelp(process.argv.slice(2)), { from: "user" });
 } catch (error) {
   if (error instanceof CommanderError) {
-    // Commander has already printed the error; help and version end with 0.
+    // Commander has already printed the error. For --help and --version the exit code is 0.
     const [word = ""] = program.args;
     if (error.code === "commander.unknownCommand" && isCommandName(word)) {
       process.stderr.write(`(A command for the daemons: dbsync send ${program.args.join(" ")})\n`);

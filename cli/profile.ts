@@ -29,8 +29,8 @@ export function addProfile(program: Command): void {
       `
 To use a profile once, add --profile NAME or set DBSYNC_PROFILE=NAME. To use it for all dbsync commands of this user, run
 dbsync profile use NAME. The options -s and -k, DBSYNC_SERVERS and a dbsync.ini in the current folder take precedence over
-that last one. Daemons and programs that use the library do not read profiles. dbsync shows that it uses a profile: status,
-doctor and all errors name it, and without a terminal, as in a script, a line on standard error does.
+dbsync profile use. Daemons, and programs that use the library, do not read profiles. If a profile is used, status, doctor and
+all errors name it. Without a terminal, as in a script, a line on standard error also names it.
 
 Profiles are stored in profiles.json in ~/.config/dbsync (XDG_CONFIG_HOME), mode 600: the name of the current profile, and for
 each profile its servers and the paths of its key and authorities. The file contains no secrets; the key stays in its own file.

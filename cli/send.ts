@@ -117,7 +117,7 @@ function reportError(error: DbsyncError, words: readonly string[], isUnsigned: b
   return exitCodeOf(error);
 }
 
-/** Whether the error may come from a missing pair of quotes, because the command has too many arguments. */
+/** Whether missing quotes may have caused the error, because the command has too many arguments. */
 function mayLackQuotes(message: string, words: readonly string[]): boolean {
   const count = words.length === 1 ? words.join().split(" ").filter(Boolean).length : words.length;
   return count > 2 && /: ERR (syntax error|wrong number of arguments)/.test(message);

@@ -9,8 +9,9 @@ import { Metrics } from "./admin/metrics.js";
 import type { InspectedDaemon } from "./inspection/inspected-daemon.js";
 
 /**
- * The figures of the daemon, which /metrics, the page of --admin, /healthz and INFO read. Components replace functions of the object after
- * it was passed to its users. Users must therefore store the object, and never one of its functions.
+ * The figures of the daemon, which /metrics, the page of --admin, /healthz and INFO read. Components replace functions
+ * of the object after it was passed to its readers. The readers must therefore store the object, and never one of its
+ * functions.
  */
 export interface Figures extends FrameSources, InspectedDaemon {
   readonly backends: () => readonly BackendHealth[];

@@ -1,4 +1,7 @@
-/** The life cycle of a daemon: starts its components in order, applies new settings, and stops the components in reverse order. */
+/**
+ * The life cycle of a daemon: starts its components in order, applies new settings, and stops the components in reverse
+ * order.
+ */
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
 import type { Service } from "../net/process/service.js";
@@ -17,7 +20,7 @@ export class Daemon implements Service {
   readonly #log: Logger;
   readonly #components: Components;
   #settings: Settings;
-  /** The components that others need; null: not started. */
+  /** The components that other code accesses; null: not started. */
   #wired: Wired | null = null;
   #phase: "starting" | "running" | "stopping" = "starting";
 
@@ -28,7 +31,7 @@ export class Daemon implements Service {
     this.#components = new Components(this, options.environment);
   }
 
-  /** The present settings, which change with each reload. */
+  /** The current settings, which each reload replaces. */
   get settings(): Settings {
     return this.#settings;
   }
@@ -107,7 +110,8 @@ export class Daemon implements Service {
   }
 
   /**
-   * Applies keys, log level and limits of a new configuration, and logs the other changed settings, which need a restart.
+   * Applies keys, log level and limits of a new configuration, and logs the other changed settings, which need a
+   * restart.
    * @throws StartError  the configuration cannot be used, and nothing has changed
    */
   async reload(settings: Settings): Promise<void> {
@@ -129,7 +133,7 @@ export class Daemon implements Service {
   }
 }
 
-/** Returns advice on the first command of a client on this machine. */
+/** Returns the end of the last line of a start: the command with which a client on this machine can test the daemon. */
 function firstStep(settings: Settings, address: string, port: number): string {
   if (isSigned(settings) && !hasKeys(settings))
     return " for clients that do not sign; to accept signed commands, set -s or --root-key from the first start";

@@ -7,7 +7,7 @@ import { hexOf } from "../protocol/version-2/envelope.js";
 import type { Timeline } from "../timeline/timeline.js";
 import type { DaemonOptions } from "./core.js";
 
-/** Creates the mirror without starting it; null: there is none. @param current  returns the present settings */
+/** Creates the mirror without starting it; null: there is none. @param current  returns the current settings */
 export async function makeMirror(
   { settings, environment, log }: DaemonOptions,
   kept: KeptWrites | null,
@@ -46,7 +46,7 @@ export async function makeMirror(
 
 /**
  * Returns sums of the entries that the state contains, or "" while some entries of the index are not applied. Entries
- * after a standstill remain unapplied until another release runs.
+ * after a standstill are not applied until another release of dbsyncd runs.
  */
 export function completeSums({ index, figures, standstill }: Timeline): string {
   if (figures.waiting > 0 || standstill !== null) return "";

@@ -23,7 +23,7 @@ const RSA_BITS = 2048;
 export interface TestDaemonOptions {
   /**
    * The key that must sign commands. `ed25519` (default): a new key. `rsa`: a new key of the type that version 1
-   * requires, whose creation takes some tenths of a second. A KeyObject: your private key. false: commands are
+   * requires, whose creation takes a few tenths of a second. A KeyObject: your private key. false: commands are
    * unsigned.
    */
   readonly key?: "ed25519" | "rsa" | KeyObject | false | undefined;
@@ -101,7 +101,10 @@ async function privateKey(key: "ed25519" | "rsa" | KeyObject | false): Promise<K
   return createPrivateKey((await generateKeyPair({ type: key, bits: RSA_BITS })).privatePem);
 }
 
-/** Writes the public key to a temporary file, because daemons read keys from files. @param use  receives the file, or null without a key */
+/**
+ * Writes the public key to a temporary file, because daemons read keys from files.
+ * @param use  receives the file, or null without a key
+ */
 async function withKeyFile<Result>(
   key: KeyObject | null,
   use: (file: string | null) => Promise<Result>,

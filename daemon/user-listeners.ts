@@ -1,6 +1,6 @@
 /**
- * The listeners for users. They share the users and the path of commands. The daemon loads this module, and the module of
- * each listener, only if an option requests it. To add a listener, add a line to LISTENERS.
+ * The listeners for users. They share the users and the path of commands. The daemon loads this module, and the module
+ * of each listener, only if an option requests it. To add a listener, add a line to LISTENERS.
  */
 import type { Logger } from "pino";
 import { RecordedPath } from "../cluster/replica/recorded-path.js";
@@ -116,7 +116,7 @@ export class UserListeners {
   }
 }
 
-/** Returns the password secrets, which only MongoDB clients need; null: no --mongo. */
+/** Returns the secrets derived from passwords, which only MongoDB clients need; null: no --mongo. */
 async function secretsOf({ settings, environment }: Core): Promise<PasswordSecrets | null> {
   if (settings.mongo === null) return null;
   const { PasswordSecrets } = await import("../engine/users/password-secrets.js");
@@ -190,7 +190,7 @@ async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<
   return new LocalPath(backend, localUnits);
 }
 
-/** Returns the path for other clients than JSON clients if documents are loaded at the start; null: none are loaded. */
+/** Returns the path for all clients except JSON clients if documents are loaded at the start; null: none are loaded. */
 function loadingPathOf({ settings, backends, pipeline }: Core, listeners: UserListeners): LoadingPath | null {
   const [backend] = backends;
   if (settings.jsonReplicas.length === 0 || !(backend instanceof MemoryBackend)) return null;

@@ -127,7 +127,7 @@ async function addListeners(
         for (const one of all) await one.start();
       },
       async stop() {
-        // This refuses waiting envelopes; otherwise the listeners would wait for them.
+        // This call refuses waiting envelopes. Otherwise the listeners would wait for them.
         pipeline.stop();
         await Promise.all(all.map((one) => one.stop()));
       },
@@ -166,7 +166,10 @@ async function signersOf({ settings, log, known }: DaemonOptions): Promise<Signe
   return loadSigners(settings, log, known);
 }
 
-/** Adds the certificate. @returns a function that creates a listener's gate; null: no TLS, and its modules are not loaded */
+/**
+ * Adds the certificate.
+ * @returns a function that creates a listener's gate; null: no TLS, and its modules are not loaded
+ */
 async function addGate(
   { settings, environment, log }: DaemonOptions,
   components: Components,
@@ -277,7 +280,8 @@ async function addMirror(
 }
 
 /**
- * Adds the floor, the date before which envelopes may have been applied by an earlier process of the daemon. An empty memory needs none.
+ * Adds the floor, the date before which envelopes may have been applied by an earlier process of the daemon. A database
+ * that is empty at the start needs no floor.
  * @param made  the backends; empty without signatures, because the floor protects against replayed envelopes
  */
 function addFloor(

@@ -46,7 +46,7 @@ export function stage(path: string, text: string | Uint8Array, mode: number): st
 }
 
 /**
- * Gives a staged file its final name if that name is free.
+ * Renames a staged file to its final name if that name is free.
  * @param link  the system call, which tests replace to simulate a file system without hard links
  * @throws the system's error; EEXIST if the name is in use
  */
@@ -55,14 +55,14 @@ export function placeNew(staged: string, path: string, link: typeof linkSync = l
     link(staged, path);
   } catch (error) {
     if (!NO_HARD_LINKS.has(errnoOf(error))) throw error;
-    // Creating the name first keeps it exclusive; a crash between the two calls leaves an empty file, never
-    // a partial one.
+    // An empty file is created first to reserve the name. A crash between the two calls leaves the empty file, but
+    // never a partial one.
     closeSync(openSync(path, "wx", 0o600));
     renameSync(staged, path);
   }
 }
 
-/** Gives a staged file its final name, and replaces an existing file. */
+/** Renames a staged file to its final name, and replaces an existing file. */
 export function placeOver(staged: string, path: string): void {
   renameSync(staged, path);
 }

@@ -1,6 +1,6 @@
 /**
- * The file with a cluster's secret, with which its daemons authenticate to each other: one line of 64 hexadecimal digits,
- * in the same file on each machine. Source: docs/protocol-v2.md "Members".
+ * The file with a cluster's secret, with which its daemons authenticate to each other: one line of 64 hexadecimal
+ * digits, in the same file on each machine. Source: docs/protocol-v2.md "Members".
  */
 import { randomBytes } from "node:crypto";
 import { discard, placeNew, stage } from "./atomic-file.js";

@@ -1,4 +1,6 @@
-/** Checks that bytes are complete DER (X.690), the encoding of keys and certificates. node:crypto checks their contents. */
+/**
+ * Checks that bytes are complete DER (X.690), the encoding of keys and certificates. node:crypto checks their contents.
+ */
 
 const CONSTRUCTED = 0x20;
 /** Marks a tag that continues in the next bytes. Keys and certificates contain none. */

@@ -121,7 +121,10 @@ const SENTENCES = {
 
 export type KeyFileErrorCode = keyof typeof SENTENCES;
 
-/** The error about a key file that cannot be used or created. `message` names the file and the fix; it contains no key material. */
+/**
+ * The error about a key file that cannot be used or created. `message` names the file and the fix; it contains no key
+ * material.
+ */
 export class KeyFileError extends Error {
   override readonly name = "KeyFileError";
   readonly code: KeyFileErrorCode;

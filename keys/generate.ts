@@ -1,4 +1,6 @@
-/** Generates a key pair, RSA or Ed25519: the private key as PKCS#8, the public key as SubjectPublicKeyInfo, both as PEM. */
+/**
+ * Generates a key pair, RSA or Ed25519: the private key as PKCS#8, the public key as SubjectPublicKeyInfo, both as PEM.
+ */
 import { generateKeyPair as generate } from "node:crypto";
 import { promisify } from "node:util";
 import { fingerprint } from "./fingerprint.js";
@@ -26,7 +28,8 @@ const RSA_EXPONENT = 65537;
 /**
  * Generates a new pair. The search for primes (several seconds for 4096 bits) runs on a pool thread.
  * @param options.bits        the size of an RSA key; an Ed25519 key has one size
- * @param options.passphrase  encrypts the private key (AES-256-CBC); at most 1024 bytes, because a longer one could not be loaded
+ * @param options.passphrase  encrypts the private key (AES-256-CBC); at most 1024 bytes, because a longer one could not
+ *   be loaded
  */
 export async function generateKeyPair(options: {
   type?: KeyType;

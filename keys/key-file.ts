@@ -13,7 +13,7 @@ import { signCommand } from "./sign.js";
 import { verifyCommand } from "./verify.js";
 import { isWeakPoint } from "./weak-point.js";
 
-/** The types of keys that callers may allow, with node:crypto's names. */
+/** The types of keys that callers may allow, under node:crypto's names. */
 export type KeyKind = "rsa" | "ed25519";
 
 export interface LoadKeyOptions {
@@ -156,7 +156,10 @@ function requireRsaParameters(key: KeyObject, place: KeyPlace): void {
   }
 }
 
-/** Signs and verifies a test message, because OpenSSL also loads a key with a damaged modulus, whose signatures every daemon would refuse. */
+/**
+ * Signs and verifies a test message, because OpenSSL also loads a key with a damaged modulus, whose signatures every
+ * daemon would refuse.
+ */
 function requireSignature(key: KeyObject, place: KeyPlace): void {
   const text = Buffer.from("PING\0");
   let works = false;

@@ -60,7 +60,9 @@ function filesOf(folder: string, warnings: string[]): string[] {
   return files;
 }
 
-/** Whether a file is named like a private key. `private-cloud-public.pem` is not, because keygen's --name is arbitrary. */
+/**
+ * Whether a file is named like a private key. `private-cloud-public.pem` is not, because keygen's --name is arbitrary.
+ */
 function isNamedForPrivateKey(name: string): boolean {
   return /private/i.test(name) && !/public/i.test(name);
 }

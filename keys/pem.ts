@@ -40,7 +40,7 @@ const BODY = /^-+BEGIN .*-+\r?\n(?:[\x21-\x7e][^\r\n]*:[\s\S]*?\r?\n\r?\n)?([\s\
 const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
 const LINE_CHARS = 64;
 
-/** A number of bytes that none of these prefixes exceeds. */
+/** The number of bytes to read, which is at least the length of each of these prefixes. */
 const LONGEST_BEGINNING = 32;
 
 /** Returns the content of a block, according to its label. */

@@ -14,7 +14,10 @@ const REASONS: Readonly<Record<string, string>> = {
   EIO: "the disk reports an error, or is full",
 };
 
-/** Returns the code and reason of a failed write, such as `ENOSPC: no space …`, also if it is the cause of another error; null for other errors. */
+/**
+ * Returns the code and reason of a failed write, such as `ENOSPC: no space …`, also if it is the cause of another
+ * error; null for other errors.
+ */
 export function writingFailure(problem: unknown): string | null {
   if (!(problem instanceof Error)) return null;
   const code = codeOf((problem as { readonly code?: unknown }).code);

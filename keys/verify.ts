@@ -33,7 +33,10 @@ export function verifyEnvelope(signed: Buffer, signature: Buffer, key: KeyObject
   return signature.length === ED25519_SIGNATURE_BYTES && verify(null, signed, key, signature);
 }
 
-/** Verifies an RSA signature; returns false for any other type of key. OpenSSL compares it with the only valid encoding of the text. */
+/**
+ * Verifies an RSA signature; returns false for any other type of key. OpenSSL compares it with the only valid encoding
+ * of the text.
+ */
 function verifyRsa(text: Buffer, signature: Buffer, key: KeyObject): boolean {
   if (!mayBeOf(key, signature)) return false;
   return verify("sha256", text, { key, padding: constants.RSA_PKCS1_PADDING }, signature);
@@ -43,8 +46,8 @@ function verifyRsa(text: Buffer, signature: Buffer, key: KeyObject): boolean {
  * Verifies like `verifyEnvelope`, but only for RSA keys, and from the digest, which is the envelope's id and already
  * computed. Returns false for other keys.
  *
- * OpenSSL strips exactly 00 01, FFs and 00 from a block that is as long as the modulus. The complete remainder is compared
- * with the only valid DigestInfo, so the number of FFs is correct and no bytes follow it.
+ * OpenSSL strips exactly 00 01, FFs and 00 from a block that is as long as the modulus. The complete remainder is
+ * compared with the only valid DigestInfo, so the number of FFs is correct and no bytes follow it.
  * @param digest  the SHA-256 of the signed bytes, as latin1 characters
  */
 export function verifyDigest(digest: string, signature: Buffer, key: KeyObject): boolean {

@@ -7,7 +7,10 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 const POINT_BYTES = 32;
 const SIGN_BIT = 0x80;
 
-/** The y coordinates of the points whose order divides 8: 0, 1, -1, and the two of order 8. Little-endian, sign bit clear. */
+/**
+ * The y coordinates of the points whose order divides 8: 0, 1, -1, and the two of order 8. Little-endian, sign bit
+ * clear.
+ */
 const SMALL_ORDER = new Set([
   "0000000000000000000000000000000000000000000000000000000000000000",
   "0100000000000000000000000000000000000000000000000000000000000000",

@@ -1,6 +1,6 @@
 /**
- * The configuration file: TOML with the names of the long options, without the dashes. The command line and the environment take precedence.
- * The module is loaded only with --config.
+ * The configuration file: TOML with the names of the long options, without the dashes. The command line and the
+ * environment take precedence. The module is loaded only with --config.
  */
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -14,9 +14,10 @@ import { insteadOf } from "./removed-options.js";
 import { OPTIONS } from "./table.js";
 
 /**
- * Sets the options of `program` that still have their defaults to the values of the file.
- * Paths in the file are relative to its folder.
- * @throws UnusableFile  with the file, the line and the expected value; exit code 1 if the file cannot be read, otherwise 2
+ * Sets the options of `program` that still have their defaults to the values of the file. Paths in the file are
+ * relative to its folder.
+ * @throws UnusableFile  with the file, the line and the expected value; exit code 1 if the file cannot be read,
+ *   otherwise 2
  */
 export function applyConfigFile(program: Command, file: string): void {
   const text = readText(file);

@@ -1,7 +1,7 @@
 /**
- * Parses the value of -d: databases separated by commas. A database is `memory`, `redis:host:port` as in php-dbsync, or a URL with a password,
- * a number or TLS. Alternatively the value names the daemons of a cluster, `dbsync:host:port,host:port`, to which commands are signed and
- * forwarded.
+ * Parses the value of -d: databases separated by commas. A database is `memory`, `redis:host:port` as in php-dbsync, or
+ * a URL with a password, a number or TLS. Alternatively the value names the daemons of a cluster,
+ * `dbsync:host:port,host:port`, to which commands are signed and forwarded.
  */
 
 import { decoded, type RedisAccess } from "./addresses/redis-access.js";

@@ -14,8 +14,8 @@ const SECOND = 1000;
 export const DATE_WINDOW_DEFAULT: DateWindow = { past: 30 * SECOND, future: 5 * SECOND };
 
 /**
- * The window of --order: the dates of envelopes that are applied, relative to the time of their message in the stream. It is the same on all
- * daemons, and wider than --window, because clocks may differ.
+ * The window of --order: the dates of envelopes that are applied, relative to the time of their message in the stream.
+ * It is the same on all daemons, and wider than --window, because clocks may differ.
  */
 export const ORDER_WINDOW: DateWindow = { past: 60 * SECOND, future: 30 * SECOND };
 

@@ -1,6 +1,6 @@
 /**
- * The forms of option values. A form parses values from the command line, a variable or the configuration file, and formats them. An invalid
- * value causes a RangeError whose message says what is expected.
+ * The forms of option values. A form parses values from the command line, a variable or the configuration file, and
+ * formats them. An invalid value causes a RangeError whose message says what is expected.
  */
 import { resolve } from "node:path";
 import { InvalidArgumentError, type Option } from "commander";
@@ -117,7 +117,8 @@ export interface ListParts<Item> {
 }
 
 /**
- * Returns a form of several values. The option may be repeated, or its value may be separated by commas, because a variable cannot be repeated.
+ * Returns a form of several values. The option may be repeated, or its value may be separated by commas, because a
+ * variable cannot be repeated.
  */
 export function list<Item>({ parse, format, check }: ListParts<Item>): Form<readonly Item[]> {
   const add = (texts: readonly string[], before: readonly Item[] = []): readonly Item[] => {

@@ -60,7 +60,11 @@ const DAY = 24 * HOUR;
 const RETAINED_MAX = 36_500 * DAY;
 const RETAINED_UNITS: Readonly<Record<string, number>> = { "": DAY, d: DAY, h: HOUR, m: MINUTE };
 
-/** Parses the value of --retain. @returns milliseconds; Infinity: forever @throws RangeError  the message says what is expected */
+/**
+ * Parses the value of --retain.
+ * @returns milliseconds; Infinity: forever
+ * @throws RangeError  the message says what is expected
+ */
 export function parseRetention(text: string): number {
   if (text === "forever") return Number.POSITIVE_INFINITY;
   const match = /^(\d{1,8})([dhm]?)$/.exec(text);

@@ -29,7 +29,7 @@ export const LIMITS = {
     min: KIB,
     max: 511 * MIB,
     summary:
-      "maximum length of an answer, for RESP of all answers that wait for a client; more closes the connection",
+      "maximum length of an answer (RESP: of all answers that wait for a client); if it is exceeded, the connection is closed",
     reason:
       "for versions 1 and 2 the daemon stops reading while a client does not read answers; RESP clients pipeline before they read",
   },
@@ -57,7 +57,7 @@ export const LIMITS = {
     min: 1,
     max: 1_000_000,
     summary:
-      "maximum number of clients; above it an unauthenticated connection is closed, or else the new one",
+      "maximum number of clients; above it, an unauthenticated connection is closed, or the new one if there is none",
     reason: "an idle connection needs about 5 KiB of memory; the system's limit of open files must be higher",
   },
   maxEventBytes: {
@@ -66,7 +66,8 @@ export const LIMITS = {
     fallback: 8 * MIB,
     min: 4 * KIB,
     max: 511 * MIB,
-    summary: "version 2: bytes of events that may wait for a subscriber; more closes its connection",
+    summary:
+      "version 2: bytes of events that may wait for a subscriber; if they are exceeded, its connection is closed",
     reason:
       "as much as a busy channel sends in a second; a client that reads more slowly receives a gap event",
   },
@@ -218,14 +219,14 @@ export const LIMITS = {
     min: 1000,
     max: 14_000_000,
     summary:
-      "envelopes that are remembered so that none is applied twice; above the, limit old envelopes are refused earlier",
+      "envelopes that are remembered so that none is applied twice; above the limit, old envelopes are refused earlier",
     reason: "about 150 bytes each; enough for 28,000 envelopes a second in a window of 35 s",
   },
   maxRememberedBytes: {
     flag: "max-remembered-bytes",
     ...({ unit: "bytes", fallback: 64 * MIB, min: 0, max: 16 * KIB * MIB } as const),
     summary:
-      "bytes of answers that are stored for repeated envelopes; above the limit a repetition is answered without the reply",
+      "bytes of answers that are stored for repeated envelopes; above the limit, a repetition is answered without the reply",
     reason: "clients repeat an envelope only after a lost connection, usually within a second",
   },
   ...TIMELINE_LIMITS,
@@ -236,7 +237,7 @@ export const LIMITS = {
     min: 10_000,
     max: 1_000_000_000,
     summary:
-      "maximum steps (an element, or 64 bytes) of a command or a MULTI; longer ones are refused before they are recorded",
+      "maximum steps (an element, or 64 bytes) of a command or a MULTI; a daemon refuses longer ones before it records them",
     reason:
       "during such a command the daemon serves no other client, and every daemon repeats it at each start",
   },
@@ -256,7 +257,7 @@ export const LIMITS = {
     fallback: 64 * MIB,
     min: 32 * MIB,
     max: 1024 * MIB,
-    summary: "maximum memory of a script of a Redis client; more is an error",
+    summary: "maximum memory of a script of a Redis client; a script that needs more fails",
     reason: "Lua itself needs 16 MiB; further memory is released after the script",
   },
 } as const satisfies Record<string, LimitRow>;

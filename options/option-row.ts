@@ -10,8 +10,8 @@ export interface OptionRow<Value = unknown> {
   /** The default; null: not set. */
   readonly fallback: Value;
   /**
-   * When a new value applies after SIGHUP: immediately, which a component's `reload` must implement, or after a restart. `timeline`:
-   * immediately on a daemon with a timeline, otherwise after a restart.
+   * When a new value applies after SIGHUP: immediately, which a component's `reload` must implement, or after a
+   * restart. `timeline`: immediately on a daemon with a timeline, otherwise after a restart.
    */
   readonly reload: "immediately" | "timeline" | "restart";
   /** A value other than the default, as on the command line. */

@@ -61,7 +61,10 @@ function optionOf(row: OptionRow): Option {
   return form.prepare(option);
 }
 
-/** Returns the options that are actions of the program. They are not settings, and a configuration file cannot contain them. */
+/**
+ * Returns the options that are actions of the program. They are not settings, and a configuration file cannot contain
+ * them.
+ */
 function actions(): Option[] {
   return [
     new Option("--config <file>", "TOML file with the long names of these options")
@@ -119,11 +122,14 @@ function suggestion(program: Command, message: string): string {
   return meant === null ? "" : `\n(Did you mean ${meant}?)`;
 }
 
-/** Minimum number of characters, including dashes, by which the beginning of a name is recognized. */
+/** Minimum length of the beginning of a name, including dashes, from which the option is recognized. */
 const MIN_PREFIX = 5;
 const SHOWN_OPTIONS_MAX = 3;
 
-/** Returns the options whose names begin with the typed name, shortest first; if there are none, the option with the most similar name. */
+/**
+ * Returns the options whose names begin with the typed name, shortest first; if there are none, the option with the
+ * most similar name.
+ */
 function meantOption(program: Command, name: string): string | null {
   const names = program.options.flatMap(({ long }) => long ?? []);
   const longer = name.length < MIN_PREFIX ? [] : names.filter((each) => each.startsWith(name));
@@ -146,7 +152,8 @@ function misplaced(program: Command, argv: readonly string[]): string {
 }
 
 /**
- * Refuses a misspelt variable, such as DBSYNCD_SIGNKEY. Otherwise the daemon would ignore it, and start without signatures.
+ * Refuses a misspelt variable, such as DBSYNCD_SIGNKEY. Otherwise the daemon would ignore it, and start without
+ * signatures.
  */
 function refuseMisspelt(program: Command, env: NodeJS.ProcessEnv): void {
   const names = program.options.flatMap(({ envVar }) => envVar ?? []);

@@ -1,4 +1,7 @@
-/** Rules for listening on an address that other machines can reach: signatures or --allow-unsigned, and TLS with --require-tls. */
+/**
+ * Rules for listening on an address that other machines can reach: signatures or --allow-unsigned, and TLS with
+ * --require-tls.
+ */
 import { lookup } from "node:dns/promises";
 import { isLoopback } from "../net/process/loopback.js";
 import { StartError } from "../net/process/start-error.js";

@@ -1,5 +1,6 @@
 /**
- * Turns the options into settings: applies values that options imply for other options, and checks combinations before anything is opened.
+ * Turns the options into settings: applies values that options imply for other options, and checks combinations before
+ * anything is opened.
  */
 import type { Command } from "commander";
 import { isLoopback } from "../net/process/loopback.js";
@@ -106,7 +107,7 @@ function validate(settings: Settings): void {
     );
 }
 
-/** @throws StartError  with the cures */
+/** @throws StartError  the message says what to do */
 function validateSidecar(settings: Settings): void {
   if (!isSidecar(settings)) {
     const names = Object.keys(SIDECAR) as (keyof typeof SIDECAR)[];
@@ -131,10 +132,10 @@ function validateSidecar(settings: Settings): void {
     fail("--json-replica works only with the database in memory: leave it out, or -d dbsync.");
 }
 
-/** @throws StartError  with the cures */
+/** @throws StartError  the message says what to do */
 function validateMemory(settings: Settings): void {
   const { limits, maxmemoryPolicy, database, waitReplicas } = settings;
-  // A timeline excludes it too, because answers do not wait for replicas of a mirror.
+  // The option cannot be combined with a timeline, because answers do not wait for replicas of a mirror.
   if (waitReplicas > 0 && (hasTimeline(settings) || !database.some(({ kind }) => isRedis(kind))))
     fail("--wait-replicas needs a Redis server: add -d redis:host:port, or leave it out.");
   if (limits.maxmemory > 0 && !isOwnMemory(settings))
@@ -156,7 +157,7 @@ function validateAdmin({ admin, adminHosts }: Settings): void {
     fail("--admin-host names hosts for requests to --admin: add --admin.");
 }
 
-/** @throws StartError  with the cures */
+/** @throws StartError  the message says what to do */
 function validateWeb(settings: Settings): void {
   const { ws, wsOrigins, wsCompress } = settings;
   if (ws === null) {

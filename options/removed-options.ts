@@ -4,7 +4,10 @@ const REMOVED: Readonly<Record<string, string>> = {
   "json-replica-kept-bytes": "dbsyncd daemons share the writes of JSON clients with --peer",
 };
 
-/** Returns a sentence about the replacement of a removed option; null: there was no such option. @param name  without dashes */
+/**
+ * Returns a sentence about the replacement of a removed option; null: there was no such option.
+ * @param name  without dashes
+ */
 export function insteadOf(name: string): string | null {
   const instead = REMOVED[name];
   return instead === undefined ? null : `This option was removed: ${instead}. Leave it out.`;

@@ -49,7 +49,8 @@ export function hasKeys({ signKey, rootKey }: KeyFiles): boolean {
 }
 
 /**
- * Whether only signed commands are accepted. With a timeline they always are, although the only keys may be those of the daemons.
+ * Whether only signed commands are accepted. With a timeline they always are, although the only keys may be those of
+ * the daemons.
  */
 export function isSigned(settings: Settings): boolean {
   return hasKeys(settings) || hasTimeline(settings);

@@ -1,4 +1,7 @@
-/** The options of a daemon that forwards commands: signed to other daemons (-d dbsync), or to Redis servers (-d redis, …). */
+/**
+ * The options of a daemon that forwards commands: signed to other daemons (-d dbsync), or to Redis servers (-d redis,
+ * …).
+ */
 import { path, plain } from "./forms.js";
 import { row } from "./option-row.js";
 

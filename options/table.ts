@@ -1,6 +1,7 @@
 /**
- * The table of all options of the daemon that have a value. The command line, the help, the environment, the configuration file,
- * `Settings`, the output of --check-config and reloads are derived from it. The rows of limits are shorter, in limits.ts.
+ * The table of all options of the daemon that have a value. The command line, the help, the environment, the
+ * configuration file, `Settings`, the output of --check-config and reloads are derived from it. The rows of limits are
+ * shorter, in limits.ts.
  */
 import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log.js";
 import { formatPlace, parsePlace } from "../net/process/place.js";

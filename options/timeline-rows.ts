@@ -18,8 +18,8 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 /**
- * What happens to writes of version 1. `off`: version 1 is refused; `local`: the daemon only applies them; `gateway`: the daemon signs them
- * with its own key, records them and sends them to its peers.
+ * What happens to writes of version 1. `off`: version 1 is refused; `local`: the daemon only applies them; `gateway`:
+ * the daemon signs them with its own key, records them and sends them to its peers.
  */
 const VERSION_1 = ["off", "local", "gateway"] as const;
 export type Version1 = (typeof VERSION_1)[number];
@@ -33,7 +33,7 @@ const MIRROR_LIMITS = {
     min: 1000,
     max: 10_000_000,
     summary:
-      "with -d redis and --data or --peer: changed keys that may wait for the mirror; above the limit all keys are compared",
+      "with -d redis and --data or --peer: changed keys that may wait for the mirror; above the limit, all keys are compared",
     reason:
       "about 100 bytes and the name of each key; a Redis that was disconnected for long is compared in any case",
   },
@@ -108,11 +108,11 @@ export const TIMELINE = {
     example: "cluster.secret",
     needs: ["peers"],
   }),
-  /** Id (32 bytes) of the member whose snapshot must replace the daemon's data, by order of an operator; null: none. */
+  /** Id (32 bytes) of the member whose snapshot an operator has chosen to replace the daemon's data; null: none. */
   adopt: row({
     flags: "--adopt <id>",
     help:
-      "use only if dbsync status says so: replace this daemon's data by the snapshot of this member, without further checks; " +
+      "use only if dbsync status says so: replace this daemon's data with the snapshot of this member, without further checks; " +
       "the old data is moved to replaced/ in the data folder. Remove the option afterwards",
     form: text(parseMemberId, hexOf),
     fallback: null,
@@ -280,7 +280,7 @@ export const TIMELINE_LIMITS = {
     min: MIB,
     max: 1024 * KIB * MIB,
     summary:
-      "memory for the time of --tail-seconds; above the limit the time becomes shorter, and older commands of clients are refused",
+      "memory for the tail (--tail-seconds); above the limit, the tail becomes shorter, and older commands of clients are refused",
     reason: "20,000 commands a second for two minutes need about 1 GiB; most daemons need far less",
     restart: true,
   },
@@ -322,7 +322,7 @@ export const TIMELINE_LIMITS = {
     min: SECOND,
     max: MINUTE,
     summary:
-      "with --peer or --order: a daemon that did not run for longer (stopped, suspended, a long garbage collection) counts as catching up until it has compared itself with most of its peers, or has applied all messages of the stream",
+      "with --peer or --order: a daemon that did not run for longer than this (stopped, suspended, a long garbage collection) counts as catching up until it has compared its entries with most of its peers, or has applied all messages of the stream",
     reason:
       "ten times a long garbage collection; a silent member is reported 2 s (one status) after this time",
     restart: true,
@@ -334,7 +334,7 @@ export const TIMELINE_LIMITS = {
     min: 1000,
     max: 1e9,
     summary:
-      "with --data, --peer or --order: number of commands after which a snapshot is made; a twentieth if space is short",
+      "with --data, --peer or --order: number of commands after which a snapshot is made; a twentieth of it if space is short",
     reason:
       "a start folds this number of commands in one or two seconds; a snapshot needs as much space as the state",
     restart: true,

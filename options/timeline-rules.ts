@@ -78,7 +78,10 @@ function validateOrder({ order, orderCredentials, peers, fsync, retain, window }
     );
 }
 
-/** Checks that a daemon with a timeline has at most one Redis, its mirror. @throws StartError  the message says what to do */
+/**
+ * Checks that a daemon with a timeline has at most one Redis, its mirror.
+ * @throws StartError  the message says what to do
+ */
 function validateMirror({ compat, database, order }: Settings, flag: string): void {
   if (compat !== null)
     fail(

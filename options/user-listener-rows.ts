@@ -1,4 +1,7 @@
-/** The options of the listeners for users, who have names and passwords instead of keys. A row with `clients` is a listener. */
+/**
+ * The options of the listeners for users, who have names and passwords instead of keys. A row with `clients` is a
+ * listener.
+ */
 
 import { formatPlace, parsePlace, placeName, type ReplicaPlace } from "../net/process/place.js";
 import { NO_EVENTS, parseEventFlags } from "./event-flags.js";

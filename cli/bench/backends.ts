@@ -5,7 +5,10 @@ import { DbsyncError } from "../../client/shared/errors.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 import { readWorkStatus } from "../status/read-status.js";
 
-/** Replies to INFO: of a daemon with its data in memory, and of a daemon in front of a Redis Cluster, where no single server could answer. */
+/**
+ * Patterns of replies to INFO: from a daemon with its data in memory, and from a daemon whose backend is a Redis
+ * Cluster, for which no single server can answer.
+ */
 const OWN_MEMORY = /INFO is for connections of the RESP listener/;
 const NO_SERVER = /names no key (?:that selects|by which) a server of the cluster/;
 const NOT_REPORTED = "not reported";

@@ -92,7 +92,7 @@ function benchOptions(): Option[] {
     count("--seconds <s>", "duration of the run", 1, MAX_SECONDS).default(10),
     count("--payload <bytes>", "length of __value__", 0, MAX_PAYLOAD_BYTES).default(16),
     count("--keys <number>", "number of different keys that __rand__ selects", 1, MAX_KEYS).default(1_000),
-    count("--rate <calls>", "commands that arrive each second, in place of --concurrency", 1, MAX_RATE),
+    count("--rate <calls>", "number of commands per second, instead of --concurrency", 1, MAX_RATE),
     new Option(
       "--command <text>",
       "set, get, mixed, or a command that contains __rand__ and __value__",
@@ -153,7 +153,7 @@ async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly 
 }
 
 function reportResult({ result, failure }: Measured): void {
-  if (failure !== null) printLine(`The keys named ${BENCH_KEYS}… were not all removed: ${failure}`);
+  if (failure !== null) printLine(`Some of the keys named ${BENCH_KEYS}… were not removed: ${failure}`);
   if (result.failed > 0 || result.latencies.count === 0) process.exitCode = EXIT.failed;
 }
 

@@ -5,7 +5,7 @@
 
 /** Buckets between a value and its double. */
 const PER_OCTAVE = 64;
-/** The shortest latency that is counted, in milliseconds; shorter ones count as this. */
+/** The minimum latency in milliseconds; shorter latencies are counted as this value. */
 const SHORTEST_MS = 0.001;
 /** Number of doublings, up to 2²⁶ µs (67 s), which is longer than any call may take. */
 const OCTAVES = 26;

@@ -25,7 +25,8 @@ export interface LoadCommand {
 }
 
 /**
- * @param text    `set`, `get`, `mixed`, or a command that may contain `__rand__` and `__value__`, quoted as in `dbsync repl`
+ * @param text    `set`, `get`, `mixed`, or a command that may contain `__rand__` and `__value__`, quoted as in `dbsync
+ *   repl`
  * @param random  at least 0, below 1
  * @throws DbsyncError `bad-command`
  */

@@ -1,7 +1,7 @@
 /**
- * Puts load on daemons and measures the answers. In a closed loop each caller sends its next command when the previous one is answered. In
- * an open loop commands arrive at random times (Poisson) at a given rate, however slow the daemons are. Their latency counts from the
- * arrival, so a stall affects all commands that arrive during it.
+ * Puts load on daemons and measures their latency. In a closed loop, each caller sends its next command when the
+ * previous one is answered. In an open loop, commands arrive at random times (Poisson) at a given rate, however slow
+ * the daemons are. Their latency counts from the arrival, so a stall affects all commands that arrive during it.
  */
 import type { Environment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -40,7 +40,7 @@ export class Load {
   readonly #environment: Environment;
   #startedAt = 0;
   #endsAt = 0;
-  /** The time of the last pause, in which answers were read. */
+  /** The time of the last pause for reading answers. */
   #busySince = 0;
   #wake: () => void = () => {};
 

@@ -1,4 +1,4 @@
-/** Completion candidates for the position at which a user of a shell pressed Tab, from the program's subcommands and options. */
+/** Returns the subcommands and options that can complete a command line in a shell, at the position of the cursor. */
 import type { Command, Option } from "commander";
 import { COMMAND_NAMES } from "../shared/command-names.js";
 

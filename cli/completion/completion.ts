@@ -1,5 +1,5 @@
 /**
- * `dbsync completion SHELL`: prints a script by which a shell completes the arguments of `dbsync`. The script gets the
+ * `dbsync completion SHELL`: prints a script that makes a shell complete the arguments of `dbsync`. The script gets the
  * candidates from `dbsync complete`.
  */
 import { Argument, type Command } from "commander";

@@ -14,7 +14,11 @@ export async function daemonSettings(flags: FolderFlags): Promise<Settings> {
   return settingsOf(program);
 }
 
-/** Returns the path of the data folder. Needs no keys unless there is a configuration file, which is read as by a daemon. @throws StartError */
+/**
+ * Returns the path of the data folder. The options for keys may be missing, unless there is a configuration file, which
+ * is read in the same way as by a daemon.
+ * @throws StartError
+ */
 export async function folderPath(flags: FolderFlags): Promise<string> {
   const { data = process.env["DBSYNCD_DATA"], config } = flags;
   const found = config === undefined ? data : (await daemonSettings(flags)).data;

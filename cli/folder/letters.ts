@@ -73,7 +73,11 @@ export function listLetters(flags: FolderFlags): Promise<ListedLetters> {
   });
 }
 
-/** Returns dead letters with all their commands. @param ids  hexadecimal, or their first digits @throws Failure, NotChosen */
+/**
+ * Returns dead letters with all their commands.
+ * @param ids  hexadecimal, or their first digits
+ * @throws Failure, NotChosen
+ */
 export function showLetters(ids: readonly string[], flags: FolderFlags): Promise<DeadLetter[]> {
   return onFolder(async () => {
     const folder = new LettersFolder(await daemonFolder(flags));
@@ -156,7 +160,10 @@ export function writeLettersAgain(
   });
 }
 
-/** Returns the path of a data folder with a timeline or dead letters. @throws StartError  the folder is missing or is not a daemon's */
+/**
+ * Returns the path of a data folder with a timeline or dead letters.
+ * @throws StartError  the folder is missing or is not a daemon's
+ */
 async function daemonFolder(flags: FolderFlags): Promise<string> {
   const data = await folderPath(flags);
   if (["timeline", "dead-letters"].some((name) => existsSync(join(data, name)))) return data;

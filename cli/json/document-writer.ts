@@ -48,7 +48,10 @@ export class DocumentWriter {
     if (isFull) await this.#flush();
   }
 
-  /** Sends the remaining entries and checks their number. @throws Error  the daemons have a different number of entries */
+  /**
+   * Sends the remaining entries and checks their number.
+   * @throws Error  the daemons have a different number of entries
+   */
   async end(): Promise<void> {
     await this.#flush();
     await Promise.all(this.#sent.splice(0));
@@ -63,7 +66,7 @@ export class DocumentWriter {
   async #flush(): Promise<void> {
     if (this.#batch.length === 0) return;
     if (this.#sent.length >= COMMANDS_IN_FLIGHT_MAX) await this.#sent.shift();
-    // NOCHECK: the original accepts later entries without all members of the first entry.
+    // NOCHECK, because the original accepts later entries that do not have all members of the first entry.
     const lifetime = this.#expires === null ? [] : ["PXAT", String(this.#expires)];
     const sending = this.#send([
       ...["DOC.INSERT", this.#document, ...lifetime, "NOCHECK", "KEYS"],

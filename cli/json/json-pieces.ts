@@ -1,6 +1,6 @@
 /**
- * Reads a JSON text that arrives in pieces and may be too long for memory. It finds brackets, names and commas, and returns values as they are
- * written.
+ * Reads a JSON text that arrives in pieces and may be too long for memory. It finds brackets, names and commas, and
+ * returns values as they are written.
  */
 
 const QUOTE = 0x22;
@@ -44,8 +44,8 @@ export class JsonPieces {
   }
 
   /**
-   * Yields the names of the object's members, or the indexes of the list's elements. The caller must read each value before
-   * it requests the next name.
+   * Yields the names of the object's members, or the indexes of the list's elements. The caller must read each value
+   * before it requests the next name.
    */
   async *members(): AsyncGenerator<string, void, undefined> {
     const isList = (await this.peek()) === "[";

@@ -56,7 +56,10 @@ export class JsonServer implements Disposable {
     return server;
   }
 
-  /** Sends a request and returns its complete answer. @throws Error  the connection failed, or the answer is not a JSON object */
+  /**
+   * Sends a request and returns its complete answer.
+   * @throws Error  the connection failed, or the answer is not a JSON object
+   */
   async ask(request: object): Promise<Record<string, unknown>> {
     let text = "";
     for await (const piece of this.pieces(request)) text += piece;

@@ -28,7 +28,7 @@ const NEVER: Expiries = new Map();
 const SEARCHED_CHARS_MAX = 32;
 type TakeEntry = (entry: SourceEntry) => Promise<void>;
 
-/** The message by which a dbsyncd rejects a request without a document; the original does not know the action. */
+/** The message with which a dbsyncd rejects a request without a document. The original does not know the action. */
 const DAEMON = "No document provided.";
 
 /** Yields the documents of a server. @throws Error  the connection failed, or the server rejects a request */

@@ -1,6 +1,6 @@
 /**
- * `dbsync test json://…`: runs the checks of the original's test client, in the same order and with the same messages, on
- * a temporary document. Source of the checks and the numbers of samples: test/vectors/json/test-client.json.
+ * `dbsync test json://…`: runs the checks of the original's test client, in the same order and with the same messages,
+ * on a temporary document. Source of the checks and the numbers of samples: test/vectors/json/test-client.json.
  */
 import { randomUUID } from "node:crypto";
 import type { JsonServer } from "./json-server.js";

@@ -1,10 +1,12 @@
-/** The command that authorizes a daemon's key to sign for clients without keys (Redis, SQL, JSON, MongoDB, version 1). */
+/**
+ * The command that authorizes a daemon's key to sign for clients without keys (Redis, SQL, JSON, MongoDB, version 1).
+ */
 import { hash } from "node:crypto";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 
 /**
- * Returns the command for the first key whose hash is the daemon's id, or null if there is none. The keys come from reports of daemons,
- * which may be false; the hash is what proves a key.
+ * Returns the command for the first key whose hash is the daemon's id, or null if there is none. The keys come from
+ * reports of daemons, which may be false; only the hash proves that a key is the daemon's.
  * @param id    the daemon's id, hexadecimal
  * @param keys  in base64
  */

@@ -1,4 +1,7 @@
-/** Finds differences between the key rings of daemons: keys that are missing from a daemon, and keys whose fields differ. */
+/**
+ * Finds differences between the key rings of daemons: keys that are missing from a daemon, and keys whose fields
+ * differ.
+ */
 import type { DaemonRing, RingKey } from "./key-ring.js";
 
 export interface KeyDifference {

@@ -1,6 +1,7 @@
 /**
- * Authorizes the keys of daemons that a member list adds. A daemon signs with its key for clients without keys (Redis, SQL, JSON, MongoDB,
- * version 1). A new daemon refuses their writes until an administrator has signed `CLUSTER ADD` for its key.
+ * Authorizes the keys of daemons that a member list adds. A daemon signs with its key for clients without keys (Redis,
+ * SQL, JSON, MongoDB, version 1). A new daemon refuses their writes until an administrator has signed `CLUSTER ADD` for
+ * its key.
  */
 import { authorizationOf } from "../keys/authorization.js";
 import type { MemberView } from "./member-views.js";
@@ -9,8 +10,9 @@ import type { MemberView } from "./member-views.js";
 export type Needed = readonly string[] | "nothing" | "unknown";
 
 /**
- * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key yet cannot report
- * its own; in that case the key comes from the reports of its peers. A reported key is used only if its hash is the daemon's id.
+ * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key yet
+ * cannot report its own; in that case the key comes from the reports of its peers. A reported key is used only if its
+ * hash is the daemon's id.
  * @param id  the added daemon's id, hexadecimal
  */
 export function neededBy(id: string, views: readonly MemberView[]): Needed {
@@ -24,8 +26,8 @@ export function neededBy(id: string, views: readonly MemberView[]): Needed {
 const RETRY_MS = 250;
 
 /**
- * Time for which `members add` and `replace` retry to authorize a new key, in milliseconds. A member that has just started refuses writes
- * for about 10 s.
+ * Time for which `members add` and `replace` retry to authorize a new key, in milliseconds. A member that has just
+ * started refuses writes for about 10 s.
  */
 export const AUTHORIZE_WAIT_MS = 20_000;
 
@@ -53,7 +55,7 @@ export interface Authorization {
 /** The reason why no daemon applied a command. */
 export interface Failure {
   readonly problem: string;
-  /** Whether the reason may pass, so that a retry can help. */
+  /** Whether the reason may be temporary, so that a retry can succeed. */
   readonly isPassing: boolean;
 }
 
@@ -68,7 +70,11 @@ export interface Authorizing {
   readonly next: () => Promise<boolean>;
 }
 
-/** Authorizes the keys that need it. @param ids  ids of the added daemons, hexadecimal @returns a result for each such key */
+/**
+ * Authorizes the keys of added daemons that are not authorized yet.
+ * @param ids  ids of the added daemons, hexadecimal
+ * @returns a result for each such key
+ */
 export async function authorizeAdded(
   ids: readonly string[],
   { views, ask, send, next }: Authorizing,

@@ -1,6 +1,6 @@
 /**
- * Finds the ids of daemons that do not know the administrator's key. A daemon with an empty folder knows only the keys of its options, and
- * receives the remaining ones once the list names it. Its hello contains its id.
+ * Finds the ids of daemons that do not know the administrator's key. A daemon with an empty folder knows only the keys
+ * of its options. It receives the remaining keys after a list has added it. Its hello contains its id.
  */
 
 import type { Settings } from "../../client/settings/options.js";
@@ -15,7 +15,10 @@ export interface Greeted {
   readonly id: string;
 }
 
-/** Returns the daemons that rejected the key as unknown. @param cluster  hexadecimal; daemons of other clusters are left out */
+/**
+ * Returns the daemons that rejected the key as unknown.
+ * @param cluster  hexadecimal; daemons of other clusters are left out
+ */
 export async function greetedOf(
   { servers, timeout }: Settings,
   answers: readonly Answer[],

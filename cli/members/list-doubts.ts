@@ -1,6 +1,6 @@
 /**
- * Finds reasons not to sign a list that follows the lists in the daemons' reports. A malicious daemon could have invented those lists, and a
- * daemon that was disconnected may not know the newest one. The functions are pure.
+ * Finds reasons not to sign a list that follows the lists in the daemons' reports. A malicious daemon could have
+ * invented those lists, and a daemon that was disconnected may not know the newest one. The functions are pure.
  */
 import type { MemberList } from "../../protocol/members/member-list.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -29,12 +29,12 @@ function unprovedText(head: ReportedList, views: readonly MemberView[]): string 
       `${subject} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours. To check the signature, name that administrator's ` +
       "public key (--root-key other-public.pem); --force skips the check"
     );
-  return `${subject} is not signed by an administrator: that daemon is malicious, or of an older version. Query other daemons (-s), or sign a list that follows it by --force`;
+  return `${subject} is not signed by an administrator: that daemon is malicious, or of an older version. Query other daemons (-s), or use --force to sign a list that follows it`;
 }
 
 /**
- * Returns a reason if at most half of the daemons that remain report these lists as the newest. There may be a newer list; with two parallel
- * lists no entry becomes final.
+ * Returns a reason if at most half of the daemons that remain report these lists as the newest. In that case a newer
+ * list may exist, and while two lists are parallel no entry becomes final.
  */
 function tooFew(
   { members }: MemberList,

@@ -14,16 +14,19 @@ export interface Known {
   readonly listed: readonly string[];
   /** Hexadecimal ids of the daemons that the list removes. */
   readonly left: readonly string[];
-  /** Queried daemons that do not know the administrator's key, for example with an empty folder; their hello contains the id. */
+  /**
+   * Queried daemons that do not know the administrator's key, for example with an empty folder; their hello contains
+   * the id.
+   */
   readonly greeted: readonly Greeted[];
 }
 
-/** Which daemon a name means if several have had the same address: the one on the list or a new one. */
+/** The daemon that a name means if several daemons have had the same address: the one on the list, or a new one. */
 export type Meant = "listed" | "new";
 
 /**
- * Returns the hexadecimal id of the daemon that a name means. A name that matches no daemon of the list may mean one that the list already
- * removes, so that users can repeat a command.
+ * Returns the hexadecimal id of the daemon that a name means. A name that matches no daemon of the list may mean one
+ * that the list already removes, so that users can repeat a command.
  * @throws DbsyncError `bad-command`
  */
 export function daemonNamed(text: string, meant: Meant, { views, listed, left, greeted }: Known): string {
@@ -34,7 +37,7 @@ export function daemonNamed(text: string, meant: Meant, { views, listed, left, g
   const hasName = ({ address }: { readonly address: string }) => address === text || hostOf(address) === text;
   const peers = views.flatMap((view) => view.peers);
   const isCandidate = (id: string) => meant === "new" || listed.includes(id);
-  // Daemons that answer take precedence over reports of peers, which may contain an earlier daemon of the same address.
+  // Daemons that answer take precedence over reports of peers, which may name an earlier daemon at the same address.
   const answering = [...views, ...greeted]
     .filter(hasName)
     .map(({ id }) => id)
@@ -76,8 +79,8 @@ export function daemonNamed(text: string, meant: Meant, { views, listed, left, g
 }
 
 /**
- * Returns the newest daemons that members have seen at an address: unlisted ones if there are any, then listed ones, then removed ones. Members
- * still know earlier daemons of the address.
+ * Returns the newest daemons that members have seen at an address: unlisted ones if there are any, otherwise listed
+ * ones, otherwise removed ones. Members still know earlier daemons at that address.
  */
 function newestFirst(
   ids: readonly string[],

@@ -37,7 +37,10 @@ export interface MemberView {
   readonly peers: readonly SeenPeer[];
 }
 
-/** Returns the views of the daemons that answered. @throws DbsyncError  no daemon answered (the first error), or they belong to two clusters */
+/**
+ * Returns the views of the daemons that answered.
+ * @throws DbsyncError  no daemon answered (the first error), or they belong to two clusters
+ */
 export function viewsOf(
   answers: readonly Answer[],
   verifies: VerifiesList,
@@ -54,7 +57,7 @@ export function viewsOf(
   );
 }
 
-/** Returns the newest lists that any daemon reports, which no other list follows. Several such lists are parallel. */
+/** Returns the newest reported lists, which no other reported list follows. If there are several, they are parallel. */
 export function headsOf(views: readonly MemberView[]): readonly ReportedList[] {
   // Proved lists come last, so that a proof from one daemon counts for all daemons that report the same list.
   const reported = views

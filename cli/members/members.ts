@@ -1,4 +1,6 @@
-/** `dbsync members`: manages the member list, which an administrator signs and which names the daemons of the cluster. */
+/**
+ * `dbsync members`: manages the member list, which an administrator signs and which names the daemons of the cluster.
+ */
 import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/options.js";
 import { publicKeyOf } from "../../client/settings/signing-key.js";
@@ -75,7 +77,7 @@ Name a daemon by its id, the first digits of its id, or its address as host:port
 a new list is signed only if the signature of the previous list is correct, and if more than half of the remaining
 daemons report that list as the newest. If another administrator signed it, name that public key (--root-key).
 You may repeat a command: if the list already contains the change, nothing is signed. add and replace also authorize the
-key of the new daemon, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that fails they print a warning and exit with 0.
+key of the new daemon, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that fails, they print a warning and exit with 0.
 
 Examples:
   dbsync members add db1:1111 db2:1111 db3:1111 -k root-private.pem
@@ -171,7 +173,10 @@ function addChange(
     });
 }
 
-/** Signs and sends the next list, unless the current list already contains the change, and authorizes the keys of added daemons. */
+/**
+ * Signs and sends the next list, unless the current list already contains the change, and authorizes the keys of added
+ * daemons.
+ */
 async function makeChange(
   flags: MembersFlags,
   { views, heads, greeted, send, ask }: Session,
@@ -305,8 +310,9 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
 }
 
 /**
- * Returns the daemons that receive a list first: the members that remain. An added daemon could not send the list to them, because they admit
- * it only once they have the list. Returns all daemons for the first list, and if no remaining member has answered.
+ * Returns the daemons that receive a list first: the members that remain. An added daemon could not send the list to
+ * them, because they admit it only once they have the list. Returns all daemons for the first list, and if no remaining
+ * member has answered.
  */
 function firstReceivers(
   views: readonly MemberView[],

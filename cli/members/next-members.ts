@@ -25,7 +25,7 @@ const BEGIN =
 const MERGE =
   "two lists exclude each other because they were signed at the same time: run dbsync members merge, then this command again";
 
-/** States of a daemon that has caught up with its peers. The remaining daemon of two is isolated. */
+/** States of a daemon that has caught up with its peers. If only one of two daemons runs, its state is `isolated`. */
 const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
 
 /** The list that results from a change. */
@@ -59,8 +59,9 @@ export function nextMembers(
 }
 
 /**
- * Returns the newest list if it already contains the requested change, because the user has run the same command before. Members may not know
- * it yet: it may have reached only a daemon that it adds or removes, and members accept no list from such a daemon.
+ * Returns the newest list if it already contains the requested change, because the user has run the same command
+ * before. Members may not know it yet: it may have reached only a daemon that it adds or removes, and members accept no
+ * list from such a daemon.
  */
 function alreadyDone(
   views: readonly MemberView[],
@@ -162,8 +163,8 @@ const isListed = ({ id, lists }: MemberView): boolean =>
   lists.some(({ list }) => list.members.includes(rawId(id)));
 
 /**
- * Whether a daemon has caught up as a member of some list but does not know a list that another daemon reports. A malicious daemon could have
- * invented either of them.
+ * Whether a daemon has caught up as a member of some list but does not know a list that another daemon reports. A
+ * malicious daemon could have invented either of them.
  */
 const differsFrom = (view: MemberView, heads: readonly KnownList[]): boolean =>
   CAUGHT_UP.has(view.state) &&

@@ -9,7 +9,9 @@ import type { KnownList } from "../../protocol/members/succession.js";
 import { type EnvelopeHead, signedBytes } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 
-/** A reported list with its signer. `doubt` is null if an administrator whose public key is known here has signed it. */
+/**
+ * A reported list with its signer. `doubt` is null if an administrator whose public key is known here has signed it.
+ */
 export interface ReportedList extends KnownList {
   /** Milliseconds since 1970; null: the daemon reported no envelope with this list. */
   readonly signedAt: number | null;
@@ -49,7 +51,10 @@ export function reportedList(
   return { ...facts, doubt: isCorrect ? null : isCorrect === null ? "unknown-key" : "bad-signature" };
 }
 
-/** Returns the head of an envelope that contains only this list, for the list's cluster; null: it contains something else. */
+/**
+ * Returns the head of an envelope that contains only this list, for the list's cluster; null: it contains something
+ * else.
+ */
 function headOf(body: Buffer, { list, hash }: KnownList): EnvelopeHead | null {
   try {
     const found = readListAlone(body, Buffer.alloc(0), list.cluster, sha256);

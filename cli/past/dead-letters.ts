@@ -25,7 +25,7 @@ export function addDeadLetters(program: Command): void {
     .addHelpText(
       "after",
       `
-A daemon that was disconnected for longer than its peers keep commands replaces its state by a snapshot from a peer. Writes that it had acknowledged and
+A daemon that was disconnected for longer than its peers keep commands replaces its state with a snapshot from a peer. Writes that it had acknowledged and
 that are missing from the snapshot, or may be missing, become dead letters: they are stored in dead-letters/ in its data folder, with their signatures.
 dbsync dead-letters find does the same with entries that an evicted daemon has and no member has.
 Run this on the daemon's machine, as its user or as root; the daemon may be running.

@@ -16,7 +16,7 @@ const COMMAND_MS = 20_000;
 /** Outcomes by precedence: the first of these that any member reports is used. */
 const FATES = ["held", "dead-letter", "forgotten", "undecided"] as const satisfies readonly Fate[];
 
-/** Adds the options and the help of `find`. @param command  has the options of the folder already */
+/** Adds the options and the help of `find`. @param command  already has the options for the folder */
 export function addFindOptions(command: Command): Command {
   return addClientOptions(command, COMMAND_MS).addHelpText(
     "after",

@@ -10,10 +10,12 @@ import { warnIfCatchingUp } from "../shared/catching-up.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { textsOf } from "./binary-word.js";
 
-/** Time to wait for an answer, in milliseconds: a fold takes time, and daemons give up after the same time. */
+/** Time limit for an answer, in milliseconds. It is long because a fold takes time; daemons have the same limit. */
 export const PAST_TIMEOUT_MS = 20_000;
 
-/** Sends a command to one daemon after another until one answers. Strings of the reply that are not UTF-8 are Buffers. */
+/**
+ * Sends a command to one daemon after another until one answers. Strings of the reply that are not UTF-8 are Buffers.
+ */
 export type AskPast = (command: readonly string[]) => Promise<{ address: string; reply: ReplyValue }>;
 
 const ADMINISTRATOR =

@@ -1,4 +1,6 @@
-/** `dbsync log --follow`: shows commands as they are recorded. It requests the log only when a daemon has new entries. */
+/**
+ * `dbsync log --follow`: shows commands as they are recorded. It requests the log only when a daemon has new entries.
+ */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf } from "../shared/output.js";
 import type { AskPast } from "./history-queries.js";
@@ -6,9 +8,15 @@ import { type Past, type PastUnit, readPast } from "./past-report.js";
 
 /** Minimum time between two updates, in milliseconds. */
 const UPDATE_EVERY_MS = 1000;
-/** Minimum time between two updates, as a multiple of the time that a request takes: the daemon folds its newest entries for each answer. */
+/**
+ * Minimum time between two updates, as a multiple of the time that a request takes: the daemon folds its newest entries
+ * for each answer.
+ */
 const PAUSE_FACTOR = 10;
-/** How much older than the newest shown unit a late unit may be, in milliseconds. Peers usually send a unit within this time. */
+/**
+ * The maximum time by which a late unit may be older than the newest shown unit, in milliseconds. Peers usually send a
+ * unit within this time.
+ */
 const MAX_LATE_MS = 60_000;
 /** Maximum number of units in one answer, which is also TIMELINE LOG's limit. */
 const UNITS_MAX = 10_000;
@@ -17,7 +25,7 @@ const PAGES_MAX = 50;
 
 export interface FollowParts {
   readonly ask: AskPast;
-  /** Arguments of TIMELINE LOG, without dates and number. */
+  /** Arguments of TIMELINE LOG, except the dates and the limit. */
   readonly filters: readonly string[];
   /** The units that were already shown. */
   readonly first: Past;
@@ -63,8 +71,8 @@ interface PageOfLog {
 }
 
 /**
- * Requests the units that were not shown yet, and returns them oldest first. An answer contains only the newest units. Earlier ones are
- * requested until they reach the units that were already shown.
+ * Requests the units that have not been shown yet, and returns them oldest first. An answer contains only the newest
+ * units; earlier ones are requested until an answer reaches the units that were already shown.
  */
 async function newPages({ ask, filters }: FollowParts, seen: SeenUnits): Promise<readonly PageOfLog[]> {
   const pages: PageOfLog[] = [];

@@ -64,7 +64,7 @@ export function addLog(program: Command): void {
 For administrators (-k) of daemons with a timeline (--data, --peer). The first daemon of the list that answers is
 queried. It folds its entries again for the answer, which costs time and memory. With --follow it is queried again when
 it has new entries, at most once a second, and with --json each unit is then a line. Entries from a daemon that was
-disconnected for more than a minute appear only in a new dbsync log.
+disconnected for more than a minute appear only when you run dbsync log again.
 
 Examples:
   dbsync log -k root-private.pem

@@ -121,7 +121,7 @@ function signerOf({ label, signer, as }: PastUnit): string {
   const short = signer.slice(0, SHORT_DIGITS);
   const name = label === "" ? short : `${harmless(label)} (${short})`;
   if (as === null) return name;
-  // For a client of version 1 it is the id of the client's key; the daemon signed the envelope.
+  // For a client of version 1, `as` is the id of the client's key, because the daemon signed the envelope.
   return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : harmless(as)} by ${name}`;
 }
 

@@ -1,4 +1,7 @@
-/** `dbsync export resp:FILE` and `json:FILE`: writes all keys of a database as commands that recreate them, or as lines of JSON. */
+/**
+ * `dbsync export resp:FILE` and `json:FILE`: writes all keys of a database as commands that recreate them, or as lines
+ * of JSON.
+ */
 import { isUtf8 } from "node:buffer";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
@@ -20,7 +23,10 @@ interface Form<Value> {
   readonly head: (db: number) => string;
 }
 
-/** Writes all keys. @throws Error  a daemon does not answer; the file exists; some keys could not be written, but all others were */
+/**
+ * Writes all keys.
+ * @throws Error  a daemon does not answer; the file exists; some keys could not be written, but all others were
+ */
 export async function exportKeys(
   form: ExportForm,
   path: string,

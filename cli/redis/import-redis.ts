@@ -27,8 +27,8 @@ export interface Tally {
 
 /**
  * Copies all keys of a Redis.
- * @param replace  whether to overwrite keys that the daemons already have; keys of other names stay
- * @throws Error  the daemons already have keys; a connection failed; some keys cannot be copied (then the other ones are)
+ * @param replace  whether to overwrite keys that the daemons already have; keys with other names stay
+ * @throws Error  the daemons already have keys; a connection failed; some keys could not be copied, but all others were
  */
 export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
   if (!replace) await requireEmpty(send, "leaves all other keys unchanged");

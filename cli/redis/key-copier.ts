@@ -6,7 +6,9 @@ import type { SendToAll } from "../shared/send-to-all.js";
 import { bytesIn, RedisError, type RedisSource } from "./redis-source.js";
 import { type Argv, piecesOf } from "./value-pieces.js";
 
-/** Maximum length of a serialized value; longer values are copied in pieces, because the size of an envelope is limited. */
+/**
+ * Maximum length of a serialized value; longer values are copied in pieces, because the size of an envelope is limited.
+ */
 const DUMP_BYTES_MAX = 16 * 1024 * 1024;
 /** Maximum number and total length of pieces in flight; each entry of a stream is a piece. */
 export const TOGETHER_MAX = 500;
@@ -15,8 +17,8 @@ export const TOGETHER_BYTES_MAX = 1024 * 1024;
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
 /**
- * The outcome of a key. `pieces`: copied by commands; `gone`: it has expired or was deleted; `same`: its mark is unchanged;
- * otherwise the reason why it was not copied.
+ * The outcome of a key. `pieces`: copied by commands; `gone`: it has expired or was deleted; `same`: its mark is
+ * unchanged; otherwise the reason why it was not copied.
  */
 export type Copied = "dump" | "pieces" | "gone" | "same" | { readonly reason: string };
 
@@ -104,7 +106,10 @@ export class KeyCopier {
     return "pieces";
   }
 
-  /** Sends commands. Commands that are in flight together keep their order, because the client dates them without an interruption. */
+  /**
+   * Sends commands. Commands that are in flight together keep their order, because the client assigns their dates
+   * without an interruption.
+   */
   async #writeAll(all: AsyncIterable<Argv>): Promise<void> {
     let together: Argv[] = [];
     let bytes = 0;

@@ -75,7 +75,11 @@ export class RedisSource implements Disposable {
     }
   }
 
-  /** Sends a command and returns its reply. @throws RedisError  the reply is an error @throws Error  the connection failed */
+  /**
+   * Sends a command and returns its reply.
+   * @throws RedisError  the reply is an error
+   * @throws Error  the connection failed
+   */
   async ask(argv: readonly ByteString[]): Promise<PlainReply> {
     const reply = await this.#client.ask(writeCommand(argv)).catch(({ message }: Error) => {
       throw new Error(`${this.#name}: ${message}`);

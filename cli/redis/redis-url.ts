@@ -1,4 +1,7 @@
-/** Parses the address of a Redis: `redis://[user:password@]host[:port][/db]`, with TLS `rediss://`. `resp://` and `resps://` mean the same. */
+/**
+ * Parses the address of a Redis: `redis://[user:password@]host[:port][/db]`, with TLS `rediss://`. `resp://` and
+ * `resps://` mean the same.
+ */
 import { InvalidArgumentError } from "commander";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { readServerUrl } from "../shared/server-url.js";

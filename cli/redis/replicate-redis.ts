@@ -1,7 +1,7 @@
 /**
- * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until the cut-over. At the
- * cut-over it compares all keys again and deletes the keys that only the daemons have. After a broken connection it also compares all keys,
- * because notifications may be missing.
+ * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until
+ * the cut-over. At the cut-over it compares all keys again and deletes the keys that only the daemons have. After a
+ * broken connection it also compares all keys, because notifications may be missing.
  */
 
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -42,11 +42,16 @@ export interface Daemons {
 
 export interface ReplicateOptions {
   readonly replace: boolean;
-  /** Time without a write after which it cuts over, in milliseconds; null: it cuts over when the user presses Ctrl-C. */
+  /**
+   * Time without a write after which it cuts over, in milliseconds; null: it cuts over when the user presses Ctrl-C.
+   */
   readonly quietMs: number | null;
 }
 
-/** Copies and follows a Redis until the cut-over. @throws Error  as for an import; or the user interrupted it twice */
+/**
+ * Copies a Redis and its changes until the cut-over.
+ * @throws Error  as for an import; or the user interrupted it twice
+ */
 export async function replicateRedis(
   address: RedisAddress,
   daemons: Daemons,
@@ -88,7 +93,10 @@ class Replica {
     this.#interrupts++;
   }
 
-  /** Copies and follows. @returns true after the cut-over; false: the connection was lost, and the caller must call it again */
+  /**
+   * Connects, copies all keys, and then copies each key that is written, until the cut-over.
+   * @returns true after the cut-over; false: the connection was lost, and the caller must call it again
+   */
   async follow(): Promise<boolean> {
     try {
       using source = await RedisSource.open(this.#address, SILENCE_MS);
@@ -150,7 +158,7 @@ class Replica {
     this.#writtenAt = performance.now();
   }
 
-  /** Copies each key that differs once. @returns the number of keys that differed */
+  /** Compares all keys, and copies each key that differs. @returns the number of keys that differed */
   async #compare(source: RedisSource, copier: KeyCopier): Promise<number> {
     const tally: Tally = { dumps: 0, pieces: 0, gone: 0, left: [] };
     const seen = new Set<ByteString>();
@@ -189,8 +197,8 @@ class Replica {
   }
 
   /**
-   * Whether a key was written while it was copied in pieces. Its pieces are then from different moments, either side may refuse them, and the
-   * key must be copied again.
+   * Whether a key was written while it was copied in pieces. In that case the pieces are from different moments, the
+   * Redis or the daemons may refuse them, and the key must be copied again.
    */
   async #isWrittenAgain(key: ByteString, problem: unknown): Promise<boolean> {
     const isAnswer =
@@ -200,7 +208,10 @@ class Replica {
     return this.#written.has(key);
   }
 
-  /** Compares all keys and deletes the remaining ones. @returns false: the Redis was written to during the comparison */
+  /**
+   * Compares all keys and deletes the remaining ones.
+   * @returns false: the Redis was written to during the comparison
+   */
   async #cutOver(source: RedisSource, events: RedisSource, copier: KeyCopier): Promise<boolean> {
     const changed = await this.#compare(source, copier);
     const deleted = await this.#deleteOthers();

@@ -1,6 +1,6 @@
 /**
- * Reads a value in pieces by the commands of its type, and yields the commands that recreate it. Used if the serialized form (DUMP) is not
- * available, not accepted or too long. No client may write the key at the same time.
+ * Reads a value in pieces by the commands of its type, and yields the commands that recreate it. Used if the serialized
+ * form (DUMP) is not available, not accepted or too long. No client may write the key at the same time.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
@@ -59,7 +59,7 @@ async function* scanned(source: RedisSource, name: string, key: ByteString): Asy
     const [next, elements] = reply.kind === "array" ? reply.items : [];
     cursor = next === undefined ? "0" : bytesIn(next);
     const found = bulksOf(elements);
-    // A small collection is returned as a whole, whatever COUNT is.
+    // Redis returns a small collection completely, whatever COUNT is.
     for (let at = 0; at < found.length; at += 2 * PIECE_ELEMENTS)
       yield found.slice(at, at + 2 * PIECE_ELEMENTS);
   } while (cursor !== "0");

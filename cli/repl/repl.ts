@@ -31,7 +31,7 @@ export function addRepl(program: Command): void {
       "after",
       `
 Each line is a command. Put arguments with spaces in quotes: "two words" may contain \\n \\r \\t \\" \\\\ and \\xHH for
-any byte, and '…' is taken literally. Spaces, and bytes that are not text, need version 2 of the protocol, which
+any byte, and '…' is used literally. Spaces, and bytes that are not text, need version 2 of the protocol, which
 php-dbsync's daemons do not speak.
 On a terminal answers are shown with their types, and lists are numbered. help NAME describes a command, SELECT selects
 a database, and the commands between MULTI and EXEC are applied together. Tab completes names, and a line continues

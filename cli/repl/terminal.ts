@@ -1,4 +1,7 @@
-/** `dbsync repl` on a terminal: a prompt, hints while typing, completion, history, and lines that continue while a quote is open. */
+/**
+ * `dbsync repl` on a terminal: a prompt, hints while typing, completion, history, and lines that continue while a quote
+ * is open.
+ */
 import { createInterface, type Interface } from "node:readline";
 import { styleText } from "node:util";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -102,7 +105,7 @@ export async function converse(
   output.write("\n");
 }
 
-/** Replaces the lines of a statement in the history by the complete statement. @returns the statement on one line */
+/** Replaces the lines of a statement in the history with the complete statement. @returns the statement on one line */
 function joined(remembered: string[], line: string): string {
   const statement = onOneLine(line);
   for (const part of line.split("\n")) {

@@ -13,7 +13,7 @@ export interface CarriedCall {
   readonly settings: CallSettings;
 }
 
-/** Makes the call. @throws DbsyncError  also if the reply is an error: see repliedError */
+/** Makes the call. @throws DbsyncError  the call failed, or the reply is an error (see repliedError) */
 export function carried(client: FanOutClient, { bytes, company, settings }: CarriedCall): Promise<Reply> {
   return new Promise((resolve, reject) => client.carry(bytes, company, settings, { resolve, reject }));
 }

@@ -30,7 +30,8 @@ export async function warnIfCatchingUp(servers: readonly Address[], missing: str
 }
 
 /**
- * Waits until no daemon that answers a hello is catching up, because such a daemon would refuse commands that the other daemons apply.
+ * Waits until no daemon that answers a hello is catching up, because such a daemon would refuse commands that the other
+ * daemons apply.
  * @throws Error  a daemon is still catching up after the time limit of a command
  */
 export async function waitUntilComplete({ servers, timeout }: Settings): Promise<void> {

@@ -142,8 +142,9 @@ let used: UsedProfile | null = null;
 export const usedProfile = (): UsedProfile | null => used;
 
 /**
- * Returns the defaults of options, which come from the profile if one is used. Because a profile decides which daemons receive commands, errors
- * name it. Without a terminal, as in scripts, a line on standard error also names a profile that only `dbsync profile use` has selected.
+ * Returns the defaults of options, which come from the profile if one is used. Because a profile decides which daemons
+ * receive commands, errors name it. Without a terminal, as in scripts, a line on standard error also names a profile
+ * that only `dbsync profile use` has selected.
  * @throws DbsyncError
  */
 export function defaultsFor({ servers, profile }: ClientFlags): Defaults {

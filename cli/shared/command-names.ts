@@ -1,8 +1,8 @@
 /**
- * Names of commands, which `dbsync repl` completes, and which `dbsync` recognizes if `send` is missing. Users can also type
- * commands that are not in this list.
+ * Names of commands. `dbsync repl` completes them, and `dbsync` recognizes them if `send` is missing. Users can also
+ * type commands that are not in this list.
  */
-// From the store's table: made by npm run tables.
+// The names are made by npm run tables from the store's table of commands.
 const NAMES =
   "ACL APPEND ASKING AUTH BGREWRITEAOF BGSAVE BITCOUNT BITFIELD BITFIELD_RO BITOP BITPOS BLMOVE BLMPOP " +
   "BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN CLIENT CLUSTER COMMAND CONFIG COPY DBSIZE DEBUG " +

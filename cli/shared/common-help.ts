@@ -1,4 +1,6 @@
-/** Formats the help of `dbsync`. `dbsync --help` explains the common options; the help of a subcommand only names them. */
+/**
+ * Formats the help of `dbsync`. `dbsync --help` explains the common options; the help of a subcommand only names them.
+ */
 import { Command, Help, type Option } from "commander";
 import { addClientOptions, isCommonOption } from "./client-options.js";
 

@@ -17,7 +17,7 @@ export function addFolderOption(command: Command): Command {
       "--data <folder>",
       "the daemon's data folder (default: DBSYNCD_DATA, or the folder in the configuration file)",
     )
-    .option("--config <file>", "the daemon's configuration file, in place of --data");
+    .option("--config <file>", "the daemon's configuration file, instead of --data");
 }
 
 export function addFolderOptions(command: Command): Command {
@@ -44,5 +44,5 @@ export function addKeyOptions(command: Command, signKey: string): Command {
       ).argParser(append),
     )
     .option("--cluster-name <text>", "the daemon's --cluster-name")
-    .option("--config <file>", "the daemon's configuration file, in place of these options");
+    .option("--config <file>", "the daemon's configuration file, instead of these options");
 }

@@ -1,6 +1,9 @@
 /** Processes many items, a given number at a time. */
 
-/** Processes all items. After a failure it starts no further item, waits for those in progress, and throws the first error. */
+/**
+ * Processes all items. After a failure it starts no further item, waits for those in progress, and throws the first
+ * error.
+ */
 export async function inParallel<T>(
   items: AsyncGenerator<T> | Generator<T>,
   atOnce: number,

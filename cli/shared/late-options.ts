@@ -3,9 +3,10 @@ import type { Command, Option } from "commander";
 import { nearestName } from "../../protocol/nearest-name.js";
 
 /**
- * Extracts the options from the arguments after the first one, and passes them to the command. Only complete names count: `-k` is an option, but
- * `-keys` is the rule that forbids KEYS.
- * @param until  `word`: the first argument that is not an option begins a command for the daemons; `end`: options may be in any position
+ * Extracts the options from the arguments after the first one, and passes them to the command. Only complete names
+ * count: `-k` is an option, but `-keys` is the rule that forbids KEYS.
+ * @param until  `word`: the first argument that is not an option begins a command for the daemons; `end`: options may
+ *   be in any position
  * @returns the remaining arguments
  */
 export function takeLateOptions(command: Command, words: readonly string[], until: "word" | "end"): string[] {
@@ -31,8 +32,9 @@ export function takeLateOptions(command: Command, words: readonly string[], unti
 }
 
 /**
- * Returns the arguments of a command for the daemons, which follow the subcommand's options. Options with a value at the end belong to the
- * subcommand. Any other option among the arguments is an error: otherwise the command might store `-k` and the name of a key file.
+ * Returns the arguments of a command for the daemons, which follow the subcommand's options. Options with a value at
+ * the end belong to the subcommand. Any other option among the arguments is an error: otherwise the command might store
+ * `-k` and the name of a key file.
  * @param words  the arguments from commander, which has removed a `--` before the first one
  */
 export function commandWords(command: Command, words: readonly string[]): string[] {

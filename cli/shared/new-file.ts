@@ -1,4 +1,7 @@
-/** Writes a file in pieces. The file appears under its name only when it is complete, and never replaces an existing file. */
+/**
+ * Writes a file in pieces. The file appears under its name only when it is complete, and never replaces an existing
+ * file.
+ */
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";

@@ -24,7 +24,10 @@ export function printSentence(text: string, tone: Tone): void {
   for (const line of wrappedLines) printLine(painted(line, tone));
 }
 
-/** Prints an answer (null: nil) and a line break. In a pipe its bytes are unchanged; on a terminal control characters are escaped. */
+/**
+ * Prints an answer (null: nil) and a line break. In a pipe its bytes are unchanged; on a terminal control characters
+ * are escaped.
+ */
 export function printValue(value: ByteString | null): void {
   const bytes = value ?? "(nil)";
   if (process.stdout.isTTY) printLine(shownLines(isText(bytes) ? textOfBytes(bytes) : escaped(bytes)));

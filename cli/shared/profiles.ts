@@ -1,6 +1,7 @@
 /**
- * Profiles: servers with their pins, and a key, under a name. They are stored in `dbsync/profiles.json` in XDG_CONFIG_HOME (~/.config). Only the
- * file's owner may write it, because a changed profile would send commands to other servers.
+ * Profiles: servers with their pins, and a key, under a name. They are stored in `dbsync/profiles.json` in
+ * XDG_CONFIG_HOME (~/.config). Only the file's owner may write it, because a changed profile would send commands to
+ * other servers.
  */
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -138,8 +139,9 @@ export interface UsedProfile {
 }
 
 /**
- * Returns the profile that names the servers; null: they come from another source. Options and variables take precedence over profiles, and a
- * dbsync.ini in the current folder takes precedence over the profile of `dbsync profile use`.
+ * Returns the profile that names the servers; null: they come from another source. Options and variables take
+ * precedence over profiles, and a dbsync.ini in the current folder takes precedence over the profile of `dbsync profile
+ * use`.
  * @throws DbsyncError
  */
 export function profileFor(
@@ -158,7 +160,10 @@ export function profileFor(
   return current === null ? null : { name: current, profile: profileNamed(current, known), isNamed: false };
 }
 
-/** Returns the values of a profile, completed from the environment. @throws DbsyncError  as `readDefaults`; the message names the profile */
+/**
+ * Returns the values of a profile, completed from the environment.
+ * @throws DbsyncError  as `readDefaults`; the message names the profile
+ */
 export function defaultsOf({ name, profile, isNamed }: UsedProfile, places: Places): Defaults {
   const from = `the profile ${name}`;
   const own = {

@@ -1,4 +1,6 @@
-/** Shows the progress of work on one line of a terminal. Without a terminal it shows nothing, or a line for each change. */
+/**
+ * Shows the progress of work on one line of a terminal. Without a terminal it shows nothing, or a line for each change.
+ */
 import { shown as shownText } from "../../net/terminal/shown-text.js";
 import { clip, terminalColumns } from "../../net/terminal/table.js";
 
@@ -6,7 +8,11 @@ const EVERY_MS = 500;
 const CLEAR_LINE = "\r\x1b[K";
 const SECOND_MS = 1000;
 
-/** Shows a text that is updated regularly. @param text  called for each update @returns  an object that ends the display and clears the line */
+/**
+ * Shows a text that is updated regularly.
+ * @param text  called for each update
+ * @returns  an object that ends the display and clears the line
+ */
 export function showProgress(text: () => string): Disposable {
   if (!process.stderr.isTTY) return { [Symbol.dispose]: () => {} };
   const timer = setInterval(() => void process.stderr.write(`${CLEAR_LINE}${text()}`), EVERY_MS);
@@ -68,7 +74,10 @@ export function countEntries(): EntryProgress {
   };
 }
 
-/** Formats progress, such as `1,200 of 9,000 keys, 800 a second, 10 s left`. @param since  the start, from `performance.now()` */
+/**
+ * Formats progress, such as `1,200 of 9,000 keys, 800 a second, 10 s left`.
+ * @param since  the start, from `performance.now()`
+ */
 export function progressOf(done: number, all: number, what: string, since: number): string {
   const seconds = (performance.now() - since) / SECOND_MS;
   const rate = seconds > 0 ? done / seconds : 0;

@@ -5,8 +5,8 @@ const CTRL_C = "\x03";
 const CTRL_Z = "\x1a";
 
 /**
- * Calls `end` when the user types q; Ctrl-C and Ctrl-Z work as usual. Does nothing unless the program runs in the foreground of a terminal,
- * because a shell stops a background job that changes the terminal's mode.
+ * Calls `end` when the user types q; Ctrl-C and Ctrl-Z work as usual. Does nothing unless the program runs in the
+ * foreground of a terminal, because a shell stops a background job that changes the terminal's mode.
  * @returns  a function that restores the terminal's mode
  */
 export function endOnQ(end: () => void): () => void {

@@ -1,4 +1,4 @@
-/** The function by which an import sends commands to every daemon. */
+/** The function with which an import sends commands to every daemon. */
 import type { CommandInput } from "../../client/shared/command.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 

@@ -1,4 +1,7 @@
-/** Sends the requests of an export. Replies keep the types of numbers and texts, and a request can require that a key has not changed. */
+/**
+ * Sends the requests of an export. Replies keep the types of numbers and texts, and a request can require that a key
+ * has not changed.
+ */
 
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import { readCallOptions } from "../../client/settings/call-options.js";
@@ -16,7 +19,12 @@ export interface KeyState {
 export interface TypedRequests {
   /** Returns the state of a key; null: there is no such key. @throws DbsyncError */
   stateOf(key: string): Promise<KeyState | null>;
-  /** Sends a request. @param state  the required state; null: any state @returns nil: the state has changed @throws DbsyncError */
+  /**
+   * Sends a request.
+   * @param state  the required state; null: any state
+   * @returns nil: the state has changed
+   * @throws DbsyncError
+   */
   ask(command: CommandInput, state?: KeyState | null): Promise<Reply>;
 }
 

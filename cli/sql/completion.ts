@@ -1,7 +1,7 @@
-/** Completion candidates in `dbsync sql`: words of statements, and the names of databases, tables, views and columns. */
+/** Completes words of statements, and the names of databases, tables, views and columns, in `dbsync sql`. */
 import type { SqlSession } from "./sql-session.js";
 
-// From the store's table of words: made by npm run tables.
+// The words are made by npm run tables from the store's table of keywords.
 const WORDS =
   "alahatra alaivo all ampiasao analana anatiny and ankambana ankavanana ankavia antso ao ary as asc " +
   "asehoy atifitra avanana avia between by create cross database databases date daty default delete " +
@@ -20,7 +20,7 @@ const NAME = /[\p{L}_][\p{L}\p{N}_]*/gu;
 
 export class Completion {
   readonly #session: SqlSession;
-  /** Names by selected database and table; table "": names of databases, tables and views instead of columns. */
+  /** Names of columns by selected database and table; for the table "", names of databases, tables and views. */
   readonly #names = new Map<string, Promise<readonly string[]>>();
 
   constructor(session: SqlSession) {
@@ -50,7 +50,7 @@ export class Completion {
   }
 
   async #namesFor(statement: string): Promise<readonly string[]> {
-    // A request would have to wait for the pending answer.
+    // A further request would have to wait for the pending answer.
     if (this.#session.isBusy || !this.#session.isOpen) return [];
     const { database } = this.#session;
     const objects = await this.#cached("", async () => {
@@ -74,7 +74,10 @@ export class Completion {
     return names;
   }
 
-  /** Returns the columns of a table. The original cannot describe a table, but an answer without rows contains its columns. */
+  /**
+   * Returns the columns of a table. The original cannot describe a table, but an answer without rows contains its
+   * columns.
+   */
   async #columnsOf(name: string): Promise<readonly string[]> {
     if (this.#session.isOurs) return await this.#firstColumn(`describe ${name}`);
     const answer = await this.#session.ask(`alaivo * #ao@ ${name} #fetra 0 0`);

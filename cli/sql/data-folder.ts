@@ -1,6 +1,6 @@
 /**
- * Reads the data folder of the earlier SQL server. It contains a folder for each database, with the folders `tables`, `domains` and `views`;
- * each object is a JSON file of its name. Source: test/vectors/sql/GRAMMAR.md "On disk".
+ * Reads the data folder of the earlier SQL server. It contains a folder for each database, with the folders `tables`,
+ * `domains` and `views`; each object is a JSON file of its name. Source: test/vectors/sql/GRAMMAR.md "On disk".
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -25,7 +25,10 @@ type FolderRow = FolderTable["rows"][number];
 const NAME = /^[\p{L}_][\p{L}\p{N}_]*$/u;
 const ENDING = ".json";
 
-/** Lists the databases of a folder. @throws Error  it is not a data folder, or contains a name that is invalid in statements */
+/**
+ * Lists the databases of a folder.
+ * @throws Error  it is not a data folder, or contains a name that is invalid in statements
+ */
 export async function databasesIn(folder: string): Promise<FolderDatabase[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((problem: Error) => {
     throw new Error(
@@ -122,6 +125,8 @@ function checkedName(name: string, location: string): string {
   );
 }
 
-/** Returns the error about a damaged file. The original writes files in place, so a crash can leave an incomplete file. */
+/**
+ * Returns the error about a damaged file. The original writes files in place, so a crash can leave an incomplete file.
+ */
 const broken = (file: string, what: string) =>
   new Error(`${file}: ${what}; copy this file from another server's folder, or move it out of this folder`);

@@ -10,14 +10,22 @@ export type FolderAtom =
 /** A type; a value is valid if at least one atom accepts it. */
 export type FolderType = readonly FolderAtom[];
 
-/** Parses a type. @param supports  the field of the file @param place  the location for messages @throws Error  it is not a type */
+/**
+ * Parses a type.
+ * @param supports  the field of the file
+ * @param place  the location for messages
+ * @throws Error  it is not a type
+ */
 export function typeOf(supports: unknown, place: string): FolderType {
   if (Array.isArray(supports) && supports.length > 0)
     return supports.map((atom: unknown) => atomOf(atom, place));
   throw new Error(`${place}: the type (supports) is missing; copy it from a table with the same columns`);
 }
 
-/** Parses the type of a domain from a catalogue: `[["number",0,9],["enumeration","red",3]]`. @throws Error  it is not a type */
+/**
+ * Parses the type of a domain from a catalogue: `[["number",0,9],["enumeration","red",3]]`.
+ * @throws Error  it is not a type
+ */
 export function domainType(text: string): FolderType {
   const atoms = JSON.parse(text) as readonly (readonly [FolderAtom["kind"], ...(string | number | null)[]])[];
   return atoms.map(([kind, ...values]): FolderAtom => {

@@ -1,5 +1,6 @@
 /**
- * Creates the views of a data folder, after its tables. Views that the earlier server itself cannot read are reported instead.
+ * Creates the views of a data folder, after its tables. Views that the earlier server itself cannot read are reported
+ * instead.
  */
 import type { SendToAll } from "../shared/send-to-all.js";
 import { type FolderDatabase, fileOf, readViewObject } from "./data-folder.js";
@@ -42,8 +43,8 @@ export async function importViews(
 }
 
 /**
- * Returns the views in an order in which each view follows the views that it reads. A view that reads itself cannot be created and
- * may be in any position.
+ * Returns the views in an order in which each view follows the views that it reads. A view that reads itself cannot be
+ * created and may be in any position.
  */
 function inOrder(queries: ReadonlyMap<string, ViewQuery>): readonly string[] {
   const ordered = new Set<string>();

@@ -1,4 +1,6 @@
-/** Parses statements by the daemon's grammar. It is loaded on use, because it is larger than the rest of `dbsync sql`. */
+/**
+ * Parses statements by the daemon's grammar. It is loaded on use, because it is larger than the rest of `dbsync sql`.
+ */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import { SqlMistake } from "../../store/sql/mistake.js";
 import { parseEither } from "../../store/sql/parse.js";

@@ -1,4 +1,6 @@
-/** A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or a proxy in front of either. */
+/**
+ * A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or a proxy in front of either.
+ */
 import type { Socket } from "node:net";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { bytesOfText } from "../../protocol/byte-string.js";

@@ -62,7 +62,10 @@ async function sql(address: ServerAddress | undefined, { ca, json = false }: Sql
   await converse(conversation, { input: process.stdin, output: process.stdout });
 }
 
-/** Runs all statements of standard input. @throws Error  the connection was lost; later statements might depend on earlier ones */
+/**
+ * Runs all statements of standard input.
+ * @throws Error  the connection was lost; later statements might depend on earlier ones
+ */
 async function runAll(session: SqlSession, isJson: boolean): Promise<ExitCode> {
   const reader = new StatementReader();
   let worst: ExitCode = EXIT.ok;

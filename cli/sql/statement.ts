@@ -3,8 +3,8 @@ import { textOfBytes } from "../../protocol/byte-string.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
 
 /**
- * Maximum length of a statement in bytes, to detect input that is not SQL. It is larger than the limit of servers, which
- * report longer statements themselves.
+ * Maximum length of a statement in bytes, to detect input that is not SQL. It is larger than the limit of servers,
+ * which report longer statements themselves.
  */
 const STATEMENT_BYTES_MAX = 64 * 1024 * 1024;
 

@@ -16,7 +16,7 @@ export function cellsOf(reply: Reply): TypedCell[][] {
   return rows.items.map((row) => ("items" in row ? row.items.map(cellOf) : []));
 }
 
-/** Converts a cell. Replies to envelopes contain numbers as statuses; texts are never statuses. */
+/** Converts a cell. In replies to envelopes, numbers have the kind `status`; texts never have it. */
 function cellOf(reply: Reply): TypedCell {
   if (reply.kind === "status") return Number(reply.text);
   return reply.kind === "bulk" ? { bytes: reply.bytes } : null;

@@ -1,4 +1,7 @@
-/** Queries of views that the earlier server can read: complete tables, joined without a condition, and combinations of such queries. */
+/**
+ * Queries of views that the earlier server can read: complete tables, joined without a condition, and combinations of
+ * such queries.
+ */
 
 export type JoinKind = "inner" | "left" | "right" | "full" | "natural";
 export type SetOperator = "union" | "difference" | "intersection";

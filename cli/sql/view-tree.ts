@@ -1,6 +1,6 @@
 /**
- * Converts queries of views from and to the trees of Java objects that the earlier server stores. That server can read only views that name no
- * column. Source: test/vectors/sql/GRAMMAR.md "On disk", and the names of the server's classes.
+ * Converts queries of views from and to the trees of Java objects that the earlier server stores. That server can read
+ * only views that name no column. Source: test/vectors/sql/GRAMMAR.md "On disk", and the names of the server's classes.
  */
 import { createHash } from "node:crypto";
 import type { JacksonValue } from "./jackson-text.js";

@@ -6,7 +6,7 @@ import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { askEach } from "../keys/key-ring.js";
 import { FOR_ADMINISTRATORS } from "./timeline-status.js";
 
-/** A daemon's present figures, and its counts since the start. Times are in seconds, sizes in bytes. */
+/** A daemon's current figures, and its counts since the start. Times are in seconds, sizes in bytes. */
 export interface DaemonFigures {
   /** The version of the daemon's program. */
   readonly software: string;
@@ -30,7 +30,9 @@ export interface DaemonFigures {
 }
 
 export interface OrderFigures {
-  /** Number of the last message that it has applied, count of messages to apply, and count of envelopes that wait for their message. */
+  /**
+   * The number of the last applied message, and the counts of messages to apply and of envelopes that wait for theirs.
+   */
   readonly applied: number;
   readonly behind: number;
   readonly waiting: number;
@@ -50,7 +52,8 @@ const QUESTION = ["INFO", "dbsync"];
 const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
 
 /**
- * Requests the figures of daemons. A daemon that does not report to this key is sent a PING instead, which needs its database.
+ * Requests the figures of daemons. To a daemon that does not report to this key, it sends a PING instead, which the
+ * daemon can answer only if its database answers.
  * @param asked  whether to query each server
  * @returns an answer for each server
  */

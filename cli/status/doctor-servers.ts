@@ -39,7 +39,10 @@ export async function examineServers(settings: Settings, add: Report): Promise<r
   return [...new Set(unreported.flatMap(({ timelineNote }) => timelineNote ?? []))];
 }
 
-/** Sends a PING to all servers: together, or separately if they belong to different clusters, because one signature is for one cluster. */
+/**
+ * Sends a PING to all servers: together, or separately if they belong to different clusters, because one signature is
+ * for one cluster.
+ */
 async function pingEach(client: FanOutClient, settings: Settings): Promise<readonly Outcome[]> {
   try {
     return (await client.sendAll("PING")).outcomes;
@@ -122,7 +125,10 @@ function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
   });
 }
 
-/** Checks the clocks of daemons whose greeting did not contain it, by the command TIME: seconds and microseconds, one per line. */
+/**
+ * Checks the clocks of daemons whose greeting did not contain it, by the command TIME: seconds and microseconds, one
+ * per line.
+ */
 async function examineOldClocks(
   client: ReturnType<typeof openClient>["client"],
   { statuses, pings }: { statuses: readonly DaemonStatus[]; pings: readonly Outcome[] },

@@ -1,4 +1,7 @@
-/** `dbsync doctor`: checks everything that a call needs, from the configuration to the daemons, and names the first thing to fix. */
+/**
+ * `dbsync doctor`: checks everything that a call needs, from the configuration to the daemons, and names the first
+ * thing to fix.
+ */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
 import type { Defaults } from "../../client/settings/defaults.js";

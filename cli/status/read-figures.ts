@@ -1,4 +1,7 @@
-/** Reads the figures of a table from a daemon's reply. A figure that the daemon's version does not report gets a default. */
+/**
+ * Reads the figures of a table from a daemon's reply. A figure that the daemon's version does not report gets a
+ * default.
+ */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { type Figure, type Figures, type FigureTable, wireName } from "../../protocol/figures/figure.js";
 import { fieldsOf } from "../shared/output.js";

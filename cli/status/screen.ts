@@ -1,4 +1,7 @@
-/** A terminal on which lines are redrawn in the same position. At the end the cursor is restored, and the last lines remain. */
+/**
+ * A terminal on which lines are redrawn in the same position. At the end the cursor is restored, and the last lines
+ * remain.
+ */
 import type { WriteStream } from "node:tty";
 import { painted } from "../../net/terminal/colours.js";
 import type { ShownLine } from "./watched-report.js";

@@ -39,7 +39,10 @@ export interface Sentence {
   readonly tone: Tone;
 }
 
-/** Returns problems, remarks, work in progress, and the reasons for missing reports. The texts may contain control characters. */
+/**
+ * Returns problems, remarks, work in progress, and the reasons for missing reports. The texts may contain control
+ * characters.
+ */
 export function sentencesOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
   const found = daemons.flatMap(({ address, problems, remarks }): Sentence[] => [
     ...problems.map(({ text, fix }) => ({ text: `FAIL  ${address}: ${text}; ${fix}`, tone: "bad" as const })),

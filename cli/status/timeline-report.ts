@@ -21,7 +21,11 @@ interface TimelineRow extends ShownTimeline {
   readonly held: string;
 }
 
-/** Returns the columns of the timelines. @param now  milliseconds since 1970 @param hasLists  whether any daemon knows a member list */
+/**
+ * Returns the columns of the timelines.
+ * @param now  milliseconds since 1970
+ * @param hasLists  whether any daemon knows a member list
+ */
 export const timelineColumns = (now: number, hasLists: boolean): readonly Column<TimelineRow>[] => [
   { head: "TIMELINE OF", about: "the daemon", cell: ({ address }) => address },
   {
@@ -86,8 +90,8 @@ const SAME_ABOUT =
   "whether both have the same entries: yes, no, up to a time of day (newer entries are in flight), or under way (not known yet)";
 
 /**
- * Returns whether a member has the same entries as a daemon, for a column; `-`: unknown. While clients write, the newest entries are still
- * in flight between daemons. Only entries up to a date that both have passed can be compared.
+ * Returns a cell that says whether a member has the same entries as a daemon; `-`: unknown. While clients write, the
+ * newest entries are still in flight between daemons, so only entries up to a date that both have passed are compared.
  * @param own  the daemon's timeline
  * @param shown  all timelines that were read, which may include the member's
  */
@@ -110,8 +114,9 @@ export function sameText(
 const TIME_OF_DAY = [11, 19] as const;
 
 /**
- * Returns the first digits of the checksum of a daemon's entries up to the compared date. Without such a date, as in the first half minute,
- * it returns the checksum of all entries if all daemons have the same one. Otherwise the difference may only be entries in flight.
+ * Returns the first digits of the checksum of a daemon's entries up to the compared date. Without such a date, as in
+ * the first half minute, it returns those of the checksum of all entries, provided that it is the same on all daemons:
+ * a difference may be due only to entries in flight.
  */
 function heldText(
   { settledFingerprint, fingerprint }: TimelineStatus,

@@ -20,8 +20,8 @@ export type MemberStatus = MemberReport;
 /** The report on a daemon's timeline, with values that are derived from it. */
 export interface TimelineStatus extends DiagnosedTimeline {
   /**
-   * The command that authorizes its key to sign for clients without keys; null: not needed; NOT_ITS_OWN: the command that it
-   * reports would authorize another key.
+   * The command that authorizes its key to sign for clients without keys; null: not needed; NOT_ITS_OWN: the command
+   * that it reports would authorize another key.
    */
   readonly authorize: string | null;
   readonly entries: number;
@@ -82,7 +82,10 @@ function keyOf(settings: Settings): SigningKey | string {
   }
 }
 
-/** Returns a date, in whole seconds, up to which all daemons accept no more entries; null: there is one daemon, or no such date yet. */
+/**
+ * Returns a date, in whole seconds, up to which all daemons accept no more entries; null: there is one daemon, or no
+ * such date yet.
+ */
 function settledOf(statuses: readonly Record<string, ReplyValue>[]): number | null {
   if (statuses.length < 2) return null;
   const second = Math.floor(Math.min(...statuses.map((each) => Number(each["published"]))) / SECOND_MS);
@@ -91,7 +94,7 @@ function settledOf(statuses: readonly Record<string, ReplyValue>[]): number | nu
 
 function noteOn(error: Error): string | null {
   const { message } = error;
-  // The daemon, or its version, has no timeline.
+  // The daemon has no timeline, or its version does not support one.
   if (/TIMELINE is answered by|unknown command .*TIMELINE/i.test(message)) return null;
   if (/NOPERM/.test(message)) return FOR_ADMINISTRATORS;
   const outcome = error instanceof DbsyncError ? error.outcomes[0] : undefined;

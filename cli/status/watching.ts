@@ -8,7 +8,8 @@ import { Rates, watchedLines } from "./watched-report.js";
 export type Show = (daemons: readonly DaemonStatus[]) => void;
 
 /**
- * Opens the screen. q and Ctrl-C end the program with the exit code of the last update. The terminal is restored after any other signal too.
+ * Opens the screen. q and Ctrl-C end the program with the exit code of the last update. The terminal is restored after
+ * any other signal too.
  * @returns null: the output is not a terminal
  */
 export function openScreen(): Screen | null {

@@ -1,4 +1,4 @@
-/** Computes the activity of daemons between two updates from their counts since the start. */
+/** Computes the activity of daemons between two updates, from their counts since they started. */
 import type { DaemonFigures } from "../status/daemon-figures.js";
 import type { DaemonStatus } from "../status/daemon-status.js";
 
@@ -12,7 +12,7 @@ export interface Activity {
   readonly commands: number;
   readonly errors: number;
   readonly refusals: number;
-  /** Maximum milliseconds of half of the answers (`half`), and of 99 % of them (`most`); null: there were none. */
+  /** Milliseconds within which half of the answers (`half`), or 99 % of them (`most`), were sent; null: no answers. */
   readonly half: number | null;
   readonly most: number | null;
 }
@@ -71,7 +71,10 @@ function activityOf(before: DaemonFigures, after: DaemonFigures, seconds: number
   };
 }
 
-/** Returns the upper end, in milliseconds, of the bucket in which the given share of the answers is reached; null: no answers. */
+/**
+ * Returns the upper end, in milliseconds, of the bucket in which the given share of the answers is reached; null: no
+ * answers.
+ */
 export function quantile(times: DaemonFigures["times"], share: number): number | null {
   const all = times.reduce((sum, [, count]) => sum + count, 0);
   let sum = 0;

@@ -52,8 +52,8 @@ export function addTop(program: Command): void {
       "after",
       `
 Daemons report this to administrators: sign with an administrator's key (-k). A terminal is redrawn, with a line about
-the member list. In a pipe each update is a table of at most 80 columns. Values per second appear from the second
-update on.
+the member list. In a pipe, each update is a table of at most 80 columns. Rates (values per second) appear from the
+second update on.
 
 Examples:
   dbsync top -k root-private.pem

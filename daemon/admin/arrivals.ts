@@ -8,7 +8,10 @@ import {
 
 type Counts = [clients: number, members: number, late: number];
 
-/** Counts of envelopes by date, limited to dates around the present: about 260 bins, and those of the seconds between two calls of `forget`. */
+/**
+ * Counts of envelopes by date, limited to dates around the present: about 260 bins, and those of the seconds between
+ * two calls of `forget`.
+ */
 export class Arrivals {
   readonly #clock: () => number;
   readonly #bins = new Map<number, Counts>();

@@ -1,7 +1,7 @@
 /**
- * Serves the page of --admin: its files, which contain no data of this daemon, and the events that an open page receives.
- * The headers restrict the page to its own scripts and styles and to connections to this daemon and its --ws. They
- * forbid inserted HTML and frames.
+ * Serves the page of --admin: its files, which contain no data of this daemon, and the events that an open page
+ * receives. The headers restrict the page to its own scripts and styles and to connections to this daemon and its --ws.
+ * They forbid inserted HTML and frames.
  */
 import { existsSync, readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";

@@ -7,7 +7,7 @@ import { samplesOf, type ValueRow } from "./metric-row.js";
 
 const MILLISECONDS = 1000;
 
-/** Values of a table's figures, with the labels that distinguish them from other values of the same figures. */
+/** The values of a table's figures, with the labels that distinguish them from other values of the same figures. */
 interface Labelled {
   readonly labels: Readonly<Record<string, string>>;
   readonly values: Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /**
- * The data for the page of --admin: a frame a second while the page is open, and the figures of the last hour, which are
- * always sampled. Any client that can connect to --admin may read both, so they must not reveal which key wrote
+ * The data for the page of --admin: a frame a second while the page is open, and the figures of the last hour, which
+ * are always sampled. Any client that can connect to --admin may read both, so they must not reveal which key wrote
  * what.
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
@@ -214,7 +214,10 @@ export class Frames implements EventSource {
   }
 }
 
-/** Returns the rate per second since the previous sample; null: unknown; 0 if the sum has decreased because the timeline was pruned or replaced. */
+/**
+ * Returns the rate per second since the previous sample; null: unknown; 0 if the sum has decreased because the timeline
+ * was pruned or replaced.
+ */
 function rate(now: Sums, before: Sums | null, name: "units" | "recorded" | "refused"): number | null {
   const [last, first] = [now[name], before?.[name] ?? null];
   if (before === null || last === null || first === null) return null;

@@ -21,7 +21,10 @@ export interface BackendHealth {
   readonly name: string;
   /** Whether it can be reached. */
   readonly up: boolean;
-  /** The present servers, if the name does not contain them: the master that sentinels report, or the masters of a cluster. */
+  /**
+   * The current servers, if the name does not contain them: the master that sentinels report, or the masters of a
+   * cluster.
+   */
   readonly server?: string;
 }
 

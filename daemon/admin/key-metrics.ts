@@ -1,4 +1,7 @@
-/** Metrics of keys and of commands of Redis clients. The counts exist already and are read when a client requests metrics. */
+/**
+ * Metrics of keys and of commands of Redis clients. The counts exist already and are read when a client requests
+ * metrics.
+ */
 import type { Sample } from "../../net/admin/metric.js";
 import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { MetricRow, ValueRow } from "./metric-row.js";

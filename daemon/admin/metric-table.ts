@@ -84,7 +84,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   dbsyncd_state: {
     type: "gauge",
     labels: ["state"],
-    help: "1 for the present state of the daemon (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the other states.",
+    help: "1 for the current state of the daemon (starting, live, catching-up, isolated, revoked, not-listed, outdated, stopping), 0 for the other states.",
     read: ({ health }) => {
       const now = health().state;
       return STATES.map((state) => ({ labels: { state }, value: Number(state === now) }));

@@ -1,4 +1,7 @@
-/** Measures the time of a backend's answers for /metrics; not for a database in memory, where reading the clock would be expensive. */
+/**
+ * Measures the time of a backend's answers for /metrics; not for a database in memory, where reading the clock would be
+ * expensive.
+ */
 
 import type { Backend, Outcome } from "../../engine/backends/backend.js";
 import type { Environment } from "../../net/process/environment.js";

@@ -2,7 +2,7 @@
 
 import type { Histogram } from "../../net/admin/histogram.js";
 
-/** Maximum milliseconds of half of the times (`half`), and of 99 % of them (`most`). */
+/** The milliseconds that half of the times (`half`), or 99 % of them (`most`), do not exceed. */
 interface Times {
   readonly count: number;
   readonly half: number;

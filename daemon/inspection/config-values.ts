@@ -1,4 +1,7 @@
-/** CONFIG GET in signed envelopes: returns the daemon's present options by their long names, as --check-config prints them. */
+/**
+ * CONFIG GET in signed envelopes: returns the current values of the daemon's options by their long names, as
+ * --check-config prints them.
+ */
 
 import { isLimitName } from "../../options/limits.js";
 import { nameOf, type OptionRow } from "../../options/option-row.js";

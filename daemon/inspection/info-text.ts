@@ -1,4 +1,7 @@
-/** INFO in signed envelopes. Fields that Redis also has keep Redis's names; dbsync status and dbsync top read the section dbsync. */
+/**
+ * INFO in signed envelopes. Fields that Redis also has keep Redis's names; dbsync status and dbsync top read the
+ * section dbsync.
+ */
 import { totalmem } from "node:os";
 import { formatFsync } from "../../options/fsync.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";

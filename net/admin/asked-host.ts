@@ -7,7 +7,10 @@ import { isIP } from "node:net";
 
 const HOST = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/;
 
-/** Whether a request is for this daemon. @param header  the header `Host`; undefined: absent, although browsers always send it */
+/**
+ * Whether a request is for this daemon.
+ * @param header  the header `Host`; undefined: absent, although browsers always send it
+ */
 export function isOurHost(header: string | undefined, names: readonly string[]): boolean {
   if (header === undefined) return true;
   const [, address, name = ""] = HOST.exec(header.trim()) ?? [];

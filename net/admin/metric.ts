@@ -1,6 +1,6 @@
 /**
- * A metric, which is defined in one row, including the source of its numbers. They are read only when a client requests
- * them.
+ * A metric, which one row defines, including the source of its numbers. The numbers are read only when a client
+ * requests them.
  */
 import type { Histogram } from "./histogram.js";
 

@@ -14,7 +14,10 @@ const STATUS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
 };
 
-/** Answers in HTTP, or with `foreign`, and closes. @param foreign  the answer in the client's protocol; null: there is none */
+/**
+ * Sends an HTTP response, or `foreign`, and closes the connection.
+ * @param foreign  the answer in the client's protocol; null: there is none
+ */
 export function refuseNotHttp({ code = "" }: NotHttp, socket: Duplex, foreign: string | null): void {
   if (!socket.writable || code === "ECONNRESET") return void socket.destroy();
   const answer = foreign ?? `HTTP/1.1 ${STATUS[code] ?? "400 Bad Request"}\r\nConnection: close\r\n\r\n`;

@@ -17,7 +17,10 @@ import { type NotHttp, refuseNotHttp } from "./not-http.js";
 import type { Site } from "./site.js";
 import { boundVisitors } from "./visitors.js";
 
-/** The maximum number of connections: enough for two scrapers, a health check and a few browsers. Above it, idle connections are closed. */
+/**
+ * The maximum number of connections: enough for two scrapers, a health check and a few browsers. Above it, idle
+ * connections are closed.
+ */
 const MAX_CONNECTIONS = 64;
 /** The maximum number of characters of a wrong host name that an error repeats. */
 const NAME_CHARS = 100;
@@ -27,7 +30,7 @@ const MAX_HEADER_BYTES = 8 * 1024;
 const REQUEST_MS = 5000;
 /** The interval at which these timeouts are checked. */
 const CHECK_MS = 1000;
-/** The period in which clients of one wrong protocol cause only one log line. */
+/** The period in which all clients of one wrong protocol together cause only one log line. */
 const REFUSED_LOG_MS = 10_000;
 
 /** A complete response. */
@@ -88,7 +91,7 @@ export class AdminServer implements Service {
     );
     boundVisitors(this.#server, MAX_CONNECTIONS);
     this.#server.on("clientError", (problem: NotHttp, socket) => this.#refuse(problem, socket));
-    // Without a listener for `timeout`, Node destroys the socket, also that of a client that does not read its response.
+    // There is no listener for `timeout`, so Node destroys the socket, even if the client does not read its response.
     this.#server.setTimeout(REQUEST_MS);
   }
 

@@ -8,7 +8,7 @@ import type { ConnectionLimits } from "./connection-limits.js";
 const UNAUTHENTICATED_REQUESTS = 2;
 
 export class ByteBudget {
-  /** The limit in bytes. It is replaced when the configuration is read again. */
+  /** The limit in bytes, which is replaced when the daemon reads its configuration again. */
   #max = 0;
   /** The limit for all unauthenticated connections together. */
   #maxUnauthenticated = 0;
@@ -27,7 +27,7 @@ export class ByteBudget {
     return this.#heldUnauthenticated;
   }
 
-  /** Whether both limits are respected. */
+  /** Whether the held bytes are within both limits. */
   get isKept(): boolean {
     return this.#held <= this.#max && this.#heldUnauthenticated <= this.#maxUnauthenticated;
   }
@@ -44,7 +44,7 @@ export class ByteBudget {
    * Changes the number of held bytes.
    * @param bytes       the increase, or the decrease if negative
    * @param isUnauthenticated  whether an unauthenticated connection holds them
-   * @returns whether both limits are respected
+   * @returns whether the held bytes are within both limits
    */
   change(bytes: number, isUnauthenticated: boolean): boolean {
     this.#held += bytes;
@@ -64,7 +64,10 @@ export class ByteBudget {
   }
 }
 
-/** Returns the limit for all unauthenticated connections together, with room for at least two requests of the maximum size. */
+/**
+ * Returns the limit for all unauthenticated connections together, with room for at least two requests of the maximum
+ * size.
+ */
 function maxUnauthenticatedBytes({
   maxBufferedBytes,
   maxUnprovenBytes,

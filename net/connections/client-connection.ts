@@ -1,7 +1,7 @@
 /**
- * One client of a listener, independent of the protocol: its states (open, ending, gone), its turns, its combined writes, the bytes
- * that it holds, its timeouts, and its end. It never blocks other clients: it works for a few milliseconds per turn, and reads no
- * further while no more requests may be served. Its dialect interprets the bytes.
+ * One client of a listener, independent of the protocol: its states (open, ending, gone), its turns, its combined
+ * writes, the bytes that it holds, its timeouts, and its close. It never blocks other clients: it works for at most a
+ * few milliseconds per turn, and stops reading while no more requests may be served. Its dialect interprets the bytes.
  */
 import { stackOf } from "../../protocol/errors.js";
 import { TURN_MS } from "../../protocol/steps.js";
@@ -106,7 +106,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   /**
    * Closes the connection, and logs the reason.
-   * @param words  the bytes to send after all written ones; null: none, and the connection closes immediately
+   * @param words  the bytes to send after all earlier ones; null: none, and the connection closes immediately
    */
   drop(code: string, detail: string, words: string | null = null): void {
     this.#close(closing(code, detail, words));
@@ -117,7 +117,10 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#held.prove();
   }
 
-  /** Sends bytes that answer no request, after the earlier answers. The bytes of all calls in one turn are sent together. */
+  /**
+   * Sends bytes that answer no request, after the earlier answers. The bytes of all calls in one turn are sent
+   * together.
+   */
   push(bytes: string): void {
     if (this.#state !== "open") return;
     const output = this.#output;
@@ -128,7 +131,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#registry.pushes.add(this);
   }
 
-  /** Sends the pushed bytes. The bytes that the dialect holds do not change. */
+  /** Sends the pushed bytes. The number of bytes that the dialect holds does not change. */
   sendPushed(): void {
     this.#isPushing = false;
     if (this.#state !== "open") return;
@@ -150,8 +153,8 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   /**
-   * Continues to read from a client that waits for data. A client that has disconnected stops waiting, so that it receives
-   * no data that another client could receive.
+   * Continues to read from a client that waits for data. A client that has disconnected stops waiting, so that it
+   * receives no data that another client could receive.
    */
   listenOn(): void {
     if (!this.#dialect.listensOn) return;
@@ -348,12 +351,16 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 }
 
 /**
- * Returns the close reason for an error in the code that parses requests. The client's bytes caused it, and nothing was executed, so it
- * ends only the connection. An error while a request is executed still ends the process, because the data may be partially changed.
+ * Returns the close reason for an error in the code that parses requests. The client's bytes caused it, and nothing was
+ * executed, so it ends only the connection. An error while a request is executed still ends the process, because the
+ * data may be partially changed.
  */
 const readingFailed = (problem: unknown): Closing => closing("internal-error", stackOf(problem), null);
 
-/** Adds listeners to a socket that may be handed over. @returns a function that removes exactly these listeners, because the socket has others */
+/**
+ * Adds listeners to a socket that may be handed over.
+ * @returns a function that removes only these listeners, because the socket also has other listeners
+ */
 function listenTo(socket: ClientSocket, listeners: SocketListeners): () => void {
   const all = Object.entries(listeners) as [keyof SocketListeners, (...parameters: unknown[]) => void][];
   for (const [event, listener] of all) socket.on(event, listener);

@@ -1,6 +1,6 @@
 /**
- * Sends the answers of a connection to its socket: it awaits them, orders them, collects them for one write, traces them, and checks
- * whether the client reads them.
+ * Sends the answers of a connection to its socket: it awaits them, orders them, collects them for one write, traces
+ * them, and checks whether the client reads them.
  */
 import { traceFrame } from "../process/log.js";
 import { AnswerQueue } from "./answer-queue.js";
@@ -31,13 +31,16 @@ export interface OutputHandlers {
   onReady(): void;
   /** Called when more must be sent in the next turn, because the socket will emit no event. */
   nextTurn(): void;
-  /** Called when an answer closes the connection after the earlier answers, or when the client does not read its answers. */
+  /**
+   * Called when an answer closes the connection after the earlier answers, or when the client does not read its
+   * answers.
+   */
   onClosing(why: Closing): void;
 }
 
 /**
- * The output of a connection. Its methods that send return whether more requests may be served. If not, the client must
- * read first, it is the turn of other connections, or the connection is closed.
+ * The output of a connection. Its methods that send bytes return whether more requests may be served. If they return
+ * false, the client must read first, other connections have their turn, or the connection is closed.
  */
 export class ClientOutput implements AnswerListener {
   /** Whether the client must read before more requests are served. Only this class sets it. */
@@ -181,7 +184,10 @@ export class ClientOutput implements AnswerListener {
     return this.#connection.socket.write(text, "latin1") || this.#hasRoom();
   }
 
-  /** Writes a long answer after the earlier answers. `writeOn` later writes the part that could not be written immediately. */
+  /**
+   * Writes a long answer after the earlier answers. `writeOn` later writes the part that could not be written
+   * immediately.
+   */
   #writeLong(long: LongAnswer): boolean {
     const { socket } = this.#connection;
     const isComplete = long.write(socket, this.#sent);

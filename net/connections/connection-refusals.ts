@@ -1,4 +1,4 @@
-/** The sentences by code for connections that are closed, independent of the protocol. Programs have further codes. */
+/** The reasons for closing a connection that do not depend on the protocol, by code. Programs have further codes. */
 export const CONNECTION_REFUSALS = {
   "internal-error": {
     sentence: "Parsing a client's bytes failed because of an error in this program: please report it.",

@@ -1,6 +1,6 @@
 /**
- * The open connections of one listener, and the state that they share: limits, log, refusals, the byte budget. If they hold too many
- * bytes together, it closes unauthenticated ones first.
+ * The open connections of one listener, and the state that they share: limits, log, refusals, the byte budget. If they
+ * hold too many bytes together, it closes unauthenticated ones first.
  */
 import type { Logger } from "pino";
 import type { Environment } from "../process/environment.js";
@@ -12,7 +12,10 @@ import { Pushes } from "./pushes.js";
 import { RefusalLog, type Refusals } from "./refusal-log.js";
 import { Unauthenticated } from "./unauthenticated.js";
 
-/** The share of unauthenticated connections that are closed in one step, because finding them requires checking all of them. */
+/**
+ * The share of unauthenticated connections that are closed in one step, because finding them requires checking all of
+ * them.
+ */
 const CLOSED_TOGETHER = 1 / 64;
 
 export class ConnectionRegistry<
@@ -115,7 +118,7 @@ export class ConnectionRegistry<
     return true;
   }
 
-  /** Handles an exceeded budget: closes unauthenticated connections, and then the one that holds most. */
+  /** Handles an exceeded budget: closes unauthenticated connections, and then the one that holds the most bytes. */
   overBudget(): void {
     const budget = this.budget;
     const unauthenticated = budget.isUnauthenticatedTurn

@@ -41,7 +41,7 @@ export function closing<Code extends string = ConnectionRefusal>(
   return { kind: "closing", code, detail, words };
 }
 
-/** The socket continues as another connection, for example to a peer. */
+/** Passes the socket to another connection, for example to one with a peer. */
 export interface HandOver {
   readonly kind: "hand-over";
   /** Receives the socket. It has no listeners, and no bytes were received after the request. */
@@ -56,9 +56,9 @@ export type Answer = string | LongAnswer | Closing;
 export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
 
 /**
- * A pending answer, in its position among the other answers. Code that creates one keeps no reference to it after the
- * answer: pending answers live for milliseconds, and the garbage collector has to copy each object that survives until
- * then.
+ * A pending answer, in its position among the other answers. The code that creates it must not keep a reference to it
+ * after the answer, because pending answers are needed only for milliseconds, and the garbage collector copies each
+ * object that is still referenced.
  */
 export interface LaterAnswer {
   readonly kind: "later";
@@ -102,7 +102,10 @@ export abstract class Dialect<Request> {
   abstract readonly listener: string;
   /** Whether answers are sent in the order of the requests; otherwise in the order in which they are ready. */
   readonly isInOrder: boolean = true;
-  /** Whether more requests are read and served, up to --max-output-bytes, while the client does not read its answers. */
+  /**
+   * Whether the connection reads and serves more requests, up to --max-output-bytes, while the client does not read its
+   * answers.
+   */
   readonly readsOn: boolean = false;
   /** The number of requests served between two checks of the clock. */
   readonly requestsPerLook: number = 1;
@@ -126,7 +129,7 @@ export abstract class Dialect<Request> {
     return this.parser.isMidRequest;
   }
 
-  /** Whether a request is waiting, but not for earlier answers. */
+  /** Whether a request is waiting for something other than earlier answers. */
   get isHeldBack(): boolean {
     return false;
   }
@@ -169,7 +172,8 @@ export abstract class Dialect<Request> {
   }
 
   /**
-   * Returns the next complete request that may be served while `pending` requests are not answered; null if there is none.
+   * Returns the next complete request that may be served while `pending` requests are not answered; null if there is
+   * none.
    */
   next(pending: number): Request | null {
     return this.takes(pending) ? this.parser.next() : null;
@@ -191,7 +195,7 @@ export abstract class Dialect<Request> {
   /** Called after the requests of a turn have been served. */
   end(): void {}
 
-  /** Called when the client has ended its stream. An unfinished request may thereby be complete. */
+  /** Called when the client has ended its stream, which may complete an unfinished request. */
   sendsNoMore(): void {}
 
   /** Called with the number of characters that are sent to the client. */

@@ -1,6 +1,6 @@
 /**
- * Checks the first byte of a connection that expects text. A client of another protocol, such as TLS, may send lines that an attacker
- * has chosen, for example in a session ticket or a server name. None of them may count as a request.
+ * Checks the first byte of a connection that expects text. A client of another protocol, such as TLS, may send lines
+ * that an attacker has chosen, for example in a session ticket or a server name. None of them may count as a request.
  */
 import { type Closing, closing } from "./dialect.js";
 import type { ForeignClient } from "./foreign-client.js";

@@ -1,6 +1,6 @@
 /**
- * Recognizes clients of a protocol that the port does not serve, by the first bytes that they send. It has the answer in
- * their protocol and the text for the log. The texts are fixed and do not repeat received bytes.
+ * Recognizes clients of a protocol that the port does not serve, by the first bytes that they send. It has the answer
+ * in their protocol and the text for the log. The texts are fixed and do not repeat received bytes.
  */
 
 import { writeFrame } from "../../protocol/frame.js";
@@ -28,8 +28,8 @@ export interface ForeignClient {
   /** The reason, for the log and within the answer. */
   readonly detail: string;
   /**
-   * The answer in the client's protocol, one character for each byte; null: the connection closes without an answer, because
-   * the protocol has no suitable one.
+   * The answer in the client's protocol, one character for each byte; null: the connection closes without an answer,
+   * because the protocol has no suitable one.
    */
   readonly answer: string | null;
 }
@@ -60,11 +60,16 @@ interface Protocol {
 }
 
 const HTTP = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE) \S+ HTTP\/\d/;
-/** Matches memcached commands. No SQL statement has this form; on a Redis port, commands that Redis also has are Redis commands. */
+/**
+ * Matches memcached commands. No SQL statement has this form; on a Redis port, commands that Redis also has are Redis
+ * commands.
+ */
 const MEMCACHED =
   /^(?:gets? \S[^\r\n]*|(?:set|add|replace|append|prepend|cas) \S+ \d+ -?\d+ \d+[^\r\n]*|(?:version|stats|mn)(?: [^\r\n]*)?)\r\n/;
 
-/** Matches the first line of an SQL client: a login, the page length, or a statement. No other protocol has such lines. */
+/**
+ * Matches the first line of an SQL client: a login, the page length, or a statement. No other protocol has such lines.
+ */
 const SQL =
   /^\s*(?:login \S+ \S|pages \d|(?:use|create|drop|show|describe)\s+\w|select\s[\s\S]*?\sfrom\s|insert\s+into\s|update\s[\s\S]*?\sset\s|delete\s+from\s)/i;
 const MALAGASY_SQL =
@@ -164,8 +169,8 @@ function httpAnswer(text: string): string {
 }
 
 /**
- * Recognizes the client that begins a connection with `chunk` if the port does not serve it. Returns null if the port may serve it, or if
- * it is unknown.
+ * Recognizes the client that begins a connection with `chunk` if the port does not serve it. Returns null if the port
+ * may serve it, or if it is unknown.
  * @param here  the protocol of the port
  * @param also  further protocols that are accepted there
  */

@@ -1,7 +1,7 @@
 /**
  * Closes a connection after all answers have been written. For a limited time it reads and discards the bytes that the
- * client still sends, because unread bytes would turn the close into a reset, and the client could lose the last answer.
- * Then it destroys the socket.
+ * client still sends, because unread bytes would turn the close into a reset, and the client could lose the last
+ * answer. Then it destroys the socket.
  */
 import { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -10,7 +10,7 @@ import type { ClientSocket } from "./client-socket.js";
 
 interface GoodBye {
   readonly idleTimeout: number;
-  /** Whether the client sends no more and expects no more answers. */
+  /** Whether the client sends no more requests and expects no more answers. */
   readonly isExpected: boolean;
   /** Whether the client has ended its stream, and all of it was read. */
   readonly hasLeft: boolean;
@@ -20,9 +20,11 @@ interface GoodBye {
 export const LINGER_MS = 2000;
 
 /**
- * Writes the last bytes and ends the connection: immediately if the client expects no more, otherwise it continues to read and
- * discard. If the client has ended its stream and all answers are sent, it only closes the socket. A shutdown before that would
- * cost clients that connect for each call a system call, two timers and several stream events. TLS needs its last record.
+ * Writes the last bytes and ends the connection. If the client expects no more bytes, the socket is closed when the
+ * last bytes have been sent; otherwise the connection continues to read and discard what the client still sends. If the
+ * client has ended its stream and all answers are sent, the socket is closed without a shutdown, which would cost a
+ * system call, two timers and several stream events for each client that connects for a single call. TLS connections
+ * are always shut down, because TLS requires a last record.
  */
 export function sayGoodBye(
   socket: ClientSocket,

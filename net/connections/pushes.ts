@@ -3,7 +3,10 @@
  * bytes share one string, which is therefore concatenated and flattened only once.
  */
 
-/** The text that connections receive in this turn, and its continuation. */
+/**
+ * A text that one or more connections receive in this turn. `behind` returns the text followed by further bytes, and
+ * returns the same object to all connections that add the same bytes.
+ */
 export class PushedText {
   readonly text: string;
   #added = "";

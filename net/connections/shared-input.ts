@@ -1,11 +1,14 @@
 /**
- * Makes all sockets of a listener read into one shared buffer. By default, Node allocates a buffer of 64 KiB for each read, shrinks
- * it and leaves it to the garbage collector, which is a third of the cost of a short command. The documented option `onread` works
- * only for sockets that open the connection, so the handle of an accepted socket is moved to a new socket.
+ * Makes all sockets of a listener read into one shared buffer. By default, Node allocates a buffer of 64 KiB for each
+ * read, shrinks it and leaves it to the garbage collector, which is a third of the cost of a short command. The
+ * documented option `onread` works only for sockets that open the connection, so the handle of an accepted socket is
+ * moved to a new socket.
  */
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from "node:net";
 
-/** The size of the buffer, four times Node's default, so that values of 64 KiB arrive in one piece and are copied once. */
+/**
+ * The size of the buffer, four times Node's default, so that values of 64 KiB arrive in one piece and are copied once.
+ */
 const BUFFER_BYTES = 256 * 1024;
 
 /** A member that Node's types omit. Constructor options and sockets have had it since version 0.x. */
@@ -17,14 +20,18 @@ export class SharedInput {
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   readonly #copies: boolean;
 
-  /** Creates a buffer. @param copies  whether each chunk is a copy that the receiver may keep; otherwise the next chunk overwrites it */
+  /**
+   * Creates a buffer.
+   * @param copies  whether each chunk is a copy that the receiver may keep; otherwise the next chunk overwrites it
+   */
   constructor(copies = false) {
     this.#copies = copies;
   }
 
   /**
    * Moves a connection to a socket that reads into the buffer.
-   * @param accepted  a socket that a server has just accepted, with half-open connections allowed; the caller must not use it afterwards
+   * @param accepted  a socket that a server has just accepted, with half-open connections allowed; the caller must not
+   *   use it afterwards
    * @returns a socket for the same connection; the same socket if it has no handle of its own, as with TLS
    */
   take(accepted: Socket): Socket {

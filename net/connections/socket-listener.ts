@@ -1,6 +1,6 @@
 /**
- * The base of every TCP listener. It accepts a limited number of clients, with TLS if there is a certificate, and closes
- * them if they are idle or hold too many bytes, and when the daemon stops.
+ * The base of every TCP listener. It accepts a limited number of clients, with TLS if there is a certificate, and
+ * closes them if they are idle or hold too many bytes, and when the daemon stops.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
@@ -19,7 +19,10 @@ const BACKLOG = 1024;
 /** The number of checks of the connections' times within one idle timeout, and the maximum interval between them. */
 const CHECKS_PER_IDLE_TIME = 10;
 const CHECK_MS_MAX = 1000;
-/** The milliseconds, in addition to the backend's timeout, for which requests in progress may continue when the daemon stops. */
+/**
+ * The milliseconds, in addition to the backend's timeout, for which requests in progress may continue when the daemon
+ * stops.
+ */
 const STOP_GRACE_MS = 1000;
 
 export interface SocketListenerParts<L extends ConnectionLimits, O extends ConnectionObserver> {
@@ -112,7 +115,9 @@ export class SocketListener<
     this.#startTimer();
   }
 
-  /** Stops accepting clients. Complete requests are still answered within the backend's timeout and one second more. */
+  /**
+   * Stops accepting clients. Complete requests are still answered, within the backend's timeout and one more second.
+   */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.close();
@@ -150,8 +155,8 @@ export class SocketListener<
 
   /** Closes an unauthenticated connection. @returns whether there was one */
   #makeRoom(): boolean {
-    // The larger group loses a connection, either those in their handshake or those after it. Honest clients stay in
-    // neither for long.
+    // Closes a connection of the larger group: those in their handshake, or those after it. Honest clients stay in
+    // neither group for long.
     if ((this.#gate?.size ?? 0) > this.#registry.unauthenticated && this.#gate?.dropOldest()) return true;
     return this.#registry.dropSilent();
   }

@@ -1,5 +1,5 @@
 /**
- * Performs the TLS handshake before a connection, if there is a certificate. The number of clients in it and their time
+ * Performs the TLS handshake before a connection, if there is a certificate. The number and the duration of handshakes
  * are limited, and silent or slow clients are closed to make room for newer ones.
  */
 import { constants } from "node:crypto";
@@ -8,12 +8,13 @@ import { createServer, type SecureContextOptions, type Server, type TLSSocket } 
 import type { ConnectionRefusal } from "./connection-refusals.js";
 import type { RefusalLog } from "./refusal-log.js";
 
-/** The timeout of a handshake: two round trips, and the wait for this process while many other clients connect. */
+/** The timeout of a handshake, for two round trips and for the delay in this process while many clients connect. */
 const HANDSHAKE_MS = 10_000;
 /** The maximum number of simultaneous handshakes. Each needs about 50 KiB; an honest one ends within milliseconds. */
 const MAX_HANDSHAKES = 1024;
 /**
- * The alert for a client without TLS: fatal, protocol_version. dbsync's client recognizes it. Source: RFC 8446, 6 and 5.1.
+ * The alert for a client without TLS: fatal, protocol_version. dbsync's client recognizes it. Source: RFC 8446, 6 and
+ * 5.1.
  */
 const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
 
@@ -61,7 +62,8 @@ export class TlsGate {
     const handshake = { socket, passed, remote: nameOf(socket) };
     const key = keyOf(socket);
     this.#handshakes.set(key, handshake);
-    // A client that ends its stream during the handshake has disconnected. Half-open connections are valid only after it.
+    // A client that ends its stream during the handshake has disconnected. Half-open connections are valid only after
+    // it.
     socket.allowHalfOpen = false;
     socket.on("error", ignore);
     socket.once("close", () => {
@@ -128,7 +130,7 @@ interface Handshake {
 
 const secureOptions = {
   minVersion: "TLSv1.2",
-  // Otherwise a client could make the server repeat the expensive part.
+  // With renegotiation, a client could make the server repeat the expensive part of the handshake.
   secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
 } as const;
 

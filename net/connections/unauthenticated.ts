@@ -1,14 +1,19 @@
 /**
- * The unauthenticated connections of a listener, which have sent no valid signature or login or, if none is required, no
- * request. They are closed first. If there are too many connections, the one that has been silent longest is closed to
- * admit a new one. If the connections hold too many bytes, the slowest are closed, so that requests that make progress
- * are preserved.
+ * The unauthenticated connections of a listener, which have sent no valid signature or login or, if none is required,
+ * no request. They are closed first. If there are too many connections, the one that has been silent longest is closed
+ * to admit a new one. If the connections hold too many bytes, the slowest are closed, so that requests that make
+ * progress are preserved.
  */
 import type { OpenConnection } from "./open-connection.js";
 
-/** The minimum share of the median that a connection must hold. Closing a smaller one would free too little. */
+/**
+ * The minimum bytes of a connection to close, as a share of the median. Closing a smaller one would free too little.
+ */
 const WORTH_CLOSING = 1 / 2;
-/** The maximum share of the bytes for one address with several connections. Above it, its own connections are closed first. */
+/**
+ * The maximum share of all bytes that the connections of one address may hold if it has several. Above it, the
+ * connections of this address are closed first.
+ */
 const SHARE_OF_ADDRESS_MAX = 1 / 2;
 
 interface Share {
@@ -65,7 +70,7 @@ export class Unauthenticated {
 
 function slowestFirst({ connections }: Share, now: number): readonly OpenConnection[] {
   const sizes = connections.map(({ heldBytes }) => heldBytes).sort((a, b) => a - b);
-  // The average is unsuitable: one large request can raise it above all small ones.
+  // The mean is unsuitable, because one large request can raise it above all small ones.
   const min = (sizes[sizes.length >> 1] ?? 0) * WORTH_CLOSING;
   const pace = ({ heldBytes, activeAt }: OpenConnection) => heldBytes / Math.max(1, now - activeAt);
   return connections.filter(({ heldBytes }) => heldBytes >= min).sort((a, b) => pace(a) - pace(b));

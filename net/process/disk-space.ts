@@ -1,4 +1,7 @@
-/** The free and total bytes of a folder's file system at the last check. A hung disk receives only one request and blocks nothing. */
+/**
+ * The free and total bytes of a folder's file system at the last check. While a disk hangs, only one request is
+ * pending, and nothing is blocked.
+ */
 import { statfs } from "node:fs/promises";
 
 export interface DiskBytes {

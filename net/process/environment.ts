@@ -1,4 +1,6 @@
-/** The clock and the source of randomness, which are passed to the daemon's components so that tests can replace them. */
+/**
+ * The clock and the source of randomness, which are passed to the daemon's components so that tests can replace them.
+ */
 import { randomBytes, randomFillSync } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
@@ -6,7 +8,10 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 export interface Environment {
   /** Returns the milliseconds since 1970; may jump. */
   clock(): number;
-  /** Returns the milliseconds, with fractions, since an arbitrary start; never jumps. It is only for measuring intervals. */
+  /**
+   * Returns the milliseconds, with fractions, since an arbitrary start; never jumps. It is only for measuring
+   * intervals.
+   */
   uptime(): number;
   /** Returns a number from 0 (inclusive) to 1 (exclusive). It may be predictable. */
   random(): number;

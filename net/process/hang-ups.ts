@@ -1,4 +1,7 @@
-/** Handles SIGHUP, which makes a daemon read its configuration again. It starts with the program, because an unhandled SIGHUP ends the process. */
+/**
+ * Handles SIGHUP, which makes a daemon read its configuration again. The program creates the handler before it loads
+ * other code, because an unhandled SIGHUP ends the process.
+ */
 export class HangUps {
   #reload: (() => void) | null = null;
   #hasCome = false;

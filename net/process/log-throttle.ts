@@ -1,6 +1,6 @@
 /**
- * Throttles log lines of frequent events. It writes a few lines for each subject and period and counts the others, so that
- * neither a client in a loop nor an attacker can fill the disk or keep the process busy with logging.
+ * Throttles log lines of frequent events. It writes a few lines for each subject and period and counts the others, so
+ * that neither a client in a loop nor an attacker can fill the disk or keep the process busy with logging.
  */
 
 export interface ThrottleOptions {

@@ -13,8 +13,8 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 const STDOUT = 1;
 
 /**
- * The maximum number of log bytes that wait for a slow reader of standard output. Further lines are dropped, so that the
- * daemon is not blocked.
+ * The maximum number of log bytes that wait for a slow reader of standard output. Further lines are dropped, so that
+ * the daemon is not blocked.
  */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 

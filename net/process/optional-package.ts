@@ -1,4 +1,6 @@
-/** Loads packages that only some daemons need, when they are used. The error about a missing one says how to install it. */
+/**
+ * Loads packages that only some daemons need, when they are used. The error about a missing one says how to install it.
+ */
 import { StartError } from "./start-error.js";
 
 /**

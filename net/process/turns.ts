@@ -1,11 +1,15 @@
 /**
- * Runs the background work of all components of a daemon, in the order in which it was added, for a few milliseconds per turn
- * of the event loop in total. If each component had its own slice in each turn, a client's command would wait for all of them.
+ * Runs the background work of all components of a daemon, in the order in which it was added, for a few milliseconds
+ * per turn of the event loop in total. If each component had its own slice in each turn, a client's command would wait
+ * for all of them.
  */
 import { BACKGROUND_TURN_MS } from "../../protocol/steps.js";
 import { Queue } from "./queue.js";
 
-/** Long work, which yields wherever it may be interrupted. If it yields a promise, which must not reject, it continues when that has settled. */
+/**
+ * Long work, which yields wherever it may be interrupted. If it yields a promise, which must not reject, it continues
+ * when the promise has settled.
+ */
 export type Work = Generator<Promise<unknown> | undefined, void, undefined>;
 
 export interface TurnsOptions {

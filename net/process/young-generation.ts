@@ -1,24 +1,27 @@
 /**
  * Limits the engine's young generation, which contains objects until they have survived two collections. By default it
- * grows to 16 MiB. Collecting it while most objects survive, as when keys are set, pauses all clients for 10 ms and
- * more. With a quarter of that size the total work is the same, but in steps of 2 ms.
+ * grows to 16 MiB. If most objects survive, for example while clients set keys, collecting it pauses all clients for
+ * 10 ms or more. With a quarter of that size the total work is the same, but is done in steps of 2 ms.
  */
 import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
-/** The size in bytes at which it stops growing. The engine doubles it, starting at 1 MiB, and reports slightly less than its size. */
+/**
+ * The size in bytes at which it stops growing. The engine doubles it, starting at 1 MiB, and reports slightly less than
+ * its size.
+ */
 const ENOUGH_BYTES = 3.5 * 1024 * 1024;
 /** Limits the young generation. @param options  the engine's options; if they set this size, nothing is changed */
 export function boundYoungGeneration(options: string): void {
   if (options.includes("semi-space")) return;
   let grows = true;
   const adjust = () => {
-    // The engine shrinks it when there is little to do.
+    // The engine shrinks it while the process has little to do.
     if (grows === youngBytes() < ENOUGH_BYTES) return;
     grows = !grows;
     setFlagsFromString(`--semi-space-growth-factor=${grows ? 2 : 1}`);
   };
-  // The size changes only during a collection. On a busy daemon, a timer would be too late and find 8 MiB.
+  // The size changes only during a collection. On a busy daemon, a timer would run too late and find 8 MiB.
   new PerformanceObserver(adjust).observe({ entryTypes: ["gc"] });
 }
 

@@ -22,7 +22,10 @@ export function formatTable(
     .join("");
 }
 
-/** Like `formatTable`, with the first row as the head. @param toneOf  returns the tone of a row below it; the first is 0 */
+/**
+ * Like `formatTable`, with the first row as the head.
+ * @param toneOf  returns the tone of a row below it; the first is 0
+ */
 export function formatHeadedTable(
   cells: readonly (readonly string[])[],
   toneOf: (row: number) => Tone = () => "plain",

@@ -1,8 +1,8 @@
 /**
  * Parses the address of several Redis servers that form one database of -d: some nodes of a cluster,
- * `redis-cluster:host:port,host:port`, or the sentinels of a master, `redis-sentinel:name@host:port,host:port`. After `redis-…://` the
- * address may begin with a user and a password, and end with the number of a database; `rediss-…` means TLS. If the sentinels need a
- * different login or TLS setting, it follows a question mark:
+ * `redis-cluster:host:port,host:port`, or the sentinels of a master, `redis-sentinel:name@host:port,host:port`. After
+ * `redis-…://` the address may begin with a user and a password, and end with the number of a database; `rediss-…`
+ * means TLS. If the sentinels need a different login or TLS setting, it follows a question mark:
  * `?sentinel-user=…&sentinel-password=…&sentinel-tls=no`.
  */
 import { decoded, type RedisAccess } from "./redis-access.js";
@@ -15,7 +15,9 @@ export interface RedisGroupSpecification extends RedisAccess {
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
   /** The name by which the sentinels know the master; "" for a cluster. */
   readonly master: string;
-  /** Access to the sentinels. Without a password of their own, the daemon first tries none, then the servers' password. */
+  /**
+   * Access to the sentinels. If no password is set for them, the daemon first tries none, then the servers' password.
+   */
   readonly sentinel: Omit<RedisAccess, "db">;
 }
 
@@ -37,7 +39,11 @@ const FORM: Readonly<Record<Kind, string>> = {
     "?sentinel-user=…&sentinel-password=…&sentinel-tls=yes|no",
 };
 
-/** Parses an address. @param text  matches `REDIS_GROUP` @throws RangeError  the message states the problem and the expected form */
+/**
+ * Parses an address.
+ * @param text  matches `REDIS_GROUP`
+ * @throws RangeError  the message states the problem and the expected form
+ */
 export function parseRedisGroup(text: string): RedisGroupSpecification {
   const address = text.trim();
   const [queried = "", query = ""] = QUERY.exec(address) ?? [];

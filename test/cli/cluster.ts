@@ -12,8 +12,8 @@ import { freePort } from "../support/free-port.js";
 
 export interface Cluster extends AsyncDisposable {
   /**
-   * The folder in which `run` runs. `app.pem`, `root.pem` and `stranger.pem` are private keys, and `app-public.pem` and
-   * the like are their public keys.
+   * The folder in which `run` runs. It contains the private keys `app.pem`, `root.pem` and `stranger.pem`, and their
+   * public keys, such as `app-public.pem`.
    */
   readonly folder: string;
   readonly daemons: { readonly servers: string; readonly daemons: readonly TestDaemon[] };

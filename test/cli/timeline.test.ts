@@ -218,7 +218,7 @@ describe("dbsync status", () => {
     child.stdout.on("data", (chunk: Buffer) => {
       text += chunk.toString();
     });
-    await until("two lines have come", () => text.split("\n").length > 2);
+    await until("two lines are printed", () => text.split("\n").length > 2);
     child.kill();
     await once(child, "close");
     for (const line of text.split("\n").slice(0, 2))
@@ -271,7 +271,7 @@ describe("a disconnected daemon and its folder", () => {
   test("the remaining daemon reports the missing member, and both folders have the same state", async () => {
     await daemons[1]?.stop();
     const lonely = servers.split(",")[0] ?? "";
-    await until("it is missed", async () => {
+    await until("the remaining daemon reports the missing member", async () => {
       const { code, stdout } = await plain.run(["status", "-s", lonely, "-k", "root.pem"]);
       return (
         code === 1 &&

@@ -1,6 +1,6 @@
 /**
- * Lists the differences of this daemon from php-dbsync's that test/vectors/php-dbsync shows. The table of docs/protocol.md
- * lists them in the same order. All other answers are equal, byte for byte.
+ * Lists the differences of this daemon from php-dbsync's that test/vectors/php-dbsync shows. The table of
+ * docs/protocol.md lists them in the same order. All other answers are equal, byte for byte.
  */
 
 export interface OwnOutcome {
@@ -190,7 +190,9 @@ export const differences: readonly Difference[] = [
   },
 ];
 
-/** Returns the difference that a vector shows for a backend; null: none. */
+/**
+ * Returns this daemon's outcome of a vector for a backend if it differs from php-dbsync's; null: it does not differ.
+ */
 export function differenceOf(name: string, backend: "memory" | "redis"): OwnOutcome | null {
   for (const { vectors } of differences) {
     const outcome = vectors[name];

@@ -52,7 +52,7 @@ test("with unpinned peers and a root key, an unknown daemon is refused before it
   assert.equal(await attacker.enter(client.cluster), "not-a-member");
   using administrator = await EnvelopeClient.open(daemon.port, root);
   const identity = makeIdentity();
-  await until("it takes commands", () => daemon.daemon.health.state !== "catching-up");
+  await until("the daemon accepts commands", () => daemon.daemon.health.state !== "catching-up");
   assert.equal((await administrator.replies([introductionOf(identity)]))[0]?.kind, "bulk");
   using added = new FalseMember(daemon.port, identity);
   assert.equal(await added.enter(client.cluster), null);
@@ -63,7 +63,7 @@ test("a key cannot add itself over a client's connection, and its envelopes are 
   const peer = `127.0.0.1:${await freePort()}`;
   for (const more of [[], ["--peer", peer, ...knowsSecret, "--resp", "0"]]) {
     await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path, ...more] });
-    await until("it takes commands", () => daemon.daemon.health.state !== "catching-up");
+    await until("the daemon accepts commands", () => daemon.daemon.health.state !== "catching-up");
     using client = await EnvelopeClient.open(daemon.port, app);
     assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
     const identity = makeIdentity();
@@ -99,7 +99,7 @@ test("a changed secret disconnects members that proved the old one", async () =>
   await daemon.daemon.reload(settingsFrom([...args, ...knowsSecret]));
   assert.ok(!member.isClosed, "the same secret");
   await daemon.daemon.reload(settingsFrom([...args, "--cluster-secret", newer]));
-  await until("it is let go", () => member.isClosed);
+  await until("the member is disconnected", () => member.isClosed);
   using again = new FalseMember(daemon.port);
   assert.equal(await again.enter(client.cluster, readClusterSecret(newer).secret), null);
 });
@@ -119,10 +119,10 @@ test("a restarted member is admitted although 90 idle connections use its name",
     for (const idler of idlers) idler.greet(client.cluster, id);
     for (const idler of idlers) await idler.hears("challenge");
     await using member = await startReplica({ args: [...args, "--peer", `127.0.0.1:${port}`] });
-    await until("it is let in", isConnected);
+    await until("the member is admitted", isConnected);
     assert.ok(
       idlers.every(({ isClosed }) => !isClosed),
-      "they have had room",
+      "no idle connection was closed",
     );
     using asking = await EnvelopeClient.open(member.port, app);
     id = (await asking.hello()).daemon;

@@ -26,7 +26,7 @@ interface FuzzFrame {
 
 const frameOf = (payload: string) => `ds:${payload.length}:${payload}`;
 
-/** Names with arguments that mostly are valid: `k` is a key, `n` a number, `v` any bytes. */
+/** Names with arguments that are mostly valid: `k` is a key, `n` a number, `v` any bytes. */
 const PATTERNS = [
   ["SET", "sk", "v"],
   ["GET", "sk"],
@@ -202,8 +202,8 @@ test(`${FRAMES_SIGNED} mutated signed frames are refused, and a correct one is a
     const at = random.below(good.length);
     const byte = String.fromCharCode((good.charCodeAt(at) + random.between(1, 255)) % 256);
     const answer = await send(good.slice(0, at) + byte + good.slice(at + 1));
-    // Spaces and plus signs are permitted before a length, so a change there may be accepted; other changes must
-    // not.
+    // Spaces and plus signs are permitted before a length, so a change there may be accepted. No other change may be
+    // accepted.
     if (answer !== "")
       assert.ok(at < "ds:268:ds:7:".length, `byte ${at} became ${byte.charCodeAt(0)}, and was accepted`);
   }

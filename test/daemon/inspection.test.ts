@@ -1,4 +1,6 @@
-/** Tests INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes: they are for administrators, and never recorded. */
+/**
+ * Tests INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes: they are for administrators, and never recorded.
+ */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -17,8 +17,8 @@ const folder = mkdtempSync(join(tmpdir(), "dbsync-ready-"));
 after(() => rmSync(folder, { recursive: true }));
 
 /**
- * A Python program that prints a line for each received datagram. Like systemd it closes the received descriptors, which
- * confirms the receipt to the sender.
+ * A Python program that prints a line for each received datagram. Like systemd it closes the received descriptors,
+ * which confirms the receipt to the sender.
  */
 const SYSTEMD = `
 import socket, sys

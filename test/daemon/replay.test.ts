@@ -1,4 +1,4 @@
-/** Replays recorded envelopes in the window and after it, before and after a restart, with any clock. */
+/** Replays recorded envelopes within the window and after it, before and after a restart, with various clocks. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
@@ -36,7 +36,7 @@ test(`${RECORDED} recorded envelopes are applied once, and on no other daemon`, 
   assert.deepEqual(
     envelopes.map((envelope) => scene.take(envelope)),
     firstAnswers,
-    "in the window each receives its first answer",
+    "within the window, each envelope receives its first answer",
   );
   const elsewhere = makeScene({ clock: { now: START }, pair, clusterName: "another" });
   assert.deepEqual(play(elsewhere, envelopes), { "wrong-cluster": RECORDED });
@@ -137,7 +137,7 @@ test("a key that sends dates far in the future uses only its own memory", () => 
   assert.deepEqual(
     outcomesOf(scene, [scene.sign([["PING"]], next)]),
     ["skew not-applied"],
-    "there is free memory again",
+    "memory is free again",
   );
 });
 

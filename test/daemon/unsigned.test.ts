@@ -91,7 +91,7 @@ function unsignedFrame(nonce: string, ...commands: readonly ByteString[][]): Byt
   return writeFrame(writeCommandMessage(writeBody(header, commands.map(writeCommand)), ""), 2);
 }
 
-describe("A daemon without keys answers", () => {
+describe("A daemon without keys", () => {
   let daemon: InProcessDaemon;
   before(async () => {
     daemon = await startScene();
@@ -100,29 +100,29 @@ describe("A daemon without keys answers", () => {
 
   for (const vector of vectors.unsigned) {
     const { name, note, withoutKeys } = vector;
-    test(`${name} (${note}) with ${JSON.stringify(withoutKeys).slice(0, 60)}, and with the same if it is repeated`, async () => {
+    test(`answers ${name} (${note}) with ${JSON.stringify(withoutKeys).slice(0, 60)}, also if it is repeated`, async () => {
       for (let time = 0; time < 2; time++)
         assert.deepEqual(await ask(daemon.port, commandFrame(vector)), withoutKeys);
     });
   }
 
-  test("signed envelopes with a refusal, whatever key has signed them", async () => {
+  test("refuses signed envelopes, whatever key has signed them", async () => {
     for (const vector of vectors.good.slice(0, 4))
       assert.equal(await ask(daemon.port, commandFrame(vector)), "not-due");
   });
 
-  test("repeated bytes with the first answer, and applies them once", async () => {
+  test("answers repeated bytes with the first answer, and applies them once", async () => {
     const frame = unsignedFrame("once", ["INCR", "once"]);
     for (let time = 0; time < 3; time++) assert.deepEqual(await ask(daemon.port, frame), [":1\r\n"]);
     assert.deepEqual(await ask(daemon.port, unsignedFrame("then", ["GET", "once"])), ["$1\r\n1\r\n"]);
   });
 
-  test("and has not applied refused envelopes", async () => {
+  test("does not apply refused envelopes", async () => {
     assert.deepEqual(await ask(daemon.port, unsignedFrame("check", ["EXISTS", "untouched"])), [":0\r\n"]);
   });
 });
 
-describe("A daemon with keys refuses", () => {
+describe("A daemon with keys", () => {
   let daemon: InProcessDaemon;
   before(async () => {
     daemon = await startScene({ ...WITH_KEYS, ws: {} });
@@ -130,12 +130,12 @@ describe("A daemon with keys refuses", () => {
   after(() => daemon[Symbol.asyncDispose]());
 
   for (const vector of vectors.unsigned) {
-    test(`${vector.name} with ${vector.withKeys}`, async () => {
+    test(`refuses ${vector.name} with ${vector.withKeys}`, async () => {
       assert.equal(await ask(daemon.port, commandFrame(vector)), vector.withKeys);
     });
   }
 
-  test("them also over WebSocket", async () => {
+  test("refuses unsigned envelopes over WebSocket", async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${daemon.wsPort}/`);
     try {
       await new Promise<void>((resolve, reject) => socket.once("open", resolve).once("error", reject));
@@ -151,7 +151,7 @@ describe("A daemon with keys refuses", () => {
     }
   });
 
-  test("waiting and subscribing envelopes too", async () => {
+  test("refuses unsigned envelopes that wait or subscribe", async () => {
     const wait = writeBody(
       { key: NO_KEY, cluster: NO_KEY, at: vectors.now, seq: 0, nonce: "wait............" },
       [writeCommand(["SET", "k", "v"])],
@@ -162,7 +162,7 @@ describe("A daemon with keys refuses", () => {
     assert.equal(await ask(daemon.port, listen), "unsigned");
   });
 
-  test("all of them without applying any", async () => {
+  test("does not apply refused envelopes", async () => {
     const [vector] = vectors.good.filter(({ name }) => name === "get");
     assert.ok(vector);
     assert.deepEqual(await ask(daemon.port, commandFrame(vector)), ["$-1\r\n"]);

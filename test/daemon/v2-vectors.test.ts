@@ -1,4 +1,7 @@
-/** Tests the daemon with test/vectors/v2: each bad vector is refused with its code, and the good ones for this daemon work. */
+/**
+ * Tests the daemon with test/vectors/v2: each bad vector is refused with its code, and the good ones for this daemon
+ * work.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -58,7 +61,7 @@ async function nextMessage(client: RawClient): Promise<DaemonMessage | null> {
 const frameOf = ({ stream, body = "", signature = "" }: BadVector): ByteString =>
   stream === undefined ? commandFrame(latin1(body), latin1(signature)) : latin1(stream);
 
-describe("A daemon refuses", () => {
+describe("A daemon refuses each bad vector", () => {
   let daemon: InProcessDaemon;
   before(async () => {
     daemon = await startScene();
@@ -66,7 +69,7 @@ describe("A daemon refuses", () => {
   after(() => daemon[Symbol.asyncDispose]());
 
   for (const vector of vectors.bad) {
-    test(`${vector.name} with ${vector.code ?? "silence"}`, async () => {
+    test(`${vector.name}: ${vector.code === null ? "the connection is closed" : `the code ${vector.code}`}`, async () => {
       using client = await RawClient.open(daemon.port);
       client.send(frameOf(vector));
       let message = await nextMessage(client);
@@ -83,7 +86,7 @@ describe("A daemon refuses", () => {
     });
   }
 
-  test("all of them without applying any", async () => {
+  test("no refused envelope is applied", async () => {
     using client = await RawClient.open(daemon.port);
     const get = vectors.good.find(({ name }) => name === "get");
     assert.ok(get);
@@ -129,7 +132,7 @@ async function answerOf(client: RawClient, units: number): Promise<string[] | st
   });
 }
 
-describe("A daemon answers", () => {
+describe("A daemon answers each good vector", () => {
   let daemon: InProcessDaemon;
   before(async () => {
     daemon = await startScene();
@@ -139,7 +142,7 @@ describe("A daemon answers", () => {
   for (const { name, body, signature, id, commands, header } of vectors.good) {
     const expected = ANSWERS[name];
     if (expected === undefined) continue;
-    test(`${name} with ${JSON.stringify(expected).slice(0, 60)}, and with the same if it is repeated`, async () => {
+    test(`${name} with ${JSON.stringify(expected).slice(0, 60)}, also if it is repeated`, async () => {
       const units = header.multi ? 1 : commands.length;
       for (let time = 0; time < 2; time++) {
         using client = await RawClient.open(daemon.port);

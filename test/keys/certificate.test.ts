@@ -1,6 +1,6 @@
 /**
- * Tests `dbsync-keygen --certificate`: its files, compared with openssl and Node's TLS, and files that a daemon does not
- * load.
+ * Tests `dbsync-keygen --certificate`: its files, compared with openssl and Node's TLS, and files that a daemon does
+ * not load.
  */
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";

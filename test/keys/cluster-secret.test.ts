@@ -30,7 +30,7 @@ test("dbsync-keygen --cluster-secret creates a file that only its owner can read
   assert.deepEqual(warnings, []);
 });
 
-test("an existing secret is never overwritten, and the option cannot be combined with others", async () => {
+test("an existing secret is never overwritten, and the option cannot be combined with other options", async () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "cluster.secret");
   assert.equal((await run("--cluster-secret", file)).code, 0);
@@ -47,7 +47,7 @@ test("an existing secret is never overwritten, and the option cannot be combined
   assert.match(nowhere.stderr, /cannot be written \(ENOENT: /);
 });
 
-test("a file without a secret is refused by name, and one that other users can read causes a warning", () => {
+test("an error names a file without a secret, and a file that other users can read causes a warning", () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "cluster.secret");
   assert.throws(() => readClusterSecret(file), {

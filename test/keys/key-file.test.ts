@@ -19,7 +19,7 @@ import { openssl, PASSPHRASE, temporaryFolder, vectorKeys, withoutOpenssl } from
 
 const skip = { skip: withoutOpenssl };
 
-/** Compared with openssl's own below. */
+/** A test below compares it with openssl's. */
 const FINGERPRINT_2048 = fingerprint(createPublicKey(readFileSync(vectorKeys.public2048)));
 
 /** Arguments with which openssl writes `out.pem` from the 2048-bit vector key `key.pem`. */
@@ -140,7 +140,7 @@ test("Ed25519 loads when it is allowed", () => {
   assert.throws(() => loadPublicKey(publicKey), { code: "kind" });
 });
 
-test("a private key that others can read is used, with a warning that contains the remedy", (t) => {
+test("a private key that other users can read is used, with a warning that contains the remedy", (t) => {
   if (process.platform === "win32") return t.skip("Windows has no such modes");
   using folder = temporaryFolder();
   const file = join(folder.path, "my key.pem");
@@ -173,7 +173,7 @@ test("a public key that other users can replace is used, with a warning", (t) =>
   assert.deepEqual(loadPublicKey({ file }).warnings, []);
 });
 
-test("an unreadable file is reported as such", (t) => {
+test("a file without read permission causes a specific error", (t) => {
   if (process.getuid?.() === 0) return t.skip("the superuser may read everything");
   using folder = temporaryFolder();
   const file = join(folder.path, "private.pem");
@@ -182,7 +182,7 @@ test("an unreadable file is reported as such", (t) => {
   assert.throws(() => loadPrivateKey({ file }), { code: "not-readable", message: /permission denied/ });
 });
 
-test("folders, missing files and endless files are reported as such", (t) => {
+test("a folder, a missing file and an endless file each cause a specific error", (t) => {
   using folder = temporaryFolder();
   const inFolder = join(folder.path, "folder.pem");
   mkdirSync(inFolder);
@@ -195,7 +195,7 @@ test("folders, missing files and endless files are reported as such", (t) => {
   assert.throws(() => loadPublicKey({ file: "/dev/zero" }), { code: "too-big" });
 });
 
-test("wrong passphrases are always reported as such", () => {
+test("a wrong passphrase always causes the error for a wrong passphrase", () => {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   // Roughly one wrong passphrase in 256 decrypts to something with valid padding; openssl then fails differently.
   const cipher = { cipher: "aes-256-cbc", passphrase: PASSPHRASE };

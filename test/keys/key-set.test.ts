@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { loadPublicKeys } from "../../keys/key-set.js";
 import { temporaryFolder, vectorKeys } from "./openssl.js";
 
-test("a file contributes its key", () => {
+test("a file adds its key", () => {
   const { keys, warnings } = loadPublicKeys([vectorKeys.public2048]);
   assert.deepEqual(
     keys.map(({ file, key }) => [file, key.type]),
@@ -16,7 +16,7 @@ test("a file contributes its key", () => {
   assert.deepEqual(warnings, []);
 });
 
-test("a folder contributes its PEM files, sorted by name, without hidden and other files", () => {
+test("a folder adds the keys of its PEM files, sorted by name, except hidden files", () => {
   using folder = temporaryFolder();
   copyFileSync(vectorKeys.public4096, join(folder.path, "b.pem"));
   copyFileSync(vectorKeys.public2048, join(folder.path, "c.pem"));
@@ -32,7 +32,7 @@ test("a folder contributes its PEM files, sorted by name, without hidden and oth
   assert.match(warnings[0] ?? "", /c\.pem contains the same key as .*a\.pem/);
 });
 
-test("a path named twice is one key and no warning", () => {
+test("a path that is named twice adds one key and causes no warning", () => {
   const { keys, warnings } = loadPublicKeys([
     vectorKeys.public2048,
     vectorKeys.public4096,

@@ -60,7 +60,7 @@ test("dbsync-keygen prints the next steps for an application's key and for an ad
   assert.match(stdout, /-k root-private\.pem PING\n/);
 });
 
-test("dbsync-keygen makes an Ed25519 pair with --type ed25519, encrypted if asked", async () => {
+test("dbsync-keygen --type ed25519 makes an Ed25519 pair, encrypted with --passphrase-file", async () => {
   using folder = temporaryFolder();
   writeFileSync(join(folder.path, "pass.txt"), "correct horse", { mode: 0o600 });
   const made = await run(folder.path, "--type", "ed25519", "--passphrase-file", "pass.txt");
@@ -91,7 +91,7 @@ test("dbsync-keygen overwrites only with --force", async () => {
   assert.equal(loadPrivateKey({ file: join(folder.path, "private.pem") }).fingerprint, fingerprint);
 });
 
-test("three concurrent dbsync-keygen make one pair", async () => {
+test("three concurrent runs of dbsync-keygen make one pair", async () => {
   using folder = temporaryFolder();
   const runs = await Promise.all([run(folder.path), run(folder.path), run(folder.path)]);
   assert.deepEqual(runs.map(({ code }) => code).sort(), [0, 1, 1]);
@@ -109,7 +109,7 @@ test("dbsync-keygen makes the folder of --out and names the files after --name",
   assert.ok(stdout.includes("dbsyncd -s 'my keys/new/web 1-public.pem'"));
 });
 
-test("dbsync-keygen encrypts with a file's first line, and warns if others can read it", async () => {
+test("dbsync-keygen encrypts with the first line of a file, and warns if other users can read the file", async () => {
   using folder = temporaryFolder();
   const passphraseFile = join(folder.path, "pass.txt");
   writeFileSync(passphraseFile, "déjà vu \r\nsecond line\n", { mode: 0o600 });
@@ -164,7 +164,7 @@ test("dbsync-keygen names the wrong option, and exits with 2", async () => {
   assert.deepEqual(readdirSync(folder.path), []);
 });
 
-test("dbsync-keygen that cannot write names the path, and exits with 1", async () => {
+test("dbsync-keygen names a path that it cannot write, and exits with 1", async () => {
   using folder = temporaryFolder();
   writeFileSync(join(folder.path, "file"), "");
   const { code, stderr } = await run(folder.path, "--out", "file/below");
@@ -182,7 +182,7 @@ test("dbsync-keygen --help has examples, exit codes and the reason for the defau
   assert.ok(stdout.split("\n").every((line) => line.length <= 80));
 });
 
-test("dbsync-keygen announces on a terminal, and only there, that a large key takes a while", {
+test("dbsync-keygen prints on a terminal, and only there, that a large key takes a while", {
   skip: skipUnlessFull,
 }, async () => {
   using folder = temporaryFolder();

@@ -16,10 +16,10 @@ interface Case {
   readonly title: string;
   /** Arguments with which openssl writes it from `key.pem` and `pub.pem`; or a function that writes it. */
   readonly make: readonly string[] | ((folder: string) => void);
-  /** The code of the refusal where this half is expected; none: not tested. */
+  /** The code of the refusal if this half is expected; absent: not tested. */
   readonly private?: KeyFileErrorCode;
   readonly public?: KeyFileErrorCode;
-  /** Arguments that make the remedy's command non-interactive; none: the sentence has no command. */
+  /** Arguments that make the remedy's command non-interactive; absent: the sentence contains no command. */
   readonly cure?: { readonly [half in KeyHalf]?: string };
   readonly says?: RegExp;
   readonly skip?: string | false;
@@ -201,7 +201,7 @@ const CASES: readonly Case[] = [
     says: /numbers/,
   },
   {
-    title: "a key with something strange between its lines",
+    title: "a key with other text between its lines",
     make: (folder) => write(folder, read(folder, "pub.pem").replace("\nMII", "\n*** see the wiki ***\nMII")),
     public: "damaged",
     says: /base64/,

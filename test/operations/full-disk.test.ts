@@ -45,9 +45,9 @@ let daemon: DaemonProcess;
 const at = (name: string) => join(cluster.folder, name);
 const keys = () => ["--sign-key", at("app-public.pem"), "--root-key", at("root-public.pem")];
 
-/** Creates a folder with dead letters that exceed the maximum file size together. */
 const lettersAt = () => at("letters");
 
+/** Creates a folder with dead letters whose total size exceeds the maximum file size. */
 async function makeDeadLetters(): Promise<void> {
   const writer = new DeadLetters(lettersAt(), 1e6).open(Date.now());
   for (const index of [1, 2, 3]) {
@@ -223,7 +223,7 @@ function mountFull(path: string, files: string): boolean {
     }
   };
   while (!isFull("filler", 4096));
-  // It has no free inode for an empty file either.
+  // The file system has no free inode either, so not even an empty file can be created.
   const remount = ["-o", `remount,nr_inodes=${statfsSync(path).files - statfsSync(path).ffree}`, path];
   return spawnSync("mount", remount).status === 0;
 }

@@ -122,7 +122,7 @@ class Machine {
   }
 
   /**
-   * Replaces the paths and addresses of a page by those of this machine.
+   * Replaces the paths and addresses of a page with those of this machine.
    * @param servers  the addresses that replace 10.0.0.1, 10.0.0.2 and so on, as `host:port`
    */
   placed(text: string, servers: readonly string[]): string {

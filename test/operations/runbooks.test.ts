@@ -24,7 +24,7 @@ const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-runbooks-"));
 const at = (name: string) => join(folder, name);
-/** The signing keys. The first key of the application and that of the administrator are stolen. */
+/** The signing keys. The tests treat the first key of the application and that of the administrator as stolen. */
 const signers = { app: "private.pem", root: "root-private.pem" };
 let trio: Trio;
 
@@ -141,7 +141,7 @@ async function typeLine({ command, comment }: ConsoleLine, values: ReaderValues)
   } else assert.ok(["chown", "chronyc"].includes(program), command);
 }
 
-/** Replaces the addresses, folders and ids of the runbook in a word by those of this test. */
+/** Replaces the addresses, folders and ids of the runbook in a word with those of this test. */
 function withTestValues(word: string, machine: number | undefined, { words = {} }: ReaderValues): string {
   if (word in words) return words[word] as string;
   if (word === "/var/lib/dbsyncd") return trio.folder(machine ?? assert.fail(word));
@@ -330,7 +330,6 @@ test("all folders are lost: one is restored from the backup, and the other daemo
     empties(index)();
   }
   assert.ok(existsSync(at("monday.dbsync")));
-  // The public key of the application with which the daemons were started.
   await type("All folders are lost", 1, { until: { "dbsync status": /live.*live.*live/s } });
   await isOver();
   for (const key of ["before", "without", "last"]) await assertValue(key, ALL);

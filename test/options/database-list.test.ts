@@ -37,7 +37,7 @@ test("a URL contains user, password, number and TLS, and its name contains no pa
   ]);
 });
 
-test("daemons behind a sidecar are one database, with the form of a client's servers", () => {
+test("the daemons of a sidecar are one database, in the form of a client's list of servers", () => {
   const list = "127.0.0.1:1111,dbsyncs://db2:1111#sha256:ab";
   assert.deepEqual(parseSpecifications(`dbsync:${list}`), [
     { kind: "dbsync", name: `dbsync:${list}`, servers: list },

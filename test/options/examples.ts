@@ -19,7 +19,7 @@ export function neededBy(setting: string, found: ReadonlySet<string> = new Set()
   return all;
 }
 
-/** A database that works with a key, unlike the example of `database`. */
+/** A database that can be combined with a key, unlike the example of `database`. */
 const SIGNED_FOR = "dbsync:127.0.0.1:1111";
 
 /** Returns the options of `settings` with their examples. */

@@ -67,7 +67,7 @@ test("loopback addresses are recognized; names are undecided before they are res
   assert.equal(isLoopback("db.example"), null);
 });
 
-test("a reason is logged a few times, then only counted, and the count is logged later", () => {
+test("a reason is logged a few times and afterwards only counted, and the count is logged later", () => {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line) => lines.push(JSON.parse(line)) });
   let now = 0;

@@ -210,7 +210,9 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--config", "nowhere.toml"], 1, /nowhere\.toml does not exist\. Correct --config/],
 ];
 
-/** Returns the exit code and error of dbsyncd for invalid arguments, from its code in this process or from a process. */
+/**
+ * Returns the exit code and error of dbsyncd for invalid arguments, from its code in this process or from a process.
+ */
 async function refusalOf(args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
   try {
     await readCommandLine(args, {});

@@ -59,7 +59,7 @@ const ASKING: Readonly<Record<string, (words: string) => string>> = {
 
 for (const [shell, asking] of Object.entries(ASKING))
   test(`${shell} completes a subcommand with the script`, {
-    skip: !isOnPath(shell) && `${shell} is not here`,
+    skip: !isOnPath(shell) && `${shell} is not installed`,
   }, () => {
     const program = join(folder, "dbsync");
     const script = execFileSync(program, ["completion", shell], { encoding: "utf8" });

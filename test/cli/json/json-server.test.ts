@@ -231,7 +231,7 @@ describe("dbsync import", () => {
     ])
       await call(source, ...command);
     using writer = await RawClient.open(json);
-    // Each of these is a request of the import on one connection.
+    // The import sends a request for each of these documents, all on one connection.
     for (let n = 0; n < MANY; n++) await ask(writer, { action: "create", document: `empty ${n}` });
     const done = await importing(json, [target]);
     assert.deepEqual([done.code, done.stderr], [0, ""]);

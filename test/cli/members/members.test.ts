@@ -108,7 +108,7 @@ const areLive = (what: string, targets: readonly Seat[]): Promise<void> =>
   until(what, async () => (await Promise.all(targets.map(stateOf))).every((state) => state === "live"));
 
 const useList = (number: number, targets: readonly Seat[]): Promise<void> =>
-  until(`they go by list ${number}`, async () => {
+  until(`the daemons use list ${number}`, async () => {
     const { lists, isOne } = await listed(targets);
     return isOne && lists[0]?.number === number;
   });
@@ -268,7 +268,7 @@ test("two lists of the same number are detected and merged", { skip: skipUnlessF
     const sent = await run(["send", "CLUSTER", "MEMBERS", writeMemberList(beside(letter))], [seat]);
     assert.deepEqual([sent.stderr, sent.code], ["", 0]);
   }
-  await until("both know both", async () => {
+  await until("both daemons know both lists", async () => {
     const shown = await listed(remaining);
     return shown.lists.length === 2 && shown.isOne === false && (await listed([first])).lists.length === 2;
   });

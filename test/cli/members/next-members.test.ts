@@ -108,13 +108,13 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     /there is no member list.*members add ADDRESS/,
   ],
   [
-    "a list without a present member",
+    "a first list that excludes a current member",
     [view("A", [], { peers: [seen] })],
     change("A"),
     /c:1111 .* name it too/,
   ],
   [
-    "an id that was left out",
+    "an id that a list has removed",
     [view("A", [less])],
     change("C"),
     /cannot return: start that daemon with a new/,
@@ -126,7 +126,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     /has not reached any daemon that has caught up/,
   ],
   [
-    "an id that is listed, with one that is not",
+    "the addition of a listed daemon together with an unlisted one",
     [view("A", [less])],
     change("BD"),
     /is already on the list: name/,
@@ -163,13 +163,13 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     /none of the queried daemons \(-s\) that would remain on the list has caught up.*about 10 s: wait and try again/,
   ],
   [
-    "a list after one that another live daemon does not know, because a single daemon could have invented it",
+    "a list after a list that another live daemon does not know, because a single daemon could have invented it",
     [view("A", [first]), view("B", [listAfter([first], { leave: "A" })])],
     change("D"),
     /a:1111 does not know the list that another daemon reports/,
   ],
   [
-    "a list after one without proof",
+    "a list after a list without proof",
     [
       view("A", [], { lists: [reported(first, "no-proof")] }),
       view("B", [], { lists: [reported(first, "no-proof")] }),
@@ -178,7 +178,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     /list 1, which a:1111 reports, is not signed by an administrator: that daemon is malicious/,
   ],
   [
-    "a list after one that an unknown key has signed",
+    "a list after a list that an unknown key has signed",
     [
       view("A", [], { lists: [reported(first, "unknown-key")] }),
       view("B", [], { lists: [reported(first, "unknown-key")] }),
@@ -187,7 +187,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     /is signed by the key 4b4b4b4b4b4b, which is not yours\. .* \(--root-key other-public\.pem\)/,
   ],
   [
-    "a list after one that only one of three daemons reports as the newest",
+    "a list after a list that only one of three daemons reports as the newest",
     [view("A", [first])],
     change("D"),
     /only 1 of the 3 daemons that would remain report that list 1 is the newest/,
@@ -204,7 +204,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     change("", "", { isAnew: true }),
     /there is no member list/,
   ],
-  ["to merge one list", [view("A", [first])], change(""), /there is nothing to merge/],
+  ["a merge of a single list", [view("A", [first])], change(""), /there is nothing to merge/],
 ];
 for (const [name, views, requested, reason] of refused)
   test(`it refuses to sign: ${name}`, () => {
@@ -249,7 +249,8 @@ test("a daemon is named by its id, the first digits of its id, or its address", 
   const seenBy = (letters: string) => [
     view("A", [first], { peers: [previous, ...hexIds(idsOf(letters)).map((id) => ({ ...previous, id }))] }),
   ];
-  // The daemons that members have seen at an address take precedence over the listed one, and the daemon's own hello over both.
+  // The daemons that members have seen at an address take precedence over the listed one, and the daemon's own hello
+  // over both.
   assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E") }), hex("E"));
   const greeted = [{ address: "c:1111", id: hex("F") }];
   assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E"), greeted }), hex("F"));

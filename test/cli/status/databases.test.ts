@@ -20,7 +20,7 @@ test("a database that goes down is reported with every key that the daemon knows
     );
     await redis.stop();
     const down = new RegExp(`its database redis:127.0.0.1:${redis.port} is down; start it`);
-    await until("an administrator sees which database", async () => down.test((await asRoot()).stdout));
+    await until("the status names the database", async () => down.test((await asRoot()).stdout));
     const { code, stdout } = await asRoot();
     assert.equal(code, 1);
     assert.match(stdout, /^127\.0\.0\.1:\d+ .* no database /m);

@@ -33,14 +33,14 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     { failure: "no space" },
     /disk has failed \(no space\); free space on the disk or repair/,
   ],
-  ["a clock that is off", { skewed: true }, /its clock differs .*; set its clock by NTP/],
+  ["a wrong clock", { skewed: true }, /its clock differs .*; set its clock by NTP/],
   [
     "a clock that was ahead",
     { watermark: NOW + 86_400_000 },
     /no writes dated before .*, which is in the future: a clock was ahead .*; set its clock if .* restart it/,
   ],
   [
-    "contents that differ from other members'",
+    "a difference from the data of other members",
     { settledFingerprint: "x" },
     /data differ from the other members.*log verify/,
   ],
@@ -50,16 +50,16 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /older than 300 s are final.*; check which daemon/,
   ],
   [
-    "its own key's revocation",
+    "the revocation of the daemon's key",
     { revoked: "10.0.0.2:1111" },
     /key was revoked \(according to 10\.0\.0\.2:1111\).*new data/,
   ],
   [
-    "that no list names it",
+    "a list that does not contain the daemon",
     { unlisted: "the list of members, number 2, leaves it out" },
     /accepts no writes: the list.*; if it was removed: dbsync dead-letters find/,
   ],
-  ["lists beside each other", { lists: [3, 3] }, /numbers 3 and 3\).*; dbsync members merge/],
+  ["a pair of parallel lists", { lists: [3, 3] }, /numbers 3 and 3\).*; dbsync members merge/],
   ["one missing group", { lostGroups: 1 }, /1 group of writes .* was missing from its log/],
   [
     "a log whose end is missing",
@@ -72,12 +72,12 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /its state differs from that of most members, .* key a in database 3; restart it/,
   ],
   [
-    "a member's state",
+    "a wrong state of a member",
     { differing: [{ db: 0, key: "b", verdict: "member" as const, members: ["ab".repeat(32)] }] },
     /the state of its member abababababab differs from its own, .* key b in database 0; restart that member/,
   ],
   [
-    "two different states, either of which may be wrong",
+    "a difference between two states, either of which may be wrong",
     {
       differing: ["a".repeat(80), "c"].map((key) => ({
         db: 0,
@@ -89,16 +89,16 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /key a{64}… in database 0 and 1 more; restart both/,
   ],
   [
-    "dead letters",
+    "a number of dead letters",
     { strays: 4, deadLetters: 2, durable: true },
     /stores 2 dead letters: .*; dbsync dead-letters list there/,
   ],
   [
-    "entries in memory that a snapshot has removed",
+    "the loss of entries in memory by a snapshot",
     { strays: 4, durable: false },
     /4 of its envelopes .* are lost there; its log names/,
   ],
-  ["envelopes of unknown signers", { dropped: 7 }, /7 envelopes .* dropped.*keys list/],
+  ["the loss of envelopes from unknown signers", { dropped: 7 }, /7 envelopes .* dropped.*keys list/],
   [
     "a member that cannot be reached",
     withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
@@ -136,16 +136,16 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ],
   ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
   [
-    "entries that a member has pruned and the daemon does not have",
+    "the absence of entries that a member has pruned",
     withMember({ prunedTo: NOW - 86_400_000, lacking: true }),
     /is missing .* 10\.0\.0\.2:1111 no longer stores \(.*since 2026-.*Z\).*loads a snapshot/,
   ],
   [
-    "differences that members cannot resolve",
+    "a difference that members cannot resolve",
     { order: "--adopt 00" },
     /too few members have signed .*; start the daemons that are down; or, .* with --adopt 00: .* stores a copy/,
   ],
-  ["refused envelopes of a member", withMember({ refusals: 2 }), /refused 2 envelopes from its member/],
+  ["a member with refused envelopes", withMember({ refusals: 2 }), /refused 2 envelopes from its member/],
 ];
 for (const [name, bad, expected] of problems) {
   test(`${name} is a problem`, () => {
@@ -193,27 +193,35 @@ const AWAY = { connection: "waiting", trouble: "ECONNREFUSED" } as const;
 
 const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] = [
   [
-    "envelopes that wait for a key",
+    "a number of envelopes that wait for a key",
     { quarantined: 3 },
     /3 envelopes are waiting for their signer's key; check that all/,
   ],
-  ["that it has yet to join", { joining: true }, /not received anything from a live member yet; start/],
-  ["envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes are waiting/],
   [
-    "a snapshot on its way",
+    "waiting for a live member after joining",
+    { joining: true },
+    /not received anything from a live member yet; start/,
+  ],
+  ["a number of envelopes that wait to be applied", { waiting: 50_000 }, /50000 envelopes are waiting/],
+  [
+    "the transfer of a snapshot",
     { taking: { from: "10.0.0.2:1111", received: 5, total: 9 } },
     /receiving a snapshot from 10\.0\.0\.2:1111: 5 of 9 bytes; its log/,
   ],
   ["a member that is incomplete", withMember({ state: "catching-up" }), /is catching up; that daemon's log/],
-  ["much that is on the way", withMember({ lag: 9000, behind: 9000 }), /18000 envelopes are in flight/],
   [
-    "a member that cannot be reached in the first minute of a daemon",
+    "a large number of envelopes in flight",
+    withMember({ lag: 9000, behind: 9000 }),
+    /18000 envelopes are in flight/,
+  ],
+  [
+    "a member that cannot be reached in the first minute after a daemon's start",
     { ...JUST_STARTED, ...withMember({ ...AWAY, lastHeard: null }) },
     /is connecting to its member 10\.0\.0\.2:1111; start the daemon at 10\.0\.0\.2:1111/,
   ],
 ];
 for (const [name, state, expected] of progress) {
-  test(`${name} is temporary, and the advice is never to wait`, () => {
+  test(`${name} is temporary, and the advice is more than to wait`, () => {
     const found = diagnose({ ...WELL, ...state }, { others: [WELL], now: NOW });
     assert.deepEqual([found.problems, found.remarks], [[], []]);
     assert.match(`${found.progress[0]?.text}; ${found.progress[0]?.fix}`, expected);
@@ -221,7 +229,7 @@ for (const [name, state, expected] of progress) {
   });
 }
 
-test("differences by entries in flight are not reported", () => {
+test("differences caused by entries in flight are not reported", () => {
   const found = diagnose({ ...WELL, ...withMember({ equal: false }) }, { others: [WELL], now: NOW });
   assert.deepEqual(found, { problems: [], remarks: [], progress: [] });
 });
@@ -274,7 +282,7 @@ test("a daemon whose disk has failed, or that was removed, causes no advice to w
   assert.deepEqual(unlisted, { problems: ["it accepts no writes: left out"], progress: [], ok: false });
 });
 
-test("a daemon that makes no progress in catching up for minutes is a problem", () => {
+test("a daemon that is still catching up after several minutes is a problem", () => {
   const started = NOW - 360_000;
   const still = "it is still catching up 6 minutes after its start";
   assert.deepEqual(foundOf({ started }), { problems: [still], progress: [], ok: false });

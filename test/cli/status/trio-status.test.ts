@@ -63,7 +63,7 @@ test("a healthy cluster under writes: no FAIL, WARN or WAIT, and exit code 0", a
 test("one dead daemon of three causes one FAIL line, and --wait shows each step of its start in a line", async () => {
   await trio.end(2, "SIGKILL");
   const dead = `127.0.0.1:${trio.ports[2]}`;
-  await trio.until("the others have noticed", async () => {
+  await trio.until("the other daemons report the disconnection", async () => {
     const { stdout } = await runDbsync(["status", "--json", ...words]);
     return (stdout.match(/"connection":"connected"/g)?.length ?? 0) <= 2;
   });

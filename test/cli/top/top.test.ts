@@ -99,7 +99,7 @@ test("on a terminal the screen is redrawn, and a signal restores the cursor", as
   const [code] = (await once(child, "close")) as [number];
   assert.equal(code, 143);
   assert.match(output, /\x1b\[\?25l/, "the cursor is hidden");
-  assert.match(output, /\x1b\[\?25h\s*$/, "and is back");
+  assert.match(output, /\x1b\[\?25h\s*$/, "the cursor is shown again");
   const lines = output.replace(/\x1b\[[\d;?]*[A-Za-z]/g, "").split(/[\r\n]+/);
   for (const line of lines) assert.ok(line.length <= 80, `${line.length}: ${line}`);
   assert.ok(lines.some((line) => /^DAEMON +UPTIME +ERRORS\/S +REFUSED\/S +RECENT OPS\/S$/.test(line)));

@@ -52,7 +52,9 @@ class Flood {
     }
   }
 
-  /** Sends a request. Resolves when the answer is complete or the connection ends; for events, after the first event. */
+  /**
+   * Sends a request. Resolves when the answer is complete or the connection ends; for events, after the first event.
+   */
   #ask(path: string, method: string): Promise<void> {
     return new Promise((resolve) => {
       const sent = request({ host: "127.0.0.1", port: this.#port, path, method }, (answer) => {
@@ -95,7 +97,7 @@ test("a daemon starts and stops under requests to every path of --admin", async 
     const flood = new Flood(port);
     await using daemon = await startDaemon(args);
     await trio.until(
-      "pages report that it is live",
+      "/healthz and /events report that the daemon is live",
       async () => flood.states.has("live") && flood.events.has("live"),
     );
     const { code, stderr } = await daemon.stop();

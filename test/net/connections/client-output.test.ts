@@ -12,7 +12,7 @@ import { defaultLimits } from "../../daemon/in-process.js";
 import { double } from "../../support/double.js";
 import { keepLog } from "../../support/log-lines.js";
 
-/** Returns a socket whose system accepts no bytes until the test lets it. */
+/** Returns a socket that accepts no bytes until the test permits it. */
 function slowSocket() {
   const sent: string[] = [];
   let lying = 0;
@@ -65,7 +65,7 @@ test("a long answer waits until the client has read the short ones before it", (
     },
   };
   output.add("short");
-  assert.equal(output.addLong(long), false, "nothing more is served");
+  assert.equal(output.addLong(long), false, "no further request is served");
   assert.ok(output.isFull);
   assert.deepEqual(sent, ["short"]);
   takeAll();
@@ -83,7 +83,7 @@ test("each client receives its pushed messages, in order among its answers, rega
   for (const output of [first, second]) output.push("c");
   first.push("d");
   second.flush();
-  // As long as the bytes added before the flush, and different.
+  // These bytes differ from those added before the flush, but have the same length.
   second.add("1234");
   second.push("e");
   second.push("c");

@@ -33,7 +33,7 @@ async function connected(): Promise<Pair> {
 
 const LEFT = { idleTimeout: 60_000, isExpected: true, hasLeft: true };
 
-test("a client that has ended its stream and has been sent everything is closed immediately", async () => {
+test("a connection is closed immediately if the client has ended its stream and all bytes are sent to it", async () => {
   await using pair = await connected();
   const { client, socket } = pair;
   socket.write("answer");
@@ -55,7 +55,7 @@ test("bytes that are written but not yet sent are sent before the connection clo
   assert.equal(await client.rest(), "answer");
 });
 
-test("last bytes are sent before the connection closes", async () => {
+test("the last bytes are sent before the connection closes", async () => {
   await using pair = await connected();
   const { client, socket } = pair;
   client.socket.end();
@@ -64,7 +64,7 @@ test("last bytes are sent before the connection closes", async () => {
   assert.equal(await client.rest(), "last");
 });
 
-test("a connection whose client may still send stays open for its bytes", async () => {
+test("a connection stays open while its client may still send bytes", async () => {
   await using pair = await connected();
   const { client, socket } = pair;
   sayGoodBye(socket, "", { ...LEFT, isExpected: false, hasLeft: false });

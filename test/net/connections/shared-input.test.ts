@@ -6,7 +6,9 @@ import { test } from "node:test";
 import { SharedInput } from "../../../net/connections/shared-input.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 
-/** Returns a client's socket and the server's accepted socket, taken over. */
+/**
+ * Returns a client's socket, the socket that the server accepted, and the socket that has taken over its connection.
+ */
 async function pair(input: SharedInput): Promise<{ client: Socket; accepted: Socket; taken: Socket }> {
   const server = createServer({ allowHalfOpen: true });
   await listenAtFreePort(server);

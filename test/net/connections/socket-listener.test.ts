@@ -8,7 +8,7 @@ import { realEnvironment } from "../../../net/process/environment.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { keepLog } from "../../support/log-lines.js";
 
-test("a listener has an address before its start and after its end, since requests to --admin arrive then too", async () => {
+test("a listener has an address before its start and after its end, because --admin also reports it at these times", async () => {
   const listener = new SocketListener({
     name: "test",
     address: "127.0.0.1",

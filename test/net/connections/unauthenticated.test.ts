@@ -1,6 +1,6 @@
 /**
- * Tests that unauthenticated connections are closed in favour of authenticated ones, by bytes and by number. Real
- * daemons.
+ * Tests with real daemons that unauthenticated connections are closed in favour of authenticated ones, if there are too
+ * many bytes or too many connections.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -118,6 +118,6 @@ test("a hello, an unknown key and a bad signature do not authenticate: clients w
   for (const one of [greeted, foreign, forger]) assert.equal(await one.next(), null);
   for (const one of [known, ...late]) assert.equal((await one.ask([["PING"]])).kind, "result");
   using refused = await RawClient.open(daemon.port);
-  assert.equal(await refused.rest(), "", "all others are authenticated: the new client is closed");
+  assert.equal(await refused.rest(), "", "the new client is closed: all other clients are authenticated");
   for (const one of late) one[Symbol.dispose]();
 });

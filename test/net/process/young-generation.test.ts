@@ -1,4 +1,4 @@
-/** Tests the engine's young generation, in a process of its own: it cannot be shrunk again. */
+/** Tests the engine's young generation in separate processes, because it cannot be shrunk again. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
@@ -10,9 +10,9 @@ import { buildRoot } from "../../support/repository.js";
 const MIB = 1024 * 1024;
 
 /**
- * Returns how large it becomes in a program that keeps what it allocates, a little at a time.
- * @param options  of the engine
- * @param pause  between two allocations
+ * Returns the maximum size of the young generation in a program that gradually allocates objects and keeps them.
+ * @param options  the engine's options
+ * @param pause  the code that runs between two allocations
  */
 async function youngBytesWith(options: string, pause = "setTimeout(resolve, 5)"): Promise<number> {
   const file = pathToFileURL(join(buildRoot, "net/process/young-generation.js")).href;
