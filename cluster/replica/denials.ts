@@ -38,7 +38,7 @@ export function answerUnrecorded(
   return denials === null ? null : denialOf(id, denials, { room, readStatus });
 }
 
-/** Returns the answers of its units; null: part of it is permitted, and the fold decides. */
+/** Returns the answers to the envelope's units; null: a part of it is permitted, and the fold decides. */
 function denialsOf(
   { key, at, as, commands, multi, if: conditions }: Envelope,
   signer: KeyRecord,

@@ -79,13 +79,13 @@ export class Recorder extends KeptRecording {
     return `${peering.word.by} reports that the list of members does not name it`;
   }
 
-  /** The read status that answers carry. */
+  /** The read status that answers contain. */
   get readStatus(): ReadStatus {
     const { state } = this;
     if (state !== "live") return state;
     const { peering, timeline, environment } = this.#node;
-    // Entries dated ahead of a slow clock wait, so other members may have applied more. That is also possible while this
-    // daemon is cut off from them.
+    // Entries dated ahead of a slow clock wait, so other members may have applied more. That is also possible while
+    // this daemon is cut off from them.
     return peering.isSkewed || peering.standing.isCutOff || timeline.waiting.isBehind(environment.uptime)
       ? "catching-up"
       : "";
@@ -129,14 +129,17 @@ export class Recorder extends KeptRecording {
     return this.#node.timeline.watermark;
   }
 
-  /** Whether a read now includes the unit, or did before it was pruned. Entries dated no later may still be waiting. */
+  /** Whether reads include the unit, or did before it was pruned. Entries dated no later may still be waiting. */
   protected isSettled(place: Place): boolean {
     const { timeline } = this.#node;
     const isOpen = timeline.state === "live" && timeline.standstill === null;
     return isOpen && timeline.holds(place) && !timeline.waiting.has(place);
   }
 
-  /** Stores the answers to entries of members that are now in the state. @param answered  the entries whose answers are known */
+  /**
+   * Stores the answers to entries of members that are now in the state.
+   * @param answered  the entries whose answers are known
+   */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
     this.memberAnswers.folded(entries, answered, this.readStatus);
   }
