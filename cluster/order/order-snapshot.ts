@@ -1,7 +1,7 @@
 /**
- * The state of a stream up to a message, in the format of a timeline's snapshot. The format has room for further data:
- * the timeline stores sums of entries there, this module the message's number, the remembered ids, and the entries that
- * made the key ring.
+ * The state of a stream up to a message, in the format of a timeline's snapshot. The format has a part for further
+ * data: the timeline stores sums of entries there; this module stores the message's number, the remembered ids, and the
+ * entries that made the key ring.
  */
 
 import { hashOf } from "../../engine/trust/identity.js";

@@ -50,7 +50,7 @@ export class Peering implements RosterEvents {
   readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
-  /** Results of comparing this daemon's state with members'. */
+  /** Results of comparing this daemon's state with those of members. */
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
   /** The channel messages. */
@@ -189,8 +189,9 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Lets the timeline use this daemon's clock, or stops that. It is also called before each of the timeline's ticks, because
-   * a clock may jump at any time and the watermark never goes back. The clock is not used before those of members are known.
+   * Allows the timeline to use this daemon's clock, or forbids it. It is also called before each of the timeline's
+   * ticks, because a clock may jump at any time and the watermark never goes back. The clock is not used before the
+   * members' clocks are known.
    */
   watchClock(): void {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
@@ -241,7 +242,10 @@ export class Peering implements RosterEvents {
       this.#ringChanged = true;
   }
 
-  /** The date before which clients' entries are not offered. Alone none is offered: a daemon that connects later compares all. */
+  /**
+   * The date before which clients' entries are not offered. A daemon that is alone offers none: a daemon that connects
+   * later compares all entries.
+   */
   get #ownSpreadFrom(): number {
     return this.isAlone ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   }
@@ -251,17 +255,17 @@ export class Peering implements RosterEvents {
     if (!this.isAlone) this.#spreading.pushOwn(entry);
   }
 
-  /** Resolves when `count` daemons, including this one, have it on disk. The caller bounds the time. */
+  /** Resolves when `count` daemons, including this one, have it on disk. The caller limits the time. */
   replicated(place: Place, count: number): Promise<void> {
     return this.#spreading.replicated(place, count);
   }
 
-  /** Returns how many other daemons are known to have it on disk: all of them, if it is final. */
+  /** Returns the number of other daemons that are known to have the unit on disk: all of them, if it is final. */
   copies(place: Place): number {
     return place.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(place);
   }
 
-  /** Resolves when everything dated at or before `at` is final. The caller bounds the time. */
+  /** Resolves when everything dated at or before `at` is final. The caller limits the time. */
   stable(at: number): Promise<void> {
     return this.#stable.wait(at, this.#cluster.uptime());
   }
@@ -275,7 +279,7 @@ export class Peering implements RosterEvents {
     return this.#catchingUp.reason;
   }
 
-  /** Whether it began without data, and does not know yet from which date on it may accept entries. */
+  /** Whether this daemon began without data, and does not know yet the first date that it may accept. */
   get isJoining(): boolean {
     return this.#joining.isUnderWay;
   }
@@ -304,8 +308,8 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Whether this daemon's clock is off the members' median: then no write is accepted from clients. It is computed at
-   * each access.
+   * Whether this daemon's clock differs too much from the members' median: then no write is accepted from clients.
+   * Computed at each access.
    */
   get isSkewed(): boolean {
     return this.#clock.isSkewed;
@@ -322,7 +326,7 @@ export class Peering implements RosterEvents {
     return this.#roster.statuses;
   }
 
-  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
+  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved that it has that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#roster.spkiOf(id);
   }

@@ -29,8 +29,8 @@ export function electorateOf(
 }
 
 /**
- * Returns how many of the other voters are a majority of them. To find out whether any other daemon could have sent
- * enough, a daemon also counts itself.
+ * Returns the number of other voters that are a majority of them. To determine whether another daemon could have
+ * received enough reports, a daemon also counts itself.
  */
 export const majorityOf = ({ others }: Electorate): number => Math.floor(others / 2) + 1;
 
