@@ -135,8 +135,8 @@ export class MemoryLimit implements Service {
   }
 
   /**
-   * Returns whether a command is refused, after measuring again if necessary. @param needsMemory  the command's
-   * `denyoom` flag
+   * Whether a command is refused, after measuring again if necessary.
+   * @param needsMemory  the command's `denyoom` flag
    */
   refuses(needsMemory: boolean): boolean {
     if (!this.#isFull || !needsMemory) return false;
@@ -148,7 +148,7 @@ export class MemoryLimit implements Service {
   /** Returns the refusal of an envelope's commands; null: they are accepted. */
   refusal(commands: readonly (readonly ByteString[])[]): Refused | null {
     if (!this.#isFull || !this.refuses(commands.some(needsMemory))) return null;
-    return refused("out-of-memory", `${this.#known} bytes are used of ${this.#bytes}`);
+    return refused("out-of-memory", `${this.#known} of ${this.#bytes} bytes are used`);
   }
 
   #evictorBy(policy: EvictionPolicy): Evictor | null {

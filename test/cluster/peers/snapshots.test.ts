@@ -165,7 +165,7 @@ test("a joiner loads a live member's snapshot, then the later entries, and is li
     /no other daemon can verify/,
   ])
     assert.equal(linesOf(c, lost).length, 1, "lost entries are logged");
-  assert.equal(linesOf(c, /is taken over/).length, 1);
+  assert.equal(linesOf(c, /snapshot was adopted/).length, 1);
   world.run(60_000);
   assert.equal(c.peering.snapshots.taken, 1, "once");
   assert.ok(
