@@ -97,7 +97,7 @@ export class WaitingEntries {
     const { facts } = this.#order.stream;
     if (facts === null) return notApplied(id, refused("order-unavailable", "not connected"));
     if (data.length > facts.maxBytes)
-      return notApplied(id, refused("order-too-long", `${data.length} bytes, of ${facts.maxBytes}`));
+      return notApplied(id, refused("order-too-long", `${data.length} bytes, more than ${facts.maxBytes}`));
     const waiting = this.#begin(entry, senders, data);
     void this.#send(waiting);
     return waiting.outcome;

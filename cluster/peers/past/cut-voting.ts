@@ -194,7 +194,7 @@ export class CutVoting {
     const peering = this.#cluster;
     const { handover } = peering.timeline;
     this.#isChanged = false;
-    // The next write replaces votes that may still be on their way to the disk, so it contains them too.
+    // This write replaces earlier votes that may still be on their way to the disk, so it contains them too.
     this.#unsaved = [...this.#unsaved, ...signed];
     handover?.keepVotes(writeCutVotes([...this.#unsaved, ...this.#toKeep()]), () => {
       if (signed.length === 0) return;
