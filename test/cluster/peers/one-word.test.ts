@@ -26,7 +26,7 @@ function pairAnd(liar: string): { world: World; honest: readonly [Node, Node] } 
   return { world, honest: [a, b] };
 }
 
-/** Adds a member that claims to have pruned entries which no member ever had. */
+/** Adds a member that claims to have pruned entries that no member ever had. */
 function addLiar(world: World, peers: readonly string[] = ["a", "b"]): Node {
   const liar = world.add("liar", { peers });
   for (let i = 0; i < 40; i++) {

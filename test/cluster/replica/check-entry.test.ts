@@ -82,7 +82,7 @@ test("a changed, misdirected or malformed envelope is refused, and an unknown ke
   assert.equal(judge(signCommands(unknownKey, [["SET", "k", "v"]], { cluster })), "unknown-signer");
 });
 
-test("an entry for the key ring is refused with other commands, and above its length, whoever signs it", () => {
+test("an entry for the key ring is refused if it has other commands or is too long, regardless of its signer", () => {
   const { judge, sign, cluster } = sceneOf([root.file]);
   const list = ["KEY", "LIST"];
   const padded = (bytes: number, by: (commands: string[][]) => SignedEnvelope) => {

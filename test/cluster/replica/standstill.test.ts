@@ -95,7 +95,7 @@ test("a mirror is not reported as complete: another release derives more from th
   assert.equal(completeSums(timeline), "");
 });
 
-test("a program's commands have the meaning of the newest ring, whatever the release's newest is", async () => {
+test("a program's commands have the meaning of the newest ring, even if the release knows a newer one", async () => {
   const { timeline } = await sceneOf();
   const { database } = timeline;
   const incremented = () => {
