@@ -1,5 +1,5 @@
 /**
- * Dead letters in a data folder, as the daemon stores them and an operator handles them, also while the daemon runs. A
+ * Dead letters in a data folder. The daemon stores them, and an operator may handle them even while the daemon runs. A
  * file of letters is never changed in place, only replaced by one without some of them. A file next to it records the
  * progress of each letter: `written/ID.begun` while the letter is being written again, or if the outcome is uncertain;
  * then `written/ID.written`.

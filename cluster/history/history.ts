@@ -93,7 +93,7 @@ export class History {
   }
 }
 
-/** Turns an error into the unit's answer. Nothing has been changed, whatever the error is. */
+/** Turns an error into the unit's answer. Nothing has been changed, regardless of the error. */
 function errorOf(problem: unknown): Reply {
   if (problem instanceof CommandFailure) return problem.reply;
   const reason = problem instanceof Error ? problem.message : String(problem);

@@ -1,5 +1,5 @@
 /**
- * Checks a member list by the administrator's envelope that contains it, whichever daemon sent it. Source:
+ * Checks a member list by the administrator's envelope that contains it, regardless of which daemon sent it. Source:
  * docs/protocol-v2.md "Members by list".
  */
 

@@ -23,7 +23,7 @@ import type { OrderStream, Published, StreamFacts, StreamReader } from "./order-
 import { misfitOf } from "./stream-demands.js";
 import { StreamReading } from "./stream-reading.js";
 
-/** Milliseconds. */
+/** Timeouts of connecting and of publishing, and the interval between two pings, in milliseconds. */
 const CONNECT_MS = 5000;
 const PUBLISH_MS = 2000;
 const PING_EVERY_MS = 2000;
@@ -295,7 +295,7 @@ const notStored = (detail: string, isPassing: boolean): Published => ({
 function outcomeOf(problem: Error): Published {
   if (problem instanceof JetStreamApiError)
     return notStored(problem.message, NO_STREAM_LEADER.includes(problem.code));
-  // While a leader is being elected no server subscribes to the subject.
+  // While a leader is being elected, no server subscribes to the subject.
   if (problem.name === "JetStreamNotEnabled") return notStored("the stream has no leader", true);
   // A missing permission is not certain either: NATS reports only the subject, so it may concern any message in
   // flight.

@@ -22,13 +22,13 @@ import { datedAt, type OrderedPast, type RingEntry } from "./ordered-state.js";
 export interface OrderOrigin {
   /** When the stream was created. */
   readonly created: string;
-  /** 32 bytes. */
+  /** The cluster's id, 32 bytes. */
   readonly cluster: ByteString;
 }
 
 interface Head extends EnvelopeDate {
   readonly created: string;
-  /** Hexadecimal. */
+  /** The cluster's id, in hexadecimal. */
   readonly cluster: string;
   /** The number of the last message, and the mark that identifies it. */
   readonly message: number;

@@ -1,6 +1,6 @@
 /**
  * The watermark of a daemon that begins with an empty folder. It must not change what its members call final, so it
- * accepts nothing dated at or before their watermark, whatever its own clock shows. A single member's report cannot
+ * accepts nothing dated at or before their watermark, regardless of its own clock. A single member's report cannot
  * prevent it from accepting writes permanently. Source: docs/protocol-v2.md "Members", rule 7.
  */
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -1,7 +1,8 @@
 /**
  * The connections to the members, and the messages sent to them and received from them. It has no sockets, timers or
- * files itself: its owner's calls, the sockets' events, and `tick` every 25 ms drive it. Read roster.ts (connections),
- * spreading.ts (one entry), reconciling.ts (missed entries). Source: docs/architecture.md "How daemons agree".
+ * files itself: its owner's calls, the sockets' events, and `tick` every 25 ms drive it. Begin with roster.ts
+ * (connections), spreading.ts (one entry) and reconciling.ts (missed entries). Source: docs/architecture.md "How
+ * daemons agree".
  */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
@@ -204,7 +205,10 @@ export class Peering implements RosterEvents {
     this.#nextUpdateAt = 0;
   }
 
-  /** Orders the adoption of this member's snapshot, whatever other members report. @param id  null: none is ordered */
+  /**
+   * Orders the adoption of this member's snapshot, regardless of other members' reports.
+   * @param id  null: none is ordered
+   */
   setOrder(id: ByteString | null): void {
     this.#cluster.order = id;
   }

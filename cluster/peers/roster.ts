@@ -115,7 +115,7 @@ export class Roster implements ConnectionOwner {
     const connection = MemberConnection.answer(this.#cluster, this, socket);
     if (this.#isRunning) connection.greet(hello);
     else connection.close("stopping");
-    // The hello alone may show that it is no member.
+    // The hello may already show that the other side is not a member.
     const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
     oldest?.close("too-many-handshakes");
     if (oldest !== null) this.lost(oldest, "too-many-handshakes", CLOSE_REASONS["too-many-handshakes"]);

@@ -1,5 +1,5 @@
 /**
- * Answers envelopes that are not recorded: unsigned ones, those for one daemon alone, those that arrive when no write
+ * Answers envelopes that are not recorded: unsigned ones, those for a single daemon, those that arrive when no write
  * is accepted, and those with no command that the newest ring permits and this version knows.
  */
 

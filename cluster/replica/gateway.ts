@@ -259,7 +259,7 @@ export class Gateway {
 
 const FLUSHED = Promise.resolve();
 
-/** Returns one group for each command, so that a command that is too large is refused alone. */
+/** Returns one group for each command, so that only a command that is too large is refused. */
 const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
   commands.map((argv, i) => ({
     ...head,

@@ -179,7 +179,7 @@ export class Recorder extends KeptRecording {
       : this.#takePrepared(taken, entry);
   }
 
-  /** Records an entry that takes long to prepare; other clients are served in the meantime. */
+  /** Records an entry whose preparation takes long; other clients are served in the meantime. */
   async #takePrepared(taken: Taken, entry: Entry): Promise<EnvelopeAnswer> {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));

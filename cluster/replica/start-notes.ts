@@ -23,7 +23,7 @@ export function logAtStart(node: NodeState & { readonly gateway: Gateway | null 
   if (gateway !== null) logUnauthorized(timeline.ring, node);
 }
 
-/** Logs if only an administrator can authorize the daemon's key. @returns whether that is so */
+/** Logs a line if only an administrator can authorize the daemon's key. @returns whether this is the case */
 export function logUnauthorized(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
   if (!isUnauthorized(ring, identity)) return false;
   log.warn({ command: introductionOf(identity).join(" ") }, UNAUTHORIZED);

@@ -71,7 +71,7 @@ export interface CommandPath {
   readonly databases: number;
   /** Whether writes are recorded. Their replies come later, and the next write may be sent before the reply. */
   readonly records: boolean;
-  /** Whether replies to reads come later as well, from daemons that are queried in order and have all the data. */
+  /** Whether replies to reads also come later, from daemons that are queried in order and have all the data. */
   readonly carries: boolean;
   /** The errors for commands that this path refuses, by name in upper case; some of them are unknown to this daemon. */
   readonly uncarried: ReadonlyMap<string, ErrorReply>;

@@ -125,7 +125,7 @@ export class Outbox {
     return true;
   }
 
-  /** Retries a push for which the socket had no room. */
+  /** Retries a push that the socket could not accept. */
   tick(): void {
     this.#schedule();
   }

@@ -120,7 +120,7 @@ export class CutVoting {
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
-      // Earlier dates are no longer signed, here or by most members, whatever the result would be now.
+      // Request a later date: earlier ones are not signed again, here or by most members.
       peering.timeline.handover?.want(Math.max(this.#last, this.#newestAgreed));
       this.#stuckSince = now;
       this.#helpPause = Math.min(2 * this.#helpPause, snapshotHoldMs);
@@ -156,8 +156,8 @@ export class CutVoting {
   }
 
   /**
-   * Signs each final cut that was not signed before. No date is signed twice, whatever happens to it. Once the entries
-   * before a date are pruned, nothing can change its state here.
+   * Signs each final cut that was not signed before. No date is signed twice, even if its state changes. Once the
+   * entries before a date are pruned, nothing can change its state here.
    * @returns the new votes
    */
   #sign(cuts: readonly Cut[]): CutVote[] {

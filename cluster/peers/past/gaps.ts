@@ -207,7 +207,7 @@ export class Gaps {
   }
 
   /**
-   * Whether too much is missing for this daemon to be live.
+   * Whether this daemon is missing too much to be live.
    * @param isCatchingUp  whether it was catching up at the last tick: a daemon that is not live yet must be certain
    */
   isLacking(now: number, isCatchingUp: boolean, since: number): boolean {

@@ -60,7 +60,7 @@ export class OwnPast {
     this.#other = null;
   }
 
-  /** Compares again. */
+  /** Compares the members' reports with this daemon's entries again. */
   tick(): void {
     const report = this.#ofMost();
     if (report === null || isSameTotals(totalsUpTo(this.#cluster.timeline.index, report.at), report))

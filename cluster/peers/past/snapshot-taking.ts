@@ -119,7 +119,7 @@ export class SnapshotTaking {
     if (taking.isComplete) return;
     if (!choices.some(({ sender }) => sender === taking.sender))
       this.#giveUp("it is no longer needed, or the member has disconnected");
-    else if (now - taking.movedAt > this.#cluster.limits.snapshotStuckMs) this.#giveUp("no more data arrives");
+    else if (now - taking.movedAt > this.#cluster.limits.snapshotStuckMs) this.#giveUp("no data arrives");
     else if (now - taking.loggedAt > PROGRESS_EVERY_MS) {
       taking.loggedAt = now;
       const { received, agreed } = taking;

@@ -34,7 +34,7 @@ export function electorateOf(
  */
 export const majorityOf = ({ others }: Electorate): number => Math.floor(others / 2) + 1;
 
-/** Returns how many members without a vote may be connected: there is always room for each voter. */
+/** Returns how many members without a vote may be connected: a slot is left for each voter. */
 export const nonVotersMax = ({ others }: Electorate): number =>
   Math.max(0, Math.min(NON_VOTERS_MAX, MEMBERS_MAX - others));
 

@@ -29,7 +29,9 @@ export const PEERING_LIMITS = {
   aboutEveryMs: 2_000,
   /** Ticks between two offers to a member that has recently requested nothing of what it was offered. */
   offerTicksMax: 8,
-  /** A connection without a byte for this time is dead: five statuses. */
+  /**
+   * A connection over which nothing arrives for this time counts as dead. A member sends five statuses in this time.
+   */
   silenceMs: 10_000,
   /**
    * If the time between two ticks is longer, this process stood still (--standstill), and members are not at fault for

@@ -313,7 +313,7 @@ test("an entry that is in a push twice is recorded once", () => {
   assert.equal(hand.received.at(-1)?.kind, "have");
 });
 
-test("an entry that is already stored is acknowledged whatever its signature, and is not verified again", () => {
+test("an entry that is already stored is acknowledged regardless of its signature, and is not verified again", () => {
   const world = new World();
   const { node, hand } = joined(world);
   const entry = entryOf(0);

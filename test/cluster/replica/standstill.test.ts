@@ -58,7 +58,7 @@ const isRefused = (reply: Reply | Promise<Reply>) => {
   assert.match(reply.text, /^ERR semantics-unknown: commands mean version 2 from /);
 };
 
-test("reading commands are refused, also in scripts and under conditions", async () => {
+test("reading commands are refused, even in scripts and with conditions", async () => {
   const { path, backend, stop } = await sceneOf();
   const script = () => path.executeInSteps((run) => run(GET, ["GET", "k"], 0), [], SENDER);
   const together = () => path.executeTogether([{ command: GET, argv: ["GET", "k"] }], UNMET, SENDER);

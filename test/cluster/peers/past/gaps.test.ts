@@ -137,7 +137,7 @@ test("a daemon that was away longer than the retention time is catching up as so
   assert.equal(a.peering.state, "live", "it has more entries than a member that is not live");
 });
 
-/** Returns the gaps of a daemon that is not live, with one member that holds an entry which the daemon has pruned. */
+/** Returns the gaps of a daemon that is not live, with one member that has an entry that the daemon has pruned. */
 function subject() {
   const time = { uptime: 0 };
   const requests: number[] = [];
