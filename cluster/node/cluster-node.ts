@@ -169,7 +169,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const secret = loadClusterSecret(settings, this.log);
     return () => {
       const isSame = secret !== null && this.#secret?.equals(secret) === true;
-      // Members that have proved that they know another secret are disconnected.
+      // A new secret disconnects the members that have proved that they know the previous one.
       if (!isSame) this.#secret = secret;
       this.#peers = settings.peers;
       this.peering.setOrder(settings.adopt);
@@ -234,7 +234,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
           this.peering.flushed(entries, from);
           this.watcher?.(entries, from === null);
           if (from !== null) tellReceived(entries, log);
-          // Entries of the gateway do not pass through the pipeline.
+          // Report entries of the gateway here, because they do not pass through the pipeline.
           else arrived(entries);
         },
         folded: (entries, answered) => {

@@ -77,7 +77,7 @@ export class ForgottenPast {
     this.gaps.reported(id, report);
   }
 
-  /** The option by which an operator can settle what the members cannot settle about missing entries; null: none. */
+  /** The option by which an operator can resolve missing entries that the members cannot resolve; null: none. */
   get order(): string | null {
     return this.#choice.order;
   }

@@ -35,7 +35,7 @@ import { Speaking } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
 
-/** Milliseconds between two updates of what is not urgent: membership, quarantine, this daemon's clock. */
+/** Milliseconds between two updates that are not urgent: of the membership, the quarantine, and this daemon's clock. */
 const UPDATE_EVERY_MS = 1000;
 
 /** Milliseconds after which the same line about a member is logged again. */
@@ -259,7 +259,7 @@ export class Peering implements RosterEvents {
     if (!this.isAlone) this.#spreading.pushOwn(entry);
   }
 
-  /** Resolves when `count` daemons, including this one, have it on disk. The caller limits the time. */
+  /** Resolves when `count` daemons, including this one, have the unit on disk. The caller limits the time. */
   replicated(place: Place, count: number): Promise<void> {
     return this.#spreading.replicated(place, count);
   }
@@ -301,7 +301,7 @@ export class Peering implements RosterEvents {
     return this.#past.snapshots;
   }
 
-  /** The option by which an operator can settle what the members cannot settle about missing entries; null: none. */
+  /** The option by which an operator can resolve missing entries that the members cannot resolve; null: none. */
   get order(): string | null {
     return this.#past.order;
   }

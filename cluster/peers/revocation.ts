@@ -27,7 +27,7 @@ export class Revocation {
     if (!isProven || closeCode === null || !isMembershipCode(closeCode) || this.word !== null || others > 0)
       return;
     this.word = { code: closeCode, by: name };
-    // A member that keeps dialing this daemon reports the same each time.
+    // A member that keeps dialing this daemon reports the same reason each time.
     this.#notices.error(
       "own membership",
       { address: name, member: hexOf(id) },

@@ -115,7 +115,7 @@ export class Roster implements ConnectionOwner {
     const connection = MemberConnection.answer(this.#cluster, this, socket);
     if (this.#isRunning) connection.greet(hello);
     else connection.close("stopping");
-    // The hello may already show that the other side is not a member.
+    // The connection may be closed, because the hello alone can show that the other side is not a member.
     const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
     oldest?.close("too-many-handshakes");
     if (oldest !== null) this.lost(oldest, "too-many-handshakes", CLOSE_REASONS["too-many-handshakes"]);
@@ -196,7 +196,10 @@ export class Roster implements ConnectionOwner {
     dialer?.rest(until);
   }
 
-  /** Checks what a hello alone shows, before any proof is made or verified. */
+  /**
+   * Returns why a hello alone is sufficient to refuse a daemon; null: it is not. No proof has been made or verified
+   * yet.
+   */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
     // A connection to this daemon itself has to be proved, too.

@@ -73,7 +73,7 @@ const GROUP_BYTES = 256 * 1024;
  * envelope does.
  */
 const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.max;
-/** Bytes before and after an argument, at most. */
+/** The maximum bytes before and after an argument. */
 const ARGUMENT_BYTES = 16;
 /** Bytes of an envelope's id. */
 const ID_BYTES = 32;
@@ -137,7 +137,7 @@ export class Gateway {
     if (commands.length > COMMANDS_MAX)
       return Promise.resolve(refused("command-too-long", `${commands.length} commands as one`));
     const { db, as } = user;
-    // The user's next command follows this unit.
+    // The user's next command must come after this unit.
     this.#open.delete(as ?? "");
     const named = conditions.length === 0 ? null : conditions;
     const isRing = commands.some(isKeyCommand);

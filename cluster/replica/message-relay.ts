@@ -75,7 +75,7 @@ export class MessageRelay implements Relay {
     this.#throttle.clear("not signed");
     for (const part of envelopesOf(waiting)) {
       const entry = own.sign(HEADER, part.map(commandOf));
-      // The member may send it back after reconnecting.
+      // A member may send the envelope back after reconnecting.
       this.#broadcasts.note(entry.id, entry.envelope.at);
       this.#speaking.speak(entry);
     }

@@ -64,7 +64,7 @@ export class OwnEnvelopes {
     const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...this.#last };
     const signed = writeSigned(header, commands);
     const signature = signEnvelope(signed, identity.key);
-    // Reading what was just written would cost as much as applying it.
+    // Do not parse the bytes that were just written: that would cost as much as applying them.
     return { id: hashOf(signed), body: bodyOf(signed), signature, envelope: envelopeOf(header, commands) };
   }
 

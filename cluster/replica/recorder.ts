@@ -71,7 +71,7 @@ export class Recorder extends KeptRecording {
     return peering.word?.code === "revoked" ? peering.word.by : null;
   }
 
-  /** The reason why this daemon is no member of the present list; null: it is one, or there is no list. */
+  /** The reason why this daemon is not a member of the present list; null: it is a member, or there is no list. */
   get unlisted(): string | null {
     const { lists, peering } = this.#node;
     const own = lists?.refusal ?? null;
@@ -214,11 +214,11 @@ export class Recorder extends KeptRecording {
     if (timeline.standstill !== null) return refused("semantics-unknown", timeline.standstill);
     if (this.state === "catching-up") {
       const { revoked, unlisted } = this;
-      if (revoked !== null) return refused("daemon-revoked", `as ${revoked} says`);
+      if (revoked !== null) return refused("daemon-revoked", `reported by ${revoked}`);
       if (unlisted !== null) return refused("not-listed", unlisted);
       return refused("catching-up", peering.reason);
     }
-    return peering.isSkewed ? refused("clock-off", "more than the other daemons' clocks differ") : null;
+    return peering.isSkewed ? refused("clock-off", "it differs too much from the other daemons' clocks") : null;
   }
 
   /** Records an entry that is known to be valid. */

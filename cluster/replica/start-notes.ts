@@ -19,7 +19,7 @@ export function logAtStart(node: NodeState & { readonly gateway: Gateway | null 
   for (const { host, port, pin } of settings.peers) {
     if (pin === null && !hasSecret) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
   }
-  // The gateway signs for clients without keys.
+  // Only the gateway needs the daemon's key: it signs for clients without keys.
   if (gateway !== null) logUnauthorized(timeline.ring, node);
 }
 

@@ -175,7 +175,7 @@ export class MemoryLimit implements Service {
       this.#isFull = false;
       return;
     }
-    // V8 may have collected evicted keys: growth is measured from here.
+    // V8 may have collected evicted keys: measure growth from the lower value.
     this.#known = Math.min(this.#known, used);
     if (!this.#isFull && this.#isDue(used)) this.#measure();
   }

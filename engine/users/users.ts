@@ -229,7 +229,7 @@ function drafted(
   words: readonly ByteString[],
   { first, secrets }: Drafting,
 ): User {
-  // An envelope contains its user's name.
+  // The name must fit into an envelope.
   if (name.length > USER_BYTES_MAX)
     throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
   const onPassword = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);

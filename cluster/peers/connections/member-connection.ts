@@ -197,7 +197,7 @@ export class MemberConnection implements MemberSocketOwner {
   #take(chunk: Buffer): void {
     for (const payload of this.#parser.push(chunk)) {
       this.#receive(payload);
-      // `#receive` may have closed it.
+      // `#receive` may have closed the connection.
       if (this.isClosed) return;
     }
     if (this.#parser.malformed !== null) {

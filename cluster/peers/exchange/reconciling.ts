@@ -1,8 +1,8 @@
 /**
  * Compares the entries here with those of one member, and sends the entries that the member is missing: the key ring
- * first, then data, oldest first. One side begins an exchange. It is over for each side when both have pushed
- * everything they had to send and processed everything they received. timeline/compare/reconcile.ts makes the contents
- * of the messages; this class knows whose turn it is.
+ * first, then data, oldest first. An exchange, which one side begins, is over for a side when both sides have
+ * pushed all entries that they had to send, and have processed all that they received. timeline/compare/reconcile.ts
+ * creates the contents of the messages; this class decides when they are sent.
  */
 
 import type { Work } from "../../../net/process/turns.js";
@@ -121,7 +121,7 @@ export class Reconciling {
   heard(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
     if (isEqual) this.#member.onCaughtUp();
-    // An entry that is new on one side may be in flight. A member that has just connected has really missed some.
+    // An entry that is new on one side may be in flight. A member that has just connected has certainly missed some.
     this.#differing = isEqual ? 0 : this.#hasTotals ? this.#differing + 1 : DIFFERING_STATUSES;
     this.#hasTotals = true;
   }

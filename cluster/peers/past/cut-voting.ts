@@ -173,7 +173,7 @@ export class CutVoting {
   }
 
   /**
-   * Counts the votes of the other members for one of the daemon's own cuts. A different seal is no reason for an alarm:
+   * Counts the votes of the other members for one of the daemon's own cuts. A different seal does not cause an alarm:
    * signed votes never change, and either side may have received an entry with an earlier date since.
    */
   #count(cut: Cut): void {

@@ -83,7 +83,7 @@ export class OwnPast {
 
   /**
    * Returns the report on which most of the other members, at least two, agree; null: there is none. A member that
-   * reports to be catching up is no witness.
+   * reports that it is catching up is not a witness.
    */
   #ofMost(): Report | null {
     const voices = electorateIn(this.#cluster);

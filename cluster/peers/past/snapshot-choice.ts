@@ -80,11 +80,10 @@ export class SnapshotChoice {
     const due = voting.from(id, needed).filter(({ at }) => at <= now);
     const votes = due.filter((vote) => !this.#isHere(vote) && !this.#taking.wasTaken(vote));
     const voices = electorateIn(this.#cluster);
-    // The report of an only other member is sufficient for a daemon that has nothing to lose.
+    // If there is only one other member, its report is sufficient for a daemon that has nothing to lose.
     const isBelieved = order === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
     const missing = this.#taking.missingOf(id);
-    // Votes remain valid although the member may no longer have that state: then try a later vote, or all of them
-    // again.
+    // A member may no longer have the snapshot that it voted for: then try a later vote, or all of them again.
     const first = (proved: readonly CutVote[]) => proved.find(({ at }) => at > missing) ?? proved[0] ?? null;
     if (isBelieved) return first(votes);
     // A state that this daemon itself has signed is proved, even if it has lost entries since.

@@ -38,7 +38,7 @@ export class SnapshotSending {
     try {
       this.#sendPart(at, number);
     } catch (problem) {
-      // Another member may have a readable one.
+      // Another member may have a readable snapshot.
       peering.log.error({ reason: (problem as Error).message }, UNREADABLE);
       this.#end();
       this.#sendNone(number);
@@ -50,7 +50,7 @@ export class SnapshotSending {
     if (number === 0) this.#begin(at);
     const sending = this.#sending;
     if (sending === null || sending.next === null || at !== sending.at || number !== sending.number) {
-      // A request after the last part was sent before that part had arrived, and is ignored.
+      // A request that follows the last part was sent before that part arrived: ignore it.
       if (sending === null || sending.next !== null) this.#sendNone(number);
       return;
     }
@@ -91,7 +91,7 @@ export class SnapshotSending {
   #begin(at: number): void {
     this.#end();
     const peering = this.#cluster;
-    // A daemon that is not live itself sends none.
+    // A daemon that is not live itself sends no snapshot.
     const snapshot = peering.state === "live" ? (peering.timeline.handover?.sendable(at) ?? null) : null;
     if (snapshot === null) return;
     const now = peering.uptime();

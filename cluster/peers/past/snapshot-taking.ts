@@ -241,7 +241,7 @@ export class SnapshotTaking {
       },
       onFailed: (problem) => {
         if (this.#taking !== taking) return;
-        // It has the length of the signed one, but different contents, which is found only when all parts have arrived.
+        // The snapshot has the signed length, but other contents, which is detected only when all parts have arrived.
         this.#missing.set(taking.sender.id, taking.agreed.at);
         this.#giveUp(problem.message);
       },
@@ -278,7 +278,7 @@ export class SnapshotTaking {
     if (left > 0) log.error({ left }, NO_ROOM);
   }
 
-  /** Logs entries that are probably in the snapshot. This is no alarm. */
+  /** Logs entries that are probably in the snapshot. This is not an alarm. */
   #logPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
     this.possiblyOrphaned += count;

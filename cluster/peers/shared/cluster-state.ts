@@ -106,8 +106,8 @@ export interface PeeringContext {
   /** The cluster's secret; null: there is none. Set by `Peering.setSecret`. */
   secret: MemberSecret | null;
   /**
-   * Returns why the daemon with this id is no member; null: it is. Called repeatedly, as keys are revoked and pins
-   * change.
+   * Returns why the daemon with this id is not a member; null: it is. Called repeatedly, because keys may be revoked
+   * and pins may change.
    */
   readonly refusal: (id: ByteString, knowsSecret: boolean) => CloseCode | null;
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;

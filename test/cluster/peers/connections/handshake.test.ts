@@ -116,7 +116,7 @@ test("an unauthorized daemon is refused before anything is proved", () => {
   assert.ok(textsOf(b).some((text) => text === CLOSE_REASONS["not-a-member"]));
 });
 
-test("a pin does not admit a daemon that is no member, such as one whose key was revoked", () => {
+test("a pin does not admit a daemon that is not a member, such as one whose key was revoked", () => {
   const world = new World();
   const peers = [{ ...world.addressOf("b"), pin: keyOf("b").id }];
   const a = world.add("a", { parts: { peers, refusal: () => "not-a-member" } });
