@@ -57,13 +57,13 @@ export async function findLetters(
     const reason = problem instanceof LettersNotKept ? writingFailure(problem) : null;
     throw reason === null
       ? problem
-      : new LettersNotWritten(lettersFolder(data), reason, "No letter was made");
+      : new LettersNotWritten(lettersFolder(data), reason, "No letter was written");
   } finally {
     view.close();
   }
 }
 
-/** Completes the file. Nothing is dropped from the timeline, so no mark has to decide. */
+/** Completes the file. Nothing is dropped from the timeline, so no mark has to decide whether the letters count. */
 async function settled(writer: LetterWriter): Promise<number> {
   await writer.commit();
   writer.settle();

@@ -25,7 +25,9 @@ import {
 } from "./letters-folder.js";
 
 const PARTIAL = ".partial";
-/** Random bytes in a name: two files of one date need different names, because the mark may still name a removed one. */
+/**
+ * Random bytes in a name: two files of one date need different names, because the mark may still name a removed one.
+ */
 const NAME_BYTES = 4;
 
 type WriteBytes = (descriptor: number, bytes: Buffer, from: number) => number;
@@ -182,7 +184,7 @@ class LettersOfSnapshot implements LetterWriter {
   }
 }
 
-/** The error if letters could not be written; its cause is the system's error. */
+/** Thrown if letters cannot be written; the cause is the system's error. */
 export class LettersNotKept extends Error {
   override readonly name = "LettersNotKept";
 }
@@ -194,4 +196,4 @@ const failure = (path: string, problem: unknown) =>
   );
 
 const NOT_DECIDED =
-  "the dead letters of an interrupted process cannot be decided; the next start tries again";
+  "it cannot be decided whether the dead letters of an interrupted process count; the next start tries again";

@@ -5,7 +5,7 @@ import type { Letter } from "./letters-folder.js";
 const DIGITS_MIN = 4;
 const NAMED_MAX = 10;
 
-/** The choice cannot be made. The message is a sentence for the operator. */
+/** Thrown if the letters cannot be chosen. The message is a sentence for the operator. */
 export class NotChosen extends Error {
   override readonly name = "NotChosen";
 }

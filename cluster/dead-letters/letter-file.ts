@@ -1,8 +1,9 @@
 /**
  * A file of dead letters, integers big-endian: "dbsync-letters-1" (16), then for each letter
- *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ place (42) ‖ value, as the timeline stored it
- * A value is proved by its own CRC and by its id. A head leads to the next one: if one is damaged, the remaining bytes are
- * skipped, because bytes that a client chose could look like a letter. This form and the numbers of reasons never change.
+ *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ place (42) ‖ value as in the timeline
+ * A value is verified by its own CRC and by its id. Each head is found by the length in the one before it. If a head is
+ * damaged, the remaining bytes are skipped, because bytes that a client chose could look like a letter. This format and
+ * the numbers of the reasons never change.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";

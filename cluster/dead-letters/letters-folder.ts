@@ -1,5 +1,5 @@
 /**
- * Dead letters in a data folder, as the daemon stores them and an operator handles them, also while the daemon runs. A
+ * Dead letters in a data folder. The daemon stores them, and an operator may handle them even while the daemon runs. A
  * file of letters is never changed in place, only replaced by one without some of them. A file next to it records the
  * progress of each letter: `written/ID.begun` while the letter is being written again, or if the outcome is uncertain;
  * then `written/ID.written`.
@@ -40,15 +40,15 @@ const FRESH_MS = 2000;
 export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
 
 /**
- * `undecided`: the daemon was stopped while it adopted a snapshot, and its next start decides. `begun`: it may have been
- * written again, because the program was stopped, or no daemon has confirmed it.
+ * `undecided`: the daemon was stopped while it adopted a snapshot, and its next start decides. `begun`: it may have
+ * been written again, but the program was stopped, or no daemon has confirmed the write.
  */
 export type LetterState = "waiting" | "undecided" | "begun" | "written";
 
 /** The progress of writing a letter again. */
 interface LetterProgress {
   readonly state: LetterState;
-  /** When writing it was begun or completed; milliseconds since 1970; null: neither. */
+  /** When the program began or completed writing it again; milliseconds since 1970; null: neither. */
   readonly since: number | null;
 }
 
@@ -88,7 +88,7 @@ export class LettersFolder {
     return this.#files().reduce((sum, file) => sum + sizeOf(file), 0);
   }
 
-  /** Returns how many are not certain to have been written again. It counts again only if something has changed. */
+  /** Counts the letters that have not certainly been written again. Reads the folder only if it has changed. */
   countWaiting(now: number): number {
     const times = [this.path, this.#marks].map((folder) => modifiedAt(folder));
     const of = times.join(" ");
@@ -143,7 +143,7 @@ export class LettersFolder {
       const reason = writingFailure(problem);
       throw reason === null ? problem : new LettersNotWritten(path, reason, "The letter was not sent");
     }
-    // Checked after its own mark is made: another program makes this one before it removes its own.
+    // Check after making this program's mark: another program makes the mark `written` before it removes its own.
     if (!isAgain && existsSync(this.#mark(place.id, WRITTEN))) {
       rmSync(path, { force: true });
       throw new LetterTaken("another program has written it again in the meantime");
@@ -255,12 +255,12 @@ function removeFrom(file: string, removed: ReadonlySet<ByteString>): void {
   }
 }
 
-/** The error if a file in the folder of letters could not be written. */
+/** Thrown if a file in the folder of letters cannot be written. */
 export class LettersNotWritten extends Error {
   override readonly name = "LettersNotWritten";
 
   /** @param left  a sentence about the resulting state */
-  constructor(file: string, reason: string, left = "It is as it was") {
+  constructor(file: string, reason: string, left = "It was not changed") {
     super(`${file} cannot be written (${reason}). ${left}. Free space there, and run the same command again`);
   }
 }

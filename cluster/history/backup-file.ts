@@ -72,7 +72,10 @@ export async function backUp(
   throw new NoBackup("its daemon prunes old entries faster than they are read: try again later");
 }
 
-/** Turns an error into a sentence. Reading the folder fails with the path that was read; writing the file with none, or its own. */
+/**
+ * Turns an error into a sentence. An error from reading the folder contains the path that was read; an error from
+ * writing the file contains no path, or the file's.
+ */
 function failed(file: string, problem: unknown): unknown {
   const { path } = problem as NodeJS.ErrnoException;
   const isOther = path !== undefined && dirname(path) !== dirname(file);
@@ -90,7 +93,7 @@ async function runOnce(
   const folder = join(data, "timeline");
   const damaged = ({ page, problem }: { page: number; problem: string }) => {
     throw new NoBackup(
-      `${folder}: page ${page} of data.mdb is damaged (${problem}): dbsync log verify shows all that is`,
+      `${folder}: page ${page} of data.mdb is damaged (${problem}): dbsync log verify lists all damage`,
     );
   };
   const view = await openFolderView(folder, damaged);
@@ -163,4 +166,4 @@ function readIfThere(path: string): Buffer | null {
   return existsSync(path) ? readFileSync(path) : null;
 }
 
-const alreadyThere = (file: string) => new NoBackup(`${file} already exists: name a file that does not`);
+const alreadyThere = (file: string) => new NoBackup(`${file} already exists: name a new file`);

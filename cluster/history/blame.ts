@@ -1,7 +1,7 @@
 /**
- * TIMELINE BLAME: finds the units that produced the current value of a key. After each entry the state shows whether the
- * key's value, expiry or existence has changed. If an entry has several units, all are named that may write the key and
- * did not fail.
+ * TIMELINE BLAME: finds the units that produced the current value of a key. After each entry it checks whether the
+ * key's value, expiry or existence has changed. If such an entry has several units, it reports all those that may write
+ * the key and did not fail.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
@@ -118,7 +118,7 @@ class BlameTracker {
     return { ...unit, commands: shown, answer: { ...answer, reply: bulk(ELLIPSIS) } };
   }
 
-  /** Whether a unit may have caused the change: one that failed, or that only reads, has changed nothing. */
+  /** Whether a unit may have caused the change: a unit that failed, or that only reads, has changed nothing. */
   #isCause(unit: RecalledUnit, after: Writer): boolean {
     if (after === unitId(unit.entry.id, unit.index)) return true;
     return outcomeOf(unit) === "applied" && mayWrite(unit, this.#place);

@@ -23,7 +23,7 @@ export function fates(argv: readonly ByteString[], node: NodeState, recorder: Re
   if (id === undefined) throw custom(`ERR '${echoed(daemon)}' is not a daemon's id of 64 hexadecimal digits`);
   const { state } = recorder;
   if (state !== "live") throw custom(`ERR this daemon is ${state}: send the command to a live one`);
-  // A daemon that may return sends its own entries then: if they were also written again, they would exist twice.
+  // A daemon that may still return will send its own entries: if they were also written again, they would exist twice.
   if (node.lists?.standing.left.has(id) !== true) throw custom(NOT_LEFT);
   return array(places.map((text) => bulk(fateAt(text, node))));
 }

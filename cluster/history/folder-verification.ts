@@ -31,8 +31,8 @@ export interface Seen {
   /** Whether the folder was written to in the meantime; then later entries are not included. */
   readonly isWritten: boolean;
   /**
-   * The number of entries that were added in the meantime, dated before the last verified one. Some may be in `state`, so
-   * it cannot be compared then.
+   * The number of entries that were added in the meantime, dated before the last verified one. Some may be in `state`,
+   * which can then not be compared.
    */
   readonly missed: number;
 }
@@ -127,7 +127,7 @@ async function open(
 const INCOMPLETE =
   "The daemon is catching up, or was when it stopped: entries that other daemons have may be missing.";
 
-/** Returns the folder's snapshots. null: it has none. */
+/** Returns the folder's snapshots; null: it has none. */
 function snapshotsOf(data: string): SnapshotFiles | null {
   const folder = snapshotFolder(data);
   return existsSync(folder) ? new SnapshotFiles(folder, { sweeps: false }) : null;
@@ -159,7 +159,7 @@ function dateOr(key: Buffer | null, otherwise: string): string {
   return key === null || key.length < PLACE_MIN ? otherwise : dateText(readPlace(key).at);
 }
 
-/** The minimum bytes of an order key: marks have shorter keys. */
+/** The minimum length of an order key in bytes: marks have shorter keys. */
 const PLACE_MIN = 42;
 
 function logFaults(folder: string, { lost }: LogRemains): Fault[] {

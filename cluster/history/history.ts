@@ -1,7 +1,7 @@
 /**
- * TIMELINE and its subcommands, on a daemon with a timeline. They are answered from it while the daemon serves other
- * commands. They change nothing, and are not recorded. The key's permissions have already been checked. Source:
- * docs/protocol-v2.md "TIMELINE".
+ * TIMELINE and its subcommands, which a daemon answers from its timeline while it serves other commands. They change
+ * nothing, and are not recorded. The signing key's permissions have already been checked. Source: docs/protocol-v2.md
+ * "TIMELINE".
  */
 
 import type { Mirror } from "../../engine/mirror/mirror.js";
@@ -73,7 +73,7 @@ export class History {
 
   /**
    * Runs a TIMELINE command.
-   * @param name  in the table of commands
+   * @param name  the command's name in the table of commands
    * @returns null: it is a different command
    */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
@@ -93,7 +93,7 @@ export class History {
   }
 }
 
-/** Turns an error into the unit's answer. Nothing has been changed, whatever the error is. */
+/** Turns an error into the unit's answer. Nothing has been changed, regardless of the error. */
 function errorOf(problem: unknown): Reply {
   if (problem instanceof CommandFailure) return problem.reply;
   const reason = problem instanceof Error ? problem.message : String(problem);

@@ -11,7 +11,7 @@ import { reporting } from "./unit-report.js";
 
 export interface LogScene {
   readonly recalls: Recalls;
-  /** The latest date that an entry may be folded at. */
+  /** The latest date at which an entry may be folded. */
   readonly last: number;
   /** The envelope's database. */
   readonly db: number;
@@ -57,7 +57,7 @@ function isWanted({ at, key, as }: Envelope, { from, signer }: LogQuery): boolea
   return at >= from && (hexOf(key).startsWith(signer) || (isKeyId(as) && as.startsWith(signer)));
 }
 
-/** Whether a user is the key that signed a command of version 1, which the daemon has signed again. */
+/** Whether the user is the id of a key: it signed a command of version 1, which the daemon has signed again. */
 function isKeyId(as: ByteString | null): as is ByteString {
   return as !== null && /^[\da-f]{64}$/.test(as);
 }

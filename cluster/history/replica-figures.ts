@@ -103,7 +103,9 @@ function memberReport(member: MemberStatus, { heads, members }: Standing, timeli
   };
 }
 
-/** Whether both have the same entries, also in their states; null: the member has not reported it. */
+/**
+ * Whether the member and this daemon have the same entries, also in their states; null: the member did not report it.
+ */
 const isEqual = (member: MemberStatus, { isLevel }: { readonly isLevel: boolean }): boolean | null =>
   member.isEqual && isLevel && member.state !== "catching-up";
 

@@ -24,7 +24,7 @@ import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { reaches, standstillOf } from "../../timeline/standstill.js";
 import { whyUnread } from "./backup-file.js";
 
-/** The error if a backup cannot be restored; the message states the reason, and what to do. */
+/** Thrown if a backup cannot be restored. The message states the reason, and what to do. */
 export class NotRestored extends Error {
   override readonly name = "NotRestored";
 }
@@ -112,7 +112,10 @@ function removeQuietly(folder: string): void {
   }
 }
 
-/** Copies entries, marks and snapshots into the storage of a new folder, and closes it. @param data  the folder's later name */
+/**
+ * Copies entries, marks and snapshots into the storage of a new folder, and closes it.
+ * @param data  the folder's later name
+ */
 async function fill(
   made: string,
   data: string,
@@ -127,7 +130,7 @@ async function fill(
       snapshots: new SnapshotFiles(snapshotFolder(made)),
       commit: () => storage.close(),
       discard: async () => {
-        // It fails again like the write before it, which is reported.
+        // Closing fails like the write before it, whose error is reported.
         await storage.close().catch(() => {});
         rmSync(made, { recursive: true, force: true });
       },
@@ -165,8 +168,8 @@ export interface RestoredKey {
 }
 
 /**
- * Folds all entries of the backup, as a daemon would, and yields the wanted keys of one database. @throws NotRestored,
- * StartError
+ * Folds all entries of the backup, as a daemon would, and yields the requested keys of one database. @throws
+ * NotRestored, StartError
  */
 export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   const { file, at, db, wanted, signers, databases, noticed } = parts;

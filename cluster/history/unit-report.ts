@@ -23,11 +23,11 @@ export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome
   return outcome === "applied" && reply.kind === "error" ? "error" : outcome;
 }
 
-/** The maximum bytes of an entry that is kept until its report is required. Most reports never are. */
+/** The maximum bytes of an entry that is kept until its report is needed. Most reports are never needed. */
 const KEPT_BYTES_MAX = 1024;
 
 /**
- * Returns the report of a unit, made now or when it is required; until then it keeps few objects in memory.
+ * Returns the report of a unit, made now or when it is needed; until then few objects are kept in memory.
  * @param signer  its record at that time; absent: unknown
  * @param more    names and values after the fixed ones
  */
@@ -61,7 +61,7 @@ export function reporting(
   return () => report;
 }
 
-/** Shows at least the name of each command, as long as there is room. */
+/** Shows at least the name of each command, as long as there is space. */
 export function shownCommands(commands: readonly (readonly ByteString[])[]): Reply {
   const shown: Reply[] = [];
   let room = SHOWN_ARGUMENTS_MAX;
@@ -77,7 +77,7 @@ export function shownCommands(commands: readonly (readonly ByteString[])[]): Rep
 
 const andMore = (count: number): ByteString => `${ELLIPSIS}+${count}`;
 
-/** Cuts a long value in a way that does not keep the remaining bytes in memory. */
+/** Shortens a long value, without keeping the remaining bytes in memory. */
 function cut(bytes: ByteString): ByteString {
   if (bytes.length <= SHOWN_BYTES_MAX) return bytes;
   return Buffer.from(bytes.slice(0, SHOWN_BYTES_MAX), "latin1").toString("latin1") + ELLIPSIS;

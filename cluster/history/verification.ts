@@ -25,7 +25,7 @@ import { heldSnapshots } from "../../timeline/snapshots/snapshot-making.js";
 import { standstillOf } from "../../timeline/standstill.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 
-/** The error if a timeline could not be verified. The message states the reason, and what to do. */
+/** Thrown if a timeline cannot be verified. The message states the reason, and what to do. */
 export class NotChecked extends Error {
   override readonly name = "NotChecked";
 }
@@ -52,7 +52,7 @@ export interface Fault {
 
 export interface VerificationReport {
   readonly entries: number;
-  /** Entries about the key ring. */
+  /** The number of entries that change the key ring. */
   readonly ringEntries: number;
   /** The dates of the first and the last entry; null: there are none. */
   readonly first: number | null;
@@ -75,7 +75,10 @@ export interface VerificationReport {
 
 /** The maximum number of faults that are named individually. */
 export const FAULTS_MAX = 100;
-/** The maximum number of entries whose signer is looked up again at the end: its key may have been added at a later date. */
+/**
+ * The maximum number of entries whose signer is looked up again at the end: its key may have been added at a later
+ * date.
+ */
 const UNKNOWN_MAX = 10_000;
 const PROGRESS_EVERY = 1000;
 
@@ -166,7 +169,7 @@ export class Verification {
     this.#checkSignature(entry, fold.ring, this.#unknown);
   }
 
-  /** @param later  receives entries whose signer is not known yet; null: the signer should be known by now */
+  /** @param later  receives entries whose signer is not known yet; null: all signers should be known by now */
   #checkSignature(entry: Entry, ring: KeyRing, later: Entry[] | null): void {
     const { body, signature, id, envelope } = entry;
     // Members verify in the same way: if a key was named but never authorized, the fold denies what it has signed.

@@ -1,5 +1,5 @@
 /**
- * Checks a member list by the administrator's envelope that contains it, whichever daemon sent it. Source:
+ * Checks a member list by the administrator's envelope that contains it, regardless of which daemon sent it. Source:
  * docs/protocol-v2.md "Members by list".
  */
 
@@ -48,7 +48,7 @@ function check(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
   const signer = ring.find(key);
   if (signer === undefined) return "unknown-signer";
   if (!signers.verify(signer, { body, signature }, hashOf(...signedPieces(body))))
-    return { refused: "its signature does not hold" };
+    return { refused: "its signature is not valid" };
   const list = readListAlone(body, signature, cluster, hashOf);
   if ("refused" in list) return list;
   const { commands, if: conditions, as } = readBody(body);

@@ -1,7 +1,7 @@
 /**
  * The member lists that this daemon knows, stored on its disk with their proofs. They are outside the fold, which must
- * not depend on when a list was received. Source: docs/protocol-v2.md "Members by list". The order of lists is in
- * protocol/members/succession.ts.
+ * not depend on when a list was received. Source: docs/protocol-v2.md "Members by list". The order of lists is
+ * defined in protocol/members/succession.ts.
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
@@ -34,8 +34,8 @@ const NO_LIST: ByteString = "";
 
 export class MemberLists {
   /**
-   * The membership according to all known lists, on disk or not: nothing is accepted any longer from a daemon that
-   * they leave out.
+   * The membership according to all known lists, on disk or not: entries of a daemon that they leave out are no longer
+   * accepted.
    */
   standing: Standing;
   durable: DurableLists;
@@ -50,7 +50,8 @@ export class MemberLists {
 
   /**
    * @param own  the daemon's own id
-   * @param hasServed  whether it may have accepted writes from clients: it is live (even before its first watermark), or was once
+   * @param hasServed  whether the daemon may have accepted writes from clients: it is or was live, even if only before
+   * its first watermark
    * @throws StartError  the lists on the disk cannot be read
    */
   constructor(storage: Storage, signers: Signers, own: ByteString, hasServed: () => boolean) {
@@ -92,7 +93,7 @@ export class MemberLists {
     return others;
   }
 
-  /** Daemons that any list leaves out. This is permanent. */
+  /** Daemons that any of the lists leaves out. A daemon that was left out once can never return. */
   get left(): ReadonlySet<ByteString> {
     return this.standing.left;
   }
@@ -107,14 +108,14 @@ export class MemberLists {
     return this.isDurable && this.standing.members.has(this.#own);
   }
 
-  /** Whether this daemon is a member that has not yet learned from a live one what is final. */
+  /** Whether this daemon is a member that has not yet received the state of a live member. */
   get isJoining(): boolean {
     return this.isMember && !this.#hasJoined;
   }
 
   /** Whether the reports of this daemon count. */
   get isReporting(): boolean {
-    // Everything that was accepted before the list is on disk together with it.
+    // Once the list is on disk, everything that was accepted before it is also on disk.
     const { standing, isSettled: isListOnDisk } = this;
     const ready = { isListOnDisk, isPastOnDisk: isListOnDisk, isLive: this.#hasJoined };
     return this.isMember && mayReport({ standing, own: this.#own, ...ready });
@@ -135,7 +136,7 @@ export class MemberLists {
     return mayTakeFrom(this.standing, this.#own, id);
   }
 
-  /** @param body  bytes that are not overwritten later; the same holds for the signature */
+  /** @param body  the caller must not overwrite these bytes later, nor those of the signature */
   take(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";

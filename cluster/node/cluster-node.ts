@@ -1,6 +1,6 @@
 /**
- * The owner of everything that --data and --peer add: storage, timeline and peers, with the parts of them that the
- * pipeline needs. The daemon loads this module, and with it all of timeline/ and peers/, only if it has such an option.
+ * The owner of everything that --data and --peer add: storage, timeline, peers, and what the pipeline uses of them. The
+ * daemon loads this module, and with it all of timeline/ and peers/, only if one of these options is set.
  */
 import type { Socket } from "node:net";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
@@ -150,7 +150,10 @@ export class ClusterNode extends KeptWrites implements NodeState {
     return this.history.figures;
   }
 
-  /** Accepts connections from other daemons, after their hello; null: none, because they would receive entries not on disk. */
+  /**
+   * The function that accepts a connection from another daemon, after its hello; null: none is accepted, because the
+   * other daemon would receive entries that are not on disk.
+   */
   get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
     if (this.settings.fsync === "never") return null;
     return (socket, hello) => adoptSocket(socket, this.log, (member) => this.peering.accept(member, hello));
@@ -166,7 +169,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const secret = loadClusterSecret(settings, this.log);
     return () => {
       const isSame = secret !== null && this.#secret?.equals(secret) === true;
-      // Members that have proved that they know another secret are disconnected.
+      // A new secret disconnects the members that have proved that they know the previous one.
       if (!isSame) this.#secret = secret;
       this.#peers = settings.peers;
       this.peering.setOrder(settings.adopt);
@@ -231,7 +234,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
           this.peering.flushed(entries, from);
           this.watcher?.(entries, from === null);
           if (from !== null) tellReceived(entries, log);
-          // Entries of the gateway do not pass through the pipeline.
+          // Report entries of the gateway here, because they do not pass through the pipeline.
           else arrived(entries);
         },
         folded: (entries, answered) => {

@@ -1,6 +1,6 @@
 /**
- * The owner of a daemon's recorded writes and their state, as the wiring and the listeners use it: either with its own
- * timeline (cluster-node.ts), or with a stream that orders the writes (order/).
+ * The owner of a daemon's recorded writes and their state, as the daemon's setup and the listeners use it: either with
+ * its own timeline (cluster-node.ts), or with a stream that orders the writes (order/).
  */
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
@@ -52,7 +52,7 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   abstract readonly isFinal: boolean;
   /** Receives the recorded entries while a dashboard is open. */
   watcher: ((entries: readonly { readonly at: number }[], isFromClients: boolean) => void) | null = null;
-  /** Accepts connections from other daemons, after their hello; null: none are accepted. */
+  /** The function that accepts a connection from another daemon, after its hello; null: none is accepted. */
   abstract readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
 
   constructor({ settings, identity, signers, environment, log, arrived, page }: ReplicaContext) {

@@ -1,6 +1,7 @@
 /**
- * A stream of NATS JetStream. It reconnects, and continues reading where it was. Messages that are lost are noticed by a
- * message's sequence, or by the silence after them. NATS's packages are loaded with this module, only with --order.
+ * A stream of NATS JetStream. It reconnects, and continues reading at the same position. It detects lost messages by
+ * the sequence of the next message, or by the silence after them. The NATS packages are loaded with this module, only
+ * with --order.
  */
 import { readFileSync } from "node:fs";
 import {
@@ -22,7 +23,7 @@ import type { OrderStream, Published, StreamFacts, StreamReader } from "./order-
 import { misfitOf } from "./stream-demands.js";
 import { StreamReading } from "./stream-reading.js";
 
-/** Milliseconds. */
+/** Timeouts of connecting and of publishing, and the interval between two pings, in milliseconds. */
 const CONNECT_MS = 5000;
 const PUBLISH_MS = 2000;
 const PING_EVERY_MS = 2000;
@@ -65,7 +66,7 @@ export class NatsStream implements OrderStream {
   #isStopped = false;
   #cancel = () => {};
   readonly #throttle: LogThrottle;
-  /** Whether the next information about the stream is for the reader. */
+  /** Whether the next information about the stream is passed to the reader. */
   #isLocating = false;
   /** The link on which NATS denied a permission, which has been logged. */
   #notPermitted: Link | null = null;
@@ -85,7 +86,10 @@ export class NatsStream implements OrderStream {
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: Number.POSITIVE_INFINITY });
   }
 
-  /** Resolves when it is connected, or cannot be reached now and will be retried. @throws StartError  it never will be */
+  /**
+   * Resolves when it is connected, or when it cannot be reached now and will be retried.
+   * @throws StartError  a retry is useless
+   */
   async start(): Promise<void> {
     try {
       await this.#open();
@@ -245,7 +249,7 @@ export class NatsStream implements OrderStream {
     const info = await link.manager.streams.info(this.#address.stream).catch(() => null);
     if (this.#link !== link) return;
     const isMisfit = info !== null && misfitOf(info.config, this.#subject) !== null;
-    // It has lost messages that were read, or may lose some. The next connection reports that.
+    // The stream has lost messages that were read, or may lose some. The next connection reports that.
     if (info !== null && (isMisfit || info.state.last_seq < next - 1))
       void link.connection.close().catch(() => {});
     if (info !== null && this.#isLocating) {
@@ -263,7 +267,10 @@ export class NatsStream implements OrderStream {
   }
 }
 
-/** The error for a stream that a retry alone does not repair. It is retried nevertheless, as an operator may repair it. */
+/**
+ * Thrown for a stream that a retry alone does not repair. It is retried nevertheless, because an operator may repair
+ * it.
+ */
 class Unreadable extends Error {}
 
 /** Reads the credentials again at each connection, because they may be renewed. @throws StartError  with the remedy */
@@ -288,7 +295,7 @@ const notStored = (detail: string, isPassing: boolean): Published => ({
 function outcomeOf(problem: Error): Published {
   if (problem instanceof JetStreamApiError)
     return notStored(problem.message, NO_STREAM_LEADER.includes(problem.code));
-  // While a leader is being elected no server subscribes to the subject.
+  // While a leader is being elected, no server subscribes to the subject.
   if (problem.name === "JetStreamNotEnabled") return notStored("the stream has no leader", true);
   // A missing permission is not certain either: NATS reports only the subject, so it may concern any message in
   // flight.
@@ -311,7 +318,7 @@ async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
   try {
     for await (const name of manager.streams.names("dbsync.*")) if (names.push(name) === NAMED_MAX) break;
   } catch {
-    // They are only a hint.
+    // The names are only a hint.
   }
   return names;
 }

@@ -1,6 +1,6 @@
 /**
- * Snapshots of a stream's state in the data folder. With them a start reads only newer messages, and the stream may be
- * trimmed.
+ * Snapshots of a stream's state in the data folder. With them the daemon reads only newer messages at its start, and
+ * operators may trim the stream.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -79,7 +79,8 @@ export class OrderFolder {
   }
 
   /**
-   * Called when the stream is connected: the folder belongs to it from now on. @param created  when it was created
+   * Called when the stream is connected: the folder belongs to it from now on. @param created  when the stream was
+   * created
    * @throws Error  a disk error
    */
   met(created: string): void {
@@ -90,7 +91,10 @@ export class OrderFolder {
     this.#met = met;
   }
 
-  /** Called when all messages up to one have been applied: makes a snapshot now and then. @param created  of the stream */
+  /**
+   * Called when all messages up to one have been applied: makes a snapshot at intervals.
+   * @param created  when the stream was created
+   */
   passed(seq: number, created: string): void {
     const { settings, signers } = this.#context;
     const { data, limits, orderCredentials: credentials } = settings;

@@ -78,7 +78,9 @@ export class OrderRecorder extends KeptRecording {
     return mayChange(envelope, this.ring.table ?? undefined);
   }
 
-  /** Whether it is in the stream. For an id that is no longer remembered that is unknown, but its date suffices to refuse it. */
+  /**
+   * Whether the envelope is in the stream. Unknown for a forgotten id, but then its date is sufficient to refuse it.
+   */
   holds({ id, at }: Place): boolean {
     return this.#order.state.has(id, at);
   }

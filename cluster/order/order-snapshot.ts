@@ -1,7 +1,7 @@
 /**
- * The state of a stream up to a message, in the format of a timeline's snapshot. The format has room for further data:
- * the timeline stores sums of entries there, this module the message's number, the remembered ids, and the entries that
- * made the key ring.
+ * The state of a stream up to a message, in the format of a timeline's snapshot. The format has a part for further
+ * data: the timeline stores sums of entries there; this module stores the message's number, the remembered ids, and the
+ * entries that made the key ring.
  */
 
 import { hashOf } from "../../engine/trust/identity.js";
@@ -22,13 +22,13 @@ import { datedAt, type OrderedPast, type RingEntry } from "./ordered-state.js";
 export interface OrderOrigin {
   /** When the stream was created. */
   readonly created: string;
-  /** 32 bytes. */
+  /** The cluster's id, 32 bytes. */
   readonly cluster: ByteString;
 }
 
 interface Head extends EnvelopeDate {
   readonly created: string;
-  /** Hexadecimal. */
+  /** The cluster's id, in hexadecimal. */
   readonly cluster: string;
   /** The number of the last message, and the mark that identifies it. */
   readonly message: number;

@@ -14,7 +14,7 @@ export interface StreamMessage {
 
 /** The outcome of adding a message. */
 export type Published =
-  /** It was stored at `seq`. `isRepeated`: a message with its name was there before. */
+  /** It was stored at `seq`. `isRepeated`: the stream already had a message with its name. */
   | { readonly kind: "stored"; readonly seq: number; readonly isRepeated: boolean }
   /** It certainly was not stored, and will not be. `isPassing`: an immediate retry is worthwhile. */
   | { readonly kind: "not-stored"; readonly detail: string; readonly isPassing: boolean }
@@ -45,7 +45,7 @@ export interface StreamReader {
   /** Called when the stream is connected. @returns why reading cannot continue from `next`; null: it can */
   connected(facts: StreamFacts): string | null;
   /**
-   * Receives the message before `next`, with which each connection begins if the stream still has it.
+   * Receives the message before `next`: each connection begins with it if the stream still has it.
    * @returns why reading cannot continue after it; null: it can
    */
   again(message: StreamMessage): string | null;

@@ -1,6 +1,6 @@
 /**
- * The thread that makes one snapshot, and exits. It continues from the newest existing snapshot, and itself reads the
- * stream up to the given message, so it delays no client. Its only message is its exit, or its error.
+ * The thread that makes one snapshot, and exits. It continues from the newest existing snapshot, and reads the stream
+ * itself up to the given message, so it delays no client. It reports only that it has exited, or its error.
  */
 import { workerData } from "node:worker_threads";
 import type { Genesis } from "../../engine/trust/cluster.js";

@@ -1,6 +1,6 @@
 /**
- * The ids of the envelopes in the stream, so that none is applied twice, not even one that is added again after the
- * stream has forgotten its name. They depend on the messages alone, so that all daemons skip the same ones.
+ * The ids of the envelopes in the stream. They prevent an envelope from being applied twice, even if it is added again
+ * after the stream has forgotten its name. They depend only on the messages, so all daemons skip the same envelopes.
  */
 
 import { ORDER_WINDOW } from "../../options/date-window.js";
@@ -29,7 +29,7 @@ export class OrderedIds {
     return this.#buckets.get(bucketOf(at))?.has(id) ?? false;
   }
 
-  /** @param at  the date of an envelope that is not in it, above the floor */
+  /** Adds the id of an envelope that is not present yet. @param at  its date, which is above the floor */
   add(id: ByteString, at: number): void {
     const number = bucketOf(at);
     let bucket = this.#buckets.get(number);

@@ -1,6 +1,7 @@
 /**
- * The owner of everything that --order adds: the stream, the state that follows from its messages, and what the pipeline
- * and the listeners use of both. The daemon loads this module, and with it NATS's packages, only with that option.
+ * The owner of everything that --order adds: the stream, the state that follows from its messages, and what the
+ * pipeline and the listeners use of both. The daemon loads this module, and with it the NATS packages, only with that
+ * option.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import { Copies } from "../../engine/users/copies.js";
@@ -48,7 +49,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   /** Why reading the stream cannot continue; null: it can, or the reason is not known yet. */
   failure: string | null = null;
   readonly #folder: OrderFolder;
-  /** When the stream was created that this daemon uses; null: it has never been connected to one. */
+  /** When the stream that this daemon uses was created; null: the daemon has never been connected to one. */
   #created: string | null;
   /** The sequence of the last message when the daemon last connected; null: it has not connected yet. */
   #goal: number | null = null;
@@ -72,7 +73,8 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     this.#folder = new OrderFolder(context, order);
     const { past, created } = this.#folder.load();
     this.#created = created;
-    // The stream's messages are checked by the ring at their position, but not again if the signature was verified here.
+    // Messages are checked with the key ring at their position. A signature that was verified here is not verified
+    // again.
     const check = entryCheck(signers, (id, signature) => this.recording.waiting.has(id, signature));
     this.state = new OrderedState(past, check, (id) => {
       this.backend.changes.senders = this.recording.waiting.sendersOf(id);
@@ -98,7 +100,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     return this.state.standstill;
   }
 
-  /** Resolves when all messages in the stream are applied, or NATS cannot be reached; it keeps trying. */
+  /** Resolves when all messages in the stream are applied, or when NATS cannot be reached; it is then retried. */
   async start(): Promise<void> {
     const { environment, log } = this;
     const startedAt = environment.uptime();
@@ -137,7 +139,10 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     };
   }
 
-  /** Whether everything is applied that was in the stream when this daemon connected to it, or resumed after a standstill. */
+  /**
+   * Whether all messages have been applied that were in the stream when this daemon connected to it, or resumed after a
+   * standstill.
+   */
   get hasCaughtUp(): boolean {
     this.#noticeStandstill();
     return this.#goal !== null && this.state.seq >= this.#goal;
@@ -189,7 +194,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     this.#folder.passed(message.seq, this.#created ?? "");
   }
 
-  /** Returns why a stream is not the one that this state was made from, or does not continue it; null: it does. */
+  /** Returns why a stream is not the one from which this state was made, or cannot continue it; null: it can. */
   #misfit({ first, last, created }: StreamFacts): string | null {
     const { seq } = this.state;
     if (this.#created !== null && this.#created !== created)
@@ -222,7 +227,10 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     });
   }
 
-  /** Requests the end of the stream again after a standstill. Sockets are read before timers run, so each answer checks it. */
+  /**
+   * Requests the end of the stream again after a standstill. Sockets are read before timers run, so each answer checks
+   * it.
+   */
   #noticeStandstill(): void {
     const { environment, settings, log } = this;
     const stoodFor = this.#clock.elapsed(environment.uptime());

@@ -1,7 +1,7 @@
 /**
- * The state that follows from a stream's messages, applied one after the other. It depends on them alone, so it is the
- * same on every daemon. The stream itself is not trusted: each message is checked like another daemon's, and all daemons
- * skip an invalid one alike. A unit is applied at the time of its message.
+ * The state that follows from a stream's messages, applied one after the other. It depends only on them, so it is the
+ * same on every daemon. The stream itself is not trusted: each message is checked like an entry of another daemon, and
+ * all daemons skip the same invalid ones. A unit is applied at the time of its message.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -36,16 +36,18 @@ export type Ordered =
   /** It is not an envelope, was not signed by its key, or was in the stream before. */
   | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
 
-/** An entry that concerns the ring, with its position. */
+/** An entry that changes the key ring, with its position. */
 export interface RingEntry {
   readonly date: EnvelopeDate;
   readonly entry: Entry;
 }
 
-/** The state after a message; a new owner takes it over. */
+/** The state after a message. The object that receives it becomes its owner, and may change it. */
 export interface OrderedPast {
   readonly seq: number;
-  /** A mark that distinguishes the last message from a different one with the same sequence; "": there is none. */
+  /**
+   * A mark that distinguishes the last message from a different one with the same sequence; "": there is no message.
+   */
   readonly mark: string;
   readonly date: EnvelopeDate;
   readonly database: Database;
@@ -61,7 +63,7 @@ const EXPIRED_A_TICK = 500;
 export class OrderedState {
   /** The sequence of the last message. */
   seq: number;
-  /** How many messages were skipped or refused. */
+  /** The number of messages that were skipped or refused. */
   skipped = 0;
   readonly #check: CheckEntry;
   readonly #past: OrderedPast;
@@ -114,7 +116,7 @@ export class OrderedState {
     return this.#fold.ring;
   }
 
-  /** Why nothing is applied any longer from a message on; null: everything is applied. */
+  /** Why messages from a certain one on are no longer applied; null: all are applied. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }
@@ -146,7 +148,7 @@ export class OrderedState {
       throw new Error(`message ${message.seq} of the stream came after ${this.seq}`);
     this.seq = message.seq;
     this.#last = message;
-    // The clock of a new leader may be behind.
+    // The clock of a new leader may be slower than the previous leader's.
     const at = Math.max(message.at, this.#date.at);
     const ordered = this.#judge(message.data, at);
     if (ordered.kind !== "applied") this.skipped++;
@@ -166,11 +168,12 @@ export class OrderedState {
     if ("held" in entry) return { kind: "skipped", reason: "it was in the stream before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
     const late = checkDate(entry.envelope.at, at, this.#ids.floor);
-    // An envelope dated ahead becomes acceptable later; one that is late by this leader's clock may be in time by the
-    // next one's.
+    // An envelope dated ahead becomes acceptable later. One that is too old by this leader's clock may be in time by
+    // the clock of the next leader.
     if (late !== null)
       return { kind: "refused", entry, refusal: late, isFinal: entry.envelope.at <= this.floor };
-    // Use the table at its position: a release that knows a newer table must skip what the other releases skip.
+    // Use the command table at the message's position: a release that knows a newer table must skip what the others
+    // skip.
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
       return { kind: "skipped", reason: "it changes nothing" };
     this.#onApplying(entry.id);
@@ -179,7 +182,7 @@ export class OrderedState {
 
   #apply(entry: Entry, at: number): readonly UnitAnswer[] {
     this.#date = next(this.#date, at);
-    // Use this time alone: that of a skipped message may be ahead of the next leader's.
+    // Use only the time of an applied message: that of a skipped one may be ahead of the next leader's clock.
     this.#ids.passed(this.#date.at);
     this.#ids.add(entry.id, entry.envelope.at);
     if (concernsRing(entry)) this.#ringEntries.push({ date: this.#date, entry: keptEntry(entry) });

@@ -9,7 +9,7 @@ const NO_LIMIT = 0;
 
 interface Demand {
   readonly fails: (config: StreamConfig, subject: string) => boolean;
-  /** The rest of a sentence that begins with the stream's name. */
+  /** Returns the rest of a sentence that begins with the stream's name. */
   readonly is: (config: StreamConfig, subject: string) => string;
   /** The remedy, for an operator. */
   readonly cure: string;

@@ -85,8 +85,8 @@ export class StreamReading {
   }
 
   /**
-   * Passes a message to the reader. An exception there is not the connection's fault, which would continue: it ends the
-   * process, as anywhere else.
+   * Passes a message to the reader. An exception in the reader ends the process, as anywhere else. Without this code
+   * the connection would catch it and continue.
    */
   #pass(message: StreamMessage): void {
     const reader = this.#reader;
@@ -131,7 +131,10 @@ export class StreamReading {
   }
 }
 
-/** Parses `$JS.ACK.<stream>.<consumer>.<count>.<seq>.<delivery>.<nanoseconds>.<pending>`. Domain and account may precede it. */
+/**
+ * Parses `$JS.ACK.<stream>.<consumer>.<count>.<seq>.<delivery>.<nanoseconds>.<pending>`. Domain and account may precede
+ * it.
+ */
 function placeOf(reply: string): { seq: number; at: number } | null {
   const parts = reply.split(".");
   if (parts[0] !== "$JS" || parts[1] !== "ACK" || parts.length < 9) return null;

@@ -1,6 +1,6 @@
 /**
- * This daemon's entries that are passing through the stream. Each is added to it, again if the outcome is unknown, until
- * its message has returned at its position, or its time is over.
+ * This daemon's entries that are passing through the stream. An entry is added to the stream, repeatedly if the outcome
+ * is unknown, until its message returns or its time is over.
  */
 
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";
@@ -19,7 +19,7 @@ import type { Ordered } from "./ordered-state.js";
 const WAITING_MAX = 10_000;
 /** Maximum bytes of waiting entries, which are in memory twice until they are sent. One entry may exceed the limit. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
-/** Milliseconds: a client's own longest deadline is 20 s. */
+/** Maximum milliseconds for which an entry waits: a client's longest deadline is 20 s. */
 const WAIT_MS_MAX = 15_000;
 /**
  * Milliseconds after which an entry that certainly is not in the stream is abandoned. A new leader may be elected in
@@ -27,7 +27,10 @@ const WAIT_MS_MAX = 15_000;
  */
 const TRY_MS = 5000;
 const AGAIN_MS = 100;
-/** Seconds until the stream acknowledges: another process, another machine, another country, or the election of a leader. */
+/**
+ * Bounds of the histogram of seconds until the stream acknowledges. NATS may be another process, on another machine or
+ * in another country, or may be electing a leader.
+ */
 const PUBLISH_BOUNDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
 const SECOND = 1000;
 
@@ -38,7 +41,7 @@ type Senders = Changes["senders"];
 
 interface Waiting {
   readonly entry: Entry;
-  /** The senders of its units, for listeners to changes. */
+  /** The senders of its units, for the objects that are notified of changes. */
   readonly senders: Senders;
   readonly data: Buffer;
   readonly until: number;
@@ -73,7 +76,7 @@ export class WaitingEntries {
     return this.#waiting.has(id);
   }
 
-  /** Whether an envelope with this signature waits: then the signature was verified here. */
+  /** Whether an envelope with this signature waits: if so, the signature was verified here. */
   has(id: ByteString, signature: Buffer): boolean {
     return this.#waiting.get(id)?.entry.signature.equals(signature) ?? false;
   }
@@ -94,7 +97,7 @@ export class WaitingEntries {
     const { facts } = this.#order.stream;
     if (facts === null) return notApplied(id, refused("order-unavailable", "not connected"));
     if (data.length > facts.maxBytes)
-      return notApplied(id, refused("order-too-long", `${data.length} bytes, of ${facts.maxBytes}`));
+      return notApplied(id, refused("order-too-long", `${data.length} bytes, more than ${facts.maxBytes}`));
     const waiting = this.#begin(entry, senders, data);
     void this.#send(waiting);
     return waiting.outcome;
@@ -173,13 +176,19 @@ export class WaitingEntries {
     }
   }
 
-  /** Handles a name that is already in the stream: of the envelope itself, added earlier or by another daemon, or of another. */
+  /**
+   * Handles a name that is already in the stream. It belongs to the envelope itself, added earlier or by another
+   * daemon, or to a different message.
+   */
   #repeated(waiting: Waiting, seq: number): void {
     if (seq <= this.#order.state.seq) this.#displaced(waiting);
     else this.#awaited.set(seq, waiting);
   }
 
-  /** Sends an entry without a name, because a different message has it: any client that may write to the stream can add one. */
+  /**
+   * Sends an entry without a name, because a different message has it: any client that may write to the stream can add
+   * one.
+   */
   #displaced(waiting: Waiting): void {
     if (!this.#isWaiting(waiting) || waiting.isNameless) return;
     waiting.isNameless = true;

@@ -11,12 +11,12 @@ import { type ClusterState, isEverybodyHere } from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";
 import { holdsLess, totalsOf } from "./shared/totals.js";
 
-/** Reasons for catching up. They follow "This daemon takes no writes yet: ". */
+/** Reasons for catching up. They follow "This daemon accepts no writes yet: ". */
 const REASONS = {
-  started: "it has started, and has yet to receive what its peers have",
-  cutOff: "it was cut off from its peers, and has yet to receive what they accepted in the meantime",
+  started: "it has started, and has not yet received everything that its peers have",
+  cutOff: "it was cut off from its peers, and has not yet received everything that they accepted in the meantime",
   missing: "it is missing entries that a peer no longer stores",
-  joining: "a list of members has admitted it, and it has yet to receive what the members have",
+  joining: "a list of members has admitted it, and it has not yet received everything that the members have",
 } as const;
 
 export class CatchingUp {
@@ -146,7 +146,7 @@ export class CatchingUp {
 
   /**
    * Whether the entries that this daemon had when it caught up are in the state. Later ones may wait for a moment,
-   * whatever their dates are.
+   * regardless of their dates.
    */
   #isLevel(): boolean {
     const { timeline } = this.#cluster;
@@ -156,8 +156,8 @@ export class CatchingUp {
   }
 
   /**
-   * Whether no member is live because each is missing entries that another has pruned, and this daemon has to end
-   * that: of all connected ones it has the most. It continues with its own data, and the remaining ones load its snapshot.
+   * Whether no member is live because each is missing entries that another has pruned, and this daemon has the most
+   * entries of all connected ones. It then continues with its own data, and the other daemons load its snapshot.
    */
   #isFullestOfStuck(now: number): boolean {
     const [peering, gaps] = [this.#cluster, this.#gaps];
@@ -172,8 +172,7 @@ export class CatchingUp {
   }
 
   /**
-   * Whether some members keep sending new entries without end, although the comparison with most of the cluster is
-   * complete.
+   * Whether some members send new entries continuously, although the comparison with most of the cluster is complete.
    */
   #isHeldUp(now: number): boolean {
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
@@ -185,11 +184,11 @@ export class CatchingUp {
 
   /**
    * Decides whether catching up is over. It is over when one of these holds:
-   * - The comparison with every live member is complete, and at least one was found live. One alone could report
-   *   anything, so either all members have been compared or the remaining ones have had their time.
+   * - The comparison with every live member is complete, and at least one was found live. A single member could
+   *   report anything, so either all members have been compared, or the time for the remaining ones is over.
    * - The comparison with all configured members is complete, and none of them is live.
-   * - The comparison with all connected members is complete, and the remaining ones have had their time, which is
-   *   bounded whatever they send.
+   * - The comparison with all connected members is complete, and the time for the remaining ones is over. This time is
+   *   limited, whatever they send.
    * A daemon that reaches no member serves with the data that it has.
    */
   #consider(now: number): void {
@@ -198,7 +197,7 @@ export class CatchingUp {
     const roster = this.#roster;
     const members = [...roster.members.values()];
     const isAlone = members.length === 0;
-    // It is cut off again, which the next ticks notice. If the list names this daemon alone, it is the majority.
+    // It is cut off again, which the next ticks detect. If the list names only this daemon, it is the majority.
     if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate =

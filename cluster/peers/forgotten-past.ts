@@ -1,7 +1,7 @@
 /**
- * Entries that members no longer have: which member is missing some (gaps.ts), up to which date all have the same ones
- * (common-past.ts), what was signed about that state (cut-voting.ts), and whose snapshot may replace it
- * (snapshot-choice.ts, snapshot-taking.ts).
+ * Entries that members no longer have: finds members that are missing some (gaps.ts), the date up to which all have the
+ * same ones (common-past.ts), the states at that date that members have signed (cut-voting.ts), and the snapshot that
+ * may replace missing entries (snapshot-choice.ts, snapshot-taking.ts).
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -77,7 +77,7 @@ export class ForgottenPast {
     this.gaps.reported(id, report);
   }
 
-  /** The option by which an operator can settle what the members cannot settle about missing entries; null: none. */
+  /** The option by which an operator can resolve missing entries that the members cannot resolve; null: none. */
   get order(): string | null {
     return this.#choice.order;
   }

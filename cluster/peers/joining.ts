@@ -1,6 +1,6 @@
 /**
  * The watermark of a daemon that begins with an empty folder. It must not change what its members call final, so it
- * accepts nothing dated at or before their watermark, whatever its own clock shows. A single member's report cannot
+ * accepts nothing dated at or before their watermark, regardless of its own clock. A single member's report cannot
  * prevent it from accepting writes permanently. Source: docs/protocol-v2.md "Members", rule 7.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,7 +8,7 @@ import type { StatusMessage } from "../../protocol/members/member-messages.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import type { Electorate } from "./shared/electorate.js";
 
-/** Milliseconds ahead of this daemon's clock up to which a single member's clock is believed. */
+/** Maximum milliseconds by which the clock of a single member may be ahead of this daemon's and still be believed. */
 const BELIEVED_AHEAD_MS = 86_400_000;
 
 export class Joining {
@@ -30,7 +30,10 @@ export class Joining {
     this.#mayBeNew = this.isUnderWay && this.#isEmpty;
   }
 
-  /** Notes the first status of a member's connection; later connections of the member do not count. @param id  proved */
+  /**
+   * Notes the first status of a member's connection; later connections of the member do not count.
+   * @param id  the member's proved id
+   */
   met(id: ByteString, { data }: StatusMessage): void {
     if (!this.#mayBeNew || this.#empty.has(id)) return;
     if (data.count === 0) this.#empty.add(id);
@@ -39,8 +42,8 @@ export class Joining {
 
   /**
    * Raises the watermark once, when this daemon has received the members' entries or reaches no member. If it reaches
-   * none, it begins at its own clock's time. Each call also checks whether all configured members began without data: then
-   * this daemon cannot have answered anything before its start, and its answers are no longer late.
+   * none, it begins at its own clock's time. Each call also checks whether all configured members began without data:
+   * then this daemon cannot have answered anything before its start, and its answers are no longer late.
    * @param members  the connected members
    * @param electorate  the configured or listed members
    */
@@ -62,10 +65,10 @@ export class Joining {
 }
 
 /**
- * Returns a date at or after everything that any member has called final. For such a date each member of that time
- * must have reported a watermark at least as high. So the result is the highest watermark, but not beyond the present
- * time, unless most of several members report more. A watermark far ahead is left by a clock that once jumped ahead,
- * or by a lie. A new member reports none.
+ * Returns a date at or after everything that any member has called final. A date is final only after each member of
+ * that time has reported a watermark at least as high. Therefore the result is the highest watermark, but not later
+ * than the present time unless most of several members report a later one. A watermark far ahead comes from a clock
+ * that once jumped ahead, or from a lie. A new member reports none.
  * @param now  by this daemon's clock
  */
 export function joiningWatermark(members: readonly StatusMessage[], now: number): number {

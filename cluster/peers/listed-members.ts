@@ -21,7 +21,7 @@ interface MemberReport extends Omit<JoinReport, "isLive" | "watermark" | "isPull
   readonly statusThen: Member["status"];
   /** The number of its lists that were checked since the last status. */
   checks: number;
-  /** Whether it has been sent the lists that are known here since then. */
+  /** Whether the lists that are known here have been sent to it since then. */
   isSent: boolean;
 }
 
@@ -32,7 +32,7 @@ export class ListedMembers {
   readonly #roster: Roster;
   readonly #reports = new Map<Member, MemberReport>();
   readonly #vouched = new VouchedLists();
-  /** The number of lists since the last tick that members sent as they closed their connections. */
+  /** The number of lists that members have sent while closing their connections, since the last tick. */
   #checks = 0;
   #nextAt = 0;
   #wasOutside: boolean;
@@ -57,7 +57,10 @@ export class ListedMembers {
     this.#join();
   }
 
-  /** Called when the lists known here have changed. @returns whether messages were ignored until now, for want of a list */
+  /**
+   * Called when the lists known here have changed.
+   * @returns whether messages were ignored until now because there was no list
+   */
   changed(): boolean {
     const { isOutside = false, isSettled = false, isJoining = false } = this.#cluster.lists ?? {};
     const wasOutside = this.#wasOutside;
@@ -103,15 +106,15 @@ export class ListedMembers {
   }
 
   /**
-   * Accepts a list that a member sends as it closes the connection: it proves that this daemon is left out. @param id
-   * the member's
+   * Accepts a list that a member sends while closing the connection: it proves that this daemon is left out.
+   * @param id  the member's
    */
   leftOut(id: ByteString, { body, signature }: ListMessage): void {
     if (body.length === 0 || ++this.#checks > CHECKS_MAX) return;
     this.#takeFrom(id, body, signature);
   }
 
-  /** Whether a member's reports are made under the list that this daemon uses. */
+  /** Whether a member reports under the list that this daemon uses. */
   isUnderOwn(member: Member): boolean {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return true;
@@ -161,7 +164,7 @@ export class ListedMembers {
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
-      // An honest member may have it if its signer was revoked in the meantime.
+      // An honest member may use such a list if its signer was revoked in the meantime.
       this.#cluster.notices.warn(
         `list of ${member.id}`,
         { ...factsOf(member), reason: outcome.refused },
@@ -170,8 +173,8 @@ export class ListedMembers {
   }
 
   /**
-   * Accepts a list that is proved by its signature, or used by most of the configured peers. @param body  like the
-   * signature, a view of received bytes
+   * Accepts a list that is proved by its signature, or used by most of the configured peers.
+   * @param body  a view of received bytes, like the signature
    */
   #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberLists["take"]> {
     const { lists, hash, log } = this.#cluster;
@@ -190,7 +193,10 @@ export class ListedMembers {
     return taken;
   }
 
-  /** Joins the members: a daemon that a list has added accepts nothing before it knows from which date on it may. */
+  /**
+   * Joins the members: a daemon that a list has added accepts nothing before it knows the first date that it may
+   * accept.
+   */
   #join(): void {
     const { lists, timeline, log, clock } = this.#cluster;
     if (lists === undefined || lists.others === null || !lists.isJoining || !lists.isSettled) return;

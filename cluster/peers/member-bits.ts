@@ -1,18 +1,21 @@
-/** Assigns bits to members, so that sets of them are numbers: to as many members as there are bits, those last seen. */
+/**
+ * Assigns bits to members, so that a set of members is a number. If there are more members than bits, those that were
+ * last seen have one.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";
 import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
 export class MemberBits {
-  /** Bits by member. The members that disconnected are ordered by that time, the longest absent first. */
+  /** Bits by member. Disconnected members are ordered by the time at which they disconnected, the earliest first. */
   readonly #bits = new Map<ByteString, number>();
   readonly #cluster: ClusterState;
   /** Notes by id; those of a member without a bit are deleted. */
   readonly #notes: Map<ByteString, unknown>;
   readonly #onForgotten: (bit: number) => void;
 
-  /** @param onForgotten  receives a bit that another member receives from now on */
+  /** @param onForgotten  called with a bit that is assigned to another member */
   constructor(cluster: ClusterState, notes: Map<ByteString, unknown>, onForgotten: (bit: number) => void) {
     this.#cluster = cluster;
     this.#notes = notes;

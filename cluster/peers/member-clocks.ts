@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 
 interface Sample {
-  /** The member's clock minus our uptime. */
+  /** The member's clock minus this machine's uptime, in milliseconds. */
   readonly ahead: number;
   /** `uptime` milliseconds. */
   readonly takenAt: number;
@@ -42,8 +42,8 @@ export class MemberClocks {
   }
 
   /**
-   * Whether this clock is off. Without a majority the last verdict remains valid. @param members  the number of members,
-   * including this one
+   * Whether this clock is off. Without a majority the last verdict remains valid. @param members  the number of
+   * members, including this one
    */
   isSkewed(clock: number, uptime: number, members: number): boolean {
     const median = this.median(clock, uptime, members);

@@ -62,7 +62,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly outbox: Outbox;
   readonly offerPace: OfferPace;
   readonly speech: MemberSpeech;
-  /** Order keys of entries on this daemon's disk that it is to be notified of. */
+  /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
   pendingAcks: Place[] = [];
   /** Its last status; null: none yet. */
   status: StatusMessage | null = null;
@@ -73,7 +73,10 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   refusals = 0;
   /** The number of new entries that it has sent. */
   entriesReceived = 0;
-  /** Whether this daemon has all its entries, as of a moment when it was live, or in another state; null: not yet. */
+  /**
+   * The state that the member was in when a comparison with it was completed, after which this daemon has all of its
+   * entries of that time; null: no comparison is complete yet.
+   */
   compared: "live" | "other" | null = null;
   /** When it connected, by this daemon's clock. */
   readonly connectedSince: number;
@@ -116,7 +119,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.#sendStatus(this.#shared.cluster.uptime());
   }
 
-  /** Handles a message that concerns this member alone: Peering handles the remaining kinds. */
+  /** Handles a message that concerns only this member: Peering handles the remaining kinds. */
   receive(message: OwnExchangeMessage): void {
     const { spreading, cluster } = this.#shared;
     if ("places" in message && message.places.length > cluster.limits.maxPlaces) {
@@ -205,7 +208,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     }
   }
 
-  /** Whether it has the same entries as this daemon, as of its last status; null: no status yet. */
+  /** Whether the member has the same entries as this daemon, as of its last status; null: no status yet. */
   get isEqual(): boolean | null {
     if (this.status === null) return null;
     return isSameTotals(totalsOf(this.#shared.cluster.timeline.index), this.status);

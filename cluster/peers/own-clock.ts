@@ -14,7 +14,7 @@ export class OwnClock {
     this.clocks = new MemberClocks(cluster.limits);
   }
 
-  /** Whether it is off the members' median. It is computed at each access. */
+  /** Whether this machine's clock differs too much from the members' median. Computed at each access. */
   get isSkewed(): boolean {
     return this.clocks.isSkewed(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.size);
   }
@@ -27,7 +27,9 @@ export class OwnClock {
     return isSkewed;
   }
 
-  /** Returns the watermark to report while this clock is off, so that finality is not delayed. null: the clock is right. */
+  /**
+   * Returns the watermark to report while this clock is off, so that finality is not delayed; null: the clock is right.
+   */
   watermarkIfSkewed(
     members: readonly { readonly status: { readonly skewed: boolean; readonly watermark: number } | null }[],
   ): number | null {
@@ -51,4 +53,5 @@ export class OwnClock {
   }
 }
 
-const SKEWED = "this machine's clock is off the members': nothing is accepted from clients until it is right";
+const SKEWED =
+  "this machine's clock differs from the members' clocks: nothing is accepted from clients until it is right";

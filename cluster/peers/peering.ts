@@ -1,7 +1,8 @@
 /**
  * The connections to the members, and the messages sent to them and received from them. It has no sockets, timers or
- * files itself: its owner's calls, the sockets' events, and `tick` every 25 ms drive it. Read roster.ts (connections),
- * spreading.ts (one entry), reconciling.ts (missed entries). Source: docs/architecture.md "How daemons agree".
+ * files itself: its owner's calls, the sockets' events, and `tick` every 25 ms drive it. Begin with roster.ts
+ * (connections), spreading.ts (one entry) and reconciling.ts (missed entries). Source: docs/architecture.md "How
+ * daemons agree".
  */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
@@ -34,7 +35,7 @@ import { Speaking } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
 
-/** Milliseconds between two updates of what is not urgent: membership, quarantine, this daemon's clock. */
+/** Milliseconds between two updates that are not urgent: of the membership, the quarantine, and this daemon's clock. */
 const UPDATE_EVERY_MS = 1000;
 
 /** Milliseconds after which the same line about a member is logged again. */
@@ -50,7 +51,7 @@ export class Peering implements RosterEvents {
   readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
-  /** Results of comparing this daemon's state with members'. */
+  /** Results of comparing this daemon's state with those of members. */
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
   /** The channel messages. */
@@ -189,8 +190,9 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Lets the timeline use this daemon's clock, or stops that. It is also called before each of the timeline's ticks, because
-   * a clock may jump at any time and the watermark never goes back. The clock is not used before those of members are known.
+   * Allows the timeline to use this daemon's clock, or forbids it. It is also called before each of the timeline's
+   * ticks, because a clock may jump at any time and the watermark never goes back. The clock is not used before the
+   * members' clocks are known.
    */
   watchClock(): void {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
@@ -203,7 +205,10 @@ export class Peering implements RosterEvents {
     this.#nextUpdateAt = 0;
   }
 
-  /** Orders the adoption of this member's snapshot, whatever other members report. @param id  null: none is ordered */
+  /**
+   * Orders the adoption of this member's snapshot, regardless of other members' reports.
+   * @param id  null: none is ordered
+   */
   setOrder(id: ByteString | null): void {
     this.#cluster.order = id;
   }
@@ -241,7 +246,10 @@ export class Peering implements RosterEvents {
       this.#ringChanged = true;
   }
 
-  /** The date before which clients' entries are not offered. Alone none is offered: a daemon that connects later compares all. */
+  /**
+   * The date before which clients' entries are not offered. A daemon that is alone offers none: a daemon that connects
+   * later compares all entries.
+   */
   get #ownSpreadFrom(): number {
     return this.isAlone ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   }
@@ -251,17 +259,17 @@ export class Peering implements RosterEvents {
     if (!this.isAlone) this.#spreading.pushOwn(entry);
   }
 
-  /** Resolves when `count` daemons, including this one, have it on disk. The caller bounds the time. */
+  /** Resolves when `count` daemons, including this one, have the unit on disk. The caller limits the time. */
   replicated(place: Place, count: number): Promise<void> {
     return this.#spreading.replicated(place, count);
   }
 
-  /** Returns how many other daemons are known to have it on disk: all of them, if it is final. */
+  /** Returns the number of other daemons that are known to have the unit on disk: all of them, if it is final. */
   copies(place: Place): number {
     return place.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(place);
   }
 
-  /** Resolves when everything dated at or before `at` is final. The caller bounds the time. */
+  /** Resolves when everything dated at or before `at` is final. The caller limits the time. */
   stable(at: number): Promise<void> {
     return this.#stable.wait(at, this.#cluster.uptime());
   }
@@ -275,7 +283,7 @@ export class Peering implements RosterEvents {
     return this.#catchingUp.reason;
   }
 
-  /** Whether it began without data, and does not know yet from which date on it may accept entries. */
+  /** Whether this daemon began without data, and does not know yet the first date that it may accept. */
   get isJoining(): boolean {
     return this.#joining.isUnderWay;
   }
@@ -293,7 +301,7 @@ export class Peering implements RosterEvents {
     return this.#past.snapshots;
   }
 
-  /** The option by which an operator can settle what the members cannot settle about missing entries; null: none. */
+  /** The option by which an operator can resolve missing entries that the members cannot resolve; null: none. */
   get order(): string | null {
     return this.#past.order;
   }
@@ -304,8 +312,8 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Whether this daemon's clock is off the members' median: then no write is accepted from clients. It is computed at
-   * each access.
+   * Whether this daemon's clock differs too much from the members' median: then no write is accepted from clients.
+   * Computed at each access.
    */
   get isSkewed(): boolean {
     return this.#clock.isSkewed;
@@ -322,7 +330,7 @@ export class Peering implements RosterEvents {
     return this.#roster.statuses;
   }
 
-  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved to have that id. */
+  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved that it has that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#roster.spkiOf(id);
   }

@@ -27,7 +27,7 @@ export class Revocation {
     if (!isProven || closeCode === null || !isMembershipCode(closeCode) || this.word !== null || others > 0)
       return;
     this.word = { code: closeCode, by: name };
-    // A member that keeps dialing this daemon reports the same each time.
+    // A member that keeps dialing this daemon reports the same reason each time.
     this.#notices.error(
       "own membership",
       { address: name, member: hexOf(id) },
@@ -38,12 +38,12 @@ export class Revocation {
 
 const SENTENCES: Partial<Record<CloseCode, string>> = {
   revoked:
-    "a member reports that this daemon's own key was revoked, and no other one is connected: no writes are accepted, as they would reach no other daemon. " +
+    "a member reports that this daemon's own key was revoked, and no other member is connected: no writes are accepted, because they would reach no other daemon. " +
     "Start it with a new --data folder, or stop it",
   "left-out":
-    "a member reports that the list of members leaves this daemon out permanently, and no other one is connected: no writes are accepted. " +
+    "a member reports that the list of members leaves this daemon out permanently, and no other member is connected: no writes are accepted. " +
     "Start it with a new --data folder, and add it with dbsync members add; or stop it",
   "not-listed":
-    "a member reports that the list of members does not name this daemon, and no other one is connected: no writes are accepted before " +
+    "a member reports that the list of members does not name this daemon, and no other member is connected: no writes are accepted before " +
     "dbsync members add",
 };

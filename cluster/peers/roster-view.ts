@@ -34,7 +34,7 @@ export function statusesOf(
   }
   const known = new Set(statuses.map(({ id }) => id));
   const unseen = [...(named ?? [])].filter((id) => !known.has(id));
-  // Each may be at an address where no daemon has replied yet.
+  // Each listed member may be at an address where no daemon has replied yet.
   const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
   if (unseen.length > unanswered)
     for (const id of unseen)

@@ -1,6 +1,6 @@
 /**
- * The members, and the one connection to each. It opens and accepts connections, chooses between two, retries, and logs
- * problems. Source: docs/protocol-v2.md "Members".
+ * The members, and the one connection to each. It opens and accepts connections, keeps the better of two connections to
+ * the same member, retries, and logs problems. Source: docs/protocol-v2.md "Members".
  */
 
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -25,11 +25,14 @@ import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js"
 
 /** Receives the events of members. */
 export interface RosterEvents {
-  /** Called when a connection is authenticated on both sides. @param bit  belongs to the member until `onForgotten` */
+  /**
+   * Called when a connection is authenticated on both sides.
+   * @param bit  the member's until `onForgotten` is called with it
+   */
   onJoined(connection: MemberConnection, bit: number): Member;
   onMessage(member: Member, message: ExchangeMessage): void;
   onLeft(member: Member): void;
-  /** Called when a member sends a list as it closes the connection. @param id  the member's */
+  /** Called when a member sends a list while closing the connection. @param id  the member's */
   onLeftOut(id: ByteString, message: ListMessage): void;
   /** Called when a bit is assigned to another member. */
   onForgotten(bit: number): void;
@@ -76,7 +79,7 @@ export class Roster implements ConnectionOwner {
     this.#cluster.members.clear();
   }
 
-  /** Opens connections that are due, and closes silent ones. */
+  /** Opens connections that have waited long enough, and closes silent ones. */
   tick(now: number): void {
     for (const dialer of this.#dialers) {
       if (dialer.isDue(now, this.#dialers.isCovered(dialer, this.members))) {
@@ -112,7 +115,7 @@ export class Roster implements ConnectionOwner {
     const connection = MemberConnection.answer(this.#cluster, this, socket);
     if (this.#isRunning) connection.greet(hello);
     else connection.close("stopping");
-    // The hello alone may show that it is no member.
+    // The connection may be closed, because the hello alone can show that the other side is not a member.
     const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
     oldest?.close("too-many-handshakes");
     if (oldest !== null) this.lost(oldest, "too-many-handshakes", CLOSE_REASONS["too-many-handshakes"]);
@@ -130,8 +133,8 @@ export class Roster implements ConnectionOwner {
   }
 
   /**
-   * The peers of --peer, without those that a list leaves out, which is permanent. A peer that the known list does not
-   * name counts: a false peer could replay an earlier list that names few members, and be the majority of these.
+   * The peers of --peer, without those that a list leaves out permanently. A peer that the known list does not name
+   * counts: a false peer could replay an earlier list that names few members, and be the majority of them.
    */
   get configured(): Electorate {
     const left = this.#cluster.lists?.left;
@@ -193,10 +196,13 @@ export class Roster implements ConnectionOwner {
     dialer?.rest(until);
   }
 
-  /** Checks what a hello alone shows, before any proof is made or verified. */
+  /**
+   * Returns why a hello alone is sufficient to refuse a daemon; null: it is not. No proof has been made or verified
+   * yet.
+   */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
-    // That the other side is this daemon itself has to be proved too.
+    // A connection to this daemon itself has to be proved, too.
     if (id === identity.id) return null;
     const reason = refusal(id, secret !== null);
     if (reason !== null && !isMembershipCode(reason)) return reason;
@@ -239,7 +245,7 @@ export class Roster implements ConnectionOwner {
     const member = this.#cluster.members.get(connection.id);
     if (member?.connection !== connection) return;
     this.revocation.taken();
-    // A daemon that no list names receives only lists, each time it connects: its problem is not solved.
+    // A daemon that no list names receives only lists, each time it connects. Receiving one does not end its problem.
     if (message.kind !== "list" && this.#unconfirmed.delete(connection))
       this.#cluster.notices.clear(
         subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name),
@@ -284,7 +290,7 @@ export class Roster implements ConnectionOwner {
       this.#events.onLeft(member);
     }
     const dialer = this.#dialers.of(connection);
-    // No event was emitted for a proof that arrived in one piece with the closing message.
+    // No event was emitted for a proof that arrived together with the closing message.
     if (connection.spki !== "") dialer?.proved(connection);
     this.revocation.left(connection, this.#cluster.members.size);
     const isSelf = connection.id === this.#cluster.identity.id;
@@ -299,13 +305,16 @@ export class Roster implements ConnectionOwner {
   }
 }
 
-/** Returns the common subject of log lines about a connection: for an unauthenticated peer its address without the port. */
+/**
+ * Returns the common subject of log lines about a connection: for an unauthenticated peer its address without the port.
+ */
 const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: string): string =>
   address === null ? name.replace(/:\d+$/, "") : name;
 
 /**
- * Prefers the connection that the lower id has opened. Of two that the same side has opened it prefers the newer: that
- * side opens another only if it has lost the first, or did not know that two addresses belong to one daemon.
+ * Whether the newer of two connections to a member is kept. The connection that the lower id has opened is preferred.
+ * Of two that the same side has opened, the newer is preferred: that side opens another only if it has lost the first,
+ * or did not know that two addresses belong to one daemon.
  * @param connection  the newer one
  * @param ownId  this daemon's
  */

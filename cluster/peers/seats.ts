@@ -1,5 +1,5 @@
 /**
- * Decides which members there is room for, and assigns their bits. Many ids may know the cluster's secret, so members
+ * Decides which members receive a slot, and assigns their bits. Many ids may know the cluster's secret, so members
  * without a vote have a bounded number of slots, and are dropped in favor of voting members.
  * Source: docs/protocol-v2.md "Members", rule 6.
  */
@@ -25,7 +25,7 @@ export class Seats {
 
   /**
    * Whether there is a slot, or a member without a vote that can be dropped.
-   * @param isDialed  whether it is at an address of --peer, and therefore votes once it is authenticated
+   * @param isDialed  whether the member is at an address of --peer, and therefore votes once it is authenticated
    */
   hasOneFor(id: ByteString, isDialed: boolean): boolean {
     const { members } = this.#cluster;

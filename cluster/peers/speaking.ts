@@ -31,4 +31,4 @@ export class Speaking {
 }
 
 const DROPPED =
-  "more messages wait for a member than --max-relay-bytes: further ones are not sent, and the member is notified that some are missing";
+  "more messages wait for a member than --max-relay-bytes: further ones are not sent, and the member is notified that messages are missing";

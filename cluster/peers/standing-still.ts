@@ -24,7 +24,9 @@ export class StandingStill {
     this.#clock = new StandstillClock(cluster);
   }
 
-  /** Whether its state may be stale since a standstill. Check it before each answer: sockets are read before timers run. */
+  /**
+   * Whether its state may be stale since a standstill. Check it before each answer: sockets are read before timers run.
+   */
   get isBehind(): boolean {
     this.#measure(this.#cluster.uptime());
     return this.#wokeAt !== null;
@@ -43,7 +45,7 @@ export class StandingStill {
     if (this.#wokeAt === null) return;
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
     if (2 * (1 + compared) > size && this.#isLevel()) this.#done(now, "compared");
-    // Too few members are reachable: `isolated` reports that.
+    // Too few members are reachable: the state `isolated` reports that.
     else if (now - this.#wokeAt > catchUpMs) this.#done(now, "alone");
   }
 

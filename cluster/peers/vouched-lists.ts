@@ -1,7 +1,7 @@
 /**
- * Member lists whose signer's key is not known here, by the peers of --peer that use them. A daemon with an empty folder
- * knows only the keys that it was started with, and members send it their key ring only once a list names it. So a list
- * that a later administrator has signed is proved by most of the configured peers. Source:
+ * Counts the configured peers that use a member list whose signer's key is not known here. A daemon with an empty
+ * folder knows only the keys that it was started with, and members send it their key ring only once a list names it.
+ * Therefore it accepts a list that a later administrator has signed if most of the configured peers use it. Source:
  * docs/decisions/0051.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -17,7 +17,7 @@ export class VouchedLists {
    * @param peer  its id, which it has proved
    * @param list  the hash of the list's envelope and signature
    * @param configured  the peers of --peer
-   * @returns how many of these use it, if most of them do; otherwise null
+   * @returns the number of configured peers that use it, if most of them do; otherwise null
    */
   vouch(peer: ByteString, list: ByteString, configured: Electorate): number | null {
     for (const id of this.#sent.keys()) if (!configured.ids.has(id)) this.#sent.delete(id);

@@ -1,6 +1,6 @@
 /**
- * Folders that store what a member's snapshot replaces. They are on the same disk as the live timeline, so none is
- * begun that could fill it, and an unfinished one is removed.
+ * Folders that store what a member's snapshot replaces. They are on the same disk as the live timeline, so a copy that
+ * could fill the disk is not begun, and an unfinished one is removed.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -111,8 +111,8 @@ export function keepingIn({ data, limits }: Settings, storage: Storage, log: Tim
 }
 
 /**
- * Stores each damaged entry in its own file, named by its date and id, with the bytes as they were on disk. null:
- * there is no data folder
+ * Returns a function that stores each damaged entry in its own file, named by its date and id, with the bytes as they
+ * were on disk; null: there is no data folder.
  */
 export function keepDamagedIn(data: string | null): BeginKeeping | null {
   if (data === null) return null;
@@ -141,7 +141,7 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
     };
     const synced = async (): Promise<void> => {
       if (copies.length === 0) return;
-      // Files before the folders that name them.
+      // Sync the files before the folders that contain them.
       for (const path of [...copies, folder, replaced, data]) await syncPath(path);
     };
     return { keep, synced };
@@ -155,7 +155,7 @@ function removePartial(folder: string): void {
     if (name.endsWith(PARTIAL)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
-/** @param copied  bytes of what is copied @throws Error  the copy could leave too little for the live timeline */
+/** @param copied  the number of bytes to copy @throws Error  the copy could leave too little for the live timeline */
 function checkRoom(data: string, copied: number, free: number): void {
   const needed = copied + MARGIN_BYTES;
   if (needed <= SHARE_OF_FREE * free) return;

@@ -22,7 +22,7 @@ import type { CheckEntry, CheckedEntry, Holder, ProvedEntry } from "../peers/sha
 /** The maximum body of a daemon's envelope that authorizes itself; about 300 bytes are usual. */
 const INTRODUCTION_BYTES_MAX = 4096;
 
-/** Whether this daemon verified a signature before, when a client sent the envelope with that id. */
+/** Whether this daemon has already verified the signature, because a client had sent it the envelope with that id. */
 type IsVerified = (id: ByteString, signature: Buffer) => boolean;
 
 /** @returns  a check that keeps the buffers with the entry */
@@ -37,7 +37,9 @@ export function entryCheck(signers: Signers, isVerified: IsVerified = () => fals
   };
 }
 
-/** Returns why an entry of the key ring in another daemon's snapshot is refused. The checks are those of a single entry. */
+/**
+ * Returns why an entry of the key ring in another daemon's snapshot is refused. The checks are those of a single entry.
+ */
 export function ringEntryCheck(signers: Signers): RefuseRingEntry {
   return ({ id, body, signature, envelope }, ring) => {
     const spki = ring.spkiOf(envelope);
@@ -52,7 +54,7 @@ export function ringEntryCheck(signers: Signers): RefuseRingEntry {
  * of its signer
  */
 function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: Signers): Refused | null {
-  if (envelope.only !== null) return refused("wrong-daemon", "it is for one daemon alone");
+  if (envelope.only !== null) return refused("wrong-daemon", "it is addressed to one daemon only");
   if (envelope.commands.every((argv) => messageOf(argv) !== null)) return refused("malformed", ONLY_SAID);
   const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: true };
   return checkEnvelope(envelope, length, role, here);
@@ -78,8 +80,8 @@ function check(
   if (!isKnown && !signers.verify({ id: key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
   const envelope = readBody(body);
-  // A key of genesis never changes. The fold knows the role of any other key at the entry's position. Here the entries
-  // received so far would decide, but an entry that one member has accepted must be acceptable to all.
+  // A key of genesis never changes. The fold knows the role of any other key at the entry's position. A check here
+  // would depend on the entries received so far, but an entry that one member has accepted must be acceptable to all.
   const signer = ring.find(key);
   const role = signer?.addedBy === null ? signer.role : "daemon";
   const wrong = wrongIn(envelope, body.length, role, signers);
@@ -93,10 +95,10 @@ function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
 }
 
 /** A daemon that records accepts only signed envelopes, so this is not a client's entry. */
-export const UNSIGNED = "unsigned: no daemon that records takes such";
+export const UNSIGNED = "unsigned: a daemon that records accepts no such entry";
 
 /**
  * No daemon records such an envelope, not even one of an earlier version that does not know messages. A member that
  * sends it as an entry is lying.
  */
-const ONLY_SAID = "it holds messages alone, which are not recorded";
+const ONLY_SAID = "it contains only messages, which are not recorded";

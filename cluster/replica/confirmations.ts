@@ -1,6 +1,6 @@
 /**
  * Results that wait until they are final (`stable`), or on the disks of other daemons (`replicated`). Their number and
- * time are bounded. Source: docs/protocol-v2.md "Waiting".
+ * waiting time are limited. Source: docs/protocol-v2.md "Waiting".
  */
 
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
@@ -9,9 +9,12 @@ import type { NodeState } from "./replica-context.js";
 
 /** Results that may wait at the same time. */
 const WAITING_MAX = 10_000;
-/** Milliseconds: nothing is final before the window has passed and the members have reported it. */
+/**
+ * Maximum milliseconds of a stable wait: nothing is final before the window has passed and the members have reported
+ * it.
+ */
 const STABLE_MS_MAX = 60_000;
-/** Milliseconds: the longest deadline of a client. */
+/** Maximum milliseconds of a replicated wait: the longest deadline of a client. */
 const REPLICATED_MS_MAX = 20_000;
 /** Milliseconds between two checks whether a final unit is in the state. */
 const CHECK_MS = 20;
@@ -19,7 +22,7 @@ const CHECK_MS = 20;
 export class Confirmations {
   readonly #node: NodeState;
   readonly #open = new Set<() => void>();
-  /** Results that are final, but not yet in the state: each function checks again, and ends when it is. */
+  /** Functions that check again whether a final unit is in the state, and answer its client when it is. */
   readonly #unfolded = new Set<() => void>();
   #stopChecking: (() => void) | null = null;
 
@@ -61,7 +64,7 @@ export class Confirmations {
     this.#stopChecking = null;
   }
 
-  /** All results are checked together: one timer serves thousands. */
+  /** Checks all results together: one timer serves thousands. */
   #checkAgain(check: () => void): void {
     this.#unfolded.add(check);
     this.#stopChecking ??= this.#node.environment.setTimer(CHECK_MS, () => {

@@ -1,5 +1,5 @@
 /**
- * Answers envelopes that are not recorded: unsigned ones, those for one daemon alone, those that arrive when no write
+ * Answers envelopes that are not recorded: unsigned ones, those for a single daemon, those that arrive when no write
  * is accepted, and those with no command that the newest ring permits and this version knows.
  */
 
@@ -38,7 +38,7 @@ export function answerUnrecorded(
   return denials === null ? null : denialOf(id, denials, { room, readStatus });
 }
 
-/** Returns the answers of its units; null: part of it is permitted, and the fold decides. */
+/** Returns the answers to the envelope's units; null: a part of it is permitted, and the fold decides. */
 function denialsOf(
   { key, at, as, commands, multi, if: conditions }: Envelope,
   signer: KeyRecord,

@@ -14,7 +14,7 @@ export interface Recorded {
   readonly flushed: Promise<void> | null;
 }
 
-/** The error of an entry that was being recorded, and was not; or it is unknown whether it was. */
+/** The error if an entry could not be recorded, or if it is not known whether it was. */
 export class NotTaken extends Error {
   readonly refusal: RefusedEnvelope;
 

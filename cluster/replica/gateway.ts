@@ -34,8 +34,8 @@ export interface GatewayUser {
   /** Whether the answer waits until the command's position is final. */
   readonly isStable?: boolean;
   /**
-   * Called before the answer with whether another daemon has the write on its disk: the answer waits for that. An
-   * error does not wait.
+   * Called before the answer, with true if another daemon has the write on its disk. The answer waits for this call,
+   * unless it is an error.
    */
   readonly replicated?: ((isReplicated: boolean) => void) | undefined;
   /** Filled in when the command is recorded. */
@@ -62,15 +62,18 @@ interface Group {
   readonly waiting: GatewayWaiter[];
   /** Bytes of the commands, estimated. */
   bytes: number;
-  /** Whether it was one of several commands that were too large as one envelope. */
+  /** Whether the group is one of several commands that together were too large for one envelope. */
   readonly isApart?: boolean;
 }
 
 /** A group is closed at this size: larger ones save nothing more. */
 const GROUP_BYTES = 256 * 1024;
-/** The longest command that every daemon accepts from another; version 1 encodes a command in fewer bytes than an envelope does. */
+/**
+ * The longest command that every daemon accepts from another; version 1 encodes a command in fewer bytes than an
+ * envelope does.
+ */
 const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.max;
-/** Bytes before and after an argument, at most. */
+/** The maximum bytes before and after an argument. */
 const ARGUMENT_BYTES = 16;
 /** Bytes of an envelope's id. */
 const ID_BYTES = 32;
@@ -121,7 +124,7 @@ export class Gateway {
 
   /**
    * Records commands as one unit, applied if all conditions hold.
-   * @returns an array of their replies; `nil-array`: a condition does not hold; an error: none was applied
+   * @returns an array of their replies; `nil-array`: a condition does not hold; an error: no command was applied
    */
   executeTogether(
     commands: readonly Argv[],
@@ -134,7 +137,7 @@ export class Gateway {
     if (commands.length > COMMANDS_MAX)
       return Promise.resolve(refused("command-too-long", `${commands.length} commands as one`));
     const { db, as } = user;
-    // The user's next command follows this unit.
+    // The user's next command must come after this unit.
     this.#open.delete(as ?? "");
     const named = conditions.length === 0 ? null : conditions;
     const isRing = commands.some(isKeyCommand);
@@ -153,8 +156,8 @@ export class Gateway {
    * yet, come after it.
    */
   begin(): GatewayPlace {
-    // This may also record the command that authorizes the own key. If nothing can be signed, the reason is reported when
-    // there is something to sign.
+    // This may also record the command that authorizes the daemon's key. If nothing can be signed, the reason is
+    // reported when there is something to sign.
     this.own.refusal();
     const { environment } = this.#context;
     return { date: this.own.nextDate, id: unitId(environment.randomBytes(ID_BYTES), 0) };
@@ -199,8 +202,8 @@ export class Gateway {
   readonly #signAll = (): void => {
     const groups = this.#groups;
     this.#groups = [];
-    // Do not clear the map instead: V8 links the old table to the new one, and a table that has been promoted to the old
-    // generation would keep all later ones reachable.
+    // Do not clear the map instead: V8 links the old table to the new one, and a table that has been promoted to the
+    // old generation would keep all later ones reachable.
     this.#open = new Map();
     for (const [i, group] of groups.entries()) {
       const refusal = this.#recorder.refusal() ?? this.own.refusal();
@@ -218,7 +221,9 @@ export class Gateway {
     this.#pace.received(groups.reduce((sum, { commands }) => sum + commands.length, 0));
   }
 
-  /** @returns whether it was recorded or refused. false: it is too much for one envelope, and no command was refused */
+  /**
+   * @returns whether it was recorded or refused; false: it is too large for one envelope, and no command was refused
+   */
   #record(group: Group, date?: EnvelopeDate): boolean {
     const { waiting } = group;
     const entry = this.own.sign(group, group.commands, date);
@@ -254,7 +259,7 @@ export class Gateway {
 
 const FLUSHED = Promise.resolve();
 
-/** Returns one group for each command, so that a command that is too large is refused alone. */
+/** Returns one group for each command, so that only a command that is too large is refused. */
 const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
   commands.map((argv, i) => ({
     ...head,

@@ -59,7 +59,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
   /** Returns the first answer to an envelope that is already stored. */
   protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
-  /** Whether a read now includes the unit, or no later read will. */
+  /** Whether reads include the unit now, or never will. */
   protected abstract isSettled(place: Place): boolean;
 
   /**
@@ -70,12 +70,12 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return this.gateway?.own.introduction ?? null;
   }
 
-  /** A unit that was answered here but not recorded is not read later. */
+  /** Also true of a unit that was answered here but not recorded: no read will ever include it. */
   hasApplied(place: Place, seen: Seen): boolean {
     return this.isSettled(place) || seen.isApplied(place.id, place.at);
   }
 
-  /** An envelope may come from another daemon, whatever its date. */
+  /** Always true: another daemon may send an envelope of any date. */
   mayCome(): boolean {
     return true;
   }

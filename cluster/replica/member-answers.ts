@@ -1,6 +1,7 @@
 /**
  * The fold's answers to entries that members sent. A client whose own copy arrives after a member's receives them, as
- * if its copy had arrived first. They are kept for the window, bounded in number and bytes; the oldest are dropped first.
+ * if its copy had arrived first. They are kept for the window, bounded in number and bytes; the oldest are dropped
+ * first.
  */
 
 import type { Result } from "../../engine/answers/request.js";
@@ -13,7 +14,10 @@ import type { Entry } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry } from "../../timeline/fold/fold.js";
 
-/** The maximum number of answers: 10 s of 10,000 envelopes a second. A client's copy usually arrives a few milliseconds later. */
+/**
+ * The maximum number of answers: 10 s at 10,000 envelopes a second. A client's copy usually arrives a few milliseconds
+ * later.
+ */
 const ANSWERS_MAX = 100_000;
 /** The maximum bytes of all answers. */
 const BYTES_MAX = 16 * 1024 * 1024;
@@ -37,7 +41,8 @@ export class MemberAnswers {
 
   /**
    * @param past  milliseconds by which an envelope's date may be earlier than the clock
-   * @param storage  an answer waits until it is as safe as --fsync requires; null: a stream stores the entries; answers are final
+   * @param storage  an answer waits until it is as safe as --fsync requires; null: a stream stores the entries; answers
+   * are final
    */
   constructor(environment: Environment, past: number, storage: Storage | null) {
     this.#environment = environment;

@@ -75,7 +75,7 @@ export class MessageRelay implements Relay {
     this.#throttle.clear("not signed");
     for (const part of envelopesOf(waiting)) {
       const entry = own.sign(HEADER, part.map(commandOf));
-      // The member may send it back after reconnecting.
+      // A member may send the envelope back after reconnecting.
       this.#broadcasts.note(entry.id, entry.envelope.at);
       this.#speaking.speak(entry);
     }
@@ -88,8 +88,8 @@ export class MessageRelay implements Relay {
 }
 
 /**
- * Relays messages that are published on this daemon to the members: a client's signed message as it is, all others
- * signed by the daemon.
+ * Relays messages that are published on this daemon to the members: a client's signed message unchanged, any other
+ * message signed by the daemon.
  */
 export function relayMessages(parts: MessageRelaying): void {
   const { own, speaking, broadcasts } = parts;
@@ -122,4 +122,4 @@ const bytesOf = ({ channel, text }: ChannelMessage): number => MESSAGE_BYTES + c
 const reasonOf = ({ code, detail }: Refused): string => `${code}: ${detail}`;
 
 const NOT_SIGNED =
-  "messages (PUBLISH) are received on this daemon alone, as they cannot be signed for the other daemons";
+  "messages (PUBLISH) are delivered on this daemon only, because they cannot be signed for the other daemons";

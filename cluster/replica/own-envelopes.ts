@@ -49,7 +49,7 @@ export class OwnEnvelopes {
     return this.#checkClock() ?? this.#enter();
   }
 
-  /** The command by which an administrator has to authorize the own key; null: it is authorized, or authorizes itself. */
+  /** The command by which an administrator has to authorize this key; null: it is authorized, or authorizes itself. */
   get introduction(): Argv | null {
     const { identity } = this.#context;
     return isUnauthorized(this.#recorder.ring, identity) ? introductionOf(identity) : null;
@@ -64,7 +64,7 @@ export class OwnEnvelopes {
     const header = { key: identity.id, cluster, nonce, db, as, multi, if: conditions, ...this.#last };
     const signed = writeSigned(header, commands);
     const signature = signEnvelope(signed, identity.key);
-    // Reading what was just written would cost as much as applying it.
+    // Do not parse the bytes that were just written: that would cost as much as applying them.
     return { id: hashOf(signed), body: bodyOf(signed), signature, envelope: envelopeOf(header, commands) };
   }
 
@@ -79,7 +79,7 @@ export class OwnEnvelopes {
     return seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
   }
 
-  /** Authorizes the own key if necessary. @returns why that is impossible */
+  /** Authorizes the daemon's key if necessary. @returns why that is impossible */
   #enter(): Refused | null {
     const { identity, log } = this.#context;
     const recorder = this.#recorder;

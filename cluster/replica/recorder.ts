@@ -71,7 +71,7 @@ export class Recorder extends KeptRecording {
     return peering.word?.code === "revoked" ? peering.word.by : null;
   }
 
-  /** The reason why this daemon is no member of the present list; null: it is one, or there is no list. */
+  /** The reason why this daemon is not a member of the present list; null: it is a member, or there is no list. */
   get unlisted(): string | null {
     const { lists, peering } = this.#node;
     const own = lists?.refusal ?? null;
@@ -79,13 +79,13 @@ export class Recorder extends KeptRecording {
     return `${peering.word.by} reports that the list of members does not name it`;
   }
 
-  /** The read status that answers carry. */
+  /** The read status that answers contain. */
   get readStatus(): ReadStatus {
     const { state } = this;
     if (state !== "live") return state;
     const { peering, timeline, environment } = this.#node;
-    // Entries dated ahead of a slow clock wait, so other members may have applied more. That is also possible while this
-    // daemon is cut off from them.
+    // Entries dated ahead of a slow clock wait, so other members may have applied more. That is also possible while
+    // this daemon is cut off from them.
     return peering.isSkewed || peering.standing.isCutOff || timeline.waiting.isBehind(environment.uptime)
       ? "catching-up"
       : "";
@@ -129,14 +129,17 @@ export class Recorder extends KeptRecording {
     return this.#node.timeline.watermark;
   }
 
-  /** Whether a read now includes the unit, or did before it was pruned. Entries dated no later may still be waiting. */
+  /** Whether reads include the unit, or did before it was pruned. Entries dated no later may still be waiting. */
   protected isSettled(place: Place): boolean {
     const { timeline } = this.#node;
     const isOpen = timeline.state === "live" && timeline.standstill === null;
     return isOpen && timeline.holds(place) && !timeline.waiting.has(place);
   }
 
-  /** Stores the answers to entries of members that are now in the state. @param answered  the entries whose answers are known */
+  /**
+   * Stores the answers to entries of members that are now in the state.
+   * @param answered  the entries whose answers are known
+   */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
     this.memberAnswers.folded(entries, answered, this.readStatus);
   }
@@ -176,7 +179,7 @@ export class Recorder extends KeptRecording {
       : this.#takePrepared(taken, entry);
   }
 
-  /** Records an entry that takes long to prepare; other clients are served in the meantime. */
+  /** Records an entry whose preparation takes long; other clients are served in the meantime. */
   async #takePrepared(taken: Taken, entry: Entry): Promise<EnvelopeAnswer> {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
@@ -211,11 +214,11 @@ export class Recorder extends KeptRecording {
     if (timeline.standstill !== null) return refused("semantics-unknown", timeline.standstill);
     if (this.state === "catching-up") {
       const { revoked, unlisted } = this;
-      if (revoked !== null) return refused("daemon-revoked", `as ${revoked} says`);
+      if (revoked !== null) return refused("daemon-revoked", `reported by ${revoked}`);
       if (unlisted !== null) return refused("not-listed", unlisted);
       return refused("catching-up", peering.reason);
     }
-    return peering.isSkewed ? refused("clock-off", "more than the other daemons' clocks differ") : null;
+    return peering.isSkewed ? refused("clock-off", "it differs too much from the other daemons' clocks") : null;
   }
 
   /** Records an entry that is known to be valid. */

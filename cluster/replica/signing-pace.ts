@@ -9,7 +9,7 @@ import type { Environment } from "../../net/process/environment.js";
 const ENOUGH = 256;
 /** Maximum milliseconds for which commands wait for more. */
 const WAIT_MS = 1;
-/** Envelopes that are signed without waiting, after a wait that brought too few commands. */
+/** The number of envelopes that are signed without waiting, after a wait in which too few commands arrived. */
 const ENVELOPES_WITHOUT_WAIT = 16;
 
 export class SigningPace {
@@ -17,11 +17,11 @@ export class SigningPace {
   readonly #defer: (step: () => void) => void;
   readonly #signAll: () => void;
   #isScheduled = false;
-  /** Commands that wait. */
+  /** The number of commands that wait. */
   #waiting = 0;
-  /** Envelopes that are not flushed yet. */
+  /** The number of envelopes that are not flushed yet. */
   #unflushed = 0;
-  /** Commands of the envelopes that were flushed since the last ones were signed. */
+  /** The number of commands in the envelopes that were flushed since the last ones were signed. */
   #answered = 0;
   /** The number of commands to wait for; 0: no wait is needed. */
   #wanted = 0;

@@ -1,4 +1,7 @@
-/** The thread that makes one snapshot from the timeline on disk, and exits. Its only message is its exit, or its error. */
+/**
+ * The thread that makes one snapshot from the timeline on disk, and exits. It reports only that it has exited, or its
+ * error.
+ */
 import { workerData } from "node:worker_threads";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -19,11 +19,11 @@ export function logAtStart(node: NodeState & { readonly gateway: Gateway | null 
   for (const { host, port, pin } of settings.peers) {
     if (pin === null && !hasSecret) log.info({ peer: `${host}:${port}` }, NOT_PINNED);
   }
-  // The gateway signs for clients without keys.
+  // Only the gateway needs the daemon's key: it signs for clients without keys.
   if (gateway !== null) logUnauthorized(timeline.ring, node);
 }
 
-/** Logs if only an administrator can authorize the daemon's key. @returns whether that is so */
+/** Logs a line if only an administrator can authorize the daemon's key. @returns whether this is the case */
 export function logUnauthorized(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
   if (!isUnauthorized(ring, identity)) return false;
   log.warn({ command: introductionOf(identity).join(" ") }, UNAUTHORIZED);

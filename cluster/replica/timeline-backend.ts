@@ -1,6 +1,6 @@
 /**
- * The timeline's state as a backend. It serves reads only, because writes are recorded and folded instead. The time that
- * reads are judged by never goes back.
+ * The timeline's state as a backend. It serves reads only, because writes are recorded and folded instead. The time at
+ * which reads are executed never goes back.
  */
 
 import type { Backend } from "../../engine/backends/backend.js";
@@ -22,7 +22,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { readRow, rowIn } from "../../store/semantics.js";
 
-/** The group of the commands about the past; most commands of this group are other ones. */
+/** The group of commands that contains those about the past, along with many others. */
 const PAST_GROUP = "server";
 
 /** The commands about the past that report outcomes of units. */
@@ -35,7 +35,7 @@ const EXPIRED_A_TICK = 5000;
 export interface TimelineState {
   readonly database: Database;
   readonly failure: string | null;
-  /** Why units from some date on are not applied; null: all are applied. */
+  /** Why units from a certain date on are not applied; null: all are applied. */
   readonly standstill: string | null;
 }
 
@@ -60,7 +60,7 @@ export class TimelineBackend implements Backend {
   readonly #timeline: TimelineState;
   readonly #environment: Environment;
   #hasLoggedStandstill = false;
-  /** The latest time that a read was judged by. */
+  /** The latest time at which a read was executed. */
   #readAt = 0;
 
   constructor(timeline: TimelineState, environment: Environment, unitSteps = UNIT_STEPS_DEFAULT) {
@@ -114,7 +114,7 @@ export class TimelineBackend implements Backend {
 
   /**
    * Like `execute`, for a command that was resolved for these arguments; a long answer may still be computed in steps.
-   * @param unit  with a new date
+   * @param unit  the unit, with a new date
    * @param now   milliseconds since 1970
    */
   run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply | Promise<Reply> {
@@ -127,7 +127,10 @@ export class TimelineBackend implements Backend {
     return here instanceof CommandFailure ? here.reply : database.run(here, argv, unit);
   }
 
-  /** The error that refuses reads at a standstill, whose clients would think they read the newest state; null: no standstill. */
+  /**
+   * The error that refuses reads at a standstill: otherwise a client would assume that it reads the newest state; null:
+   * there is no standstill.
+   */
   get standstill(): Reply | null {
     const { standstill } = this.#timeline;
     return standstill === null ? null : error(`ERR semantics-unknown: ${standstill}`);

@@ -37,7 +37,7 @@ export class Trial {
 
   /**
    * @param stepsMax  steps that all commands together may use on this daemon
-   * @param place  its id seeds random choices and ids
+   * @param place  the position whose id seeds random choices and ids
    */
   constructor(database: Database, stepsMax: number, place: GatewayPlace, sender: CommandSender) {
     this.#database = database;

@@ -1,7 +1,7 @@
 /**
- * Every reason for which the daemon refuses a request: code → sentence and, for version 2, which sends them to the
- * client, effect and cure. Version 1 closes the connection; the reason is in the log. The table of docs/protocol-v2.md
- * has the same content.
+ * Every reason for which the daemon refuses a request: its code, its sentence and, if version 2 sends it to clients,
+ * its effect and cure. With version 1 the daemon closes the connection, and logs the reason. The table of
+ * docs/protocol-v2.md has the same content.
  */
 import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
 

@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { RefusalCode } from "./refusals.js";
 
-/** One command of version 1 as it arrived, neither verified nor split. */
+/** One command of version 1 as it was received, neither verified nor split. */
 export interface Request {
   /** The command's text with its NUL, which `signature` covers. */
   readonly text: Buffer;

@@ -84,8 +84,9 @@ export function finalResultOf(
 }
 
 /**
- * Marks answers that may still change: a recorded unit that failed, or whose condition or permission was missing, may
- * succeed after an earlier unit arrives late. Only an error that depends on nothing but the command's bytes is certain.
+ * Marks answers that may still change: a recorded unit that failed, that was not permitted, or whose condition did not
+ * hold may succeed after an earlier unit arrives late. Only an error that depends solely on the command's bytes is
+ * certain.
  */
 function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
   if (outcome === "unmet") return late ? "late unmet provisional" : "unmet provisional";

@@ -26,8 +26,8 @@ export interface KeyObserver {
 }
 
 /**
- * An observer of events: changes that commands make for the first time, with Redis's event names, and expired or
- * evicted keys.
+ * An observer of events, with Redis's event names: changes by commands that are applied for the first time, and expired
+ * or evicted keys.
  */
 export interface EventObserver {
   readonly event: ReportEvent;

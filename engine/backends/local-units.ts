@@ -37,8 +37,8 @@ export interface UnitSender {
 const NO_SENDER: UnitSender = { db: 0, now: 0, readsAll: false };
 
 /**
- * A unit that is refilled for each command. It is lent, and valid until the command ends, so callers must not copy its
- * properties.
+ * A unit that is reused for each command. It is valid until the command ends, so callers must not keep it. They must
+ * not copy its properties either: some are computed by getters.
  */
 export class LocalUnit implements Unit {
   at = 0;

@@ -49,7 +49,7 @@ export class MemoryBackend implements Backend {
   #timer: NodeJS.Timeout | null = null;
   /** Whether a round of dropping expired keys is still running. */
   #isSweeping = false;
-  /** The latest date given to a read; it never decreases. */
+  /** The latest date at which a read was executed; it never decreases. */
   #readAt = 0;
 
   /** @param usage  the kind of key usage that is tracked; null: none */

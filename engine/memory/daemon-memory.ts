@@ -8,7 +8,7 @@ import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
 
 /**
- * The memory that V8 needs in addition to live objects, as a share of them, so that it does not collect continually.
+ * The memory that V8 needs in addition to live objects so that it does not collect continually, as a share of them.
  */
 const V8_SPARE = 1 / 4;
 const MIB = 1024 * 1024;

@@ -19,7 +19,7 @@ const SAMPLES = 5;
  * The number of keys to sample; the least used of them is evicted. With ten it is close to the least used of all keys.
  */
 const CANDIDATES = 10;
-/** Attempts with an outdated position in the queue before the key that expires first is chosen. */
+/** Attempts that may find outdated positions in the queue, before the key that expires first is chosen. */
 const TRIES = 16;
 
 interface Victim {
@@ -44,7 +44,7 @@ export class Evictor {
   readonly policy: Evicting;
   readonly #database: Database;
   readonly #environment: Environment;
-  /** Bytes still to be freed; 0: idle. */
+  /** The number of bytes that still have to be freed; 0: idle. */
   #left = 0;
   #evicted = 0;
   #exhausted: () => void = () => {};
@@ -61,7 +61,7 @@ export class Evictor {
   }
 
   /**
-   * Frees about this many bytes, which replaces an earlier goal.
+   * Starts to free about this number of bytes, which replaces an earlier goal.
    * @param exhausted  called when there are no more keys to drop
    */
   free(bytes: number, exhausted: () => void): void {

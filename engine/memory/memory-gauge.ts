@@ -1,6 +1,6 @@
 /**
- * The memory that the process uses, as V8 reports it. It cannot be attributed to commands: the figure covers live
- * objects and garbage, so it is an upper bound, and exact only right after a collection.
+ * The memory that the process uses, as V8 reports it. It cannot be attributed to commands. The figure includes live
+ * objects and garbage, so it is an upper bound, and exact only immediately after a collection.
  */
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

@@ -135,8 +135,8 @@ export class MemoryLimit implements Service {
   }
 
   /**
-   * Returns whether a command is refused, after measuring again if necessary. @param needsMemory  the command's
-   * `denyoom` flag
+   * Whether a command is refused, after measuring again if necessary.
+   * @param needsMemory  the command's `denyoom` flag
    */
   refuses(needsMemory: boolean): boolean {
     if (!this.#isFull || !needsMemory) return false;
@@ -148,7 +148,7 @@ export class MemoryLimit implements Service {
   /** Returns the refusal of an envelope's commands; null: they are accepted. */
   refusal(commands: readonly (readonly ByteString[])[]): Refused | null {
     if (!this.#isFull || !this.refuses(commands.some(needsMemory))) return null;
-    return refused("out-of-memory", `${this.#known} bytes are used of ${this.#bytes}`);
+    return refused("out-of-memory", `${this.#known} of ${this.#bytes} bytes are used`);
   }
 
   #evictorBy(policy: EvictionPolicy): Evictor | null {
@@ -175,7 +175,7 @@ export class MemoryLimit implements Service {
       this.#isFull = false;
       return;
     }
-    // V8 may have collected evicted keys: growth is measured from here.
+    // V8 may have collected evicted keys: measure growth from the lower value.
     this.#known = Math.min(this.#known, used);
     if (!this.#isFull && this.#isDue(used)) this.#measure();
   }

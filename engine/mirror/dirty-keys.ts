@@ -50,7 +50,7 @@ export class DirtyKeys implements KeyObserver {
   }
 
   allChanged(dbs: ReadonlySet<number> | null): void {
-    this.lose(dbs === null ? "another state was taken over" : "a whole database changed");
+    this.lose(dbs === null ? "the daemon adopted another state" : "a complete database changed");
   }
 
   /** Removes and returns the key that has waited longest. */

@@ -115,7 +115,7 @@ function refusalOf(mark: Mark | null, { cluster }: Claimant): string {
     return `its key ${MARK_KEY} is not a mark: delete that key, or run dbsync repair --take-over`;
   const whose = mark.cluster === cluster ? "" : " of another cluster";
   return (
-    `it is the mirror of daemon ${mark.daemon.slice(0, 12)}…${whose}: give each daemon its own Redis, or take this ` +
-    "one over with dbsync repair --take-over, when that daemon is gone"
+    `it is the mirror of daemon ${mark.daemon.slice(0, 12)}…${whose}: give each daemon its own Redis or, if that daemon ` +
+    "no longer exists, take this Redis over with dbsync repair --take-over"
   );
 }

@@ -43,7 +43,7 @@ export class Broadcasts {
     this.#seen = new Seen(environment.clock(), { most, mostBytes: 0 });
   }
 
-  /** Returns whether an envelope was published, or is dated so that it may have been. */
+  /** Returns whether an envelope was published, or may have been, according to its date. */
   isKnown(id: ByteString, at: number): boolean {
     const now = this.#environment.clock();
     this.#seen.forget(now, now - this.#window.past);

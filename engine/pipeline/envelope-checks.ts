@@ -57,7 +57,7 @@ export function checkRing(commands: Envelope["commands"], bytes: number): Refuse
   if (!commands.some(isKeyCommand)) return null;
   if (!commands.every(isKeyCommand)) return refused("not-alone", `among ${commands.length} commands`);
   if (bytes <= RING_BODY_BYTES_MAX) return null;
-  return refused("ring-too-long", `${bytes} bytes, of ${RING_BODY_BYTES_MAX}`);
+  return refused("ring-too-long", `${bytes} bytes, more than ${RING_BODY_BYTES_MAX}`);
 }
 
 /** Checks whether a key may sign at a given time. @param at  milliseconds since 1970 */

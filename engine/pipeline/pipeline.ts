@@ -95,7 +95,7 @@ export class Pipeline {
       readStatus,
       listener,
     });
-    // Promises are marked where they are created.
+    // Promises apply `#asHeld` themselves, where they are created.
     return answer instanceof Promise ? answer : this.#asHeld(answer, envelope);
   }
 
@@ -170,7 +170,7 @@ export class Pipeline {
   /** Checks that the envelope is meant for this daemon, and that its key was valid at the envelope's date. */
   #address({ envelope, signer, message }: Taken): Refused | null {
     const cluster = this.signers?.cluster ?? NO_KEY;
-    // The keys may have been read again since then.
+    // The keys may have been read again since the audience was set.
     if (cluster !== this.#audience.cluster) this.#audience = { ...this.#audience, cluster };
     const wrong = checkEnvelope(envelope, message.body.length, signer?.role ?? null, this.#audience);
     return wrong ?? (signer && checkValidity(signer, envelope.at));
@@ -187,7 +187,7 @@ export class Pipeline {
   }
 
   /**
-   * Remembers the id from now on, whatever the outcome: an envelope that was refused once must not be applied later.
+   * Remembers the id from now on, regardless of the outcome: an envelope that was refused must not be applied later.
    */
   #admit(taken: Taken): Answered {
     const refusal =
@@ -235,7 +235,7 @@ export class Pipeline {
     return refusal === null ? null : this.#refuse(taken, refusal);
   }
 
-  /** Makes room after all other checks, so that a refused envelope does not evict the record of an accepted one. */
+  /** Makes space after all other checks, so that a refused envelope does not evict the record of an accepted one. */
   #makeRoom(taken: Taken): EnvelopeAnswer | null {
     const { seen } = this;
     const room = seen.makeRoom(taken.now);
@@ -294,7 +294,7 @@ export class Pipeline {
 
   #apply(taken: Taken): Answered {
     const { signers } = this;
-    // Check again, because the envelope may have waited: a single check would not keep unsigned writes out.
+    // Check again, because the envelope may have waited: a single check would not exclude unsigned writes.
     const undue = checkSigned(taken.signer !== null, signers, "envelope");
     if (undue !== null) return notApplied(taken.id, undue);
     return this.recording.apply(taken) ?? this.#units.apply(taken, signers?.ring ?? null);

@@ -38,9 +38,9 @@ export interface Recording {
   readonly daemons: number;
   /** Returns whether an envelope is recorded; envelopes that only read are not. */
   records(envelope: Envelope): boolean;
-  /** Returns whether the entry was recorded. For entries that are no longer stored the date decides. */
+  /** Returns whether the entry was recorded. For entries that are no longer stored, the date decides. */
   holds(place: Place): boolean;
-  /** Returns whether the entry was applied, so that later reads see it. */
+  /** Returns whether the entry was applied, so that later reads include it. */
   hasApplied(place: Place, seen: Seen): boolean;
   /** Returns whether an entry that was not applied may still arrive. */
   mayCome(place: Place, seen: Seen): boolean;

@@ -1,7 +1,7 @@
 /**
- * Remembers the seen envelopes and their answers, so that none is applied twice. An id is remembered until its date has
- * left the window. Forgotten ids are dated at or before the low watermark; nothing with such a date is ever accepted
- * again, whatever the clock does.
+ * Remembers the envelopes that were received and their answers, so that none is applied twice. An id is remembered
+ * until its date has left the window. Forgotten ids are dated at or before the low watermark; nothing with such a date
+ * is ever accepted again, even if the clock is changed.
  */
 
 import { Queue } from "../../net/process/queue.js";
@@ -97,7 +97,7 @@ export class Seen {
   /**
    * Makes room for one more id.
    * @param now  the daemon's clock
-   * @returns the low watermark if it was raised; true: there was room; false: there is none
+   * @returns the low watermark if it was raised; true: there was space; false: there is none
    */
   makeRoom(now: number): number | boolean {
     if (this.#size - this.#refused.total < this.bounds.most) return true;
@@ -120,8 +120,8 @@ export class Seen {
 
   /**
    * Remembers the refusal of an envelope that would be accepted at another time.
-   * @param key  its signer, which may use at most as much space as it leaves free
-   * @returns whether there was room
+   * @param key  its signer, which may use at most as much space as remains free
+   * @returns whether there was space
    */
   addRefused(id: ByteString, at: number, key: ByteString, answer: EnvelopeAnswer): boolean {
     if (!this.#refused.take(key, 1, this.bounds.most * REFUSED_SHARE)) return false;

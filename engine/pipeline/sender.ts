@@ -50,7 +50,7 @@ export function senderOfEnvelope(
 ): Sender {
   const { body, signature } = message;
   const key = signerOf(body);
-  // No key has this id, so with any signature it counts as an unknown key.
+  // No key has the id NO_KEY, so an envelope that has this id and a signature is refused because of an unknown key.
   const undue = checkSigned(key !== NO_KEY || signature.length > 0, signers, "envelope");
   if (undue !== null || signers === null) return undue;
   const signer = signers.ring.find(key);

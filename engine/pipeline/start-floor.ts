@@ -1,9 +1,8 @@
 /**
  * Determines the date from which a daemon accepts envelopes. The data in a Redis may come from the previous process,
- * whose memory of applied ids is lost. Therefore nothing is accepted that may have been dated before this start. The
- * start is dated by the daemon's clock or, if that is later, by the clock of a Redis, so that setting the clock back
- * does not allow a replay.
- * Source: SECURITY.md, "Restarts in front of a Redis".
+ * whose memory of applied ids is lost. Therefore no envelope is accepted that may have been dated before this start.
+ * The start is dated by the daemon's clock or, if that is later, by the clock of a Redis, so that setting the clock
+ * back does not allow a replay. Source: SECURITY.md, "Restarts in front of a Redis".
  */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
@@ -20,7 +19,7 @@ export interface Floor {
    * rises while databases have not answered.
    */
   readonly date: number;
-  /** The reason why nothing is accepted yet, whatever its date; null: the floor is known. */
+  /** The reason why nothing is accepted yet, regardless of its date; null: the floor is known. */
   readonly pending: Refused | null;
 }
 

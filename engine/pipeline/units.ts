@@ -142,7 +142,7 @@ export class Units {
   }
 
   /**
-   * Publishes messages in one step: an envelope's messages are published once, over whichever connection it arrives.
+   * Publishes messages in one step: an envelope's messages are published once, no matter how many copies of it arrive.
    */
   #publish(
     taken: Taken,

@@ -12,8 +12,8 @@ const WAITERS_MAX = 1024;
 /** Maximum bytes of all waiting envelopes, which stay in memory after their connection has closed. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /**
- * The most that one envelope counts for, in bytes. It equals the share of a single key, so that a longer envelope can
- * still wait while no other does.
+ * The maximum number of bytes that are counted for one envelope. It equals the share of a single key, so that a longer
+ * envelope can still wait while no other envelope does.
  */
 const COUNTED_BYTES_MAX = WAITING_BYTES_MAX / 2;
 /** The longest deadline of a client, in milliseconds. */

@@ -132,7 +132,7 @@ export class Scripts {
   #note(text: ByteString): void {
     this.#unnamed.add(text);
     this.#unnamedBytes += text.length;
-    // The latest script stays, whatever its length.
+    // Keep the latest script, regardless of its length.
     while (this.#unnamed.size > UNNAMED_MAX || (this.#unnamedBytes > UNNAMED_BYTES && this.#unnamed.size > 1))
       this.#forgetOldest();
   }

@@ -83,7 +83,9 @@ const asRead = ofItems((items) => mapInPairs(items.flatMap((item) => ("items" in
 const asMaps = ofItems((items) => array(items.map(asMap)));
 const asGroups = ofItems((items) => array(items.map(asMapWith({ consumers: asMaps }))));
 
-/** @param from  the index of the first option; an earlier argument is a key or a value, whatever its text */
+/**
+ * @param from  the index of the first option; an earlier argument is a key or a value, even if it looks like an option
+ */
 const hasWord = (argv: readonly ByteString[], word: string, from: number): boolean =>
   argv.some((one, at) => at >= from && one.length === word.length && one.toUpperCase() === word);
 

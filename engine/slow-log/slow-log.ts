@@ -1,4 +1,4 @@
-/** The latest slow commands of all protocols, shortened as in Redis. */
+/** The latest slow commands of all protocols, shortened in the same way as in Redis. */
 import { type ByteString, detached } from "../../protocol/byte-string.js";
 
 /**

@@ -9,7 +9,7 @@ import { StartError } from "../../net/process/start-error.js";
 import { type Identity, identityOf, makeIdentity } from "./identity.js";
 
 const KEY_FILE = "daemon.pem";
-/** The mode that gives access only to the daemon's user. */
+/** The mode that permits access only to the daemon's user. */
 const FOLDER_MODE = 0o700;
 const KEY_MODE = 0o600;
 

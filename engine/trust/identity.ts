@@ -1,6 +1,6 @@
 /**
- * The daemon's identity: its own Ed25519 key, whose hash is its id. Without a data folder the key exists only as long
- * as the process; otherwise it is stored in the folder (data-folder.ts).
+ * The daemon's identity: its own Ed25519 key, whose hash is its id. With a data folder the key is stored in it
+ * (data-folder.ts); otherwise the key exists only as long as the process runs.
  */
 import { createHash, createPublicKey, generateKeyPairSync, hash, type KeyObject } from "node:crypto";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";

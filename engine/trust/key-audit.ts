@@ -10,7 +10,7 @@ import type { FlushedEntry } from "../../timeline/entries/entry.js";
 /** Maximum characters of a command in the log; a key in PEM and its rules are shorter. */
 const AUDITED_CHARS = 4096;
 
-/** Maximum number of lines about denials in a period; further denials are counted. */
+/** Maximum number of log lines about denials in a period; further denials are only counted. */
 const DENIALS_MAX = 20;
 const PERIOD_MS = 10_000;
 

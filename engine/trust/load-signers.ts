@@ -80,7 +80,7 @@ export function loadSignersAgain(
 }
 
 /**
- * Sorts keys in the same way on every daemon, whatever the file names are: the order of the ring is part of the state.
+ * Sorts keys in the same way on every daemon, regardless of the file names: the order of the ring is part of the state.
  */
 const inOrder = (keys: readonly FileKey[]): FileKey[] => [...keys].sort((a, b) => (a.id < b.id ? -1 : 1));
 

@@ -145,7 +145,7 @@ export function readPair(files: CertificateFiles): CertificatePair {
   } catch (problem) {
     if (problem instanceof CertificateError) throw new StartError(`TLS: ${problem.message}`, 1);
     const reason = problem instanceof Error ? problem.message : String(problem);
-    throw new StartError(`TLS: ${files.certificate} cannot be served with: ${reason}. Make another one.`, 1);
+    throw new StartError(`TLS: ${files.certificate} cannot be used: ${reason}. Create a new one.`, 1);
   }
 }
 

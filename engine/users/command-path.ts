@@ -26,8 +26,8 @@ export interface CommandSender extends UnitSender {
   /** Whether a write is answered only once its order key is final. */
   readonly isStable: boolean;
   /**
-   * Called before a write is answered, with whether another daemon has it on disk; the answer waits for that. Missing:
-   * the answer does not wait. Not called for errors.
+   * Called before a write is answered, with true if another daemon has it on disk; the answer waits for this call.
+   * Missing: the answer does not wait. Not called for errors.
    */
   readonly replicated?: (isReplicated: boolean) => void;
   /** Receives the order key of each write that is recorded; missing: it is not needed. */
@@ -63,7 +63,7 @@ export type Writers = readonly ByteString[];
 /** The refusals of a path that supports every command. */
 export const NOTHING_UNCARRIED: CommandPath["uncarried"] = new Map();
 
-/** Runs one of several commands, which sees the writes of the earlier ones. Errors are returned as replies. */
+/** Runs one of several commands. It reads the writes of the earlier ones. Errors are returned as replies. */
 export type StepRunner = (command: Command, argv: readonly ByteString[], db: number) => Reply;
 
 export interface CommandPath {
@@ -71,7 +71,7 @@ export interface CommandPath {
   readonly databases: number;
   /** Whether writes are recorded. Their replies come later, and the next write may be sent before the reply. */
   readonly records: boolean;
-  /** Whether replies to reads come later as well, from daemons that are queried in order and have all the data. */
+  /** Whether replies to reads also come later, from daemons that are queried in order and have all the data. */
   readonly carries: boolean;
   /** The errors for commands that this path refuses, by name in upper case; some of them are unknown to this daemon. */
   readonly uncarried: ReadonlyMap<string, ErrorReply>;
@@ -89,8 +89,8 @@ export interface CommandPath {
   ): Reply | Promise<Reply> | Waiter;
   /**
    * Runs several commands as one unit if all conditions hold.
-   * @returns an array of their replies, including errors; `nil-array`: a condition does not hold; an error: none was
-   * run
+   * @returns an array of their replies, including errors; `nil-array`: a condition does not hold; an error: no command
+   * was run
    */
   executeTogether(
     calls: readonly Called[],

@@ -31,7 +31,7 @@ interface Named {
 }
 
 export class PasswordSecrets {
-  /** The seed of all salts, which gives unknown users a salt as well. */
+  /** The seed of all salts; unknown users receive a salt too. */
   readonly #seed: Buffer;
   readonly #made = new Map<string, Promise<PasswordSecret>>();
   #working = 0;

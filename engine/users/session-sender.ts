@@ -28,7 +28,7 @@ export class SessionSender implements CommandSender {
     return this.#session.readsAll;
   }
 
-  /** Returns the sender of one command. @param replicated  called with whether another daemon has the write */
+  /** Returns the sender of one command. @param replicated  called with true if another daemon has the write */
   awaiting(replicated: (isReplicated: boolean) => void): CommandSender {
     const { db, now, isStable, as, readsAll } = this;
     return { db, now, isStable, as, readsAll, replicated };

@@ -1,6 +1,6 @@
 /**
- * The users of the listeners without signatures, and their rules, from --acl-file in the format of Redis's aclfile. The
- * file is read at the start and on SIGHUP. Passwords are stored as SHA-256 and compared in constant time.
+ * The users of the listeners without signatures, and their rules. --acl-file has the format of Redis's aclfile; it is
+ * read at the start and on SIGHUP. Passwords are stored as SHA-256 and compared in constant time.
  */
 import { timingSafeEqual } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -229,7 +229,7 @@ function drafted(
   words: readonly ByteString[],
   { first, secrets }: Drafting,
 ): User {
-  // An envelope contains its user's name.
+  // The name must fit into an envelope.
   if (name.length > USER_BYTES_MAX)
     throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
   const onPassword = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);

@@ -133,7 +133,7 @@ async function untilLive(
 
 /** Waits until the daemon has adopted a snapshot of other members and reports live. */
 async function untilHealed(victims: Victims, index: number): Promise<void> {
-  await victims.daemons[index]?.logged(({ msg }) => /snapshot is taken over/.test(msg));
+  await victims.daemons[index]?.logged(({ msg }) => /snapshot was adopted/.test(msg));
   await untilLive(victims, [index], "PONG", "PING");
 }
 

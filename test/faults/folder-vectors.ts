@@ -76,7 +76,7 @@ export function startWith(folder: string, keys: string): Promise<DaemonProcess> 
   return startDaemon([...files, "--data", folder]);
 }
 
-/** Sends the read commands. @returns the commands with their replies, in the form that JSON has */
+/** Sends the read commands. @returns the commands with their replies, as JSON values */
 export async function readAll(daemon: DaemonProcess, key: KeyObject): Promise<Reading[]> {
   await using client = createClient({ servers: [`127.0.0.1:${daemon.port}`], key });
   const readings: Reading[] = [];

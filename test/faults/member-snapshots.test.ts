@@ -1,6 +1,6 @@
 /**
- * Tests real daemons that miss entries which no other member retains. They adopt a snapshot of another member and
- * catch up.
+ * Tests real daemons that are missing entries that no other member retains. They adopt a snapshot of another member
+ * and catch up.
  */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";

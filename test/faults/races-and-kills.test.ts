@@ -1,6 +1,6 @@
 /**
- * Runs the races of races.test.ts on real processes, which it kills and disconnects meanwhile: with data folders, and
- * in memory.
+ * Runs the races of races.test.ts on real processes, with data folders and in memory, while it kills and disconnects
+ * them.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

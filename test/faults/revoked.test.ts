@@ -69,7 +69,7 @@ test("a connected daemon refuses writes immediately when its key is revoked, and
   );
 });
 
-test("a daemon that was down when its key was revoked learns it from the members, whichever side connects", async () => {
+test("a daemon that was down when its key was revoked learns of it from the members, whichever side connects", async () => {
   await using trio = await Trio.start(OPTIONS);
   await using client = trio.client();
   await client.send("SET k 1", { replicated: 3 });

@@ -97,7 +97,7 @@ const SENTENCE =
   /^dbsync: (--data )?\S+ cannot be written \((E[A-Z]+): [^)]+\)\. The partial file was removed\. Free space there, or choose another path[^\n]*\n$/;
 
 const LETTERS_SENTENCE =
-  /^dbsync: \S+ cannot be written \(EFBIG: [^)]+\)\. It is as it was\. Free space there, and run the same command again\n$/;
+  /^dbsync: \S+ cannot be written \(EFBIG: [^)]+\)\. It was not changed\. Free space there, and run the same command again\n$/;
 
 const dbsync = [process.execPath, programPaths.dbsync] as const;
 
@@ -200,7 +200,7 @@ test("dead-letters find on a full disk reports it, and creates none", {
   assert.equal(code, 1, stderr);
   assert.match(
     stderr,
-    /^dbsync: \S+dead-letters cannot be written \(EFBIG: [^)]+\)\. No letter was made\. Free space there, and run the same command again\n$/,
+    /^dbsync: \S+dead-letters cannot be written \(EFBIG: [^)]+\)\. No letter was written\. Free space there, and run the same command again\n$/,
   );
   assert.equal(stdout, "");
   assert.deepEqual(readdirSync(join(at("data"), "dead-letters")), []);

@@ -4,14 +4,18 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-/** The maximum number of banned ids: a member pays for each with a key, and with entries or votes that it sent in full. */
+/**
+ * The maximum number of banned ids: a member pays for each with a key, and with entries or votes that it sent in full.
+ */
 export const BANS_MAX = 1000;
 
 export class Bans {
   readonly #ends = new Map<ByteString, number>();
   readonly #isKept: (id: ByteString) => boolean;
 
-  /** @param isKept  whether an id is never dropped early to make room for another; fewer than `BANS_MAX` ids are such */
+  /**
+   * @param isKept  whether an id is never dropped early in favor of another; must be true of fewer than `BANS_MAX` ids
+   */
   constructor(isKept: (id: ByteString) => boolean) {
     this.#isKept = isKept;
   }

@@ -1,6 +1,6 @@
 /**
- * The last messages of a connection. A daemon that the member list does not name receives that list, because members
- * no longer talk to it.
+ * The last messages of a connection. A daemon that the member list does not name receives that list, because members no
+ * longer accept connections with it.
  */
 import {
   KNOWS_LISTS,

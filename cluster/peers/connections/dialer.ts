@@ -1,7 +1,7 @@
 /**
- * One address of --peer, and the connection to it. The first attempt is immediate, and so is the one after a lost
- * connection that had lasted. Later attempts wait with full jitter, so that many daemons do not all connect at the
- * same moment to one that has restarted.
+ * One address of --peer, and the connection to it. The first attempt is immediate, and so is the first one after the
+ * loss of a long connection. Later attempts wait with full jitter, so that many daemons do not connect at the same
+ * moment to one that has restarted.
  */
 
 import { placeName } from "../../../net/process/place.js";
@@ -15,7 +15,8 @@ import type { MemberConnection } from "./member-connection.js";
 /** The longest wait after a surplus connection was closed. If the other connection breaks, this one replaces it. */
 const DUPLICATE_MS = 1000;
 /**
- * Milliseconds for which an address is not tried if it is this daemon's own, or if the member list leaves out either daemon.
+ * Milliseconds for which an address is not tried if it is this daemon's own, or if the member list leaves out either
+ * daemon.
  */
 const UNTRIED_MS = 300_000;
 /** The number of failures after which the wait no longer grows. */
@@ -74,14 +75,14 @@ export class Dialer {
     this.#random = random;
   }
 
-  /** @param isCovered  there is a connection to this member, whichever side opened it */
+  /** @param isCovered  whether there is a connection to this member, opened by either side */
   isDue(now: number, isCovered: boolean): boolean {
     return this.connection === null && !isCovered && now >= this.#nextAt;
   }
 
   /**
    * Notes that the connection was lost.
-   * @param code  the reason, if it is certain: the word of an unauthenticated peer does not count
+   * @param code  the reason, if it is certain: the report of an unauthenticated peer does not count
    * @param openFor  milliseconds for which it was open after both sides were authenticated; 0: never
    */
   lost(code: CloseCode | null, detail: string, openFor: number, now: number): void {

@@ -26,7 +26,7 @@ export class Dialers implements Iterable<Dialer> {
     return this.#all;
   }
 
-  /** Whether any address is another daemon's. */
+  /** Whether any address belongs to another daemon. */
   get hasOthers(): boolean {
     return this.#all.some(({ isSelf }) => !isSelf);
   }
@@ -48,7 +48,7 @@ export class Dialers implements Iterable<Dialer> {
     return isTried || members.has(id);
   }
 
-  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon at these addresses has proved to have that id. */
+  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon at these addresses has proved that it has that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#all.find((dialer) => dialer.id === id)?.spki ?? null;
   }

@@ -1,7 +1,8 @@
 /**
  * Incoming connections that are not authenticated yet. Their number is bounded by address and in total. If there is
- * no room, the oldest is closed in favor of the newest: a member needs its slot for one round trip, so the oldest is
- * one that is slow to prove anything. The id that a connection claims gives it no rights, and takes none from others.
+ * no slot left, the oldest is closed in favor of the newest: a member needs its slot for one round trip only, so the
+ * oldest connection is unlikely to be a member's. The id that a connection claims gives it no rights, and takes none
+ * from other connections.
  */
 
 import type { PeeringLimits } from "../shared/peering-limits.js";
@@ -25,7 +26,7 @@ export class Handshakes {
     for (const connections of this.#subnets.values()) yield* connections;
   }
 
-  /** Adds a connection. @returns the connection to close for it, which is already removed; null: there was room */
+  /** Adds a connection. @returns the connection to close for it, which is already removed; null: there was a slot */
   add(connection: MemberConnection): MemberConnection | null {
     const subnet = subnetOf(connection.remote);
     const others = this.#subnets.get(subnet);
@@ -56,7 +57,8 @@ export class Handshakes {
 }
 
 /**
- * Returns the subnet that counts as one client: an IPv4 address, or 64 bits of IPv6, which is what one client usually has.
+ * Returns the subnet that counts as one client: an IPv4 address, or the 64-bit prefix of an IPv6 address, which one
+ * client usually has.
  * @param remote  includes a port
  */
 export function subnetOf(remote: string): string {

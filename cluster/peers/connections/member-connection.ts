@@ -68,7 +68,7 @@ export class MemberConnection implements MemberSocketOwner {
   isProven = false;
   /** SubjectPublicKeyInfo of its key, once it has proved that it has the key, listed or not; empty: not yet. */
   spki: ByteString = "";
-  /** The features that it reports to support: members of older versions support fewer. */
+  /** The features that it claims to support: members of older versions support fewer. */
   knows: ReadonlySet<string> = new Set();
   /** The reason that it sent when it closed the connection; null: none, or it did not close it. */
   closeCode: CloseCode | null = null;
@@ -132,7 +132,7 @@ export class MemberConnection implements MemberSocketOwner {
     return this.#state === "closed";
   }
 
-  /** Why it is no longer a member; null: it is one. */
+  /** Why the other side is no longer a member; null: it is one. */
   get refusal(): CloseCode | null {
     return this.#cluster.refusal(this.id, this.#known !== null && this.#known === this.#cluster.secret);
   }
@@ -197,7 +197,7 @@ export class MemberConnection implements MemberSocketOwner {
   #take(chunk: Buffer): void {
     for (const payload of this.#parser.push(chunk)) {
       this.#receive(payload);
-      // `#receive` may have closed it.
+      // `#receive` may have closed the connection.
       if (this.isClosed) return;
     }
     if (this.#parser.malformed !== null) {
@@ -278,7 +278,7 @@ export class MemberConnection implements MemberSocketOwner {
       else if (this.#early.push(message) > EARLY_MAX)
         this.#lose("malformed", "it sends more than a status before it receives one");
     } else {
-      this.#lose("malformed", `a ${message.kind} where none is expected`);
+      this.#lose("malformed", `an unexpected message (${message.kind})`);
     }
   }
 
@@ -296,7 +296,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   #proved(message: ProofMessage): void {
     const refusal = this.#refusalOf(message);
-    // The answerer proves itself only to a peer that has proved itself: a member, or a daemon that is not one any longer.
+    // The answerer proves itself only to a peer that has proved itself: a member, or a daemon that was one.
     if (this.side === "answerer" && (refusal === null || isMembershipCode(refusal))) this.#prove();
     if (refusal !== null) {
       this.#lose(refusal, CLOSE_REASONS[refusal]);
@@ -326,7 +326,7 @@ export class MemberConnection implements MemberSocketOwner {
     return refusal === "not-a-member" && own !== null && this.#known === null ? "other-secret" : refusal;
   }
 
-  /** Accepts long frames. The owner's first message allows the other side to send them, so this comes before it. */
+  /** Accepts long frames. This must precede the owner's first message, which allows the other side to send them. */
   #widen(): void {
     this.#isWide = true;
     this.#parser = new FrameParser(this.#cluster.limits.maxEnvelopeBytes + FRAME_ROOM_BYTES, VERSION);

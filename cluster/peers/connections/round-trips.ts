@@ -1,6 +1,6 @@
 /**
- * Measures the round trip of a message to a member: each status reports which status of the other side was received
- * last, and when.
+ * Measures the round trip of a message to a member: each status contains the number of the last status that was
+ * received from the other side, and its age.
  */
 
 /** The number of statuses whose echo is still expected. */

@@ -1,9 +1,9 @@
 /** A push from a member, or retried entries of the quarantine, on its way to the disk. */
 
 export interface IncomingBatch {
-  /** The number of its parts whose entries were passed to the timeline and are not on disk yet. */
+  /** The number of parts whose entries were passed to the timeline and are not on disk yet. */
   pending: number;
-  /** Whether all of it has been verified, and its valid entries have been passed to the timeline. */
+  /** Whether all entries have been verified, and the valid ones have been passed to the timeline. */
   isRead: boolean;
   /** Called whenever one of the two fields has changed. */
   readonly changed: () => void;

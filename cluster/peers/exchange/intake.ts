@@ -18,7 +18,7 @@ import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 
 /** Entries that are verified between two checks of the clock. */
 const ENTRIES_A_CHECK = 8;
-/** Entries that are passed to the timeline in one step: about 1 ms. Each step has a cost of its own. */
+/** Entries that are passed to the timeline in one step, which takes about 1 ms. Each step has a fixed cost. */
 const ENTRIES_A_STEP = 32;
 /**
  * The number of entries from which other threads check a push's signatures. For fewer, passing them over costs more
@@ -31,16 +31,16 @@ const ENTRIES_FOR_THREADS = 64;
  */
 const BYTES_FOR_THREADS = 1024 * 1024;
 
-/** The member that entries come from. */
+/** The member that sends entries. */
 export interface Sender {
   readonly id: ByteString;
   readonly bit: number;
   /** Called with the number of entries that were new. */
   onNewEntries(entries: number): void;
-  /** Called when an entry is on this daemon's disk: the member is to be notified. */
+  /** Called when an entry is on this daemon's disk, so that the member is notified. */
   acknowledge(place: Place): void;
   refused(reason: string): void;
-  /** Called when the signer of an entry is unknown: the ring should be compared. */
+  /** Called when the signer of an entry is unknown, so that the key rings are compared. */
   unknown(): void;
   malformed(detail: string): void;
   /** Called when reading or checking its entries threw an exception. */
@@ -71,8 +71,8 @@ export class Intake {
   }
 
   /**
-   * Returns how many entries since the last call were dated too far ahead to be stored. Members
-   * send them again.
+   * Returns the number of entries since the last call that were dated too far ahead to be stored. Members send them
+   * again.
    */
   takeHeldBack(): number {
     const heldBack = this.#heldBack;
@@ -83,7 +83,7 @@ export class Intake {
   /** Processes a complete push. The generators of one member must run one after the other. */
   *push(message: PushMessage, sender: Sender, batch: IncomingBatch): Work {
     const entries = this.#entriesOf(message, sender);
-    if (entries === null) sender.malformed(`push ${message.number} holds no entries`);
+    if (entries === null) sender.malformed(`push ${message.number} contains no entries`);
     else yield* this.#read(entries, sender, batch, this.#cluster.uptime());
     batch.isRead = true;
     batch.changed();
@@ -140,8 +140,8 @@ export class Intake {
         return;
       }
       const { valid, held, unknown } = checked;
-      // A snapshot that was adopted in the meantime may not know the keys that verified the entries. The comparison after
-      // it brings them.
+      // The key ring of a snapshot that was adopted in the meantime may not contain the keys that verified the entries.
+      // The comparison that follows transfers the entries again.
       if (timeline.handover?.adoptions !== adoptions) return;
       if (unknown > 0) sender.unknown();
       this.#store(valid, held, sender, batch);
@@ -156,7 +156,7 @@ export class Intake {
     since: number,
   ): Steps<Checked> {
     const { checkEntry, timeline } = this.#cluster;
-    // By id: one push may contain an entry twice, as a requested one and from a comparison.
+    // By id, because one push may contain an entry twice: requested, and from a comparison.
     const valid = new Map<ByteString, Entry>();
     const held: Place[] = [];
     let unknown = 0;

@@ -1,6 +1,6 @@
 /**
- * Messages from a member: checked in order, in slices, and delivered or refused. The numbers reveal messages that the
- * member left out. Those that arrive faster than they can be checked are counted as missing too.
+ * Messages from a member. They are checked in order, in slices, and delivered or refused. Their numbers reveal messages
+ * that the member left out. Messages that arrive faster than they can be checked are counted as missing too.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -13,7 +13,7 @@ import type { MessageFigures } from "../shared/message-figures.js";
 /** The member that sends the messages. */
 export interface Speaker {
   malformed(detail: string): void;
-  /** Checking a message threw an exception. */
+  /** Called when checking a message threw an exception. */
   failed(problem: unknown): void;
   /** Called when a message is not delivered. @param isLie  whether no honest member would send it */
   onUnheard(reason: string, isLie: boolean): void;
@@ -22,8 +22,8 @@ export interface Speaker {
 /** Messages that are checked between two checks of the clock; some take a tenth of a millisecond each. */
 const MESSAGES_A_CHECK = 8;
 /**
- * After a wait for a key that did not arrive, unknown keys are not waited for during this multiple of the wait: the
- * member's other messages would be delayed.
+ * After a wait for a key that did not arrive, messages with unknown keys do not wait during this multiple of the wait:
+ * they would delay the member's other messages.
  */
 const PAUSE_FACTOR = 15;
 
@@ -126,14 +126,17 @@ export class MessageIntake {
       const { refused: reason, isLie } =
         outcome === "unknown-signer" ? { refused: outcome, isLie: false } : outcome;
       figures.refused++;
-      // Too late, for example, or by a key that this daemon does not know: other daemons may have delivered it.
+      // The message may be too old, for example, or its key unknown to this daemon: other daemons may have delivered
+      // it.
       this.#isMissing ||= !isLie;
       this.#speaker.onUnheard(reason, isLie);
     }
     return true;
   }
 
-  /** Whether to wait for the signer's key: a daemon may authorize itself with its first message, and the entry follows. */
+  /**
+   * Whether to wait for the signer's key: a daemon may authorize itself with its first message, and the entry follows.
+   */
   #waitsForKey(): boolean {
     const { uptime, limits } = this.#cluster;
     const now = uptime();

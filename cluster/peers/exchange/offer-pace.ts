@@ -7,7 +7,7 @@ export class OfferPace {
   /** Ticks between two offers. */
   #ticks = 1;
   readonly #maxTicks: number;
-  /** Entries of ticks up to this one were offered. */
+  /** The last tick whose entries were offered. */
   #offeredTo: number;
   /** Whether the member was offered entries and has requested none since. */
   #isUnwanted = false;
@@ -24,7 +24,10 @@ export class OfferPace {
     return ticks >= this.#ticks ? ticks : 0;
   }
 
-  /** Notes that the entries of all earlier ticks were offered. @param hadAll  whether the member was known to have all of them */
+  /**
+   * Notes that the entries of all earlier ticks were offered.
+   * @param hadAll  whether the member was known to have all of them
+   */
   offered(tick: number, hadAll: boolean): void {
     this.#offeredTo = tick - 1;
     if (hadAll) return;

@@ -1,7 +1,7 @@
 /**
  * Entries to push to a member, in batches: the daemon's own entries immediately, those that the member requests, and
  * those that a reconciliation sends. The bytes in flight are limited by a window, which the member's `have` reopens.
- * Long lists are read by a cursor, and never loaded completely.
+ * Long lists are read with a cursor, and never loaded completely.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -76,7 +76,7 @@ export class Outbox {
     return this.#unackedBytes;
   }
 
-  /** @returns false: there is no room, so the entry should be offered instead */
+  /** @returns false: too many bytes wait, so the entry should be offered instead */
   pushAtOnce(entry: AtOnce): boolean {
     if (this.#atOnceBytes >= this.#cluster.limits.maxAtOnceBytes) return false;
     this.#atOnce.push(entry);
@@ -125,7 +125,7 @@ export class Outbox {
     return true;
   }
 
-  /** Retries a push for which the socket had no room. */
+  /** Retries a push that the socket could not accept. */
   tick(): void {
     this.#schedule();
   }
@@ -220,4 +220,4 @@ export class Outbox {
   }
 }
 
-const TOO_LONG = "an entry is longer than members accept: it stays on this daemon alone";
+const TOO_LONG = "an entry is longer than members accept: it stays on this daemon only";

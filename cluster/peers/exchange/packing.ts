@@ -2,7 +2,7 @@
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { type PackedEntry, writeEntries } from "../../../protocol/members/member-packing.js";
 
-/** Pushes that are not deflated after one that did not get smaller. */
+/** The number of pushes that are not deflated after one that did not become smaller. */
 const PAUSE = 15;
 /** The result must be smaller than this fraction of the input; otherwise deflating does not help. */
 const HELPS_BELOW = 0.9;

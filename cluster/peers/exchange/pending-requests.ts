@@ -1,7 +1,7 @@
 /**
  * The entries that this daemon has requested from members. It requests each entry from one member at a time. If that
  * member does not reply, it requests the entry from the next member that offered it. If no member sends an entry,
- * reconciliation transfers it later. Each member is represented by one bit of a number.
+ * reconciliation transfers it later. One bit of a number represents each member.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Place } from "../../../timeline/entries/entry.js";

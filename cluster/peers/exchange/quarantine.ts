@@ -1,6 +1,6 @@
 /**
- * Envelopes from members whose signer is not known yet: the entry with its key may still be in flight. Bounded; the
- * next reconciliation sends dropped ones again. Source: docs/architecture.md "How daemons agree".
+ * Envelopes from members whose signer is not known yet: the entry with its key may still be in flight. Their number is
+ * limited. The next reconciliation sends the dropped ones again. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
@@ -18,7 +18,7 @@ interface Held extends PackedEntry {
 }
 
 export class Quarantine {
-  /** The number of entries dropped so far, because there was no room or the key did not arrive. */
+  /** The number of entries dropped so far, because there were too many or the key did not arrive. */
   dropped = 0;
   readonly #limits: QuarantineLimits;
   readonly #hash: (bytes: Buffer) => ByteString;
@@ -38,7 +38,7 @@ export class Quarantine {
   /**
    * Copies the entry's bytes.
    * @param since  when the entry first arrived, if this is a retry
-   * @returns whether there was room
+   * @returns whether it was added; false: there are too many entries
    */
   add({ body, signature }: PackedEntry, from: ByteString, since: number): boolean {
     const key = this.#hash(body);

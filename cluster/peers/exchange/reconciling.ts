@@ -1,8 +1,8 @@
 /**
  * Compares the entries here with those of one member, and sends the entries that the member is missing: the key ring
- * first, then data, oldest first. One side begins an exchange. It is over for each side when both have pushed
- * everything they had to send and processed everything they received. timeline/compare/reconcile.ts makes the contents
- * of the messages; this class knows whose turn it is.
+ * first, then data, oldest first. An exchange, which one side begins, is over for a side when both sides have
+ * pushed all entries that they had to send, and have processed all that they received. timeline/compare/reconcile.ts
+ * creates the contents of the messages; this class decides when they are sent.
  */
 
 import type { Work } from "../../../net/process/turns.js";
@@ -17,10 +17,15 @@ import type { Outbox } from "./outbox.js";
 
 /** An exchange that moved fewer entries is complete: the remaining differences were written in the meantime. */
 const FEW = 256;
-/** The number of statuses in a row whose totals must differ, before the difference counts as more than entries in flight. */
+/**
+ * The number of statuses in a row whose totals must differ, before the difference counts as more than entries in
+ * flight.
+ */
 const DIFFERING_STATUSES = 2;
 const SALT_MAX = 2 ** 31;
-/** Steps that wait for their turn: a member sends the next one after a reply, or after it has abandoned the exchange. */
+/**
+ * Steps that wait for their turn: a member sends the next one after a reply, or after it has abandoned the exchange.
+ */
 const STEPS_MAX = 4;
 
 /** The member to compare with. */
@@ -34,7 +39,7 @@ export interface Reconciled {
   failed(problem: unknown): void;
   /** Runs a step once everything received before is on disk, or refused. */
   afterReceived(step: () => void): void;
-  /** Called when data has been compared and little was missing here. */
+  /** Called when the data has been compared and few entries were missing here. */
   onCaughtUp(): void;
   /** Called when an exchange has ended: the totals may be sent. */
   onExchanged(): void;
@@ -54,7 +59,7 @@ interface Exchange {
   readonly receivedBefore: number;
   hasSentGiven: boolean;
   hasReceivedGiven: boolean;
-  /** Whether it compares a set of entries that has been replaced since. */
+  /** Whether the exchange compares a set of entries that has been replaced since. */
   isStale: boolean;
   /** Whether the member has sent a message of this exchange, and therefore knows about it. */
   isKnownToMember: boolean;
@@ -76,7 +81,7 @@ export class Reconciling {
   /** Statuses in a row that reported a difference. */
   #differing = 0;
   #hasTotals = false;
-  /** When to compare the ring because of an unknown signer, even if the totals are equal. */
+  /** When to compare the key rings because of an unknown signer, even if the totals are equal. */
   #ringAt = Number.POSITIVE_INFINITY;
   #ringAgainAt = 0;
 
@@ -116,7 +121,7 @@ export class Reconciling {
   heard(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
     if (isEqual) this.#member.onCaughtUp();
-    // An entry that is new on one side may be in flight; but a member that has just connected has missed some.
+    // An entry that is new on one side may be in flight. A member that has just connected has certainly missed some.
     this.#differing = isEqual ? 0 : this.#hasTotals ? this.#differing + 1 : DIFFERING_STATUSES;
     this.#hasTotals = true;
   }
@@ -275,7 +280,7 @@ export class Reconciling {
     this.#exchange = null;
   }
 
-  /** Reports that all entries are sent once that is so, and ends the exchange when both sides have reported it. */
+  /** Reports when all entries have been sent, and ends the exchange when both sides have reported it. */
   #consider(exchange: Exchange): void {
     if (this.#exchange !== exchange) return;
     if (exchange.isCompared && exchange.openLists === 0 && !exchange.hasSentGiven) {

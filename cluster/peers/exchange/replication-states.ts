@@ -1,6 +1,6 @@
 /**
- * The replication state of entries that moved recently: which members have an entry, and which were sent it. Older
- * states are dropped, at the cost of an unnecessary offer. Members are bits of a number.
+ * The replication state of recently received entries: the members that have an entry, and those to which it was sent.
+ * Older states are dropped, at the cost of an unnecessary offer. Members are bits of a number.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
@@ -17,15 +17,15 @@ export interface ReplicationState {
   isFlushed: boolean;
   /** Members that have reported that it is on their disk. */
   has: number;
-  /** Members that it was pushed to on the present connection. */
+  /** Members to which it was pushed on the present connection. */
   sent: number;
   /** Members to notify when it is on this daemon's disk. */
   pendingAcks: number;
   /** The entry to be pushed without a request; null: none. */
   atOnce: AtOnce | null;
-  /** How many turns it was kept because a notification was pending. */
+  /** For how many turns it was kept because a notification was pending. */
   turns: number;
-  /** Whether a caller waits until members have it: then it is offered immediately. */
+  /** Whether a caller waits until members have it: if so, it is offered immediately. */
   isUrgent: boolean;
 }
 
@@ -100,7 +100,7 @@ export class ReplicationStates {
     }
   }
 
-  /** Forgets everything noted for a bit, because another member receives it from now on. */
+  /** Forgets everything noted for a bit, because the bit is assigned to another member. */
   forget(bit: number): void {
     for (const states of [this.#young, this.#old]) {
       for (const state of states.values()) {

@@ -17,12 +17,12 @@ export class Replications {
     this.#limits = limits;
   }
 
-  /** Returns how many daemons have an entry on disk, including this one. */
+  /** Returns the number of daemons that have an entry on disk, including this one. */
   static holders({ has, isFlushed }: ReplicationState): number {
     return Replications.copies(has) + (isFlushed ? 1 : 0);
   }
 
-  /** Returns how many members are in a set. */
+  /** Returns the number of members in a set. */
   static copies(has: number): number {
     let count = 0;
     for (let bits = has; bits !== 0; bits &= bits - 1) count++;

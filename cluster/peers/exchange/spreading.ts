@@ -1,7 +1,8 @@
 /**
- * Spreads an entry to all members. Nothing is sent before the entry is on this daemon's disk. Then it is offered, after
- * a moment, to the members that are not known to have it (or pushed, if the daemon itself signed it). Each requests the
- * entries that it is missing, and reports when it has them. Source: docs/architecture.md "How daemons agree".
+ * Spreads an entry to all members. Nothing is sent before the entry is on this daemon's disk. Shortly after that it is
+ * offered to the members that are not known to have it (or pushed, if the daemon itself signed it). Each member
+ * requests the entries that it is missing, and reports when it has them. Source: docs/architecture.md "How daemons
+ * agree".
  */
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
@@ -16,7 +17,7 @@ import { Replications } from "./replications.js";
 export interface Receiver extends ConnectedMember {
   readonly outbox: Outbox;
   readonly offerPace: OfferPace;
-  /** Order keys of entries on this daemon's disk that the member is to be notified of. */
+  /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
   readonly pendingAcks: Place[];
   /** Sends the pending notifications to the member. */
   sendAcks(): void;
@@ -91,7 +92,10 @@ export class Spreading {
     return done;
   }
 
-  /** Returns how many other daemons have reported that the entry is on their disk. For old entries this is no longer known. */
+  /**
+   * Returns how many other daemons have reported that the entry is on their disk. For old entries this is no longer
+   * known.
+   */
   copies({ id }: Place): number {
     return Replications.copies(this.states.find(id)?.has ?? 0);
   }
@@ -144,7 +148,7 @@ export class Spreading {
     this.#request(this.requests.disconnected(member.bit, this.#cluster.uptime(), this.#live()));
   }
 
-  /** Forgets everything noted for a bit, because another member receives it from now on. */
+  /** Forgets everything noted for a bit, because the bit is assigned to another member. */
   forget(bit: number): void {
     this.states.forget(bit);
     this.requests.forget(bit);
@@ -176,7 +180,9 @@ export class Spreading {
     }
   }
 
-  /** Offers entries that callers wait for: a member that received one from another daemon reports it after the offer. */
+  /**
+   * Offers entries that callers wait for: a member that received one from another daemon reports it after the offer.
+   */
   #offerAwaited(now: number): void {
     this.#offerAgainAt = now + OFFER_AGAIN_MS;
     const awaited: ReplicationState[] = [];

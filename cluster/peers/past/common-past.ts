@@ -1,7 +1,7 @@
 /**
- * The date up to which the connected members have been found to have the same entries. Only those may be pruned:
- * otherwise no member could send an entry that another is missing. It is found like the stable point, without members
- * that are not connected.
+ * The date up to which all connected members are known to have the same entries. Only entries up to it may be pruned:
+ * otherwise no member could send an entry that another is missing. It is determined like the stable point, but without
+ * members that are not connected.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
@@ -18,12 +18,12 @@ export interface CommonReporter extends Reporter {
 export class CommonPast {
   readonly #cluster: ClusterState;
   #point: StablePoint;
-  /** When members began catching up; only those that still are. */
+  /** When members began catching up, for those that have not finished. */
   readonly #behind = new Map<ByteString, number>();
   #nextAt = Number.NEGATIVE_INFINITY;
   /** The date for all connected members, including slow ones, as far as it is known. */
   #common = 0;
-  /** Since when that date has not grown, and since when the date without slow members has not. */
+  /** The times since which that date, and the date without slow members, have not grown. */
   readonly #commonGrowth = new Growth();
   readonly #levelGrowth = new Growth();
 
@@ -50,9 +50,9 @@ export class CommonPast {
   }
 
   /**
-   * The date before which all connected members have the same entries, or differences are no longer waited for. A member
-   * that has been catching up for long is not waited for: it may need a state that the remaining members can sign only
-   * once they agree without it.
+   * The date before which all connected members have the same entries, or before which this daemon no longer waits for
+   * them to agree. It does not wait for a member that has been catching up for long: that member may need a state that
+   * the remaining members can sign only once they agree without it.
    */
   value = 0;
 
@@ -88,7 +88,7 @@ export class CommonPast {
 /** Measures how long a date has not grown. */
 class Growth {
   #date = 0;
-  /** `uptime` milliseconds; null: not yet asked. */
+  /** When the date last grew, as `uptime` milliseconds; null: `lasts` was not called yet. */
   #grownAt: number | null = null;
 
   /**

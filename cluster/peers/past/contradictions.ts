@@ -1,6 +1,6 @@
 /**
  * Members that have signed two different states of one date, with both votes as the proof. They are banned permanently,
- * also after a restart.
+ * even across restarts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
@@ -15,14 +15,17 @@ export class Contradictions {
     return this.#proofs.has(id);
   }
 
-  /** Adds a proof. If there is no room the oldest one is dropped. */
+  /** Adds a proof. If there are too many, the oldest one is dropped. */
   add(id: ByteString, one: CutVote, other: CutVote): void {
     this.#proofs.set(id, [one, other]);
     const [oldest] = this.#proofs.keys();
     if (this.#proofs.size > PROOFS_MAX && oldest !== undefined) this.#proofs.delete(oldest);
   }
 
-  /** Both votes of each member. They are stored with the other votes: a daemon that reads them finds the contradiction again. */
+  /**
+   * Both votes of each member. They are stored with the other votes: a daemon that reads them finds the contradiction
+   * again.
+   */
   get votes(): CutVote[] {
     return [...this.#proofs.values()].flat();
   }

@@ -1,7 +1,7 @@
 /**
- * Votes on the states of members at common dates. Once everything up to a date is final as far as a member knows, it
- * signs the snapshot that it has made of it. A snapshot that most of the other members have signed alike may be
- * adopted, and the entries before it may be pruned. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Votes on the states of members at common dates. Once a member knows that everything up to a date is final, it signs
+ * the snapshot that it has made at that date. A snapshot for which most of the other members have signed the same seal
+ * may be adopted, and the entries before it may be pruned. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import {
@@ -19,7 +19,7 @@ import { electorateIn, majorityOf } from "../shared/electorate.js";
 import type { CommonPast } from "./common-past.js";
 import { Contradictions } from "./contradictions.js";
 
-/** Votes that are stored of one member: more than an honest one has snapshots. */
+/** Votes that are stored of one member: more than the snapshots that an honest one has. */
 const VOTES_EACH = 64;
 /** Signatures that are checked per second for one member: an honest one sends a handful in a minute. */
 const CHECKS_MAX = 64;
@@ -37,9 +37,9 @@ export class CutVoting {
   readonly #checks = new Map<ByteString, number>();
   #checksSince = 0;
   #nextAt = 0;
-  /** When a voting member began catching up, or was last helped; null: none is catching up. */
+  /** When a voting member began catching up, or this daemon last helped one; null: none is catching up. */
   #stuckSince: number | null = null;
-  /** Milliseconds until it is helped again, and the time from which the pause starts again at its minimum. */
+  /** Milliseconds before it helps again, and the time from which this pause starts again at its minimum. */
   #helpPause = 0;
   #calmFrom = Number.NEGATIVE_INFINITY;
   /** Whether the votes on disk are outdated. */
@@ -120,7 +120,7 @@ export class CutVoting {
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
-      // Earlier dates are no longer signed, here or by most members, whatever the result would be now.
+      // Request a later date: earlier ones are not signed again, here or by most members.
       peering.timeline.handover?.want(Math.max(this.#last, this.#newestAgreed));
       this.#stuckSince = now;
       this.#helpPause = Math.min(2 * this.#helpPause, snapshotHoldMs);
@@ -128,7 +128,7 @@ export class CutVoting {
     }
   }
 
-  /** Returns what most of the other members have signed for a date; null: nothing. */
+  /** Returns the vote that most of the other members have signed for a date; null: they have not agreed. */
   agreedOn(at: number): CutVote | null {
     const voices = electorateIn(this.#cluster);
     const found = [...voices.ids].flatMap((id) => this.#votes.get(id)?.get(at) ?? []);
@@ -142,7 +142,7 @@ export class CutVoting {
     return Math.max(-1, ...[...dates].filter((at) => this.agreedOn(at) !== null));
   }
 
-  /** Returns what one member has signed for a date and for later ones, in order. */
+  /** Returns the votes of one member for a date and for later ones, in order. */
   from(id: ByteString, at: number): readonly CutVote[] {
     const votes = [...(this.#votes.get(id)?.values() ?? [])];
     return votes.filter((vote) => vote.at >= at).sort((a, b) => a.at - b.at);
@@ -156,8 +156,8 @@ export class CutVoting {
   }
 
   /**
-   * Signs each final cut that was not signed before. No date is signed twice, whatever happens to it. Once the entries
-   * before a date are pruned, nothing can change its state here.
+   * Signs each final cut that was not signed before. No date is signed twice, even if its state changes. Once the
+   * entries before a date are pruned, nothing can change its state here.
    * @returns the new votes
    */
   #sign(cuts: readonly Cut[]): CutVote[] {
@@ -173,8 +173,8 @@ export class CutVoting {
   }
 
   /**
-   * Counts what the other members have signed for one of the daemon's own cuts. A different seal is no alarm: signed
-   * votes stay as they are, and either side may have received an entry with an earlier date since.
+   * Counts the votes of the other members for one of the daemon's own cuts. A different seal does not cause an alarm:
+   * signed votes never change, and either side may have received an entry with an earlier date since.
    */
   #count(cut: Cut): void {
     const peering = this.#cluster;
@@ -187,14 +187,14 @@ export class CutVoting {
   }
 
   /**
-   * Stores own votes on disk before any member receives them and before they count here: after a crash a different state
-   * could be signed for their date.
+   * Stores own votes on disk before any member receives them and before they count here: otherwise this daemon could
+   * sign a different state for the same date after a crash.
    */
   #save(signed: readonly CutVote[]): void {
     const peering = this.#cluster;
     const { handover } = peering.timeline;
     this.#isChanged = false;
-    // These votes replace those that may still be on their way to the disk.
+    // This write replaces earlier votes that may still be on their way to the disk, so it contains them too.
     this.#unsaved = [...this.#unsaved, ...signed];
     handover?.keepVotes(writeCutVotes([...this.#unsaved, ...this.#toKeep()]), () => {
       if (signed.length === 0) return;
@@ -228,8 +228,8 @@ export class CutVoting {
   }
 
   /**
-   * Returns own votes, so that nothing is signed twice, other members' votes for snapshots of this daemon, and proofs of
-   * contradictions.
+   * Returns own votes, so that nothing is signed twice, other members' votes for snapshots of this daemon, and proofs
+   * of contradictions.
    */
   #toKeep(): CutVote[] {
     const peering = this.#cluster;

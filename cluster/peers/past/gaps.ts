@@ -15,12 +15,15 @@ import { OwnPast } from "./own-past.js";
 import type { Report } from "./stable-point.js";
 import { isBelieved } from "./witnesses.js";
 
-/** How many times all members may be asked about one member's claim during a round of reports. */
+/** How many times this daemon may request reports on one member's claim from all members, during a round of reports. */
 const ASKS_A_ROUND = 8;
 /** Milliseconds after which the same line is logged again. */
 const AGAIN_MS = 600_000;
 
-/** The comparison of a member's pruned entries with this daemon's. Times are `uptime` milliseconds unless stated otherwise. */
+/**
+ * The comparison of a member's pruned entries with this daemon's. Times are `uptime` milliseconds unless stated
+ * otherwise.
+ */
 interface Gap {
   readonly member: ByteString;
   address: string;
@@ -36,17 +39,17 @@ interface Gap {
   readonly witnesses: Map<ByteString, Report>;
   /** Whether the member is connected. */
   isHere: boolean;
-  /** When the other members were last asked. */
+  /** When reports were last requested from the other members. */
   askedAt: number;
-  /** The report for whose entries this daemon has stopped waiting; null: none. */
+  /** The report whose entries this daemon no longer waits for; null: none. */
   forgiven: Report | null;
   /** Whether the two have been compared. */
   isKnown: boolean;
   /** Whether entries are missing here. */
   isOpen: boolean;
-  /** Whether the two were never equal since the member connected, so entries are not merely in flight. */
+  /** Whether the two have never been equal since the member connected: then entries are not merely in flight. */
   isNew: boolean;
-  /** When it opened. */
+  /** When the gap opened. */
   since: number;
   /** The fewest entries that were missing since it opened, and when that number was found. */
   fewest: number;
@@ -95,7 +98,7 @@ export class Gaps {
       close(gap);
       return;
     }
-    // If both have pruned, each compares at the same date: otherwise both could have less, or neither.
+    // If both have pruned, they compare at the same date: otherwise both could find that they have less, or neither.
     gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#cluster.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }
@@ -111,8 +114,8 @@ export class Gaps {
   }
 
   /**
-   * Notes a report. The other members' reports are kept until the date changes; the member may change it as often
-   * as it likes.
+   * Notes a report. The other members' reports are kept until the date changes; the member can change the date as
+   * often as it likes.
    */
   #noteReport(gap: Gap, report: Report): void {
     if (gap.report?.at !== report.at) gap.witnesses.clear();
@@ -120,7 +123,7 @@ export class Gaps {
     if (this.#differs(report)) this.#askAll(gap, report);
   }
 
-  /** Asks all members for reports, at a limited rate, however often one of them reports. */
+  /** Requests reports from all members, at a limited rate, regardless of how often one of them reports. */
   #askAll(gap: Gap, { at }: Report): void {
     const now = this.#cluster.uptime();
     if (now < gap.askedAt + this.#cluster.limits.reportEveryMs / ASKS_A_ROUND) return;
@@ -147,8 +150,8 @@ export class Gaps {
   }
 
   /**
-   * Whether a member's state includes entries that are missing here, while no member has sent any of them for a while, so
-   * that the gap cannot be closed entry by entry.
+   * Whether a member's state includes entries that are missing here, and no member has sent any of them for a while.
+   * Then the gap cannot be closed entry by entry.
    */
   isStuck(id: ByteString, now: number, forMs: number): boolean {
     const { snapshotHoldMs } = this.#cluster.limits;
@@ -204,7 +207,7 @@ export class Gaps {
   }
 
   /**
-   * Whether too much is missing for this daemon to be live.
+   * Whether this daemon is missing too much to be live.
    * @param isCatchingUp  whether it was catching up at the last tick: a daemon that is not live yet must be certain
    */
   isLacking(now: number, isCatchingUp: boolean, since: number): boolean {
@@ -222,7 +225,7 @@ export class Gaps {
     const { timeline, uptime } = this.#cluster;
     const own = totalsUpTo(timeline.index, report.at);
     const isLess = holdsLess(own, report);
-    // If the two differ and both have pruned, or the other one is itself incomplete, the one with fewer is not live.
+    // If the two differ, and both have pruned or the member is incomplete too, the one with fewer entries is not live.
     const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
     if (
       isSameTotals(own, report) ||
@@ -278,4 +281,4 @@ const noGap = (member: ByteString): Gap => ({
 
 const INCOMPLETE =
   "this daemon is missing entries that a member no longer stores, so it is not live, and serves the data that it has. It adopts a " +
-  "snapshot that most of the other members have signed, once there is one. Otherwise connect it to a member that stores all entries";
+  "snapshot that most of the other members have signed, as soon as there is one. Alternatively, connect it to a member that stores all entries";

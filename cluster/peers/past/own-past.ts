@@ -12,19 +12,19 @@ import type { Report } from "./stable-point.js";
 
 export class OwnPast {
   readonly #cluster: ClusterState;
-  /** The end of what this daemon has pruned, when the other members were last asked; milliseconds since 1970. */
+  /** The end of what this daemon had pruned when it last requested reports; milliseconds since 1970. */
   #at = -1;
-  /** When they were asked; `uptime` milliseconds. */
+  /** When it requested them; `uptime` milliseconds. */
   #askedAt = Number.NEGATIVE_INFINITY;
   readonly #reports = new Map<ByteString, Report>();
-  /** The report of most members if it differs from this daemon's entries, and since when it has; null: it does not. */
+  /** The report of most members if it differs from this daemon's entries, and when it began to; null: it does not. */
   #other: { readonly report: Report; readonly since: number } | null = null;
 
   constructor(cluster: ClusterState) {
     this.#cluster = cluster;
   }
 
-  /** Processes a member's totals. If they differ from those here, the daemon asks all members where. */
+  /** Processes a member's totals. If they differ from this daemon's, it requests reports from all members. */
   noteTotals(id: ByteString, held: Totals): void {
     const { timeline, clock, uptime, limits } = this.#cluster;
     const { prunedTo, index } = timeline;
@@ -60,7 +60,7 @@ export class OwnPast {
     this.#other = null;
   }
 
-  /** Compares again. */
+  /** Compares the members' reports with this daemon's entries again. */
   tick(): void {
     const report = this.#ofMost();
     if (report === null || isSameTotals(totalsUpTo(this.#cluster.timeline.index, report.at), report))
@@ -68,7 +68,7 @@ export class OwnPast {
     else this.#other = { report, since: this.#other?.since ?? this.#cluster.uptime() };
   }
 
-  /** Whether too much differs to be live. @param isCatchingUp  as of the last tick */
+  /** Whether too much differs for this daemon to be live. @param isCatchingUp  as of the last tick */
   isLacking(now: number, isCatchingUp: boolean): boolean {
     const other = this.#other;
     return other !== null && (isCatchingUp || now - other.since >= this.#cluster.limits.catchUpMs);
@@ -83,7 +83,7 @@ export class OwnPast {
 
   /**
    * Returns the report on which most of the other members, at least two, agree; null: there is none. A member that
-   * reports to be catching up is no witness.
+   * reports that it is catching up is not a witness.
    */
   #ofMost(): Report | null {
     const voices = electorateIn(this.#cluster);

@@ -1,8 +1,8 @@
 /**
- * Settles entries that were found damaged here. They are requested from the other members again. If no member sends one,
- * and most have exactly the readable entries that this daemon has of that time, then their state does not contain it,
- * and this daemon drops it too. The comparison uses reports on the past, because recent entries are never the same
- * everywhere. A daemon without members drops it without waiting.
+ * Settles entries that were found damaged here. They are requested from the other members again. If no member sends
+ * such an entry, and most have exactly the readable entries that this daemon has of that time, then their state does
+ * not contain the entry, and this daemon drops it too. The comparison uses reports on the past, because recent entries
+ * are never the same everywhere. A daemon without members drops the entry without waiting.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
@@ -18,7 +18,7 @@ export class SettlingDamage {
   #askedAt: number | null = null;
   /** Reports received since then. */
   readonly #reports = new Map<ByteString, Report>();
-  /** When most members began to agree, as `uptime` milliseconds; null: they do not. */
+  /** When most members began to agree with this daemon, as `uptime` milliseconds; null: they do not. */
   #since: number | null = null;
 
   constructor(cluster: ClusterState) {

@@ -1,7 +1,7 @@
 /**
- * Chooses the member whose snapshot may replace this daemon's entries, if any. It never prefers one member's word to
- * another's, accepts no date in the future, and replaces nothing that a member could send entry by entry. If the members
- * cannot settle the matter, an operator can.
+ * Chooses the member whose snapshot may replace this daemon's entries, if any. It never prefers one member's report
+ * to another's, accepts no date in the future, and replaces nothing that a member could send entry by entry. If the
+ * members cannot agree, an operator can decide.
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -18,7 +18,7 @@ export class SnapshotChoice {
   readonly #gaps: Gaps;
   readonly #voting: CutVoting;
   readonly #taking: SnapshotTaking;
-  /** The option by which an operator can settle it, as of the last check; null: none is needed. */
+  /** The option by which an operator can decide, as of the last check; null: none is needed. */
   #order: string | null = null;
 
   constructor(cluster: ClusterState, past: { gaps: Gaps; voting: CutVoting; taking: SnapshotTaking }) {
@@ -28,7 +28,7 @@ export class SnapshotChoice {
     this.#taking = past.taking;
   }
 
-  /** The option that an operator may start this daemon with, because members cannot settle what is missing; null: none. */
+  /** The option with which an operator may start this daemon, because members cannot settle the gap; null: none. */
   get order(): string | null {
     return this.#order;
   }
@@ -61,12 +61,12 @@ export class SnapshotChoice {
     if (state !== "catching-up" || timeline.handover === null || !isEverybodyHere(cluster, now)) return [];
     const hasSentAll = ({ compared, id, status }: ConnectedMember) =>
       compared !== null || (gaps.isOpen(id) && (status?.pruned ?? 0) > timeline.prunedTo);
-    // A member that could send the entries, but never does, is not waited for without end.
+    // Do not wait endlessly for a member that could send the entries, but never does.
     const forMs = candidates.every(hasSentAll) ? limits.snapshotAfterMs : limits.catchUpStuckMs;
     return candidates
       .flatMap((sender) => {
         const { id, status } = sender;
-        // Everything that it has not pruned it sends entry by entry.
+        // The member sends everything that it has not pruned entry by entry.
         const isOne = status?.state === "live" && gaps.isStuck(id, now, forMs);
         return isOne ? [{ sender, needed: status.pruned }] : [];
       })
@@ -80,13 +80,13 @@ export class SnapshotChoice {
     const due = voting.from(id, needed).filter(({ at }) => at <= now);
     const votes = due.filter((vote) => !this.#isHere(vote) && !this.#taking.wasTaken(vote));
     const voices = electorateIn(this.#cluster);
-    // If there is only one other member, its word is all there is. That suffices for a daemon that has nothing to lose.
+    // If there is only one other member, its report is sufficient for a daemon that has nothing to lose.
     const isBelieved = order === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
     const missing = this.#taking.missingOf(id);
-    // Votes remain although the member's state may have changed since: then a later vote is tried, or all again.
+    // A member may no longer have the snapshot that it voted for: then try a later vote, or all of them again.
     const first = (proved: readonly CutVote[]) => proved.find(({ at }) => at > missing) ?? proved[0] ?? null;
     if (isBelieved) return first(votes);
-    // A state that this daemon itself has signed is proved, whatever it has lost since.
+    // A state that this daemon itself has signed is proved, even if it has lost entries since.
     const isProved = (vote: CutVote) =>
       voting.haveSigned(id, vote.at) || (voices.others > 1 && voting.agreedOn(vote.at)?.seal === vote.seal);
     return first(votes.filter(isProved));
@@ -98,7 +98,7 @@ export class SnapshotChoice {
     return at === prunedTo && handover?.cuts.some((cut) => cut.at === at && cut.seal === seal) === true;
   }
 
-  /** Warns if an operator's order names no connected member: otherwise the order would have no effect without notice. */
+  /** Warns if an operator's order names no connected member: otherwise nothing would show that it has no effect. */
   #warnUnknown(now: number, candidates: readonly ConnectedMember[]): void {
     const cluster = this.#cluster;
     const ordered = cluster.order;
@@ -111,7 +111,7 @@ export class SnapshotChoice {
     );
   }
 
-  /** Logs what is missing, which member has it, and what an operator can do about it. */
+  /** Logs what is missing, which member has it, and what an operator can do. */
   #logUndecided({ id, connection }: ConnectedMember, needed: number): void {
     const { timeline, notices } = this.#cluster;
     const { index } = timeline;
@@ -124,8 +124,8 @@ export class SnapshotChoice {
 }
 
 const UNKNOWN =
-  "`adopt` names no daemon that is connected: the option has no effect. Compare the id with `dbsync status --json`, which has all " +
-  "64 digits; and remove the option after the snapshot has been adopted";
+  "`adopt` names no daemon that is connected: the option has no effect. Compare the id with `dbsync status --json`, which shows all " +
+  "64 digits. Remove the option after the snapshot has been adopted";
 const UNDECIDED =
   "no member stores the entries that are missing here, and too few have signed the same snapshot of them: no snapshot is adopted, and " +
   "this daemon serves the data that it has. Connect the missing members; or, if you trust this member, start this daemon once " +

@@ -1,4 +1,7 @@
-/** Sends a member the snapshot of a date, in the parts that it requests, and retains later entries until the member is live. */
+/**
+ * Sends a member the snapshot of a date, in the parts that the member requests. Entries after that date are retained
+ * until the member is live.
+ */
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 
@@ -18,7 +21,7 @@ export class SnapshotSending {
   readonly #cluster: ClusterState;
   readonly #connection: MemberConnection;
   #sending: Sending | null = null;
-  /** Since when this daemon retains entries for the member; null: it does not. */
+  /** When this daemon began to retain entries for the member; null: it does not. */
   #helpsSince: number | null = null;
 
   constructor(cluster: ClusterState, connection: MemberConnection) {
@@ -29,13 +32,13 @@ export class SnapshotSending {
   /** Sends a part that the member requests. @param at  the snapshot's date @param number  0: from the beginning */
   pull(at: number, number: number): void {
     const peering = this.#cluster;
-    // A member that requests a thousand parts in one message is disconnected at the next tick, and must not receive a
+    // A member that requests a thousand parts at a time is disconnected at the next tick, and must not receive a
     // gigabyte before that.
     if (this.#connection.unsentBytes > peering.limits.closeAboveUnsentBytes) return;
     try {
       this.#sendPart(at, number);
     } catch (problem) {
-      // Another member may have a readable one.
+      // Another member may have a readable snapshot.
       peering.log.error({ reason: (problem as Error).message }, UNREADABLE);
       this.#end();
       this.#sendNone(number);
@@ -47,7 +50,7 @@ export class SnapshotSending {
     if (number === 0) this.#begin(at);
     const sending = this.#sending;
     if (sending === null || sending.next === null || at !== sending.at || number !== sending.number) {
-      // A request after the last part was sent before that part had arrived, and is ignored.
+      // A request that follows the last part was sent before that part arrived: ignore it.
       if (sending === null || sending.next !== null) this.#sendNone(number);
       return;
     }
@@ -88,7 +91,7 @@ export class SnapshotSending {
   #begin(at: number): void {
     this.#end();
     const peering = this.#cluster;
-    // A daemon that is not live itself sends none.
+    // A daemon that is not live itself sends no snapshot.
     const snapshot = peering.state === "live" ? (peering.timeline.handover?.sendable(at) ?? null) : null;
     if (snapshot === null) return;
     const now = peering.uptime();

@@ -1,7 +1,7 @@
 /**
  * Loads a snapshot from a live member when entries are missing here that no connected member stores any longer. It
- * requests the parts, a few at a time, and has the timeline adopt the snapshot once it is complete and is the one that
- * the members agreed on. Members are tried one after the other.
+ * requests a few parts at a time. When the snapshot is complete, and is the one on which the members agreed, the
+ * timeline adopts it. Members are tried one after the other.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
@@ -24,7 +24,7 @@ export interface SnapshotSender {
   readonly connection: { readonly remote: string; send(message: OwnMessage): void };
 }
 
-/** A member, and the snapshot that it is to send. */
+/** A member, and the snapshot to request from it. */
 export interface Choice {
   readonly sender: SnapshotSender;
   readonly agreed: CutVote;
@@ -65,7 +65,7 @@ export class SnapshotTaking {
   #taking: Taking | null = null;
   /** When a member may be tried again; `uptime` milliseconds. */
   readonly #pausedUntil = new Map<ByteString, number>();
-  /** The date of the last snapshot that a member was asked for and could not send; milliseconds since 1970. */
+  /** By member, the date of the last requested snapshot that it could not send; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
   /** Seals of the snapshots adopted since this daemon was last live. */
   readonly #seals = new Set<ByteString>();
@@ -76,7 +76,7 @@ export class SnapshotTaking {
     this.#onTaken = onTaken;
   }
 
-  /** Whether this daemon serves: then it keeps its data. */
+  /** Whether this daemon serves: if so, it keeps its data. */
   get #isServing(): boolean {
     return this.#cluster.state !== "catching-up";
   }
@@ -87,14 +87,14 @@ export class SnapshotTaking {
     return { address: sender.connection.remote, received, total: agreed.bytes };
   }
 
-  /** Returns the date of the last snapshot that a member was asked for and could not send; -1: there is none. */
+  /** Returns the date of the last requested snapshot that a member could not send; -1: there is none. */
   missingOf(id: ByteString): number {
     return this.#missing.get(id) ?? -1;
   }
 
   /**
-   * Whether this snapshot was adopted since this daemon last served: if it did not add the missing entries the first time,
-   * it will not do so again.
+   * Whether this snapshot was adopted since this daemon last served: if it did not add the missing entries then, it
+   * would not do so now.
    */
   wasTaken({ seal }: CutVote): boolean {
     return this.#seals.has(seal);
@@ -105,7 +105,9 @@ export class SnapshotTaking {
     this.#missing.delete(id);
   }
 
-  /** @param choices  members and the snapshots that may be loaded from them, the best first; none: no snapshot is needed */
+  /**
+   * @param choices  members and the snapshots that may be loaded from them, the best first; none: no snapshot is needed
+   */
   tick(now: number, choices: readonly Choice[]): void {
     const taking = this.#taking;
     if (this.#isServing) this.#seals.clear();
@@ -117,7 +119,7 @@ export class SnapshotTaking {
     if (taking.isComplete) return;
     if (!choices.some(({ sender }) => sender === taking.sender))
       this.#giveUp("it is no longer needed, or the member has disconnected");
-    else if (now - taking.movedAt > this.#cluster.limits.snapshotStuckMs) this.#giveUp("no data arrive");
+    else if (now - taking.movedAt > this.#cluster.limits.snapshotStuckMs) this.#giveUp("no data arrives");
     else if (now - taking.loggedAt > PROGRESS_EVERY_MS) {
       taking.loggedAt = now;
       const { received, agreed } = taking;
@@ -133,8 +135,8 @@ export class SnapshotTaking {
       return this.#pausedUntil.has(sender.id);
     if (message.number !== taking.number) return false;
     if (message.at !== taking.agreed.at || message.total !== taking.agreed.bytes) {
-      // A snapshot that was made again for that date may contain other entries: the member no longer has the one that was
-      // signed.
+      // A snapshot that was made again for that date may contain other entries: the member no longer has the one that
+      // was signed.
       this.#missing.set(sender.id, taking.agreed.at);
       this.#giveUp(
         message.at === 0
@@ -151,7 +153,7 @@ export class SnapshotTaking {
     try {
       taking.staged ??= this.#stage(message.at);
       const { room } = taking.staged;
-      // The state that is made of it needs space too.
+      // The state that is built from it needs space too.
       if (left + message.bytes.length > room)
         throw new Error(`${left} bytes are still missing, and there is space for ${Math.floor(room)}`);
       taking.staged.write(message.bytes);
@@ -197,7 +199,7 @@ export class SnapshotTaking {
     this.#request(this.#taking);
   }
 
-  /** Requests parts: only the first one in the beginning, because the member may have none to send. */
+  /** Requests parts: at the beginning only the first one, because the member may have no snapshot to send. */
   #request(taking: Taking): void {
     const { staged, sender, number, agreed } = taking;
     const until = staged === null ? 1 : number + this.#cluster.limits.snapshotParts;
@@ -239,7 +241,7 @@ export class SnapshotTaking {
       },
       onFailed: (problem) => {
         if (this.#taking !== taking) return;
-        // It is as long as the signed one, but different. That is known only after all of it has been received.
+        // The snapshot has the signed length, but other contents, which is detected only when all parts have arrived.
         this.#missing.set(taking.sender.id, taking.agreed.at);
         this.#giveUp(problem.message);
       },
@@ -276,7 +278,7 @@ export class SnapshotTaking {
     if (left > 0) log.error({ left }, NO_ROOM);
   }
 
-  /** Logs entries that are probably in the snapshot. This is no alarm. */
+  /** Logs entries that are probably in the snapshot. This is not an alarm. */
   #logPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
     this.possiblyOrphaned += count;
@@ -295,7 +297,7 @@ function linesOf(entries: readonly Entry[]): string[][] {
 
 const factsOf = ({ id, connection }: SnapshotSender) => ({ member: hexOf(id), address: connection.remote });
 
-/** Returns date, id, signer, and the commands' names: their arguments may be private. */
+/** Returns the date, id and signer of an entry, and the names of its commands, whose arguments may be private. */
 function textOf({ id, envelope: { at, key, commands } }: Entry): string {
   const names = commands.map(([name]) => name).join(" ");
   return `${dateText(at)} ${hexOf(id)} by ${hexOf(key)}: ${names}`;
@@ -303,20 +305,20 @@ function textOf({ id, envelope: { at, key, commands } }: Entry): string {
 
 const TAKING =
   "this daemon is missing entries that no member stores any longer: loading a member's snapshot instead";
-const ADOPTED = "a member's snapshot is taken over";
-const ASIDE = "the replaced data are kept in the folder `name` until you remove it";
-const NO_ASIDE = "the replaced data are not kept, as there is no data folder";
+const ADOPTED = "a member's snapshot was adopted";
+const ASIDE = "the replaced data is kept in the folder `name` until you remove it";
+const NO_ASIDE = "the replaced data is not kept, because there is no data folder";
 const GIVEN_UP = "a member's snapshot could not be loaded; this will be tried again";
 const ORPHANED =
   "this daemon had entries of that time that the adopted snapshot does not contain; this daemon no longer has them. Entries that are not " +
   "named were pruned here before, or are among those that the log reports as possibly lost. With --data they are kept as dead letters";
 const POSSIBLE =
   "it is unknown whether the adopted snapshot contains these entries: it has only sums, and for their " +
-  "seconds these include other entries too. Usually it contains them; their signers can check whether their effect is there";
+  "seconds these include other entries too. Usually it contains them; their signers can check whether they took effect";
 const KEPT =
   "the entries that the snapshot does not contain, or may not contain, are stored as dead letters in `file`: dbsync dead-letters lists them, and writes them again";
 const NO_ROOM =
-  "`left` more are not stored as dead letters, as --max-dead-letter-bytes is reached: they are only in the data that were kept aside. Raise the limit, or write " +
+  "`left` more are not stored as dead letters, because --max-dead-letter-bytes is reached: they are only in the data that was kept aside. Raise the limit, or write " +
   "dead letters again and remove them";
 const UNVERIFIABLE =
   "the keys that signed these entries were added by entries that the adopted snapshot does not contain, so no other " +

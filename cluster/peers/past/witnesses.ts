@@ -24,9 +24,9 @@ export interface Claim {
 }
 
 /**
- * Whether a claim is believed. A live daemon believes a majority of the other members. One that is not live yet believes
- * any claim, unless this daemon and the members with the same entries are most of the cluster. Members that began
- * without data are no witnesses: they may have only the entries that this daemon sent them.
+ * Whether this daemon believes a claim. A live daemon believes a majority of the other members. One that is not live
+ * yet believes any claim, unless it and the members with the same entries are most of the cluster. Members that began
+ * without data are not witnesses: they may have only the entries that this daemon sent them.
  */
 export function isBelieved(
   { member, address, pruned, report, own, witnesses }: Claim,
@@ -35,7 +35,7 @@ export function isBelieved(
 ): boolean {
   const { members, notices, order, timeline } = cluster;
   if (order === member) return true;
-  // If both signed a state that can no longer be read here, this daemon has lost it: that needs no witness.
+  // If both signed a state that can no longer be read here, this daemon has lost it. No witness is needed for that.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
   const voices = electorateIn(cluster);
@@ -43,8 +43,8 @@ export function isBelieved(
   const count = (isOne: (id: ByteString, totals: Totals) => boolean) =>
     reports.filter(([id, totals]) => isOne(id, totals)).length;
   if (cluster.state !== "live") {
-    // A member that has never served with its data reports no watermark. For a daemon that began empty, other members may
-    // have as little.
+    // A member that has never served with its data reports no watermark. A daemon that began empty accepts it as a
+    // witness, because all other members may have begun empty too.
     const isWitness = (id: ByteString) => {
       const { state, watermark = 0 } = members.get(id)?.status ?? {};
       return state === "live" || (watermark > 0 && !cluster.beganEmpty);

@@ -9,9 +9,9 @@ export const CLOSE_REASONS = {
     "Its key belongs to no daemon of this cluster: start both with the same --cluster-secret, or pin it with --peer " +
     "host:port#ed25519:<id>, or add it with CLUSTER ADD.",
   revoked:
-    "Its key was revoked permanently: it no longer takes part. To have a daemon there again, start it with a new --data folder.",
+    "Its key was revoked permanently: it no longer takes part. To run a daemon there again, start it with a new --data folder.",
   "left-out":
-    "The list of members leaves it out permanently: it no longer takes part. To have a daemon there again, start it with a new --data folder, and add it with dbsync members add.",
+    "The list of members leaves it out permanently: it no longer takes part. To run a daemon there again, start it with a new --data folder, and add it with dbsync members add.",
   "not-listed": "The list of members does not name it: add it with dbsync members add.",
   "other-secret":
     "It has another --cluster-secret, or none: start all daemons of the cluster with the same file.",
@@ -21,8 +21,8 @@ export const CLOSE_REASONS = {
     "It does not act as a member: start it with --peer or --data, not with --fsync never, and a version that has them.",
   "bad-proof": "It could not prove that it is the daemon that it claims to be.",
   "internal-error":
-    "Reading what it sent failed by an error in the program: please report this line, and that of the other daemon. Both daemons continue to serve.",
-  malformed: "It sent bytes that are no message between members.",
+    "An error in the program prevented reading what it sent: please report this line, and that of the other daemon. Both daemons continue to serve.",
+  malformed: "It sent bytes that are not a message between members.",
   duplicate: "The two daemons have another connection, which stays open.",
   "too-many-members":
     "There is no room for more members: name each daemon in --peer on all other ones, which reserves room for it.",
@@ -37,7 +37,7 @@ export const CLOSE_REASONS = {
 
 export type CloseCode = keyof typeof CLOSE_REASONS;
 
-/** Codes that report that a daemon accepts writes in vain. It must learn them from an authenticated member. */
+/** Codes that mean that a daemon accepts writes in vain. They count only from an authenticated member. */
 const MEMBERSHIP_CODES: ReadonlySet<CloseCode> = new Set(["revoked", "left-out", "not-listed"]);
 
 export const isMembershipCode = (code: CloseCode): boolean => MEMBERSHIP_CODES.has(code);

@@ -37,14 +37,14 @@ export interface ProvedEntry {
 
 /** The timeline, or the state of a stream, that entries are compared with. */
 export interface Holder {
-  /** Whether it has the entry, on disk or not. */
+  /** Whether the entry is present, on disk or not. */
   holds(place: Place): boolean;
-  /** Whether an entry that it does not have can be stored now. @param bytes  of body and signature */
+  /** Whether an entry that is not present can be stored now. @param bytes  the bytes of its body and signature */
   hasRoom(place: Place, bytes: number): boolean;
 }
 
 /**
- * @param timeline  consulted before the signature is checked: entries that it has were verified before
+ * @param timeline  checked before the signature: the entries that it has were verified before
  * @param proved  the result of a thread for these bytes
  */
 export type CheckEntry = (
@@ -56,14 +56,17 @@ export type CheckEntry = (
 
 /** Threads that check signatures alongside the main thread. */
 export interface SignatureThreads {
-  /** Returns the results for entries, in order; null: none, so that `checkEntry` checks the signature. Never rejects. */
+  /**
+   * Returns the results for entries, in order; null: no result, so `checkEntry` verifies the signature. Never rejects.
+   */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
 }
 
 /**
- * Receives an envelope of messages from a member. It is delivered to the subscribers here; or is already known; or has
- * to wait; or is refused: no honest member would send it (`isLie`), or it is too late, for example.
+ * Receives an envelope of messages from a member. The envelope is delivered to the subscribers here, is already known,
+ * has to wait for its signer's key, or is refused, for example because it is too old. `isLie`: no honest member would
+ * send it.
  */
 export type HearMessages = (
   body: Buffer,
@@ -95,11 +98,17 @@ export interface PeeringContext {
   };
   readonly cluster: ByteString;
   readonly peers: readonly PeerAddress[];
-  /** The id of the member whose snapshot an operator has ordered to adopt; null: none. `Peering.setOrder` replaces it. */
+  /**
+   * The id of the member whose snapshot an operator has ordered this daemon to adopt; null: none. Set by
+   * `Peering.setOrder`.
+   */
   order: ByteString | null;
-  /** The cluster's secret; null: there is none. `Peering.setSecret` replaces it. */
+  /** The cluster's secret; null: there is none. Set by `Peering.setSecret`. */
   secret: MemberSecret | null;
-  /** Returns why the daemon with this id is no member; null: it is. Called repeatedly, as keys are revoked and pins change. */
+  /**
+   * Returns why the daemon with this id is not a member; null: it is. Called repeatedly, because keys may be revoked
+   * and pins may change.
+   */
   readonly refusal: (id: ByteString, knowsSecret: boolean) => CloseCode | null;
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** Checks an entry. The buffers are views, and may be kept. */
@@ -148,7 +157,10 @@ export interface ConnectedMember {
   };
   /** Its last status; null: none yet. */
   readonly status: StatusMessage | null;
-  /** Whether this daemon has all its entries, as of a moment when it was live, or in another state; null: not yet. */
+  /**
+   * The state that the member was in when a comparison with it was completed, after which this daemon has all of its
+   * entries of that time; null: no comparison is complete yet.
+   */
   readonly compared: "live" | "other" | null;
   readonly isCatchingUp: boolean;
 }
@@ -163,11 +175,14 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
   readonly members: Map<ByteString, Member>;
   /** The addresses of --peer, and the id that was proved last at each. Roster sets it. */
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
-  /** This daemon's state as of the last tick. CatchingUp sets it, and the next three. */
+  /** This daemon's state as of the last tick. CatchingUp sets it, and the next three fields. */
   state: DaemonState;
   /** The number of daemons, including this one, as of the last tick. */
   size: number;
-  /** Whether it began without data, and has not served since. Until then it reports no watermark, even after a restart. */
+  /**
+   * Whether it began without data, and has not served since. It reports no watermark before it serves, even after a
+   * restart.
+   */
   beganEmpty: boolean;
   /** When it was last in a state other than catching up, or started; `uptime` milliseconds. */
   settledAt: number;
@@ -179,7 +194,7 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
 
 /**
  * Yields members that have sent a status: before that they accept no long messages. A comparison finds the entries that
- * they miss.
+ * they are missing.
  */
 export function* listening<Member extends ConnectedMember>({
   members,
@@ -196,7 +211,7 @@ export const factsOf = ({
   readonly connection: { readonly remote: string };
 }) => ({ member: hexOf(id), address: connection.remote });
 
-/** Requests from all connected members the totals of their entries up to a date. */
+/** Requests the totals of the entries up to a date from all connected members. */
 export function askAll(cluster: ClusterState, at: number): void {
   for (const { connection } of listening(cluster)) connection.send({ kind: "report-request", at });
 }
@@ -209,7 +224,7 @@ export function isEverybodyHere(cluster: ClusterState, now: number): boolean {
 
 /** A member for `dbsync status` and metrics. Times are milliseconds; null: unknown. */
 export interface MemberStatus {
-  /** The address of --peer, or the one that it connected from; empty: the list names it, but no address is known. */
+  /** The address of --peer, or the one from which it connected; empty: the list names it, but no address is known. */
   readonly address: string;
   /** 32 bytes. */
   readonly id: ByteString | null;
@@ -229,7 +244,7 @@ export interface MemberStatus {
   readonly watermark: number | null;
   /** The date up to which it has pruned all entries; 0: none. */
   readonly prunedTo: number | null;
-  /** Whether entries are missing here that it has pruned, so that it cannot send them. */
+  /** Whether this daemon is missing entries that the member has pruned and so cannot send. */
   readonly isLacking: boolean;
   /** The number of its entries. */
   readonly entries: number | null;

@@ -29,12 +29,12 @@ export function electorateOf(
 }
 
 /**
- * Returns how many of the other voters are a majority of them. To find out whether any other daemon could have sent
- * enough, a daemon also counts itself.
+ * Returns the number of other voters that are a majority of them. To determine whether another daemon could have
+ * received enough reports, a daemon also counts itself.
  */
 export const majorityOf = ({ others }: Electorate): number => Math.floor(others / 2) + 1;
 
-/** Returns how many members without a vote may be connected: there is always room for each voter. */
+/** Returns how many members without a vote may be connected: a slot is left for each voter. */
 export const nonVotersMax = ({ others }: Electorate): number =>
   Math.max(0, Math.min(NON_VOTERS_MAX, MEMBERS_MAX - others));
 

@@ -15,12 +15,12 @@ export const PEERING_LIMITS = {
    * daemons, however they were started: an entry that one daemon has accepted must be acceptable to all others.
    */
   maxEnvelopeBytes: LIMITS.maxRequestBytes.max + MIB,
-  /** The time for a connection's hellos, challenges and proofs; the other side may be silent or no member. */
+  /** The time for a connection's hellos, challenges and proofs. The other side may be silent, or not be a member. */
   handshakeMs: 5_000,
   /**
-   * Incoming connections that are not authenticated; the oldest are closed for newer ones. For one address, or 64
-   * bits of one, the limit is twice the number of connections that the system passes on together: as many may arrive
-   * between a member's hello and its proof.
+   * Incoming connections that are not authenticated; the oldest are closed in favor of newer ones. For one IPv4
+   * address, or 64 bits of an IPv6 address, the limit is twice the number of connections that the system passes on
+   * together, because as many may arrive between a member's hello and its proof.
    */
   maxHandshakes: 4096,
   maxHandshakesOfAddress: 2048,
@@ -29,23 +29,27 @@ export const PEERING_LIMITS = {
   aboutEveryMs: 2_000,
   /** Ticks between two offers to a member that has recently requested nothing of what it was offered. */
   offerTicksMax: 8,
-  /** A connection without a byte for this time is dead: five statuses. */
+  /**
+   * A connection over which nothing arrives for this time counts as dead. A member sends five statuses in this time.
+   */
   silenceMs: 10_000,
   /**
    * If the time between two ticks is longer, this process stood still (--standstill), and members are not at fault for
    * their silence.
    */
   standstillMs: LIMITS.standstill.fallback,
-  /** Reconnecting: the longest wait, and the longest wait after the first failure. */
+  /** The longest wait before reconnecting, and the longest wait after the first failure. */
   reconnectMaxMs: 15_000,
   reconnectFirstMs: 250,
   /** After a connection that lasted this long, the next attempt is made immediately. */
   goodConnectionMs: 10_000,
   /** A daemon that reaches no member serves alone after this time. */
   catchUpMs: 10_000,
-  /** The same for a daemon whose members send nothing new although the comparison does not end. */
+  /** The same for a daemon whose members send nothing new although the comparison is not complete. */
   catchUpStuckMs: 30_000,
-  /** The same for a daemon that has compared itself with most of the cluster, whatever the remaining members still send. */
+  /**
+   * The same for a daemon that has compared itself with most of the cluster, whatever the remaining members still send.
+   */
   catchUpMaxMs: 600_000,
   /** Order keys in one message. */
   maxPlaces: PLACES_MAX,
@@ -55,14 +59,14 @@ export const PEERING_LIMITS = {
   maxRequests: 200_000,
   /** A request that is not answered in this time is sent to another member. */
   requestMs: 3_000,
-  /** One push: this many bytes are verified and stored in one step. A longer entry is sent alone. */
+  /** Bytes of one push, which are verified and stored in one step. A longer entry is sent alone. */
   batchBytes: 64 * KIB,
   batchEntries: ENTRIES_MAX,
   /** Bytes of pushes in flight that a member has not acknowledged. */
   windowBytes: MIB,
   /** Bytes that the system has not accepted: a member that does not read receives neither offers nor pushes. */
   maxUnsentBytes: 4 * MIB,
-  /** Above this, in addition to pushes, which have a window, the member's connection is closed. */
+  /** Unsent bytes, without those of pushes, above which the member's connection is closed. Pushes have a window. */
   closeAboveUnsentBytes: 64 * MIB,
   /** Bodies that wait to be pushed without a request; further ones are offered. */
   maxAtOnceBytes: 4 * MIB,
@@ -87,26 +91,33 @@ export const PEERING_LIMITS = {
   reconcileMaxMs: 6_000,
   /** An exchange that has not ended after this time is abandoned. */
   reconcileMs: 60_000,
-  /** Bytes of a part of a snapshot, and how many parts may be requested from a member together. */
+  /** Bytes of a part of a snapshot, and the number of parts that may be requested from a member at the same time. */
   snapshotPartBytes: 256 * KIB,
   snapshotParts: 4,
-  /** If a member sends less of a snapshot within `snapshotStuckMs`, and less than what is left, that is no progress. */
+  /**
+   * A member makes no progress if it sends less than this of a snapshot within `snapshotStuckMs`, unless less is left.
+   */
   snapshotMinBytes: 64 * KIB,
-  /** A member that sends no part for this time is replaced by another; after any failure the next attempt waits as long. */
+  /**
+   * A member that makes no progress for this time is replaced by another. After a failure the next attempt waits as
+   * long.
+   */
   snapshotStuckMs: 10_000,
-  /** How long no member must have sent any missing entry before a snapshot is loaded. */
+  /** A snapshot is loaded only if no member has sent a missing entry for this time. */
   snapshotAfterMs: 3_000,
-  /** The longest time for which a member that has received a snapshot, and is not live, keeps the sender from pruning. */
+  /**
+   * The longest time for which a member that has received a snapshot, and is not live, keeps the sender from pruning.
+   */
   snapshotHoldMs: 600_000,
-  /** How long, and for how many entries, a daemon remembers which members have them. */
+  /** For how long, and for how many entries, a daemon remembers which members have an entry. */
   replicationStateMs: 10_000,
   maxReplicationStates: 100_000,
-  /** A daemon whose clock is further off the members' median accepts nothing from clients. */
+  /** A daemon whose clock differs by more than this from the members' median accepts nothing from clients. */
   skewMs: 2_000,
   clockSampleMs: 20_000,
   /** Between two rounds of reports. */
   reportEveryMs: 2_000,
-  /** When an abandoned wait is dropped: callers bound their waiting themselves. */
+  /** The age at which an abandoned wait is dropped: callers limit their waiting themselves. */
   waitMaxMs: 120_000,
   /**
    * The time between two dates at which members compare their states, and the share of the time that this may use
@@ -132,7 +143,7 @@ export const peeringLimits = ({ window, limits }: Settings): PeeringLimits => ({
 /** The number of bits in a number, and therefore of members that can be distinguished. */
 export const MEMBERS_MAX = 31;
 /**
- * How many of them may have no vote: many ids may know the cluster's secret. There are fewer if the addresses of --peer
- * need the slots.
+ * The number of them that may have no vote: many ids may know the cluster's secret. Fewer are allowed if the addresses
+ * of --peer need the slots.
  */
 export const NON_VOTERS_MAX = 15;

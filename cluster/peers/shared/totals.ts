@@ -1,6 +1,6 @@
 /**
- * The entries of daemons as counts and sums: all that can be compared after one of them has pruned the entries
- * themselves.
+ * The entries of daemons as counts and sums. Only these can be compared after one of the daemons has pruned the
+ * entries.
  */
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestIndex, isSameDigest, LEVEL_SECONDS } from "../../../timeline/compare/digest-index.js";
@@ -36,8 +36,9 @@ export function endOfPruned(pruned: number, now: number): number {
 }
 
 /**
- * Whether the first of two different sets of entries is to give way to the other. All daemons must decide alike, so the
- * sums decide between sets of the same size. Keys come first: a lost revocation is worse than a lost write.
+ * Whether the first of two different sets of entries has to be replaced by the other. All daemons must decide alike, so
+ * the sums decide between sets of the same size. Entries of the key ring are compared first: a lost revocation is worse
+ * than a lost write.
  */
 export function holdsLess(one: Totals, other: Totals): boolean {
   if (one.ring.count !== other.ring.count) return one.ring.count < other.ring.count;

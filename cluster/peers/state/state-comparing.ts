@@ -1,7 +1,7 @@
 /**
- * Whether members that hold the same commands have made the same state of them: each sums up its keys as of the same dates, in
- * small parts of its time; where sums differ, the keys are asked about one by one, as they are at one moment. Only that can say
- * that a key differs. Source: docs/decisions/0043-states-are-compared.md.
+ * Checks whether members with the same commands have derived the same state from them. Each member computes sums over
+ * its keys as of the same dates, in short slices of time. Where sums differ, members compare the individual keys as of
+ * one moment. Only this second step can prove that a key differs. Source: docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
@@ -28,18 +28,18 @@ import { StateDifferences } from "./state-differences.js";
 
 const SECOND = 1000;
 /**
- * Sums that are stored of each member, and of this daemon: a slow one is compared with the sums that the remaining
- * members sent earlier.
+ * The number of sums that are stored of each member, and of this daemon: a slow member is compared with the sums that
+ * the remaining members sent earlier.
  */
 const SUMS_KEPT = 4;
 /** Buckets whose keys are searched at a time. */
 const BUCKETS_SEARCHED = 16;
-/** How many times keys are requested, and how far apart: the first time a member may not be able to answer. */
+/** How many times keys are requested, and the time between: a member may not be able to answer the first request. */
 const REQUESTS = 3;
 const REQUEST_EVERY_MS = 2_000;
 /** Messages from one member in a second; an honest one sends a handful in 15 s. */
 const MESSAGES_MAX = 16;
-/** The maximum time since the last tick for which work is done: missed time is not made up for. */
+/** The maximum time since the last tick for which work is done: missed ticks are not made up for. */
 const TICK_MS_MAX = 100;
 
 type StateKeysMessage = OwnMessage & { kind: "state-keys" };
@@ -49,7 +49,7 @@ export interface ComparedMember extends ConnectedMember {
   malformed(detail: string): void;
 }
 
-/** How far everything is final. */
+/** The date up to which everything is final. */
 interface Final {
   /** The date before which everything is final. */
   readonly value: number;
@@ -66,7 +66,7 @@ interface KeyRequest {
 
 export class StateComparing {
   readonly differences: StateDifferences;
-  /** The last date at which states have been compared with a member's; 0: none. */
+  /** The last date at which this daemon has compared its state with a member's; 0: none. */
   comparedAt = 0;
   readonly #cluster: ClusterState;
   readonly #stable: Final;

@@ -1,6 +1,6 @@
 /**
- * Records keys whose values differ between a member and this daemon, as of the same moment. It reports these keys, and
- * has them compared until their values are equal again.
+ * Records keys whose values differ between a member and this daemon, as of the same moment. It reports these keys,
+ * which are compared again until their values are equal.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
@@ -27,7 +27,7 @@ export interface StateDifference extends NamedKey {
 interface Differing extends NamedKey {
   readonly salt: number;
   readonly since: number;
-  /** By member, whether it has the same value as this daemon. */
+  /** Whether each member has the same value as this daemon, by id. */
   readonly answers: Map<ByteString, boolean>;
   reported: Verdict | null;
 }

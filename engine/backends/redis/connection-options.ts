@@ -1,4 +1,4 @@
-/** Options of every ioredis connection. Nothing is sent twice, and no command waits for a server that is down. */
+/** Options of every ioredis connection. No command is sent twice, and none waits for a server that is down. */
 import { isIP } from "node:net";
 import type { RedisOptions } from "ioredis";
 import type { RedisAccess } from "../../../options/addresses/redis-access.js";

@@ -120,7 +120,7 @@ export class RedisGroupBackend implements Backend {
     return ran;
   }
 
-  /** @returns false if the servers could not all be reached in time */
+  /** Waits until all servers can be reached. @returns false if they could not be reached in time */
   async #whole(): Promise<boolean> {
     const until = this.#environment.uptime() + this.timeout;
     while (!this.#finder.isUp) {

@@ -1,7 +1,7 @@
 /**
  * A connection to one Redis server through ioredis, which reconnects. All clients share it: commands are written as
- * they arrive, without waiting for earlier replies. Nothing is sent twice, so after a failure the outcome of a sent
- * command is unknown.
+ * they arrive, without waiting for earlier replies. No command is sent twice, so after a failure the outcome of a
+ * sent command is unknown.
  */
 import { Command, Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -213,7 +213,7 @@ export class RedisLink {
     // Wait for half of a command's time, so that the answer comes before the connection is closed.
     const within = Math.max(1, Math.floor(this.timeout / 2));
     const outcome = await this.#send(redis, ["WAIT", String(waitReplicas), String(within)]);
-    // The write was executed, whatever the reply to WAIT is.
+    // The write was executed, regardless of the reply to WAIT.
     if (outcome.kind === "failed")
       return outcome.effect === "unknown" ? outcome : this.failure("database-lost", this.lastError);
     if (outcome.kind === "integer" && Number(outcome.value) >= waitReplicas) return null;

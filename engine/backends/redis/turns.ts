@@ -12,7 +12,8 @@ export type Turn =
 
 const ELSEWHERE = /^(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})$/;
 /**
- * The servers' own texts; a script may write similar ones. UNBLOCKED: a master with a waiting command became a replica.
+ * The servers' own error texts; a script may produce similar ones. UNBLOCKED: a master with a waiting command became a
+ * replica.
  */
 const LATER = new RegExp(
   "^(TRYAGAIN Multiple keys request during rehashing of slot|CLUSTERDOWN (The cluster is down|Hash slot not served)|" +

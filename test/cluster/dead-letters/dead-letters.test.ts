@@ -57,7 +57,7 @@ const some = (count: number) =>
 const markOf = (mark: Mark | null) => double<Storage>({ mark: () => mark?.[1] ?? null });
 const quiet = { info: assert.fail, warn: assert.fail, error: assert.fail };
 
-test("stored letters contain the signed bytes in the order of all entries, whatever bytes the values have", async () => {
+test("stored letters contain the signed bytes in the order of all entries, whatever bytes the values contain", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path);
   const binary = entryAt(
@@ -98,7 +98,7 @@ test("a crash before the timeline's mark is on the disk leaves no letter, and on
     assert.equal(again.waiting(Date.now()), isMarked ? 2 : 0);
     assert.equal(readdirSync(path).length, isMarked ? 1 : 0);
   }
-  // While they are written.
+  // A crash while the letters are written.
   const writer = lettersIn(data.path).open(CUT_AT);
   keep(writer, some(2));
   assert.equal(readdirSync(path).filter((name) => name.endsWith(".partial")).length, 1);
@@ -136,7 +136,7 @@ test("a folder that cannot be created is reported", () => {
   assert.equal(letters.waiting(Date.now()), 0);
 });
 
-test("letters without room are counted, and the stored ones remain", async () => {
+test("letters for which there is no space are counted, and the stored ones remain", async () => {
   using data = makeFolder();
   const [first, second] = some(2) as [Entry, Entry];
   const file = await keepAll(lettersIn(data.path), [first]);
@@ -183,7 +183,7 @@ test("a damaged letter is lost alone, a damaged head hides the letters after it,
   truncateSync(file, third.to - 1);
   assert.deepEqual(folder.list().letters.length, 2);
   assert.deepEqual(folder.list().unread, [{ file, bytes: third.to - 1 - third.from }]);
-  // Unreadable letters are not removed with other ones.
+  // Removing letters does not remove unreadable ones.
   folder.remove(folder.list().letters.slice(0, 1));
   assert.deepEqual(
     [folder.list().letters.map(({ place }) => place.id), folder.list().unread[0]?.bytes],
@@ -210,7 +210,7 @@ test("thousands of letters are stored, listed, counted and removed", async () =>
   assert.deepEqual(readdirSync(folder.path), []);
 });
 
-test("a letter that was written again is marked and stays, and one that was only begun keeps waiting", async () => {
+test("a letter that was written again is marked and stays, and one whose writing has only begun still waits", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path);
   await keepAll(letters, some(3));
@@ -228,7 +228,7 @@ test("a letter that was written again is marked and stays, and one that was only
   );
   assert.ok(Math.abs((folder.list().letters[0]?.since ?? 0) - Date.now()) < 3_600_000);
   assert.equal(letters.waiting(Date.now()), 2);
-  // A program that listed the folder before another one wrote it.
+  // The program listed the folder before another program wrote the letter again.
   assert.throws(() => folder.begin(one, false), { name: "LetterTaken", message: /has written it again/ });
   assert.equal(folder.list().letters[0]?.state, "written");
   folder.begin(one, true);
@@ -276,7 +276,7 @@ test("a removed letter is removed from each file that contains it; otherwise it 
   assert.deepEqual(folder.list().letters, []);
 });
 
-test("a letter that was dropped twice counts once, and the decided one counts", async () => {
+test("a letter that was dropped twice counts once, as decided", async () => {
   using data = makeFolder();
   const [entry] = some(1) as [Entry];
   const undecided = lettersIn(data.path).open(CUT_AT - 1);
@@ -293,7 +293,7 @@ test("a letter that was dropped twice counts once, and the decided one counts", 
   assert.equal(new LettersFolder(data.path).list().letters.length, 1);
 });
 
-test("TIMELINE DEADLETTERS shows the oldest letters first, a page at a time, and reads no long one", async () => {
+test("TIMELINE DEADLETTERS shows the oldest letters first, a page at a time, and does not read long ones", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path);
   const long = entryAt(CUT_AT, `SET long ${"x".repeat(100_000)}`);

@@ -134,7 +134,7 @@ describe("TIMELINE LOG", () => {
     assert.equal(units.at(-1)?.[2], "right");
   });
 
-  test("cuts long values, and does not retain the removed part", async () => {
+  test("shortens long values, and does not retain the removed part", async () => {
     scene.write(scene.app, 1, [`SET k ${"x".repeat(1000)}`, `DEL ${"a ".repeat(40).trim()}`]);
     const units = await scene.units(["commands"], "TIMELINE", "LOG", ...FROM);
     const [set, del] = units.map(([commands]) => commands as string[][]);
@@ -296,7 +296,7 @@ test("TIMELINE FATE reports the outcome of entries that an evicted daemon had ac
   );
 });
 
-test("TIMELINE STATUS reports the timeline, and up to a second the sums that two daemons can compare", async () => {
+test("TIMELINE STATUS reports the timeline and, up to a given second, the sums that two daemons can compare", async () => {
   scene.write(scene.app, 1, ["SET k v"]);
   scene.write(scene.root, 2500, ["KEY LIST"]);
   const status = (await scene.send("TIMELINE", "STATUS", "UPTO", String(AT + 1999))) as Record<
@@ -312,7 +312,7 @@ test("TIMELINE STATUS reports the timeline, and up to a second the sums that two
   assert.equal(status["ring-upto"], `0:${"0".repeat(64)}`);
 });
 
-test("more than two concurrent recalls are blamed to wait, and running ones end with the daemon", async () => {
+test("a third concurrent recall is refused, and the running ones end when the daemon stops", async () => {
   for (let i = 0; i < 200; i++) scene.write(scene.app, i, ["INCR k"]);
   const [first, second, third] = [1, 2, 3].map(() => scene.send("TIMELINE", "LOG", ...FROM));
   scene.history.stop();
@@ -331,7 +331,7 @@ test("on a database without a timeline TIMELINE reports what it needs", async ()
   assert.equal(new Database().execute(["TIMELINE", "GET", "1"], unit).kind, "error");
 });
 
-test("a key that may read history sees only keys that it may read, by commands that it may run", () => {
+test("a key that may read history sees only keys that it may read, and only by commands that it may run", () => {
   const { root } = scene;
   const ring = scene.signers.makeRing();
   const signer = ring.find(root.id);

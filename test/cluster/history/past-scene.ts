@@ -90,7 +90,7 @@ export class PastScene {
     };
   }
 
-  /** Returns an entry. @param at  after AT @param commands  arguments separated by spaces */
+  /** Returns an entry. @param at  milliseconds after AT @param commands  arguments separated by spaces */
   entry(pair: KeyPair, at: number, commands: readonly string[], header: Partial<EnvelopeHeader> = {}): Entry {
     const argv = commands.map((command) => command.split(" "));
     const cluster = this.signers.cluster;

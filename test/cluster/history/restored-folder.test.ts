@@ -9,7 +9,7 @@ import { backUp, PastScene } from "./past-scene.js";
 
 const log = { info() {}, error: () => {}, warn: () => {} };
 
-test("a restore that cannot be written ends with a sentence, and leaves nothing", async () => {
+test("a restore whose folder cannot be written fails with an explanation, and leaves no files", async () => {
   const folder = scratchFolder("restored");
   const scene = new PastScene();
   scene.write(scene.app, 1, ["SET k v"]);

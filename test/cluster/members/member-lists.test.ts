@@ -21,7 +21,7 @@ const signers = loadSigners({ signKey: [app.file], rootKey: [root.file], cluster
 const { cluster } = signers;
 const AT = 1_790_000_000_000;
 
-/** A disk that is synced when the test permits. */
+/** A disk that is synced when the test permits it. */
 class Disk {
   isDurable = true;
   mark_: Buffer | null = null;
@@ -108,7 +108,7 @@ test("only an administrator's signature makes a list valid, whichever daemon sen
   assert.equal(lists.isThere, false);
 });
 
-test("a daemon that is left out, not named or without a disk is no member, and reports the reason", () => {
+test("a daemon that is left out, not named or without a disk is not a member, and reports the reason", () => {
   const out = open(idOf("C"), new Disk());
   take(out, first);
   assert.equal(out.refusal, null);

@@ -192,7 +192,7 @@ test("a folder's thread that receives nothing from the stream gives up, and repo
   assert.equal(folder.load().created, null);
   const order = orderFolder(data.path);
   renameSync(order, `${order}.away`);
-  for (let i = 0; i < 2; i++) assert.throws(() => folder.met("today"), /ENOENT/, "not met until it is kept");
+  for (let i = 0; i < 2; i++) assert.throws(() => folder.met("today"), /ENOENT/, "no stream is stored yet");
   renameSync(`${order}.away`, order);
   folder.met("today");
   folder.passed(10, "today");

@@ -69,7 +69,7 @@ test("a unit that does too much is refused before it is in the stream, and chang
   for (const commands of [
     [["SETRANGE", "s", "100000000", "x"]],
     [["COPY", "m", "copied"]],
-    // Each of them alone would be permitted.
+    // Each command alone would be permitted.
     [
       ["SET", "k", "v"],
       ["SETRANGE", "s", "400000", "x"],
@@ -86,7 +86,7 @@ test("a unit that does too much is refused before it is in the stream, and chang
   assert.ok(Array.isArray(await record(["SADD", "more", ...members(5000)])));
 });
 
-test("a daemon applies an entry that another one has added, whatever its own limit is", async () => {
+test("a daemon applies an entry that another one has added, regardless of its own limit", async () => {
   const [free, bounded] = [sceneOf(UNIT_STEPS_DEFAULT), sceneOf(STEPS)];
   await free.record(["SETRANGE", "s", "5000000", "x"]);
   const [data] = free.published;

@@ -59,7 +59,7 @@ test("after each connection a daemon is catching up until it has applied everyth
   assert.equal(replica.hasCaughtUp, false);
   take();
   assert.equal(replica.hasCaughtUp, true);
-  // Cut off, and reconnected.
+  // The daemon is cut off, and reconnected.
   assert.equal(replica.connected(factsUpTo(3)), null);
   assert.equal(replica.hasCaughtUp, false);
   take();

@@ -1,4 +1,7 @@
-/** Tests the state of a stream's messages: the same messages produce the same state, whatever messages are in between. */
+/**
+ * Tests the state of a stream's messages: valid messages produce the same state, regardless of invalid ones between
+ * them.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nothingYet, type Ordered, OrderedState } from "../../../cluster/order/ordered-state.js";
@@ -82,12 +85,12 @@ test("a message not signed by a key of the ring is skipped: garbage, an unknown 
   ].map(({ kind }) => kind);
   assert.deepEqual(new Set(kinds), new Set(["skipped"]));
   assert.equal(state.skipped, kinds.length);
-  // None of these keeps the valid one from being applied.
+  // None of these prevents the valid message from being applied.
   assert.equal(add(valid).kind, "applied");
   assert.deepEqual(get("k"), { kind: "bulk", bytes: "valid" });
 });
 
-test("the message's time counts: dates far from it are refused by all alike, and expiry is relative to it", () => {
+test("the message's time counts: all daemons refuse dates far from it, and expiry is relative to it", () => {
   const { add, sign, state } = sceneOf();
   const tooOld = sign([["SET", "k", "v"]], { at: NOW - ORDER_WINDOW.past });
   const byThisClock = add(tooOld);

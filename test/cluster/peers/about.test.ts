@@ -32,7 +32,7 @@ test("a member shows another one's report about itself, and nothing for one that
   assert.deepEqual(seen(c), [9464]);
 });
 
-test("a member's report is cut to its limits and to printable characters, whoever wrote it", () => {
+test("a member's report is limited in length and to printable characters, whatever the member sends", () => {
   const written = writeMemberMessage({
     kind: "about",
     ...ABOUT,

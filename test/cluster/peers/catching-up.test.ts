@@ -1,4 +1,4 @@
-/** Tests when a daemon is live: once its state has everything that it had when it caught up, and from then on. */
+/** Tests when a daemon is live: from the time when its state includes all entries that it had when it caught up. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EPOCH, entryOf } from "./entries.js";
@@ -11,7 +11,7 @@ test("a daemon is live when the received entries are in its state, and stays liv
   b.timeline.waiting.isMarkPast = false;
   world.run(20_000);
   assert.equal(b.peering.state, "catching-up");
-  // Continuous writes delay nothing, however old their dates are.
+  // Continuous writes do not delay this, however old their dates are.
   for (let i = 0; i < 20; i++) {
     a.timeline.take(entryOf(-EPOCH / 2 - i * 1000));
     world.run(1000);

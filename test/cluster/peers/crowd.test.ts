@@ -50,7 +50,7 @@ test("a member that --peer names reconnects immediately, however many unnamed pe
   assert.equal(connected(a).length, NON_VOTERS_MAX + 1);
 });
 
-test("so does a member of which only the address is known", () => {
+test("a member of which only the address is known reconnects immediately, too", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"], parts });
   crowd(world, MEMBERS_MAX + 9);

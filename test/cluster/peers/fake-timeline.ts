@@ -15,7 +15,7 @@ import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import { sha256 } from "./entries.js";
 
-/** Puts reach the "disk" when the test's time advances. */
+/** A timeline whose writes reach the "disk" when the test's time advances. */
 export class FakeTimeline {
   readonly storage = new MemoryStorage();
   readonly index = new DigestIndex(this.storage);
@@ -82,7 +82,7 @@ export class FakeTimeline {
     return this.unflushed.has(place.id) || this.storage.get(writePlace(place)) !== null;
   }
 
-  /** Date from which on it has no space. */
+  /** The date from which there is no space for entries. */
   roomUntil = Number.POSITIVE_INFINITY;
 
   hasRoom({ at }: Pick<Place, "at">): boolean {

@@ -81,9 +81,9 @@ test("answers of a new daemon are no longer late once all configured peers have 
   joining.caughtUp([], A_AND_B);
   met("guest", 0);
   joining.caughtUp([], A_AND_B);
-  assert.equal(cleared(), 0, "b was not met yet");
+  assert.equal(cleared(), 0, "b has not connected yet");
   met("b", 0);
-  // What a has received meanwhile came after its first status.
+  // The entries that a has received in the meantime came after its first status.
   met("a", 5);
   joining.caughtUp([], A_AND_B);
   joining.caughtUp([], A_AND_B);

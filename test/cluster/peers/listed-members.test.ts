@@ -162,7 +162,7 @@ test("a daemon that learns that no list names it logs that", () => {
   assert.ok(isLogged());
 });
 
-test("a daemon that no list names logs a peer's problem once, however often it connects; another after it was admitted", () => {
+test("a daemon that no list names logs a peer's problem once, however often it connects, and a later problem again", () => {
   const world = new World();
   const listed = new Lists("a", HASH, ["a"]);
   let isListed = false;
@@ -205,7 +205,7 @@ test("a list with an unknown signer is accepted once most of the configured peer
   assert.ok(c.lines.some(({ text }) => /most of its configured peers use it/.test(text)));
 });
 
-test("a peer that a list leaves out has no vote, and is not counted; one that it does not name is", () => {
+test("a peer that a list leaves out has no vote, and is not counted; a peer that it does not name is counted", () => {
   for (const isLeftOut of [false, true]) {
     const world = new World();
     const lists = new Lists("c", "K".repeat(32), NAMES);

@@ -125,7 +125,7 @@ const invalid: Readonly<Record<string, OwnMessage | Buffer>> = {
   "a frame longer than any": Buffer.from("ds2:90000000:"),
   "another challenge": { kind: "challenge", nonce: NONCE },
   "a push out of turn": push(Buffer.alloc(0), 0, false, 2),
-  "a push whose bytes are no entries": push(Buffer.from("garbage, not entries")),
+  "a push whose bytes are not entries": push(Buffer.from("garbage, not entries")),
   "a push of a length other than announced": push(writeEntries([entryOf(0)]), 5),
   "a push that cannot be inflated": push(Buffer.from("garbage"), 100, true),
   "a push that inflates to more than announced": push(bomb, 1000, true),
@@ -282,7 +282,7 @@ test("a member that has sent nothing yet is sent no more than a status", () => {
   );
 });
 
-test("a member that requests reports all the time receives some", () => {
+test("a member that floods a daemon with requests for reports receives a limited number of them", () => {
   const world = new World();
   const { hand } = joined(world);
   for (let i = 0; i < 100; i++) hand.send({ kind: "report-request", at: EPOCH });
@@ -313,7 +313,7 @@ test("an entry that is in a push twice is recorded once", () => {
   assert.equal(hand.received.at(-1)?.kind, "have");
 });
 
-test("an entry that is already stored is acknowledged whatever its signature, and is not verified again", () => {
+test("an entry that is already stored is acknowledged regardless of its signature, and is not verified again", () => {
   const world = new World();
   const { node, hand } = joined(world);
   const entry = entryOf(0);
@@ -363,7 +363,7 @@ function sending(parts: Iterable<Buffer>): { node: Node; hand: Hand } {
 
 const partsOf = ({ received }: Hand) => received.filter((message) => message.kind === "snapshot-part");
 
-test("a member that requests parts of a snapshot without reading them makes no more wait for it than others do", () => {
+test("a member that requests parts of a snapshot without reading them does not increase the pending bytes further", () => {
   const { hand } = sending(Array(100).fill(Buffer.alloc(1)));
   const ask = (number: number) => hand.send({ kind: "snapshot-pull", at: EPOCH, number });
   for (let number = 0; number < 4; number++) ask(number);
@@ -381,7 +381,7 @@ test("a snapshot that cannot be read is not sent", () => {
   const { node, hand } = sending({ [Symbol.iterator]: failing });
   hand.send({ kind: "snapshot-pull", at: EPOCH, number: 0 });
   const [part] = partsOf(hand);
-  assert.ok(part?.kind === "snapshot-part" && part.at === 0 && part.isLast, "another member has to be asked");
+  assert.ok(part?.kind === "snapshot-part" && part.at === 0 && part.isLast, "another member has to be tried");
   assert.ok(!hand.isClosed);
   assert.deepEqual(node.lines.at(-1)?.facts, { reason: "EIO: i/o error, read" });
 });

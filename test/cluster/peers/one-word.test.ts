@@ -26,7 +26,7 @@ function pairAnd(liar: string): { world: World; honest: readonly [Node, Node] } 
   return { world, honest: [a, b] };
 }
 
-/** Adds a member that claims to have pruned entries which no member ever had. */
+/** Adds a member that claims to have pruned entries that no member ever had. */
 function addLiar(world: World, peers: readonly string[] = ["a", "b"]): Node {
   const liar = world.add("liar", { peers });
   for (let i = 0; i < 40; i++) {
@@ -48,7 +48,7 @@ test("a member's claim to have pruned entries that no other member knows makes n
   assert.ok(honest.every(isLogged), "the claim is logged as ignored");
 });
 
-test("in a pair a live daemon stays live whatever the other reports while both are connected", () => {
+test("in a pair, a live daemon stays live regardless of the other one's reports while both are connected", () => {
   const world = new World();
   const [a, liar] = [world.add("a", { peers: ["liar"] }), world.add("liar", { peers: ["a"] })];
   fill([a, liar]);
@@ -62,7 +62,7 @@ test("in a pair a live daemon stays live whatever the other reports while both a
   }
 });
 
-test("a starting daemon is live if most of the cluster confirm it, whatever a third reports", () => {
+test("a starting daemon is live if most of the cluster confirm it, regardless of a third one's reports", () => {
   const { world } = pairAnd("liar");
   addLiar(world);
   world.kill("b");

@@ -30,7 +30,7 @@ function partsOf(secret: ClusterSecret | null): Partial<ClusterState> {
 const isConnected = (node: Node) => node.peering.members.some(({ connection }) => connection === "connected");
 const textsOf = ({ lines }: Node) => lines.map(({ text }) => text);
 
-test("two daemons that know the same secret admit each other, whatever their keys", () => {
+test("two daemons that know the same secret admit each other, regardless of their keys", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"], parts: partsOf(new ClusterSecret(bytes)) });
   const b = world.add("b", { parts: partsOf(new ClusterSecret(bytes)) });

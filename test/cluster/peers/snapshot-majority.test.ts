@@ -1,4 +1,4 @@
-/** Tests which member's snapshot may be adopted: one that a majority has signed, not that of a single member alone. */
+/** Tests which member's snapshot may be adopted: one that a majority has signed, not one of a single member. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../cluster/peers/past/cut-voting.js";
@@ -42,7 +42,10 @@ const voteOf = (seal: string): CutVote => ({
   signature: "",
 });
 
-/** Whether the sender's snapshot is adopted, with two other members. @param majority  what most have signed for its date */
+/**
+ * Whether the sender's snapshot is adopted, with two other members.
+ * @param majority  what most have signed for its date
+ */
 function isTaken(majority: CutVote | null, { haveSigned = false, order = false } = {}): boolean {
   const timeline = new FakeTimeline(
     () => {},
@@ -58,7 +61,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     addresses: addressesOf([GIVER.id, keyOf("b").id]),
     state: "catching-up",
     beganEmpty: true,
-    // They have had their time to arrive.
+    // The time in which they could connect is over.
     members: new Map(),
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: (_kind, _facts, text) => warned.push(text) > 0 }),

@@ -36,7 +36,7 @@ class FakeHandover {
   wanted = 0;
   content: Buffer | null = null;
   room = Number.POSITIVE_INFINITY;
-  /** Called with each part that arrives. */
+  /** Called for each part that arrives. */
   written = (): void => {};
   readonly #timeline: FakeTimeline;
 
@@ -165,7 +165,7 @@ test("a joiner loads a live member's snapshot, then the later entries, and is li
     /no other daemon can verify/,
   ])
     assert.equal(linesOf(c, lost).length, 1, "lost entries are logged");
-  assert.equal(linesOf(c, /is taken over/).length, 1);
+  assert.equal(linesOf(c, /snapshot was adopted/).length, 1);
   world.run(60_000);
   assert.equal(c.peering.snapshots.taken, 1, "once");
   assert.ok(
@@ -210,7 +210,7 @@ test("a complete daemon, or a live one, loads none", () => {
   assert.equal(world.countOf("snapshot-pull"), 0);
 });
 
-test("after a member that sends none, or an unusable one, another member is asked", () => {
+test("if a member sends no snapshot, or an unusable one, another member is tried", () => {
   const world = new World();
   const nodes = world.addAll(["a", "b", "d"]);
   const handovers = nodes.map(handoverOf);
@@ -340,7 +340,7 @@ test("members that were apart longer than the retention time keep their data, un
   for (const node of nodes) assert.equal(node.peering.snapshots.taken, node.name === name ? 0 : 1, node.name);
 });
 
-test("entries that connected members do not have alike are kept, whichever others are away, but not forever", () => {
+test("entries that not all connected members have are kept, even while other members are away, but not forever", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b", "absent"], limits: { snapshotHoldMs: 60_000 } });
   const handover = handoverOf(a);
@@ -362,7 +362,7 @@ test("entries that connected members do not have alike are kept, whichever other
   assert.equal(handover.keepsFrom, Number.POSITIVE_INFINITY);
 });
 
-test("of two with as many, but different, pruned entries, one gives way if an operator orders it", () => {
+test("of two daemons with equally many but different pruned entries, one yields if an operator orders it", () => {
   for (const extra of [0, 1])
     for (const isOrdered of [true, false]) {
       const world = new World();

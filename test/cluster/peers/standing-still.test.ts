@@ -1,6 +1,6 @@
 /**
- * Tests that a daemon that was paused is out of date until it has compared itself with its members, whatever waited in
- * its sockets.
+ * Tests that a daemon that was paused is out of date until it has compared itself with its members, regardless of the
+ * messages that waited in its sockets.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ test("a daemon that stood still is out of date before it reads anything, and unt
   const { world, nodes } = startTrio();
   const [a, , c] = nodes;
   world.still.add("c");
-  // A status that also names c's entries waits in its socket, and entries after it.
+  // A status that also names c's entries waits in its socket, followed by entries.
   world.run(2 * PEERING_LIMITS.statusEveryMs);
   for (let i = 0; i < 5; i++) a.timeline.take(entryOf(-5_000 + i));
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);

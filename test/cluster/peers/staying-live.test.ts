@@ -16,7 +16,7 @@ function write(world: World, nodes: readonly Node[]): void {
   for (let i = 0; i < 20; i++) nodes[i % nodes.length]?.timeline.take(entryOf(world.now - i));
 }
 
-/** Returns the states that each of some nodes takes until all are live and equal. */
+/** Returns the successive states of each of the given nodes until all are live and equal. */
 function statesUntilEqual(world: World, nodes: readonly Node[], all = nodes): DaemonState[][] {
   const states = nodes.map((): DaemonState[] => []);
   world.runUntil(() => {

@@ -1,6 +1,6 @@
 /**
- * Tests the asides: the data that a member's snapshot replaces is stored next to the live timeline, and never at its
- * expense.
+ * Tests the folders with the data that a member's snapshot replaces: they are stored next to the live timeline, and
+ * never take space that it needs.
  */
 import assert from "node:assert/strict";
 import {
@@ -83,7 +83,7 @@ test("no copy is begun that could use more than half of the free space, timeline
   assert.ok(!existsSync(join(replaced, NAME)));
 });
 
-test("the remains of damaged entries are stored in separate files, as far as there is room", () => {
+test("the remains of damaged entries are stored in separate files, as long as there is space", () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const { keep } = begin();

@@ -30,7 +30,7 @@ function sceneOf(rootKey: readonly string[] = []) {
 
 const introduced = ({ id, key }: Identity) => ({ id, privateKey: key });
 
-test("a valid envelope is an entry with its id, whatever its date", () => {
+test("a valid envelope is an entry with its id, regardless of its date", () => {
   const { judge, sign } = sceneOf();
   for (const at of [5, Date.now() + 86_400_000]) {
     const envelope = sign([["SET", "k", "v"]], { at });
@@ -43,7 +43,7 @@ test("a valid envelope is an entry with its id, whatever its date", () => {
   }
 });
 
-test("a stored entry is recognized by its id alone, whatever signature it is sent with", () => {
+test("a stored entry is recognized by its id alone, even if it is sent with another signature", () => {
   const { judge, sign } = sceneOf();
   const valid = sign([["SET", "k", "v"]], { at: 5, seq: 7 });
   const again = { ...valid, signature: Buffer.alloc(256) };
@@ -82,7 +82,7 @@ test("a changed, misdirected or malformed envelope is refused, and an unknown ke
   assert.equal(judge(signCommands(unknownKey, [["SET", "k", "v"]], { cluster })), "unknown-signer");
 });
 
-test("an entry for the key ring is refused with other commands, and above its length, whoever signs it", () => {
+test("an entry for the key ring is refused if it has other commands or is too long, regardless of its signer", () => {
   const { judge, sign, cluster } = sceneOf([root.file]);
   const list = ["KEY", "LIST"];
   const padded = (bytes: number, by: (commands: string[][]) => SignedEnvelope) => {

@@ -213,7 +213,7 @@ test("commands of one unit are a separate envelope, with the watched keys, in th
   );
 });
 
-test("an answer that has to be final waits, the other answers of its envelope do not", async () => {
+test("an answer that has to be final waits; the other answers of its envelope do not", async () => {
   const { gateway, entries, state } = fixture();
   let come: (isFinal: boolean) => void = () => {};
   state.final = new Promise((resolve) => {

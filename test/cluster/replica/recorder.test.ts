@@ -339,7 +339,7 @@ test("an entry from a peer is answered when it is folded", async () => {
   assert.equal(await answers[2], "answer-not-kept unknown", "the daemon stops");
 });
 
-test("answers to peers' entries are kept for the window, and as far as there is room", async () => {
+test("answers to peers' entries are kept for the window, as long as there is space", async () => {
   const made = fixture();
   const { scene, clock, recorder } = made;
   const old = scene.sign([["SET", "k", "old"]], { at: clock.now - 30_000 });
@@ -434,7 +434,7 @@ test("an impossible wait is refused as certain only if the envelope was not answ
   assert.equal(await waiting(), "cannot-wait unknown");
 });
 
-test("an entry is applied when its fold is done, whatever else waits; one that waits, or does not exist, is not", () => {
+test("an entry is applied when it is folded, even if others still wait; one that waits, or does not exist, is not", () => {
   const { timeline, recorder } = fixture();
   const place = { at: NOW, seq: 0, id: "i" };
   assert.equal(recorder.hasApplied(place, NOTHING_HEARD), false);

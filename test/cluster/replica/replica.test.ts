@@ -51,7 +51,7 @@ test("waiters for a write of the gateway are notified when it is on the disk", a
   }
 });
 
-test("a change of keys from a member is logged whatever its date, and does not fail", async () => {
+test("a change of keys from a member is logged regardless of its date, and does not fail", async () => {
   using folder = makeFolder();
   const replica = await openOn(folder.path);
   await replica.start();

@@ -58,7 +58,7 @@ const isRefused = (reply: Reply | Promise<Reply>) => {
   assert.match(reply.text, /^ERR semantics-unknown: commands mean version 2 from /);
 };
 
-test("reading commands are refused, also in scripts and under conditions", async () => {
+test("reading commands are refused, even in scripts and with conditions", async () => {
   const { path, backend, stop } = await sceneOf();
   const script = () => path.executeInSteps((run) => run(GET, ["GET", "k"], 0), [], SENDER);
   const together = () => path.executeTogether([{ command: GET, argv: ["GET", "k"] }], UNMET, SENDER);
@@ -95,7 +95,7 @@ test("a mirror is not reported as complete: another release derives more from th
   assert.equal(completeSums(timeline), "");
 });
 
-test("a program's commands have the meaning of the newest ring, whatever the release's newest is", async () => {
+test("a program's commands have the meaning of the newest ring, even if the release knows a newer one", async () => {
   const { timeline } = await sceneOf();
   const { database } = timeline;
   const incremented = () => {

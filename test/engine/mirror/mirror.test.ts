@@ -190,7 +190,7 @@ describe("a mirror", { skip }, () => {
     await untilLevel(running);
   });
 
-  test("a daemon that was stopped properly continues without a comparison, any other daemon compares", async () => {
+  test("a daemon that was stopped properly continues without a comparison; any other daemon compares", async () => {
     const fold = new MirroredFold();
     fold.apply(["SET", "k", "v"]);
     const { mirror, ...first } = await startMirror(fold, server.port);
@@ -232,7 +232,7 @@ describe("a mirror", { skip }, () => {
     assert.deepEqual(await differences(fold, server.port), []);
   });
 
-  test("a Redis that refuses writes is reported all the time, and receives everything once it accepts them", async () => {
+  test("a Redis that refuses writes is reported continuously, and receives everything once it accepts them", async () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
     await untilLevel(running);
@@ -297,7 +297,7 @@ describe("a mirror", { skip }, () => {
     await redis.call("EXPIRE", "s", "1000");
     await using running = await startMirror(fold, server.port, { compareEvery: 100 });
     await until("both are found", () => running.figures.different === 2);
-    await until("both are mended", async () => (await differences(fold, server.port)).length === 0);
+    await until("both are corrected", async () => (await differences(fold, server.port)).length === 0);
     const number = running.mirror.repair(false);
     await until("all was compared", () => (running.figures.compared?.number ?? 0) >= number);
   });

@@ -1,4 +1,4 @@
-/** Tests that an envelope of messages is delivered once, from whichever source, and however late it is repeated. */
+/** Tests that an envelope of messages is delivered once, regardless of its source and of when it is repeated. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -73,7 +73,7 @@ test("an envelope from a member is not forwarded, and the client's own copy is n
   assert.deepEqual([scene.received, scene.passed], [1, 0]);
 });
 
-test("forgotten envelopes are never published again, whatever the clock does", () => {
+test("forgotten envelopes are never published again, even if the clock is set back", () => {
   const scene = new Scene();
   scene.tell("id", START + 1);
   scene.now += 60_000;

@@ -32,7 +32,7 @@ test("a daemon without a timeline knows only what it remembers, and applies comm
   assert.equal(await recording.confirm(), false);
 });
 
-test("an applied envelope is not reported as not applied when its signature is invalid later, also without a timeline", async () => {
+test("an applied envelope is not reported as not applied when its signature is invalid later, even without a timeline", async () => {
   const { pipeline, sign, take, codeOf } = makeScene({ clock: { now: NOW + 1 }, pair: makeKeyPair() });
   const envelope = sign([["SET", "k", "v"]], { at: NOW + 2 });
   assert.equal(codeOf(envelope), "result");

@@ -71,7 +71,7 @@ test("MongoDB's driver writes and finds documents, and receives an error for a d
   );
 });
 
-test("Redis clients can tell which cells of rows are numbers, also in transactions", async () => {
+test("Redis clients can determine which cells of rows are numbers, even in transactions", async () => {
   using redis = await RedisConnection.open(scene.port);
   await redis.call("SQL", "", "create database shop");
   await redis.call("SQL", "shop", "create table item (id number, name text(1,9), since text(1,9))");

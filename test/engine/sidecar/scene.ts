@@ -34,7 +34,7 @@ export interface SceneOptions {
 
 export const DAEMONS = 3;
 
-/** Maximum milliseconds for calls, by default also for those of sidecars; only a busy machine needs them. */
+/** The timeout of calls in milliseconds, by default also in sidecars. It is long because the machine may be busy. */
 export const CALL_MS = 20_000;
 const PATIENT = ["--backend-timeout", `${CALL_MS}ms`];
 

@@ -25,7 +25,7 @@ describe("the same plain daemons", () => {
   });
   after(() => scene[Symbol.asyncDispose]());
 
-  test("a write that hanging daemons received may be applied, a read is not, and later commands succeed", async () => {
+  test("a write that hanging daemons received may be applied, a read is not applied, and later commands succeed", async () => {
     const { port } = await scene.sidecar("--backend-timeout", "2000ms");
     using redis = await RedisConnection.open(port);
     using reader = await RedisConnection.open(port);

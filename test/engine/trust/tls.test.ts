@@ -152,7 +152,7 @@ test("--max-connections also counts clients with TLS", async () => {
   for (const client of clients) client.destroy();
 });
 
-test("A client cannot renegotiate", async () => {
+test("a client cannot renegotiate", async () => {
   using folder = temporaryFolder();
   await using daemon = await startSecure(await writeCertificate(folder.path));
   const socket = await secure(daemon.port, { maxVersion: "TLSv1.2" });

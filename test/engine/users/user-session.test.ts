@@ -49,7 +49,7 @@ test("before a login only open commands are permitted", () => {
   assert.equal(session.user, null);
 });
 
-test("permission is checked before memory, also if no login is needed", () => {
+test("permission is checked before memory, even if no login is needed", () => {
   const { session, memory, denial } = makeScene("off", "on >pw ~own +@all -lpush");
   memory.isFull = true;
   assert.equal(denial("SET own v"), "no-login");

@@ -1,4 +1,4 @@
-/** Injects the faults of all lanes, one lane per seat, while the operator acts concurrently. */
+/** Injects the faults of all lanes, one lane per seat, while the operator acts. */
 import type { Cluster } from "./cluster.js";
 import type { Fault, FaultKind } from "./schedule.js";
 

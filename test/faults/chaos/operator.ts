@@ -1,4 +1,4 @@
-/** Performs the acts of an operator, and destroys or damages data folders, while other seats have faults. */
+/** Acts as an operator, and destroys or damages data folders, while other seats have faults. */
 import { rmSync } from "node:fs";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import { programPaths } from "../../support/programs.js";

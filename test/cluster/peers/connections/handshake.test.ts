@@ -29,7 +29,7 @@ test("two members prove their identities to each other", () => {
   assert.equal(a.peering.state, "live");
 });
 
-test("a daemon at an address is identified even if its proof and its close reason arrive in one piece", () => {
+test("a daemon at an address is identified even if its proof and its close reason arrive together", () => {
   for (const isInOnePiece of [false, true]) {
     for (const [first, second] of [["a", "b"] as const, ["b", "a"] as const]) {
       const world = new World();
@@ -116,7 +116,7 @@ test("an unauthorized daemon is refused before anything is proved", () => {
   assert.ok(textsOf(b).some((text) => text === CLOSE_REASONS["not-a-member"]));
 });
 
-test("a pin does not admit a daemon that is no member, such as one whose key was revoked", () => {
+test("a pin does not admit a daemon that is not a member, such as one whose key was revoked", () => {
   const world = new World();
   const peers = [{ ...world.addressOf("b"), pin: keyOf("b").id }];
   const a = world.add("a", { parts: { peers, refusal: () => "not-a-member" } });
@@ -141,7 +141,7 @@ test("a daemon that is no longer a member is disconnected, and receives nothing 
   assert.ok(textsOf(b).includes(CLOSE_REASONS["not-a-member"]));
 });
 
-test("a peer that proves nothing is not taken for another member, nor for this daemon itself", () => {
+test("a peer that proves nothing is not mistaken for another member, nor for this daemon itself", () => {
   const frameOf = (id: string) => Buffer.from(writeFrame(writeHello(helloOf(id)), 2), "latin1");
   const bye = (code: string) => writeMemberMessage({ kind: "bye", code, sentence: "" });
   const answers = [frameOf(keyOf("b").id), frameOf(keyOf("a").id), bye("self"), bye("duplicate")];

@@ -105,7 +105,7 @@ const placeOf = ({ port }: RealNode, tls = false): PeerAddress => ({
   tls,
 });
 
-/** Maximum milliseconds; a busy machine may need a part of it. */
+/** The timeout in milliseconds. It is long because the machine may be busy. */
 const UNTIL_MS = 120_000;
 
 async function until(holds: () => boolean): Promise<void> {

@@ -1,4 +1,4 @@
-/** Tests that members' entries are recorded only while the facts by which they were verified are still true. */
+/** Tests that members' entries are recorded only if the facts on which their verification relied are still true. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IncomingBatch } from "../../../../cluster/peers/exchange/incoming-batch.js";
@@ -103,7 +103,7 @@ test("a push is passed on a few entries at a time, and other work runs in betwee
   assert.ok(batch.isRead);
 });
 
-/** Signature threads that answer, part by part, when the test permits. */
+/** Signature threads that answer, part by part, when the test permits it. */
 function threadsOf() {
   const answers: (() => void)[] = [];
   const threads: SignatureThreads = {

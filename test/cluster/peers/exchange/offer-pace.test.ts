@@ -1,6 +1,6 @@
 /**
- * Tests how long entries wait before they are offered to a member: longer while it requests none, no longer once it
- * requests one.
+ * Tests how long entries wait before they are offered to a member: longer while it requests none, and not at all after
+ * it has requested one.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -49,7 +49,7 @@ test("entries that a member was known to have do not make it wait longer", () =>
   }
 });
 
-test("if a client sends everything to all, few messages announce it, and an entry sent to one daemon soon reaches all", () => {
+test("if a client sends its entries to all daemons, there are few offers, and an entry sent to one daemon soon reaches all", () => {
   const world = new World();
   const nodes = ["a", "b", "c"].map((name, i, names) => world.add(name, { peers: names.slice(0, i) }));
   world.run(500);
@@ -59,7 +59,7 @@ test("if a client sends everything to all, few messages announce it, and an entr
     for (const node of nodes) node.timeline.take(entry);
     world.run(TICK_MS);
   }
-  // Both of a pair may offer immediately; with offers in every tick there would be at least 3 for each entry.
+  // Two daemons may both offer immediately. With offers in every tick there would be at least 3 for each entry.
   assert.ok(world.countOf("offer") < count, `${world.countOf("offer")} offers`);
   assert.equal(world.countOf("want") + world.countOf("push"), 0);
   nodes[0]?.timeline.take(entryOf(500 + count * TICK_MS));

@@ -68,7 +68,7 @@ test("members with the same entries compare nothing", () => {
   assert.equal(world.countOf("reconcile"), 0);
 });
 
-test("old entries that a client's daemon accepted spread by comparison alone, along a chain", () => {
+test("old entries that one daemon of a chain accepted spread along it, only by comparisons", () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["c"] }), world.add("c")];
   for (let i = 0; i < 500; i++) a.timeline.take(entryOf(-1_000_000 + i));
@@ -156,7 +156,7 @@ test("a daemon that starts next to another incomplete one is not live before a t
   world.run(9000);
   assert.equal(d.peering.state, "catching-up");
   world.run(2000);
-  assert.deepEqual([d.peering.state, e.peering.state], ["live", "live"], "the third has had its time");
+  assert.deepEqual([d.peering.state, e.peering.state], ["live", "live"], "the time for the third is over");
 });
 
 test("a daemon that was cut off is not live before it has the entries that the others accepted", () => {

@@ -97,7 +97,7 @@ test("a client's entry travels from one end of a chain to the other, without an 
   assert.equal(world.countOf("push"), 2);
 });
 
-/** Creates a member that has requested an entry from one of two and does not receive it; the other one would send it. */
+/** Creates a member that has requested an entry from one of two members in vain; the other one would send it. */
 function askedInVain() {
   const world = new World();
   const nodes = ["a", "b"].map((name) => world.add(name, { peers: ["c"] }));
@@ -129,7 +129,7 @@ test("a request to a member that disconnects is sent to another immediately", ()
   assert.equal(entriesOf(c), 1);
 });
 
-test("replicated resolves when the given number of daemons have it on disk, and not before", async () => {
+test("replicated resolves when the given number of daemons have the entry on disk, and not before", async () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b"), world.add("c")];
   world.run(500);
@@ -158,7 +158,7 @@ test("replicated resolves when the given number of daemons have it on disk, and 
   assert.equal(entriesOf(b), 1);
 });
 
-test("replicated counts daemons that received it from the client", async () => {
+test("replicated counts daemons that received the entry from the client", async () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(500);

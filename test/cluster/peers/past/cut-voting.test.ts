@@ -269,7 +269,7 @@ test("the votes of members that return with a new id each time are forgotten", (
   assert.deepEqual([isKnown("b48"), isKnown("b49")], [false, true]);
 });
 
-test("for a member that stays behind snapshots are requested at growing intervals", () => {
+test("for a member that stays behind, snapshots are requested at growing intervals", () => {
   const scene = new Scene();
   scene.isCatchingUp = true;
   const wantedIn = (ms: number) => {
@@ -311,7 +311,7 @@ test("a snapshot requested for a member that stays behind has a date that can st
   );
 });
 
-test("the others' votes for held snapshots are sent to a member that connects, and repeatedly to one that catches up", () => {
+test("the others' votes for held snapshots are sent to a member that connects, and repeatedly to one that is catching up", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
   scene.heard(voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT - 1)));

@@ -137,7 +137,7 @@ test("a daemon that was away longer than the retention time is catching up as so
   assert.equal(a.peering.state, "live", "it has more entries than a member that is not live");
 });
 
-/** Returns the gaps of a daemon that is not live, with one member that holds an entry which the daemon has pruned. */
+/** Returns the gaps of a daemon that is not live, with one member that has an entry that the daemon has pruned. */
 function subject() {
   const time = { uptime: 0 };
   const requests: number[] = [];
@@ -201,7 +201,7 @@ test("a member that alternately claims to have pruned, and never reports its ent
   }
 });
 
-test("a member that reports repeatedly does not cause as many requests to all others", () => {
+test("a member that reports repeatedly does not cause as many requests to all other members", () => {
   const { requests, time, hears, reports } = subject();
   hears(EPOCH - 50_500);
   for (let i = 0; i < 1000; i++) reports();
@@ -211,7 +211,7 @@ test("a member that reports repeatedly does not cause as many requests to all ot
   assert.equal(requests.length, 2);
 });
 
-test("the others are asked repeatedly as long as entries are missing, although their member sends no more reports", () => {
+test("reports are requested from the others as long as entries are missing, even if their member sends no more reports", () => {
   const { gaps, requests, time, timeline, entry, hears, reports } = subject();
   hears(EPOCH - 50_500);
   reports();
@@ -227,7 +227,7 @@ test("the others are asked repeatedly as long as entries are missing, although t
   assert.equal(requests.length, 0, "nothing is missing any longer");
 });
 
-/** Creates a daemon that misses what a departed member has pruned, and a member that is connected only to it. */
+/** Creates a daemon that is missing what a departed member has pruned, and a member that is connected only to it. */
 function lackingOfOneGone(prunedTo: number) {
   const world = new World();
   const a = world.add("a");
@@ -296,8 +296,9 @@ test("entries pruned long ago are compared by coarse sums after the finer ones w
   world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
 });
 
-test("of two daemons that were apart and pruned up to different dates one is live, and the other is incomplete", () => {
-  // By how many entries one is ahead in the part that both have pruned, and in the part that only the other has pruned.
+test("of two daemons that were apart and pruned up to different dates, one is live, and the other is incomplete", () => {
+  // The number of entries by which one is ahead: in the part that both have pruned, and in the part that only the other
+  // has pruned.
   for (const [before, between] of [
     [1, -3],
     [-1, 3],

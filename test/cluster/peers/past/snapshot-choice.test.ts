@@ -21,7 +21,7 @@ const voteOf = (at: number): CutVote => ({ at, bytes: 1, seal: sha256(`${at}`), 
 
 /**
  * Returns the chosen date.
- * @param agreed  dates of which most other members have signed the same
+ * @param agreed  dates for which most other members have signed the same snapshot
  * @param missing  the entries that the member has dropped
  * @param options.base  the snapshot that replaces pruned entries here
  * @param options.taken  dates of snapshots adopted before
@@ -52,7 +52,7 @@ function chosen(
     addresses: addressesOf(["b", "c"]),
     state: "catching-up",
     beganEmpty: false,
-    // They have had their time to arrive.
+    // The time in which they could connect is over.
     members: new Map(),
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: () => true }),
@@ -74,7 +74,7 @@ function chosen(
     ?.agreed.at;
 }
 
-test("after a signed snapshot that a member no longer has comes the next agreed one, then the first again", () => {
+test("if a member no longer has a signed snapshot, the next agreed one is chosen, then the first again", () => {
   assert.equal(chosen([FIRST, SECOND, THIRD], -1), FIRST);
   assert.equal(chosen([FIRST, SECOND, THIRD], FIRST), SECOND);
   assert.equal(chosen([FIRST, THIRD], FIRST), THIRD);
@@ -134,7 +134,7 @@ test("a snapshot counts as adopted until this daemon serves", () => {
   assert.ok(!taking.wasTaken(voteOf(FIRST)));
 });
 
-test("a member that sent a different snapshot of the same length is asked for a later one next", () => {
+test("after a member has sent a different snapshot of the same length, a later one is requested next", () => {
   const taking = takingOf(
     (owner) => owner.onFailed(new Error("it is not the one that members have signed")),
     () => false,

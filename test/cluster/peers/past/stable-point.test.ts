@@ -111,7 +111,7 @@ test("without members everything at or below the own watermark is stable", async
   assert.ok(stable.isDone);
 });
 
-test("a clock off the members' median is detected, reported to the timeline, and the watermark follows the others", () => {
+test("a clock that differs from the members' median is reported to the timeline, and the watermark follows the other clocks", () => {
   const world = new World();
   const [a, b, c] = [
     world.add("a", { peers: ["b", "c"] }),

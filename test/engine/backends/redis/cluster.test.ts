@@ -116,7 +116,7 @@ describe("-d redis-cluster", () => {
     assert.equal(found.size, 200);
     const drawn = await run("RANDOMKEY");
     assert.ok(drawn.kind === "bulk" && names.includes(drawn.bytes));
-    // It flushes earlier commands, not later ones, although the test waited for none.
+    // FLUSHALL removes the keys of earlier commands, not of later ones, although the test does not wait for replies.
     const outcomes = await Promise.all([
       ...names.map((name) => run("SET", name, "w")),
       run("FLUSHALL"),

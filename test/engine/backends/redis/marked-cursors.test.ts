@@ -23,7 +23,7 @@ function pageOf(outcome: Outcome | undefined): [string, string[]] {
   return [next.bytes, found.items.map((item) => (item.kind === "bulk" ? item.bytes : ""))];
 }
 
-describe("before a Redis", () => {
+describe("with a Redis", () => {
   test("a scan continues with marked cursors, and another daemon's cursors are refused", async () => {
     await using redis = await startRedis();
     const backend = new RedisBackend({

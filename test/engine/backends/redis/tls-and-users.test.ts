@@ -30,7 +30,7 @@ interface SecuredServer extends RedisServer {
   readonly tlsPort: number;
 }
 
-describe("TLS and users behind -d", () => {
+describe("TLS and users with -d", () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-redis-tls-"));
   const servers: SecuredServer[] = [];
   const closing: AsyncDisposable[] = [];
@@ -74,7 +74,7 @@ describe("TLS and users behind -d", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  describe("before a cluster", () => {
+  describe("with a cluster", () => {
     let ports: readonly number[] = [];
     let plain = 0;
 
