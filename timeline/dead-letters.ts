@@ -32,8 +32,8 @@ export interface LetterWriter {
    */
   keep(place: Buffer, value: Buffer, reason: LetterReason): void;
   /**
-   * Brings the letters to the disk, undecided: a start turns them into letters if the mark exists, and otherwise removes
-   * them.
+   * Writes the letters to disk, still undecided: the next start turns them into letters if the mark exists, and
+   * otherwise removes them.
    * @returns the mark to write in the step that removes the entries; null: there are no letters
    * @throws Error  the disk has failed: then no entry may be dropped
    */

@@ -90,7 +90,8 @@ export class LateMerges {
 
   /**
    * @param milliseconds  the duration of the last merge
-   * @param last  its late commands, and the units that it redid: if there are more units, fewer commands take as long
+   * @param last  its late commands, and the units that it redid; if it redid more units, smaller merges would not be
+   * faster
    */
   #pace(milliseconds: number, last: { readonly commands: number; readonly redone: number }): void {
     if (2 * milliseconds < BACKGROUND_TURN_MS || last.redone >= last.commands)

@@ -1,7 +1,7 @@
 /**
  * This daemon's entries that a member's snapshot certainly or possibly does not contain. The snapshot lists its ring
- * entries; for all other entries it has only sums. If the sums of a range differ, and the snapshot counts fewer, then
- * as many entries are certainly missing; the remaining ones are possibly missing.
+ * entries; for all other entries it has only sums. If the sums of a range differ and the snapshot counts fewer entries,
+ * then at least the difference of the counts is certainly missing; the remaining entries of the range may be missing.
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -42,7 +42,7 @@ export interface Orphans extends FoundEntries {
  * @param own       the index of this daemon
  * @param snapshot  the index of the snapshot; has no storage
  * @param cutAt     only entries dated up to it are compared; milliseconds since 1970
- * @param prunedTo  entries dated up to it are removed here: perhaps only the snapshot has them
+ * @param prunedTo  entries dated up to it have been removed here, so perhaps only the snapshot has them
  * @param max      the maximum number of order keys to return
  */
 export function* orphansOf(

@@ -25,7 +25,7 @@ export interface PageNode {
   readonly value: Buffer;
 }
 
-/** The problem of a page, as half a sentence. */
+/** The problem of a page, as a clause without a final period. */
 export type PageProblem = string;
 
 const FLAGS_AT = 18;

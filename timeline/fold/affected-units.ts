@@ -1,8 +1,8 @@
 /**
- * Finds the applied units that late ones affect: the smallest set with each later unit that touches a key that a late or
- * affected unit may write, or that may write a key that such a unit reads. Two paths lead to the same result: along the
- * keys' lists, or, if complete databases are touched, past all later units. Source: docs/architecture.md "The life of
- * a signed write".
+ * Finds the applied units that late ones affect: the smallest set that contains each later unit that touches a key
+ * which a late or affected unit may write, or that may write a key which such a unit reads. Two searches yield the same
+ * result: one along the keys' lists, and, if complete databases are touched, one through all later units. Source:
+ * docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Heap } from "../entries/heap.js";

@@ -1,8 +1,8 @@
 /**
- * The state that follows from a timeline. Entries arrive in any order, and the state is always that of all of them applied
- * in order. Units in the tail can be undone: a late unit undoes the units that it affects, newest first, and
- * they are applied again after it. Each batch is one synchronous step. Source: docs/architecture.md "The life of a
- * signed write".
+ * The state that follows from a timeline. Entries arrive in any order, and the state is always the result of applying
+ * all of them in order. Units in the tail can be undone: when a late unit arrives, the units that it affects are
+ * undone, newest first, and are applied again after it. Each batch is one synchronous step. Source:
+ * docs/architecture.md "The life of a signed write".
  */
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -170,7 +170,7 @@ export class Fold {
     return answered({ entry, units });
   }
 
-  /** Drops the undo information of units dated at or before `at`, in complete milliseconds. */
+  /** Drops the undo information of units dated at or before `to`, in whole milliseconds. */
   cut(to: number): void {
     // Entries that are not applied must stay in the tail.
     const at = this.end === null ? to : Math.min(to, this.end.at - 1);

@@ -11,13 +11,15 @@ import type { Place } from "../entries/entry.js";
 import { applyToRing } from "./apply.js";
 import { compareUnits, type FoldUnit } from "./unit.js";
 
-/** A record as a unit has left it. */
+/** A key's record after a unit. */
 interface Version {
   readonly unit: FoldUnit;
   readonly record: KeyRecord;
 }
 
-/** A unit from whose position on commands have a different meaning; null: this release does not know it. */
+/**
+ * A unit from whose position on commands have a different meaning, with their table; null: not known to this release.
+ */
 interface Switch {
   readonly unit: FoldUnit;
   readonly table: CommandIndex | null;

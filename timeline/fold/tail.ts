@@ -72,8 +72,8 @@ export class Tail {
   #dropped = 0;
   #length = 0;
   /**
-   * The range of entries that have their units: from the first of these indexes to before the second; from the second on
-   * no entry has.
+   * The range of entries that have their units: it begins at the first of these indexes and ends before the second. No
+   * entry from the second index on has its units.
    */
   #unfoldedFrom = 0;
   #foldedFrom = 0;

@@ -1,7 +1,7 @@
 /**
- * The outcome of an entry that a daemon accepted before it was left out of the member list. It is known only when the
- * members' entries up to its date can no longer change, and as long as members remember the ids of removed
- * entries.
+ * The outcome of an entry that a daemon accepted before it was left out of the member list. It can be
+ * determined only once the members' entries up to its date can no longer change, and only while members still remember
+ * the ids of removed entries.
  */
 
 /** `held`: the member has it. `forgotten`: it is too old for the member to know. */

@@ -90,7 +90,7 @@ export class SnapshotMaking {
   }
 
   /**
-   * Returns the snapshot up to which entries may be removed next: only if there is a newer one, which serves in its place.
+   * Returns the snapshot up to which entries may be removed next, if a newer one exists that can be used in its place.
    * @param isFree  whether no member has to have the same snapshot
    */
   next(isFree: boolean): number | null {
@@ -154,7 +154,7 @@ export class SnapshotMaking {
       this.#storage.put([], [["snapshots", writeDates(this.#valid)]]);
       await this.#storage.synced();
     }
-    // If it stayed until the member's is in place, it would be the valid one after a crash.
+    // If it existed until the member's snapshot is in place, it would be the valid one after a crash.
     this.snapshots.remove(date);
   }
 
@@ -165,7 +165,7 @@ export class SnapshotMaking {
   }
 
   /**
-   * Lets the expected snapshot replace all snapshots of this daemon, which contain fewer entries.
+   * Replaces all snapshots of this daemon, which contain fewer entries, with the expected one.
    * @returns the mark that must be on disk before the snapshot is used
    */
   adopt(date: number): Mark {
@@ -208,8 +208,8 @@ export class SnapshotMaking {
   }
 
   /**
-   * Has the next snapshot made as soon as there is a date for it, even of the same entries: the votes on its date may be
-   * for a different snapshot.
+   * Requests the next snapshot as soon as a date for it exists, even if it contains the same entries: the votes on the
+   * date of the last snapshot may be for a different one.
    * @param after  the date must be later; milliseconds since 1970; -1: it may be any date
    */
   want(after: number): void {
