@@ -1,4 +1,4 @@
-/** The program's exits: invalid arguments are reported, with exit code 2, and a start that fails midway ends it. */
+/** Tests that the program reports invalid arguments with exit code 2, and ends if its start fails midway. */
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";

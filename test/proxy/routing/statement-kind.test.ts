@@ -1,4 +1,4 @@
-/** How a proxy classifies statements. */
+/** Tests how a proxy classifies statements. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Reach, statementKind } from "../../../proxy/routing/statement-kind.js";

@@ -1,4 +1,4 @@
-/** The original's config.json, unchanged, and invalid ones. */
+/** Tests the original's config.json, unchanged, and invalid files. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StartError } from "../../../net/process/start-error.js";

@@ -1,4 +1,4 @@
-/** The connections to one server: their owners, their number, and the waiting statements. */
+/** Tests the connections to one server: their owners, their number, and the waiting statements. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
