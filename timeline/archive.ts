@@ -136,7 +136,7 @@ export class Archive {
     return [...fresh.values()].sort(compareEntries);
   }
 
-  /** Whether the index counts all accepted entries dated before a time, and none of them is damaged. */
+  /** Whether the index counts all accepted entries dated before a time and none of these is damaged. */
   countsBefore(at: number): boolean {
     return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
   }

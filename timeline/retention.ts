@@ -18,7 +18,7 @@ export interface RetentionTick {
   readonly finalTo: number;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Members may need the entries dated from then on; milliseconds since 1970. */
+  /** The date from which members may need entries; milliseconds since 1970. */
   readonly keepsFrom: number;
   /** Whether there are no other members: otherwise their votes on a snapshot are required before older entries are pruned. */
   readonly isAlone: boolean;

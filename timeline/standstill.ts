@@ -1,6 +1,6 @@
 /**
- * A fold that does not know the semantics version from a position on applies nothing after it. These functions report how
- * far its state is valid, and what users can do. Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
+ * A fold that does not know the semantics version from some position applies nothing after it. These functions report
+ * how far its state is valid, and what users can do. Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
 import { dateText } from "../protocol/version-2/envelope.js";
 import { comparePlaces, placeOf } from "./entries/entry.js";

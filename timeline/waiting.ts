@@ -15,7 +15,7 @@ const PAUSE_FACTOR = 4;
  * members have to be up to date within 30 s.
  */
 const PAUSE_MS_MAX = 5000;
-/** The number of late entries from which on they may be part of a stream from a member that is catching up. */
+/** The minimum number of late entries that may be part of a stream from a member that is catching up. */
 const STREAM_MIN = 64;
 /**
  * A refold includes all late entries that are present. During such a stream it therefore waits until, for this many
@@ -151,7 +151,8 @@ export class Waiting {
   }
 
   /**
-   * Returns the first late entries in order, with at most this many commands, but at least one entry. They stay.
+   * Returns the first late entries in order, with at most this many commands, but at least one entry. They are not
+   * removed.
    */
   late(maxCommands: number): Entry[] {
     let commands = 0;

@@ -183,7 +183,7 @@ export class DigestIndex {
     }
   }
 
-  /** Returns the level's table if it is complete from the given second on; otherwise null. Used by comparisons. */
+  /** Returns the level's table if it is complete from the given second; otherwise null. Used by comparisons. */
   tableFrom(set: DigestSet, level: number, second: number): SumTable | null {
     const { tables, from } = this.#sums[set];
     return second < (from[level] as number) ? null : (tables[level] as SumTable);

@@ -88,7 +88,7 @@ const startOfRow = (level: number, second: number) => {
 /**
  * Answers a message of an exchange. The length of an exchange is bounded, and the next exchange finds the remaining
  * differences: as long as the totals differ, it should begin once the entries that this one sent have arrived.
- * @throws MalformedFrame  a message that no member makes
+ * @throws MalformedFrame  a message that no member sends
  */
 export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
   const { set, salt, sections } = readMessage(message);

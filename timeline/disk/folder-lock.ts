@@ -166,7 +166,7 @@ function isRunning(pid: number): boolean {
 /** Returns the start time of a process, in the system's own units; null: the system does not report it. */
 const startOf = (pid: number): string | null => statOf(pid)?.[START_FIELD] ?? null;
 
-/** Returns the system's fields about a process, from its state on; null: there are none. */
+/** Returns the system's fields about a process, starting with its state; null: there are none. */
 function statOf(pid: number): string[] | null {
   const stat = read(`/proc/${pid}/stat`);
   return stat === null ? null : stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -188,7 +188,7 @@ class TreeView {
     });
   }
 
-  /** Returns entries from an order key on, up to some bound. */
+  /** Returns entries starting at an order key, up to a bound. */
   slice(from: Buffer | null, to: Buffer | null, isBrief: boolean): Slice<StoredEntry> {
     let max = SLICE_MAX * 2;
     const damages: PageDamage[] = [];

@@ -83,7 +83,7 @@ function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 
 /**
  * Searches past all later units, with the same result.
- * @param later  the applied units from the first seed on, in order
+ * @param later  the applied units starting with the first seed, in order
  */
 export function affectedAlongTail(
   { late, flipped }: Seeds,

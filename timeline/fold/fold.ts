@@ -181,8 +181,8 @@ export class Fold {
   }
 
   /**
-   * Returns the keys that entries from an order key on have changed, all of them dated after `cutAt`. @param max  the
-   * maximum number of entries to read
+   * Returns the keys that entries at or after an order key have changed. The entries must be dated after `cutAt`.
+   * @param max  the maximum number of entries to read
    */
   changedFrom(place: Place, max: number): ChangedKeys {
     return this.#tail.changedFrom(place, max);
@@ -323,7 +323,7 @@ export class Fold {
   }
 }
 
-/** Whether one of two ends comes before the other; null: there is no end, so every order key is before it. */
+/** Whether the first end comes before the second one; null: there is no end, so every order key is before it. */
 function isEarlier(one: Place | null, other: Place | null): boolean {
   return one !== null && (other === null || comparePlaces(one, other) < 0);
 }

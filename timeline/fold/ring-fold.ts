@@ -18,14 +18,14 @@ interface Version {
 }
 
 /**
- * A unit from whose position on commands have a different meaning, with their table; null: not known to this release.
+ * A unit after which commands have a different meaning, and their new table; null: this release does not know it.
  */
 interface Switch {
   readonly unit: FoldUnit;
   readonly table: CommandIndex | null;
 }
 
-/** Id of a key → the first unit from whose position on the key's record differs from before. */
+/** For the id of each changed key, the first unit at which the key's record differs from before. */
 export type ChangedKeys = ReadonlyMap<ByteString, FoldUnit>;
 
 export class RingFold {
@@ -186,7 +186,7 @@ export class RingFold {
   }
 }
 
-/** Returns the unit from which on two histories of a record differ; null: they do not. */
+/** Returns the first unit at which two histories of a record differ; null: they are equal. */
 function firstDifference(before: readonly Version[], after: readonly Version[]): FoldUnit | null {
   for (let i = 0; i < before.length || i < after.length; i++) {
     const [old, now] = [before[i], after[i]];

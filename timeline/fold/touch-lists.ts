@@ -5,13 +5,14 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
 
-/** The position that the insertion of a batch has reached in one list, from the newest node on. */
+/** The position that the insertion of a batch has reached in one list. It starts at the newest node. */
 interface Cursor {
   node: TouchNode;
   /** The number of applied units that were passed: a late writer at this position affects all of them. */
   touched: number;
   /**
-   * The number of these units from the earliest that may write on: a late reader at this position is affected by them.
+   * The number of these units that a late reader at this position affects: all from the earliest one that may write to
+   * the newest.
    */
   written: number;
 }
@@ -129,7 +130,8 @@ function cursorAt(newest: TouchNode): Cursor {
 
 /**
  * Moves a cursor past the nodes of all units later than the given one. A late writer affects all later units, because
- * each later writer is affected and affects those after it. A late reader affects those from the first later writer on.
+ * each later writer is affected and affects those after it. A late reader affects the first later writer and all units
+ * after it.
  * @returns false: it stopped, because these are more than `max`
  */
 function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number): boolean {

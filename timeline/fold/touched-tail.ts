@@ -1,6 +1,6 @@
 /**
  * The tail, with the keys that its units touch: the entries, the keys' lists, the bytes. It finds the units that arrivals
- * affect. Only entries from the earliest late arrival on are in the lists; most entries never are.
+ * affect. The lists contain only entries at or after the earliest late arrival; most entries are never added.
  */
 
 import type { Semantics } from "../../store/semantics.js";
@@ -54,7 +54,7 @@ export class TouchedTail {
     return this.#tail.last;
   }
 
-  /** Returns the keys that entries from an order key on have changed. @param max  the maximum number of entries */
+  /** Returns the keys that entries at or after an order key have changed. @param max  the maximum number of entries */
   changedFrom(place: Place, max: number): ChangedKeys {
     return changedBy(this.#tail.from(place, max + 1), max);
   }
@@ -140,7 +140,7 @@ export class TouchedTail {
     return units.some((unit) => this.#lists.affectsMore(unit, max));
   }
 
-  /** Whether walking all units from an order key on takes too long. @param max  units that may be redone */
+  /** Whether walking all units at or after an order key takes too long. @param max  units that may be redone */
   #isTooLong(place: Place, max: number): boolean {
     return max < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MAX);
   }
@@ -163,7 +163,7 @@ export class TouchedTail {
     return late.some(({ wholes }) => wholes !== null);
   }
 
-  /** Returns the applied units from one on. */
+  /** Returns the applied units, starting with the given one. */
   #laterThan(unit: FoldUnit): FoldUnit[] {
     const later = this.#tail.unitsAfter(unit);
     return unit.isApplied ? [unit, ...later] : later;
@@ -204,7 +204,7 @@ export class TouchedTail {
   }
 
   /**
-   * Creates the units of the entries from an order key on, the newest first, and inserts them into the lists.
+   * Creates the units of the entries at or after an order key, the newest first, and inserts them into the lists.
    * @param max  their approximate number
    * @returns whether that was all
    */

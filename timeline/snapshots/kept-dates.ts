@@ -1,7 +1,7 @@
 /** Selects the valid snapshots to retain, because each takes as much space as the complete state. */
 import { roundnessOf } from "./cut-dates.js";
 
-/** The number of newest snapshots, which are always retained: an older one serves late entries. */
+/** The number of newest snapshots, which are always retained. The older one is needed when late entries arrive. */
 const KEPT = 2;
 /** The number of further snapshots, spread over the time for which entries are retained. */
 const KEPT_OVER_TIME = 8;

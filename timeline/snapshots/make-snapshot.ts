@@ -12,7 +12,7 @@ import type { Snapshots } from "./snapshot-files.js";
 
 /** The error if no snapshot can be made because one of its entries cannot be read. */
 export class DamagedEntry extends Error {
-  /** The entry's order key. Unlike the class, it is passed on by other threads. */
+  /** The entry's order key. Other threads pass it on, but not the class of the error. */
   readonly damaged: Place;
 
   constructor(place: Place) {
