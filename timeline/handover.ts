@@ -1,7 +1,7 @@
 /**
- * A snapshot that one member sends to another, which is missing entries that no member stores any longer. The receiver
- * starts again from that snapshot and its own entries of later dates. Other modules decide which snapshot may be
- * trusted: here it must be exactly the agreed bytes, and its key ring must follow from signatures.
+ * Hands a snapshot over from one member to another that is missing entries which no member stores any longer. The
+ * receiver starts again from that snapshot and its own entries of later dates. Other modules decide which snapshot may
+ * be trusted; this one checks that it has exactly the agreed bytes, and that its key ring follows from signatures.
  * Source: docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md, 0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -56,8 +56,8 @@ interface Arrived {
 
 export class Handover {
   /**
-   * The number of times that a member's snapshot has replaced the entries here. After that, earlier reports may no longer
-   * be true.
+   * The number of times that a member's snapshot has replaced the entries here. After each
+   * replacement, earlier reports may no longer be true.
    */
   adoptions = 0;
   readonly #parts: TimelineParts;
@@ -110,7 +110,7 @@ export class Handover {
     return this.#folding.archive.lastDamagedUpTo(date) !== null;
   }
 
-  /** Notes that enough members have the same snapshot of a date: everything before it may be pruned. */
+  /** Notes that enough members have the same snapshot of a date, so that everything before it may be pruned. */
   certify(date: number): void {
     this.#folding.archive.making?.certify(date);
   }
@@ -126,7 +126,7 @@ export class Handover {
     this.#parts.storage.synced().then(kept, () => {});
   }
 
-  /** Stops pruning for a few seconds: a member needs the entries. */
+  /** Stops pruning for a few seconds, because a member needs the entries. */
   hold(): void {
     this.#holdsUntil = this.#parts.uptime() + HOLD_MS;
   }

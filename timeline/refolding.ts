@@ -14,8 +14,8 @@ import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /**
- * The maximum number of missed commands to merge in one turn; or twice as many as arrived in the last turn, so that
- * merging catches up.
+ * The number of missed commands to merge in one turn. If more than half as many arrived during the last turn, twice
+ * their number is merged, so that merging catches up.
  */
 const MISSED_A_TURN = 256;
 /** Milliseconds between two progress lines in the log. */

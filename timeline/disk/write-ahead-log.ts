@@ -241,7 +241,7 @@ export interface LogRemains {
   readonly end: FoundLogEnd;
 }
 
-/** @param mark  LMDB's position in the log */
+/** Reads the groups that the log has and LMDB does not have. @param mark  LMDB's position in the log */
 export function readLog(folder: string, { marker, sequence: filed }: LogMark): LogRemains {
   // Read before the log: a process that writes extends the log first.
   const end = readLogEnd(folder);
@@ -256,7 +256,7 @@ export function readLog(folder: string, { marker, sequence: filed }: LogMark): L
   let lost = 0;
   let last = filed;
   for (const { sequence, operations } of records) {
-    // Groups that were never promised can be missing after a power failure. Then later groups do not count either.
+    // Groups that were never promised can be missing after a power failure. In that case later groups are ignored.
     if (sequence > last + 1 && last + 1 > safe) break;
     lost += sequence - last - 1;
     groups.push({ sequence, operations, bytes: recordBytes(operations) });
