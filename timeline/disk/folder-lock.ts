@@ -45,7 +45,8 @@ export interface FolderLock {
 }
 
 /**
- * @param folder  exists
+ * Locks a folder for this process.
+ * @param folder  an existing folder
  * @throws FolderInUse
  */
 export function lockFolder(folder: string): FolderLock {
@@ -111,7 +112,7 @@ function hasMapped(pid: number | "self", inode: number): boolean {
   return new RegExp(`^\\S+ \\S+ \\S+ \\S+ ${inode} `, "m").test(maps);
 }
 
-/** @param lock  the file to remove if no process exists; left out: a process exists */
+/** Returns the error for a folder. @param lock  the file to remove if no process runs; left out: one certainly runs */
 function inUse(folder: string, holder: string, lock?: string): FolderInUse {
   const cure = lock === undefined ? "Stop that one first" : `If no daemon runs, remove ${lock}`;
   return new FolderInUse(

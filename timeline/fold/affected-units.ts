@@ -59,7 +59,7 @@ function spread(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 }
 
 /**
- * Follows a node: a writer affects all units up to and including the next writer, which continues from there; a
+ * Follows a node: a writer affects all units up to and including the next writer, from which the search continues; a
  * reader affects the next writer.
  */
 function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
@@ -82,7 +82,7 @@ function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 }
 
 /**
- * Searches past all later units, with the same result.
+ * Searches through all later units, with the same result.
  * @param later  the applied units starting with the first seed, in order
  */
 export function affectedAlongTail(
@@ -148,7 +148,7 @@ class Touched {
 }
 
 class TouchedDatabase {
-  /** Whether it may be written. */
+  /** The touched keys, and whether each of them may be written. */
   readonly #keys = new Map<ByteString, boolean>();
   #anyWritten = false;
   #wholeRead = false;
