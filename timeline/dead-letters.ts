@@ -53,5 +53,5 @@ export interface KeptLetters {
   readonly left: number;
 }
 
-/** @param cutAt  the date of the new snapshot; milliseconds since 1970 */
+/** Opens a store for letters. @param cutAt  the date of the new snapshot; milliseconds since 1970 */
 export type OpenLetters = (cutAt: number) => LetterWriter;

@@ -91,6 +91,7 @@ export class LateMerges {
   }
 
   /**
+   * Adapts the size of the next merge to the duration of the last one.
    * @param milliseconds  the duration of the last merge
    * @param last  its late commands, and the units that it redid; if it redid more units, smaller merges would not be
    * faster

@@ -13,7 +13,7 @@ export function standstillOf({ end, ring }: Fold): string | null {
   const [first, last] = [numbers[0] as number, numbers.at(-1) as number];
   const known = first === last ? `version ${first}` : `versions ${first} to ${last}`;
   const cure = ring.semantics > last ? "upgrade it" : `start a release that knows version ${ring.semantics}`;
-  return `commands mean version ${ring.semantics} from ${dateText(end.at)} on, and this release knows ${known}: ${cure}`;
+  return `semantics version ${ring.semantics} applies from ${dateText(end.at)}, but this release knows only ${known}: ${cure}`;
 }
 
 /** Whether the fold applies entries dated at a time. */

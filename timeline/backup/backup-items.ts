@@ -19,7 +19,7 @@ export interface BackupEnd {
   readonly last: number | null;
   /** The dates of the valid snapshots; other snapshots in the file have to be ignored. */
   readonly snapshots: readonly number[];
-  /** base64. */
+  /** The marks of the timeline, in base64. */
   readonly marks: Readonly<Partial<Record<MarkName, string>>>;
   /** Libraries of functions, base64; null: there were none. */
   readonly functions: string | null;
@@ -80,7 +80,7 @@ export function readSnapshotPiece(items: Buffer): { readonly date: number; reado
 
 export const writeEnd = (end: BackupEnd): Buffer => Buffer.from(JSON.stringify(end));
 
-/** @throws Error  the bytes are malformed */
+/** Reads the contents of the last frame. @throws Error  the bytes are malformed */
 export function readEnd(items: Buffer): BackupEnd {
   const end = JSON.parse(items.toString()) as BackupEnd;
   const { made, entries, last, snapshots, marks, functions } = end;

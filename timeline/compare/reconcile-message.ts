@@ -127,7 +127,7 @@ function writeSection(writer: Writer, section: Section): void {
   }
 }
 
-/** @throws MalformedFrame  bytes that no member writes */
+/** Parses a message. @throws MalformedFrame  the bytes are not a message that members write */
 export function readMessage(bytes: Buffer): Message {
   const reader = new Reader(bytes);
   if (reader.number() !== VERSION) throw reader.malformed("a comparison of an unknown version");

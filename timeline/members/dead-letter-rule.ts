@@ -15,6 +15,7 @@ export interface MembersPast {
 }
 
 /**
+ * Returns the outcome of an entry.
  * @param at  the entry's date
  * @param isHeld  whether the member has it, or its id; before it is final that member may be lost with it
  */

@@ -31,7 +31,7 @@ export interface MakeSnapshotParts extends Beginning {
   readonly to: number;
 }
 
-/** @throws DamagedEntry  an unreadable entry must not be treated as one that never existed */
+/** Makes a snapshot in one step. @throws DamagedEntry  an unreadable entry must not be treated as a missing one */
 export function makeSnapshot(parts: MakeSnapshotParts): void {
   const begun = begin(parts);
   parts.snapshots.write(parts.to, chunksOf(parts, finish(begun.refold.steps), begun));
