@@ -20,7 +20,7 @@ test("an invalid address, or one with a password, is reported without the passwo
   assert.doesNotMatch(stdout + stderr, /secret/);
 });
 
-test("the help fits 80 columns", async () => {
+test("the help fits into 80 columns", async () => {
   const { code, stdout } = await proxy("--help");
   assert.equal(code, 0);
   for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);

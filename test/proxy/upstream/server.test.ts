@@ -58,7 +58,7 @@ test("a busy server needs no heartbeat", async () => {
   server.stop();
 });
 
-test("a statement whose database no longer exists is sent without it, but not after a balancer that reached no server", async () => {
+test("a statement whose database no longer exists is sent without it, but not if a balancer has reported that it reached no server", async () => {
   let refusal = errorFrame("Tsy misy ny tahiry : toko");
   await using fake = await FakeSqlServer.start(({ statement }) =>
     statement.startsWith("ampiasao") ? refusal : messageFrame("done"),
