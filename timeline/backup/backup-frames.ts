@@ -100,7 +100,7 @@ export class FrameReader {
 
   /**
    * Yields all frames in order; a damaged frame is replaced by a description of the damage. After an
-   * impossible length the remaining bytes are unknown.
+   * impossible length the remaining bytes cannot be read.
    */
   *frames(): Generator<Frame | DamagedBytes> {
     let seal: Buffer = sealOf(this.#hash, HEAD);
@@ -119,7 +119,7 @@ export class FrameReader {
       const isIntact = sealOf(this.#hash, seal, body).equals(found) && kind != null;
       if (isIntact) yield { kind, items: body.subarray(1), offset, bytes: end - offset };
       else yield { from: offset, to: end, problem: "the bytes differ from what was written" };
-      // The next frame was sealed with the seal that the file has for this one.
+      // The seal of the next frame includes the seal that the file contains for this one.
       seal = found;
       offset = end;
     }

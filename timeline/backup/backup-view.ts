@@ -40,7 +40,7 @@ export class BackupView {
   readonly #pieces: ReadonlyMap<number, readonly number[]>;
   #cached: { readonly offset: number; readonly items: Buffer } | null = null;
 
-  /** @throws DamagedBackup @throws ForeignBackup @throws Error  the system's error */
+  /** Reads and checks the file. @throws DamagedBackup @throws ForeignBackup @throws Error  the system's error */
   constructor(path: string, hash: Hash) {
     this.#reader = new FrameReader(path, hash);
     this.bytes = this.#reader.size;
@@ -155,7 +155,10 @@ function addFrame(
   }
 }
 
-/** Returns the contents of a backup at an earlier date: the entries up to that date, and the snapshots of no later date. */
+/**
+ * Returns the contents of a backup at an earlier date: the entries up to that date, and the snapshots that are not
+ * later.
+ */
 export function asOf(view: BackupView, at: number): EntrySource & MarkSource & SnapshotSource {
   const list = () => view.list().filter((date) => date <= at);
   const end = firstPlaceAt(at + 1);

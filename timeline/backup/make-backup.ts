@@ -55,12 +55,12 @@ const PROGRESS_EVERY = 1000;
  */
 export function writeBackup(parts: BackupParts): BackupEnd | null {
   const { view, writer } = parts;
-  if (view.log.lost > 0) throw new NoBackup(`${view.log.lost} groups of writes are missing in its log`);
+  if (view.log.lost > 0) throw new NoBackup(`${view.log.lost} groups of writes are missing from its log`);
   const copied = copyEntries(parts);
   const copies = copySnapshots(parts);
   const late = new Map<string, number>();
   for (let search = 1; search <= SEARCHES_MAX; search++) {
-    // Read before the search: if it finds nothing, everything belongs to the same moment.
+    // Read the marks before the search: if it finds nothing, everything belongs to the same moment.
     const marks = marksOf(view);
     const held = heldSnapshots(view);
     const found = addMissing(parts, late);

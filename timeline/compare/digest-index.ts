@@ -1,8 +1,8 @@
 /**
- * The contents of a timeline as counts and sums of ids: by second, by 64 seconds and by 4096. With them members find in
- * a few steps where their entries differ, and can compute a digest up to a date at low cost. Entries of the key ring
- * are counted separately from data. Memory is bounded: for old dates only the coarser sums are stored, and the finer
- * ones are computed from the storage on request. Sums are a hint, not a proof, because a signer could grind ids.
+ * The contents of a timeline as counts and sums of ids: by second, by 64 seconds and by 4096. With these sums members
+ * find in a few steps where their entries differ, and can compute a digest up to a date at low cost. Entries of the key
+ * ring are counted separately from data. Memory is bounded: for old dates only the coarser sums are stored, and the
+ * finer ones are computed from the storage on request. Sums are a hint, not a proof, because a signer could grind ids.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
@@ -165,7 +165,7 @@ export class DigestIndex {
 
   /** Yields the order keys of a set, `from` ≤ key < `to`, in order; null: no end. */
   *places(set: DigestSet, from: Buffer | null, to: Buffer | null): Generator<Buffer> {
-    // Copied, because it may change between two turns.
+    // Copy the array, because it may change between two turns.
     const ring = this.#ring.slice(
       from === null ? 0 : this.#ringFrom(from),
       to === null ? undefined : this.#ringFrom(to),
