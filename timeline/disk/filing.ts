@@ -34,7 +34,7 @@ export class Filing {
   #groups: OperationGroup[] = [];
   #bytes = 0;
   #operations = 0;
-  /** The numbers of the last groups that were added, and filed. */
+  /** The numbers of the last group that was added, and of the last one that was filed. */
   #added = 0;
   #filed = 0;
   #running: Promise<void> | null = null;

@@ -47,7 +47,7 @@ export class Fold {
   readonly #tail: TouchedTail;
   readonly #databases: number;
   readonly #known: Semantics;
-  /** Whether data was not applied because this release does not know the semantics version at its position. */
+  /** Whether some data was not applied because this release does not know the semantics version at its position. */
   #hasPassed = false;
   /** The bytes that the ring's units keep in memory. */
   #ringBytes = 0;
@@ -109,8 +109,8 @@ export class Fold {
 
   /**
    * Merges entries if at most the given number of applied units has to be undone and redone.
-   * @returns null: there are more, or units that were not applied count now but are no longer in memory; nothing is
-   * changed
+   * @returns null: there are more, or units that were not applied before now have to be applied but are no longer in
+   * memory; nothing is changed
    */
   mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)

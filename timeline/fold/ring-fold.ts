@@ -151,7 +151,7 @@ export class RingFold {
     return cut;
   }
 
-  /** Applies a unit that will not be undone; there must be none that could be. */
+  /** Applies a unit that will not be undone. No unit that could be undone may be present. */
   replay(unit: FoldUnit): void {
     unit.answer = this.#applyToBase(unit);
   }

@@ -1,6 +1,7 @@
 /**
- * The tail, with the keys that its units touch: the entries, the keys' lists, the bytes. It finds the units that arrivals
- * affect. The lists contain only entries at or after the earliest late arrival; most entries are never added.
+ * The tail and the keys that its units touch: its entries, the lists of the keys, and the bytes. It finds the units
+ * that arrivals affect. The lists contain only entries at or after the earliest late arrival; most entries are never
+ * added.
  */
 
 import type { Semantics } from "../../store/semantics.js";
@@ -16,8 +17,8 @@ import { nodesOf, TouchLists } from "./touch-lists.js";
 import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./unit.js";
 
 /**
- * The maximum number of later units that are walked if complete databases are touched: then no list leads to the affected
- * units. It takes about 10 ms. More units count as too many to redo.
+ * The maximum number of later units to walk if complete databases are touched, because no list then leads to the
+ * affected units. Walking them takes about 10 ms. More units count as too many to redo.
  */
 const WALKED_MAX = 20_000;
 
@@ -132,8 +133,9 @@ export class TouchedTail {
   }
 
   /**
-   * Whether units certainly affect too many, by the nodes that are already in the lists: it may return false wrongly,
-   * but never true. @param place  the order key of the first unit
+   * Whether units certainly affect too many units, judging by the nodes that are already in the lists. It may miss
+   * some, so the result false is not certain.
+   * @param place  the order key of the first unit
    */
   #isTooMuch(units: readonly FoldUnit[], place: Place, max: number): boolean {
     if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, max)) return true;
@@ -150,7 +152,9 @@ export class TouchedTail {
     for (const unit of placed) this.#lists.remove(unit);
   }
 
-  /** @returns in order; null: more than `max`, or too many units would have to be searched */
+  /**
+   * Returns the units that seeds affect, in order; null: more than `max`, or too many units would have to be searched.
+   */
   affected(seeds: Seeds, max: number): FoldUnit[] | null {
     const first = firstOf(seeds);
     if (first === null) return [];
