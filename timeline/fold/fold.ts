@@ -103,7 +103,7 @@ export class Fold {
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
     const folded = this.mergeWithin(Number.POSITIVE_INFINITY, entries);
     if (folded === null)
-      throw new Error("units that were not applied count now, and have to be folded again");
+      throw new Error("units that were not applied now have to be applied, so everything has to be folded again");
     return folded;
   }
 
@@ -115,7 +115,7 @@ export class Fold {
   mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)
       if (envelope.at <= this.cutAt)
-        throw new Error(`an entry dated ${envelope.at} comes after the cut at ${this.cutAt}`);
+        throw new Error(`an entry dated ${envelope.at} arrived after the cut at ${this.cutAt}`);
     if (isAfter(entries, this.#newest)) return entries.map((entry) => this.#mergeNext(entry));
     const arrivals = arrivalsOf(entries, this.#databases, this.#known);
     const ring = ringUnitsOf(arrivals);
