@@ -30,7 +30,7 @@ const KEPT_DATABASES = 16;
 /** Reads the commands that have arrived from all clients before it signs any of them: one envelope for many is far cheaper than one for each. */
 const ENVIRONMENT: Environment = { ...realEnvironment, soon: (run) => void setImmediate(run) };
 
-/** The places of the defaults: no variables and no dbsync.ini. */
+/** An environment without defaults: it has no variables and no dbsync.ini. */
 const NOTHING = { folder: "", home: "", system: "" };
 
 /** The connection that a command comes from. */
@@ -130,7 +130,7 @@ function headerOf(db: number): EnvelopeOptions {
 /**
  * Returns the settings of a read for a connection with watched keys: unless a policy is set, it needs the answer of a
  * majority. Two majorities share a daemon, so the value is no older than the writers that WATCH read. Without this, an
- * older value could pass for the one that the condition names.
+ * older value could be taken for the one that the condition names.
  */
 const watching = (settings: CallSettings): CallSettings =>
   settings.policy === "usual" ? { ...settings, policy: "majority" } : settings;

@@ -1,6 +1,7 @@
 /**
  * The client for the option `debug`. Its errors show where the call was made. An answer arrives in a separate task,
- * whose stack does not show that. Recording the stack of each call is expensive, so other clients do not do it.
+ * whose stack does not contain the caller. Recording the stack of each call is expensive, so other clients do not do
+ * it.
  */
 import { ListeningClient } from "./listening-client.js";
 import type { CallOptions, CallSettings, TypedCallOptions } from "./settings/call-options.js";

@@ -3,7 +3,10 @@ import type { DashboardFrame, FrameMember } from "../protocol/json/dashboard-fra
 import { byId, type Cell, fillList, fillTable } from "./elements.js";
 import { bytesText, countText, differenceText, millisecondsText, spanText } from "./texts.js";
 
-/** Maximum difference of clocks in milliseconds; two daemons whose clocks differ more may not both accept an envelope. */
+/**
+ * Maximum difference between clocks in milliseconds; two daemons whose clocks differ more may not both accept an
+ * envelope.
+ */
 const SKEW_MAX_MS = 2000;
 const LAG_MAX = 1000;
 /** Maximum milliseconds since the last status of a member, which sends one every 2 s. */

@@ -53,7 +53,7 @@ export function signerText({ label, signer, as }: Fields): string {
   return as == null ? by : `${by} for ${textOf(as)}`;
 }
 
-/** Describes the error because of which a part of the page has no data. */
+/** Describes the error that leaves a part of the page without data. */
 export function reasonText(problem: unknown): string {
   const text = String(problem instanceof Error ? problem.message : problem);
   if (!text.includes("NOPERM")) return text;

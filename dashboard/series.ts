@@ -19,7 +19,7 @@ export class Series {
     return this.#rows;
   }
 
-  /** Adds the daemon's history, and keeps older samples from before the daemon was restarted. */
+  /** Adds the daemon's history, and retains older samples from before the daemon was restarted. */
   replace({ samples }: DashboardHistory): void {
     const first = Number(samples[0]?.[0] ?? Number.POSITIVE_INFINITY);
     this.#rows = [...this.#rows.filter(([at]) => Number(at) < first), ...samples].slice(-SAMPLES_MAX);

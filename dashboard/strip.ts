@@ -57,7 +57,7 @@ export class Strip {
     for (const edge of Object.values(this.#edges)) svg.append(edge.line, edge.name);
   }
 
-  /** Adds arrivals. Each arrival contains the complete counts of its bin, so the highest counts are the latest. */
+  /** Adds arrivals. Each arrival contains the complete counts of its bin, so the highest counts are the newest. */
   add(arrivals: readonly Arrival[], now: number): void {
     for (const [bin, clients, members, late] of arrivals) {
       const column = this.#columns.get(bin) ?? { clients: 0, members: 0, late: 0, mark: null };

@@ -40,7 +40,7 @@ export function spanText(time: number): string {
   return hours < 48 ? `${hours.toFixed(1)} h` : `${Math.round(hours / 24)} d`;
 }
 
-/** Formats a difference of clocks. */
+/** Formats a difference between two clocks. */
 export function differenceText(time: number | null): string {
   if (time === null) return "–";
   const rounded = Math.round(time);

@@ -1,6 +1,6 @@
 /** Finds the name that the user probably meant by a misspelt one. */
 
-/** The maximum number of different letters. With more, it is another word. */
+/** The maximum number of different letters. A name with more differences is another word. */
 const MISTAKES_MAX = 3;
 /** The number of correct letters that a name must have for each wrong one. */
 const RIGHT_FOR_EACH = 2;

@@ -1,7 +1,7 @@
 /**
- * Entries of members that are dated too far ahead of the clock to be folded. They wait as bytes, and their number is
- * bounded. If there is no room for an entry, it is received again when members compare their entries. It is folded when
- * its date is reached.
+ * Members' entries that are dated too far ahead of the clock to be folded. They are stored as bytes, and their number
+ * is bounded. An entry for which there is no room is received again when members compare their entries. Each entry is
+ * folded when its date is reached.
  */
 import { readBody } from "../protocol/version-2/envelope.js";
 import { comparePlaces, type Entry, type Place, placeOf } from "./entries/entry.js";

@@ -1,6 +1,6 @@
 /**
- * The stored entries: each once, on disk before it is announced, found by its order key, and checked by its id.
- * This class knows nothing about the state that they produce.
+ * The archive of entries. Each entry is stored once, is written to disk before it is announced, is looked up by its
+ * order key, and is checked against its id. This class knows nothing about the state that the entries produce.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
@@ -32,7 +32,7 @@ interface Damaged {
   readonly isFolded: boolean;
   /** The set in which the index counted it until then; null: the index did not count it. */
   readonly counted: DigestSet | null;
-  /** Whether its remains are removed, and the state is being folded again without it. */
+  /** Whether its remains have been removed, and the state is being folded again without it. */
   readonly isRemoved: boolean;
 }
 
@@ -58,7 +58,8 @@ export class Archive {
     this.#parts = parts;
     this.#failure = failure;
     const { storage, log, snapshots } = parts;
-    // A damaged entry is found by reading it again. Members have to send it again, or no snapshot could ever be made.
+    // Reading the entry again marks it as damaged. Members then send it again; otherwise no snapshot could ever be
+    // made.
     const onDamaged = (place: Place): void => void this.read(place);
     this.making = snapshots === null ? null : new SnapshotMaking(snapshots, storage, log, onDamaged);
     this.index = this.#emptyIndex();
@@ -82,7 +83,7 @@ export class Archive {
   /**
    * Drops everything dated at or before a time, because a member's snapshot replaces it. All earlier writes must have
    * been flushed.
-   * @param marks  the snapshot's marks; on disk together with the date, before anything is announced
+   * @param marks  the snapshot's marks; written to disk together with the date, before anything is announced
    * @param dropped  order keys of later entries that are dropped too: removed in the same step, and accepted if they are
    * received again
    * @returns an index to be filled, which replaces the present one
@@ -135,7 +136,7 @@ export class Archive {
     return [...fresh.values()].sort(compareEntries);
   }
 
-  /** Whether the index counts all accepted entries dated before a time, and none of them is damaged. */
+  /** Whether the index counts all accepted entries dated before a time and none of these is damaged. */
   countsBefore(at: number): boolean {
     return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
   }

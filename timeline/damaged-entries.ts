@@ -16,8 +16,8 @@ import type { LateMerges } from "./late-merges.js";
 import type { Keeping, TimelineParts } from "./timeline-owner.js";
 
 /**
- * The outcome for an entry's remains: they stay, because only another version can read them or because there is no
- * copy; or they are removed.
+ * The outcome for an entry's remains. They stay if only another version can read them or if they could not be copied;
+ * otherwise they are removed.
  */
 type Outcome =
   | { readonly stays: "intact" | "uncopied" }
@@ -27,7 +27,7 @@ export class DamagedEntries {
   readonly #parts: TimelineParts;
   readonly #folding: Folding;
   readonly #late: LateMerges;
-  /** The ids of entries that were logged as staying on the disk, with the reasons. */
+  /** The ids of entries whose remains were logged as staying on disk, with the reasons. */
   #staying: ReadonlyMap<ByteString, "intact" | "uncopied"> = new Map();
   #isDropping = false;
   readonly #later: LaterSteps;
@@ -44,14 +44,14 @@ export class DamagedEntries {
     this.#later.stop();
   }
 
-  /** The date of the last one; those dated ahead wait until then. Milliseconds since 1970; null: there are none. */
+  /** The date of the last one, until which those dated ahead wait. Milliseconds since 1970; null: there are none. */
   get lastAt(): number | null {
     return this.#folding.archive.lastDamagedUpTo(this.#parts.clock());
   }
 
   /**
-   * Removes the entries that no member has, as far as that is allowed, and their effects. If it is too early, the caller
-   * has to call again.
+   * Removes the entries that no member has, as far as that is allowed, and their effects. If it is too early for some
+   * of them, the caller has to call again.
    */
   drop(): void {
     const places = this.#removable();
@@ -80,7 +80,7 @@ export class DamagedEntries {
     const outcomes = await inTurns(this.#copyAll(places, keeping), this.#parts);
     const isKept = await isSynced(keeping);
     if (this.#later.isStopped) return;
-    // In the meantime some may have been received again and be complete, or the state may be being folded again.
+    // In the meantime some of them may have been received again, or the daemon may have begun to fold the state again.
     const removable = this.#removable().filter(({ id }) => outcomes.has(id));
     if (removable.length === 0) return;
     const staying = new Map<ByteString, "intact" | "uncopied">();
@@ -127,7 +127,7 @@ export class DamagedEntries {
     } else if (!this.#staying.has(id)) log.error(facts, outcome.stays === "intact" ? UNREADABLE : NO_COPY);
   }
 
-  /** Removes the remains that do not stay. */
+  /** Removes the remains that need not stay. */
   #remove(places: readonly Place[]): void {
     const { archive } = this.#folding;
     const [first] = places.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));

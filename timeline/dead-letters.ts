@@ -32,8 +32,8 @@ export interface LetterWriter {
    */
   keep(place: Buffer, value: Buffer, reason: LetterReason): void;
   /**
-   * Brings the letters to the disk, undecided: a start turns them into letters if the mark exists, and otherwise removes
-   * them.
+   * Writes the letters to disk, still undecided: the next start turns them into letters if the mark exists, and
+   * otherwise removes them.
    * @returns the mark to write in the step that removes the entries; null: there are no letters
    * @throws Error  the disk has failed: then no entry may be dropped
    */
@@ -53,5 +53,5 @@ export interface KeptLetters {
   readonly left: number;
 }
 
-/** @param cutAt  the date of the new snapshot; milliseconds since 1970 */
+/** Opens a store for letters. @param cutAt  the date of the new snapshot; milliseconds since 1970 */
 export type OpenLetters = (cutAt: number) => LetterWriter;

@@ -16,8 +16,8 @@ export class FoldDates {
   }
 
   /**
-   * Returns the date at which the tail should end by now. The newest entry counts too: a wrong clock must not end what
-   * other members may still change.
+   * Returns the date at which the tail should end now. It also depends on the newest entry, so that a wrong clock
+   * cannot end a part of the tail that other members may still change.
    */
   tailEnd(newest: number): number {
     return Math.floor(Math.min(this.#watermark.now(), newest) - this.#parts.limits.tailMs);

@@ -111,7 +111,7 @@ export class Folding {
     this.#parts.owner.folded(late, []);
   }
 
-  /** Cuts the tail at its current end; also during a refold, because the tail may fill up before that ends. */
+  /** Cuts the tail at its current end, even during a refold, because the tail may fill up before the refold ends. */
   cut(): void {
     const { cutAt, end } = this.#fold;
     const tailEnd = this.dates.tailEnd(this.#newest.at);

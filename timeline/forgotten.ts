@@ -1,8 +1,8 @@
 /**
- * Whether this daemon may have answered units that it no longer has: before a restart, if they were in memory or
- * not yet on the disk, or are damaged; or when a member's snapshot replaced them. An earlier unit that arrives now
- * should have been answered before them, so it counts as late up to the latest date that they can have. Source:
- * docs/consistency.md, "What `late` means".
+ * Whether this daemon may have answered units that it no longer has. It loses units at a restart if they were only in
+ * memory, were not yet on disk or are damaged, and when a member's snapshot replaces them. An earlier unit that arrives
+ * now should have been answered before the lost ones, so it counts as late up to the latest date that they can have.
+ * Source: docs/consistency.md, "What `late` means".
  */
 import type { FoldedEntry } from "./fold/batch.js";
 import type { TimelineParts } from "./timeline-owner.js";
@@ -43,8 +43,8 @@ export class Forgotten {
   }
 
   /**
-   * Marks as late those units that a lost one may have followed. @param folded  units that were just folded @returns all of
-   * them
+   * Marks the units that a lost one may have followed as late. @param folded  units that were just folded @returns all
+   * of them
    */
   mark(folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
     for (const { entry } of folded) if (this.#isLate(entry)) return folded.map((one) => this.#marked(one));

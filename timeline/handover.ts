@@ -1,7 +1,7 @@
 /**
- * A snapshot that one member sends to another, which is missing entries that no member stores any longer. The receiver
- * starts again from that snapshot and its own entries of later dates. Other modules decide which snapshot may be
- * trusted: here it must be exactly the agreed bytes, and its key ring must follow from signatures.
+ * Hands a snapshot over from one member to another that is missing entries which no member stores any longer. The
+ * receiver starts again from that snapshot and its own entries of later dates. Other modules decide which snapshot may
+ * be trusted; this one checks that it has exactly the agreed bytes, and that its key ring follows from signatures.
  * Source: docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md, 0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -26,7 +26,7 @@ export interface SendableSnapshot {
   /** It contains everything dated up to this date; milliseconds since 1970. */
   readonly cutAt: number;
   readonly bytes: number;
-  /** A caller that begins the iterator runs it to its end or returns it. */
+  /** A caller that starts the iterator must run it to its end or call its `return`. */
   readonly chunks: Iterable<Buffer>;
 }
 
@@ -39,7 +39,7 @@ export interface AdoptionHandlers {
   isWanted(): boolean;
   /** Called when the previous entries are stored aside, under this name; null: there is no disk to store them on. */
   onAside(name: string | null): void;
-  /** Reports which entries are lost with that, even if there are none; called before they are lost. */
+  /** Reports which entries the adoption loses, even if there are none; called before they are lost. */
   onOrphaned(orphans: FoundOrphans): void;
   /** Called when the timeline has started again. */
   onAdopted(): void;
@@ -56,8 +56,8 @@ interface Arrived {
 
 export class Handover {
   /**
-   * The number of times that a member's snapshot has replaced the entries here. After that, earlier reports may no longer
-   * be true.
+   * The number of times that a member's snapshot has replaced the entries here. After each
+   * replacement, earlier reports may no longer be true.
    */
   adoptions = 0;
   readonly #parts: TimelineParts;
@@ -76,7 +76,7 @@ export class Handover {
     this.#failure = failure;
   }
 
-  /** Stops without finishing. The next start has the state before, or that of the snapshot. */
+  /** Stops without finishing. The next start begins with the previous state, or with that of the snapshot. */
   stop(): void {
     this.#later.stop();
   }
@@ -110,7 +110,7 @@ export class Handover {
     return this.#folding.archive.lastDamagedUpTo(date) !== null;
   }
 
-  /** Notes that enough members have the same snapshot of a date: everything before it may be pruned. */
+  /** Notes that enough members have the same snapshot of a date, so that everything before it may be pruned. */
   certify(date: number): void {
     this.#folding.archive.making?.certify(date);
   }
@@ -126,7 +126,7 @@ export class Handover {
     this.#parts.storage.synced().then(kept, () => {});
   }
 
-  /** Stops pruning for a few seconds: a member needs the entries. */
+  /** Stops pruning for a few seconds, because a member needs the entries. */
   hold(): void {
     this.#holdsUntil = this.#parts.uptime() + HOLD_MS;
   }
@@ -136,7 +136,7 @@ export class Handover {
     return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#keepsFrom;
   }
 
-  /** Notes the date from which members may be missing entries, or have more of them. */
+  /** Notes the date from which members may be missing entries, or may have additional ones. */
   keepFrom(date: number): void {
     this.#keepsFrom = date;
   }
@@ -218,14 +218,14 @@ export class Handover {
   async #becomeIdle(): Promise<void> {
     const { soon, storage } = this.#parts;
     while (this.#folding.refolding.isRunning && this.#failure.reason === null) {
-      // The refold waits for the disk too: waiting for turns alone would not end before that.
+      // The refold waits for the disk too. Without this wait, the loop would only pass turns until the disk is ready.
       await storage.flushed();
       await new Promise<void>((resolve) => soon(resolve));
     }
     await storage.synced();
   }
 
-  /** Reads the snapshot to its end: one that can be read once can be started from. */
+  /** Reads the snapshot to its end. A snapshot that can be read once can also be read at a start. */
   *#check({ staged, agreed }: Arrived): Steps<ReceivedSnapshot> {
     const { bytes, seal } = staged.seal;
     if (bytes !== agreed.bytes || seal !== agreed.seal)

@@ -20,7 +20,9 @@ const REDO_ALL_MAX = 4 * REDO_MAX;
 /** Maximum units of the tail to prepare in one turn (about 2 ms), and between two readings of the clock. */
 export const UNITS_A_TURN = 512;
 const UNITS_A_CHECK = 128;
-/** Late commands of one merge: the more there are, the less each costs. The maximum takes about one turn. */
+/**
+ * The maximum number of late commands in a merge; that number takes about one turn. Each costs less in a larger merge.
+ */
 const COMMANDS_MAX = 512;
 const COMMANDS_MIN = 16;
 
@@ -43,7 +45,7 @@ export class LateMerges {
   /** Merges some of the waiting entries if it is time, and the remaining ones in later turns. */
   run(): void {
     this.#folding.waiting.noteTime(this.#parts.uptime());
-    // A turn is already scheduled: two turns in one would delay clients twice as long.
+    // If a turn is already scheduled, wait for it: two turns in one would delay clients twice as long.
     if (!this.#isScheduled) this.#turn();
   }
 
@@ -89,8 +91,10 @@ export class LateMerges {
   }
 
   /**
+   * Adapts the size of the next merge to the duration of the last one.
    * @param milliseconds  the duration of the last merge
-   * @param last  its late commands, and the units that it redid: if there are more units, fewer commands take as long
+   * @param last  its late commands, and the units that it redid; if it redid more units, smaller merges would not be
+   * faster
    */
   #pace(milliseconds: number, last: { readonly commands: number; readonly redone: number }): void {
     if (2 * milliseconds < BACKGROUND_TURN_MS || last.redone >= last.commands)
@@ -132,7 +136,7 @@ export class LateMerges {
   } {
     const { tailBytes } = this.#parts.limits;
     const { dates, waiting, newest } = this.#folding;
-    // Never before the old end of the tail: the ids dated there are forgotten.
+    // The tail must not end before its old end, because the ids before that date are forgotten.
     const end = Math.max(this.#folding.fold.cutAt, dates.tailEnd(newest.at));
     // The new fold must include everything that the present one has, whatever the clock shows now.
     const until = late.reduce(

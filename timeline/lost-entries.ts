@@ -47,7 +47,7 @@ export interface ReceivedSnapshot {
 
 export interface Losing {
   readonly orphans: FoundOrphans;
-  /** The order keys of later entries that cannot stay either. */
+  /** The order keys of later entries that have to be dropped too. */
   readonly dropped: readonly Buffer[];
   /** The letters on the disk, undecided; null: there is no disk to store them on. */
   readonly letters: LetterWriter | null;

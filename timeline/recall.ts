@@ -20,7 +20,7 @@ const RECALLS_MAX = 2;
 export const RECALL_MS_MAX = 20_000;
 
 export interface RecallPlan {
-  /** The date from which entries are wanted: a snapshot of an earlier date may replace those before it. */
+  /** The date from which entries are requested: a snapshot of an earlier date may replace those before it. */
   readonly from: number;
   /** The date after which entries are left out. */
   readonly until: number;
@@ -68,7 +68,7 @@ export class Recalls {
   readonly #snapshots: SnapshotSource | null;
   readonly #beginning: Beginning;
   readonly #clock: TurnClock;
-  /** The function that rejects, for each running recall. */
+  /** The functions that reject the running recalls. */
   readonly #running = new Set<(problem: RecallFailure) => void>();
 
   /** @param snapshots  null: there are no snapshots */
@@ -187,7 +187,7 @@ export class Recalls {
     const { earliest } = this;
     const kept =
       earliest < Number.MAX_SAFE_INTEGER
-        ? `request dates from ${earliest} (${dateText(earliest)}) on`
+        ? `request dates starting at ${earliest} (${dateText(earliest)})`
         : "nothing is available at the moment";
     return `entries up to ${from - 1} are no longer stored: ${kept}`;
   }

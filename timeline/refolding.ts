@@ -14,8 +14,8 @@ import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /**
- * The maximum number of missed commands to merge in one turn; or twice as many as arrived in the last turn, so that
- * merging catches up.
+ * The number of missed commands to merge in one turn. If more than half as many arrived during the last turn, twice
+ * their number is merged, so that merging catches up.
  */
 const MISSED_A_TURN = 256;
 /** Milliseconds between two progress lines in the log. */
@@ -177,7 +177,7 @@ export class Refolding {
     const newCommands = before === 0 ? 0 : this.#missedCommands - before;
     const slice = this.#takeMissed(Math.max(MISSED_A_TURN, 2 * newCommands));
     const above = slice.filter(({ envelope: { at } }) => at > fold.cutAt);
-    // The fold had left out commands that take effect now: these entries have to be folded again, together with them.
+    // The fold left out commands that now take effect, so these entries have to be folded again together with them.
     const isMerged = fold.mergeWithin(Number.POSITIVE_INFINITY, above) !== null;
     for (const entry of slice) if (!isMerged || entry.envelope.at <= fold.cutAt) this.#below.push(entry);
     trim(fold, plan.tailBytes, this.#cutTo(plan));

@@ -18,7 +18,7 @@ export interface RetentionTick {
   readonly finalTo: number;
   /** Milliseconds since 1970. */
   readonly now: number;
-  /** Members may need the entries dated from then on; milliseconds since 1970. */
+  /** The date from which members may need entries; milliseconds since 1970. */
   readonly keepsFrom: number;
   /** Whether there are no other members: otherwise their votes on a snapshot are required before older entries are pruned. */
   readonly isAlone: boolean;
@@ -40,14 +40,14 @@ export class Retention {
     this.#isRemoving = true;
   }
 
-  /** Has a snapshot made if it is time, prunes the entries that are no longer needed, and removes a slice of them. */
+  /** Starts a snapshot if it is time, prunes the entries that are no longer needed, and removes a slice of them. */
   tick({ cutAt, finalTo, now, keepsFrom, isAlone }: RetentionTick): void {
     const { storage, limits } = this.#parts;
     const { retainMs, retainBytes } = limits;
-    // On disk the bytes have no limit, and asking the file system for them at each tick would be wasted.
+    // Without a limit the size is not needed, and querying the file system at each tick would be a waste.
     const bytes = retainBytes === Number.POSITIVE_INFINITY ? 0 : storage.bytes;
     const { making } = this.#archive;
-    // Early, so that entries can be pruned in time.
+    // Start a snapshot early, so that entries can be pruned in time.
     making?.consider(cutAt, bytes > retainBytes / 2, finalTo);
     const isOverfull = bytes > HELPING_FACTOR * retainBytes;
     const end = isOverfull ? Number.POSITIVE_INFINITY : keepsFrom;
@@ -56,7 +56,7 @@ export class Retention {
     const base =
       (isFull ? making?.next(isFree) : making?.bestBase(Math.min(now - retainMs, end - 1, cutAt), isFree)) ??
       null;
-    // Exactly up to a snapshot, so that later arrivals can be folded from it.
+    // Prune exactly up to a snapshot, so that later arrivals can be folded from it.
     if (base !== null && base < end && base <= cutAt && base > this.#archive.prunedTo) {
       making?.begin(base);
       this.#archive.prune(base);

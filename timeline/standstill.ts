@@ -1,6 +1,6 @@
 /**
- * A fold that does not know the semantics version from a position on applies nothing after it. These functions report how
- * far its state is valid, and what users can do. Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
+ * A fold that does not know the semantics version from some position applies nothing after it. These functions report
+ * how far its state is valid, and what users can do. Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
 import { dateText } from "../protocol/version-2/envelope.js";
 import { comparePlaces, placeOf } from "./entries/entry.js";
@@ -13,7 +13,7 @@ export function standstillOf({ end, ring }: Fold): string | null {
   const [first, last] = [numbers[0] as number, numbers.at(-1) as number];
   const known = first === last ? `version ${first}` : `versions ${first} to ${last}`;
   const cure = ring.semantics > last ? "upgrade it" : `start a release that knows version ${ring.semantics}`;
-  return `commands mean version ${ring.semantics} from ${dateText(end.at)} on, and this release knows ${known}: ${cure}`;
+  return `semantics version ${ring.semantics} applies from ${dateText(end.at)}, but this release knows only ${known}: ${cure}`;
 }
 
 /** Whether the fold applies entries dated at a time. */

@@ -56,7 +56,9 @@ const BUCKETS_MIN = 16;
 const BUCKETS_MAX = 65_536;
 /** Keys, and entries of the tail, between two readings of the clock. */
 const KEYS_A_STEP = 32;
-/** The keys of a page, which reads one segment of the table; its cells take a few microseconds. */
+/**
+ * The number of keys in a page. Each page reads one segment of the table; scanning its cells takes a few microseconds.
+ */
 const KEYS_A_PAGE = 512;
 const ENTRIES_A_STEP = 256;
 

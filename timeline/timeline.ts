@@ -35,7 +35,7 @@ import { Watermark } from "./watermark.js";
 const EXPIRED_A_TICK = 500;
 
 export class Timeline {
-  /** Whether the clock is known to be wrong: then it does not move anything. */
+  /** Whether the clock is known to be wrong. It then does not raise the watermark, and no entry counts as too old. */
   isSkewed = false;
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
@@ -122,7 +122,7 @@ export class Timeline {
     return this.#watermark.published;
   }
 
-  /** The reason why nothing is applied from a position on; null: everything is applied. */
+  /** The reason why nothing is applied after some position; null: everything is applied. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }

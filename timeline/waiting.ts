@@ -15,14 +15,14 @@ const PAUSE_FACTOR = 4;
  * members have to be up to date within 30 s.
  */
 const PAUSE_MS_MAX = 5000;
-/** The number of late entries that may be part of a stream from a member that catches up. A refold includes all present ones, … */
+/** The minimum number of late entries that may be part of a stream from a member that is catching up. */
 const STREAM_MIN = 64;
 /**
- * … so it waits until no further entries dated before its request have arrived for this many milliseconds; later dates do
- * not count …
+ * A refold includes all late entries that are present. During such a stream it therefore waits until, for this many
+ * milliseconds, no further entries have arrived that are dated before its request.
  */
 const CALM_MS = 200;
-/** … but no longer than this: all members have to be up to date within 30 s. */
+/** The maximum of this wait in milliseconds: all members have to be up to date within 30 s. */
 const STREAM_MS_MAX = 10_000;
 /**
  * Milliseconds after which a stored entry whose date has been reached counts as delayed if it is not folded.
@@ -76,7 +76,7 @@ export class Waiting {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
 
-  /** Notes since when an entry has been waiting although its date has passed. @param uptime  milliseconds */
+  /** Notes the time from which an entry has been waiting although its date has passed. @param uptime  milliseconds */
   noteTime(uptime: number): void {
     if (this.isLevel) this.#since = null;
     else this.#since ??= uptime;
@@ -151,7 +151,8 @@ export class Waiting {
   }
 
   /**
-   * Returns the first late entries in order, with at most this many commands, but at least one entry. They stay.
+   * Returns the first late entries in order, with at most this many commands, but at least one entry. They are not
+   * removed.
    */
   late(maxCommands: number): Entry[] {
     let commands = 0;

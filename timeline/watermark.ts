@@ -42,7 +42,7 @@ export class Watermark {
     if (to > this.value) this.value = Math.floor(to);
   }
 
-  /** Returns the clock, as far as it is believed: milliseconds since 1970. */
+  /** Returns the clock's time, as far as the clock is trusted: milliseconds since 1970. */
   now(): number {
     const { clock, uptime, isAlone } = this.#parts;
     const steady = this.#steady.read(clock(), uptime());

@@ -54,8 +54,8 @@ export class KeptEnvelopes {
 
   /**
    * Opens the store.
-   * @param name  of the key
-   * @param ahead  returns `Date.now` less the client's clock
+   * @param name  the name of the key
+   * @param ahead  returns `Date.now` minus the client's clock
    * @param adopted  takes over an earlier page's envelope
    * @param changed  called when `problem` has changed
    */
@@ -150,7 +150,7 @@ export class KeptEnvelopes {
         if (batch.unsettled === 0) this.forget(batch);
       } catch (problem) {
         // The envelope was written by another version, or is damaged. If it remained, every page would fail on it and on
-        // those after it.
+        // the envelopes after it.
         this.#failed(problem);
         await store.delete(name);
       }

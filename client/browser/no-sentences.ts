@@ -9,7 +9,7 @@ export const CODES = new Proxy({}, { get: (_, code) => code });
 
 const ELSEWHERE = "see client/README.md";
 export const ALLOWED = new Proxy({}, { get: () => ELSEWHERE });
-export const unknownOption = (): string => "is no option";
+export const unknownOption = (): string => "is not an option";
 export const atMostServers = (): string => ELSEWHERE;
 
 export const describeOutcomes = (outcomes: readonly Outcome[]): string[] =>

@@ -73,7 +73,8 @@ function wantedChannel(channel: ChannelInput, { buffers = false }: ListenOptions
 }
 
 function wantedKey(key: KeyInput, { buffers = false, db }: ListenOptions & { readonly db: number }): Wanted {
-  if (!Number.isSafeInteger(db) || db < 0) throw new DbsyncError("bad-option", "db: a number of a database");
+  if (!Number.isSafeInteger(db) || db < 0)
+    throw new DbsyncError("bad-option", "db: the number of a database");
   const isPrefix = typeof key === "object" && key !== null && "prefix" in key;
   const name = nameOf(isPrefix ? key.prefix : key, isPrefix ? "a prefix" : "a key");
   const read = ([what, where, changed = ""]: readonly ByteString[]) => {

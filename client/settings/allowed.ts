@@ -35,6 +35,6 @@ export const ALLOWED = {
 
 /** Returns the message about an option that does not exist. */
 export const unknownOption = (name: string, names: readonly string[]): string =>
-  `is no option: ${didYouMean(name, names)}There are ${names.join(", ")}`;
+  `is not an option: ${didYouMean(name, names)}The options are ${names.join(", ")}`;
 
 export const atMostServers = (count: number): string => `at most the number of servers, ${count}`;

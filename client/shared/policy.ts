@@ -15,7 +15,7 @@ import { type Answer, isBehind, isLate, isUnmet, type Report } from "./outcome.j
  *   original returns null otherwise; this client throws, so that null means nil.)
  *
  * Except with `first`, a late answer (`isLate`) does not count as agreement. If two commands exclude each other, a
- * daemon therefore counts for only one of them, and a majority reports success to at highest one client.
+ * daemon therefore counts for only one of them, and a majority reports success to at most one client.
  */
 export type Policy = "first" | "majority" | "all" | "all-equal" | number;
 

@@ -36,7 +36,7 @@ export const STAGES = {
   connect: { meaning: "no connection", cure: "is dbsyncd running there?" },
   tls: {
     meaning: "no trusted encrypted connection",
-    cure: "compare its entry in the list (dbsyncs://, #sha256:…) and the option ca with the log that daemon writes at its start",
+    cure: "compare its entry in the list (dbsyncs://, #sha256:…) and the option ca with the log that the daemon writes at its start",
   },
   send: { meaning: "the connection broke while the command was being sent", cure: "see that daemon's log" },
   "no-reason": {
@@ -61,7 +61,7 @@ export const STAGES = {
   lost: { meaning: "the connection was lost before the answer", cure: "see that daemon's log" },
   version: {
     meaning:
-      "it closes on version 2's hello: it speaks only version 1, is at its connection limit, or an attacker hides version 2",
+      "it closes the connection after version 2's hello: it speaks only version 1, is at its connection limit, or an attacker hides version 2",
     cure: `is that dbsyncd's port? ${ALLOW_VERSION_1}`,
   },
   "version-1": {
@@ -69,7 +69,7 @@ export const STAGES = {
     cure: "update the daemon and allow version 2 (versions), or send only calls that version 1 supports",
   },
   downgrade: {
-    meaning: "it has spoken version 2 before, and now closes on version 2's hello",
+    meaning: "it has spoken version 2 before, and now closes the connection after version 2's hello",
     cure: "find out which program listens there; if an older daemon is used on purpose, allow version 1 (versions) and restart this program",
   },
   "wrong-cluster": {

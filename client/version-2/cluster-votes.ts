@@ -17,7 +17,7 @@ export class ClusterVotes {
   readonly isConfigured: boolean;
   /** The cluster that commands are for; "": not known yet. */
   cluster: ByteString;
-  /** Describes the clusters if the servers name different ones and none has most votes; null: no conflict. */
+  /** Describes the clusters if the servers name different ones and none has the most votes; null: no conflict. */
   conflict: string | null = null;
   readonly #links: readonly Link[];
   readonly #warn: (warning: string) => void;

@@ -84,7 +84,7 @@ export class Fleet implements LinkOwner {
     return this.votes.cluster;
   }
 
-  /** Describes the clusters if the servers name different ones and none has most votes; null: no conflict. */
+  /** Describes the clusters if the servers name different ones and none has the most votes; null: no conflict. */
   get conflict(): string | null {
     return this.votes.conflict;
   }
@@ -98,7 +98,7 @@ export class Fleet implements LinkOwner {
     return this.links.every(({ version }) => version.known === 1);
   }
 
-  /** Queries whether the daemons accept trace contexts. */
+  /** Finds out whether the daemons accept trace contexts. */
   trace(): void {
     for (const link of this.links) link.trace();
   }

@@ -84,7 +84,7 @@ export class Link implements ConnectionV2Owner {
   #greetedAt = Number.NEGATIVE_INFINITY;
   /** A refusal that applies to the entire connection. */
   #complaint = "";
-  /** Whether its hellos query the support for trace contexts. */
+  /** Whether its hellos request the support of trace contexts. */
   #isTraced = false;
   /** Whether the daemon has announced on this connection that it accepts trace contexts. */
   #takesTrace = false;
@@ -125,7 +125,10 @@ export class Link implements ConnectionV2Owner {
     return this.#isTraced ? [...(this.#knows ?? []), KNOWS_TRACE] : this.#knows;
   }
 
-  /** Queries, now or in the next hello, whether the daemon accepts trace contexts. Until it answers, envelopes contain none. */
+  /**
+   * Finds out, now or with the next hello, whether the daemon accepts trace contexts. Until it answers, envelopes
+   * contain none.
+   */
   trace(): void {
     if (this.#isTraced) return;
     this.#isTraced = true;
@@ -326,7 +329,7 @@ export class Link implements ConnectionV2Owner {
     this.#retry(stage, detail, now);
   }
 
-  /** Writes the sendings that may be repeated again, on a new connection. The remaining ones fail. */
+  /** Writes the sendings that may be repeated on a new connection. The remaining ones fail. */
   #retry(stage: Stage, detail: string, now: number, isNeeded = this.isAsking): void {
     this.#drop();
     const written = this.#onTheWay.takeAll();

@@ -109,7 +109,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#planFlush();
   }
 
-  /** Sends an envelope that an earlier page or process signed again, unchanged. */
+  /** Resends, unchanged, an envelope that an earlier page or process has signed. */
   resume(calls: readonly PendingCall[], { company, options, envelope }: SignedBatch, now: number): Batch {
     const batch = this.#begin(company, options);
     for (const call of calls) {

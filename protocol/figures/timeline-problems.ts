@@ -7,7 +7,7 @@ import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figu
 /** The state of a member according to a query; null: it was not queried. */
 export type Standing = "away" | "busy" | "ready" | null;
 
-/** The difference of clocks above which members also consider themselves wrong. */
+/** The difference between clocks in milliseconds above which members also consider their own clocks wrong. */
 const SKEW_MAX_MS = 2000;
 /** The maximum normal age of the newest final unit. It is usually about the window, 30 s. */
 const STABLE_BEHIND_MAX_MS = 120_000;
@@ -222,7 +222,7 @@ function diagnoseLosses(
   if (deadLetters > 0)
     bad(
       `it stores ${deadLetters} dead ${deadLetters === 1 ? "letter" : "letters"}: envelopes that are, or may be, missing from a snapshot that it received from a member`,
-      "dbsync dead-letters list there; write them again, or remove them",
+      "run dbsync dead-letters list there, then write them again or remove them",
     );
   else if (strays > 0 && !durable)
     bad(
@@ -270,7 +270,7 @@ function diagnoseList(
   if (unlisted !== null)
     bad(
       `it accepts no writes: ${unlisted}`,
-      "if it was removed: dbsync dead-letters find there, then a new data folder, and dbsync members replace; otherwise dbsync members add it",
+      "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
     );
   if (authorize === NOT_ITS_OWN)
     bad(
@@ -307,7 +307,7 @@ function diagnoseMember(
   const { address, connection, trouble, skew, lag, behind, refusals, state, lacking, listed } = member;
   const isNew = isStarting && member.lastHeard === null;
   if (listed === false) {
-    warn(`${address} is not on the member list`, "remove it from --peer; or dbsync members add it");
+    warn(`${address} is not on the member list`, "remove it from --peer, or add it with dbsync members add");
     return;
   }
   if (connection !== "connected") {
@@ -366,16 +366,16 @@ function diagnoseMirror(
 function cureOf(trouble: string, { address, id }: MemberReport): string {
   if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
     return "start both with the same --cluster-secret";
-  if (/^it says: no-peers\b/.test(trouble)) return "there, also name this daemon in --peer";
+  if (/^it says: no-peers\b/.test(trouble)) return "also name this daemon in --peer of that member";
   if (/^it says: not-(a-member|pinned)\b/.test(trouble))
-    return "start both with the same --cluster-secret; or there, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or CLUSTER ADD it";
+    return "start both with the same --cluster-secret; or, on that member, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or authorize it with CLUSTER ADD";
   if (/^it says: (left-out|not-listed)\b/.test(trouble))
-    return "dbsync members add it, with a new data folder if it was removed; or stop it";
+    return "add it with dbsync members add (if it was removed, with a new data folder); or stop it";
   if (/^The list of members (leaves it out|does not name it)\b/.test(trouble))
-    return "remove it from --peer; or there, a new data folder if it was removed, and dbsync members add it";
+    return "remove it from --peer; or start it with a new data folder if it was removed, and add it with dbsync members add";
   // If a pin is wrong, the daemon's real id is not known.
   const known = trouble.startsWith("Its id is not the one") ? null : id;
-  const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or CLUSTER ADD it`;
+  const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or authorize it with CLUSTER ADD`;
   if (/^Its key (belongs to no|is none)/.test(trouble))
     return `start both with the same --cluster-secret; or ${pin}`;
   if (/^Its id is not the one/.test(trouble)) return pin;

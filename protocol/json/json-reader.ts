@@ -1,7 +1,8 @@
 /**
  * Parses JSON texts into values, as strictly as RFC 8259 and PHP's json_decode. If a text has several errors, it reports the same one as
- * json_decode, because the original server reports that to its clients. One difference: a number beyond all doubles is rejected.
- * Source: PHP 8.2's ext/json (test/protocol/json/json-reader.test.ts compares with it); docs/json-documents.md.
+ * json_decode, because the original server reports that to its clients. One difference: a number outside the range of
+ * doubles is rejected. Source: PHP 8.2's ext/json (test/protocol/json/json-reader.test.ts compares with it);
+ * docs/json-documents.md.
  */
 import { type JsonShape, shapeOf } from "./json-shape.js";
 import { JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
@@ -33,8 +34,8 @@ const SENTENCES: Readonly<Record<JsonFault, string>> = {
   mismatch: "JSON with mismatched brackets",
   control: "JSON with a control character in a string",
   utf8: "not UTF-8",
-  utf16: "JSON with half of a surrogate pair",
-  infinite: "JSON with a number beyond all doubles",
+  utf16: "JSON with an unpaired surrogate",
+  infinite: "JSON with a number outside the range of doubles",
   values: "JSON with too many values",
 };
 
@@ -42,7 +43,10 @@ const SENTENCES: Readonly<Record<JsonFault, string>> = {
 export const JSON_DEPTH_MAX = 511;
 /** The maximum number of values in one text. Each needs about a hundred bytes when parsed; all together take a second, during which all clients wait. */
 export const JSON_VALUES_MAX = 1_000_000;
-/** The replacement for bytes that are not UTF-8. No decoder produces half of a surrogate pair, so it cannot be a character of the text. */
+/**
+ * The replacement for bytes that are not UTF-8. No decoder produces an unpaired surrogate, so it cannot be a character
+ * of the text.
+ */
 export const NOT_UTF8 = "\udfff";
 
 /** The number of elements of a list whose shape may differ from the first one's. After it, the list is parsed without a shape. */

@@ -11,7 +11,7 @@ const TEXT_CHARS_MAX = 64 * 1024;
 /** The maximum number of cached shapes. Creating one takes as long as parsing about a hundred members. */
 const SHAPES_MAX = 256;
 
-/** The pattern of a value. Numbers of this length are never beyond all doubles. */
+/** The pattern of a value. Numbers of this length are always in the range of doubles. */
 const VALUE = String.raw`(?:"[^"\\\x00-\x1f\ud800-\udfff]*"|-?(?:0|[1-9]\d{0,19})(?:\.\d{1,20})?|true|false|null)`;
 const TO_QUOTE = /[\\^$.*+?()[\]{}|/-]/g;
 

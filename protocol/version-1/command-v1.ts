@@ -63,7 +63,7 @@ export function splitCommand(text: Buffer): ByteString[] {
 /**
  * Returns the text of a command with its NUL, which version 1 signs.
  * @param command  a line, sent unchanged; or arguments, which are joined by spaces
- * @throws UnsendableCommand  version 1 cannot represent it: only spaces, a NUL, half a surrogate pair, an
+ * @throws UnsendableCommand  version 1 cannot represent it: only spaces, a NUL, an unpaired surrogate, an
  *   argument that is empty or contains a space
  */
 export function commandText(command: string | readonly string[]): ByteString {
@@ -71,7 +71,7 @@ export function commandText(command: string | readonly string[]): ByteString {
   if (line.includes("\0"))
     throw new UnsendableCommand(`the command contains a NUL, ${NEEDS_VERSION_2}, with a list of arguments`);
   if (/\p{Surrogate}/u.test(line))
-    throw new UnsendableCommand("the command contains half a surrogate pair, which cannot be encoded");
+    throw new UnsendableCommand("the command contains an unpaired surrogate, which cannot be encoded");
   if (/^ *$/.test(line)) throw new UnsendableCommand("the command is empty");
   return `${bytesOfText(line)}\0`;
 }

@@ -345,7 +345,7 @@ function readDate(reader: RespReader): EnvelopeDate {
   const [, at, seq] = /^(0|[1-9]\d{0,15}) (0|[1-9]\d{0,4})$/.exec(reader.readBulk()) ?? [];
   const date = { at: Number(at), seq: Number(seq) };
   if (!(date.at <= Number.MAX_SAFE_INTEGER && date.seq <= SEQ_MAX)) {
-    throw reader.malformed(`expected milliseconds since 1970, a blank, and a number up to ${SEQ_MAX}`);
+    throw reader.malformed(`expected milliseconds since 1970, a space, and a number up to ${SEQ_MAX}`);
   }
   return date;
 }

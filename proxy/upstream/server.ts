@@ -18,7 +18,7 @@ const HEARTBEAT = "alaivo 1";
 /** The number of consecutive timeouts and lost connections after which a server is down. One refused connection is also sufficient. */
 const FAILURES_MAX = 3;
 const ABANDONED = "the server was declared down";
-/** The failures that are not caused by the server. */
+/** The failures that the server has not caused. */
 const NOT_ITS_FAULT: ReadonlySet<UpstreamFailure["why"]> = new Set([
   "closed",
   "busy",

@@ -192,7 +192,7 @@ describe("dbsync send", () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /: version: it closes on version 2's hello: .*DBSYNC_VERSIONS=1.*\[not applied there\]/,
+      /: version: it closes the connection after version 2's hello: .*DBSYNC_VERSIONS=1.*\[not applied there\]/,
     );
     assert.deepEqual(old.commands, []);
     const wrong = await run("send", "-s", old.address, "--versions", "v1", "PING");

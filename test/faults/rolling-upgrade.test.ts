@@ -50,7 +50,7 @@ test("daemons are upgraded one by one under load, and then switch to another mea
   const { standstill } = await trio.status(2);
   assert.match(
     String(standstill),
-    /^commands mean version 2 from .* on, and this release knows version 1: upgrade it$/,
+    /^semantics version 2 applies from .*, but this release knows only version 1: upgrade it$/,
   );
   await assertRefuses(trio, outdated);
   await trio.until("the other daemons accept writes", async () => written > before + 20);
@@ -93,7 +93,7 @@ async function numbers(trio: Trio, indices: readonly number[]): Promise<string[]
 
 async function assertRefuses(trio: Trio, root: ReturnType<Trio["client"]>): Promise<void> {
   await using client = trio.client([2]);
-  await assert.rejects(client.call("GET n"), /semantics-unknown: commands mean version 2/);
+  await assert.rejects(client.call("GET n"), /semantics-unknown: semantics version 2/);
   await assert.rejects(client.send("SET other 1"), /semantics-unknown/);
   await assert.rejects(root.call("TIMELINE LOG"), /semantics-unknown/);
   const { port } = await trio.daemon(2).logged(({ msg }) => msg === "serving /healthz and /metrics");

@@ -1,6 +1,6 @@
 /**
- * The chain in docs/proxy.md, five terminals: two daemons, the balancer, the cache, a client. One daemon is killed
- * while ten clients write into one table; reads and writes continue, no acknowledged row is lost, and the daemon
+ * Tests the chain in docs/proxy.md, in five terminals: two daemons, the balancer, the cache, a client. One daemon is
+ * killed while ten clients write into one table; reads and writes continue, no acknowledged row is lost, and the daemon
  * is equal again after its restart.
  */
 import assert from "node:assert/strict";
@@ -16,7 +16,7 @@ import { printedLines, Terminal } from "./terminals.js";
 const CLIENTS = 10;
 /** Rows that each client writes before the daemon is killed, and again after it. */
 const ROWS = amount(10, 60);
-/** Maximum number of statements in a row that a client is refused until the balancer has noticed. */
+/** Maximum number of consecutive refusals that a client receives before the balancer notices the failure. */
 const REFUSED_IN_A_ROW = 3;
 
 test("the chain of docs/proxy.md continues when a server is killed, loses nothing, and recovers", async () => {
@@ -81,7 +81,7 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
     for (; isReading; reads++)
       assert.match(await reader.ask(`alaivo count(k) n${reads} #ao@ t #vondrona (k) #fetra 0 1;`), /"rows":/);
   })();
-  // It is reported below; if something else fails first, that is reported.
+  // A failure of the reads is reported below, unless something else fails first.
   reading.catch(() => {});
   await writeMore();
   // Any of the daemons may receive the writes.

@@ -1,4 +1,4 @@
-/** Clients of other protocols at the balancer and at the cache: none of their lines reaches a server. */
+/** Tests that no line of a client of another protocol reaches a server through the balancer or the cache. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { answerUntilClosed, clientHello } from "../support/client-hello.js";

@@ -16,7 +16,7 @@ export class LineClient implements Disposable {
   /**
    * Sends a statement.
    * @param statement  with or without its `;`
-   * @returns the frame; its beginning, if the server closes the connection within it
+   * @returns the frame, or its beginning if the server closes the connection before the end
    */
   async ask(statement: string): Promise<string> {
     this.raw.send(bytesOfText(statement.endsWith(";") ? statement : `${statement};`));

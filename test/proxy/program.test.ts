@@ -1,4 +1,4 @@
-/** The program's exits: invalid arguments are reported, with exit code 2, and a start that fails midway ends it. */
+/** Tests that the program reports invalid arguments with exit code 2, and ends if its start fails midway. */
 import assert from "node:assert/strict";
 import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ test("an invalid address, or one with a password, is reported without the passwo
   assert.doesNotMatch(stdout + stderr, /secret/);
 });
 
-test("the help fits 80 columns", async () => {
+test("the help fits into 80 columns", async () => {
   const { code, stdout } = await proxy("--help");
   assert.equal(code, 0);
   for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);

@@ -1,10 +1,10 @@
-/** A server of the SQL line protocol on the loopback whose answers the test chooses. */
+/** A server of the SQL line protocol on loopback whose answers the test chooses. */
 import { createServer, type Server, type Socket } from "node:net";
 import { messageFrame } from "../../protocol/sql-frames.js";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
 import { freePort } from "../support/free-port.js";
 
-/** A statement and its connection: sockets are numbered from 1. */
+/** A statement, and the number of its connection, starting at 1. */
 export interface Asked {
   readonly statement: string;
   readonly connection: number;
@@ -52,8 +52,8 @@ export class FakeSqlServer implements AsyncDisposable {
   }
 
   /**
-   * Starts at its previous port, if it was stopped: not an ephemeral one of the system, which another process may
-   * get meanwhile.
+   * Starts on its previous port if it was stopped. That is not an ephemeral port of the system, which another process
+   * could receive in the meantime.
    */
   async start(): Promise<void> {
     if (this.#port === 0) this.#port = await freePort();

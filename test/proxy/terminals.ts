@@ -1,4 +1,4 @@
-/** The lines of a document for several terminals: each starts a program, literally, on ports that are free here. */
+/** Runs a document's lines for several terminals. Each starts a program as printed, but on ports that are free here. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ const { bin } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "u
   readonly bin: Readonly<Record<string, string>>;
 };
 
-/** Returns the lines of the block that contains `marker`, without comments, with other ports. */
+/** Returns the lines of the block that contains `marker`, without comments, and with free ports. */
 export async function printedLines(document: string, marker: string): Promise<readonly string[]> {
   const text = readFileSync(join(repositoryRoot, document), "utf8");
   const blocks = [...text.matchAll(/^```console\n([\s\S]*?)^```$/gm)].map(([, block]) => block as string);
@@ -36,7 +36,7 @@ export class Terminal implements AsyncDisposable {
 
   readonly #variables: Readonly<Record<string, string>>;
 
-  /** @param folder  where the programs run */
+  /** @param folder  the folder in which the program runs */
   constructor(line: string, folder: string, variables: Readonly<Record<string, string>> = {}) {
     this.#line = line;
     this.#folder = folder;

@@ -42,7 +42,7 @@ test("it stores and sends entries, answers none of them, and lets nothing become
   const { watermark, index } = timeline;
   assert.match(
     timeline.standstill ?? "",
-    /^commands mean version 2 from .* on, and this release knows version 1: upgrade it$/,
+    /^semantics version 2 applies from .*, but this release knows only version 1: upgrade it$/,
   );
   assert.equal(index.total("data").count, 60);
   assert.equal(timeline.isFolded(START + 30_500), false);
@@ -119,6 +119,6 @@ test("the version is part of the snapshot that a start begins with", async () =>
   assert.equal(again.timeline.ring.semantics, 2);
   assert.deepEqual(stateOf(again), stateOf(subject));
   const older = await subject.restarted({ known: EARLIER_SEMANTICS }).open();
-  assert.match(older.timeline.standstill ?? "", /commands mean version 2/);
+  assert.match(older.timeline.standstill ?? "", /semantics version 2/);
   assert.deepEqual(older.get("k0"), subject.get("k0"), "the snapshot's state is complete");
 });

@@ -1,7 +1,7 @@
 /**
  * The bytes of a backup's file: a head (magic, format), then frames of length (4, big-endian) ‖ kind (1) ‖ items ‖
- * seal (32). A seal is the hash of the previous seal, the kind and the items. It locates damage, and prevents frames from
- * being left out, repeated or moved. Numbers on disk never change; new ones are added. Source:
+ * seal (32). A seal is the hash of the previous seal, the kind and the items. Seals locate damage, and reveal frames
+ * that were left out, repeated or moved. Numbers on disk never change; new ones are added. Source:
  * docs/decisions/0034-a-backup-is-a-file-of-envelopes.md.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
@@ -22,12 +22,12 @@ export interface DamagedBytes {
 export interface Frame {
   readonly kind: FrameKind;
   readonly items: Buffer;
-  /** The position of its length in the file, in bytes. */
+  /** The offset of the length field in the file, in bytes. */
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** The file is not a backup, or has a format that this version does not know. */
+/** The error for a file that is not a backup, or has a format that this version does not know. */
 export class ForeignBackup extends Error {
   override readonly name = "ForeignBackup";
 }
@@ -100,7 +100,7 @@ export class FrameReader {
 
   /**
    * Yields all frames in order; a damaged frame is replaced by a description of the damage. After an
-   * impossible length the remaining bytes are unknown.
+   * impossible length the remaining bytes cannot be read.
    */
   *frames(): Generator<Frame | DamagedBytes> {
     let seal: Buffer = sealOf(this.#hash, HEAD);
@@ -119,7 +119,7 @@ export class FrameReader {
       const isIntact = sealOf(this.#hash, seal, body).equals(found) && kind != null;
       if (isIntact) yield { kind, items: body.subarray(1), offset, bytes: end - offset };
       else yield { from: offset, to: end, problem: "the bytes differ from what was written" };
-      // The next frame was sealed with the seal that the file has for this one.
+      // The seal of the next frame includes the seal that the file contains for this one.
       seal = found;
       offset = end;
     }

@@ -1,6 +1,6 @@
 /**
- * The contents of a backup's frames: entries with their order keys, pieces of snapshots, and at the end the data that
- * belong to the complete file.
+ * The contents of a backup's frames: entries with their order keys, parts of snapshots, and, in the last frame, the
+ * data that describe the complete file.
  */
 import { PLACE_BYTES } from "../entries/entry.js";
 import type { MarkName } from "../entries/storage.js";
@@ -10,7 +10,7 @@ export type StoredEntry = readonly [place: Buffer, value: Buffer];
 /** The marks that a backup contains; `votes` belong to one daemon, and are left out. */
 export const BACKUP_MARKS: readonly MarkName[] = ["watermark", "snapshots", "pruned", "genesis"];
 
-/** The contents of the last frame. A backup without it is cut off. */
+/** The contents of the last frame. A backup without this frame was cut off. */
 export interface BackupEnd {
   /** The date of the backup, milliseconds since 1970. */
   readonly made: number;
@@ -19,11 +19,11 @@ export interface BackupEnd {
   readonly last: number | null;
   /** The dates of the valid snapshots; other snapshots in the file have to be ignored. */
   readonly snapshots: readonly number[];
-  /** base64. */
+  /** The marks of the timeline, in base64. */
   readonly marks: Readonly<Partial<Record<MarkName, string>>>;
   /** Libraries of functions, base64; null: there were none. */
   readonly functions: string | null;
-  /** Whether its daemon was catching up, so that entries may be missing; older versions left it out. */
+  /** Whether its daemon was catching up, so that entries may be missing; older versions do not write it. */
   readonly incomplete?: boolean;
 }
 
@@ -80,7 +80,7 @@ export function readSnapshotPiece(items: Buffer): { readonly date: number; reado
 
 export const writeEnd = (end: BackupEnd): Buffer => Buffer.from(JSON.stringify(end));
 
-/** @throws Error  the bytes are malformed */
+/** Reads the contents of the last frame. @throws Error  the bytes are malformed */
 export function readEnd(items: Buffer): BackupEnd {
   const end = JSON.parse(items.toString()) as BackupEnd;
   const { made, entries, last, snapshots, marks, functions } = end;

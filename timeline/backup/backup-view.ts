@@ -1,6 +1,6 @@
 /**
- * A backup's file as a timeline with snapshots. The complete file is read and checked once; then parts are read on
- * request. Only an index is in memory, plus the few entries that arrived while the backup was made.
+ * Presents a backup file as a timeline with snapshots. The complete file is read and checked once; afterwards parts of
+ * it are read on request. Memory holds only an index and the few entries that arrived while the backup was being made.
  */
 import { firstPlaceAt } from "../entries/entry.js";
 import type { EntrySource, MarkName, MarkSource } from "../entries/storage.js";
@@ -8,7 +8,7 @@ import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { type DamagedBytes, type Frame, FrameReader, type Hash, isDamage } from "./backup-frames.js";
 import { type BackupEnd, entriesOf, readEnd, readSnapshotPiece, type StoredEntry } from "./backup-items.js";
 
-/** The file is damaged: nothing in it may be used. */
+/** The error for a damaged file, of which nothing may be used. */
 export class DamagedBackup extends Error {
   override readonly name = "DamagedBackup";
   readonly damages: readonly DamagedBytes[];
@@ -20,7 +20,7 @@ export class DamagedBackup extends Error {
   }
 }
 
-/** The maximum number of damages that are reported. */
+/** The maximum number of damaged ranges that are reported. */
 const DAMAGES_MAX = 100;
 
 interface EntriesFrame {
@@ -40,7 +40,7 @@ export class BackupView {
   readonly #pieces: ReadonlyMap<number, readonly number[]>;
   #cached: { readonly offset: number; readonly items: Buffer } | null = null;
 
-  /** @throws DamagedBackup @throws ForeignBackup @throws Error  the system's error */
+  /** Reads and checks the file. @throws DamagedBackup @throws ForeignBackup @throws Error  the system's error */
   constructor(path: string, hash: Hash) {
     this.#reader = new FrameReader(path, hash);
     this.bytes = this.#reader.size;
@@ -60,7 +60,7 @@ export class BackupView {
           if (found.kind === "end") end = readEnd(found.items);
           else addFrame(found, { frames, late, pieces });
         } catch {
-          // The seals are valid, so another program has written it.
+          // The seals are valid, so another program must have written this frame.
           const to = found.offset + found.bytes;
           damages.push({ from: found.offset, to, problem: "these bytes are not part of a backup" });
           break;
@@ -84,7 +84,7 @@ export class BackupView {
     return text === undefined ? null : Buffer.from(text, "base64");
   }
 
-  /** Yields entries like a storage. */
+  /** Yields entries in the same way as a storage. */
   *entries(from: Buffer | null, to: Buffer | null): Generator<StoredEntry> {
     let next = from === null ? 0 : this.#late.findIndex(([place]) => place.compare(from) >= 0);
     if (next < 0) next = this.#late.length;
@@ -155,7 +155,10 @@ function addFrame(
   }
 }
 
-/** Returns the contents of a backup at an earlier date: the entries up to that date, and the snapshots of no later date. */
+/**
+ * Returns the contents of a backup at an earlier date: the entries up to that date, and the snapshots that are not
+ * later.
+ */
 export function asOf(view: BackupView, at: number): EntrySource & MarkSource & SnapshotSource {
   const list = () => view.list().filter((date) => date <= at);
   const end = firstPlaceAt(at + 1);

@@ -1,7 +1,7 @@
 /**
- * Makes a backup of a timeline's folder, which a daemon may continue to write: the entries of one moment, with all the
- * data that belong to them. Entries that arrive in the meantime and are dated before the last one are searched for until
- * none is found.
+ * Makes a backup of a timeline's folder, to which a daemon may continue to write. The backup contains the entries of
+ * one moment, and all data that belong to them. Entries that arrive while it is being made may be dated before the last
+ * one, so the search for such entries is repeated until it finds none.
  */
 import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readPlace } from "../entries/entry.js";
@@ -49,17 +49,18 @@ const PROGRESS_EVERY = 1000;
 
 /**
  * Writes a backup.
- * @returns null: the daemon has removed entries in the meantime, so the copy shows no single moment; begin again
+ * @returns null: the daemon has removed entries in the meantime, so the copy does not show the state of a single
+ * moment; begin again
  * @throws NoBackup
  */
 export function writeBackup(parts: BackupParts): BackupEnd | null {
   const { view, writer } = parts;
-  if (view.log.lost > 0) throw new NoBackup(`${view.log.lost} groups of writes are missing in its log`);
+  if (view.log.lost > 0) throw new NoBackup(`${view.log.lost} groups of writes are missing from its log`);
   const copied = copyEntries(parts);
   const copies = copySnapshots(parts);
   const late = new Map<string, number>();
   for (let search = 1; search <= SEARCHES_MAX; search++) {
-    // Read before the search: if it finds nothing, everything belongs to the same moment.
+    // Read the marks before the search: if it finds nothing, everything belongs to the same moment.
     const marks = marksOf(view);
     const held = heldSnapshots(view);
     const found = addMissing(parts, late);

@@ -1,8 +1,8 @@
 /**
- * The contents of a timeline as counts and sums of ids: by second, by 64 seconds and by 4096. With them members find in
- * a few steps where they differ, and a digest up to a date is cheap. Entries of the key ring are counted separately from
- * data. Memory is bounded: for old dates only the coarser sums are stored, and the finer ones are computed from the
- * storage on request. Sums are a hint, not a proof, because a signer could grind ids.
+ * The contents of a timeline as counts and sums of ids: by second, by 64 seconds and by 4096. With these sums members
+ * find in a few steps where their entries differ, and can compute a digest up to a date at low cost. Entries of the key
+ * ring are counted separately from data. Memory is bounded: for old dates only the coarser sums are stored, and the
+ * finer ones are computed from the storage on request. Sums are a hint, not a proof, because a signer could grind ids.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
@@ -28,11 +28,13 @@ export interface Digest {
   readonly sum: ByteString;
 }
 
-/** Seconds of a row at each level. */
+/** The number of seconds that a row covers, by level. */
 export const LEVEL_SECONDS = [1, 64, 4096] as const;
-/** Rows of a level that make one row of the next. */
+/** The number of rows of a level that one row of the next level combines. */
 const FANOUT = 64;
-/** Rows of the finer levels: 36 hours of busy seconds, 97 days of busy minutes; 5 MB each. */
+/**
+ * The maximum number of rows of a finer level: 36 hours of busy seconds, or 97 days of busy minutes; 5 MB per level.
+ */
 const ROWS_MAX = 131_072;
 /** The number of rows that remain after old rows were dropped. */
 const ROWS_LEFT = (ROWS_MAX / 4) * 3;
@@ -51,7 +53,7 @@ class Sums {
   readonly sum: Words = new Uint32Array(SUM_WORDS);
   /** One table for each of LEVEL_SECONDS. */
   readonly tables = LEVEL_SECONDS.map(() => new SumTable());
-  /** The first second from which on each level is complete. */
+  /** The first second from which each level is complete, by level. */
   readonly from: number[] = LEVEL_SECONDS.map(() => 0);
 
   add(second: number, id: Words): void {
@@ -98,7 +100,7 @@ export class DigestIndex {
   readonly #ring: Buffer[] = [];
   readonly #id: Words = new Uint32Array(SUM_WORDS);
 
-  /** @param storage  has the order keys that are counted; without it the index can be filled and saved, but not compared */
+  /** @param storage  contains the counted order keys; without it the index can be filled and saved, but not compared */
   constructor(storage: Pick<Storage, "places"> | null = null) {
     this.#storage = storage;
   }
@@ -163,7 +165,7 @@ export class DigestIndex {
 
   /** Yields the order keys of a set, `from` ≤ key < `to`, in order; null: no end. */
   *places(set: DigestSet, from: Buffer | null, to: Buffer | null): Generator<Buffer> {
-    // Copied, because it may change between two turns.
+    // Copy the array, because it may change between two turns.
     const ring = this.#ring.slice(
       from === null ? 0 : this.#ringFrom(from),
       to === null ? undefined : this.#ringFrom(to),
@@ -181,13 +183,13 @@ export class DigestIndex {
     }
   }
 
-  /** Returns the level's table if it is complete from a second on; otherwise null. Used by comparisons. */
+  /** Returns the level's table if it is complete from the given second; otherwise null. Used by comparisons. */
   tableFrom(set: DigestSet, level: number, second: number): SumTable | null {
     const { tables, from } = this.#sums[set];
     return second < (from[level] as number) ? null : (tables[level] as SumTable);
   }
 
-  /** The first second from which on the level is complete. */
+  /** Returns the first second from which the level is complete. */
   completeFrom(set: DigestSet, level: number): number {
     return this.#sums[set].from[level] as number;
   }

@@ -1,4 +1,7 @@
-/** Reads an index's rows for ranges of seconds in small steps. Rows that the index lacks are computed from order keys. */
+/**
+ * Reads an index's rows for ranges of seconds in small steps. Rows that are missing from the index are computed from
+ * order keys.
+ */
 
 import type { Steps } from "../../protocol/steps.js";
 import { dateOf } from "../entries/entry.js";

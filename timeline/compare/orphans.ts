@@ -1,7 +1,7 @@
 /**
  * This daemon's entries that a member's snapshot certainly or possibly does not contain. The snapshot lists its ring
- * entries; for all other entries it has only sums. If the sums of a range differ, and the snapshot counts fewer, then
- * as many entries are certainly missing; the remaining ones are possibly missing.
+ * entries; for all other entries it has only sums. If the sums of a range differ and the snapshot counts fewer entries,
+ * then at least the difference of the counts is certainly missing; the remaining entries of the range may be missing.
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -26,9 +26,9 @@ interface Sum {
 }
 
 export interface FoundEntries {
-  /** The number of entries, including those that this daemon has also removed. */
+  /** The number of entries, including those that this daemon has removed. */
   readonly count: number;
-  /** The first ones that are known, in order. */
+  /** The order keys of the first entries that are known, in order. */
   readonly places: readonly Place[];
 }
 
@@ -42,7 +42,7 @@ export interface Orphans extends FoundEntries {
  * @param own       the index of this daemon
  * @param snapshot  the index of the snapshot; has no storage
  * @param cutAt     only entries dated up to it are compared; milliseconds since 1970
- * @param prunedTo  entries dated up to it are removed here: perhaps only the snapshot has them
+ * @param prunedTo  entries dated up to it have been removed here, so perhaps only the snapshot has them
  * @param max      the maximum number of order keys to return
  */
 export function* orphansOf(
@@ -62,7 +62,7 @@ export function* orphansOf(
   const walk = new PlaceWalk(own, "data");
   for (const range of yield* differing(own, snapshot, cutAt)) {
     const excess = Math.max(range.own.count - range.snapshot.count, 0);
-    // With equal counts, at least one entry differs.
+    // If the counts are equal, at least one entry differs.
     const missing = range.own.count === range.snapshot.count ? 1 : excess;
     count += missing;
     const found: Place[] = [];
@@ -82,7 +82,7 @@ export function* orphansOf(
   return { count, places: certain, possible: { count: possibleCount, places: possible } };
 }
 
-/** Returns the part of an id that is added up. */
+/** Returns the part of an id that the sums add up. */
 const lowOf = (place: Buffer): bigint => place.readBigUInt64BE(place.length - 8);
 
 /** Returns about how many entries are dated after `cutAt`, up to `prunedTo`. */
@@ -105,7 +105,7 @@ function* differing(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Ste
   let from = 0;
   for (let level = LEVEL_SECONDS.length - 1; level >= 0; level--) {
     const finer = level === 0 ? end : Math.min(end, snapshot.completeFrom("data", level - 1));
-    // The coarser sums end where the finer ones are complete.
+    // The coarser sums are compared only up to the second from which the finer ones are complete.
     if (finer <= from) continue;
     const seconds = LEVEL_SECONDS[level] as number;
     const [ownRanges, snapshotRanges] = [

@@ -51,7 +51,7 @@ export class PlaceWalk {
   }
 }
 
-/** Return the least significant 64 bits of an id, as two words. */
+/** Returns the least significant 64 bits of an id, as two words. */
 export const highOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES - 8);
 export const lowOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES - 4);
 

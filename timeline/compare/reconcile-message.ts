@@ -6,7 +6,9 @@
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { DigestSet } from "./digest-index.js";
 
-/** Sums of one side's entries in the rows of a level, the least significant 64 bits; empty rows are left out. */
+/**
+ * The least significant 64 bits of the sums of one side's entries, for the rows of a level; empty rows are left out.
+ */
 export interface SumsSection extends TimeRange {
   readonly kind: "sums";
   /** Rows of 1, 64, 4096 or 262144 seconds. */
@@ -14,7 +16,7 @@ export interface SumsSection extends TimeRange {
   readonly rows: readonly SumRow[];
 }
 
-/** Sums of one side's entries of one second, by the first bits of their ids; all groups, 0 for an empty one. */
+/** Sums of one side's entries of one second, grouped by the first bits of their ids; the sum of an empty group is 0. */
 export interface GroupsSection extends TimeRange {
   readonly kind: "groups";
   readonly bits: number;
@@ -65,14 +67,14 @@ export const ROW_SECONDS = [1, 64, 4096, 262_144] as const;
 export const SHORT_BYTES = 8;
 export const GROUP_BITS_MAX = 16;
 /**
- * The maximum of sections, rows, groups and short ids of a message together. A member writes fewer, because a reply ends
+ * The maximum total of sections, rows, groups and short ids in a message. A member writes fewer, because a reply ends
  * at 65,536 of each, and in memory each takes many times its bytes.
  */
 export const ITEMS_MAX = 2 ** 19;
 const VERSION = 1;
 const KINDS = ["sums", "groups", "ids", "requests"] as const;
 const SETS = ["ring", "data"] as const;
-/** Beyond the last possible date of an envelope. */
+/** A bound beyond the last possible date of an envelope. */
 const SECONDS_MAX = 2 ** 44;
 
 export function writeMessage({ set, salt, sections }: Message): Buffer {
@@ -125,7 +127,7 @@ function writeSection(writer: Writer, section: Section): void {
   }
 }
 
-/** @throws MalformedFrame  bytes that no member writes */
+/** Parses a message. @throws MalformedFrame  the bytes are not a message that members write */
 export function readMessage(bytes: Buffer): Message {
   const reader = new Reader(bytes);
   if (reader.number() !== VERSION) throw reader.malformed("a comparison of an unknown version");

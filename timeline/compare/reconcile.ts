@@ -1,14 +1,14 @@
 /**
- * Finds the entries that either of two members is missing, in ≤ 2 round trips until the ids are known. Pure: no
- * IO, no clock. All state is in the messages, so an interrupted exchange costs nothing. The interface for
- * cluster/peers/:
+ * Finds the entries that one of two members is missing. The ids are known after at most two round trips. The functions
+ * are pure: they use neither I/O nor a clock. All state is in the messages, so an interrupted exchange costs nothing.
+ * cluster/peers/ uses the functions as follows:
  *
  *   one side  `start` → message;   either side  `answer(message)` → { reply, toSend, requested };
  *   send `reply` (if any) and the entries of `toSend` (through a RangeCursor, ranges.ts) to the other, until there is no reply.
  *
- * Sums of 262144, 4096, 64 seconds (the older, the coarser) → of 1 second → of groups of ids → short ids → requested
- * ids. If one side has nothing, the other sends everything; if one side has few entries, it sends their ids
- * immediately. Source: docs/architecture.md "How daemons agree".
+ * The messages become finer step by step: sums of 262144, 4096 or 64 seconds (coarser for older dates) → sums of
+ * 1 second → sums of groups of ids → short ids → requested ids. If one side has no entries, the other sends everything;
+ * if one side has few entries, it sends their ids immediately. Source: docs/architecture.md "How daemons agree".
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -47,9 +47,14 @@ export interface Outcome {
 const ALL_IDS_MAX: Readonly<Record<DigestSet, number>> = { ring: 4096, data: 256 };
 /** The maximum number of entries in a differing row for which their short ids are sent. */
 const ROW_IDS_MAX = 32;
-/** Rows of 64 seconds (36 hours), and of 4096 (97 days), in a first message; earlier rows are of 3 days. */
+/**
+ * The number of rows of 64 seconds (36 hours in total), and of rows of 4096 seconds (97 days), in a first message; rows
+ * for earlier dates cover 3 days each.
+ */
 const FIRST_ROWS = 2048;
-/** The number of entries for which groups are sized: it is the cheapest for 100 differences among a million. */
+/**
+ * A factor for the number of groups, chosen to minimize the cost of finding 100 differences among a million entries.
+ */
 const GROUPS_TARGET = 8192;
 /** The maximum number of rows, groups and short ids in a reply. The next exchange sends the remaining ones. */
 const REPLY_MAX = 65_536;
@@ -81,9 +86,9 @@ const startOfRow = (level: number, second: number) => {
 };
 
 /**
- * Answers a message of an exchange. An exchange is bounded: the remainder is left to the next one. It should begin
- * once the entries that this one sent have arrived, as long as the totals differ.
- * @throws MalformedFrame  a message that no member makes
+ * Answers a message of an exchange. The length of an exchange is bounded, and the next exchange finds the remaining
+ * differences: as long as the totals differ, it should begin once the entries that this one sent have arrived.
+ * @throws MalformedFrame  a message that no member sends
  */
 export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
   const { set, salt, sections } = readMessage(message);
@@ -156,7 +161,7 @@ class Comparison {
   *#compareSums({ level, from, to, rows }: SumsSection): Steps<void> {
     const own = yield* ownRows(this.#index, this.#set, level, from, to);
     const seconds = ROW_SECONDS[level] as number;
-    // Neither side has entries between them, so one range covers consecutive rows that only one side has.
+    // A section without rows means that the other member has no entries in the range, and requests all of this side.
     if (rows.length === 0) {
       if (own.length > 0) this.#toSend.span(from, to);
       return;
@@ -277,7 +282,7 @@ class Reply {
   }
 }
 
-/** Returns the bits for the number of groups (a power of two) of a second that keeps sums and ids together short. */
+/** Returns the binary logarithm of the number of groups of a second that keeps sums and ids together short. */
 function groupBits(count: number, total: number): number {
   const root = Math.sqrt(count);
   const groups = Math.min(8 * root, Math.max(root, (GROUPS_TARGET * count) / total));

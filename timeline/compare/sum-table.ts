@@ -139,7 +139,7 @@ export class SumTable {
   }
 }
 
-/** @param id  32 bytes, read as a big-endian number */
+/** Converts an id to words. @param id  32 bytes, read as a big-endian number */
 export function readWords(id: ByteString, into: Words): void {
   for (let word = 0, i = 28; word < SUM_WORDS; word++, i -= 4) {
     into[word] =

@@ -32,7 +32,7 @@ export class StorageFailure extends Error {
   override readonly name = "StorageFailure";
 }
 
-/** The promise of a future write or sync. */
+/** The promise of a future write or sync, for the callers that wait for it. */
 interface Waiting {
   readonly promise: Promise<void>;
   readonly resolve: () => void;
@@ -40,7 +40,7 @@ interface Waiting {
 }
 
 const FOLDER_MODE = 0o700;
-/** Milliseconds of idle time after which no other envelope arrived in the same turn that could share a write. */
+/** Milliseconds of idle time that show that no other envelope arrived in the same turn that could share the write. */
 const REST_MS = 0.05;
 
 export class DiskStorage implements Storage {
@@ -54,10 +54,10 @@ export class DiskStorage implements Storage {
   readonly #log: WriteAheadLog;
   readonly #filing: Filing;
   #operations: Operation[] = [];
-  /** Waits for the write of `#operations`; null: no caller waits. */
+  /** The promise of the write of `#operations`; null: no caller waits for it. */
   #next: Waiting | null = null;
   #isWriting = false;
-  /** Waits for the write in progress; null: no caller waits. */
+  /** The promise of the write in progress; null: no caller waits for it. */
   #current: Waiting | null = null;
   #immediate: NodeJS.Immediate | null = null;
   #failure: StorageFailure | null = null;
@@ -65,7 +65,7 @@ export class DiskStorage implements Storage {
   /** Whether something was written since the last sync began. */
   #isUnsynced = false;
   #syncing: Promise<void> | null = null;
-  /** Waits for the sync after the current one. */
+  /** The promise of the sync after the current one. */
   #nextSync: Waiting | null = null;
   #closing: Promise<void> | null = null;
   /** The idle milliseconds of the event loop when `flushNow` was last called. */
@@ -87,7 +87,8 @@ export class DiskStorage implements Storage {
     try {
       const hadOpen = hasOpen(this.#folder, DATA_FILE);
       this.#tree = new LmdbTree(this.#folder, fsync !== "never");
-      // Before it is read: if two processes have the same number, LMDB lets the second wait for seconds, and then fails.
+      // Check before reading: if two processes have the same number, LMDB makes the second wait for seconds, and then
+      // fails.
       const hasNamesake = this.#tree.hasNamesake && !hadOpen;
       const processes = hasNamesake ? [] : this.#tree.otherProcesses;
       refuseForeignProcesses(this.#folder, DATA_FILE, { processes, hasNamesake });
@@ -193,7 +194,7 @@ export class DiskStorage implements Storage {
     return this.#closing;
   }
 
-  /** Brings everything in the log to the disk. */
+  /** Syncs the complete log to disk. */
   protected sync(): Promise<void> {
     return this.#log.sync();
   }

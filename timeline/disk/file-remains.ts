@@ -18,7 +18,7 @@ export function fileRemains(
   const { logMark } = tree;
   const { groups, lost, unsynced, end } = logMark === null ? NOTHING : readLog(folder, logMark);
   const sequence = groups.at(-1)?.sequence ?? logMark?.sequence ?? 0;
-  // Also if there is no group: the commit syncs what the previous process had only passed to the system.
+  // Commit even if there is no group: the commit syncs the bytes that the previous process only passed to the system.
   tree.commitNow(
     groups.flatMap(({ operations }) => operations),
     { sequence, marker },

@@ -15,7 +15,7 @@ const FILE_EVERY_MS = 1000;
  */
 const OPERATIONS_MAX = 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
-/** Bytes not yet in LMDB at which the log waits: they are in memory too. */
+/** The number of bytes not yet in LMDB at which the log waits, because these bytes are also in memory. */
 const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingHandlers {
@@ -34,7 +34,7 @@ export class Filing {
   #groups: OperationGroup[] = [];
   #bytes = 0;
   #operations = 0;
-  /** The numbers of the last groups that were added, and filed. */
+  /** The numbers of the last group that was added, and of the last one that was filed. */
   #added = 0;
   #filed = 0;
   #running: Promise<void> | null = null;

@@ -1,7 +1,8 @@
 /**
  * The lock of a data folder, for one process at a time: a file in the folder names the process that has it. The lock
  * of a killed process is recognized because the process no longer exists, or because its number belongs to a process
- * that started at another time. In another container the numbers mean other processes: there the open files decide.
+ * that started at another time. In another container the numbers refer to other processes, so open files are checked
+ * instead.
  */
 import {
   closeSync,
@@ -18,7 +19,7 @@ import { join } from "node:path";
 
 const LOCK_FILE = "lock";
 /**
- * Attempts: another start may take over a stale lock between our check and our own attempt; then we check again.
+ * The maximum number of attempts: another start may take over a stale lock between our check and our own attempt.
  */
 const ATTEMPTS_MAX = 3;
 /**
@@ -27,7 +28,7 @@ const ATTEMPTS_MAX = 3;
  */
 const START_FIELD = 22 - 3;
 
-/** Folders that this process has locked: its own number in a lock proves nothing. */
+/** Folders that this process has locked. They are listed because its own number in a lock file proves nothing. */
 const ownFolders = new Set<string>();
 
 /** The error if another process uses the folder. */
@@ -44,7 +45,8 @@ export interface FolderLock {
 }
 
 /**
- * @param folder  exists
+ * Locks a folder for this process.
+ * @param folder  an existing folder
  * @throws FolderInUse
  */
 export function lockFolder(folder: string): FolderLock {
@@ -58,7 +60,7 @@ export function lockFolder(folder: string): FolderLock {
     const holder = holderOf(found);
     if (holder !== null || attempt === ATTEMPTS_MAX)
       throw inUse(folder, holder === null ? "another process" : `process ${holder}`, path);
-    // Only if it is still the lock that was checked: another start may have replaced it in the meantime.
+    // Remove it only if it is still the lock that was checked: another start may have replaced it in the meantime.
     if (found !== null && read(path) === found) rmSync(path, { force: true });
   }
   if (read(path) !== ours) throw inUse(folder, "another process", path);
@@ -84,9 +86,9 @@ export function hasOpen(folder: string, file: string): boolean {
 }
 
 /**
- * Refuses the folder if a process in another container has a file of it open. The lock has identified the other
- * processes, and those may read.
- * @param processes    the processes that have the file open, by the numbers in their containers
+ * Refuses the folder if a process in another container has a file of it open. The lock already excludes the processes
+ * of this container that write; those that only read are permitted.
+ * @param processes    the processes that have the file open, by their numbers in their own containers
  * @param hasNamesake  whether one of them has the same number as this process
  * @throws FolderInUse
  */
@@ -110,7 +112,7 @@ function hasMapped(pid: number | "self", inode: number): boolean {
   return new RegExp(`^\\S+ \\S+ \\S+ \\S+ ${inode} `, "m").test(maps);
 }
 
-/** @param lock  the file to remove if no process exists; left out: a process exists */
+/** Returns the error for a folder. @param lock  the file to remove if no process runs; left out: one certainly runs */
 function inUse(folder: string, holder: string, lock?: string): FolderInUse {
   const cure = lock === undefined ? "Stop that one first" : `If no daemon runs, remove ${lock}`;
   return new FolderInUse(
@@ -162,10 +164,10 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Returns when a process started, in the system's own count; null: the system does not report it. */
+/** Returns the start time of a process, in the system's own units; null: the system does not report it. */
 const startOf = (pid: number): string | null => statOf(pid)?.[START_FIELD] ?? null;
 
-/** Returns the system's fields about a process, from its state on; null: there are none. */
+/** Returns the system's fields about a process, starting with its state; null: there are none. */
 function statOf(pid: number): string[] | null {
   const stat = read(`/proc/${pid}/stat`);
   return stat === null ? null : stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -1,8 +1,8 @@
 /**
- * Shows a timeline's folder as it is on the disk, also while a daemon writes to it. Everything is only read: nothing is
- * opened for writing, and no lock is taken. If the folder is being written, the view shows the entries that existed when
- * it was opened. Of entries that are added in the meantime with earlier dates, it shows some and counts the others. It
- * needs no package. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
+ * Shows a timeline's folder as it is on disk, even while a daemon writes to it. The view only reads: it opens nothing
+ * for writing, and takes no lock. If the folder is being written, the view shows the entries that existed when it was
+ * opened. Entries with earlier dates may be added in the meantime; it shows some of them and counts the remaining ones.
+ * It needs no package. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
  */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -19,7 +19,7 @@ import { type LogRemains, readLog } from "./write-ahead-log.js";
 /** Entries that are read in one step, while no transaction ends. */
 const SLICE_MAX = 1024;
 const SLICE_BYTES = 1024 * 1024;
-/** Attempts to read a log in which groups seem to be missing, until it is certain that no process is writing it. */
+/** The maximum attempts to read a log in which groups appear to be missing, because a process may be writing it. */
 const READS_MAX = 20;
 /** Milliseconds between two attempts: in this time a running daemon has moved the log's groups into LMDB. */
 const READ_EVERY_MS = 500;
@@ -51,8 +51,7 @@ async function readLogOfOneMoment(folder: string, tree: TreeView): Promise<LogRe
   for (let attempt = 1; ; attempt++) {
     const mark = tree.logMark;
     const remains = readLog(folder, mark ?? NO_MARK);
-    // If the log is being written, its files may be started again between two reads. Then groups only seem to be
-    // missing.
+    // A process that writes the log may begin a file again between two reads. Then groups only appear to be missing.
     const now = `${mark?.sequence} ${remains.lost} ${JSON.stringify(remains.end)}`;
     if (remains.lost === 0 || now === before || attempt === READS_MAX) return remains;
     before = now;
@@ -97,7 +96,9 @@ export class FolderView {
     return this.#tree.transaction !== this.#transaction;
   }
 
-  /** Whether entries were removed since it was opened: then the shown entries are not the state of any one moment. */
+  /**
+   * Whether entries were removed since it was opened. The shown entries are then not the state of any single moment.
+   */
   get hasForgotten(): boolean {
     const pruned = this.mark("pruned");
     return pruned === null ? this.#pruned !== null : !pruned.equals(this.#pruned ?? Buffer.alloc(0));
@@ -187,12 +188,12 @@ class TreeView {
     });
   }
 
-  /** Returns entries from an order key on, up to some bound. */
+  /** Returns entries starting at an order key, up to a bound. */
   slice(from: Buffer | null, to: Buffer | null, isBrief: boolean): Slice<StoredEntry> {
     let max = SLICE_MAX * 2;
     const damages: PageDamage[] = [];
     const slice = this.#consistent((head) => {
-      // A shorter read takes less time.
+      // If a transaction interrupts a read, the next attempt reads half as much, which takes less time.
       max = Math.max(1, max >> 1);
       damages.length = 0;
       const items: StoredEntry[] = [];

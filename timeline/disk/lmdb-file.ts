@@ -1,8 +1,8 @@
 /**
  * A reader of LMDB's file without LMDB: it opens nothing for writing, enters no reader in LMDB's lock table, and reports a
- * damaged page instead of ending the process. It reads the pages of one transaction consistently, in short pieces. A page is
- * rewritten two transactions after it was released at the earliest, so everything that was read while no transaction
- * ended is complete.
+ * damaged page instead of ending the process. It reads the pages of one transaction consistently, in short steps. A
+ * page is rewritten two transactions after it was released at the earliest, so everything that was read while no
+ * transaction ended is complete.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { type FileHead, readHead } from "./lmdb-header.js";
@@ -21,7 +21,7 @@ export const DATA_FILE = "data.mdb";
 /** A range of keys that cannot be read. */
 export interface PageDamage {
   readonly page: number;
-  /** The problem, as half a sentence. */
+  /** The problem, as a clause without a final period. */
   readonly problem: string;
   /** The first key that may have been in it; null: from the beginning. */
   readonly from: Buffer | null;
@@ -85,7 +85,7 @@ export class LmdbFile {
   }
 
   /**
-   * Yields the nodes of a tree in order; a damage appears in place of its nodes.
+   * Yields the nodes of a tree in order. Damage is yielded in place of the nodes that it makes unreadable.
    * @param isBrief  whether long values are skipped: they are then empty
    */
   nodes(
@@ -171,7 +171,7 @@ interface Walk {
 /**
  * Finds the first damage in the file before LMDB finds it; null: none was found. No process may write to the file in
  * the meantime.
- * @param max  the number of keys after which the search ends; damage beyond them is left to LMDB
+ * @param max  the number of keys after which the search ends; damage after them is not found
  * @throws DamagedFile  the head is damaged
  */
 export function findDamage(path: string, names: readonly string[], max: number): PageDamage | null {

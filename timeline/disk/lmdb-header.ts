@@ -46,6 +46,7 @@ export interface FileHead {
 }
 
 /**
+ * Checks the head of a file.
  * @param path  the file; LMDB creates one that is missing or empty
  * @returns whether the file exists and has contents
  * @throws DamagedFile
@@ -62,7 +63,7 @@ export function checkHeader(path: string): boolean {
   }
 }
 
-/** @param path  for the message. @throws DamagedFile */
+/** Reads the head of an open file. @param path  for messages @throws DamagedFile */
 export function readHead(descriptor: number, path: string): FileHead {
   let newest: FileHead | null = null;
   for (let page = 0; page < META_PAGES; page++) {

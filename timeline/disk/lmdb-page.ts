@@ -25,7 +25,7 @@ export interface PageNode {
   readonly value: Buffer;
 }
 
-/** The problem of a page, as half a sentence. */
+/** The problem of a page, as a clause without a final period. */
 export type PageProblem = string;
 
 const FLAGS_AT = 18;
@@ -44,6 +44,7 @@ const IS_LONG = 0x01;
 const NUMBER_BYTES = 8;
 
 /**
+ * Parses a page of a tree.
  * @param bytes   the complete page; not copied
  * @param number  the number that the page must have
  */
@@ -68,7 +69,7 @@ export function readTreePage(bytes: Buffer, number: number): TreePage | PageProb
   return { isLeaf, nodes };
 }
 
-/** @returns the number of pages that a long value takes, including this one */
+/** Reads the first page of a long value. @returns the number of pages that the value takes, including this one */
 export function readLongPages(head: Buffer, number: number): number | PageProblem {
   const view = new DataView(head.buffer, head.byteOffset, head.length);
   const problem = headProblem(view, number);

@@ -111,8 +111,8 @@ export interface Reader extends EntrySource {
 }
 
 /**
- * Opens a folder that a daemon of this process has open, for another thread. Groups that are only in the log are not
- * visible.
+ * Opens, in another thread, a folder that the daemon of this process already has open. Groups that are only in the log
+ * are not visible.
  */
 export function openReader(data: string): Reader {
   const root = open<Buffer, Buffer>({

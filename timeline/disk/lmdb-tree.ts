@@ -17,7 +17,7 @@ const CHECKED_MAX = 200_000;
 
 const LIBRARY = /[\\/]lmdb[\\/]/;
 const printError = console.error;
-/** Suppresses the package's own output: it prints the error of a commit with its stack, and then rejects with it. */
+/** Suppresses the package's own output: before a failed commit rejects, the package prints the error with its stack. */
 console.error = (...items: unknown[]): void => {
   const [first] = items;
   if (!(first instanceof Error && LIBRARY.test(first.stack ?? ""))) printError(...items);
@@ -28,7 +28,7 @@ export class LmdbTree {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #entries: Database<Buffer, Buffer>;
   readonly #marks: Database<Buffer, Buffer>;
-  /** Whether a process with this one's number had it open before; that may be this process. */
+  /** Whether a process with the same number as this one already had it open; that may be this process. */
   readonly hasNamesake: boolean;
 
   /**
@@ -61,8 +61,8 @@ export class LmdbTree {
   }
 
   /**
-   * Returns the numbers of the other processes that have it open, as each process knows itself. Processes in other
-   * containers are included: LMDB recognizes live ones by locks on its file.
+   * Returns the numbers of the other processes that have it open, as they are in each process's own container.
+   * Processes in other containers are included: LMDB recognizes live ones by locks on its file.
    */
   get otherProcesses(): number[] {
     // The read also enters this process in the list: if two processes check at the same time, one of them sees the
@@ -111,7 +111,7 @@ export class LmdbTree {
     this.#root.transactionSync(() => this.#execute(operations, log));
   }
 
-  /** Brings everything that the system has buffered to the disk. */
+  /** Syncs everything that the system has buffered to disk. */
   sync(): Promise<void> {
     return new Promise((resolve, reject) => {
       (this.#root as unknown as Syncable).sync((problem) => (problem == null ? resolve() : reject(problem)));

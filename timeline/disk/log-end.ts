@@ -1,10 +1,10 @@
 /**
  * The position of the log's end, stored next to the log in DIR/timeline/log-end, so that a missing tail is noticed. The
- * file has 32 bytes, written in place after each group and never synced on their own, integers big-endian:
+ * file has 32 bytes, written in place after each group and never synced separately; integers are big-endian:
  *   CRC-32 of the rest (4) ‖ number of the last group written (6) ‖ of the last one on the disk (6) ‖ boot (16)
  * The file never claims more groups than exist. After a kill the first number is valid, because the system has both
- * files. After a power failure, recognized by a different `boot`, only the second one is valid, and it may be an older
- * one. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * files. After a power failure, recognized by a different `boot`, only the second one is valid, and it may be out of
+ * date. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ export interface LogEnd {
   readonly written: number;
   /** The number of the last group that was on the disk; 0: none was synced. */
   readonly synced: number;
-  /** Whether the machine has been running since: then everything that the system had still exists. */
+  /** Whether the machine has been running since the write, so that everything that the system had still exists. */
   readonly isSameBoot: boolean;
 }
 

@@ -7,7 +7,6 @@
  *   mark:   length (1) ‖ name ‖ length (4) ‖ value
  * The marker is drawn at random at each start, and is secret. Therefore a value that looks like a record is not taken for
  * one, nor is an earlier record. Numbers of kinds never change: existing folders contain them.
- * are earlier records. Numbers of kinds are never changed: existing folders contain them.
  */
 import { crc32 } from "node:zlib";
 import { PLACE_BYTES } from "../entries/entry.js";

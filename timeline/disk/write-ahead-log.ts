@@ -52,14 +52,14 @@ export interface WriteAheadLogOptions {
   readonly folder: string;
   /** 16 random bytes, new for each process. */
   readonly marker: Buffer;
-  /** The number of the last group before. */
+  /** The number of the last group that earlier processes wrote. */
   readonly last: number;
   /**
    * The moment at which a group is as safe as promised: when it is on the disk, when `sync` has completed, or when the
    * system has it.
    */
   readonly safety: "written-to-disk" | "synced" | "written";
-  /** Whether writes that wait for the disk are made on the event loop. */
+  /** Decides whether writes that wait for the disk are made on the event loop. */
   readonly inline: InlineWrites;
 }
 
@@ -67,7 +67,7 @@ interface LogFile {
   readonly descriptor: number;
   /** The offset of the next group. */
   end: number;
-  /** The size in bytes, whether they are needed or not. */
+  /** The size of the file in bytes, including bytes that are no longer needed. */
   size: number;
   /** The number of the last group in it. */
   last: number;
@@ -181,7 +181,10 @@ export class WriteAheadLog {
     this.#growAhead(file);
   }
 
-  /** Writes zeros beyond the end while groups keep arriving. A full disk is reported by the group that needs the space. */
+  /**
+   * Writes zeros beyond the end while groups keep arriving. If the disk is full, the write of the next group reports
+   * it.
+   */
   #growAhead(file: LogFile): void {
     const { descriptor, end, size, growing } = file;
     const isNear = size - end < ROOM_AHEAD_BYTES / 2 && size < FILE_BYTES;
@@ -238,7 +241,7 @@ export interface LogRemains {
   readonly end: FoundLogEnd;
 }
 
-/** @param mark  LMDB's position in the log */
+/** Reads the groups that the log has and LMDB does not have. @param mark  LMDB's position in the log */
 export function readLog(folder: string, { marker, sequence: filed }: LogMark): LogRemains {
   // Read before the log: a process that writes extends the log first.
   const end = readLogEnd(folder);
@@ -253,7 +256,7 @@ export function readLog(folder: string, { marker, sequence: filed }: LogMark): L
   let lost = 0;
   let last = filed;
   for (const { sequence, operations } of records) {
-    // Groups that were never promised can be missing after a power failure. Then later groups do not count either.
+    // Groups that were never promised can be missing after a power failure. In that case later groups are ignored.
     if (sequence > last + 1 && last + 1 > safe) break;
     lost += sequence - last - 1;
     groups.push({ sequence, operations, bytes: recordBytes(operations) });
@@ -269,7 +272,7 @@ function safeIn(records: readonly LogRecord[], end: FoundLogEnd, filed: number):
   const safe = records.reduce((max, record) => Math.max(max, record.safe), filed);
   if (typeof end === "string") return safe;
   if (end.isSameBoot) return Math.max(safe, end.written);
-  // With --fsync never nothing is promised for a power failure, although the records called it safe.
+  // With --fsync never, no group is promised to survive a power failure, although the records call groups safe.
   return end.synced === 0 ? filed : Math.max(safe, end.synced);
 }
 

@@ -65,7 +65,7 @@ export function writePlace({ at, seq, id }: Place): Buffer {
   return bytes;
 }
 
-/** @param bytes  from `writePlace` */
+/** Parses an order key. @param bytes  from `writePlace` */
 export function readPlace(bytes: Uint8Array): Place {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return { at: dateOf(view), seq: view.readUInt16BE(8), id: bytesOf(view, 10, PLACE_BYTES) };

@@ -1,6 +1,6 @@
 /**
- * The clock of a daemon that has no member to compare it with. A step of the clock is believed only after it has
- * lasted, because its consequences cannot be reversed.
+ * The clock of a daemon that has no member to compare it with. A step of the clock is accepted only after it has
+ * persisted for some time, because its consequences cannot be reversed.
  */
 
 /** Milliseconds by which clock and uptime may drift apart between two readings. */

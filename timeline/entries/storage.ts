@@ -75,7 +75,7 @@ export interface Storage extends EntrySource, MarkSource {
   /** Returns the flushed value at an order key; null: none. */
   get(place: Buffer): Buffer | null;
 
-  /** Yields flushed order keys from `from` on and before `to`, in order; null: no end. */
+  /** Yields flushed order keys at or after `from` and before `to`, in order; null: no bound. */
   places(from: Buffer | null, to: Buffer | null): Iterable<Buffer>;
 
   /** Returns the greatest flushed order key; null: there is no entry. */

@@ -1,8 +1,8 @@
 /**
- * Finds the applied units that late ones affect: the smallest set with each later unit that touches a key that a late or
- * affected unit may write, or that may write a key that such a unit reads. Two paths lead to the same result: along the
- * keys' lists, or, if complete databases are touched, past all later units. Source: docs/architecture.md "The life of
- * a signed write".
+ * Finds the applied units that late ones affect: the smallest set that contains each later unit that touches a key
+ * which a late or affected unit may write, or that may write a key which such a unit reads. Two searches yield the same
+ * result: one along the keys' lists, and, if complete databases are touched, one through all later units. Source:
+ * docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Heap } from "../entries/heap.js";
@@ -59,7 +59,7 @@ function spread(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 }
 
 /**
- * Follows a node: a writer affects all units up to and including the next writer, which continues from there; a
+ * Follows a node: a writer affects all units up to and including the next writer, from which the search continues; a
  * reader affects the next writer.
  */
 function follow(from: TouchNode, search: number, heap: Heap<FoldUnit>): void {
@@ -82,8 +82,8 @@ function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 }
 
 /**
- * Searches past all later units, with the same result.
- * @param later  the applied units from the first seed on, in order
+ * Searches through all later units, with the same result.
+ * @param later  the applied units starting with the first seed, in order
  */
 export function affectedAlongTail(
   { late, flipped }: Seeds,
@@ -148,7 +148,7 @@ class Touched {
 }
 
 class TouchedDatabase {
-  /** Whether it may be written. */
+  /** The touched keys, and whether each of them may be written. */
   readonly #keys = new Map<ByteString, boolean>();
   #anyWritten = false;
   #wholeRead = false;

@@ -65,7 +65,7 @@ export function notApplied(unit: FoldUnit): UnitAnswer {
   return answer(UNKNOWN_MEANING, "malformed", unit);
 }
 
-/** Returns why a unit is not permitted, by the meaning of its commands, or cannot be run; null: it is permitted. */
+/** Returns why a unit is not permitted, given the meaning of its commands, or cannot be run; null: it may run. */
 export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
   const { key, at, as, if: conditions } = unit.envelope;
   if (signer !== undefined && isPlainlyPermitted(unit, signer)) return null;

@@ -33,6 +33,7 @@ export const ringUnitsOf = (arrivals: readonly Arrival[]): FoldUnit[] =>
   inOrder(arrivals).flatMap(({ units }) => units.filter(({ kind }) => kind === "ring"));
 
 /**
+ * Divides arrivals by their position relative to the tail.
  * @param last  the tail's last order key; null: the tail is empty
  * @param end   the position from which nothing is applied; null: everything is applied
  */

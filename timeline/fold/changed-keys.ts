@@ -12,7 +12,7 @@ export interface ChangedKeys {
   readonly next: Place | null;
 }
 
-/** @param entries  one more than `max`, if there are that many */
+/** Returns the keys that some entries changed. @param entries  one more than `max`, if there are that many */
 export function changedBy(entries: readonly TailEntry[], max: number): ChangedKeys {
   const keys: { db: number; key: ByteString }[] = [];
   let changesDatabase = false;

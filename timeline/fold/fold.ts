@@ -1,8 +1,8 @@
 /**
- * The state that follows from a timeline. Entries arrive in any order, and the state is always that of all of them applied
- * in order. Units in the tail can be undone: a late unit undoes the units that it affects, newest first, and
- * they are applied again after it. Each batch is one synchronous step. Source: docs/architecture.md "The life of a
- * signed write".
+ * The state that follows from a timeline. Entries arrive in any order, and the state is always the result of applying
+ * all of them in order. Units in the tail can be undone: when a late unit arrives, the units that it affects are
+ * undone, newest first, and are applied again after it. Each batch is one synchronous step. Source:
+ * docs/architecture.md "The life of a signed write".
  */
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -47,7 +47,7 @@ export class Fold {
   readonly #tail: TouchedTail;
   readonly #databases: number;
   readonly #known: Semantics;
-  /** Whether data was not applied because this release does not know the semantics version at its position. */
+  /** Whether some data was not applied because this release does not know the semantics version at its position. */
   #hasPassed = false;
   /** The bytes that the ring's units keep in memory. */
   #ringBytes = 0;
@@ -103,19 +103,19 @@ export class Fold {
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
     const folded = this.mergeWithin(Number.POSITIVE_INFINITY, entries);
     if (folded === null)
-      throw new Error("units that were not applied count now, and have to be folded again");
+      throw new Error("units that were not applied now have to be applied, so everything has to be folded again");
     return folded;
   }
 
   /**
    * Merges entries if at most the given number of applied units has to be undone and redone.
-   * @returns null: there are more, or units that were not applied count now but are no longer in memory; nothing is
-   * changed
+   * @returns null: there are more, or units that were not applied before now have to be applied but are no longer in
+   * memory; nothing is changed
    */
   mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)
       if (envelope.at <= this.cutAt)
-        throw new Error(`an entry dated ${envelope.at} comes after the cut at ${this.cutAt}`);
+        throw new Error(`an entry dated ${envelope.at} arrived after the cut at ${this.cutAt}`);
     if (isAfter(entries, this.#newest)) return entries.map((entry) => this.#mergeNext(entry));
     const arrivals = arrivalsOf(entries, this.#databases, this.#known);
     const ring = ringUnitsOf(arrivals);
@@ -170,7 +170,7 @@ export class Fold {
     return answered({ entry, units });
   }
 
-  /** Drops the undo information of units dated at or before `at`, in complete milliseconds. */
+  /** Drops the undo information of units dated at or before `to`, in whole milliseconds. */
   cut(to: number): void {
     // Entries that are not applied must stay in the tail.
     const at = this.end === null ? to : Math.min(to, this.end.at - 1);
@@ -181,8 +181,8 @@ export class Fold {
   }
 
   /**
-   * Returns the keys that entries from an order key on have changed, all of them dated after `cutAt`. @param max  the
-   * maximum number of entries to read
+   * Returns the keys that entries at or after an order key have changed. The entries must be dated after `cutAt`.
+   * @param max  the maximum number of entries to read
    */
   changedFrom(place: Place, max: number): ChangedKeys {
     return this.#tail.changedFrom(place, max);
@@ -323,7 +323,7 @@ export class Fold {
   }
 }
 
-/** Whether one of two ends comes before the other; null: there is no end, so every order key is before it. */
+/** Whether the first end comes before the second one; null: there is no end, so every order key is before it. */
 function isEarlier(one: Place | null, other: Place | null): boolean {
   return one !== null && (other === null || comparePlaces(one, other) < 0);
 }

@@ -32,7 +32,7 @@ export interface State {
   readonly records: UndoRecord[];
 }
 
-/** @param commands  the entry's commands, from `ordinaryCommands` */
+/** Applies an ordinary entry. @param commands  the entry's commands, from `ordinaryCommands` */
 export function applyOrdinary(entry: Entry, commands: readonly Command[], state: State): AppliedEntry {
   const { ring, database, records } = state;
   const { commands: argvs, key, at, as } = entry.envelope;

@@ -11,19 +11,21 @@ import type { Place } from "../entries/entry.js";
 import { applyToRing } from "./apply.js";
 import { compareUnits, type FoldUnit } from "./unit.js";
 
-/** A record as a unit has left it. */
+/** A key's record after a unit. */
 interface Version {
   readonly unit: FoldUnit;
   readonly record: KeyRecord;
 }
 
-/** A unit from whose position on commands have a different meaning; null: this release does not know it. */
+/**
+ * A unit after which commands have a different meaning, and their new table; null: this release does not know it.
+ */
 interface Switch {
   readonly unit: FoldUnit;
   readonly table: CommandIndex | null;
 }
 
-/** Id of a key → the first unit from whose position on the key's record differs from before. */
+/** For the id of each changed key, the first unit at which the key's record differs from before. */
 export type ChangedKeys = ReadonlyMap<ByteString, FoldUnit>;
 
 export class RingFold {
@@ -149,7 +151,7 @@ export class RingFold {
     return cut;
   }
 
-  /** Applies a unit that will not be undone; there must be none that could be. */
+  /** Applies a unit that will not be undone. No unit that could be undone may be present. */
   replay(unit: FoldUnit): void {
     unit.answer = this.#applyToBase(unit);
   }
@@ -184,7 +186,7 @@ export class RingFold {
   }
 }
 
-/** Returns the unit from which on two histories of a record differ; null: they do not. */
+/** Returns the first unit at which two histories of a record differ; null: they are equal. */
 function firstDifference(before: readonly Version[], after: readonly Version[]): FoldUnit | null {
   for (let i = 0; i < before.length || i < after.length; i++) {
     const [old, now] = [before[i], after[i]];

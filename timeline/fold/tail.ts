@@ -62,7 +62,7 @@ export interface FoldedEntries {
   readonly between: readonly TailEntry[];
   /** Entries after all that have units. */
   readonly behind: readonly TailEntry[];
-  /** Whether these are all entries from the order key on. */
+  /** Whether these are all entries at or after the order key. */
   readonly isAll: boolean;
 }
 
@@ -72,8 +72,8 @@ export class Tail {
   #dropped = 0;
   #length = 0;
   /**
-   * The range of entries that have their units: from the first of these indexes to before the second; from the second on
-   * no entry has.
+   * The range of entries that have their units: it begins at the first of these indexes and ends before the second. No
+   * entry from the second index on has its units.
    */
   #unfoldedFrom = 0;
   #foldedFrom = 0;
@@ -98,7 +98,7 @@ export class Tail {
     return this.#sinceRequested < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
   }
 
-  /** Returns the entries from an order key on, in order. @param max  the maximum number of entries */
+  /** Returns the entries at or after an order key, in order. @param max  the maximum number of entries */
   from(place: Place, max: number): readonly TailEntry[] {
     const first = this.#firstFrom(place);
     return this.#entries.slice(first, first + max) as TailEntry[];
@@ -146,7 +146,7 @@ export class Tail {
   }
 
   /**
-   * Returns the entries from an order key on that have no units yet, in order; the caller creates the units.
+   * Returns the entries at or after an order key that have no units yet, in order; the caller creates the units.
    * @param max  the approximate number of their units; if there are more, the newest are returned
    */
   takeFolded(from: Place, max: number): FoldedEntries {
@@ -185,7 +185,7 @@ export class Tail {
     return units;
   }
 
-  /** Whether there are more than `max` units from an order key on. */
+  /** Whether there are more than `max` units at or after an order key. */
   hasMoreFrom(place: Place, max: number): boolean {
     let units = 0;
     for (let i = this.#firstFrom(place); i < this.#entries.length; i++) {

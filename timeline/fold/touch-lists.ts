@@ -5,11 +5,15 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
 
-/** The position that the insertion of a batch has reached in one list, from the newest node on. */
+/** The position that the insertion of a batch has reached in one list. It starts at the newest node. */
 interface Cursor {
   node: TouchNode;
-  /** The applied units passed (a writer there affects them), and those up to the earliest that may write (a reader does). */
+  /** The number of applied units that were passed: a late writer at this position affects all of them. */
   touched: number;
+  /**
+   * The number of these units that a late reader at this position affects: all from the earliest one that may write to
+   * the newest.
+   */
   written: number;
 }
 
@@ -34,7 +38,7 @@ export class TouchLists {
    * @returns false: one affects more, and none of them was added
    */
   insert(units: readonly FoldUnit[], max: number): boolean {
-    // By the newest node, which does not change once the batch's newest unit on that key is inserted.
+    // The key is the newest node of a list, which does not change once the batch's newest unit on that key is inserted.
     const cursors = new Map<TouchNode, Cursor>();
     const inserted: TouchNode[] = [];
     for (let i = units.length - 1; i >= 0; i--)
@@ -125,8 +129,9 @@ function cursorAt(newest: TouchNode): Cursor {
 }
 
 /**
- * Moves a cursor past the nodes of all units later than the given one. After a late writer all units are affected,
- * because each later writer is affected and affects those after it. After a late reader, those from the first writer on are.
+ * Moves a cursor past the nodes of all units later than the given one. A late writer affects all later units, because
+ * each later writer is affected and affects those after it. A late reader affects the first later writer and all units
+ * after it.
  * @returns false: it stopped, because these are more than `max`
  */
 function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number): boolean {

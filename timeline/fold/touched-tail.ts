@@ -1,6 +1,7 @@
 /**
- * The tail, with the keys that its units touch: the entries, the keys' lists, the bytes. It finds the units that arrivals
- * affect. Only entries from the earliest late arrival on are in the lists; most entries never are.
+ * The tail and the keys that its units touch: its entries, the lists of the keys, and the bytes. It finds the units
+ * that arrivals affect. The lists contain only entries at or after the earliest late arrival; most entries are never
+ * added.
  */
 
 import type { Semantics } from "../../store/semantics.js";
@@ -16,8 +17,8 @@ import { nodesOf, TouchLists } from "./touch-lists.js";
 import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./unit.js";
 
 /**
- * The maximum number of later units that are walked if complete databases are touched: then no list leads to the affected
- * units. It takes about 10 ms. More units count as too many to redo.
+ * The maximum number of later units to walk if complete databases are touched, because no list then leads to the
+ * affected units. Walking them takes about 10 ms. More units count as too many to redo.
  */
 const WALKED_MAX = 20_000;
 
@@ -54,7 +55,7 @@ export class TouchedTail {
     return this.#tail.last;
   }
 
-  /** Returns the keys that entries from an order key on have changed. @param max  the maximum number of entries */
+  /** Returns the keys that entries at or after an order key have changed. @param max  the maximum number of entries */
   changedFrom(place: Place, max: number): ChangedKeys {
     return changedBy(this.#tail.from(place, max + 1), max);
   }
@@ -132,15 +133,16 @@ export class TouchedTail {
   }
 
   /**
-   * Whether units certainly affect too many, by the nodes that are already in the lists: it may return false wrongly,
-   * but never true. @param place  the order key of the first unit
+   * Whether units certainly affect too many units, judging by the nodes that are already in the lists. It may miss
+   * some, so the result false is not certain.
+   * @param place  the order key of the first unit
    */
   #isTooMuch(units: readonly FoldUnit[], place: Place, max: number): boolean {
     if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, max)) return true;
     return units.some((unit) => this.#lists.affectsMore(unit, max));
   }
 
-  /** Whether walking all units from an order key on takes too long. @param max  units that may be redone */
+  /** Whether walking all units at or after an order key takes too long. @param max  units that may be redone */
   #isTooLong(place: Place, max: number): boolean {
     return max < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MAX);
   }
@@ -150,7 +152,9 @@ export class TouchedTail {
     for (const unit of placed) this.#lists.remove(unit);
   }
 
-  /** @returns in order; null: more than `max`, or too many units would have to be searched */
+  /**
+   * Returns the units that seeds affect, in order; null: more than `max`, or too many units would have to be searched.
+   */
   affected(seeds: Seeds, max: number): FoldUnit[] | null {
     const first = firstOf(seeds);
     if (first === null) return [];
@@ -163,7 +167,7 @@ export class TouchedTail {
     return late.some(({ wholes }) => wholes !== null);
   }
 
-  /** Returns the applied units from one on. */
+  /** Returns the applied units, starting with the given one. */
   #laterThan(unit: FoldUnit): FoldUnit[] {
     const later = this.#tail.unitsAfter(unit);
     return unit.isApplied ? [unit, ...later] : later;
@@ -204,7 +208,7 @@ export class TouchedTail {
   }
 
   /**
-   * Creates the units of the entries from an order key on, the newest first, and inserts them into the lists.
+   * Creates the units of the entries at or after an order key, the newest first, and inserts them into the lists.
    * @param max  their approximate number
    * @returns whether that was all
    */

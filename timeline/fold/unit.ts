@@ -1,6 +1,6 @@
 /**
  * An entry's units as the fold processes them, and their nodes in the lists of the keys that they touch. A unit's possible
- * effects follow from its bytes alone: failed and denied units keep the keys that they touch. Source:
+ * effects follow from its bytes alone: units that fail or are denied still touch the same keys. Source:
  * docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -20,7 +20,9 @@ import { mayChange } from "../entries/recorded.js";
 export interface UnitAnswer {
   readonly reply: Reply;
   readonly outcome: "applied" | "denied" | "unmet" | "malformed";
-  /** Whether a later unit that was applied before this one touches a key that it may write, or may write one that it reads. */
+  /**
+   * Whether a later unit was applied earlier and touches a key that this one may write, or may write one that it reads.
+   */
   readonly late: boolean;
 }
 
@@ -46,14 +48,14 @@ export function ordinaryCommands(
 }
 
 /**
- * The kind by any semantics version: `data` may write; `nothing`: unknown, wrong number of arguments, SELECT, a
- * mixture with KEY, or a database that does not exist.
+ * The kind of a unit in any semantics version. `data`: it may write. `nothing`: an unknown command, a wrong number of
+ * arguments, SELECT, a mixture with KEY, or a database that does not exist.
  */
 export type UnitKind = "data" | "read" | "ring" | "nothing";
 
 /**
- * A unit's node in the list of one key. The list may contain several nodes of one unit, next to each other: a command
- * that names a key twice.
+ * A unit's node in the list of one key. If a command names a key twice, the list contains two nodes of the unit, next
+ * to each other.
  */
 export class TouchNode {
   readonly unit: FoldUnit;
@@ -85,11 +87,11 @@ export class FoldUnit extends TouchNode {
   /** The index in its entry. */
   readonly index: number;
   readonly kind: UnitKind;
-  /** The table by which it was last applied. */
+  /** The command table with which it was last applied. */
   table: CommandIndex;
-  /** The command of a unit of one command, by `table`; null: several commands, or none that can be run. */
+  /** The command according to `table`, if the unit has only one; null: several commands, or none that can be run. */
   command: Command | null;
-  /** Whether it can be run, by `table`. */
+  /** Whether it can be run, according to `table`. */
   isRunnable: boolean;
   /** The nodes of its other keys. */
   more: TouchNode[] | null = null;
@@ -102,7 +104,7 @@ export class FoldUnit extends TouchNode {
   isDenied = false;
   /** Whether it is part of the state. */
   isApplied = false;
-  /** Whether a unit that had been applied before it touches its keys after it. */
+  /** Whether a later unit that was applied earlier touches its keys. */
   isLate = false;
   /** The search that has found it affected. */
   found = 0;
@@ -132,7 +134,7 @@ export class FoldUnit extends TouchNode {
   setTable(table: CommandIndex, { isAlike }: Semantics): void {
     if (this.table === table) return;
     this.table = table;
-    // The row of most commands is the same.
+    // Most commands have the same row in both tables.
     if (isAlike && this.command !== null && table.has(this.command)) return;
     if (this.command !== null) {
       const row = table.resolve(this.argv);
@@ -147,7 +149,7 @@ export class FoldUnit extends TouchNode {
     this.isRunnable = this.kind !== "nothing" && !rows.some((row) => row instanceof CommandFailure);
   }
 
-  /** Whether it has the same effect by two tables; null: an unknown table, by which it has no effect. */
+  /** Whether it has the same effect with two tables; null: an unknown table, with which it has no effect. */
   hasSameMeaning(one: CommandIndex | null, other: CommandIndex | null): boolean {
     if (one === other) return true;
     if (one === null || other === null) return false;
@@ -224,7 +226,9 @@ function kindOfSeveral(
   return kinds.has("data") ? "data" : "read";
 }
 
-/** Returns the kind by the table with the greatest effect: the table at its position may change when other entries arrive. */
+/**
+ * Returns the kind in the table with the greatest effect, because other entries may change the table at its position.
+ */
 function kindOfAll(
   commands: FoldUnit["commands"],
   envelope: Envelope,

@@ -1,7 +1,7 @@
 /**
- * The outcome of an entry that a daemon accepted before it was left out of the member list. It is known only when the
- * members' entries up to its date can no longer change, and as long as members remember the ids of removed
- * entries.
+ * The outcome of an entry that a daemon accepted before it was left out of the member list. It can be
+ * determined only once the members' entries up to its date can no longer change, and only while members still remember
+ * the ids of removed entries.
  */
 
 /** `held`: the member has it. `forgotten`: it is too old for the member to know. */
@@ -15,6 +15,7 @@ export interface MembersPast {
 }
 
 /**
+ * Returns the outcome of an entry.
  * @param at  the entry's date
  * @param isHeld  whether the member has it, or its id; before it is final that member may be lost with it
  */

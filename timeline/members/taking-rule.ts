@@ -47,7 +47,7 @@ export function firstHandRefusal({
 /**
  * Whether a daemon may report. The list must be on disk, and so must all entries that the daemon had when it first
  * received the list; a daemon that the list leaves out may have sent some of them. A report covers only what is on disk,
- * and later arrivals would follow it. Two parallel lists cannot both be followed.
+ * and an entry that reaches the disk later would come after it. Two parallel lists cannot both be followed.
  */
 export const mayReport = ({
   standing,

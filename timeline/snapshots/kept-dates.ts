@@ -1,14 +1,14 @@
 /** Selects the valid snapshots to retain, because each takes as much space as the complete state. */
 import { roundnessOf } from "./cut-dates.js";
 
-/** The number of newest snapshots, which are always retained: an older one serves late entries. */
+/** The number of newest snapshots, which are always retained. The older one is needed when late entries arrive. */
 const KEPT = 2;
 /** The number of further snapshots, spread over the time for which entries are retained. */
 const KEPT_OVER_TIME = 8;
 
 /**
  * Returns the dates of the snapshots to retain.
- * @param dates      of the valid snapshots, ascending
+ * @param dates      the dates of the valid snapshots, ascending
  * @param base       the one that replaces removed entries; null: nothing was removed
  * @param certified  those for which enough members have the same snapshot
  * @param retainMs   milliseconds for which entries are stored; infinite: forever

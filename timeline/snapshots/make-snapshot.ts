@@ -12,7 +12,7 @@ import type { Snapshots } from "./snapshot-files.js";
 
 /** The error if no snapshot can be made because one of its entries cannot be read. */
 export class DamagedEntry extends Error {
-  /** The entry's order key. Unlike the class, it is passed on by other threads. */
+  /** The entry's order key. Other threads pass it on, but not the class of the error. */
   readonly damaged: Place;
 
   constructor(place: Place) {
@@ -31,7 +31,7 @@ export interface MakeSnapshotParts extends Beginning {
   readonly to: number;
 }
 
-/** @throws DamagedEntry  an unreadable entry must not be treated as one that never existed */
+/** Makes a snapshot in one step. @throws DamagedEntry  an unreadable entry must not be treated as a missing one */
 export function makeSnapshot(parts: MakeSnapshotParts): void {
   const begun = begin(parts);
   parts.snapshots.write(parts.to, chunksOf(parts, finish(begun.refold.steps), begun));

@@ -21,9 +21,9 @@ const ENTRIES_A_STEP = 64;
 
 export interface RefoldParts extends Beginning {
   readonly storage: EntrySource;
-  /** null: there are none. */
+  /** The available snapshots; null: there are none. */
   readonly snapshots: SnapshotSource | null;
-  /** The snapshot to begin with; null: begins empty. */
+  /** The snapshot to begin with; null: the fold begins empty. */
   readonly from: number | null;
   /** Entries dated up to this are folded without undo records. */
   readonly tailEnd: number;
@@ -31,7 +31,7 @@ export interface RefoldParts extends Beginning {
   readonly tailBytes: number;
   /** Returns the latest possible date of that cut; absent: the date of the entries folded so far. */
   readonly cutTo?: () => number;
-  /** The date after which entries are left out; not below the tailEnd. */
+  /** The date after which entries are left out; not before `tailEnd`. */
   readonly until: number;
   /**
    * Receives the entries after the snapshot's date, and the snapshot's sums for the earlier ones; null: there is no index

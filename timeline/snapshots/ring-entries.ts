@@ -40,7 +40,7 @@ export interface FoldedRing {
 /** Whether an entry concerns the ring: the keys that it names are known from then on, even if it is denied. */
 export const concernsRing = ({ envelope }: Entry): boolean => envelope.commands.some(isKeyCommand);
 
-/** @param entries  in order */
+/** Writes the entries that make the key ring. @param entries  in order */
 export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entry[]): Generator<Buffer> {
   writer.number(entries.length);
   for (const { body, signature } of entries) {

@@ -7,7 +7,7 @@ import { Collection } from "../../store/values/collections/collection.js";
 import { type IndexSpec, indexBytes, indexOfBytes } from "../../store/values/collections/collection-index.js";
 import { DamagedSnapshot, type SnapshotReader, type SnapshotWriter } from "./snapshot-stream.js";
 
-/** @param fullFrame  yields what has been written so far, once it fills a frame */
+/** Writes a collection. @param fullFrame  yields the bytes written so far as a frame, once they fill one */
 export function* writeCollection(
   writer: SnapshotWriter,
   collection: Collection,
@@ -21,7 +21,7 @@ export function* writeCollection(
   }
 }
 
-/** @param size  the number of documents @param documentsAStep  how many of them to read in one step */
+/** Reads a collection. @param size  the number of documents @param documentsAStep  the number to read in one step */
 export function* readCollection(
   reader: SnapshotReader,
   size: number,

@@ -49,7 +49,7 @@ export class SnapshotMaking {
   #target: number | null = null;
   #running: Promise<void> | null = null;
   #grown = 0;
-  /** The snapshot up to which entries were removed. It stays, because nothing can be folded without it. */
+  /** The snapshot up to which entries were removed. It is never removed, because nothing can be folded without it. */
   #base: number | null;
   /**
    * The dates of snapshots that enough members have found to be the same, so that any member could be sent one: all
@@ -58,7 +58,7 @@ export class SnapshotMaking {
   readonly #certified = new Set<number>();
   /** The seals of the valid snapshots that have been requested. */
   readonly #cuts = new Map<number, Cut>();
-  /** The damaged snapshots: they stay on disk. */
+  /** The damaged snapshots. Their files remain on disk. */
   readonly #unreadable = new Set<number>();
   /** Whether the store has snapshots that are no longer valid. */
   #hasOutdated = true;
@@ -90,7 +90,7 @@ export class SnapshotMaking {
   }
 
   /**
-   * Returns the snapshot up to which entries may be removed next: only if there is a newer one, which serves in its place.
+   * Returns the snapshot up to which entries may be removed next, if a newer one exists that can be used in its place.
    * @param isFree  whether no member has to have the same snapshot
    */
   next(isFree: boolean): number | null {
@@ -154,7 +154,7 @@ export class SnapshotMaking {
       this.#storage.put([], [["snapshots", writeDates(this.#valid)]]);
       await this.#storage.synced();
     }
-    // If it stayed until the member's is in place, it would be the valid one after a crash.
+    // If it existed until the member's snapshot is in place, it would be the valid one after a crash.
     this.snapshots.remove(date);
   }
 
@@ -165,7 +165,7 @@ export class SnapshotMaking {
   }
 
   /**
-   * Lets the expected snapshot replace all snapshots of this daemon, which contain fewer entries.
+   * Replaces all snapshots of this daemon, which contain fewer entries, with the expected one.
    * @returns the mark that must be on disk before the snapshot is used
    */
   adopt(date: number): Mark {
@@ -201,15 +201,17 @@ export class SnapshotMaking {
     return ["snapshots", writeDates(stillValid)];
   }
 
-  /** Drops a snapshot that cannot be read. Its file stays: an operator may rescue its contents. */
+  /**
+   * Drops a snapshot that cannot be read. Its file remains, because an operator may be able to recover its contents.
+   */
   forget(date: number): void {
     this.#valid = this.#valid.filter((other) => other !== date);
     this.#unreadable.add(date);
   }
 
   /**
-   * Has the next snapshot made as soon as there is a date for it, even of the same entries: the votes on its date may be
-   * for a different snapshot.
+   * Requests the next snapshot as soon as a date for it exists, even if it contains the same entries: the votes on the
+   * date of the last snapshot may be for a different one.
    * @param after  the date must be later; milliseconds since 1970; -1: it may be any date
    */
   want(after: number): void {
@@ -225,8 +227,8 @@ export class SnapshotMaking {
   /**
    * Begins the next snapshot if it is time.
    * @param cutAt    the date up to which all entries are in the fold at their positions
-   * @param finalTo  the date up to which nothing is accepted from clients. A required snapshot may reach as far: otherwise
-   * there would be no more dates while no client writes, and members could not sign the same state
+   * @param finalTo  the date up to which nothing is accepted from clients. A required snapshot may extend up to it:
+   * otherwise no later date would be available while no client writes, and members could not sign the same state
    */
   consider(cutAt: number, isUrgent: boolean, finalTo: number): void {
     if (this.#running !== null || this.#expected !== null) return;

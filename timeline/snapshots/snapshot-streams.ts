@@ -11,7 +11,7 @@ import { Stream } from "../../store/values/streams/stream.js";
 import { STREAM_ID_MAX, streamIdOfText, streamIdText } from "../../store/values/streams/stream-id.js";
 import type { SnapshotReader, SnapshotWriter } from "./snapshot-stream.js";
 
-/** Yields what has been written so far, once it fills a frame. */
+/** Yields the bytes written so far as a frame, once they fill one. */
 type FullFrame = (writer: SnapshotWriter) => Generator<Buffer>;
 
 export function* writeStream(

@@ -12,7 +12,7 @@ const UNIQUENESS = ["none", "unique", "primary"] as const;
 const WITH_EXTRAS = 16;
 const CELLS = ["null", "number", "text"] as const;
 
-/** @param fullFrame  yields the bytes written so far as a frame, once they fill one */
+/** Writes a table. @param fullFrame  yields the bytes written so far as a frame, once they fill one */
 export function* writeTable(
   writer: SnapshotWriter,
   { columns, rows }: Table,
@@ -42,7 +42,7 @@ function writeCell(writer: SnapshotWriter, cell: Cell): void {
   else if (cell !== null) writer.bytes(cell);
 }
 
-/** @param rows  the number of rows @param rowsPerStep  the number of rows to read in one step */
+/** Reads a table. @param rows  the number of rows @param rowsPerStep  the number of rows to read in one step */
 export function* readTable(reader: SnapshotReader, rows: number, rowsPerStep: number): Steps<Table> {
   const columns: TableColumn[] = [];
   for (let remaining = reader.number(); remaining > 0; remaining--) columns.push(readColumn(reader));

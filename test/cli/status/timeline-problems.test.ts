@@ -57,7 +57,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a list that does not contain the daemon",
     { unlisted: "the list of members, number 2, leaves it out" },
-    /accepts no writes: the list.*; if it was removed: dbsync dead-letters find/,
+    /accepts no writes: the list.*; if it was removed: run dbsync dead-letters find/,
   ],
   ["a pair of parallel lists", { lists: [3, 3] }, /numbers 3 and 3\).*; dbsync members merge/],
   ["one missing group", { lostGroups: 1 }, /1 group of writes .* was missing from its log/],
@@ -91,7 +91,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a number of dead letters",
     { strays: 4, deadLetters: 2, durable: true },
-    /stores 2 dead letters: .*; dbsync dead-letters list there/,
+    /stores 2 dead letters: .*; run dbsync dead-letters list there/,
   ],
   [
     "the loss of entries in memory by a snapshot",
@@ -107,12 +107,12 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a member that was removed",
     withMember({ connection: "waiting", trouble: CLOSE_REASONS["left-out"] }),
-    /; remove it from --peer; or there, a new data folder .* dbsync members add it$/,
+    /; remove it from --peer; or start it with a new data folder .* dbsync members add$/,
   ],
   [
     "a member that was not admitted",
     withMember({ connection: "waiting", trouble: CLOSE_REASONS["not-a-member"] }),
-    /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or CLUSTER ADD it/,
+    /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or authorize it with CLUSTER ADD/,
   ],
   [
     "a member with another pin",
@@ -127,12 +127,12 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a member that admits no daemons",
     withMember({ connection: "waiting", trouble: "it says: no-peers: …" }),
-    /; there, also name this daemon in --peer$/,
+    /; also name this daemon in --peer of that member$/,
   ],
   [
     "a member that has not admitted this daemon",
     withMember({ connection: "waiting", trouble: "it says: not-a-member: …" }),
-    /; start both with the same --cluster-secret; or there, pin this daemon .*#ed25519/,
+    /; start both with the same --cluster-secret; or, on that member, pin this daemon .*#ed25519/,
   ],
   ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
   [

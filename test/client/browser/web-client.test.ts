@@ -196,7 +196,7 @@ test("options are checked, and errors say what is wrong", () => {
     make({ servers: "ws://a:1", cluster: "x" }),
     /cluster is "x", allowed: see client\/README\.md/,
   );
-  assert.throws(make({ servers: "ws://a:1", passphrase: "x" }), /"passphrase" is no option/);
+  assert.throws(make({ servers: "ws://a:1", passphrase: "x" }), /"passphrase" is not an option/);
   assert.throws(make({ servers: "ws://a:1", policy: 2 }), /policy is 2/);
 });
 

@@ -64,8 +64,8 @@ test("only a call that waits for a final answer has the longer timeout", () => {
 });
 
 const BAD: [options: unknown, message: RegExp][] = [
-  [{ server: "a" }, /"server" is no option: did you mean servers\? There are servers, /],
-  [{ signkey: "secret" }, /^(?!.*secret).*"signkey" is no option: There are servers, /],
+  [{ server: "a" }, /"server" is not an option: did you mean servers\? The options are servers, /],
+  [{ signkey: "secret" }, /^(?!.*secret).*"signkey" is not an option: The options are servers, /],
   [{ timeout: 0 }, /timeout is 0, allowed: 1 to 20000 milliseconds, with stable 1 to 60000$/],
   [{ timeout: 20_001 }, /timeout is 20001/],
   [{ timeout: Number.NaN }, /timeout is NaN/],
@@ -112,7 +112,7 @@ test("a call may set its timeout, its policy and the header options, and no othe
   });
   assert.throws(
     () => readCallOptions({ servers: "a" } as object, base),
-    /"servers" is no option: There are timeout, policy/,
+    /"servers" is not an option: The options are timeout, policy/,
   );
   const after = "0b".repeat(46);
   const only = "c0".repeat(32);

@@ -101,7 +101,7 @@ test("an unknown semantics version stops the daemon, in the stream and in a snap
   const at = Date.UTC(2026, 0);
   const { body, signature } = signCommands(root, [["CLUSTER", "SEMANTICS", "2"]], { cluster, at });
   const message = { seq: 1, at, data: writeValue(body, signature) };
-  const sentence = /^commands mean version 2 from /;
+  const sentence = /^semantics version 2 applies from /;
   const replica = makeReplica();
   assert.equal(replica.connected(factsUpTo(1)), null);
   replica.message(message);

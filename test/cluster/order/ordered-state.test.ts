@@ -146,7 +146,7 @@ test("after an unknown semantics version nothing is applied, and earlier results
   add(sign([["CLUSTER", "SEMANTICS", "2"]], {}, root));
   assert.match(
     state.standstill ?? "",
-    /^commands mean version 2 from .* this release knows version 1: upgrade it$/,
+    /^semantics version 2 applies from .* this release knows only version 1: upgrade it$/,
   );
   add(sign([["SET", "k", "behind"]]), NOW + 1);
   assert.deepEqual(get("k"), { kind: "bulk", bytes: "before" });

@@ -55,7 +55,7 @@ async function sceneOf() {
 
 const isRefused = (reply: Reply | Promise<Reply>) => {
   assert.ok(!(reply instanceof Promise) && reply.kind === "error", "it was answered");
-  assert.match(reply.text, /^ERR semantics-unknown: commands mean version 2 from /);
+  assert.match(reply.text, /^ERR semantics-unknown: semantics version 2 applies from /);
 };
 
 test("reading commands are refused, even in scripts and with conditions", async () => {

@@ -1,5 +1,6 @@
 /**
- * The balancer with servers whose answers the test makes: which server is tried, and which statements are retried.
+ * Tests the balancer with servers whose answers the test provides: which server it tries, and which statements it
+ * retries.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -102,7 +103,7 @@ test("writes move to another server while theirs is down, and back when it is up
   await first.stop();
   const answers: string[] = [];
   while (answers.at(-1) !== other) answers.push(await client.told("insert into t values (2);"));
-  // The open connection may have been closed with the statement on it: once, and with an error.
+  // The open connection may have been closed while the statement was on it. That causes at most one error.
   assert.ok(answers.length <= 2, answers.join());
   assert.equal(await client.told("select k from t;"), other);
   await first.start();
@@ -110,7 +111,7 @@ test("writes move to another server while theirs is down, and back when it is up
   assert.ok(scene.lines.some(({ msg }) => msg?.startsWith("Erreur connexion à ")));
 });
 
-test("a server that is not ready is skipped, and if none is ready, statements wait for all", async () => {
+test("a server that is not ready is skipped, and if none is ready, statements wait until one is", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using first = await scene.client();
@@ -133,7 +134,7 @@ test("statements wait for a server that is not ready if the others are down", as
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using client = await scene.client();
-  // From now on it is tried first.
+  // From now on the balancer tries this server first.
   const writer = await client.told("insert into t values (1);");
   const [its, other] = writer === "one" ? [pair.one, pair.two] : [pair.two, pair.one];
   await other.stop();

@@ -1,6 +1,6 @@
 /**
- * A server that hangs: it accepts connections and answers nothing. Waiting statements are answered when it is
- * declared down.
+ * Tests a server that hangs: it accepts connections but never answers. The balancer answers the waiting statements when
+ * it declares the server down.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";
 
 const UNKNOWN = /it is not known whether the statement was executed/;
-/** Longer than any statement waits. */
+/** A time longer than any statement waits, in milliseconds. */
 const NEVER_MS = 3_600_000;
 const LIMITS = { heartbeatInterval: 20, heartbeatTimeout: 100, replyTimeout: NEVER_MS };
 const CLIENTS = 8;
@@ -24,7 +24,7 @@ async function startFake(name: string) {
   return { server, hang: () => (isHung = true) };
 }
 
-test("writes at a hung server are answered as unknown, and unsent ones are sent to the next server", async () => {
+test("writes to a hung server are answered as unknown, and unsent ones are sent to the next server", async () => {
   const [one, two] = [await startFake("one"), await startFake("two")];
   await using first = one.server;
   await using second = two.server;

@@ -1,4 +1,4 @@
-/** A balancer in the test's own process. */
+/** Runs a balancer in the test's own process. */
 
 import { realEnvironment } from "../../../net/process/environment.js";
 import { Balancer } from "../../../proxy/balancer/balancer.js";

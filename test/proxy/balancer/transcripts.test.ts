@@ -1,7 +1,7 @@
 /**
- * Replays the conversations recorded with the original's balancer against ours with two daemons that replicate
- * writes, one of which is stopped and started again where the original's server was. The only table of differences
- * lists other answers.
+ * Replays the conversations recorded with the original's balancer against ours. Two daemons that replicate writes take
+ * the place of the original's servers; one of them is stopped and started again at the same steps. One table lists all
+ * answers that differ.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -46,7 +46,7 @@ const NAMES = ["m1", "m2"] as const;
 const isName = (text: string | undefined): text is (typeof NAMES)[number] => text === "m1" || text === "m2";
 const isWrite = (statement: string) => statementKind(statement.replace(/;$/, "")).kind === "write";
 
-/** Two daemons that know each other, each at its previous port when restarted. */
+/** Two daemons that are peers. Each keeps its port when it is restarted. */
 class Pair implements AsyncDisposable {
   readonly sql: Readonly<Record<string, number>>;
   readonly #args: Readonly<Record<string, readonly string[]>>;

@@ -1,4 +1,4 @@
-/** What `dbsync-proxy cache --admin` and `dbsync-proxy status` report. */
+/** Tests the reports of `dbsync-proxy cache --admin` and `dbsync-proxy status`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../../daemon/replicas.js";

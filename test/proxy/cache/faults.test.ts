@@ -1,6 +1,6 @@
 /**
- * A cache with a server that is dead, slow or sends invalid data, and with clients that do not read or send too
- * much.
+ * Tests a cache with a server that is dead, slow or sends invalid data, and with clients that do not read their answers
+ * or send too much.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -72,7 +72,7 @@ test("invalid answers and answers that are too long are errors, and are not stor
   assert.equal(cache.figures.stored, 1);
 });
 
-test("a client that does not read uses little memory and is closed, and others are served", async () => {
+test("a client that does not read uses little memory and is closed, and other clients are served", async () => {
   const page = pageOf("x".repeat(200_000));
   await using server = await FakeSqlServer.start(({ statement }) =>
     statement === HEARTBEAT ? pageOf("1") : page,

@@ -1,6 +1,6 @@
 /**
- * A cache with a real server: what one client writes through the cache, any client reads through the cache,
- * including views.
+ * Tests a cache with a real server: after one client has written through the cache, every client reads the new data
+ * through it, including from views.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { startCache } from "./scene.js";
 const LIFE = { cache: { life: 86_400_000, maxEntries: 1000 } };
 const seed = seedOfRun();
 
-test("a write removes the answers that depend on it, including those of views, and keeps the others", async () => {
+test("a write removes the answers that depend on it, including those of views, and keeps the remaining ones", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
   using client = await LineClient.open(cache.port);
@@ -94,7 +94,7 @@ test("random statements of many clients are answered as without a cache", async 
     // Both select the same database; a write is executed once.
     if (!isRead(statement) && !statement.startsWith("use")) continue;
     const due = await direct.ask(statement);
-    // A dropped database has no tables either: one error is the cache's, the other the server's.
+    // If a database was dropped, its tables are missing too, so the cache and the server may report different errors.
     const isRefused = due.includes("Hadisoana") && answer.includes("Hadisoana");
     if (!isRefused) assert.equal(answer, due, `step ${step}: ${statement}`);
   }

@@ -1,6 +1,6 @@
 /**
- * Results that a cache must never serve: those read before a write that has been answered, errors, another
- * database's. The server is the test's own.
+ * Tests that a cache never serves certain results: data that were read before a write that has been answered, errors,
+ * and data of another database. The test provides the server.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const READ = "alaivo x ao@ t";
 const WRITE = "manampia ao@ t (x) sanda (1)";
 const USE = /^ampiasao (\S+)$/;
 
-/** Answers that the test releases: the oldest of a statement first. */
+/** Answers that the test releases; of equal statements, the oldest is answered first. */
 class Held {
   readonly #waiting = new Map<string, ((answer: string) => void)[]>();
 
@@ -60,7 +60,7 @@ test("a read that began before a write and is answered after it is not stored, a
   const written = writer.ask(WRITE);
   await held.answer(WRITE, messageFrame("done"));
   await written;
-  // The server has not answered the early read yet; its answer must not go to the writer's own read.
+  // The server has not answered the early read yet; that answer must not be used for the writer's own read.
   const late = writer.ask(READ);
   await until(() => held.count(READ) === 2, "the writer's read is sent separately");
   await held.answer(READ, pageOf("old"));

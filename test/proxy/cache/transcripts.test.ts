@@ -1,4 +1,4 @@
-/** Replays the recorded conversations through a cache: its answers, and the reads that reach the server. */
+/** Replays the recorded conversations through a cache, and checks its answers and the reads that reach the server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ReplayedStep, replay } from "../../listeners/sql/replay.js";
@@ -33,7 +33,7 @@ async function startChain(): Promise<Chain> {
   };
 }
 
-test("recorded conversations are repeated, including the cache's own, with the recorded requests to the server", async () => {
+test("recorded conversations, including the cache's own, yield the recorded answers and requests to the server", async () => {
   let chain = await startChain();
   let hits = 0;
   const unlike: string[] = [];
@@ -59,7 +59,7 @@ test("recorded conversations are repeated, including the cache's own, with the r
       },
     });
     assert.ok(compared > 400, String(compared));
-    assert.deepEqual(new Set(unlike), different, "each difference is one");
+    assert.deepEqual(new Set(unlike), different, "each listed difference occurs");
   } finally {
     await chain[Symbol.asyncDispose]();
   }

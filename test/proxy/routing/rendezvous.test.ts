@@ -1,4 +1,4 @@
-/** Placement: the original's recorded routes, and a hash that distributes evenly. */
+/** Tests placement: the original's recorded routes, and a hash that distributes evenly. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** How a proxy classifies statements. */
+/** Tests how a proxy classifies statements. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Reach, statementKind } from "../../../proxy/routing/statement-kind.js";
@@ -31,7 +31,7 @@ test("writes change one table's rows, or the objects of a database", () => {
     assert.deepEqual(statementKind(text), { kind: "write", reach: { kind: "server" }, object: null }, text);
 });
 
-test("the choice of a database, and statements that change only a connection", () => {
+test("USE selects a database, and some statements change only a connection", () => {
   for (const text of ["ampiasao d", "use d", "USE\nd"])
     assert.deepEqual(statementKind(text), { kind: "use", database: "d" }, text);
   assert.deepEqual(statementKind("ampiasao d-1"), { kind: "use", database: "d-1" });

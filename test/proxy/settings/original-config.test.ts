@@ -1,4 +1,4 @@
-/** The original's config.json, unchanged, and invalid ones. */
+/** Tests the original's config.json, unchanged, and invalid files. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StartError } from "../../../net/process/start-error.js";
@@ -39,7 +39,7 @@ test("the original's file is accepted unchanged, and settings that it ignored ar
   assert.equal(settings.replicates, true);
 });
 
-test("settings that are missing in a file have their defaults", () => {
+test("settings that are missing from a file have their defaults", () => {
   const settings = read({ instances: [{ port: 3948 }] });
   assert.deepEqual(settings.listen, { address: "127.0.0.1", port: 3949 });
   assert.deepEqual(settings.routing, DEFAULT_ROUTING);

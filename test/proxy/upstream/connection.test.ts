@@ -1,5 +1,5 @@
 /**
- * One connection to a server: sessions, statements that were certainly not written, and answers that cannot be
+ * Tests one connection to a server: sessions, statements that were certainly not written, and answers that cannot be
  * trusted.
  */
 import assert from "node:assert/strict";
@@ -82,7 +82,7 @@ test("the database is the one that the server reports, however the statement was
       assert.equal(connection.fitOf(toko), "ready");
       await connection.ask(toko, "fafao ao@ t");
       assert.deepEqual(server.statements, ["#ampiasao@ toko", "fafao ao@ t"]);
-      // A server that refuses a USE may refuse everything from then on.
+      // A server that refuses a USE may then refuse all statements.
       await connection.ask(toko, "ampiasaonothing");
       assert.ok(connection.isGone);
     },
@@ -112,7 +112,7 @@ test("a statement that was sent and not answered may have been executed", async 
       assert.equal(shown(await connection.ask(NEW_SESSION, "x")), "timeout, reached: unknown"),
     { replyTimeout: 50 },
   );
-  // It is different if the statement waited for a USE.
+  // If the statement was still waiting for a USE, it was not sent.
   await withServer(
     () => null,
     async (connection) => assert.equal(shown(await connection.ask(toko, "x")), "timeout, reached: no"),

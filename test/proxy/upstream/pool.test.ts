@@ -1,4 +1,4 @@
-/** The connections to one server: their owners, their number, and the waiting statements. */
+/** Tests the connections to one server: their owners, their number, and the waiting statements. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
@@ -38,7 +38,7 @@ test("each statement runs in its client's database, on few connections, in turn"
   pool.close();
 });
 
-test("logged-in sessions share no connection with others, even if few connections are left", async () => {
+test("logged-in sessions share no connection with other sessions, even if few connections are left", async () => {
   const whose = new Map<number, string>();
   await using server = await FakeSqlServer.start(({ statement, connection }) => {
     const [, name] = /^login (\S+) /.exec(statement) ?? [];
@@ -96,7 +96,7 @@ test("idle connections are closed after a while, and those that the server close
   assert.equal(shown(await pool.ask(NEW_SESSION, "z")), "closed, reached: no");
 });
 
-test("bytes that the original sends after an error whose text has line breaks answer no other statement", async () => {
+test("bytes that the original sends after an error with line breaks are not taken for another answer", async () => {
   const erred = new Set<number>();
   await using server = await FakeSqlServer.start(({ statement, connection }) => {
     if (statement.startsWith("pages")) return errorFrame("Commande valide non trouvé");

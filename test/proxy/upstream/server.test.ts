@@ -1,4 +1,4 @@
-/** Detects whether a server is alive: dead, hung, and available again. */
+/** Tests the detection of a server that is dead, hung, or available again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BALANCER_ERROR, errorFrame, messageFrame } from "../../../protocol/sql-frames.js";
@@ -36,7 +36,7 @@ test("a hung server is down after a missed heartbeat, and its waiting statements
   await server.ask(NEW_SESSION, "x");
   assert.ok(server.isUp);
   answer = null;
-  await until(() => !server.isUp, "a beat is missing");
+  await until(() => !server.isUp, "a heartbeat is missing");
   assert.equal(server.lastFailure?.why, "timeout");
   assert.match(shown(await slow), /, reached: unknown$/);
   answer = messageFrame("done");
@@ -58,7 +58,7 @@ test("a busy server needs no heartbeat", async () => {
   server.stop();
 });
 
-test("a statement whose database no longer exists is sent without it, but not after a balancer that reached no server", async () => {
+test("a statement whose database no longer exists is sent without it, but not if a balancer has reported that it reached no server", async () => {
   let refusal = errorFrame("Tsy misy ny tahiry : toko");
   await using fake = await FakeSqlServer.start(({ statement }) =>
     statement.startsWith("ampiasao") ? refusal : messageFrame("done"),

@@ -157,7 +157,7 @@ test("a release that does not know the version applies nothing after it, in any 
   );
   fold.cut(AT + 1000);
   assert.equal(fold.cutAt, AT + 3, "entries that are not applied are not cut");
-  assert.throws(() => fold.merge([entry("c", 3, ["INCR n"])]), /comes after the cut/);
+  assert.throws(() => fold.merge([entry("c", 3, ["INCR n"])]), /arrived after the cut/);
 });
 
 test("entries that were not applied make the fold begin again when its end disappears", () => {
