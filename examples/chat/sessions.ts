@@ -72,7 +72,7 @@ export class Sessions {
     this.#fold = fold;
   }
 
-  /** Returns whether a name is reserved, because it looks like a text of clients. */
+  /** Returns whether a name is reserved, because it looks like a text that clients display. */
   isReserved(pseudo: string): boolean {
     return isReserved(pseudo, this.#fold);
   }

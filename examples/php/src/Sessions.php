@@ -129,7 +129,7 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
         return max(1, $this->lifetime ?? (int) ini_get('session.gc_maxlifetime'));
     }
 
-    /** @throws Failure  if another request keeps the lock, or no daemon answers */
+    /** @throws Failure  if another request holds the lock, or no daemon answers */
     private function acquire(string $name): void
     {
         $this->release();
@@ -154,7 +154,7 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
             }
             usleep(1000 * random_int(...self::RETRY_MS));
         } while (self::now() < $end);
-        throw new Failure("$name: another request has locked this session for $this->lock s: make it end sooner, or call"
+        throw new Failure("$name: another request has locked this session for $this->lock s: shorten that request, or call"
             . ' session_write_close() in it; if it was killed, the lock ends ' . $this->lease . ' s after its start');
     }
 
