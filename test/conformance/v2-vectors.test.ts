@@ -1,5 +1,6 @@
 /**
- * Checks protocol/ and keys/ against test/vectors/v2: every good vector byte for byte; every bad one must be rejected.
+ * Checks protocol/ and keys/ against test/vectors/v2. Every good vector must match byte for byte, and every bad one
+ * must be rejected.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -43,7 +43,7 @@ test("a reply in steps is computed once, by the first reader", () => {
   assert.equal(runs, 1);
 });
 
-test("work that needs one step is its reply; other work stands for its reply until it is settled", () => {
+test("work that needs one step returns its reply; longer work returns an object that computes the reply in steps", () => {
   function* work(steps: number) {
     while (steps-- > 1) yield;
     return integer(7);

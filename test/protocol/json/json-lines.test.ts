@@ -57,7 +57,7 @@ function cut(stream: Buffer, random: SeededRandom): Buffer[] {
   return chunks;
 }
 
-/** Compares parsers on random streams. @returns how many streams had a line that was too long */
+/** Compares parsers on random streams. @returns the number of streams with a line that was too long */
 function compareStreams(maxBytes: number, breaks: readonly string[]): number {
   let tooLong = 0;
   for (let number = 0; number < STREAMS; number++) {
@@ -96,7 +96,7 @@ test("a request without a line break ends with its last closing bracket, however
     }
 });
 
-// Spaces before a line break count as well, unless the request was already complete: so the lines have none.
+// Spaces before a line break also count, unless the request was already complete. Therefore the lines contain none.
 test("a line that is too long ends the requests at the same position for any division into pieces", () => {
   const tooLong = compareStreams(MAX_BYTES, ["\n"]);
   assert.ok(tooLong > 0 && tooLong < STREAMS, `${tooLong} of ${STREAMS} had one`);
