@@ -1,4 +1,4 @@
-/** Statements in a stream, in any division of its bytes. */
+/** Tests the statements in a stream, in any division of its bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SqlLineParser } from "../../protocol/sql-lines.js";

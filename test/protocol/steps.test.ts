@@ -1,4 +1,4 @@
-/** Work in steps has the same result as in one step. DBSYNC_SEED replays a run. */
+/** Tests that work in steps has the same result as in one step. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulk, integer } from "../../protocol/reply.js";

@@ -1,4 +1,4 @@
-/** Requests in a stream are the same for all divisions into chunks. Replay with DBSYNC_SEED. */
+/** Tests that a stream contains the same requests for any division into chunks. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JsonLineParser } from "../../../protocol/json/json-lines.js";

@@ -1,4 +1,4 @@
-/** A text that matches a shape is JSON that the writer writes unchanged after parsing. DBSYNC_SEED replays a run. */
+/** Tests that a text that matches a shape is parsed and written unchanged. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseJson } from "../../../protocol/json/json-reader.js";

@@ -1,4 +1,4 @@
-"""Failures and their errors: daemons that are killed, hang or have the wrong identity; keys, deadlines, clocks."""
+"""Tests failures and their errors: daemons that are killed, hang or have the wrong identity; keys, deadlines, clocks."""
 
 import asyncio
 import os
@@ -136,8 +136,8 @@ class Keys(unittest.TestCase):
             path = os.path.join(folder, "key.pem")
             for content, told in (
                 (b"", "is empty"),
-                (b"hello", "holds no PEM block"),
-                (GIVEN["public"].encode(), "holds a public key, which cannot sign"),
+                (b"hello", "contains no PEM block"),
+                (GIVEN["public"].encode(), "contains a public key, which cannot sign"),
                 (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "is damaged"),
                 (GIVEN["encrypted"].encode(), "is encrypted, and no password was given"),
             ):
