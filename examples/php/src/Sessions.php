@@ -160,9 +160,9 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
 
     /**
      * Tries to acquire the next turn. Turns have numbers, and a number is tried only after all earlier turns have
-     * ended. If a failed attempt takes effect later, because its date precedes another one, it therefore uses a
-     * number that is already taken. The caller has acquired a number if its attempt was the first one on one daemon,
-     * and was not late.
+     * ended. If a failed attempt takes effect later, because its date precedes that of another attempt, its number is
+     * therefore already taken. The caller has acquired a number if its attempt was the first one on one daemon, and was
+     * not late.
      * @throws Failure  if this daemon does not answer
      */
     private function tried(string $name, string $server): bool
