@@ -7,7 +7,7 @@ import { SocketListener, type SocketListenerParts } from "../net/connections/soc
 import type { Limits } from "../options/limits.js";
 import type { JsonReplicaFigures } from "./json-replica-figures.js";
 
-/** The view of a listener that its connections have. */
+/** The listener as its connections see it. */
 export type DaemonSocketHost = ConnectionRegistry<Limits, Observer>;
 
 /** The call counts of one command family since the start. */

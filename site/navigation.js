@@ -1,5 +1,5 @@
 /**
- * The order of the pages, which is that of "Where to go on" in README.md. Paths are relative to the root of the
+ * The order of the pages, which is that of "Next steps" in README.md. Paths are relative to the root of the
  * repository.
  */
 

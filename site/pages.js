@@ -107,7 +107,10 @@ function codePage(source, code) {
   return { source, target: `${source}.md`, title: source, text };
 }
 
-/** The header of pages that show code. The search excludes them, since they would displace the documents. */
+/**
+ * The header of pages that show code. The search excludes them, because they would displace documents among the
+ * results.
+ */
 const UNSEARCHED = "---\nsearch: false\noutline: false\n---\n\n";
 
 /** Returns the relative links outside of code blocks. */

@@ -5,7 +5,7 @@ export const COMMANDS = ["SET colour red", "SET colour blue", "INCR visits", "SE
 
 /**
  * Returns daemons without entries.
- * @param names  of the daemons
+ * @param names  the names of the daemons
  * @returns `{ daemons: [{ name, isCut, entries }], answers, clock }`; an entry is `{ date, argv, origin, isLate }`, an answer
  *   `{ date, argv, origin, reply }`; entries are in the order of their dates
  */

@@ -144,7 +144,7 @@ export class Conversation {
     try {
       socket = this.#options.makeSocket(server, PROTOCOL);
     } catch {
-      // The address is invalid, or a page loaded with HTTPS may not connect to it. Tries the next one.
+      // The address is invalid, or a page loaded with HTTPS may not connect to it. Try the next one.
       this.#retry();
       return;
     }
@@ -253,7 +253,7 @@ export class Conversation {
 
   /**
    * Handles a page of messages. The server sends the newest page without a request. The user requests earlier ones,
-   * or the client does to close a gap after a disconnection.
+   * or the client requests them to close a gap after a disconnection.
    */
   #turnPage({ room, messages, more }: Extract<ServerFrame, { is: "history" }>): void {
     const { onEvent } = this.#options;
@@ -314,7 +314,7 @@ export class Conversation {
 
   #rejected(frame: Extract<ServerFrame, { is: "rejected" }>): void {
     if (frame.why === "unknown-session" && this.#session !== null) {
-      // The session has ended. Begins a new one with the same name and the waiting messages.
+      // The session has ended: begin a new one with the same name and the waiting messages.
       this.#session = null;
       return;
     }

@@ -1,4 +1,4 @@
-/** The history of the chat. Messages are added and read from the end, but never changed. */
+/** The history of the chat. Messages are appended, and read from the end, but never changed. */
 import type { Message } from "./message.js";
 
 export interface History {

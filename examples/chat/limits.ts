@@ -13,7 +13,8 @@ export const LIMITS = {
   /** The milliseconds within which a connection must send its hello. */
   HELLO_MS: 10_000,
   /**
-   * The number of requests that a connection may send in a burst. The same number is admitted again in each FLOOD_MS.
+   * The number of requests that a connection may send in a burst. After each FLOOD_MS, the same number is admitted
+   * again.
    */
   FLOOD_COUNT: 20,
   FLOOD_MS: 10_000,

@@ -28,7 +28,7 @@ export function lookAlikes(log: (line: string) => void): Fold {
   }
 }
 
-/** Returns whether a name looks like a text of clients, such as `Ann (you)` or `you`. */
+/** Returns whether a name looks like a text that clients display, such as `Ann (you)` or `you`. */
 export function isReserved(name: string, fold: Fold): boolean {
   const folded = fold(name);
   return RESERVED.some((word) => {

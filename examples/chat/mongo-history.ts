@@ -67,8 +67,8 @@ export class MongoHistory implements History {
   }
 
   /**
-   * Sends a request to the server that answered last, and then once to each other server. A request can be repeated,
-   * since an id is stored only once.
+   * Sends a request to the server that answered last, and if that fails, to each other server once. A request can be
+   * repeated, since an id is stored only once.
    */
   async #request<Answer>(work: (messages: Collection<StoredMessage>) => Promise<Answer>): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {

@@ -56,8 +56,8 @@ export function pageAt(
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /**
- * Returns whether a page belongs to one of the servers or to a configured site. For servers on this machine, all its
- * names are equal.
+ * Returns whether a page belongs to one of the servers or to a configured site. For servers on this machine, all names
+ * of the machine are equivalent.
  */
 export function isOwnSite(
   origin: string,

@@ -36,7 +36,7 @@ export class Rooms {
   constructor(parts: RoomsParts) {
     this.#parts = parts;
     parts.subscriber.on("message", (channel: string, text: string) => this.#onPublication(channel, text));
-    // The subscription is active again. Reads the messages that were published meanwhile.
+    // The subscription is active again: read the messages that were published in the meantime.
     parts.subscriber.on("ready", () => void this.refreshAll());
   }
 

@@ -24,7 +24,7 @@ export interface SeatParts {
   readonly log: (line: string) => void;
 }
 
-/** The close codes of a client that leaves: normally, because its page is closed or reloaded, and without a code. */
+/** The close codes of a client that leaves: a normal end, a page that is closed or reloaded, and a missing code. */
 const LEFT: ReadonlySet<number> = new Set([1000, 1001, 1005]);
 /** The close codes of the server, according to RFC 6455. */
 const CLOSE = { normal: 1000, policy: 1008, binary: 1003, later: 1013 } as const;
@@ -112,7 +112,7 @@ export class Seat implements Listener {
     await this.#turn;
   }
 
-  /** The request is limited before any work is done for it. */
+  /** Applies the rate limit before any work is done for a request. */
   #onMessage(text: string): void {
     if (!this.#isOpen) return;
     if (this.#hasBegun) this.#enqueue(text);

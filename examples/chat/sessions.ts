@@ -72,14 +72,15 @@ export class Sessions {
     this.#fold = fold;
   }
 
-  /** Returns whether a name is reserved, because it looks like a text of clients. */
+  /** Returns whether a name is reserved, because it looks like a text that clients display. */
   isReserved(pseudo: string): boolean {
     return isReserved(pseudo, this.#fold);
   }
 
   /**
    * Begins a session.
-   * @returns the session, or the reason why another user has the name or too many sessions begin from this address
+   * @returns the session, or the reason for a refusal: another user has the name, or too many sessions began from this
+   * address
    */
   async begin(
     pseudo: string,
@@ -274,7 +275,7 @@ function uuidsByRoom(sessions: readonly Session[]): ReadonlyMap<string, readonly
   return rooms;
 }
 
-/** The key with this name may not be a session. */
+/** Returns null for a key of another type, which is not a session. @throws any other problem */
 function notText(problem: Error): null {
   if (/^WRONGTYPE/.test(problem.message)) return null;
   throw problem;

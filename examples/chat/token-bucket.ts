@@ -1,4 +1,4 @@
-/** Limits a rate: permits a burst of N events, and then the same number again per time. */
+/** Limits a rate: permits a burst of N events, and then N events in each period. */
 
 export class TokenBucket {
   readonly #most: number;

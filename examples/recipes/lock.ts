@@ -21,7 +21,7 @@ export class Lock {
   readonly #client: Client;
   readonly #key: string;
   readonly #leaseMs: number;
-  #over = 0; // the last turn that has ended, as all earlier ones
+  #over = 0; // the last turn that has ended; all earlier ones have also ended
   #tried = { number: 0, at: 0 }; // the last failed attempt; after `at` no client can acquire this number
 
   /** @param client  a client of all daemons  @param leaseMs  the lease, which must be equal for all users of this lock */

@@ -112,8 +112,8 @@ export class SessionV2 implements Session {
       observer.answered(worked);
       return this.#speak(answer, body);
     }
-    // A request that does not wait for other daemons becomes pending only after a check that proves the client's right;
-    // otherwise the answer proves it.
+    // A pending request that does not wait for other daemons has passed a check that proves the client's right. For
+    // other requests, the answer proves it.
     this.isProven ||= wait === undefined;
     const waits = wait !== undefined && this.#waiting < WAITING_MAX ? 1 : 0;
     this.#waiting += waits;
@@ -169,11 +169,11 @@ export class SessionV2 implements Session {
     const { state } = recording;
     const members = recording.members ?? undefined;
     const hasKey = !known.includes(KNOWS_UNSIGNED);
-    // A client with a key learns here that the daemon has no key for checking signatures.
+    // Reports to a client with a key that this daemon has no keys for checking signatures.
     const versions = signers === null && hasKey ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
     const cluster = signers?.cluster ?? "";
     const clock = environment.clock();
-    // Clients of older versions receive only the words that they know.
+    // Clients of older versions receive only the values that they know.
     const words = [
       ...(known.includes(KNOWS_LISTEN) && events !== null ? [KNOWS_LISTEN] : []),
       ...(known.includes(KNOWS_TRACE) ? [KNOWS_TRACE] : []),

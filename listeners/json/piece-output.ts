@@ -27,7 +27,7 @@ export class PieceOutput {
   }
 
   /**
-   * Writes pieces while the system accepts them, but no more than other clients can wait for.
+   * Writes pieces until the system accepts no more bytes, or the limit of a turn is reached.
    * @returns whether all pieces have been written; if not, call it again with the same `pieces`
    */
   #write(socket: ClientSocket, pieces: Pieces, sent: (bytes: Buffer) => void): boolean {

@@ -20,7 +20,7 @@ export function stringOf({ flags, data }: Item): ByteString {
   return flags === 0 && !data.startsWith(MARK) ? data : `${MARK}${flags}\0${data}`;
 }
 
-/** Returns the item in a string, as the inverse of `stringOf`. */
+/** Returns the item that a string contains. Inverse of `stringOf`. */
 export function itemOf(text: ByteString): Item {
   const [head, flags] = text.startsWith(MARK) ? (MARKED.exec(text) ?? []) : [];
   return head === undefined

@@ -28,7 +28,7 @@ export class MemcachedDialect extends SessionDialect<MemcachedRequest> {
     return foreignClient(chunk, "memcached");
   }
 
-  /** Accepts also the first byte of memcached's binary protocol, which is not text. */
+  /** Also accepts the first byte of memcached's binary protocol, which is not text. */
   override isFirstByte(byte: number): boolean {
     return isTextByte(byte) || byte === BINARY_REQUEST;
   }

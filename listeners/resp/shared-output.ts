@@ -1,7 +1,7 @@
 /**
  * Writes long values through one buffer, which all connections of a listener share. Otherwise V8 would join a value
- * with the text around it, and Node would copy the result into a new buffer for each write, which are two copies in new
- * memory.
+ * with the text around it, and Node would copy the result into a new buffer for each write: two copies in newly
+ * allocated memory.
  */
 
 import type { ClientSocket } from "../../net/connections/client-socket.js";

@@ -1,8 +1,8 @@
 /**
  * Decides which pages may connect. A browser allows any page of any site to open a WebSocket to any address, including
  * this machine, and reports the page's site in `Origin`. Other programs send any origin, or none. A client without a
- * key cannot do anything here. This check also hides from unnamed pages that a daemon listens, and its clock, and
- * denies them connections.
+ * key cannot do anything here. This check prevents pages that are not named from opening connections, from detecting
+ * the daemon, and from reading its clock.
  */
 import { isLoopback } from "../../net/process/loopback.js";
 

@@ -1,6 +1,6 @@
 /**
- * Comparisons of a reply with redis-server's other than byte by byte. incomparable.ts lists which command needs which,
- * and why.
+ * Comparisons of a reply with redis-server's that are not byte by byte. incomparable.ts lists the comparison of each
+ * such command, with the reason.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";

@@ -169,9 +169,9 @@ async function report(
   const last = (await play(needed, redis)).difference ?? difference;
   const lines = needed.steps.map(({ db, argv }) => `  ${db}> ${JSON.stringify(argv)}`);
   return [
-    `The store and redis-server differ in episode ${number} (${played.encoding}, RESP${played.resp}), call ${difference.place}. It takes:`,
+    `The store and redis-server differ in episode ${number} (${played.encoding}, RESP${played.resp}), call ${difference.place}. These calls reproduce it:`,
     ...lines,
     last.text,
-    `Again: DBSYNC_SEED=${seed} DBSYNC_EPISODE=${number} node --test dist/test/conformance/differential.test.js`,
+    `To replay: DBSYNC_SEED=${seed} DBSYNC_EPISODE=${number} node --test dist/test/conformance/differential.test.js`,
   ].join("\n");
 }

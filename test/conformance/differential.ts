@@ -119,8 +119,8 @@ function checkOf(step: Step, resp: Episode["resp"], database: Database): Check {
 }
 
 /**
- * Returns the special comparison of a step: in RESP2 the complete one; in RESP3 only the kinds of a reading command's
- * reply.
+ * Returns the special comparison of a step. In RESP2 it is complete; in RESP3 it compares only the kinds in the reply
+ * of a command that reads.
  */
 function specialCheck(
   { name, argv }: Step,
@@ -188,8 +188,8 @@ function replyDifference(
 }
 
 /**
- * Returns fewer steps that still differ, and in the same respect. If a time to live differs by less than the time since
- * the steps' date, replaying them finds no difference: then all steps remain.
+ * Returns fewer steps that still cause a difference of the same kind. If a time to live differs by less than the time
+ * since the steps' date, a replay finds no difference, and all steps remain.
  */
 export async function shrink(
   played: Episode,

@@ -1,6 +1,6 @@
 /**
- * Keys expire in the same millisecond as in a real redis-server. Its clock is read together with the key, so both sides
- * use exactly the same time.
+ * Tests that keys expire in the same millisecond as in a real redis-server. Its clock is read together with the key, so
+ * both sides use exactly the same time.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -69,7 +69,7 @@ for (const [name, setter] of Object.entries(setters)) {
 
 interface Sample {
   readonly at: number;
-  /** Whether redis-server's clock did not advance meanwhile. */
+  /** Whether redis-server's clock did not advance in the meantime. */
   readonly isOneMillisecond: boolean;
   readonly replies: readonly Reply[];
 }

@@ -36,8 +36,8 @@ export const notInRedis: Readonly<Record<string, string>> = {
   "CLIENT|NO-TOUCH": "Redis has it from 7.2 on",
   "CLIENT|SETINFO": "Redis has it from 7.2 on, and new clients call it",
   "CLUSTER|ADD": "Redis Cluster is something else: this adds a daemon's public key",
-  "CLUSTER|MEMBERS": "as CLUSTER ADD: this returns or changes the list of members",
-  "CLUSTER|SEMANTICS": "as CLUSTER ADD: this sets the semantics of later commands",
+  "CLUSTER|MEMBERS": "see CLUSTER ADD: this returns or changes the list of members",
+  "CLUSTER|SEMANTICS": "see CLUSTER ADD: this sets the semantics of later commands",
   KEY: "Redis has passwords instead of public keys",
   "KEY|ADD": "as KEY",
   "KEY|DRYRUN": "as KEY",
@@ -263,7 +263,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   },
   "COMMAND|DOCS": ownAnswer("it describes the server's own commands, in our words"),
   "COMMAND|GETKEYSANDFLAGS": {
-    reason: "as GETKEYS; and PFCOUNT, see otherKeys",
+    reason: "see COMMAND GETKEYS, and for PFCOUNT otherKeys",
     errors: true,
     compare: ({ argv, ours }) => ({
       ask: [argv],

@@ -1,5 +1,6 @@
 /**
- * Checks protocol/ and keys/ against test/vectors/v2: every good vector byte for byte; every bad one must be rejected.
+ * Checks protocol/ and keys/ against test/vectors/v2. Every good vector must match byte for byte, and every bad one
+ * must be rejected.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -96,7 +97,7 @@ test("docs/protocol-v2.md prints the first vector", () => {
 
 describe("Every good vector", () => {
   for (const vector of vectors.good) {
-    test(`${vector.name} is written, signed and read exactly`, async () => {
+    test(`${vector.name} is written, signed and read byte for byte`, async () => {
       const fields = fieldsOf(vector);
       const commands = vector.commands.map((argv) => argv.map(byteString));
       const body = hex(vector.body);
@@ -130,7 +131,7 @@ describe("Every good vector", () => {
 
 describe("Every message", () => {
   for (const { name, from, payload, decoded } of vectors.messages) {
-    test(`${name} is read exactly`, () => {
+    test(`${name} is read byte for byte`, () => {
       const message = from === "client" ? readClientMessage(hex(payload)) : readDaemonMessage(hex(payload));
       assert.deepEqual(plain(message as DaemonMessage), decoded);
       assert.throws(

@@ -33,7 +33,7 @@ export const INTEGER_EDGES: readonly ByteString[] = [
   ...["9223372036854775806", "9223372036854775807", "9223372036854775808", "18446744073709551615"],
   ...["-9223372036854775807", "-9223372036854775808", "-9223372036854775809", "99999999999999999999999"],
 ];
-/** No small positive numbers: such a key would expire while the test runs. */
+/** Limits of times, without small positive numbers: a key with such a time would expire while the test runs. */
 export const TIME_EDGES: readonly ByteString[] = INTEGER_EDGES.filter(
   (edge) => !["+1", "01", " 1", "1 "].includes(edge),
 );

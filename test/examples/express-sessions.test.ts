@@ -34,7 +34,7 @@ before(() => {
 
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** The application in a process of its own. */
+/** The application in a separate process. */
 class SessionsVisitor extends Visitor {
   static async start(respPorts: readonly number[]): Promise<SessionsVisitor> {
     const child = spawn(process.execPath, ["app.mjs"], {

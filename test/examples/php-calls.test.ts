@@ -293,7 +293,7 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
       { servers: daemon.address },
     );
     assert.equal(results[0], "v");
-    assert.match(String(results[1]), /version: it closes on version 2's hello/);
+    assert.match(String(results[1]), /version: it closes the connection on version 2's hello/);
     assert.equal(daemon.frames.length, 1);
   });
 

@@ -89,8 +89,8 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
     await using daemon = await fakeDaemon(answer("v"));
     for (const [file, problem] of [
       ["/nowhere/private.pem", /\/nowhere\/private\.pem: cannot be read/],
-      [join(vectorFolder, "test-rsa2048-public.pem"), /holds a public key, which cannot sign/],
-      [join(vectorFolder, "README.md"), /holds no PEM block/],
+      [join(vectorFolder, "test-rsa2048-public.pem"), /contains a public key, which cannot sign/],
+      [join(vectorFolder, "README.md"), /contains no PEM block/],
     ] as const) {
       const { value, error } = await sendOne([daemon.address], { "dbsync.signkey": file });
       assert.equal(value, null);

@@ -1,4 +1,4 @@
-/** The only visitor of a web application, which runs in a process of its own. */
+/** The only visitor of a web application, which runs in a separate process. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 
@@ -7,7 +7,7 @@ export class Visitor implements AsyncDisposable {
   readonly #url: string;
   #cookie = "";
 
-  /** @param url  of the application, without a path */
+  /** @param url  the address of the application, without a path */
   constructor(child: ChildProcess, url: string) {
     this.#child = child;
     this.#url = url;

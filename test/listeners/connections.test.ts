@@ -237,7 +237,7 @@ test("a client that reads nothing of its answer is disconnected after the idle t
   // These requests arrived after the long one.
   for (let i = 0; i < 3; i++) assert.equal(await other.ask("PING"), "PONG");
   now = 10_000;
-  await until("it is closed", () => daemon.log.some(({ reason }) => reason === "output-stuck"));
+  await until("the connection is closed", () => daemon.log.some(({ reason }) => reason === "output-stuck"));
 });
 
 test("many requests at one time are answered in order while other clients get their turn", async () => {

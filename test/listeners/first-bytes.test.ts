@@ -85,7 +85,7 @@ const ANSWERS = {
 type Speaker = keyof typeof ANSWERS;
 const PROTOCOLS = Object.keys(ANSWERS) as Speaker[];
 
-test("a client at the wrong port receives one line, in its own protocol, which names the right option and repeats nothing", async () => {
+test("a client on the wrong port receives one line, in its own protocol, which names the right option and repeats nothing", async () => {
   await using all = await startDaemon([
     ...["resp", "memcached", "json", "mongo", "sql", "admin"].flatMap((name) => [`--${name}`, "0"]),
   ]);
@@ -127,7 +127,7 @@ test("a client at the wrong port receives one line, in its own protocol, which n
 const beginningOf = (speaker: Speaker): string | Buffer =>
   speaker === "mongo" ? mongoHello() : BEGINNINGS[speaker];
 
-test("real clients at the wrong port report the option that serves them", async () => {
+test("real clients on the wrong port report the option that serves them", async () => {
   await using all = await startDaemon(["resp", "json", "mongo", "sql"].flatMap((name) => [`--${name}`, "0"]));
   const served = async (msg: string) => (await all.logged((line) => line.msg === msg))["port"] as number;
   const ports = [all.port, await served("serving Redis clients"), await served("serving JSON clients")];
@@ -155,7 +155,7 @@ function mongoHello(): Buffer {
   return message;
 }
 
-test("a daemon reports TLS at a text listener, and executes no line of it", async () => {
+test("a daemon reports a TLS client of a text listener, and executes no line that it sent", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["--memcached", "0", "--data", folder.path] });
   const port = replica.daemon.userAddress("memcached")?.port ?? 0;

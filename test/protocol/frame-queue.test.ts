@@ -1,4 +1,4 @@
-/** The queue of received frames, and its size in bytes. */
+/** Tests the queue of received frames, and its size in bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeFrame } from "../../protocol/frame.js";

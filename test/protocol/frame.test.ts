@@ -7,7 +7,7 @@ import { seed } from "../support/seed.js";
 
 const LIMIT = 1000;
 
-/** Returns what a parser makes of bytes that arrive in the given pieces. */
+/** Returns the results of a parser for bytes that arrive in the given pieces. */
 function parse(pieces: readonly Buffer[], limit = LIMIT) {
   const parser = new FrameParser(limit);
   const payloads = pieces.flatMap((piece) => parser.push(piece).map((payload) => bytesOf(payload)));
@@ -21,7 +21,7 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 
-test("a stream of frames gives the same payloads wherever it is cut", () => {
+test("a stream of frames contains the same payloads wherever it is cut", () => {
   fc.assert(
     fc.property(
       fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 }),
@@ -40,7 +40,7 @@ test("a stream of frames gives the same payloads wherever it is cut", () => {
   );
 });
 
-test("any bytes give the same payloads and the same error wherever they are cut", () => {
+test("any bytes result in the same payloads and the same error wherever they are cut", () => {
   const noise = fc.array(
     fc.oneof(
       fc.constantFrom(
@@ -80,7 +80,7 @@ test("any bytes give the same payloads and the same error wherever they are cut"
   );
 });
 
-test("the length is parsed as in the original: blanks, a plus sign, leading zeros, ten characters", () => {
+test("the length is parsed as in the original, with spaces, a plus sign, leading zeros, or ten characters", () => {
   for (const length of ["5", "+5", " 5", "\t\n 5", " +05", "0000000005"]) {
     assert.deepEqual(parse([latin1(`ds:${length}:PING\0`)]).payloads, ["PING\0"], JSON.stringify(length));
   }
@@ -108,7 +108,7 @@ test("a malformed header is refused at its first bad byte, with the offset in th
   }
 });
 
-test("a Redis client at the wrong port is recognized", () => {
+test("a Redis client on the wrong port is recognized", () => {
   const problem = (text: string) => parse([latin1(text)]).malformed?.message ?? "";
   assert.match(
     problem("*1\r\n$4\r\nPING\r\n"),

@@ -1,4 +1,4 @@
-/** Requests of memcached's text protocol, in any division of their bytes. Replay with DBSYNC_SEED. */
+/** Tests requests of memcached's text protocol, in any division of their bytes. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemcachedParser, type MemcachedRequest } from "../../protocol/memcached-requests.js";

@@ -1,4 +1,4 @@
-/** Suggests the name that was probably meant. */
+/** Tests the suggestion of the name that the user probably meant. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { didYouMean, nearestName } from "../../protocol/nearest-name.js";
@@ -19,7 +19,7 @@ for (const [typed, meant] of [
   ["", null],
   ["date", "data"],
 ] as const)
-  test(`${typed || "nothing"} is ${meant === null ? "near no name" : `meant for ${meant}`}`, () => {
+  test(`${typed || "nothing"} is similar to ${meant ?? "no name"}`, () => {
     assert.equal(nearestName(typed, NAMES), meant);
   });
 

@@ -1,5 +1,5 @@
 /**
- * Requests whose answers arrive in order: deadlines, partial answers, other messages in between, and reasons to
+ * Tests requests whose answers arrive in order: deadlines, partial answers, other messages between them, and reasons to
  * close a connection.
  */
 import assert from "node:assert/strict";

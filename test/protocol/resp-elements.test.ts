@@ -1,4 +1,4 @@
-/** The maximum number of elements in one message's replies. */
+/** Tests the maximum number of elements in the replies of one message. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ELEMENTS_MAX, RespReader } from "../../protocol/resp/resp-reader.js";

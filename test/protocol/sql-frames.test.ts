@@ -1,4 +1,4 @@
-/** Answers of the SQL line protocol: the recorded ones in any division of their bytes, and invalid ones. */
+/** Tests answers of the SQL line protocol: recorded answers, in any division of their bytes, and invalid answers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText } from "../../protocol/byte-string.js";

@@ -1,4 +1,4 @@
-/** Statements in a stream, in any division of its bytes. */
+/** Tests the statements in a stream, in any division of its bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SqlLineParser } from "../../protocol/sql-lines.js";
@@ -52,7 +52,7 @@ test("two hyphens directly after the first word are a comment only in English st
   assert.deepEqual(taken(parser), ["alaivo--1", "alaivo/*1", "select--;\n1", "select/*;*/1"]);
 });
 
-test("blanks after a statement do not begin another one, and the end of input adds no statement", () => {
+test("spaces after a statement do not begin another one, and the end of input adds no statement", () => {
   const parser = new SqlLineParser(1000);
   parser.push(Buffer.from("alaivo 1;\r\n  \n"));
   assert.deepEqual(taken(parser), ["alaivo 1"]);
@@ -61,7 +61,7 @@ test("blanks after a statement do not begin another one, and the end of input ad
   assert.deepEqual(taken(parser), []);
 });
 
-test("a letter whose last byte resembles a blank is kept completely at the end of a statement", () => {
+test("a letter whose last byte resembles a space remains complete at the end of a statement", () => {
   const parser = new SqlLineParser(1000);
   parser.push(Buffer.from("alaivo voilà ; à;\t"));
   assert.deepEqual(

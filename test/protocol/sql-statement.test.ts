@@ -1,4 +1,4 @@
-/** Statements in the dialects of other servers, and texts that are not statements. */
+/** Tests statements in the dialects of other servers, and texts that are not statements. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ended, forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";

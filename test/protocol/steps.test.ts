@@ -1,4 +1,4 @@
-/** Work in steps has the same result as in one step. DBSYNC_SEED replays a run. */
+/** Tests that work in steps has the same result as in one step. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulk, integer } from "../../protocol/reply.js";
@@ -43,7 +43,7 @@ test("a reply in steps is computed once, by the first reader", () => {
   assert.equal(runs, 1);
 });
 
-test("work that needs one step is its reply; other work stands for its reply until it is settled", () => {
+test("work that needs one step returns its reply; longer work returns an object that computes the reply in steps", () => {
   function* work(steps: number) {
     while (steps-- > 1) yield;
     return integer(7);

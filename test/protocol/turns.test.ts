@@ -1,4 +1,4 @@
-/** Long work in turns: other work is served in between, and it ends with its caller. */
+/** Tests long work in turns: other work runs in between, and the work is cancelled if its caller no longer waits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";

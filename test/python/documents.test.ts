@@ -1,4 +1,6 @@
-/** The programs of docs/python.md behave as their comments say. docs.test.ts runs the page's shell blocks. */
+/**
+ * Tests that the programs in docs/python.md behave as their comments say. docs.test.ts runs the page's shell blocks.
+ */
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * The Python package in the case of faults: programs/faults.py against real daemons, and a fake one of a few lines
- * that misbehaves.
+ * Tests the errors of the Python package: runs programs/faults.py with real daemons, and uses a small fake daemon that
+ * misbehaves.
  */
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
@@ -109,7 +109,7 @@ test("a hello of a later version, with more elements, is accepted", { skip }, as
   assert.equal((await send(daemon.address, "PING")).stdout, "OK\n");
 });
 
-test("a connection that closes during the hello is tried once more before the daemon counts as failed", {
+test("the client connects a second time if a connection closes during the hello, before it reports a failure", {
   skip,
 }, async () => {
   let greetings = 0;
@@ -168,7 +168,7 @@ test("an invalid answer of version 2 is reported as garbage", { skip }, async ()
   assert.match((await send(daemon.address, "PING")).stderr, /garbage: the answer is not dbsync's/);
 });
 
-test("a daemon that had not answered before others failed the call is reported as not awaited", {
+test("a daemon that has not answered when the call fails is reported as not awaited", {
   skip,
 }, async () => {
   const answering: Answering = ({ id }) => result(id, "-ERR no\r\n");
@@ -256,11 +256,11 @@ except ProtocolError as error:
 print(json.dumps(found))`,
     "*7\r\n$5\r\nhello\r\n$1\r\n2\r\n:900000000\r\n$0\r\n\r\n$1\r\n1\r\n$0\r\n\r\n$0\r\n\r\n",
   );
-  assert.match(String(told), /a message is not as it should be/);
+  assert.match(String(told), /a message is malformed/);
 });
 
 for (const theft of some(THEFTS)) {
-  test(`a thief who ${theft} receives nothing of version 1, and the error names the possible causes`, {
+  test(`an attacker that ${theft} receives no version 1 command, and the error names the possible causes`, {
     skip,
   }, async () => {
     await using thief = await startThief(theft);
@@ -268,7 +268,7 @@ for (const theft of some(THEFTS)) {
     assert.equal(ended.code, 2);
     assert.match(
       ended.stderr,
-      /speaks version 1 only, .* or somebody hides version 2 from you.*\[not applied there\]/,
+      /speaks only version 1, .* or an attacker hides version 2.*\[not applied there\]/,
     );
     assert.equal((await send(`${thief.address},${alive}`, "PING")).stdout, "PONG\n");
     assert.deepEqual(thief.captured, []);

@@ -1,6 +1,6 @@
 /**
- * examples/python/listen.py, whose only dependency of ours is the Python package: a WebSocket client in another
- * language signs and receives messages.
+ * Tests examples/python/listen.py, which uses only the Python package of this repository: a WebSocket client in another
+ * language signs commands and receives messages.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

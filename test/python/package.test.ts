@@ -1,4 +1,4 @@
-/** The Python package installed as users do, without a network; as one file; and its types as mypy sees them. */
+/** Tests the Python package as users install it, without a network, and as one file. mypy checks its types. */
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

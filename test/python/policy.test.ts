@@ -1,5 +1,5 @@
 /**
- * When a call is decided: the Python package and the Node.js client reach the same decision from the same reports.
+ * Tests that the Python package and the Node.js client reach the same decision about a call from the same reports.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -7,7 +7,7 @@ import { repositoryRoot } from "../support/repository.js";
 import { type Ended, run } from "../support/run-program.js";
 import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
 
-/** The PATH's Python may be one without Debian's packages. */
+/** The Python on the PATH may not find Debian's packages. */
 export const PYTHON = "/usr/bin/python3";
 
 export const PACKAGE: string = join(repositoryRoot, "examples", "python");
@@ -25,8 +25,8 @@ const folder = mkdtempSync(join(tmpdir(), "dbsync-python-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 /**
- * Returns the path of a key of the vectors. A private one is copied for its owner alone, since a checkout's files
- * are readable by all users.
+ * Returns the path of a key of the vectors. A private key is copied to a file that only its owner can read, since all
+ * users can read the files of a checkout.
  */
 export function keyFile(name: string, half: "private" | "public"): string {
   const key = vectors.keys.find((each) => each.name === name);
@@ -55,7 +55,7 @@ export function runCommand(
 }
 
 /**
- * Runs a file of programs/, whose cases are Python's unittest's.
+ * Runs a file of programs/, which contains cases of Python's unittest.
  * @param given  data for its cases: addresses, key files, process ids
  */
 export async function runCases(file: string, given: unknown, cases: readonly string[] = []): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * The ordinary use of the Python package: programs/usual.py against three daemons in memory, and two with folders
- * and peers.
+ * Tests the ordinary use of the Python package: runs programs/usual.py with three daemons in memory, and with two peers
+ * that have data folders.
  */
 import { after, before, test } from "node:test";
 import { makeFolder } from "../daemon/replicas.js";

@@ -1,10 +1,10 @@
-/** The page. It passes input to the conversation and shows the conversation's events. */
+/** The script of the page. It passes input to the conversation and shows the conversation's events. */
 import { Conversation } from "./conversation.js";
 import { badge, element, Timeline } from "./timeline.js";
 
 const at = (id) => document.getElementById(id);
 const timeline = new Timeline(at("messages"));
-/** The distance from the end in pixels that counts as the end. */
+/** The distance from the end of the list, in pixels, within which the user counts as reading the end. */
 const END_PX = 80;
 
 let conversation = null;

@@ -191,7 +191,7 @@ export class Timeline {
     return one;
   }
 
-  /** Returns whether the day must be shown, and whether the name need not be shown. */
+  /** Marks an item if the day must be shown before it, or if it needs no name. */
   #follow(item) {
     if (item === null) return;
     const before = item.previousElementSibling;

@@ -5,7 +5,7 @@ namespace Dbsync;
 
 /**
  * A cache according to PSR-16, for PHP 8. If psr/simple-cache is installed, the class implements its interface. A
- * failed read is a miss and a failed write returns false, so that a page can always be made: lastError() returns the
+ * failed read is a miss and a failed write returns false, so that a page can always be built. lastError() returns the
  * reason. Requires daemons of version 2.
  */
 final class Cache implements SimpleCache

@@ -45,7 +45,10 @@ final class Daemon
     /** The version of the daemon: 1 or 2, or 0 until its hello is known. */
     private int $version;
     private string $hello = '';
-    /** Whether the daemon has closed on a hello and receives a second one, since it may just have been stopped. */
+    /**
+     * Whether the daemon has closed the connection after a hello. It then receives a second one, since it may be
+     * restarting.
+     */
     private bool $closedHello = false;
     private Socket $socket;
     /** @var Delivery[] the waiting deliveries; the first one is in flight when `written` is above 0 */
@@ -110,7 +113,7 @@ final class Daemon
         return $this->waiting === [] ? null : min(array_column($this->waiting, 'deadline'));
     }
 
-    /** Fails deliveries whose deadline has passed, and connects if others are waiting. */
+    /** Fails deliveries whose deadline has passed, and connects if other deliveries are waiting. */
     public function tick(float $now): void
     {
         if ($this->waiting === [] && $now - $this->lastUse > self::IDLE_SECONDS) {
@@ -118,7 +121,7 @@ final class Daemon
         }
         while ($this->waiting !== [] && $this->waiting[0]->deadline <= $now) {
             if (!$this->socket->isClosed() && !$this->socket->isOpen()) {
-                $this->fail('timeout: no connection in time; is the host up, does a firewall drop it?');
+                $this->fail('timeout: no connection in time; is the host up, or does a firewall drop its packets?');
             } elseif ($this->written > 0 && $this->version === 0) {
                 $this->fail('timeout: no answer to a hello in time; the command was not sent');
             } elseif ($this->written > 0) {
@@ -260,15 +263,15 @@ final class Daemon
     }
 
     /**
-     * Handles a daemon that supports only version 1, or for which an attacker pretends this. The connection is
-     * closed.
+     * Handles a daemon that has closed the connection after a hello, because it supports only version 1 or because an
+     * attacker pretends that.
      */
     private function onClosedHello(): void
     {
         $isSure = $this->closedHello || ($this->versions === '1,2' && !$this->waiting[0]->begun);
         $this->closedHello = !$isSure;
         if ($isSure) {
-            $this->speakVersion1('version: it closes on version 2\'s hello: it speaks version 1 only, requires TLS (dbsyncs://), has no free connection, '
+            $this->speakVersion1('version: it closes the connection on version 2\'s hello: it speaks only version 1, requires TLS (dbsyncs://), has no free connection, '
                 . 'or an attacker suppresses version 2; if this is an older daemon on purpose, allow version 1: '
                 . 'dbsync.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:// before its address (1,2: the version that each daemon supports)');
         }

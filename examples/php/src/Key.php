@@ -55,16 +55,16 @@ final class Key
         $found = [
             '/^\s*$/D' => 'is empty; copy the file again, or make a new pair: dbsync-keygen',
             '/ENCRYPTED/' => 'is encrypted; make a copy without a passphrase: openssl pkey -in FILE -out private.pem',
-            '/BEGIN [A-Z ]*PUBLIC KEY/' => 'holds a public key, which cannot sign; name the private file of the pair',
-            '/BEGIN CERTIFICATE/' => 'holds a certificate, which has no private key in it; name the private key\'s file',
-            '/^(?!.*BEGIN )/s' => 'holds no PEM block; correct the path',
+            '/BEGIN [A-Z ]*PUBLIC KEY/' => 'contains a public key, which cannot sign; name the private file of the pair',
+            '/BEGIN CERTIFICATE/' => 'contains a certificate, but no private key; name the file of the private key',
+            '/^(?!.*BEGIN )/s' => 'contains no PEM block; correct the path',
         ];
         foreach ($found as $pattern => $trouble) {
             if (preg_match($pattern, $pem) === 1) {
                 return $trouble;
             }
         }
-        return 'holds no private RSA or Ed25519 key; make a pair: dbsync-keygen';
+        return 'contains no private RSA or Ed25519 key; make a pair: dbsync-keygen';
     }
 
     public function isForVersion1(): bool

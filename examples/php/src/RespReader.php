@@ -45,7 +45,7 @@ final class RespReader
      * Decodes up to STEP_ELEMENTS elements.
      * @return array|null  the message, which consists of strings, integers, nulls, arrays and CommandErrors; null:
      *   call again
-     * @throws Failure  if the bytes are no message, or exceed PHP's memory limit
+     * @throws Failure  if the bytes are not a message, or exceed PHP's memory limit
      */
     public function step(): ?array
     {
@@ -121,7 +121,7 @@ final class RespReader
     }
 
     /**
-     * @return int  -1 for longer texts, which are no valid lengths; PHP would convert them to floating-point numbers
+     * @return int  -1 for longer texts, which are not valid lengths; PHP would convert them to floating-point numbers
      */
     private static function length(string $line): int
     {

@@ -129,7 +129,7 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
         return max(1, $this->lifetime ?? (int) ini_get('session.gc_maxlifetime'));
     }
 
-    /** @throws Failure  if another request keeps the lock, or no daemon answers */
+    /** @throws Failure  if another request holds the lock, or no daemon answers */
     private function acquire(string $name): void
     {
         $this->release();
@@ -154,15 +154,15 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
             }
             usleep(1000 * random_int(...self::RETRY_MS));
         } while (self::now() < $end);
-        throw new Failure("$name: another request has locked this session for $this->lock s: make it end sooner, or call"
+        throw new Failure("$name: another request has locked this session for $this->lock s: shorten that request, or call"
             . ' session_write_close() in it; if it was killed, the lock ends ' . $this->lease . ' s after its start');
     }
 
     /**
      * Tries to acquire the next turn. Turns have numbers, and a number is tried only after all earlier turns have
-     * ended. If a failed attempt takes effect later, because its date precedes another one, it therefore uses a
-     * number that is already taken. The caller has acquired a number if its attempt was the first one on one daemon,
-     * and was not late.
+     * ended. If a failed attempt takes effect later, because its date precedes that of another attempt, its number is
+     * therefore already taken. The caller has acquired a number if its attempt was the first one on one daemon, and was
+     * not late.
      * @throws Failure  if this daemon does not answer
      */
     private function tried(string $name, string $server): bool

@@ -5,7 +5,7 @@ namespace Dbsync;
 
 /**
  * The settings of a call. Each option comes from the call, otherwise from the client, the environment or php.ini:
- *   servers    DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, dbsyncs://db3.example#sha256:…"; a list too
+ *   servers    DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, dbsyncs://db3.example#sha256:…", or a list
  *   signkey    DBSYNC_SIGNKEY    dbsync.signkey    private key file (PEM, no passphrase); '': unsigned
  *   cluster    DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits; '': the cluster of the first daemon
  *   versions   DBSYNC_VERSIONS   dbsync.versions   "2", "1", or "1,2"
@@ -14,7 +14,7 @@ namespace Dbsync;
  *   format     DBSYNC_FORMAT     dbsync.format     "php-dbsync" ("redis:5:PONG") or "text" ("PONG"), for send only
  * These options come only from the call or the client:
  *   timeout    seconds, up to 20 (3)
- *   policy     whose answer counts: "first" and others (Policy)
+ *   policy     the rule by which a call returns, such as "first" (Policy)
  *   db         number of the database (0)
  */
 final class Settings

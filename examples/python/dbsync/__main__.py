@@ -49,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Otherwise `-k` and the name of a key file would be part of the command.
         for word in options.command:
             if (word.split("=", 1)[0] if word.startswith("--") else word) in OPTIONS:
-                parser.error(f"option {word} comes after the command: options come before it (or -- does, if it is the command's)")
+                parser.error(
+                    f"option {word} comes after the command: write options before it, "
+                    "or write -- before the command if the option belongs to it"
+                )
     if not words:
         parser.error("a command is missing, such as PING")
     warnings.showwarning = lambda message, *_, **__: print(f"dbsync: {message}", file=sys.stderr)

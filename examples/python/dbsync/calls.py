@@ -69,7 +69,7 @@ class Call:
         elif isinstance(report, Failure):
             self._reports[index] = report
         elif len(report.replies) != self._units:
-            self._reports[index] = Failure("garbage", "as many replies as units were due", "unknown")
+            self._reports[index] = Failure("garbage", "the number of replies is not the number of units", "unknown")
         else:
             self._reports[index] = report
             self._refusers.discard(index)

@@ -47,7 +47,7 @@ async def dial(address: Address, context: ssl.SSLContext | None) -> tuple[asynci
 
 
 def hello_frame(cluster: bytes | None, is_signed: bool) -> bytes:
-    """A client's hello."""
+    """Returns the hello of a client."""
     knows = [] if is_signed else ["0", "unsigned"]
     return frame("hello", "2", "", (cluster if is_signed else None) or b"", time.time_ns() // 1_000_000, "", "client", *knows)
 
@@ -60,4 +60,4 @@ def require_way(hello: Hello, is_signed: bool) -> None:
         if "unsigned" not in hello.knows:
             raise Gone("refused", "unsigned: this daemon wants signed commands")
     elif "2" not in hello.versions or hello.cluster == NO_CLUSTER:
-        raise Gone("refused", "not-due: it has no keys, and takes nothing that is signed")
+        raise Gone("refused", "not-due: it has no keys, and accepts no signed commands")

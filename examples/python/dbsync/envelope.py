@@ -30,7 +30,7 @@ class Condition(NamedTuple):
     key: Union[str, bytes]
     writer: Union[bytes, str, None]
     db: Union[int, None] = None
-    """None: the call's."""
+    """The number of the database, or None for that of the call."""
 
 
 @dataclass(frozen=True)

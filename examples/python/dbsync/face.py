@@ -128,7 +128,7 @@ class Face(
         if not commands:
             raise BadCommand("the list is empty")
         if len(commands) > MAX_COMMANDS:
-            raise BadCommand(f"{len(commands)} commands are too many for one signature; {MAX_COMMANDS} is the most")
+            raise BadCommand(f"{len(commands)} commands are too many for one signature; the maximum is {MAX_COMMANDS}")
         header = options.header
         if request.is_multi:
             header = header.as_unit()

@@ -148,7 +148,7 @@ class Fleet:
         for link, cluster in self._votes.items():
             named.setdefault(cluster, []).append(link.address.text)
         claims = "; ".join(f"{', '.join(addresses)} to {cluster.hex()}" for cluster, addresses in named.items())
-        return f"{claims}. Correct the list of servers, or name the right one with the option cluster"
+        return f"{claims}. Correct the list of servers, or select the right cluster with the option cluster"
 
     def _believe(self, cluster: bytes) -> None:
         self.cluster = cluster
@@ -158,8 +158,8 @@ class Fleet:
         doubtful = [each.address for each in self.links if not (each.address.is_loopback or each.address.is_encrypted)]
         if doubtful:
             warnings.warn(
-                "the servers were asked for their cluster and believed, though anybody between here and "
-                f"{doubtful[0].text} could have answered; name it by the option cluster or DBSYNC_CLUSTER: {cluster.hex()}",
+                "the servers named their cluster over an unprotected connection: an attacker between here and "
+                f"{doubtful[0].text} could have answered; configure it with the option cluster or DBSYNC_CLUSTER: {cluster.hex()}",
                 DbsyncWarning,
                 stacklevel=2,
             )

@@ -138,7 +138,7 @@ class Link:
             sending.failed("closed")
 
     async def _live(self) -> None:
-        """A connection's life."""
+        """Serves one connection until it ends."""
         has_spoken = False
         try:
             await self._greet()
@@ -154,7 +154,7 @@ class Link:
             raise
 
     async def _greet(self) -> None:
-        """Connects and exchanges hellos. If the daemon closes the connection, tries a second time, since it may just have been stopped."""
+        """Connects and exchanges hellos. Tries a second time if the daemon closes the connection, since it may be restarting."""
         for is_last in (False, True):
             self._complaint = self._reason = ""
             try:
@@ -192,7 +192,7 @@ class Link:
                     self._told(message)
         except ProtocolError as error:
             if not self.address.is_encrypted and chunk[:2] == b"\x15\x03":
-                raise Gone("tls", "it takes TLS only: write dbsyncs:// in front of it in the list of servers") from None
+                raise Gone("tls", "it accepts only TLS: write dbsyncs:// before its address in the list of servers") from None
             raise Gone("garbage", str(error)) from error
 
     async def _decode(self, payload: bytes) -> list[Any]:
@@ -232,7 +232,7 @@ class Link:
                     return
                 self._queue.popleft()
                 self._settled(sending)
-                sending.failed("wrong-cluster", f"it is of {self.hello.cluster.hex()}")
+                sending.failed("wrong-cluster", f"its cluster is {self.hello.cluster.hex()}")
                 continue
             self._queue.popleft()
             self._owed[sending.envelope.id] = sending

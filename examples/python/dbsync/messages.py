@@ -107,13 +107,13 @@ def read_message(elements: list[Any]) -> Message | None:
         read = READERS.get(elements[0])
         return None if read is None else read(elements)
     except (TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ProtocolError(f"a message is not as it should be ({error})") from error
+        raise ProtocolError(f"a message is malformed ({error})") from error
 
 
 def _string(element: Any) -> bytes:
     # bytes() of a number would return this number of zeros.
     if not isinstance(element, bytes):
-        raise TypeError("a string is none")
+        raise TypeError("expected a string")
     return element
 
 

@@ -46,7 +46,7 @@ class Options:
             if value is not None and not check(value):
                 raise BadOption(name, value, allowed)
         if self.stable and self.replicated is not None:
-            raise BadOption("replicated", self.replicated, "without stable, which says more")
+            raise BadOption("replicated", self.replicated, "only without stable, which guarantees more")
         if self.timeout is not None and self.timeout > self.most_seconds:
             raise BadOption("timeout", self.timeout, f"seconds, at most {self.most_seconds:g}")
 

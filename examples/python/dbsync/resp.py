@@ -114,7 +114,7 @@ class Reader:
     def _begin(self, count: int) -> list[Any]:
         """Begins an array whose elements follow."""
         if not 0 <= count <= self._room:
-            raise ProtocolError(f"an array of {count} elements; {MAX_ELEMENTS} in one answer are the most")
+            raise ProtocolError(f"an array of {count} elements; an answer may have at most {MAX_ELEMENTS}")
         if len(self._lists) > MAX_DEPTH:
             raise ProtocolError(f"arrays nested deeper than {MAX_DEPTH}")
         items: list[Any] = []

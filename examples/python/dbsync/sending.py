@@ -45,4 +45,4 @@ class LinkOwner(Protocol):
         """Receives the answer of a daemon to an envelope."""
 
     def changed(self) -> None:
-        """Is called when a daemon cannot be reached, or has no pending answer left."""
+        """Called when a daemon cannot be reached, or has no pending answer left."""

@@ -5,20 +5,21 @@ STAGES: dict[str, tuple[str, str]] = {
     "connect": ("no connection", "is dbsyncd running there?"),
     "tls": (
         "no trusted encrypted connection",
-        "compare its entry in the list (dbsyncs://, #sha256:…) and the option ca with what that daemon prints at its start",
+        "compare its entry in the list (dbsyncs://, #sha256:…) and the option ca with the log that daemon writes at its start",
     ),
     "timeout": ("no answer in time", "is it stopped or overloaded? see that daemon's log"),
-    "not-awaited": ("the call had failed before it answered", "see what the other daemons reported"),
+    "not-awaited": ("the call had failed before it answered", "see the reports of the other daemons"),
     "garbage": ("the answer is not dbsync's", "is it really dbsyncd that listens there?"),
-    "busy": ("its queue in this client is full", "send less at once, or find out why it is slow"),
-    "reply": ("the command failed there", "the text is the daemon's, mend the command"),
+    "busy": ("its queue in this client is full", "send fewer commands at a time, or find out why it is slow"),
+    "reply": ("the command failed there", "the daemon's text says why; correct the command"),
     "refused": ("the daemon refused it", "docs/protocol-v2.md, Refusals, says what to do"),
     "lost": ("the connection was lost before the answer", "see that daemon's log"),
     "version": (
-        "it closes on version 2's hello: it speaks version 1 only, has no room, or somebody hides version 2 from you",
-        "is that dbsyncd's port? Python speaks version 2 alone",
+        "it closes the connection on version 2's hello: it speaks only version 1, is at its connection limit, "
+        "or an attacker hides version 2",
+        "is that dbsyncd's port? this Python client speaks only version 2",
     ),
-    "wrong-cluster": ("that daemon belongs to another cluster", "mend the list of servers, or the option cluster"),
+    "wrong-cluster": ("that daemon belongs to another cluster", "correct the list of servers, or the option cluster"),
     "closed": ("the client was closed first", "close it after the last answer"),
 }
 
@@ -32,10 +33,10 @@ CODES = {
     "all-failed": "No daemon answered",
     "refused": "No daemon accepted the command",
     "answers-differ": "The daemons' answers differ",
-    "clocks-differ": "Only daemons whose clocks differ from others' answered, and found nothing",
+    "clocks-differ": "Only daemons whose clocks differ from the remaining ones answered, with nil",
     "not-all-answered": "Not every daemon answered, as the policy requires",
     "too-few-answers": "Fewer daemons answered than the policy requires",
-    "late-answers": "Too few daemons agree, as it reached others behind later commands on its keys",
+    "late-answers": "Too few daemons agree, because the others received the command after later commands on its keys",
     "clusters-differ": "The servers belong to different clusters",
     "closed": "The client was closed",
 }

@@ -65,7 +65,7 @@ def parse_servers(servers: Servers, option: str = "servers") -> tuple[Address, .
         address = _parse(entry.strip(), option)
         same = found.setdefault((address.host, address.port), address)
         if same != address:
-            raise BadOption(option, entry, "each server in one form only; several fingerprints as #sha256:…#sha256:…")
+            raise BadOption(option, entry, "each server only once; several fingerprints as #sha256:…#sha256:…")
     if not found:
         raise BadOption(option, servers, f"at least one server, as {FORMS}")
     if len(found) > MAX_SERVERS:
@@ -76,13 +76,13 @@ def parse_servers(servers: Servers, option: str = "servers") -> tuple[Address, .
 def _parse(entry: str, option: str) -> Address:
     scheme, slashes, rest = entry.rpartition("://")
     if scheme.lower() in ("dbsync1", "dbsyncs1"):
-        raise BadOption(option, entry, "servers that speak version 2, as Python does; version 1 is for Node.js and PHP")
+        raise BadOption(option, entry, "servers with version 2; only the clients for Node.js and PHP support version 1")
     if scheme.lower().rstrip("2") not in ("dbsync", "dbsyncs") and slashes:
         raise BadOption(option, entry, FORMS)
     place, *pins = rest.split("#")
     is_encrypted = scheme.lower().startswith("dbsyncs")
     if pins and not is_encrypted:
-        raise BadOption(option, entry, "a fingerprint with TLS only: dbsyncs:// in front")
+        raise BadOption(option, entry, "a fingerprint only with TLS: write dbsyncs:// before the address")
     if len(pins) > MAX_PINS:
         raise BadOption(option, entry, f"at most {MAX_PINS} fingerprints")
     host, port = _parse_place(place, entry, option)

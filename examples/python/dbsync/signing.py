@@ -67,7 +67,7 @@ def _read(key: str | bytes | os.PathLike[str]) -> tuple[str, bytes]:
         raise BadKey(f"{path} is a folder instead of a file. Name the private key file in it.") from None
     except OSError as error:
         raise BadKey(
-            f"{path} cannot be read ({error.strerror}). Give the user that runs this program the right to read it."
+            f"{path} cannot be read ({error.strerror}). Permit the user that runs this program to read it."
         ) from None
     if stat.S_ISREG(mode) and mode & stat.S_IROTH:
         warnings.warn(f"{path} can be read by every user of this machine. Change that: chmod 600 {path}", DbsyncWarning)
@@ -80,17 +80,17 @@ def _trouble(place: str, pem: bytes, secret: bytes | None, error: Exception) -> 
     if b"BEGIN OPENSSH" in pem:
         return f"{place} is in OpenSSH's own format. Convert a copy: ssh-keygen -p -m PKCS8 -f COPY"
     if b"PUBLIC KEY-----" in pem:
-        return f"{place} holds a public key, which cannot sign. Name the private file of the pair."
+        return f"{place} contains a public key, which cannot sign. Name the private file of the pair."
     if b"CERTIFICATE-----" in pem:
-        return f"{place} holds a certificate, which has no private key in it. Name the private key's file."
+        return f"{place} contains a certificate, but no private key. Name the file of the private key."
     if BEGIN not in pem:
-        return f"{place} holds no PEM block, which begins with a line -----BEGIN …-----. Correct the path."
+        return f"{place} contains no PEM block, which begins with a line -----BEGIN …-----. Correct the path."
     if isinstance(error, TypeError) and secret is None:
-        return f"{place} is encrypted, and no password was given. Give it: password=…"
+        return f"{place} is encrypted, and no password was given. Set the option password."
     if isinstance(error, TypeError):
-        return f"{place} is not encrypted, and a password was given. Leave it out."
+        return f"{place} is not encrypted, but a password was given. Omit the password."
     if secret is not None:
-        return f"{place} does not open with this password: it is another one, or the file is damaged."
+        return f"{place} cannot be decrypted with this password: the password is wrong, or the file is damaged."
     return f"{place} is damaged ({error}). Copy the file again, or make a new pair: dbsync-keygen"
 
 
@@ -101,10 +101,10 @@ def _way_to_sign(place: str, key: Any) -> Callable[[bytes], bytes]:
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key.sign
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise BadKey(f"{place} is a key of another kind than RSA and Ed25519. Make a new pair: dbsync-keygen")
+        raise BadKey(f"{place} is neither an RSA key nor an Ed25519 key. Make a new pair: dbsync-keygen")
     if key.key_size < MIN_RSA_BITS:
         raise BadKey(
-            f"{place} is an RSA key of {key.key_size} bits, and {MIN_RSA_BITS} is the least that is safe. "
+            f"{place} is an RSA key of {key.key_size} bits; at least {MIN_RSA_BITS} are required. "
             "Make a new pair: dbsync-keygen"
         )
     if key.public_key().public_numbers().e != RSA_EXPONENT:

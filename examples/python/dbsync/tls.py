@@ -63,18 +63,19 @@ def require_pin(address: Address, certificate: bytes | None) -> None:
     fingerprint = hashlib.sha256(public_key_of(certificate)).hexdigest()
     if fingerprint not in address.pins:
         raise Distrusted(
-            f"its key is sha256:{fingerprint}, which is not the one in the list; somebody may be in between, or the key is new"
+            f"its key is sha256:{fingerprint}, which is not the one in the list; "
+            "an attacker may have intercepted the connection, or the key is new"
         )
 
 
 def trouble(error: Exception) -> str:
     """Returns an explanation of a failed handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"{error.verify_message}; if its key is known, pin it: #sha256:… behind its entry in the list"
+        return f"{error.verify_message}; if you know its key, pin it: #sha256:… after its entry in the list"
     if isinstance(error, ssl.SSLError) and error.reason in ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG"):
-        return "it speaks without TLS; dbsync:// would be the way to it"
+        return "it does not use TLS; connect to it with dbsync://"
     if isinstance(error, (ConnectionError, ssl.SSLEOFError)):
-        return "closed in the handshake; is TLS set up there (--tls-cert)? If not, dbsync:// is the way to it"
+        return "closed during the handshake; is TLS configured there (--tls-cert)? If not, connect to it with dbsync://"
     return f"the handshake failed ({error})"
 
 

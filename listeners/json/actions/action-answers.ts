@@ -19,7 +19,7 @@ import { failure, lengthOf, type Member, sentenceOf, success } from "../messages
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 import type { Answer } from "./document-client.js";
 
-/** The number of entries in one step: reading the clock takes as long as writing a few of them. */
+/** The number of entries in one step. A step reads the clock once, which takes as long as writing a few entries. */
 const STEP_ENTRIES = 4 * ENTRIES_TOGETHER;
 /** The number of documents, with their names, in one step. */
 const STEP_DOCUMENTS = 64;
@@ -61,7 +61,7 @@ export function entriesJson(reply: Reply): string {
 }
 
 /**
- * Returns whether entries are written in pieces, because there are many, they are long, or they are still to be found.
+ * Returns whether entries are written in pieces: if there are many, if they are long, or if they were not found yet.
  */
 export const isLong = (reply: EntriesReply) =>
   reply.isPending || reply.size > ENTRIES_TOGETHER || areLong(reply.found.texts);

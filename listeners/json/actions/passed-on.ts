@@ -1,6 +1,6 @@
 /**
  * Handles requests with `"replicate":false` on a daemon that has data only in memory. An original server forwards its
- * own writes in this form, so they are carried out as the original does it. Source: test/vectors/json;
+ * own writes in this form, so this daemon handles them as the original does. Source: test/vectors/json;
  * docs/json-documents.md "Moving over, and testing".
  */
 import type { Logger } from "pino";
@@ -53,7 +53,7 @@ export function checkWords(
   return values.every(isAccepted) ? ["NOCHECK"] : [];
 }
 
-/** Returns the id that `update` refers to. If it is not a number, the number at its beginning counts. */
+/** Returns the id that `update` refers to. Of an id that is neither a number nor a key, only leading digits count. */
 export function idOf(
   client: DocumentClient,
   document: ByteString,

@@ -7,7 +7,7 @@ import { JSON_VALUES_MAX, type JsonFault } from "../../../protocol/json/json-rea
 import { writePhpString } from "../../../protocol/json/json-writer.js";
 import type { ErrorReply } from "../../../protocol/reply.js";
 
-/** An ASCII text, or the pieces of a long one. Joining these would cost as much as finding them. */
+/** An ASCII text, or the pieces of a long one. Joining the pieces would take as long as finding the entries. */
 export type Text = string | readonly string[];
 /** The name of a member, and its value as JSON. */
 export type Member = readonly [name: string, json: string];

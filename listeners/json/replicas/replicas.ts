@@ -1,7 +1,7 @@
 /**
- * The servers of `--json-replica`: original servers to which the writes of JSON clients are sent, as an original sends
- * them. At the start they send the documents that are not here yet. Source: test/vectors/json, "Replication";
- * docs/json-documents.md "Original servers".
+ * The servers of `--json-replica`: original servers to which the writes of JSON clients are sent, in the form in which
+ * an original sends them. At the start these servers send the documents that this daemon does not have yet. Source:
+ * test/vectors/json, "Replication"; docs/json-documents.md "Original servers".
  */
 import type { Logger } from "pino";
 import type { Limits } from "../../../options/limits.js";
@@ -43,7 +43,7 @@ export class JsonReplicas {
     for (const { contact } of this.#links) contact.bounds = this.#bounds;
   }
 
-  /** Fetches the documents that are not here yet, for the first time. */
+  /** Fetches the documents that this daemon does not have yet, at the start. */
   async start(): Promise<void> {
     await this.#firstFetch.start();
   }

@@ -92,7 +92,7 @@ export const readCommands: readonly MongoCommand[] = [
   },
 ];
 
-/** The search as which each command is explained. */
+/** The query that `explain` describes for each command, as a function of the command. */
 const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> = new Map([
   ["find", (command) => command.only(["filter", "sort"])],
   ["count", (command) => framed(named(command, "query", "filter"))],

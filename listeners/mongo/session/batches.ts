@@ -13,7 +13,7 @@ const FIRST_DOCUMENTS = 101;
 export interface BatchWish {
   /** The number of documents in the batch; null: the default. */
   readonly size: number | null;
-  /** Whether to open no cursor. */
+  /** Whether the answer is a single batch, without a cursor. */
   readonly isSingle: boolean;
 }
 

@@ -61,7 +61,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   sender: BlockableSender<Waiter>,
 ): Reply | Promise<Reply> {
   const isOfGroup = command.name === "XREADGROUP";
-  // Mistakes that concern a group are known only where the group is.
+  // Mistakes that concern a group are found later, because the empty database has no groups.
   const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
   if (mistake.kind === "error") return mistake;
   const waitFor = () => {

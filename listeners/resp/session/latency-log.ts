@@ -1,6 +1,6 @@
 /**
- * Samples of slow commands for the LATENCY commands. Each second keeps its highest sample, and each event its newest
- * ones.
+ * Samples of slow commands for the LATENCY commands. Of each second only the highest sample is stored, and of each
+ * event the newest samples.
  */
 
 /** Maximum number of samples of an event. */

@@ -97,7 +97,7 @@ export class SessionCaller implements ScriptCaller {
   }
 
   /**
-   * Runs a command. As in Redis, a SORT of a set without an order is replaced by a sort, because scripts must return
+   * Runs a command. As in Redis, an unordered SORT of a set is replaced by an ordered one, because scripts must return
    * the same result everywhere.
    */
   #ran(command: Command, argv: readonly ByteString[]): Reply {

@@ -254,7 +254,7 @@ export class WaitingClients {
       }
       waiting.isRunning = true;
       reply.then((settled) => this.#settled(waiting, awaited, settled));
-      // The rest for other clients is known only when the command is done.
+      // How much data is left for other clients is known only after the command.
       return;
     }
   }

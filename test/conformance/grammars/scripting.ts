@@ -1,4 +1,4 @@
-/** Calls of the commands on scripts and functions. Neither side has any script or function. */
+/** Calls of the commands on scripts and functions. Neither side has stored scripts or functions. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 

@@ -108,7 +108,7 @@ test("the server refuses an invalid name of a room", async () => {
   }
 });
 
-test("the server tells a client that exceeds its rate when to continue, and stores no refused message", async () => {
+test("a client that exceeds its rate receives the time to wait, and the server stores no refused message", async () => {
   // The time until a burst is available again. A minute would be too short for a busy machine.
   const FLOOD_MS = 300_000;
   await using strict = await startServer({ redis: store.port, limits: { FLOOD_COUNT: 5, FLOOD_MS } });

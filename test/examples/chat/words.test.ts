@@ -143,7 +143,7 @@ test("letters that look alike are equal in names", async () => {
   await enter(another, "Victor");
 });
 
-test("the server rejects names that look like texts of clients", async () => {
+test("the server rejects names that look like texts that clients display", async () => {
   for (const name of [
     "Victim (you)",
     "Victim (YOU)",

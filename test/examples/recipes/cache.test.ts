@@ -79,7 +79,7 @@ async function fillWhileChanged(cut: CutTrio, reading: Client, changing: Client,
   assert.equal(await got, "old");
 }
 
-test("the cache does not keep a value that was computed from changed data, even if its program did not know the change", async () => {
+test("the cache does not keep a value that was computed from changed data, even if its program did not know about the change", async () => {
   await using cut = await trioOfFile();
   const [reading, changing] = [await cut.reaching([0]), await cut.reaching([1])];
   cut.areApart = true;

@@ -4,7 +4,7 @@ import { type Client, createClient, type SendOptions } from "dbsyncd";
 import { Trio } from "../../faults/trio.js";
 import { CuttablePort } from "../../support/cuttable-port.js";
 
-/** A smaller window for recipes that wait for `stable`. With it, this takes about 7 s. */
+/** A smaller window for recipes that wait for `stable`, which then takes about 7 s. */
 export const SMALL_WINDOW = ["--window", "3s,1s"] as const;
 
 /** The timeout of calls, long enough for a busy machine. */
@@ -29,7 +29,7 @@ export class CutTrio implements AsyncDisposable {
 
   /**
    * Starts the daemons and waits until they are equal.
-   * @param isShared  whether disposing of it restores and empties it for the next test
+   * @param isShared  whether disposing of the trio restores the daemons and deletes their data for the next test
    */
   static async start(args: readonly string[] = [], isShared = false): Promise<CutTrio> {
     const trio = await Trio.make(args);

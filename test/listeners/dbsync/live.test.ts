@@ -201,7 +201,7 @@ test("a client that does not read its events is disconnected with a reason, and 
   listener.raw.socket.pause();
   using speaker = await RawClient.open(daemon.daemon.userAddress("resp")?.port ?? 0);
   const text = "x".repeat(100_000);
-  await until("it is closed", async () => {
+  await until("the connection is closed", async () => {
     speaker.send(`*3\r\n$7\r\nPUBLISH\r\n$5\r\nflood\r\n$${text.length}\r\n${text}\r\n`.repeat(20));
     return (await speaker.read(4 * 20)).endsWith(":0\r\n");
   });

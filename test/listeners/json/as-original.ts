@@ -1,5 +1,5 @@
 /**
- * A JSON listener of dbsyncd that other daemons with --json-replica mistake for an original server. It does not know
+ * A JSON listener of dbsyncd that other daemons with --json-replica mistake for an original server. It does not support
  * the action by which they recognize a dbsyncd, and sends its documents before it has fetched those of its own servers.
  */
 import { once } from "node:events";

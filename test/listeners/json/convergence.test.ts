@@ -1,6 +1,6 @@
 /**
  * Tests that three daemons that receive JSON, Redis and signed commands at the same time reach one state, although one
- * of them is killed meanwhile.
+ * of them is killed in the meantime.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -96,7 +96,7 @@ test("documents are equal on three daemons after concurrent writes by all protoc
     await Promise.all([...writing, cut, daemon(2).ended()]);
     await write(daemon(0), "late", note);
     daemons[2] = await start(2);
-    await until("all are equal", async () => {
+    await until("all daemons are equal", async () => {
       const states = await Promise.all(daemons.map(readAll));
       return states.every((state) => state === states[0]);
     });

@@ -22,7 +22,7 @@ for (const [kind, users] of [
     await using other = await startJson({ ...(users && { users }) });
     await using ours = await startJson({ replicas: [other.port], limits });
     const find = () => ours.log.find(({ msg }) => String(msg).startsWith("nothing is sent to"));
-    await until("it is recognized", () => find() !== undefined);
+    await until("the dbsyncd is recognized", () => find() !== undefined);
     assert.equal(find()?.level, "error", JSON.stringify(ours.log));
     assert.match(String(find()?.["reason"]), PEER);
     assert.equal(ours.figures?.isReady, false);
@@ -55,7 +55,7 @@ test("the daemon's own address in the list causes no problem", async () => {
   await using ours = await startJson({ port, replicas: [port, original.port] });
   using client = await RawClient.open(port);
   const create = { action: "create", document: "d" };
-  await until("it is ready", () => ours.figures?.isReady === true);
+  await until("the daemon is ready", () => ours.figures?.isReady === true);
   assert.equal(await ask(client, create), '{"status":"success","replicated":true}');
   assert.deepEqual([...original.documents.keys()], ["d"]);
   assert.equal(ours.figures?.servers.length, 1);
@@ -70,7 +70,7 @@ test("an original that is replaced by a dbsyncd is sent nothing more, and client
   assert.match(await ask(client, { action: "create", document: "d" }), /"replicated":true/);
   await original[Symbol.asyncDispose]();
   await using other = await startJson({ port });
-  await until("it is recognized", () => ours.figures?.servers[0]?.isDbsyncd === true);
+  await until("the dbsyncd is recognized", () => ours.figures?.servers[0]?.isDbsyncd === true);
   const insert = { action: "insert", document: "d", data: [{ n: 1 }] };
   assert.match(await ask(client, insert), /"replicated":false/);
   assert.match(await ask(client, { action: "count", document: "d" }), /"count":1/);

@@ -1,4 +1,4 @@
-/** Tests that a document from a server of --json-replica replaces the local one completely, or that nothing changes. */
+/** Tests that a document from a server of --json-replica replaces the local one completely, or changes nothing. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";

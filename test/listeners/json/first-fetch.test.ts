@@ -155,7 +155,7 @@ test("a server that exceeds its time limit for all its documents has more time a
   );
   await using ours = await startJson({ replicas: [port], limits });
   using client = await RawClient.open(ours.port);
-  await until("it has sent its documents", async () =>
+  await until("the server has sent its documents", async () =>
     (await ask(client, { action: "count", document: "users" })).includes('"count":1'),
   );
 });
@@ -196,7 +196,7 @@ test("a document that a server created is not replaced by one with the same name
   await using second = await startFull(port);
   const reports = () =>
     ours.log.filter(({ msg }) => msg === "documents of a JSON replica differ from the documents here").length;
-  await until("it is compared", () => reports() > 0);
+  await until("the documents are compared", () => reports() > 0);
   assert.match(
     await ask(client, { action: "insert", document: "users", data: [{ n: -1 }] }),
     /"replicated":false/,
@@ -205,9 +205,9 @@ test("a document that a server created is not replaced by one with the same name
   assert.equal(reports(), 1, "the attempt to send it reported the same difference again");
   const isConnected = () => ours.figures?.servers[0]?.isConnected === true;
   await second[Symbol.asyncDispose]();
-  await until("it is away", () => !isConnected());
+  await until("the server is disconnected", () => !isConnected());
   await using third = await startFull(port);
-  await until("it is there", isConnected);
+  await until("the server is connected", isConnected);
   // The answer arrives after the attempt that follows the new connection.
   await ask(client, { action: "insert", document: "users", data: [{ n: -2 }] });
   assert.equal(third.documents.get("users")?.length, ENTRIES);

@@ -35,7 +35,7 @@ test("a Redis client receives LOADING for document commands, but not for other c
   await until("the documents are fetched", async () => (await ask(client, "DOC.COUNT users")) === ":2\r\n");
 });
 
-test("signed document commands receive it as well, and commands in the same envelope are not applied", () => {
+test("signed document commands also receive LOADING, and commands in the same envelope are not applied", () => {
   const backend = new MemoryBackend(realEnvironment);
   const unit = { at: 1, db: 0, id: "u".repeat(36) };
   backend.loading = () => "not yet";

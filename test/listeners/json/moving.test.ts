@@ -162,7 +162,7 @@ test("the steps of docs/json-clients.md replace several originals by three peers
     const servers = peers.daemons.map(({ port }) => `127.0.0.1:${port}`).join();
     const key = join(folder.path, "private.pem");
     const imported = () => runDbsync(["import", `json://127.0.0.1:${first}`, "-s", servers, "-k", key]);
-    await until("it is imported", async () => (await imported()).code === 0);
+    await until("the documents are imported", async () => (await imported()).code === 0);
     // Clients may use any of the daemons.
     const before = await contents(first);
     for (const port of peers.json)
@@ -171,7 +171,7 @@ test("the steps of docs/json-clients.md replace several originals by three peers
     await writers.more();
     await writers.pause();
     for (const port of peers.json)
-      await until("it has all", async () => (await lostAt(port, writers.acknowledged)).length === 0);
+      await until("no write is missing", async () => (await lostAt(port, writers.acknowledged)).length === 0);
     const [one, ...others] = await Promise.all(peers.json.map(contents));
     for (const other of others) assert.equal(other, one);
     assert.ok(
@@ -184,7 +184,7 @@ test("the steps of docs/json-clients.md replace several originals by three peers
   }
 });
 
-test("the imitated original loses the writes that the steps are meant to save: it never reopens a lost link", async () => {
+test("the imitated original loses the writes that the steps preserve, because it never reopens a lost link", async () => {
   const { ports, originals } = await startOriginals();
   const daemons: DaemonProcess[] = [];
   const writers = new Writers();

@@ -102,7 +102,7 @@ test("a peer that joins later continues the ids, and so does the first daemon", 
   await until("both are live", () => [first, second].every(({ daemon }) => daemon.health.state === "live"));
   for (const [at, replica] of [first, second, first].entries()) {
     const known = new RegExp(`"count":${2 + 2 * at}`);
-    await until("it has the writes of the other daemon", async () =>
+    await until("the daemon has the writes of the other one", async () =>
       known.test(await send(replica, { action: "count" })),
     );
     const reply = await send(replica, {
@@ -133,7 +133,7 @@ test("three peers pass the original's test client, and number the inserts of cli
   await using second = await start(ports[1] as number);
   await using third = await start(ports[2] as number);
   const all = [first, second, third];
-  await until("all are live", () => all.every(({ daemon }) => daemon.health.state === "live"));
+  await until("all daemons are live", () => all.every(({ daemon }) => daemon.health.state === "live"));
   for (const replica of all) {
     using server = await JsonServer.open(readJsonUrl(`json://127.0.0.1:${portOf(replica)}`), SILENCE_MS);
     const { checks } = await testJsonServer(server);
@@ -168,7 +168,7 @@ test("three peers pass the original's test client, and number the inserts of cli
   }
 });
 
-test("replicated is true once a peer has the write, and false if there is no peer or the client does not want to wait", async () => {
+test("replicated is true once a peer has the write, and false if there is no peer or the client requests no wait", async () => {
   const ports = [await freePort(), await freePort()];
   const start = (index: number) =>
     startReplica({
@@ -190,7 +190,7 @@ test("replicated is true once a peer has the write, and false if there is no pee
     await using second = await start(1);
     await until("both are live", () => [first, second].every(({ daemon }) => daemon.health.state === "live"));
     await until(
-      "they are connected",
+      "the daemons are connected",
       async () =>
         /"replicated":true/.test(await ask(client, { action: "insert", document: "d", data: [] })) ||
         /"replicated":true/.test(await ask(client, { action: "create", document: "d" })),

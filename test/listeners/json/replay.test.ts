@@ -107,7 +107,7 @@ function inOrderOfStart({ topology }: Scenario): readonly (readonly [string, rea
   return [...ordered];
 }
 
-/** The servers of a scenario, by name. Each of them takes the others for originals. */
+/** The servers of a scenario, by name. Each of them treats the other ones as originals. */
 class Nodes implements AsyncDisposable {
   readonly #ports = new Map<string, number>();
   readonly #running = new Map<string, JsonScene>();

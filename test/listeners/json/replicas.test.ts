@@ -134,7 +134,7 @@ test("missed writes are sent automatically when the server is back, whatever the
   await using replica = await startAsOriginal({ port });
   using reader = await RawClient.open(replica.port);
   const count = () => ask(reader, { action: "count", document: "täble" });
-  await until("it has all", async () => (await count()) === '{"status":"success","count":300}');
+  await until("all entries are there", async () => (await count()) === '{"status":"success","count":300}');
   const [remote, local] = [reader, client].map((one) => ask(one, { action: "getall" }));
   assert.equal(await remote, await local);
   await until("the recovery is logged", () => logged(/has all documents again/) === 1);
@@ -163,7 +163,7 @@ test("a restarted server receives all its documents with the next write", async 
   }
 });
 
-test("a connection that was closed meanwhile is opened again, and nothing is sent twice", async () => {
+test("a connection that was closed in the meantime is opened again, and nothing is sent twice", async () => {
   await using original = await startOriginal({
     answerTo: (request) =>
       request.includes('"list"') ? '{"status":"success","documents":[7,"\\u00e9"]}' : DONE,
@@ -172,7 +172,7 @@ test("a connection that was closed meanwhile is opened again, and nothing is sen
   using client = await RawClient.open(ours.port);
   for (const document of ["7", "é"]) await ask(client, { action: "create", document });
   original.closeAll();
-  await until("it is closed", () => original.connections === 0);
+  await until("the connection is closed", () => original.connections === 0);
   const before = original.requests.length;
   const insert = { action: "insert", document: "é", data: [{ n: 1 }] };
   assert.match(await ask(client, insert), /"replicated":true/);
@@ -252,7 +252,7 @@ test("a server whose connection is cut repeatedly during many writes finally has
     }
     isOver = true;
     await Promise.all(writing);
-    await until("it has all", async () => (await contents(reader)) === (await contents(control)));
+    await until("the contents are equal", async () => (await contents(reader)) === (await contents(control)));
   } finally {
     isOver = true;
     await Promise.all(writing);

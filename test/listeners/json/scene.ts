@@ -55,7 +55,7 @@ export async function startJsonAlone(
   const originals = await Promise.all(options.replicas.map((port) => Original.start(port, [])));
   try {
     const ours = await startJson(options);
-    await until("it has fetched", () => ours.log.some(({ msg }) => String(msg).startsWith("ready: ")));
+    await until("the fetch is done", () => ours.log.some(({ msg }) => String(msg).startsWith("ready: ")));
     return ours;
   } finally {
     for (const original of originals) await original[Symbol.asyncDispose]();

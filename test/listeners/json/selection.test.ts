@@ -1,4 +1,7 @@
-/** Tests what the JSON listener offers beyond the original: conditions, order, parts, indexes, expiry and revisions. */
+/**
+ * Tests the features of the JSON listener that the original does not have: conditions, order, parts, indexes, expiry
+ * and revisions.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RawClient } from "../../support/raw-client.js";

@@ -106,7 +106,8 @@ test("items, answers and lines are limited, and a browser's request ends the con
 test("a request of the binary protocol is answered with ERROR, and the connection is closed", async () => {
   await using scene = await startMemcached();
   using client = await RawClient.open(scene.port);
-  // Its VERSION request: the header ends the connection before the following bytes are parsed as text.
+  // A VERSION request of the binary protocol. Its header closes the connection before the next bytes are parsed as
+  // text.
   client.send(`\x80\x0b${"\0".repeat(22)}\r\nset a 0 0 1\r\nx\r\n`);
   assert.equal(await client.rest(), "ERROR\r\n");
   assert.equal(await scene.exchange("get a\r\n"), "END\r\n");

@@ -156,7 +156,7 @@ test("a client that reads no answers is disconnected, and other clients are serv
   slow.socket.pause();
   slow.send(command(framed(elements({ find: text("items"), ...inShop }))).repeat(20));
   await stillServes(scene);
-  await until("it is closed", () => scene.log.some(({ reason }) => reason === "output-stuck"));
+  await until("the connection is closed", () => scene.log.some(({ reason }) => reason === "output-stuck"));
 });
 
 test("while memory is full documents can be read but not added", async () => {

@@ -1,6 +1,6 @@
 /**
  * Tests that three daemons whose clients write the same documents with MongoDB's driver reach one state, although one
- * of them is killed meanwhile.
+ * of them is killed in the meantime.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * Runs tests in MongoDB's unified test format with the Node.js driver. It supports what the tests of CRUD and of the
- * versioned API need. Source: MongoDB's specifications, "Unified Test Format".
+ * Runs tests in MongoDB's unified test format with the Node.js driver. It supports the features that the tests of CRUD
+ * and of the versioned API need. Source: MongoDB's specifications, "Unified Test Format".
  */
 import assert from "node:assert/strict";
 import {

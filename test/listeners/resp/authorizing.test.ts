@@ -1,7 +1,6 @@
 /**
  * Tests a Redis client of a daemon that may not sign: the error contains the command that authorizes the daemon, and
  * that command is sufficient.
- * suffices.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";

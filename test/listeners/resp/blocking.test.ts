@@ -80,7 +80,7 @@ const scenes: Readonly<
     ],
     [["BZMPOP 500 2 y z MIN COUNT 2", "HELLO 3; BZPOPMIN z 500"], ["ZADD z 1 a 2 b 3 c"]],
   ],
-  "serving one client may make data for the next one": [
+  "serving one client may create data for the next one": [
     [
       ["BLMOVE a b LEFT RIGHT 500", "BRPOPLPUSH b c 500", "BLPOP c 500"],
       ["RPUSH a x", "EXISTS a b c"],
@@ -94,14 +94,14 @@ const scenes: Readonly<
       ["SET k x", "ZADD l 1 a", "DEL l", "RPUSH l b"],
     ],
   ],
-  "a list that is created in another way serves as well": [
+  "a list that is created in another way also serves clients": [
     [["BLPOP l 500"], ["RPUSH x a", "RENAME x l"]],
     [["BLPOP l 500"], ["RPUSH x 3 1 2", "SORT x STORE l"]],
     [["SELECT 1; BLPOP l 500"], ["RPUSH l a", "SWAPDB 0 1"]],
     [["BLPOP l 500"], ["SELECT 1", "RPUSH l a", "MOVE l 0"]],
     [["BLPOP l 500"], ["RPUSH x a", "COPY x l", "EXISTS l"]],
   ],
-  "a transaction serves at its end": [
+  "a transaction serves waiting clients at its end": [
     [["BLPOP l 500"], ["MULTI", "RPUSH l a", "DEL l", "RPUSH l b c", "EXEC", "LRANGE l 0 -1"]],
     [["BLPOP l 500"], ["MULTI", "RPUSH l a", "LPOP l", "EXEC", "RPUSH l z"]],
   ],
@@ -195,7 +195,7 @@ test("CLIENT UNBLOCK ends the wait, and a disconnected client removes nothing", 
       [["ERROR"], { kind: "error", text: "UNBLOCKED client unblocked via CLIENT UNBLOCK" }],
     ] as const) {
       const answer = client.call("BLPOP", "l", "0");
-      await until("it waits", async () => (await waitingAt(admin)) === 1);
+      await until("the client waits", async () => (await waitingAt(admin)) === 1);
       assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", number, ...words), {
         kind: "integer",
         value: 1,
@@ -205,7 +205,7 @@ test("CLIENT UNBLOCK ends the wait, and a disconnected client removes nothing", 
     assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", number), { kind: "integer", value: 0 });
     const disconnected = await RawClient.open(port);
     disconnected.send(lines("BLPOP l 0"));
-    await until("it waits", async () => (await waitingAt(admin)) === 1);
+    await until("the client waits", async () => (await waitingAt(admin)) === 1);
     disconnected.socket.destroy();
     await until("the client is no longer waiting", async () => (await waitingAt(admin)) === 0);
     await admin.call("RPUSH", "l", "a");
@@ -219,7 +219,7 @@ test("no later commands of a client that disconnected while waiting are run", { 
     await admin.call("FLUSHALL");
     using disconnected = await RawClient.open(port);
     disconnected.send(lines("PING", "BLPOP l 0", "SET behind 1"));
-    await until("it waits", async () => (await waitingAt(admin)) === 1);
+    await until("the client waits", async () => (await waitingAt(admin)) === 1);
     disconnected.socket.end();
     assert.equal(await disconnected.rest(), "+PONG\r\n");
     await until("the client is no longer waiting", async () => (await waitingAt(admin)) === 0);
@@ -227,7 +227,7 @@ test("no later commands of a client that disconnected while waiting are run", { 
   }
 });
 
-/** Returns about how many bytes the waiting client has sent after its waiting command. */
+/** Returns the approximate number of bytes that the waiting client has sent after its waiting command. */
 async function bytesBehind(admin: RedisConnection): Promise<number> {
   const reply = await admin.call("CLIENT", "LIST");
   return reply.kind === "bulk" ? Number(/flags=b .*? qbuf=(\d+)/.exec(reply.bytes)?.[1] ?? -1) : -1;
@@ -243,7 +243,7 @@ async function assertTakesNothing(port: number, leave: (client: RawClient) => vo
   await admin.call("DEL", "l", "behind");
   using leaving = await RawClient.open(port);
   leaving.send(lines("BLPOP l 0", "SET behind 1"));
-  await until("it waits", async () => (await waitingAt(admin)) === 1);
+  await until("the client waits", async () => (await waitingAt(admin)) === 1);
   // The buffer grows to twice the size of its content.
   for (const commands of [1, 8, 64]) {
     const before = await bytesBehind(admin);
@@ -282,9 +282,9 @@ test("a client that sends without end after a waiting command is disconnected", 
   using client = await RawClient.open(ours.port);
   using admin = await RedisConnection.open(ours.port);
   client.send(lines("BLPOP l 0"));
-  await until("it waits", async () => (await waitingAt(admin)) === 1);
+  await until("the client waits", async () => (await waitingAt(admin)) === 1);
   for (let i = 0; i < 40; i++) client.send(lines("SET behind ".padEnd(64 * 1024 - 100, "x")));
-  await until("it is closed", () => ours.log.some(({ reason }) => reason === "too-much-behind"));
+  await until("the connection is closed", () => ours.log.some(({ reason }) => reason === "too-much-behind"));
   assert.equal(await waitingAt(admin), 0);
   assert.deepEqual(await admin.call("EXISTS", "behind"), { kind: "integer", value: 0 });
 });
@@ -310,7 +310,7 @@ test("a listener that stops does not wait for waiting clients", async () => {
   using client = await RawClient.open(ours.port);
   using admin = await RedisConnection.open(ours.port);
   client.send(lines("BLPOP l 0"));
-  await until("it waits", async () => (await waitingAt(admin)) === 1);
+  await until("the client waits", async () => (await waitingAt(admin)) === 1);
   await ours[Symbol.asyncDispose]();
   assert.equal(await client.rest(), "*-1\r\n");
 });
@@ -349,7 +349,7 @@ test("on a daemon that records, removals are recorded, and each element is remov
   const calls = [];
   for (const [i, waiter] of waiters.entries()) {
     calls.push(waiter.call("BLPOP", "l", "0"));
-    await until("it waits", async () => (await waitingAt(admin)) === i + 1);
+    await until("the client waits", async () => (await waitingAt(admin)) === i + 1);
   }
   await admin.call("RPUSH", "l", "a", "b");
   const first = (await Promise.all(calls.slice(0, 2))).map((reply) =>

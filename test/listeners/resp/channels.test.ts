@@ -100,7 +100,7 @@ function withoutIds(told: string): string {
 /** Waits until a message reaches no subscriber, because a closed client may still be counted for a moment. */
 async function untilUnsubscribed(port: number): Promise<void> {
   using admin = await RedisConnection.open(port);
-  await until("nobody is subscribed", async () => {
+  await until("no client is subscribed", async () => {
     const reply = await admin.call("INFO", "stats");
     return reply.kind === "bulk" && /pubsub_channels:0\r\npubsub_patterns:0/.test(reply.bytes);
   });
@@ -187,7 +187,7 @@ test("a client without permission for a channel receives an error, and is discon
     assert.deepEqual(await ann.call(...command), { kind: "integer", value: 0 }, command.join(" "));
   using listener = await RawClient.open(scene.port);
   listener.send(lines("AUTH ann word", "PSUBSCRIBE news:*", "UNSUBSCRIBE never"));
-  await until("it hears", () => listener.received.includes("unsubscribe"));
+  await until("the client is subscribed", () => listener.received.includes("unsubscribe"));
   using admin = await RedisConnection.open(scene.port);
   assert.match(
     JSON.stringify(await admin.call("ACL", "DRYRUN", "ann", "PUBLISH", "other", "x")),
@@ -195,7 +195,7 @@ test("a client without permission for a channel receives an error, and is discon
   );
   assert.deepEqual(await admin.call("PUBLISH", "news:1", "heard"), { kind: "integer", value: 1 });
   await admin.call("ACL", "SETUSER", "ann", "resetchannels", "&news:1");
-  await until("it is closed", () => listener.ended);
+  await until("the connection is closed", () => listener.ended);
   assert.deepEqual(await admin.call("PUBLISH", "news:1", "not heard"), { kind: "integer", value: 0 });
 });
 
@@ -205,7 +205,7 @@ test("a client that never reads is disconnected when too much is pending, and ot
   using good = await RawClient.open(scene.port);
   for (const one of [deaf, good]) {
     one.send(lines("SUBSCRIBE a"));
-    await until("it hears", () => one.received.includes("subscribe"));
+    await until("the client is subscribed", () => one.received.includes("subscribe"));
   }
   deaf.socket.pause();
   using speaker = await RedisConnection.open(scene.port);
@@ -228,7 +228,7 @@ test("pending long messages of a client count towards the limit of all connectio
   });
   using deaf = await RawClient.open(scene.port);
   deaf.send(lines("SUBSCRIBE a"));
-  await until("it hears", () => deaf.received.includes("subscribe"));
+  await until("the client is subscribed", () => deaf.received.includes("subscribe"));
   deaf.socket.pause();
   using speaker = await RedisConnection.open(scene.port);
   const text = "x".repeat(1_000_000);
@@ -238,7 +238,7 @@ test("pending long messages of a client count towards the limit of all connectio
   assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));
 });
 
-test("a client that its own command has disconnected is served no further, and receives nothing", async () => {
+test("a client that is disconnected because of its own command is served no further, and receives nothing", async () => {
   await using scene = await startResp();
   using own = await RawClient.open(scene.port);
   own.send(
@@ -262,7 +262,7 @@ test("subscriptions count as memory of a client: a client with too many is disco
   greedy.socket.resume();
   const names = Array.from({ length: 500 }, (_, i) => `channel ${i} ${"long".repeat(20)}`);
   let turn = 0;
-  await until("it is closed", () => {
+  await until("the connection is closed", () => {
     const prefix = turn++;
     if (!greedy.ended) greedy.send(writeCommand(["SUBSCRIBE", ...names.map((name) => `${prefix} ${name}`)]));
     return greedy.ended;
@@ -276,7 +276,7 @@ test("10,000 subscriptions of one connection receive messages, are counted, and 
   const one = await RawClient.open(scene.port);
   const names = Array.from({ length: 10_000 }, (_, i) => `c${i}`);
   one.send(writeCommand(["SUBSCRIBE", ...names]));
-  await until("it hears all", () => one.received.includes(":10000\r\n"));
+  await until("all subscriptions are confirmed", () => one.received.includes(":10000\r\n"));
   const list = await admin.call("CLIENT", "LIST", "TYPE", "pubsub");
   assert.match(
     list.kind === "bulk" || list.kind === "verbatim" ? list.bytes : list.kind,

@@ -46,7 +46,7 @@ async function afterUnblock(port: number): Promise<string> {
   const waited = client.call("BLPOP", "none", "0");
   const unblock = () =>
     admin.call("CLIENT", "UNBLOCK", id.kind === "integer" ? String(id.value) : "", "ERROR");
-  await until("it waits", async () => {
+  await until("the client waits", async () => {
     const unblocked = await unblock();
     return unblocked.kind === "integer" && unblocked.value === 1;
   });

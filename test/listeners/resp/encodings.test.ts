@@ -13,7 +13,7 @@ after(() => comparison?.[Symbol.asyncDispose]());
 
 const encoding = (...making: readonly string[]) => [...making, "OBJECT ENCODING k", "DEL k"];
 
-test("collections that Redis stores compactly are scanned in one step and in its order, whatever cursor and count", {
+test("collections that Redis stores compactly are scanned in one step and in its order, regardless of cursor and count", {
   skip,
 }, async () => {
   const many = (n: number, word: (i: number) => string) =>

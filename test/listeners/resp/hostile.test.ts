@@ -49,7 +49,7 @@ test("a client that never reads is disconnected at the limit, while others are s
   using nonReader = await RawClient.open(scene.port);
   nonReader.socket.pause();
   nonReader.send("GET big\r\n".repeat(1000));
-  await until("it is closed", () => scene.log.some(({ reason }) => reason === "answer-too-long"));
+  await until("the connection is closed", () => scene.log.some(({ reason }) => reason === "answer-too-long"));
   nonReader.socket.resume();
   await nonReader.rest();
   await assertServes(scene);
@@ -106,7 +106,7 @@ test("a client that reads nothing for --idle-timeout is disconnected", async () 
   using nonReader = await RawClient.open(scene.port);
   nonReader.socket.pause();
   nonReader.send("GET big\r\n".repeat(200));
-  await until("it is closed", () => scene.log.some(({ reason }) => reason === "output-stuck"));
+  await until("the connection is closed", () => scene.log.some(({ reason }) => reason === "output-stuck"));
   await assertServes(scene);
 });
 
@@ -166,7 +166,7 @@ test("the memory of commands queued by MULTI is counted, and released", async ()
   using greedy = await RawClient.open(scene.port);
   const set = writeCommand(["SET", "k", "x".repeat(MIB)]);
   greedy.send(`MULTI\r\n${set.repeat(8)}`);
-  await until("it is counted", () => scene.listener.bufferedBytes > 8 * MIB);
+  await until("the memory is counted", () => scene.listener.bufferedBytes > 8 * MIB);
   greedy.send("DISCARD\r\n");
   await until("the memory is released", () => scene.listener.bufferedBytes === 0);
   greedy.send(`MULTI\r\n${set.repeat(32)}`);

@@ -31,7 +31,7 @@ async function startPair(): Promise<AsyncDisposable & { readonly one: Served; re
   const [one, other] = await Promise.all([start(0), start(1)]);
   for (const { port } of [one, other]) {
     using client = await RedisConnection.open(port);
-    await until("it is complete", async () => {
+    await until("the daemon is complete", async () => {
       const info = await client.call("INFO", "replication");
       return info.kind === "bulk" && info.bytes.includes("dbsync_state:live");
     });
@@ -52,7 +52,7 @@ test("a client that waits on one daemon receives data written on the other, and 
   using pusher = await RedisConnection.open(pair.other.port);
   using admin = await RedisConnection.open(pair.one.port);
   const popped = waiter.call("BLPOP", "nothing", "l", "0");
-  await until("it waits", async () => {
+  await until("the client waits", async () => {
     const info = await admin.call("INFO", "clients");
     return info.kind === "bulk" && info.bytes.includes("blocked_clients:1");
   });

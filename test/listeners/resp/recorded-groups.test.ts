@@ -63,12 +63,12 @@ test("a read that delivers nothing is not recorded, and a delivery to a waiting 
   ]);
 
   const lost = one.call(...read("c", "BLOCK", "0"));
-  await until("it waits", async () => /blocked_clients:1/.test(shown(await admin.call("INFO", "clients"))));
+  await until("one waits", async () => /blocked_clients:1/.test(shown(await admin.call("INFO", "clients"))));
   await admin.call("XGROUP", "DESTROY", "s", "g");
   assert.match(shown(await lost), /NOGROUP the consumer group this client was blocked on no longer exists/);
   await admin.call("XGROUP", "CREATE", "s", "g", "$");
   const last = one.call(...read("c", "BLOCK", "0"));
-  await until("it waits", async () => /blocked_clients:1/.test(shown(await admin.call("INFO", "clients"))));
+  await until("one waits", async () => /blocked_clients:1/.test(shown(await admin.call("INFO", "clients"))));
   await admin.call("DEL", "s");
   assert.match(shown(await last), /UNBLOCKED the stream key no longer exists/);
   assert.equal(await recorded(), 2);

@@ -25,7 +25,7 @@ async function startPair(): Promise<AsyncDisposable & { readonly ports: readonly
       });
     }),
   );
-  await until("both are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  await until("both daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
   return {
     ports: [respPort(replicas[0] as RunningReplica), respPort(replicas[1] as RunningReplica)],
     async [Symbol.asyncDispose]() {
@@ -72,7 +72,7 @@ test("expired keys are counted as removed before anything else is written", asyn
   await client.call("MSET", "stays", "1", "again", "1", "lives", "1");
   await client.call("EXPIRE", "lives", "1000");
   for (const key of ["a", "b", "again"]) await client.call("SET", key, "1", "PX", "1");
-  await until("they have expired", async () => {
+  await until("the keys have expired", async () => {
     const reply = await client.call("EXISTS", "a", "b", "again");
     return reply.kind === "integer" && reply.value === 0;
   });

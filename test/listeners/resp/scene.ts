@@ -44,7 +44,7 @@ export interface SceneOptions {
   readonly users?: readonly string[];
   readonly memory?: MemoryLimit;
   readonly copies?: DaemonFace["copies"];
-  /** Which clients may use DEBUG; default: none. */
+  /** The clients that may use DEBUG; default: none. */
   readonly enableDebugCommand?: DaemonFace["settings"]["enableDebugCommand"];
   /** The path of commands; default: in memory. */
   readonly path?: CommandPath;

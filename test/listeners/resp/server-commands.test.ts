@@ -290,11 +290,11 @@ test("INFO counts expired keys, whether they were dropped or written again", asy
     for (const key of ["a", "b"]) client.queue(["PEXPIRE", key, "1"]);
     await client.flush();
     await until(
-      "one has gone",
+      "one key has expired",
       async () => (await client.call("EXISTS", "a")).kind === "integer" && (await expired()) >= 2 * round - 1,
     );
     await client.call("SET", "b", "1");
-    await until("both are counted", async () => (await expired()) === 2 * round);
+    await until("both keys are counted", async () => (await expired()) === 2 * round);
   }
 });
 
@@ -304,7 +304,7 @@ test("DBSIZE soon stops counting expired keys if no earlier-dated writes can arr
   using client = await RedisConnection.open(served["port"] as number);
   for (let i = 0; i < 2000; i++) client.queue(["SET", `k${i}`, "v", "PX", "1"]);
   await client.flush();
-  await until("they are dropped", async () => {
+  await until("the keys are dropped", async () => {
     const size = await client.call("DBSIZE");
     return size.kind === "integer" && size.value === 0;
   });

@@ -23,7 +23,7 @@ const users = [
   "user cy on >pw +echo +acl|whoami",
 ];
 
-/** Returns a memory that claims to record. */
+/** Returns a path to an in-memory database that claims to record commands. */
 function recording() {
   const local = new LocalPath(
     new MemoryBackend(realEnvironment),

@@ -50,7 +50,7 @@ test("a waiting client is shown as waiting, others are served, and CLIENT UNBLOC
     client.queue(["WAIT", "2", "0"]);
     client.queue(["SET", "k", "v"]);
     const answered = client.flush();
-    await until("it waits", isWaiting);
+    await until("the client waits", isWaiting);
     assert.deepEqual(await admin.call("GET", "k"), NIL, "later commands wait as well");
     assert.deepEqual(await admin.call("CLIENT", "UNBLOCK", String(id.value), how), integer(1));
     const [waited] = await answered;
@@ -67,7 +67,7 @@ test("commands after one that waits also wait", async () => {
   client.queue(["BLPOP", "l", "0"]);
   client.queue(["SET", "k", "v"]);
   const answered = client.flush();
-  await until("it waits", async () => {
+  await until("the client waits", async () => {
     const info = await admin.call("INFO", "clients");
     return info.kind === "bulk" && info.bytes.includes("blocked_clients:1");
   });

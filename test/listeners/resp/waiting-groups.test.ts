@@ -1,6 +1,6 @@
 /**
- * Tests consumers that wait for entries that their group has not delivered: several connections in turn, each step run
- * to its end, on our listener and on a redis-server. DBSYNC_SEED replays a run, DBSYNC_COMMANDS makes it longer.
+ * Tests consumers that wait for entries that their group has not delivered: several connections in turn, with each step
+ * run to its end, on our listener and on a redis-server. DBSYNC_SEED replays a run, DBSYNC_COMMANDS makes it longer.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

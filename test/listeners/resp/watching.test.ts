@@ -93,7 +93,8 @@ test("SLOWLOG stores a command that waited after the one that ended its wait", {
 test("DEBUG SLEEP counts as slow, and blocks only its own connection", async () => {
   await using ours = await startResp({ enableDebugCommand: "local" });
   using sleeper = await RawClient.open(ours.port);
-  // So slow that no other command is slower, even on a busy machine, and that another client can write meanwhile.
+  // The sleep is so long that no other command is slower, even on a busy machine, and another client can write
+  // meanwhile.
   sleeper.send(
     lines(
       ...["CONFIG SET latency-monitor-threshold 2000 slowlog-log-slower-than 2000000", "DEBUG SLEEP 2"],

@@ -32,7 +32,7 @@ test("the frames are the same as the original's, byte for byte", async () => {
 const page = (value: string) =>
   `RELATION_JSON_PAGE 1/1\n{"type":"relation","name":"dual_projection","page":1,"totalPages":1,"columns":[{"name":"x","origin":null}],"rows":[[${value}]]}\nRELATION_JSON_END\nRESULT_MESSAGE\nOK\nEND\n`;
 
-test("a ; in a string does not end a statement; a packet may hold several statements, and a statement may span packets", async () => {
+test("a ; in a string does not end a statement; a packet may contain several statements, and a statement may span packets", async () => {
   await using scene = await startSql();
   assert.equal(await scene.exchange("alaivo 'a;b' x; ;alaivo\n 2 x;"), page('"a;b"') + page("2.0"));
   assert.equal(
@@ -75,7 +75,7 @@ test("a client can request larger pages for its connection", async () => {
   assert.match(await scene.exchange("use d;pages 0;"), /Hadisoana/);
 });
 
-test("a line that reads that consists of END, in a statement or in data, cannot break a frame", async () => {
+test("a line that consists of END, in a statement or in data, cannot break a frame", async () => {
   await using scene = await startSql();
   assert.equal(frames(await scene.exchange("alaivo 1 #rehefa 1=1 x\nEND\ny;")), 1);
   assert.equal(frames(await scene.exchange("select 'a\nEND\nb' x;select `\nEND\n;")), 2);

@@ -121,7 +121,7 @@ test("a client that reads no answers is served no further, and disconnected if i
   page.raw.socket.pause();
   const requests = 64;
   for (let i = 0; i < requests; i++) page.raw.send(page.sign([["GET", "k"]]).frame);
-  await until("it is closed", () => daemon.log.some(({ reason }) => reason === "output-stuck"));
+  await until("the connection is closed", () => daemon.log.some(({ reason }) => reason === "output-stuck"));
   const held = daemon.log.find(({ reason }) => reason === "output-stuck")?.["detail"];
   assert.ok(Number.parseInt(String(held), 10) < (requests / 4) * 4 * MIB, `${held}`);
 });
@@ -170,7 +170,7 @@ test("above --max-connections only clients that have proved nothing are disconne
   const sockets: WebSocket[] = [];
   for (let i = 0; i < most + 20; i++) sockets.push(await openSocket(daemon.wsPort));
   const closed = () => sockets.filter(({ readyState }) => readyState === WebSocket.CLOSED).length;
-  await until("all are closed", () => closed() >= 21);
+  await until("the clients are disconnected", () => closed() >= 21);
   assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
   for (const socket of sockets) socket.terminate();
 });
@@ -201,11 +201,11 @@ test("a daemon that stops answers received requests, and sends a close frame", a
   assert.equal((await closed).code, 1000);
 });
 
-/** The package's types do not declare it. */
+/** The package's receiver, which its types do not declare. */
 const { Receiver } = ws as unknown as { readonly Receiver: { readonly prototype: object } };
 
 const THROWING: readonly [where: string, object: object, method: string][] = [
-  ["what measures messages", MessageGauge.prototype, "push"],
+  ["the gauge of messages", MessageGauge.prototype, "push"],
   ["the package's receiver", Receiver.prototype, "_write"],
 ];
 

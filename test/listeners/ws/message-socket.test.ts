@@ -70,6 +70,6 @@ for (const padding of [0, 1, 2, 3])
       await until("the frame has arrived", () => socket.unfinishedBytes >= empty.length);
       assert.ok(socket.isMidMessage);
       write(empty);
-      await until("it is whole", () => received() === 8 * MIB);
+      await until("the message is complete", () => received() === 8 * MIB);
       assert.deepEqual([socket.isMidMessage, socket.unfinishedBytes], [false, 0]);
     }));

@@ -53,7 +53,7 @@ export async function openClient(
   return EnvelopeClient.over(new MessageLine(socket), pair);
 }
 
-/** A line that carries its bytes in messages. */
+/** A `Line` that sends and receives its bytes in WebSocket messages. */
 export class MessageLine implements Line {
   received = "";
   readonly socket: WebSocket;
@@ -72,7 +72,7 @@ export class MessageLine implements Line {
     this.socket.send(Buffer.from(bytes, "latin1"));
   }
 
-  /** Returns all data that has arrived, once there is some; empty: the connection is closed. */
+  /** Waits for data, and returns all data that has arrived; empty: the connection is closed. */
   async read(_least: number): Promise<string> {
     while (this.received === "" && this.socket.readyState !== WebSocket.CLOSED)
       await new Promise<void>((resolve) => {

@@ -1,6 +1,6 @@
 /**
- * In an array, objects with the shape of the first one are parsed only when their members are read, without a
- * visible difference.
+ * Tests that objects in an array that have the shape of the first one are parsed only when their members are read, and
+ * that this makes no visible difference.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** Requests in a stream are the same for all divisions into chunks. Replay with DBSYNC_SEED. */
+/** Tests that a stream contains the same requests for any division into chunks. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JsonLineParser } from "../../../protocol/json/json-lines.js";
@@ -57,7 +57,7 @@ function cut(stream: Buffer, random: SeededRandom): Buffer[] {
   return chunks;
 }
 
-/** Compares parsers on random streams. @returns how many streams had a line that was too long */
+/** Compares parsers on random streams. @returns the number of streams with a line that was too long */
 function compareStreams(maxBytes: number, breaks: readonly string[]): number {
   let tooLong = 0;
   for (let number = 0; number < STREAMS; number++) {
@@ -96,7 +96,7 @@ test("a request without a line break ends with its last closing bracket, however
     }
 });
 
-// Spaces before a line break count as well, unless the request was already complete: so the lines have none.
+// Spaces before a line break also count, unless the request was already complete. Therefore the lines contain none.
 test("a line that is too long ends the requests at the same position for any division into pieces", () => {
   const tooLong = compareStreams(MAX_BYTES, ["\n"]);
   assert.ok(tooLong > 0 && tooLong < STREAMS, `${tooLong} of ${STREAMS} had one`);

@@ -1,4 +1,4 @@
-/** JSON as PHP reads and writes it, compared with a real PHP. DBSYNC_SEED replays a run. */
+/** Compares the JSON reader and writer with those of a real PHP. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText } from "../../../protocol/byte-string.js";

@@ -1,7 +1,4 @@
-/**
- * Texts that a shape finds well-formed are read by a parser, and written by a writer in the same way. DBSYNC_SEED
- * replays a run.
- */
+/** Tests that a text that matches a shape is parsed and written unchanged. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseJson } from "../../../protocol/json/json-reader.js";
@@ -48,7 +45,7 @@ const VALUES = [
   ],
 ] as const;
 
-test(`a text that matches a shape equals the text that would be written (seed ${seed})`, () => {
+test(`a text that matches a shape is parsed and written unchanged (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   let found = 0;
   for (let left = TEXTS; left > 0; left--) {
@@ -69,7 +66,7 @@ test(`a text that matches a shape equals the text that would be written (seed ${
   assert.ok(found > TEXTS / 20);
 });
 
-test("members whose pattern is long, or that have none, have no shape", () => {
+test("no names, many names and long names have no shape", () => {
   assert.equal(shapeOf([]), null);
   assert.equal(shapeOf(Array.from({ length: 65 }, (_, at) => String(at))), null);
   assert.equal(shapeOf(["x".repeat(2000)]), null);

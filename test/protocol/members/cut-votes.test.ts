@@ -1,4 +1,4 @@
-/** Votes on snapshots, on the wire and on disk: writing and parsing them; other bytes are rejected. */
+/** Tests how votes on snapshots are written and parsed, on the wire and on disk, and that other bytes are rejected. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";

@@ -1,4 +1,4 @@
-/** The lists that a daemon stores, in any order of arrival, with or without the lists in between. */
+/** Tests which member lists a daemon stores, in any order of arrival, with or without the lists in between. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HEADS_MAX, takeList } from "../../../protocol/members/known-lists.js";

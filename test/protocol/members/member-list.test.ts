@@ -1,4 +1,4 @@
-/** The text of a member list: it has one form, and any other text is rejected. */
+/** Tests the text of a member list: it has one form, and any other text is rejected. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

@@ -1,4 +1,4 @@
-/** Messages between members: what is written can be parsed, and other bytes are rejected. */
+/** Tests messages between members: written messages are parsed unchanged, and other bytes are rejected. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MalformedFrame } from "../../../protocol/errors.js";

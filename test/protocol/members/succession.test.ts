@@ -1,4 +1,4 @@
-/** The order of lists, and which of the known ones is in force. */
+/** Tests the order of member lists, and which of the known lists is in force. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { standingOf } from "../../../protocol/members/succession.js";

@@ -1,4 +1,4 @@
-/** The members of a document with arbitrary bytes. Replay with DBSYNC_SEED. */
+/** Tests how the members of a document are found in arbitrary bytes. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Document, BSON as Package } from "mongodb";

@@ -1,6 +1,6 @@
 /**
- * Messages of the MongoDB wire protocol, in any division of their bytes, and invalid ones. Replay with
- * DBSYNC_SEED.
+ * Tests messages of the MongoDB wire protocol, in any division of their bytes, and invalid messages. DBSYNC_SEED
+ * replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -23,7 +23,7 @@ export function sequence(name: string, documents: readonly ByteString[]): ByteSt
 export const query = (collection: string, document: ByteString): ByteString =>
   message(`${int32Bytes(0)}${collection}\0${int32Bytes(0)}${int32Bytes(-1)}${document}`, OP_QUERY);
 
-/** @param sections  with the flag of a checksum, which follows them */
+/** Returns a message with a checksum. @param sections  the bytes after the flags */
 export function summed(sections: ByteString): ByteString {
   const whole = message(`${int32Bytes(1)}${sections}\0\0\0\0`).slice(0, -4);
   return `${whole}${int32Bytes(crc32c(Buffer.from(whole, "latin1")) | 0)}`;

@@ -1,4 +1,4 @@
-/** Doubles as text, compared with the output of redis-server 7.0 and of C's `%.17g`. */
+/** Compares doubles as text with the output of redis-server 7.0 and of C's `%.17g`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatDouble, formatFixed } from "../../../protocol/resp/double.js";

@@ -1,4 +1,4 @@
-/** Replies in a stream, in any division of their bytes. */
+/** Tests the replies in a stream, in any division of their bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PlainReply } from "../../../protocol/reply.js";

@@ -1,6 +1,6 @@
 /**
- * Requests in a stream, in any division of its bytes. redis-server's errors for malformed streams:
- * test/listeners/resp.
+ * Tests the requests in a stream, in any division of its bytes. test/listeners/resp compares the errors for malformed
+ * streams with those of redis-server.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** RESP3's bytes, and RESP2's of the same replies. Source: redis-server 7.0. */
+/** Tests the bytes of replies in RESP3 and in RESP2. Source: redis-server 7.0. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulksReply, ManyBulks } from "../../../protocol/many-bulks.js";

@@ -1,4 +1,4 @@
-/** Strings that are shared with earlier equal ones. */
+/** Tests the cache of short strings, which equal strings share. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";

@@ -36,7 +36,7 @@ test("a command is parsed back from its frame unchanged, signed or not", () => {
   );
 });
 
-test("a line is sent unchanged, and split only at blanks", () => {
+test("a line is sent unchanged, and split only at spaces", () => {
   assert.equal(commandText('SET  k   "a'), 'SET  k   "a\0');
   assert.deepEqual(splitCommand(latin1('SET  k   "a\0')), ["SET", "k", '"a']);
   assert.deepEqual(splitCommand(latin1("SET k a\tb\nc\0")), ["SET", "k", "a\tb\nc"]);

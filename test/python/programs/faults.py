@@ -1,4 +1,4 @@
-"""Failures and their errors: daemons that are killed, hang or have the wrong identity; keys, deadlines, clocks."""
+"""Tests failures and their errors: daemons that are killed, hang or have the wrong identity; keys, deadlines, clocks."""
 
 import asyncio
 import os
@@ -136,8 +136,8 @@ class Keys(unittest.TestCase):
             path = os.path.join(folder, "key.pem")
             for content, told in (
                 (b"", "is empty"),
-                (b"hello", "holds no PEM block"),
-                (GIVEN["public"].encode(), "holds a public key, which cannot sign"),
+                (b"hello", "contains no PEM block"),
+                (GIVEN["public"].encode(), "contains a public key, which cannot sign"),
                 (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "is damaged"),
                 (GIVEN["encrypted"].encode(), "is encrypted, and no password was given"),
             ):
@@ -146,7 +146,7 @@ class Keys(unittest.TestCase):
                 os.chmod(path, 0o600)
                 with self.assertRaisesRegex(BadKey, f"{path} {told}"):
                     Client(ALIVE, path)
-            with self.assertRaisesRegex(BadKey, "does not open with this password"):
+            with self.assertRaisesRegex(BadKey, "cannot be decrypted with this password"):
                 Client(ALIVE, path, password="wrong")
             Client(ALIVE, path, password="right").close()
             os.chmod(path, 0o644)
@@ -184,8 +184,8 @@ class Tls(unittest.TestCase):
         self.assertRegex(self.trouble(f"dbsyncs://{self.place}"), "certificate.*pin it: #sha256:")
 
     def test_who_has_none(self):
-        self.assertIn("write dbsyncs:// in front of it", self.trouble(self.place))
-        self.assertIn("dbsync:// is the way to it", self.trouble(f"dbsyncs://{ALIVE}#sha256:{self.pin}"))
+        self.assertIn("write dbsyncs:// before its address", self.trouble(self.place))
+        self.assertIn("connect to it with dbsync://", self.trouble(f"dbsyncs://{ALIVE}#sha256:{self.pin}"))
 
     def test_authorities_that_are_none(self):
         for ca in ("/nowhere.pem", __file__, "-----BEGIN CERTIFICATE-----"):

@@ -1,4 +1,4 @@
-"""The data that a test passes to its cases, and how they wait."""
+"""The data that a test passes to its cases, and a function to wait."""
 
 import json
 import os
@@ -7,11 +7,11 @@ import time
 GIVEN = json.loads(os.environ["DBSYNC_GIVEN"])
 
 SECONDS = 60
-"""Longer than any step takes."""
+"""The timeout of a wait, longer than any step takes."""
 
 
 def until(holds, seconds=SECONDS):
-    """Waits until it does."""
+    """Waits until a condition is fulfilled."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""Ordinary use of the package, against daemons in memory, with a folder and with peers."""
+"""Tests the ordinary use of the package with daemons in memory, with a data folder, and with peers."""
 
 import asyncio
 import multiprocessing
@@ -11,13 +11,13 @@ from given import GIVEN, until
 
 KEY = GIVEN["key"]
 SERVERS = GIVEN["servers"]
-# Long enough for a busy machine; no case waits that long.
+# The timeout is long enough for a busy machine; no case waits that long.
 PATIENT = {"timeout": 20.0}
 EVERYTHING = bytes(range(256))
 
 
 def name():
-    """A key that no other case has."""
+    """Returns a key that no other case uses."""
     return f"case:{uuid.uuid4()}"
 
 

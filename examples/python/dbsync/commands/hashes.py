@@ -34,12 +34,12 @@ class HashCommands(Generic[S]):
 
     @command
     def hget(self, name: Key, key: Key) -> Request[S | None]:
-        """A field."""
+        """Returns the value of a field, or None if the field does not exist."""
         return asks(same, "HGET", name, key)
 
     @command
     def hmget(self, name: Key, keys: Key | Sequence[Key], *args: Key) -> Request[list[S | None]]:
-        """Several fields."""
+        """Returns the values of several fields, each of which may be None."""
         return asks(several, "HMGET", name, *listed(keys, args))
 
     @command
@@ -59,12 +59,12 @@ class HashCommands(Generic[S]):
 
     @command
     def hkeys(self, name: Key) -> Request[list[S]]:
-        """The fields' names."""
+        """Returns the names of the fields."""
         return asks(several, "HKEYS", name)
 
     @command
     def hvals(self, name: Key) -> Request[list[S]]:
-        """The fields' values."""
+        """Returns the values of the fields."""
         return asks(several, "HVALS", name)
 
     @command
@@ -74,7 +74,7 @@ class HashCommands(Generic[S]):
 
     @command
     def hstrlen(self, name: Key, key: Key) -> Request[int]:
-        """A field's bytes."""
+        """Returns the length of a field's value in bytes."""
         return asks(whole, "HSTRLEN", name, key)
 
     @command

@@ -27,7 +27,7 @@ class KeyCommands(Generic[S]):
 
     @command
     def unlink(self, *names: Key) -> Request[int]:
-        """As `delete`."""
+        """Does the same as `delete`."""
         return asks(whole, "UNLINK", *names)
 
     @command
@@ -106,7 +106,7 @@ class KeyCommands(Generic[S]):
 
     @command
     def randomkey(self) -> Request[S | None]:
-        """Any name."""
+        """Returns the name of a random key, or None if there are no keys."""
         return asks(same, "RANDOMKEY")
 
     @command

@@ -58,7 +58,7 @@ class ListCommands(Generic[S]):
 
     @command
     def lindex(self, name: Key, index: int) -> Request[S | None]:
-        """One value."""
+        """Returns the value at an index, or None if there is none."""
         return asks(same, "LINDEX", name, index)
 
     @command

@@ -18,7 +18,7 @@ def done(reply: Any) -> bool:
 
 
 def whole(reply: Any) -> int:
-    """A number."""
+    """Returns a number."""
     return int(reply)
 
 
@@ -53,7 +53,7 @@ def several(reply: Any) -> list[Any]:
 
 
 def members(reply: Any) -> set[Any]:
-    """A set."""
+    """Returns a set."""
     return set(reply)
 
 

@@ -27,7 +27,7 @@ class SetCommands(Generic[S]):
 
     @command
     def smembers(self, name: Key) -> Request[set[S]]:
-        """All members."""
+        """Returns all members."""
         return asks(members, "SMEMBERS", name)
 
     @command
@@ -52,7 +52,7 @@ class SetCommands(Generic[S]):
 
     @command
     def srandmember(self, name: Key) -> Request[S | None]:
-        """Any member."""
+        """Returns a random member, or None if the set does not exist."""
         return asks(same, "SRANDMEMBER", name)
 
     @command

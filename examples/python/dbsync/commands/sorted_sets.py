@@ -38,12 +38,12 @@ class SortedSetCommands(Generic[S]):
 
     @command
     def zscore(self, name: Key, value: Argument) -> Request[float | None]:
-        """A member's score."""
+        """Returns the score of a member, or None if it is not a member."""
         return asks(maybe_decimal, "ZSCORE", name, value)
 
     @command
     def zmscore(self, key: Key, members: Sequence[Argument]) -> Request[list[float | None]]:
-        """Several members' scores."""
+        """Returns the scores of several members, each of which may be None."""
         return asks(decimals, "ZMSCORE", key, *members)
 
     @command
@@ -86,7 +86,7 @@ class SortedSetCommands(Generic[S]):
 
     @command
     def zrank(self, name: Key, value: Argument) -> Request[int | None]:
-        """A member's place."""
+        """Returns the rank of a member, counted from the lowest score, or None if it is not a member."""
         return asks(maybe_whole, "ZRANK", name, value)
 
     @command

@@ -100,7 +100,7 @@ class StringCommands(Generic[S]):
 
     @command
     def incrby(self, name: Key, amount: int = 1) -> Request[int]:
-        """As `incr`."""
+        """Does the same as `incr`."""
         return asks(whole, "INCRBY", name, amount)
 
     @command
@@ -110,7 +110,7 @@ class StringCommands(Generic[S]):
 
     @command
     def decrby(self, name: Key, amount: int = 1) -> Request[int]:
-        """As `decr`."""
+        """Does the same as `decr`."""
         return asks(whole, "DECRBY", name, amount)
 
     @command
@@ -125,7 +125,7 @@ class StringCommands(Generic[S]):
 
     @command
     def strlen(self, name: Key) -> Request[int]:
-        """A string's bytes."""
+        """Returns the length of a string in bytes."""
         return asks(whole, "STRLEN", name)
 
     @command
@@ -145,7 +145,7 @@ class StringCommands(Generic[S]):
 
     @command
     def getbit(self, name: Key, offset: int) -> Request[int]:
-        """A bit."""
+        """Returns a bit."""
         return asks(whole, "GETBIT", name, offset)
 
     @command
@@ -160,5 +160,5 @@ class StringCommands(Generic[S]):
 
     @command
     def pfcount(self, *names: Key) -> Request[int]:
-        """The estimate."""
+        """Returns the estimated number of different elements."""
         return asks(whole, "PFCOUNT", *names)

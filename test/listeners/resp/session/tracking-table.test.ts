@@ -5,7 +5,7 @@ import { type Client, Clients } from "../../../../listeners/resp/session/clients
 import { TrackingTable } from "../../../../listeners/resp/session/tracking-table.js";
 import { double } from "../../../support/double.js";
 
-test("a closed connection is released although the keys that it has read refer to it", () => {
+test("a closed connection is released, although the keys that it has read still refer to it", () => {
   const table = new TrackingTable(double<Changes>({ observeKeys() {}, forget() {} }), new Clients());
   const client = {} as Client;
   table.begin(client, {}, { prefixes: null, choice: "all", noLoop: false, redirect: 0 });
