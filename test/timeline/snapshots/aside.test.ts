@@ -1,6 +1,6 @@
 /**
- * Tests that a member's snapshot is adopted only if it is the agreed one and still requested, and that the replaced data
- * is stored aside.
+ * Tests that a member's snapshot is adopted only if it is the agreed one and still requested, and that the replaced
+ * data is put aside.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -154,7 +154,7 @@ test("bytes other than the agreed ones are refused and change nothing, even if t
   assert.equal((await adopt(target, { staged })).at(-1), "adopted", "the right one is adopted nevertheless");
 });
 
-test("a refused entry of its key ring ends the adoption, and changes nothing", async () => {
+test("a refused entry of the snapshot's key ring ends the adoption, and changes nothing", async () => {
   const checks: string[] = [];
   const refusesRing: RefuseRingEntry = ({ envelope: { commands } }) => {
     checks.push(commands[0]?.slice(0, 2).join(" ") ?? "");
@@ -201,7 +201,7 @@ test("the replaced data is kept aside completely: a daemon can start with it", a
   assert.deepEqual(kept.get("own1"), bulk("mine391"));
 });
 
-test("so is a history of many entries without a snapshot", async () => {
+test("a history of many entries without a snapshot is kept aside completely", async () => {
   const aside = new FakeAside();
   const source = await makeSource();
   const target = await new TimelineSubject({ now: source.now, openAside: aside.open }).open();
