@@ -71,7 +71,7 @@ async function live(random: SeededRandom, isMixed: boolean): Promise<void> {
 }
 
 for (const isMixed of [false, true]) {
-  const setting = isMixed ? "next to one that already spoke version 2" : "together with all others";
+  const setting = isMixed ? "next to one that already spoke version 2" : "together with all other daemons";
   test(`a busy client notices a daemon that is upgraded ${setting}, and keeps the order of its calls`, async () => {
     const seed = seedOfRun();
     for (let run = 0; run < RUNS; run++) {

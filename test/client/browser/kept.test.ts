@@ -1,5 +1,6 @@
 /**
- * Tests in Chromium that a page's signed commands survive reloads, crashes, other tabs, other daemons, and the machine's sleep.
+ * Tests in Chromium that a page's signed commands survive reloads, crashes, other tabs, other daemons, and the sleep
+ * of the machine.
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -185,7 +186,7 @@ test(
     way.cut();
     await tab.run(`send("INCR n")`);
     await tab.until("kept().then((count) => count === 1)");
-    // The remaining tabs check whether the crashed one has left commands.
+    // The remaining tabs check whether the crashed one has left commands behind.
     for (const other of others) await other.run("dispatchEvent(new Event('online'))");
     const third = await chromium.another();
     await third.open(way.address);

@@ -113,7 +113,7 @@ async function untilText(iterator: AsyncIterator<ChannelEvent>, text: string): P
   }
 }
 
-test("a key can listen to what its rules permit, until the rules change", async () => {
+test("a key can subscribe to the channels that its rules permit, until the rules change", async () => {
   const [, second] = replicas as [RunningReplica, RunningReplica];
   await using administrator = clientOf([second], root);
   const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");
