@@ -1,4 +1,4 @@
-/** A full disk, a zeroed page, a revoked daemon: each is reported correctly, and every acknowledged write is kept. */
+/** Tests that a full disk, a zeroed page and a revoked daemon are reported correctly, and lose no acknowledged write. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { closeSync, cpSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
