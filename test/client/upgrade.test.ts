@@ -106,7 +106,7 @@ test("calls that wait to be signed while a daemon turns out to be upgraded still
     client.shut("closed");
     assert.deepEqual(failures, [], `run ${run} of DBSYNC_SEED=${seed}`);
     const applied = world.servers.get("two")?.daemon?.applied.length ?? 0;
-    assert.ok(applied > 0, "it receives envelopes");
+    assert.ok(applied > 0, "the daemon receives envelopes");
     assert.equal(world.servers.get("two")?.received.length, calls);
   }
 });

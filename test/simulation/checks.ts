@@ -116,7 +116,7 @@ export function stateDifference({ honest: hosts, scheduler }: World, oracle: Nai
       some.filter((line) => !others.includes(line));
     const { waiting } = daemon.timeline.figures;
     const more = `${waiting} entries wait, at ${host.clock() - EPOCH}`;
-    return `${name} has ${only(found, expected).join(", ")}\n  but lacks ${only(expected, found).join(", ")} (${more})`;
+    return `${name} has ${only(found, expected).join(", ")}\n  but is missing ${only(expected, found).join(", ")} (${more})`;
   }
   return null;
 }

@@ -101,7 +101,7 @@ test("a crash before the marks are on the disk loses no entry silently, even if 
     const again = await target.restarted({ snapshots: new SnapshotFiles(folder) }).open();
     assert.deepEqual(again.get("early"), bulk("mine"));
     const { count, unverifiable } = (await adopt(again, source)) ?? assert.fail();
-    assert.ok(count > 100, `${count} strays`);
+    assert.ok(count > 100, `${count} orphaned entries`);
     assert.deepEqual([unverifiable.count, unverifiable.entries[0]?.envelope.key], [1, KEY_IDS[ADDED]]);
     assert.deepEqual(again.get("early"), bulk("theirs"));
     const last = await again.restarted({ snapshots: new SnapshotFiles(folder) }).open();

@@ -23,8 +23,8 @@ before(async () => {
       return startReplica({ args: [...keys, "-p", String(port), ...peers, ...knowsSecret] });
     }),
   );
-  await until("all are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
-  await until("each is connected to the others", async () => {
+  await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  await until("each daemon is connected to the others", async () => {
     for (const { port } of replicas) {
       using client = await EnvelopeClient.open(port, app);
       if ((await client.hello()).members !== 2) return false;
