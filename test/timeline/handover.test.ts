@@ -154,7 +154,7 @@ test("if the snapshot has no more entries than the daemon, the difference is orp
       Math.floor(at / 1000) === Math.floor((all[i + 1]?.envelope.at ?? 0) / 1000),
   );
   assert.ok(first && second);
-  // One second has one of the source's two entries and another; one has both of the source's and two others.
+  // One second has one of the source's two entries and one more; the other has both of them and two more.
   const others = source.announced.filter(
     ({ id, envelope: { at } }) =>
       id !== second.id && Math.floor(at / 1000) === Math.floor(second.envelope.at / 1000),

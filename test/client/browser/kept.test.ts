@@ -186,7 +186,7 @@ test(
     way.cut();
     await tab.run(`send("INCR n")`);
     await tab.until("kept().then((count) => count === 1)");
-    // The remaining tabs check whether the crashed one has left commands behind.
+    // The remaining tabs check whether the crashed one has left commands.
     for (const other of others) await other.run("dispatchEvent(new Event('online'))");
     const third = await chromium.another();
     await third.open(way.address);

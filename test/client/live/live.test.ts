@@ -24,7 +24,7 @@ before(async () => {
     }),
   );
   await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
-  await until("each daemon is connected to the others", async () => {
+  await until("all daemons are connected", async () => {
     for (const { port } of replicas) {
       using client = await EnvelopeClient.open(port, app);
       if ((await client.hello()).members !== 2) return false;

@@ -84,7 +84,7 @@ test("a read returns the documents that existed when it began, and the next one 
   }
 });
 
-test("a write counts the cost of ordering before it sorts, and a rejected write leaves part of the order behind", () => {
+test("a write counts the cost of ordering before it sorts, and what a rejected write has sorted is kept", () => {
   const { collection, index } = filled();
   const effort = new Effort();
   const attempt = () =>
