@@ -150,7 +150,7 @@ test("an idle daemon writes only its watermark", async () => {
 
 const UNCERTIFIED = { every: 10, isCertified: false, limits: { retainMs: RETAIN_MS } };
 
-test("nothing is pruned before a snapshot that members have not confirmed, and everything before a confirmed one", async () => {
+test("entries are pruned up to the newest snapshot that members have confirmed, and no further", async () => {
   const subject = await new TimelineSubject(UNCERTIFIED).open();
   const { handover } = subject.timeline;
   await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);

@@ -40,7 +40,7 @@ test("after a complete database was emptied, nothing is reported for dates befor
   assert.deepEqual(later, [{ db: 0, key: "k0", digest: null }]);
 });
 
-test("nothing is reported while earlier entries are not on the disk, or if the tail does not reach back", async () => {
+test("nothing is reported while earlier entries are not on the disk, or if the tail begins after the date", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();
   subject.write("SET a 1");

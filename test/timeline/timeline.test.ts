@@ -119,7 +119,7 @@ test("a damaged snapshot is skipped and stays on disk", async () => {
   for (const date of kept) assert.ok(restarted.snapshots.list().includes(date), `${date} was removed`);
 });
 
-test("a start without a readable snapshot, and with its beginning pruned, fails and removes nothing", async () => {
+test("a start fails and removes nothing if the first entries were pruned and no snapshot is readable", async () => {
   const subject = await new TimelineSubject({ every: 10, limits: { retainMs: DAY_MS } }).open();
   await subject.writes(60, DAY_MS / 10, (i) => `SET k${i} v`);
   const kept = subject.snapshots.list();

@@ -160,7 +160,7 @@ test("a read in flight to a lost daemon is signed again, and names the write", a
   assert.deepEqual(afterOf(two), [client.lastWrite]);
 });
 
-test("calls without a session, plain writes, a single daemon and daemons without a timeline name no write", async () => {
+test("calls without a session, plain writes, and calls to one daemon or to daemons without a timeline name no write", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;

@@ -28,7 +28,7 @@ test("the roundness of a date is the highest power of two that divides it", () =
   ]);
 });
 
-test("if a range has no date there is no roundest one", () => {
+test("a range without a date has no roundest date", () => {
   for (const [after, upTo] of [
     [5, 5],
     [6, 5],
