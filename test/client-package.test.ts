@@ -1,6 +1,6 @@
 /**
- * Tests dbsync-client like a user without the repository: it is packed, installed into an empty folder without a
- * network, and used.
+ * Tests dbsync-client as a user without the repository does: packs it, installs it into an empty folder without a
+ * network, and uses it.
  */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -54,7 +54,7 @@ function program(name: string, args: readonly string[]) {
   return run(join(modules, ".bin", name), args, { cwd: user });
 }
 
-test("the client package needs less than 3 MB, no other package, and contains no part of the daemon", () => {
+test("the client package is smaller than 3 MB, needs no other package, and contains no part of the daemon", () => {
   assert.deepEqual(
     readdirSync(modules).filter((name) => !name.startsWith(".")),
     ["dbsync-client"],

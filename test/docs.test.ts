@@ -89,7 +89,7 @@ function waitingForServers(block: string): string {
 }
 
 /**
- * Replaces most calls of npx, since each takes a second of CPU time. It still runs once for each program, and for
+ * Replaces most calls of npx, since each takes a second of CPU time. npx still runs once for each program, and for
  * each daemon, because it must forward the daemon's exit.
  */
 function askingNpxOnce(script: string): string {
@@ -101,7 +101,7 @@ function askingNpxOnce(script: string): string {
   });
 }
 
-/** Seconds until the first signal. After five more seconds follows a signal that cannot be ignored. */
+/** Seconds until the first signal. Five seconds later, a signal follows that cannot be ignored. */
 const LIMIT = ["-k", "5", "900"];
 
 const WAIT_FOR = `wait_for() {
@@ -216,7 +216,7 @@ function printing(program: string): { text: string; expected: unknown[] } {
 
 const withoutRedis = skipWithout("redis-server");
 
-test("the tour of README.md, its program and that of client/README.md work line by line", {
+test("the tour of README.md, its program and the program of client/README.md work line by line", {
   skip: skipUnlessFull || withoutRedis || skipWithout("nc"),
 }, async () => {
   const { document } = await withFreePorts(readDocument("README.md"));
@@ -298,7 +298,7 @@ for (const page of PAGES)
     rmSync(folder, { recursive: true });
   });
 
-test("no other page has blocks that no test runs", () => {
+test("tests run the blocks of every page that has some", () => {
   const others = documents.filter(
     (name) =>
       !PAGES.includes(name) && !["README.md", "CONTRIBUTING.md", "docs/first-contact.md"].includes(name),

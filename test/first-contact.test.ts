@@ -1,11 +1,11 @@
-/** docs/first-contact.md: at most three lines in each language from a clone to an answer, run as printed. */
+/** Tests docs/first-contact.md: in each language, three lines lead from a clone to an answer. They run as printed. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { skipUnlessFull } from "./support/amount.js";
 import { firstContacts, runFirstContact, skipReason } from "./support/first-contact.js";
 import { repositoryRoot } from "./support/repository.js";
 
-test("the page has these languages, three lines each, the first of which test/docs.test.ts runs in a fresh copy", () => {
+test("the page has three lines for each of these languages; test/docs.test.ts runs the first one in a fresh copy", () => {
   const contacts = firstContacts();
   assert.deepEqual(
     contacts.map(({ name }) => name),

@@ -1,6 +1,6 @@
 /**
- * Tests the files for other environments: editors, repository hosts and old module resolvers find the settings of the
- * project.
+ * Tests the files for other environments, in which editors, repository hosts and old module resolvers find the
+ * project's settings.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";

@@ -11,7 +11,7 @@ import { spec } from "node:test/reporters";
 const [milliseconds, lanes, ...files] = process.argv.slice(2);
 const limit = Number(milliseconds);
 
-/** Node 24 does not end a hanging file. In that case no event arrives for longer than one file may take. */
+/** Node 24 does not end a test file that hangs. In that case, no event arrives for longer than a file may take. */
 const silence = setTimeout(() => {
   console.error(`No test has started or ended for ${1.5 * limit} ms: a test file hangs.`);
   process.exit(1);

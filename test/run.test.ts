@@ -1,5 +1,5 @@
 /**
- * Tests that `npm test -- WORD` matches only paths below test/, regardless of the clone's location, and leaves no
+ * Tests that `npm test -- WORD` selects files only by their paths below test/, wherever the clone is, and leaves no
  * process running.
  */
 import assert from "node:assert/strict";

@@ -17,7 +17,7 @@ import { together } from "./support/together.js";
 /** The time after which a test file is considered hung. The longest files take a few minutes on a busy machine. */
 const FILE_MS_MAX = 900_000;
 
-/** The number of parallel processes. There are more than processors, since many test files mostly wait. */
+/** The number of parallel processes. It exceeds the number of processors, since many test files mostly wait. */
 const LANES = availableParallelism() + 2;
 
 /** The beginnings of the paths of long files, the longest first, according to the list at the end of a run. */

@@ -209,7 +209,7 @@ test("every file is imported, or is a program, a test or named in package.json",
 /** The programs that make bundles and browser modules. They name the entry files. */
 const builders = sources.filter((file) => /^test\/support\/make-[^/]+\.ts$/.test(file));
 
-test("no module of the product is imported by tests alone", () => {
+test("no module of the product is imported only by tests", () => {
   const isTest = (file: string) => /^(test|bench)\//.test(file);
   const running = sources.filter((file) => !isTest(file));
   const used = new Set(running.flatMap((file) => [...importsOf(file), ...startedBy(file)]));

@@ -7,7 +7,7 @@
  * Settings are read once from the environment or php.ini, and again after dbsync_reset(): see class Dbsync\Settings.
  * Source: docs/php.md, docs/protocol.md "Version 1", docs/protocol-v2.md; differences from the extension:
  * docs/compatibility.md.
- * Made of examples/php/src by npm run tables.
+ * Generated from examples/php/src by npm run tables.
  */
 declare(strict_types=1);
 

@@ -76,7 +76,7 @@ describe("a hostile pinned member with a false snapshot", { concurrency: true },
 
         members[1]?.[Symbol.dispose]();
         const answering = Member.answer(victims.otherPort(0), { key: bad });
-        // Both honest daemons connect to this port. The attacker answers the first one.
+        // Both honest daemons connect to this port. The attacker answers the first of them.
         await victims.restart(1, () => rmSync(victims.folder(1), { recursive: true }));
         // A daemon closes one of two connections with the same member. The ids decide which one.
         const attempts = await Promise.allSettled([answering, Member.join(victims.port(1), { key: bad })]);

@@ -1,4 +1,4 @@
-/** A full disk, a zeroed page, a revoked daemon: each is reported correctly, and every acknowledged write is kept. */
+/** Tests that a full disk, a zeroed page and a revoked key are reported correctly, and lose no acknowledged write. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { closeSync, cpSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
@@ -50,7 +50,7 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
   });
 
   test(
-    "a daemon with a zeroed page is not killed by a signal that docs/troubleshooting.md does not explain",
+    "if a signal kills a daemon with a zeroed page, docs/troubleshooting.md explains the signal",
     LIMIT,
     async () => {
       await using victims = await Victims.start(1);
@@ -85,7 +85,7 @@ describe("a daemon reports its condition correctly", { concurrency: true }, () =
   );
 
   test(
-    "a daemon with a revoked key acknowledges no write that other members do not accept",
+    "a daemon with a revoked key acknowledges only writes that the other members accept",
     LIMIT,
     async () => {
       await using victims = await Victims.start(2, { peers: "pinned", args: ["--resp", "0"] });

@@ -1,5 +1,5 @@
 /**
- * Attacks that use mistakes of an administrator: files that other users can read, an empty user file, ports without
+ * Attacks that exploit mistakes of an administrator: files that other users can read, an empty user file, ports without
  * users, and commands that reach other servers.
  */
 import assert from "node:assert/strict";

@@ -35,7 +35,7 @@ const STATUS_MS = 200;
 /** The number of bytes in a snapshot part. */
 const PART_BYTES = 256 * 1024;
 
-/** Returns a snapshot for the requested date, or of any date if it is 0. */
+/** Returns a snapshot of the requested date, or of any date if it is 0. */
 export type SnapshotSource = (at: number) => { at: number; bytes: Buffer } | null;
 
 export class Member implements Disposable {

@@ -1,6 +1,6 @@
 /**
  * A modified dbsyncd, with which an attacker makes data that only a daemon can make, for example snapshots. It can
- * accept every signature, and its clock can be wrong by any time. It has the victims' public keys, and therefore the
+ * accept every signature, and its clock can be wrong by any amount. It has the victims' public keys, and therefore the
  * same cluster id.
  */
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";

@@ -1,6 +1,6 @@
 /**
- * Tests that the writes of a client are ordered after the answers that it has received. The clients' clocks are wrong by
- * up to a minute. There are three dbsyncd processes, one of which is under full load from other clients.
+ * Tests that the writes of a client are ordered after the answers that it has received. The clients' clocks are wrong
+ * by up to a minute. There are three dbsyncd processes, one of which is under full load from other clients.
  * client-clock.test.ts tests steps within a millisecond.
  */
 import assert from "node:assert/strict";
@@ -47,7 +47,7 @@ describe("clients that take turns on different daemons", () => {
   };
 
   test("write in the order of their turns, and follow the daemons' time at any speed", async () => {
-    // Each player shares one daemon with the previous one, and writes to one that the previous one did not.
+    // Each player shares one daemon with the previous player, and also writes to one that the latter does not use.
     const players = CLOCKS_OFF_BY_MS.map((offByMs, place) => clientOf([place, place + 1], offByMs));
     let isOver = false;
     let envelopes = 0;

@@ -17,7 +17,7 @@ function off(milliseconds: number, id: number, reply: (name: string) => Reply): 
 const hit = (): Reply => ({ kind: "bulk", bytes: "here" });
 const miss = (): Reply => NIL;
 
-/** Creates a client that follows the clock of the deviating daemon, because only that daemon has answered yet. */
+/** Creates a client that follows the clock of the deviating daemon, because only that daemon has answered so far. */
 const clientBy = (odd: ServedDaemon, others: readonly (ServedDaemon | FakeServer)[], options = {}) =>
   client2Of([odd, ...others], { wallOffset: -DAY_MS, cluster: "63".repeat(32), versions: "2", ...options });
 
@@ -31,7 +31,7 @@ test("a daemon with a wrong clock does not turn a value into nil: the read is da
   }
 });
 
-test("a read that is signed again is nil if the other daemons also return nil, and each has answered once", async () => {
+test("a read that is signed again is nil if the other daemons also return nil, and each answers only once", async () => {
   await using odd = await off(-DAY_MS, 1, miss);
   await using one = await off(0, 2, miss);
   await using two = await off(0, 3, miss);

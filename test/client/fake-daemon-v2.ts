@@ -1,6 +1,7 @@
 /**
- * A fake version 2 daemon without sockets and without verification of signatures. It accepts and returns frames, handles
- * each envelope as configured by the test, and records the applied ones. It was written only from docs/protocol-v2.md.
+ * A fake version 2 daemon without sockets and without verification of signatures. It accepts and returns frames,
+ * handles each envelope as configured by the test, and records the applied ones. It was written only from
+ * docs/protocol-v2.md.
  */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";

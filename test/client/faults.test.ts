@@ -1,6 +1,6 @@
 /**
- * Tests how a client reacts to each kind of fault, with only the faulty daemon and with another daemon that answers. Uses
- * real sockets on loopback.
+ * Tests how a client reacts to each kind of fault, with only the faulty daemon and with another daemon that answers.
+ * The sockets are real, on loopback.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -158,7 +158,7 @@ test("a value that arrives soon after nil replaces it, and nil is the result if 
   assert.equal(await call, null);
 });
 
-test("nil from every daemon is immediately null, in both formats", async () => {
+test("if every daemon returns nil, the result is immediately null, in both formats", async () => {
   await using nil = await FakeServer.start("nil");
   await using client = clientOf([nil]);
   assert.equal(await client.send("GET k"), null);
@@ -175,7 +175,7 @@ test("an answer that arrives byte by byte is complete", async () => {
 });
 
 for (const behaviour of ["answer and close", "two answers"] as const) {
-  test(`the answer of "${behaviour}" counts, and its connection is not used again`, async () => {
+  test(`the answer of a daemon that does "${behaviour}" counts, and its connection is not used again`, async () => {
     await using server = await FakeServer.start(behaviour);
     await using client = clientOf([server]);
     assert.equal(await client.send("PING"), "OK");
@@ -229,7 +229,7 @@ test("the client soon detects that a daemon closes only after command errors, no
   assert.equal(server.accepted, accepted);
 });
 
-test("policy all-equal returns the value that all sent, otherwise it lists each outcome", async () => {
+test("policy all-equal returns the value that all daemons sent, otherwise it lists each outcome", async () => {
   await using one = await FakeServer.start();
   await using two = await FakeServer.start();
   const clock = new HandClock();

@@ -1,6 +1,6 @@
 /**
- * Tests signed calls to daemon processes, each with a different fault. With two healthy daemons a caller is not affected;
- * with only faulty ones, the error names each of them.
+ * Tests signed calls to daemon processes, each with a different fault. With two healthy daemons a caller is not
+ * affected; with only faulty ones, the error names each of them.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -24,7 +24,7 @@ const signed = ["--sign-key", join(keys, "test-rsa2048-public.pem")];
 /** The timeout of every call in milliseconds. */
 const TIMEOUT_MS = 5_000;
 
-/** A limit in milliseconds that is below the deadline, and sufficient for a machine that is busy with other tests. */
+/** A limit in milliseconds: below the deadline, but sufficient on a machine that is busy with other tests. */
 const SOON_MS = 4_000;
 
 const CALLS = 20;

@@ -10,8 +10,8 @@ import { ENTRY, runScript } from "./child.js";
 import { FakeServer, until } from "./fake-server.js";
 
 /**
- * A limit in milliseconds for a start of Node, a call, and the linger of 500 ms on a busy machine. It is much lower than
- * the timeout of 20 s.
+ * A limit in milliseconds for a start of Node, a call, and the linger of 500 ms on a busy machine. It is much lower
+ * than the timeout of 20 s.
  */
 const SOON_MS = 15_000;
 

@@ -76,7 +76,8 @@ export interface SignatureCount {
 
 /**
  * Creates a client with a key that no daemon checks.
- * @param options  `wallOffset`: the error of this machine's clock, in milliseconds; `clock`: a clock that the test controls
+ * @param options  `wallOffset`: the error of this machine's clock, in milliseconds; `clock`: a clock that the test
+ *   controls
  */
 export function client2Of(
   servers: readonly (ServedDaemon | FakeServer | string)[],

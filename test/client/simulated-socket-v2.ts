@@ -32,7 +32,7 @@ export class SimulatedSocketV2 implements ClientSocket {
   readonly #take: (chunk: Buffer) => Buffer[];
   #isOpen = false;
   #isOver = false;
-  /** Whether it has stopped reading. */
+  /** Whether the daemon has stopped reading. */
   #isDeaf = false;
   #unsent = 0;
   /** The times at which the last bytes of each direction arrive. */
@@ -97,7 +97,7 @@ export class SimulatedSocketV2 implements ClientSocket {
       return;
     }
     const closes = () => this.#later("back", 5, () => this.#close(null));
-    // Closing on a hello would mean that it speaks version 1.
+    // A daemon that closes on a hello would appear to speak version 1.
     const isHello = bytes.includes("hello");
     const isClosing = mood === "close" && !isHello;
     if (isClosing && !this.#isDeaf) closes();

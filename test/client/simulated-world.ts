@@ -1,6 +1,6 @@
 /**
- * The clock, the timers and the version 1 servers of one simulated run. Only the seed determines the events. A client that
- * violates a rule for sockets or timers fails immediately.
+ * The clock, the timers and the version 1 servers of one simulated run. Only the seed determines the events. A client
+ * that violates a rule for sockets or timers fails immediately.
  */
 import assert from "node:assert/strict";
 import type {
@@ -53,8 +53,8 @@ export interface SimulatedCall {
 }
 
 /**
- * Checks that each daemon receives a command at most once, and never before a command whose call had settled when its own
- * call began.
+ * Checks that each daemon receives a command at most once, and never before a command whose call had settled when its
+ * own call began.
  */
 export function judgeOrder({ servers }: SimulatedWorld, calls: readonly SimulatedCall[]): void {
   const numbers = new Map(calls.map((call) => [call.command, call]));

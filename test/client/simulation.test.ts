@@ -1,7 +1,7 @@
 /**
  * Simulates thousands of short runs of a client with simulated sockets and a simulated clock. Daemons answer, hang,
  * refuse, close and change their mood; calls arrive one by one and in groups; clients are closed at any time.
- * DBSYNC_SEED replays all runs, with DBSYNC_RUN only the run whose number the message names.
+ * DBSYNC_SEED replays all runs; together with DBSYNC_RUN, it replays only the run with that number.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

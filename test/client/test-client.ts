@@ -12,7 +12,10 @@ import type { HandClock } from "./hand-clock.js";
 /** The maximum timeout, because no test here concerns the default, and a busy machine may need it. */
 export const PATIENCE_MS = 20_000;
 
-/** Creates a version 1 client without a signer, unless options differ. @param options  `clock`: a clock that the test controls */
+/**
+ * Creates a version 1 client without a signer, unless options differ.
+ * @param options  `clock`: a clock that the test controls
+ */
 export function clientOf(
   servers: readonly (FakeServer | string)[],
   options: SendOptions & { sign?: Signer; clock?: HandClock } = {},

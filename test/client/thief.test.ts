@@ -76,7 +76,7 @@ const SAID: [how: string, prefix: string, options: SendOptions, connections: num
 ];
 
 for (const [how, prefix, options, connections] of SAID) {
-  test(`${how} sends a daemon that closes on the hello version 1`, async () => {
+  test(`${how} allows version 1 for a daemon that closes on the hello`, async () => {
     await using thief = await startThief("closes on the hello");
     await using client = ask(prefix + thief.address, options);
     const sent = client.send("SET a 1").catch(() => {});
@@ -95,7 +95,7 @@ test("an entry with version 2 applies even if the option allows version 1", asyn
   assert.deepEqual(thief.captured, []);
 });
 
-test("a daemon whose entry names version 1 receives no hello, and each call, next to a version 2 daemon", async () => {
+test("next to a version 2 daemon, a daemon whose entry names version 1 receives each call without a hello", async () => {
   await using daemon = await startDaemon();
   await using thief = await startThief("closes on the hello");
   await using client = createClient({

@@ -1,4 +1,4 @@
-/** Tests W3C trace contexts: they appear in the slow log of daemons that support them, and other daemons do not receive them. */
+/** Tests W3C trace contexts: daemons that support them show them in the slow log; other daemons do not receive them. */
 import assert from "node:assert/strict";
 import { tracingChannel } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
@@ -70,7 +70,7 @@ test("the slow log shows the trace context of a call, and none for other calls",
   ]);
 });
 
-test("a connected client queries its daemons once a call has a trace context", async () => {
+test("a connected client asks its daemons for their support once a call has a trace context", async () => {
   await using client = open();
   await client.call(["SET", "two", "1"]);
   const traced = async () => {
@@ -110,7 +110,7 @@ test("a subscriber to dbsync:call may set it; an invalid one is ignored there, a
   assert.match(refused.message, /traceparent/);
 });
 
-test("a daemon that does not support it gets the same envelope without it", async () => {
+test("a daemon that does not support trace contexts receives the same envelope without one", async () => {
   const { old, received } = await startOld();
   await using _ = old;
   const servers = `${cluster.daemons.servers},${old.address}`;
@@ -129,7 +129,7 @@ test("a daemon that does not support it gets the same envelope without it", asyn
   ]);
 });
 
-test("a client without traced calls does not query it", async () => {
+test("a client without traced calls does not ask for their support", async () => {
   const { old, received } = await startOld();
   await using _ = old;
   await using client = open(old.address);

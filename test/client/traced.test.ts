@@ -13,7 +13,7 @@ async function whereTheyCall(client: Client): Promise<DbsyncError[]> {
   const errors: DbsyncError[] = [];
   for (const call of calls)
     await call().then(
-      () => assert.fail("no daemon is there"),
+      () => assert.fail("no daemon is running"),
       (error: DbsyncError) => errors.push(error),
     );
   return errors;

@@ -1,4 +1,4 @@
-/** Tests clients without a key: their requests to each kind of daemon, and their errors if the daemon requires a key. */
+/** Tests clients without a key: requests to each kind of daemon, and errors if the daemon requires a key. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { openClient } from "../../client/dbsync-send.js";
@@ -90,7 +90,7 @@ describe("A client without a key, with a daemon without keys", () => {
 });
 
 describe("A client without a key, with a daemon with keys", () => {
-  test("reports each time that the daemon requires signed commands, and that nothing was applied", async () => {
+  test("reports for each call that the daemon requires signed commands and has applied nothing", async () => {
     await using daemon = await startDaemon();
     await using client = keyless(daemon.servers);
     for (let time = 0; time < 3; time++) {
@@ -105,7 +105,7 @@ describe("A client without a key, with a daemon with keys", () => {
     for (const error of await Promise.all(calls)) assert.match(error.message, WANTS);
   });
 
-  test("receives the same error with versions 2, where the hello is sent together with the command", async () => {
+  test("receives the same error if only version 2 is configured, when the hello is sent together with the command", async () => {
     await using daemon = await startDaemon();
     await using client = keyless(daemon.servers, { versions: "2" });
     const error = await errorOf(client.send("SET k v"));

@@ -71,7 +71,7 @@ async function live(random: SeededRandom, isMixed: boolean): Promise<void> {
 }
 
 for (const isMixed of [false, true]) {
-  const setting = isMixed ? "next to one that already spoke version 2" : "together with all others";
+  const setting = isMixed ? "next to one that already spoke version 2" : "together with all other daemons";
   test(`a busy client notices a daemon that is upgraded ${setting}, and keeps the order of its calls`, async () => {
     const seed = seedOfRun();
     for (let run = 0; run < RUNS; run++) {
@@ -106,7 +106,7 @@ test("calls that wait to be signed while a daemon turns out to be upgraded still
     client.shut("closed");
     assert.deepEqual(failures, [], `run ${run} of DBSYNC_SEED=${seed}`);
     const applied = world.servers.get("two")?.daemon?.applied.length ?? 0;
-    assert.ok(applied > 0, "it receives envelopes");
+    assert.ok(applied > 0, "the daemon receives envelopes");
     assert.equal(world.servers.get("two")?.received.length, calls);
   }
 });

@@ -29,7 +29,7 @@ const vectors = (JSON.parse(readFileSync(join(folder, "vectors.json"), "utf8")) 
 );
 
 /**
- * The original driver treats the end of the stream directly after an answer as an error; this client returns the answer.
+ * The original driver treats a stream that ends directly after an answer as an error; this client returns the answer.
  * Source: docs/protocol.md, table of differences.
  */
 const MENDED: Readonly<Record<string, string>> = { "no-keepalive-daemon": "redis:5:PONG" };

@@ -133,7 +133,7 @@ for (const [what, replies, options, code] of [
     "answers-differ",
   ],
 ] as const) {
-  test(`a daemon that had not answered before ${what} failed the call is reported as not awaited`, async () => {
+  test(`a daemon that had not answered when ${what} failed the call is reported as not awaited`, async () => {
     await using one = await ServedDaemon.start({ id: 1, reply: () => replies[0] });
     await using two = await ServedDaemon.start({ id: 2, reply: () => replies[1] });
     await using three = await ServedDaemon.start({ id: 3, reply: () => replies[2] });
@@ -322,7 +322,7 @@ test("a call that fails while a daemon waits until a write is final reports that
   }
 });
 
-test("a failed, recorded command may yet succeed, so it is not reported as not applied", async () => {
+test("a recorded command that failed may still succeed, so it is not reported as not applied", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-provisional-"));
   try {
     await using recorder = await startDaemon({ args: ["--data", join(folder, "data")] });

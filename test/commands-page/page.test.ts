@@ -1,4 +1,4 @@
-/** docs/commands.md agrees with the tables, for every command of redis-server. */
+/** Tests that docs/commands.md agrees with the tables, for every command of redis-server. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ test("each command is supported, or has one reason why it is not", () => {
     assert.equal(findCommand(name) === undefined, reasonAgainst(name) !== null, name);
 });
 
-test("all reasons and differences are about commands that Redis has", () => {
+test("all reasons and differences concern commands that Redis has", () => {
   const names = redisCommands();
   for (const [, about] of UNSUPPORTED) {
     for (const name of about.split(" ")) assert.ok(names.includes(name), name);

@@ -1,6 +1,6 @@
 /**
- * Runs drivers of MongoDB, and a library that uses one, against daemons: the first examples of their manuals. Each
- * exits with 0 if all its checks pass.
+ * Runs the first examples from the manuals of MongoDB drivers, and of a library that uses one, against daemons. Each
+ * program exits with 0 if all its checks pass.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -16,7 +16,7 @@ const folder = join(repositoryRoot, "test", "libraries");
 const isInstalled = existsSync(join(folder, "npm", "node_modules", "mongoose"));
 const ofNpm = skipUnlessFull || (isInstalled ? false : "test/libraries/npm is not installed");
 
-/** Files below test/libraries and the programs that run them. The newest driver for Node.js has tests of its own. */
+/** Files below test/libraries and the programs that run them. The newest driver for Node.js has separate tests. */
 const LIBRARIES = [
   {
     name: "the driver of Node.js, version 6",

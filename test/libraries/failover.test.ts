@@ -1,6 +1,6 @@
 /**
- * Drivers with one connection string for three daemons: operations continue while daemons are killed and started
- * again.
+ * Tests drivers that have one connection string for three daemons: their operations continue while daemons are killed
+ * and started again.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -78,12 +78,12 @@ class Driver {
   async goesOn(after: string): Promise<void> {
     const before = this.done;
     await until(
-      `operations go on after ${after}: ${this.#output.slice(-500)}`,
+      `operations continue after ${after}: ${this.#output.slice(-500)}`,
       () => this.done >= before + OPERATIONS,
     );
   }
 
-  /** Ends the program. @returns the number of failed operations by error */
+  /** Ends the program. @returns the number of failed operations, by error */
   async end(): Promise<Readonly<Record<string, number>>> {
     const closed = once(this.#child, "close");
     this.#child.stdin?.end();
@@ -93,7 +93,7 @@ class Driver {
 }
 
 for (const { name, args, env, skip } of DRIVERS)
-  test(`${name}: operations go on while daemons are killed and started`, {
+  test(`${name}: operations continue while daemons are killed and started`, {
     skip: skipUnlessFull || skip,
   }, async () => {
     await using three = await ThreeDaemons.start();
@@ -103,9 +103,9 @@ for (const { name, args, env, skip } of DRIVERS)
     await driver.goesOn("a kill");
     await three.begin(1);
     await driver.goesOn("a start");
-    // Clients choose the daemon again once it has caught up.
+    // Clients use the daemon again once it has caught up.
     const own = `mongodb://127.0.0.1:${three.mongoPorts[1]}`;
-    await until("it has caught up", async () => {
+    await until("the daemon has caught up", async () => {
       await using client = new MongoClient(own, { serverSelectionTimeoutMS: 1_000 });
       return await client.connect().then(
         () => true,

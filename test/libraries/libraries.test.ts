@@ -1,5 +1,5 @@
 /**
- * Runs libraries that people use with Redis against redis-server and daemons: the usual examples of each. Each
+ * Runs the usual examples of libraries that people use with Redis, against redis-server and daemons. Each program
  * exits with 0 if all its checks pass.
  */
 import assert from "node:assert/strict";
@@ -17,7 +17,7 @@ interface Library {
   readonly name: string;
   /** A path below test/libraries. */
   readonly file: string;
-  /** null: it is installed by npm. */
+  /** The Debian package that contains the library; null: npm installs it. */
   readonly debianPackage: string | null;
 }
 
@@ -42,7 +42,7 @@ const LIBRARIES: readonly Library[] = [
   { name: "Sidekiq", file: "ruby/sidekiq.rb", debianPackage: "ruby-sidekiq" },
 ];
 
-/** Folder → program. The PATH's Python may be one without Debian's packages. */
+/** Folder → program. The Python on the PATH may not find Debian's packages. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   npm: process.execPath,
   python: "/usr/bin/python3",

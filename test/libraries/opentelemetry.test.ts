@@ -1,4 +1,4 @@
-/** Runs the recipe for OpenTelemetry with the real packages: a call is a child span. */
+/** Runs the recipe for OpenTelemetry with the real packages: each call is a child span. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The servers that the libraries use: each answers Redis clients at a port. */
+/** The servers that the libraries use. Each listens for Redis or MongoDB clients on one port. */
 
 import { makeFolder, until } from "../daemon/replicas.js";
 import { knowsSecret } from "../support/cluster-secret.js";
@@ -23,7 +23,7 @@ const startAlone = (flag: string, clients: "Redis" | "MongoDB") => async (): Pro
   return { port: await served(daemon, clients), [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
 };
 
-/** Starts three daemons that know each other and have data folders. Returns the first. */
+/** Starts three connected daemons with data folders. @returns the first */
 async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
   const [app, root] = [makeKeyPair(), makeKeyPair()];
   const ports = [await freePort(), await freePort(), await freePort()];
@@ -50,7 +50,7 @@ async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
   const first = daemons[0] as DaemonProcess;
   const port = await served(first, clients);
   using client = await RedisConnection.open(await served(first, "Redis"));
-  await until("it is complete", async () => {
+  await until("the first daemon is live", async () => {
     const info = await client.call("INFO", "replication");
     return info.kind === "bulk" && info.bytes.includes("dbsync_state:live");
   });
@@ -65,7 +65,7 @@ async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
   };
 }
 
-/** redis-server is among them, to distinguish a wrong example from a wrong daemon. */
+/** The servers for Redis clients. With redis-server, a mistake in an example is not mistaken for one in the daemon. */
 export const SERVERS: readonly { readonly name: string; readonly start: () => Promise<Served> }[] = [
   { name: "redis-server", start: startRedis },
   { name: "a daemon in memory", start: startAlone("--resp", "Redis") },

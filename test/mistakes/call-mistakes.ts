@@ -21,7 +21,7 @@ const PIN = "ab".repeat(32);
 
 export const CALL_MISTAKES: readonly Mistake[] = [
   {
-    name: "The wrong port, or a daemon that does not run",
+    name: "The wrong port, or a daemon that is not running",
     isCommon: true,
     call: but(({ dead }) => ({ servers: dead })),
     says: [/127\.0\.0\.1:1111/, /ECONNREFUSED|refused/i, /is dbsyncd running there/],

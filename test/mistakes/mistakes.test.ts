@@ -36,7 +36,7 @@ function check(mistake: Mistake, texts: Texts): void {
   for (const [reader, text] of Object.entries(texts) as [Reader, string][]) {
     // A line of the log contains less, because its readers know the daemon.
     if (reader !== "log")
-      for (const pattern of mistake.says) assert.match(text, pattern, `the text for ${reader} lacks this`);
+      for (const pattern of mistake.says) assert.match(text, pattern, `not in the text for ${reader}`);
   }
 }
 

@@ -29,7 +29,7 @@ export function pageWith(page: string, texts: ReadonlyMap<Mistake, string>): str
   return [head, BEGIN, ...sections, "\n", END, rest.split(END)[1]].join("");
 }
 
-/** Returns one of the texts without the program's name: for Node or the shell if there is one. */
+/** Returns one of the texts, preferably that of Node or the shell, without the program's name. */
 export function shownText(texts: Texts): string {
   const text = texts.Node ?? texts.shell ?? texts.dbsyncd ?? "";
   return text.replace(/^(?:dbsync|dbsyncd|dbsync-keygen): /, "");

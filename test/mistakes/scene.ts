@@ -48,7 +48,7 @@ export interface Scene extends Files, AsyncDisposable {
   readonly folder: string;
   readonly at: Readonly<Record<DaemonName, string>>;
   readonly log: (name: DaemonName) => readonly object[];
-  /** The servers of other programs: one of version 1, `website` with another protocol, and `hung`, which never answers. */
+  /** Servers that are no daemons: one of version 1, `website` with another protocol, `hung`, which never answers. */
   readonly version1: string;
   readonly website: string;
   readonly hung: string;

@@ -1,7 +1,7 @@
 /**
  * `npm run mutants`: breaks one rule at a time, and checks that the simulation or a test detects it. `npm run mutants
- * -- dedupe order` tries the mutants whose names contain one of the words. `npm run mutants -- --tested` is for use
- * after a full run of the tests: it does not run the tests without a mutant again.
+ * -- dedupe order` tries the mutants whose names contain one of the words. `npm run mutants -- --tested` is for
+ * use after a full run of the tests: it does not run the tests again without a mutant.
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";

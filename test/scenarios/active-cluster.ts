@@ -91,7 +91,7 @@ export class ActiveCluster implements AsyncDisposable {
     await daemon.ended();
   }
 
-  /** Suspends a daemon's process: it still accepts connections, and answers nothing. */
+  /** Suspends a daemon's process: it still accepts connections, but answers nothing. */
   hang(index: number): void {
     this.#daemons[index]?.kill("SIGSTOP");
   }

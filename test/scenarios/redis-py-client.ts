@@ -1,10 +1,10 @@
-/** A client of Python's redis package, in a process of its own. */
+/** A client of Python's redis package, in a separate process. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { repositoryRoot } from "../support/repository.js";
 
-/** Debian's Python: the PATH's may not see Debian's packages. */
+/** Debian's Python. The Python on the PATH may not find Debian's packages. */
 const PYTHON = "/usr/bin/python3";
 const program = join(repositoryRoot, "test", "scenarios", "programs", "redis_client.py");
 

@@ -1,5 +1,5 @@
 /**
- * Checks what must hold after a run's faults: daemons are equal, and have lost nothing, doubled nothing and kept their
+ * Checks what must hold after a run's faults: daemons are equal, have lost and doubled nothing, and have kept their
  * promises.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
@@ -24,7 +24,7 @@ export function unlevel(world: World): string | null {
   for (const host of hosts) {
     const { daemon } = host;
     if (daemon === null) return `${host.name} is down`;
-    // If there are only two members, the byzantine one may keep the other from going live.
+    // If there are only two members, the byzantine one may prevent the other one from going live.
     if (!daemon.isLive && hosts.length > 1) {
       const { failure, state } = daemon.timeline;
       return `${host.name} is not live: timeline ${failure ?? state}, peering ${daemon.peering.state}`;
@@ -40,7 +40,7 @@ export function unlevel(world: World): string | null {
   return null;
 }
 
-/** Returns the order keys of rotten entries of which no honest daemon has another copy, so that no peer can send them. */
+/** Returns the order keys of rotten entries that no peer can send, because no honest daemon has another copy. */
 function lostRotten({ disk }: Host, { honest }: World): Set<ByteString> {
   return new Set([...disk.rotten].filter((place) => !honest.some((other) => other.keeps(place))));
 }
@@ -116,7 +116,7 @@ export function stateDifference({ honest: hosts, scheduler }: World, oracle: Nai
       some.filter((line) => !others.includes(line));
     const { waiting } = daemon.timeline.figures;
     const more = `${waiting} entries wait, at ${host.clock() - EPOCH}`;
-    return `${name} has ${only(found, expected).join(", ")}\n  but lacks ${only(expected, found).join(", ")} (${more})`;
+    return `${name} has ${only(found, expected).join(", ")}\n  but is missing ${only(expected, found).join(", ")} (${more})`;
   }
   return null;
 }
@@ -182,7 +182,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
       problems.push(`${shortId(entry.id)} is for one daemon only, but was recorded`);
     if (outcomes.length > 0 && outcomes.every(({ kind }) => kind === "not-applied"))
       problems.push(
-        `${shortId(entry.id)} host)}), and was recorded => was refused by all hosts (${outcomes.map(({ host }) => host)}), but was recorded => host)}), and was recorded`,
+        `${shortId(entry.id)} was refused by all hosts (${outcomes.map(({ host }) => host)}), but was recorded`,
       );
   }
   for (const promise of ledger.stable) {
@@ -215,7 +215,7 @@ export function foreignKeys({ genesis, ledger, honest }: World): string[] {
   );
 }
 
-/** Returns keys whose last writer is a unit that must not have any effect. */
+/** Returns the keys whose last writer is a unit that must not have any effect. */
 function effectsOfNothing(hosts: readonly Host[], { units }: NaiveState): string[] {
   return hosts.flatMap(({ name, daemon }) =>
     (daemon?.timeline.database.keyspaces ?? []).flatMap(({ entries }) =>

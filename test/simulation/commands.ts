@@ -27,9 +27,9 @@ export class CommandMaker {
   readonly #keys: number;
   /** The most frequent commands. */
   readonly #focus: readonly Maker[];
-  /** The chance that a call is about tables or groups. */
+  /** The chance that a call concerns tables or groups. */
   readonly #share: number;
-  /** The tables or groups of the run; null: it has neither, and draws no random numbers for them. */
+  /** Commands on tables or on groups; null: the run has neither, and draws no random numbers for them. */
   readonly #others: TableCommands | GroupCommands | null;
   #count = 0;
 

@@ -84,7 +84,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     },
     warn: (facts: object, text: string) => {
       world.trace(host.name, () => `WARN ${text} ${JSON.stringify(facts)}`);
-      // The daemon contains the error, but it is a defect.
+      // The daemon survives the error, but it is a defect.
       if (text === CLOSE_REASONS["internal-error"]) throw new Error(`${text} ${JSON.stringify(facts)}`);
     },
     error: (facts: object, text: string) => {

@@ -30,7 +30,7 @@ export class Disk {
   readonly snapshots = new Map<number, readonly Buffer[]>();
   /** The order keys of the entries in each snapshot, by the date of its cut. */
   readonly contents = new Map<number, ReadonlySet<ByteString>>();
-  /** Functions that restore a snapshot which a member's is about to replace, by its date. */
+  /** Functions that restore a snapshot that a member's snapshot is about to replace, by date. */
   readonly replaced = new Map<number, () => void>();
   /** Data that was put aside, until an operator removes it. */
   readonly asides: KeptAside[] = [];
@@ -250,7 +250,7 @@ export class SimulatedStorage implements Storage {
     this.#add({ entries: [], marks: copiesOf(marks), removed: places.map((place) => bytesOf(place)) });
   }
 
-  /** Flushes every second time, so that runs cover both paths. */
+  /** Flushes in every second call, so that runs cover both paths. */
   flushNow(): boolean {
     const { disk, at, isAlive } = this.#parts;
     if (this.#failure !== null || this.#isSyncing || disk.isFull || this.#putCount % 2 === 0) return false;

@@ -107,7 +107,7 @@ export function makeFront(parts: FrontParts): Front {
     path: new RecordedPath(
       backend,
       gateway,
-      // Draws no random numbers, so that runs without scripts stay as they were.
+      // Draws no random numbers, so that runs without scripts do not change.
       new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new Newest()),
       () => null,
     ),
@@ -144,7 +144,7 @@ export function signersOf(timeline: Pick<Timeline, "ring">, cluster: ByteString)
   });
 }
 
-/** Returns an object with some methods replaced. The remaining methods run on the original, which has private fields. */
+/** Returns an object with some methods replaced. The other methods run on the original, which has private fields. */
 function facing<T extends object>(object: T, own: Partial<T>): T {
   return new Proxy(object, {
     get(target, name) {

@@ -93,7 +93,7 @@ export class SimulatedHost implements Host {
     this.#world.scheduler.after(delay, null, () => this.start());
   }
 
-  /** Deletes the data folder, and with it the daemon's key. */
+  /** Deletes the data folder, including the daemon's key. */
   wipe(): void {
     this.disk.wipe();
     this.#world.ledger.arrivals.wiped(this);

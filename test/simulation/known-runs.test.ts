@@ -1,4 +1,4 @@
-/** Repeats runs in which daemons once differed, fell out of date or broke a promise, each for a different reason. */
+/** Repeats runs in which daemons once differed, were out of date or broke a promise, each for a different reason. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
@@ -15,8 +15,8 @@ const KNOWN: Readonly<Record<number, string>> = {
   400111: "a daemon that started empty, with a byzantine member as its only peer, is restarted",
   400119: "a daemon signs a key command among other commands",
   402473: "an entry rots before it is stable",
-  701791: "a daemon starts empty and reaches only one other, while all clocks are a day behind",
-  701835: "two daemons start empty, and the clock of the third was a day ahead before",
+  701791: "a daemon starts empty and reaches only one other daemon, while all clocks are a day behind",
+  701835: "two daemons start empty after the clock of the third was a day ahead",
   702192: "two daemons make their snapshots again for a date that one of them has signed",
   705117: "an entry that is in a snapshot rots and is read before it is removed",
   706065:
@@ -25,7 +25,7 @@ const KNOWN: Readonly<Record<number, string>> = {
   803468: "a daemon that started empty accepts the snapshot of its only peer, which is byzantine",
   809090: "a member sends an entry that only that member permits, and the client asks whether it is final",
   813759: "a byzantine member reports pruned entries to a daemon that is cut off, and again after its return",
-  813025: "no client writes any more, and two daemons have signed all possible dates, each different ones",
+  813025: "no client writes any more, and two daemons have signed all possible dates, but different ones",
   5201151: "an entry that failed rots before its client asks again whether the failure is final",
 };
 

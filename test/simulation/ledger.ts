@@ -32,7 +32,7 @@ export interface StablePromise {
 export interface Beginning {
   /** The earliest time at which its daemon may accept entries, in milliseconds of the run. */
   readonly at: number;
-  /** The latest of the daemon's clock and the clocks of the members that it reached, without those known to be wrong. */
+  /** The latest of the clocks of the daemon and the members that it reached, except those known to be wrong. */
   readonly latestClock: number;
 }
 
@@ -57,13 +57,13 @@ export class Ledger {
   readonly badContents = new Map<ByteString, ReadonlySet<ByteString>>();
   /** The seal by contents: the same entries up to the same date must produce the same bytes. */
   readonly #seals = new Map<string, ByteString>();
-  /** Order keys whose last sound copy a fault has destroyed, or that are missing from a snapshot that a daemon accepted. */
+  /** Order keys whose last sound copy a fault destroyed, or that are missing from a snapshot that a daemon accepted. */
   readonly lost = new Set<ByteString>();
   /** Order keys from folders of removed daemons that operators have put aside. */
   readonly putAside = new Set<ByteString>();
   /** The number of signed member lists by kind of change. */
   readonly lists: Record<string, number> = {};
-  /** Whether an empty daemon has believed its only peer, which was byzantine. */
+  /** Whether an empty daemon has accepted a snapshot of its only peer, which was byzantine. */
   isTainted = false;
   /** The outcomes of units with conditions that clients received, by the client library's rule. */
   readonly conditional: Acknowledgement[] = [];

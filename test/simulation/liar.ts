@@ -1,6 +1,6 @@
 /**
  * A byzantine member: a real daemon whose messages to other members are altered on their way out and mixed with forged
- * ones. It has its own key, but no client's and no root's.
+ * ones. It has its own key, but no key of a client or of root.
  */
 import { unpack } from "../../cluster/peers/exchange/packing.js";
 import { bytesOf } from "../../protocol/byte-string.js";
@@ -35,7 +35,7 @@ export class Liar {
   readonly #host: Host;
   readonly #forger: Forger;
   readonly #kept: Buffer[] = [];
-  /** The number of entries by which it overstates its total to all members. */
+  /** The number of entries by which it always overstates its totals. */
   readonly #gap: number;
 
   constructor(world: World, host: Host, forger: Forger) {

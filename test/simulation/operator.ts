@@ -56,7 +56,8 @@ export class Operator {
   }
 
   /**
-   * Whether this host and the members that could contradict a single member's report are no majority of the cluster.
+   * Whether this host and the members that could contradict a single member's report are not a majority of the
+   * cluster.
    */
   #isUndecidable(host: Host): boolean {
     if (host.daemon?.isLive === true) return false;
@@ -66,7 +67,8 @@ export class Operator {
   }
 
   /**
-   * Returns a serving daemon that has forgotten entries that the host misses, or the one that the host requests; null: none.
+   * Returns a serving daemon that has forgotten entries that the host misses, or the one that the host requests; null:
+   * none.
    */
   #senderOf(host: Host): Host | null {
     const others = this.#world.honest.filter((other) => other !== host && other.daemon?.isLive === true);

@@ -18,10 +18,10 @@ const RUNS = amount(2, 24);
 const STEP_MS = 1_000;
 const PATIENCE_MS = 400;
 const STEPS_MOST = 150;
-/** Steps between two lists: signing one every second would keep them from settling. */
+/** Steps between two lists: if one were signed every second, the lists would never settle. */
 const SIGNS_EVERY = 5;
 const WORK_MS = 20_000;
-/** The faults that destroy the only copy of an entry or list. This test does without them; other runs have them. */
+/** The faults that destroy the only copy of an entry or list. This test omits them; other runs include them. */
 const WITHOUT = ["clock-day", "rot", "full-disk", "wipe", "tables", "groups", "scripts", "comparing"];
 /** Maximum milliseconds between two of the operator's steps. */
 const PAUSE_MS = 6_000;

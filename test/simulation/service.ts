@@ -1,5 +1,6 @@
 /**
- * Checks after the faults that equal daemons also serve: each accepts a write and reports when it is final, and all agree.
+ * Checks after the faults that equal daemons also serve: each accepts a write and reports when it is final, and all
+ * agree.
  */
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
@@ -12,16 +13,16 @@ const SETTLED_MS = 9_000;
 /** Milliseconds after which members have forgotten earlier readings of each other's clocks. */
 const SETTLED_CLOCKS_MS = 22_000;
 const ANSWERED_MS = 2_000;
-/** Milliseconds in addition to the window until a watermark has risen, was published, and all members have reported. */
+/** Milliseconds after the window until a watermark has risen and been published, and all members have reported. */
 const STABLE_MS = 12_000;
-/** Maximum window whose end is awaited. */
+/** Maximum window that the check waits for. */
 const PAST_MOST_MS = 5_000;
 
 /** Checks that daemons serve. @returns the writes that daemons refuse or do not answer */
 export async function checkService(world: World, healedAt: number): Promise<string[]> {
   const { scheduler, settings, honest: hosts } = world;
   const key = usableKey(world);
-  // A clock that was a day ahead has raised its daemon's watermark by a day permanently.
+  // A clock that was a day ahead has permanently raised its daemon's watermark by a day.
   if (key === null || settings.faults.has("clock-day")) return [];
   const settledMs = settings.faults.has("clock-step") ? SETTLED_CLOCKS_MS : SETTLED_MS;
   await scheduler.runUntil(healedAt + settledMs);
@@ -81,8 +82,8 @@ function probe(
 }
 
 /**
- * Returns the middle clock of the hosts, which corrected clients use: all may be ahead because of one entry dated
- * ahead.
+ * Returns the median clock of the hosts, as corrected clients use it. All clocks may be ahead because of one entry that
+ * was dated ahead.
  */
 function middleClock(hosts: readonly Host[]): number {
   const clocks = hosts.map((host) => host.clock()).sort((a, b) => a - b);

@@ -49,7 +49,7 @@ export interface Settings {
   readonly remembered: number;
   /** The number of entries after which a daemon makes a snapshot; 0: it makes none. */
   readonly snapshotEvery: number;
-  /** Milliseconds for which entries are retained below a snapshot; a daemon that was away for longer needs the snapshot. */
+  /** Milliseconds for which entries below a snapshot are retained. A daemon away for longer needs the snapshot. */
   readonly retainMs: number;
   /** Whether the run checks at its end that daemons serve, which takes long. */
   readonly isServiceChecked: boolean;
@@ -68,7 +68,7 @@ export interface Settings {
   /** The chance that a command uses consumer groups; never combined with tables. */
   readonly groups: number;
   /**
-   * The share of commands without a signature that run in a script together with other ones; the daemon tries the script and
+   * The share of unsigned commands that run in a script together with other ones. The daemon tries the script and
    * records its effect.
    */
   readonly scripts: number;
@@ -85,7 +85,7 @@ export interface Settings {
   readonly administration: number;
 }
 
-/** The chance of each fault to occur in a run. */
+/** The chance that each fault occurs in a run. */
 const CHANCE: Readonly<Record<Fault, number>> = {
   lossy: 0.3,
   doubling: 0.3,
@@ -150,7 +150,7 @@ const TABLES = 0.3;
 const GROUPS = 0.25;
 const SCRIPTS = 0.5;
 
-/** Draws the share of table commands from a separate generator, so that runs without tables stay as they were. */
+/** Draws the share of table commands from a separate generator, so that runs without tables do not change. */
 export function drawTables(random: SeededRandom): number {
   return random.chance(TABLES) ? random.oneOf([0.3, 0.9]) : 0;
 }
@@ -168,7 +168,7 @@ export function drawScripts(random: SeededRandom): number {
 /** The share of runs in which members compare their states frequently. */
 const COMPARING = 0.5;
 
-/** Draws how states are compared; runs without it stay as they were. */
+/** Draws how states are compared; runs without it do not change. */
 export function drawComparing(random: SeededRandom, isExcluded: boolean): Partial<PeeringLimits> {
   const isOn = !isExcluded && random.chance(COMPARING);
   return isOn ? { compareEveryMs: 1_000, comparePercent: 50 } : { comparePercent: 0 };

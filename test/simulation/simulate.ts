@@ -1,6 +1,6 @@
 /**
- * One run: some daemons and clients in one process, on simulated time, network and disk; with faults at first, then
- * without; at the end every promise is checked. One seed always produces the same run.
+ * One run: some daemons and clients in one process, with simulated time, network and disks; first with faults, then
+ * without. At the end every promise is checked. One seed always produces the same run.
  */
 import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -65,15 +65,16 @@ export interface Verdict {
 const HEALING_MS_MOST = 30_000;
 /**
  * Additional milliseconds if a daemon misses entries that only a snapshot has: the other members make and sign one.
- * A daemon with a damaged entry of which no other copy exists needs them too: it waits before it continues without it.
+ * A daemon with a damaged entry of which no other copy exists needs this time too: it waits before it continues
+ * without the entry.
  */
 const SNAPSHOT_MS_MOST = 75_000;
 /**
- * Additional milliseconds if a member reports that it has forgotten entries and never sends its totals, since the
- * daemon waits for it.
+ * Additional milliseconds if a member reports that it has forgotten entries and never sends its totals: the daemon
+ * waits for them.
  */
 const SILENCE_MS_MOST = 30_000;
-/** The number of passes over all entries if members accept only a small window at a time, and confirm it only from the disk. */
+/** The number of passes over all entries if members accept small windows, and confirm each one only from the disk. */
 const PASSES = 2;
 const CHECK_EVERY_MS = 250;
 /** Milliseconds after which the clocks advance to the dates of entries that are ahead of all clocks. */
@@ -159,7 +160,7 @@ export function makeWorld(
   const random = new SeededRandom(seed);
   const drawn = drawSettings(random);
   const genesis = makeGenesis(random);
-  // A clock that was a day ahead has raised watermarks by a day permanently: until then no signed list is accepted.
+  // A clock that was a day ahead has raised watermarks by a day: no list that is signed within that day is accepted.
   const isInTime = !drawn.faults.has("clock-day");
   const mayHaveLists =
     drawn.byzantine === null && genesis.roots.length > 0 && isInTime && !without.includes("lists");

@@ -29,7 +29,7 @@ export function snapshotParts(
   const { scheduler, settings, random, ledger } = world;
   if (settings.snapshotEvery === 0) return null;
   const { snapshots: files, contents: filesContents, replaced } = host.disk;
-  // A crash has left them partially replaced.
+  // A crash has interrupted their replacement.
   for (const [date, restore] of replaced) {
     restore();
     replaced.delete(date);
@@ -79,7 +79,7 @@ export function snapshotParts(
               const honest = ledger.contents.get(seal);
               const contents = honest ?? ledger.badContents.get(seal) ?? new Set();
               if (honest === undefined && !host.isByzantine) {
-                // An only peer has sent it to a daemon that started empty and never served. The peer's data is all that exists.
+                // A daemon that started empty and never served may accept it from its only peer: no other data exists.
                 if (world.honest.length > 1 || host.hasServed)
                   ledger.violate(`${host.name} accepts a snapshot of ${date} that no honest daemon has made`);
                 ledger.isTainted = true;

@@ -16,7 +16,7 @@ export function noteStable({ ledger, scheduler }: World, { name, disk }: Host, a
   ledger.stable.push({ host: name, at, reportedAt: scheduler.time, places });
 }
 
-/** Records each stable point that a daemon publishes, since clients wait for few of them. */
+/** Records each stable point that a daemon publishes: clients wait for only a few of them. */
 export class StablePointWatch {
   readonly #host: Host;
   readonly #world: World;
@@ -68,8 +68,8 @@ export function noteAccepted({ ledger }: World, { beginning }: Host, { id }: Ent
 /**
  * Whether an entry below a stable point was accepted by a daemon that could not know it: the daemon started with an
  * empty folder when the date was already final, and by all clocks that it saw (its own and those of the members that it
- * reached) that date was in the future. A lie, or a clock that has run ahead, looks the same to it. Source:
- * docs/consistency.md, "A lost folder".
+ * reached) that date was in the future. A lie, or a clock that ran ahead earlier, looks the same to that daemon.
+ * Source: docs/consistency.md, "A lost folder".
  */
 export function isExcused(
   { ledger }: Pick<World, "ledger">,

@@ -1,7 +1,7 @@
 /**
  * Checks that an honest daemon that accepts writes continues to accept them while other daemons join or return.
- * Exceptions: it and another honest daemon differ in entries that one of them has forgotten; it was cut off while
- * another of three or more was live; or it was cut off from its only peer, which is byzantine.
+ * Exceptions: the daemon and another honest one differ in entries that one of them has forgotten; it was cut off while
+ * another one of three or more was live; or it was cut off from its only peer, which is byzantine.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";

@@ -1,6 +1,6 @@
 /**
  * SQL statements of the simulated clients: one database with few tables and few row keys, so that units conflict, are
- * undone and done again.
+ * undone and applied again.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { SeededRandom } from "../support/seeded-random.js";

@@ -45,7 +45,7 @@ export function unverifiablePlaces(
   return unknown;
 }
 
-/** Returns ids of the keys that an envelope adds, permitted or not; a mixture with other commands adds none. */
+/** Returns ids of the keys that an envelope adds, permitted or not; mixed with other commands, none is added. */
 export function namedBy({ commands, multi, if: conditions }: Envelope): ByteString[] {
   if (conditions !== null) return [];
   const units = multi ? [commands] : commands.map((argv) => [argv]);

@@ -89,7 +89,7 @@ export interface Host {
    */
   kill(reason: string, isSilent?: boolean): void;
   restartAfter(delay: number): void;
-  /** Deletes the data folder, and with it the daemon's key. */
+  /** Deletes the data folder, including the daemon's key. */
   wipe(): void;
   /** Delivers a client's envelope. */
   send(

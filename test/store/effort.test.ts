@@ -181,7 +181,7 @@ const itemsOf = (reply: Reply): number =>
   "items" in reply ? reply.items.reduce((count, item) => count + itemsOf(item), 0) : 1;
 
 /**
- * Returns one to many commands, mostly of the same kind, as an attacker would send them to get large effects from few
+ * Returns one or more commands, mostly of the same kind, as an attacker would send them to get large effects from few
  * bytes.
  */
 function unitOf(random: SeededRandom): readonly Argv[] {
@@ -414,7 +414,7 @@ test("a pattern that backtracks over long names is an error, in KEYS as in SCAN"
     assert.notEqual(database.execute(["KEYS", pattern], unit(4)).kind, "error", pattern);
 });
 
-test("the reported 125 bytes are rejected before the first document is padded", () => {
+test("an update of 125 bytes that would pad many arrays is rejected before it pads the first one", () => {
   const database = databaseOfAllTypes();
   const records: UndoRecord[] = [];
   const argv = update('{"$set":{"q.1499999":1}}');

@@ -49,7 +49,7 @@ test("several commands run as one unit, which becomes the writer of all their ke
   );
 });
 
-test("an error at run time is in its position in the reply, and the remaining commands have run", () => {
+test("a run-time error appears at its position in the reply, and the remaining commands run", () => {
   const subject = new Subject();
   assert.match(
     subject.multi(["SET a x", "INCR a", "SET b 1"]),

@@ -16,8 +16,8 @@ export const buildRoot: string = dirname(dirname(dirname(thisFile)));
 const GENERATED = /^(\.git|node_modules|dist|site\/(node_modules|dist|\.build)|keys\/[^/]*\.pem)(\/|$)/;
 
 /**
- * Returns the files of the repository, as paths relative to its root. A copy without git is searched for files
- * instead.
+ * Returns the files of the repository, as paths relative to its root. In a copy without git, the folder is searched
+ * for files instead.
  */
 export function ownFiles(): string[] {
   const git = spawnSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {

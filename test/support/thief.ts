@@ -7,7 +7,7 @@ import { createServer, type Socket } from "node:net";
 import { FrameParser } from "../../protocol/frame.js";
 import { listenAtFreePort } from "./free-port.js";
 
-export const THEFTS = ["closes on the hello", "resets on the hello", "closes at once"] as const;
+export const THEFTS = ["closes on the hello", "resets on the hello", "closes immediately"] as const;
 
 export interface Thief extends AsyncDisposable {
   readonly address: string;
@@ -20,7 +20,7 @@ export interface Thief extends AsyncDisposable {
 /**
  * Starts the attacker.
  * @param theft  the treatment of connections that do not begin with version 1; `closes late` closes the first
- *   connection after an envelope has followed the hello, and later ones on the hello
+ *   connection after an envelope has followed the hello, and later connections on the hello
  */
 export async function startThief(theft: (typeof THEFTS)[number] | "closes late"): Promise<Thief> {
   const sockets = new Set<Socket>();
@@ -29,7 +29,7 @@ export async function startThief(theft: (typeof THEFTS)[number] | "closes late")
     sockets.add(socket);
     socket.on("error", () => {}).on("close", () => sockets.delete(socket));
     // Only every second connection is closed, since a client cannot send version 1 on a closed one.
-    if (theft === "closes at once" && thief.connections % 2 === 1) socket.end();
+    if (theft === "closes immediately" && thief.connections % 2 === 1) socket.end();
     const parser = new FrameParser(1 << 20);
     socket.on("data", (chunk: Buffer) => {
       const payloads = parser.push(chunk);

@@ -22,7 +22,7 @@ export function phpFile(): { readonly file: string; readonly current: string; re
   const [, comment = "", functions = ""] =
     /^<\?php\n(\/\*.*?\*\/\n)declare\(strict_types=1\);\n\n(.*)$/s.exec(read(FUNCTIONS)) ?? [];
   const expected = [
-    `<?php\n${comment.replace(" */", " * Made of examples/php/src by npm run tables.\n */")}declare(strict_types=1);`,
+    `<?php\n${comment.replace(" */", " * Generated from examples/php/src by npm run tables.\n */")}declare(strict_types=1);`,
     "",
     "namespace Dbsync {",
     "    if (!function_exists('dbsync_send')) {",

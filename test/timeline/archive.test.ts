@@ -1,4 +1,4 @@
-/** Tests which entries are stored: announced when the disk has them, and requested again when they are damaged. */
+/** Tests the archive: it announces entries when they are on the disk, and requests damaged ones again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Archive } from "../../timeline/archive.js";
@@ -31,7 +31,7 @@ function archiveOn(storage: MemoryStorage) {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const places = ({ index }: Archive) => [...index.places("data", null, null)];
 
-test("an entry that the system has but the disk does not is held, and announced to no member", async () => {
+test("an entry that is written but not synced counts as held, and is announced to no member", async () => {
   const storage = new HeldStorage();
   const { archive, announced } = archiveOn(storage);
   const entry = entryAt(START, "SET a 1");
@@ -46,7 +46,7 @@ test("an entry that the system has but the disk does not is held, and announced 
   assert.deepEqual([archive.index.total("data").count, places(archive).length, announced.length], [1, 1, 1]);
 });
 
-test("of an entry that waits for the disk only its bytes are retained, not the parsed envelope", async () => {
+test("an entry that waits for the disk is retained as bytes, not as a parsed envelope", async () => {
   const storage = new HeldStorage();
   const { archive } = archiveOn(storage);
   const commands = Array.from({ length: 1000 }, (_, i) => ["SET", `key:${i}`, "v"]);
@@ -107,7 +107,7 @@ test("an entry that a new state does not include is not counted as folded", asyn
   archive.refolded(new Set([damaged.id]), START + 2);
   assert.ok(!archive.isFolded(damaged.id) && !archive.holds(placeOf(damaged)));
   archive.refolded(new Set(), START);
-  assert.ok(!archive.isFolded(damaged.id), "the new state begins and ends before it");
+  assert.ok(!archive.isFolded(damaged.id), "the new state ends before it");
   archive.refolded(new Set(), START + 2);
   assert.ok(archive.isFolded(damaged.id) && !archive.holds(placeOf(damaged)));
 });
@@ -129,7 +129,7 @@ test("a pruned entry counts as held, and stays counted", async () => {
   assert.equal(archiveOn(storage).archive.prunedTo, START + 2);
 });
 
-test("an entry that is damaged and pruned counts as before, whenever it was found: a snapshot includes it", async () => {
+test("a damaged entry that is then pruned still counts, because a snapshot includes it, whenever the damage is found", async () => {
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
   const damaged = entries[1] as Entry;
   for (const isReadBefore of [true, false]) {
@@ -154,7 +154,7 @@ async function damagedOf(entries: readonly Entry[], damaged: Entry) {
   return { storage, archive };
 }
 
-test("entries to be removed are passed to a slow disk once", async () => {
+test("entries to be removed are passed to a slow disk only once", async () => {
   let isDone = () => {};
   const slow = new (class extends MemoryStorage {
     removed = 0;

@@ -27,7 +27,7 @@ function storageOf(entries: readonly Entry[]): MemoryStorage {
   return storage;
 }
 
-/** Makes snapshots of ascending dates, each from the previous one and the first from the beginning. @returns the last one */
+/** Makes snapshots of ascending dates, each from the previous one. @returns the last one */
 function madeBy(storage: MemoryStorage, dates: readonly number[], hasRoots = true): Buffer {
   const snapshots = new MemorySnapshots();
   const genesis = () => genesisRing({ hasRoots });
@@ -84,7 +84,7 @@ test(`hours of busy seconds and months of busy minutes also produce the same byt
     assert.ok(direct.equals(madeBy(storage, [...by, end])), `by ${by}: other bytes`);
 });
 
-/** Snapshots that remember all that were ever made. */
+/** Snapshots that record every snapshot ever made. */
 class MadeSnapshots extends MemorySnapshots {
   readonly made = new Map<number, Buffer>();
 
@@ -167,7 +167,7 @@ test(`daemons that received the same entries in another order, or partly as a sn
     assert.ok(dates.length >= 3, `${dates.length} dates: they should select the same ones`);
     for (const date of dates) assert.ok(one.made.get(date)?.equals(another.made.get(date) as Buffer));
   }
-  // At one date for all, from whatever each daemon has.
+  // A snapshot at the same date on each daemon, from whatever the daemon has.
   const to = source.now - 70_000;
   const [first, ...later] = [source, other, target].map(({ storage, mark, snapshots }) => {
     const made = new MemorySnapshots();

@@ -1,6 +1,6 @@
 /**
- * Tests that a damaged entry is requested again, and is neither lost nor applied twice, wherever and whenever it is
- * found.
+ * Tests that a damaged entry is requested again, and is neither lost nor applied twice, wherever and whenever the
+ * damage is found.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -69,7 +69,7 @@ test("a damaged entry before a snapshot is in the state after a restart, and is 
   }
 });
 
-/** Turns of a refold of 600 entries, 64 in each, after which an event occurs; at the last one the refold is over. */
+/** Turns of a refold of 600 entries, 64 in each, after which an event occurs. The last one is after the refold. */
 const MOMENTS = [0, 2, ...some([6, 9], 0), 40];
 
 for (const which of [5, 300, 595]) {
@@ -82,7 +82,11 @@ for (const which of [5, 300, 595]) {
   }
 }
 
-/** Damages an entry during a refold. @param damagedAfter  @param givenAfter  the turns of the refold */
+/**
+ * Damages an entry during a refold.
+ * @param damagedAfter  turns of the refold until the damage
+ * @param givenAfter    turns of the refold until the entry is received again
+ */
 async function damagedAround(
   which: number,
   found: "by a read" | "by the refold",
@@ -148,7 +152,7 @@ test("an entry that is damaged before it is synced, and found by a refold, is re
   await expectWhole(subject, entry, 201);
 });
 
-test("a damaged entry that no member has leaves the state when it is dropped, as at a restart, and may be received again", async () => {
+test("dropping a damaged entry that no member has removes its effect, as a restart does; the entry may be received again", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   const { timeline } = subject;
   const entries = await subject.writes(60, 20_000, () => "INCR k");
@@ -167,7 +171,7 @@ test("a damaged entry that no member has leaves the state when it is dropped, as
   assert.equal(timeline.damagedEntries.lastAt, null);
   assert.deepEqual(subject.get("k"), bulk("59"));
   const restarted = await subject.restarted().open();
-  assert.deepEqual(restarted.get("k"), bulk("59"), "no snapshot includes it either");
+  assert.deepEqual(restarted.get("k"), bulk("59"), "no snapshot includes it");
   assert.equal(timeline.receive([lost], MEMBER).length, 1);
   await subject.pass(11_000);
   await expectWhole(subject, lost, 60);
@@ -184,7 +188,7 @@ async function damagedAhead(): Promise<{ subject: TimelineSubject; entry: Entry 
   return { subject, entry };
 }
 
-test("a damaged entry that waits for its date is not applied twice, although a refold runs before it is received again", async () => {
+test("a damaged entry that waits for its date is not applied twice even if a refold runs before it is received again", async () => {
   const { subject, entry } = await damagedAhead();
   const { timeline } = subject;
   timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
@@ -201,7 +205,7 @@ const remains = ({ storage }: TimelineSubject, entry: Entry): Buffer | null =>
 
 const MINUTES = { every: 10, isAlone: true } as const;
 
-test("snapshots are made again after a damaged entry was dropped, whether a read or a start found it", async () => {
+test("snapshots are made again after a damaged entry was dropped, whether a read or a start found the damage", async () => {
   for (const found of ["by a read", "by a start"] as const) {
     const before = await new TimelineSubject(MINUTES).open();
     const entries = await before.writes(60, 20_000, () => "INCR k");
@@ -229,7 +233,7 @@ test("snapshots are made again after a damaged entry was dropped, whether a read
   }
 });
 
-test("a damaged entry found only when a snapshot is made is requested again", async () => {
+test("a damaged entry that is found only when a snapshot is made is requested again", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   const { timeline } = subject;
   const entry = subject.write("INCR k");
@@ -243,7 +247,7 @@ test("a damaged entry found only when a snapshot is made is requested again", as
   await expectWhole(subject, entry, 41);
 });
 
-test("a damaged entry dated ahead is not dropped before its date, and then like any other", async () => {
+test("a damaged entry dated ahead is dropped like any other, but not before its date", async () => {
   const { subject, entry } = await damagedAhead();
   const { timeline } = subject;
   assert.equal(timeline.damagedEntries.lastAt, null);
@@ -276,7 +280,7 @@ test("a damaged entry received again while the state is folded without it is fol
   }
 });
 
-test("the remains of a dropped damaged entry are stored for a version that can read more of it", async () => {
+test("the remains of a dropped entry are stored for a release that may be able to read more of it", async () => {
   const copies: [Place, string][] = [];
   const keepDamaged = (place: Place, value: Buffer) => {
     copies.push([place, value.toString()]);
@@ -292,7 +296,7 @@ test("the remains of a dropped damaged entry are stored for a version that can r
   assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
 });
 
-/** Creates a timeline with one found damaged entry of 600, whose copies reach the disk when the test permits. */
+/** Creates a timeline of 600 entries, one of them found damaged. Its copies reach the disk when the test permits. */
 async function withSlowCopies() {
   const syncs: { readonly resolve: () => void; readonly reject: (problem: Error) => void }[] = [];
   const errors: string[] = [];
@@ -305,7 +309,7 @@ async function withSlowCopies() {
   const letGo = async () => {
     subject.timeline.damagedEntries.drop();
     await subject.pass(11_000);
-    return syncs.at(-1) ?? assert.fail("nobody waits");
+    return syncs.at(-1) ?? assert.fail("no sync waits");
   };
   return { subject, entry, errors, syncs, letGo };
 }
@@ -394,7 +398,7 @@ test("an entry written by a later version stays on the disk: it is logged once, 
   assert.equal(errors.filter((line) => line.includes("remains are removed")).length, 0);
 });
 
-test("the remains of a damaged entry stay until a copy can be stored; its effect is removed", async () => {
+test("the remains of a damaged entry stay until a copy can be stored, but its effect is removed", async () => {
   const errors: string[] = [];
   let hasRoom = false;
   const keepDamaged = () => (hasRoom ? "somewhere" : null);

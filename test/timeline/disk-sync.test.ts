@@ -1,4 +1,4 @@
-/** Tests --fsync interval: data that is not on the disk is not reported as synced, and nothing is after a failed sync. */
+/** Tests --fsync interval: only data on the disk is reported as synced, and no data is after a sync has failed. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -45,7 +45,7 @@ function note(outcomes: string[], name: string, promise: Promise<void>): Promise
   );
 }
 
-test("data that is put during a sync is reported only with the next one", () =>
+test("data that is put during a sync is reported only after the next sync", () =>
   withStorage(async (storage) => {
     const outcomes: string[] = [];
     storage.put([entry(1)]);

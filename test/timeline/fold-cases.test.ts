@@ -1,4 +1,4 @@
-/** Tests cases in which a plausible alternative to a rule of the fold is wrong, each once found by a model. */
+/** Tests cases in which a plausible alternative to a rule of the fold is wrong. A model found each of them. */
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { AT, entry, key, pem, ROOT, Subject, unitOf } from "./support/fold-subject.js";
@@ -98,7 +98,7 @@ test("a late unit before one that touches complete databases finds the units aft
   assert.equal(subject.ask("EXISTS a"), ":0");
 });
 
-test("a condition is a read: it is judged again when its key is written before it", () => {
+test("a condition is a read: it is judged again when a late write changes its key before it", () => {
   const subject = newSubject();
   const condition = { if: [{ db: 0, key: "a", writer: unitOf("a") }] };
   const [, met] = subject.merge(entry("a", 1, ["SET a 1"]), entry("c", 3, ["SET b met"], condition));
@@ -182,7 +182,7 @@ test("a replayed entry cannot be undone, and later entries may have the same dat
   subjects.length = 0;
 });
 
-test("old values that can be restored are counted until they cannot", () => {
+test("old values are counted as long as they can be restored", () => {
   const subject = newSubject();
   subject.merge(entry("a", 1, [["SET", "k", "x".repeat(100_000)]]));
   const before = subject.fold.tailBytes;
@@ -192,7 +192,7 @@ test("old values that can be restored are counted until they cannot", () => {
   assert.equal(subject.fold.tailBytes, 0);
 });
 
-test("a command signed for another user has no effect unless its signer's key is a daemon's at its position", () => {
+test("a command signed for another user has no effect unless its signer's key is a daemon's key at that position", () => {
   const subject = newSubject();
   const daemon = { key: key(3), as: "ada" };
   const add = (word: string) => [[word, "ADD", pem(3)]];

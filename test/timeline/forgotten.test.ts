@@ -20,26 +20,26 @@ function isLate({ timeline }: TimelineSubject, at: number): boolean {
 /** Returns a disk on which everything acknowledged is safe. */
 const safeStorage = (): MemoryStorage => Object.assign(new MemoryStorage(), { isSafe: true });
 
-test("a daemon that begins without data answers late what its clients may have dated before its start", async () => {
+test("a daemon that begins without data marks writes dated before its start as late", async () => {
   const subject = await new TimelineSubject().open();
   assert.ok(isLate(subject, subject.now + 1));
   assert.ok(isLate(subject, subject.now + FUTURE_MS));
   assert.ok(!isLate(subject, subject.now + FUTURE_MS + 1));
 });
 
-test("a daemon whose members have no data either did not exist before", async () => {
+test("a daemon counts as new if the other members have no data either", async () => {
   const subject = await new TimelineSubject().open();
   subject.timeline.forgotten.clear();
   assert.ok(!isLate(subject, subject.now + 1));
 });
 
-test("a daemon that is alone with a new folder did not exist before", async () => {
+test("a daemon that is alone and has a new folder counts as new", async () => {
   const subject = await new TimelineSubject({ isAlone: true }).open();
   assert.ok(!isLate(subject, subject.now + 1));
 });
 
 for (const isSafe of [true, false])
-  test(`after a restart answers are ${isSafe ? "not late" : "late"} if a power failure costs ${isSafe ? "nothing" : "something"}`, async () => {
+  test(`after a restart answers are ${isSafe ? "not late" : "late"} if a power failure ${isSafe ? "loses nothing" : "may lose writes"}`, async () => {
     const storage = isSafe ? safeStorage() : new MemoryStorage();
     const before = await new TimelineSubject({ storage, isAlone: true }).open();
     before.write("SET a 1");
@@ -82,7 +82,7 @@ test("a daemon that drops a damaged entry does not know what it has answered, un
   assert.ok(isLate(subject, subject.now + 2));
   assert.ok(!isLate(subject, subject.now + FUTURE_MS + 1));
   await subject.pass(FUTURE_MS + 1000);
-  // A later refold reads it again.
+  // A later refold reads the damaged entry again.
   timeline.receive([entryAt(START + 1, "SET below 1")], MEMBER);
   await subject.pass(11_000);
   assert.ok(!isLate(subject, subject.now + 1));

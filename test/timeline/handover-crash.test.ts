@@ -20,7 +20,7 @@ const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: 300_000 } };
 const ADDED = 3;
 const ENTRIES = 400;
 
-/** A disk that the process can no longer write to once it has to record which snapshot is valid. */
+/** A disk that fails when the process records which snapshot is valid. */
 class DyingStorage extends MemoryStorage {
   isDying = false;
   #isDead = false;
@@ -84,7 +84,7 @@ async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<
   return isAdopted ? (reports[0] as FoundOrphans) : null;
 }
 
-test("a crash before the marks are on the disk loses nothing unreported, even if both have a snapshot of the same date", async () => {
+test("a crash before the marks are on the disk loses no entry silently, even if both daemons have a snapshot of that date", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-handover-"));
   try {
     const source = await written({}, "theirs");
@@ -101,7 +101,7 @@ test("a crash before the marks are on the disk loses nothing unreported, even if
     const again = await target.restarted({ snapshots: new SnapshotFiles(folder) }).open();
     assert.deepEqual(again.get("early"), bulk("mine"));
     const { count, unverifiable } = (await adopt(again, source)) ?? assert.fail();
-    assert.ok(count > 100, `${count} strays`);
+    assert.ok(count > 100, `${count} orphaned entries`);
     assert.deepEqual([unverifiable.count, unverifiable.entries[0]?.envelope.key], [1, KEY_IDS[ADDED]]);
     assert.deepEqual(again.get("early"), bulk("theirs"));
     const last = await again.restarted({ snapshots: new SnapshotFiles(folder) }).open();
@@ -122,7 +122,7 @@ const lettersIn = (folder: string) => {
   };
 };
 
-test("lost entries become dead letters: none after a crash before that is decided, all after a crash behind it", async () => {
+test("after a crash, lost entries are dead letters only if the crash came after the decision", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-handover-"));
   try {
     const source = await written({}, "theirs");

@@ -117,7 +117,7 @@ test("a daemon's later entries stay, its earlier ones are removed, and are repor
   assert.ok([...target.storage.places(null, null)].every((place) => place.readBigUInt64BE() > prunedTo));
 });
 
-test("orphaned ring entries are reported one by one, and others if the sums leave only one possibility", async () => {
+test("orphaned ring entries are reported one by one, data entries if the sums leave only one possibility", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   const same = source.announced[3] as (typeof source.announced)[0];
@@ -146,7 +146,7 @@ test("a daemon with a part of the snapshot's entries reports no orphaned ones", 
   assert.ok(possible.entries.every(({ id }) => part.some((entry) => entry.id === id)));
 });
 
-test("if the snapshot has as many entries, or fewer, the difference is certainly orphaned, whichever entries they are", async () => {
+test("if the snapshot has no more entries than the daemon, the difference is orphaned, whichever entries they are", async () => {
   const source = await makeDenseSource();
   const target = await makeTarget(source);
   const [first, second] = source.announced.filter(
@@ -154,7 +154,7 @@ test("if the snapshot has as many entries, or fewer, the difference is certainly
       Math.floor(at / 1000) === Math.floor((all[i + 1]?.envelope.at ?? 0) / 1000),
   );
   assert.ok(first && second);
-  // One of the source's two, and another; both of the source's two, and two different ones.
+  // One second has one of the source's two entries and one more; the other has both of them and two more.
   const others = source.announced.filter(
     ({ id, envelope: { at } }) =>
       id !== second.id && Math.floor(at / 1000) === Math.floor(second.envelope.at / 1000),
@@ -166,7 +166,7 @@ test("if the snapshot has as many entries, or fewer, the difference is certainly
   const { count, entries, possible } = await adopt(target, stageFrom(source, target));
   assert.deepEqual([count, entries], [3, []]);
   assert.equal(possible.count, 3);
-  assert.equal(possible.entries.length, 6, "the certain ones are among them");
+  assert.equal(possible.entries.length, 6, "these include the orphaned ones");
 });
 
 /** Returns a KEY ADD by an administrator, or by the given signer. */
@@ -272,7 +272,7 @@ class SlowStorage extends MemoryStorage {
   }
 }
 
-test("a refold that waits for the disk is waited for without turns", async () => {
+test("while a refold waits for the disk, the adoption waits for it without using turns of the event loop", async () => {
   const source = await makeSource();
   const storage = new SlowStorage();
   const target = await makeTarget(source, { storage, limits: {} });
@@ -300,7 +300,7 @@ async function makeTwin(source: TimelineSubject): Promise<TimelineSubject> {
   const target = await makeTarget(source, { limits: {}, every: 1 });
   const until = source.timeline.prunedTo + MINUTE_MS;
   const entries = source.announced.slice(1);
-  // With these entries it has reached the date right before. With the next one it reaches the same date as all daemons.
+  // With these entries the target is just before the date of the source's snapshot. The next one reaches that date.
   const before = entries.filter(({ envelope: { at } }) => at < until);
   for (const entry of before) {
     target.timeline.receive([entry], MEMBER);
@@ -329,7 +329,7 @@ test("no snapshot of the daemon's own with the same date is made in between", as
   assertEqual(target, source);
 });
 
-test("an own snapshot of the same date is no longer valid when the other one replaces it", async () => {
+test("the daemon's own snapshot of the same date is no longer valid when the member's snapshot replaces it", async () => {
   const source = await makeSource();
   const target = await makeTwin(source);
   const earlier = target.mark.snapshots.slice(-1);
@@ -338,7 +338,7 @@ test("an own snapshot of the same date is no longer valid when the other one rep
   assert.deepEqual(target.mark.snapshots, [...earlier, staged.cutAt]);
   const commit = () => {
     assert.deepEqual(target.mark.snapshots, earlier);
-    assert.deepEqual(target.snapshots.list(), earlier, "nor does it exist, to return after a crash");
+    assert.deepEqual(target.snapshots.list(), earlier, "nor does it exist: it could return after a crash");
     return staged.commit();
   };
   await adopt(target, { ...staged, commit });
@@ -386,7 +386,7 @@ test("entries that arrive while the timeline starts again are not accepted, and 
   assert.equal(target.timeline.receive([late], MEMBER).length, 1);
 });
 
-test("a daemon that stops while it folds again adopts nothing any longer, and waits for nothing", async () => {
+test("a daemon that stops while it folds again adopts no snapshot, and waits for nothing", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   await target.writes(100, 2000, (i) => `SET own${i} v`);

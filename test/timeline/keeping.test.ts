@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { TimelineSubject } from "./support/timeline-subject.js";
 
-test("a daemon retains what a member needs for as long as it is asked to, within limits", async () => {
+test("a daemon retains the entries that a member needs as long as the member requests it, within limits", async () => {
   const storage = new MemoryStorage();
   const source = await new TimelineSubject({ storage, every: 100, limits: { retainBytes: 40_000 } }).open();
   source.timeline.handover.hold();
@@ -16,10 +16,10 @@ test("a daemon retains what a member needs for as long as it is asked to, within
   const { bytes } = storage;
   assert.ok(bytes > 40_000 && source.timeline.prunedTo === -1, `${bytes} bytes`);
   await source.writes(100, 1000, write);
-  assert.ok(source.timeline.prunedTo > 0, "beyond that it prunes, asked or not");
+  assert.ok(source.timeline.prunedTo > 0, "beyond the limits it prunes in spite of the request");
 });
 
-test("a daemon retains what its members may be missing, and prunes older entries by time and for want of space", async () => {
+test("a daemon retains what its members may be missing, and prunes older entries by age and when space runs out", async () => {
   for (const limits of [{ retainMs: 1_000 }, { retainBytes: 40_000 }]) {
     const subject = await new TimelineSubject({ storage: new MemoryStorage(), every: 50, limits }).open();
     const write = (i: number) => `SET k${i % 20} v${i}`;

@@ -9,7 +9,7 @@ class FailingStorage extends MemoryStorage {
   isFailing = false;
 
   override get(place: Buffer): Buffer | null {
-    if (this.isFailing) throw new Error("the disk is away");
+    if (this.isFailing) throw new Error("the disk cannot be read");
     return super.get(place);
   }
 }

@@ -1,4 +1,4 @@
-/** Tests recalls: at any date, from a snapshot or from the beginning, the state is that of the entries up to the date. */
+/** Tests recalls: from a snapshot or from the beginning, the state at a date is that of the entries up to the date. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalRing, canonicalState } from "../../store/digest.js";
@@ -102,7 +102,7 @@ test("an invalid snapshot is not used", async () => {
   assert.equal(snapshot, AT + 100);
 });
 
-test("of pruned times only dates after a snapshot can be recalled", async () => {
+test("once entries are pruned, only dates after a snapshot can be recalled", async () => {
   const { recalls, scene } = filled([100, 200]);
   scene.storage.put([], [["pruned", Buffer.from(String(AT + 90))]]);
   assert.equal(recalls.earliest, AT + 101);

@@ -1,5 +1,6 @@
 /**
- * Tests that entries that arrive during a refold are in the state once: the refold may find them on the disk, and skips them.
+ * Tests that entries that arrive during a refold are in the state once: if the refold finds them on the disk, it skips
+ * them.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +13,7 @@ import { double } from "../support/double.js";
 import { genesisRing } from "./support/random-timeline.js";
 import { bulk, entryAt, fiveMinutes, hash, MEMBER, START } from "./support/timeline-subject.js";
 
-/** Turns after which they arrive: before the first of its entries is read, and while they are. */
+/** Turns after which entries arrive: before the refold reads its first entry, and while it reads. */
 for (const turns of [0, 2, 4]) {
   test(`an entry that arrives ${turns} turns after a refold has begun is folded once`, async () => {
     const subject = await fiveMinutes();

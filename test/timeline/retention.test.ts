@@ -1,5 +1,5 @@
 /**
- * Tests which entries are pruned permanently: exactly those in a snapshot, and earlier entries that arrive later do no
+ * Tests which entries are pruned permanently: exactly those in a snapshot. Earlier entries that arrive later do no
  * harm.
  */
 import assert from "node:assert/strict";
@@ -108,7 +108,7 @@ test("a timeline in memory retains at most three snapshots", async () => {
   assert.ok((await fullMemory()).snapshots.list().length <= 3);
 });
 
-test("a lone daemon's clock that jumps ahead for a few minutes prunes nothing", async () => {
+test("a jump of a lone daemon's clock for a few minutes prunes nothing", async () => {
   const limits = { retainMs: RETAIN_MS };
   const subject = await new TimelineSubject({ every: 10, isAlone: true, limits }).open();
   await subject.writes(100, DAY_MS / 20, (i) => `SET k${i} v`);
@@ -150,7 +150,7 @@ test("an idle daemon writes only its watermark", async () => {
 
 const UNCERTIFIED = { every: 10, isCertified: false, limits: { retainMs: RETAIN_MS } };
 
-test("nothing is pruned before a snapshot that members have not confirmed, and everything before a confirmed one", async () => {
+test("entries are pruned up to the newest snapshot that members have confirmed, and no further", async () => {
   const subject = await new TimelineSubject(UNCERTIFIED).open();
   const { handover } = subject.timeline;
   await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
@@ -159,7 +159,7 @@ test("nothing is pruned before a snapshot that members have not confirmed, and e
   assert.ok(first.at < subject.now - RETAIN_MS);
   handover.certify(first.at + 1);
   await subject.pass(1000);
-  assert.equal(subject.timeline.prunedTo, -1, "there is none of that date");
+  assert.equal(subject.timeline.prunedTo, -1, "there is no snapshot of that date");
   handover.certify(first.at);
   await subject.pass(1000);
   assert.deepEqual([subject.timeline.prunedTo, handover.sendable(first.at)?.cutAt], [first.at, first.at]);
@@ -217,7 +217,7 @@ test("a timeline in memory waits for its members, but only up to twice the permi
   assert.ok(max > 1.9 * limits.retainBytes, `${max} bytes`);
 });
 
-test("of snapshots that members have not confirmed yet, the one that all will select stays", async () => {
+test("the snapshot that all members will select stays until they have confirmed it", async () => {
   const subject = await new TimelineSubject({ every: 10, isCertified: false }).open();
   await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   const { handover } = subject.timeline;
@@ -225,7 +225,7 @@ test("of snapshots that members have not confirmed yet, the one that all will se
   assert.deepEqual([dates[0], dates.length], [roundestDate(START, subject.now), 3]);
   handover.certify(dates[0] as number);
   await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
-  assert.equal(handover.cuts[0]?.at, dates[0], "so does the newest that they have");
+  assert.equal(handover.cuts[0]?.at, dates[0], "the newest confirmed one stays too");
 });
 
 test("a snapshot that a member waits for is made even if nothing has arrived since the last one", async () => {
@@ -261,7 +261,7 @@ test("a snapshot made again for the same date, with a late entry, is reported wi
   assert.equal(after.seal, subject.snapshots.sealOf(after.at)?.seal);
 });
 
-test("a snapshot requested for a later date has a later date, although a rounder one would do", async () => {
+test("a snapshot requested for a later date has a later date, even if an earlier date is rounder", async () => {
   const subject = await new TimelineSubject({ every: 1000, isCertified: false }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   const { handover } = subject.timeline;

@@ -1,4 +1,4 @@
-/** Tests that a command for which one daemon has no memory left does not become one without effect on that daemon. */
+/** Tests that a daemon that runs out of memory during a command stops, instead of folding on without its effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Shortage } from "../../store/keyspace/shortage.js";

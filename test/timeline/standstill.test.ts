@@ -33,7 +33,7 @@ async function subjectOf(options: SubjectOptions = {}): Promise<TimelineSubject>
 
 const stateOf = ({ timeline }: TimelineSubject) => canonicalState(timeline.database);
 
-test("it stores and sends entries, answers none of them, and lets nothing become final", async () => {
+test("the timeline stores and sends entries, answers none of them, and reports nothing as final", async () => {
   const subject = await subjectOf({ every: 10, limits: { retainMs: 3 * MINUTE_MS } });
   const entries = minute();
   subject.timeline.receive(entries, MEMBER);
@@ -94,7 +94,7 @@ test("a release that knows the version continues with the same folder, and is eq
   assert.deepEqual(upgraded.get("k0"), { kind: "bulk", bytes: "121" });
 });
 
-test("it continues if the switch turns out not to be permitted", async () => {
+test("the timeline continues if the switch turns out not to be permitted", async () => {
   const subject = await subjectOf();
   const { timeline } = subject;
   const commands = [["KEY", "ADD", pem(3), "RULES", "+@all", "~*"]];
@@ -109,7 +109,7 @@ test("it continues if the switch turns out not to be permitted", async () => {
   assert.deepEqual(subject.get("n"), { kind: "bulk", bytes: "1" });
 });
 
-test("the version is part of the snapshot that a start begins with", async () => {
+test("a snapshot contains the semantics version, which a start applies", async () => {
   const subject = await subjectOf({ known: NEXT_SEMANTICS, every: 10 });
   subject.timeline.receive(minute(), MEMBER);
   await subject.writes(3, 2 * MINUTE_MS, (i) => `SET x ${i}`);

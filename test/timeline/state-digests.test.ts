@@ -28,7 +28,7 @@ test("keys that have changed since are left out, even if they no longer exist", 
   assert.equal([...sums.sums].filter((sum) => sum === UNCOMPARED).length >= 1, true);
 });
 
-test("nothing is reported after a complete database was emptied, until that is before the date", async () => {
+test("after a complete database was emptied, nothing is reported for dates before that", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(3, 1000, (i) => `SET k${i} v`);
   const at = subject.now;
@@ -40,7 +40,7 @@ test("nothing is reported after a complete database was emptied, until that is b
   assert.deepEqual(later, [{ db: 0, key: "k0", digest: null }]);
 });
 
-test("nothing is reported while earlier entries are not on the disk, or if the tail does not reach back", async () => {
+test("nothing is reported while earlier entries are not on the disk, or if the tail begins after the date", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();
   subject.write("SET a 1");

@@ -90,7 +90,7 @@ test("ids ascend with the order of units: date, number, envelope, index in it", 
   assert.deepEqual(...subject.states);
 });
 
-test("an id can still change if an id ahead of its date arrives late", () => {
+test("an id can still change if an entry with an id ahead of its date arrives late", () => {
   const subject = new Subject();
   const [reported] = subject.replies(entry("b", 5, ["XADD s * a 1"]));
   subject.merge(entry("a", 4, [`XADD s ${AT + 1000}-0 a 1`]));

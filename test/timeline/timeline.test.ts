@@ -59,7 +59,7 @@ test("the fold's answers to members' entries are reported, except those of a ref
   assert.deepEqual(subject.folded.slice(2), [{ entries: [older], answered: [] }]);
 });
 
-test("nothing unsynced is announced, and everything afterwards", async () => {
+test("no entry is announced before it is synced, and every entry is announced afterwards", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();
   const entry = subject.write("SET a 1");
@@ -79,7 +79,7 @@ test("nothing unsynced is announced, and everything afterwards", async () => {
   assert.deepEqual(announced(), [true, 1, 1, 1, true]);
 });
 
-test("after a failed sync nothing is accepted or announced any longer", async () => {
+test("after a failed sync the timeline no longer accepts or announces entries", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();
   subject.write("SET a 1");
@@ -119,7 +119,7 @@ test("a damaged snapshot is skipped and stays on disk", async () => {
   for (const date of kept) assert.ok(restarted.snapshots.list().includes(date), `${date} was removed`);
 });
 
-test("a start without a readable snapshot, and with its beginning pruned, fails and removes nothing", async () => {
+test("a start fails and removes nothing if the first entries were pruned and no snapshot is readable", async () => {
   const subject = await new TimelineSubject({ every: 10, limits: { retainMs: DAY_MS } }).open();
   await subject.writes(60, DAY_MS / 10, (i) => `SET k${i} v`);
   const kept = subject.snapshots.list();
@@ -203,7 +203,7 @@ test("a client's late write is prepared in several steps, and other writes are a
   assert.deepEqual(subject.get("meanwhile0"), bulk("v"));
 });
 
-test("an entry that certainly affects too much is folded again, or refused, before all later units are prepared for it", async () => {
+test("an entry that affects too many units is folded again, or refused, before all later units are prepared for it", async () => {
   const subject = await new TimelineSubject().open();
   const { timeline } = subject;
   for (let i = 0; i < 12_000; i++) subject.write("INCR n", subject.now + 1 + i);
@@ -220,7 +220,7 @@ test("an entry that certainly affects too much is folded again, or refused, befo
   assert.deepEqual(subject.get("n"), bulk("12001"));
 });
 
-test("an entry before very many units and one that touches complete databases is folded again, or refused", {
+test("an entry that touches complete databases, dated before very many units, is folded again, or refused", {
   skip: skipUnlessFull,
 }, async () => {
   const subject = await new TimelineSubject().open();
@@ -228,14 +228,14 @@ test("an entry before very many units and one that touches complete databases is
   for (let i = 0; i < 21_000; i++) subject.write(`SET k${i % 100} ${i}`, subject.now + 2 + (i >> 3));
   const swap = entryAt(subject.now + 1, "SWAPDB 3 4");
   const few = entryAt(subject.now + 2500, "SWAPDB 5 6");
-  // To find the units it affects, the fold walks through all later ones, although there is none.
+  // To find the affected units, the fold walks through all later units, although none of them is affected.
   while (!timeline.prepare(few)) await subject.turns(1);
   assert.equal(timeline.take(few).kind, "taken");
   assert.ok(timeline.prepare(swap), "immediately: preparing would not help");
   assert.equal(timeline.take(swap).kind, "too-old");
   timeline.receive([swap], MEMBER);
   await subject.settle();
-  assert.equal(subject.folded.at(-1)?.answered.length, 0, "folded anew");
+  assert.equal(subject.folded.at(-1)?.answered.length, 0, "it was folded again");
   assert.ok(timeline.isFolded(swap.envelope.at));
   const before = entryAt(subject.now, "SET other v");
   while (!timeline.prepare(before)) await subject.turns(1);
@@ -324,7 +324,7 @@ test("the tail is cut while a refold runs, and so is the new fold's tail", async
   subject.isSlow = false;
   timeline.receive([entryAt(subject.now - 1, "INCR k")], MEMBER);
   await subject.pass(6000);
-  assert.equal(subject.folded.at(-1)?.answered.length, 1, "merged, because it belongs into the tail");
+  assert.equal(subject.folded.at(-1)?.answered.length, 1, "merged, because it belongs in the tail");
 });
 
 test("an entry whose date is reached as a refold begins is reported as folded", async () => {
@@ -340,7 +340,7 @@ test("an entry whose date is reached as a refold begins is reported as folded", 
   assert.ok(subject.folded.some(({ entries }) => entries.some(({ id }) => id === future.id)));
 });
 
-test("a lone daemon's clock that jumps ahead and back leaves no trace", async () => {
+test("a jump of a lone daemon's clock ahead and back leaves no trace", async () => {
   const subject = await new TimelineSubject({ isAlone: true }).open();
   await subject.pass(5000);
   subject.now += DAY_MS;
@@ -351,7 +351,7 @@ test("a lone daemon's clock that jumps ahead and back leaves no trace", async ()
   subject.write("SET a 1");
 });
 
-test("a lone daemon's clock that jumps changes nothing even if a client whose clock jumped too writes", async () => {
+test("a jump of a lone daemon's clock changes nothing, even if a client whose clock jumped too writes", async () => {
   const subject = await new TimelineSubject({ isAlone: true }).open();
   await subject.pass(5000);
   subject.now += DAY_MS;
@@ -363,7 +363,7 @@ test("a lone daemon's clock that jumps changes nothing even if a client whose cl
   subject.write("SET a 1");
 });
 
-test("a lone daemon's clock that jumps and stays is accepted after ten minutes", async () => {
+test("a lasting jump of a lone daemon's clock is accepted after ten minutes", async () => {
   const subject = await new TimelineSubject({ isAlone: true }).open();
   await subject.pass(5000);
   subject.now += DAY_MS;

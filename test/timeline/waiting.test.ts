@@ -104,7 +104,7 @@ test("entries that wait for long are reported, and those of a refold wait until 
   assert.deepEqual([isBehind(9000), isBehind(90_000), waiting.size], [false, false, 1]);
 });
 
-test("`isPast` is decided by the earliest waiting date", () => {
+test("`isPast` depends on the earliest waiting date", () => {
   const waiting = new Waiting();
   assert.ok(waiting.isPast(Number.MAX_SAFE_INTEGER));
   waiting.addFuture([signed(9), signed(8)]);
@@ -145,7 +145,7 @@ test("the entries dated ahead are limited in number and in bytes", () => {
   assert.ok(large.hasRoom(1, 1024 * 1024, 1), "it does not have to wait");
 });
 
-test("marked entries are waited for until they are merged or refolded, but no later ones", () => {
+test("the daemon waits for marked entries until they are merged or refolded, but not for later ones", () => {
   const waiting = new Waiting();
   waiting.addLate([dated(5), dated(9)]);
   waiting.mark();
@@ -169,7 +169,7 @@ test("marked entries are waited for until they are merged or refolded, but no la
   assert.ok(!waiting.isMarkPast, "now it counts");
 });
 
-test("an entry waits until it is itself merged or refolded, whatever happens to others", () => {
+test("an entry waits until it is itself merged or refolded, whatever happens to other entries", () => {
   const waiting = new Waiting();
   const named = (id: string, at: number): Entry => ({ ...dated(at), id });
   const [first, second] = [named("1", 7), named("2", 9)];

@@ -98,7 +98,7 @@ test("a clock that is known to be wrong does not move the watermark", () => {
   assert.equal(subject.watermark.value, value);
 });
 
-test("a lone daemon's clock that jumps moves the watermark only after ten minutes", () => {
+test("a jump of a lone daemon's clock moves the watermark only after ten minutes", () => {
   const subject = new Subject(true);
   subject.pass(3000);
   subject.clock += DAY_MS;

@@ -1,6 +1,6 @@
 /**
  * Trial A1. An acknowledged EXEC is applied, and so is an acknowledged write with a condition. A connection reads its
- * own acknowledged writes. This holds although one daemon is out of date: it is disconnected from its peers, has
+ * own acknowledged writes. This holds even if one daemon is out of date: it is disconnected from its peers, has
  * missed the sidecar's writes, and for a moment is the only daemon that answers.
  */
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
 /**
- * Trial B9. Of two daemons, as in the SQL chain of docs/proxy.md, one is killed and restarted. The other one accepts
+ * Trial B9. One of two daemons, as in the SQL chain of docs/proxy.md, is killed and restarted. The other one accepts
  * writes all the time, even while the killed one returns with writes that it had not sent yet.
  */
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * Trials E22 and E23. A test process leaves no files in the temporary folder, regardless of how many key pairs,
- * secrets and folders it has made. A test reserves every port that must refuse connections, so no other process can
+ * Trials E22 and E23. A test process leaves no files in the temporary folder, however many key pairs, secrets
+ * and folders it has made. A test reserves every port that must refuse connections, so no other process can
  * listen there.
  */
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * Tests that comments and pages avoid the words that docs/glossary.md replaces. A limit may only be lowered: do so
- * when its texts have improved.
+ * Tests that comments and pages avoid the words that docs/glossary.md replaces. A limit may only be lowered. Lower it
+ * when the texts have improved.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

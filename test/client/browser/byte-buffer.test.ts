@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Buffer as StandIn } from "../../../client/browser/byte-buffer.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
-test("bytes, texts and numbers are converted like by Node's Buffer", () => {
+test("bytes, texts and numbers are converted as by Node's Buffer", () => {
   const random = new SeededRandom(seedOfRun());
   for (let round = 0; round < 200; round++) {
     const length = random.below(round % 20 === 0 ? 20_000 : 40);

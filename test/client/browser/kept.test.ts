@@ -1,5 +1,6 @@
 /**
- * Tests in Chromium that a page's signed commands survive reloads, crashes, other tabs, other daemons, and the machine's sleep.
+ * Tests in Chromium that a page's signed commands survive reloads, crashes, other tabs, other daemons, and the sleep
+ * of the machine.
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";

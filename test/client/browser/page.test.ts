@@ -68,7 +68,7 @@ test("a page generates its key, writes to three daemons, continues without one, 
       tab.until(`[...document.querySelectorAll("#answers li")].map((one) => one.textContent)
         .find((text) => text.startsWith(${JSON.stringify(`${command} →`)}))`);
     await type("SET before 1");
-    assert.match(String(await answer("SET before 1")), /refused/, "no daemon knows its key yet");
+    assert.match(String(await answer("SET before 1")), /refused/, "no daemon accepts its key yet");
 
     const pemFile = join(folder.path, "page.pem");
     const rootFile = join(folder.path, "root-private.pem");

@@ -1,6 +1,6 @@
 /**
- * Runs the module for web pages in Node, with WebSockets from the package ws, keys from Node's WebCrypto, and daemons with
- * --ws in this process.
+ * Runs the module for web pages in Node, with WebSockets from the package ws, keys from Node's WebCrypto, and daemons
+ * with --ws in this process.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

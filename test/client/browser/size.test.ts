@@ -26,7 +26,7 @@ test("the module that a page loads first is small and has no imports, and the mo
   assert.ok(calling <= CALLING_BYTES_MAX, `${calling} bytes`);
 });
 
-test("the modules import only each other, use nothing that browsers do not have, and work together", async () => {
+test("the modules import only each other, use only features that browsers have, and work together", async () => {
   assert.equal(files.length, 4);
   for (const file of files) {
     const text = readFileSync(join(browserFolder, file), "utf8");

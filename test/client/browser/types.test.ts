@@ -40,7 +40,7 @@ test("the TypeScript examples of docs/browsers.md compile without @types/node", 
   assert.equal(await compiled(block), "");
 });
 
-test("bytes of events have the type Uint8Array there, not string", async () => {
+test("in web pages, bytes of events have the type Uint8Array, not string", async () => {
   const text = `import { createClient } from "dbsyncd/browser";
     for await (const event of createClient({ servers: "ws://a:1" }).watch("k", { buffers: true }))
       if (event.type === "changed" && typeof event.key !== "string") HERE;

@@ -23,7 +23,7 @@ test("events above the limit are dropped and replaced by one gap", async () => {
   assert.deepEqual(rest.slice(-3), [9_999, "gap", 20_000]);
 });
 
-test("it ends after the queued events, with an error or without, and reports the end of the iteration", async () => {
+test("the queue ends after its events, with or without an error, and reports the end of the iteration", async () => {
   let left = 0;
   const failing = new EventQueue<ChannelEvent>(() => left++);
   failing.push(message(1));

@@ -1,4 +1,4 @@
-/** Fake daemons without sockets and signatures that greet each client and serve subscriptions as configured by the test. */
+/** Fake daemons without sockets and signatures. They greet clients, and serve subscriptions as a test configures. */
 
 import { Live, type Wanted } from "../../../client/live/live.js";
 import type { Environment, SocketEvents } from "../../../client/shared/environment.js";

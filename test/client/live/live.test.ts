@@ -23,8 +23,8 @@ before(async () => {
       return startReplica({ args: [...keys, "-p", String(port), ...peers, ...knowsSecret] });
     }),
   );
-  await until("all are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
-  await until("each is connected to the others", async () => {
+  await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  await until("all daemons are connected", async () => {
     for (const { port } of replicas) {
       using client = await EnvelopeClient.open(port, app);
       if ((await client.hello()).members !== 2) return false;
@@ -113,7 +113,7 @@ async function untilText(iterator: AsyncIterator<ChannelEvent>, text: string): P
   }
 }
 
-test("a key can listen to what its rules permit, until the rules change", async () => {
+test("a key can subscribe to the channels that its rules permit, until the rules change", async () => {
   const [, second] = replicas as [RunningReplica, RunningReplica];
   await using administrator = clientOf([second], root);
   const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");

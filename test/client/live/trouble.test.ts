@@ -5,7 +5,7 @@ import { EventQueue } from "../../../client/live/event-queue.js";
 import type { ChannelEvent } from "../../../client/live/live-event.js";
 import { channel, Listened } from "./listened.js";
 
-/** Runs all steps that need no time. */
+/** Waits for all steps that need no timer. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -20,7 +20,7 @@ before(async () => {
       return startReplica({ args: [...args, "--peer", `127.0.0.1:${ports[1 - place]}`] });
     }),
   );
-  await until("both are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  await until("both daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
 });
 after(async () => {
   await Promise.all(replicas.map(({ daemon }) => daemon.stop()));

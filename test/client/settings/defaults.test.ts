@@ -1,4 +1,4 @@
-/** Tests the sources of servers and key if a call does not name them. */
+/** Tests from where a call takes servers and key that it does not name. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** Tests the policies with a table of the daemons' answers and the verdict. */
+/** Tests the policies with a table of daemons' answers and verdicts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Report } from "../../../client/shared/outcome.js";
@@ -124,7 +124,7 @@ const ROWS: Row[] = [
   ["outcome", [behind(hit("OK")), hit("OK"), hit("OK")], "OK", "OK"],
   ["outcome", [erred("ERR"), erred("ERR"), null], "reply", "reply"],
   ["outcome", [erred("ERR"), hit("OK"), null], "wait", "answers-differ"],
-  // With two servers both must answer, with one server that one.
+  // With two servers both must answer, with one server only that one.
   ["outcome", [hit("OK"), null], "wait", "too-few-answers"],
   ["outcome", [hit("OK"), failed], "too-few-answers", "too-few-answers"],
   ["outcome", [hit("OK"), hit("OK")], "OK", "OK"],
@@ -133,7 +133,7 @@ const ROWS: Row[] = [
   ["outcome", [unmet(miss)], "nil", "nil"],
 ];
 
-test("a configured policy is used; without one a unit with conditions uses the outcome of the majority", () => {
+test("a configured policy is used; without one, a unit with conditions has the outcome of the majority", () => {
   assert.equal(ruleFor("usual", true), "outcome");
   assert.equal(ruleFor("usual", false), "first");
   for (const hasConditions of [false, true]) assert.equal(ruleFor("first", hasConditions), "first");

@@ -38,7 +38,7 @@ test("an IPv6 server has its address without brackets as host", () => {
   ]);
 });
 
-test("an entry may name the version for its daemon", () => {
+test("an entry may name the version of its daemon", () => {
   const parsed = (list: string) =>
     parseServers(list).map(({ text, versions, tls }) => [text, versions, tls !== null]);
   assert.deepEqual(parsed("dbsync1://a:5, DBSYNC2://b, dbsync://c, dbsyncs1://d"), [

@@ -148,7 +148,7 @@ test("An IPv6 address in the list must be in the certificate", async (t) => {
   );
 });
 
-test("A daemon without TLS, one that closes and one that hangs are distinguished quickly", async () => {
+test("A daemon without TLS, one that closes the connection and one that hangs are distinguished quickly", async () => {
   const talker = await listening(
     createPlain((socket) => socket.on("error", () => {}).on("data", () => socket.write("ds:5:ERROR"))),
   );

@@ -50,7 +50,7 @@ test("dates increase, by number within a millisecond, and beyond all seen dates"
   assert.deepEqual(clock.date(502), { at: 1_502, seq: 0 });
 });
 
-test("the dates of clients that answer each other within one millisecond are in order, and stay close to it", () => {
+test("the dates of clients that answer each other within one millisecond are in order, and close to that millisecond", () => {
   const clocks = [-3, 0, 2].map((offset) => new ClientClock(1_000 + offset));
   for (const [envelopes, most] of [
     [10_000, 1_002],
@@ -68,14 +68,14 @@ test("the dates of clients that answer each other within one millisecond are in 
   }
 });
 
-test("a date by a clock that was wrong is not used any longer", () => {
+test("a date from a clock that was wrong is no longer used", () => {
   const clock = new ClientClock(61_000);
   assert.deepEqual(clock.date(0), { at: 61_000, seq: 0 });
   clock.update(daemon, 1_000, 0, 0);
   assert.deepEqual(clock.date(0), { at: 1_000, seq: 0 });
 });
 
-test("no client is followed by more than 4 s ahead of the daemons", () => {
+test("a client follows the dates of another client at most 4 s ahead of the daemons", () => {
   const clock = new ClientClock(1_000);
   clock.seen({ at: 9_000_000, seq: 17 });
   assert.deepEqual(

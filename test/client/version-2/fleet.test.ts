@@ -93,7 +93,7 @@ test("a daemon that was restarted without keys has not applied the later command
 
 const clusters = ["c".repeat(32), "d".repeat(32)] as const;
 
-test("the same number of servers from two clusters is an error that names both", async () => {
+test("a list with equally many servers from two clusters is an error that names both", async () => {
   await using one = await ServedDaemon.start({ cluster: clusters[0] });
   await using two = await ServedDaemon.start({ cluster: clusters[1] });
   await using client = client2Of([one, two]);
@@ -126,7 +126,7 @@ test("one daemon of another cluster is skipped and reported", async () => {
   assert.deepEqual(other.envelopes, []);
 });
 
-test("a client with a configured cluster sends to no other", async () => {
+test("a client with a configured cluster sends to no other cluster", async () => {
   await using daemon = await ServedDaemon.start({ cluster: clusters[1] });
   await using client = client2Of([daemon], { cluster: "63".repeat(32) });
   const failure = await errorOf(client.send("SET a 1"));
@@ -140,7 +140,7 @@ test("a hung daemon delays the first call of a client only briefly", async () =>
   await using client = client2Of([hung, daemon]);
   const startedAt = performance.now();
   assert.equal(await client.send("SET a 1"), "OK");
-  assert.ok(performance.now() - startedAt < CONNECT_MS, "it does not wait for the other's hello");
+  assert.ok(performance.now() - startedAt < CONNECT_MS, "it does not wait for the hello of the other daemon");
 });
 
 test("a client with a wrong clock is correct after the first hello", async () => {
@@ -199,7 +199,7 @@ test("the client warns once about a cluster that is not configured, unless the d
   assert.deepEqual(warnings, []);
 });
 
-test("if daemons receive other keys while a client runs, it queries them again and signs the call again", async () => {
+test("if the keys of the daemons change while a client runs, the client queries them again and signs the call again", async () => {
   await using one = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
   await using two = await ServedDaemon.start({ id: 2, cluster: clusters[0] });
   await using three = await ServedDaemon.start({ id: 3, cluster: clusters[0] });
@@ -221,7 +221,7 @@ test("if daemons receive other keys while a client runs, it queries them again a
   );
 });
 
-test("the client queries daemons that were restarted with other keys again", async () => {
+test("the client queries daemons again that were restarted with other keys", async () => {
   for (const count of [1, 2, 3]) {
     const daemons = await Promise.all(
       Array.from({ length: count }, (_, i) => ServedDaemon.start({ id: i + 1, cluster: clusters[0] })),
@@ -232,8 +232,8 @@ test("the client queries daemons that were restarted with other keys again", asy
       for (const { daemon } of daemons) daemon.cluster = clusters[1];
       for (const daemon of daemons) daemon.disconnect();
       const result: unknown = await client.send("INCR n").catch((error: unknown) => error);
-      // If the command was written before the close, the lost daemon may have applied it, so the client does not sign it
-      // again.
+      // If the command was written before the close, the lost daemon may have applied it, so the client does not sign
+      // it again.
       if (result instanceof DbsyncError) assert.equal(result.effect, "unknown");
       else assert.equal(result, "OK");
       assert.equal(await client.send("INCR n"), "OK");
@@ -271,7 +271,7 @@ test("the client follows daemons that receive other keys one after the other", a
   while (!(await areAllBack())) await new Promise((resolve) => setTimeout(resolve, 50));
 });
 
-test("the client queries servers whose clusters differed again", async () => {
+test("the client queries servers again whose clusters differed", async () => {
   await using one = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
   await using two = await ServedDaemon.start({ id: 2, cluster: clusters[1] });
   await using client = client2Of([one, two]);

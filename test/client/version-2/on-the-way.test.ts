@@ -23,7 +23,7 @@ test("a daemon is not considered silent because of delayed answers", () => {
   assert.equal(onTheWay.isEmpty, false);
 });
 
-test("delayed answers have separate limits, and do not use the room of the others", () => {
+test("delayed answers have separate limits, and do not count towards the limit of other answers", () => {
   const onTheWay = new OnTheWay();
   for (let i = 0; i < 1023; i++) onTheWay.add(sending({ kind: "stable" }), 1);
   const last = sending({ kind: "stable" });

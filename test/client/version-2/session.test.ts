@@ -31,7 +31,7 @@ async function startPair() {
   return daemons;
 }
 
-test("after a write that one daemon has not accepted, reads name it until that daemon has proved that it has it", async () => {
+test("after a write that one daemon has not accepted, reads name the write until the daemon has proved that it has it", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -122,7 +122,7 @@ test("a daemon with a new connection must prove that it has the newest write", a
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
-test("daemons that are missing different writes prove one each, and none answers a read before that", async () => {
+test("daemons that are missing different writes each prove one, and none answers a read before that", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -160,7 +160,7 @@ test("a read in flight to a lost daemon is signed again, and names the write", a
   assert.deepEqual(afterOf(two), [client.lastWrite]);
 });
 
-test("calls without a session, plain writes, a single daemon and daemons without a timeline name no write", async () => {
+test("calls without a session, plain writes, and calls to one daemon or to daemons without a timeline name no write", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;

@@ -1,4 +1,4 @@
-/** agenda as in its README: jobs that run once, and repeatedly. Argument: the port. */
+/** agenda, as in its README: jobs that run once or repeatedly. Argument: the port. */
 import assert from "node:assert/strict";
 import { MongoBackend } from "@agendajs/mongo-backend";
 import { Agenda } from "agenda";

@@ -33,7 +33,7 @@ const jobs = [
 ];
 const failing = queue.createJob({ x: 1, y: 1, fails: 9 });
 const results = [...jobs, failing].map(finished);
-// A queue emits events only for jobs that it knows to be saved, so no job may finish earlier.
+// A queue emits events only for jobs that have been saved, so no job may finish before that.
 await Promise.all([...jobs, failing].map((job) => job.save()));
 worker.process(3, perform);
 const [failure] = (await Promise.allSettled(results)).slice(-1);

@@ -1,10 +1,10 @@
-/** A queue, jobs that fail once, a delayed one, a flow of parents and children, and the events of all. Argument: the port. */
+/** A queue: jobs that fail once, a delayed job, a flow of parents and children, their events. Argument: the port. */
 import assert from "node:assert/strict";
 import { FlowProducer, Queue, QueueEvents, Worker } from "bullmq";
 
 const connection = { host: "127.0.0.1", port: Number(process.argv[2]), maxRetriesPerRequest: null };
 const queue = new Queue("paint", { connection });
-// It reads from the beginning, to receive earlier events too.
+// Reads from the beginning, to receive earlier events as well.
 const events = new QueueEvents("paint", { connection, lastEventId: "0-0" });
 const PATIENCE_MS = 100_000;
 for (const heard of [queue, events]) heard.setMaxListeners(50);

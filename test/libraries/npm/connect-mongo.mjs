@@ -1,4 +1,4 @@
-/** connect-mongo as in its README: sessions of Express, whose TTL index it creates itself. Argument: the port. */
+/** connect-mongo, as in its README: it stores sessions of Express and creates their TTL index. Argument: the port. */
 import assert from "node:assert/strict";
 import MongoStore from "connect-mongo";
 import { MongoClient } from "mongodb";
@@ -26,7 +26,7 @@ assert.ok(
   indexes.some(({ key, expireAfterSeconds }) => key.expires === 1 && expireAfterSeconds === 0),
   JSON.stringify(indexes),
 );
-// An expired session is missing in every kind of query.
+// No kind of query returns an expired session.
 await called("set", "over", { cookie: { ...cookie, expires: new Date(Date.now() - 1000) } });
 assert.equal(await sessions.countDocuments({ _id: "over" }), 0);
 assert.equal(await sessions.countDocuments({}), 1);

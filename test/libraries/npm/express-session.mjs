@@ -1,4 +1,4 @@
-/** express with express-session, stored by connect-redis through the client "redis". Argument: the port. */
+/** express with express-session. connect-redis stores the sessions with the client "redis". Argument: the port. */
 import assert from "node:assert/strict";
 import { RedisStore } from "connect-redis";
 import express from "express";

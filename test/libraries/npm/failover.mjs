@@ -1,6 +1,6 @@
 /**
- * Writes and reads through mongoose, one operation after the other, until its input ends. Argument: the connection string. Prints the number
- * of operations that have succeeded, and in the end those that failed, by their errors.
+ * Writes and reads through mongoose, one operation after the other, until its input ends. Prints the number of
+ * successful operations, and at the end the number of failed ones by error. Argument: the connection string.
  */
 import mongoose from "mongoose";
 

@@ -33,7 +33,7 @@ await queue.enqueueIn(500, "math", "subtract", [10, 3]);
 await until(() => done.length === 2);
 await until(async () => (await queue.failedCount()) === 1);
 assert.deepEqual(done, [3, 7]);
-// A job is counted after its work.
+// The worker counts a job after it has finished.
 await until(async () => Number((await queue.stats()).processed) === 2);
 assert.equal(await queue.length("math"), 0);
 assert.deepEqual(Object.keys(await queue.workers()).length, 1);

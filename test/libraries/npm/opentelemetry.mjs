@@ -1,4 +1,7 @@
-/** Makes calls as spans of the real OpenTelemetry, with examples/recipes/tracing.ts. Arguments: the compiled recipe, the client, port, key. */
+/**
+ * Makes calls as OpenTelemetry spans with examples/recipes/tracing.ts. Arguments: the compiled recipe, the client, the
+ * port, the key.
+ */
 import assert from "node:assert/strict";
 import { context, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";

@@ -1,4 +1,4 @@
-/** Points that are consumed, a block, a reward, and several keys in one call. Argument: the port. */
+/** Consumes points, blocks, rewards, and uses several keys in one call. Argument: the port. */
 import assert from "node:assert/strict";
 import { Redis } from "ioredis";
 import { RateLimiterRedis } from "rate-limiter-flexible";

@@ -47,7 +47,7 @@ $client->getProfile()->defineCommand('addall', 'AddAll');
 check($client->addall('list', 'a', 'b', 'c') === 3 && $client->addall('list', 'd') === 4, 'a script');
 try {
     $client->eval('return redis.call("INCR", KEYS[1])', 1, 'list');
-    check(false, 'an error of a script');
+    check(false, 'a failing script');
 } catch (Predis\Response\ServerException $error) {
     check(strpos($error->getMessage(), 'WRONGTYPE') !== false, $error->getMessage());
 }

@@ -1,7 +1,7 @@
 <?php
 /**
- * PHP sessions in Redis by the extension redis, with locks: of two concurrent requests of one session, none loses what
- * the other wrote. Arguments: the port; for a request also "request" and the session's id.
+ * PHP sessions in Redis with the extension redis, with locks: concurrent requests of one session lose no writes of each
+ * other. Arguments: the port; for a request also "request" and the session's id.
  */
 $port = $argv[1];
 ini_set('session.save_handler', 'redis');
@@ -36,7 +36,7 @@ foreach ($requests as $request) {
 session_id($id);
 session_start();
 if ($_SESSION['visits'] !== 8) {
-    fwrite(STDERR, "of 8 visits the session has {$_SESSION['visits']}\n");
+    fwrite(STDERR, "the session has {$_SESSION['visits']} of 8 visits\n");
     exit(1);
 }
 session_regenerate_id(true);
@@ -46,7 +46,7 @@ session_write_close();
 session_id($new);
 session_start();
 if ($new === $id || $_SESSION['cart'] !== ['tea', "\0\xff"]) {
-    fwrite(STDERR, "the new id has lost the session\n");
+    fwrite(STDERR, "the session is lost under its new id\n");
     exit(1);
 }
 session_destroy();

@@ -1,4 +1,4 @@
-"""Celery with Redis as its broker and for its results: calls, a chain, a group, a chord and a retry. Argument: the port."""
+"""Celery with Redis as broker and result backend: calls, a chain, a group, a chord and a retry. Argument: the port."""
 import os
 import subprocess
 import sys
@@ -40,7 +40,7 @@ def main():
         assert chord([add.s(i, 1) for i in range(5)])(total.s()).get(timeout=100) == 15
         assert add.apply_async((1, 1), countdown=1).get(timeout=100) == 2
         assert stubborn.delay().get(timeout=100) == 2
-        assert app.control.ping(timeout=60, limit=1), "no worker hears what is broadcast"
+        assert app.control.ping(timeout=60, limit=1), "no worker receives broadcasts"
     finally:
         worker.terminate()
         worker.wait()

@@ -27,7 +27,7 @@ assert cache.add("answer", 1) is False and cache.add("other", 1) is True
 assert cache.incr("other", 4) == 5 and cache.decr("other") == 4
 try:
     cache.incr("none")
-    raise AssertionError("counted what is not there")
+    raise AssertionError("incremented a missing key")
 except ValueError:
     pass
 cache.set_many({f"many {i}": i for i in range(50)})

@@ -42,7 +42,7 @@ except LockNotOwnedError:
     pass
 try:
     other.release()
-    raise AssertionError("released a lock that it never had")
+    raise AssertionError("released a lock that it never acquired")
 except LockError:
     pass
 

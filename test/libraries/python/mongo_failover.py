@@ -1,5 +1,5 @@
-"""Writes and reads by pymongo, one operation after the other, until its input ends. Argument: the connection string.
-Prints the number of operations that have succeeded, and in the end those that failed, by their errors."""
+"""Writes and reads through pymongo, one operation after the other, until its input ends. Argument: the connection string.
+Prints the number of successful operations, and at the end the number of failed ones by error."""
 import json
 import sys
 import threading

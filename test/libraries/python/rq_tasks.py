@@ -1,4 +1,4 @@
-"""RQ: jobs, one that fails, one that waits for another, one for later, and a worker. Argument: the port."""
+"""RQ: jobs (one that fails, one that waits for another, a delayed one) and a worker. Argument: the port."""
 import os
 import sys
 import time

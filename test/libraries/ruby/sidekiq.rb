@@ -1,4 +1,4 @@
-# Sidekiq: jobs, one for later, one that fails and is tried again, and a server of its own. Argument: the port.
+# Sidekiq: jobs (a delayed one, one that fails and is retried) and a separate server. Argument: the port.
 require "sidekiq"
 require "sidekiq/api"
 

@@ -1,4 +1,4 @@
-"""A client of redis-py: redis_client.py PORT sends each line of standard input, a JSON array of arguments, and prints its reply as a JSON line."""
+"""A client of redis-py. `redis_client.py PORT` sends each line of standard input, which is a JSON array of arguments, and prints the reply as a line of JSON."""
 
 import json
 import sys

@@ -37,7 +37,8 @@ export interface AdministratorParts {
   readonly random: SeededRandom;
   readonly signed: SignedLists;
   /**
-   * The keys that the administrator signs with, and knows in addition to the cluster's first keys; default: the latter.
+   * The keys with which the administrator signs, and which it knows in addition to the cluster's first keys. Default:
+   * the first keys only.
    */
   readonly keys?: readonly SimulatedKey[];
 }

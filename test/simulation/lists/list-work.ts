@@ -1,8 +1,8 @@
 /**
  * The work of administrators on the member list while faults go on: they start a list (sometimes right after the start
- * of the run), add daemons, remove daemons in any state, replace those whose folder is lost, try to let one return, and
- * sign two parallel lists, each from the answers of different daemons. At the end they sign lists until one list
- * names daemons that all run.
+ * of the run), add daemons, remove daemons in any state, replace those whose folder is lost, try to readmit removed
+ * ones, and sign two parallel lists, each from the answers of different daemons. At the end they sign lists until one
+ * list names daemons that all run.
  */
 import { type MemberView, rawId } from "../../../cli/members/member-views.js";
 import type { KnownList } from "../../../protocol/members/succession.js";
@@ -18,7 +18,7 @@ const BEGINS_MS = [80, 110, 110, 400, 1_500, 6_000, Infinity];
 /** Milliseconds to wait for answers, the first time and later. */
 const FIRST_PATIENCE_MS = [20, 60, 500];
 const PATIENCE_MS: readonly [number, number] = [200, 2_500];
-/** The chances of each action when an administrator comes. */
+/** The chance of each action when an administrator visits. */
 const TWO_AT_ONCE = 0.25;
 const QUERIES_FEW = 0.3;
 const SENDS_TO_FEW = 0.5;
@@ -37,7 +37,7 @@ export class ListWork {
   readonly #administrators: readonly Administrator[];
   /** Milliseconds between two visits of an administrator, on average. */
   readonly #everyMs: number;
-  /** Whether removed daemons return with an empty folder in the end. */
+  /** Whether removed daemons return with an empty folder at the end. */
   readonly #allReturn: boolean;
 
   constructor(world: World, seed: number) {
@@ -249,7 +249,7 @@ export class ListWork {
   }
 }
 
-/** Returns the daemons that have answered, and those that they are connected to. */
+/** Returns the daemons that have answered, and those to which they are connected. */
 function allOf(views: readonly MemberView[]): string[] {
   const peers = views.flatMap((view) => view.peers.filter(({ connection }) => connection === "connected"));
   return [...new Set([...views, ...peers].map(({ id }) => id))];

@@ -1,6 +1,6 @@
 /** The model's decision about an arriving envelope, as in `take` and `receive` of timeline/timeline.ts. */
 
-/** The decision about an envelope. `below-stable`: a member sends an entry below the stable point, which is an alarm. */
+/** The decision about an envelope. `below-stable` is an alarm: a member sent an entry below the stable point. */
 export type Arrival = "known" | "accept" | "too-old" | "unknown" | "below-stable";
 
 /** Returns "known" first: a retry of an accepted envelope is answered at any age. */

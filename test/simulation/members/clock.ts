@@ -4,7 +4,7 @@ import { idOf } from "./lists.js";
 import { LIMITS, TICK_MS } from "./settings.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";
 
-/** Maximum milliseconds of a status on the network; a slower one is no sample of a clock. */
+/** Maximum milliseconds that a status takes on the network; a slower one is not used as a sample of a clock. */
 const SAMPLE_MOST_MS = 2 * TICK_MS;
 const TAIL_FULL = 0.02;
 
@@ -43,7 +43,7 @@ export class Clock {
     return this.#around.time() + this.offset;
   }
 
-  /** Returns the clocks as read: the same until a status arrives or a clock moves. */
+  /** Reads the clocks. The result is cached until a status arrives or a clock moves. */
   #read(): Reading {
     const { now } = this;
     const time = this.#around.time();
@@ -61,7 +61,7 @@ export class Clock {
     return !this.#isSettled || this.#read().isSkewed;
   }
 
-  /** Whether there are other members, and most of them answer. */
+  /** Whether there are other members, and a majority of them answers. */
   get isSure(): boolean {
     const { size, median } = this.#read();
     return size > 1 && median !== null;

@@ -12,7 +12,7 @@ import { LIMITS, PULL_EVERY, STATUS_EVERY } from "./settings.js";
 import { StableWatch } from "./stable-watch.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";
 
-/** Statuses to removed daemons: one of this many is sent, since they would never learn of their removal otherwise. */
+/** One of this many statuses is sent to removed daemons, which would otherwise never learn of their removal. */
 const STATUSES_TO_LEFT = 4;
 
 /** An envelope that was checked and waits to be inserted. */
@@ -35,7 +35,7 @@ export class Daemon implements DaemonView {
   lists = 0;
   watermark = 0;
   isLive = false;
-  /** Whether its watermark ran ahead together with all sources that it learned from. */
+  /** Whether its watermark ran ahead because all its sources were ahead. */
   isExcused = false;
   readonly stable: StableWatch;
   /** The last status of each daemon. */

@@ -1,4 +1,4 @@
-/** A daemon's disk: data is safe after a sync; a crash retains some of the rest. */
+/** A daemon's disk: data is safe after a sync; a crash preserves some of the remaining data. */
 import type { SeededRandom } from "../../support/seeded-random.js";
 
 /** Sets of numbers as bits, and marks. Both only grow. */
@@ -44,7 +44,7 @@ export class Disk {
     this.#unsynced = [];
   }
 
-  /** Loses writes that were not synced. @param losesAny  whether any unsynced write may be lost, or only the last one */
+  /** Loses writes that were not synced. @param losesAny  whether any unsynced write may be lost, or only the last */
   crash(random: SeededRandom, losesAny: boolean): void {
     const unsynced = this.#unsynced;
     const kept = losesAny

@@ -1,6 +1,6 @@
 /**
  * `node dist/test/simulation/members/main.js`: runs the members' model and prints the results.
- *   --seed N       that run alone
+ *   --seed N       only that run
  *   --seeds N      N runs; --from N the first seed
  *   --without NAME removes one rule; --removals removes each in turn, until --catches seeds have detected it
  */

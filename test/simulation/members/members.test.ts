@@ -30,7 +30,7 @@ test("for each rule there is a seed that detects its removal", () => {
 });
 
 for (const [name, seed] of Object.entries(CAUGHT))
-  test(`without the rule "${name}" something goes wrong`, () => {
+  test(`a run without the rule "${name}" finds a problem`, () => {
     const { problems } = new World(seed, rulesWithout(name)).run();
     const search = `node dist/test/simulation/members/main.js --removals --without "${name}" --seeds 50000`;
     assert.notDeepEqual(problems, [], `find another seed with: ${search}`);

@@ -92,12 +92,12 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
   "stable: equal sums": {
     isStable: (at, own, others, reports) => isStable(at, own, others, reports, () => true),
   },
-  "stable: equal to the entries held now": { comparesNow: false },
+  "stable: sums cover the entries held now": { comparesNow: false },
   "stable: the daemon's own watermark counts": {
     isStable: (at, own, others, reports, isSame) =>
       isStable(at, { ...own, watermark: Number.POSITIVE_INFINITY }, others, reports, isSame),
   },
-  "stable: the others' watermarks count": {
+  "stable: the members' watermarks count": {
     isStable: (at, own, others, reports, isSame) =>
       isStable(
         at,
@@ -117,7 +117,7 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
         isSame,
       ),
   },
-  "stable: reports are of the same list": {
+  "stable: reports name the same list": {
     isStable: (at, own, others, reports, isSame) =>
       isStable(
         at,
@@ -139,14 +139,14 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
     arrivalOf: (at, isKnown, isFirstHand, marks) =>
       arrivalOf(at, isKnown, isFirstHand, { ...marks, watermark: Number.NEGATIVE_INFINITY }),
   },
-  "accept: known entries are found first": {
+  "accept: known entries are recognized first": {
     arrivalOf: (at, _, isFirstHand, marks) => arrivalOf(at, false, isFirstHand, marks),
   },
   "accept: nothing from removed daemons": {
     mayTakeFrom: (standing, own, id) =>
       standing.heads.length === 0 || standing.members.has(own) || id === own,
   },
-  "accept: from daemons that every head names": { standingOf: (known) => inAnyHead(standingOf(known)) },
+  "accept: only from daemons that every head names": { standingOf: (known) => inAnyHead(standingOf(known)) },
   "accept: nothing unless a list names the daemon": {
     mayTakeFrom: (standing, _, id) => mayTakeFrom(standing, id, id),
   },
@@ -157,34 +157,36 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
   },
   "accept: a joiner waits": { firstHandRefusal: (all) => firstHandRefusal({ ...all, isLive: true }) },
   "lists: a removed daemon never returns": { nextList: withReturning },
-  "lists: after two, the daemons in both": { nextList: withEither },
-  "lists: none of two parallel ones is chosen": { standingOf: (known) => firstOfParallel(standingOf(known)) },
+  "lists: a merge retains the daemons of both": { nextList: withEither },
+  "lists: no parallel list has precedence": { standingOf: (known) => firstOfParallel(standingOf(known)) },
   "lists: a lost folder returns with a new id": { replacesLost: false },
-  "join: under the list in force": {
+  "join: reports name the list in force": {
     joinedWatermark: (list, others, reports, now) =>
       joinedWatermark(list, others, eachJoinReport(reports, { list }), now),
     pullsUnderList: false,
   },
-  "join: their entries are here": {
+  "join: the members' entries were received": {
     joinedWatermark: (list, others, reports, now) =>
       joinedWatermark(list, others, eachJoinReport(reports, { isPulled: true }), now),
   },
-  "join: at their lowest watermark": {
+  "join: at the members' lowest watermark": {
     joinedWatermark: (list, others, reports, now) =>
       joinedWatermark(list, others, reports, now) === null ? null : 1,
   },
-  "join: not by a watermark that ran ahead": {
+  "join: no watermark that ran ahead counts": {
     joinedWatermark: (list, others, reports) =>
       joinedWatermark(list, others, reports, Number.POSITIVE_INFINITY),
   },
-  "clock: a wrong one accepts nothing": {
+  "clock: if it is wrong, nothing is accepted": {
     firstHandRefusal: (all) => firstHandRefusal({ ...all, isSkewed: false }),
   },
-  "clock: the lower of the two middle ones": { Clocks: UpperClocks },
-  "clock: a wrong one follows the other members": { followsWhenSkewed: false },
-  "clock: not beyond the median": { skewedWatermark: (_, __, watermarks) => Math.min(...watermarks) },
-  "clock: a full tail stays at or below it": { capsTail: false },
-  "dead letters: once the entry is final": {
+  "clock: the lower of two middle clocks counts": { Clocks: UpperClocks },
+  "clock: if it is wrong, the watermark follows the members": { followsWhenSkewed: false },
+  "clock: the watermark does not pass the median": {
+    skewedWatermark: (_, __, watermarks) => Math.min(...watermarks),
+  },
+  "clock: a full tail does not move the watermark past it": { capsTail: false },
+  "dead letters: only below the stable point": {
     fateOf: (at, isHeld, past) => fateOf(at, isHeld, { ...past, stablePoint: Number.POSITIVE_INFINITY }),
   },
   "dead letters: ids are kept": { keepsIds: false },

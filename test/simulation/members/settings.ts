@@ -19,7 +19,9 @@ export const LIMITS = {
 export const STATUS_EVERY = 2;
 export const PULL_EVERY = 4;
 export const FAULTS_UNTIL = 80;
-/** Ticks after the faults within which all daemons must be equal and the stable point must pass the end of the faults. */
+/**
+ * Ticks after the faults within which all daemons must be equal and the stable point must pass the end of the faults.
+ */
 export const HEALED_WITHIN = 200;
 
 /** Maximum number of envelopes: the bits of a number, so that sets are compared in one step. */

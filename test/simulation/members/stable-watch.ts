@@ -37,7 +37,7 @@ export class StableWatch {
     this.#heldBefore[from] = this.#daemon.reported;
   }
 
-  /** Checks an envelope before it is inserted. */
+  /** Checks an envelope before it is inserted: it must not be below what the daemon has called final. */
   checkBelow(bit: number): void {
     const { around, number, held } = this.#daemon;
     if ((held & bit) === 0 && around.envelopes.dateOf(bit) < this.publishedPoint)

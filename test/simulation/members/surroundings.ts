@@ -1,4 +1,4 @@
-/** The surroundings of a daemon of the model, and what its parts see of it. */
+/** The surroundings of a daemon of the model, and the properties of the daemon that its parts use. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { KnownList, Standing } from "../../../protocol/members/succession.js";
 import type { SeededRandom } from "../../support/seeded-random.js";

@@ -199,7 +199,7 @@ export class World {
       }
   }
 
-  /** Writes a new envelope to some daemons, or an earlier one again. */
+  /** Sends a new envelope to some daemons, or an earlier one again. */
   #write(chance: number): void {
     const random = this.#random;
     if (!random.chance(chance)) return;

@@ -113,7 +113,7 @@ test("HRANDFIELD with a positive count returns each field once, with a negative 
     assert.equal(store.run(`HGET h ${pairs[i]}`), `"${pairs[i + 1]}"`);
 });
 
-test("HRANDFIELD rejects so many repetitions that they would use all memory", () => {
+test("HRANDFIELD rejects a number of repetitions that would use all memory", () => {
   store.run("HSET h a 1");
   assert.match(store.run("HRANDFIELD h -9223372036854775807"), /^-"ERR value is out of range/);
   assert.equal(store.run("HRANDFIELD h -4611686018427387904 WITHVALUES"), '-"ERR value is out of range"');

@@ -20,7 +20,7 @@ export class StoreUnderTest {
   }
 
   /**
-   * Runs a command and returns its reply as text: `:1`, `"bytes"`, `nil`, `nil-array`, `["a" :1]`, `+"OK"`, `-"ERR …"`.
+   * Runs a command. @returns its reply as text: `:1`, `"bytes"`, `nil`, `nil-array`, `["a" :1]`, `+"OK"`, `-"ERR …"`
    */
   run(line: string, id?: ByteString): string {
     return shown(this.reply(line, id));

@@ -133,7 +133,7 @@ test("the use count decreases by one a minute, not below 0", () => {
   assert.ok([0, 1].includes(numberOf("OBJECT FREQ k")));
 });
 
-test("without such a policy nothing is tracked, and requesting it is an error", () => {
+test("without an LRU or LFU policy no use is tracked, and requesting it is an error", () => {
   const { run } = makeScene(null);
   run("SET k v");
   assert.match(JSON.stringify(run("OBJECT IDLETIME k")), /only with an LRU maxmemory policy/);

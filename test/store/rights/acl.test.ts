@@ -1,4 +1,7 @@
-/** The rules of one key: texts of denials, and differences from Redis. Decisions: test/conformance/acl.test.ts. */
+/**
+ * The rules of one key: texts of denials, and differences from Redis. test/conformance/acl.test.ts compares the
+ * decisions with Redis's.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -116,7 +119,7 @@ test("commands that only the daemon's Redis knows are judged by the rules that n
   );
 });
 
-test("rules of channels apply to channels; without any, permission for all keys does", () => {
+test("channel rules apply to channels; without any, permission for all keys includes all channels", () => {
   const permits = (rules: string, ...argv: string[]) => {
     const command = findCommand(argv[0] as string) ?? assert.fail();
     return aclOf(rules).channelDenial(command, argv) === null;

@@ -85,7 +85,7 @@ test("rejects invalid numbers and parameters, and names them", () => {
   for (const [der, reason] of cases) isRefused(() => readSpki(der), reason);
 });
 
-test("rejects Ed25519 points without a secret, as in key files", () => {
+test("rejects Ed25519 points for which anyone can sign, as the reader of key files does", () => {
   const points = [
     "00".repeat(32),
     `${"00".repeat(31)}80`,

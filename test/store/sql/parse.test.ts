@@ -216,7 +216,7 @@ test("limits are errors that name the limit", () => {
   treeOf(`select ${"(".repeat(30)}1${")".repeat(30)}`);
 });
 
-test("comments before the first word take no stack, however long or numerous they are", () => {
+test("comments before the first word use no stack, however long or numerous they are", () => {
   const size = STATEMENT_BYTES_MAX - 100;
   const beginnings = [
     `/*${"*".repeat(size)}/`,
@@ -235,7 +235,7 @@ test("comments before the first word take no stack, however long or numerous the
     assert.equal(parse(`${open} select 1`).language, "malagasy", open);
 });
 
-test(`any bytes yield at worst a mistake (seed ${seed})`, () => {
+test(`no bytes cause more than a syntax error (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
   const words = [
     ...PAIRS.flat().flatMap((text) => text.split(/(?=\W)|(?<=\W)/)),

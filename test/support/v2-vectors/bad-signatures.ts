@@ -11,7 +11,7 @@ export function badSignatures(): BadVector[] {
   return [...withoutSigner(), ...rsaSignatures(), ...edSignatures()];
 }
 
-/** Makes bodies that fail the only check before the signature, that of the beginning up to `key`. */
+/** Makes bodies that fail the only check before the signature: that of the bytes up to `key`. */
 function withoutSigner(): BadVector[] {
   const vector = (name: string, body: Buffer, note: string, code = "malformed") =>
     signedVector({ name, stage: "key", code, note }, body);

@@ -1,6 +1,6 @@
 /**
- * Envelopes without a signature, for daemons without keys, and envelopes that are neither valid as signed nor as
- * unsigned.
+ * Envelopes without a signature, for daemons without keys, and envelopes that are valid neither as signed nor as
+ * unsigned ones.
  */
 import { bodyOf, pairsFor, withPair } from "./body.js";
 import { cluster, idOf, NOW, type Resp, STARTED_AT, signatureOf, signedBytesOf } from "./scene.js";
@@ -18,7 +18,7 @@ interface Case {
   readonly commands?: readonly Resp[];
   readonly isSigned?: boolean;
   readonly withoutKeys: readonly string[] | string;
-  /** The answer; default: that to every unsigned envelope. */
+  /** The answer of a daemon with keys; default: its refusal of every unsigned envelope. */
   readonly withKeys?: string;
 }
 

@@ -51,8 +51,8 @@ export interface BadVector {
   readonly name: string;
   readonly stage: Stage;
   /**
-   * The code of the refusal, or null if the daemon closes the connection without an answer, since it does not know
-   * the version.
+   * The code of the refusal, or null if the daemon closes the connection without an answer because it does not
+   * know the version.
    */
   readonly code: string | null;
   readonly note: string;

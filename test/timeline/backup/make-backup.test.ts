@@ -21,7 +21,7 @@ after(() => rmSync(folder, { recursive: true }));
 let files = 0;
 type Parts = Parameters<typeof writeBackup>[0];
 
-/** Makes a backup. @param view  the differences from an idle folder */
+/** Makes a backup. @param view  overrides of the view of an idle folder */
 function backUp(scene: PastScene, view: Partial<Parts["view"]> = {}, snapshots: Parts["snapshots"] = null) {
   const path = join(folder, `${++files}.dbsync`);
   const descriptor = openSync(path, "w");
@@ -106,14 +106,14 @@ test("entries that arrive during the backup, dated before the last entry, are in
   view.close();
 });
 
-test("a snapshot that later arrivals invalidate is not used; without the snapshot of the beginning there is no backup", () => {
+test("a backup omits snapshots that later arrivals invalidate, and fails if the snapshot of the beginning is missing", () => {
   const scene = new PastScene();
   const snapshots = new MemorySnapshots();
   for (const at of [1, 5, 9]) scene.write(scene.app, at, ["INCR n"]);
   for (const to of [AT + 2, AT + 6]) makeSnapshot({ ...scene.recallParts, snapshots, from: null, to });
   scene.storage.put([], [["snapshots", Buffer.from(snapshots.list().join(" "))]]);
   const complete = new BackupView(backUp(scene, {}, snapshots).path, hashOf);
-  assert.deepEqual(complete.list(), [AT + 6], "the newest one suffices");
+  assert.deepEqual(complete.list(), [AT + 6], "only the newest one is included");
   const chunks = [...(complete.read(AT + 6) ?? [])];
   assert.deepEqual(Buffer.concat(chunks), Buffer.concat(snapshots.files.get(AT + 6) ?? []));
   complete.close();
@@ -136,7 +136,7 @@ test("a snapshot that later arrivals invalidate is not used; without the snapsho
   assert.equal(backUp(scene, {}, new MemorySnapshots()).end, null);
 });
 
-test("if entries are pruned or dropped in the meantime the backup starts again, and of a damaged folder there is none", () => {
+test("a backup starts again if entries are pruned or dropped meanwhile, and is refused for a damaged folder", () => {
   const scene = new PastScene();
   const [first] = [1, 2, 3].map((at) => scene.write(scene.app, at, ["INCR n"]));
   assert.equal(backUp(scene, { hasForgotten: true }).end, null);

@@ -33,10 +33,10 @@ import { failingLog } from "../support/failing-log.js";
 import { storageCases } from "../support/storage-cases.js";
 
 const CHILD = fileURLToPath(new URL("../support/disk-child.js", import.meta.url));
-/** Acknowledgements after which the process is killed: before and after LMDB has the first of them. */
+/** Acknowledgements after which the process is killed: before or after LMDB has stored the first of them. */
 const ACKNOWLEDGED_MIN = [2000, 200, 6000] as const;
 
-test("long values are not read many at a time", () => {
+test("few long values are read at a time", () => {
   const value = Buffer.alloc(300_000);
   const keys = Array.from({ length: 100 }, (_, i) => writePlace({ at: i, seq: 0, id: "i".repeat(32) }));
   let read = 0;
@@ -81,7 +81,7 @@ for (const fsync of fsyncs) {
     }),
   );
 
-  test(`flushed data is there after a restart (--fsync ${JSON.stringify(fsync)})`, () =>
+  test(`flushed data survives a restart (--fsync ${JSON.stringify(fsync)})`, () =>
     withFolder(async (folder) => {
       const place = writePlace({ at: 5, seq: 0, id: "i".repeat(32) });
       const first = new DiskStorage(folder, fsync, failingLog);
@@ -106,7 +106,7 @@ test("a folder is accessible only to its owner, and belongs to one process", () 
     await new DiskStorage(folder, "always", failingLog).close();
   }));
 
-test("a folder that another process uses is refused, with its number", () =>
+test("a folder that another process uses is refused, with the number of that process", () =>
   withFolder(async (folder) => {
     const { child, acknowledged } = startChild(folder);
     await until(() => acknowledged.length > 0);
@@ -131,11 +131,11 @@ test("a folder that a process of another container uses is refused", { skip: !ca
       const lock = join(folder, "timeline", "lock");
       const text = readFileSync(lock, "latin1");
       assert.throws(() => new DiskStorage(folder, "always", failingLog), inUse);
-      // With the same process number: in containers most daemons are 1.
+      // With the same process number: in containers most daemons have number 1.
       const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small", "0"];
       const second = spawnSync(CONTAINER[0], args, { encoding: "utf8", timeout: 60_000 });
       assert.match(second.stderr, inUse);
-      assert.equal(readFileSync(lock, "latin1"), text, "it is the first one's lock again");
+      assert.equal(readFileSync(lock, "latin1"), text, "the first process's lock is restored");
       const before = acknowledged.length;
       await until(() => acknowledged.length > before);
     } finally {
@@ -173,7 +173,7 @@ test("a lock left by an earlier process with the same number does not block", ()
     }
   }));
 
-/** In microseconds: the event loop makes the writes, however slow the disk. */
+/** Microseconds that an inline write may take: the event loop makes all writes, however slow the disk is. */
 const INLINE_MICROS = 1e9;
 
 for (const [fsync, inlineMicros] of [
@@ -183,7 +183,7 @@ for (const [fsync, inlineMicros] of [
   ["never", 0],
 ] as const) {
   const how = `--fsync ${fsync}, ${inlineMicros === 0 ? "threads" : "inline"}`;
-  test(`a killed process has left everything whose flush had resolved (${how})`, () =>
+  test(`everything that a killed process had flushed is on the disk (${how})`, () =>
     withFolder(async (folder) => {
       for (const minimum of some(ACKNOWLEDGED_MIN)) {
         const { child, acknowledged } = startChild(folder, { fsync, inlineMicros });
@@ -197,7 +197,7 @@ for (const [fsync, inlineMicros] of [
     }));
 }
 
-/** Checks that acknowledged entries are there, and removed ones are not. */
+/** Checks that acknowledged entries are in the storage, and removed ones are not. */
 function checkLeft(storage: DiskStorage, acknowledged: readonly number[]): void {
   const newest = new Map(acknowledged.map((number) => [number % WORKERS, number]));
   for (const number of acknowledged) {
@@ -227,7 +227,7 @@ test("groups that LMDB did not have when the process ended are filed by the next
       if (number % 10 === 0) await storage.flushed();
     }
     await storage.flushed();
-    // LMDB is restored to an earlier state, the log is not.
+    // LMDB is restored to an earlier state, but the log is not.
     for (const name of ["log-1", "log-2"]) copyFileSync(file(join(folder, "data"), name), file(copy, name));
     await storage.close();
     for (let round = 0; round < 2; round++) {
@@ -297,7 +297,7 @@ test("a folder from before the log existed opens unchanged", () =>
     await storage.close();
   }));
 
-test("a storage whose folder was removed acknowledges nothing any longer", () =>
+test("a storage whose folder was removed no longer acknowledges writes", () =>
   withFolder(async (data) => {
     const folder = join(data, "gone");
     const storage = new DiskStorage(folder, "always", failingLog);
@@ -318,7 +318,7 @@ for (const [size, inlineMicros] of [
   ["small", INLINE_MICROS],
   ["large", 0],
 ] as const) {
-  test(`a full disk is reported, permanently, and flushed data stays (${size} values, ${inlineMicros} µs inline)`, () =>
+  test(`a full disk is reported for all later writes, and flushed data stays (${size} values, ${inlineMicros} µs inline)`, () =>
     withFolder(async (folder) => {
       const wrapper = ["sh", "-c", `ulimit -f ${BLOCKS_MAX[size]}; exec "$@"`, "sh"];
       const { child, acknowledged, lines } = startChild(folder, { size, wrapper, inlineMicros });
@@ -336,7 +336,7 @@ for (const [size, inlineMicros] of [
     }));
 }
 
-test("a thread's write is not reported as flushed before it is done", () =>
+test("a write by a thread is not reported as flushed before it has completed", () =>
   withFolder(async (folder) => {
     const storage = new DiskStorage(folder, "always", failingLog);
     assert.ok(storage.flushNow(), "nothing was put");
@@ -350,7 +350,7 @@ test("a thread's write is not reported as flushed before it is done", () =>
     await storage.close();
   }));
 
-test("a write that an idle event loop has flushed survives the process; writes of the same turn share a write", () =>
+test("a write flushed by an idle event loop survives the process, and all data of one turn is written in one operation", () =>
   withFolder(async (folder) => {
     const [copied, copy] = [join(folder, "data"), join(folder, "copy")];
     const storage = new DiskStorage(copied, "always", failingLog, INLINE_MICROS);
@@ -375,7 +375,7 @@ test("a write that an idle event loop has flushed survives the process; writes o
     await next.close();
   }));
 
-test("a write that fails on the event loop is reported, and nothing is acknowledged from then on", () =>
+test("a write that fails on the event loop is reported, and no later write is acknowledged", () =>
   withFolder(async (folder) => {
     const storage = new DiskStorage(folder, "always", failingLog, INLINE_MICROS);
     storage.put([[placeOf(1), contentOf(1)]]);
@@ -388,7 +388,7 @@ test("a write that fails on the event loop is reported, and nothing is acknowled
     storage.put([[placeOf(2), contentOf(2)]]);
     await assert.rejects(storage.flushed(), /can no longer be written \(EBADF.*nothing is acknowledged/);
     await assert.rejects(storage.flushed(), /can no longer be written/);
-    // It gets the descriptor that was closed, so that the storage closes no other file.
+    // This file receives the descriptor that was closed, so the storage closes no other file.
     assert.equal(openSync(log, "r+"), Number(descriptor));
     await storage.close();
   }));

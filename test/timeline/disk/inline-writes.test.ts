@@ -1,4 +1,4 @@
-/** Tests which of the writes that wait for the disk the event loop makes, by the test's clock. */
+/** Tests which writes the event loop makes itself, and which ones it leaves to threads. The test controls the clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InlineWrites } from "../../../timeline/disk/inline-writes.js";
@@ -46,7 +46,7 @@ test("a limit of 0 leaves all writes to threads", () => {
   assert.ok(!machine.write(0));
 });
 
-test("one slow write brings the threads back, for a hundred times as long", () => {
+test("after one slow write threads make the writes, for a hundred times as long as it took", () => {
   const machine = new Machine();
   machine.rest(5);
   assert.ok(machine.write(60));

@@ -1,4 +1,4 @@
-/** Tests that a folder that loses as much as it gains stops growing: LMDB's file reuses the space of removed entries. */
+/** Tests that a folder stops growing if as many entries are removed as are added: LMDB's file reuses their space. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,10 +13,10 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { failingLog } from "../support/failing-log.js";
 
 const ENTRIES = 200;
-/** The rounds for which an entry stays, and after which the file has reached its length. */
+/** Number of rounds for which an entry stays, and number of rounds after which the file has its final length. */
 const [KEPT, LEVEL] = [5, 20];
 const ROUNDS = amount(3 * LEVEL, 10 * LEVEL);
-/** Some entries fill part of a page, some several pages, so that removals leave gaps of all sizes. */
+/** Maximum length: some entries fill part of a page, some several pages, so that removals leave gaps of all sizes. */
 const BYTES_MOST = 10_000;
 /** Maximum growth. Without reuse, the file would be at least three times as long. */
 const GROWTH_MAX = 1.5;

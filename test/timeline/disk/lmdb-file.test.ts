@@ -1,4 +1,4 @@
-/** Tests the reader of LMDB's file: it reads what the package wrote, also with any page emptied or torn. */
+/** Tests the reader of LMDB's file: it reads what the package wrote, even if any page is empty or torn. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

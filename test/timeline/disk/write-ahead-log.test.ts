@@ -23,7 +23,7 @@ import type { Operation } from "../../../timeline/entries/operation.js";
 import { until } from "../../daemon/replicas.js";
 
 const marker = randomBytes(MARKER_BYTES);
-/** The number of groups that LMDB has, from earlier times. */
+/** The number of earlier groups, which LMDB already has. */
 const FILED = 40;
 const MIB = 1024 * 1024;
 
@@ -76,7 +76,7 @@ function damage(folder: string, number: number, name = "log-1"): void {
   writeFileSync(join(folder, name), bytes);
 }
 
-test("written groups are there, numbered from what LMDB has", () =>
+test("written groups are read, numbered after those that LMDB has", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 50)) {
       const { sequence, bytes } = await log.write(put(number));
@@ -151,7 +151,7 @@ for (const safety of SAFETIES)
     }));
 
 test("after a power failure only synced groups count as lost", async () => {
-  /** The last promised group of 41 to 50; groups up to 45 were synced if a caller requested it. */
+  /** The last promised group of 41 to 50. Groups up to 45 were synced explicitly. */
   const promised = { "written-to-disk": 50, synced: 45, written: FILED };
   for (const safety of SAFETIES)
     await withLog(safety, async (log, folder) => {
@@ -177,7 +177,7 @@ test("after a power failure only synced groups count as lost", async () => {
     });
 });
 
-test("unsynced pages of a log may be missing after a power failure: no group after them counts", () =>
+test("if unsynced pages of a log are missing after a power failure, no group after them counts", () =>
   withLog("written", async (log, folder) => {
     for (const number of range(41, 50)) await log.write(put(number));
     damage(folder, 46);
@@ -218,7 +218,7 @@ test("a damaged group in the middle is reported, and those after it are used", (
     );
   }));
 
-test("unsynced groups may be missing after a power failure: then no later group counts", () =>
+test("if an unsynced group is damaged after a power failure, no later group counts", () =>
   withLog("synced", async (log, folder) => {
     for (const number of range(41, 43)) await log.write(put(number));
     await log.sync();
@@ -230,13 +230,13 @@ test("unsynced groups may be missing after a power failure: then no later group 
     assert.deepEqual(remains(folder), { numbers: [41, 43, 44, 45], lost: 1 });
   }));
 
-test("a file is started again once LMDB has all of it, and not before", () =>
+test("a file is reused once LMDB has all its groups, and not before", () =>
   withLog("written", async (log, folder) => {
     const sizes = () => ["log-1", "log-2"].map((name) => statSync(join(folder, name)).size);
     for (const number of range(41, 80)) await log.write(put(number, MIB));
     assert.ok((sizes()[0] as number) < 18 * MIB, "the second one continues");
     assert.deepEqual(remains(folder), { numbers: range(41, 80), lost: 0 });
-    // The last of the first file's groups is not filed.
+    // The last group of the first file is not in LMDB yet.
     log.filed(50);
     for (const number of range(81, 90)) await log.write(put(number, MIB));
     assert.deepEqual(remains(folder, 50), { numbers: range(51, 90), lost: 0 });
@@ -258,7 +258,7 @@ test("a file is started again once LMDB has all of it, and not before", () =>
     assert.deepEqual(remains(folder, 199), { numbers: [200], lost: 0 });
   }));
 
-test("old contents of a file are not taken for new ones", () =>
+test("old contents of a file are not mistaken for new ones", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 60)) await log.write(put(number, MIB));
     const next = mkdtempSync(join(tmpdir(), "dbsync-log-"));

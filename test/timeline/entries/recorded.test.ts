@@ -1,4 +1,4 @@
-/** Tests which commands the timeline records: every command that may write, by the table itself. */
+/** Tests which commands the timeline records: every command that may write according to the command table. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commands } from "../../../store/command-table.js";

@@ -1,6 +1,7 @@
 /**
- * Tests small units with large effects: refused before they are recorded, folded unchanged if they were recorded, and
- * bounded from CLUSTER SEMANTICS 2 on. Source: docs/decisions/0047-budgets-count-what-is-produced.md, docs/limits.md.
+ * Tests small units with large effects: a daemon refuses them before it records them, folds recorded ones unchanged,
+ * and limits them from CLUSTER SEMANTICS 2 on. Source: docs/decisions/0047-budgets-count-what-is-produced.md,
+ * docs/limits.md.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -98,7 +99,7 @@ test("the size of a unit itself is not counted against it", () => {
   }
 });
 
-test("a late entry with more records than a call has arguments is admitted, and nothing of the trial remains", () => {
+test("a late entry with more undo records than a call can have arguments is admitted, and nothing of the trial remains", () => {
   const fold = newFold();
   fold.merge([entry("l", 5, ["SET other v"])]);
   const pairs = Array.from({ length: 150_000 }, (_, i) => [`k${i}`, "v"]).flat();

@@ -35,7 +35,7 @@ test("a command that is redone after a late entry is no event, but its keys have
   assert.equal(subject.ask("LRANGE l 0 -1"), '["b" "a"]');
 });
 
-test("a key that a late entry does not name has changed if a later command copied it from a named one", () => {
+test("a key that a late entry does not name is reported if a later command copied it from a named key", () => {
   const subject = new Subject();
   const reported = hear(subject);
   subject.merge(entry("a", 10, ["SET from 1"]), entry("c", 30, ["COPY from to"]));
@@ -54,7 +54,7 @@ test("a late entry without other effects reports no other changes", () => {
   assert.deepEqual(reported.taken(), { events: ["0 new other", "0 set other"], keys: ["0 other"] });
 });
 
-test("a fold that replaces another keeps reporting, and all keys may differ", () => {
+test("a fold that replaces another one continues to report changes, and reports that all keys may differ", () => {
   const [before, after] = [new Subject(), new Subject()];
   const reported = hear(before);
   after.merge(entry("a", 10, ["SET k a"]));

@@ -95,14 +95,14 @@ const SWITCHES = [switchTo(1, 2), switchTo(2, 3)];
 const ALL = [...SETUP, ...LATER, WHOLE, ...READING];
 
 for (const [number, switches] of [[1, []] as const, [2, SWITCHES.slice(0, 1)] as const])
-  test(`by version ${number} commands of version 3 fail with an error that names it, and change nothing`, () => {
+  test(`under version ${number} commands of version 3 fail with an error that names it, and change nothing`, () => {
     const { replies, state } = foldOf(...switches, ...ALL);
     for (const reply of replies) assert.match(reply, /version 3 .*CLUSTER SEMANTICS 3/);
     assert.equal(replies.length, LATER.length + 1 + READING.length);
     assert.deepEqual(state(), foldOf(...switches, ...SETUP).state());
   });
 
-test("by version 3 they apply, and documents expire by the dates of units", () => {
+test("under version 3 these commands apply, and documents expire by the dates of units", () => {
   const { fold, replies } = foldOf(...SWITCHES, ...ALL);
   for (const reply of replies) assert.doesNotMatch(reply, /MONGO|ERR|writeErrors/);
   assert.equal(query(fold, "GET", "k"), '"v"');
@@ -112,7 +112,7 @@ test("by version 3 they apply, and documents expire by the dates of units", () =
   assert.doesNotMatch(found, /9/, "the document of 1970 is hidden");
 });
 
-test("a late switch redoes them as if it had come before them", () => {
+test("a late switch redoes later commands as if it had arrived before them", () => {
   const { fold, state } = foldOf(...ALL);
   fold.merge([SWITCHES[0] as Entry]);
   assert.deepEqual(state(), foldOf(...SETUP).state());
@@ -123,7 +123,7 @@ test("a late switch redoes them as if it had come before them", () => {
   assert.equal(query(fold, "GET", "k"), '"v"');
 });
 
-test("a late switch between them leaves those before it as errors", () => {
+test("a late switch between commands leaves the earlier ones as errors", () => {
   const between = switchTo(24, 3);
   const late = foldOf(SWITCHES[0] as Entry, ...ALL);
   late.fold.merge([between]);
@@ -133,13 +133,13 @@ test("a late switch between them leaves those before it as errors", () => {
   assert.equal(query(late.fold, "GET", "k"), '"v"');
 });
 
-test("reads accept the new features by each version", () => {
+test("reads accept the new features under each version", () => {
   const { fold } = foldOf(...SETUP);
   assert.match(query(fold, "MDB.FIND", "d", "c", '{"filter":{"$expr":{"$eq":["$n",{"$add":[1,2]}]}}}'), /3/);
   assert.match(query(fold, "MDB.EXPLAIN", "d", "c", '{"filter":{"_id":1}}'), /IXSCAN/);
 });
 
-test("by an earlier version a command of a later one runs if it only reads", () => {
+test("under an earlier version, a command of a later version runs if it only reads", () => {
   const rowOf = (...argv: [string, ...string[]]) => {
     const command = commandTable.resolve(argv);
     assert.ok(!(command instanceof CommandFailure), argv[0]);

@@ -79,7 +79,7 @@ test("no id is assigned twice, whatever was deleted, given a key or emptied in b
   assert.deepEqual(Object.fromEntries(emptied), { c: "0", e: "1" });
 });
 
-test("entries with 19-digit ids of the earlier rule stay, and counting continues below them", () => {
+test("entries with 19-digit ids from the earlier rule stay, and counting continues below them", () => {
   const old = write("o", 10, "DOC.INSERT", "d", '{"mark":"o"}');
   const ids = idsOf(
     [old, insert("a", 11, "a"), insert("b", 12, "b")],

@@ -122,7 +122,7 @@ class Run {
     this.#refuse(batch, cost);
     const { redone } = this.#fold;
     const folded = this.#fold.mergeWithin(cost, batch);
-    assert.ok(folded !== null, "the minimal set is enough");
+    assert.ok(folded !== null, "the minimal set is sufficient");
     assert.equal(this.#fold.redone - redone, cost, "the minimal set");
     this.#checkState(after);
     assert.deepEqual(

@@ -94,7 +94,7 @@ test("a switch that turns out not to be permitted is undone", () => {
   assert.equal(fold.ring.semantics, 1);
 });
 
-test("of switches to the same version the first counts, and none skips a version", () => {
+test("the first of several switches to the same version counts, and no switch skips a version", () => {
   const fold = newFold();
   const replies = repliesOf(
     fold,
@@ -120,7 +120,7 @@ test("of switches to the same version the first counts, and none skips a version
   assert.match(replies[11] as string, /semantics is 2: only version 3 can follow, not 2/);
 });
 
-test("rules are read by the rows of the position", () => {
+test("rules of keys are read with the command table of their position", () => {
   const fold = newFold();
   const limited = { key: key(3) };
   const rules = (name: string, at: number) =>
@@ -160,7 +160,7 @@ test("a release that does not know the version applies nothing after it, in any 
   assert.throws(() => fold.merge([entry("c", 3, ["INCR n"])]), /arrived after the cut/);
 });
 
-test("entries that were not applied make the fold begin again when its end disappears", () => {
+test("a fold that left out entries begins again when the switch that ended it is undone", () => {
   const fold = newFold(EARLIER_SEMANTICS);
   const delegate = { key: key(3) };
   const add = entry("a", 1, [["KEY", "ADD", pem(3), "RULES", "+@all", "~*"]], byRoot);

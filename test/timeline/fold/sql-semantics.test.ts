@@ -65,7 +65,7 @@ test("a list of values is an error before CLUSTER SEMANTICS 3, and the error nam
 const RUNS = amount(5, 100);
 const seed = seedOfRun();
 
-/** Runs a statement by a semantics version. */
+/** Runs a statement under a semantics version. */
 function run(database: Database, version: number, statement: string): string {
   const argv = ["SQL", "d", bytesOfText(statement)];
   const row = SEMANTICS.table(version)?.resolve(argv);
@@ -73,7 +73,7 @@ function run(database: Database, version: number, statement: string): string {
   return shown(database.run(row, argv, { at: AT, db: 0, id: "unit" }));
 }
 
-test(`a recorded statement has the same meaning by versions 2 and 3, or is an error by 1 and 2 (seed ${seed})`, () => {
+test(`a recorded statement has the same meaning under versions 2 and 3, or is an error under 1 and 2 (seed ${seed})`, () => {
   let [extended, others] = [0, 0];
   for (let number = 0; number < RUNS; number++) {
     const writer = new SqlWriter(new SeededRandom(seed, number));

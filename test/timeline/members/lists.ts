@@ -36,7 +36,7 @@ export function listAfter(
   return list;
 }
 
-/** Returns the errors of a list after some others, once a field was changed. */
+/** Returns the errors of a list that follows some other lists, after a field was changed. */
 export const problemAfter = (
   parents: readonly KnownList[],
   { list }: KnownList,

@@ -18,7 +18,7 @@ const [NONE, ONE, LESS, DOUBLED] = [[], [first], [first, less], [first, less, ot
 ];
 const isSame = (one: number, two: number) => one === two;
 
-test("a time is final once each member reports it under the list, with the same entries", () => {
+test("a time is final once each member has reported it under the same list and with the same entries", () => {
   const report: Report<number> = { list: "L", watermark: 20, digest: 7 };
   const stable = (change: Partial<Report<number>>, own: Partial<Report<number>> = {}) =>
     isStable(
@@ -81,7 +81,7 @@ test("client entries are accepted by a live member with data whose clock is righ
   assert.equal(firstHandRefusal({ ...ready, isSkewed: true }), "skewed");
 });
 
-test("a joiner begins at a date before which nothing that it is missing can have been called final", () => {
+test("a joiner begins at a date before which no entry that it is missing can have been reported as final", () => {
   const member: JoinReport = { list: "L", isLive: true, watermark: 20, isPulled: true };
   const begins = (one: Partial<JoinReport>, other: Partial<JoinReport>, now = 100) =>
     joinedWatermark(
@@ -102,7 +102,7 @@ test("a joiner begins at a date before which nothing that it is missing can have
     assert.equal(begins(change, change), null);
   }
   assert.equal(joinedWatermark("L", idsOf("BC"), new Map(), 100), null);
-  // Ahead of the time: only if all other members have reported.
+  // A watermark ahead of the time is used only if all other members have reported.
   assert.equal(begins({ list: "K" }, {}, 19), null);
   assert.equal(begins({ isPulled: false }, {}, 19), null);
   assert.equal(begins({ list: "K" }, {}, 20), 20);
@@ -110,7 +110,7 @@ test("a joiner begins at a date before which nothing that it is missing can have
   assert.equal(begins({}, {}, 19), 20);
 });
 
-test("a daemon whose clock is off follows the others, as far as the clock of most permits", () => {
+test("a daemon whose clock is off follows the other watermarks, as far as the median clock permits", () => {
   assert.equal(skewedWatermark(100, 30, [65, 90]), 65);
   assert.equal(skewedWatermark(100.9, 30, [80]), 70);
   assert.equal(skewedWatermark(100, 30, []), 70);

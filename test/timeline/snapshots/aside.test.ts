@@ -1,6 +1,6 @@
 /**
- * Tests that a member's snapshot is adopted only if it is the agreed one and still requested, and that the replaced data
- * is stored aside.
+ * Tests that a member's snapshot is adopted only if it is the agreed one and still requested, and that the replaced
+ * data is put aside.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -87,7 +87,7 @@ async function adopt(target: TimelineSubject, adoption: Adoption): Promise<strin
   const owner: AdoptionHandlers = {
     isWanted,
     onAside: (name) => void notifications.push(`aside ${name}`),
-    onOrphaned: () => void notifications.push("strays"),
+    onOrphaned: () => void notifications.push("orphaned"),
     onAdopted: () => void (isOver = notifications.push("adopted") > 0),
     onFailed: (problem) => {
       failure = problem;
@@ -127,7 +127,7 @@ async function assertUnchanged(target: TimelineSubject, change: () => Promise<vo
   const before = all();
   await change();
   assert.deepEqual(all(), before);
-  // It continues as before.
+  // The daemon continues as before.
   target.write("SET after 1");
   await target.pass(1000);
   assert.deepEqual(target.get("after"), bulk("1"));
@@ -154,7 +154,7 @@ test("bytes other than the agreed ones are refused and change nothing, even if t
   assert.equal((await adopt(target, { staged })).at(-1), "adopted", "the right one is adopted nevertheless");
 });
 
-test("a refused entry of its key ring ends the adoption, and changes nothing", async () => {
+test("a refused entry of the snapshot's key ring ends the adoption, and changes nothing", async () => {
   const checks: string[] = [];
   const refusesRing: RefuseRingEntry = ({ envelope: { commands } }) => {
     checks.push(commands[0]?.slice(0, 2).join(" ") ?? "");
@@ -170,7 +170,7 @@ test("a refused entry of its key ring ends the adoption, and changes nothing", a
   assert.deepEqual(checks, ["KEY ADD"]);
 });
 
-test("a snapshot that is no longer wanted when it has arrived and been checked is refused, and changes nothing", async () => {
+test("a snapshot that is no longer required once it has arrived and been checked is refused, and changes nothing", async () => {
   const aside = new FakeAside();
   const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
   let checks = 0;
@@ -181,7 +181,7 @@ test("a snapshot that is no longer wanted when it has arrived and been checked i
   assert.deepEqual([checks, aside.cutAt], [1, null]);
 });
 
-test("the replaced data is kept aside completely: a daemon can start with it", async () => {
+test("the replaced data is put aside completely, so a daemon can start with it", async () => {
   const aside = new FakeAside();
   const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
   target.storage.put([], [["genesis", Buffer.from("whose it is")]]);
@@ -191,7 +191,7 @@ test("the replaced data is kept aside completely: a daemon can start with it", a
   const [disk, state] = [diskOf(target), canonicalState(target.timeline.database)];
   assert.ok(disk.entries.length > 0 && disk.marks.every(([, value]) => value !== undefined));
   const staged = stageFrom(source, target);
-  assert.deepEqual(await adopt(target, { staged }), ["aside replaced/here", "strays", "adopted"]);
+  assert.deepEqual(await adopt(target, { staged }), ["aside replaced/here", "orphaned", "adopted"]);
   assert.deepEqual([aside.notifications, aside.cutAt], [["commit"], staged.cutAt]);
   assert.notDeepEqual(canonicalState(target.timeline.database), state);
   assert.deepEqual(contentsOf(aside.storage, aside.snapshots), disk);
@@ -201,7 +201,7 @@ test("the replaced data is kept aside completely: a daemon can start with it", a
   assert.deepEqual(kept.get("own1"), bulk("mine391"));
 });
 
-test("so is a history of many entries without a snapshot", async () => {
+test("a history of many entries without a snapshot is put aside completely", async () => {
   const aside = new FakeAside();
   const source = await makeSource();
   const target = await new TimelineSubject({ now: source.now, openAside: aside.open }).open();
@@ -216,15 +216,15 @@ test("so is a history of many entries without a snapshot", async () => {
   assert.deepEqual(contentsOf(aside.storage, aside.snapshots), disk);
 });
 
-test("a daemon without data keeps nothing aside, and one without a disk reports that it cannot", async () => {
+test("a daemon without data puts nothing aside, and one without a disk reports that it cannot put data aside", async () => {
   const source = await makeSource();
   const aside = new FakeAside();
   const empty = await new TimelineSubject({ ...OPTIONS, now: source.now, openAside: aside.open }).open();
-  assert.deepEqual(await adopt(empty, { staged: stageFrom(source, empty) }), ["strays", "adopted"]);
+  assert.deepEqual(await adopt(empty, { staged: stageFrom(source, empty) }), ["orphaned", "adopted"]);
   assert.equal(aside.cutAt, null);
   const target = await makeTarget();
   const notifications = await adopt(target, { staged: stageFrom(source, target) });
-  assert.deepEqual(notifications, ["aside null", "strays", "adopted"]);
+  assert.deepEqual(notifications, ["aside null", "orphaned", "adopted"]);
 });
 
 for (const [what, fail] of [
@@ -234,7 +234,7 @@ for (const [what, fail] of [
   ["it cannot be synced", (aside: FakeAside) => void (aside.storage.synced = async () => noRoom())],
   ["it cannot be closed", (aside: FakeAside) => void (aside.committed = noRoom)],
 ] as const) {
-  test(`if ${what} nothing is replaced, and nothing is left aside`, async () => {
+  test(`if ${what} no data is replaced, and none remains aside`, async () => {
     const aside = new FakeAside();
     fail(aside);
     const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
@@ -249,7 +249,7 @@ function noRoom(): never {
   throw new Error("no room");
 }
 
-test("entries that arrive while data is kept aside are not accepted, or are kept aside too", async () => {
+test("entries that arrive while data is put aside are not accepted, or are put aside too", async () => {
   const aside = new FakeAside();
   const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
   const { prunedTo } = target.timeline;

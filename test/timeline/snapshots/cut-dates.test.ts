@@ -28,7 +28,7 @@ test("the roundness of a date is the highest power of two that divides it", () =
   ]);
 });
 
-test("if a range has no date there is no roundest one", () => {
+test("a range without a date has no roundest date", () => {
   for (const [after, upTo] of [
     [5, 5],
     [6, 5],
@@ -39,7 +39,7 @@ test("if a range has no date there is no roundest one", () => {
     assert.equal(roundestDate(after, upTo), null, `after ${after}, up to ${upTo}`);
 });
 
-test(`a daemon that chooses from a range with another's choice in it selects that, or a rounder one (seed ${seed})`, () => {
+test(`a daemon whose range contains another daemon's date selects that date, or a rounder one (seed ${seed})`, () => {
   let same = 0;
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
@@ -73,7 +73,7 @@ function datesOf(from: number, to: number, step: () => number): number[] {
   return dates;
 }
 
-test(`daemons that check at different times select the same dates, and the slower one misses none of the rounder (seed ${seed})`, () => {
+test(`daemons that check at different times select the same dates, and the slower one misses none of the rounder dates (seed ${seed})`, () => {
   for (let run = 0; run < 100; run++) {
     const random = new SeededRandom(seed, RUNS, run);
     const unit = 2 ** random.between(4, 12);

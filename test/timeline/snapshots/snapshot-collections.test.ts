@@ -51,7 +51,7 @@ test("a collection is read as it was written, with its indexes", () => {
   assert.deepEqual(again.specs, collection.specs);
 });
 
-test("bytes that are no document are damaged", () => {
+test("bytes that are not a document count as damaged", () => {
   const collection = new Collection();
   collection.push("no BSON");
   assert.throws(() => read(framesOf(collection), 1), DamagedSnapshot);

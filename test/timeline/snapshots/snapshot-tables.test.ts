@@ -64,7 +64,7 @@ test("columns that are not null and have defaults are read as they were written"
   assert.throws(() => read(frames, 0), DamagedSnapshot);
 });
 
-test("bytes that no table has written are damaged: rows without columns, invalid numbers", () => {
+test("bytes that no table writes count as damaged: rows without columns, invalid numbers", () => {
   assert.deepEqual(read(framesOf(tableOf(0)), 0).rows, []);
   assert.throws(() => read(framesOf(tableOf(0)), 1e15), DamagedSnapshot);
   for (const number of [Number.NaN, Number.POSITIVE_INFINITY])

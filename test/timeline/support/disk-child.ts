@@ -1,8 +1,8 @@
 /**
- * A process that writes to a storage: node disk-child.js FOLDER FSYNC small|large INLINE-MICROS. Eight workers write in
- * turn: each puts an entry and a mark with its number, removes the entry that it put KEPT times before, unless they are
- * large, and prints the number when the flush has resolved. When a write fails, the process prints "failed: " and the
- * reason, twice, and ends; otherwise it runs until it is killed.
+ * A process that writes to a storage: node disk-child.js FOLDER FSYNC small|large INLINE-MICROS. Eight workers write
+ * concurrently. In each round, a worker puts an entry and a mark with its number, removes its entry of KEPT rounds ago
+ * if entries are small, and prints the number when the flush has resolved. When a write fails, the process prints
+ * "failed: " and the reason, twice, and ends; otherwise it runs until it is killed.
  */
 import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ import { writePlace } from "../../../timeline/entries/entry.js";
 import { failingLog } from "./failing-log.js";
 
 export const WORKERS = 8;
-/** Remaining entries of each worker. */
+/** The number of entries of each worker that remain in the storage. */
 export const KEPT = 50;
 
 export type ValueSize = "small" | "large";

@@ -54,7 +54,7 @@ export class Subject {
     return this.merge(...entries).map(({ reply }) => shown(reply));
   }
 
-  /** Returns a reply from the present state. */
+  /** Runs a read on the present state. @returns the reply as text */
   ask(line: string, at = 1_000_000): string {
     return shown(this.fold.database.execute(line.split(" "), { at: AT + at, db: 0, id: "ask" }));
   }

@@ -24,7 +24,7 @@ export const START = 1_790_000_000_000;
 export const MINUTE_MS = 60_000;
 export const DAY_MS = 86_400_000;
 export const MEMBER = "m".repeat(32);
-/** Milliseconds that a reading of the uptime takes, if a refold should pause after each 64 entries. */
+/** Milliseconds that each read of the uptime takes, if a refold should pause after every 64 entries. */
 const LOOK_MS = 6;
 
 export interface SubjectOptions {

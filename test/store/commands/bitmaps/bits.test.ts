@@ -50,7 +50,7 @@ test(`counting and finding bits in long strings matches reading byte by byte (se
   }
 });
 
-test("finds the only bit with a value at any position, and none if there is none", () => {
+test("finds the only bit with a value at any position, and returns -1 if there is none", () => {
   const length = BLOCK_BYTES + 100;
   for (const index of [0, 63, 64, 65, 67, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 65, length - 1]) {
     for (const [value, filler, one] of [

@@ -1,4 +1,4 @@
-/** Hostile documents: commands on collections return an error, change nothing, and do so before they have cost much. */
+/** Hostile documents: commands on collections reject them early, at little cost, and change nothing. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Effort } from "../../../../store/keyspace/effort.js";
@@ -36,7 +36,7 @@ test("rejects paths with more names than documents can be deep, before following
   assert.equal(store.all(), "{_id:1,x:1}");
 });
 
-test("limits the keys of a document in an index as MongoDB does, and to the size of a document", () => {
+test("limits the keys of a document in an index as MongoDB does, and their size to that of a document", () => {
   store.run("CREATEINDEXES", '{"key":{"a":1,"s":1},"name":"as"}');
   const before = store.state();
   assert.match(insert(`{"_id":1,"a":${numbers(1000)},"s":"${"x".repeat(20_000)}"}`), /code:201/);

@@ -15,7 +15,7 @@ const touched = (...argv: readonly string[]) =>
     ({ key, access, needs, beginning }) => `${access} ${key ?? `${beginning}*`} ${needs ?? ""}`,
   );
 
-test("commands touch their collection, $lookup the ones that it names, lists all collections of a database", () => {
+test("commands touch their collection, $lookup also those that it names, and lists touch all collections of a database", () => {
   assert.deepEqual(touched("MDB.INSERT", "db", "c.d", "1", "{}"), ["write mongo:db.c.d W"]);
   assert.deepEqual(touched("MDB.UPDATE", "db", "c", "1", "{}"), ["write mongo:db.c RW"]);
   assert.deepEqual(touched("MDB.DELETE", "db", "c", "1", "{}"), ["write mongo:db.c RW"]);

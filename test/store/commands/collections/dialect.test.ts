@@ -14,7 +14,7 @@ const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...
 const update = (q: string, u: string, more = ',"dialect":2') =>
   store.run("UPDATE", "1", `{"q":${q},"u":${u}${more}}`);
 
-test("a statement without a dialect remains the error that it was when it was recorded", () => {
+test("a statement without a dialect still returns the error that it returned when it was recorded", () => {
   insert('{"_id":1,"l":[1,2],"n":1}');
   for (const [q, u] of [
     ['{"l":1}', '{"$set":{"l.$":5}}'],
@@ -259,7 +259,7 @@ test("EXPLAIN names the index, STATS counts, and RENAME renames a collection", (
   assert.match(store.run("STATS"), /count:3,.*nindexes:2/);
 });
 
-test("different elements of an array may meet the two ends of a range, or the conditions on two fields", () => {
+test("different elements of an array may satisfy the two bounds of a range, or the conditions on two fields", () => {
   store.run("CREATEINDEXES", '{"key":{"l":1},"name":"l"}', '{"key":{"d.x":1,"d.y":1},"name":"d"}');
   insert('{"_id":1,"l":[10,0],"d":[{"x":1,"y":2},{"x":2,"y":3}]}');
   assert.match(store.run("FIND", '{"filter":{"l":{"$gt":3,"$lt":5}}}'), /_id:1/);

@@ -67,7 +67,7 @@ function beforeRange(): void {
   store.run("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
 }
 
-test("a read returns the documents as of its beginning, and the next one uses the order", () => {
+test("a read returns the documents that existed when it began, and the next one uses the order", () => {
   for (const spec of [RANGE, SORTED, '{"filter":{"n":{"$lt":3}},"sort":{"n":-1}}']) {
     beforeRange();
     const expected = textOf(store.reply("MDB.FIND", "db", "c", spec));
@@ -84,7 +84,7 @@ test("a read returns the documents as of its beginning, and the next one uses th
   }
 });
 
-test("a write counts the order before it builds it, and a rejected one leaves less to do", () => {
+test("a write counts the cost of ordering before it sorts, and what a rejected write has sorted is kept", () => {
   const { collection, index } = filled();
   const effort = new Effort();
   const attempt = () =>

@@ -52,7 +52,7 @@ test("an insert adds all entries or none", () => {
   same("DOC.COUNT d", ":1");
 });
 
-test("counting ends with an error before a number would be used twice", () => {
+test("numbering ends with an error before a number would be used twice", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d KEYS 999999999999998 {"v":1}');
   assert.equal(store.changes('DOC.INSERT d {"v":2} {"v":3}'), 0);
@@ -73,7 +73,7 @@ test("with NOCHECK entries need not have the same members", () => {
   same('DOC.INSERT d EX 5 NOCHECK NOCHECK {"x":1}', '-"ERR syntax error"');
 });
 
-test("in memory the number of a removed entry passes to the next one, while names stay", () => {
+test("without a timeline the next entry receives the number of a removed one, while names stay", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"n":0} {"n":1} {"n":2}');
   store.run("DOC.DELETE d 1");
@@ -262,7 +262,7 @@ test("undo restores thousands of removed entries in their order", () => {
   assert.deepEqual(canonicalState(folded.database), before);
 });
 
-test("a reply shows one moment, whatever changes before it is written", () => {
+test("a reply shows the state of one moment, whatever changes before it is written", () => {
   for (const key of ["", "KEYS x "]) {
     store = new StoreUnderTest();
     store.run("DOC.CREATE d");

@@ -16,7 +16,7 @@ beforeEach(() => {
   store = new StoreUnderTest();
 });
 
-test("GEOADD of a place that a member already has changes nothing, and neither does an invalid place", () => {
+test("GEOADD changes nothing if the member is already at the position, or if the position is invalid", () => {
   store.run("GEOADD g 13.361389 38.115556 a");
   assert.equal(store.changes("GEOADD g 13.361389 38.115556 a"), 0);
   assert.equal(store.changes("GEOADD g 1 1 b 200 1 c"), 0);

@@ -1,7 +1,7 @@
 /**
  * Random statements in the recorded form have the same result in a second, simple evaluator, and undo restores the
- * state: Malagasy ones in both versions of the semantics, English writes in the first. sqlite.test.ts compares English
- * statements of the standard form with SQLite. DBSYNC_SEED replays a run.
+ * state: Malagasy statements in both versions of the semantics, English writes in the first. sqlite.test.ts compares
+ * English statements of the standard form with SQLite. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -271,7 +271,7 @@ function rowsKept(record: UndoRecord): number {
       : Infinity;
 }
 
-test("a statement that only reads uses the row of SQL_RO in either command, so it is not recorded", () => {
+test("a statement that only reads counts as SQL_RO in either command, so it is not recorded", () => {
   const row = (statement: string) => resolveCommand(["SQL", "d", statement]) as Command;
   for (const statement of ["select 1", "ALAIVO 1", "show tables", "describe t", "use d", "no statement"]) {
     assert.equal(row(statement).name, "SQL_RO", statement);

@@ -14,7 +14,7 @@ beforeEach(() => {
   store = new StoreUnderTest();
 });
 
-/** Returns commands that create a stream of entries 1-0, 2-0, …, some of them delivered to a group's two consumers. */
+/** Returns commands that create a stream of entries 1-0, 2-0, …, and deliver some of them to two consumers. */
 const filling = (entries: number): readonly string[] => [
   ...Array.from({ length: entries }, (_, i) => `XADD s ${i + 1}-0 a ${i}`),
   "XGROUP CREATE s g 0",

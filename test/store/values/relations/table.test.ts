@@ -151,7 +151,7 @@ test("a bound value is converted by the first type that accepts it", () => {
   for (const text of ["1000", "1e1", " 1", "", "x"]) assert.equal(boundCell([number], text), undefined, text);
 });
 
-test("a table that changes while a reading searches its texts for a number is found as it was, and as it is", () => {
+test("a read that searches texts for a number ignores changes made meanwhile, and later reads find them", () => {
   const rows = 3 * STEP_ITEMS;
   const textOf = (i: number) => (i % 2 === 0 ? `w${i}` : String(i % 7));
   for (let changedAt = 0; changedAt < 12; changedAt++) {

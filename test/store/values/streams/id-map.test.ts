@@ -1,4 +1,4 @@
-/** Compares IdMap with a sorted array while entries change at both ends and in the middle. DBSYNC_SEED replays a run. */
+/** Compares IdMap with a sorted array while entries change everywhere. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { IdMap } from "../../../../store/values/streams/id-map.js";

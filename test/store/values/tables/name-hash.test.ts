@@ -1,4 +1,4 @@
-/** The hash of names, compared with HalfSipHash, and that with its test vectors. */
+/** The hash of names, compared with HalfSipHash, and HalfSipHash compared with its test vectors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cursorTag, hashOfName, seedNameHash } from "../../../../store/values/tables/name-hash.js";
