@@ -1,6 +1,6 @@
 /**
- * Steps that the recorded cache forwarded or answered itself, and that ours treats differently: the only table,
- * repeated in docs/proxy.md.
+ * Steps that the earlier cache forwarded or answered itself, and that this cache treats differently. docs/proxy.md
+ * repeats the table.
  */
 export interface CacheDifference {
   readonly reason: string;
@@ -9,11 +9,11 @@ export interface CacheDifference {
 
 export const CACHE_DIFFERENCES: readonly CacheDifference[] = [
   {
-    reason: "USE empties nothing: it changes nothing that others read",
+    reason: "USE removes no answers: it does not change what other clients read",
     steps: { "cache-invalidated-by-use": [1, 4], "cache-shared-between-clients": [2] },
   },
   {
-    reason: "errors are not kept",
+    reason: "the cache does not store errors",
     steps: { "cache-stores-errors": [4] },
   },
 ];
