@@ -88,7 +88,7 @@ test("TypeScript finds the types from ES modules and from CommonJS, with old and
     const reply: ReplyValue = await client.call(["GET", "k"]);
     // @ts-expect-error: the imported names have types other than any
     void dbsyncSend(7);
-    console.log(value, reply, tell(null));`;
+    console.log(value, reply, outcomesOf(null));`;
   const imports = `import { createClient, DbsyncError, dbsyncSend, type ReplyValue, type SendOptions } from "dbsync-client";`;
   writeFileSync(join(user, "use.mts"), `${imports}\n${use}\n`);
   writeFileSync(join(user, "use.cts"), `${imports}\nvoid (async () => {\n${use}\n})();\n`);

@@ -204,7 +204,7 @@ test("an application's key cannot make Redis connect to other servers or change 
   const port = String(elsewhere.port);
   const migrating = [
     "EVAL",
-    `return redis.call('MIGRATE', '127.0.0.1', '${port}', 'k', '0', '1000')`,
+    `return redis.call('MIGRATE', '127.0.0.1', '${port}', 'k', '0', '60000')`,
     "1",
     "k",
   ];

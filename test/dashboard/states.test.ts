@@ -112,7 +112,7 @@ test("a temporary state is grey, and title, icon and state show no fault", {
   await send(tab, { ...frame, problems: [catchingUp] });
   const classes = `[...document.querySelectorAll("#problems li, #state")].map(({ className }) => className)`;
   assert.deepEqual(await tab.run(classes), ["badge warn", "quiet"]);
-  assert.match(String(await tab.run("document.title")), /^… 1 under way · /);
+  assert.match(String(await tab.run("document.title")), /^… 1 in progress · /);
   assert.match(String(await tab.run(`document.getElementById("icon").href`)), /\/icon\.svg$/);
   assert.match(
     String(await tab.run(textOf("problems"))),
@@ -125,7 +125,7 @@ test("a temporary state is grey, and title, icon and state show no fault", {
   const note = { ...about, text: "its key is not authorized", severity: "note" as const };
   await send(tab, { ...frameOf({}), problems: [note] });
   assert.deepEqual(await tab.run(classes), ["badge good", "quiet"]);
-  assert.match(String(await tab.run("document.title")), /^✓ well · /);
+  assert.match(String(await tab.run("document.title")), /^✓ healthy · /);
   assert.match(String(await tab.run(textOf("problems"))), /What to do, if you need it: see its log\./);
   assert.equal(await tab.run(`document.getElementById("no-problems").checkVisibility()`), true);
 });

@@ -300,7 +300,7 @@ test("a daemon sends its password to NATS, reports unreadable credentials, and d
   assert.equal(withoutStream.code, 1);
   assert.match(
     withoutStream.stdout,
-    /FAIL {2}127.*: the stream of its --order: the stream writes no longer exists; look at/,
+    /FAIL {2}127.*: the stream of its --order: the stream writes no longer exists; check/,
   );
   await administrator.close();
   await using wrong = await startReplica({ args: at("dbsync:wrong") });

@@ -28,7 +28,7 @@ test("daemons are upgraded one by one under load, and then switch to another mea
     }
   })();
   writer.catch(() => {});
-  await assert.rejects(root.call("CLUSTER SEMANTICS 2"), /by version 1, not 2: upgrade all daemons first/);
+  await assert.rejects(root.call("CLUSTER SEMANTICS 2"), /knows only semantics version 1, not 2: upgrade all daemons first/);
   for (const index of [0, 1]) {
     await trio.end(index, "SIGTERM");
     await trio.start(index, next);
@@ -39,7 +39,7 @@ test("daemons are upgraded one by one under load, and then switch to another mea
   const outdated = trio.client([2], { key: trio.root.privateKey });
   await assert.rejects(
     outdated.call("CLUSTER SEMANTICS 2"),
-    /by version 1, not 2: upgrade all daemons first/,
+    /knows only semantics version 1, not 2: upgrade all daemons first/,
   );
   assert.equal(await root.call("CLUSTER SEMANTICS 2"), "OK");
   const before = written;

@@ -144,7 +144,7 @@ test("after a refused date a command is signed again, at most four times; a refu
     ({ id }) => refused(id, "skew", Date.now()),
   );
   const ended = await send(stubborn.address, "INCR", "k");
-  assert.match(ended.stderr, /No daemon took the command:\n.*skew: Because\..*\[not applied there\]/);
+  assert.match(ended.stderr, /No daemon accepted the command:\n.*skew: Because\..*\[not applied there\]/);
   assert.equal(stubborn.messages.filter((message) => message.includes("command\r\n")).length, 4);
   await using restarted = await fakeV2(
     () => hello(Date.now()),

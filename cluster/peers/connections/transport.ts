@@ -19,7 +19,7 @@ const ALERT = 0x15;
 const TLS_ONLY = "it accepts TLS only: write dbsyncs:// before it in --peer";
 const NOT_TLS =
   "it closed in the TLS handshake: if it listens without TLS, remove the dbsyncs:// before it in --peer";
-const ENDED = "the other side has closed the connection";
+export const CLOSED = "closed by the other side";
 
 export interface TransportLog {
   debug(facts: object, text: string): void;
@@ -120,7 +120,7 @@ class RealSocket implements MemberSocket {
     this.#end(isPlain ? NOT_TLS : code);
   }
 
-  readonly #onEnd = (): void => this.#end(this.#isShakingHands ? NOT_TLS : ENDED);
+  readonly #onEnd = (): void => this.#end(this.#isShakingHands ? NOT_TLS : CLOSED);
 
   #end(detail: string): void {
     const { owner } = this;

@@ -30,7 +30,7 @@ EFFECTS = {
 
 CODES = {
     "all-failed": "No daemon answered",
-    "refused": "No daemon took the command",
+    "refused": "No daemon accepted the command",
     "answers-differ": "The daemons' answers differ",
     "clocks-differ": "Only daemons whose clocks differ from others' answered, and found nothing",
     "not-all-answered": "Not every daemon answered, as the policy requires",

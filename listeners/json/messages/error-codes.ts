@@ -30,7 +30,7 @@ export const ERROR_CODES = {
   REVISION: { begins: ["The entry "], meaning: "the entry has another revision" },
   CONDITION: {
     begins: ["WHERE:", "SORT ", "LIMIT ", "FIELDS "],
-    meaning: "the condition cannot be parsed",
+    meaning: "a condition, sort, path or operator is invalid",
   },
   MALFORMED: {
     begins: [
@@ -54,7 +54,7 @@ export const ERROR_CODES = {
     begins: ["This daemon has started", "This daemon has not fetched yet"],
     meaning: "the daemon is not ready yet: try again",
   },
-  REFUSED: { begins: [], meaning: "any other error: read see the message" },
+  REFUSED: { begins: [], meaning: "any other error: read its message" },
 } as const satisfies Readonly<Record<string, Row>>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -9,6 +9,7 @@ import {
   type MemberStatus,
   type TimelineStatus,
 } from "../../../cli/status/timeline-status.js";
+import { CLOSED } from "../../../cluster/peers/connections/transport.js";
 import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import { INCOMPLETE } from "../../../protocol/figures/daemon-problems.js";
 import { diagnose, NOT_ITS_OWN, type Standing } from "../../../protocol/figures/timeline-problems.js";
@@ -238,6 +239,7 @@ test("a member that was queried itself is not also reported by other daemons", (
     return [problems.length, progress.length];
   };
   assert.deepEqual(found("away", AWAY), [0, 0]);
+  assert.deepEqual(found("away", { ...AWAY, trouble: CLOSED }), [0, 0], "it was killed while connected");
   assert.deepEqual(found("busy", AWAY), [0, 1]);
   assert.deepEqual(found("ready", AWAY), [1, 0]);
   assert.deepEqual(found(null, AWAY), [1, 0]);

@@ -64,7 +64,7 @@ describe("the same plain daemons", () => {
     writeFileSync(users, "user default off\nuser ann on >secret ~* +@all\n");
     writeFileSync(config, `acl-file = "${users}"\nlog-level = "info"\npolicy = "all"\n`);
     process.kill("SIGHUP");
-    const { name } = await process.logged(({ msg }) => /needs a restart/.test(msg));
+    const { name } = await process.logged(({ msg }) => /applies until a restart/.test(msg));
     assert.equal(name, "policy");
     await until("a password is required", async () => {
       using other = await RedisConnection.open(port);
@@ -133,7 +133,7 @@ test("a revoked key can no longer write, and the error names the reason", async 
   await administrator.call(["KEY", "REVOKE", String(fingerprint)]);
   assert.match(
     problem(await redis.call("SET", "k", "w")),
-    /^NOTAPPLIED No daemon took .*(revoked|unknown-key)/,
+    /^NOTAPPLIED No daemon accepted .*(revoked|unknown-key)/,
   );
   assert.match(problem(await redis.call("GET", "k")), /^NOTAPPLIED /);
   assert.deepEqual(await redis.call("PING"), { kind: "status", text: "PONG" });

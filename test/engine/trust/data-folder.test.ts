@@ -117,7 +117,7 @@ test("a reloaded configuration may name other peers, but no other keys", async (
     "the other daemon has the write",
     async () => (await reader.replies([["GET", "k"]]))[0]?.kind === "bulk",
   );
-  const restart = daemon.log.filter(({ msg }) => /needs a restart/.test(msg)).map(({ name }) => name);
+  const restart = daemon.log.filter(({ msg }) => /applies until a restart/.test(msg)).map(({ name }) => name);
   assert.deepEqual(restart, ["v1"]);
   await assert.rejects(
     daemon.daemon.reload(settingsFrom([...args, ...at, "-s", other.file, "--peer", peer, ...knowsSecret])),
