@@ -173,11 +173,11 @@ export const MIRROR_FIGURES = {
   },
   comparing: { kind: "number", help: "the number of the comparison in progress; 0: none" },
   comparingWhy: { kind: "text-or-nil", help: "the reason for this comparison" },
-  checked: { kind: "number", help: "the number of keys that it has checked" },
-  total: { kind: "number", help: "the number of keys that it must check" },
+  checked: { kind: "number", help: "the number of keys that the comparison in progress has checked" },
+  total: { kind: "number", help: "the number of keys that this comparison must check" },
   compared: { kind: "number", help: "the number of the last completed comparison; 0: none" },
-  comparedAt: { kind: "number", help: "the date at which it was completed" },
-  comparedKeys: { kind: "number", help: "the number of keys that it checked" },
+  comparedAt: { kind: "number", help: "the date at which that comparison was completed" },
+  comparedKeys: { kind: "number", help: "the number of keys that the last completed comparison checked" },
   comparedDifferent: { kind: "number", help: "the number of keys that differed" },
   comparedFirst: { kind: "bytes-list", help: "the first keys that differed" },
 } as const satisfies FigureTable;
@@ -452,9 +452,9 @@ export const TIMELINE_FIGURES = {
  * watermark above it.
  */
 export const UPTO_FIGURES = {
-  upto: { kind: "number", help: "the second" },
-  ringUpto: { kind: "text", help: "the envelopes for the key ring" },
-  dataUpto: { kind: "text", help: "all other envelopes" },
+  upto: { kind: "number", help: "UPTO, rounded down to a second" },
+  ringUpto: { kind: "text", help: "the count and the sum of the envelopes for the key ring" },
+  dataUpto: { kind: "text", help: "the count and the sum of all other envelopes" },
 } as const satisfies FigureTable;
 
 export type TimelineReport = Figures<typeof TIMELINE_FIGURES>;
