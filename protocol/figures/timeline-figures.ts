@@ -207,7 +207,7 @@ export const TIMELINE_FIGURES = {
     help: "the numbers of the newest member lists that it knows; if there are several, they exclude each other",
   },
   listHash: { kind: "text-or-nil", help: "the hash of the first of them" },
-  joining: { kind: "flag", help: "whether a list has added this daemon, but no live member has answered yet" },
+  joining: { kind: "flag", help: "whether a list has added this daemon but no live member has answered yet" },
   skewed: {
     kind: "flag",
     help: "whether its clock is wrong, so that it accepts no writes from clients",
