@@ -22,7 +22,7 @@ export const REFUSALS = {
   ...CONNECTION_REFUSALS,
   malformed: {
     ...CONNECTION_REFUSALS.malformed,
-    wire: never("correct the client; detail and place are in the daemon's log"),
+    wire: never("correct the client; the daemon's log contains the detail and the position"),
   },
   "not-due": {
     sentence: "The command is signed, and this daemon has no key: start it with -s public.pem.",
@@ -37,7 +37,7 @@ export const REFUSALS = {
   },
   "unknown-key": {
     sentence: "The envelope's key does not belong to this cluster.",
-    wire: never("`-s` or `--root-key` of the daemons, or `KEY ADD`"),
+    wire: never("add the key by `-s` or `--root-key` of the daemons, or by `KEY ADD`"),
   },
   "key-not-yet-valid": {
     sentence: "The envelope's key is not valid yet.",
@@ -45,11 +45,11 @@ export const REFUSALS = {
   },
   "key-expired": {
     sentence: "The envelope's key is no longer valid.",
-    wire: never("`KEY ADD` a new key"),
+    wire: never("add a new key (`KEY ADD`)"),
   },
   revoked: {
     sentence: "The envelope's key was revoked.",
-    wire: never("`KEY ADD` a new key"),
+    wire: never("add a new key (`KEY ADD`)"),
   },
   "bad-signature": {
     sentence: "The signature matches none of this daemon's keys, or the command was changed in transit.",
@@ -58,7 +58,7 @@ export const REFUSALS = {
   "wrong-cluster": {
     sentence: "The envelope is meant for another cluster.",
     wire: never(
-      "ask by `hello`, or correct the client's cluster; start all daemons with the same keys and name",
+      "request the id by `hello`, or correct the client's setting; start all daemons with the same keys and name",
     ),
   },
   "wrong-daemon": {
@@ -87,7 +87,7 @@ export const REFUSALS = {
   },
   skew: {
     sentence: "The envelope is dated outside the window around this daemon's clock.",
-    wire: varies("correct the offset by the clock reported here, and sign again"),
+    wire: varies("correct the offset by the clock in this message, and sign again"),
   },
   "too-old": {
     sentence: "The envelope is dated at or before the time from which this daemon accepts envelopes.",
@@ -99,7 +99,7 @@ export const REFUSALS = {
   },
   "answer-not-kept": {
     sentence: "The envelope was accepted before, and its answer is no longer stored.",
-    wire: unknown("check what it has done"),
+    wire: unknown("check what the envelope has done"),
   },
   "over-rate": {
     sentence: "The key has sent more envelopes a second than it may.",
@@ -111,7 +111,7 @@ export const REFUSALS = {
   },
   "memory-full": {
     sentence: "The daemon can remember no further envelope (--max-remembered).",
-    wire: unknown("wait; raise `--max-remembered`"),
+    wire: unknown("wait, or raise `--max-remembered`"),
   },
   "out-of-memory": {
     sentence: "The daemon uses as much memory as it may (--maxmemory), and the command may need more.",
@@ -120,7 +120,7 @@ export const REFUSALS = {
   "too-much": {
     sentence:
       "The commands would read or produce more than this daemon processes in one step (--max-unit-steps).",
-    wire: never("do it in parts, or raise `--max-unit-steps`"),
+    wire: never("send smaller commands or units, or raise `--max-unit-steps`"),
   },
   "only-for-reads": {
     sentence:
@@ -140,7 +140,7 @@ export const REFUSALS = {
     sentence:
       "The cluster's list of members does not name this daemon, so it accepts no writes, because they would reach no other daemon.",
     wire: never(
-      "use another daemon; `dbsync members add` this one, with a new `--data` folder if it was removed",
+      "use another daemon; add this one (`dbsync members add`), with a new `--data` folder if it was removed",
     ),
   },
   "semantics-unknown": {
@@ -159,7 +159,7 @@ export const REFUSALS = {
   },
   "order-too-long": {
     sentence: "The envelope is longer than one message of the NATS server of --order may be (max_payload).",
-    wire: never("send less in one envelope, or raise `max_payload`"),
+    wire: never("send smaller envelopes, or raise `max_payload`"),
   },
   "events-not-taken": {
     sentence: "The client does not read its events as fast as they arrive (--max-event-bytes).",
@@ -167,7 +167,7 @@ export const REFUSALS = {
   },
   "no-longer-permitted": {
     sentence: "The client's key is no longer permitted to receive these events.",
-    wire: never("`KEY RULES`, or listen by another key"),
+    wire: never("change the rules (`KEY RULES`), or listen with another key"),
   },
   "cannot-wait": {
     sentence:
@@ -177,15 +177,15 @@ export const REFUSALS = {
   "too-few-daemons": {
     sentence:
       "The client requires more daemons than this daemon knows in its cluster, including itself (--peer).",
-    wire: never("require fewer; check which daemons are in the cluster"),
+    wire: never("require fewer daemons; check which daemons are in the cluster"),
   },
   "not-stable": {
     sentence: "The envelope was applied, but the order up to it did not become final in time.",
-    wire: unknown("check what it has done; find out which daemon is unreachable"),
+    wire: unknown("check what the envelope has done; find out which daemon is unreachable"),
   },
   "not-replicated": {
     sentence: "The envelope was applied, but fewer daemons than required had it on disk in time.",
-    wire: unknown("check what it has done; find out which daemon is unreachable"),
+    wire: unknown("check what the envelope has done; find out which daemon is unreachable"),
   },
   "database-down": {
     sentence: "A database cannot be reached; the command was not sent to it.",
@@ -193,12 +193,12 @@ export const REFUSALS = {
   },
   "database-lost": {
     sentence: "The connection to a database broke; whether it executed the command is not known.",
-    wire: unknown("check what it has done"),
+    wire: unknown("check what the envelope has done"),
   },
   "database-timeout": {
     sentence:
       "A database did not answer in time (--backend-timeout); whether it executed the command is not known.",
-    wire: unknown("check what it has done"),
+    wire: unknown("check what the envelope has done"),
   },
   "too-much-behind": {
     sentence: "More than --max-query-bytes arrived after a command of a RESP client that waits for data.",

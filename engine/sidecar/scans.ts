@@ -1,7 +1,7 @@
 /**
  * Handles scans through a sidecar. A cursor is a position in the memory of the daemon that issued it, but the next page
  * might come from another daemon. Therefore a scan has only one page, which one daemon returns as of one moment.
- * Source: docs/sidecar.md "What is promised".
+ * Source: docs/sidecar.md "Guarantees".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";

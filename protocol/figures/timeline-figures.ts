@@ -124,7 +124,7 @@ export const DIFFERENCE_FIGURES = {
 export const MIRROR_FIGURES = {
   redis: { kind: "text", help: "its address, without a password" },
   state: { kind: "text", help: "`connecting`, `refused`, `comparing`, `behind` or `level`" },
-  trouble: { kind: "text-or-nil", help: "why it is not written to" },
+  trouble: { kind: "text-or-nil", help: "why the daemon does not write to it" },
   level: { kind: "number", help: "the date up to which it is complete" },
   dirty: {
     kind: "number",
@@ -173,18 +173,18 @@ export const MIRROR_FIGURES = {
   },
   comparing: { kind: "number", help: "the number of the comparison in progress; 0: none" },
   comparingWhy: { kind: "text-or-nil", help: "the reason for this comparison" },
-  checked: { kind: "number", help: "the number of keys that it has checked" },
-  total: { kind: "number", help: "the number of keys that it must check" },
+  checked: { kind: "number", help: "the number of keys that the comparison in progress has checked" },
+  total: { kind: "number", help: "the number of keys that this comparison must check" },
   compared: { kind: "number", help: "the number of the last completed comparison; 0: none" },
-  comparedAt: { kind: "number", help: "the date at which it was completed" },
-  comparedKeys: { kind: "number", help: "the number of keys that it checked" },
+  comparedAt: { kind: "number", help: "the date at which that comparison was completed" },
+  comparedKeys: { kind: "number", help: "the number of keys that the last completed comparison checked" },
   comparedDifferent: { kind: "number", help: "the number of keys that differed" },
-  comparedFirst: { kind: "bytes-list", help: "the first of these keys" },
+  comparedFirst: { kind: "bytes-list", help: "the first keys that differed" },
 } as const satisfies FigureTable;
 
 /** The figures of a daemon's timeline and its members. */
 export const TIMELINE_FIGURES = {
-  state: { kind: "text", help: "as in `hello`" },
+  state: { kind: "text", help: "the daemon's state, as in `hello`" },
   failure: {
     kind: "text-or-nil",
     help: "why the daemon no longer accepts writes: the disk has failed",
@@ -197,17 +197,17 @@ export const TIMELINE_FIGURES = {
   semantics: { kind: "number", help: "the version of the meaning of commands, after all applied envelopes" },
   standstill: { kind: "text-or-nil", help: "why the daemon applies nothing after a certain date" },
   revoked: { kind: "text-or-nil", help: "the daemon that reported that this daemon's own key was revoked" },
-  unlisted: { kind: "text-or-nil", help: "why it is not a member of the list" },
+  unlisted: { kind: "text-or-nil", help: "why this daemon is not a member of the list" },
   authorize: {
     kind: "text-or-nil",
     help: "the `CLUSTER ADD` command that authorizes its own key to sign for clients without keys",
   },
   list: {
     kind: "text-or-nil",
-    help: "the numbers of the newest member lists that it knows; several lists exclude each other",
+    help: "the numbers of the newest member lists that it knows; if there are several, they exclude each other",
   },
   listHash: { kind: "text-or-nil", help: "the hash of the first of them" },
-  joining: { kind: "flag", help: "whether a list has added it but no live member has answered it yet" },
+  joining: { kind: "flag", help: "whether a list has added this daemon but no live member has answered yet" },
   skewed: {
     kind: "flag",
     help: "whether its clock is wrong, so that it accepts no writes from clients",
@@ -411,7 +411,7 @@ export const TIMELINE_FIGURES = {
   takingFrom: { kind: "text-or-nil", help: "the member from which it is receiving a snapshot" },
   takingBytes: {
     kind: "number",
-    help: "the number of received bytes of it",
+    help: "the number of bytes of this snapshot that it has received",
     metric: {
       name: "dbsyncd_snapshot_taking_bytes",
       type: "gauge",
@@ -452,9 +452,9 @@ export const TIMELINE_FIGURES = {
  * watermark above it.
  */
 export const UPTO_FIGURES = {
-  upto: { kind: "number", help: "the second" },
-  ringUpto: { kind: "text", help: "the envelopes for the key ring" },
-  dataUpto: { kind: "text", help: "all other envelopes" },
+  upto: { kind: "number", help: "UPTO, rounded down to a second" },
+  ringUpto: { kind: "text", help: "the count and the sum of the envelopes for the key ring" },
+  dataUpto: { kind: "text", help: "the count and the sum of all other envelopes" },
 } as const satisfies FigureTable;
 
 export type TimelineReport = Figures<typeof TIMELINE_FIGURES>;

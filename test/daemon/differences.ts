@@ -36,8 +36,8 @@ const NO_HTTP_HERE =
 
 export const differences: readonly Difference[] = [
   {
-    original: "nil and empty array: nothing is sent",
-    ours: 'answered: a payload of one NUL, "no value"',
+    original: "a nil or an empty array: the daemon sends nothing",
+    ours: 'the daemon answers with a payload of one NUL, which means "no value"',
     php: "an empty string immediately, instead of null after 3 s",
     vectors: {
       "unsigned-get-missing": NO_VALUE,
@@ -46,8 +46,8 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    original: "command error: nothing is sent, the connection stays open",
-    ours: "closed immediately; the log has the error",
+    original: "a command error: the daemon sends nothing, and the connection stays open",
+    ours: "the daemon logs the error and closes the connection immediately",
     php: "null immediately, instead of after 3 s",
     vectors: {
       "unsigned-quoted-two-words": CLOSED,
@@ -59,32 +59,32 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    original: "debug build: one command ends the daemon",
-    ours: "an unknown command: closed immediately, the daemon continues to run",
+    original: "in a debug build, one command ends the daemon",
+    ours: "the command is unknown: the daemon closes the connection immediately and continues to run",
     php: "null immediately",
     vectors: { "debug-quit": { ...CLOSED, afterwards: ["PING", "PONG"] } },
   },
   {
-    original: "a database does not answer: nothing is sent, the connection stays open",
-    ours: "closed immediately; earlier databases keep the write, as in the original",
+    original: "a database does not answer: the daemon sends nothing, and the connection stays open",
+    ours: "the daemon closes the connection immediately; earlier databases keep the write, as with the original",
     php: "null immediately, instead of after 3 s",
     vectors: { "second-database-down": CLOSED, "only-database-down": CLOSED },
   },
   {
-    original: "no -d option: Redis on 127.0.0.1:6379",
-    ours: "the database in memory, unless --compat php-dbsync",
+    original: "without -d, the daemon uses Redis on 127.0.0.1:6379",
+    ours: "it uses the database in memory, unless --compat php-dbsync is set",
     php: "the value",
     vectors: { "no-database-configured": value("PONG") },
   },
   {
-    original: "unknown database type: accepted, never answered",
-    ours: "the daemon does not start and says why (exit code 2)",
+    original: "an unknown type of database: the daemon accepts it and never answers",
+    ours: "the daemon does not start, and prints the reason (exit code 2)",
     php: "null immediately: no server listens",
     vectors: { "unknown-database-type": CLOSED },
   },
   {
-    original: "array that holds nil, an integer or an array: the daemon dies",
-    ours: "answered: elements joined by line feeds, nil as an empty line, nested arrays flattened",
+    original: "an array that contains nil, an integer or an array: the daemon crashes",
+    ours: "the daemon joins the elements by line feeds, writes nil as an empty line, and flattens nested arrays",
     php: "the value",
     vectors: {
       "hazard-nested-array": value("0\nhere"),
@@ -96,14 +96,15 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    original: "SUBSCRIBE and similar commands: the daemon dies",
-    ours: "closed immediately: version 1 has one answer for a request",
+    original: "SUBSCRIBE and similar commands: the daemon crashes",
+    ours: "the daemon closes the connection immediately, because version 1 has only one answer for a request",
     php: "null immediately",
     vectors: { "hazard-subscribe": CLOSED },
   },
   {
-    original: "a percent sign is a format character: the daemon dies, stores stray memory or halves the sign",
-    ours: "only a character",
+    original:
+      "a percent sign is a format character: the daemon crashes, stores unrelated memory, or turns two signs into one",
+    ours: "a percent sign has no special meaning",
     php: "the value",
     vectors: {
       "hazard-percent-s": NO_VALUE,
@@ -112,15 +113,15 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    original: "a value is cut at its first NUL",
-    ours: "stored completely",
+    original: "the daemon cuts a value at its first NUL",
+    ours: "the daemon stores the complete value",
     php: "the complete value",
     vectors: { "hazard-get-binary": value("ab\0cd") },
   },
   {
     original: "a blocking command blocks the daemon and all its clients",
-    ours: "redis: closed after --backend-timeout, no other client waits; memory: answered immediately, as within MULTI",
-    php: "null after --backend-timeout, at most 3 s; with memory null immediately",
+    ours: "redis: the daemon closes the connection after --backend-timeout, and no other client waits; memory: it answers immediately, as within MULTI",
+    php: "null after --backend-timeout, at most 3 s; with memory, null immediately",
     vectors: {
       "hazard-blocking-command": [
         { ...CLOSED, only: "redis" },
@@ -130,57 +131,58 @@ export const differences: readonly Difference[] = [
   },
   {
     original: "CONFIG and similar commands query the Redis server that the daemon uses",
-    ours: "memory: there is no such server, an error, closed immediately",
+    ours: "memory: there is no such server, so this is an error, and the daemon closes the connection immediately",
     php: "null immediately",
     vectors: { "hazard-array-with-newline": { ...CLOSED, only: "memory" } },
   },
   {
-    original: "empty or blank command: the daemon hangs forever",
-    ours: "closed immediately",
+    original: "an empty command, or one of spaces only: the daemon hangs permanently",
+    ours: "the daemon closes the connection immediately",
     php: "null immediately",
     vectors: { "blank-command": CLOSED, "empty-command": CLOSED },
   },
   {
     original:
       "a payload without its NUL (also a signed frame to a daemon without a key): " +
-      "ignored until the idle limit",
-    ours: "closed immediately",
+      "the daemon ignores it until the idle limit",
+    ours: "the daemon closes the connection immediately",
     php: "null immediately, instead of after 3 s",
     vectors: { "no-trailing-nul": CLOSED, "length-zero": CLOSED, "signed-to-plain-daemon": CLOSED },
   },
   {
-    original: "a length of ten digits above 2^31 is taken modulo 2^32",
-    ours: "above --max-request-bytes: closed immediately",
+    original: "a length of ten digits above 2^31: the daemon takes it modulo 2^32",
+    ours: "the length is above --max-request-bytes: the daemon closes the connection immediately",
     php: "never sent by the extension",
     vectors: { "length-int-overflow": CLOSED },
   },
   {
-    original: "a request of a browser (HTTP): closed, nothing is sent",
-    ours: "answered in HTTP, 400 and the options that serve browsers, and closed",
+    original: "a browser's request (HTTP): the daemon closes the connection without an answer",
+    ours: "the daemon answers with HTTP status 400 and the options that serve browsers, and closes the connection",
     php: "never sent by the extension",
     vectors: { "garbage-http": { response: NO_HTTP_HERE, closed: true } },
   },
   {
-    original: "fewer than five bytes of garbage: waits for more",
-    ours: "closed at the first byte that no frame has",
+    original: "fewer than five bytes of garbage: the daemon waits for more",
+    ours: "the daemon closes the connection at the first byte that cannot belong to a frame",
     php: "never sent by the extension",
     vectors: { "garbage-short": CLOSED },
   },
   {
-    original: "the client half-closes after a complete frame: mostly dropped, not executed",
-    ours: "executed and answered, then closed",
+    original:
+      "the client closes its sending side after a complete frame: the daemon usually drops the command without executing it",
+    ours: "the daemon executes the command, answers, and closes the connection",
     php: "never done by the extension",
     vectors: { "complete-then-halfclose": { response: answer("PONG"), closed: true } },
   },
   {
-    original: "two frames in one segment: closed, neither executed",
-    ours: "two requests, two answers, in order",
+    original: "two frames in one segment: the daemon closes the connection and executes neither",
+    ours: "the daemon treats them as two requests and sends two answers, in order",
     php: "never sent by the extension",
     vectors: { "two-frames-one-segment": { response: answer("1") + answer("2"), closed: false } },
   },
   {
-    original: "a request frame of 10240 bytes or more is cut without an error",
-    ours: "executed, up to --max-request-bytes",
+    original: "the daemon cuts a request frame of 10240 bytes or more without an error",
+    ours: "the daemon executes the command, up to --max-request-bytes",
     php: "the value",
     vectors: {
       "frame-10240-bytes": value("OK"),

@@ -13,7 +13,7 @@ export const CACHE_DIFFERENCES: readonly CacheDifference[] = [
     steps: { "cache-invalidated-by-use": [1, 4], "cache-shared-between-clients": [2] },
   },
   {
-    reason: "errors are not stored",
+    reason: "the cache does not store errors",
     steps: { "cache-stores-errors": [4] },
   },
 ];
