@@ -319,7 +319,7 @@ export const FINDINGS: readonly (Finding & {
     says: [
       "it is missing envelopes that no member stores any longer, and too few members have signed the same snapshot with them",
     ],
-    page: "Start the members that are down, or start the daemon with with the option that it names: [Retention](#retention)",
+    page: "Start the members that are down, or start the daemon with the option that the sentence names: [Retention](#retention)",
   },
   {
     alarm: null,
