@@ -218,7 +218,7 @@ export const LIMITS = {
     min: 1000,
     max: 14_000_000,
     summary:
-      "envelopes that are remembered so that none is applied twice; above the, limit old envelopes are refused earlier",
+      "envelopes that are remembered so that none is applied twice; above the limit, old envelopes are refused earlier",
     reason: "about 150 bytes each; enough for 28,000 envelopes a second in a window of 35 s",
   },
   maxRememberedBytes: {

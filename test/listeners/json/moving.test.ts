@@ -25,9 +25,9 @@ const document = "moved";
 /** Returns the command of the steps for the server with an index, with addresses on this machine. */
 function printedCommand(ports: readonly number[], index: number): string[] {
   const manual = readFileSync(join(repositoryRoot, "docs/json-clients.md"), "utf8");
-  const [, section = ""] = manual.split("**To move a fleet of originals**");
+  const [, section = ""] = manual.split("**To replace several originals**");
   const command = /```console\s+(dbsyncd [^`]*)```/.exec(section)?.[1];
-  assert.ok(command !== undefined, "docs/json-clients.md has no command for a fleet");
+  assert.ok(command !== undefined, "docs/json-clients.md has no command for several originals");
   const words = command.replaceAll("\\\n", " ").trim().split(/\s+/).slice(1);
   // The page prints the command for the first server.
   return words.map((word, at) =>
