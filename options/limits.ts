@@ -29,7 +29,7 @@ export const LIMITS = {
     min: KIB,
     max: 511 * MIB,
     summary:
-      "maximum length of an answer, for RESP of all answers that wait for a client; more closes the connection",
+      "maximum length of an answer (RESP: of all answers that wait for a client); a longer one closes the connection",
     reason:
       "for versions 1 and 2 the daemon stops reading while a client does not read answers; RESP clients pipeline before they read",
   },
@@ -57,7 +57,7 @@ export const LIMITS = {
     min: 1,
     max: 1_000_000,
     summary:
-      "maximum number of clients; above it an unauthenticated connection is closed, or else the new one",
+      "maximum number of clients; above it, the daemon closes an unauthenticated connection, or the new one if there is none",
     reason: "an idle connection needs about 5 KiB of memory; the system's limit of open files must be higher",
   },
   maxEventBytes: {
