@@ -294,11 +294,6 @@ export const FINDINGS: readonly (Finding & {
   },
   {
     alarm: null,
-    says: ["the clock of its member … differs by … ms"],
-    page: "Run `chronyc tracking` on that machine",
-  },
-  {
-    alarm: null,
     says: [
       "it accepts no writes dated before …, which is in the future: a clock was ahead when it was started",
     ],
