@@ -294,11 +294,6 @@ export const FINDINGS: readonly (Finding & {
   },
   {
     alarm: null,
-    says: ["the clock of its member … differs by … ms"],
-    page: "Run `chronyc tracking` on that machine",
-  },
-  {
-    alarm: null,
     says: [
       "it accepts no writes dated before …, which is in the future: a clock was ahead when it was started",
     ],
@@ -319,7 +314,7 @@ export const FINDINGS: readonly (Finding & {
     says: [
       "it is missing envelopes that no member stores any longer, and too few members have signed the same snapshot with them",
     ],
-    page: "Start the members that are down, or start the daemon with the option that it names: [Retention](#retention)",
+    page: "Start the members that are down, or start the daemon with the option that the sentence names: [Retention](#retention)",
   },
   {
     alarm: null,
