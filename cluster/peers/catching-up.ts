@@ -14,7 +14,8 @@ import { holdsLess, totalsOf } from "./shared/totals.js";
 /** Reasons for catching up. They follow "This daemon accepts no writes yet: ". */
 const REASONS = {
   started: "it has started, and has not yet received everything that its peers have",
-  cutOff: "it was cut off from its peers, and has not yet received everything that they accepted in the meantime",
+  cutOff:
+    "it was cut off from its peers, and has not yet received everything that they accepted in the meantime",
   missing: "it is missing entries that a peer no longer stores",
   joining: "a list of members has admitted it, and it has not yet received everything that the members have",
 } as const;

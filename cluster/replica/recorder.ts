@@ -218,7 +218,9 @@ export class Recorder extends KeptRecording {
       if (unlisted !== null) return refused("not-listed", unlisted);
       return refused("catching-up", peering.reason);
     }
-    return peering.isSkewed ? refused("clock-off", "it differs too much from the other daemons' clocks") : null;
+    return peering.isSkewed
+      ? refused("clock-off", "it differs too much from the other daemons' clocks")
+      : null;
   }
 
   /** Records an entry that is known to be valid. */

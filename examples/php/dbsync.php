@@ -50,7 +50,7 @@ namespace Dbsync {
 
         /**
          * A cache according to PSR-16, for PHP 8. If psr/simple-cache is installed, the class implements its interface. A
-         * failed read is a miss and a failed write returns false, so that a page can always be made: lastError() returns the
+         * failed read is a miss and a failed write returns false, so that a page can always be built. lastError() returns the
          * reason. Requires daemons of version 2.
          */
         final class Cache implements SimpleCache
@@ -850,7 +850,10 @@ namespace Dbsync {
             /** The version of the daemon: 1 or 2, or 0 until its hello is known. */
             private int $version;
             private string $hello = '';
-            /** Whether the daemon has closed on a hello and receives a second one, since it may just have been stopped. */
+            /**
+             * Whether the daemon has closed the connection after a hello. It then receives a second one, since it may be
+             * restarting.
+             */
             private bool $closedHello = false;
             private Socket $socket;
             /** @var Delivery[] the waiting deliveries; the first one is in flight when `written` is above 0 */
@@ -915,7 +918,7 @@ namespace Dbsync {
                 return $this->waiting === [] ? null : min(array_column($this->waiting, 'deadline'));
             }
 
-            /** Fails deliveries whose deadline has passed, and connects if others are waiting. */
+            /** Fails deliveries whose deadline has passed, and connects if other deliveries are waiting. */
             public function tick(float $now): void
             {
                 if ($this->waiting === [] && $now - $this->lastUse > self::IDLE_SECONDS) {
@@ -923,7 +926,7 @@ namespace Dbsync {
                 }
                 while ($this->waiting !== [] && $this->waiting[0]->deadline <= $now) {
                     if (!$this->socket->isClosed() && !$this->socket->isOpen()) {
-                        $this->fail('timeout: no connection in time; is the host up, does a firewall drop it?');
+                        $this->fail('timeout: no connection in time; is the host up, or does a firewall drop its packets?');
                     } elseif ($this->written > 0 && $this->version === 0) {
                         $this->fail('timeout: no answer to a hello in time; the command was not sent');
                     } elseif ($this->written > 0) {
@@ -1065,15 +1068,15 @@ namespace Dbsync {
             }
 
             /**
-             * Handles a daemon that supports only version 1, or for which an attacker pretends this. The connection is
-             * closed.
+             * Handles a daemon that has closed the connection after a hello, because it supports only version 1 or because an
+             * attacker pretends that.
              */
             private function onClosedHello(): void
             {
                 $isSure = $this->closedHello || ($this->versions === '1,2' && !$this->waiting[0]->begun);
                 $this->closedHello = !$isSure;
                 if ($isSure) {
-                    $this->speakVersion1('version: it closes on version 2\'s hello: it speaks version 1 only, requires TLS (dbsyncs://), has no free connection, '
+                    $this->speakVersion1('version: it closes the connection on version 2\'s hello: it speaks only version 1, requires TLS (dbsyncs://), has no free connection, '
                         . 'or an attacker suppresses version 2; if this is an older daemon on purpose, allow version 1: '
                         . 'dbsync.versions = 1, DBSYNC_VERSIONS=1, or dbsync1:// before its address (1,2: the version that each daemon supports)');
                 }
@@ -1395,16 +1398,16 @@ namespace Dbsync {
                 $found = [
                     '/^\s*$/D' => 'is empty; copy the file again, or make a new pair: dbsync-keygen',
                     '/ENCRYPTED/' => 'is encrypted; make a copy without a passphrase: openssl pkey -in FILE -out private.pem',
-                    '/BEGIN [A-Z ]*PUBLIC KEY/' => 'holds a public key, which cannot sign; name the private file of the pair',
-                    '/BEGIN CERTIFICATE/' => 'holds a certificate, which has no private key in it; name the private key\'s file',
-                    '/^(?!.*BEGIN )/s' => 'holds no PEM block; correct the path',
+                    '/BEGIN [A-Z ]*PUBLIC KEY/' => 'contains a public key, which cannot sign; name the private file of the pair',
+                    '/BEGIN CERTIFICATE/' => 'contains a certificate, but no private key; name the file of the private key',
+                    '/^(?!.*BEGIN )/s' => 'contains no PEM block; correct the path',
                 ];
                 foreach ($found as $pattern => $trouble) {
                     if (preg_match($pattern, $pem) === 1) {
                         return $trouble;
                     }
                 }
-                return 'holds no private RSA or Ed25519 key; make a pair: dbsync-keygen';
+                return 'contains no private RSA or Ed25519 key; make a pair: dbsync-keygen';
             }
 
             public function isForVersion1(): bool
@@ -1634,7 +1637,7 @@ namespace Dbsync {
              * Decodes up to STEP_ELEMENTS elements.
              * @return array|null  the message, which consists of strings, integers, nulls, arrays and CommandErrors; null:
              *   call again
-             * @throws Failure  if the bytes are no message, or exceed PHP's memory limit
+             * @throws Failure  if the bytes are not a message, or exceed PHP's memory limit
              */
             public function step(): ?array
             {
@@ -1710,7 +1713,7 @@ namespace Dbsync {
             }
 
             /**
-             * @return int  -1 for longer texts, which are no valid lengths; PHP would convert them to floating-point numbers
+             * @return int  -1 for longer texts, which are not valid lengths; PHP would convert them to floating-point numbers
              */
             private static function length(string $line): int
             {
@@ -1961,7 +1964,7 @@ namespace Dbsync {
                 return max(1, $this->lifetime ?? (int) ini_get('session.gc_maxlifetime'));
             }
 
-            /** @throws Failure  if another request keeps the lock, or no daemon answers */
+            /** @throws Failure  if another request holds the lock, or no daemon answers */
             private function acquire(string $name): void
             {
                 $this->release();
@@ -1986,15 +1989,15 @@ namespace Dbsync {
                     }
                     usleep(1000 * random_int(...self::RETRY_MS));
                 } while (self::now() < $end);
-                throw new Failure("$name: another request has locked this session for $this->lock s: make it end sooner, or call"
+                throw new Failure("$name: another request has locked this session for $this->lock s: shorten that request, or call"
                     . ' session_write_close() in it; if it was killed, the lock ends ' . $this->lease . ' s after its start');
             }
 
             /**
              * Tries to acquire the next turn. Turns have numbers, and a number is tried only after all earlier turns have
-             * ended. If a failed attempt takes effect later, because its date precedes another one, it therefore uses a
-             * number that is already taken. The caller has acquired a number if its attempt was the first one on one daemon,
-             * and was not late.
+             * ended. If a failed attempt takes effect later, because its date precedes that of another attempt, its number is
+             * therefore already taken. The caller has acquired a number if its attempt was the first one on one daemon, and was
+             * not late.
              * @throws Failure  if this daemon does not answer
              */
             private function tried(string $name, string $server): bool
@@ -2065,7 +2068,7 @@ namespace Dbsync {
 
         /**
          * The settings of a call. Each option comes from the call, otherwise from the client, the environment or php.ini:
-         *   servers    DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, dbsyncs://db3.example#sha256:…"; a list too
+         *   servers    DBSYNC_SERVERS    dbsync.servers    "10.0.0.1:1111, [fd00::2]:1111, dbsyncs://db3.example#sha256:…", or a list
          *   signkey    DBSYNC_SIGNKEY    dbsync.signkey    private key file (PEM, no passphrase); '': unsigned
          *   cluster    DBSYNC_CLUSTER    dbsync.cluster    64 hexadecimal digits; '': the cluster of the first daemon
          *   versions   DBSYNC_VERSIONS   dbsync.versions   "2", "1", or "1,2"
@@ -2074,7 +2077,7 @@ namespace Dbsync {
          *   format     DBSYNC_FORMAT     dbsync.format     "php-dbsync" ("redis:5:PONG") or "text" ("PONG"), for send only
          * These options come only from the call or the client:
          *   timeout    seconds, up to 20 (3)
-         *   policy     whose answer counts: "first" and others (Policy)
+         *   policy     the rule by which a call returns, such as "first" (Policy)
          *   db         number of the database (0)
          */
         final class Settings

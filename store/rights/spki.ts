@@ -76,8 +76,7 @@ function readRsa(bytes: ByteString): PublicKeyFacts {
   const exponent = numbers.readPositive();
   numbers.expectEnd();
   const bits = 8 * (modulus.length - 1) + (32 - Math.clz32(modulus.charCodeAt(0)));
-  if (bits < RSA_BITS_MIN)
-    throw unusable(`RSA of ${bits} bits; at least ${RSA_BITS_MIN} are required`);
+  if (bits < RSA_BITS_MIN) throw unusable(`RSA of ${bits} bits; at least ${RSA_BITS_MIN} are required`);
   if (bits > RSA_BITS_MAX) throw unusable(`RSA of ${bits} bits, above ${RSA_BITS_MAX}`);
   if (exponent !== RSA_EXPONENT) throw unusable("RSA whose public exponent is not 65537");
   if (modulus.charCodeAt(modulus.length - 1) % 2 === 0) throw unusable("RSA whose modulus is even");

@@ -224,7 +224,10 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
       [daemon, { "dbsync.versions": "2" }],
       [{ address }, {}],
     ] as const)
-      assert.match((await valueAndError([server], ini))[1], /version: it closes the connection on version 2's hello/);
+      assert.match(
+        (await valueAndError([server], ini))[1],
+        /version: it closes the connection on version 2's hello/,
+      );
     assert.equal(daemon.frames.length, 1);
   });
 

@@ -28,7 +28,10 @@ test("daemons are upgraded one by one under load, and then switch to another mea
     }
   })();
   writer.catch(() => {});
-  await assert.rejects(root.call("CLUSTER SEMANTICS 2"), /knows only semantics version 1, not 2: upgrade all daemons first/);
+  await assert.rejects(
+    root.call("CLUSTER SEMANTICS 2"),
+    /knows only semantics version 1, not 2: upgrade all daemons first/,
+  );
   for (const index of [0, 1]) {
     await trio.end(index, "SIGTERM");
     await trio.start(index, next);

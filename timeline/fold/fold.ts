@@ -103,7 +103,9 @@ export class Fold {
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
     const folded = this.mergeWithin(Number.POSITIVE_INFINITY, entries);
     if (folded === null)
-      throw new Error("units that were not applied now have to be applied, so everything has to be folded again");
+      throw new Error(
+        "units that were not applied now have to be applied, so everything has to be folded again",
+      );
     return folded;
   }
 

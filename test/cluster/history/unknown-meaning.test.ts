@@ -12,7 +12,8 @@ import { AT, backUp, PastScene } from "./past-scene.js";
 const folder = mkdtempSync(join(tmpdir(), "dbsync-meaning-"));
 after(() => rmSync(folder, { recursive: true }));
 
-const SENTENCE = /semantics version 4 applies from \S+, but this release knows only versions 1 to 3: upgrade it/;
+const SENTENCE =
+  /semantics version 4 applies from \S+, but this release knows only versions 1 to 3: upgrade it/;
 
 function sceneOf(): PastScene {
   const scene = new PastScene();
