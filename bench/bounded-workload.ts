@@ -65,7 +65,7 @@ const listTrimmed = (key: string, number: number): readonly Argv[] => [
   ["LTRIM", key, "0", String(ELEMENTS - 1)],
 ];
 
-export class BoundedWorkload {
+export class ConstantSizeWorkload {
   readonly #random: SeededRandom;
   readonly #size: WorkloadSize;
   readonly #name: string;

@@ -5,7 +5,7 @@
  */
 import { loadavg } from "node:os";
 import { SeededRandom } from "../test/support/seeded-random.js";
-import { type Argv, BoundedWorkload, KINDS } from "./bounded-workload.js";
+import { type Argv, ConstantSizeWorkload, KINDS } from "./bounded-workload.js";
 import { machine, report, table } from "./report.js";
 import { Scene, stopAll } from "./timeline-daemons.js";
 import { diskUse, growthOf, inRows, meanOf, memoryUse } from "./usage.js";
@@ -49,7 +49,7 @@ async function loaded(count: number): Promise<Sample[]> {
   let commands = 0;
   const clients = Array.from({ length: CLIENTS }, () => scene.client(servers));
   const caller = async (client: (typeof clients)[number], seed: number) => {
-    const workload = new BoundedWorkload(
+    const workload = new ConstantSizeWorkload(
       new SeededRandom(seed),
       { keys: KEYS, sessionSeconds: 60 },
       `${seed}`,

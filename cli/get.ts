@@ -6,13 +6,13 @@ import type { Command } from "commander";
 import { realEnvironment } from "../client/shared/environment.js";
 import { DbsyncError } from "../client/shared/errors.js";
 import type { ReplyValue } from "../client/shared/reply-value.js";
-import { BinaryWord, jsonOf } from "./past/binary-word.js";
+import { BinaryText, jsonOf } from "./past/binary-word.js";
 import { type AskPast, queryHistory } from "./past/history-queries.js";
 import { type SendFlags, sendCommand } from "./send.js";
 import { addClientOptions, addDatabaseOption } from "./shared/client-options.js";
 import { formatDate, parsePastDate } from "./shared/dates.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
-import { takeLateOptions } from "./shared/late-options.js";
+import { parseOptionsAfterArguments } from "./shared/late-options.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
 
 interface GetFlags extends SendFlags {
@@ -61,7 +61,7 @@ ${exitCodeHelp("no daemon could answer, or the command failed")}`,
 }
 
 function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
-  const words = takeLateOptions(command, typed, "end");
+  const words = parseOptionsAfterArguments(command, typed, "end");
   const flags = command.opts<GetFlags>();
   const { at: date } = flags;
   if (date === undefined) {
@@ -104,5 +104,5 @@ async function readAll(past: AskPast, key: string): ReturnType<AskPast> {
 function shown(value: ReplyValue): string {
   if (value === null) return "(nil)";
   if (Array.isArray(value)) return value.map(shown).join("\n");
-  return String(Buffer.isBuffer(value) ? new BinaryWord(value) : value);
+  return String(Buffer.isBuffer(value) ? new BinaryText(value) : value);
 }

@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import type { CallingClient } from "../client/client.js";
 import type { Argument, CommandInput } from "../client/shared/command.js";
 import { DbsyncError, type Outcome } from "../client/shared/errors.js";
-import { asksForWriters } from "../client/writers.js";
+import { isWritersCommand } from "../client/writers.js";
 import { shownLines } from "../net/terminal/shown-text.js";
 import { didYouMean } from "../protocol/nearest-name.js";
 import {
@@ -29,7 +29,7 @@ import {
   printValue,
 } from "./shared/output.js";
 import { printKeyHint } from "./shared/probe.js";
-import { showWaiting } from "./status/waiting.js";
+import { showAgreementProgress } from "./status/waiting.js";
 
 export interface SendFlags extends ClientFlags {
   readonly all?: boolean;
@@ -79,12 +79,12 @@ export async function sendCommand(words: readonly string[], flags: SendFlags): P
     isUnsigned = settings.key === null;
     const { client } = openFrom({ ...settings, format: "bytes" });
     const command = await commandOf(words, flags);
-    const endWaiting = showWaiting(settings, process.stderr);
+    const endWaiting = showAgreementProgress(settings, process.stderr);
     if (flags.all) {
       const { outcomes } = await client.sendAll(command).finally(endWaiting);
       printAll(flags, outcomes, isUnsigned);
     } else {
-      const reply = asksForWriters(command) ? writers(client, command) : client.send(command);
+      const reply = isWritersCommand(command) ? writers(client, command) : client.send(command);
       const value = await reply.finally(endWaiting);
       if (flags.json) printJson({ value: jsonValue(value) });
       else printValue(value);

@@ -42,7 +42,7 @@ export interface CarriedFor {
   readonly watched?: { readonly size: number };
 }
 
-export class Carrier {
+export class ForwardingClient {
   readonly #client: FanOutClient;
   readonly #settings: CallSettings;
   /** The settings by database. They are cached because calls share envelopes only if they share the object. */
@@ -58,11 +58,11 @@ export class Carrier {
   static open(
     options: SendOptions & { readonly servers: string },
     warned: (warning: string) => void,
-  ): { carrier: Carrier; fingerprint: string | null } {
+  ): { carrier: ForwardingClient; fingerprint: string | null } {
     const variables = { DBSYNC_SERVERS: options.servers };
     const settings = readOptions(options, () => readDefaults({ ...NOTHING, variables }));
     const { client, key } = openClient(settings, warned, ENVIRONMENT, true);
-    return { carrier: new Carrier(client, settings), fingerprint: key.fingerprint };
+    return { carrier: new ForwardingClient(client, settings), fingerprint: key.fingerprint };
   }
 
   constructor(client: FanOutClient, settings: CallSettings) {

@@ -36,7 +36,7 @@ import type { Address } from "./shared/servers.js";
 import { Version1Calls } from "./version-1/calls.js";
 import { Version1Deliveries } from "./version-1/version-1-deliveries.js";
 import { Outbox } from "./version-2/outbox.js";
-import { asksForWriters, writersAsText } from "./writers.js";
+import { isWritersCommand, writersAsText } from "./writers.js";
 
 /**
  * The time for which pending deliveries keep the process alive after all calls have settled. The slower daemons should
@@ -123,7 +123,7 @@ export class FanOutClient implements CallingClient, CallsOwner {
   call(command: CommandInput, options: TypedCallOptions = {}): Promise<ReplyValue> {
     return this.#promise([command], (resolve: (reply: ReplyValue) => void, reject, message) => {
       const settings = traced(readCallOptions(options, this.#settings), message);
-      if (settings.buffers || !asksForWriters(command))
+      if (settings.buffers || !isWritersCommand(command))
         this.#start(settings.buffers ? "buffers" : "value", command, settings, resolve, reject);
       else this.#start("buffers", command, settings, (reply) => resolve(writersAsText(reply)), reject);
     });

@@ -6,7 +6,7 @@ import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } 
 import { sealerOf } from "./settings/key-sealer.js";
 import type { Settings } from "./settings/options.js";
 import type { EnvelopeSigner } from "./settings/signing-key.js";
-import { comingEvents } from "./shared/coming-events.js";
+import { deferredEvents } from "./shared/coming-events.js";
 import type { Environment } from "./shared/environment.js";
 import { DbsyncError } from "./shared/errors.js";
 
@@ -26,11 +26,11 @@ export class ListeningClient extends FanOutClient implements ListenedClient {
   }
 
   subscribe(channel: ChannelInput, options: ListenOptions = {}): AsyncIterableIterator<ChannelEvent> {
-    return comingEvents(this.#load().then((listening) => listening.subscribe(channel, options)));
+    return deferredEvents(this.#load().then((listening) => listening.subscribe(channel, options)));
   }
 
   watch(key: KeyInput, options: ListenOptions = {}): AsyncIterableIterator<WatchEvent> {
-    return comingEvents(this.#load().then((listening) => listening.watch(key, options)));
+    return deferredEvents(this.#load().then((listening) => listening.watch(key, options)));
   }
 
   override shut(code: "closed" | "reset"): void {

@@ -5,7 +5,7 @@
 import { type CommandInput, commandName } from "./shared/command.js";
 import type { ReplyValue } from "./shared/reply-value.js";
 
-export function asksForWriters(command: CommandInput): boolean {
+export function isWritersCommand(command: CommandInput): boolean {
   const name = commandName(command);
   return typeof name === "string" && name.length === "WRITERS".length && name.toUpperCase() === "WRITERS";
 }

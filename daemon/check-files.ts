@@ -14,8 +14,8 @@ export async function checkFiles(settings: Settings): Promise<void> {
   }
   for (const specification of settings.database) {
     if (specification.kind !== "dbsync") continue;
-    const { openCarrier } = await import("../engine/sidecar/open-carrier.js");
-    await openCarrier(specification, settings, pino({ level: "silent" })).close();
+    const { openForwardingClient } = await import("../engine/sidecar/open-carrier.js");
+    await openForwardingClient(specification, settings, pino({ level: "silent" })).close();
   }
   const tls = tlsFilesOf(settings);
   if (tls !== null) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The program `dbsyncd`. It handles SIGHUP before it loads the other modules, which takes some time. */
-import { HangUps } from "../net/process/hang-ups.js";
+import { SighupHandler } from "../net/process/hang-ups.js";
 
-const hangUps = new HangUps();
+const hangUps = new SighupHandler();
 const { main } = await import("./program.js");
 await main(hangUps);

@@ -32,11 +32,11 @@ export async function makeBackend(
     return { backend, outliving: null };
   }
   if (specification.kind === "dbsync") {
-    const [{ openCarrier }, { SigningBackend }] = await Promise.all([
+    const [{ openForwardingClient }, { SigningBackend }] = await Promise.all([
       import("../engine/sidecar/open-carrier.js"),
       import("../engine/sidecar/signing-backend.js"),
     ]);
-    const carrier = openCarrier(specification, settings, log);
+    const carrier = openForwardingClient(specification, settings, log);
     return { backend: new SigningBackend(specification.name, carrier), outliving: null };
   }
   const { waitReplicas } = settings;

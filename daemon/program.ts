@@ -1,12 +1,12 @@
 /** The program `dbsyncd`: reads the options, runs the daemon, handles signals and sets the exit code. */
 import { randomBytes } from "node:crypto";
 import { realEnvironment } from "../net/process/environment.js";
-import type { HangUps } from "../net/process/hang-ups.js";
+import type { SighupHandler } from "../net/process/hang-ups.js";
 import { runService } from "../net/process/run-service.js";
 import { StartError } from "../net/process/start-error.js";
 import { boundYoungGeneration } from "../net/process/young-generation.js";
 import type { Settings } from "../options/settings.js";
-import { Shortage } from "../store/keyspace/shortage.js";
+import { OutOfMemory } from "../store/keyspace/shortage.js";
 import type { Semantics } from "../store/semantics.js";
 import { seedNameHash } from "../store/values/tables/name-hash.js";
 import { readCommandLine } from "./command-line.js";
@@ -18,7 +18,7 @@ const TOO_SMALL =
 const arguments_ = process.argv.slice(2);
 
 /** Runs the program. @param known  the semantics of commands by number; default: those of this release */
-export async function main(hangUps: HangUps, known?: Semantics): Promise<void> {
+export async function main(hangUps: SighupHandler, known?: Semantics): Promise<void> {
   try {
     const task = await readCommandLine(arguments_, process.env);
     if (task.kind === "print") process.stdout.write(task.text);
@@ -30,13 +30,13 @@ export async function main(hangUps: HangUps, known?: Semantics): Promise<void> {
   }
 }
 
-async function run(settings: Settings, hangUps: HangUps, known?: Semantics): Promise<void> {
+async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics): Promise<void> {
   const nameKey = randomBytes(8);
   seedNameHash(nameKey.readInt32LE(0), nameKey.readInt32LE(4));
   boundYoungGeneration([...process.execArgv, process.env["NODE_OPTIONS"]].join(" "));
   const { logLevel, logFormat } = settings;
   const daemon = await runService(
-    { logLevel, logFormat, lastWords: (problem) => (problem instanceof Shortage ? TOO_SMALL : null) },
+    { logLevel, logFormat, lastWords: (problem) => (problem instanceof OutOfMemory ? TOO_SMALL : null) },
     (log, shutDown) => new Daemon({ settings, environment: realEnvironment, known, log, shutDown }),
   );
   hangUps.handle(() => {

@@ -10,7 +10,7 @@ import { pino } from "pino";
 import { generateKeyPair } from "../keys/generate.js";
 import { realEnvironment } from "../net/process/environment.js";
 import type { LogLevel } from "../net/process/log.js";
-import { formatPlace } from "../net/process/place.js";
+import { formatHostAndPort } from "../net/process/place.js";
 import { version } from "../net/process/version.js";
 import { optionTable, parseArguments } from "../options/options.js";
 import { settingsOf } from "../options/read-settings.js";
@@ -151,7 +151,7 @@ async function stopAll(daemons: readonly Daemon[]): Promise<void> {
 }
 
 function handleFor(daemons: readonly Daemon[], key: KeyObject | null): Omit<TestDaemon, "port"> {
-  const servers = daemons.map((daemon) => formatPlace(addressOf(daemon))).join();
+  const servers = daemons.map((daemon) => formatHostAndPort(addressOf(daemon))).join();
   const stop = () => stopAll(daemons);
   const cluster = daemons[0]?.cluster ?? null;
   const options = { servers, key: key ?? false, ...(cluster === null ? {} : { cluster }) } as const;

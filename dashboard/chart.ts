@@ -1,7 +1,7 @@
 /** A chart of one or two figures of the last hour, with axes and a readout of the value that the pointer or the arrow keys select. */
 import { SAMPLE_EVERY_MS, type SampleName } from "../protocol/json/dashboard-frame.js";
 import { newElement, newSvg, setText } from "./elements.js";
-import { HOUR_MS, Series } from "./series.js";
+import { HOUR_MS, SampleHistory } from "./series.js";
 
 const HEIGHT = 120;
 const TOP = 8;
@@ -58,7 +58,7 @@ export class Chart {
 
   constructor(options: ChartOptions) {
     this.#options = options;
-    this.#columns = options.lines.map(({ series }) => Series.column(series));
+    this.#columns = options.lines.map(({ series }) => SampleHistory.column(series));
     const caption = document.createElement("figcaption");
     const values = newElement("p", "", "values");
     values.append(this.#now, this.#more);
@@ -83,7 +83,7 @@ export class Chart {
   }
 
   /** Draws the chart. @param now  the time of the daemon's clock */
-  draw({ rows }: Series, now: number): void {
+  draw({ rows }: SampleHistory, now: number): void {
     const first = now - HOUR_MS;
     this.#end = now;
     this.#points = rows

@@ -5,9 +5,9 @@ import { byId, setText } from "./elements.js";
 import { Feed } from "./feed.js";
 import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } from "./lists.js";
 import { showProblems } from "./problems.js";
-import { Series } from "./series.js";
+import { SampleHistory } from "./series.js";
 import { prepareSigning } from "./signing.js";
-import { Strip } from "./strip.js";
+import { TimelineStrip } from "./strip.js";
 import { bytesText, millisecondsText, rateText, shortCountText, spanText } from "./texts.js";
 
 const NO_SAMPLE = "No figures yet: the daemon takes a sample every 5 s, and a rate needs two samples.";
@@ -72,8 +72,8 @@ const CHARTS = [
   }),
 ];
 
-const series = new Series();
-const strip = new Strip(byId<SVGElement>("strip"), byId("strip-words"));
+const series = new SampleHistory();
+const strip = new TimelineStrip(byId<SVGElement>("strip"), byId("strip-words"));
 let last: DashboardFrame | null = null;
 /** Milliseconds since the last frame if that is too long; null: frames are arriving. */
 let silentMs: number | null = null;

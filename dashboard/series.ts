@@ -11,7 +11,7 @@ type Row = readonly (number | null)[];
 
 export const HOUR_MS = SAMPLE_EVERY_MS * SAMPLES_MAX;
 
-export class Series {
+export class SampleHistory {
   #rows: Row[] = [];
 
   /** The samples, newest last. */

@@ -29,7 +29,7 @@ interface Column {
   mark: SVGElement | null;
 }
 
-export class Strip {
+export class TimelineStrip {
   readonly #svg: SVGElement;
   readonly #words: Element;
   /** The visible columns by bin. */

@@ -11,7 +11,7 @@ import { MAX_PASSPHRASE_BYTES } from "./passphrase-file.js";
 import { contentOf, contentWithoutPem, damageOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
 import { signCommand } from "./sign.js";
 import { verifyCommand } from "./verify.js";
-import { isWeakPoint } from "./weak-point.js";
+import { isSmallOrderKey } from "./weak-point.js";
 
 /** The types of keys that callers may allow, under node:crypto's names. */
 export type KeyKind = "rsa" | "ed25519";
@@ -132,7 +132,8 @@ function accept(
   requireKind(key, place, options.kinds ?? ["rsa"]);
   if (key.asymmetricKeyType === "rsa") requireRsaParameters(key, place);
   if (key.asymmetricKeyType === "rsa" && key.type === "private") requireSignature(key, place);
-  if (key.asymmetricKeyType === "ed25519" && isWeakPoint(key)) throw new KeyFileError("weak-point", place);
+  if (key.asymmetricKeyType === "ed25519" && isSmallOrderKey(key))
+    throw new KeyFileError("weak-point", place);
   return { key, fingerprint: fingerprint(key), warnings };
 }
 

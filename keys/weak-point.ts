@@ -23,7 +23,7 @@ const SMALL_ORDER = new Set([
 const NOT_REDUCED = /^(e[d-f]|f[0-9a-f])(ff){30}7f$/;
 
 /** Whether an Ed25519 key, public or private, is such a point or has a non-canonical encoding. */
-export function isWeakPoint(key: KeyObject): boolean {
+export function isSmallOrderKey(key: KeyObject): boolean {
   const publicKey = key.type === "private" ? createPublicKey(key) : key;
   const point = Buffer.from(publicKey.export({ type: "spki", format: "der" }).subarray(-POINT_BYTES));
   point[POINT_BYTES - 1] = (point[POINT_BYTES - 1] as number) & ~SIGN_BIT;

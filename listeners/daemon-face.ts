@@ -2,7 +2,7 @@
 
 import type { Channels } from "../engine/channels/channels.js";
 import type { SlowLog } from "../engine/slow-log/slow-log.js";
-import type { Copies } from "../engine/users/copies.js";
+import type { DurableCopies } from "../engine/users/copies.js";
 import type { LogLevel } from "../net/process/log.js";
 import type { EvictionPolicy } from "../options/eviction-policy.js";
 import type { Settings } from "../options/settings.js";
@@ -21,7 +21,7 @@ export interface MemorySettings {
   readonly evicted: number;
 }
 
-export interface DaemonFace {
+export interface DaemonInterface {
   readonly settings: Settings;
   readonly memory: MemorySettings;
   readonly channels: Channels;
@@ -39,7 +39,7 @@ export interface DaemonFace {
   /** The servers of --json-replica; null: there are none. */
   readonly jsonReplicas: JsonReplicaFigures | null;
   /** The counter of copies of writes on other daemons; null: nothing is recorded. */
-  readonly copies: Copies | null;
+  readonly copies: DurableCopies | null;
   /** The daemon's state, as clients see it. */
   readonly state: string;
   /** The reason why the daemon no longer writes; null: it works. */

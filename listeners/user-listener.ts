@@ -10,14 +10,14 @@ import { ClientConnection } from "../net/connections/client-connection.js";
 import type { Dialect } from "../net/connections/dialect.js";
 import { SharedInput } from "../net/connections/shared-input.js";
 import type { UserListenerName } from "../options/settings.js";
-import type { DaemonFace } from "./daemon-face.js";
+import type { DaemonInterface } from "./daemon-face.js";
 import { DaemonListener, type DaemonListenerParts, type DaemonSocketHost } from "./daemon-listener.js";
 
 export interface UserListenerParts
   extends Omit<DaemonListenerParts, "name" | "options" | "fullText" | "connector"> {
   readonly path: CommandPath;
   readonly users: Users;
-  readonly daemon: DaemonFace;
+  readonly daemon: DaemonInterface;
   readonly memory: MemoryLimit;
 }
 

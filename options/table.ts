@@ -4,7 +4,7 @@
  * shorter, in limits.ts.
  */
 import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log.js";
-import { formatPlace, parsePlace } from "../net/process/place.js";
+import { formatHostAndPort, parseHostAndPort } from "../net/process/place.js";
 import { COMMON } from "./common-rows.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
 import { choice, limit, list, path, text, toggle } from "./forms.js";
@@ -69,7 +69,7 @@ const ADMIN = {
   admin: row({
     flags: "--admin <place>",
     help: "serve a dashboard, /healthz and /metrics on a port of 127.0.0.1, or on address:port",
-    form: text(parsePlace, formatPlace),
+    form: text(parseHostAndPort, formatHostAndPort),
     fallback: null,
     reload: "restart",
     example: "9465",

@@ -3,7 +3,7 @@
  * listener.
  */
 
-import { formatPlace, parsePlace, placeName, type ReplicaPlace } from "../net/process/place.js";
+import { formatHostAndPort, parseHostAndPort, placeName, type ReplicaPlace } from "../net/process/place.js";
 import { NO_EVENTS, parseEventFlags } from "./event-flags.js";
 import { choice, list, path, text, toggle } from "./forms.js";
 import { row } from "./option-row.js";
@@ -18,7 +18,7 @@ const SQL_PORT = "3948";
 /** The port of MongoDB. */
 const MONGO_PORT = "27017";
 
-const place = text(parsePlace, formatPlace);
+const place = text(parseHostAndPort, formatHostAndPort);
 
 export const USER_LISTENERS = {
   /** The address for Redis clients; null: none. */

@@ -1,6 +1,6 @@
 /** Checks combinations of options that concern listeners for users. */
 
-import type { ListenPlace } from "../net/process/place.js";
+import type { ListenAddress } from "../net/process/place.js";
 import { StartError } from "../net/process/start-error.js";
 import { isRedis } from "./database-list.js";
 import { hasTimeline, type Settings, USER_LISTENER_NAMES } from "./settings.js";
@@ -47,7 +47,7 @@ export function validateUserListeners(settings: Settings): void {
 export function refuseSamePlaces(settings: Settings): void {
   const { bind, port, admin, ws } = settings;
   const own = USER_LISTENER_NAMES.map((name) => [`--${name}`, settings[name]] as const);
-  const places: readonly (readonly [flag: string, place: ListenPlace | null])[] = [
+  const places: readonly (readonly [flag: string, place: ListenAddress | null])[] = [
     ...[["-p", { address: bind, port }] as const, ["--admin", admin] as const],
     ...own,
     ["--ws", ws],

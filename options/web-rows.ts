@@ -1,5 +1,5 @@
 /** The options of --ws, the listener for browsers. */
-import { formatPlace, parsePlace } from "../net/process/place.js";
+import { formatHostAndPort, parseHostAndPort } from "../net/process/place.js";
 import { list, text, toggle } from "./forms.js";
 import { row } from "./option-row.js";
 
@@ -10,7 +10,7 @@ export const WEB = {
   ws: row({
     flags: "--ws <place>",
     help: "serve browsers (version 2 over WebSocket) on a port of 127.0.0.1 (such as 1180), or on address:port",
-    form: text(parsePlace, formatPlace),
+    form: text(parseHostAndPort, formatHostAndPort),
     fallback: null,
     reload: "restart",
     example: "1180",

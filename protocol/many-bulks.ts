@@ -10,7 +10,7 @@ const MANY = 256;
 
 export type BulksKind = "array" | "set" | "map";
 
-export class ManyBulks<Kind extends BulksKind> {
+export class LazyBulkReply<Kind extends BulksKind> {
   readonly kind: Kind;
   readonly values: readonly ByteString[];
   #items: readonly Reply[] | null = null;
@@ -34,10 +34,10 @@ export function bulksReply(kind: BulksKind, values: readonly ByteString[]): Valu
 function many(kind: BulksKind, values: readonly ByteString[]): ValueReply {
   switch (kind) {
     case "array":
-      return new ManyBulks(kind, values);
+      return new LazyBulkReply(kind, values);
     case "set":
-      return new ManyBulks(kind, values);
+      return new LazyBulkReply(kind, values);
     case "map":
-      return new ManyBulks(kind, values);
+      return new LazyBulkReply(kind, values);
   }
 }

@@ -31,7 +31,7 @@ export function finish<A>(work: Iterator<unknown, A>): A {
 }
 
 /** Runs at least one step, and further ones until the turn is over. Returns the result of the work; null if more steps remain. */
-export function turnOf<A>(
+export function redirectionOf<A>(
   work: Iterator<unknown, A>,
   uptime: () => number,
   milliseconds = TURN_MS,
@@ -54,13 +54,13 @@ export function inTurns<A>(
   { uptime, soon }: TurnClock,
   { milliseconds, isWanted }: TurnOptions = {},
 ): A | Promise<A> {
-  const first = turnOf(work, uptime, milliseconds);
+  const first = redirectionOf(work, uptime, milliseconds);
   if (first !== null) return first.value;
   return new Promise<A>((resolve, reject) => {
     const next = () => {
       if (isWanted?.() === false) return;
       try {
-        const done = turnOf(work, uptime, milliseconds);
+        const done = redirectionOf(work, uptime, milliseconds);
         if (done === null) soon(next);
         else resolve(done.value);
       } catch (problem) {

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { realEnvironment } from "../net/process/environment.js";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../net/process/log.js";
 import { loadWith } from "../net/process/optional-package.js";
-import type { ListenPlace } from "../net/process/place.js";
+import type { ListenAddress } from "../net/process/place.js";
 import { runService } from "../net/process/run-service.js";
 import { cacheHealth } from "./admin/cache-health.js";
 import { CACHE_METRICS } from "./admin/cache-metrics.js";
@@ -31,7 +31,7 @@ const RESP_REMOVED =
 
 interface CacheOptions extends AdminOptions {
   readonly upstream?: string;
-  readonly listen?: ListenPlace;
+  readonly listen?: ListenAddress;
   readonly life?: number;
   readonly maxEntries?: number;
   readonly maxMib: number;

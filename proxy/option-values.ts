@@ -1,6 +1,6 @@
 /** Parsers of option values for commander. */
 import { InvalidArgumentError } from "commander";
-import { type ListenPlace, parsePlace } from "../net/process/place.js";
+import { type ListenAddress, parseHostAndPort } from "../net/process/place.js";
 
 export function number(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -11,9 +11,9 @@ export function number(min: number, max: number): (text: string) => number {
 }
 
 /** Parses an address to listen on, such as `3949`, `0.0.0.0:3949` or `[::]:3949`. */
-export function listenPlace(text: string): ListenPlace {
+export function listenPlace(text: string): ListenAddress {
   try {
-    return parsePlace(text);
+    return parseHostAndPort(text);
   } catch (problem) {
     throw new InvalidArgumentError((problem as Error).message);
   }

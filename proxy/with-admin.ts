@@ -4,12 +4,12 @@ import type { Logger } from "pino";
 import { makeExposition } from "../net/admin/exposition.js";
 import type { Metrics } from "../net/admin/metric.js";
 import { AdminServer, type HealthReport } from "../net/admin/server.js";
-import type { ListenPlace } from "../net/process/place.js";
+import type { ListenAddress } from "../net/process/place.js";
 import type { Service } from "../net/process/service.js";
 import { listenPlace } from "./option-values.js";
 
 export interface AdminOptions {
-  readonly admin?: ListenPlace;
+  readonly admin?: ListenAddress;
   readonly adminHost: readonly string[];
 }
 

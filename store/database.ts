@@ -9,14 +9,14 @@ import type { Condition } from "../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/errors.js";
 import { commandTable } from "./command-table.js";
 import type { ChangeListener } from "./events/change-listener.js";
-import { Effort, TooMuch, tooMuch, UNCOUNTED_EFFORT } from "./keyspace/effort.js";
+import { EffortBudget, TooMuch, tooMuch, UNCOUNTED_EFFORT } from "./keyspace/effort.js";
 import { isExpired, Keyspace } from "./keyspace/keyspace.js";
 import type { Lookups } from "./keyspace/lookups.js";
 import { Data } from "./keyspace/mutators.js";
 import type { StringForms } from "./keyspace/string-forms.js";
 import { type UndoRecord, undo } from "./keyspace/undo.js";
 import type { Unit } from "./keyspace/unit.js";
-import type { Usage } from "./keyspace/usage.js";
+import type { KeyUsage } from "./keyspace/usage.js";
 import { expiredWrites, lookFor, noteUse } from "./looked-for.js";
 import type { Command } from "./rows/command.js";
 import type { CommandIndex } from "./rows/command-index.js";
@@ -30,7 +30,7 @@ export class Database {
   readonly #keyspaces: Keyspace[];
   readonly #data: Data;
   /** Records how keys are used, for eviction; null if use is not recorded. */
-  readonly usage: Usage | null;
+  readonly usage: KeyUsage | null;
   #expired = 0;
   /** Receives the changes that commands make to keys, or null if there is no listener. */
   listener: ChangeListener | null = null;
@@ -43,13 +43,13 @@ export class Database {
   table: CommandIndex = commandTable;
   /** Whether the current commands were applied before and are applied again because earlier ones were inserted. */
   isRedoing = false;
-  readonly #effort = new Effort();
+  readonly #effort = new EffortBudget();
 
   constructor({
     databases = DATABASES_DEFAULT,
     usage = null,
     forms = null,
-  }: { databases?: number; usage?: Usage | null; forms?: StringForms | null } = {}) {
+  }: { databases?: number; usage?: KeyUsage | null; forms?: StringForms | null } = {}) {
     this.usage = usage;
     this.#keyspaces = Array.from({ length: databases }, () => new Keyspace(usage !== null));
     this.#data = new Data(this.#keyspaces, usage, forms);
@@ -284,7 +284,7 @@ export class Database {
     argv: readonly ByteString[],
     unit: Unit,
     records: UndoRecord[] | null,
-    effort: Effort,
+    effort: EffortBudget,
   ): Reply {
     if (this.listener !== null || command.lookedUp !== null)
       return this.#applyAndNotify(command, argv, unit, records, effort);
@@ -301,7 +301,7 @@ export class Database {
     argv: readonly ByteString[],
     unit: Unit,
     records: UndoRecord[] | null,
-    effort: Effort,
+    effort: EffortBudget,
   ): Reply {
     const { listener } = this;
     if (listener === null) return this.#applyWithLookups(command, argv, unit, records, effort);
@@ -327,7 +327,7 @@ export class Database {
     argv: readonly ByteString[],
     unit: Unit,
     records: UndoRecord[] | null,
-    effort: Effort,
+    effort: EffortBudget,
   ): Reply {
     this.#data.begin(unit, records, command.reads, effort);
     if (command.writes) this.#removeExpired(command, argv, unit);

@@ -11,7 +11,7 @@ import { commandOfPast } from "./commands/timeline.js";
 import { isKeyCommand } from "./key-command.js";
 import { daemonRecord, isAdministrator, isEqual, isSame, RIGHTS } from "./key-records.js";
 import type { Unit } from "./keyspace/unit.js";
-import { NamedKeys } from "./named-keys.js";
+import { NamedPublicKeys } from "./named-keys.js";
 import { Acl } from "./rights/acl.js";
 import { type KeyRecord, type Role, type Validity, validity } from "./rights/key-record.js";
 import { readSpki, spkiOfText } from "./rights/spki.js";
@@ -37,7 +37,7 @@ export class KeyRing implements Ring {
   readonly #changed: ((record: KeyRecord) => void) | null;
   readonly #records = new Map<ByteString, KeyRecord>();
   /** Keys that units have named, whether or not they are in the ring. */
-  named: NamedKeys;
+  named: NamedPublicKeys;
   /** The semantics that this release supports. */
   readonly known: Semantics;
   /** Number of the current semantics, which the last CLUSTER SEMANTICS has set. */
@@ -63,7 +63,7 @@ export class KeyRing implements Ring {
     this.known = parts.known ?? SEMANTICS;
     this.table = this.known.table(this.semantics);
     this.#table = this.table ?? this.known.newest;
-    this.named = new NamedKeys(parts.hash);
+    this.named = new NamedPublicKeys(parts.hash);
     this.#changed = parts.changed ?? null;
   }
 
@@ -103,7 +103,7 @@ export class KeyRing implements Ring {
     copy.table = this.table;
     copy.#table = this.#table;
     for (const [id, record] of this.#records) copy.#records.set(id, record);
-    copy.named = new NamedKeys(this.#hash, this.named);
+    copy.named = new NamedPublicKeys(this.#hash, this.named);
     return copy;
   }
 

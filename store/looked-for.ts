@@ -2,13 +2,13 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { isExpired, type Keyspace } from "./keyspace/keyspace.js";
 import type { Unit } from "./keyspace/unit.js";
-import { isUse, type Usage } from "./keyspace/usage.js";
+import { isUse, type KeyUsage } from "./keyspace/usage.js";
 import type { Command } from "./rows/command.js";
 import { type Touch, touchesOf } from "./rows/key-spec.js";
 
 /** Records that the keys a command touches are used. */
 export function noteUse(
-  usage: Usage,
+  usage: KeyUsage,
   keyspaces: readonly Keyspace[],
   { name, keys }: Command,
   argv: readonly ByteString[],

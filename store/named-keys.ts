@@ -11,12 +11,12 @@ import { readSpki, spkiOfText } from "./rights/spki.js";
 /** Commands whose third argument is a public key. */
 const NAMING = ["KEY|ADD", "CLUSTER|ADD"];
 
-export class NamedKeys {
+export class NamedPublicKeys {
   readonly #hash: (bytes: ByteString) => ByteString;
   /** The SubjectPublicKeyInfo of each key, by its id. */
   readonly #keys: Map<ByteString, ByteString>;
 
-  constructor(hash: (bytes: ByteString) => ByteString, from: NamedKeys | null = null) {
+  constructor(hash: (bytes: ByteString) => ByteString, from: NamedPublicKeys | null = null) {
     this.#hash = hash;
     this.#keys = new Map(from === null ? [] : from.#keys);
   }

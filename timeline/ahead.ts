@@ -17,7 +17,7 @@ interface Waiting extends Place {
   readonly signature: Buffer;
 }
 
-export class Ahead {
+export class FutureEntries {
   readonly #heap = new Heap<Waiting>(comparePlaces);
   #bytes = 0;
 

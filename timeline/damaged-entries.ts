@@ -11,7 +11,7 @@ import { type Place, writePlace } from "./entries/entry.js";
 import { LaterSteps } from "./entries/later-steps.js";
 import type { Mark } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
-import type { Folding } from "./folding.js";
+import type { ServingFold } from "./folding.js";
 import type { LateMerges } from "./late-merges.js";
 import type { Keeping, TimelineParts } from "./timeline-owner.js";
 
@@ -25,14 +25,14 @@ type Outcome =
 
 export class DamagedEntries {
   readonly #parts: TimelineParts;
-  readonly #folding: Folding;
+  readonly #folding: ServingFold;
   readonly #late: LateMerges;
   /** The ids of entries whose remains were logged as staying on disk, with the reasons. */
   #staying: ReadonlyMap<ByteString, "intact" | "uncopied"> = new Map();
   #isDropping = false;
   readonly #later: LaterSteps;
 
-  constructor(parts: TimelineParts, folding: Folding, late: LateMerges) {
+  constructor(parts: TimelineParts, folding: ServingFold, late: LateMerges) {
     this.#later = new LaterSteps(parts.soon);
     this.#parts = { ...parts, soon: this.#later.soon };
     this.#folding = folding;

@@ -10,21 +10,21 @@ import { type Entry, readPlace } from "./entries/entry.js";
 import { Fold, type FoldedEntry } from "./fold/fold.js";
 import { trim } from "./fold/trim.js";
 import { FoldDates } from "./fold-dates.js";
-import { Forgotten } from "./forgotten.js";
-import { Refolding } from "./refolding.js";
+import { ForgottenAnswers } from "./forgotten.js";
+import { BackgroundRefold } from "./refolding.js";
 import type { TimelineParts } from "./timeline-owner.js";
-import { Waiting } from "./waiting.js";
+import { UnfoldedEntries } from "./waiting.js";
 import type { Watermark } from "./watermark.js";
 
 /** Maximum units to redo in one step: about 10 ms. */
 export const REDO_MAX = 5000;
 
-export class Folding {
+export class ServingFold {
   readonly archive: Archive;
-  readonly waiting = new Waiting();
-  readonly forgotten: Forgotten;
+  readonly waiting = new UnfoldedEntries();
+  readonly forgotten: ForgottenAnswers;
   readonly dates: FoldDates;
-  readonly refolding: Refolding;
+  readonly refolding: BackgroundRefold;
   /** Whether the fold contains everything on disk, so that it accepts entries. */
   isOpen = false;
   readonly #parts: TimelineParts;
@@ -37,9 +37,9 @@ export class Folding {
     this.#parts = parts;
     this.archive = archive;
     this.#watermark = watermark;
-    this.forgotten = new Forgotten(parts);
+    this.forgotten = new ForgottenAnswers(parts);
     this.dates = new FoldDates(parts, watermark);
-    this.refolding = new Refolding(parts, archive, (place) => archive.damaged(place, this.isOpen));
+    this.refolding = new BackgroundRefold(parts, archive, (place) => archive.damaged(place, this.isOpen));
     this.#fold = new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
   }
 

@@ -7,7 +7,7 @@
 import type { FoldedEntry } from "./fold/batch.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-export class Forgotten {
+export class ForgottenAnswers {
   readonly #parts: TimelineParts;
   /** The latest date of units that may have been answered before the start; milliseconds since 1970. */
   #untilAtStart = Number.NEGATIVE_INFINITY;

@@ -9,10 +9,10 @@ import { inTurns, type Steps } from "../protocol/steps.js";
 import { DigestIndex } from "./compare/digest-index.js";
 import { LaterSteps } from "./entries/later-steps.js";
 import type { Failure } from "./failure.js";
-import type { Folding } from "./folding.js";
+import type { ServingFold } from "./folding.js";
 import { type FoundOrphans, findLosing, type Losing, type ReceivedSnapshot } from "./lost-entries.js";
 import type { Retention } from "./retention.js";
-import { keepAside } from "./snapshots/aside.js";
+import { keepReplacedData } from "./snapshots/aside.js";
 import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js";
 import type { Cut, SnapshotMaking } from "./snapshots/snapshot-making.js";
@@ -54,21 +54,21 @@ interface Arrived {
   readonly handlers: AdoptionHandlers;
 }
 
-export class Handover {
+export class SnapshotTransfer {
   /**
    * The number of times that a member's snapshot has replaced the entries here. After each
    * replacement, earlier reports may no longer be true.
    */
   adoptions = 0;
   readonly #parts: TimelineParts;
-  readonly #folding: Folding;
+  readonly #folding: ServingFold;
   readonly #retention: Retention;
   readonly #failure: Failure;
   #holdsUntil = Number.NEGATIVE_INFINITY;
   #keepsFrom = Number.POSITIVE_INFINITY;
   readonly #later: LaterSteps;
 
-  constructor(parts: TimelineParts, folding: Folding, retention: Retention, failure: Failure) {
+  constructor(parts: TimelineParts, folding: ServingFold, retention: Retention, failure: Failure) {
     this.#later = new LaterSteps(parts.soon);
     this.#parts = { ...parts, soon: this.#later.soon };
     this.#folding = folding;
@@ -196,7 +196,7 @@ export class Handover {
     const turn = () => new Promise<void>((resolve) => soon(resolve));
     const source = { storage, snapshots: this.#making.snapshots };
     handlers.onAside(
-      openAside === null ? null : await keepAside(source, await openAside(staged.cutAt), turn),
+      openAside === null ? null : await keepReplacedData(source, await openAside(staged.cutAt), turn),
     );
   }
 

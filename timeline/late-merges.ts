@@ -7,7 +7,7 @@ import { BACKGROUND_TURN_MS } from "../protocol/steps.js";
 import type { Entry } from "./entries/entry.js";
 import type { Failure } from "./failure.js";
 import type { Fold } from "./fold/fold.js";
-import { type Folding, REDO_MAX } from "./folding.js";
+import { REDO_MAX, type ServingFold } from "./folding.js";
 import type { RefoldingPlan } from "./refolding.js";
 import { appliedOf } from "./standstill.js";
 import type { TimelineParts } from "./timeline-owner.js";
@@ -28,7 +28,7 @@ const COMMANDS_MIN = 16;
 
 export class LateMerges {
   readonly #parts: TimelineParts;
-  readonly #folding: Folding;
+  readonly #folding: ServingFold;
   readonly #failure: Failure;
   #isScheduled = false;
   /** The number of late commands in the next merge. */
@@ -36,7 +36,7 @@ export class LateMerges {
   /** The units that the last merge redid for each of its entries; 0: the waiting entries are new. */
   #redoneEach = 0;
 
-  constructor(parts: TimelineParts, folding: Folding, failure: Failure) {
+  constructor(parts: TimelineParts, folding: ServingFold, failure: Failure) {
     this.#parts = parts;
     this.#folding = folding;
     this.#failure = failure;

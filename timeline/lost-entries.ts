@@ -6,7 +6,7 @@ import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
-import { orphansOf } from "./compare/orphans.js";
+import { entriesMissingInSnapshot } from "./compare/orphans.js";
 import type { KeptLetters, LetterReason, LetterWriter } from "./dead-letters.js";
 import { type Entry, readPlace, writePlace } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
@@ -68,7 +68,11 @@ export async function findLosing(
   const { openLetters } = parts;
   const max = openLetters === null ? REPORTED_MAX : LETTERS_MAX;
   const { unknown, damaged } = await inTurns(findUnverifiable(parts, received.ring, cutAt), parts);
-  const found = orphansOf(archive.index, received.index, { cutAt, prunedTo: archive.prunedTo, max });
+  const found = entriesMissingInSnapshot(archive.index, received.index, {
+    cutAt,
+    prunedTo: archive.prunedTo,
+    max,
+  });
   const { count, places, possible } = await inTurns(found, parts);
   const missing = places.map(writePlace);
   const doubtful = possible.places.map(writePlace);

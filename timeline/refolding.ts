@@ -3,7 +3,7 @@
  * remembers entries that arrive in the meantime.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { BACKGROUND_TURN_MS, turnOf } from "../protocol/steps.js";
+import { BACKGROUND_TURN_MS, redirectionOf } from "../protocol/steps.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import type { Entry, Place } from "./entries/entry.js";
@@ -37,7 +37,7 @@ export interface RefoldingPlan {
   readonly found: (entry: Entry) => void;
 }
 
-export class Refolding {
+export class BackgroundRefold {
   readonly #parts: TimelineParts;
   readonly #archive: Archive;
   readonly #onDamaged: (place: Place) => void;
@@ -138,7 +138,7 @@ export class Refolding {
     const step = (): void => {
       if (this.#isStopped) return;
       try {
-        const folded = turnOf(refold.steps, uptime, BACKGROUND_TURN_MS);
+        const folded = redirectionOf(refold.steps, uptime, BACKGROUND_TURN_MS);
         if (folded !== null) {
           this.#mergeMissed(folded.value, plan, 0, done);
           return;

@@ -10,7 +10,7 @@ import { type Digest64, digestOfEntry, hashOfKey } from "../store/entry-digest.j
 import { isExpired, type Keyspace } from "../store/keyspace/keyspace.js";
 import { firstPlace, type Place } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
-import type { Folding } from "./folding.js";
+import type { ServingFold } from "./folding.js";
 
 /** Selects the part of a state that is summed up. */
 export interface SumSelection {
@@ -63,9 +63,9 @@ const KEYS_A_PAGE = 512;
 const ENTRIES_A_STEP = 256;
 
 export class StateDigests {
-  readonly #folding: Folding;
+  readonly #folding: ServingFold;
 
-  constructor(folding: Folding) {
+  constructor(folding: ServingFold) {
     this.#folding = folding;
   }
 

@@ -7,7 +7,7 @@ import type { KeyRing } from "../store/key-ring.js";
 import type { OpenLetters } from "./dead-letters.js";
 import type { Entry, FlushedEntry, Place } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
-import type { TimelineLog } from "./entries/timeline-log.js";
+import type { TimelineLogger } from "./entries/timeline-log.js";
 import type { FoldedEntry, UnitAnswer } from "./fold/fold.js";
 import type { OpenAside } from "./snapshots/aside.js";
 import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
@@ -76,7 +76,7 @@ export interface TimelineParts {
    * Whether the watermark is unknown: a daemon that began without data has not received its members' reports.
    */
   readonly isJoining: () => boolean;
-  readonly log: TimelineLog;
+  readonly log: TimelineLogger;
   readonly owner: TimelineOwner;
 }
 

@@ -18,17 +18,17 @@ import { Failure } from "./failure.js";
 import { admit } from "./fold/admission.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
 import type { FoldDates } from "./fold-dates.js";
-import { Folding, REDO_MAX } from "./folding.js";
-import type { Forgotten } from "./forgotten.js";
-import { Handover } from "./handover.js";
+import { REDO_MAX, ServingFold } from "./folding.js";
+import type { ForgottenAnswers } from "./forgotten.js";
+import { SnapshotTransfer } from "./handover.js";
 import { LateMerges, UNITS_A_TURN } from "./late-merges.js";
-import type { Refolding } from "./refolding.js";
+import type { BackgroundRefold } from "./refolding.js";
 import { Retention } from "./retention.js";
 import { heldTo, reaches, standstillOf } from "./standstill.js";
 import { StateDigests } from "./state-digests.js";
 import type { TimelineFigures } from "./timeline-figures.js";
 import type { Taking, TimelineParts } from "./timeline-owner.js";
-import type { Waiting } from "./waiting.js";
+import type { UnfoldedEntries } from "./waiting.js";
 import { Watermark } from "./watermark.js";
 
 /** Expired keys that are dropped in one tick. */
@@ -41,15 +41,15 @@ export class Timeline {
   readonly #failure: Failure;
   readonly #watermark: Watermark;
   readonly #archive: Archive;
-  readonly #folding: Folding;
+  readonly #folding: ServingFold;
   readonly #dates: FoldDates;
-  readonly #refolding: Refolding;
+  readonly #refolding: BackgroundRefold;
   readonly #retention: Retention;
   readonly #late: LateMerges;
-  readonly waiting: Waiting;
-  readonly forgotten: Forgotten;
+  readonly waiting: UnfoldedEntries;
+  readonly forgotten: ForgottenAnswers;
   /** Snapshots for members that are missing pruned entries. */
-  readonly handover: Handover;
+  readonly handover: SnapshotTransfer;
   readonly damagedEntries: DamagedEntries;
   readonly digests: StateDigests;
 
@@ -58,7 +58,7 @@ export class Timeline {
     this.#failure = new Failure(parts);
     this.#watermark = new Watermark(parts, this.#failure);
     this.#archive = new Archive(parts, this.#failure);
-    this.#folding = new Folding(parts, this.#archive, this.#watermark);
+    this.#folding = new ServingFold(parts, this.#archive, this.#watermark);
     const { forgotten, dates, refolding, waiting } = this.#folding;
     this.forgotten = forgotten;
     this.waiting = waiting;
@@ -66,7 +66,7 @@ export class Timeline {
     this.#refolding = refolding;
     this.#retention = new Retention(parts, this.#archive);
     this.#late = new LateMerges(parts, this.#folding, this.#failure);
-    this.handover = new Handover(parts, this.#folding, this.#retention, this.#failure);
+    this.handover = new SnapshotTransfer(parts, this.#folding, this.#retention, this.#failure);
     this.damagedEntries = new DamagedEntries(parts, this.#folding, this.#late);
     this.digests = new StateDigests(this.#folding);
   }

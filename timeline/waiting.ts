@@ -2,7 +2,7 @@
  * Entries that are stored but not folded yet: those dated ahead of the clock, late ones that wait for the next merge, and
  * those that a refold includes. Source: docs/architecture.md "How daemons agree".
  */
-import { Ahead } from "./ahead.js";
+import { FutureEntries } from "./ahead.js";
 import { compareEntries, type Entry, type Place } from "./entries/entry.js";
 
 /** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date its entries. */
@@ -38,8 +38,8 @@ interface Postponed {
   arrived: number;
 }
 
-export class Waiting {
-  readonly #ahead = new Ahead();
+export class UnfoldedEntries {
+  readonly #ahead = new FutureEntries();
   #late: Entry[] = [];
   /** Whether the late entries are in order. */
   #isSorted = true;

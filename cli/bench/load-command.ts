@@ -1,6 +1,6 @@
 /** The commands that `dbsync bench` sends, made from a template with placeholders for a random key and a value. */
 import { DbsyncError } from "../../client/shared/errors.js";
-import { splitWords } from "../shared/words.js";
+import { splitArguments } from "../shared/words.js";
 
 const KEY_MARK = "__rand__";
 const VALUE_MARK = "__value__";
@@ -54,7 +54,7 @@ function templateOf(
   template: string,
   { keys, value, random }: { keys: number; value: string; random: () => number },
 ): () => string[] {
-  const words = splitWords(template);
+  const words = splitArguments(template);
   if (words.length === 0) throw new DbsyncError("bad-command", "the command is empty");
   const texts = words.map((word) => {
     if (typeof word === "string") return word;

@@ -5,7 +5,7 @@ import { printLine } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import { DocumentWriter } from "./document-writer.js";
-import { JsonServer } from "./json-server.js";
+import { JsonServerClient } from "./json-server.js";
 import { documentsOf } from "./json-source.js";
 
 /**
@@ -25,7 +25,7 @@ export async function importDocuments(
   replace = false,
 ): Promise<void> {
   const existing = new Set(textsOf(await send(["DOC.LIST"])));
-  using server = await JsonServer.open(source, SILENCE_MS).catch((problem: Error) => {
+  using server = await JsonServerClient.open(source, SILENCE_MS).catch((problem: Error) => {
     throw new Error(`${source.host}:${source.port}: ${problem.message}`);
   });
   const started = performance.now();

@@ -26,7 +26,7 @@ export function readJsonUrl(text: string): ServerAddress {
   return readServerUrl(text, { scheme: SCHEME, port: DEFAULT_PORT });
 }
 
-export class JsonServer implements Disposable {
+export class JsonServerClient implements Disposable {
   readonly #client: RequestClient<JsonPart>;
   /** host:port */
   readonly #name: string;
@@ -42,10 +42,10 @@ export class JsonServer implements Disposable {
    * @param silenceMs  milliseconds of silence after which a request fails
    * @throws Error  there is no server, or it rejects the login
    */
-  static async open(address: ServerAddress, silenceMs: number): Promise<JsonServer> {
+  static async open(address: ServerAddress, silenceMs: number): Promise<JsonServerClient> {
     const { host, port, login } = address;
     const socket = await connected(address, silenceMs, `${SCHEME}://`);
-    const server = new JsonServer(socket, silenceMs, `${host}:${port}`);
+    const server = new JsonServerClient(socket, silenceMs, `${host}:${port}`);
     if (login !== null) {
       const { status, message } = await server.ask({ action: "auth", ...login });
       if (status !== "success") {

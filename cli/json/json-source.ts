@@ -3,7 +3,7 @@
  * one at a time, with expiry times and indexes, which the original does not have.
  */
 import { JsonPieces } from "./json-pieces.js";
-import type { JsonServer } from "./json-server.js";
+import type { JsonServerClient } from "./json-server.js";
 
 export interface SourceEntry {
   readonly key: string;
@@ -32,21 +32,23 @@ type TakeEntry = (entry: SourceEntry) => Promise<void>;
 const DAEMON = "No document provided.";
 
 /** Yields the documents of a server. @throws Error  the connection failed, or the server rejects a request */
-export async function* documentsOf(server: JsonServer): AsyncGenerator<SourceDocument, void, undefined> {
+export async function* documentsOf(
+  server: JsonServerClient,
+): AsyncGenerator<SourceDocument, void, undefined> {
   let probe = "";
   for await (const piece of server.pieces({ action: "listindexes" })) probe += piece;
   if (probe.includes(DAEMON)) yield* oneByOne(server);
   else yield* allInOne(server);
 }
 
-async function* allInOne(server: JsonServer): AsyncGenerator<SourceDocument, void, undefined> {
+async function* allInOne(server: JsonServerClient): AsyncGenerator<SourceDocument, void, undefined> {
   const answer = answerTo(server, { action: "getall", replicate: false });
   for await (const _ of membersCalled(answer, "documents", "getall"))
     for await (const name of answer.members())
       yield { name, indexes: [], each: (take) => eachIn(answer, NEVER, take) };
 }
 
-async function* oneByOne(server: JsonServer): AsyncGenerator<SourceDocument, void, undefined> {
+async function* oneByOne(server: JsonServerClient): AsyncGenerator<SourceDocument, void, undefined> {
   const names: string[] = [];
   const list = answerTo(server, { action: "list" });
   for await (const _ of membersCalled(list, "documents", "list"))
@@ -59,13 +61,13 @@ async function* oneByOne(server: JsonServer): AsyncGenerator<SourceDocument, voi
   }
 }
 
-async function eachOf(server: JsonServer, document: string, take: TakeEntry): Promise<void> {
+async function eachOf(server: JsonServerClient, document: string, take: TakeEntry): Promise<void> {
   const expiries = await expiriesOf(server, document);
   const answer = answerTo(server, { action: "get", document });
   for await (const _ of membersCalled(answer, "data")) await eachIn(answer, expiries, take);
 }
 
-async function expiriesOf(server: JsonServer, document: string): Promise<Expiries> {
+async function expiriesOf(server: JsonServerClient, document: string): Promise<Expiries> {
   const expiries = new Map<string, number>();
   const request = { action: "get", document, fields: [], details: true };
   // Most documents have no expiry times. The search avoids parsing the details, of which there is one per entry.
@@ -98,7 +100,7 @@ async function eachIn(answer: JsonPieces, expiries: Expiries, take: TakeEntry): 
     await take({ key, json: await answer.value(), expires: expiries.get(key) ?? null });
 }
 
-const answerTo = (server: JsonServer, request: object) => new JsonPieces(server.pieces(request));
+const answerTo = (server: JsonServerClient, request: object) => new JsonPieces(server.pieces(request));
 
 /**
  * Yields the names of an answer's members that match; the caller reads their values.

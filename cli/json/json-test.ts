@@ -3,7 +3,7 @@
  * on a temporary document. Source of the checks and the numbers of samples: test/vectors/json/test-client.json.
  */
 import { randomUUID } from "node:crypto";
-import type { JsonServer } from "./json-server.js";
+import type { JsonServerClient } from "./json-server.js";
 
 type Answer = Readonly<Record<string, unknown>>;
 
@@ -31,7 +31,7 @@ const OTHERS = [
 ];
 
 /** Runs all checks on a server. @throws Error  the connection failed */
-export async function testJsonServer(server: JsonServer): Promise<JsonTest> {
+export async function testJsonServer(server: JsonServerClient): Promise<JsonTest> {
   const document = `dbsync_test_${randomUUID().slice(0, 8)}`;
   const samples = new Map<string, number[]>();
   const checks: Check[] = [];

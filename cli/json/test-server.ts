@@ -6,7 +6,7 @@ import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG } from "../shared/output.js";
 import { trusted } from "../shared/server-url.js";
 import { connected } from "../shared/text-socket.js";
-import { JSON_URL_HELP, JsonServer, readJsonUrl } from "./json-server.js";
+import { JSON_URL_HELP, JsonServerClient, readJsonUrl } from "./json-server.js";
 import { testJsonServer } from "./json-test.js";
 import { jsonReport, type Replica, textReport } from "./json-test-report.js";
 
@@ -51,7 +51,7 @@ const withScheme = (text: string) => (text.includes("://") ? text : `json://${te
 
 async function test(address: ServerAddress, { replica = [], ca, json }: TestFlags): Promise<void> {
   const replicaAddresses = replica.map((one) => trusted(one, ca));
-  using server = await JsonServer.open(trusted(address, ca), SILENCE_MS).catch((problem: Error) => {
+  using server = await JsonServerClient.open(trusted(address, ca), SILENCE_MS).catch((problem: Error) => {
     throw new Error(`Connect error: ${problem.message}`);
   });
   const report = await testJsonServer(server);

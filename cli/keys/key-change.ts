@@ -7,7 +7,7 @@ import { outcomeLine, printJson, printLine } from "../shared/output.js";
 const ALREADY_APPLIED = "answer-not-kept:";
 
 /** Prints the outcome of a change. @throws DbsyncError  no daemon has applied it */
-export function reportChange(
+export function reportKeyChange(
   flags: { readonly json?: boolean },
   outcomes: readonly Outcome[],
   done: (value: string) => string,

@@ -16,9 +16,9 @@ import {
 } from "../shared/client-options.js";
 import { parseDate } from "../shared/dates.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
-import { takeLateOptions } from "../shared/late-options.js";
+import { parseOptionsAfterArguments } from "../shared/late-options.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { reportChange } from "./key-change.js";
+import { reportKeyChange } from "./key-change.js";
 import { explainErrors } from "./key-errors.js";
 import { formatKey, formatKeys } from "./key-report.js";
 import { type Answer, askEach, idOf, type RingKey, readKey, ringsOf } from "./key-ring.js";
@@ -105,7 +105,7 @@ function addAdd(keys: Command): void {
         const text = key.export({ type: "spki", format: "der" }).toString("base64");
         const command = ["KEY", "ADD", text, ...addOptions(flags)];
         if (flags.label !== undefined) await warnOfNamesakes(flags.label, fingerprint, ask);
-        reportChange(flags, await sendToAll(command), (id) => `added ${id}`);
+        reportKeyChange(flags, await sendToAll(command), (id) => `added ${id}`);
       }),
     );
 }
@@ -149,11 +149,15 @@ function addRules(keys: Command): void {
     .usage(`<key> [options] <rules...>\n\n<key>: ${KEY_ARGUMENT}`)
     .passThroughOptions()
     .action((text: string, words: string[], _: ClientFlags, command: Command) => {
-      const rules = takeLateOptions(command, words, "end");
+      const rules = parseOptionsAfterArguments(command, words, "end");
       const flags = command.opts<ClientFlags>();
       return administer(flags, async ({ sendToAll, idOf }) => {
         const id = await idOf(text);
-        reportChange(flags, await sendToAll(["KEY", "RULES", id, ...rules]), () => `${id} has the new rules`);
+        reportKeyChange(
+          flags,
+          await sendToAll(["KEY", "RULES", id, ...rules]),
+          () => `${id} has the new rules`,
+        );
       });
     });
 }
@@ -166,7 +170,7 @@ function addRevoke(keys: Command): void {
     .action((text: string, flags: ClientFlags) =>
       administer(flags, async ({ sendToAll, idOf }) => {
         const id = await idOf(text);
-        reportChange(flags, await sendToAll(["KEY", "REVOKE", id]), () => `revoked ${id}`);
+        reportKeyChange(flags, await sendToAll(["KEY", "REVOKE", id]), () => `revoked ${id}`);
       }),
     );
 }
@@ -231,7 +235,7 @@ function addDryrun(keys: Command): void {
     )
     .passThroughOptions()
     .action((text: string, words: string[], _: ClientFlags, command: Command) => {
-      const tested = takeLateOptions(command, words, "word").flatMap((word, _, { length }) =>
+      const tested = parseOptionsAfterArguments(command, words, "word").flatMap((word, _, { length }) =>
         length === 1 ? word.split(" ").filter((part) => part !== "") : [word],
       );
       const flags = command.opts<ClientFlags>();

@@ -5,7 +5,7 @@
 
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
-import { greet } from "../../client/version-2/greeting.js";
+import { readHello } from "../../client/version-2/greeting.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Answer } from "../keys/key-ring.js";
 
@@ -19,14 +19,14 @@ export interface Greeted {
  * Returns the daemons that rejected the key as unknown.
  * @param cluster  hexadecimal; daemons of other clusters are left out
  */
-export async function greetedOf(
+export async function idsFromHellos(
   { servers, timeout }: Settings,
   answers: readonly Answer[],
   cluster: string,
 ): Promise<readonly Greeted[]> {
   const rejecting = servers.filter((_, index) => /unknown-key/.test(answers[index]?.error?.message ?? ""));
   const greetings = await Promise.all(
-    rejecting.map((server) => greet(server, realEnvironment, { timeout, hasKey: true })),
+    rejecting.map((server) => readHello(server, realEnvironment, { timeout, hasKey: true })),
   );
   return greetings.flatMap((greeting, index) => {
     const address = rejecting[index]?.text;

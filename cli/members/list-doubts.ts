@@ -11,7 +11,7 @@ import type { ReportedList } from "./reported-list.js";
 const KEY_DIGITS = 12;
 
 /** @param next  the list to sign; null: the current list again @returns the reason not to sign it; null: none */
-export function doubtOf(
+export function reasonNotToSign(
   next: MemberList | null,
   views: readonly MemberView[],
   heads: readonly ReportedList[],

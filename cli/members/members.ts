@@ -23,7 +23,7 @@ import {
   authorizeAdded,
   type Failure,
 } from "./authorizing.js";
-import { type Greeted, greetedOf } from "./greeted.js";
+import { type Greeted, idsFromHellos } from "./greeted.js";
 import { daemonNamed, type Meant } from "./member-names.js";
 import { printMembers } from "./member-report.js";
 import { headsOf, type MemberView, rawId, viewsOf } from "./member-views.js";
@@ -201,7 +201,7 @@ async function makeChange(
     next: attempts(),
     send: async (command) => failureOf(await send(command, list)),
   }).finally(() => progress[Symbol.dispose]());
-  reportChange(flags, { isKnown, outcomes, authorized }, { list, hash: listHash(text, sha256) });
+  reportKeyChange(flags, { isKnown, outcomes, authorized }, { list, hash: listHash(text, sha256) });
 }
 
 type Failed = Extract<Outcome, { status: "failed" }>;
@@ -238,7 +238,7 @@ interface Done {
   readonly authorized: readonly Authorization[];
 }
 
-function reportChange(
+function reportKeyChange(
   flags: MembersFlags,
   { isKnown, outcomes, authorized }: Done,
   { list, hash }: KnownList,
@@ -295,7 +295,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
       const views = viewsOf(answers, verifies);
       const heads = headsOf(views);
       const ask = async () => viewsOf(await askEach(settings, key, COMMAND), verifies);
-      const greeted = await greetedOf(settings, answers, views[0].cluster);
+      const greeted = await idsFromHellos(settings, answers, views[0].cluster);
       const send = async (command: readonly string[], next: MemberList) => {
         const receivers = firstReceivers(views, heads, next);
         const servers = settings.servers.filter(({ text }) =>

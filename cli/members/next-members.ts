@@ -4,7 +4,7 @@ import { DbsyncError } from "../../client/shared/errors.js";
 import { type MemberList, writeMemberList } from "../../protocol/members/member-list.js";
 import { type KnownList, nextList } from "../../protocol/members/succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { doubtOf } from "./list-doubts.js";
+import { reasonNotToSign } from "./list-doubts.js";
 import { type MemberView, rawId } from "./member-views.js";
 import type { ReportedList } from "./reported-list.js";
 
@@ -53,7 +53,7 @@ export function nextMembers(
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
   const objection =
     (isKnown ? null : objectionTo(list, views, heads, change)) ??
-    (change.force ? null : doubtOf(again === null ? list : null, views, heads));
+    (change.force ? null : reasonNotToSign(again === null ? list : null, views, heads));
   if (objection !== null) throw new DbsyncError("bad-command", objection);
   return { list, text: writeMemberList(list), isKnown };
 }

@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { quotedWord } from "../../protocol/resp/inline-command.js";
 
-export class BinaryWord {
+export class BinaryText {
   readonly bytes: Buffer;
 
   constructor(bytes: Buffer) {
@@ -29,5 +29,5 @@ export function textsOf(reply: ReplyValue): ReplyValue {
 /** Returns a value for `--json`, in which a string that is not UTF-8 is `{"base64": …}`. */
 export function jsonOf(value: ReplyValue): unknown {
   if (Array.isArray(value)) return value.map(jsonOf);
-  return Buffer.isBuffer(value) ? new BinaryWord(value) : value;
+  return Buffer.isBuffer(value) ? new BinaryText(value) : value;
 }

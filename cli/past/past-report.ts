@@ -4,13 +4,13 @@ import type { Tone } from "../../net/terminal/colours.js";
 import { formatTable } from "../../net/terminal/table.js";
 import { formatMoment } from "../shared/dates.js";
 import { fieldsOf } from "../shared/output.js";
-import { BinaryWord } from "./binary-word.js";
+import { BinaryText } from "./binary-word.js";
 
 /** Number of hexadecimal digits of an id that are shown. */
 const SHORT_DIGITS = 12;
 
 /** An argument of a command, or a reply to a command. */
-export type PastWord = string | BinaryWord;
+export type PastWord = string | BinaryText;
 
 /** A recorded command, or several commands that formed one unit. Times are in milliseconds since 1970. */
 export interface PastUnit {
@@ -90,7 +90,7 @@ function readUnit(reply: ReplyValue): PastUnit {
 }
 
 function wordOf(value: ReplyValue): PastWord {
-  return Buffer.isBuffer(value) ? new BinaryWord(value) : String(value);
+  return Buffer.isBuffer(value) ? new BinaryText(value) : String(value);
 }
 
 /** Formats one line per unit, oldest first, followed by remarks. */
@@ -139,7 +139,7 @@ function shownOutcome({ outcome, reply, change }: PastUnit): string {
 
 /** Returns an argument as a user would type it, with quotes if needed. */
 function shownWord(text: PastWord): string {
-  if (text instanceof BinaryWord) return String(text);
+  if (text instanceof BinaryText) return String(text);
   return /^[^\s"'\p{C}]+$/u.test(text) ? text : harmless(JSON.stringify(text));
 }
 

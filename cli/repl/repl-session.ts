@@ -15,8 +15,8 @@ import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { NIL, type Reply, status } from "../../protocol/reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
-import { type CarriedCall, carried } from "../shared/carried.js";
-import { splitWords } from "../shared/words.js";
+import { callForRawReply, type RawReplyCall } from "../shared/carried.js";
+import { splitArguments } from "../shared/words.js";
 import { CommandHelp } from "./command-help.js";
 import { typedText } from "./typed-text.js";
 
@@ -63,7 +63,7 @@ export class ReplSession {
 
   /** Executes a line. @returns the text to print @throws DbsyncError  no daemon answered, or the line cannot be sent */
   async run(line: string): Promise<string> {
-    const words = splitWords(line);
+    const words = splitArguments(line);
     const name = String(words[0] ?? "").toUpperCase();
     const { [name]: sessionCommand } = SESSION_COMMANDS;
     if (sessionCommand !== undefined && Object.hasOwn(SESSION_COMMANDS, name))
@@ -119,11 +119,11 @@ export class ReplSession {
     }
   }
 
-  async #carry(bytes: CarriedCall["bytes"], company: Company, multi: boolean): Promise<Reply> {
+  async #carry(bytes: RawReplyCall["bytes"], company: Company, multi: boolean): Promise<Reply> {
     const settings = readCallOptions({ db: this.#db }, this.#settings);
     const call = multi ? { ...settings, envelope: { ...settings.envelope, multi } } : settings;
     try {
-      return await carried(this.#client, { bytes, company, settings: call });
+      return await callForRawReply(this.#client, { bytes, company, settings: call });
     } catch (problem) {
       const replied = repliedError(problem as Error);
       if (replied === null) throw problem;

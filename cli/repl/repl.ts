@@ -13,7 +13,7 @@ import {
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { HistoryFile } from "../shared/history-file.js";
 import { JSON_FLAG, jsonValue, printJson, printJsonError, printValue } from "../shared/output.js";
-import { isQuoted, splitWords } from "../shared/words.js";
+import { isQuoted, splitArguments } from "../shared/words.js";
 import { ReplSession } from "./repl-session.js";
 import { converse } from "./terminal.js";
 
@@ -76,7 +76,7 @@ async function runBatch(batch: Batch): Promise<ExitCode> {
 
 async function run({ client, json }: Batch, line: string): Promise<ExitCode> {
   try {
-    const value = await client.send(isQuoted(line) ? splitWords(line) : line);
+    const value = await client.send(isQuoted(line) ? splitArguments(line) : line);
     if (json) printJson({ value: jsonValue(value) });
     else printValue(value);
     return EXIT.ok;

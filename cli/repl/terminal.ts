@@ -9,7 +9,7 @@ import { shownLines } from "../../net/terminal/shown-text.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { completeCommand } from "../shared/command-names.js";
 import { type HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
-import { isQuoteOpen, splitWords } from "../shared/words.js";
+import { isQuoteOpen, splitArguments } from "../shared/words.js";
 import type { ReplSession } from "./repl-session.js";
 import { quoted } from "./typed-text.js";
 
@@ -120,7 +120,7 @@ function joined(remembered: string[], line: string): string {
 function onOneLine(line: string): string {
   if (!line.includes("\n")) return line;
   try {
-    return splitWords(line).map(wordOf).join(" ");
+    return splitArguments(line).map(wordOf).join(" ");
   } catch {
     return line.replaceAll("\n", " ");
   }
@@ -134,7 +134,7 @@ const wordOf = (word: string | Buffer): string =>
 /** Whether a line contains a password, however it is quoted. */
 function isSecret(line: string): boolean {
   try {
-    return SECRET.test(`${splitWords(line).slice(0, 2).join(" ")} `);
+    return SECRET.test(`${splitArguments(line).slice(0, 2).join(" ")} `);
   } catch {
     return SECRET.test(line);
   }

@@ -6,7 +6,7 @@ import type { Company } from "../../client/shared/command.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 
-export interface CarriedCall {
+export interface RawReplyCall {
   /** A command, or several commands that are applied together. */
   readonly bytes: ByteString | readonly ByteString[];
   readonly company: Company;
@@ -14,6 +14,9 @@ export interface CarriedCall {
 }
 
 /** Makes the call. @throws DbsyncError  the call failed, or the reply is an error (see repliedError) */
-export function carried(client: FanOutClient, { bytes, company, settings }: CarriedCall): Promise<Reply> {
+export function callForRawReply(
+  client: FanOutClient,
+  { bytes, company, settings }: RawReplyCall,
+): Promise<Reply> {
   return new Promise((resolve, reject) => client.carry(bytes, company, settings, { resolve, reject }));
 }

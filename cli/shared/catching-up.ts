@@ -4,7 +4,7 @@
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import type { Address } from "../../client/shared/servers.js";
-import { greet } from "../../client/version-2/greeting.js";
+import { readHello } from "../../client/version-2/greeting.js";
 import { showSteps } from "./progress.js";
 
 /** Time limit for the answer to a hello, in milliseconds, so that a hung daemon causes no long delay. */
@@ -53,7 +53,7 @@ export async function waitUntilComplete({ servers, timeout }: Settings): Promise
 /** Returns the state that each daemon reports; "": the daemon does not answer a hello. */
 async function statesOf(servers: readonly Address[]): Promise<string[]> {
   const options = { timeout: HELLO_MS, hasKey: true };
-  const greetings = await Promise.all(servers.map((server) => greet(server, realEnvironment, options)));
+  const greetings = await Promise.all(servers.map((server) => readHello(server, realEnvironment, options)));
   return greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.state : ""));
 }
 

@@ -9,7 +9,11 @@ import { nearestName } from "../../protocol/nearest-name.js";
  *   be in any position
  * @returns the remaining arguments
  */
-export function takeLateOptions(command: Command, words: readonly string[], until: "word" | "end"): string[] {
+export function parseOptionsAfterArguments(
+  command: Command,
+  words: readonly string[],
+  until: "word" | "end",
+): string[] {
   const options: string[] = [];
   const remaining: string[] = [];
   for (let at = 0; at < words.length; at++) {

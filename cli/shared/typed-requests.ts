@@ -8,7 +8,7 @@ import { readCallOptions } from "../../client/settings/call-options.js";
 import type { Settings } from "../../client/settings/options.js";
 import { type CommandInput, commandBytes } from "../../client/shared/command.js";
 import type { Reply } from "../../protocol/reply.js";
-import { carried } from "./carried.js";
+import { callForRawReply } from "./carried.js";
 
 /** A key and the unit that changed it last. */
 export interface KeyState {
@@ -37,7 +37,7 @@ export function typedRequests(client: FanOutClient, settings: Settings): TypedRe
     },
     ask(command, state = null) {
       const options = readCallOptions(state === null ? {} : { if: [state] }, settings);
-      return carried(client, { bytes: commandBytes(command), company: "reads", settings: options });
+      return callForRawReply(client, { bytes: commandBytes(command), company: "reads", settings: options });
     },
   };
 }

@@ -19,7 +19,7 @@ export function isQuoteOpen(line: string): boolean {
  * Returns the arguments of a line. Arguments that are not UTF-8 are returned as bytes.
  * @throws DbsyncError `bad-command`: a quote is not closed, or is closed in the middle of a word
  */
-export function splitWords(line: string): (string | Buffer)[] {
+export function splitArguments(line: string): (string | Buffer)[] {
   const words = splitLine(bytesOfText(line));
   if (!("isOpen" in words)) return words.map(textOrBytes);
   const { quote, isOpen } = words;

@@ -12,7 +12,7 @@ import { isDenied } from "../shared/probe.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS } from "./read-status.js";
-import { readSettledStatus } from "./settling.js";
+import { readStatusUntilIdle } from "./settling.js";
 import { progressText } from "./status-text.js";
 
 /** Time that starting or catching up may take before it is reported, in milliseconds. */
@@ -20,7 +20,7 @@ const SETTLE_MS = 10_000;
 
 /** Checks all servers. @returns the reasons why some checks were skipped, a sentence each */
 export async function examineServers(settings: Settings, add: Report): Promise<readonly string[]> {
-  const statuses = await readSettledStatus(settings, SETTLE_MS, progressText);
+  const statuses = await readStatusUntilIdle(settings, SETTLE_MS, progressText);
   // Warnings about the key are already in the report.
   const { client } = openClient(settings, () => {});
   const pings = await pingEach(client, settings);

@@ -4,7 +4,7 @@ import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { STAGES } from "../../client/shared/sentences.js";
 import type { Address } from "../../client/shared/servers.js";
-import { type Greeting, greet } from "../../client/version-2/greeting.js";
+import { type Greeting, readHello } from "../../client/version-2/greeting.js";
 import { withoutScheme } from "../../net/terminal/table.js";
 import {
   backendProblem,
@@ -121,13 +121,13 @@ const isHealthy = (problems: readonly Problem[]): boolean => problems.every(({ i
 export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
   const { servers, timeout, cluster } = settings;
   const options = { timeout, hasKey: settings.key !== null };
-  const greetings = await Promise.all(servers.map((address) => greet(address, realEnvironment, options)));
-  const clusters = greetings.map(clusterOf).filter((each) => each !== null);
+  const greetings = await Promise.all(servers.map((address) => readHello(address, realEnvironment, options)));
+  const clusters = greetings.map(clusterIdOf).filter((each) => each !== null);
   const expected = cluster === "" ? mostFrequent(clusters) : cluster;
   const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
   return greetings.map((greeting, index) => {
     const address = servers[index]?.text ?? "";
-    const found = clusterOf(greeting);
+    const found = clusterIdOf(greeting);
     const clusterDiffers = found !== null && found !== expected;
     const other =
       cluster === ""
@@ -172,7 +172,7 @@ function factsOf(greeting: Greeting) {
   return {
     versions,
     daemon: hexOf(daemon),
-    cluster: clusterOf(greeting),
+    cluster: clusterIdOf(greeting),
     state: state === "" ? null : state,
     members,
     clockDifference: rounded(greeting.clockDifference),
@@ -183,7 +183,7 @@ function factsOf(greeting: Greeting) {
 }
 
 /** Returns the cluster of a daemon, hexadecimal; null: it has no keys, and accepts unsigned commands. */
-function clusterOf(greeting: Greeting): string | null {
+function clusterIdOf(greeting: Greeting): string | null {
   if (greeting.kind !== "hello" || greeting.hello.cluster === "") return null;
   return hexOf(greeting.hello.cluster);
 }

@@ -13,7 +13,7 @@ const UPDATE_EVERY_MS = 500;
  * @param milliseconds  the time limit
  * @param textOf  describes in one line what to wait for; null: nothing
  */
-export async function readSettledStatus(
+export async function readStatusUntilIdle(
   settings: Settings,
   milliseconds: number,
   textOf: (daemons: readonly DaemonStatus[]) => string | null,

@@ -15,7 +15,7 @@ import { JSON_FLAG, printJson } from "../shared/output.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { explanation } from "./explanation.js";
 import { readFullStatus } from "./read-status.js";
-import { readSettledStatus } from "./settling.js";
+import { readStatusUntilIdle } from "./settling.js";
 import { formatStatus, waitingText } from "./status-text.js";
 import { beginWatching, type Show } from "./watching.js";
 
@@ -95,7 +95,7 @@ async function status(_: undefined, flags: StatusFlags): Promise<void> {
 }
 
 async function waitUntilWell(settings: Settings, seconds: number, flags: StatusFlags): Promise<void> {
-  const daemons = await readSettledStatus(settings, seconds * MS_PER_SECOND, waitingText);
+  const daemons = await readStatusUntilIdle(settings, seconds * MS_PER_SECOND, waitingText);
   process.exitCode = statusCode(daemons, settings);
   showOnce(flags)(daemons);
 }

@@ -2,7 +2,7 @@
 import type { WriteStream } from "node:tty";
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
-import { type Greeting, greet } from "../../client/version-2/greeting.js";
+import { type Greeting, readHello } from "../../client/version-2/greeting.js";
 import { isScreen } from "./screen.js";
 
 /** Time between two rounds of greetings, and time limit for an answer, in milliseconds. */
@@ -12,7 +12,7 @@ const DEFAULT_COLUMNS = 80;
 const CLEAR_LINE = "\r\x1b[K";
 
 /** Shows the line. @returns a function that ends the display and clears the line */
-export function showWaiting({ servers, key, envelope }: Settings, stream: WriteStream): () => void {
+export function showAgreementProgress({ servers, key, envelope }: Settings, stream: WriteStream): () => void {
   const wait = envelope?.wait ?? null;
   if (wait === null || !isScreen(stream)) return () => {};
   const startedAt = realEnvironment.now();
@@ -20,7 +20,7 @@ export function showWaiting({ servers, key, envelope }: Settings, stream: WriteS
   let isOver = false;
   const greetAll = () => {
     for (const server of servers)
-      greet(server, realEnvironment, { timeout: GREET_MS, hasKey: key !== null }).then((greeting) => {
+      readHello(server, realEnvironment, { timeout: GREET_MS, hasKey: key !== null }).then((greeting) => {
         states.set(server.text, stateOf(greeting));
         show();
       });

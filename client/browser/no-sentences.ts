@@ -18,7 +18,7 @@ export const describeOutcomes = (outcomes: readonly Outcome[]): string[] =>
       `${outcome.address}: ${outcome.status === "ok" ? "answered" : `${outcome.stage} (${outcome.detail})`}`,
   );
 
-export const mayWaitFor = (): null => null;
+export const waitingReasons = (): null => null;
 
 export const commandLabel = (): string => "";
 export const commandsLabel = commandLabel;

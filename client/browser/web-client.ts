@@ -10,7 +10,7 @@ import type { Listening } from "../live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "../live/live-event.js";
 import { type CallSettings, readCallOptions, type TypedCallOptions } from "../settings/call-options.js";
 import { Alarm } from "../shared/alarm.js";
-import { comingEvents } from "../shared/coming-events.js";
+import { deferredEvents } from "../shared/coming-events.js";
 import {
   type CommandInput,
   type Company,
@@ -24,7 +24,7 @@ import type { Shape } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import type { Batch } from "../version-2/batch.js";
 import type { Outbox } from "../version-2/outbox.js";
-import { asksForWriters, writersAsText } from "../writers.js";
+import { isWritersCommand, writersAsText } from "../writers.js";
 import type {
   BrowserCallOptions,
   BrowserClient,
@@ -91,7 +91,7 @@ export class WebClient implements BrowserClient, CallsOwner {
   }
 
   async call(command: CommandInput, options: BrowserCallOptions = {}): Promise<BrowserReply> {
-    if (options.buffers === true || !asksForWriters(command))
+    if (options.buffers === true || !isWritersCommand(command))
       return await this.#start(options.buffers ? "buffers" : "value", command, options);
     return writersAsText(await this.#start("buffers", command, options));
   }
@@ -111,11 +111,11 @@ export class WebClient implements BrowserClient, CallsOwner {
   }
 
   subscribe(channel: ChannelInput, options: ListenOptions = {}): AsyncIterableIterator<ChannelEvent> {
-    return comingEvents(this.#listen().then((listening) => listening.subscribe(channel, options)));
+    return deferredEvents(this.#listen().then((listening) => listening.subscribe(channel, options)));
   }
 
   watch(key: KeyInput, options: ListenOptions = {}): AsyncIterableIterator<WatchEvent> {
-    return comingEvents(this.#listen().then((listening) => listening.watch(key, options)));
+    return deferredEvents(this.#listen().then((listening) => listening.watch(key, options)));
   }
 
   async publicKeyPem(): Promise<string> {

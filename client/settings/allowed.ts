@@ -6,7 +6,7 @@ import { DAEMONS_MAX, IF_KEYS_MAX, POLICIES, STABLE_TIMEOUT_MS, TIMEOUT_MS_MAX }
 
 const EITHER = "true or false";
 
-export const ALLOWED = {
+export const ALLOWED_VALUES = {
   timeout: `1 to ${TIMEOUT_MS_MAX} milliseconds, with stable 1 to ${STABLE_TIMEOUT_MS}`,
   policy: `${POLICIES.join(", ")}, or a number of daemons`,
   buffers: EITHER,

@@ -3,7 +3,7 @@ import { isTraceparent } from "../../protocol/version-2/traceparent.js";
 import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
 import type { CallPolicy, Policy } from "../shared/policy.js";
-import { ALLOWED, atMostServers, unknownOption } from "./allowed.js";
+import { ALLOWED_VALUES, atMostServers, unknownOption } from "./allowed.js";
 import { POLICIES, STABLE_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./call-limits.js";
 import {
   type EnvelopeOptions,
@@ -72,7 +72,8 @@ export function readCallOptions(
 
 export function timeoutFor({ timeout, stable }: CallOptions, usual: number): number {
   if (stable) return timeout ?? STABLE_TIMEOUT_MS;
-  if (timeout !== undefined && timeout > TIMEOUT_MS_MAX) throw badOption("timeout", timeout, ALLOWED.timeout);
+  if (timeout !== undefined && timeout > TIMEOUT_MS_MAX)
+    throw badOption("timeout", timeout, ALLOWED_VALUES.timeout);
   return timeout ?? usual;
 }
 
@@ -89,12 +90,13 @@ export function checkOptions(
   checks: Checks,
   secrets: readonly string[] = [],
 ): void {
-  if (typeof options !== "object" || options === null) throw badOption("options", options, ALLOWED.options);
+  if (typeof options !== "object" || options === null)
+    throw badOption("options", options, ALLOWED_VALUES.options);
   for (const [name, value] of Object.entries(options)) {
     if (!names.includes(name))
       throw new DbsyncError("bad-option", `${JSON.stringify(name)} ${unknownOption(name, names)}`);
     if (value === undefined || (checks[name]?.(value) ?? true)) continue;
-    const allowed = ALLOWED[name as keyof typeof ALLOWED];
+    const allowed = ALLOWED_VALUES[name as keyof typeof ALLOWED_VALUES];
     throw secrets.includes(name) ? badSecret(name, allowed) : badOption(name, value, allowed);
   }
 }

@@ -9,7 +9,7 @@ import {
 } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { badOption } from "../shared/errors.js";
-import { ALLOWED } from "./allowed.js";
+import { ALLOWED_VALUES } from "./allowed.js";
 import { DAEMONS_MAX, IF_KEYS_MAX } from "./call-limits.js";
 
 /** A condition: a key, and the last writer that it must have. */
@@ -96,7 +96,8 @@ export function isDatabaseAlone({ multi, if: conditions, after, only, wait }: En
 }
 
 function waitOf({ stable, replicated }: HeaderOptions, usual: Wait | null): Wait | null {
-  if (stable && replicated !== undefined) throw badOption("replicated", replicated, ALLOWED.besideStable);
+  if (stable && replicated !== undefined)
+    throw badOption("replicated", replicated, ALLOWED_VALUES.besideStable);
   if (stable) return { kind: "stable" };
   if (replicated !== undefined) return { kind: "replicated", daemons: replicated };
   return stable === false && usual?.kind === "stable" ? null : usual;
@@ -104,7 +105,7 @@ function waitOf({ stable, replicated }: HeaderOptions, usual: Wait | null): Wait
 
 function conditionOf({ key, writer, db }: If, callDb: number): Condition {
   const bytes = writer === null ? "" : writerBytes(writer);
-  if (bytes === undefined) throw badOption("if", writer, ALLOWED.writer);
+  if (bytes === undefined) throw badOption("if", writer, ALLOWED_VALUES.writer);
   return {
     db: db ?? callDb,
     key: typeof key === "string" ? bytesOfText(key) : key.toString("latin1"),

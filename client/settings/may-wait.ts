@@ -12,7 +12,7 @@ const MAY_WAIT_FOR: Readonly<Record<Wait["kind"], string>> = {
 };
 
 /** Returns what a silent daemon may be waiting for; null if its answer does not have to wait. */
-export function mayWaitFor(options: EnvelopeOptions | null): string | null {
+export function waitingReasons(options: EnvelopeOptions | null): string | null {
   if (options?.wait) return MAY_WAIT_FOR[options.wait.kind];
   return options?.after == null ? null : MAY_WAIT;
 }

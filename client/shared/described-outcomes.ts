@@ -1,7 +1,7 @@
 /** Describes outcomes in sentences: each daemon's response to a call, and what to do about a failure. Web pages do not load this (decision 23). */
 import { REFUSAL_CURES } from "./refusal-cures.js";
 import { STAGES } from "./sentences.js";
-import { shown } from "./shown.js";
+import { formatValue } from "./shown.js";
 
 /** Control characters, which a daemon must not be able to write to terminals and logs. */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
@@ -38,7 +38,7 @@ export function describeOutcome(outcome: DescribedOutcome): string {
 
 function describeWithoutAddress(outcome: DescribedOutcome): string {
   if (outcome.status === "ok")
-    return `answered ${outcome.value === null ? "nil" : shown(outcome.value).replace(CONTROL, "?")}`;
+    return `answered ${outcome.value === null ? "nil" : formatValue(outcome.value).replace(CONTROL, "?")}`;
   const { meaning } = STAGES[outcome.stage];
   const detail = outcome.detail === "" ? "" : ` (${outcome.detail.replace(CONTROL, "?")})`;
   return `${outcome.stage}: ${meaning}${detail}; ${outcomeCure(outcome)} [${effectText(outcome)}]`;

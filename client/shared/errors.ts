@@ -5,7 +5,7 @@
  */
 import { describeOutcomes } from "./described-outcomes.js";
 import { CODES, type STAGES } from "./sentences.js";
-import { shown } from "./shown.js";
+import { formatValue } from "./shown.js";
 
 export type ErrorCode = keyof typeof CODES;
 
@@ -77,7 +77,7 @@ export class DbsyncError extends Error {
 
 /** Returns the error about an invalid value of an option. */
 export function badOption(option: string, value: unknown, allowed: string): DbsyncError {
-  return new DbsyncError("bad-option", `${option} is ${shown(value)}, allowed: ${allowed}`);
+  return new DbsyncError("bad-option", `${option} is ${formatValue(value)}, allowed: ${allowed}`);
 }
 
 /** Returns the error about an invalid value that messages must not show. */

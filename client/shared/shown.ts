@@ -2,7 +2,7 @@
 
 const CHARS_MAX = 80;
 
-export function shown(value: unknown): string {
+export function formatValue(value: unknown): string {
   const text = typeof value === "string" || Array.isArray(value) ? JSON.stringify(value) : String(value);
   return text.length > CHARS_MAX ? `${text.slice(0, CHARS_MAX)}…` : text;
 }

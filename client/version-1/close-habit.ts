@@ -7,7 +7,7 @@
 /** The number of consecutive connections closed after their first answer that prove the habit. */
 const CLOSES_TO_LEARN = 2;
 
-export class CloseHabit {
+export class CloseDetection {
   #closes = 0;
 
   get isKnown(): boolean {

@@ -20,7 +20,7 @@ import type { ClientSocket, Environment, SocketError, SocketEvents } from "../sh
 import type { Stage } from "../shared/errors.js";
 import { CONNECT_MS, OVERDUE_MS, SLACK_MS, STALL_MS } from "../shared/link-times.js";
 import type { Address } from "../shared/servers.js";
-import { CloseHabit } from "./close-habit.js";
+import { CloseDetection } from "./close-habit.js";
 import type { Delivery } from "./delivery.js";
 
 /**
@@ -55,7 +55,7 @@ export class Pool {
   readonly #pools: readonly Pool[];
   readonly #trace: FrameTracer | null;
   readonly #keepalive: boolean;
-  readonly #closeHabit = new CloseHabit();
+  readonly #closeHabit = new CloseDetection();
   readonly #queue = new BoundedQueue<Delivery>();
   readonly #backOff = new BackOff();
   readonly #connecting = new Set<Connection>();

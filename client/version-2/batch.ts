@@ -12,7 +12,7 @@ import type { PendingCall } from "../calls/pending-call.js";
 import { Sending, type SentBatch, type SignedEnvelope, type SilentStage } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
 import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-options.js";
-import { mayWaitFor } from "../settings/may-wait.js";
+import { waitingReasons } from "../settings/may-wait.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
 import { callLabel } from "../shared/command-labels.js";
@@ -289,7 +289,7 @@ export class Batch implements SentBatch {
       const report = sending.report(index);
       if (report !== null || silent === null) return report;
       const failure = sending.givenUp(index, silent, now);
-      const detail = failure.stage === "timeout" && failure.written ? mayWaitFor(this.options) : null;
+      const detail = failure.stage === "timeout" && failure.written ? waitingReasons(this.options) : null;
       return detail === null ? failure : { ...failure, detail };
     });
   }

@@ -22,7 +22,7 @@ import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
 import type { FleetOwner } from "./fleet-owner.js";
 import type { FleetSettings } from "./fleet-settings.js";
-import { HeldBatches } from "./held-batches.js";
+import { RefusedBatches } from "./held-batches.js";
 import { Link, type LinkOwner } from "./link.js";
 import { type LastWrite, Session } from "./session.js";
 import { clusterNamed } from "./signing-terms.js";
@@ -44,7 +44,7 @@ export class Fleet implements LinkOwner {
   readonly #environment: Environment;
   readonly #version1: readonly Version1Way[];
   readonly votes: ClusterVotes;
-  readonly #held: HeldBatches;
+  readonly #held: RefusedBatches;
 
   constructor(parts: {
     owner: FleetOwner;
@@ -71,7 +71,7 @@ export class Fleet implements LinkOwner {
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
     const cluster = knows ? clusterNamed("") : settings.cluster;
     this.votes = new ClusterVotes(cluster, this.links, parts.warn, alarm);
-    this.#held = new HeldBatches(this.votes, this.links, owner, alarm);
+    this.#held = new RefusedBatches(this.votes, this.links, owner, alarm);
   }
 
   /** The newest write that a daemon has acknowledged. */

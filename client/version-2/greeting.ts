@@ -40,7 +40,7 @@ export type Greeting =
  * @param options.timeout  the milliseconds after which the greeting fails
  * @param options.hasKey   whether later calls will be signed, which a daemon without keys refuses
  */
-export function greet(
+export function readHello(
   address: Address,
   environment: Environment,
   { timeout, hasKey }: { readonly timeout: number; readonly hasKey: boolean },

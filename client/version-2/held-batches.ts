@@ -11,7 +11,7 @@ import type { ClusterVotes } from "./cluster-votes.js";
 import type { FleetOwner } from "./fleet-owner.js";
 import type { Link } from "./link.js";
 
-export class HeldBatches {
+export class RefusedBatches {
   readonly #votes: ClusterVotes;
   readonly #links: readonly Link[];
   readonly #owner: FleetOwner;

@@ -34,9 +34,9 @@ import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 import type { FleetSettings } from "./fleet-settings.js";
 import { LinkQueue } from "./link-queue.js";
-import { OnTheWay } from "./on-the-way.js";
+import { InFlightEnvelopes } from "./on-the-way.js";
 import { disagreement, isTermsDetail } from "./signing-terms.js";
-import { SpokenVersion } from "./spoken-version.js";
+import { DetectedVersion } from "./spoken-version.js";
 
 /** The part of the fleet that its links use. */
 export interface LinkOwner {
@@ -60,7 +60,7 @@ export interface LinkOwner {
 
 export class Link implements ConnectionV2Owner {
   readonly address: Address;
-  readonly version: SpokenVersion;
+  readonly version: DetectedVersion;
   /** Whether the daemon belongs to another cluster, and therefore receives no commands. */
   isForeign = false;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
@@ -75,7 +75,7 @@ export class Link implements ConnectionV2Owner {
   readonly #trace: FrameTracer | null;
   readonly #backOff = new BackOff();
   readonly #queue = new LinkQueue();
-  readonly #onTheWay = new OnTheWay();
+  readonly #onTheWay = new InFlightEnvelopes();
   #connection: ConnectionV2 | null = null;
   /** The time of the last read or write. */
   #activeAt = 0;
@@ -109,7 +109,7 @@ export class Link implements ConnectionV2Owner {
     this.#version1 = parts.version1;
     this.#knows = parts.knows;
     this.#trace = parts.trace;
-    this.version = new SpokenVersion(parts.address.versions ?? parts.settings.versions);
+    this.version = new DetectedVersion(parts.address.versions ?? parts.settings.versions);
   }
 
   get state(): ConnectionV2["state"] {

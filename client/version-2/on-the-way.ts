@@ -12,7 +12,7 @@ const BYTES_MAX = 8 * 1024 * 1024;
 const WAITING_ENVELOPES_MAX = 1024;
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
-export class OnTheWay {
+export class InFlightEnvelopes {
   /** The time since which the daemon has been silent although answers are expected; infinity: none is expected. */
   silentSince = Number.POSITIVE_INFINITY;
   /** The sendings in the order of writing, which is usually also the order of the answers. */

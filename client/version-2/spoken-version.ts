@@ -17,7 +17,7 @@ const VERSION_1_MS = 60_000;
  */
 export type ClosedHello = "doubt" | "version-1" | "version" | "downgrade";
 
-export class SpokenVersion {
+export class DetectedVersion {
   /** The version; 0: not known yet. */
   known: 0 | 1 | 2;
   readonly #versions: Versions | null;

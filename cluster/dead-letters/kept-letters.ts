@@ -12,7 +12,7 @@ import { syncPath } from "../../net/process/synced-path.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
 import type { KeptLetters, LetterReason, LetterWriter, OpenLetters } from "../../timeline/dead-letters.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
-import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
 import { LETTERS_MAGIC, letterBytes } from "./letter-file.js";
 import {
   DECIDED,
@@ -59,7 +59,7 @@ export class DeadLetters {
   }
 
   /** Decides at the start whether undecided files of an earlier process contain letters. */
-  decide(storage: Storage, log: TimelineLog): void {
+  decide(storage: Storage, log: TimelineLogger): void {
     const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";
     try {

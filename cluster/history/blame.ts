@@ -11,7 +11,7 @@ import type { Entry } from "../../timeline/entries/entry.js";
 import type { Fold, UnitAnswer } from "../../timeline/fold/fold.js";
 import { type RecalledUnit, recalledUnits } from "../../timeline/recall.js";
 import { factsOf, type LogScene } from "./log.js";
-import { NewestOf } from "./newest-of.js";
+import { NewestItems } from "./newest-of.js";
 import { readBlameFrom, UNITS_MAX } from "./query.js";
 import { type KeyPlace, mayWrite, writes } from "./touched.js";
 import { ELLIPSIS, outcomeOf, reporting } from "./unit-report.js";
@@ -52,7 +52,7 @@ export async function blame(
 }
 
 class BlameTracker {
-  found = new NewestOf<() => Reply>(UNITS_MAX);
+  found = new NewestItems<() => Reply>(UNITS_MAX);
   /** The key's writer before the first checked entry. */
   before: Writer = null;
   readonly #place: KeyPlace;
@@ -71,7 +71,7 @@ class BlameTracker {
 
   begin(fold: Fold): void {
     this.#fold = fold;
-    this.found = new NewestOf(UNITS_MAX);
+    this.found = new NewestItems(UNITS_MAX);
     this.#note();
     this.before = this.writerAt(this.#from);
   }

@@ -15,7 +15,7 @@ import type { NodeState } from "../replica/replica-context.js";
 export const PLACES_MAX = 1000;
 
 /** @param argv  `TIMELINE FATE daemon place …`, hexadecimal. @throws CommandFailure */
-export function fates(argv: readonly ByteString[], node: NodeState, recorder: Recorder): Reply {
+export function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, recorder: Recorder): Reply {
   const [, , daemon = "", ...places] = argv;
   if (places.length > PLACES_MAX)
     throw custom(`ERR ${places.length} places are named, but at most ${PLACES_MAX} are allowed`);

@@ -17,7 +17,7 @@ import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import { blame } from "./blame.js";
 import { deadLetters } from "./dead-letters.js";
-import { fates } from "./fates.js";
+import { envelopeOutcomes } from "./fates.js";
 import { log } from "./log.js";
 import { pastState } from "./past-state.js";
 import { repair } from "./repair.js";
@@ -26,7 +26,7 @@ import { status } from "./status.js";
 
 type Handler = (argv: readonly ByteString[], unit: Unit) => Reply | Promise<Reply>;
 
-export class History {
+export class TimelineCommands {
   readonly recalls: Recalls;
   readonly node: NodeState;
   readonly recorder: Recorder;
@@ -53,7 +53,7 @@ export class History {
         "TIMELINE|DEADLETTERS",
         (argv) => deadLetters(argv, this.node.keeping.letters, this.node.timeline.ring),
       ],
-      ["TIMELINE|FATE", (argv) => fates(argv, this.node, this.recorder)],
+      ["TIMELINE|FATE", (argv) => envelopeOutcomes(argv, this.node, this.recorder)],
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
       ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],
       ["TIMELINE|REPAIR", (argv) => repair(argv, this.mirror)],

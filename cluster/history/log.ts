@@ -4,9 +4,9 @@ import { array, integer, map, NIL, namesAndValues, type Reply } from "../../prot
 import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Recalled, type RecalledUnit, type Recalls, recalledUnits } from "../../timeline/recall.js";
-import { NewestOf } from "./newest-of.js";
+import { NewestItems } from "./newest-of.js";
 import { type LogQuery, readLogQuery } from "./query.js";
-import { type KeyPlace, touches } from "./touched.js";
+import { type KeyPlace, unitTouchesKey } from "./touched.js";
 import { reporting } from "./unit-report.js";
 
 export interface LogScene {
@@ -21,7 +21,7 @@ export interface LogScene {
 export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene): Promise<Reply> {
   const query = readLogQuery(argv, last, recalls.earliest);
   const place = query.key === null ? null : { db, key: query.key };
-  const found = new NewestOf<() => Reply>(query.limit);
+  const found = new NewestItems<() => Reply>(query.limit);
   let ringNow: (() => KeyRing) | null = null;
   const recalled = recalls.run({
     from: query.from,
@@ -63,5 +63,5 @@ function isKeyId(as: ByteString | null): as is ByteString {
 }
 
 function isOf(unit: RecalledUnit, place: KeyPlace | null): boolean {
-  return place === null || touches(unit, place);
+  return place === null || unitTouchesKey(unit, place);
 }

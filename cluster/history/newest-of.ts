@@ -1,5 +1,5 @@
 /** Stores the newest of many items, so that memory is bounded regardless of their number. */
-export class NewestOf<T> {
+export class NewestItems<T> {
   readonly #maxItems: number;
   readonly #ring: T[] = [];
   /** The number of items that were added. */

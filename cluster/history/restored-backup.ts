@@ -17,8 +17,8 @@ import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import { dumpPayload } from "../../store/rdb/dump-payload.js";
 import { asOf, BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
 import type { DiskStorage } from "../../timeline/disk/disk-storage.js";
-import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
-import { keepAside } from "../../timeline/snapshots/aside.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
+import { keepReplacedData } from "../../timeline/snapshots/aside.js";
 import { Refold } from "../../timeline/snapshots/refold.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { reaches, standstillOf } from "../../timeline/standstill.js";
@@ -64,7 +64,7 @@ export async function restoreFolder(
   target: string,
   file: string,
   at: number | null,
-  log: TimelineLog,
+  log: TimelineLogger,
 ): Promise<BackupView["end"]> {
   const data = resolve(target);
   requireEmpty(data);
@@ -122,7 +122,7 @@ async function fill(
   source: BackupView | ReturnType<typeof asOf>,
   storage: DiskStorage,
 ): Promise<void> {
-  await keepAside(
+  await keepReplacedData(
     { storage: source, snapshots: source },
     {
       name: data,

@@ -11,7 +11,7 @@ export interface KeyPlace {
 }
 
 /** Whether a unit names the key, or a complete database that contains it; the unit's conditions (`if`) count too. */
-export function touches(unit: RecalledUnit, place: KeyPlace): boolean {
+export function unitTouchesKey(unit: RecalledUnit, place: KeyPlace): boolean {
   const conditions = unit.entry.envelope.if ?? [];
   if (conditions.some(({ db, key }) => db === place.db && key === place.key)) return true;
   return unit.commands.some((argv) => touchesIn(argv, unit.entry.envelope.db, place).length > 0);

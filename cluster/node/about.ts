@@ -8,7 +8,7 @@ import type { KeptWrites } from "./kept-writes.js";
 /** Milliseconds for which all members receive the same report. */
 const SAME_MS = 1000;
 
-export function aboutOf(node: KeptWrites): () => MemberAbout {
+export function describeSelf(node: KeptWrites): () => MemberAbout {
   const { environment, disk } = node;
   let last: MemberAbout | null = null;
   let madeAt = Number.NEGATIVE_INFINITY;

@@ -10,10 +10,10 @@ import { tellReceived } from "../../engine/trust/key-audit.js";
 import { refusalOfMember } from "../../engine/trust/membership.js";
 import { keepGenesis } from "../../engine/trust/recorded-genesis.js";
 import { signatureThreads } from "../../engine/trust/signature-threads.js";
-import { Copies } from "../../engine/users/copies.js";
+import { DurableCopies } from "../../engine/users/copies.js";
 import { signEnvelope } from "../../keys/sign.js";
 import { StartError } from "../../net/process/start-error.js";
-import { Turns } from "../../net/process/turns.js";
+import { BackgroundWork } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { Settings } from "../../options/settings.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
@@ -21,7 +21,7 @@ import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
 import { Timeline } from "../../timeline/timeline.js";
-import { History } from "../history/history.js";
+import { TimelineCommands } from "../history/history.js";
 import { StateMark } from "../history/state-mark.js";
 import { boundLists } from "../members/bound-lists.js";
 import type { MemberLists } from "../members/member-lists.js";
@@ -38,7 +38,7 @@ import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replic
 import { snapshotParts } from "../replica/snapshots.js";
 import { logAtStart } from "../replica/start-notes.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
-import { aboutOf } from "./about.js";
+import { describeSelf } from "./about.js";
 import { KeptWrites } from "./kept-writes.js";
 
 /** Milliseconds between two ticks of the peers, if there are any. */
@@ -72,8 +72,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
   readonly peering: Peering;
   readonly backend: TimelineBackend;
   readonly recording: Recorder;
-  readonly history: History;
-  readonly copies: Copies;
+  readonly history: TimelineCommands;
+  readonly copies: DurableCopies;
   readonly isFinal = false;
   readonly mirrored = this;
   readonly #stateMark: StateMark;
@@ -99,7 +99,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.storage = storage;
     this.#peers = settings.peers;
     this.#secret = secret;
-    this.soon = new Turns({ uptime: environment.uptime, defer: nextTurn }).soon;
+    this.soon = new BackgroundWork({ uptime: environment.uptime, defer: nextTurn }).soon;
     this.snapshots = snapshotParts(this);
     this.keeping = keepingIn(settings, storage, log);
     this.timeline = this.#makeTimeline();
@@ -108,11 +108,11 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.peering = this.#makePeering(broadcasts);
     this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
     this.recording = new Recorder(this);
-    this.history = new History(this, this.recording);
+    this.history = new TimelineCommands(this, this.recording);
     this.backend.past = this.history;
     const own = this.gateway?.own ?? null;
     relayMessages({ settings, environment, log, broadcasts, speaking: this.peering.speaking, own });
-    this.copies = new Copies({
+    this.copies = new DurableCopies({
       peers: this.peering,
       members: () => this.recording.members,
       isAlone: this.#isAlone,
@@ -276,7 +276,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
       soon: this.soon,
       log,
       limits: peeringLimits(settings),
-      about: aboutOf(this),
+      about: describeSelf(this),
     });
   }
 }

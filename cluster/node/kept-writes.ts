@@ -7,14 +7,14 @@ import type { Logger } from "pino";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
-import type { Copies } from "../../engine/users/copies.js";
+import type { DurableCopies } from "../../engine/users/copies.js";
 import { DiskSpace } from "../../net/process/disk-space.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { Service } from "../../net/process/service.js";
 import type { Settings } from "../../options/settings.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Timeline } from "../../timeline/timeline.js";
-import type { History } from "../history/history.js";
+import type { TimelineCommands } from "../history/history.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { Gateway } from "../replica/gateway.js";
 import type { KeptRecording } from "../replica/kept-recording.js";
@@ -24,7 +24,7 @@ import type { TimelineBackend } from "../replica/timeline-backend.js";
 export interface MirroredTimeline {
   readonly timeline: Timeline;
   readonly backend: TimelineBackend;
-  readonly history: History;
+  readonly history: TimelineCommands;
 }
 
 export abstract class KeptWrites implements Service, ReplicaContext {
@@ -41,7 +41,7 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   /** The pipeline's recorder. */
   abstract readonly recording: KeptRecording;
   /** The number of copies that other daemons have. */
-  abstract readonly copies: Copies;
+  abstract readonly copies: DurableCopies;
   /** The reason why no write is accepted any longer; null: writes are accepted. */
   abstract readonly failure: string | null;
   /** The figures of the timeline; null: there is none. */

@@ -5,7 +5,7 @@ import { discard, placeOver, stage } from "../../keys/atomic-file.js";
 import { StartError } from "../../net/process/start-error.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
 
-export interface MetStream {
+export interface FirstStream {
   readonly name: string;
   /** When it was created, as NATS reports it. */
   readonly created: string;
@@ -15,10 +15,10 @@ const FILE = "stream.json";
 const FILE_MODE = 0o600;
 
 /** Reads the file. null: there is none yet. @throws StartError  it cannot be read */
-export function readMetStream(folder: string): MetStream | null {
+export function readFirstStream(folder: string): FirstStream | null {
   const file = join(folder, FILE);
   try {
-    const { name, created } = JSON.parse(readFileSync(file, "utf8")) as Partial<MetStream>;
+    const { name, created } = JSON.parse(readFileSync(file, "utf8")) as Partial<FirstStream>;
     if (typeof name === "string" && typeof created === "string") return { name, created };
   } catch (problem) {
     if ((problem as NodeJS.ErrnoException).code === "ENOENT") return null;
@@ -31,7 +31,7 @@ export function readMetStream(folder: string): MetStream | null {
 }
 
 /** Writes the file. When this returns, the file is on disk under its name. */
-export function writeMetStream(folder: string, met: MetStream): void {
+export function writeFirstStream(folder: string, met: FirstStream): void {
   const file = join(folder, FILE);
   const staged = stage(file, JSON.stringify(met), FILE_MODE);
   try {

@@ -18,9 +18,9 @@ import { LogThrottle } from "../../net/process/log-throttle.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
 import type { OrderStream, Published, StreamFacts, StreamReader } from "./order-stream.js";
-import { misfitOf } from "./stream-demands.js";
+import { unmetRequirement } from "./stream-demands.js";
 import { StreamReading } from "./stream-reading.js";
 
 /** Timeouts of connecting and of publishing, and the interval between two pings, in milliseconds. */
@@ -60,7 +60,7 @@ export class NatsStream implements OrderStream {
   /** A file with credentials; null: none. */
   readonly #credentials: string | null;
   readonly #environment: Environment;
-  readonly #log: TimelineLog;
+  readonly #log: TimelineLogger;
   readonly #subject: string;
   #link: Link | null = null;
   #isStopped = false;
@@ -75,7 +75,7 @@ export class NatsStream implements OrderStream {
     reader: StreamReader,
     address: OrderAddress,
     credentials: string | null,
-    { environment, log }: { readonly environment: Environment; readonly log: TimelineLog },
+    { environment, log }: { readonly environment: Environment; readonly log: TimelineLogger },
   ) {
     this.#reader = reader;
     this.#address = address;
@@ -184,7 +184,7 @@ export class NatsStream implements OrderStream {
     const { stream: name, replicas } = this.#address;
     const found = await infoOf(manager, name);
     if (found !== null) {
-      const misfit = misfitOf(found.config, this.#subject);
+      const misfit = unmetRequirement(found.config, this.#subject);
       if (misfit !== null) throw new StartError(`--order: ${misfit}`, 1);
       return found;
     }
@@ -248,7 +248,7 @@ export class NatsStream implements OrderStream {
     const { next } = this.#reader;
     const info = await link.manager.streams.info(this.#address.stream).catch(() => null);
     if (this.#link !== link) return;
-    const isMisfit = info !== null && misfitOf(info.config, this.#subject) !== null;
+    const isMisfit = info !== null && unmetRequirement(info.config, this.#subject) !== null;
     // The stream has lost messages that were read, or may lose some. The next connection reports that.
     if (info !== null && (isMisfit || info.state.last_seq < next - 1))
       void link.connection.close().catch(() => {});

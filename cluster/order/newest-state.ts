@@ -2,7 +2,7 @@
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
 import type { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { readOrderSnapshot } from "./order-snapshot.js";
 import { nothingYet, type OrderedPast } from "./ordered-state.js";
@@ -21,7 +21,7 @@ export function newestIn(
     readonly makeRing: () => KeyRing;
     readonly cluster: ByteString;
     readonly databases: number;
-    readonly log: TimelineLog;
+    readonly log: TimelineLogger;
   },
 ): Loaded {
   const { makeRing: genesis, cluster, databases, log } = parts;

@@ -13,7 +13,7 @@ import { FolderInUse, type FolderLock, lockFolder } from "../../timeline/disk/fo
 import { DATA_FILE } from "../../timeline/disk/lmdb-file.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { ReplicaContext } from "../replica/replica-context.js";
-import { type MetStream, readMetStream, writeMetStream } from "./met-stream.js";
+import { type FirstStream, readFirstStream, writeFirstStream } from "./met-stream.js";
 import { type Loaded, newestIn } from "./newest-state.js";
 import type { OrderTask } from "./order-worker.js";
 
@@ -32,7 +32,7 @@ export class OrderFolder {
   #seq = 0;
   #worker: Worker | null = null;
   /** null: none yet. */
-  #met: MetStream | null = null;
+  #met: FirstStream | null = null;
 
   /**
    * @param patience  milliseconds without a message after which no snapshot is made
@@ -56,7 +56,7 @@ export class OrderFolder {
       throw new StartError(`--data: ${problem.message}.`, 1);
     }
     this.#files = new SnapshotFiles(orderFolder(data));
-    this.#met = readMetStream(orderFolder(data));
+    this.#met = readFirstStream(orderFolder(data));
     if (this.#met !== null && this.#met.name !== order.stream)
       throw new StartError(
         `--data ${data}: it belongs to the stream ${this.#met.name}, but --order names ${order.stream}: correct one of them.`,
@@ -87,7 +87,7 @@ export class OrderFolder {
     const { data } = this.#context.settings;
     if (data === null || this.#met !== null) return;
     const met = { name: this.#order.stream, created };
-    writeMetStream(orderFolder(data), met);
+    writeFirstStream(orderFolder(data), met);
     this.#met = met;
   }
 

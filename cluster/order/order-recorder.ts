@@ -11,7 +11,7 @@ import {
   refused,
 } from "../../engine/answers/request.js";
 import { finalResultOf, type ReadStatus } from "../../engine/answers/result-writer.js";
-import type { Changes } from "../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../engine/backends/changes.js";
 import type { ShownState } from "../../engine/pipeline/recording.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
@@ -131,7 +131,7 @@ export class OrderRecorder extends KeptRecording {
     };
   }
 
-  #add(entry: Entry, senders: Changes["senders"]): ReturnType<WaitingEntries["add"]> {
+  #add(entry: Entry, senders: KeyChangeObservers["senders"]): ReturnType<WaitingEntries["add"]> {
     const { state, backend } = this.#order;
     return state.exceeds(entry, backend.unitSteps)
       ? notApplied(entry.id, refused("too-much", "on this daemon's state"))

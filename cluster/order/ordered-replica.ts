@@ -4,7 +4,7 @@
  * option.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import { Copies } from "../../engine/users/copies.js";
+import { DurableCopies } from "../../engine/users/copies.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
@@ -41,7 +41,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   readonly stream: OrderStream;
   readonly backend: TimelineBackend;
   readonly recording: OrderRecorder;
-  readonly copies: Copies;
+  readonly copies: DurableCopies;
   readonly figures = null;
   readonly isFinal = true;
   readonly mirrored = null;
@@ -84,7 +84,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     this.backend = new TimelineBackend(this, environment, settings.limits.maxUnitSteps);
     const recording = new OrderRecorder(this);
     this.recording = recording;
-    this.copies = new Copies({
+    this.copies = new DurableCopies({
       peers: { copies: () => recording.daemons - 1, replicated: () => new Promise(() => {}) },
       members: () => recording.members,
       isAlone: () => false,

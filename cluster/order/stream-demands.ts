@@ -65,7 +65,7 @@ const DEMANDS: readonly Demand[] = [
 ];
 
 /** Returns why a stream cannot order writes, and the remedy, as a sentence; null: it can. */
-export function misfitOf(config: StreamConfig, subject: string): string | null {
+export function unmetRequirement(config: StreamConfig, subject: string): string | null {
   const failed = DEMANDS.find(({ fails }) => fails(config, subject));
   if (failed === undefined) return null;
   return `the stream ${config.name} ${failed.is(config, subject)}: ${failed.cure}.`;

@@ -11,7 +11,7 @@ import {
   type Subscription,
 } from "@nats-io/transport-node";
 import type { Environment } from "../../net/process/environment.js";
-import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
 import type { StreamMessage, StreamReader } from "./order-stream.js";
 
 /** Milliseconds between two heartbeats. */
@@ -28,13 +28,18 @@ export class StreamReading {
   readonly #connection: NatsConnection;
   readonly #reader: StreamReader;
   readonly #environment: Environment;
-  readonly #log: TimelineLog;
+  readonly #log: TimelineLogger;
   #subscription: Subscription | null = null;
   #cancel = () => {};
   #isStopped = false;
 
   /** @param connection  is closed when reading over it cannot continue */
-  constructor(connection: NatsConnection, reader: StreamReader, environment: Environment, log: TimelineLog) {
+  constructor(
+    connection: NatsConnection,
+    reader: StreamReader,
+    environment: Environment,
+    log: TimelineLogger,
+  ) {
     this.#connection = connection;
     this.#reader = reader;
     this.#environment = environment;

@@ -4,7 +4,7 @@
  */
 
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";
-import type { Changes } from "../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../engine/backends/changes.js";
 import type { PublishCounts } from "../../engine/pipeline/order-figures.js";
 import { Histogram } from "../../net/admin/histogram.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -37,7 +37,7 @@ const SECOND = 1000;
 /** The answers of an entry's units; or the refusal, which may leave the outcome unknown. */
 export type StreamOutcome = readonly UnitAnswer[] | RefusedEnvelope;
 
-type Senders = Changes["senders"];
+type Senders = KeyChangeObservers["senders"];
 
 interface Waiting {
   readonly entry: Entry;

@@ -12,7 +12,7 @@ interface SpeakingMember extends Speaker {
   readonly connection: MemberConnection;
 }
 
-export class MemberSpeech {
+export class MemberChannelMessages {
   readonly #member: SpeakingMember;
   readonly #figures: MessageFigures;
   /** null: the member accepts no messages. */

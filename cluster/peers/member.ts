@@ -14,8 +14,8 @@ import type { OfferPace } from "./exchange/offer-pace.js";
 import { Outbox } from "./exchange/outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
 import { ReportAnswers } from "./exchange/report-answers.js";
-import { parts, type Receiver, type Spreading } from "./exchange/spreading.js";
-import { MemberSpeech } from "./member-speech.js";
+import { type EntrySpreading, parts, type Receiver } from "./exchange/spreading.js";
+import { MemberChannelMessages } from "./member-speech.js";
 import type { OwnClock } from "./own-clock.js";
 import type { Gaps } from "./past/gaps.js";
 import { SnapshotSending } from "./past/snapshot-sending.js";
@@ -32,7 +32,7 @@ import { isSameTotals, totalsOf } from "./shared/totals.js";
 /** The objects that all members share. */
 export interface MemberShared {
   readonly cluster: ClusterState;
-  readonly spreading: Spreading;
+  readonly spreading: EntrySpreading;
   readonly intake: Intake;
   readonly clock: OwnClock;
   readonly gaps: Gaps;
@@ -61,7 +61,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly bit: number;
   readonly outbox: Outbox;
   readonly offerPace: OfferPace;
-  readonly speech: MemberSpeech;
+  readonly speech: MemberChannelMessages;
   /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
   pendingAcks: Place[] = [];
   /** Its last status; null: none yet. */
@@ -108,7 +108,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.#trips = new RoundTrips(cluster.uptime);
     this.#reports = new ReportAnswers(cluster);
     this.#snapshotSending = new SnapshotSending(cluster, connection);
-    this.speech = new MemberSpeech(this, cluster);
+    this.speech = new MemberChannelMessages(this, cluster);
     this.offerPace = spreading.newPace();
     this.outbox = new Outbox(cluster, this, spreading.states, spreading.packer);
     this.#reconciling = new Reconciling(cluster, this);

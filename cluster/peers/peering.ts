@@ -6,7 +6,7 @@
  */
 
 import { LogThrottle } from "../../net/process/log-throttle.js";
-import { Turns } from "../../net/process/turns.js";
+import { BackgroundWork } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
@@ -17,7 +17,7 @@ import { CatchingUp } from "./catching-up.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { Intake } from "./exchange/intake.js";
 import { oldestSpread } from "./exchange/replication-states.js";
-import { Spreading } from "./exchange/spreading.js";
+import { EntrySpreading } from "./exchange/spreading.js";
 import { ForgottenPast } from "./forgotten-past.js";
 import { Joining } from "./joining.js";
 import { ListedMembers } from "./listed-members.js";
@@ -25,13 +25,13 @@ import { Member } from "./member.js";
 import { OwnClock } from "./own-clock.js";
 import type { SnapshotTaking } from "./past/snapshot-taking.js";
 import { reporterOf, StablePoint } from "./past/stable-point.js";
-import type { Revocation } from "./revocation.js";
+import type { OwnRemoval } from "./revocation.js";
 import { Roster, type RosterEvents } from "./roster.js";
 import type { ClusterState, MemberSecret, MemberStatus, PeeringContext } from "./shared/cluster-state.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 import { noMessages } from "./shared/message-figures.js";
-import { Speaking } from "./speaking.js";
+import { ChannelMessages } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
 
@@ -44,7 +44,7 @@ const NOTICE_MS = 600_000;
 export class Peering implements RosterEvents {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
-  readonly #spreading: Spreading;
+  readonly #spreading: EntrySpreading;
   readonly #intake: Intake;
   readonly #clock: OwnClock;
   readonly #stable: StablePoint;
@@ -55,7 +55,7 @@ export class Peering implements RosterEvents {
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
   /** The channel messages. */
-  readonly speaking: Speaking;
+  readonly speaking: ChannelMessages;
   /** Whether the state may be stale although the daemon is live. */
   readonly standing: StandingStill;
   #isRunning = false;
@@ -63,12 +63,12 @@ export class Peering implements RosterEvents {
   #ringChanged = false;
 
   constructor(context: PeeringContext) {
-    const cluster = clusterOf(context);
+    const cluster = clusterIdOf(context);
     this.#cluster = cluster;
     const roster = new Roster(cluster, this);
     this.#roster = roster;
-    this.speaking = new Speaking(cluster);
-    this.#spreading = new Spreading(cluster);
+    this.speaking = new ChannelMessages(cluster);
+    this.#spreading = new EntrySpreading(cluster);
     this.#intake = new Intake(cluster, this.#spreading.states);
     this.#clock = new OwnClock(cluster);
     this.#stable = new StablePoint(cluster.timeline, cluster.limits);
@@ -292,7 +292,7 @@ export class Peering implements RosterEvents {
    * A member's report that this daemon's own key was revoked or that no list names it, as long as no other member
    * accepts this daemon.
    */
-  get word(): Revocation["word"] {
+  get word(): OwnRemoval["word"] {
     return this.#roster.revocation.word;
   }
 
@@ -358,12 +358,12 @@ export class Peering implements RosterEvents {
 }
 
 /** Creates the record as it is before the first tick. */
-function clusterOf(context: PeeringContext): ClusterState<Member> {
+function clusterIdOf(context: PeeringContext): ClusterState<Member> {
   const { log, uptime, soon, limits, peers } = context;
   return {
     ...context,
     notices: new LogThrottle({ log, uptime, periodMs: NOTICE_MS }),
-    slices: new Turns({ uptime, defer: soon, milliseconds: limits.sliceMs }),
+    slices: new BackgroundWork({ uptime, defer: soon, milliseconds: limits.sliceMs }),
     members: new Map(),
     addresses: [],
     state: "catching-up",

@@ -8,7 +8,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 
-export class Revocation {
+export class OwnRemoval {
   /** The reason, and the member that reported it; null: none, or a member has accepted this daemon since. */
   word: { readonly code: CloseCode; readonly by: string } | null = null;
   readonly #notices: LogThrottle;

@@ -14,9 +14,9 @@ import { Handshakes } from "./connections/handshakes.js";
 import { type ConnectionOwner, MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
 import { MemberBits } from "./member-bits.js";
-import { Revocation } from "./revocation.js";
+import { OwnRemoval } from "./revocation.js";
 import { isAccepted, statusesOf } from "./roster-view.js";
-import { Seats } from "./seats.js";
+import { MemberSlots } from "./seats.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import { type Electorate, electorateIn, electorateOf, everybody } from "./shared/electorate.js";
@@ -39,14 +39,14 @@ export interface RosterEvents {
 }
 
 export class Roster implements ConnectionOwner {
-  readonly revocation: Revocation;
+  readonly revocation: OwnRemoval;
   readonly #cluster: ClusterState<Member>;
   readonly #events: RosterEvents;
   readonly #dialers = new Dialers();
   /** Authenticated connections over which only lists have been received so far. */
   readonly #unconfirmed = new WeakSet<MemberConnection>();
   readonly #handshakes: Handshakes;
-  readonly #seats: Seats;
+  readonly #seats: MemberSlots;
   /** When disconnected members last sent something; `uptime` milliseconds. */
   readonly #lastSeen = new Map<ByteString, number>();
   readonly #bans = new Bans((id) => this.#seats.hasVote(id));
@@ -56,8 +56,8 @@ export class Roster implements ConnectionOwner {
     this.#cluster = cluster;
     this.#events = events;
     const bits = new MemberBits(cluster, this.#lastSeen, (bit) => events.onForgotten(bit));
-    this.#seats = new Seats(cluster, bits);
-    this.revocation = new Revocation(cluster.notices);
+    this.#seats = new MemberSlots(cluster, bits);
+    this.revocation = new OwnRemoval(cluster.notices);
     this.#handshakes = new Handshakes(cluster.limits);
     this.setPeers(cluster.peers);
   }

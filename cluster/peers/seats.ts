@@ -10,7 +10,7 @@ import type { ClusterState } from "./shared/cluster-state.js";
 import { electorateIn, nonVotersMax } from "./shared/electorate.js";
 import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
-export class Seats {
+export class MemberSlots {
   readonly #cluster: ClusterState<Member>;
   readonly #bits: MemberBits;
 

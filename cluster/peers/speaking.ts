@@ -5,7 +5,7 @@ import type { Member } from "./member.js";
 import { type ClusterState, factsOf, listening } from "./shared/cluster-state.js";
 import type { MessageFigures } from "./shared/message-figures.js";
 
-export class Speaking {
+export class ChannelMessages {
   readonly #cluster: ClusterState<Member>;
 
   constructor(cluster: ClusterState<Member>) {

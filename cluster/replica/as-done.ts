@@ -3,7 +3,7 @@
  * effect wherever and whenever it is folded.
  */
 
-import type { Called } from "../../engine/backends/called.js";
+import type { CheckedCommand } from "../../engine/backends/called.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { findCommand } from "../../store/command-table.js";
@@ -21,7 +21,11 @@ const INSERT_OPTIONS: Readonly<Record<string, number>> = {
 };
 
 /** @returns null: the command already has the same effect everywhere */
-export function asDone(command: Command, argv: readonly ByteString[], reply: Reply): Called | null {
+export function deterministicCommands(
+  command: Command,
+  argv: readonly ByteString[],
+  reply: Reply,
+): CheckedCommand | null {
   switch (command.name) {
     case "SPOP":
       return { command: REMOVE, argv: ["SREM", argv[1] as ByteString, ...membersOf(reply)] };
@@ -49,7 +53,11 @@ function withId(argv: readonly ByteString[], id: ByteString): readonly ByteStrin
  * Adds the keys that the documents have received, because another unit would choose other ones.
  * @returns null: they have keys already, or their number does not match
  */
-function withKeys(command: Command, argv: readonly ByteString[], keys: readonly ByteString[]): Called | null {
+function withKeys(
+  command: Command,
+  argv: readonly ByteString[],
+  keys: readonly ByteString[],
+): CheckedCommand | null {
   let at = 2;
   while (at < argv.length) {
     const count = INSERT_OPTIONS[(argv[at] as ByteString).toUpperCase()];

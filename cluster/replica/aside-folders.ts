@@ -12,7 +12,7 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { OpenLetters } from "../../timeline/dead-letters.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
 import type { OpenAside } from "../../timeline/snapshots/aside.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { BeginKeeping } from "../../timeline/timeline-owner.js";
@@ -42,7 +42,7 @@ export const DAMAGED_BYTES_MAX = 64 * MEBIBYTE;
  */
 export function asideOf(
   data: string | null,
-  log: TimelineLog,
+  log: TimelineLogger,
   freeBytes: (folder: string) => number = freeBytesOf,
 ): OpenAside | null {
   if (data === null) return null;
@@ -98,7 +98,7 @@ export interface Keeping {
 }
 
 /** Opens the folders, and completes the decisions about dead letters that an earlier process left open. */
-export function keepingIn({ data, limits }: Settings, storage: Storage, log: TimelineLog): Keeping {
+export function keepingIn({ data, limits }: Settings, storage: Storage, log: TimelineLogger): Keeping {
   const letters = data === null ? null : new DeadLetters(data, limits.maxDeadLetterBytes);
   letters?.decide(storage, log);
   return {

@@ -6,7 +6,7 @@
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
 import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
 import type { Taken } from "../../engine/pipeline/units.js";
-import { unknownMeaning } from "../../engine/pipeline/unknown-meaning.js";
+import { unknownSemantics } from "../../engine/pipeline/unknown-meaning.js";
 import type { KeyAudit } from "../../engine/trust/key-audit.js";
 import type { ErrorReply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
@@ -34,7 +34,7 @@ export function answerUnrecorded(
   const refusal = recording.refusal(readStatus);
   if (refusal !== null) return notApplied(id, refusal);
   const { ring } = recording;
-  const denials = denialsOf(envelope, signer, ring, audit) ?? unknownMeaning(envelope, ring);
+  const denials = denialsOf(envelope, signer, ring, audit) ?? unknownSemantics(envelope, ring);
   return denials === null ? null : denialOf(id, denials, { room, readStatus });
 }
 

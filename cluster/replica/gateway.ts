@@ -5,7 +5,7 @@
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
-import type { Changes } from "../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../engine/backends/changes.js";
 import { checkRing } from "../../engine/pipeline/envelope-checks.js";
 import type { LastWrite } from "../../engine/users/command-path.js";
 import { LIMITS } from "../../options/limits.js";
@@ -83,13 +83,18 @@ export class Gateway {
   readonly #recorder: EntryRecorder;
   readonly #context: ReplicaContext;
   /** Receives the senders of commands that are being recorded. */
-  readonly #changes: Changes;
+  readonly #changes: KeyChangeObservers;
   #groups: Group[] = [];
   /** The group that a user's next command may join, by user; "": clients without a user. */
   #open = new Map<ByteString, Group>();
   readonly #pace: SigningPace;
 
-  constructor(recorder: EntryRecorder, context: ReplicaContext, changes: Changes, defer = nextTurn) {
+  constructor(
+    recorder: EntryRecorder,
+    context: ReplicaContext,
+    changes: KeyChangeObservers,
+    defer = nextTurn,
+  ) {
     this.#recorder = recorder;
     this.#context = context;
     this.#changes = changes;

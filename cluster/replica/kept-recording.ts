@@ -2,11 +2,11 @@
 import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import { notApplied, refused, unknown } from "../../engine/answers/request.js";
 import type { ReadStatus } from "../../engine/answers/result-writer.js";
-import type { Changes } from "../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../engine/backends/changes.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
-import { Newest } from "../../engine/backends/newest.js";
+import { NewestDate } from "../../engine/backends/newest.js";
 import type { Recording, ShownState } from "../../engine/pipeline/recording.js";
-import type { Seen } from "../../engine/pipeline/seen.js";
+import type { SeenEnvelopes } from "../../engine/pipeline/seen.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
 import { hasUserListener } from "../../options/settings.js";
@@ -32,9 +32,9 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   /** Whether writes of version 1 are recorded by the gateway; otherwise version 1 cannot write. */
   readonly #isVersion1: boolean;
 
-  constructor(context: ReplicaContext, changes: Changes, defer = nextTurn) {
+  constructor(context: ReplicaContext, changes: KeyChangeObservers, defer = nextTurn) {
     const { environment, settings } = context;
-    this.localUnits = new LocalUnits(environment, new Newest());
+    this.localUnits = new LocalUnits(environment, new NewestDate());
     this.audit = new KeyAudit(context.log, context.environment);
     this.#isVersion1 = settings.v1 === "gateway";
     const isSigning = this.#isVersion1 || hasUserListener(settings);
@@ -71,7 +71,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   }
 
   /** Also true of a unit that was answered here but not recorded: no read will ever include it. */
-  hasApplied(place: Place, seen: Seen): boolean {
+  hasApplied(place: Place, seen: SeenEnvelopes): boolean {
     return this.isSettled(place) || seen.isApplied(place.id, place.at);
   }
 

@@ -7,7 +7,7 @@
 import type { Result } from "../../engine/answers/request.js";
 import { finalResultOf, type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
 import type { Taken } from "../../engine/pipeline/units.js";
-import { Waiters } from "../../engine/pipeline/waiters.js";
+import { WaitingEnvelopes } from "../../engine/pipeline/waiters.js";
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Entry } from "../../timeline/entries/entry.js";
@@ -37,7 +37,7 @@ export class MemberAnswers {
   readonly #answers = new Map<ByteString, StoredAnswer>();
   #bytes = 0;
   /** Clients whose envelopes wait to be folded. */
-  readonly #waiters: Waiters;
+  readonly #waiters: WaitingEnvelopes;
 
   /**
    * @param past  milliseconds by which an envelope's date may be earlier than the clock
@@ -48,7 +48,7 @@ export class MemberAnswers {
     this.#environment = environment;
     this.#past = past;
     this.#storage = storage;
-    this.#waiters = new Waiters(environment);
+    this.#waiters = new WaitingEnvelopes(environment);
   }
 
   get size(): number {

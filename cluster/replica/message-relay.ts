@@ -10,7 +10,7 @@ import type { Environment } from "../../net/process/environment.js";
 import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
 import type { Settings } from "../../options/settings.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
-import type { Speaking } from "../peers/speaking.js";
+import type { ChannelMessages } from "../peers/speaking.js";
 import type { OwnEnvelopes } from "./own-envelopes.js";
 import { nextTurn } from "./replica-context.js";
 
@@ -19,7 +19,7 @@ export interface MessageRelaying {
   readonly environment: Environment;
   readonly log: LineLog;
   readonly broadcasts: Broadcasts;
-  readonly speaking: Speaking;
+  readonly speaking: ChannelMessages;
   /** null: no listener accepts messages without a signature. */
   readonly own: OwnEnvelopes | null;
 }
@@ -35,7 +35,7 @@ const HEADER = { db: 0, as: null, multi: false, conditions: null } as const;
 export class MessageRelay implements Relay {
   readonly #own: OwnEnvelopes;
   readonly #broadcasts: Broadcasts;
-  readonly #speaking: Speaking;
+  readonly #speaking: ChannelMessages;
   /** The maximum bytes that may wait to be signed. */
   readonly #maxBytes: number;
   #waiting: ChannelMessage[] = [];

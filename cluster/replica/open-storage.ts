@@ -6,14 +6,14 @@ import { StartError } from "../../net/process/start-error.js";
 import type { Settings } from "../../options/settings.js";
 import { FolderInUse } from "../../timeline/disk/folder-lock.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import type { TimelineLog } from "../../timeline/entries/timeline-log.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 
 /**
  * @param log  receives damage that loses data without preventing the start
  * @throws StartError  the folder cannot be used, or another daemon uses it
  */
-export async function openStorage({ data, fsync, limits }: Settings, log: TimelineLog): Promise<Storage> {
+export async function openStorage({ data, fsync, limits }: Settings, log: TimelineLogger): Promise<Storage> {
   if (data === null) return new MemoryStorage();
   if (existsSync(orderFolder(data)))
     throw new StartError(

@@ -4,8 +4,8 @@
  */
 
 import { replyOf } from "../../engine/answers/refusal-reply.js";
-import type { Called } from "../../engine/backends/called.js";
-import type { Changes } from "../../engine/backends/changes.js";
+import type { CheckedCommand } from "../../engine/backends/called.js";
+import type { KeyChangeObservers } from "../../engine/backends/changes.js";
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { LocalUnits } from "../../engine/backends/local-units.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
@@ -24,7 +24,7 @@ import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
-import { Trial } from "./trial.js";
+import { TrialRun } from "./trial.js";
 
 export class RecordedPath implements CommandPath {
   readonly records = true;
@@ -54,7 +54,7 @@ export class RecordedPath implements CommandPath {
     return this.#backend.databases;
   }
 
-  get changes(): Changes {
+  get changes(): KeyChangeObservers {
     return this.#backend.changes;
   }
 
@@ -77,7 +77,7 @@ export class RecordedPath implements CommandPath {
   }
 
   executeTogether(
-    calls: readonly Called[],
+    calls: readonly CheckedCommand[],
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply> {
@@ -109,7 +109,7 @@ export class RecordedPath implements CommandPath {
     if (standstill !== null) return standstill;
     const place = gateway.begin();
     if (!this.hold(conditions)) return NIL_ARRAY;
-    const trial = new Trial(backend.database, backend.unitSteps, place, sender);
+    const trial = new TrialRun(backend.database, backend.unitSteps, place, sender);
     const reply = trial.run(program);
     const { calls, db } = trial;
     if (calls.length === 0) return reply;

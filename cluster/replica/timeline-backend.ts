@@ -4,7 +4,7 @@
  */
 
 import type { Backend } from "../../engine/backends/backend.js";
-import { Changes } from "../../engine/backends/changes.js";
+import { KeyChangeObservers } from "../../engine/backends/changes.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
 import { foreignCursor, foreignCursorAmong } from "../../engine/backends/scan-cursor.js";
@@ -54,7 +54,7 @@ export class TimelineBackend implements Backend {
   observer: WriteObserver | null = null;
   /** Answers TIMELINE commands; null: they are answered as on a daemon that records nothing. */
   past: PastCommands | null = null;
-  readonly changes: Changes;
+  readonly changes: KeyChangeObservers;
   /** Steps that a unit may use in one turn. */
   readonly unitSteps: number;
   readonly #timeline: TimelineState;
@@ -66,7 +66,7 @@ export class TimelineBackend implements Backend {
   constructor(timeline: TimelineState, environment: Environment, unitSteps = UNIT_STEPS_DEFAULT) {
     this.unitSteps = unitSteps;
     this.#timeline = timeline;
-    this.changes = new Changes(timeline);
+    this.changes = new KeyChangeObservers(timeline);
     this.#environment = environment;
   }
 

@@ -4,7 +4,7 @@
  * because they name the results of random choices.
  */
 
-import type { Called } from "../../engine/backends/called.js";
+import type { CheckedCommand } from "../../engine/backends/called.js";
 import type { CommandSender, StepRunner } from "../../engine/users/command-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, type Reply } from "../../protocol/reply.js";
@@ -17,7 +17,7 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { rowIn } from "../../store/semantics.js";
-import { asDone } from "./as-done.js";
+import { deterministicCommands } from "./as-done.js";
 import type { GatewayPlace } from "./gateway.js";
 
 const TOO_MANY = error(
@@ -25,13 +25,13 @@ const TOO_MANY = error(
 );
 const ONE_DATABASE = error("ERR where commands are recorded, one unit writes to one database only");
 
-export class Trial {
+export class TrialRun {
   readonly #database: Database;
   readonly #stepsMax: number;
   readonly #place: GatewayPlace;
   readonly #sender: CommandSender;
   readonly #records: UndoRecord[] = [];
-  readonly #calls: Called[] = [];
+  readonly #calls: CheckedCommand[] = [];
   /** The database that the commands write to; null: none has written. */
   #db: number | null = null;
 
@@ -47,7 +47,7 @@ export class Trial {
   }
 
   /** The commands that have changed something, in order. */
-  get calls(): readonly Called[] {
+  get calls(): readonly CheckedCommand[] {
     return this.#calls;
   }
 
@@ -82,7 +82,7 @@ export class Trial {
     if (this.#records.length === before) return reply;
     this.#db = db;
     this.#calls.push({ command, argv });
-    const done = asDone(command, argv, reply);
+    const done = deterministicCommands(command, argv, reply);
     if (done !== null) this.#calls[this.#calls.length - 1] = done;
     return reply;
   }

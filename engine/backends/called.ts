@@ -2,7 +2,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Command } from "../../store/rows/command.js";
 
 /** A command whose name and number of arguments were checked. */
-export interface Called {
+export interface CheckedCommand {
   readonly command: Command;
   readonly argv: readonly ByteString[];
 }

@@ -45,7 +45,7 @@ class Touched {
   }
 }
 
-export class Changes implements ChangeListener {
+export class KeyChangeObservers implements ChangeListener {
   readonly #owner: { readonly database: Database };
   readonly #keyObservers = new Set<KeyObserver>();
   readonly #eventObservers = new Set<EventObserver>();

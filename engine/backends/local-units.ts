@@ -8,7 +8,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { EncodingLimits } from "../../store/keyspace/encoding-name.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import type { Newest } from "./newest.js";
+import type { NewestDate } from "./newest.js";
 
 const INSTANCE_BYTES = 32;
 const COUNTER_MAX = 0xffffffff;
@@ -66,7 +66,7 @@ export class LocalUnit implements Unit {
 
 export class LocalUnits {
   readonly #environment: Environment;
-  readonly #newest: Newest;
+  readonly #newest: NewestDate;
   /** Distinguishes this process's units from those of other processes; a counter numbers them. */
   #instance: ByteString;
   #counter = 0;
@@ -76,7 +76,7 @@ export class LocalUnits {
   readonly #lent = new LocalUnit();
 
   /** @param newest  raised to the date of each unit */
-  constructor(environment: Environment, newest: Newest) {
+  constructor(environment: Environment, newest: NewestDate) {
     this.#environment = environment;
     this.#newest = newest;
     this.#instance = environment.randomBytes(INSTANCE_BYTES);

@@ -11,10 +11,10 @@ import { resolveCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { StringForms } from "../../store/keyspace/string-forms.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import { Usage, type UsageKind } from "../../store/keyspace/usage.js";
+import { KeyUsage, type UsageKind } from "../../store/keyspace/usage.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Backend } from "./backend.js";
-import { Changes } from "./changes.js";
+import { KeyChangeObservers } from "./changes.js";
 import { type KeyCounts, keyCountsOf } from "./key-counts.js";
 import type { LocalUnit } from "./local-units.js";
 import { foreignCursor } from "./scan-cursor.js";
@@ -36,7 +36,7 @@ export class MemoryBackend implements Backend {
   timeout = 0;
   /** The observer of writes; null: there is none. */
   observer: WriteObserver | null = null;
-  readonly changes: Changes;
+  readonly changes: KeyChangeObservers;
   /**
    * Returns the reason why document commands are refused now, or null. The field itself is null if they are never
    * refused.
@@ -57,10 +57,10 @@ export class MemoryBackend implements Backend {
     this.#environment = environment;
     this.#past = past;
     this.#database = new Database({
-      usage: usage === null ? null : new Usage(usage, environment.random),
+      usage: usage === null ? null : new KeyUsage(usage, environment.random),
       forms: new StringForms(),
     });
-    this.changes = new Changes(this);
+    this.changes = new KeyChangeObservers(this);
   }
 
   /** The database, for callers that know that no other daemon has the same data. */

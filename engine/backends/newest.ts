@@ -7,7 +7,7 @@ import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { findCommand, mayWrite } from "../../store/command-table.js";
 
-export class Newest implements EnvelopeDate {
+export class NewestDate implements EnvelopeDate {
   /** Milliseconds since 1970; 0: no write was applied yet. */
   at = 0;
   seq = 0;

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Command } from "../../store/rows/command.js";
-import type { Called } from "./called.js";
+import type { CheckedCommand } from "./called.js";
 
 export interface WriteObserver {
   /** Called after a command that writes was run, in the same turn. */
@@ -13,7 +13,7 @@ export interface WriteObserver {
    * Called when commands are being recorded, together as one unit or each as its own unit. `changed` follows once they
    * were applied.
    */
-  sent(calls: readonly Called[], db: number): void;
+  sent(calls: readonly CheckedCommand[], db: number): void;
   /** Called when data has changed but the keys are unknown. */
   changed(): void;
 }

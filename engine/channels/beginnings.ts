@@ -1,7 +1,7 @@
 /** A map from prefixes to values. The prefixes of a text are looked up by length instead of one by one. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-export class Beginnings<Of> {
+export class PrefixMap<Of> {
   readonly #all = new Map<ByteString, Of>();
   /** The number of prefixes of each length. */
   readonly #lengths = new Map<number, number>();

@@ -1,6 +1,6 @@
 /** Watchers of keys, by name or by prefix. Without watchers, changes are not observed. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { Beginnings } from "./beginnings.js";
+import { PrefixMap } from "./beginnings.js";
 
 /**
  * An observer of changed keys. It is notified in the middle of a change: a read at that time sees a state that no
@@ -44,7 +44,7 @@ export class KeyWatchers implements KeyObserver, EventObserver {
   /** Watchers by database number and name or prefix. */
   readonly #watchers = {
     key: new Map<ByteString, Set<KeyWatcher>>(),
-    prefix: new Beginnings<Set<KeyWatcher>>(),
+    prefix: new PrefixMap<Set<KeyWatcher>>(),
   };
 
   constructor(changes: KeyChanges) {

@@ -9,7 +9,7 @@ import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../protocol/steps.js
 import type { Database } from "../../store/database.js";
 import type { Entry, Keyspace } from "../../store/keyspace/keyspace.js";
 import { estimatedBytes } from "../../store/keyspace/size-estimate.js";
-import type { Usage } from "../../store/keyspace/usage.js";
+import type { KeyUsage } from "../../store/keyspace/usage.js";
 
 /** Keys dropped in one step. */
 const KEYS_PER_STEP = 16;
@@ -28,7 +28,7 @@ interface Victim {
 }
 
 /** Returns the key to drop; null: there is none. @param random  returns a number from 0 to below 1 */
-type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: Usage | null) => Victim | null;
+type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: KeyUsage | null) => Victim | null;
 
 const CHOICES: Readonly<Record<Evicting, Choice>> = {
   "allkeys-lfu": leastUsed(anyKey),

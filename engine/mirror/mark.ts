@@ -11,7 +11,7 @@ export const MARK_DB = 0;
 /** Returns whether a key is the mark. It belongs to the mirror, even if the fold has a key with the same name. */
 export const isMark = (db: number, key: string): boolean => db === MARK_DB && key === MARK_KEY;
 
-export interface Mark {
+export interface MirrorMark {
   /** The ids of cluster and daemon, in hexadecimal. */
   readonly cluster: string;
   readonly daemon: string;
@@ -30,12 +30,12 @@ export interface Mark {
 const FORM =
   /^dbsync-mirror:1 cluster=([\da-f]{64}) daemon=([\da-f]{64}) batch=([\da-f]{16})\.(\d{1,15}) level=(\d{1,15})\.(\d{1,5}) whole=(\S{0,200})$/;
 
-export function formatMark({ cluster, daemon, run, batch, level, whole }: Mark): string {
+export function formatMark({ cluster, daemon, run, batch, level, whole }: MirrorMark): string {
   return `dbsync-mirror:1 cluster=${cluster} daemon=${daemon} batch=${run}.${batch} level=${level.at}.${level.seq} whole=${whole}`;
 }
 
 /** Parses a mark; null: the text is not a mark. */
-export function parseMark(text: string): Mark | null {
+export function parseMark(text: string): MirrorMark | null {
   const match = FORM.exec(text);
   if (match === null) return null;
   const [cluster, daemon, run, batch, at, seq, whole] = match.slice(1) as [
@@ -110,7 +110,7 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
 
 const compare = (reason: string, isAlarm: boolean): Claim => ({ kind: "compare", reason, isAlarm });
 
-function refusalOf(mark: Mark | null, { cluster }: Claimant): string {
+function refusalOf(mark: MirrorMark | null, { cluster }: Claimant): string {
   if (mark === null)
     return `its key ${MARK_KEY} is not a mark: delete that key, or run dbsync repair --take-over`;
   const whose = mark.cluster === cluster ? "" : " of another cluster";

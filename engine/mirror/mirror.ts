@@ -9,13 +9,13 @@ import { type MirrorScene, readable } from "./compare-keys.js";
 import { Comparing } from "./comparing.js";
 import { DirtyKeys, type MirrorKey } from "./dirty-keys.js";
 import { ForeignKeys } from "./foreign-keys.js";
-import { formatMark, judgeMark, MARK_DB, MARK_KEY, type Mark } from "./mark.js";
+import { formatMark, judgeMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mark.js";
 import { MirrorLog } from "./mirror-log.js";
 import type { MirrorCounts, MirrorFigures, MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
 import { RedisLine } from "./redis-line.js";
-import { Signal } from "./signal.js";
-import { Work } from "./work.js";
+import { WakeSignal } from "./signal.js";
+import { CpuTime } from "./work.js";
 
 /** Milliseconds between two attempts to connect: the initial and the maximum value. */
 const AGAIN_FIRST_MS = 50;
@@ -39,7 +39,7 @@ class Refused extends Error {}
 
 export class Mirror implements Service {
   readonly #parts: MirrorParts;
-  readonly #signal: Signal;
+  readonly #signal: WakeSignal;
   readonly #scene: MirrorScene;
   readonly #dirty: DirtyKeys;
   readonly #foreign: ForeignKeys;
@@ -65,12 +65,12 @@ export class Mirror implements Service {
   #isMarkDue = false;
   #takesOver = false;
   readonly #counts: MirrorCounts = { written: 0, refused: 0, foreign: 0 };
-  readonly #work = new Work();
+  readonly #work = new CpuTime();
 
   constructor(parts: MirrorParts) {
     const { environment, fold } = parts;
     this.#parts = parts;
-    this.#signal = new Signal(environment);
+    this.#signal = new WakeSignal(environment);
     this.#dirty = new DirtyKeys(parts.keys, this.#signal.set);
     this.#foreign = new ForeignKeys(parts.keys);
     this.#log = new MirrorLog(parts);
@@ -312,7 +312,7 @@ export class Mirror implements Service {
     if (!this.#isBehind) await this.#write(line, new Map(), this.#marks.at(-1) ?? null, whole);
   }
 
-  #nextMark(level: Mark["level"], whole: string): string {
+  #nextMark(level: MirrorMark["level"], whole: string): string {
     const { cluster, daemon } = this.#parts;
     return formatMark({ cluster, daemon, run: this.#run, batch: ++this.#batches, level, whole });
   }

@@ -7,7 +7,7 @@ import { Command, Redis } from "ioredis";
 import { connectionOptions, sentenceOf } from "../backends/redis/connection-options.js";
 import type { MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
-import type { Work } from "./work.js";
+import type { CpuTime } from "./work.js";
 
 const INVALIDATIONS = "__redis__:invalidate";
 /** The commands that a subscribed connection may send. */
@@ -27,7 +27,7 @@ const HEAR_EVERY_MS = 10_000;
 export class RedisLine {
   readonly #requesting: Redis;
   readonly #receiving: Redis;
-  readonly #timed: Work["timed"];
+  readonly #timed: CpuTime["timed"];
   #cancel = () => {};
   /** Whether Redis has each database that was checked so far. */
   readonly #databases = new Map<number, boolean>();
@@ -35,7 +35,7 @@ export class RedisLine {
 
   private constructor(
     { specification, timeout }: MirrorParts,
-    timed: Work["timed"],
+    timed: CpuTime["timed"],
     onChanged: (keys: readonly Buffer[] | null) => void,
     onEnded: () => void,
   ) {
@@ -70,7 +70,7 @@ export class RedisLine {
    */
   static async open(
     parts: MirrorParts,
-    timed: Work["timed"],
+    timed: CpuTime["timed"],
     onChanged: (keys: readonly Buffer[] | null) => void,
     onEnded: () => void,
   ): Promise<RedisLine> {

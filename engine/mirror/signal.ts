@@ -1,7 +1,7 @@
 /** A signal that there is work. It wakes a task that waits for it now, or that will wait later. */
 import type { Environment } from "../../net/process/environment.js";
 
-export class Signal {
+export class WakeSignal {
   readonly #setTimer: Environment["setTimer"];
   #isSet = false;
   #hasEnded = false;

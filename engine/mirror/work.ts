@@ -2,7 +2,7 @@
 
 const MICROSECONDS = 1000;
 
-export class Work {
+export class CpuTime {
   #spent = 0;
 
   /** Runs synchronous work, and adds its CPU time to the total. */

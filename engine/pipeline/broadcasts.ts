@@ -9,7 +9,7 @@ import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { ChannelMessage, Channels } from "../channels/channels.js";
-import { Seen } from "./seen.js";
+import { SeenEnvelopes } from "./seen.js";
 
 /** Minimum milliseconds between two gap events to subscribers. */
 const MISSED_EVERY_MS = 1000;
@@ -20,7 +20,7 @@ export class Broadcasts {
   readonly channels: Channels;
   readonly #environment: Environment;
   readonly #window: DateWindow;
-  readonly #seen: Seen;
+  readonly #seen: SeenEnvelopes;
   /** Whether another gap event is pending; null: the next one is sent immediately. */
   #lacks: boolean | null = null;
 
@@ -40,7 +40,7 @@ export class Broadcasts {
     this.#environment = environment;
     this.#window = window;
     // The previous process may have published messages that are dated before this start.
-    this.#seen = new Seen(environment.clock(), { most, mostBytes: 0 });
+    this.#seen = new SeenEnvelopes(environment.clock(), { most, mostBytes: 0 });
   }
 
   /** Returns whether an envelope was published, or may have been, according to its date. */

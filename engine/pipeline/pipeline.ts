@@ -26,24 +26,24 @@ import { placeIn } from "./order-key.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
 import type { Recording } from "./recording.js";
-import { Seen } from "./seen.js";
-import { checkSigned, type Sender, senderOfEnvelope } from "./sender.js";
+import { SeenEnvelopes } from "./seen.js";
+import { type CommandSigner, checkSigned, signerOfEnvelope } from "./sender.js";
 import { type Taken, type UnitListener, Units } from "./units.js";
 import { handleVersion1 } from "./version-1.js";
-import { Waiters } from "./waiters.js";
+import { WaitingEnvelopes } from "./waiters.js";
 
 type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 export class Pipeline {
   /** The signers; replaced when the keys are read again. */
   signers: Signers | null;
-  readonly seen: Seen;
+  readonly seen: SeenEnvelopes;
   /** Stores the writes in a timeline, or not at all. */
   readonly recording: Recording;
   readonly #parts: PipelineParts;
   readonly #units: Units;
   readonly #rates = new Rates();
-  readonly #waiters: Waiters;
+  readonly #waiters: WaitingEnvelopes;
   #audience: Audience;
 
   constructor(parts: PipelineParts) {
@@ -53,10 +53,10 @@ export class Pipeline {
     const { daemon, databases } = parts;
     const { numbers, takeConditions } = databases;
     this.#audience = { cluster: NO_KEY, daemon, databases: numbers, takesConditions: takeConditions };
-    this.seen = new Seen(parts.recording.seenTo, parts.remembered);
+    this.seen = new SeenEnvelopes(parts.recording.seenTo, parts.remembered);
     const audit = new KeyAudit(parts.log, parts.environment);
     this.#units = new Units(parts.databases, audit, parts.broadcasts ?? null, parts.inspection ?? null);
-    this.#waiters = new Waiters(parts.environment);
+    this.#waiters = new WaitingEnvelopes(parts.environment);
   }
 
   /** Handles a command of version 1. */
@@ -71,10 +71,10 @@ export class Pipeline {
    */
   take(message: CommandMessage, room: number, listener: UnitListener | null = null): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
-    let signer: Sender;
+    let signer: CommandSigner;
     let envelope: Envelope;
     try {
-      signer = senderOfEnvelope(message, id, this.signers, this.#parts);
+      signer = signerOfEnvelope(message, id, this.signers, this.#parts);
       if (signer !== null && "kind" in signer) return this.#unidentified(message, notApplied(id, signer));
       envelope = readBody(message.body);
     } catch (problem) {

@@ -12,8 +12,8 @@ import type { Place } from "../../timeline/entries/entry.js";
 import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { ReadStatus } from "../answers/result-writer.js";
 import { LocalUnits } from "../backends/local-units.js";
-import { Newest } from "../backends/newest.js";
-import type { Seen } from "./seen.js";
+import { NewestDate } from "../backends/newest.js";
+import type { SeenEnvelopes } from "./seen.js";
 import type { Floor } from "./start-floor.js";
 import type { Taken } from "./units.js";
 
@@ -41,9 +41,9 @@ export interface Recording {
   /** Returns whether the entry was recorded. For entries that are no longer stored, the date decides. */
   holds(place: Place): boolean;
   /** Returns whether the entry was applied, so that later reads include it. */
-  hasApplied(place: Place, seen: Seen): boolean;
+  hasApplied(place: Place, seen: SeenEnvelopes): boolean;
   /** Returns whether an entry that was not applied may still arrive. */
-  mayCome(place: Place, seen: Seen): boolean;
+  mayCome(place: Place, seen: SeenEnvelopes): boolean;
   /**
    * Returns the first answer to an envelope that the pipeline no longer remembers; null: the envelope is not recorded.
    */
@@ -69,7 +69,7 @@ export interface Recording {
 export class Unrecorded implements Recording {
   readonly localUnits: LocalUnits;
   readonly readStatus = "";
-  readonly newest = new Newest();
+  readonly newest = new NewestDate();
   readonly members = null;
   readonly daemons = 1;
   readonly #environment: Environment;
@@ -102,11 +102,11 @@ export class Unrecorded implements Recording {
     return false;
   }
 
-  hasApplied({ id, at }: Place, seen: Seen): boolean {
+  hasApplied({ id, at }: Place, seen: SeenEnvelopes): boolean {
     return seen.isApplied(id, at);
   }
 
-  mayCome({ at }: Place, seen: Seen): boolean {
+  mayCome({ at }: Place, seen: SeenEnvelopes): boolean {
     return at > seen.floor;
   }
 

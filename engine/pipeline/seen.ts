@@ -7,7 +7,7 @@
 import { Queue } from "../../net/process/queue.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
-import { Shares } from "./shares.js";
+import { FairShares } from "./shares.js";
 
 /**
  * The state of a seen envelope. A promise: it is still running. null: it was applied, but its answer is no longer
@@ -46,7 +46,7 @@ export interface SeenBounds {
   readonly mostBytes: number;
 }
 
-export class Seen {
+export class SeenEnvelopes {
   /** The low watermark: nothing dated at or before it is accepted. */
   floor: number;
   /** Replaced when the configuration is read again. */
@@ -55,7 +55,7 @@ export class Seen {
   readonly #kept = new Queue<Kept>();
   #size = 0;
   #bytes = 0;
-  readonly #refused = new Shares();
+  readonly #refused = new FairShares();
   #forgottenAt = Number.NEGATIVE_INFINITY;
 
   constructor(floor: number, bounds: SeenBounds) {

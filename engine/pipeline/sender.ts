@@ -14,7 +14,7 @@ import { checkValidity } from "./envelope-checks.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
 /** The signer; null: the command is unsigned, and this daemon has no keys. */
-export type Sender = KeyRecord | null | Refused;
+export type CommandSigner = KeyRecord | null | Refused;
 
 /** Checks that a signature is present if the daemon has keys, and absent if it has none. */
 export function checkSigned(isSigned: boolean, signers: Signers | null, what: string): Refused | null {
@@ -23,11 +23,11 @@ export function checkSigned(isSigned: boolean, signers: Signers | null, what: st
 }
 
 /** Returns the signer of a command of version 1, which names no key. */
-export function senderOfCommand(
+export function signerOfCommand(
   { text, signature }: Request,
   signers: Signers | null,
   { environment, observer }: PipelineParts,
-): Sender {
+): CommandSigner {
   const undue = checkSigned(signature !== null, signers, "command");
   if (undue !== null || signers === null || signature === null) return undue;
   const before = environment.uptime();
@@ -42,12 +42,12 @@ export function senderOfCommand(
 }
 
 /** Returns the signer of an envelope. Only the key's id is read from the body. @throws MalformedFrame */
-export function senderOfEnvelope(
+export function signerOfEnvelope(
   message: CommandMessage,
   id: ByteString,
   signers: Signers | null,
   { environment, observer }: PipelineParts,
-): Sender {
+): CommandSigner {
   const { body, signature } = message;
   const key = signerOf(body);
   // No key has the id NO_KEY, so an envelope that has this id and a signature is refused because of an unknown key.

@@ -1,7 +1,7 @@
 /** A bounded resource that keys share. No key may hold more of it than remains free. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-export class Shares {
+export class FairShares {
   readonly #held = new Map<ByteString, number>();
   /** The amount that all keys hold together. Only this class changes it. */
   total = 0;

@@ -8,7 +8,7 @@ import { semanticsAskedBy } from "../../store/commands/keys.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 
 /** Returns the replies to the units, which are not applied; null: this is another command, or the version is known. */
-export function unknownMeaning(
+export function unknownSemantics(
   { commands, multi, if: conditions }: Envelope,
   { known }: KeyRing,
 ): ErrorReply[] | null {

@@ -14,7 +14,7 @@ import { messageOf } from "../channels/message-commands.js";
 import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./for-administrators.js";
 import type { PipelineParts } from "./pipeline-parts.js";
-import { senderOfCommand } from "./sender.js";
+import { signerOfCommand } from "./sender.js";
 
 /**
  * Maximum number of arguments, as in Redis before 7.0. A frame of 64 MiB could contain 32 million, which would need far
@@ -32,7 +32,7 @@ export function handleVersion1(
   parts: PipelineParts,
 ): Answer | Promise<Answer> {
   const { databases, recording, memory, broadcasts = null } = parts;
-  const signer = senderOfCommand(request, signers, parts);
+  const signer = signerOfCommand(request, signers, parts);
   if (signer !== null && "kind" in signer) return signer;
   if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
   const argv = splitCommand(request.text);

@@ -1,11 +1,11 @@
 /**
  * Envelopes that wait for another one (`after`). Their number, bytes and waiting time are limited, in total and for
- * each key (Shares).
+ * each key (FairShares).
  */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { Shares } from "./shares.js";
+import { FairShares } from "./shares.js";
 
 /** Maximum number of waiting envelopes. */
 const WAITERS_MAX = 1024;
@@ -21,11 +21,11 @@ const WAIT_MS_MAX = 20_000;
 
 type Resume = (arrived: boolean) => void;
 
-export class Waiters {
+export class WaitingEnvelopes {
   /** Waiting envelopes by the id that they wait for. */
   readonly #waiting = new Map<ByteString, Set<Resume>>();
-  readonly #counts = new Shares();
-  readonly #bytes = new Shares();
+  readonly #counts = new FairShares();
+  readonly #bytes = new FairShares();
   readonly #environment: Environment;
 
   constructor(environment: Environment) {

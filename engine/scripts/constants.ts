@@ -14,7 +14,7 @@ const CMSGPACK_NAMES = [
 ] as const;
 
 /** Sets the constants of all libraries, in the table of libraries on top of the stack. */
-export function constants(machine: LuaMachine, state: number): void {
+export function libraryConstants(machine: LuaMachine, state: number): void {
   const { lua } = machine;
   machine.push(state, "redis");
   lua.lua_rawget(state, -2);

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { METER } from "./lua/lua-machine.js";
-import { metered } from "./lua/metered.js";
+import { withLoopChecks } from "./lua/metered.js";
 import { compiled } from "./lua/web-assembly.js";
 import { ScriptEngine } from "./script-engine.js";
 
@@ -18,5 +18,5 @@ export function loadEngine(uptime: () => number): ScriptEngine | null {
   } catch {
     return null;
   }
-  return new ScriptEngine(compiled(metered(readFileSync(path), METER)), uptime);
+  return new ScriptEngine(compiled(withLoopChecks(readFileSync(path), METER)), uptime);
 }

@@ -2,7 +2,7 @@
  * The globals of a script: Lua's, without access to the outside, and Redis's libraries. All are read-only: scripts see
  * empty tables in front of the real ones. Names and messages: redis-server 7.0.
  */
-import { constants } from "./constants.js";
+import { libraryConstants } from "./constants.js";
 import { baseLibrary, type LuasOwn, stringLibrary, tableLibrary } from "./libraries/base-library.js";
 import { bitLibrary } from "./libraries/bit-library.js";
 import type { Library } from "./libraries/library.js";
@@ -79,7 +79,7 @@ export function furnish(
   };
   if (!machine.load(state, PRELUDE, "=prelude")) throw new Error(machine.text(state, -1));
   pushLibraries(machine, all);
-  constants(machine, state);
+  libraryConstants(machine, state);
   machine.push(state, KEPT);
   machine.push(state, [...KEPT_LIBRARIES, "bit", ...Object.keys(libraries)].join(" "));
   if (lua.lua_pcall(state, 3, 3, 0) !== 0) throw new Error(machine.text(state, -1));

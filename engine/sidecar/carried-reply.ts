@@ -8,7 +8,7 @@ interface AnsweredOnce {
   answered(reply: Reply): void;
 }
 
-export class CarriedReply implements Carrying {
+export class ForwardedReply implements Carrying {
   readonly #made: (reply: Reply) => Reply;
   readonly #waiter: AnsweredOnce;
 

@@ -3,7 +3,7 @@
  * the start.
  */
 import type { Logger } from "pino";
-import { Carrier } from "../../client/carrier.js";
+import { ForwardingClient } from "../../client/carrier.js";
 import { DbsyncError, type SendOptions } from "../../client/entry.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { SidecarSpecification } from "../../options/database-list.js";
@@ -19,7 +19,11 @@ const FLAGS: Readonly<Record<string, string>> = {
 };
 
 /** @throws StartError  the list of servers or the key cannot be used */
-export function openCarrier({ servers }: SidecarSpecification, settings: Settings, log: Logger): Carrier {
+export function openForwardingClient(
+  { servers }: SidecarSpecification,
+  settings: Settings,
+  log: Logger,
+): ForwardingClient {
   const { key, policy, cluster, ca, limits } = settings;
   const options: SendOptions & { readonly servers: string } = {
     servers,
@@ -31,7 +35,7 @@ export function openCarrier({ servers }: SidecarSpecification, settings: Setting
     ...(policy === null ? {} : { policy }),
   };
   try {
-    const { carrier, fingerprint } = Carrier.open(options, (warning) => log.warn(warning));
+    const { carrier, fingerprint } = ForwardingClient.open(options, (warning) => log.warn(warning));
     const known = cluster === null ? {} : { cluster };
     log.info({ servers, fingerprint, policy, ...known }, "signing for the daemons");
     return carrier;

@@ -2,14 +2,14 @@
  * The path of a Redis client's commands through a sidecar: signed with this daemon's key, and sent to all daemons of a
  * cluster.
  */
-import type { Carrier } from "../../client/carrier.js";
+import type { ForwardingClient } from "../../client/carrier.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { COMMANDS_MAX, type Condition } from "../../protocol/version-2/envelope.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import type { Command } from "../../store/rows/command.js";
-import type { Called } from "../backends/called.js";
+import type { CheckedCommand } from "../backends/called.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import { SCANS } from "../backends/scan-cursor.js";
 import type {
@@ -19,10 +19,10 @@ import type {
   WaitingSender,
   Writers,
 } from "../users/command-path.js";
-import { CarriedReply } from "./carried-reply.js";
+import { ForwardedReply } from "./carried-reply.js";
 import { FOREIGN_CURSOR, isForeignCursor, wholeScan } from "./scans.js";
 import { makingOf } from "./typed-replies.js";
-import { refusalOfForm, UNCARRIED } from "./uncarried.js";
+import { refusalOfForm, UNSUPPORTED_COMMANDS } from "./uncarried.js";
 
 /** The commands whose answer needs no data. */
 export const ANSWERED_HERE: ReadonlySet<Command> = new Set(
@@ -49,10 +49,10 @@ export class SignedPath implements CommandPath {
   readonly expiredKeys = 0;
   readonly changes = null;
   readonly keyCounts: readonly KeyCounts[] = [];
-  readonly uncarried = UNCARRIED;
-  readonly #carrier: Carrier;
+  readonly uncarried = UNSUPPORTED_COMMANDS;
+  readonly #carrier: ForwardingClient;
 
-  constructor(carrier: Carrier) {
+  constructor(carrier: ForwardingClient) {
     this.#carrier = carrier;
   }
 
@@ -73,7 +73,7 @@ export class SignedPath implements CommandPath {
     const here = replyHere(command, argv, sender);
     if (here !== null) return here;
     const waiter = sender.waiter();
-    this.#carrier.send(sentAs(command, argv), sender, new CarriedReply(makingOf(command, argv), waiter));
+    this.#carrier.send(sentAs(command, argv), sender, new ForwardedReply(makingOf(command, argv), waiter));
     return waiter;
   }
 
@@ -86,7 +86,7 @@ export class SignedPath implements CommandPath {
   }
 
   executeTogether(
-    calls: readonly Called[],
+    calls: readonly CheckedCommand[],
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply> {
@@ -124,8 +124,8 @@ export class SignedPath implements CommandPath {
     return true;
   }
 
-  #promised(made: (reply: Reply) => Reply, send: (reply: CarriedReply) => void): Promise<Reply> {
-    return new Promise((answered) => send(new CarriedReply(made, { answered })));
+  #promised(made: (reply: Reply) => Reply, send: (reply: ForwardedReply) => void): Promise<Reply> {
+    return new Promise((answered) => send(new ForwardedReply(made, { answered })));
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * A backend for version 1 that signs each command and sends it to all daemons of a cluster. It also owns the carrier.
  */
-import type { Carrier } from "../../client/carrier.js";
+import type { ForwardingClient } from "../../client/carrier.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
@@ -16,9 +16,9 @@ const ALONE = "it changes a connection or waits, but a signed command is applied
 export class SigningBackend implements Backend {
   readonly name: string;
   readonly databases = DATABASES_DEFAULT;
-  readonly carrier: Carrier;
+  readonly carrier: ForwardingClient;
 
-  constructor(name: string, carrier: Carrier) {
+  constructor(name: string, carrier: ForwardingClient) {
     this.name = name;
     this.carrier = carrier;
   }

@@ -31,7 +31,7 @@ const REASONS: readonly (readonly [reason: string, names: string])[] = [
 ];
 
 /** The errors, by command name in upper case. */
-export const UNCARRIED: ReadonlyMap<string, ErrorReply> = new Map(
+export const UNSUPPORTED_COMMANDS: ReadonlyMap<string, ErrorReply> = new Map(
   REASONS.flatMap(([reason, names]) =>
     names.split(" ").map((name) => [name, refusalOf(name, reason)] as const),
   ),

@@ -21,7 +21,7 @@ const MAGIC = "dbsync2";
 const PREFIX = Buffer.from("dbsync2\0genesis\0", "latin1");
 
 /** Returns the cluster's id, 32 bytes. The order of the keys does not matter. */
-export function clusterOf(genesis: Genesis): ByteString {
+export function clusterIdOf(genesis: Genesis): ByteString {
   const bytes = writeGenesis(genesis);
   const length = Buffer.alloc(8);
   length.writeBigUInt64BE(BigInt(bytes.length));

@@ -6,7 +6,7 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyCommand, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
-import { clusterOf, type Genesis } from "./cluster.js";
+import { clusterIdOf, type Genesis } from "./cluster.js";
 import { KnownKeys } from "./known-keys.js";
 
 /** A key of -s. */
@@ -42,7 +42,7 @@ export class Signers extends KnownKeys {
     super();
     this.genesis = genesis;
     this.makeRing = makeRing;
-    this.cluster = clusterOf(genesis);
+    this.cluster = clusterIdOf(genesis);
     this.#ringSource = { ring: makeRing() };
     this.#applications = applications;
     this.#rsaKeys = applications.map(({ key }) => key).filter((key) => key.asymmetricKeyType === "rsa");

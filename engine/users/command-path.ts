@@ -8,8 +8,8 @@ import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { Refused } from "../answers/request.js";
-import type { Called } from "../backends/called.js";
-import type { Changes } from "../backends/changes.js";
+import type { CheckedCommand } from "../backends/called.js";
+import type { KeyChangeObservers } from "../backends/changes.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { UnitSender } from "../backends/local-units.js";
 import type { WriteObserver } from "../backends/write-observer.js";
@@ -78,7 +78,7 @@ export interface CommandPath {
   /** The number of connected daemons that have the same data; null: this daemon runs alone. */
   readonly others: number | null;
   /** The source of key changes; null: keys change on other daemons. */
-  readonly changes: Changes | null;
+  readonly changes: KeyChangeObservers | null;
   /** Runs a command. Errors are returned as replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
   /** Runs a command for a sender that needs no promise. @returns the waiter if the reply comes later */
@@ -93,7 +93,7 @@ export interface CommandPath {
    * was run
    */
   executeTogether(
-    calls: readonly Called[],
+    calls: readonly CheckedCommand[],
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Reply | Promise<Reply>;

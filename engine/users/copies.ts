@@ -36,7 +36,7 @@ const LOOK_MS = 100;
 /** The longest possible timer in milliseconds; a longer wait has none. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-export class Copies {
+export class DurableCopies {
   readonly #peers: CopyPeers;
   readonly #environment: Environment;
   /** Returns the number of other daemons that are connected. */

@@ -4,8 +4,8 @@ import { array, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command.js";
-import type { Called } from "../backends/called.js";
-import type { Changes } from "../backends/changes.js";
+import type { CheckedCommand } from "../backends/called.js";
+import type { KeyChangeObservers } from "../backends/changes.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { LocalUnits } from "../backends/local-units.js";
 import type { MemoryBackend } from "../backends/memory.js";
@@ -35,7 +35,7 @@ export class LocalPath implements CommandPath {
     return this.#backend.databases;
   }
 
-  get changes(): Changes {
+  get changes(): KeyChangeObservers {
     return this.#backend.changes;
   }
 
@@ -49,7 +49,11 @@ export class LocalPath implements CommandPath {
     return this.execute(command, argv, sender);
   }
 
-  executeTogether(calls: readonly Called[], conditions: readonly Condition[], sender: CommandSender): Reply {
+  executeTogether(
+    calls: readonly CheckedCommand[],
+    conditions: readonly Condition[],
+    sender: CommandSender,
+  ): Reply {
     if (!this.hold(conditions)) return NIL_ARRAY;
     return this.sharing(() =>
       array(calls.map(({ command, argv }) => settled(this.execute(command, argv, sender)))),

@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
-import type { Called } from "../backends/called.js";
+import type { CheckedCommand } from "../backends/called.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { CommandPath, CommandSender } from "./command-path.js";
 import { type Denial, UserSession } from "./user-session.js";
@@ -44,7 +44,7 @@ export class UserCommands {
   }
 
   /** Returns the call, or the error if there is no such command or it is denied. */
-  permitted(argv: readonly ByteString[]): Called | ErrorReply {
+  permitted(argv: readonly ByteString[]): CheckedCommand | ErrorReply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;
     this.#last = command.name;

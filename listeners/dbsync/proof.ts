@@ -12,6 +12,6 @@ const PROVES_NOTHING: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   ...(["wrong-cluster", "wrong-daemon", "skew", "too-old", "catching-up"] as const),
 ]);
 
-export function isProof(answer: Answer | EnvelopeAnswer): boolean {
+export function isProofOfPermission(answer: Answer | EnvelopeAnswer): boolean {
   return answer.kind !== "refused" || !PROVES_NOTHING.has(answer.code);
 }

@@ -10,7 +10,7 @@ import { readCommandPayload } from "../../protocol/version-1/command-v1.js";
 import { replyText, writeResponseFrame } from "../../protocol/version-1/response-v1.js";
 import type { DbsyncServer } from "./dbsync-server.js";
 import type { Session, Spoken } from "./dbsync-session.js";
-import { isProof } from "./proof.js";
+import { isProofOfPermission } from "./proof.js";
 
 export class SessionV1 implements Session {
   readonly listener = "dbsync-v1";
@@ -39,7 +39,7 @@ export class SessionV1 implements Session {
     const startedAt = environment.uptime();
     const answer = "kind" in request ? request : pipeline.handle(request);
     // Only a request with a verified signature waits for a database.
-    this.isProven ||= answer instanceof Promise || isProof(answer);
+    this.isProven ||= answer instanceof Promise || isProofOfPermission(answer);
     return answer instanceof Promise
       ? answer.then((one) => this.#speak(one, startedAt))
       : this.#speak(answer, startedAt);

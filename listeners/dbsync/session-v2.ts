@@ -30,7 +30,7 @@ import type { DbsyncServer } from "./dbsync-server.js";
 import type { MembersHello, Session, Spoken } from "./dbsync-session.js";
 import type { EventSources } from "./event-sources.js";
 import { LiveSession, NO_EVENTS_LISTENER } from "./live-session.js";
-import { isProof } from "./proof.js";
+import { isProofOfPermission } from "./proof.js";
 
 const VERSION = 2;
 /** The number of digits of a key's id that are shown if the key has no label. */
@@ -187,7 +187,7 @@ export class SessionV2 implements Session {
   }
 
   #speak(answer: EnvelopeAnswer, body: Buffer): string {
-    this.isProven ||= isProof(answer);
+    this.isProven ||= isProofOfPermission(answer);
     if (answer.kind === "result") {
       this.#lastBytes = body.copy(this.#last, 0, 0, HEAD_SHOWN_BYTES);
       const { id, units, errors, replies } = answer;

@@ -7,7 +7,7 @@ import { MalformedJson, NOT_UTF8 } from "../../protocol/json/json-reader.js";
 import type { UserSocketHost } from "../user-listener.js";
 import { actions } from "./actions/actions.js";
 import { type Action, DocumentClient } from "./actions/document-client.js";
-import { isPassedOn, type RefusedRequests } from "./actions/passed-on.js";
+import { isForwardedWrite, type RefusedRequests } from "./actions/passed-on.js";
 import { coded } from "./messages/error-codes.js";
 import {
   ERROR_HEAD,
@@ -97,7 +97,11 @@ export class JsonSession {
     const fault = memberFault(action, request);
     if (fault !== null) return failure(fault);
     const answer = withinStrings(() => run(this.#client, request));
-    if (typeof answer === "string" && answer.startsWith(ERROR_HEAD) && isPassedOn(this.#client, request))
+    if (
+      typeof answer === "string" &&
+      answer.startsWith(ERROR_HEAD) &&
+      isForwardedWrite(this.#client, request)
+    )
       this.#refused.note({ action, document: textOfBytes(request.document ?? "") }, answer);
     return answer;
   }

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { type NotHttp, refuseNotHttp } from "../../net/admin/not-http.js";
+import { type NonHttpClient, refuseNonHttpClient } from "../../net/admin/not-http.js";
 import { foreignClient } from "../../net/connections/foreign-client.js";
 import type { DaemonSocketHost } from "../daemon-listener.js";
 import { MessageSocket } from "./message-socket.js";
@@ -24,7 +24,7 @@ const PIECES_MAX = 1024;
 /** Maximum bytes of a frame before its payload. */
 const FRAME_HEAD_BYTES = 16;
 
-export class Doorway {
+export class WebSocketUpgrade {
   readonly #address: string;
   readonly #origins: readonly string[];
   readonly #host: DaemonSocketHost;
@@ -52,7 +52,7 @@ export class Doorway {
       const type = { "content-type": "text/plain; charset=utf-8" };
       response.writeHead(426, { ...type, connection: "close", upgrade: "websocket" }).end(NO_PAGES);
     });
-    this.#http.on("clientError", (problem: NotHttp, socket) => this.#refuse(problem, socket));
+    this.#http.on("clientError", (problem: NonHttpClient, socket) => this.#refuse(problem, socket));
     this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -64,10 +64,10 @@ export class Doorway {
     return socket;
   }
 
-  #refuse(problem: NotHttp, raw: Duplex): void {
+  #refuse(problem: NonHttpClient, raw: Duplex): void {
     const { rawPacket } = problem;
     const foreign = rawPacket === undefined ? null : foreignClient(rawPacket, "ws", ["http"]);
-    refuseNotHttp(problem, raw, foreign?.answer ?? null);
+    refuseNonHttpClient(problem, raw, foreign?.answer ?? null);
     const socket = this.#pending.get(raw);
     if (foreign !== null && socket !== undefined) this.#note("malformed", socket, foreign.detail);
   }

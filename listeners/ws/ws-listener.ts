@@ -1,16 +1,16 @@
 /** The listener for browsers and other WebSocket clients. It exchanges the frames of version 2 as binary messages. */
 
 import { ClientConnection } from "../../net/connections/client-connection.js";
-import type { ListenPlace } from "../../net/process/place.js";
+import type { ListenAddress } from "../../net/process/place.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
 import { DbsyncServer, type DbsyncService } from "../dbsync/dbsync-server.js";
-import { Doorway } from "./doorway.js";
+import { WebSocketUpgrade } from "./doorway.js";
 import { Heartbeats } from "./heartbeats.js";
 import { WsDialect } from "./ws-dialect.js";
 
 /** The settings of --ws. */
 export interface WsSettings {
-  readonly ws: ListenPlace;
+  readonly ws: ListenAddress;
   readonly wsOrigins: readonly string[];
   readonly wsCompress?: boolean;
 }
@@ -37,7 +37,7 @@ export class WsListener extends DaemonListener {
       connector(host) {
         const server = new DbsyncServer(host, own, 2);
         const heartbeats = new Heartbeats(host);
-        const doorway = new Doorway(address, settings.wsOrigins, host);
+        const doorway = new WebSocketUpgrade(address, settings.wsOrigins, host);
         return (raw) => {
           const socket = doorway.admit(raw);
           heartbeats.begin(socket);

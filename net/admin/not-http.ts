@@ -2,7 +2,7 @@
 import type { Duplex } from "node:stream";
 
 /** The error that `node:http` emits as `clientError`. */
-export interface NotHttp extends Error {
+export interface NonHttpClient extends Error {
   readonly code?: string;
   /** The bytes that are not HTTP. */
   readonly rawPacket?: Buffer;
@@ -18,7 +18,11 @@ const STATUS: Readonly<Record<string, string>> = {
  * Sends an HTTP response, or `foreign`, and closes the connection.
  * @param foreign  the answer in the client's protocol; null: there is none
  */
-export function refuseNotHttp({ code = "" }: NotHttp, socket: Duplex, foreign: string | null): void {
+export function refuseNonHttpClient(
+  { code = "" }: NonHttpClient,
+  socket: Duplex,
+  foreign: string | null,
+): void {
   if (!socket.writable || code === "ECONNRESET") return void socket.destroy();
   const answer = foreign ?? `HTTP/1.1 ${STATUS[code] ?? "400 Bad Request"}\r\nConnection: close\r\n\r\n`;
   socket.end(answer, "latin1", () => socket.destroy());

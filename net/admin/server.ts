@@ -8,14 +8,14 @@ import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { LogThrottle } from "../process/log-throttle.js";
 import { isLoopback } from "../process/loopback.js";
-import { formatPlace, type ListenPlace } from "../process/place.js";
+import { formatHostAndPort, type ListenAddress } from "../process/place.js";
 import type { Service } from "../process/service.js";
 import { StartError } from "../process/start-error.js";
 import { isOurHost } from "./asked-host.js";
 import type { Exposition } from "./exposition.js";
-import { type NotHttp, refuseNotHttp } from "./not-http.js";
+import { type NonHttpClient, refuseNonHttpClient } from "./not-http.js";
 import type { Site } from "./site.js";
-import { boundVisitors } from "./visitors.js";
+import { limitAdminConnections } from "./visitors.js";
 
 /**
  * The maximum number of connections: enough for two scrapers, a health check and a few browsers. Above it, idle
@@ -52,7 +52,7 @@ export interface HealthReport {
 }
 
 export interface AdminServerParts {
-  readonly place: ListenPlace;
+  readonly place: ListenAddress;
   /** The accepted host names in lower case, in addition to addresses and localhost. */
   readonly hosts: readonly string[];
   readonly health: () => HealthReport;
@@ -89,8 +89,8 @@ export class AdminServer implements Service {
       },
       (request, response) => this.#serve(request, response),
     );
-    boundVisitors(this.#server, MAX_CONNECTIONS);
-    this.#server.on("clientError", (problem: NotHttp, socket) => this.#refuse(problem, socket));
+    limitAdminConnections(this.#server, MAX_CONNECTIONS);
+    this.#server.on("clientError", (problem: NonHttpClient, socket) => this.#refuse(problem, socket));
     // There is no listener for `timeout`, so Node destroys the socket, even if the client does not read its response.
     this.#server.setTimeout(REQUEST_MS);
   }
@@ -128,10 +128,10 @@ export class AdminServer implements Service {
     await closed;
   }
 
-  #refuse(problem: NotHttp, socket: Duplex): void {
+  #refuse(problem: NonHttpClient, socket: Duplex): void {
     const { rawPacket } = problem;
     const foreign = rawPacket === undefined ? null : (this.#parts.foreignClient?.(rawPacket) ?? null);
-    refuseNotHttp(problem, socket, foreign?.answer ?? null);
+    refuseNonHttpClient(problem, socket, foreign?.answer ?? null);
     if (foreign === null) return;
     const { spoken, detail } = foreign;
     this.#throttle.warn(spoken, { detail }, "A client that does not speak HTTP connected to --admin.");
@@ -224,8 +224,11 @@ function misdirected(host = ""): string {
   return `This server does not accept the host name ${name}. Use its address, or start it with --admin-host and that name.\n`;
 }
 
-function listenError(reason: NodeJS.ErrnoException, place: ListenPlace): StartError {
+function listenError(reason: NodeJS.ErrnoException, place: ListenAddress): StartError {
   const problem =
     reason.code === "EADDRINUSE" ? "another program listens there" : `cannot listen there (${reason.code})`;
-  return new StartError(`--admin ${formatPlace(place)}: ${problem}. Choose another port or address.`, 1);
+  return new StartError(
+    `--admin ${formatHostAndPort(place)}: ${problem}. Choose another port or address.`,
+    1,
+  );
 }

@@ -6,7 +6,7 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
 /** Limits the connections of a server. @param max  the maximum number of simultaneous connections */
-export function boundVisitors(server: Server, max: number): void {
+export function limitAdminConnections(server: Server, max: number): void {
   /** All connections; the one that has been silent longest is first. */
   const all = new Set<Socket>();
   /** The connections with a request in progress. */

@@ -8,7 +8,7 @@ import { ByteBudget } from "./byte-budget.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
 import type { OpenConnection } from "./open-connection.js";
-import { Pushes } from "./pushes.js";
+import { PushedOutput } from "./pushes.js";
 import { RefusalLog, type Refusals } from "./refusal-log.js";
 import { Unauthenticated } from "./unauthenticated.js";
 
@@ -27,7 +27,7 @@ export class ConnectionRegistry<
   readonly observer: O;
   readonly refusals: RefusalLog;
   readonly budget: ByteBudget;
-  readonly pushes: Pushes = new Pushes();
+  readonly pushes: PushedOutput = new PushedOutput();
   /** Replaced when the configuration is read again. */
   limits: L;
   /** The number of connections that were refused because there were too many. */

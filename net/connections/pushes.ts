@@ -30,7 +30,7 @@ export interface PushedTo {
   sendPushed(): void;
 }
 
-export class Pushes {
+export class PushedOutput {
   #nothing = new PushedText("");
   #waiting: PushedTo[] = [];
 

@@ -2,7 +2,7 @@
  * Handles SIGHUP, which makes a daemon read its configuration again. The program creates the handler before it loads
  * other code, because an unhandled SIGHUP ends the process.
  */
-export class HangUps {
+export class SighupHandler {
   #reload: (() => void) | null = null;
   #hasCome = false;
 

@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 const MAX_PORT = 65535;
 const DEFAULT_ADDRESS = "127.0.0.1";
 
-export interface ListenPlace {
+export interface ListenAddress {
   /** An address, not a name; without brackets. */
   readonly address: string;
   /** The port; 0: any free one. */
@@ -19,7 +19,7 @@ export interface ReplicaPlace {
 }
 
 /** Parses an address to listen on. @throws RangeError  states the expected form */
-export function parsePlace(text: string): ListenPlace {
+export function parseHostAndPort(text: string): ListenAddress {
   const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text.trim());
   const address = match?.[1] ?? match?.[2] ?? DEFAULT_ADDRESS;
   const port = Number(match?.[3] ?? Number.NaN);
@@ -31,8 +31,8 @@ export function parsePlace(text: string): ListenPlace {
   return { address, port };
 }
 
-/** Formats an address in the form that `parsePlace` accepts. */
-export function formatPlace({ address, port }: ListenPlace): string {
+/** Formats an address in the form that `parseHostAndPort` accepts. */
+export function formatHostAndPort({ address, port }: ListenAddress): string {
   return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
 

@@ -21,7 +21,7 @@ export interface TurnsOptions {
   readonly milliseconds?: number;
 }
 
-export class Turns {
+export class BackgroundWork {
   readonly #options: TurnsOptions;
   readonly #waiting = new Queue<(() => void) | Work>();
   #isDeferred = false;

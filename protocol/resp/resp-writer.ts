@@ -1,6 +1,6 @@
 /** Writes commands and replies in RESP2, for envelopes, their replies and the RESP listener. */
 import type { ByteString } from "../byte-string.js";
-import { ManyBulks } from "../many-bulks.js";
+import { LazyBulkReply } from "../many-bulks.js";
 import type { Reply } from "../reply.js";
 import { formatDouble } from "./double.js";
 
@@ -78,7 +78,7 @@ export function writeReply(reply: Reply): ByteString {
     case "resp3":
       return writeReply(reply.plain);
     default:
-      if (reply instanceof ManyBulks) return writeBulks(reply.values);
+      if (reply instanceof LazyBulkReply) return writeBulks(reply.values);
       return "inPairs" in reply ? writePairs(reply.items) : writeItems(reply.items);
   }
 }

@@ -1,6 +1,6 @@
 /** Writes replies in RESP3, for connections that have sent HELLO 3. Source: redis-server 7.0. */
 import type { ByteString } from "../byte-string.js";
-import { ManyBulks } from "../many-bulks.js";
+import { LazyBulkReply } from "../many-bulks.js";
 import type { Reply } from "../reply.js";
 import { formatDouble } from "./double.js";
 import { appendBulk, PIECES_TOGETHER, writeBulk, writeBulks, writeMany, writeReply } from "./resp-writer.js";
@@ -33,9 +33,9 @@ export function writeReply3(reply: Reply): ByteString {
 }
 
 function writeAggregate(sign: "*" | "~" | "%", reply: { readonly items: readonly Reply[] }): ByteString {
-  const { length } = reply instanceof ManyBulks ? reply.values : reply.items;
+  const { length } = reply instanceof LazyBulkReply ? reply.values : reply.items;
   const head = `${sign}${sign === "%" ? length / 2 : length}\r\n`;
-  return reply instanceof ManyBulks ? writeBulks(reply.values, head) : writeItems(head, reply.items);
+  return reply instanceof LazyBulkReply ? writeBulks(reply.values, head) : writeItems(head, reply.items);
 }
 
 function writeItems(head: ByteString, items: readonly Reply[]): ByteString {

@@ -3,7 +3,7 @@
  * which is a bulk string.
  * Source: docs/protocol-v2.md "Units".
  */
-import { ManyBulks } from "../many-bulks.js";
+import { LazyBulkReply } from "../many-bulks.js";
 import { array, type Reply, status } from "../reply.js";
 import { formatDouble } from "../resp/double.js";
 
@@ -11,7 +11,7 @@ import { formatDouble } from "../resp/double.js";
 export function resultReply(reply: Reply): Reply {
   if (reply.kind === "map") return reply.isRelation ? array(reply.items.map(withNumbers)) : reply;
   // These are the replies of a transaction.
-  if (reply.kind === "array" && !(reply instanceof ManyBulks) && reply.items.some(isRelation))
+  if (reply.kind === "array" && !(reply instanceof LazyBulkReply) && reply.items.some(isRelation))
     return array(reply.items.map(resultReply));
   return reply;
 }

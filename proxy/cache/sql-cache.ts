@@ -9,7 +9,7 @@ import type { LineObserver } from "../clients/line-dialect.js";
 import { LineListener } from "../clients/line-listener.js";
 import type { UpstreamLimits } from "../upstream/limits.js";
 import type { UpstreamOutcome } from "../upstream/outcome.js";
-import type { UpstreamPlace } from "../upstream/place.js";
+import type { UpstreamAddress } from "../upstream/place.js";
 import { UpstreamServer } from "../upstream/server.js";
 import { AnswerStore } from "./answer-store.js";
 import { type CacheFigures, noFigures } from "./cache-figures.js";
@@ -17,7 +17,7 @@ import type { CacheLimits } from "./cache-limits.js";
 import { CacheSession } from "./cache-session.js";
 
 export interface SqlCacheParts {
-  readonly place: UpstreamPlace;
+  readonly place: UpstreamAddress;
   /** The address to listen on: an IP address, not a name. */
   readonly address: string;
   /** The port; 0: any free one. */

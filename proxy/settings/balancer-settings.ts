@@ -2,7 +2,7 @@
 
 import type { Partition } from "../routing/placement-key.js";
 import type { Hash } from "../routing/rendezvous.js";
-import type { UpstreamPlace } from "../upstream/place.js";
+import type { UpstreamAddress } from "../upstream/place.js";
 
 export const DEFAULT_PORT = 3949;
 export const DEFAULT_SERVER_PORT = 3948;
@@ -22,7 +22,7 @@ export type WriteMode = (typeof MODES)[number];
 export interface ServerSettings {
   /** The name of the server, on which placement depends. */
   readonly id: string;
-  readonly place: UpstreamPlace;
+  readonly place: UpstreamAddress;
   readonly role: Role;
 }
 

@@ -5,7 +5,7 @@
 import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
 import { StartError } from "../../net/process/start-error.js";
-import type { UpstreamPlace } from "../upstream/place.js";
+import type { UpstreamAddress } from "../upstream/place.js";
 import { readPlace } from "../upstream/read-place.js";
 import {
   type BalancerSettings,
@@ -71,7 +71,7 @@ function serversOf(instances: Member): readonly ServerSettings[] {
   return servers;
 }
 
-function placeOf(instance: Member): UpstreamPlace {
+function placeOf(instance: Member): UpstreamAddress {
   const port = instance.member("port").port() ?? DEFAULT_SERVER_PORT;
   const member = instance.member("host");
   const host = member.text() ?? DEFAULT_HOST;

@@ -10,7 +10,7 @@ import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../protocol/sql-fr
 import { ended, forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
 import type { UpstreamLimits } from "./limits.js";
 import { type FailureKind, failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
-import { connectTo, type UpstreamPlace } from "./place.js";
+import { connectTo, type UpstreamAddress } from "./place.js";
 import {
   isSameClient,
   isSameSession,
@@ -34,7 +34,7 @@ export interface ServerManners {
 }
 
 export interface ConnectionParts {
-  readonly place: UpstreamPlace;
+  readonly place: UpstreamAddress;
   readonly manners: ServerManners;
   readonly limits: UpstreamLimits;
   /** Runs a step once, after the given number of milliseconds. @returns a function that cancels it */

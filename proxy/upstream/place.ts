@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import type { TlsPeer } from "../../client/shared/servers.js";
 import { connectTls, handshakeTrouble } from "../../client/shared/tls.js";
 
-export interface UpstreamPlace {
+export interface UpstreamAddress {
   readonly host: string;
   readonly port: number;
   /** The required proof of identity; null: the connection is not encrypted. */
@@ -19,7 +19,7 @@ export interface ConnectingTo {
   failed(detail: string): void;
 }
 
-export function connectTo(place: UpstreamPlace, handlers: ConnectingTo): Socket {
+export function connectTo(place: UpstreamAddress, handlers: ConnectingTo): Socket {
   const { host, port, tls } = place;
   let isOver = false;
   const once = (step: () => void) => {

@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type ServerManners, UpstreamConnection } from "./connection.js";
 import type { UpstreamLimits } from "./limits.js";
 import { failed, type UpstreamOutcome } from "./outcome.js";
-import type { UpstreamPlace } from "./place.js";
+import type { UpstreamAddress } from "./place.js";
 import type { UpstreamSession } from "./session.js";
 
 /** The clock and timers for servers and their connections. */
@@ -26,7 +26,7 @@ interface Waiter {
 }
 
 export class UpstreamPool {
-  readonly #place: UpstreamPlace;
+  readonly #place: UpstreamAddress;
   readonly #limits: UpstreamLimits;
   readonly #environment: UpstreamEnvironment;
   readonly #all = new Set<UpstreamConnection>();
@@ -38,7 +38,7 @@ export class UpstreamPool {
   #isClosed = false;
   #cancelSweep: (() => void) | null = null;
 
-  constructor(place: UpstreamPlace, limits: UpstreamLimits, environment: UpstreamEnvironment) {
+  constructor(place: UpstreamAddress, limits: UpstreamLimits, environment: UpstreamEnvironment) {
     this.#place = place;
     this.#limits = limits;
     this.#environment = environment;

@@ -1,12 +1,12 @@
 /** Parses the address of a server in options and configuration files. */
 import { InvalidArgumentError } from "commander";
 import { parseServerUrl, type ServerAddress } from "../../client/shared/server-url.js";
-import type { UpstreamPlace } from "./place.js";
+import type { UpstreamAddress } from "./place.js";
 
 const PLAIN = "sql://";
 
 /** Parses an address. @param text  `[sql://]host[:port]` or `sqls://host[:port]#sha256:…` @throws InvalidArgumentError */
-export function readPlace(text: string, port: number): UpstreamPlace {
+export function readPlace(text: string, port: number): UpstreamAddress {
   const url = text.includes("://") ? text : PLAIN + text;
   const { host, port: its, tls, login } = addressOf(url, port);
   if (/^\d+$/.test(host))

@@ -9,7 +9,7 @@ import { NO_CONNECTION, type ServerManners, UpstreamConnection } from "./connect
 import { mayBeUnknown } from "./failure-frame.js";
 import type { UpstreamLimits } from "./limits.js";
 import { failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
-import type { UpstreamPlace } from "./place.js";
+import type { UpstreamAddress } from "./place.js";
 import { type UpstreamEnvironment, UpstreamPool } from "./pool.js";
 import { NEW_SESSION, type UpstreamSession } from "./session.js";
 
@@ -28,7 +28,7 @@ const NOT_ITS_FAULT: ReadonlySet<UpstreamFailure["why"]> = new Set([
 ]);
 
 export class UpstreamServer {
-  readonly place: UpstreamPlace;
+  readonly place: UpstreamAddress;
   readonly #limits: UpstreamLimits;
   readonly #environment: UpstreamEnvironment;
   readonly #log: Logger;
@@ -48,7 +48,7 @@ export class UpstreamServer {
 
   /** Creates a server. @param onChanged  called when the server is up again or down */
   constructor(
-    place: UpstreamPlace,
+    place: UpstreamAddress,
     limits: UpstreamLimits,
     environment: UpstreamEnvironment,
     log: Logger,

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply, set, status } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
-import type { Effort } from "../keyspace/effort.js";
+import type { EffortBudget } from "../keyspace/effort.js";
 import { globMatches } from "../patterns/glob.js";
 import { type Command, type CommandTable, categoriesOf, family, type Row } from "../rows/command.js";
 import { tipsOf } from "../rows/command-tips.js";
@@ -116,7 +116,7 @@ const DESCRIBED_STEPS = 200;
 
 /** Returns descriptions and counts the cost of creating them. @throws TooMuch */
 function described<Named, Description>(
-  effort: Effort,
+  effort: EffortBudget,
   commands: readonly Named[],
   describe: (command: Named) => Description,
 ): readonly Description[] {
@@ -207,7 +207,7 @@ function filterOf(kind: string, value: string): (command: Command) => boolean {
  * Returns the documentation of all commands, or of those named; unknown names are left out. A container includes its
  * subcommands.
  */
-function docs(table: CommandTable, argv: readonly ByteString[], effort: Effort): Reply {
+function docs(table: CommandTable, argv: readonly ByteString[], effort: EffortBudget): Reply {
   const chosen =
     argv.length === 2 ? topLevel(table) : argv.slice(2).flatMap((name) => table.find(name) ?? []);
   const replies = described(effort, chosen, (command) => [bulk(lowerName(command)), docsOf(table, command)]);

@@ -4,7 +4,7 @@
  * Source: docs/decisions/0047-budgets-count-what-is-produced.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { ManyBulks } from "../../protocol/many-bulks.js";
+import { LazyBulkReply } from "../../protocol/many-bulks.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../arguments/errors.js";
 
@@ -50,14 +50,14 @@ export const tooMuch = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>
 /** Counts the items of a reply, including those of nested replies. */
 function itemsOf(reply: Reply): number {
   // The items are not read here, because reading them would create them only to count them.
-  if (reply instanceof ManyBulks) return reply.values.length;
+  if (reply instanceof LazyBulkReply) return reply.values.length;
   if (!("items" in reply)) return 1;
   let count = 0;
   for (const item of reply.items) count += itemsOf(item);
   return count;
 }
 
-export class Effort {
+export class EffortBudget {
   /** Steps that the unit has produced so far, which every daemon counts alike. */
   produced = 0;
   /** Steps that the unit has produced so far, and those that this daemon has read. */
@@ -176,4 +176,4 @@ export class Effort {
 }
 
 /** A counter without budgets, for commands whose cost is proportional to their arguments. */
-export const UNCOUNTED_EFFORT = new Effort();
+export const UNCOUNTED_EFFORT = new EffortBudget();

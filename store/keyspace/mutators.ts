@@ -14,7 +14,7 @@ import type { Value } from "../values/value.js";
 import { CollectionMutators } from "./collection-mutators.js";
 import { DocumentMutators } from "./document-mutators.js";
 import {
-  type Effort,
+  type EffortBudget,
   MEMBER_STEPS,
   REMOVED_ELEMENT_STEPS,
   SORTED_MEMBER_STEPS,
@@ -30,7 +30,7 @@ import { holdsString, patchString, stringLength, stringPart } from "./string-par
 import { TableMutators } from "./table-mutators.js";
 import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
-import type { Usage } from "./usage.js";
+import type { KeyUsage } from "./usage.js";
 
 /** An entry whose type has been checked. */
 export type Typed<V extends Value> = Omit<Entry, "value"> & { value: V };
@@ -46,10 +46,10 @@ export class Data {
   /** The encodings of modified strings, or null if they are not tracked. */
   readonly forms: StringForms | null;
   /** The use of keys, or null if it is not tracked. */
-  readonly usage: Usage | null;
+  readonly usage: KeyUsage | null;
   readonly lookups = new Lookups();
   /** Counts the elements that the command produces and reads. */
-  effort: Effort = UNCOUNTED_EFFORT;
+  effort: EffortBudget = UNCOUNTED_EFFORT;
   #counted = UNCOUNTED;
   #unit: Unit = { at: 0, db: 0, id: "" };
   #records: UndoRecord[] | null = null;
@@ -71,7 +71,7 @@ export class Data {
   readonly collections = new CollectionMutators(this.#host);
   readonly groups = new GroupMutators(this.#host);
 
-  constructor(keyspaces: Keyspace[], usage: Usage | null = null, forms: StringForms | null = null) {
+  constructor(keyspaces: Keyspace[], usage: KeyUsage | null = null, forms: StringForms | null = null) {
     this.#keyspaces = keyspaces;
     this.usage = usage;
     this.forms = forms;

@@ -3,7 +3,7 @@
  * so this daemon must neither return an error, as if the command were invalid everywhere, nor continue in a state
  * without the command's effect.
  */
-export class Shortage extends Error {
+export class OutOfMemory extends Error {
   override readonly name = "Shortage";
 }
 
@@ -16,9 +16,9 @@ const ALLOCATION_FAILED = /allocation failed/i;
 const CODE = "ERR_MEMORY_ALLOCATION_FAILED";
 
 /** @throws Shortage if the problem is a shortage of memory; all other problems are the same on every daemon */
-export function throwShortage(problem: unknown): void {
+export function throwOutOfMemory(problem: unknown): void {
   if (!(problem instanceof Error)) return;
   const isShort = problem instanceof RangeError && ALLOCATION_FAILED.test(problem.message);
   if (isShort || ("code" in problem && problem.code === CODE))
-    throw new Shortage(`there is not enough memory for a command: ${problem.message}`, { cause: problem });
+    throw new OutOfMemory(`there is not enough memory for a command: ${problem.message}`, { cause: problem });
 }

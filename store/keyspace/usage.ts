@@ -35,7 +35,7 @@ export function isUse(name: string): boolean {
   return !NO_USES.has(name);
 }
 
-export class Usage {
+export class KeyUsage {
   readonly kind: UsageKind;
   /** Returns a number of at least 0, below 1. */
   readonly #random: () => number;

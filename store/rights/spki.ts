@@ -5,7 +5,7 @@
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../arguments/errors.js";
 import { DerReader, MalformedDer, NULL, OBJECT_IDENTIFIER, SEQUENCE } from "./der.js";
-import { isWeakPoint } from "./weak-point.js";
+import { isSmallOrderKey } from "./weak-point.js";
 
 export type Algorithm = "rsa" | "ed25519";
 
@@ -64,7 +64,7 @@ function readInfo(der: ByteString): PublicKeyFacts {
   if (oid === RSA_OID) return readRsa(bits);
   if (bits.length !== ED25519_BYTES)
     throw unusable(`an Ed25519 key of ${bits.length} bytes instead of ${ED25519_BYTES}`);
-  if (isWeakPoint(bits)) throw unusable("an Ed25519 point for which anyone can forge signatures");
+  if (isSmallOrderKey(bits)) throw unusable("an Ed25519 point for which anyone can forge signatures");
   return { algorithm: "ed25519", bits: 8 * ED25519_BYTES };
 }
 

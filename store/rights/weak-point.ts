@@ -25,7 +25,7 @@ const NOT_REDUCED = /^[\xed-\xff]\xff{30}\x7f$/;
 const SIGN_BIT = 0x80;
 
 /** @param point the 32 bytes of the public key */
-export function isWeakPoint(point: ByteString): boolean {
+export function isSmallOrderKey(point: ByteString): boolean {
   const y = point.slice(0, -1) + String.fromCharCode(point.charCodeAt(point.length - 1) & ~SIGN_BIT);
   return SMALL_ORDER.has(y) || NOT_REDUCED.test(y);
 }

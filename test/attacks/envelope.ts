@@ -52,7 +52,7 @@ export function sealed(key: Key, body: Buffer, at = 0, seq = 0): Envelope {
 }
 
 /** Returns the id of the cluster of daemons with these keys. */
-export function clusterOf(name: string, applications: readonly Key[], roots: readonly Key[]): Buffer {
+export function clusterIdOf(name: string, applications: readonly Key[], roots: readonly Key[]): Buffer {
   const ids = (keys: readonly Key[]) => keys.map(({ id }) => id).sort(Buffer.compare);
   const genesis = resp(["dbsync2", name, ids(applications), ids(roots)]);
   return sha256(Buffer.from("dbsync2\0genesis\0"), long(genesis.length), genesis);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
 import { Client } from "./client.js";
-import { type Command, clusterOf } from "./envelope.js";
+import { type Command, clusterIdOf } from "./envelope.js";
 import { type Key, makeKey } from "./key.js";
 import { textOf } from "./wire.js";
 
@@ -58,7 +58,7 @@ export class Victims implements AsyncDisposable {
   private constructor(count: number, options: VictimOptions) {
     this.#options = options;
     this.keys = Array.from({ length: count }, makeKey);
-    this.cluster = clusterOf("dbsync", [this.application], options.root === false ? [] : [this.root]);
+    this.cluster = clusterIdOf("dbsync", [this.application], options.root === false ? [] : [this.root]);
   }
 
   static async start(count: number, options: VictimOptions = {}): Promise<Victims> {

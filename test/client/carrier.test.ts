@@ -1,7 +1,7 @@
 /** Tests which policy a sidecar uses for its commands. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Carrier } from "../../client/carrier.js";
+import { ForwardingClient } from "../../client/carrier.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
 import type { CallSettings } from "../../client/settings/call-options.js";
 import type { CallPolicy } from "../../client/shared/policy.js";
@@ -20,7 +20,7 @@ function policiesOf(policy: CallPolicy, sent: readonly (readonly [command: strin
     buffers: false,
     traceparent: null,
   };
-  const carrier = new Carrier(client as FanOutClient, settings);
+  const carrier = new ForwardingClient(client as FanOutClient, settings);
   const carrying = { resolve: () => {}, reject: () => {} };
   for (const [command, size] of sent)
     carrier.send(command.split(" "), { db: 0, isStable: false, watched: { size } }, carrying);

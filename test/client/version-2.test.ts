@@ -10,7 +10,7 @@ import { createClient } from "../../client/dbsync-send.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { parseServers } from "../../client/shared/servers.js";
-import { greet } from "../../client/version-2/greeting.js";
+import { readHello } from "../../client/version-2/greeting.js";
 import { startDaemon } from "../../daemon/testing.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { error, type Reply } from "../../protocol/reply.js";
@@ -271,7 +271,7 @@ test("a hello with unknown additional elements is accepted", async () => {
   daemon.passes = (answers) => answers.map(longer);
   await using client = client2Of([daemon]);
   assert.equal(await client.send("SET a 1"), "OK");
-  const greeting = await greet(parseServers(daemon.address)[0] ?? assert.fail(), realEnvironment, {
+  const greeting = await readHello(parseServers(daemon.address)[0] ?? assert.fail(), realEnvironment, {
     timeout: PATIENCE_MS,
     hasKey: true,
   });

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
-import { Changes } from "../../engine/backends/changes.js";
+import { KeyChangeObservers } from "../../engine/backends/changes.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";
@@ -116,7 +116,7 @@ const textsOf = (reply: Reply) =>
 /** Collects the store's events of each command. */
 class StoreEvents {
   readonly #database = new Database();
-  readonly #changes = new Changes({ database: this.#database });
+  readonly #changes = new KeyChangeObservers({ database: this.#database });
   #events: string[] = [];
 
   constructor() {

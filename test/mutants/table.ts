@@ -278,7 +278,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "dropped entries are not stored as dead letters",
     file: "timeline/handover.js",
-    find: "openAside === null ? null : await keepAside(source, await openAside(staged.cutAt), turn)",
+    find: "openAside === null ? null : await keepReplacedData(source, await openAside(staged.cutAt), turn)",
     replace: "null",
     test: "test/timeline/snapshots/aside.test.js",
   },

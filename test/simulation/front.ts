@@ -9,7 +9,7 @@ import type { NodeState } from "../../cluster/replica/replica-context.js";
 import { TimelineBackend } from "../../cluster/replica/timeline-backend.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
-import { Newest } from "../../engine/backends/newest.js";
+import { NewestDate } from "../../engine/backends/newest.js";
 import { Databases } from "../../engine/pipeline/databases.js";
 import { NOBODY } from "../../engine/pipeline/observer.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";
@@ -108,7 +108,7 @@ export function makeFront(parts: FrontParts): Front {
       backend,
       gateway,
       // Draws no random numbers, so that runs without scripts do not change.
-      new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new Newest()),
+      new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new NewestDate()),
       () => null,
     ),
     accept: (body, signature, wait) => pipeline.take({ kind: "command", body, signature, wait }, ROOM),

@@ -9,7 +9,7 @@ import type { Reply } from "../../protocol/reply.js";
 import { commandTable } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
-import { Effort, TooMuch } from "../../store/keyspace/effort.js";
+import { EffortBudget, TooMuch } from "../../store/keyspace/effort.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { sealed } from "../../store/rdb/dump-payload.js";
 import { RdbWriter } from "../../store/rdb/rdb-writer.js";
@@ -428,15 +428,15 @@ test("an update of 125 bytes that would pad many arrays is rejected before it pa
 });
 
 test("how much a unit may produce does not depend on units admitted with it", () => {
-  const producedBy = (effort: Effort) => {
+  const producedBy = (effort: EffortBudget) => {
     effort.begin(1000);
     return effort.bound(["SETRANGE", "s", "0", "x"], (counted) => {
       counted.produce(1100);
       return { kind: "integer", value: 1n };
     });
   };
-  assert.ok(producedBy(new Effort()) instanceof TooMuch);
-  const together = new Effort();
+  assert.ok(producedBy(new EffortBudget()) instanceof TooMuch);
+  const together = new EffortBudget();
   together.admitting(1_000_000, () => {
     together.begin(1000);
     together.bound(["SADD", "m", ...repeated(500, (i) => `m${i}`)], () => ({ kind: "integer", value: 500n }));

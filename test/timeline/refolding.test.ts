@@ -7,7 +7,7 @@ import { test } from "node:test";
 import type { Archive } from "../../timeline/archive.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
-import { Refolding } from "../../timeline/refolding.js";
+import { BackgroundRefold } from "../../timeline/refolding.js";
 import type { TimelineParts } from "../../timeline/timeline-owner.js";
 import { double } from "../support/double.js";
 import { genesisRing } from "./support/random-timeline.js";
@@ -44,7 +44,7 @@ test("a refold returns more entries that belong before its fold than a call has 
     soon: (step) => void turns.push(step),
   });
   const archive = double<Archive>({ isRemoved: () => false, making: null });
-  const refolding = new Refolding(parts, archive, () => {});
+  const refolding = new BackgroundRefold(parts, archive, () => {});
   const many = 70_000;
   const one = entryAt(START - 1, "INCR k");
   const notifyMissed = () => refolding.missed(Array<Entry>(many).fill(one));

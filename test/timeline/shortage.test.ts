@@ -1,7 +1,7 @@
 /** Tests that a daemon that runs out of memory during a command stops, instead of folding on without its effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Shortage } from "../../store/keyspace/shortage.js";
+import { OutOfMemory } from "../../store/keyspace/shortage.js";
 import { entry, Subject } from "./support/fold-subject.js";
 
 /** Long enough that a string is changed in a separate buffer. */
@@ -21,7 +21,7 @@ for (const problem of shortages) {
       const failing = t.mock.method(Buffer, "allocUnsafeSlow", () => {
         throw problem;
       });
-      assert.throws(() => subject.merge(entry("b", 2, ["SETRANGE k 5 y"], fields)), Shortage);
+      assert.throws(() => subject.merge(entry("b", 2, ["SETRANGE k 5 y"], fields)), OutOfMemory);
       failing.mock.restore();
     }
   });

@@ -5,7 +5,7 @@ import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { readBody } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import type { Entry } from "../../timeline/entries/entry.js";
-import { Waiting } from "../../timeline/waiting.js";
+import { UnfoldedEntries } from "../../timeline/waiting.js";
 
 const dated = (at: number, commands = 1): Entry =>
   ({ envelope: { at, seq: 0, commands: Array(commands).fill([]) }, id: "" }) as unknown as Entry;
@@ -23,7 +23,7 @@ function signed(at: number, seq = 0, text = "v"): Entry {
 const many: readonly Entry[] = Array(64).fill(entry);
 
 test("late entries wait four times as long as the last merge with redone units took", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   waiting.addLate([entry]);
   waiting.merged(1000, 1100);
   assert.equal(waiting.firstLate(1499), null);
@@ -31,7 +31,7 @@ test("late entries wait four times as long as the last merge with redone units t
 });
 
 test("a merge during which the process was suspended delays late entries by at most five seconds", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   waiting.addLate([entry]);
   waiting.merged(1000, 13_000);
   assert.equal(waiting.firstLate(17_999), null);
@@ -39,7 +39,7 @@ test("a merge during which the process was suspended delays late entries by at m
 });
 
 test("late entries are taken in order, limited by commands, but at least one", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   const [a, b, c] = [dated(1, 5), dated(2), dated(3)];
   waiting.addLate([b, c]);
   waiting.addLate([a]);
@@ -50,7 +50,7 @@ test("late entries are taken in order, limited by commands, but at least one", (
 });
 
 test("a refold for a stream of late entries waits until no more arrive", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   const first = dated(1);
   waiting.addLate([first, ...many]);
   assert.ok(waiting.postponesRefold(1000, DATE));
@@ -63,13 +63,13 @@ test("a refold for a stream of late entries waits until no more arrive", () => {
 });
 
 test("a refold for a few late entries does not wait", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   waiting.addLate([entry]);
   assert.ok(!waiting.postponesRefold(1000, DATE));
 });
 
 test("a refold waits no longer than ten seconds", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   waiting.addLate(many);
   for (let now = 0; now < 10_000; now += 200) {
     waiting.addLate([entry]);
@@ -80,7 +80,7 @@ test("a refold waits no longer than ten seconds", () => {
 });
 
 test("a refold does not wait for clients that keep writing", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   waiting.addLate(many);
   assert.ok(waiting.postponesRefold(1000, DATE));
   waiting.addLate([dated(DATE), dated(DATE + 1)]);
@@ -88,7 +88,7 @@ test("a refold does not wait for clients that keep writing", () => {
 });
 
 test("entries that wait for long are reported, and those of a refold wait until it is done", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   const isBehind = (now: number) => {
     waiting.noteTime(now);
     return waiting.isBehind(() => now);
@@ -105,7 +105,7 @@ test("entries that wait for long are reported, and those of a refold wait until 
 });
 
 test("`isPast` depends on the earliest waiting date", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   assert.ok(waiting.isPast(Number.MAX_SAFE_INTEGER));
   waiting.addFuture([signed(9), signed(8)]);
   waiting.addLate([dated(6), dated(5), dated(7)]);
@@ -118,7 +118,7 @@ test("`isPast` depends on the earliest waiting date", () => {
 });
 
 test("entries dated ahead are returned in order, unchanged, and up to a time", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   const dates = Array.from({ length: 500 }, (_, i) => (i * 211) % 500);
   for (const at of dates) waiting.addFuture([signed(1000 + at, at % 3)]);
   assert.equal(waiting.size, 500);
@@ -133,7 +133,7 @@ test("entries dated ahead are returned in order, unchanged, and up to a time", (
 });
 
 test("the entries dated ahead are limited in number and in bytes", () => {
-  const [waiting, large] = [new Waiting(), new Waiting()];
+  const [waiting, large] = [new UnfoldedEntries(), new UnfoldedEntries()];
   const one = signed(1);
   for (let i = 0; i < 500; i++) waiting.addFuture(Array<Entry>(100).fill(one));
   assert.ok(!waiting.hasRoom(2, 0, 1));
@@ -146,7 +146,7 @@ test("the entries dated ahead are limited in number and in bytes", () => {
 });
 
 test("the daemon waits for marked entries until they are merged or refolded, but not for later ones", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   waiting.addLate([dated(5), dated(9)]);
   waiting.mark();
   waiting.addLate([dated(1), dated(2)]);
@@ -170,7 +170,7 @@ test("the daemon waits for marked entries until they are merged or refolded, but
 });
 
 test("an entry waits until it is itself merged or refolded, whatever happens to other entries", () => {
-  const waiting = new Waiting();
+  const waiting = new UnfoldedEntries();
   const named = (id: string, at: number): Entry => ({ ...dated(at), id });
   const [first, second] = [named("1", 7), named("2", 9)];
   const has = ({ id, envelope: { at } }: Entry) => waiting.has({ at, seq: 0, id });

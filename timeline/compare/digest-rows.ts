@@ -6,7 +6,7 @@
 import type { Steps } from "../../protocol/steps.js";
 import { dateOf } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
-import { highOf, lowOf, PlaceWalk } from "./place-walk.js";
+import { highOf, lowOf, OrderKeyWalk } from "./place-walk.js";
 import { ROW_SECONDS, type SumRow } from "./reconcile-message.js";
 import type { SumTable } from "./sum-table.js";
 
@@ -27,7 +27,7 @@ export function* ownRows(
   const tableLevel = Math.min(level, COARSEST - 1);
   const table = index.tableFrom(set, tableLevel, from);
   if (table === null) {
-    yield* new PlaceWalk(index, set).visit({ from, to }, (place) => {
+    yield* new OrderKeyWalk(index, set).visit({ from, to }, (place) => {
       rows.add(Math.floor(dateOf(place) / 1000), 1, highOf(place), lowOf(place));
     });
     return rows.rows;

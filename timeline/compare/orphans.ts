@@ -8,7 +8,7 @@ import type { Steps } from "../../protocol/steps.js";
 import { dateOf, firstPlaceAt, type Place, readPlace } from "../entries/entry.js";
 import { type DigestIndex, LEVEL_SECONDS } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
-import { PlaceWalk } from "./place-walk.js";
+import { OrderKeyWalk } from "./place-walk.js";
 import type { SumRow } from "./reconcile-message.js";
 
 /** The seconds `from` ≤ second < `to`, and the sums of both sides for them. */
@@ -32,7 +32,7 @@ export interface FoundEntries {
   readonly places: readonly Place[];
 }
 
-export interface Orphans extends FoundEntries {
+export interface EntriesMissingInSnapshot extends FoundEntries {
   /** Entries that the snapshot may or may not contain. They include missing entries that could not be identified. */
   readonly possible: FoundEntries;
 }
@@ -45,11 +45,11 @@ export interface Orphans extends FoundEntries {
  * @param prunedTo  entries dated up to it have been removed here, so perhaps only the snapshot has them
  * @param max      the maximum number of order keys to return
  */
-export function* orphansOf(
+export function* entriesMissingInSnapshot(
   own: DigestIndex,
   snapshot: DigestIndex,
   { cutAt, prunedTo, max }: { readonly cutAt: number; readonly prunedTo: number; readonly max: number },
-): Steps<Orphans> {
+): Steps<EntriesMissingInSnapshot> {
   const certain: Place[] = [];
   const possible: Place[] = [];
   let [count, possibleCount] = [0, prunedBetween(own, cutAt, prunedTo)];
@@ -59,7 +59,7 @@ export function* orphansOf(
       count++;
       if (certain.length < max) certain.push(readPlace(place));
     }
-  const walk = new PlaceWalk(own, "data");
+  const walk = new OrderKeyWalk(own, "data");
   for (const range of yield* differing(own, snapshot, cutAt)) {
     const excess = Math.max(range.own.count - range.snapshot.count, 0);
     // If the counts are equal, at least one entry differs.
@@ -132,7 +132,7 @@ function* lastOf(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<
   const end = firstPlaceAt(cutAt + 1);
   let count = 0;
   let low = 0n;
-  yield* new PlaceWalk(own, "data").visit({ from: second, to: second + 1 }, (place) => {
+  yield* new OrderKeyWalk(own, "data").visit({ from: second, to: second + 1 }, (place) => {
     if (place.compare(end) >= 0) return;
     count++;
     low += lowOf(place);

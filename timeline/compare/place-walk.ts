@@ -9,7 +9,7 @@ import { nextPlace } from "./ranges.js";
 const PLACES_A_STEP = 1024;
 const ID_OFFSET = PLACE_BYTES - 32;
 
-export class PlaceWalk {
+export class OrderKeyWalk {
   readonly #index: DigestIndex;
   readonly #set: DigestSet;
   #left = PLACES_A_STEP;

@@ -14,7 +14,7 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
-import { groupOf, PlaceWalk, shortId } from "./place-walk.js";
+import { groupOf, OrderKeyWalk, shortId } from "./place-walk.js";
 import { type PlaceRange, RangeList } from "./ranges.js";
 import {
   GROUP_BITS_MAX,
@@ -112,7 +112,7 @@ class Comparison {
   readonly #index: DigestIndex;
   readonly #set: DigestSet;
   readonly #salt: number;
-  readonly #walk: PlaceWalk;
+  readonly #walk: OrderKeyWalk;
   readonly #toSend = new RangeList();
   readonly #tasks: Task[] = [];
 
@@ -120,7 +120,7 @@ class Comparison {
     this.#index = index;
     this.#set = set;
     this.#salt = salt;
-    this.#walk = new PlaceWalk(index, set);
+    this.#walk = new OrderKeyWalk(index, set);
   }
 
   *compare(section: Section): Steps<void> {
@@ -245,14 +245,14 @@ class Reply {
   readonly salt: number;
   readonly sections: Section[] = [];
   readonly #index: DigestIndex;
-  readonly #walk: PlaceWalk;
+  readonly #walk: OrderKeyWalk;
   #items = 0;
 
   constructor(index: DigestIndex, set: DigestSet, salt: number) {
     this.#index = index;
     this.set = set;
     this.salt = salt;
-    this.#walk = new PlaceWalk(index, set);
+    this.#walk = new OrderKeyWalk(index, set);
   }
 
   get isFull(): boolean {

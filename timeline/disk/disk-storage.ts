@@ -6,11 +6,11 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { performance } from "node:perf_hooks";
-import type { Operation, OperationGroup } from "../entries/operation.js";
+import type { OperationGroup, StorageOperation } from "../entries/operation.js";
 import type { Mark, MarkName, Storage } from "../entries/storage.js";
-import type { TimelineLog } from "../entries/timeline-log.js";
-import { fileRemains } from "./file-remains.js";
-import { Filing } from "./filing.js";
+import type { TimelineLogger } from "../entries/timeline-log.js";
+import { recoverLog } from "./file-remains.js";
+import { LogToLmdb } from "./filing.js";
 import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseForeignProcesses } from "./folder-lock.js";
 import { InlineWrites } from "./inline-writes.js";
 import { DATA_FILE } from "./lmdb-file.js";
@@ -52,8 +52,8 @@ export class DiskStorage implements Storage {
   readonly #lock: FolderLock;
   readonly #tree: LmdbTree;
   readonly #log: WriteAheadLog;
-  readonly #filing: Filing;
-  #operations: Operation[] = [];
+  readonly #filing: LogToLmdb;
+  #operations: StorageOperation[] = [];
   /** The promise of the write of `#operations`; null: no caller waits for it. */
   #next: Waiting | null = null;
   #isWriting = false;
@@ -78,7 +78,7 @@ export class DiskStorage implements Storage {
    * @throws FolderInUse  another process uses it
    * @throws DamagedFile  LMDB's file is damaged, and LMDB would end the process
    */
-  constructor(data: string, fsync: Fsync, log: TimelineLog, inlineMicros = 0) {
+  constructor(data: string, fsync: Fsync, log: TimelineLogger, inlineMicros = 0) {
     this.#folder = timelineFolder(data);
     this.#fsync = fsync;
     this.isSafe = fsync === "always";
@@ -93,11 +93,11 @@ export class DiskStorage implements Storage {
       const processes = hasNamesake ? [] : this.#tree.otherProcesses;
       refuseForeignProcesses(this.#folder, DATA_FILE, { processes, hasNamesake });
       const marker = randomBytes(MARKER_BYTES);
-      const { last, lost } = fileRemains(this.#folder, this.#tree, marker, log);
+      const { last, lost } = recoverLog(this.#folder, this.#tree, marker, log);
       this.lostGroups = lost;
       const inline = new InlineWrites(inlineMicros);
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync), inline });
-      this.#filing = new Filing(this.#tree, marker, {
+      this.#filing = new LogToLmdb(this.#tree, marker, {
         onFiled: (sequence) => {
           this.#log.filed(sequence);
           this.#write();
@@ -123,14 +123,14 @@ export class DiskStorage implements Storage {
   }
 
   put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {
-    const operations: Operation[] = [];
+    const operations: StorageOperation[] = [];
     for (const [place, value] of entries) operations.push({ kind: "put", place, value });
     for (const [name, value] of marks) operations.push({ kind: "mark", name, value });
     this.#enqueue(operations);
   }
 
   remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
-    const operations: Operation[] = [];
+    const operations: StorageOperation[] = [];
     for (const place of places) operations.push({ kind: "remove", place });
     for (const [name, value] of marks) operations.push({ kind: "mark", name, value });
     this.#enqueue(operations);
@@ -219,7 +219,7 @@ export class DiskStorage implements Storage {
     return this.#isWriting ? (this.#current ??= newWaiting()).promise : Promise.resolve();
   }
 
-  #enqueue(operations: readonly Operation[]): void {
+  #enqueue(operations: readonly StorageOperation[]): void {
     if (this.#failure !== null || this.#closing !== null || operations.length === 0) return;
     for (const operation of operations) this.#operations.push(operation);
     if (!this.#isWriting) this.#immediate ??= setImmediate(this.#write);

@@ -1,6 +1,6 @@
 /** Recovers the log that the previous process left: its groups are moved into LMDB, and missing ones are reported. */
 import { join } from "node:path";
-import type { TimelineLog } from "../entries/timeline-log.js";
+import type { TimelineLogger } from "../entries/timeline-log.js";
 import type { LmdbTree } from "./lmdb-tree.js";
 import { LOG_END_FILE } from "./log-end.js";
 import { keepLog, type LogRemains, readLog } from "./write-ahead-log.js";
@@ -9,11 +9,11 @@ import { keepLog, type LogRemains, readLog } from "./write-ahead-log.js";
  * Moves the log of a killed process into LMDB, together with the marker of the next process's records.
  * @returns the number of the last group, and how many groups are lost
  */
-export function fileRemains(
+export function recoverLog(
   folder: string,
   tree: LmdbTree,
   marker: Buffer,
-  log: TimelineLog,
+  log: TimelineLogger,
 ): { readonly last: number; readonly lost: number } {
   const { logMark } = tree;
   const { groups, lost, unsynced, end } = logMark === null ? NOTHING : readLog(folder, logMark);

@@ -3,9 +3,9 @@
  * combine both.
  */
 
-import type { Operation, OperationGroup } from "../entries/operation.js";
+import type { OperationGroup, StorageOperation } from "../entries/operation.js";
 import type { LmdbTree } from "./lmdb-tree.js";
-import { Unfiled } from "./unfiled.js";
+import { UnfiledOperations } from "./unfiled.js";
 
 /** Milliseconds between two transactions at low load: each costs two syncs and some milliseconds of CPU. */
 const FILE_EVERY_MS = 1000;
@@ -25,11 +25,11 @@ export interface FilingHandlers {
   readonly onFailed: (problem: unknown) => void;
 }
 
-export class Filing {
+export class LogToLmdb {
   readonly #tree: LmdbTree;
   readonly #marker: Buffer;
   readonly #handlers: FilingHandlers;
-  readonly #unfiled = new Unfiled();
+  readonly #unfiled = new UnfiledOperations();
   /** Groups that are in the log but not in LMDB, the oldest first. */
   #groups: OperationGroup[] = [];
   #bytes = 0;
@@ -162,6 +162,6 @@ export class Filing {
   }
 }
 
-function* operationsOf(groups: readonly OperationGroup[]): Generator<Operation> {
+function* operationsOf(groups: readonly OperationGroup[]): Generator<StorageOperation> {
   for (const { operations } of groups) yield* operations;
 }

@@ -13,7 +13,7 @@ import { DATA_FILE, keyAfter, LmdbFile, type PageDamage } from "./lmdb-file.js";
 import type { FileHead } from "./lmdb-header.js";
 import type { Slice, StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, readLogMark } from "./log-mark.js";
-import { Unfiled } from "./unfiled.js";
+import { UnfiledOperations } from "./unfiled.js";
 import { type LogRemains, readLog } from "./write-ahead-log.js";
 
 /** Entries that are read in one step, while no transaction ends. */
@@ -68,7 +68,7 @@ export class FolderView {
   /** The number of the last group that is shown. */
   readonly group: number;
   readonly #tree: TreeView;
-  readonly #unfiled = new Unfiled();
+  readonly #unfiled = new UnfiledOperations();
   /** The first order key after those that are shown; null: everything is shown. */
   readonly #end: Buffer | null;
   readonly #transaction: bigint;

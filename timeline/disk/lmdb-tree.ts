@@ -6,7 +6,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
-import type { LogMark, Operation } from "../entries/operation.js";
+import type { LogMark, StorageOperation } from "../entries/operation.js";
 import { DATA_FILE, findDamage } from "./lmdb-file.js";
 import { checkHeader, DamagedFile } from "./lmdb-header.js";
 import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEntry } from "./lmdb-reader.js";
@@ -98,7 +98,7 @@ export class LmdbTree {
   }
 
   /** Writes in the background, in one of LMDB's threads. Rejects with LMDB's own message. */
-  async commit(operations: Iterable<Operation>, log: LogMark): Promise<void> {
+  async commit(operations: Iterable<StorageOperation>, log: LogMark): Promise<void> {
     try {
       await this.#root.batch(() => this.#execute(operations, log));
     } catch (problem) {
@@ -107,7 +107,7 @@ export class LmdbTree {
   }
 
   /** Writes in one step, without another thread. */
-  commitNow(operations: Iterable<Operation>, log: LogMark): void {
+  commitNow(operations: Iterable<StorageOperation>, log: LogMark): void {
     this.#root.transactionSync(() => this.#execute(operations, log));
   }
 
@@ -128,7 +128,7 @@ export class LmdbTree {
     return [...rows].map(([, number]) => Number(number));
   }
 
-  #execute(operations: Iterable<Operation>, log: LogMark): void {
+  #execute(operations: Iterable<StorageOperation>, log: LogMark): void {
     for (const operation of operations) {
       if (operation.kind === "put") this.#entries.put(operation.place, operation.value);
       else if (operation.kind === "remove") this.#entries.remove(operation.place);

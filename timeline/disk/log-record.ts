@@ -10,7 +10,7 @@
  */
 import { crc32 } from "node:zlib";
 import { PLACE_BYTES } from "../entries/entry.js";
-import type { Operation } from "../entries/operation.js";
+import type { StorageOperation } from "../entries/operation.js";
 
 export const MARKER_BYTES = 16;
 
@@ -19,7 +19,7 @@ export interface LogRecord {
   readonly sequence: number;
   readonly safe: number;
   /** The operations; their buffers are views. */
-  readonly operations: readonly Operation[];
+  readonly operations: readonly StorageOperation[];
 }
 
 const KINDS = { put: 1, remove: 2, mark: 3 } as const;
@@ -31,7 +31,7 @@ const SAFE_AT = SEQUENCE_AT + 6;
 const HEAD_BYTES = SAFE_AT + 6;
 
 /** Returns the length of a record of the operations, in bytes. */
-export function recordBytes(operations: readonly Operation[]): number {
+export function recordBytes(operations: readonly StorageOperation[]): number {
   let bytes = HEAD_BYTES;
   for (const operation of operations) {
     bytes += 1;
@@ -90,8 +90,8 @@ function endOf(bytes: Buffer, at: number): number | null {
 }
 
 /** @param bytes  the CRC has been checked */
-function readOperations(bytes: Buffer): Operation[] {
-  const operations: Operation[] = [];
+function readOperations(bytes: Buffer): StorageOperation[] {
+  const operations: StorageOperation[] = [];
   let at = 0;
   const take = (length: number): Buffer => bytes.subarray(at, (at += length));
   while (at < bytes.length) {

@@ -16,7 +16,7 @@ interface Change {
 /** An entry that exists. */
 export type UnfiledEntry = Change & { readonly value: Buffer };
 
-export class Unfiled {
+export class UnfiledOperations {
   readonly #changes = new Map<ByteString, Change>();
   /** The keys of the changes in ascending order. */
   #order: ByteString[] = [];

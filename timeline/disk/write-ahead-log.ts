@@ -17,7 +17,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { LogMark, Operation, OperationGroup } from "../entries/operation.js";
+import type { LogMark, OperationGroup, StorageOperation } from "../entries/operation.js";
 import { syncFolder } from "../entries/sync-folder.js";
 import type { InlineWrites } from "./inline-writes.js";
 import { type FoundLogEnd, LogEndWriter, readLogEnd } from "./log-end.js";
@@ -116,7 +116,7 @@ export class WriteAheadLog {
    * @returns the group, or its promise if a thread writes it
    * @throws Error  the system's error, perhaps as a rejection
    */
-  write(operations: readonly Operation[]): OperationGroup | Promise<OperationGroup> {
+  write(operations: readonly StorageOperation[]): OperationGroup | Promise<OperationGroup> {
     const file = this.#fileForNext();
     const bytes = recordBytes(operations);
     const group = { sequence: this.#last + 1, operations, bytes };

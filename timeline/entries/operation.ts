@@ -1,6 +1,6 @@
 /** One change of the storage: puts and removes consist of these, in the log and in LMDB. */
 
-export type Operation =
+export type StorageOperation =
   | { readonly kind: "put"; readonly place: Buffer; readonly value: Buffer }
   | { readonly kind: "remove"; readonly place: Buffer }
   | { readonly kind: "mark"; readonly name: string; readonly value: Buffer };
@@ -9,7 +9,7 @@ export type Operation =
 export interface OperationGroup {
   /** Groups are numbered consecutively from 1 on, over all restarts. */
   readonly sequence: number;
-  readonly operations: readonly Operation[];
+  readonly operations: readonly StorageOperation[];
   /** Bytes that the operations take in the log. */
   readonly bytes: number;
 }

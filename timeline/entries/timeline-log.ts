@@ -1,5 +1,5 @@
 /** The methods of a logger that a timeline calls. */
-export interface TimelineLog {
+export interface TimelineLogger {
   info(facts: object, text: string): void;
   warn(facts: object, text: string): void;
   error(facts: object, text: string): void;

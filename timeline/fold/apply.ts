@@ -11,7 +11,7 @@ import type { Database } from "../../store/database.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/judgement.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { TooMuch } from "../../store/keyspace/effort.js";
-import { throwShortage } from "../../store/keyspace/shortage.js";
+import { throwOutOfMemory } from "../../store/keyspace/shortage.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { FoldedUnit, type Unit } from "../../store/keyspace/unit.js";
 import { type KeyRecord, validity } from "../../store/rights/key-record.js";
@@ -97,7 +97,7 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
     try {
       return ring.execute(argv, { at, db, id: unit.id }, signer);
     } catch (problem) {
-      throwShortage(problem);
+      throwOutOfMemory(problem);
       return INTERNAL;
     }
   });
@@ -118,7 +118,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
   try {
     return database.executeMulti(unit.commands, { at, db, id: unit.id, seq }, records, unit.table);
   } catch (problem) {
-    throwShortage(problem);
+    throwOutOfMemory(problem);
     return undo(database, records, problem);
   }
 }
@@ -141,7 +141,7 @@ export function runCommand(
     // Later units must not change the reply.
     return settled(database.run(command, argv, place, records, table));
   } catch (problem) {
-    throwShortage(problem);
+    throwOutOfMemory(problem);
     return undo(database, records, problem);
   }
 }

@@ -36,7 +36,7 @@ export interface AsideSource {
  * @param turn  resolves in a later turn, so that clients are served
  * @returns the folder's name
  */
-export async function keepAside(
+export async function keepReplacedData(
   { storage, snapshots }: AsideSource,
   folder: AsideFolder,
   turn: () => Promise<void>,

@@ -6,7 +6,7 @@
 
 import { dateOf, type Place } from "../entries/entry.js";
 import type { Mark, MarkSource, Storage } from "../entries/storage.js";
-import type { TimelineLog } from "../entries/timeline-log.js";
+import type { TimelineLogger } from "../entries/timeline-log.js";
 import { roundestDate } from "./cut-dates.js";
 import { keptDates } from "./kept-dates.js";
 import type { DamagedEntry } from "./make-snapshot.js";
@@ -41,7 +41,7 @@ export class SnapshotMaking {
   readonly snapshots: SnapshotStore;
   readonly #parts: SnapshotParts;
   readonly #storage: Storage;
-  readonly #log: TimelineLog;
+  readonly #log: TimelineLogger;
   readonly #onDamaged: (place: Place) => void;
   /** The dates of the valid snapshots in ascending order. */
   #valid: number[];
@@ -68,7 +68,12 @@ export class SnapshotMaking {
   #expected: number | null = null;
 
   /** @param onDamaged  called with a damaged entry that prevents a snapshot */
-  constructor(parts: SnapshotParts, storage: Storage, log: TimelineLog, onDamaged: (place: Place) => void) {
+  constructor(
+    parts: SnapshotParts,
+    storage: Storage,
+    log: TimelineLogger,
+    onDamaged: (place: Place) => void,
+  ) {
     this.#parts = parts;
     this.#storage = storage;
     this.#log = log;

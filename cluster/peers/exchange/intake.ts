@@ -12,7 +12,7 @@ import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry
 import type { ClusterState, ProvedEntry } from "../shared/cluster-state.js";
 import type { IncomingBatch } from "./incoming-batch.js";
 import { unpack } from "./packing.js";
-import { NOTHING_PROVED, Proofs } from "./proofs.js";
+import { NOTHING_PROVED, SignatureCheckResults } from "./proofs.js";
 import { Quarantine } from "./quarantine.js";
 import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 
@@ -127,7 +127,8 @@ export class Intake {
   *#read(entries: readonly PackedEntry[], sender: Sender, batch: IncomingBatch, since: number): Work {
     const { timeline, signatureThreads: threads } = this.#cluster;
     const adoptions = timeline.handover?.adoptions;
-    const proofs = threads && areForThreads(entries) ? new Proofs(entries, ENTRIES_A_STEP, threads) : null;
+    const proofs =
+      threads && areForThreads(entries) ? new SignatureCheckResults(entries, ENTRIES_A_STEP, threads) : null;
     for (let i = 0; i < entries.length; i += ENTRIES_A_STEP) {
       const proved = proofs === null ? NOTHING_PROVED : yield* proofs.of(i / ENTRIES_A_STEP);
       const part = entries.slice(i, i + ENTRIES_A_STEP);

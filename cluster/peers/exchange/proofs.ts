@@ -9,7 +9,7 @@ type Found = readonly (ProvedEntry | null)[];
 
 export const NOTHING_PROVED: Found = [];
 
-export class Proofs {
+export class SignatureCheckResults {
   /** Results by part of the push; null: not yet available. */
   readonly #found: (Found | null)[] = [];
   readonly #ends: Promise<void>[] = [];

@@ -26,7 +26,7 @@ export interface Receiver extends ConnectedMember {
 /** Milliseconds between two offers of an entry that a caller waits for. */
 const OFFER_AGAIN_MS = 2000;
 
-export class Spreading {
+export class EntrySpreading {
   readonly states: ReplicationStates;
   readonly requests: PendingRequests;
   readonly packer: Packer;

@@ -1,7 +1,7 @@
 /** The record that Peering and its components share, and the status of each member. */
 
 import type { LogThrottle } from "../../../net/process/log-throttle.js";
-import type { Turns } from "../../../net/process/turns.js";
+import type { BackgroundWork } from "../../../net/process/turns.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberAbout } from "../../../protocol/members/about-message.js";
@@ -170,7 +170,7 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
   /** The log without repeated lines. */
   readonly notices: LogThrottle;
   /** Long work, done in slices. */
-  readonly slices: Turns;
+  readonly slices: BackgroundWork;
   /** Authenticated members by id. Roster sets it. */
   readonly members: Map<ByteString, Member>;
   /** The addresses of --peer, and the id that was proved last at each. Roster sets it. */

@@ -11,7 +11,7 @@ import {
   KNOWS_STATES,
   type StateSumsMessage,
 } from "../../../protocol/members/state-messages.js";
-import { type Steps, turnOf } from "../../../protocol/steps.js";
+import { redirectionOf, type Steps } from "../../../protocol/steps.js";
 import {
   type KeyDigest,
   type NamedKey,
@@ -100,7 +100,7 @@ export class StateComparing {
       this.#work = this.#search(this.#wanted);
       this.#wanted = null;
     }
-    if (this.#work !== null && turnOf(this.#work, uptime, share) !== null) this.#work = null;
+    if (this.#work !== null && redirectionOf(this.#work, uptime, share) !== null) this.#work = null;
   }
 
   left(id: ByteString): void {

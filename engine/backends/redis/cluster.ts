@@ -8,11 +8,11 @@ import { error } from "../../../protocol/reply.js";
 import { oneSlotOf, readSlots, SLOTS } from "./cluster-slots.js";
 import { spreadOf } from "./cluster-spread.js";
 import { DatabaseLog } from "./database-log.js";
-import { ALL, type Finder, type Way } from "./finder.js";
+import { ALL, type ServerFinder, type Way } from "./finder.js";
 import { RedisGroupBackend } from "./group.js";
 import { keysOf } from "./keys.js";
 import { type Address, type Argv, type RedisBackendParts, RedisLink } from "./link.js";
-import { addressText, type Turn } from "./turns.js";
+import { addressText, type Redirection } from "./turns.js";
 
 /** The interval between two requests for the slots, in milliseconds: while all masters are up, and while one is not. */
 const ASK_MS = 5_000;
@@ -20,7 +20,7 @@ const ASK_SOON_MS = 100;
 /** Milliseconds to wait for a node's reply before the next node is queried. */
 const ANSWER_MS = 1_000;
 
-class ClusterFinder implements Finder {
+class ClusterFinder implements ServerFinder {
   readonly name: string;
   readonly #parts: RedisBackendParts<RedisGroupSpecification>;
   readonly #log: DatabaseLog;
@@ -101,7 +101,7 @@ class ClusterFinder implements Finder {
     return null;
   }
 
-  turned(turn: Turn): void {
+  turned(turn: Redirection): void {
     if (turn.kind === "moved") {
       // One node reports that the slot has this new master.
       this.#linkTo(turn.address);
@@ -114,7 +114,7 @@ class ClusterFinder implements Finder {
    * Ignores an address that a script may have invented: the script must not cause the password and other clients'
    * commands to be sent to a server of its choice.
    */
-  believed(turn: Turn): Turn | null {
+  believed(turn: Redirection): Redirection | null {
     return turn.kind === "later" || this.#links.has(addressText(turn.address)) ? turn : { kind: "later" };
   }
 

@@ -4,7 +4,7 @@
 import type { ErrorReply } from "../../../protocol/reply.js";
 import type { Outcome } from "../backend.js";
 import type { Address, Argv, RedisLink } from "./link.js";
-import type { Turn } from "./turns.js";
+import type { Redirection } from "./turns.js";
 
 /** The lane of commands for all servers. */
 export const ALL = -1;
@@ -20,7 +20,7 @@ export interface Spread {
   readonly run: () => Promise<Outcome>;
 }
 
-export interface Finder {
+export interface ServerFinder {
   /** The prefix of failure messages. */
   readonly name: string;
   start(): void;
@@ -40,9 +40,9 @@ export interface Finder {
    */
   linkFor(lane: number, ask: Address | null): RedisLink | null;
   /** Records that a server has redirected or refused a command. */
-  turned(turn: Turn, link: RedisLink): void;
+  turned(turn: Redirection, link: RedisLink): void;
   /** Checks a redirection that a script may have invented. Returns how to handle it; null: treat it as an answer. */
-  believed(turn: Turn): Turn | null;
+  believed(turn: Redirection): Redirection | null;
   /** Returns the reason why a lane's server cannot be reached. */
   reasonFor(lane: number): string;
 }

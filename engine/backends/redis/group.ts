@@ -8,14 +8,14 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { Backend, BackendFailure, Outcome } from "../backend.js";
 import { isolationOf } from "../isolation.js";
-import { ALL, type Finder, type Spread, type Way } from "./finder.js";
+import { ALL, type ServerFinder, type Spread, type Way } from "./finder.js";
 import { keysOf } from "./keys.js";
 import { type Flight, Lane, lateFailure } from "./lane.js";
 import { type Address, type Argv, isAscii } from "./link.js";
 import { isScan, sendScan, sendScans } from "./marked-cursors.js";
 import { notShared } from "./redis.js";
-import { Traffic } from "./traffic.js";
-import { isScript, turnOf } from "./turns.js";
+import { CommandBarrier } from "./traffic.js";
+import { isScript, redirectionOf } from "./turns.js";
 
 const AGAIN_MS = 50;
 
@@ -23,14 +23,14 @@ export class RedisGroupBackend implements Backend {
   readonly name: string;
   readonly databases = 1;
   readonly #environment: Environment;
-  readonly #finder: Finder;
+  readonly #finder: ServerFinder;
   readonly #lanes = new Map<number, Lane>();
-  readonly #traffic = new Traffic();
+  readonly #traffic = new CommandBarrier();
   /** Set while a write for all servers waits for earlier commands. Later commands wait for this promise. */
   #gate: Promise<void> | null = null;
   #isStopped = false;
 
-  constructor(finder: Finder, environment: Environment) {
+  constructor(finder: ServerFinder, environment: Environment) {
     this.name = finder.name;
     this.#environment = environment;
     this.#finder = finder;
@@ -138,7 +138,7 @@ export class RedisGroupBackend implements Backend {
       const link = this.#finder.linkFor(way, ask);
       if (link !== null) {
         const outcome = await link.sendAlone(ask === null ? [argv] : [["ASKING"], argv]);
-        const turn = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
+        const turn = outcome.kind === "error" ? redirectionOf(outcome.text, link.address) : null;
         if (turn === null && !(outcome.kind === "failed" && outcome.code === "database-down")) return outcome;
         if (outcome.kind === "error") reply = outcome.text;
         ask = turn?.kind === "ask" ? turn.address : null;

@@ -9,10 +9,10 @@ import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { BackendFailure, Outcome } from "../backend.js";
-import type { Finder } from "./finder.js";
+import type { ServerFinder } from "./finder.js";
 import type { Address, RedisLink } from "./link.js";
-import type { Crowd, Traffic } from "./traffic.js";
-import { type Turn, turnOf } from "./turns.js";
+import type { CommandBarrier, Crowd } from "./traffic.js";
+import { type Redirection, redirectionOf } from "./turns.js";
 
 /** Milliseconds between two attempts if nothing indicates when the next one may succeed. */
 const AGAIN_MS = 50;
@@ -55,8 +55,8 @@ class Taken {
 
 export class Lane {
   readonly #number: number;
-  readonly #finder: Finder;
-  readonly #traffic: Traffic;
+  readonly #finder: ServerFinder;
+  readonly #traffic: CommandBarrier;
   readonly #environment: Environment;
   #taken = 0;
   #flying = 0;
@@ -67,7 +67,7 @@ export class Lane {
   #cancel: (() => void) | null = null;
 
   /** @param traffic  counts the commands of all lanes */
-  constructor(number: number, finder: Finder, traffic: Traffic, environment: Environment) {
+  constructor(number: number, finder: ServerFinder, traffic: CommandBarrier, environment: Environment) {
     this.#number = number;
     this.#finder = finder;
     this.#traffic = traffic;
@@ -105,7 +105,7 @@ export class Lane {
 
   #landed(taken: Taken, outcome: Outcome, link: RedisLink): void {
     this.#flying--;
-    const redirection = outcome.kind === "error" ? turnOf(outcome.text, link.address) : null;
+    const redirection = outcome.kind === "error" ? redirectionOf(outcome.text, link.address) : null;
     const turn =
       redirection !== null && taken.flight.isScript() ? this.#finder.believed(redirection) : redirection;
     if (turn !== null) this.#turn(taken, outcome.kind === "error" ? outcome.text : "", turn, link);
@@ -126,7 +126,7 @@ export class Lane {
     else this.#goOn();
   }
 
-  #turn(taken: Taken, text: string, turn: Turn, link: RedisLink): void {
+  #turn(taken: Taken, text: string, turn: Redirection, link: RedisLink): void {
     taken.reply = text;
     taken.turns += turn.kind === "later" ? 2 : 1;
     taken.ask = turn.kind === "ask" ? turn.address : null;
@@ -172,7 +172,7 @@ const haveOneInCommon = (some: readonly ByteString[], others: readonly ByteStrin
  * Returns the failure of a command that has waited for too long.
  * @param reply  the reply of a server that did not execute the command
  */
-export function lateFailure(finder: Finder, lane: number, reply: string | null): BackendFailure {
+export function lateFailure(finder: ServerFinder, lane: number, reply: string | null): BackendFailure {
   const { name, timeout } = finder;
   const detail = `${name}: ${reply ?? finder.reasonFor(lane)}, for ${timeout} ms (--backend-timeout)`;
   return { kind: "failed", code: "database-down", detail, effect: "not-applied" };

@@ -6,16 +6,16 @@
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { DatabaseLog } from "./database-log.js";
-import type { Finder } from "./finder.js";
+import type { ServerFinder } from "./finder.js";
 import { RedisGroupBackend } from "./group.js";
 import { type Address, type RedisBackendParts, RedisLink } from "./link.js";
-import { addressText, type Turn } from "./turns.js";
+import { addressText, type Redirection } from "./turns.js";
 
 /** The interval between two queries for the master, in milliseconds: while it serves, and while it does not. */
 const ASK_MS = 1_000;
 const ASK_SOON_MS = 100;
 
-class SentinelFinder implements Finder {
+class SentinelFinder implements ServerFinder {
   readonly name: string;
   readonly #parts: RedisBackendParts<RedisGroupSpecification>;
   readonly #log: DatabaseLog;
@@ -78,7 +78,7 @@ class SentinelFinder implements Finder {
   }
 
   /** Handles a server's report that it is not a master, or not yet. */
-  turned(_turn: Turn, link: RedisLink): void {
+  turned(_turn: Redirection, link: RedisLink): void {
     this.#isMaster = false;
     link.drop("it is no longer a master");
   }

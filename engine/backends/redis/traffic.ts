@@ -22,7 +22,7 @@ export class Crowd {
   }
 }
 
-export class Traffic {
+export class CommandBarrier {
   #crowd = new Crowd();
   #before: Promise<void> = Promise.resolve();
 

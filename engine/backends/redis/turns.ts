@@ -5,7 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Address } from "./link.js";
 
-export type Turn =
+export type Redirection =
   /** The slot has another master, or (`ask`) this one command must be sent to another server. */
   | { readonly kind: "moved" | "ask"; readonly slot: number; readonly address: Address }
   | { readonly kind: "later" };
@@ -26,7 +26,7 @@ const LATER = new RegExp(
  * @param server  the one that replied, which may omit its own address
  * @returns null if the command was executed
  */
-export function turnOf(text: ByteString, server: Address): Turn | null {
+export function redirectionOf(text: ByteString, server: Address): Redirection | null {
   if (LATER.test(text)) return { kind: "later" };
   const [, kind, slot, host, port] = ELSEWHERE.exec(text) ?? [];
   if (kind === undefined) return null;

@@ -1,6 +1,6 @@
 /** Implements `cjson.encode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { Allowance } from "../lua/allowance.js";
+import { ValueMemoryLimit } from "../lua/allowance.js";
 import { formatSignificant } from "../lua/c-numbers.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
@@ -26,13 +26,13 @@ export class CjsonEncoder {
   readonly #machine: LuaMachine;
   readonly #state: number;
   readonly #settings: CjsonSettings;
-  readonly #allowance: Allowance;
+  readonly #allowance: ValueMemoryLimit;
 
   constructor(machine: LuaMachine, state: number, settings: CjsonSettings) {
     this.#machine = machine;
     this.#state = state;
     this.#settings = settings;
-    this.#allowance = new Allowance(machine, () => machine.fail(state, "not enough memory"));
+    this.#allowance = new ValueMemoryLimit(machine, () => machine.fail(state, "not enough memory"));
   }
 
   /** Encodes the value on top of the stack. */

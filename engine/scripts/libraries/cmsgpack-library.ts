@@ -1,6 +1,6 @@
 /** The library `cmsgpack`: MessagePack. Formats and messages: lua-cmsgpack 0.4, as in redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { Allowance } from "../lua/allowance.js";
+import { ValueMemoryLimit } from "../lua/allowance.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { arrayLength } from "../lua/value.js";
@@ -50,7 +50,7 @@ export function cmsgpackLibrary(machine: LuaMachine): Library {
       if (lua.lua_checkstack(state, count) === 0)
         return machine.failArgument(state, 0, "Too many arguments for MessagePack pack.");
       let packed = "";
-      const allowance = new Allowance(machine, () => machine.fail(state, "not enough memory"));
+      const allowance = new ValueMemoryLimit(machine, () => machine.fail(state, "not enough memory"));
       for (let i = 1; i <= count; i++) {
         lua.lua_pushvalue(state, i);
         packed += packedTop(machine, state, 0, allowance);
@@ -80,7 +80,12 @@ export function cmsgpackLibrary(machine: LuaMachine): Library {
 }
 
 /** Packs the value on top of the stack, and pops it. */
-function packedTop(machine: LuaMachine, state: number, depth: number, allowance: Allowance): ByteString {
+function packedTop(
+  machine: LuaMachine,
+  state: number,
+  depth: number,
+  allowance: ValueMemoryLimit,
+): ByteString {
   const { lua } = machine;
   const type = lua.lua_type(state, -1);
   let packed: ByteString;
@@ -94,7 +99,12 @@ function packedTop(machine: LuaMachine, state: number, depth: number, allowance:
   return packed;
 }
 
-function packedTable(machine: LuaMachine, state: number, depth: number, allowance: Allowance): ByteString {
+function packedTable(
+  machine: LuaMachine,
+  state: number,
+  depth: number,
+  allowance: ValueMemoryLimit,
+): ByteString {
   const { lua } = machine;
   if (lua.lua_checkstack(state, 4) === 0) return machine.failThere(state, "tables too deep");
   const index = lua.lua_gettop(state);

@@ -8,7 +8,7 @@ import type { LuaMachine } from "./lua-machine.js";
 /** The size of a value in addition to its text, in bytes, as in a Lua table. */
 const VALUE_BYTES = 16;
 
-export class Allowance {
+export class ValueMemoryLimit {
   readonly #exceeded: () => never;
   #remaining: number;
 

@@ -1,6 +1,6 @@
 /** Converts replies to Lua values. Source: redis-server 7.0, script_lua.c. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { ManyBulks } from "../../../protocol/many-bulks.js";
+import { LazyBulkReply } from "../../../protocol/many-bulks.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double.js";
 import type { LuaMachine } from "./lua-machine.js";
@@ -130,7 +130,7 @@ function pushTyped(machine: LuaMachine, state: number, reply: ManyReply): void {
 
 function pushArray(machine: LuaMachine, state: number, reply: ManyReply, protocol: Protocol): void {
   const { lua } = machine;
-  if (reply instanceof ManyBulks) {
+  if (reply instanceof LazyBulkReply) {
     lua.lua_createtable(state, reply.values.length, 0);
     for (let i = 0; i < reply.values.length; i++) {
       machine.push(state, reply.values[i] as ByteString);

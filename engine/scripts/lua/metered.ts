@@ -121,7 +121,7 @@ class Reader {
  * Returns the module with checks in its loops.
  * @param functionName  the name of the imported function that is called; it has no parameters and one result
  */
-export function metered(module: Uint8Array, functionName: string): Uint8Array {
+export function withLoopChecks(module: Uint8Array, functionName: string): Uint8Array {
   const reader = new Reader(module, HEAD_BYTES);
   const pieces: Uint8Array[] = [module.subarray(0, HEAD_BYTES)];
   let [called, meter] = [-1, new Uint8Array()];

@@ -12,7 +12,7 @@ import {
   set,
   status,
 } from "../../../protocol/reply.js";
-import { Allowance } from "./allowance.js";
+import { ValueMemoryLimit } from "./allowance.js";
 import { integerOf } from "./c-numbers.js";
 import { DEPTH_MAX, DEPTH_SLOTS, type Protocol } from "./conversions.js";
 import { TYPE } from "./lua-exports.js";
@@ -27,7 +27,7 @@ export function answerOf(machine: LuaMachine, state: number, protocol: Protocol)
   const tooLong = (): never => {
     throw new LuaBroken("the answer is too long");
   };
-  return replyOf({ machine, state, protocol, allowance: new Allowance(machine, tooLong) }, -1, 0);
+  return replyOf({ machine, state, protocol, allowance: new ValueMemoryLimit(machine, tooLong) }, -1, 0);
 }
 
 /** The source of a reply, and its limits. */
@@ -35,7 +35,7 @@ interface Answer {
   readonly machine: LuaMachine;
   readonly state: number;
   readonly protocol: Protocol;
-  readonly allowance: Allowance;
+  readonly allowance: ValueMemoryLimit;
 }
 
 function replyOf(answer: Answer, index: number, depth: number): Reply {

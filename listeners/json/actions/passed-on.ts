@@ -29,7 +29,7 @@ import type { Answer, DocumentClient } from "./document-client.js";
 const FIRST = "0";
 const [NO_DOCUMENT_THERE, NO_ENTRY] = [...NOT_THERE] as [string, string];
 
-export function isPassedOn(client: DocumentClient, request: JsonRequest): boolean {
+export function isForwardedWrite(client: DocumentClient, request: JsonRequest): boolean {
   return client.ids === "moving" && request.isOff("replicate");
 }
 

@@ -31,7 +31,7 @@ import {
   then,
 } from "./action-answers.js";
 import type { Answer, DocumentClient } from "./document-client.js";
-import { checkWords, countAnew, idOf, isPassedOn, isReplacing, replaceAll } from "./passed-on.js";
+import { checkWords, countAnew, idOf, isForwardedWrite, isReplacing, replaceAll } from "./passed-on.js";
 
 export function change(client: DocumentClient, request: JsonRequest, command: string): Answer {
   const { document } = request;
@@ -55,7 +55,7 @@ export function insert(client: DocumentClient, request: JsonRequest): Answer {
   const lifetime = lifetimeWords(request, []);
   const keys = isNumbered || entries.length === 0 ? [] : ["KEYS"];
   const counted = isNumbered && client.ids === "counted" ? ["COUNT"] : [];
-  const unchecked = isPassedOn(client, request) ? checkWords(client, document, data, isNumbered) : [];
+  const unchecked = isForwardedWrite(client, request) ? checkWords(client, document, data, isNumbered) : [];
   const argv = ["DOC.INSERT", document, ...lifetime, ...counted, ...unchecked, ...keys, ...entries];
   const returnsIds = request.isOn("ids") || (isNumbered && client.ids === "long" && entries.length > 0);
   return then(client.write(argv, request), ({ reply, replicated }) => {
@@ -93,7 +93,7 @@ export function update(client: DocumentClient, request: JsonRequest): Answer {
   if (document === undefined) return failure(NO_DOCUMENT);
   if (data === undefined) return failure(NO_DATA);
   if (request.id === undefined && request.get("id") !== undefined) return failure(NO_ID);
-  const isOriginal = isPassedOn(client, request);
+  const isOriginal = isForwardedWrite(client, request);
   const id = isOriginal ? idOf(client, document, request.id) : request.id;
   if (isOriginal && request.id !== undefined && isReplacing(request.id, data))
     return replaceAll(client, request, { document, id: request.id, data });
@@ -158,7 +158,7 @@ export function remove(client: DocumentClient, request: JsonRequest): Answer {
       reply.kind === "error" && !isNumeric(id) && NOT_THERE.has(sentenceOf(reply))
         ? failure(NO_ID)
         : good(reply, () => {
-            if (isPassedOn(client, request)) countAnew(client, request, document);
+            if (isForwardedWrite(client, request)) countAnew(client, request, document);
             return replicatedMember(replicated);
           }),
   );

@@ -1,6 +1,6 @@
 /** The state that all connections to a --mongo listener share. */
 
-import type { DaemonFace } from "../../daemon-face.js";
+import type { DaemonInterface } from "../../daemon-face.js";
 import type { UserSocketHost } from "../../user-listener.js";
 import { Cursors } from "./cursors.js";
 import { ObjectIds } from "./object-ids.js";
@@ -10,12 +10,12 @@ const IDS = 2 ** 31;
 
 export class MongoServer {
   readonly host: UserSocketHost;
-  readonly daemon: DaemonFace;
+  readonly daemon: DaemonInterface;
   readonly cursors: Cursors;
   readonly objectIds: ObjectIds;
   #lastId = 0;
 
-  constructor(host: UserSocketHost, daemon: DaemonFace) {
+  constructor(host: UserSocketHost, daemon: DaemonInterface) {
     this.host = host;
     this.daemon = daemon;
     this.cursors = new Cursors(host);

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { boolean, document, element, int32, text } from "../../../protocol/mongo/bson-writer.js";
 import type { Place } from "../../../timeline/entries/entry.js";
-import type { DaemonFace } from "../../daemon-face.js";
+import type { DaemonInterface } from "../../daemon-face.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 
@@ -14,7 +14,7 @@ export interface WriteConcern {
   readonly others: number;
   /** The time limit in milliseconds; 0: no limit. */
   readonly timeout: number;
-  readonly copies: DaemonFace["copies"];
+  readonly copies: DaemonInterface["copies"];
 }
 
 /** The fields of a write concern; its provenance is ignored. */
@@ -25,7 +25,7 @@ const DAEMONS_MAX = 50;
 /** @throws MongoFailure  the command requests something that the daemon does not support */
 export function writeConcernOf(
   command: CommandDocument,
-  { copies, settings, members }: DaemonFace,
+  { copies, settings, members }: DaemonInterface,
 ): WriteConcern {
   const concern = command.within("writeConcern");
   if (concern === null) return { others: 0, timeout: 0, copies };
@@ -38,7 +38,7 @@ export function writeConcernOf(
   return { others: othersOf(concern, copies, Math.max(settings.peers.length, members)), timeout, copies };
 }
 
-function othersOf(concern: CommandDocument, copies: DaemonFace["copies"], peers: number): number {
+function othersOf(concern: CommandDocument, copies: DaemonInterface["copies"], peers: number): number {
   const isAlone = copies === null || copies.isAlone;
   if (concern.isText("w")) {
     const word = concern.words("w");

@@ -3,18 +3,18 @@
  * when the command first runs here. Source: redis-server 7.0, notify.c.
  */
 
-import type { Changes, EventObserver } from "../../../engine/backends/changes.js";
+import type { EventObserver, KeyChangeObservers } from "../../../engine/backends/changes.js";
 import type { Channels } from "../../../engine/channels/channels.js";
 import { type EventFlags, NO_EVENTS } from "../../../options/event-flags.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 export class KeyspaceNotices implements EventObserver {
-  readonly #changes: Changes | null;
+  readonly #changes: KeyChangeObservers | null;
   readonly #channels: Channels;
   #flags = NO_EVENTS;
 
   /** @param changes  the source of key changes; null: key changes are not known here */
-  constructor(changes: Changes | null, channels: Channels) {
+  constructor(changes: KeyChangeObservers | null, channels: Channels) {
     this.#changes = changes;
     this.#channels = channels;
   }

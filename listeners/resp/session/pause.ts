@@ -3,7 +3,7 @@ import type { Environment } from "../../../net/process/environment.js";
 
 export type PauseMode = "all" | "write";
 
-export class Pause {
+export class ClientPause {
   readonly #environment: Environment;
   readonly #held = new Set<() => void>();
   /** The mode of the current pause; null: there is no pause. */

@@ -1,6 +1,6 @@
 /** The state that all connections of the RESP listener share, except the databases. */
 
-import type { Called } from "../../../engine/backends/called.js";
+import type { CheckedCommand } from "../../../engine/backends/called.js";
 import type { WriteObserver } from "../../../engine/backends/write-observer.js";
 import type { Channels } from "../../../engine/channels/channels.js";
 import { Scripts } from "../../../engine/scripts/scripts.js";
@@ -15,7 +15,7 @@ import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
 import type { Command } from "../../../store/rows/command.js";
-import type { DaemonFace } from "../../daemon-face.js";
+import type { DaemonInterface } from "../../daemon-face.js";
 import type { UserSocketHost } from "../../user-listener.js";
 import { type Client, Clients } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
@@ -23,7 +23,7 @@ import { DeniedLog } from "./denied-log.js";
 import { KeyspaceNotices } from "./keyspace-notices.js";
 import { LatencyLog } from "./latency-log.js";
 import { LoadSamples } from "./load-samples.js";
-import { Pause } from "./pause.js";
+import { ClientPause } from "./pause.js";
 import { argumentBytes } from "./reply-bytes.js";
 import { TrackingTable } from "./tracking-table.js";
 import { WaitingClients } from "./waiting-clients.js";
@@ -57,7 +57,7 @@ export class RespServer implements WriteObserver {
   readonly host: UserSocketHost;
   readonly environment: Environment;
   readonly path: CommandPath;
-  readonly daemon: DaemonFace;
+  readonly daemon: DaemonInterface;
   readonly channels: Channels;
   readonly notices: KeyspaceNotices;
   readonly tracking: TrackingTable;
@@ -71,7 +71,7 @@ export class RespServer implements WriteObserver {
   readonly clients = new Clients();
   readonly latency = new LatencyLog();
   readonly denied = new DeniedLog();
-  readonly pause: Pause;
+  readonly pause: ClientPause;
   readonly load: LoadSamples;
   /** The connections that receive every command (MONITOR). */
   readonly monitors = new Set<Client>();
@@ -94,7 +94,7 @@ export class RespServer implements WriteObserver {
   mark = 0;
   #lastId = 0;
 
-  constructor(host: UserSocketHost, daemon: DaemonFace, counts: ReadonlyMap<Command, CommandCounts>) {
+  constructor(host: UserSocketHost, daemon: DaemonInterface, counts: ReadonlyMap<Command, CommandCounts>) {
     const { environment, path } = host;
     this.host = host;
     this.environment = environment;
@@ -110,7 +110,7 @@ export class RespServer implements WriteObserver {
     this.scripts = new Scripts(environment.uptime);
     this.runId = hexOf(environment.randomBytes(RUN_ID_BYTES));
     this.startedAt = environment.uptime();
-    this.pause = new Pause(environment);
+    this.pause = new ClientPause(environment);
     this.load = new LoadSamples(environment, this, () => daemon.memory.used);
     path.tellOf(this);
   }
@@ -129,7 +129,7 @@ export class RespServer implements WriteObserver {
     return this.waiters.size > 0;
   }
 
-  sent(calls: readonly Called[], db: number): void {
+  sent(calls: readonly CheckedCommand[], db: number): void {
     this.waiters.sent(calls, db);
   }
 

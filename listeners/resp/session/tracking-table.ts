@@ -5,8 +5,8 @@
  * Source: redis-server 7.0, tracking.c.
  */
 
-import type { Changes, KeyObserver } from "../../../engine/backends/changes.js";
-import { Beginnings } from "../../../engine/channels/beginnings.js";
+import type { KeyChangeObservers, KeyObserver } from "../../../engine/backends/changes.js";
+import { PrefixMap } from "../../../engine/channels/beginnings.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
@@ -38,11 +38,11 @@ interface Reader extends Client {
 }
 
 export class TrackingTable implements KeyObserver {
-  readonly #changes: Changes | null;
+  readonly #changes: KeyChangeObservers | null;
   readonly #clients: Clients;
   /** The connections that track each key, with the oldest key first. Databases are not distinguished. */
   readonly #keys = new Map<ByteString, Set<Tracker>>();
-  readonly #prefixes = new Beginnings<Prefix>();
+  readonly #prefixes = new PrefixMap<Prefix>();
   /** The prefixes with changes, which are reported at the end of the turn. */
   readonly #changed = new Set<Prefix>();
   readonly #trackers = new Map<Client, Tracker>();
@@ -55,7 +55,7 @@ export class TrackingTable implements KeyObserver {
   #deferred: (() => void)[] = [];
 
   /** @param changes  the source of key changes; null: key changes are not known here */
-  constructor(changes: Changes | null, clients: Clients) {
+  constructor(changes: KeyChangeObservers | null, clients: Clients) {
     this.#changes = changes;
     this.#clients = clients;
   }

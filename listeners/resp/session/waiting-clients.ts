@@ -5,7 +5,7 @@
  * or a set for each element.
  */
 
-import type { Called } from "../../../engine/backends/called.js";
+import type { CheckedCommand } from "../../../engine/backends/called.js";
 import type { CommandPath, CommandSender } from "../../../engine/users/command-path.js";
 import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -144,7 +144,7 @@ export class WaitingClients {
   }
 
   /** Registers commands in flight. After them, clients that wait for their keys are served in order. */
-  sent(calls: readonly Called[], db: number): void {
+  sent(calls: readonly CheckedCommand[], db: number): void {
     if (this.#size === 0) return;
     const named = calls.flatMap(({ command, argv }) =>
       command.writes ? this.#namedBy(command, argv, db) : [],

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
 import { finish, mappedInSteps } from "../../../protocol/steps.js";
-import { BYTES_A_STEP, type Effort } from "../../keyspace/effort.js";
+import { BYTES_A_STEP, type EffortBudget } from "../../keyspace/effort.js";
 import { guarded, MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { isJson } from "../../queries/bson/spec.js";
 import type { Handler } from "../../rows/command.js";
@@ -38,7 +38,11 @@ const JSON_STEPS = 30;
  * @param documents the documents as BSON
  * @throws TooMuch
  */
-export function answeredAll(documents: readonly ByteString[], request: ByteString, effort: Effort): Reply {
+export function answeredAll(
+  documents: readonly ByteString[],
+  request: ByteString,
+  effort: EffortBudget,
+): Reply {
   return finish(answeringAll(documents, request, effort));
 }
 
@@ -46,7 +50,7 @@ export function answeredAll(documents: readonly ByteString[], request: ByteStrin
 export function* answeringAll(
   documents: readonly ByteString[],
   request: ByteString,
-  effort: Effort,
+  effort: EffortBudget,
 ): Generator<void, Reply> {
   if (!isJson(request)) return array(yield* mappedInSteps(documents, bulk));
   const written = (bytes: ByteString) => {

@@ -3,7 +3,7 @@
  * equality: the maximum number of documents that they may check is part of their semantics.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Effort } from "../../keyspace/effort.js";
+import type { EffortBudget } from "../../keyspace/effort.js";
 import { isOperators } from "../../queries/bson/filter.js";
 import {
   type Bson,
@@ -103,7 +103,7 @@ const ORDERED_STEPS = 10;
 export function* ordering(
   collection: Collection,
   index: CollectionIndex,
-  effort: Effort,
+  effort: EffortBudget,
 ): Generator<void, void> {
   if (index.isOrdered) return;
   for (;;) {

@@ -5,7 +5,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps, STEP_ITEMS } from "../../../protocol/steps.js";
 import { costOf, notHere, readCounted, spend, type Work } from "../../queries/bson/mongo-failure.js";
 import { stringAt } from "../../queries/bson/spec.js";
-import { isAny, wayTo } from "../../queries/bson/ways.js";
+import { isAny, pathTo } from "../../queries/bson/ways.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
 import { documentsAt, type Target } from "./changes.js";
@@ -25,7 +25,7 @@ export function lookedUp(
     stringAt(spec, name),
   ) as [ByteString, ByteString, ByteString, ByteString];
   const namespace = namespaceOf(target.namespace.database, from);
-  const [localPath, foreignPath, asPath] = [wayTo(local), wayTo(foreign), wayTo(as)];
+  const [localPath, foreignPath, asPath] = [pathTo(local), pathTo(foreign), pathTo(as)];
   const collection = collectionAt(target.data, namespace)?.value;
   const source = collection === undefined ? null : documentsAt(target, collection);
   const isExpired = collection === undefined ? null : expiredBy(collection, target.at);

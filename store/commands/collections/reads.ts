@@ -10,7 +10,7 @@ import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-tabl
 import { projectionOf } from "../../queries/bson/projection.js";
 import { sortingOf } from "../../queries/bson/sorting.js";
 import { countAt, documentAt, specOf, stringAt } from "../../queries/bson/spec.js";
-import { isAny, type Search, wayTo } from "../../queries/bson/ways.js";
+import { isAny, pathTo, type Search } from "../../queries/bson/ways.js";
 import type { Handler } from "../../rows/command.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/collections/bson.js";
 import { keyOf } from "../../values/collections/bson-order.js";
@@ -195,7 +195,7 @@ const DISTINCT_STEPS = 8;
 
 /** `MDB.DISTINCT db collection spec` */
 export const distinct = inSteps(["key", "query"], function* (target, spec, request) {
-  const path = wayTo(stringAt(spec, "key"));
+  const path = pathTo(stringAt(spec, "key"));
   const roots = new Set(path.slice(0, 1));
   const values = new Map<ByteString, Bson>();
   const test = (value: Bson | undefined) => {

@@ -13,7 +13,7 @@ import {
 } from "../../values/collections/bson.js";
 import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./names-elsewhere.js";
-import { checkedWay } from "./ways.js";
+import { checkedPath } from "./ways.js";
 
 /** Returns the value for a document, or undefined if there is no value. */
 export type Expression = (root: BsonDocument) => Bson | undefined;
@@ -141,7 +141,7 @@ function pathOf(text: ByteString, { at, variables }: Scope): Expression {
 }
 
 function checked(parts: readonly ByteString[], text: ByteString): readonly ByteString[] {
-  for (const part of checkedWay(parts)) {
+  for (const part of checkedPath(parts)) {
     if (part === "") throw new MongoFailure(15998, `'${text}' is not a path to a field: a name is empty`);
     if (part.startsWith("$")) throw new MongoFailure(16410, `'${text}': a name may not start with $`);
   }

@@ -13,7 +13,7 @@ import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js"
 import { unknownName } from "./names-elsewhere.js";
 import { isTrue } from "./spec.js";
 import { compares, equals, hasRemainder, hasSize, isIn, isOfType, matches } from "./value-tests.js";
-import { isAny, type Leaf, type ValueTest, wayTo } from "./ways.js";
+import { isAny, type Leaf, pathTo, type ValueTest } from "./ways.js";
 
 export interface Filter {
   readonly isMet: Predicate<BsonDocument>;
@@ -136,7 +136,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
   }
 
   pathOf(name: string): FieldPath {
-    return wayTo(name);
+    return pathTo(name);
   }
 
   hasOperators(operand: Bson): boolean {

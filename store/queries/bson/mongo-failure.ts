@@ -1,7 +1,7 @@
 /** Errors of the MDB.* commands: MongoDB's number and name of the error, and a message. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/errors.js";
-import type { Effort } from "../../keyspace/effort.js";
+import type { EffortBudget } from "../../keyspace/effort.js";
 import { type Bson, type BsonDocument, BsonFault, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
 import { countedBson } from "../../values/collections/bson-reader.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
@@ -98,10 +98,10 @@ export function guarded<T>(step: () => T): T {
 export interface Work {
   units: number;
   /** The effort of the unit, for which the cost is counted too. */
-  readonly effort: Effort;
+  readonly effort: EffortBudget;
 }
 
-export const workOf = (effort: Effort): Work => ({ units: 0, effort });
+export const workOf = (effort: EffortBudget): Work => ({ units: 0, effort });
 
 /**
  * Maximum number of documents that a command may check, including other work of the same cost, which takes a few

@@ -6,7 +6,7 @@ import { type Expression, expressionOf, type Scope } from "./expressions.js";
 import { filterOf } from "./filter.js";
 import { badValue, MongoFailure, notHere, type Work } from "./mongo-failure.js";
 import { integerIn, isTrue } from "./spec.js";
-import { checkedWay, wayTo } from "./ways.js";
+import { checkedPath, pathTo } from "./ways.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;
 
@@ -56,7 +56,7 @@ function read(
   kind: ProjectionKind,
   scope: Scope,
 ): void {
-  const name = checkedWay(path).join(".");
+  const name = checkedPath(path).join(".");
   if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
   if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not supported`);
   if (isPlainChoice(value)) {
@@ -200,7 +200,7 @@ function sliced(operand: Bson): Shown {
 function firstElement(operand: Bson, name: ByteString, work: Work): Shown {
   if (!isDocument(operand)) throw badValue("$elemMatch needs an Object");
   const { isMet } = filterOf(new Map([["e", new Map([["$elemMatch", operand]])]]), work);
-  const path = wayTo(name);
+  const path = pathTo(name);
   return (value) => {
     if (!isArray(value) || path.length !== 1) return undefined;
     const element = value.find((one) => isMet(new Map([["e", [one]]])));

@@ -9,7 +9,7 @@ import type { FieldPath } from "../../values/collections/index-keys.js";
 import { type Expression, expressionOf, type Scope } from "./expressions.js";
 import { MongoFailure } from "./mongo-failure.js";
 import { projectionOf } from "./projection.js";
-import { wayTo } from "./ways.js";
+import { pathTo } from "./ways.js";
 
 export type Reshaping = (document: BsonDocument) => BsonDocument;
 
@@ -29,7 +29,7 @@ const addFields: Make = (operand, scope) => {
 };
 
 function pathOf(name: ByteString): FieldPath {
-  const path = wayTo(name);
+  const path = pathTo(name);
   for (const part of path) {
     if (part === "") throw new MongoFailure(40353, `FieldPath must not have an empty part: '${name}'`);
     if (part.startsWith("$")) throw new MongoFailure(16410, `Field names may not start with '$': '${name}'`);

@@ -10,7 +10,7 @@ import { compareBson } from "../../values/collections/bson-order.js";
 import { indexKeys, ParallelArrays, TooManyKeys } from "../../values/collections/index-keys.js";
 import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
 import { integerIn } from "./spec.js";
-import { wayTo } from "./ways.js";
+import { pathTo } from "./ways.js";
 
 /** Maximum number of fields to sort by, as in MongoDB. */
 const FIELDS_MAX = 32;
@@ -35,7 +35,7 @@ export function sortingOf(spec: BsonDocument, work: Work): Sorting {
   if (spec.size > FIELDS_MAX) throw badValue(`sort accepts at most ${FIELDS_MAX} fields`);
   const paths = [...spec.keys()].map((name) => {
     if (name === "" || name.startsWith("$")) throw badValue(`sort: '${name}' is not a field name`);
-    return wayTo(name);
+    return pathTo(name);
   });
   const directions = [...spec.values()].map(directionOf);
   const compare = (a: SortKey, b: SortKey): number => {

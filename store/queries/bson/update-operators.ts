@@ -37,7 +37,7 @@ import type { Scope } from "./expressions.js";
 import { badValue, failedToParse, mismatch, notHere } from "./mongo-failure.js";
 import { unknownName } from "./names-elsewhere.js";
 import { isPositional, type PositionalElements } from "./positional-elements.js";
-import { wayTo } from "./ways.js";
+import { pathTo } from "./ways.js";
 
 export interface UpdateContext extends Scope {
   /** Whether the update inserts the document. */
@@ -126,7 +126,7 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
       return [{ operator, path, change: make(call, this, this.#context) }];
     }
     if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
-    for (const part of [...path, ...wayTo(operand)])
+    for (const part of [...path, ...pathTo(operand)])
       if (isPositional(part))
         throw badValue(`The source and target field for $rename must not be dynamic: ${operand}`);
     return [
@@ -216,7 +216,7 @@ function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
 
 /** @throws CommandFailure if the name is not valid for a field, or it names unknown elements */
 function updatePath(name: ByteString, elements: PositionalElements | null): FieldPath {
-  const path = wayTo(name);
+  const path = pathTo(name);
   for (const [i, part] of path.entries()) {
     if (part === "") throw failedToParse(`The update path '${name}' contains an empty field name`);
     if (isPositional(part)) {

@@ -13,7 +13,7 @@ import { isPositional } from "./positional-elements.js";
 import { RESHAPINGS } from "./reshaping.js";
 import { type BsonChange, BsonUpdates, comparePaths, type UpdateContext } from "./update-operators.js";
 import { changeAt, putAt, renameAt, valueAt } from "./update-paths.js";
-import { wayTo } from "./ways.js";
+import { pathTo } from "./ways.js";
 
 /** Changes a document that the caller owns, or returns another one. @throws CommandFailure */
 export type Update = (document: BsonDocument) => BsonDocument;
@@ -146,7 +146,7 @@ function putEqualities(query: BsonDocument, document: BsonDocument, work: Work):
     if (name.startsWith("$") || operand instanceof Regex) continue;
     const value = isOperators(operand) ? equalValue(operand) : operand;
     if (value === undefined) continue;
-    const path = wayTo(name);
+    const path = pathTo(name);
     if (
       path.some((_, i) => valueAt(document, path.slice(0, i + 1)) !== undefined && isEnd(document, path, i))
     )

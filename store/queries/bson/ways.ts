@@ -12,13 +12,13 @@ import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js"
 const NAMES_MAX = 200;
 
 /** @throws CommandFailure if the path is longer than the maximum */
-export function checkedWay(path: FieldPath): FieldPath {
+export function checkedPath(path: FieldPath): FieldPath {
   if (path.length > NAMES_MAX) throw badValue(`the path to a field has at most ${NAMES_MAX} names`);
   return path;
 }
 
 /** @throws CommandFailure if the path is longer than the maximum */
-export const wayTo = (name: ByteString): FieldPath => checkedWay(pathOf(name));
+export const pathTo = (name: ByteString): FieldPath => checkedPath(pathOf(name));
 
 /** A test of a value, which is undefined if there is no value at the end of the path. */
 export type ValueTest = (value: Bson | undefined) => boolean;

@@ -28,7 +28,7 @@ test("a list that an administrator has signed is proved, with date and key", () 
 });
 
 test("an invented list is not proved by other envelopes of a daemon", () => {
-  const doubtOf = (text: string, proofParts: readonly string[]) =>
+  const reasonNotToSign = (text: string, proofParts: readonly string[]) =>
     reportedList(text, proofParts, verifies)?.doubt;
   const list = ["CLUSTER", "MEMBERS", made];
   for (const proofParts of [
@@ -40,8 +40,8 @@ test("an invented list is not proved by other envelopes of a daemon", () => {
     proof([list, ["SET", "a", "1"]]),
     proof([list], root, "x".repeat(32)),
   ])
-    assert.equal(doubtOf(made, proofParts), "no-proof");
-  assert.equal(doubtOf(made, proof([list], makeKeyPair())), "unknown-key");
-  assert.equal(doubtOf(made, [proof([list])[0] ?? "", signature]), "bad-signature");
+    assert.equal(reasonNotToSign(made, proofParts), "no-proof");
+  assert.equal(reasonNotToSign(made, proof([list], makeKeyPair())), "unknown-key");
+  assert.equal(reasonNotToSign(made, [proof([list])[0] ?? "", signature]), "bad-signature");
   assert.equal(reportedList("no list", [body, signature], verifies), null);
 });

@@ -1,7 +1,7 @@
 /** Tests typed lines: quotes and escapes, as redis-cli parses them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isQuoted, splitWords } from "../../../cli/shared/words.js";
+import { isQuoted, splitArguments } from "../../../cli/shared/words.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 
 const GOOD: [line: string, words: (string | Buffer)[]][] = [
@@ -27,7 +27,8 @@ const GOOD: [line: string, words: (string | Buffer)[]][] = [
 ];
 
 for (const [line, words] of GOOD) {
-  test(`${JSON.stringify(line)} has ${words.length} words`, () => assert.deepEqual(splitWords(line), words));
+  test(`${JSON.stringify(line)} has ${words.length} words`, () =>
+    assert.deepEqual(splitArguments(line), words));
 }
 
 for (const [line, message] of [
@@ -41,7 +42,7 @@ for (const [line, message] of [
 ] as const) {
   test(`${JSON.stringify(line)} is refused`, () => {
     assert.throws(
-      () => splitWords(line),
+      () => splitArguments(line),
       (error) => error instanceof DbsyncError && error.code === "bad-command" && message.test(error.message),
     );
   });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventQueue } from "../../../client/live/event-queue.js";
 import type { ChannelEvent } from "../../../client/live/live-event.js";
-import { comingEvents } from "../../../client/shared/coming-events.js";
+import { deferredEvents } from "../../../client/shared/coming-events.js";
 
 const OPEN: ChannelEvent = { type: "open", server: "a:1" };
 
@@ -11,7 +11,7 @@ test("an early `next` resolves once the source is ready, and ending the iteratio
   let left = 0;
   const queue = new EventQueue<ChannelEvent>(() => left++);
   let arrive = (_: typeof queue) => {};
-  const events = comingEvents(
+  const events = deferredEvents(
     new Promise<typeof queue>((resolve) => {
       arrive = resolve;
     }),
@@ -26,7 +26,7 @@ test("an early `next` resolves once the source is ready, and ending the iteratio
 });
 
 test("if the source fails, the first `next` rejects, and other iterators are not affected", async () => {
-  const events = comingEvents(Promise.reject(new Error("no key")));
+  const events = deferredEvents(Promise.reject(new Error("no key")));
   await new Promise((resolve) => setImmediate(resolve));
   await assert.rejects(events.next(), /no key/);
 });

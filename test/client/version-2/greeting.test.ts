@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { realEnvironment } from "../../../client/shared/environment.js";
 import { parseServers } from "../../../client/shared/servers.js";
-import { greet } from "../../../client/version-2/greeting.js";
+import { readHello } from "../../../client/version-2/greeting.js";
 import { startDaemon } from "../../../daemon/testing.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { writeRefused } from "../../../protocol/version-2/messages-v2.js";
@@ -13,7 +13,7 @@ import { NAMELESS } from "../../support/nameless.js";
 
 const greeting = (address: string, timeout = 5_000) => {
   const [server] = parseServers(address);
-  return greet(server!, realEnvironment, { timeout, hasKey: true });
+  return readHello(server!, realEnvironment, { timeout, hasKey: true });
 };
 
 test("a daemon with keys reports its versions, state, cluster and clock", async () => {

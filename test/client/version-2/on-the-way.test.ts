@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../../client/calls/sending.js";
-import { OnTheWay } from "../../../client/version-2/on-the-way.js";
+import { InFlightEnvelopes } from "../../../client/version-2/on-the-way.js";
 import type { Wait } from "../../../protocol/version-2/messages-v2.js";
 
 const sending = (wait: Wait | null): Sending =>
   ({ writes: 0, envelope: { message: Buffer.alloc(1) }, batch: { wait } }) as unknown as Sending;
 
 test("a daemon is not considered silent because of delayed answers", () => {
-  const onTheWay = new OnTheWay();
+  const onTheWay = new InFlightEnvelopes();
   onTheWay.add(sending({ kind: "stable" }), 1);
   assert.equal(onTheWay.silentSince, Number.POSITIVE_INFINITY);
   const usual = sending(null);
@@ -24,7 +24,7 @@ test("a daemon is not considered silent because of delayed answers", () => {
 });
 
 test("delayed answers have separate limits, and do not count towards the limit of other answers", () => {
-  const onTheWay = new OnTheWay();
+  const onTheWay = new InFlightEnvelopes();
   for (let i = 0; i < 1023; i++) onTheWay.add(sending({ kind: "stable" }), 1);
   const last = sending({ kind: "stable" });
   assert.ok(onTheWay.takes(last));

@@ -1,7 +1,7 @@
 /** A timeline in memory with signed entries, and a history that reads it. */
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { pino } from "pino";
-import { History } from "../../../cluster/history/history.js";
+import { TimelineCommands } from "../../../cluster/history/history.js";
 import { noMessages } from "../../../cluster/peers/shared/message-figures.js";
 import type { Recorder } from "../../../cluster/replica/recorder.js";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
@@ -65,7 +65,7 @@ export class PastScene {
   readonly root = makeKeyPair();
   readonly storage = new MemoryStorage();
   readonly signers;
-  readonly history: History;
+  readonly history: TimelineCommands;
   readonly index = new DigestIndex(this.storage);
 
   constructor({
@@ -75,7 +75,7 @@ export class PastScene {
     const settings = { signKey: [this.app.file], rootKey: [this.root.file], clusterName: "test" };
     this.signers = loadSigners(settings, pino({ level: "silent" }), known);
     const recorder = double<Recorder>({ state: "live", revoked: null, unlisted: null, introduction: null });
-    this.history = new History(this.#node(snapshots), recorder);
+    this.history = new TimelineCommands(this.#node(snapshots), recorder);
   }
 
   get recallParts() {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { Spreading } from "../../../cluster/peers/exchange/spreading.js";
+import { EntrySpreading } from "../../../cluster/peers/exchange/spreading.js";
 import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import type { MemberSocket, MemberSocketOwner } from "../../../cluster/peers/shared/member-socket.js";
@@ -204,7 +204,7 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   "the handler of a message": {
     send: { kind: "offer", places: [place] },
-    at: () => ({ object: Spreading.prototype, method: "offered" }),
+    at: () => ({ object: EntrySpreading.prototype, method: "offered" }),
   },
   "the check of a pushed entry": {
     send: push(writeEntries([entryOf(1)])),

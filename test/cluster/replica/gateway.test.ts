@@ -5,7 +5,7 @@ import type { EntryRecorder, Recorded } from "../../../cluster/replica/entry-rec
 import { Gateway } from "../../../cluster/replica/gateway.js";
 import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { notApplied, type Refused, type RefusedEnvelope, refused } from "../../../engine/answers/request.js";
-import type { Changes } from "../../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../../engine/backends/changes.js";
 import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js";
 import { makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
@@ -82,7 +82,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     environment: { ...realEnvironment, clock: () => state.now },
     settings: { window: { future: 6001 } },
   });
-  const gateway = new Gateway(recorder, context, double<Changes>({ senders: null }));
+  const gateway = new Gateway(recorder, context, double<KeyChangeObservers>({ senders: null }));
   return { gateway, entries, sent, state };
 }
 

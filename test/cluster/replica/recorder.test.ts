@@ -6,7 +6,7 @@ import type { Peering } from "../../../cluster/peers/peering.js";
 import { Recorder } from "../../../cluster/replica/recorder.js";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
-import type { Seen } from "../../../engine/pipeline/seen.js";
+import type { SeenEnvelopes } from "../../../engine/pipeline/seen.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { bulk, integer, OK } from "../../../protocol/reply.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
@@ -87,7 +87,7 @@ interface Fixture {
   readonly disk: { flushed: Promise<void> };
 }
 
-const NOTHING_HEARD = double<Seen>({ floor: 0, isApplied: () => false });
+const NOTHING_HEARD = double<SeenEnvelopes>({ floor: 0, isApplied: () => false });
 /** The timeout, in milliseconds, of a client that waits for a final result. */
 const CERTAIN_MS = 60_000;
 /** The daemon's id, which no key ring here contains. */

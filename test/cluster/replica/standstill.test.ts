@@ -7,10 +7,10 @@ import { test } from "node:test";
 import type { Gateway } from "../../../cluster/replica/gateway.js";
 import { RecordedPath } from "../../../cluster/replica/recorded-path.js";
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
-import { Trial } from "../../../cluster/replica/trial.js";
+import { TrialRun } from "../../../cluster/replica/trial.js";
 import { completeSums } from "../../../daemon/make-mirror.js";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
-import { Newest } from "../../../engine/backends/newest.js";
+import { NewestDate } from "../../../engine/backends/newest.js";
 import type { CommandSender } from "../../../engine/users/command-path.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
@@ -42,7 +42,7 @@ async function sceneOf() {
   const gateway = {
     begin: () => ({ date: { at: START + 20_000, seq: 0 }, id: "i".repeat(36) }),
   } as unknown as Gateway;
-  const units = new LocalUnits(environment, new Newest());
+  const units = new LocalUnits(environment, new NewestDate());
   const path = new RecordedPath(backend, gateway, units, () => 1);
   const stop = async () => {
     timeline.receive([entryAt(START + 1000, "CLUSTER SEMANTICS 2", KEY_IDS[ROOT])], MEMBER);
@@ -100,7 +100,7 @@ test("a program's commands have the meaning of the newest ring, even if the rele
   const { database } = timeline;
   const incremented = () => {
     const place = { date: { at: START + 20_000, seq: 0 }, id: "i" };
-    return new Trial(database, 1000, place, SENDER).run((run) => run(INCR, ["INCR", "n"], 0));
+    return new TrialRun(database, 1000, place, SENDER).run((run) => run(INCR, ["INCR", "n"], 0));
   };
   assert.deepEqual(incremented(), { kind: "integer", value: 1 });
   database.table = NEXT;

@@ -9,7 +9,7 @@ import pino from "pino";
 import { type FrameSources, Frames } from "../../../daemon/admin/frames.js";
 import { Metrics } from "../../../daemon/admin/metrics.js";
 import { AdminServer } from "../../../net/admin/server.js";
-import { parsePlace } from "../../../net/process/place.js";
+import { parseHostAndPort } from "../../../net/process/place.js";
 import type { DashboardFrame, DashboardHistory } from "../../../protocol/json/dashboard-frame.js";
 import { double } from "../../support/double.js";
 
@@ -77,7 +77,7 @@ test("pages of other sites do not receive the data of the page", async () => {
     stop() {},
   };
   const server = new AdminServer({
-    place: parsePlace("0"),
+    place: parseHostAndPort("0"),
     hosts: [],
     health: () => ({ isHealthy: true, details: {} }),
     exposition: double({}),

@@ -17,7 +17,7 @@ import type { Exposition } from "../../../net/admin/exposition.js";
 import { makeExposition } from "../../../net/admin/exposition.js";
 import { AdminServer } from "../../../net/admin/server.js";
 import type { Site } from "../../../net/admin/site.js";
-import { parsePlace } from "../../../net/process/place.js";
+import { parseHostAndPort } from "../../../net/process/place.js";
 import { StartError } from "../../../net/process/start-error.js";
 import { RawClient } from "../../support/raw-client.js";
 
@@ -52,7 +52,7 @@ async function startAdmin(
   const { exposition = makeExposition(METRICS, sources) } = options;
   const log: string[] = [];
   const server = new AdminServer({
-    place: parsePlace("0"),
+    place: parseHostAndPort("0"),
     hosts,
     health: () => reported(health()),
     exposition,
@@ -277,7 +277,7 @@ test("a header that is too long is refused", async () => {
 
 test("a port in use is reported with advice", async () => {
   await using admin = await startAdmin();
-  const place = parsePlace(String(admin.port));
+  const place = parseHostAndPort(String(admin.port));
   const exposition = { contentType: "text/plain", text: () => "" };
   const second = new AdminServer({
     place,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import { Newest } from "../../../engine/backends/newest.js";
+import { NewestDate } from "../../../engine/backends/newest.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -19,7 +19,7 @@ const SENDER = { db: 0, now: NOW, as: null, readsAll: false, isStable: false };
 
 function makePath() {
   const backend = new MemoryBackend(realEnvironment);
-  const units = new LocalUnits(realEnvironment, new Newest());
+  const units = new LocalUnits(realEnvironment, new NewestDate());
   const path = new LocalPath(backend, units);
   const call = (...argv: readonly ByteString[]): Reply =>
     path.execute(resolveCommand(argv) as Command, argv, SENDER);

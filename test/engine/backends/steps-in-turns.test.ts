@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecordedPath } from "../../../cluster/replica/recorded-path.js";
 import { TimelineBackend } from "../../../cluster/replica/timeline-backend.js";
-import { Trial } from "../../../cluster/replica/trial.js";
+import { TrialRun } from "../../../cluster/replica/trial.js";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import { Newest } from "../../../engine/backends/newest.js";
+import { NewestDate } from "../../../engine/backends/newest.js";
 import type { CommandSender } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
 import { type Environment, realEnvironment } from "../../../net/process/environment.js";
@@ -97,7 +97,7 @@ function inMemory() {
   const backend = new MemoryBackend(environment);
   fill(backend.database);
   backend.database.unitStepsMax = UNIT_STEPS_DEFAULT;
-  const path = new LocalPath(backend, new LocalUnits(environment, new Newest()));
+  const path = new LocalPath(backend, new LocalUnits(environment, new NewestDate()));
   return { backend, path, database: backend.database };
 }
 
@@ -106,7 +106,7 @@ async function inTimeline() {
   const { timeline } = await new TimelineSubject({ now: START + 10_000 }).open();
   const backend = new TimelineBackend(timeline, environment);
   fill(backend.database);
-  const units = new LocalUnits(environment, new Newest());
+  const units = new LocalUnits(environment, new NewestDate());
   const path = new RecordedPath(backend, null as never, units, () => 1);
   return { backend, path, database: backend.database };
 }
@@ -196,6 +196,6 @@ test("a query of a script is limited by --max-unit-steps", async () => {
   isRefused(path.executeInSteps((run) => run(SQL_RO, ENDLESS, 0), [], SENDER));
   const { database } = await inTimeline();
   const key = { date: { at: START, seq: 0 }, id: "i".repeat(36) };
-  const trial = new Trial(database, UNIT_STEPS_DEFAULT, key, SENDER);
+  const trial = new TrialRun(database, UNIT_STEPS_DEFAULT, key, SENDER);
   isRefused(trial.run((run) => run(SQL_RO, ENDLESS, 0)));
 });

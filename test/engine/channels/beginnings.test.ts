@@ -1,13 +1,13 @@
 /** Tests which of many prefixes a text has: all of them are found, with few comparisons. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Beginnings } from "../../../engine/channels/beginnings.js";
+import { PrefixMap } from "../../../engine/channels/beginnings.js";
 
 const TEXT = "abcabcabc";
-const found = (beginnings: Beginnings<string>, text = TEXT) => [...beginnings.of(text)].sort();
+const found = (beginnings: PrefixMap<string>, text = TEXT) => [...beginnings.of(text)].sort();
 
 test("all prefixes of a text are found, including the empty one and the text itself, and no others", () => {
-  const beginnings = new Beginnings<string>();
+  const beginnings = new PrefixMap<string>();
   const prefixes = ["", "a", "abc", "abcab", TEXT];
   for (const one of [...prefixes, "b", "abd", `${TEXT}a`, "\xff"]) beginnings.set(one, one);
   assert.deepEqual(found(beginnings), prefixes);
@@ -22,10 +22,10 @@ test("all prefixes of a text are found, including the empty one and the text its
 });
 
 test("the number of look-ups depends on the number of lengths or the length of the text, not on the number of prefixes", () => {
-  const same = new Beginnings<string>();
+  const same = new PrefixMap<string>();
   for (let number = 0; number < 1000; number++) same.set(`other${number + 1000}`, "");
   assert.deepEqual([...same.lengthsUpTo(100)], [9]);
-  const different = new Beginnings<string>();
+  const different = new PrefixMap<string>();
   for (let length = 1; length <= 1000; length++) different.set("x".repeat(length), "");
   assert.equal([...different.lengthsUpTo(TEXT.length)].length, TEXT.length + 1);
 });

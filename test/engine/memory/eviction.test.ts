@@ -5,7 +5,7 @@ import { Evictor } from "../../../engine/memory/eviction.js";
 import type { Environment } from "../../../net/process/environment.js";
 import type { Evicting } from "../../../options/eviction-policy.js";
 import { Database } from "../../../store/database.js";
-import { Usage } from "../../../store/keyspace/usage.js";
+import { KeyUsage } from "../../../store/keyspace/usage.js";
 import { double } from "../../support/double.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
@@ -13,7 +13,7 @@ import { SeededRandom } from "../../support/seeded-random.js";
 const KEYS = 1000;
 
 /** Creates a database. Every other key expires, in the order of the numbers; half of the keys are in database 1. */
-function makeDatabase(usage: Usage | null = null): Database {
+function makeDatabase(usage: KeyUsage | null = null): Database {
   const database = new Database({ usage });
   for (let i = 0; i < KEYS; i++) {
     const expiry = i % 2 === 0 ? ["PX", String(1000 + i)] : [];
@@ -131,7 +131,7 @@ for (const [policy, times] of [
   ["volatile-lfu", 200],
 ] as const) {
   test(`${policy} keeps keys that were used ${times === 1 ? "recently" : "often"}`, () => {
-    const usage = new Usage(times === 1 ? "lru" : "lfu", chanceOf(new SeededRandom(seed(), times)));
+    const usage = new KeyUsage(times === 1 ? "lru" : "lfu", chanceOf(new SeededRandom(seed(), times)));
     const database = makeDatabase(usage);
     for (let i = 0; i < times; i++) use(database, used, 900);
     const remaining = evict(policy, database, 4);

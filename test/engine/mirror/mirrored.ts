@@ -1,5 +1,5 @@
 /** A fold for a mirror, without a timeline. It applies units, undoes them, and applies them again after late ones. */
-import { Changes } from "../../../engine/backends/changes.js";
+import { KeyChangeObservers } from "../../../engine/backends/changes.js";
 import { Mirror } from "../../../engine/mirror/mirror.js";
 import type { MirrorFigures, MirrorParts } from "../../../engine/mirror/mirror-parts.js";
 import { realEnvironment } from "../../../net/process/environment.js";
@@ -28,7 +28,7 @@ interface Applied {
 
 export class MirroredFold {
   readonly database = new Database();
-  readonly changes = new Changes(this);
+  readonly changes = new KeyChangeObservers(this);
   readonly newest = { at: 0, seq: 0 };
   #units = 0;
   #tail: Applied[] = [];

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Unrecorded } from "../../../engine/pipeline/recording.js";
-import type { Seen } from "../../../engine/pipeline/seen.js";
+import type { SeenEnvelopes } from "../../../engine/pipeline/seen.js";
 import type { Taken } from "../../../engine/pipeline/units.js";
 import type { Signers } from "../../../engine/trust/signers.js";
 import { realEnvironment } from "../../../net/process/environment.js";
@@ -20,7 +20,7 @@ test("a daemon without a timeline knows only what it remembers, and applies comm
   assert.deepEqual([recording.state, recording.members, recording.seenTo], ["live", null, NOW - 10]);
   floor.date = NOW + 1;
   assert.equal(recording.state, "catching-up");
-  const seen = double<Seen>({ floor: NOW - 5, isApplied: (id: string) => id === "known" });
+  const seen = double<SeenEnvelopes>({ floor: NOW - 5, isApplied: (id: string) => id === "known" });
   const at = (id: string, date: number) => ({ id, at: date, seq: 0 });
   assert.equal(recording.hasApplied(at("known", NOW), seen), true);
   assert.equal(recording.hasApplied(at("other", NOW), seen), false);

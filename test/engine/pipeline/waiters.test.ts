@@ -1,13 +1,13 @@
 /** Tests envelopes that wait for other envelopes: their maximum number, and that each is notified once. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Waiters } from "../../../engine/pipeline/waiters.js";
+import { WaitingEnvelopes } from "../../../engine/pipeline/waiters.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 
 const MIB = 1024 * 1024;
 
 test("a waiting envelope is notified when the other one was applied, or when all waits end", async () => {
-  const waiters = new Waiters(realEnvironment);
+  const waiters = new WaitingEnvelopes(realEnvironment);
   const [applied, stopped] = [waiters.wait("a", "key", 1), waiters.wait("b", "key", 1)];
   waiters.applied("a");
   waiters.stop();
@@ -15,7 +15,7 @@ test("a waiting envelope is notified when the other one was applied, or when all
 });
 
 test("waiting envelopes use a limited number of bytes, even after their connections have closed", async () => {
-  const waiters = new Waiters(realEnvironment);
+  const waiters = new WaitingEnvelopes(realEnvironment);
   const waits = [waiters.wait("a", "key", 20 * MIB), waiters.wait("a", "other", 22 * MIB)];
   assert.equal(await waiters.wait("a", "third", 12 * MIB), false);
   waits.push(waiters.wait("a", "third", 10 * MIB));
@@ -29,7 +29,7 @@ test("waiting envelopes use a limited number of bytes, even after their connecti
 });
 
 test("no key uses the complete capacity, and each key's share is released", async () => {
-  const waiters = new Waiters(realEnvironment);
+  const waiters = new WaitingEnvelopes(realEnvironment);
   const waitOften = (key: string) =>
     Promise.all(Array.from({ length: 1024 }, () => waiters.wait("a", key, 1)));
   for (let round = 0; round < 2; round++) {

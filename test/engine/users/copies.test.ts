@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Copies } from "../../../engine/users/copies.js";
+import { DurableCopies } from "../../../engine/users/copies.js";
 import type { Environment } from "../../../net/process/environment.js";
 import type { Place } from "../../../timeline/entries/entry.js";
 import { double } from "../../support/double.js";
@@ -13,7 +13,7 @@ function makeScene() {
   const timers = new Map<object, { at: number; step: () => void }>();
   const requests: { daemons: number; resolve: () => void }[] = [];
   const state = { now: 0, copies: 0, members: 0 };
-  const copies = new Copies({
+  const copies = new DurableCopies({
     peers: {
       copies: () => state.copies,
       replicated: (place, daemons) => {

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { JsonServer, readJsonUrl } from "../../../cli/json/json-server.js";
+import { JsonServerClient, readJsonUrl } from "../../../cli/json/json-server.js";
 import { testJsonServer } from "../../../cli/json/json-test.js";
 import { makeFolder, type RunningReplica, startReplica, until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
@@ -135,7 +135,10 @@ test("three peers pass the original's test client, and number the inserts of cli
   const all = [first, second, third];
   await until("all daemons are live", () => all.every(({ daemon }) => daemon.health.state === "live"));
   for (const replica of all) {
-    using server = await JsonServer.open(readJsonUrl(`json://127.0.0.1:${portOf(replica)}`), SILENCE_MS);
+    using server = await JsonServerClient.open(
+      readJsonUrl(`json://127.0.0.1:${portOf(replica)}`),
+      SILENCE_MS,
+    );
     const { checks } = await testJsonServer(server);
     assert.equal(checks.length, 15);
     assert.deepEqual(

@@ -1,5 +1,5 @@
 /** Starts a JSON listener in the test process, with its own memory. */
-import type { DaemonFace } from "../../../listeners/daemon-face.js";
+import type { DaemonInterface } from "../../../listeners/daemon-face.js";
 import { JsonListener } from "../../../listeners/json/json-listener.js";
 import type { JsonReplicaFigures } from "../../../listeners/json-replica-figures.js";
 import type { Limits } from "../../../options/limits.js";
@@ -33,7 +33,7 @@ export async function startJson({
   ...options
 }: SceneOptions = {}): Promise<JsonScene> {
   const servers = replicas.map((one) => ({ host: "127.0.0.1", port: one }));
-  const daemon = double<DaemonFace>({ settings: { jsonReplicas: servers } });
+  const daemon = double<DaemonInterface>({ settings: { jsonReplicas: servers } });
   const scene = await startUserListener(options, (parts) => new JsonListener({ ...parts, port, daemon }));
   return {
     port: scene.port,

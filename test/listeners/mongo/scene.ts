@@ -1,6 +1,6 @@
 /** Starts a listener for MongoDB clients in the test process, with its own memory. */
 import { MongoClient, type MongoClientOptions } from "mongodb";
-import type { DaemonFace } from "../../../listeners/daemon-face.js";
+import type { DaemonInterface } from "../../../listeners/daemon-face.js";
 import { MongoListener } from "../../../listeners/mongo/mongo-listener.js";
 import type { Environment } from "../../../net/process/environment.js";
 import { double } from "../../support/double.js";
@@ -8,7 +8,7 @@ import { startUserListener, type UserScene, type UserSceneOptions } from "../use
 
 export type MongoScene = UserScene<MongoListener>;
 
-const ALONE = double<DaemonFace>({
+const ALONE = double<DaemonInterface>({
   address: "127.0.0.1",
   port: 0,
   copies: null,

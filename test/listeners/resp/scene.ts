@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import { Newest } from "../../../engine/backends/newest.js";
+import { NewestDate } from "../../../engine/backends/newest.js";
 import { Channels } from "../../../engine/channels/channels.js";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
 import { NOBODY } from "../../../engine/pipeline/observer.js";
@@ -12,7 +12,7 @@ import { SlowLog } from "../../../engine/slow-log/slow-log.js";
 import type { CommandPath } from "../../../engine/users/command-path.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
 import { Users } from "../../../engine/users/users.js";
-import type { DaemonFace } from "../../../listeners/daemon-face.js";
+import type { DaemonInterface } from "../../../listeners/daemon-face.js";
 import { RespListener } from "../../../listeners/resp/resp-listener.js";
 import { type Environment, realEnvironment } from "../../../net/process/environment.js";
 import { NO_EVENTS } from "../../../options/event-flags.js";
@@ -43,9 +43,9 @@ export interface SceneOptions {
   /** The lines of an ACL file. */
   readonly users?: readonly string[];
   readonly memory?: MemoryLimit;
-  readonly copies?: DaemonFace["copies"];
+  readonly copies?: DaemonInterface["copies"];
   /** The clients that may use DEBUG; default: none. */
-  readonly enableDebugCommand?: DaemonFace["settings"]["enableDebugCommand"];
+  readonly enableDebugCommand?: DaemonInterface["settings"]["enableDebugCommand"];
   /** The path of commands; default: in memory. */
   readonly path?: CommandPath;
   /** The environment; default: that of the process. */
@@ -67,7 +67,7 @@ export async function startResp({
   const port = () => listener.address.port;
   const channels = new Channels();
   known.whenChanged = () => channels.review();
-  const daemon = double<DaemonFace>({
+  const daemon = double<DaemonInterface>({
     channels,
     slowLog: new SlowLog(),
     settings: {
@@ -107,7 +107,7 @@ export async function startResp({
     users: known,
     memory,
     limits: { ...defaultLimits, ...limits },
-    path: path ?? new LocalPath(backend, new LocalUnits(environment, new Newest())),
+    path: path ?? new LocalPath(backend, new LocalUnits(environment, new NewestDate())),
   });
   await backend.start();
   await listener.start();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import { Newest } from "../../../engine/backends/newest.js";
+import { NewestDate } from "../../../engine/backends/newest.js";
 import {
   type CommandPath,
   type CommandSender,
@@ -27,7 +27,7 @@ const users = [
 function recording() {
   const local = new LocalPath(
     new MemoryBackend(realEnvironment),
-    new LocalUnits(realEnvironment, new Newest()),
+    new LocalUnits(realEnvironment, new NewestDate()),
   );
   const senders: CommandSender[] = [];
   const state = { isUnmet: false };

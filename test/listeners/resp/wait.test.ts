@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Copies } from "../../../engine/users/copies.js";
+import { DurableCopies } from "../../../engine/users/copies.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { bulk, integer, NIL } from "../../../protocol/reply.js";
 import { until } from "../../daemon/replicas.js";
@@ -13,7 +13,7 @@ import { lines, RedisComparison } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
 
 const copiesOf = (members: number) =>
-  new Copies({
+  new DurableCopies({
     peers: { copies: () => assert.fail("nothing is recorded"), replicated: () => assert.fail() },
     members: () => members,
     isAlone: () => false,

@@ -1,5 +1,5 @@
 /** Starts an SQL listener in the test process, with its own memory. */
-import type { DaemonFace } from "../../../listeners/daemon-face.js";
+import type { DaemonInterface } from "../../../listeners/daemon-face.js";
 import { SqlListener } from "../../../listeners/sql/sql-listener.js";
 import type { SqlLanguage } from "../../../listeners/sql/sql-messages.js";
 import { double } from "../../support/double.js";
@@ -12,6 +12,6 @@ export interface SceneOptions extends UserSceneOptions {
 }
 
 export function startSql({ language = "mg", ...options }: SceneOptions = {}): Promise<SqlScene> {
-  const daemon = double<DaemonFace>({ settings: { sqlLanguage: language } });
+  const daemon = double<DaemonInterface>({ settings: { sqlLanguage: language } });
   return startUserListener(options, (parts) => new SqlListener({ ...parts, daemon }));
 }

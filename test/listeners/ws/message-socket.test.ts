@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import type { DaemonSocketHost } from "../../../listeners/daemon-listener.js";
-import { Doorway } from "../../../listeners/ws/doorway.js";
+import { WebSocketUpgrade } from "../../../listeners/ws/doorway.js";
 import type { MessageSocket } from "../../../listeners/ws/message-socket.js";
 import { until } from "../../daemon/replicas.js";
 import { listenAtFreePort } from "../../support/free-port.js";
@@ -31,7 +31,7 @@ async function withClient(
   run: (socket: MessageSocket, write: (bytes: Buffer) => void, received: () => number) => Promise<void>,
 ): Promise<void> {
   const host = { limits: { maxRequestBytes: 64 * MIB } } as DaemonSocketHost;
-  const doorway = new Doorway("127.0.0.1", [], host);
+  const doorway = new WebSocketUpgrade("127.0.0.1", [], host);
   let socket: MessageSocket | undefined;
   let received = 0;
   const server = createServer((raw) => {

@@ -7,7 +7,7 @@ import { ClientOutput } from "../../../net/connections/client-output.js";
 import type { ConnectionRegistry } from "../../../net/connections/connection-registry.js";
 import type { Dialect, LongAnswer } from "../../../net/connections/dialect.js";
 import { HeldBytes } from "../../../net/connections/held-bytes.js";
-import { Pushes } from "../../../net/connections/pushes.js";
+import { PushedOutput } from "../../../net/connections/pushes.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { double } from "../../support/double.js";
 import { keepLog } from "../../support/log-lines.js";
@@ -36,7 +36,7 @@ function slowSocket() {
   };
 }
 
-function outputTo(socket: Socket, pushes = new Pushes()): ClientOutput {
+function outputTo(socket: Socket, pushes = new PushedOutput()): ClientOutput {
   const nothing = () => {};
   return new ClientOutput(
     {
@@ -75,7 +75,7 @@ test("a long answer waits until the client has read the short ones before it", (
 });
 
 test("each client receives its pushed messages, in order among its answers, regardless of other clients", () => {
-  const pushes = new Pushes();
+  const pushes = new PushedOutput();
   const [one, other] = [slowSocket(), slowSocket()];
   const [first, second] = [outputTo(one.socket, pushes), outputTo(other.socket, pushes)];
   for (const output of [first, second]) output.push("a");

@@ -1,17 +1,18 @@
 /** Tests the address of --admin as text. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatPlace, parsePlace } from "../../../net/process/place.js";
+import { formatHostAndPort, parseHostAndPort } from "../../../net/process/place.js";
 
 test("a port without an address is on 127.0.0.1", () => {
-  assert.deepEqual(parsePlace("9464"), { address: "127.0.0.1", port: 9464 });
-  assert.deepEqual(parsePlace("0"), { address: "127.0.0.1", port: 0 });
+  assert.deepEqual(parseHostAndPort("9464"), { address: "127.0.0.1", port: 9464 });
+  assert.deepEqual(parseHostAndPort("0"), { address: "127.0.0.1", port: 0 });
 });
 
 test("an address precedes the port, IPv6 in brackets, and its text parses to the same address", () => {
-  assert.deepEqual(parsePlace("0.0.0.0:1"), { address: "0.0.0.0", port: 1 });
-  assert.deepEqual(parsePlace("[::1]:65535"), { address: "::1", port: 65535 });
-  for (const text of ["127.0.0.1:9464", "[fe80::1]:80"]) assert.equal(formatPlace(parsePlace(text)), text);
+  assert.deepEqual(parseHostAndPort("0.0.0.0:1"), { address: "0.0.0.0", port: 1 });
+  assert.deepEqual(parseHostAndPort("[::1]:65535"), { address: "::1", port: 65535 });
+  for (const text of ["127.0.0.1:9464", "[fe80::1]:80"])
+    assert.equal(formatHostAndPort(parseHostAndPort(text)), text);
 });
 
 test("anything else is refused with the expected form", () => {
@@ -28,7 +29,7 @@ test("anything else is refused with the expected form", () => {
     "1.2.3:4",
   ]) {
     assert.throws(
-      () => parsePlace(text),
+      () => parseHostAndPort(text),
       /^RangeError: Expected a port from 0 to 65535, optionally after an IP address/,
       text,
     );

@@ -1,12 +1,15 @@
 /** Tests that waiting work shares the turns of the event loop. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Turns } from "../../../net/process/turns.js";
+import { BackgroundWork } from "../../../net/process/turns.js";
 
 class Loop {
   now = 0;
   readonly deferred: (() => void)[] = [];
-  readonly turns = new Turns({ uptime: () => this.now, defer: (run) => void this.deferred.push(run) });
+  readonly turns = new BackgroundWork({
+    uptime: () => this.now,
+    defer: (run) => void this.deferred.push(run),
+  });
   readonly done: string[] = [];
 
   /** Makes a step. @param then  the step's action */

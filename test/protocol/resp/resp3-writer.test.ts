@@ -1,7 +1,7 @@
 /** Tests the bytes of replies in RESP3 and in RESP2. Source: redis-server 7.0. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bulksReply, ManyBulks } from "../../../protocol/many-bulks.js";
+import { bulksReply, LazyBulkReply } from "../../../protocol/many-bulks.js";
 import {
   array,
   bulk,
@@ -34,10 +34,10 @@ const cases: readonly (readonly [Reply, resp2: string, resp3: string])[] = [
     "*2\r\n*2\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2\r\n",
   ],
   [pairs([]), "*0\r\n", "*0\r\n"],
-  [new ManyBulks("array", []), "*0\r\n", "*0\r\n"],
-  [new ManyBulks("array", ["a", ""]), "*2\r\n$1\r\na\r\n$0\r\n\r\n", "*2\r\n$1\r\na\r\n$0\r\n\r\n"],
-  [new ManyBulks("set", ["a"]), "*1\r\n$1\r\na\r\n", "~1\r\n$1\r\na\r\n"],
-  [new ManyBulks("map", ["a", "b"]), "*2\r\n$1\r\na\r\n$1\r\nb\r\n", "%1\r\n$1\r\na\r\n$1\r\nb\r\n"],
+  [new LazyBulkReply("array", []), "*0\r\n", "*0\r\n"],
+  [new LazyBulkReply("array", ["a", ""]), "*2\r\n$1\r\na\r\n$0\r\n\r\n", "*2\r\n$1\r\na\r\n$0\r\n\r\n"],
+  [new LazyBulkReply("set", ["a"]), "*1\r\n$1\r\na\r\n", "~1\r\n$1\r\na\r\n"],
+  [new LazyBulkReply("map", ["a", "b"]), "*2\r\n$1\r\na\r\n$1\r\nb\r\n", "%1\r\n$1\r\na\r\n$1\r\nb\r\n"],
   [array([array([NIL])]), "*1\r\n*1\r\n$-1\r\n", "*1\r\n*1\r\n_\r\n"],
 ];
 
@@ -52,7 +52,7 @@ test("many bulk strings are written like an array of separate replies", () => {
   const values = Array.from({ length: 1000 }, (_, i) => "v".repeat(i % 40) + i);
   for (const kind of ["array", "set", "map"] as const) {
     const many = bulksReply(kind, values);
-    assert.ok(many instanceof ManyBulks);
+    assert.ok(many instanceof LazyBulkReply);
     const { items } = bulks(values) as { readonly items: readonly Reply[] };
     assert.equal(writeReply(many), writeReply({ kind, items }));
     assert.equal(writeReply3(many), writeReply3({ kind, items }));

@@ -1,7 +1,7 @@
 /** Objects from which tests make servers, pools and connections. */
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/limits.js";
 import type { UpstreamOutcome } from "../../../proxy/upstream/outcome.js";
-import type { UpstreamPlace } from "../../../proxy/upstream/place.js";
+import type { UpstreamAddress } from "../../../proxy/upstream/place.js";
 import { UpstreamPool } from "../../../proxy/upstream/pool.js";
 import { UpstreamServer } from "../../../proxy/upstream/server.js";
 import { keepLog } from "../../support/log-lines.js";
@@ -15,7 +15,7 @@ export const environment = {
   },
 };
 
-export const placeAt = (port: number): UpstreamPlace => ({
+export const placeAt = (port: number): UpstreamAddress => ({
   host: "127.0.0.1",
   port,
   tls: null,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import { Newest } from "../../../engine/backends/newest.js";
+import { NewestDate } from "../../../engine/backends/newest.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
@@ -51,7 +51,7 @@ test("within an envelope of many units, in the fold", () => {
 
 test("within an envelope of many units, in memory", () => {
   const backend = new MemoryBackend(realEnvironment);
-  const units = new LocalUnits(realEnvironment, new Newest());
+  const units = new LocalUnits(realEnvironment, new NewestDate());
   const run = (argv: readonly string[]) => {
     const reply = backend.execute(argv, units.next(0));
     assert.ok(!(reply instanceof Promise));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
 import { Database } from "../../../store/database.js";
-import { Usage, type UsageKind } from "../../../store/keyspace/usage.js";
+import { KeyUsage, type UsageKind } from "../../../store/keyspace/usage.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 
@@ -14,7 +14,7 @@ const KEYS = 60;
 function makeScene(kind: UsageKind | null) {
   const random = new SeededRandom(seed(), 1);
   const chance = () => random.below(2 ** 32) / 2 ** 32;
-  const database = new Database({ usage: kind === null ? null : new Usage(kind, chance) });
+  const database = new Database({ usage: kind === null ? null : new KeyUsage(kind, chance) });
   const state = { now: START };
   const run = (line: string): Reply => database.execute(line.split(" "), { at: state.now, db: 0, id: "u" });
   const numberOf = (line: string): number => {

@@ -1,11 +1,11 @@
 /** The scope of filters and updates of a command with `dialect: 2`. */
-import { Effort } from "../../../store/keyspace/effort.js";
+import { EffortBudget } from "../../../store/keyspace/effort.js";
 import type { Scope } from "../../../store/queries/bson/expressions.js";
 import type { Work } from "../../../store/queries/bson/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../../store/queries/bson/operators/operator-table.js";
 import type { UpdateContext } from "../../../store/queries/bson/update-operators.js";
 
-const freshWork = (): Work => ({ units: 0, effort: new Effort() });
+const freshWork = (): Work => ({ units: 0, effort: new EffortBudget() });
 
 export const scopeOf = (work: Work = freshWork()): Scope => ({
   at: 1,

@@ -10,14 +10,14 @@ import {
   writeRecord,
 } from "../../../timeline/disk/log-record.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
-import type { Operation } from "../../../timeline/entries/operation.js";
+import type { StorageOperation } from "../../../timeline/entries/operation.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { randomPlace } from "../support/storage-cases.js";
 
 const seed = seedOfRun();
 const marker = randomBytes(MARKER_BYTES);
 
-function randomOperation(random: SeededRandom): Operation {
+function randomOperation(random: SeededRandom): StorageOperation {
   const place = writePlace(randomPlace(random));
   const value = Buffer.alloc(random.below(300), random.below(256));
   if (random.chance(0.5)) return { kind: "put", place, value };

@@ -19,7 +19,7 @@ import { LOG_END_FILE } from "../../../timeline/disk/log-end.js";
 import { MARKER_BYTES, recordBytes } from "../../../timeline/disk/log-record.js";
 import { readLog, WriteAheadLog, type WriteAheadLogOptions } from "../../../timeline/disk/write-ahead-log.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
-import type { Operation } from "../../../timeline/entries/operation.js";
+import type { StorageOperation } from "../../../timeline/entries/operation.js";
 import { until } from "../../daemon/replicas.js";
 
 const marker = randomBytes(MARKER_BYTES);
@@ -27,7 +27,7 @@ const marker = randomBytes(MARKER_BYTES);
 const FILED = 40;
 const MIB = 1024 * 1024;
 
-const put = (number: number, bytes = 30): readonly Operation[] => [
+const put = (number: number, bytes = 30): readonly StorageOperation[] => [
   {
     kind: "put",
     place: writePlace({ at: number, seq: 0, id: "i".repeat(32) }),

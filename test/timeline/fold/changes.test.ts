@@ -1,11 +1,11 @@
 /** Tests the reported changes of a fold: events once, when a command is first applied; keys as often as they change. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Changes } from "../../../engine/backends/changes.js";
+import { KeyChangeObservers } from "../../../engine/backends/changes.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
 function hear({ fold }: Subject) {
-  const changes = new Changes(fold);
+  const changes = new KeyChangeObservers(fold);
   const events: string[] = [];
   const keys: string[] = [];
   changes.observeEvents({ event: (_, name, db, key) => events.push(`${db} ${name} ${key}`) });

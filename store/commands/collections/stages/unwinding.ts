@@ -3,7 +3,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { MongoFailure, spend, type Work } from "../../../queries/bson/mongo-failure.js";
 import { truthAt, unknownField } from "../../../queries/bson/spec.js";
-import { wayTo } from "../../../queries/bson/ways.js";
+import { pathTo } from "../../../queries/bson/ways.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../../values/collections/bson.js";
 import type { FieldPath } from "../../../values/collections/index-keys.js";
 
@@ -46,8 +46,8 @@ function unwindingOf(operand: Bson): Unwinding {
   if (index !== null && (typeof index !== "string" || index === "" || index.startsWith("$")))
     throw new MongoFailure(28822, "includeArrayIndex option to $unwind stage should be a field's name");
   return {
-    path: wayTo(path.slice(1)),
-    index: index === null ? null : wayTo(index),
+    path: pathTo(path.slice(1)),
+    index: index === null ? null : pathTo(index),
     keepsEmpty: truthAt(spec, "preserveNullAndEmptyArrays"),
   };
 }

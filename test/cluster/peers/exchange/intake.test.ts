@@ -6,7 +6,7 @@ import { Intake, type Sender } from "../../../../cluster/peers/exchange/intake.j
 import { ReplicationStates } from "../../../../cluster/peers/exchange/replication-states.js";
 import type { ClusterState, SignatureThreads } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
-import { Turns, type Work } from "../../../../net/process/turns.js";
+import { BackgroundWork, type Work } from "../../../../net/process/turns.js";
 import { writeEntries } from "../../../../protocol/members/member-packing.js";
 import type { Entry } from "../../../../timeline/entries/entry.js";
 import { double } from "../../../support/double.js";
@@ -53,7 +53,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     signatureThreads,
     ...clocks,
     checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
-    slices: new Turns({ ...clocks, defer: soon, milliseconds: 1 }),
+    slices: new BackgroundWork({ ...clocks, defer: soon, milliseconds: 1 }),
   });
   const intake = new Intake(cluster, new ReplicationStates(PEERING_LIMITS, () => false));
   const batch: IncomingBatch = { pending: 0, isRead: false, changed: () => {} };
@@ -120,7 +120,7 @@ test("a long push waits for the threads that check its signatures, and is passed
   const { threads, answers } = threadsOf();
   const { work, recorded } = push(MANY, threads);
   const soon = (step: () => void) => void setImmediate(step);
-  const slices = new Turns({ uptime: () => 0, defer: soon, milliseconds: 1 });
+  const slices = new BackgroundWork({ uptime: () => 0, defer: soon, milliseconds: 1 });
   slices.add(work);
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   await turn();
@@ -135,7 +135,7 @@ test("a long push waits for the threads that check its signatures, and is passed
 test("work that waits for a thread does not continue after all work was cleared", async () => {
   const { threads, answers } = threadsOf();
   const { work, recorded } = push(MANY, threads);
-  const slices = new Turns({ uptime: () => 0, defer: (step) => step(), milliseconds: 1 });
+  const slices = new BackgroundWork({ uptime: () => 0, defer: (step) => step(), milliseconds: 1 });
   slices.add(work);
   slices.clear();
   for (const answer of answers) answer();

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Outcome } from "../../../../engine/backends/backend.js";
-import type { Finder } from "../../../../engine/backends/redis/finder.js";
+import type { ServerFinder } from "../../../../engine/backends/redis/finder.js";
 import { RedisGroupBackend } from "../../../../engine/backends/redis/group.js";
 import { keysOf } from "../../../../engine/backends/redis/keys.js";
 import type { Argv, RedisLink } from "../../../../engine/backends/redis/link.js";
@@ -16,7 +16,7 @@ const OK = bulk("OK");
 const DOWN: Outcome = { kind: "failed", code: "database-down", detail: "it closes", effect: "not-applied" };
 
 /** A finder with one server, for which FLUSHALL counts as a command for all servers. */
-class TestFinder implements Finder {
+class TestFinder implements ServerFinder {
   readonly name = "redis-sentinel:shop@127.0.0.1:1";
   isUp = true;
   readonly server = "";
@@ -56,7 +56,7 @@ class TestFinder implements Finder {
   }
 }
 
-function backendWith(finder: Finder): RedisGroupBackend {
+function backendWith(finder: ServerFinder): RedisGroupBackend {
   return new RedisGroupBackend(finder, realEnvironment);
 }
 

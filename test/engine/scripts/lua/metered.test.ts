@@ -1,7 +1,7 @@
 /** Tests WebAssembly modules whose loops call a check in each iteration. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { metered } from "../../../../engine/scripts/lua/metered.js";
+import { withLoopChecks } from "../../../../engine/scripts/lua/metered.js";
 import { compiled, instantiated } from "../../../../engine/scripts/lua/web-assembly.js";
 
 const HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
@@ -34,7 +34,7 @@ test("an endless loop calls the check repeatedly, and ends when the check throws
     if (times === 3) throw new Error("enough");
     return 0;
   };
-  assert.throws(() => run(metered(endless, "asked"), asked), /enough/);
+  assert.throws(() => run(withLoopChecks(endless, "asked"), asked), /enough/);
   assert.equal(times, 3);
 });
 
@@ -42,12 +42,12 @@ test("code without loops stays unchanged", () => {
   let times = 0;
   // A number that looks like the opcode of a loop, a number of several bytes, and a branch table.
   const plain = moduleOf([0x41, 3, 0x1a, 0x42, 0x83, 0x03, 0x1a, 0x02, 0x40, 0x41, 0, 0x0e, 1, 0, 0, 0x0b]);
-  run(metered(plain, "asked"), () => ++times);
+  run(withLoopChecks(plain, "asked"), () => ++times);
   assert.equal(times, 0);
 });
 
 test("a module that cannot be parsed, or does not import the function, is refused", () => {
-  assert.throws(() => metered(moduleOf([0xfd, 0]), "asked"), /unknown WebAssembly instruction: 253/);
-  assert.throws(() => metered(moduleOf([]), "another"), /does not import/);
-  assert.throws(() => metered(moduleOf([0x01, 0x01]).subarray(0, -2), "asked"), /too early/);
+  assert.throws(() => withLoopChecks(moduleOf([0xfd, 0]), "asked"), /unknown WebAssembly instruction: 253/);
+  assert.throws(() => withLoopChecks(moduleOf([]), "another"), /does not import/);
+  assert.throws(() => withLoopChecks(moduleOf([0x01, 0x01]).subarray(0, -2), "asked"), /too early/);
 });

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Changes } from "../../../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../../../engine/backends/changes.js";
 import { type Client, Clients } from "../../../../listeners/resp/session/clients.js";
 import { TrackingTable } from "../../../../listeners/resp/session/tracking-table.js";
 import { double } from "../../../support/double.js";
 
 test("a closed connection is released, although the keys that it has read still refer to it", () => {
-  const table = new TrackingTable(double<Changes>({ observeKeys() {}, forget() {} }), new Clients());
+  const table = new TrackingTable(
+    double<KeyChangeObservers>({ observeKeys() {}, forget() {} }),
+    new Clients(),
+  );
   const client = {} as Client;
   table.begin(client, {}, { prefixes: null, choice: "all", noLoop: false, redirect: 0 });
   const tracker = table.of(client);

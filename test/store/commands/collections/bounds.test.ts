@@ -1,7 +1,7 @@
 /** Hostile documents: commands on collections reject them early, at little cost, and change nothing. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { Effort } from "../../../../store/keyspace/effort.js";
+import { EffortBudget } from "../../../../store/keyspace/effort.js";
 import { filterOf } from "../../../../store/queries/bson/filter.js";
 import { WORK_MAX, type Work } from "../../../../store/queries/bson/mongo-failure.js";
 import { updateOf } from "../../../../store/queries/bson/update.js";
@@ -77,7 +77,7 @@ test("reports only the numbers of the last of very many failures", () => {
 });
 
 /** Returns the work of a command that has only `units` left. */
-const workWith = (units: number): Work => ({ units: WORK_MAX - units, effort: new Effort() });
+const workWith = (units: number): Work => ({ units: WORK_MAX - units, effort: new EffortBudget() });
 const array = `{"a":${numbers(1000)},"l":[${"{},".repeat(999)}{}]}`;
 
 test("counts the cost of an array for each condition on it", () => {

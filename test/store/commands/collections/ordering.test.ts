@@ -8,7 +8,7 @@ import type { Reply } from "../../../../protocol/reply.js";
 import { StepReply, settled } from "../../../../protocol/step-reply.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { ordering } from "../../../../store/commands/collections/index-ranges.js";
-import { Effort, TooMuch } from "../../../../store/keyspace/effort.js";
+import { EffortBudget, TooMuch } from "../../../../store/keyspace/effort.js";
 import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { Collection } from "../../../../store/values/collections/collection.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";
@@ -86,7 +86,7 @@ test("a read returns the documents that existed when it began, and the next one 
 
 test("a write counts the cost of ordering before it sorts, and what a rejected write has sorted is kept", () => {
   const { collection, index } = filled();
-  const effort = new Effort();
+  const effort = new EffortBudget();
   const attempt = () =>
     effort.admitting(10 * STEP_ITEMS * 4, () => {
       for (const _ of ordering(collection, index, effort));
