@@ -5,7 +5,7 @@
  */
 import { loadavg } from "node:os";
 import { SeededRandom } from "../test/support/seeded-random.js";
-import { type Argv, ConstantSizeWorkload, KINDS } from "./bounded-workload.js";
+import { type Argv, ConstantSizeWorkload, KINDS } from "./constant-size-workload.js";
 import { machine, report, table } from "./report.js";
 import { Scene, stopAll } from "./timeline-daemons.js";
 import { diskUse, growthOf, inRows, meanOf, memoryUse } from "./usage.js";

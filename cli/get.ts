@@ -6,13 +6,13 @@ import type { Command } from "commander";
 import { realEnvironment } from "../client/shared/environment.js";
 import { DbsyncError } from "../client/shared/errors.js";
 import type { ReplyValue } from "../client/shared/reply-value.js";
-import { BinaryText, jsonOf } from "./past/binary-word.js";
+import { BinaryText, jsonOf } from "./past/binary-text.js";
 import { type AskPast, queryHistory } from "./past/history-queries.js";
 import { type SendFlags, sendCommand } from "./send.js";
 import { addClientOptions, addDatabaseOption } from "./shared/client-options.js";
 import { formatDate, parsePastDate } from "./shared/dates.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
-import { parseOptionsAfterArguments } from "./shared/late-options.js";
+import { parseOptionsAfterArguments } from "./shared/options-after-arguments.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
 
 interface GetFlags extends SendFlags {

@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { DbsyncError } from "../client/shared/errors.js";
 import type { ServerAddress } from "../client/shared/server-url.js";
 import { importDocuments } from "./json/import-documents.js";
-import { JSON_URL_HELP, readJsonUrl } from "./json/json-server.js";
+import { JSON_URL_HELP, readJsonUrl } from "./json/json-server-client.js";
 import { importRedis } from "./redis/import-redis.js";
 import { isRedisUrl, REDIS_URL_HELP, type RedisAddress, readRedisUrl } from "./redis/redis-url.js";
 import { replicateRedis } from "./redis/replicate-redis.js";

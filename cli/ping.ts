@@ -5,7 +5,7 @@ import type { Outcome } from "../client/shared/errors.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./shared/client-options.js";
 import { EXIT, exitCodeHelp } from "./shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
-import { isDenied, printKeyHint } from "./shared/probe.js";
+import { isDenied, printKeyHint } from "./shared/ping-result.js";
 
 export function addPing(program: Command): void {
   addClientOptions(program.command("ping").description("check that every daemon answers"))

@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import type { CallingClient } from "../client/client.js";
 import type { Argument, CommandInput } from "../client/shared/command.js";
 import { DbsyncError, type Outcome } from "../client/shared/errors.js";
-import { isWritersCommand } from "../client/writers.js";
+import { isWritersCommand } from "../client/writers-command.js";
 import { shownLines } from "../net/terminal/shown-text.js";
 import { didYouMean } from "../protocol/nearest-name.js";
 import {
@@ -18,7 +18,7 @@ import {
 } from "./shared/client-options.js";
 import { COMMAND_NAMES } from "./shared/command-names.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
-import { commandWords } from "./shared/late-options.js";
+import { commandWords } from "./shared/options-after-arguments.js";
 import {
   JSON_FLAG,
   jsonOutcome,
@@ -28,8 +28,8 @@ import {
   printJsonError,
   printValue,
 } from "./shared/output.js";
-import { printKeyHint } from "./shared/probe.js";
-import { showAgreementProgress } from "./status/waiting.js";
+import { printKeyHint } from "./shared/ping-result.js";
+import { showAgreementProgress } from "./status/agreement-progress.js";
 
 export interface SendFlags extends ClientFlags {
   readonly all?: boolean;

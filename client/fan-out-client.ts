@@ -36,7 +36,7 @@ import type { Address } from "./shared/servers.js";
 import { Version1Calls } from "./version-1/calls.js";
 import { Version1Deliveries } from "./version-1/version-1-deliveries.js";
 import { Outbox } from "./version-2/outbox.js";
-import { isWritersCommand, writersAsText } from "./writers.js";
+import { isWritersCommand, writersAsText } from "./writers-command.js";
 
 /**
  * The time for which pending deliveries keep the process alive after all calls have settled. The slower daemons should

@@ -6,7 +6,7 @@ import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } 
 import { sealerOf } from "./settings/key-sealer.js";
 import type { Settings } from "./settings/options.js";
 import type { EnvelopeSigner } from "./settings/signing-key.js";
-import { deferredEvents } from "./shared/coming-events.js";
+import { deferredEvents } from "./shared/deferred-events.js";
 import type { Environment } from "./shared/environment.js";
 import { DbsyncError } from "./shared/errors.js";
 

@@ -14,7 +14,7 @@ export async function checkFiles(settings: Settings): Promise<void> {
   }
   for (const specification of settings.database) {
     if (specification.kind !== "dbsync") continue;
-    const { openForwardingClient } = await import("../engine/sidecar/open-carrier.js");
+    const { openForwardingClient } = await import("../engine/sidecar/open-forwarding-client.js");
     await openForwardingClient(specification, settings, pino({ level: "silent" })).close();
   }
   const tls = tlsFilesOf(settings);

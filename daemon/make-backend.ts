@@ -33,7 +33,7 @@ export async function makeBackend(
   }
   if (specification.kind === "dbsync") {
     const [{ openForwardingClient }, { SigningBackend }] = await Promise.all([
-      import("../engine/sidecar/open-carrier.js"),
+      import("../engine/sidecar/open-forwarding-client.js"),
       import("../engine/sidecar/signing-backend.js"),
     ]);
     const carrier = openForwardingClient(specification, settings, log);

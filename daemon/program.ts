@@ -1,12 +1,12 @@
 /** The program `dbsyncd`: reads the options, runs the daemon, handles signals and sets the exit code. */
 import { randomBytes } from "node:crypto";
 import { realEnvironment } from "../net/process/environment.js";
-import type { SighupHandler } from "../net/process/hang-ups.js";
 import { runService } from "../net/process/run-service.js";
+import type { SighupHandler } from "../net/process/sighup.js";
 import { StartError } from "../net/process/start-error.js";
 import { boundYoungGeneration } from "../net/process/young-generation.js";
 import type { Settings } from "../options/settings.js";
-import { OutOfMemory } from "../store/keyspace/shortage.js";
+import { OutOfMemory } from "../store/keyspace/out-of-memory.js";
 import type { Semantics } from "../store/semantics.js";
 import { seedNameHash } from "../store/values/tables/name-hash.js";
 import { readCommandLine } from "./command-line.js";

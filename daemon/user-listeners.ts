@@ -12,7 +12,7 @@ import { LocalPath } from "../engine/users/local-path.js";
 import type { PasswordSecrets } from "../engine/users/password-secrets.js";
 import { readersOf, readUsers, readUsersAgain } from "../engine/users/read-users.js";
 import type { Users } from "../engine/users/users.js";
-import type { DaemonInterface } from "../listeners/daemon-face.js";
+import type { DaemonInterface } from "../listeners/daemon-interface.js";
 import type { DaemonListener, FamilyCounts } from "../listeners/daemon-listener.js";
 import type { JsonReplicaFigures } from "../listeners/json-replica-figures.js";
 import type { UserListenerParts } from "../listeners/user-listener.js";

@@ -10,7 +10,7 @@ import { Broadcasts } from "../engine/pipeline/broadcasts.js";
 import { Databases } from "../engine/pipeline/databases.js";
 import { Pipeline } from "../engine/pipeline/pipeline.js";
 import { Unrecorded } from "../engine/pipeline/recording.js";
-import type { SeenBounds } from "../engine/pipeline/seen.js";
+import type { SeenBounds } from "../engine/pipeline/seen-envelopes.js";
 import { StartFloor } from "../engine/pipeline/start-floor.js";
 import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
 import type { Signers } from "../engine/trust/signers.js";
@@ -20,7 +20,7 @@ import { EventSources, type WatchedDatabase } from "../listeners/dbsync/event-so
 import type { WsListener } from "../listeners/ws/ws-listener.js";
 import type { AdminServer } from "../net/admin/server.js";
 import { loadWith } from "../net/process/optional-package.js";
-import { bindAddressOf } from "../options/reach.js";
+import { bindAddressOf } from "../options/reachable-addresses.js";
 import {
   hasTimeline,
   hasUserListener,

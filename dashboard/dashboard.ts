@@ -5,10 +5,10 @@ import { byId, setText } from "./elements.js";
 import { Feed } from "./feed.js";
 import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } from "./lists.js";
 import { showProblems } from "./problems.js";
-import { SampleHistory } from "./series.js";
+import { SampleHistory } from "./sample-history.js";
 import { prepareSigning } from "./signing.js";
-import { TimelineStrip } from "./strip.js";
 import { bytesText, millisecondsText, rateText, shortCountText, spanText } from "./texts.js";
+import { TimelineStrip } from "./timeline-strip.js";
 
 const NO_SAMPLE = "No figures yet: the daemon takes a sample every 5 s, and a rate needs two samples.";
 

@@ -1,4 +1,6 @@
 /** Shows the log, the dead letters and the signing keys of the daemon. */
+
+import { show } from "./client-work.js";
 import { byId, type Cell, fillTable, setText } from "./elements.js";
 import {
   commandsText,
@@ -13,7 +15,6 @@ import {
 } from "./replies.js";
 import type { SignedReply, SigningClient } from "./signing-client.js";
 import { countText } from "./texts.js";
-import { show } from "./work.js";
 
 const UNITS_MAX = 200;
 const LETTERS_MAX = 50;

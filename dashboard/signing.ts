@@ -3,11 +3,11 @@
  * to the daemon's --ws. The daemon checks each request against the key's rules.
  */
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
+import { showClients, showSlow } from "./client-work.js";
 import { byId, setText } from "./elements.js";
 import { KeyBrowser } from "./keys.js";
 import { prepareLog, showKeyList, showLetters } from "./records.js";
 import type { SigningClient, SigningModule } from "./signing-client.js";
-import { showClients, showSlow } from "./work.js";
 
 /** The name under which the browser stores the key, for pages of this address. */
 const KEY_NAME = "dashboard";

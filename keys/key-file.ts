@@ -10,8 +10,8 @@ import { type KeySource, placeOf, readKeyFile } from "./key-source.js";
 import { MAX_PASSPHRASE_BYTES } from "./passphrase-file.js";
 import { contentOf, contentWithoutPem, damageOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
 import { signCommand } from "./sign.js";
+import { isSmallOrderKey } from "./small-order-keys.js";
 import { verifyCommand } from "./verify.js";
-import { isSmallOrderKey } from "./weak-point.js";
 
 /** The types of keys that callers may allow, under node:crypto's names. */
 export type KeyKind = "rsa" | "ed25519";

@@ -10,7 +10,7 @@ import { ClientConnection } from "../net/connections/client-connection.js";
 import type { Dialect } from "../net/connections/dialect.js";
 import { SharedInput } from "../net/connections/shared-input.js";
 import type { UserListenerName } from "../options/settings.js";
-import type { DaemonInterface } from "./daemon-face.js";
+import type { DaemonInterface } from "./daemon-interface.js";
 import { DaemonListener, type DaemonListenerParts, type DaemonSocketHost } from "./daemon-listener.js";
 
 export interface UserListenerParts

@@ -1,7 +1,7 @@
 /** The options that `dbsyncd --help` shows: the address, the keys and the databases. */
 import { type BackendSpecification, parseSpecifications } from "./database-list.js";
-import { choice, paths, plain, text, toggle } from "./forms.js";
 import { row } from "./option-row.js";
+import { choice, paths, plain, text, toggle } from "./value-forms.js";
 
 /** The database that php-dbsync uses by default. */
 export const COMPAT_DATABASE = "redis:127.0.0.1:6379";

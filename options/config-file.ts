@@ -8,10 +8,10 @@ import type { Command } from "commander";
 import { parse, TomlError } from "smol-toml";
 import { UnusableFile } from "../net/process/start-error.js";
 import { nearestName } from "../protocol/nearest-name.js";
-import { WrongType } from "./forms.js";
 import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
 import { insteadOf } from "./removed-options.js";
 import { OPTIONS } from "./table.js";
+import { WrongType } from "./value-forms.js";
 
 /**
  * Sets the options of `program` that still have their defaults to the values of the file. Paths in the file are

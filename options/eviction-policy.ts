@@ -1,5 +1,5 @@
 /** The policies for evicting keys when the memory limit is reached, with the names of Redis. */
-import type { UsageKind } from "../store/keyspace/usage.js";
+import type { UsageKind } from "../store/keyspace/key-usage.js";
 
 export const EVICTION_POLICIES = [
   ...(["noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random"] as const),

@@ -2,7 +2,7 @@
  * The table of all limits of the daemon that have a flag. Options, help and the configuration file are generated from
  * it.
  */
-import { UNIT_STEPS_DEFAULT } from "../store/keyspace/effort.js";
+import { UNIT_STEPS_DEFAULT } from "../store/keyspace/effort-budget.js";
 import type { LimitRow } from "./limit-text.js";
 import { TIMELINE_LIMITS } from "./timeline-rows.js";
 

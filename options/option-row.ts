@@ -1,5 +1,5 @@
 /** The definition of an option. */
-import type { Form } from "./forms.js";
+import type { Form } from "./value-forms.js";
 
 export interface OptionRow<Value = unknown> {
   /** The flags in the form of commander: `-s, --sign-key <file>`; an option without `<…>` is a switch. */

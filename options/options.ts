@@ -3,10 +3,10 @@ import { Command, CommanderError, Option } from "commander";
 import { loadWith } from "../net/process/optional-package.js";
 import { StartError } from "../net/process/start-error.js";
 import { nearestName } from "../protocol/nearest-name.js";
-import { explained, parsePath } from "./forms.js";
 import { environmentNameOf, type OptionRow, ENVIRONMENT_PREFIX as PREFIX } from "./option-row.js";
 import { insteadOf } from "./removed-options.js";
 import { SECTIONS } from "./table.js";
+import { explained, parsePath } from "./value-forms.js";
 
 const EXIT_CODES = `
 Exit codes: 0 stopped normally, 1 could not start (a port or a file), 2 wrong usage or configuration.

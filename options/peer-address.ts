@@ -3,7 +3,7 @@
  * `dbsyncs://` if that daemon listens with TLS.
  */
 
-import { placeName } from "../net/process/place.js";
+import { placeName } from "../net/process/host-and-port.js";
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../protocol/version-2/envelope.js";
 

@@ -10,7 +10,7 @@ import { isRedis, parseSpecifications } from "./database-list.js";
 import { formatLimit } from "./limit-text.js";
 import { LIMITS, type LimitName, type Limits } from "./limits.js";
 import { attributeOf } from "./option-row.js";
-import { refuseOpen } from "./reach.js";
+import { refuseOpen } from "./reachable-addresses.js";
 import {
   hasKeys,
   hasTimeline,

@@ -2,8 +2,9 @@
  * The options of a daemon that forwards commands: signed to other daemons (-d dbsync), or to Redis servers (-d redis,
  * …).
  */
-import { path, plain } from "./forms.js";
+
 import { row } from "./option-row.js";
+import { path, plain } from "./value-forms.js";
 
 const POLICIES = ["first", "majority", "all", "all-equal"] as const;
 /** The policy of the client library; a number: the number of daemons that must succeed. */

@@ -3,17 +3,18 @@
  * configuration file, `Settings`, the output of --check-config and reloads are derived from it. The rows of limits are
  * shorter, in limits.ts.
  */
+
+import { formatHostAndPort, parseHostAndPort } from "../net/process/host-and-port.js";
 import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log.js";
-import { formatHostAndPort, parseHostAndPort } from "../net/process/place.js";
 import { COMMON } from "./common-rows.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
-import { choice, limit, list, path, text, toggle } from "./forms.js";
 import { formatLimit } from "./limit-text.js";
 import { LIMITS, type LimitName } from "./limits.js";
 import { type OptionRow, row } from "./option-row.js";
 import { REDIS, SIDECAR } from "./sidecar-rows.js";
 import { CLUSTER, TIMELINE } from "./timeline-rows.js";
 import { USER_LISTENERS } from "./user-listener-rows.js";
+import { choice, limit, list, path, text, toggle } from "./value-forms.js";
 import { WEB } from "./web-rows.js";
 
 const ADMIN_HOSTS_MAX = 64;

@@ -2,11 +2,11 @@
 import { hexOf } from "../protocol/version-2/envelope.js";
 import { type OrderAddress, parseOrder } from "./addresses/order-address.js";
 import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
-import { choice, limit, list, path, paths, plain, text } from "./forms.js";
 import { type Fsync, formatFsync, parseFsync } from "./fsync.js";
 import { formatRetention, type LimitRow, parseRetention } from "./limit-text.js";
 import { row } from "./option-row.js";
 import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
+import { choice, limit, list, path, paths, plain, text } from "./value-forms.js";
 
 const PEERS_MAX = 64;
 const CLUSTER_NAME_CHARS = 128;

@@ -3,11 +3,16 @@
  * listener.
  */
 
-import { formatHostAndPort, parseHostAndPort, placeName, type ReplicaPlace } from "../net/process/place.js";
+import {
+  formatHostAndPort,
+  parseHostAndPort,
+  placeName,
+  type ReplicaPlace,
+} from "../net/process/host-and-port.js";
 import { NO_EVENTS, parseEventFlags } from "./event-flags.js";
-import { choice, list, path, text, toggle } from "./forms.js";
 import { row } from "./option-row.js";
 import { parsePeer } from "./peer-address.js";
+import { choice, list, path, text, toggle } from "./value-forms.js";
 
 /** The port of the original JSON server. */
 const JSON_PORT = "8888";

@@ -1,6 +1,6 @@
 /** Checks combinations of options that concern listeners for users. */
 
-import type { ListenAddress } from "../net/process/place.js";
+import type { ListenAddress } from "../net/process/host-and-port.js";
 import { StartError } from "../net/process/start-error.js";
 import { isRedis } from "./database-list.js";
 import { hasTimeline, type Settings, USER_LISTENER_NAMES } from "./settings.js";

@@ -1,7 +1,7 @@
 /** The options of --ws, the listener for browsers. */
-import { formatHostAndPort, parseHostAndPort } from "../net/process/place.js";
-import { list, text, toggle } from "./forms.js";
+import { formatHostAndPort, parseHostAndPort } from "../net/process/host-and-port.js";
 import { row } from "./option-row.js";
+import { list, text, toggle } from "./value-forms.js";
 
 const ORIGINS_MAX = 256;
 

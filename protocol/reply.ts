@@ -80,7 +80,7 @@ export const verbatim = (bytes: ByteString): ValueReply => ({ kind: "verbatim", 
 export const relation = (items: readonly Reply[]): ValueReply => ({ kind: "map", items, isRelation: true });
 /** Returns a map that RESP2 sends as an array of name-value pairs. */
 export const mapInPairs = (items: readonly Reply[]): ValueReply => ({ kind: "map", items, inPairs: true });
-/** Returns an array of a few bulk strings. For many, see many-bulks.ts. */
+/** Returns an array of a few bulk strings. For many, see lazy-bulk-reply.ts. */
 export const bulks = (items: readonly ByteString[]): ValueReply => ({
   kind: "array",
   items: items.map(bulk),

@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { makeExposition } from "../net/admin/exposition.js";
 import type { Metrics } from "../net/admin/metric.js";
 import { AdminServer, type HealthReport } from "../net/admin/server.js";
-import type { ListenAddress } from "../net/process/place.js";
+import type { ListenAddress } from "../net/process/host-and-port.js";
 import type { Service } from "../net/process/service.js";
 import { listenPlace } from "./option-values.js";
 

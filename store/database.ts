@@ -9,15 +9,15 @@ import type { Condition } from "../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/errors.js";
 import { commandTable } from "./command-table.js";
 import type { ChangeListener } from "./events/change-listener.js";
-import { EffortBudget, TooMuch, tooMuch, UNCOUNTED_EFFORT } from "./keyspace/effort.js";
+import { expiredWrites, lookFor, noteUse } from "./key-lookups.js";
+import { EffortBudget, TooMuch, tooMuch, UNCOUNTED_EFFORT } from "./keyspace/effort-budget.js";
+import type { KeyUsage } from "./keyspace/key-usage.js";
 import { isExpired, Keyspace } from "./keyspace/keyspace.js";
 import type { Lookups } from "./keyspace/lookups.js";
 import { Data } from "./keyspace/mutators.js";
 import type { StringForms } from "./keyspace/string-forms.js";
 import { type UndoRecord, undo } from "./keyspace/undo.js";
 import type { Unit } from "./keyspace/unit.js";
-import type { KeyUsage } from "./keyspace/usage.js";
-import { expiredWrites, lookFor, noteUse } from "./looked-for.js";
 import type { Command } from "./rows/command.js";
 import type { CommandIndex } from "./rows/command-index.js";
 

@@ -11,7 +11,7 @@ import { commandOfPast } from "./commands/timeline.js";
 import { isKeyCommand } from "./key-command.js";
 import { daemonRecord, isAdministrator, isEqual, isSame, RIGHTS } from "./key-records.js";
 import type { Unit } from "./keyspace/unit.js";
-import { NamedPublicKeys } from "./named-keys.js";
+import { NamedPublicKeys } from "./named-public-keys.js";
 import { Acl } from "./rights/acl.js";
 import { type KeyRecord, type Role, type Validity, validity } from "./rights/key-record.js";
 import { readSpki, spkiOfText } from "./rights/spki.js";

@@ -10,7 +10,7 @@ import { laterCollections, recordedCollections } from "./commands/collections/md
 import { recordedDocuments } from "./commands/documents/documents.js";
 import { relationsBy } from "./commands/relations/sql.js";
 import { isKeyCommand } from "./key-command.js";
-import { PRODUCED_MAX } from "./keyspace/effort.js";
+import { PRODUCED_MAX } from "./keyspace/effort-budget.js";
 import type { Command } from "./rows/command.js";
 import { CommandIndex } from "./rows/command-index.js";
 import { connectionMistake } from "./rows/connection-commands.js";

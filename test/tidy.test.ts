@@ -25,7 +25,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The files of the client that the daemon may import: its entry, and the class that forwards commands. */
-const clientEntries = ["client/entry.ts", "client/carrier.ts"];
+const clientEntries = ["client/entry.ts", "client/forwarding-client.ts"];
 
 /** The folders without I/O, clock or randomness. */
 const pure = ["protocol", "store"];
@@ -155,10 +155,10 @@ const spreading: Readonly<Record<string, string>> = {
   "cli/json/json-test-report.ts": "a constant number of samples",
   "net/terminal/table.ts": "the columns of a table",
   "cli/sql/completion.ts": "the columns of a table",
-  "cli/status/explanation.ts": "the steps of one explanation",
+  "cli/status/column-explanations.ts": "the steps of one explanation",
   "cli/status/timeline-status.ts": "one status of each daemon",
   "cli/status/watched-report.ts": "the width of a terminal",
-  "dashboard/strip.ts": "the columns of a strip",
+  "dashboard/timeline-strip.ts": "the columns of a strip",
 };
 
 test("the number of arguments in a call does not depend on the size of an input", () => {

@@ -17,7 +17,7 @@ import {
   type SignedBytes,
   writePlace,
 } from "./entries/entry.js";
-import { isRingEntry } from "./entries/recorded.js";
+import { isRingEntry } from "./entries/recorded-envelopes.js";
 import type { Mark } from "./entries/storage.js";
 import { readEntry, viewParts, writeValue } from "./entries/stored-value.js";
 import type { Failure } from "./failure.js";

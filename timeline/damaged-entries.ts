@@ -11,8 +11,8 @@ import { type Place, writePlace } from "./entries/entry.js";
 import { LaterSteps } from "./entries/later-steps.js";
 import type { Mark } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
-import type { ServingFold } from "./folding.js";
 import type { LateMerges } from "./late-merges.js";
+import type { ServingFold } from "./serving-fold.js";
 import type { Keeping, TimelineParts } from "./timeline-owner.js";
 
 /**

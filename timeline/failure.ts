@@ -1,5 +1,5 @@
 /** The first failure of a timeline's disk. From then on the timeline accepts no entry. */
-import { FAILED } from "./entries/timeline-log.js";
+import { FAILED } from "./entries/timeline-logger.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 export class Failure {

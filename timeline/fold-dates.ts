@@ -3,7 +3,7 @@
  * trusted.
  */
 import type { TimelineParts } from "./timeline-owner.js";
-import { DUE_AHEAD_MS } from "./waiting.js";
+import { DUE_AHEAD_MS } from "./unfolded-entries.js";
 import type { Watermark } from "./watermark.js";
 
 export class FoldDates {

@@ -4,12 +4,12 @@
  * many units, alone or together, cause a refold.
  */
 import { BACKGROUND_TURN_MS } from "../protocol/steps.js";
+import type { RefoldingPlan } from "./background-refold.js";
 import type { Entry } from "./entries/entry.js";
 import type { Failure } from "./failure.js";
 import type { Fold } from "./fold/fold.js";
-import { REDO_MAX, type ServingFold } from "./folding.js";
-import type { RefoldingPlan } from "./refolding.js";
-import { appliedOf } from "./standstill.js";
+import { appliedOf } from "./semantics-standstill.js";
+import { REDO_MAX, type ServingFold } from "./serving-fold.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /**

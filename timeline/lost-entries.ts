@@ -6,13 +6,13 @@ import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
-import { entriesMissingInSnapshot } from "./compare/orphans.js";
+import { entriesMissingInSnapshot } from "./compare/entries-missing-in-snapshot.js";
 import type { KeptLetters, LetterReason, LetterWriter } from "./dead-letters.js";
 import { type Entry, readPlace, writePlace } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
 import type { TimelineParts } from "./timeline-owner.js";
-import { findUnverifiable } from "./unverifiable.js";
+import { findUnverifiable } from "./unverifiable-entries.js";
 
 /** The maximum number of entries that are reported individually. */
 const REPORTED_MAX = 200;

@@ -3,7 +3,7 @@
  * the usual case, is a push; a late entry costs no more than sorting one second.
  */
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
-import { firstFrom } from "./entries/ascending.js";
+import { firstFrom } from "./entries/ascending-search.js";
 import { dateOf, firstPlaceAt, PLACE_BYTES } from "./entries/entry.js";
 import type { Mark, MarkName, Storage } from "./entries/storage.js";
 

@@ -10,7 +10,7 @@ import { type Digest64, digestOfEntry, hashOfKey } from "../store/entry-digest.j
 import { isExpired, type Keyspace } from "../store/keyspace/keyspace.js";
 import { firstPlace, type Place } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
-import type { ServingFold } from "./folding.js";
+import type { ServingFold } from "./serving-fold.js";
 
 /** Selects the part of a state that is summed up. */
 export interface SumSelection {

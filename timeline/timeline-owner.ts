@@ -7,9 +7,9 @@ import type { KeyRing } from "../store/key-ring.js";
 import type { OpenLetters } from "./dead-letters.js";
 import type { Entry, FlushedEntry, Place } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
-import type { TimelineLogger } from "./entries/timeline-log.js";
+import type { TimelineLogger } from "./entries/timeline-logger.js";
 import type { FoldedEntry, UnitAnswer } from "./fold/fold.js";
-import type { OpenAside } from "./snapshots/aside.js";
+import type { OpenAside } from "./snapshots/replaced-data.js";
 import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
 import type { SnapshotParts } from "./snapshots/snapshot-making.js";
 

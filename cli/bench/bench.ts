@@ -16,8 +16,8 @@ import {
 } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printJsonError, printLine } from "../shared/output.js";
-import { checkAccess } from "../shared/probe.js";
-import { describeBackends } from "./backends.js";
+import { checkAccess } from "../shared/ping-result.js";
+import { describeBackends } from "./backend-labels.js";
 import { type BenchRow, figuresOf, formatFigures, formatRows } from "./bench-report.js";
 import { Load, type LoadResult } from "./load.js";
 import { BENCH_KEYS, type LoadCommand, loadCommand } from "./load-command.js";

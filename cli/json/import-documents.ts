@@ -5,7 +5,7 @@ import { printLine } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import { DocumentWriter } from "./document-writer.js";
-import { JsonServerClient } from "./json-server.js";
+import { JsonServerClient } from "./json-server-client.js";
 import { documentsOf } from "./json-source.js";
 
 /**

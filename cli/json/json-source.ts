@@ -3,7 +3,7 @@
  * one at a time, with expiry times and indexes, which the original does not have.
  */
 import { JsonPieces } from "./json-pieces.js";
-import type { JsonServerClient } from "./json-server.js";
+import type { JsonServerClient } from "./json-server-client.js";
 
 export interface SourceEntry {
   readonly key: string;

@@ -3,7 +3,7 @@
  * on a temporary document. Source of the checks and the numbers of samples: test/vectors/json/test-client.json.
  */
 import { randomUUID } from "node:crypto";
-import type { JsonServerClient } from "./json-server.js";
+import type { JsonServerClient } from "./json-server-client.js";
 
 type Answer = Readonly<Record<string, unknown>>;
 

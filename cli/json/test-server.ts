@@ -6,7 +6,7 @@ import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG } from "../shared/output.js";
 import { trusted } from "../shared/server-url.js";
 import { connected } from "../shared/text-socket.js";
-import { JSON_URL_HELP, JsonServerClient, readJsonUrl } from "./json-server.js";
+import { JSON_URL_HELP, JsonServerClient, readJsonUrl } from "./json-server-client.js";
 import { testJsonServer } from "./json-test.js";
 import { jsonReport, type Replica, textReport } from "./json-test-report.js";
 

@@ -16,9 +16,9 @@ import {
 } from "../shared/client-options.js";
 import { parseDate } from "../shared/dates.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
-import { parseOptionsAfterArguments } from "../shared/late-options.js";
+import { parseOptionsAfterArguments } from "../shared/options-after-arguments.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { reportKeyChange } from "./key-change.js";
+import { reportKeyChange } from "./key-change-report.js";
 import { explainErrors } from "./key-errors.js";
 import { formatKey, formatKeys } from "./key-report.js";
 import { type Answer, askEach, idOf, type RingKey, readKey, ringsOf } from "./key-ring.js";

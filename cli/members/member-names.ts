@@ -1,6 +1,6 @@
 /** Finds a daemon by its id, the first digits of its id, or its address. */
 import { DbsyncError } from "../../client/shared/errors.js";
-import type { Greeted } from "./greeted.js";
+import type { Greeted } from "./ids-from-hellos.js";
 import type { MemberView } from "./member-views.js";
 
 const ID_DIGITS = 64;

@@ -22,8 +22,8 @@ import {
   attempts,
   authorizeAdded,
   type Failure,
-} from "./authorizing.js";
-import { type Greeted, idsFromHellos } from "./greeted.js";
+} from "./daemon-key-authorization.js";
+import { type Greeted, idsFromHellos } from "./ids-from-hellos.js";
 import { daemonNamed, type Meant } from "./member-names.js";
 import { printMembers } from "./member-report.js";
 import { headsOf, type MemberView, rawId, viewsOf } from "./member-views.js";

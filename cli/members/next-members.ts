@@ -4,8 +4,8 @@ import { DbsyncError } from "../../client/shared/errors.js";
 import { type MemberList, writeMemberList } from "../../protocol/members/member-list.js";
 import { type KnownList, nextList } from "../../protocol/members/succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { reasonNotToSign } from "./list-doubts.js";
 import { type MemberView, rawId } from "./member-views.js";
+import { reasonNotToSign } from "./reasons-not-to-sign.js";
 import type { ReportedList } from "./reported-list.js";
 
 /** The requested change of the list; ids are hexadecimal. */

@@ -2,7 +2,7 @@
 
 import { shown } from "../../net/terminal/shown-text.js";
 import { formatHeadedTable } from "../../net/terminal/table.js";
-import type { DeadLetter, LetterEnvelope, ListedLetters } from "../folder/letters.js";
+import type { DeadLetter, LetterEnvelope, ListedLetters } from "../folder/folder-dead-letters.js";
 import { formatDate, formatMoment } from "../shared/dates.js";
 
 /** Number of hexadecimal digits of an id that are shown. */

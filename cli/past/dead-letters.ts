@@ -4,7 +4,7 @@ import type { ListeningClient } from "../../client/listening-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { shownLines } from "../../net/terminal/shown-text.js";
-import type { DeadLetter, LetterOutcome } from "../folder/letters.js";
+import type { DeadLetter, LetterOutcome } from "../folder/folder-dead-letters.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOption, type FolderFlags } from "../shared/folder-options.js";
@@ -122,7 +122,7 @@ ${exitCodeHelp("a letter was not written, or may not have been, or the folder ca
 }
 
 async function list(flags: LetterFlags): Promise<void> {
-  const { listLetters } = await import("../folder/letters.js");
+  const { listLetters } = await import("../folder/folder-dead-letters.js");
   const found = await listLetters(flags);
   if (flags.json) {
     for (const letter of found.letters) printJson(jsonLetter(letter));
@@ -132,14 +132,14 @@ async function list(flags: LetterFlags): Promise<void> {
 }
 
 async function show(ids: readonly string[], flags: LetterFlags): Promise<void> {
-  const { showLetters } = await import("../folder/letters.js");
+  const { showLetters } = await import("../folder/folder-dead-letters.js");
   for (const letter of await showLetters(ids, flags))
     if (flags.json) printJson(jsonLetter(letter));
     else process.stdout.write(formatLetter(letter));
 }
 
 async function remove(ids: readonly string[], flags: LetterFlags): Promise<void> {
-  const { removeLetters } = await import("../folder/letters.js");
+  const { removeLetters } = await import("../folder/folder-dead-letters.js");
   for (const letter of await removeLetters(ids, flags))
     if (flags.json) printJson(jsonLetter(letter));
     else printLine(`removed ${letter.id}`);
@@ -151,7 +151,7 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
   const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
   if (key.signer === null)
     throw new DbsyncError("bad-key", "letters must be signed again: name a private key (-k)");
-  const { writeLettersAgain } = await import("../folder/letters.js");
+  const { writeLettersAgain } = await import("../folder/folder-dead-letters.js");
   const wanted = { ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
   let count = 0;
   await writeLettersAgain(wanted, flags, async (letter, id) => {

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { Fate, FoundFates } from "../folder/letters.js";
+import type { Fate, FoundFates } from "../folder/folder-dead-letters.js";
 import { askEach } from "../keys/key-ring.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
@@ -43,7 +43,7 @@ export async function find(flags: FindFlags): Promise<void> {
       (_, index) => FATES.find((fate) => reports.some((one) => one[index] === fate)) ?? "undecided",
     );
   };
-  const { findLetters } = await import("../folder/letters.js");
+  const { findLetters } = await import("../folder/folder-dead-letters.js");
   const found = await findLetters(flags, ask);
   if (flags.json) printJson(found);
   else for (const line of linesOf(found)) printLine(line);

@@ -8,7 +8,7 @@ import { explainErrors, type Hint } from "../keys/key-errors.js";
 import { askEach } from "../keys/key-ring.js";
 import { warnIfCatchingUp } from "../shared/catching-up.js";
 import { type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
-import { textsOf } from "./binary-word.js";
+import { textsOf } from "./binary-text.js";
 
 /** Time limit for an answer, in milliseconds. It is long because a fold takes time; daemons have the same limit. */
 export const PAST_TIMEOUT_MS = 20_000;

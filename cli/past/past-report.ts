@@ -4,7 +4,7 @@ import type { Tone } from "../../net/terminal/colours.js";
 import { formatTable } from "../../net/terminal/table.js";
 import { formatMoment } from "../shared/dates.js";
 import { fieldsOf } from "../shared/output.js";
-import { BinaryText } from "./binary-word.js";
+import { BinaryText } from "./binary-text.js";
 
 /** Number of hexadecimal digits of an id that are shown. */
 const SHORT_DIGITS = 12;

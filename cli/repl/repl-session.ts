@@ -1,7 +1,7 @@
 /** Executes typed lines: commands for the daemons, and commands of the session (SELECT, MULTI, help). */
 
-import { repliedError } from "../../client/carrier.js";
 import type { FanOutClient } from "../../client/fan-out-client.js";
+import { repliedError } from "../../client/forwarding-client.js";
 import { readCallOptions } from "../../client/settings/call-options.js";
 import type { Settings } from "../../client/settings/options.js";
 import {
@@ -15,8 +15,8 @@ import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { NIL, type Reply, status } from "../../protocol/reply.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
-import { callForRawReply, type RawReplyCall } from "../shared/carried.js";
-import { splitArguments } from "../shared/words.js";
+import { callForRawReply, type RawReplyCall } from "../shared/raw-reply-call.js";
+import { splitArguments } from "../shared/typed-arguments.js";
 import { CommandHelp } from "./command-help.js";
 import { typedText } from "./typed-text.js";
 

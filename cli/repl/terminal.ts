@@ -9,7 +9,7 @@ import { shownLines } from "../../net/terminal/shown-text.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { completeCommand } from "../shared/command-names.js";
 import { type HistoryFile, MAX_HISTORY_LINES } from "../shared/history-file.js";
-import { isQuoteOpen, splitArguments } from "../shared/words.js";
+import { isQuoteOpen, splitArguments } from "../shared/typed-arguments.js";
 import type { ReplSession } from "./repl-session.js";
 import { quoted } from "./typed-text.js";
 

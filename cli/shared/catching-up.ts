@@ -4,7 +4,7 @@
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import type { Address } from "../../client/shared/servers.js";
-import { readHello } from "../../client/version-2/greeting.js";
+import { readHello } from "../../client/version-2/single-hello.js";
 import { showSteps } from "./progress.js";
 
 /** Time limit for the answer to a hello, in milliseconds, so that a hung daemon causes no long delay. */

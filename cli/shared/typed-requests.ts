@@ -8,7 +8,7 @@ import { readCallOptions } from "../../client/settings/call-options.js";
 import type { Settings } from "../../client/settings/options.js";
 import { type CommandInput, commandBytes } from "../../client/shared/command.js";
 import type { Reply } from "../../protocol/reply.js";
-import { callForRawReply } from "./carried.js";
+import { callForRawReply } from "./raw-reply-call.js";
 
 /** A key and the unit that changed it last. */
 export interface KeyState {

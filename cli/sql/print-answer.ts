@@ -2,7 +2,7 @@
 
 import { shown, shownLines } from "../../net/terminal/shown-text.js";
 import { EXIT, type ExitCode } from "../shared/exit-codes.js";
-import type { Cell, Relation, SqlAnswer } from "./answer.js";
+import type { Cell, Relation, SqlAnswer } from "./sql-answer-reader.js";
 
 export interface Printing {
   readonly isJson: boolean;

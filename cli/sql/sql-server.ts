@@ -8,7 +8,7 @@ import { RequestClient } from "../../protocol/request-client.js";
 import { ended, forTheOriginal, isOpen } from "../../protocol/sql-statement.js";
 import { readServerUrl } from "../shared/server-url.js";
 import { connected, setTimer } from "../shared/text-socket.js";
-import { type SqlAnswer, SqlAnswerReader } from "./answer.js";
+import { type SqlAnswer, SqlAnswerReader } from "./sql-answer-reader.js";
 
 const SCHEME = "sql";
 const DEFAULT_PORT = 3948;

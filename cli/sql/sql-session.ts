@@ -1,6 +1,6 @@
 /** The session of one run of `dbsync sql`. It connects on use, and reconnects after a lost connection. */
 import type { ServerAddress } from "../../client/shared/server-url.js";
-import type { SqlAnswer } from "./answer.js";
+import type { SqlAnswer } from "./sql-answer-reader.js";
 import { SqlServer } from "./sql-server.js";
 
 export class SqlSession implements Disposable {

@@ -8,12 +8,12 @@ import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { STAGES } from "../../client/shared/sentences.js";
 import type { Address } from "../../client/shared/servers.js";
 import type { Report } from "../shared/finding.js";
-import { isDenied } from "../shared/probe.js";
+import { isDenied } from "../shared/ping-result.js";
 import { short } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS } from "./read-status.js";
-import { readStatusUntilIdle } from "./settling.js";
 import { progressText } from "./status-text.js";
+import { readStatusUntilIdle } from "./status-until-idle.js";
 
 /** Time that starting or catching up may take before it is reported, in milliseconds. */
 const SETTLE_MS = 10_000;

@@ -4,7 +4,7 @@ import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { STAGES } from "../../client/shared/sentences.js";
 import type { Address } from "../../client/shared/servers.js";
-import { type Greeting, readHello } from "../../client/version-2/greeting.js";
+import { type Greeting, readHello } from "../../client/version-2/single-hello.js";
 import { withoutScheme } from "../../net/terminal/table.js";
 import {
   backendProblem,

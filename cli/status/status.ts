@@ -12,11 +12,11 @@ import {
 } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
+import { explanation } from "./column-explanations.js";
 import type { DaemonStatus } from "./daemon-status.js";
-import { explanation } from "./explanation.js";
 import { readFullStatus } from "./read-status.js";
-import { readStatusUntilIdle } from "./settling.js";
 import { formatStatus, waitingText } from "./status-text.js";
+import { readStatusUntilIdle } from "./status-until-idle.js";
 import { beginWatching, type Show } from "./watching.js";
 
 interface StatusFlags extends ClientFlags {

@@ -1,14 +1,14 @@
 /**
  * Replaces the error sentences in the bundle, to reduce its size. Errors contain only codes and stages, which
- * client/README.md explains. The bundle uses this file instead of sentences.ts, described-outcomes.ts, allowed.ts,
- * may-wait.ts and command-labels.ts.
+ * client/README.md explains. The bundle uses this file instead of sentences.ts, described-outcomes.ts, allowed-values.ts,
+ * waiting-reasons.ts and command-labels.ts.
  */
 import type { Outcome } from "../shared/errors.js";
 
 export const CODES = new Proxy({}, { get: (_, code) => code });
 
 const ELSEWHERE = "see client/README.md";
-export const ALLOWED = new Proxy({}, { get: () => ELSEWHERE });
+export const ALLOWED_VALUES = new Proxy({}, { get: () => ELSEWHERE });
 export const unknownOption = (): string => "is not an option";
 export const atMostServers = (): string => ELSEWHERE;
 

@@ -10,7 +10,6 @@ import type { Listening } from "../live/listening.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "../live/live-event.js";
 import { type CallSettings, readCallOptions, type TypedCallOptions } from "../settings/call-options.js";
 import { Alarm } from "../shared/alarm.js";
-import { deferredEvents } from "../shared/coming-events.js";
 import {
   type CommandInput,
   type Company,
@@ -18,13 +17,14 @@ import {
   companyOf,
   isReadCommand,
 } from "../shared/command.js";
+import { deferredEvents } from "../shared/deferred-events.js";
 import type { Environment } from "../shared/environment.js";
 import { DbsyncError, type Outcome } from "../shared/errors.js";
 import type { Shape } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import type { Batch } from "../version-2/batch.js";
 import type { Outbox } from "../version-2/outbox.js";
-import { isWritersCommand, writersAsText } from "../writers.js";
+import { isWritersCommand, writersAsText } from "../writers-command.js";
 import type {
   BrowserCallOptions,
   BrowserClient,

@@ -3,7 +3,7 @@ import { isTraceparent } from "../../protocol/version-2/traceparent.js";
 import { badOption, badSecret, DbsyncError } from "../shared/errors.js";
 import type { Form } from "../shared/outcome.js";
 import type { CallPolicy, Policy } from "../shared/policy.js";
-import { ALLOWED_VALUES, atMostServers, unknownOption } from "./allowed.js";
+import { ALLOWED_VALUES, atMostServers, unknownOption } from "./allowed-values.js";
 import { POLICIES, STABLE_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./call-limits.js";
 import {
   type EnvelopeOptions,

@@ -9,7 +9,7 @@ import {
 } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { badOption } from "../shared/errors.js";
-import { ALLOWED_VALUES } from "./allowed.js";
+import { ALLOWED_VALUES } from "./allowed-values.js";
 import { DAEMONS_MAX, IF_KEYS_MAX } from "./call-limits.js";
 
 /** A condition: a key, and the last writer that it must have. */

@@ -1,7 +1,8 @@
 /** Describes outcomes in sentences: each daemon's response to a call, and what to do about a failure. Web pages do not load this (decision 23). */
+
+import { formatValue } from "./format-value.js";
 import { REFUSAL_CURES } from "./refusal-cures.js";
 import { STAGES } from "./sentences.js";
-import { formatValue } from "./shown.js";
 
 /** Control characters, which a daemon must not be able to write to terminals and logs. */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;

@@ -4,8 +4,8 @@
  * described-outcomes.ts combines them. A test compares these tables with the list in README.md.
  */
 import { describeOutcomes } from "./described-outcomes.js";
+import { formatValue } from "./format-value.js";
 import { CODES, type STAGES } from "./sentences.js";
-import { formatValue } from "./shown.js";
 
 export type ErrorCode = keyof typeof CODES;
 

@@ -20,7 +20,7 @@ import type { ClientSocket, Environment, SocketError, SocketEvents } from "../sh
 import type { Stage } from "../shared/errors.js";
 import { CONNECT_MS, OVERDUE_MS, SLACK_MS, STALL_MS } from "../shared/link-times.js";
 import type { Address } from "../shared/servers.js";
-import { CloseDetection } from "./close-habit.js";
+import { CloseDetection } from "./close-detection.js";
 import type { Delivery } from "./delivery.js";
 
 /**

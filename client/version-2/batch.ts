@@ -12,7 +12,7 @@ import type { PendingCall } from "../calls/pending-call.js";
 import { Sending, type SentBatch, type SignedEnvelope, type SilentStage } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
 import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-options.js";
-import { waitingReasons } from "../settings/may-wait.js";
+import { waitingReasons } from "../settings/waiting-reasons.js";
 import type { Alarm } from "../shared/alarm.js";
 import type { Company } from "../shared/command.js";
 import { callLabel } from "../shared/command-labels.js";

@@ -22,8 +22,8 @@ import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
 import type { FleetOwner } from "./fleet-owner.js";
 import type { FleetSettings } from "./fleet-settings.js";
-import { RefusedBatches } from "./held-batches.js";
 import { Link, type LinkOwner } from "./link.js";
+import { RefusedBatches } from "./refused-batches.js";
 import { type LastWrite, Session } from "./session.js";
 import { clusterNamed } from "./signing-terms.js";
 

@@ -32,11 +32,11 @@ import {
 import type { Failure } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
+import { DetectedVersion } from "./detected-version.js";
 import type { FleetSettings } from "./fleet-settings.js";
+import { InFlightEnvelopes } from "./in-flight-envelopes.js";
 import { LinkQueue } from "./link-queue.js";
-import { InFlightEnvelopes } from "./on-the-way.js";
 import { disagreement, isTermsDetail } from "./signing-terms.js";
-import { DetectedVersion } from "./spoken-version.js";
 
 /** The part of the fleet that its links use. */
 export interface LinkOwner {

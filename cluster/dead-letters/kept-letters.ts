@@ -12,7 +12,7 @@ import { syncPath } from "../../net/process/synced-path.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
 import type { KeptLetters, LetterReason, LetterWriter, OpenLetters } from "../../timeline/dead-letters.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
-import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import { LETTERS_MAGIC, letterBytes } from "./letter-file.js";
 import {
   DECIDED,

@@ -11,10 +11,10 @@ import type { Entry } from "../../timeline/entries/entry.js";
 import type { Fold, UnitAnswer } from "../../timeline/fold/fold.js";
 import { type RecalledUnit, recalledUnits } from "../../timeline/recall.js";
 import { factsOf, type LogScene } from "./log.js";
-import { NewestItems } from "./newest-of.js";
+import { NewestItems } from "./newest-items.js";
 import { readBlameFrom, UNITS_MAX } from "./query.js";
-import { type KeyPlace, mayWrite, writes } from "./touched.js";
 import { ELLIPSIS, outcomeOf, reporting } from "./unit-report.js";
+import { type KeyPlace, mayWrite, writes } from "./unit-touches-key.js";
 
 /** The id of the unit that last wrote a key; null: the key is absent. */
 type Writer = ByteString | null;

@@ -4,10 +4,10 @@ import { array, integer, map, NIL, namesAndValues, type Reply } from "../../prot
 import { type Envelope, hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type Recalled, type RecalledUnit, type Recalls, recalledUnits } from "../../timeline/recall.js";
-import { NewestItems } from "./newest-of.js";
+import { NewestItems } from "./newest-items.js";
 import { type LogQuery, readLogQuery } from "./query.js";
-import { type KeyPlace, unitTouchesKey } from "./touched.js";
 import { reporting } from "./unit-report.js";
+import { type KeyPlace, unitTouchesKey } from "./unit-touches-key.js";
 
 export interface LogScene {
   readonly recalls: Recalls;

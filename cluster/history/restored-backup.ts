@@ -17,11 +17,11 @@ import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import { dumpPayload } from "../../store/rdb/dump-payload.js";
 import { asOf, BackupView, DamagedBackup } from "../../timeline/backup/backup-view.js";
 import type { DiskStorage } from "../../timeline/disk/disk-storage.js";
-import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
-import { keepReplacedData } from "../../timeline/snapshots/aside.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
+import { reaches, standstillOf } from "../../timeline/semantics-standstill.js";
 import { Refold } from "../../timeline/snapshots/refold.js";
+import { keepReplacedData } from "../../timeline/snapshots/replaced-data.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
-import { reaches, standstillOf } from "../../timeline/standstill.js";
 import { whyUnread } from "./backup-file.js";
 
 /** Thrown if a backup cannot be restored. The message states the reason, and what to do. */

@@ -14,15 +14,15 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { BackupView } from "../../timeline/backup/backup-view.js";
 import type { FolderView } from "../../timeline/disk/folder-view.js";
 import { type Entry, firstPlaceAt, type Place, readPlace } from "../../timeline/entries/entry.js";
-import { isRingEntry } from "../../timeline/entries/recorded.js";
+import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { readEntry, readValue } from "../../timeline/entries/stored-value.js";
 import { Fold } from "../../timeline/fold/fold.js";
 import { recalledUnits } from "../../timeline/recall.js";
+import { standstillOf } from "../../timeline/semantics-standstill.js";
 import { DamagedSnapshot, readSnapshot } from "../../timeline/snapshots/snapshot.js";
 import type { Snapshots } from "../../timeline/snapshots/snapshot-files.js";
 import { heldSnapshots } from "../../timeline/snapshots/snapshot-making.js";
-import { standstillOf } from "../../timeline/standstill.js";
 import { type Outcome, outcomeOf } from "./unit-report.js";
 
 /** Thrown if a timeline cannot be verified. The message states the reason, and what to do. */

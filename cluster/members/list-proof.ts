@@ -16,7 +16,7 @@ import {
 } from "../../protocol/members/signed-list.js";
 import { readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
-import { refusalOf } from "../../store/judgement.js";
+import { refusalOf } from "../../store/unit-permission.js";
 
 /** A valid list; `unknown-signer`: the signer's key may still arrive; or the reason why the list is refused. */
 export type CheckedList = SignedList | "unknown-signer" | RefusedList;

@@ -15,7 +15,7 @@ import { type Standing, standingOf } from "../../protocol/members/succession.js"
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members/taking-rule.js";
+import { firstHandRefusal, mayReport, mayTakeFrom } from "../../timeline/members/acceptance-rule.js";
 import { type CheckedList, checkList, listOf, readVouched } from "./list-proof.js";
 
 /** The outcome of an envelope that should contain a list. */

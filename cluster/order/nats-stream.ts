@@ -18,10 +18,10 @@ import { LogThrottle } from "../../net/process/log-throttle.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { OrderStream, Published, StreamFacts, StreamReader } from "./order-stream.js";
-import { unmetRequirement } from "./stream-demands.js";
 import { StreamReading } from "./stream-reading.js";
+import { unmetRequirement } from "./stream-requirements.js";
 
 /** Timeouts of connecting and of publishing, and the interval between two pings, in milliseconds. */
 const CONNECT_MS = 5000;

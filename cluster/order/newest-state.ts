@@ -2,7 +2,7 @@
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { readOrderSnapshot } from "./order-snapshot.js";
 import { nothingYet, type OrderedPast } from "./ordered-state.js";

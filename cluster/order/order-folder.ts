@@ -13,7 +13,7 @@ import { FolderInUse, type FolderLock, lockFolder } from "../../timeline/disk/fo
 import { DATA_FILE } from "../../timeline/disk/lmdb-file.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { ReplicaContext } from "../replica/replica-context.js";
-import { type FirstStream, readFirstStream, writeFirstStream } from "./met-stream.js";
+import { type FirstStream, readFirstStream, writeFirstStream } from "./first-stream.js";
 import { type Loaded, newestIn } from "./newest-state.js";
 import type { OrderTask } from "./order-worker.js";
 

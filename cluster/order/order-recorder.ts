@@ -11,7 +11,7 @@ import {
   refused,
 } from "../../engine/answers/request.js";
 import { finalResultOf, type ReadStatus } from "../../engine/answers/result-writer.js";
-import type { KeyChangeObservers } from "../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { ShownState } from "../../engine/pipeline/recording.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { ORDER_WINDOW } from "../../options/date-window.js";
@@ -19,12 +19,12 @@ import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
-import { mayChange } from "../../timeline/entries/recorded.js";
+import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
-import { answerUnrecorded } from "../replica/denials.js";
 import { NotTaken, type Recorded } from "../replica/entry-recorder.js";
 import { answerNotKept, entryOf, KeptRecording } from "../replica/kept-recording.js";
 import { MemberAnswers } from "../replica/member-answers.js";
+import { answerUnrecorded } from "../replica/unrecorded-answers.js";
 import type { OrderContext } from "./order-context.js";
 import type { Ordered } from "./ordered-state.js";
 import { type StreamOutcome, WaitingEntries } from "./waiting-entries.js";

@@ -3,7 +3,7 @@
  * itself up to the given message, so it delays no client. It reports only that it has exited, or its error.
  */
 import { workerData } from "node:worker_threads";
-import type { Genesis } from "../../engine/trust/cluster.js";
+import type { Genesis } from "../../engine/trust/cluster-id.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { Signers } from "../../engine/trust/signers.js";
 import { realEnvironment } from "../../net/process/environment.js";

@@ -4,18 +4,18 @@
  * option.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
-import { DurableCopies } from "../../engine/users/copies.js";
+import { DurableCopies } from "../../engine/users/durable-copies.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import type { Database } from "../../store/database.js";
 import type { Entry } from "../../timeline/entries/entry.js";
-import { isRingEntry } from "../../timeline/entries/recorded.js";
+import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
 import { KeptWrites } from "../node/kept-writes.js";
 import { StandstillClock } from "../peers/shared/standstill-clock.js";
 import { entryCheck } from "../replica/check-entry.js";
 import type { ReplicaContext } from "../replica/replica-context.js";
-import { logUnauthorized } from "../replica/start-notes.js";
+import { logUnauthorized } from "../replica/start-log.js";
 import { TimelineBackend, type TimelineState } from "../replica/timeline-backend.js";
 import { NatsStream } from "./nats-stream.js";
 import type { OrderContext } from "./order-context.js";

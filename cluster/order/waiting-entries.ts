@@ -4,7 +4,7 @@
  */
 
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";
-import type { KeyChangeObservers } from "../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { PublishCounts } from "../../engine/pipeline/order-figures.js";
 import { Histogram } from "../../net/admin/histogram.js";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -1,6 +1,6 @@
 /** A connected and authenticated member. It passes the member's messages to the components that handle them. */
 
-import type { Work } from "../../net/process/turns.js";
+import type { Work } from "../../net/process/background-work.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { stackOf } from "../../protocol/errors.js";
 import { KNOWS_ABOUT, type MemberAbout } from "../../protocol/members/about-message.js";
@@ -8,14 +8,14 @@ import type { PushMessage, StatusMessage } from "../../protocol/members/member-m
 import type { Place } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { RoundTrips } from "./connections/round-trips.js";
+import { type EntrySpreading, parts, type Receiver } from "./exchange/entry-spreading.js";
 import type { IncomingBatch } from "./exchange/incoming-batch.js";
 import type { Intake, Sender } from "./exchange/intake.js";
 import type { OfferPace } from "./exchange/offer-pace.js";
 import { Outbox } from "./exchange/outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
 import { ReportAnswers } from "./exchange/report-answers.js";
-import { type EntrySpreading, parts, type Receiver } from "./exchange/spreading.js";
-import { MemberChannelMessages } from "./member-speech.js";
+import { MemberChannelMessages } from "./member-channel-messages.js";
 import type { OwnClock } from "./own-clock.js";
 import type { Gaps } from "./past/gaps.js";
 import { SnapshotSending } from "./past/snapshot-sending.js";

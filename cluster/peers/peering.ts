@@ -1,12 +1,12 @@
 /**
  * The connections to the members, and the messages sent to them and received from them. It has no sockets, timers or
  * files itself: its owner's calls, the sockets' events, and `tick` every 25 ms drive it. Begin with roster.ts
- * (connections), spreading.ts (one entry) and reconciling.ts (missed entries). Source: docs/architecture.md "How
+ * (connections), entry-spreading.ts (one entry) and reconciling.ts (missed entries). Source: docs/architecture.md "How
  * daemons agree".
  */
 
+import { BackgroundWork } from "../../net/process/background-work.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
-import { BackgroundWork } from "../../net/process/turns.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
@@ -14,24 +14,24 @@ import type { StatusMessage } from "../../protocol/members/member-messages.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
 import { CatchingUp } from "./catching-up.js";
+import { ChannelMessages } from "./channel-messages.js";
 import type { MemberConnection } from "./connections/member-connection.js";
+import { EntrySpreading } from "./exchange/entry-spreading.js";
 import { Intake } from "./exchange/intake.js";
 import { oldestSpread } from "./exchange/replication-states.js";
-import { EntrySpreading } from "./exchange/spreading.js";
 import { ForgottenPast } from "./forgotten-past.js";
 import { Joining } from "./joining.js";
 import { ListedMembers } from "./listed-members.js";
 import { Member } from "./member.js";
 import { OwnClock } from "./own-clock.js";
+import type { OwnRemoval } from "./own-removal.js";
 import type { SnapshotTaking } from "./past/snapshot-taking.js";
 import { reporterOf, StablePoint } from "./past/stable-point.js";
-import type { OwnRemoval } from "./revocation.js";
 import { Roster, type RosterEvents } from "./roster.js";
 import type { ClusterState, MemberSecret, MemberStatus, PeeringContext } from "./shared/cluster-state.js";
 import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 import { noMessages } from "./shared/message-figures.js";
-import { ChannelMessages } from "./speaking.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
 

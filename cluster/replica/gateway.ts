@@ -5,7 +5,7 @@
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
-import type { KeyChangeObservers } from "../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { checkRing } from "../../engine/pipeline/envelope-checks.js";
 import type { LastWrite } from "../../engine/users/command-path.js";
 import { LIMITS } from "../../options/limits.js";

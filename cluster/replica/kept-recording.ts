@@ -2,11 +2,11 @@
 import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import { notApplied, refused, unknown } from "../../engine/answers/request.js";
 import type { ReadStatus } from "../../engine/answers/result-writer.js";
-import type { KeyChangeObservers } from "../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
-import { NewestDate } from "../../engine/backends/newest.js";
+import { NewestDate } from "../../engine/backends/newest-date.js";
 import type { Recording, ShownState } from "../../engine/pipeline/recording.js";
-import type { SeenEnvelopes } from "../../engine/pipeline/seen.js";
+import type { SeenEnvelopes } from "../../engine/pipeline/seen-envelopes.js";
 import type { Taken } from "../../engine/pipeline/units.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
 import { hasUserListener } from "../../options/settings.js";

@@ -22,7 +22,7 @@ import {
   type Reply,
 } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { refusalOf } from "../../store/judgement.js";
+import { refusalOf } from "../../store/unit-permission.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { KeptRecording } from "./kept-recording.js";
 import type { NodeState } from "./replica-context.js";

@@ -10,7 +10,7 @@ import type { Environment } from "../../net/process/environment.js";
 import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
 import type { Settings } from "../../options/settings.js";
 import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
-import type { ChannelMessages } from "../peers/speaking.js";
+import type { ChannelMessages } from "../peers/channel-messages.js";
 import type { OwnEnvelopes } from "./own-envelopes.js";
 import { nextTurn } from "./replica-context.js";
 

@@ -6,7 +6,7 @@ import { StartError } from "../../net/process/start-error.js";
 import type { Settings } from "../../options/settings.js";
 import { FolderInUse } from "../../timeline/disk/folder-lock.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import type { TimelineLogger } from "../../timeline/entries/timeline-log.js";
+import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 
 /**

@@ -4,8 +4,8 @@
  */
 
 import { replyOf } from "../../engine/answers/refusal-reply.js";
-import type { CheckedCommand } from "../../engine/backends/called.js";
-import type { KeyChangeObservers } from "../../engine/backends/changes.js";
+import type { CheckedCommand } from "../../engine/backends/checked-command.js";
+import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { LocalUnits } from "../../engine/backends/local-units.js";
 import type { WriteObserver } from "../../engine/backends/write-observer.js";
@@ -24,7 +24,7 @@ import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command.js";
 import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
-import { TrialRun } from "./trial.js";
+import { TrialRun } from "./trial-run.js";
 
 export class RecordedPath implements CommandPath {
   readonly records = true;

@@ -18,15 +18,15 @@ import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
-import { mayChange } from "../../timeline/entries/recorded.js";
+import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations } from "./confirmations.js";
-import { answerUnrecorded } from "./denials.js";
 import type { Recorded } from "./entry-recorder.js";
 import { answerNotKept, entryOf, KeptRecording } from "./kept-recording.js";
 import { ListCommands } from "./list-commands.js";
 import { MemberAnswers } from "./member-answers.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
+import { answerUnrecorded } from "./unrecorded-answers.js";
 
 export class Recorder extends KeptRecording {
   readonly #node: NodeState;

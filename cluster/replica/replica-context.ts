@@ -11,7 +11,7 @@ import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js"
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Peering } from "../peers/peering.js";
-import type { Keeping } from "./aside-folders.js";
+import type { Keeping } from "./replaced-data-folders.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 
 export interface ReplicaContext {

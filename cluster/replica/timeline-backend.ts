@@ -4,7 +4,7 @@
  */
 
 import type { Backend } from "../../engine/backends/backend.js";
-import { KeyChangeObservers } from "../../engine/backends/changes.js";
+import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
 import { foreignCursor, foreignCursorAmong } from "../../engine/backends/scan-cursor.js";
@@ -17,7 +17,7 @@ import { settled } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
-import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort.js";
+import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort-budget.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { readRow, rowIn } from "../../store/semantics.js";

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { makeExposition } from "../../net/admin/exposition.js";
 import { AdminServer } from "../../net/admin/server.js";
 import { foreignClient } from "../../net/connections/foreign-client.js";
-import type { ListenAddress } from "../../net/process/place.js";
+import type { ListenAddress } from "../../net/process/host-and-port.js";
 import { DashboardSite } from "./dashboard-site.js";
 import { type FrameSources, Frames } from "./frames.js";
 import { isHealthy } from "./health.js";

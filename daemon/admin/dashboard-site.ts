@@ -7,8 +7,8 @@ import { existsSync, readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { hostnameOf } from "../../net/admin/asked-host.js";
 import { EventStream } from "../../net/admin/event-stream.js";
+import { hostnameOf } from "../../net/admin/host-check.js";
 import type { Site, SitePage } from "../../net/admin/site.js";
 import type { Frames } from "./frames.js";
 

@@ -8,7 +8,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { EncodingLimits } from "../../store/keyspace/encoding-name.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import type { NewestDate } from "./newest.js";
+import type { NewestDate } from "./newest-date.js";
 
 const INSTANCE_BYTES = 32;
 const COUNTER_MAX = 0xffffffff;

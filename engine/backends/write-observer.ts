@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Command } from "../../store/rows/command.js";
-import type { CheckedCommand } from "./called.js";
+import type { CheckedCommand } from "./checked-command.js";
 
 export interface WriteObserver {
   /** Called after a command that writes was run, in the same turn. */

@@ -1,6 +1,6 @@
 /** Watchers of keys, by name or by prefix. Without watchers, changes are not observed. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { PrefixMap } from "./beginnings.js";
+import { PrefixMap } from "./prefix-map.js";
 
 /**
  * An observer of changed keys. It is notified in the middle of a change: a read at that time sees a state that no

@@ -7,9 +7,9 @@ import type { Environment } from "../../net/process/environment.js";
 import type { Evicting } from "../../options/eviction-policy.js";
 import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../protocol/steps.js";
 import type { Database } from "../../store/database.js";
+import type { KeyUsage } from "../../store/keyspace/key-usage.js";
 import type { Entry, Keyspace } from "../../store/keyspace/keyspace.js";
 import { estimatedBytes } from "../../store/keyspace/size-estimate.js";
-import type { KeyUsage } from "../../store/keyspace/usage.js";
 
 /** Keys dropped in one step. */
 const KEYS_PER_STEP = 16;

@@ -5,7 +5,7 @@
 
 import type { MirrorScene } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import { MARK_DB, MARK_KEY } from "./mark.js";
+import { MARK_DB, MARK_KEY } from "./mirror-mark.js";
 import { commandFor, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 

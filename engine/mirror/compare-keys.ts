@@ -1,6 +1,6 @@
 /** Compares keys in Redis with the fold. */
 import type { DirtyKeys, MirrorKey } from "./dirty-keys.js";
-import { isMark } from "./mark.js";
+import { isMark } from "./mirror-mark.js";
 import type { MirroredFold } from "./mirror-parts.js";
 import { compareKey, expectedBytes, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-line.js";

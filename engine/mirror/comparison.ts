@@ -11,7 +11,7 @@ import {
   readable,
 } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
-import { isMark } from "./mark.js";
+import { isMark } from "./mirror-mark.js";
 import type { ComparisonReport } from "./mirror-parts.js";
 import { expectedBytes, shownKey } from "./mirrored-key.js";
 import type { RedisLine } from "./redis-line.js";

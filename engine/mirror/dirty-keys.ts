@@ -3,8 +3,8 @@
  * removed in order; the number is limited.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { KeyObserver } from "../backends/changes.js";
-import { isMark } from "./mark.js";
+import type { KeyObserver } from "../backends/key-change-observers.js";
+import { isMark } from "./mirror-mark.js";
 
 export interface MirrorKey {
   readonly db: number;

@@ -5,7 +5,7 @@ import type { Environment } from "../../net/process/environment.js";
 import type { RedisSpecification } from "../../options/database-list.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";
-import type { KeyObserver } from "../backends/changes.js";
+import type { KeyObserver } from "../backends/key-change-observers.js";
 
 /** The fold, as the mirror reads it. */
 export interface MirroredFold {

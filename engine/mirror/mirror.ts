@@ -7,15 +7,15 @@ import type { Service } from "../../net/process/service.js";
 import { type BatchOutcome, type RefusedKey, removeGone, takeBatch, writeBatch } from "./batch.js";
 import { type MirrorScene, readable } from "./compare-keys.js";
 import { Comparing } from "./comparing.js";
+import { CpuTime } from "./cpu-time.js";
 import { DirtyKeys, type MirrorKey } from "./dirty-keys.js";
 import { ForeignKeys } from "./foreign-keys.js";
-import { formatMark, judgeMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mark.js";
 import { MirrorLog } from "./mirror-log.js";
+import { formatMark, judgeMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mirror-mark.js";
 import type { MirrorCounts, MirrorFigures, MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
 import { RedisLine } from "./redis-line.js";
-import { WakeSignal } from "./signal.js";
-import { CpuTime } from "./work.js";
+import { WakeSignal } from "./wake-signal.js";
 
 /** Milliseconds between two attempts to connect: the initial and the maximum value. */
 const AGAIN_FIRST_MS = 50;

@@ -5,9 +5,9 @@
  */
 import { Command, Redis } from "ioredis";
 import { connectionOptions, sentenceOf } from "../backends/redis/connection-options.js";
+import type { CpuTime } from "./cpu-time.js";
 import type { MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
-import type { CpuTime } from "./work.js";
 
 const INVALIDATIONS = "__redis__:invalidate";
 /** The commands that a subscribed connection may send. */

@@ -9,7 +9,7 @@ import type { DateWindow } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import type { ChannelMessage, Channels } from "../channels/channels.js";
-import { SeenEnvelopes } from "./seen.js";
+import { SeenEnvelopes } from "./seen-envelopes.js";
 
 /** Minimum milliseconds between two gap events to subscribers. */
 const MISSED_EVERY_MS = 1000;

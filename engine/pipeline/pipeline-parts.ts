@@ -9,7 +9,7 @@ import type { Broadcasts } from "./broadcasts.js";
 import type { Databases } from "./databases.js";
 import type { Observer } from "./observer.js";
 import type { Recording } from "./recording.js";
-import type { SeenBounds } from "./seen.js";
+import type { SeenBounds } from "./seen-envelopes.js";
 import type { Floor } from "./start-floor.js";
 import type { Inspecting } from "./units.js";
 

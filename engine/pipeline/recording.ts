@@ -12,8 +12,8 @@ import type { Place } from "../../timeline/entries/entry.js";
 import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { ReadStatus } from "../answers/result-writer.js";
 import { LocalUnits } from "../backends/local-units.js";
-import { NewestDate } from "../backends/newest.js";
-import type { SeenEnvelopes } from "./seen.js";
+import { NewestDate } from "../backends/newest-date.js";
+import type { SeenEnvelopes } from "./seen-envelopes.js";
 import type { Floor } from "./start-floor.js";
 import type { Taken } from "./units.js";
 

@@ -7,18 +7,18 @@ import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from ".
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../protocol/version-2/messages-v2.js";
 import { semanticsAskedBy } from "../../store/commands/keys.js";
-import { isDenied, type JudgedUnit, refusalOf } from "../../store/judgement.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { EnvelopeUnit, type Unit } from "../../store/keyspace/unit.js";
+import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
 import type { EnvelopeAnswer } from "../answers/request.js";
 import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
 import type { ChannelMessage } from "../channels/channels.js";
 import { messagesOf } from "../channels/message-commands.js";
 import type { KeyAudit } from "../trust/key-audit.js";
+import { unsignedRefusalOf } from "./administrator-commands.js";
 import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
-import { unsignedRefusalOf } from "./for-administrators.js";
 
 /** Receives an envelope whose commands subscribe to events, after the envelope was checked. */
 export interface UnitListener {

@@ -7,14 +7,14 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply } from "../../protocol/reply.js";
 import { splitCommand } from "../../protocol/version-1/command-v1.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { isDenied } from "../../store/judgement.js";
 import type { KeyRecord } from "../../store/key-ring.js";
+import { isDenied } from "../../store/unit-permission.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
 import { messageOf } from "../channels/message-commands.js";
 import type { Signers } from "../trust/signers.js";
-import { isForAdministrators } from "./for-administrators.js";
+import { isForAdministrators } from "./administrator-commands.js";
+import { signerOfCommand } from "./command-signer.js";
 import type { PipelineParts } from "./pipeline-parts.js";
-import { signerOfCommand } from "./sender.js";
 
 /**
  * Maximum number of arguments, as in Redis before 7.0. A frame of 64 MiB could contain 32 million, which would need far

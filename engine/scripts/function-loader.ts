@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
-import { redisConstants } from "./constants.js";
+import { redisConstants } from "./library-constants.js";
 import { pushError } from "./lua/conversions.js";
 import { REGISTRY, TYPE } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";

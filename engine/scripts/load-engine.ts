@@ -3,8 +3,8 @@
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { withLoopChecks } from "./lua/loop-checks.js";
 import { METER } from "./lua/lua-machine.js";
-import { withLoopChecks } from "./lua/metered.js";
 import { compiled } from "./lua/web-assembly.js";
 import { ScriptEngine } from "./script-engine.js";
 

@@ -2,11 +2,12 @@
  * The globals of a script: Lua's, without access to the outside, and Redis's libraries. All are read-only: scripts see
  * empty tables in front of the real ones. Names and messages: redis-server 7.0.
  */
-import { libraryConstants } from "./constants.js";
+
 import { baseLibrary, type LuasOwn, stringLibrary, tableLibrary } from "./libraries/base-library.js";
 import { bitLibrary } from "./libraries/bit-library.js";
 import type { Library } from "./libraries/library.js";
 import { type Randomness, randomLibrary } from "./libraries/random-library.js";
+import { libraryConstants } from "./library-constants.js";
 import { GLOBALS, REGISTRY } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 

@@ -3,8 +3,9 @@
  * Otherwise it states whether the command was certainly not applied (NOTAPPLIED) or may have been (MAYBEAPPLIED), and
  * each daemon's reason.
  */
-import { repliedError } from "../../client/carrier.js";
+
 import { DbsyncError } from "../../client/entry.js";
+import { repliedError } from "../../client/forwarding-client.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { BackendFailure } from "../backends/backend.js";

@@ -2,14 +2,14 @@
  * The path of a Redis client's commands through a sidecar: signed with this daemon's key, and sent to all daemons of a
  * cluster.
  */
-import type { ForwardingClient } from "../../client/carrier.js";
+import type { ForwardingClient } from "../../client/forwarding-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { COMMANDS_MAX, type Condition } from "../../protocol/version-2/envelope.js";
 import { commands, findCommand } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import type { Command } from "../../store/rows/command.js";
-import type { CheckedCommand } from "../backends/called.js";
+import type { CheckedCommand } from "../backends/checked-command.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import { SCANS } from "../backends/scan-cursor.js";
 import type {
@@ -19,10 +19,10 @@ import type {
   WaitingSender,
   Writers,
 } from "../users/command-path.js";
-import { ForwardedReply } from "./carried-reply.js";
+import { ForwardedReply } from "./forwarded-reply.js";
 import { FOREIGN_CURSOR, isForeignCursor, wholeScan } from "./scans.js";
 import { makingOf } from "./typed-replies.js";
-import { refusalOfForm, UNSUPPORTED_COMMANDS } from "./uncarried.js";
+import { refusalOfForm, UNSUPPORTED_COMMANDS } from "./unsupported-commands.js";
 
 /** The commands whose answer needs no data. */
 export const ANSWERED_HERE: ReadonlySet<Command> = new Set(

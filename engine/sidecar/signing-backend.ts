@@ -1,7 +1,7 @@
 /**
  * A backend for version 1 that signs each command and sends it to all daemons of a cluster. It also owns the carrier.
  */
-import type { ForwardingClient } from "../../client/carrier.js";
+import type { ForwardingClient } from "../../client/forwarding-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";

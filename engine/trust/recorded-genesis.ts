@@ -8,7 +8,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import { type Genesis, readGenesis, writeGenesis } from "./cluster.js";
+import { type Genesis, readGenesis, writeGenesis } from "./cluster-id.js";
 
 /**
  * Records the keys in a new folder, or compares them with those of an existing one.

@@ -6,7 +6,7 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyCommand, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
-import { clusterIdOf, type Genesis } from "./cluster.js";
+import { clusterIdOf, type Genesis } from "./cluster-id.js";
 import { KnownKeys } from "./known-keys.js";
 
 /** A key of -s. */

@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
-import type { CheckedCommand } from "../backends/called.js";
+import type { CheckedCommand } from "../backends/checked-command.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { CommandPath, CommandSender } from "./command-path.js";
 import { type Denial, UserSession } from "./user-session.js";

@@ -10,7 +10,7 @@ import { readCommandPayload } from "../../protocol/version-1/command-v1.js";
 import { replyText, writeResponseFrame } from "../../protocol/version-1/response-v1.js";
 import type { DbsyncServer } from "./dbsync-server.js";
 import type { Session, Spoken } from "./dbsync-session.js";
-import { isProofOfPermission } from "./proof.js";
+import { isProofOfPermission } from "./proof-of-permission.js";
 
 export class SessionV1 implements Session {
   readonly listener = "dbsync-v1";

@@ -30,7 +30,7 @@ import type { DbsyncServer } from "./dbsync-server.js";
 import type { MembersHello, Session, Spoken } from "./dbsync-session.js";
 import type { EventSources } from "./event-sources.js";
 import { LiveSession, NO_EVENTS_LISTENER } from "./live-session.js";
-import { isProofOfPermission } from "./proof.js";
+import { isProofOfPermission } from "./proof-of-permission.js";
 
 const VERSION = 2;
 /** The number of digits of a key's id that are shown if the key has no label. */

@@ -9,7 +9,7 @@ import { type ForeignClient, foreignClient } from "../../net/connections/foreign
 import { JsonLineParser } from "../../protocol/json/json-lines.js";
 import { SessionDialect } from "../session-dialect.js";
 import type { UserSocketHost } from "../user-listener.js";
-import type { RefusedRequests } from "./actions/passed-on.js";
+import type { RefusedRequests } from "./actions/forwarded-writes.js";
 import { JsonSession } from "./json-session.js";
 import { ANSWER_END, bounded, ERROR_HEAD, failure, type Text } from "./messages/json-answers.js";
 import type { PieceOutput } from "./piece-output.js";

@@ -3,7 +3,7 @@
 import type { Limits } from "../../options/limits.js";
 import type { JsonReplicaFigures } from "../json-replica-figures.js";
 import { UserListener, type UserListenerParts } from "../user-listener.js";
-import { RefusedRequests } from "./actions/passed-on.js";
+import { RefusedRequests } from "./actions/forwarded-writes.js";
 import { JSON_LISTENER, JsonDialect } from "./json-dialect.js";
 import { ANSWER_END, failure } from "./messages/json-answers.js";
 import { PieceOutput } from "./piece-output.js";

@@ -7,7 +7,7 @@ import { MalformedJson, NOT_UTF8 } from "../../protocol/json/json-reader.js";
 import type { UserSocketHost } from "../user-listener.js";
 import { actions } from "./actions/actions.js";
 import { type Action, DocumentClient } from "./actions/document-client.js";
-import { isForwardedWrite, type RefusedRequests } from "./actions/passed-on.js";
+import { isForwardedWrite, type RefusedRequests } from "./actions/forwarded-writes.js";
 import { coded } from "./messages/error-codes.js";
 import {
   ERROR_HEAD,

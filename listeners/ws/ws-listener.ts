@@ -1,11 +1,11 @@
 /** The listener for browsers and other WebSocket clients. It exchanges the frames of version 2 as binary messages. */
 
 import { ClientConnection } from "../../net/connections/client-connection.js";
-import type { ListenAddress } from "../../net/process/place.js";
+import type { ListenAddress } from "../../net/process/host-and-port.js";
 import { DaemonListener, type DaemonListenerParts } from "../daemon-listener.js";
 import { DbsyncServer, type DbsyncService } from "../dbsync/dbsync-server.js";
-import { WebSocketUpgrade } from "./doorway.js";
 import { Heartbeats } from "./heartbeats.js";
+import { WebSocketUpgrade } from "./websocket-upgrade.js";
 import { WsDialect } from "./ws-dialect.js";
 
 /** The settings of --ws. */

@@ -6,16 +6,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
+import { formatHostAndPort, type ListenAddress } from "../process/host-and-port.js";
 import { LogThrottle } from "../process/log-throttle.js";
 import { isLoopback } from "../process/loopback.js";
-import { formatHostAndPort, type ListenAddress } from "../process/place.js";
 import type { Service } from "../process/service.js";
 import { StartError } from "../process/start-error.js";
-import { isOurHost } from "./asked-host.js";
+import { limitAdminConnections } from "./admin-connection-limit.js";
 import type { Exposition } from "./exposition.js";
-import { type NonHttpClient, refuseNonHttpClient } from "./not-http.js";
+import { isOurHost } from "./host-check.js";
+import { type NonHttpClient, refuseNonHttpClient } from "./non-http-clients.js";
 import type { Site } from "./site.js";
-import { limitAdminConnections } from "./visitors.js";
 
 /**
  * The maximum number of connections: enough for two scrapers, a health check and a few browsers. Above it, idle

@@ -21,7 +21,7 @@ import { wrongBeginning } from "./first-byte.js";
 import { HeldBytes } from "./held-bytes.js";
 import { lingerThenCut, sayGoodBye } from "./linger.js";
 import type { OpenConnection } from "./open-connection.js";
-import type { PushedTo } from "./pushes.js";
+import type { PushedTo } from "./pushed-output.js";
 
 export class ClientConnection<Request> implements OpenConnection, OutputHandlers, PushedTo {
   readonly remote: string;

@@ -16,7 +16,7 @@ import {
   type LongAnswer,
 } from "./dialect.js";
 import type { HeldBytes } from "./held-bytes.js";
-import type { PushedText } from "./pushes.js";
+import type { PushedText } from "./pushed-output.js";
 
 /** The number of characters that are collected for one write. */
 const WRITE_CHARS = 64 * 1024;

@@ -8,7 +8,7 @@ import { ByteBudget } from "./byte-budget.js";
 import type { ConnectionLimits } from "./connection-limits.js";
 import type { ConnectionObserver } from "./connection-observer.js";
 import type { OpenConnection } from "./open-connection.js";
-import { PushedOutput } from "./pushes.js";
+import { PushedOutput } from "./pushed-output.js";
 import { RefusalLog, type Refusals } from "./refusal-log.js";
 import { Unauthenticated } from "./unauthenticated.js";
 

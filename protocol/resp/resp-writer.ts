@@ -1,6 +1,6 @@
 /** Writes commands and replies in RESP2, for envelopes, their replies and the RESP listener. */
 import type { ByteString } from "../byte-string.js";
-import { LazyBulkReply } from "../many-bulks.js";
+import { LazyBulkReply } from "../lazy-bulk-reply.js";
 import type { Reply } from "../reply.js";
 import { formatDouble } from "./double.js";
 

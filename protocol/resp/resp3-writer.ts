@@ -1,6 +1,6 @@
 /** Writes replies in RESP3, for connections that have sent HELLO 3. Source: redis-server 7.0. */
 import type { ByteString } from "../byte-string.js";
-import { LazyBulkReply } from "../many-bulks.js";
+import { LazyBulkReply } from "../lazy-bulk-reply.js";
 import type { Reply } from "../reply.js";
 import { formatDouble } from "./double.js";
 import { appendBulk, PIECES_TOGETHER, writeBulk, writeBulks, writeMany, writeReply } from "./resp-writer.js";

@@ -3,7 +3,7 @@
  * which is a bulk string.
  * Source: docs/protocol-v2.md "Units".
  */
-import { LazyBulkReply } from "../many-bulks.js";
+import { LazyBulkReply } from "../lazy-bulk-reply.js";
 import { array, type Reply, status } from "../reply.js";
 import { formatDouble } from "../resp/double.js";
 

@@ -2,7 +2,7 @@
  * Detects the error of a dbsyncd that is reconnecting, or whose peers are, and that is missing recent writes. It has not executed the statement.
  */
 import { ERROR_HEAD } from "../../protocol/sql-frames.js";
-import type { UpstreamAnswer } from "../upstream/outcome.js";
+import type { UpstreamAnswer } from "../upstream/statement-outcome.js";
 
 const NOT_READY = `RESULT_MESSAGE\n${ERROR_HEAD}LOADING `;
 

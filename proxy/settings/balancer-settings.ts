@@ -2,7 +2,7 @@
 
 import type { Partition } from "../routing/placement-key.js";
 import type { Hash } from "../routing/rendezvous.js";
-import type { UpstreamAddress } from "../upstream/place.js";
+import type { UpstreamAddress } from "../upstream/server-address.js";
 
 export const DEFAULT_PORT = 3949;
 export const DEFAULT_SERVER_PORT = 3948;

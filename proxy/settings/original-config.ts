@@ -5,8 +5,8 @@
 import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
 import { StartError } from "../../net/process/start-error.js";
-import type { UpstreamAddress } from "../upstream/place.js";
 import { readPlace } from "../upstream/read-place.js";
+import type { UpstreamAddress } from "../upstream/server-address.js";
 import {
   type BalancerSettings,
   DEFAULT_PORT,

@@ -9,8 +9,7 @@ import { type ConnectionEnd, RequestClient } from "../../protocol/request-client
 import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../protocol/sql-frames.js";
 import { ended, forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
 import type { UpstreamLimits } from "./limits.js";
-import { type FailureKind, failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
-import { connectTo, type UpstreamAddress } from "./place.js";
+import { connectTo, type UpstreamAddress } from "./server-address.js";
 import {
   isSameClient,
   isSameSession,
@@ -20,6 +19,7 @@ import {
   type UpstreamSession,
   useOf,
 } from "./session.js";
+import { type FailureKind, failed, type UpstreamFailure, type UpstreamOutcome } from "./statement-outcome.js";
 
 /** A statement that only dbsyncd knows. It sets the default number of rows per page, so it has no effect. */
 const DBSYNCD_PROBE = "pages 20";

@@ -1,7 +1,7 @@
 /** Creates the errors for unanswered statements, with the earlier balancer's wording if it had one. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { BALANCER_ERROR, errorFrame, messageFrame } from "../../protocol/sql-frames.js";
-import type { UpstreamFailure } from "./outcome.js";
+import type { UpstreamFailure } from "./statement-outcome.js";
 
 /** Matches the error of this balancer or the earlier one, which does not depend on the statement's outcome. */
 const OF_BALANCER = /^RESULT_MESSAGE\n(?:Hadisoana : )?Erreur de connexion backend/;

@@ -5,9 +5,9 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ServerManners, UpstreamConnection } from "./connection.js";
 import type { UpstreamLimits } from "./limits.js";
-import { failed, type UpstreamOutcome } from "./outcome.js";
-import type { UpstreamAddress } from "./place.js";
+import type { UpstreamAddress } from "./server-address.js";
 import type { UpstreamSession } from "./session.js";
+import { failed, type UpstreamOutcome } from "./statement-outcome.js";
 
 /** The clock and timers for servers and their connections. */
 export interface UpstreamEnvironment {

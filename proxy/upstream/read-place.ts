@@ -1,7 +1,7 @@
 /** Parses the address of a server in options and configuration files. */
 import { InvalidArgumentError } from "commander";
 import { parseServerUrl, type ServerAddress } from "../../client/shared/server-url.js";
-import type { UpstreamAddress } from "./place.js";
+import type { UpstreamAddress } from "./server-address.js";
 
 const PLAIN = "sql://";
 

@@ -8,10 +8,10 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { NO_CONNECTION, type ServerManners, UpstreamConnection } from "./connection.js";
 import { mayBeUnknown } from "./failure-frame.js";
 import type { UpstreamLimits } from "./limits.js";
-import { failed, type UpstreamFailure, type UpstreamOutcome } from "./outcome.js";
-import type { UpstreamAddress } from "./place.js";
 import { type UpstreamEnvironment, UpstreamPool } from "./pool.js";
+import type { UpstreamAddress } from "./server-address.js";
 import { NEW_SESSION, type UpstreamSession } from "./session.js";
+import { failed, type UpstreamFailure, type UpstreamOutcome } from "./statement-outcome.js";
 
 /** The heartbeat. Its answer is one row, or the error that a login is required; in both cases the server is up. */
 const HEARTBEAT = "alaivo 1";

@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, NIL, OK, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
 import { integerArgument } from "../arguments/numbers.js";
-import { BYTES_A_STEP } from "../keyspace/effort.js";
+import { BYTES_A_STEP } from "../keyspace/effort-budget.js";
 import { NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";

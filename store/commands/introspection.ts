@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply, set, status } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
-import type { EffortBudget } from "../keyspace/effort.js";
+import type { EffortBudget } from "../keyspace/effort-budget.js";
 import { globMatches } from "../patterns/glob.js";
 import { type Command, type CommandTable, categoriesOf, family, type Row } from "../rows/command.js";
 import { tipsOf } from "../rows/command-tips.js";

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../protocol/reply.js";
-import { BYTES_A_STEP } from "../keyspace/effort.js";
+import { BYTES_A_STEP } from "../keyspace/effort-budget.js";
 import type { Data } from "../keyspace/mutators.js";
 import { MemberSet } from "../values/member-set.js";
 

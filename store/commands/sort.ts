@@ -4,11 +4,11 @@
  * server's locale, up to a NUL byte; here all bytes are always compared.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { bulksReply } from "../../protocol/many-bulks.js";
+import { bulksReply } from "../../protocol/lazy-bulk-reply.js";
 import { array, bulkOrNil, integer, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError, wrongType } from "../arguments/errors.js";
 import { doubleArgument, indexArgument } from "../arguments/numbers.js";
-import { BYTES_A_STEP } from "../keyspace/effort.js";
+import { BYTES_A_STEP } from "../keyspace/effort-budget.js";
 import type { Data } from "../keyspace/mutators.js";
 import { family } from "../rows/command.js";
 import { read, type Touch, touchesOf, write } from "../rows/key-spec.js";

@@ -7,7 +7,7 @@ import { Consumer, ConsumerGroup, type GroupMarks, type Pending } from "../value
 import { Stream } from "../values/streams/stream.js";
 import type { StreamId } from "../values/streams/stream-id.js";
 import type { Value } from "../values/value.js";
-import { SORTED_MEMBER_STEPS } from "./effort.js";
+import { SORTED_MEMBER_STEPS } from "./effort-budget.js";
 import type { MutatedUnit } from "./mutated-unit.js";
 
 /** Ids, each with its new pending record; undefined if the entry is no longer pending. */

@@ -98,7 +98,7 @@ class StoredEntry implements Entry {
 /** The value of `UsedEntry.use` for a key that was just created. */
 export const NEVER_USED = -1;
 
-/** An entry with an additional field of 8 bytes for its use (see usage.ts), which is not part of the state. */
+/** An entry with an additional field of 8 bytes for its use (see key-usage.ts), which is not part of the state. */
 export class UsedEntry extends StoredEntry {
   use = NEVER_USED;
 }

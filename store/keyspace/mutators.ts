@@ -20,8 +20,9 @@ import {
   SORTED_MEMBER_STEPS,
   UNCOUNTED_EFFORT,
   WALKED_KEY_STEPS,
-} from "./effort.js";
+} from "./effort-budget.js";
 import { GroupMutators } from "./group-mutators.js";
+import type { KeyUsage } from "./key-usage.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
 import { Lookups, UNCOUNTED } from "./lookups.js";
 import { StreamMutators } from "./stream-mutators.js";
@@ -30,7 +31,6 @@ import { holdsString, patchString, stringLength, stringPart } from "./string-par
 import { TableMutators } from "./table-mutators.js";
 import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
 import type { Unit } from "./unit.js";
-import type { KeyUsage } from "./usage.js";
 
 /** An entry whose type has been checked. */
 export type Typed<V extends Value> = Omit<Entry, "value"> & { value: V };

@@ -5,7 +5,7 @@
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../arguments/errors.js";
 import { DerReader, MalformedDer, NULL, OBJECT_IDENTIFIER, SEQUENCE } from "./der.js";
-import { isSmallOrderKey } from "./weak-point.js";
+import { isSmallOrderKey } from "./small-order-keys.js";
 
 export type Algorithm = "rsa" | "ed25519";
 

@@ -6,9 +6,9 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
+import { type LookedUp, lookedUpBy } from "./counted-lookups.js";
 import type { KeySpec } from "./key-spec.js";
 import { isLinear, isQuery } from "./linear-commands.js";
-import { type LookedUp, lookedUpBy } from "./looked-up.js";
 
 /**
  * Redis's flags. `write` xor `readonly` determines whether a command is recorded; a command with neither touches no

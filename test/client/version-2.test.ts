@@ -10,7 +10,7 @@ import { createClient } from "../../client/dbsync-send.js";
 import { realEnvironment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { parseServers } from "../../client/shared/servers.js";
-import { readHello } from "../../client/version-2/greeting.js";
+import { readHello } from "../../client/version-2/single-hello.js";
 import { startDaemon } from "../../daemon/testing.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { error, type Reply } from "../../protocol/reply.js";

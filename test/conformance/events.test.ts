@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
-import { KeyChangeObservers } from "../../engine/backends/changes.js";
+import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { settled } from "../../protocol/step-reply.js";

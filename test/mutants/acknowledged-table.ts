@@ -30,10 +30,10 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "conditions: a read after WATCH may come from any daemon",
-    file: "client/carrier.js",
+    file: "client/forwarding-client.js",
     find: 'settings.policy === "usual"',
     replace: "false",
-    test: "test/client/carrier.test.js",
+    test: "test/client/forwarding-client.test.js",
   },
   {
     name: "own writes: a daemon that refused a write need not prove that it has it",

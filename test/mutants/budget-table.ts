@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const STORE = "test/store/effort.test.js";
-const ADMISSION = "test/timeline/fold/admission.test.js";
+const ADMISSION = "test/timeline/fold/entry-budget.test.js";
 const PAGE = "test/store/effort-page.test.js";
 const TURNS = "test/engine/backends/steps-in-turns.test.js";
 const ORDER = "test/cluster/order/order-recorder.test.js";
@@ -45,7 +45,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: a late entry is applied without a trial",
-    file: "timeline/fold/admission.js",
+    file: "timeline/fold/entry-budget.js",
     find: "if (!isAfter([entry], fold.newest))",
     replace: "if (false)",
     test: ADMISSION,
@@ -59,7 +59,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: recorded units are refused as well",
-    file: "timeline/folding.js",
+    file: "timeline/serving-fold.js",
     find: "merge(entries, folded = this.#fold.mergeWithin(REDO_MAX, entries))",
     replace:
       "merge(entries, folded = this.#fold.database.admitting(this.#parts.limits.unitSteps, () => this.#fold.mergeWithin(REDO_MAX, entries)))",
@@ -109,7 +109,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: items of nested replies are not counted",
-    file: "store/keyspace/effort.js",
+    file: "store/keyspace/effort-budget.js",
     find: "count += itemsOf(item);",
     replace: "count++;",
     test: PAGE,

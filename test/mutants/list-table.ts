@@ -52,7 +52,7 @@ export const listMutants: readonly Mutant[] = [
     file: "cli/keys/authorization.js",
     find: 'hexOf(hash("sha256", spki, "binary")) === id',
     replace: "true",
-    test: "test/cli/members/authorizing.test.js",
+    test: "test/cli/members/daemon-key-authorization.test.js",
   },
   {
     name: "status: a daemon can choose the command that the status asks an administrator to sign",
@@ -84,17 +84,17 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "lists: the key of a new daemon is not authorized if it arrives late",
-    file: "cli/members/authorizing.js",
+    file: "cli/members/daemon-key-authorization.js",
     find: "!(await next())",
     replace: "true",
-    test: "test/cli/members/authorizing.test.js",
+    test: "test/cli/members/daemon-key-authorization.test.js",
   },
   {
     name: "lists: a daemon that needs no authorization is still reported as unauthorized",
-    file: "cli/members/authorizing.js",
+    file: "cli/members/daemon-key-authorization.js",
     find: "done.delete(id);",
     replace: "",
-    test: "test/cli/members/authorizing.test.js",
+    test: "test/cli/members/daemon-key-authorization.test.js",
   },
   {
     name: "lists: one peer is enough to confirm a list with an unknown signer",

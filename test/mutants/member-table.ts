@@ -65,7 +65,7 @@ export const memberMutants: readonly Mutant[] = [
     file: "cluster/peers/peering.js",
     find: "this.#spreading.flushed(entries",
     replace: "if (!this.isAlone) this.#spreading.flushed(entries",
-    test: "test/cluster/peers/exchange/spreading.test.js",
+    test: "test/cluster/peers/exchange/entry-spreading.test.js",
   },
   {
     name: "refusal: a daemon whose answers are flagged accepts writes",
@@ -97,7 +97,7 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "only recorded",
-    file: "cluster/replica/denials.js",
+    file: "cluster/replica/unrecorded-answers.js",
     find: "if (envelope.only !== null)",
     replace: "if (false)",
   },
@@ -138,7 +138,7 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "one member's message makes a live daemon catch up",
-    file: "cluster/peers/past/witnesses.js",
+    file: "cluster/peers/past/majority-of-claims.js",
     find: "if (voices.others > 1 && agreeing >= majorityOf(voices))",
     replace: "if (agreeing > 0)",
     test: "test/cluster/peers/one-word.test.js",

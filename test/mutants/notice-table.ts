@@ -35,7 +35,7 @@ export const noticeMutants: readonly Mutant[] = [
   },
   {
     name: "tracking: writes that are reapplied after a late write do not count as changes",
-    file: "engine/backends/changes.js",
+    file: "engine/backends/key-change-observers.js",
     find: "redone(records) {\n        if (this.#keyObservers.size === 0)",
     replace: "redone(records) {\n        if (true)",
     test: TRACKING,

@@ -6,21 +6,21 @@ const RECORDED = "test/listeners/resp/scripts/recorded.test.js";
 export const scriptMutants: readonly Mutant[] = [
   {
     name: "scripts: the changes of a script are not undone before it is recorded",
-    file: "cluster/replica/trial.js",
+    file: "cluster/replica/trial-run.js",
     find: "this.#database.undo(this.#records);",
     replace: "",
     test: RECORDED,
   },
   {
     name: "scripts: the fold chooses random members again",
-    file: "cluster/replica/as-done.js",
+    file: "cluster/replica/deterministic-commands.js",
     find: 'case "SPOP":',
     replace: 'case "":',
     test: RECORDED,
   },
   {
     name: "scripts: a stream entry has the id of the fold instead of the one that the script received",
-    file: "cluster/replica/as-done.js",
+    file: "cluster/replica/deterministic-commands.js",
     find: 'case "XADD":',
     replace: 'case "":',
     test: RECORDED,

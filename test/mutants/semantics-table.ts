@@ -6,7 +6,7 @@ const COLLECTIONS = "test/timeline/fold/collection-semantics.test.js";
 const IDS = "test/timeline/fold/document-ids.test.js";
 const DOCUMENTS = "test/timeline/fold/document-semantics.test.js";
 const EQUALITY = "test/store/commands/documents/loose-equality.test.js";
-const TIMELINE = "test/timeline/standstill.test.js";
+const TIMELINE = "test/timeline/semantics-standstill.test.js";
 
 export const semanticsMutants: readonly Mutant[] = [
   {
@@ -102,14 +102,14 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "semantics: the watermark advances beyond a standstill",
-    file: "timeline/folding.js",
+    file: "timeline/serving-fold.js",
     find: "return this.#fold.end !== null;",
     replace: "return false;",
     test: TIMELINE,
   },
   {
     name: "semantics: a daemon at a standstill answers for skipped entries",
-    file: "timeline/standstill.js",
+    file: "timeline/semantics-standstill.js",
     find: "return end === null ? folded :",
     replace: "return true ? folded :",
     test: TIMELINE,

@@ -171,7 +171,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the fold reads a local setting",
-    file: "timeline/folding.js",
+    file: "timeline/serving-fold.js",
     find: "folded = this.#fold.mergeWithin(REDO_MAX, entries)",
     replace: `folded = this.#fold.mergeWithin(REDO_MAX, entries.map((entry) => {
         const most = this.#parts.limits.tailBytes < 1e6 ? 3 : 4096;
@@ -215,10 +215,10 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "entries that arrive during a refold are folded twice",
-    file: "timeline/refolding.js",
+    file: "timeline/background-refold.js",
     find: "this.#arrived.add(id);",
     replace: "void id;",
-    test: "test/timeline/refolding.test.js",
+    test: "test/timeline/background-refold.test.js",
   },
   {
     name: "entries with future dates are never folded",
@@ -241,14 +241,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "entries before the one that names their key are dropped",
-    file: "timeline/unverifiable.js",
+    file: "timeline/unverifiable-entries.js",
     find: "for (let before = -1; before !== unknown.length; yield) {",
     replace: "for (let before = -1; before !== -1; yield) {",
     killer: "handover",
   },
   {
     name: "keys that only lost keys name are accepted",
-    file: "timeline/unverifiable.js",
+    file: "timeline/unverifiable-entries.js",
     find: "if (ring.spkiOf(signed) === undefined)\n            return false;",
     replace:
       "for (const unit of signed.naming) ring.named.addOf(unit);\n        if (ring.spkiOf(signed) === undefined)\n            return false;",
@@ -256,31 +256,31 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the key ring of a member's snapshot is accepted without a check",
-    file: "timeline/handover.js",
+    file: "timeline/snapshot-transfer.js",
     find: "const { refusesRing } = this.#parts;",
     replace: "const refusesRing = undefined;",
-    test: "test/timeline/snapshots/aside.test.js",
+    test: "test/timeline/snapshots/replaced-data.test.js",
   },
   {
     name: "a snapshot with other bytes than the agreed ones is adopted",
-    file: "timeline/handover.js",
+    file: "timeline/snapshot-transfer.js",
     find: "if (bytes !== agreed.bytes || seal !== agreed.seal)",
     replace: "if (false)",
-    test: "test/timeline/snapshots/aside.test.js",
+    test: "test/timeline/snapshots/replaced-data.test.js",
   },
   {
     name: "a daemon that has become live still adopts a snapshot",
-    file: "timeline/handover.js",
+    file: "timeline/snapshot-transfer.js",
     find: "if (!handlers.isWanted())",
     replace: "if (false)",
-    test: "test/timeline/snapshots/aside.test.js",
+    test: "test/timeline/snapshots/replaced-data.test.js",
   },
   {
     name: "dropped entries are not stored as dead letters",
-    file: "timeline/handover.js",
+    file: "timeline/snapshot-transfer.js",
     find: "openAside === null ? null : await keepReplacedData(source, await openAside(staged.cutAt), turn)",
     replace: "null",
-    test: "test/timeline/snapshots/aside.test.js",
+    test: "test/timeline/snapshots/replaced-data.test.js",
   },
   {
     name: "a snapshot that is made again for the same date is reported with its earlier content",

@@ -81,7 +81,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "contained: --ws offers compression to clients",
-    file: "listeners/ws/doorway.js",
+    file: "listeners/ws/websocket-upgrade.js",
     find: "perMessageDeflate: false",
     replace: "perMessageDeflate: { threshold: 0 }",
     test: "test/listeners/ws/listener.test.js",

@@ -11,7 +11,7 @@ import type { DaemonStatus } from "../../cli/status/daemon-status.js";
 import { readFigures } from "../../cli/status/read-figures.js";
 import { problemsOf, progressOf, withFigures } from "../../cli/status/read-status.js";
 import type { MemberStatus, TimelineStatus } from "../../cli/status/timeline-status.js";
-import type { Greeting } from "../../client/version-2/greeting.js";
+import type { Greeting } from "../../client/version-2/single-hello.js";
 import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { diagnose } from "../../protocol/figures/timeline-problems.js";
 import { MEMBER, NOW, WELL } from "../cli/status/well-timeline.js";

@@ -9,7 +9,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type Condition, hexOf } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { type Entry, placeOf } from "../../timeline/entries/entry.js";
-import { mayChange } from "../../timeline/entries/recorded.js";
+import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { ConditionalCall } from "./acknowledged.js";
 import { makeKey, randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";

@@ -11,7 +11,7 @@ import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort.js";
+import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort-budget.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import { Timeline } from "../../timeline/timeline.js";

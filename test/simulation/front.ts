@@ -9,7 +9,7 @@ import type { NodeState } from "../../cluster/replica/replica-context.js";
 import { TimelineBackend } from "../../cluster/replica/timeline-backend.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import { LocalUnits } from "../../engine/backends/local-units.js";
-import { NewestDate } from "../../engine/backends/newest.js";
+import { NewestDate } from "../../engine/backends/newest-date.js";
 import { Databases } from "../../engine/pipeline/databases.js";
 import { NOBODY } from "../../engine/pipeline/observer.js";
 import { Pipeline } from "../../engine/pipeline/pipeline.js";

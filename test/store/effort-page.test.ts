@@ -16,7 +16,7 @@ import {
   TooMuch,
   UNIT_STEPS_DEFAULT,
   WALKED_KEY_STEPS,
-} from "../../store/keyspace/effort.js";
+} from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { STEPS_BACK_MAX } from "../../store/patterns/glob.js";
 import { WORK_MAX as MONGO_WORK_MAX } from "../../store/queries/bson/mongo-failure.js";

@@ -9,7 +9,7 @@ import type { Reply } from "../../protocol/reply.js";
 import { commandTable } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
-import { EffortBudget, TooMuch } from "../../store/keyspace/effort.js";
+import { EffortBudget, TooMuch } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { sealed } from "../../store/rdb/dump-payload.js";
 import { RdbWriter } from "../../store/rdb/rdb-writer.js";

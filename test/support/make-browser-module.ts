@@ -30,7 +30,7 @@ const MODULES: Readonly<Record<string, string>> = {
  * key.
  */
 const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
-  [/\/(sentences|described-outcomes|allowed|may-wait|command-labels)\.js$/, "no-sentences.js"],
+  [/\/(sentences|described-outcomes|allowed-values|waiting-reasons|command-labels)\.js$/, "no-sentences.js"],
   [/\/calls\/channels\.js$/, "no-channels.js"],
   [/\/signing-terms\.js$/, "no-keyless.js"],
 ];

@@ -84,13 +84,13 @@ const ownName: Plugin = {
   },
 };
 
-/** Replaces the code that reads the data folder of a daemon by `absent.js`. */
+/** Replaces the code that reads the data folder of a daemon by `not-in-client-package.js`. */
 const withoutDaemon: Plugin = {
   name: "without daemon",
   setup(bundler) {
     const folder = join(buildRoot, "cli", "folder") + sep;
     bundler.onResolve({ filter: /\/folder\/[\w-]+\.js$/ }, ({ resolveDir, path }) =>
-      join(resolveDir, path).startsWith(folder) ? { path: join(folder, "absent.js") } : null,
+      join(resolveDir, path).startsWith(folder) ? { path: join(folder, "not-in-client-package.js") } : null,
     );
   },
 };

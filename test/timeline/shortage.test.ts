@@ -1,7 +1,7 @@
 /** Tests that a daemon that runs out of memory during a command stops, instead of folding on without its effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OutOfMemory } from "../../store/keyspace/shortage.js";
+import { OutOfMemory } from "../../store/keyspace/out-of-memory.js";
 import { entry, Subject } from "./support/fold-subject.js";
 
 /** Long enough that a string is changed in a separate buffer. */

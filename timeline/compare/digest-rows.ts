@@ -6,7 +6,7 @@
 import type { Steps } from "../../protocol/steps.js";
 import { dateOf } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
-import { highOf, lowOf, OrderKeyWalk } from "./place-walk.js";
+import { highOf, lowOf, OrderKeyWalk } from "./order-key-walk.js";
 import { ROW_SECONDS, type SumRow } from "./reconcile-message.js";
 import type { SumTable } from "./sum-table.js";
 

@@ -14,7 +14,7 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
-import { groupOf, OrderKeyWalk, shortId } from "./place-walk.js";
+import { groupOf, OrderKeyWalk, shortId } from "./order-key-walk.js";
 import { type PlaceRange, RangeList } from "./ranges.js";
 import {
   GROUP_BITS_MAX,

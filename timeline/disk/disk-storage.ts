@@ -6,17 +6,17 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { performance } from "node:perf_hooks";
-import type { OperationGroup, StorageOperation } from "../entries/operation.js";
 import type { Mark, MarkName, Storage } from "../entries/storage.js";
-import type { TimelineLogger } from "../entries/timeline-log.js";
-import { recoverLog } from "./file-remains.js";
-import { LogToLmdb } from "./filing.js";
+import type { OperationGroup, StorageOperation } from "../entries/storage-operation.js";
+import type { TimelineLogger } from "../entries/timeline-logger.js";
 import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseForeignProcesses } from "./folder-lock.js";
 import { InlineWrites } from "./inline-writes.js";
 import { DATA_FILE } from "./lmdb-file.js";
 import { timelineFolder } from "./lmdb-reader.js";
 import { LmdbTree } from "./lmdb-tree.js";
 import { MARKER_BYTES } from "./log-record.js";
+import { recoverLog } from "./log-recovery.js";
+import { LogToLmdb } from "./log-to-lmdb.js";
 import { WriteAheadLog } from "./write-ahead-log.js";
 
 /**

@@ -6,14 +6,14 @@
  */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import type { LogMark } from "../entries/operation.js";
 import type { MarkName } from "../entries/storage.js";
+import type { LogMark } from "../entries/storage-operation.js";
 import { processIn } from "./folder-lock.js";
 import { DATA_FILE, keyAfter, LmdbFile, type PageDamage } from "./lmdb-file.js";
 import type { FileHead } from "./lmdb-header.js";
 import type { Slice, StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, readLogMark } from "./log-mark.js";
-import { UnfiledOperations } from "./unfiled.js";
+import { UnfiledOperations } from "./unfiled-operations.js";
 import { type LogRemains, readLog } from "./write-ahead-log.js";
 
 /** Entries that are read in one step, while no transaction ends. */

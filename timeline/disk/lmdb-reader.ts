@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { type Database, open } from "lmdb";
-import type { LogMark } from "../entries/operation.js";
 import type { EntrySource } from "../entries/storage.js";
+import type { LogMark } from "../entries/storage-operation.js";
 import { keyAfter } from "./lmdb-file.js";
 import { LOG_KEY, readLogMark } from "./log-mark.js";
 

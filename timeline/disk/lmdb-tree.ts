@@ -6,7 +6,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
-import type { LogMark, StorageOperation } from "../entries/operation.js";
+import type { LogMark, StorageOperation } from "../entries/storage-operation.js";
 import { DATA_FILE, findDamage } from "./lmdb-file.js";
 import { checkHeader, DamagedFile } from "./lmdb-header.js";
 import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEntry } from "./lmdb-reader.js";

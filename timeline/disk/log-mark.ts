@@ -2,7 +2,7 @@
  * The position in the log up to which LMDB has everything, as one of LMDB's marks: number of the last
  * group (6, big-endian) ‖ marker of the log's records (16).
  */
-import type { LogMark } from "../entries/operation.js";
+import type { LogMark } from "../entries/storage-operation.js";
 
 export const LOG_KEY = Buffer.from("log");
 const SEQUENCE_BYTES = 6;

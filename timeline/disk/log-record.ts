@@ -10,7 +10,7 @@
  */
 import { crc32 } from "node:zlib";
 import { PLACE_BYTES } from "../entries/entry.js";
-import type { StorageOperation } from "../entries/operation.js";
+import type { StorageOperation } from "../entries/storage-operation.js";
 
 export const MARKER_BYTES = 16;
 

@@ -17,7 +17,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { LogMark, OperationGroup, StorageOperation } from "../entries/operation.js";
+import type { LogMark, OperationGroup, StorageOperation } from "../entries/storage-operation.js";
 import { syncFolder } from "../entries/sync-folder.js";
 import type { InlineWrites } from "./inline-writes.js";
 import { type FoundLogEnd, LogEndWriter, readLogEnd } from "./log-end.js";

@@ -6,7 +6,7 @@
  */
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { TooMuch } from "../../store/keyspace/effort.js";
+import { TooMuch } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { comparePlaces, type Entry, firstPlace, type Place, placeOf } from "../entries/entry.js";

@@ -4,13 +4,13 @@
  */
 import { type ErrorReply, OK, type Reply } from "../../protocol/reply.js";
 import type { Database } from "../../store/database.js";
-import { isDenied, refusalOf } from "../../store/judgement.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { TooMuch } from "../../store/keyspace/effort.js";
+import { TooMuch } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { FoldedUnit } from "../../store/keyspace/unit.js";
 import { validity } from "../../store/rights/key-record.js";
 import type { Command } from "../../store/rows/command.js";
+import { isDenied, refusalOf } from "../../store/unit-permission.js";
 import type { Entry } from "../entries/entry.js";
 import { runCommand, takeRecords } from "./apply.js";
 import type { Undoing } from "./tail.js";

@@ -15,7 +15,7 @@ import { connectionMistake } from "../../store/rows/connection-commands.js";
 import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
 import { SEMANTICS, type Semantics } from "../../store/semantics.js";
 import type { Entry, Place } from "../entries/entry.js";
-import { mayChange } from "../entries/recorded.js";
+import { mayChange } from "../entries/recorded-envelopes.js";
 
 export interface UnitAnswer {
   readonly reply: Reply;

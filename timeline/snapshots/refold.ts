@@ -7,7 +7,7 @@ import type { Steps } from "../../protocol/steps.js";
 import { Database } from "../../store/database.js";
 import type { DigestIndex } from "../compare/digest-index.js";
 import { type Entry, firstPlaceAt, type Place, readPlace, writePlace } from "../entries/entry.js";
-import { isRingEntry } from "../entries/recorded.js";
+import { isRingEntry } from "../entries/recorded-envelopes.js";
 import type { EntrySource } from "../entries/storage.js";
 import { keptEntry, viewEntry } from "../entries/stored-value.js";
 import { Fold, type FoldedEntry, type UnitAnswer } from "../fold/fold.js";

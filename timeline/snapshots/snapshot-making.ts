@@ -6,7 +6,7 @@
 
 import { dateOf, type Place } from "../entries/entry.js";
 import type { Mark, MarkSource, Storage } from "../entries/storage.js";
-import type { TimelineLogger } from "../entries/timeline-log.js";
+import type { TimelineLogger } from "../entries/timeline-logger.js";
 import { roundestDate } from "./cut-dates.js";
 import { keptDates } from "./kept-dates.js";
 import type { DamagedEntry } from "./make-snapshot.js";

@@ -19,7 +19,7 @@ import { SortedSet } from "../../store/values/sorted-set.js";
 import { Stream } from "../../store/values/streams/stream.js";
 import { typeName, type Value } from "../../store/values/value.js";
 import { type Entry, type Place, placeOf } from "../entries/entry.js";
-import { isRingEntry } from "../entries/recorded.js";
+import { isRingEntry } from "../entries/recorded-envelopes.js";
 import { type Beginning, type RefuseRingEntry, readRingEntries, writeRingEntries } from "./ring-entries.js";
 import { readCollection, writeCollection } from "./snapshot-collections.js";
 import {

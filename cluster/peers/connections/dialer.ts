@@ -4,7 +4,7 @@
  * moment to one that has restarted.
  */
 
-import { placeName } from "../../../net/process/place.js";
+import { placeName } from "../../../net/process/host-and-port.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CloseCode } from "../shared/close-reasons.js";

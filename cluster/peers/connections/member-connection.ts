@@ -8,7 +8,7 @@
  * Source: docs/protocol-v2.md "Members".
  */
 
-import { placeName } from "../../../net/process/place.js";
+import { placeName } from "../../../net/process/host-and-port.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame, stackOf } from "../../../protocol/errors.js";

@@ -3,7 +3,7 @@
  * few at a time, and quarantines those of unknown signers.
  */
 
-import type { Work } from "../../../net/process/turns.js";
+import type { Work } from "../../../net/process/background-work.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PushMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, readEntries } from "../../../protocol/members/member-packing.js";
@@ -12,9 +12,9 @@ import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry
 import type { ClusterState, ProvedEntry } from "../shared/cluster-state.js";
 import type { IncomingBatch } from "./incoming-batch.js";
 import { unpack } from "./packing.js";
-import { NOTHING_PROVED, SignatureCheckResults } from "./proofs.js";
 import { Quarantine } from "./quarantine.js";
 import { oldestSpread, type ReplicationStates } from "./replication-states.js";
+import { NOTHING_PROVED, SignatureCheckResults } from "./signature-check-results.js";
 
 /** Entries that are verified between two checks of the clock. */
 const ENTRIES_A_CHECK = 8;

@@ -3,8 +3,8 @@
  * that the member left out. Messages that arrive faster than they can be checked are counted as missing too.
  */
 
+import type { Work } from "../../../net/process/background-work.js";
 import { Queue } from "../../../net/process/queue.js";
-import type { Work } from "../../../net/process/turns.js";
 import type { SpeakMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, packedBytes, readEntries } from "../../../protocol/members/member-packing.js";
 import type { ClusterState } from "../shared/cluster-state.js";

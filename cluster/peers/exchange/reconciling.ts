@@ -5,7 +5,7 @@
  * creates the contents of the messages; this class decides when they are sent.
  */
 
-import type { Work } from "../../../net/process/turns.js";
+import type { Work } from "../../../net/process/background-work.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";

@@ -11,9 +11,9 @@ import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { askAll, type ClusterState, type ConnectedMember } from "../shared/cluster-state.js";
 import { endOfPruned, holdsLess, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
 import type { CutVoting } from "./cut-voting.js";
+import { isBelieved } from "./majority-of-claims.js";
 import { OwnPast } from "./own-past.js";
 import type { Report } from "./stable-point.js";
-import { isBelieved } from "./witnesses.js";
 
 /** How many times this daemon may request reports on one member's claim from all members, during a round of reports. */
 const ASKS_A_ROUND = 8;

@@ -1,7 +1,7 @@
 /** The record that Peering and its components share, and the status of each member. */
 
+import type { BackgroundWork } from "../../../net/process/background-work.js";
 import type { LogThrottle } from "../../../net/process/log-throttle.js";
-import type { BackgroundWork } from "../../../net/process/turns.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberAbout } from "../../../protocol/members/about-message.js";

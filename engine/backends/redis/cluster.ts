@@ -8,11 +8,11 @@ import { error } from "../../../protocol/reply.js";
 import { oneSlotOf, readSlots, SLOTS } from "./cluster-slots.js";
 import { spreadOf } from "./cluster-spread.js";
 import { DatabaseLog } from "./database-log.js";
-import { ALL, type ServerFinder, type Way } from "./finder.js";
-import { RedisGroupBackend } from "./group.js";
 import { keysOf } from "./keys.js";
 import { type Address, type Argv, type RedisBackendParts, RedisLink } from "./link.js";
-import { addressText, type Redirection } from "./turns.js";
+import { addressText, type Redirection } from "./redirections.js";
+import { ALL, type ServerFinder, type Way } from "./server-finder.js";
+import { RedisGroupBackend } from "./server-group.js";
 
 /** The interval between two requests for the slots, in milliseconds: while all masters are up, and while one is not. */
 const ASK_MS = 5_000;

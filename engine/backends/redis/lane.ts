@@ -9,10 +9,10 @@ import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { BackendFailure, Outcome } from "../backend.js";
-import type { ServerFinder } from "./finder.js";
+import type { CommandBarrier, Crowd } from "./command-barrier.js";
 import type { Address, RedisLink } from "./link.js";
-import type { CommandBarrier, Crowd } from "./traffic.js";
-import { type Redirection, redirectionOf } from "./turns.js";
+import { type Redirection, redirectionOf } from "./redirections.js";
+import type { ServerFinder } from "./server-finder.js";
 
 /** Milliseconds between two attempts if nothing indicates when the next one may succeed. */
 const AGAIN_MS = 50;

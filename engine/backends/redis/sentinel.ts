@@ -6,10 +6,10 @@
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { DatabaseLog } from "./database-log.js";
-import type { ServerFinder } from "./finder.js";
-import { RedisGroupBackend } from "./group.js";
 import { type Address, type RedisBackendParts, RedisLink } from "./link.js";
-import { addressText, type Redirection } from "./turns.js";
+import { addressText, type Redirection } from "./redirections.js";
+import type { ServerFinder } from "./server-finder.js";
+import { RedisGroupBackend } from "./server-group.js";
 
 /** The interval between two queries for the master, in milliseconds: while it serves, and while it does not. */
 const ASK_MS = 1_000;

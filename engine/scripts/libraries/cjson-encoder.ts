@@ -1,10 +1,10 @@
 /** Implements `cjson.encode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { ValueMemoryLimit } from "../lua/allowance.js";
 import { formatSignificant } from "../lua/c-numbers.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { arrayLength, typeName } from "../lua/value.js";
+import { ValueMemoryLimit } from "../lua/value-memory-limit.js";
 import type { CjsonSettings } from "./cjson-settings.js";
 
 const SLOTS = 4;

@@ -1,9 +1,9 @@
 /** The library `cmsgpack`: MessagePack. Formats and messages: lua-cmsgpack 0.4, as in redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { ValueMemoryLimit } from "../lua/allowance.js";
 import { TYPE } from "../lua/lua-exports.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { arrayLength } from "../lua/value.js";
+import { ValueMemoryLimit } from "../lua/value-memory-limit.js";
 import { floatBytes, integerBytes } from "./bytes.js";
 import { CmsgpackReader } from "./cmsgpack-reader.js";
 import type { Library } from "./library.js";

@@ -1,6 +1,6 @@
 /** Converts replies to Lua values. Source: redis-server 7.0, script_lua.c. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { LazyBulkReply } from "../../../protocol/many-bulks.js";
+import { LazyBulkReply } from "../../../protocol/lazy-bulk-reply.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double.js";
 import type { LuaMachine } from "./lua-machine.js";

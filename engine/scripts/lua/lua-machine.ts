@@ -19,7 +19,7 @@ const EBADF = 8;
 const HOOK_INSTRUCTIONS = 20_000;
 const MASK_COUNT = 8;
 const RECORD_BYTES = 128;
-/** The import that Lua's C code calls in its loops (metered.ts): a clock, which scripts do not have. */
+/** The import that Lua's C code calls in its loops (loop-checks.ts): a clock, which scripts do not have. */
 export const METER = "emscripten_date_now";
 /** The first byte of a compiled chunk. */
 const BYTECODE = "\x1b";

@@ -12,11 +12,11 @@ import {
   set,
   status,
 } from "../../../protocol/reply.js";
-import { ValueMemoryLimit } from "./allowance.js";
 import { integerOf } from "./c-numbers.js";
 import { DEPTH_MAX, DEPTH_SLOTS, type Protocol } from "./conversions.js";
 import { TYPE } from "./lua-exports.js";
 import { LuaBroken, type LuaMachine } from "./lua-machine.js";
+import { ValueMemoryLimit } from "./value-memory-limit.js";
 
 /**
  * Returns the reply of a script, which is on top of the stack.

@@ -31,7 +31,14 @@ import {
   then,
 } from "./action-answers.js";
 import type { Answer, DocumentClient } from "./document-client.js";
-import { checkWords, countAnew, idOf, isForwardedWrite, isReplacing, replaceAll } from "./passed-on.js";
+import {
+  checkWords,
+  countAnew,
+  idOf,
+  isForwardedWrite,
+  isReplacing,
+  replaceAll,
+} from "./forwarded-writes.js";
 
 export function change(client: DocumentClient, request: JsonRequest, command: string): Answer {
   const { document } = request;

@@ -4,7 +4,7 @@
  * to an action that the original does not have.
  */
 import { connect, type Socket } from "node:net";
-import type { ReplicaPlace } from "../../../net/process/place.js";
+import type { ReplicaPlace } from "../../../net/process/host-and-port.js";
 import { Queue } from "../../../net/process/queue.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";

@@ -1,7 +1,7 @@
 /** A server of --json-replica, and the connection to it. Only an original server receives writes. */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
-import { placeName, type ReplicaPlace } from "../../../net/process/place.js";
+import { placeName, type ReplicaPlace } from "../../../net/process/host-and-port.js";
 import { type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
 
 /** The kind of a server; `self` is the daemon's own listener. */

@@ -1,6 +1,6 @@
 /** The state that all connections to a --mongo listener share. */
 
-import type { DaemonInterface } from "../../daemon-face.js";
+import type { DaemonInterface } from "../../daemon-interface.js";
 import type { UserSocketHost } from "../../user-listener.js";
 import { Cursors } from "./cursors.js";
 import { ObjectIds } from "./object-ids.js";

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { boolean, document, element, int32, text } from "../../../protocol/mongo/bson-writer.js";
 import type { Place } from "../../../timeline/entries/entry.js";
-import type { DaemonInterface } from "../../daemon-face.js";
+import type { DaemonInterface } from "../../daemon-interface.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
 

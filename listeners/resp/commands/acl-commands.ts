@@ -23,7 +23,7 @@ import { commands, resolveCommand } from "../../../store/command-table.js";
 import type { NormalRules } from "../../../store/rights/acl-normal-form.js";
 import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../store/rights/acl-rules.js";
 import { categoriesOf } from "../../../store/rows/command.js";
-import { objectOf } from "../session/denials.js";
+import { objectOf } from "../session/refused-commands.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 export const aclHandlers: readonly (readonly [string, SessionHandler])[] = [

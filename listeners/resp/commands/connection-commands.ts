@@ -5,7 +5,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, status } from "../../../protocol/reply.js";
 import { custom, dbIndexOutOfRange, syntaxError } from "../../../store/arguments/errors.js";
 import { int32Argument, parseInteger } from "../../../store/arguments/numbers.js";
-import { noteDenied } from "../session/denials.js";
+import { noteDenied } from "../session/refused-commands.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
 /** The Redis version whose commands and texts are implemented; clients check it before they use newer commands. */

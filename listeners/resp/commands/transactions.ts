@@ -11,7 +11,7 @@ import { settled } from "../../../protocol/step-reply.js";
 import { COMMANDS_MAX, type Condition } from "../../../protocol/version-2/envelope.js";
 import { custom } from "../../../store/arguments/errors.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
-import { noteRefusal } from "../session/denials.js";
+import { noteRefusal } from "../session/refused-commands.js";
 import type { Queued, RespSession, SessionHandler } from "../session/resp-session.js";
 
 const ABORTED = error("EXECABORT Transaction discarded because of previous errors.");

@@ -13,8 +13,8 @@ import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.
 import { Database } from "../../../store/database.js";
 import type { Command } from "../../../store/rows/command.js";
 import type { RespServer } from "./resp-server.js";
-import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./wait-shapes.js";
 import { isNothing, TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
+import { WAIT_SHAPES, type WaitShape, type WaitShapeOf, withLastIds } from "./waiting-commands.js";
 
 /** The reply to a waiting client that CLIENT UNBLOCK ends with an error. */
 export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");

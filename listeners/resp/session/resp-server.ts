@@ -1,6 +1,6 @@
 /** The state that all connections of the RESP listener share, except the databases. */
 
-import type { CheckedCommand } from "../../../engine/backends/called.js";
+import type { CheckedCommand } from "../../../engine/backends/checked-command.js";
 import type { WriteObserver } from "../../../engine/backends/write-observer.js";
 import type { Channels } from "../../../engine/channels/channels.js";
 import { Scripts } from "../../../engine/scripts/scripts.js";
@@ -15,15 +15,15 @@ import { ShortStrings } from "../../../protocol/resp/short-strings.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { ENCODING_LIMITS } from "../../../store/keyspace/encoding-name.js";
 import type { Command } from "../../../store/rows/command.js";
-import type { DaemonInterface } from "../../daemon-face.js";
+import type { DaemonInterface } from "../../daemon-interface.js";
 import type { UserSocketHost } from "../../user-listener.js";
+import { ClientPause } from "./client-pause.js";
 import { type Client, Clients } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
 import { DeniedLog } from "./denied-log.js";
 import { KeyspaceNotices } from "./keyspace-notices.js";
 import { LatencyLog } from "./latency-log.js";
 import { LoadSamples } from "./load-samples.js";
-import { ClientPause } from "./pause.js";
 import { argumentBytes } from "./reply-bytes.js";
 import { TrackingTable } from "./tracking-table.js";
 import { WaitingClients } from "./waiting-clients.js";

@@ -21,7 +21,7 @@ import { AwaitedCommand } from "./awaited-command.js";
 import { runOrWait } from "./blocking.js";
 import type { Client, SubscriptionCounts, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
-import { OUT_OF_MEMORY, refusalReply } from "./denials.js";
+import { OUT_OF_MEMORY, refusalReply } from "./refused-commands.js";
 import { queuedBytes } from "./reply-bytes.js";
 import type { RespServer } from "./resp-server.js";
 import type { Subscriptions } from "./subscriptions.js";

@@ -13,7 +13,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { sortedInstead } from "../../../store/commands/sort.js";
 import type { AclRefusal } from "../../../store/rights/acl.js";
 import type { Command } from "../../../store/rows/command.js";
-import { noteRefusal, OUT_OF_MEMORY } from "./denials.js";
+import { noteRefusal, OUT_OF_MEMORY } from "./refused-commands.js";
 import type { RespSession, Route } from "./resp-session.js";
 
 const TYPE = findCommand("TYPE") as Command;

@@ -5,8 +5,8 @@
  * Source: redis-server 7.0, tracking.c.
  */
 
-import type { KeyChangeObservers, KeyObserver } from "../../../engine/backends/changes.js";
-import { PrefixMap } from "../../../engine/channels/beginnings.js";
+import type { KeyChangeObservers, KeyObserver } from "../../../engine/backends/key-change-observers.js";
+import { PrefixMap } from "../../../engine/channels/prefix-map.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";

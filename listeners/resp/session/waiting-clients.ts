@@ -5,7 +5,7 @@
  * or a set for each element.
  */
 
-import type { CheckedCommand } from "../../../engine/backends/called.js";
+import type { CheckedCommand } from "../../../engine/backends/checked-command.js";
 import type { CommandPath, CommandSender } from "../../../engine/users/command-path.js";
 import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -14,7 +14,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { XREADGROUP_OUTLOOK } from "../../../store/commands/streams/group-reads.js";
 import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
-import type { AwaitedType, WaitShape } from "./wait-shapes.js";
+import type { AwaitedType, WaitShape } from "./waiting-commands.js";
 
 /** The reply after the time limit, whatever the usual empty reply of the command is. */
 export const TIMED_OUT = NIL_ARRAY;

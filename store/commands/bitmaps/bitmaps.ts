@@ -4,7 +4,7 @@ import { integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { indexArgument } from "../../arguments/numbers.js";
 import { BLOCK_BYTES, newWords, WORD_BYTES, wordsFrom, wordsIn } from "../../arguments/words.js";
-import { BYTES_A_STEP } from "../../keyspace/effort.js";
+import { BYTES_A_STEP } from "../../keyspace/effort-budget.js";
 import type { Entry } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { stringPart } from "../../keyspace/string-parts.js";

@@ -2,9 +2,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
 import { finish, mappedInSteps } from "../../../protocol/steps.js";
-import { BYTES_A_STEP, type EffortBudget } from "../../keyspace/effort.js";
+import { BYTES_A_STEP, type EffortBudget } from "../../keyspace/effort-budget.js";
+import { isJson } from "../../queries/bson/command-fields.js";
 import { guarded, MongoFailure } from "../../queries/bson/mongo-failure.js";
-import { isJson } from "../../queries/bson/spec.js";
 import type { Handler } from "../../rows/command.js";
 import { type BsonDocument, DEPTH_MAX, Int32 } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";

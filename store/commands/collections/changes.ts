@@ -8,6 +8,14 @@ import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { seededChoice } from "../../keyspace/random.js";
 import type { Unit } from "../../keyspace/unit.js";
+import {
+  countAt,
+  documentAt,
+  refuseLater,
+  specOf,
+  truthAt,
+  unknownField,
+} from "../../queries/bson/command-fields.js";
 import { type Scope, type Variable, withVariables } from "../../queries/bson/expressions.js";
 import { filterOf } from "../../queries/bson/filter.js";
 import {
@@ -22,7 +30,6 @@ import {
 } from "../../queries/bson/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
 import { PositionalElements } from "../../queries/bson/positional-elements.js";
-import { countAt, documentAt, refuseLater, specOf, truthAt, unknownField } from "../../queries/bson/spec.js";
 import { documentOfQuery, isReplacement, type Update, updateOf, withId } from "../../queries/bson/update.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";

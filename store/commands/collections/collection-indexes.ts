@@ -6,8 +6,15 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import {
+  documentAt,
+  isJson,
+  refuseLater,
+  specOf,
+  stringAt,
+  truthAt,
+} from "../../queries/bson/command-fields.js";
 import { MongoFailure, mismatch } from "../../queries/bson/mongo-failure.js";
-import { documentAt, isJson, refuseLater, specOf, stringAt, truthAt } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { compareBson } from "../../values/collections/bson-order.js";

@@ -1,7 +1,7 @@
 /** The keys that MDB.* commands may touch, determined from their bytes. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/errors.js";
-import { documentOf } from "../../queries/bson/spec.js";
+import { documentOf } from "../../queries/bson/command-fields.js";
 import type { KeySpec, Permission, Touch } from "../../rows/key-spec.js";
 import { collectionKey, databaseBeginning, PREFIX } from "./collection-names.js";
 import { collectionsIn } from "./pipeline.js";

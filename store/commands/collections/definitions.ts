@@ -1,12 +1,12 @@
 /** Creates, lists and drops collections and databases. A database exists while it has collections. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
-import { UNCOUNTED_EFFORT } from "../../keyspace/effort.js";
+import { UNCOUNTED_EFFORT } from "../../keyspace/effort-budget.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
+import { documentAt, specOf, truthAt } from "../../queries/bson/command-fields.js";
 import { filterOf } from "../../queries/bson/filter.js";
 import { MongoFailure, workOf } from "../../queries/bson/mongo-failure.js";
-import { documentAt, specOf, truthAt } from "../../queries/bson/spec.js";
 import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { readKnownBson } from "../../values/collections/bson-reader.js";
 import { Collection } from "../../values/collections/collection.js";

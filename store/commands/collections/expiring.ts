@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish } from "../../../protocol/steps.js";
-import { UNCOUNTED_EFFORT } from "../../keyspace/effort.js";
+import { UNCOUNTED_EFFORT } from "../../keyspace/effort-budget.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import { BsonDate } from "../../values/collections/bson.js";
 import type { Collection } from "../../values/collections/collection.js";

@@ -3,7 +3,7 @@
  * equality: the maximum number of documents that they may check is part of their semantics.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { EffortBudget } from "../../keyspace/effort.js";
+import type { EffortBudget } from "../../keyspace/effort-budget.js";
 import { isOperators } from "../../queries/bson/filter.js";
 import {
   type Bson,

@@ -7,7 +7,7 @@ import type { Reply } from "../../../protocol/reply.js";
 import { CommandFailure } from "../../arguments/errors.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { FROM_THIRD } from "../../queries/bson/spec.js";
+import { FROM_THIRD } from "../../queries/bson/command-fields.js";
 import { type Command, family, type Handler } from "../../rows/command.js";
 import { detailed } from "./answers.js";
 import { remove, update } from "./changes.js";

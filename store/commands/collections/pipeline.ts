@@ -6,12 +6,12 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { mappedInSteps } from "../../../protocol/steps.js";
 import { distinctChoices } from "../../keyspace/random.js";
+import { arrayAt, countOf } from "../../queries/bson/command-fields.js";
 import { filterOf } from "../../queries/bson/filter.js";
 import { badValue, MongoFailure, mismatch, readCounted, spend } from "../../queries/bson/mongo-failure.js";
-import { unknownName } from "../../queries/bson/names-elsewhere.js";
+import { unknownName } from "../../queries/bson/mongodb-names.js";
 import { RESHAPINGS } from "../../queries/bson/reshaping.js";
 import { sortingOf } from "../../queries/bson/sorting.js";
-import { arrayAt, countOf } from "../../queries/bson/spec.js";
 import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../../values/collections/bson.js";
 import { writeBson } from "../../values/collections/bson-writer.js";
 import { answeringAll, bytesOf, count, WRITTEN_STEPS } from "./answers.js";

@@ -8,7 +8,7 @@ import { array, bulk, bulks, integer, OK, type Reply } from "../../../protocol/r
 import { StepReply, settled } from "../../../protocol/step-reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import { custom, wrongType } from "../../arguments/errors.js";
-import type { EffortBudget } from "../../keyspace/effort.js";
+import type { EffortBudget } from "../../keyspace/effort-budget.js";
 import { isExpired } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";

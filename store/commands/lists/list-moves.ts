@@ -1,10 +1,10 @@
 /** The list commands that remove elements from an end: LPOP, RPOP, LMPOP, and LMOVE, RPOPLPUSH, which move them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { bulksReply } from "../../../protocol/many-bulks.js";
+import { bulksReply } from "../../../protocol/lazy-bulk-reply.js";
 import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { mustBePositive, syntaxError, wrongArity } from "../../arguments/errors.js";
 import { integerFrom } from "../../arguments/numbers.js";
-import { REMOVED_ELEMENT_STEPS } from "../../keyspace/effort.js";
+import { REMOVED_ELEMENT_STEPS } from "../../keyspace/effort-budget.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import { type End, List } from "../../values/list.js";
 import { copied } from "../../values/tables/packed.js";

@@ -1,6 +1,6 @@
 /** Lists. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { bulksReply } from "../../../protocol/many-bulks.js";
+import { bulksReply } from "../../../protocol/lazy-bulk-reply.js";
 import { bulk, EMPTY_ARRAY, integer, NIL, OK, type Reply, ZERO } from "../../../protocol/reply.js";
 import { indexOutOfRange, noSuchKey } from "../../arguments/errors.js";
 import { indexArgument } from "../../arguments/numbers.js";

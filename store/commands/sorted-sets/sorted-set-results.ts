@@ -1,8 +1,8 @@
 /** Returns, stores or removes the results of commands on sorted sets. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { bulksReply } from "../../../protocol/many-bulks.js";
+import { bulksReply } from "../../../protocol/lazy-bulk-reply.js";
 import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../../protocol/reply.js";
-import { BYTES_A_STEP } from "../../keyspace/effort.js";
+import { BYTES_A_STEP } from "../../keyspace/effort-budget.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { copied } from "../../values/tables/packed.js";

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply, ZERO } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
-import { SORTED_MEMBER_STEPS } from "../../keyspace/effort.js";
+import { SORTED_MEMBER_STEPS } from "../../keyspace/effort-budget.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { oneMoreDelivery, type Pending, sharedPending } from "../../values/streams/consumer-group.js";

@@ -11,9 +11,9 @@ import {
   isArray,
   isDocument,
 } from "../../values/collections/bson.js";
+import { checkedPath } from "./document-paths.js";
 import { badValue, failedToParse, MongoFailure, spend, type Work } from "./mongo-failure.js";
-import { unknownName } from "./names-elsewhere.js";
-import { checkedPath } from "./ways.js";
+import { unknownName } from "./mongodb-names.js";
 
 /** Returns the value for a document, or undefined if there is no value. */
 export type Expression = (root: BsonDocument) => Bson | undefined;

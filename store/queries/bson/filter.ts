@@ -8,12 +8,12 @@ import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../../
 import type { FieldPath } from "../../values/collections/index-keys.js";
 import { allOf, type Condition, type Predicate, predicateOf, visitPaths } from "../condition.js";
 import { type Comparison, type FilterAlgebra, FilterCompiler, type OperatorCall } from "../filter.js";
+import { isTrue } from "./command-fields.js";
+import { isAny, type Leaf, pathTo, type ValueTest } from "./document-paths.js";
 import { expressionOf, type Scope } from "./expressions.js";
 import { badValue, ELEMENTS_A_UNIT, spend, type Work } from "./mongo-failure.js";
-import { unknownName } from "./names-elsewhere.js";
-import { isTrue } from "./spec.js";
+import { unknownName } from "./mongodb-names.js";
 import { compares, equals, hasRemainder, hasSize, isIn, isOfType, matches } from "./value-tests.js";
-import { isAny, type Leaf, pathTo, type ValueTest } from "./ways.js";
 
 export interface Filter {
   readonly isMet: Predicate<BsonDocument>;

@@ -2,11 +2,11 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
+import { integerIn, isTrue } from "./command-fields.js";
+import { checkedPath, pathTo } from "./document-paths.js";
 import { type Expression, expressionOf, type Scope } from "./expressions.js";
 import { filterOf } from "./filter.js";
 import { badValue, MongoFailure, notHere, type Work } from "./mongo-failure.js";
-import { integerIn, isTrue } from "./spec.js";
-import { checkedPath, pathTo } from "./ways.js";
 
 export type Projection = (document: BsonDocument) => BsonDocument;
 

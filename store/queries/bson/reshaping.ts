@@ -6,10 +6,10 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
+import { pathTo } from "./document-paths.js";
 import { type Expression, expressionOf, type Scope } from "./expressions.js";
 import { MongoFailure } from "./mongo-failure.js";
 import { projectionOf } from "./projection.js";
-import { pathTo } from "./ways.js";
 
 export type Reshaping = (document: BsonDocument) => BsonDocument;
 

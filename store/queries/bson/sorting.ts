@@ -8,9 +8,9 @@ import type { Bson, BsonDocument } from "../../values/collections/bson.js";
 import { isNumber } from "../../values/collections/bson-numbers.js";
 import { compareBson } from "../../values/collections/bson-order.js";
 import { indexKeys, ParallelArrays, TooManyKeys } from "../../values/collections/index-keys.js";
+import { integerIn } from "./command-fields.js";
+import { pathTo } from "./document-paths.js";
 import { badValue, MongoFailure, spend, type Work } from "./mongo-failure.js";
-import { integerIn } from "./spec.js";
-import { pathTo } from "./ways.js";
 
 /** Maximum number of fields to sort by, as in MongoDB. */
 const FIELDS_MAX = 32;

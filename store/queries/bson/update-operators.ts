@@ -33,11 +33,11 @@ import {
   type UpdateCall,
 } from "../update.js";
 import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
+import { pathTo } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
 import { badValue, failedToParse, mismatch, notHere } from "./mongo-failure.js";
-import { unknownName } from "./names-elsewhere.js";
+import { unknownName } from "./mongodb-names.js";
 import { isPositional, type PositionalElements } from "./positional-elements.js";
-import { pathTo } from "./ways.js";
 
 export interface UpdateContext extends Scope {
   /** Whether the update inserts the document. */

@@ -6,6 +6,7 @@ import { compareBson } from "../../values/collections/bson-order.js";
 import { typeOf } from "../../values/collections/bson-type.js";
 import type { FieldPath } from "../../values/collections/index-keys.js";
 import { changesOf } from "../update.js";
+import { pathTo } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
 import { isOperators } from "./filter.js";
 import { badValue, failedToParse, MongoFailure, notHere, spend, type Work } from "./mongo-failure.js";
@@ -13,7 +14,6 @@ import { isPositional } from "./positional-elements.js";
 import { RESHAPINGS } from "./reshaping.js";
 import { type BsonChange, BsonUpdates, comparePaths, type UpdateContext } from "./update-operators.js";
 import { changeAt, putAt, renameAt, valueAt } from "./update-paths.js";
-import { pathTo } from "./ways.js";
 
 /** Changes a document that the caller owns, or returns another one. @throws CommandFailure */
 export type Update = (document: BsonDocument) => BsonDocument;

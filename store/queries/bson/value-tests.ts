@@ -10,9 +10,9 @@ import { compareBson, keyOf } from "../../values/collections/bson-order.js";
 import { rankOf, TYPES, typeNamed, typeNumbered, typeOf } from "../../values/collections/bson-type.js";
 import { Decimal } from "../../values/collections/decimal.js";
 import type { Comparison } from "../filter.js";
+import { integerIn } from "./command-fields.js";
+import type { ValueTest } from "./document-paths.js";
 import { badValue, notHere, spend, type Work } from "./mongo-failure.js";
-import { integerIn } from "./spec.js";
-import type { ValueTest } from "./ways.js";
 
 const isNothing = (value: Bson | undefined): boolean => value === undefined || value === null;
 

@@ -1,7 +1,7 @@
 /** Tests how units of the past are displayed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { textsOf } from "../../../cli/past/binary-word.js";
+import { textsOf } from "../../../cli/past/binary-text.js";
 import { formatPast, type PastUnit, readPast } from "../../../cli/past/past-report.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { quoted, typedText } from "../../../cli/repl/typed-text.js";
-import { isQuoteOpen } from "../../../cli/shared/words.js";
+import { isQuoteOpen } from "../../../cli/shared/typed-arguments.js";
 import {
   array,
   bulk,

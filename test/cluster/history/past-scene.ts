@@ -1,7 +1,7 @@
 /** A timeline in memory with signed entries, and a history that reads it. */
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { pino } from "pino";
-import { TimelineCommands } from "../../../cluster/history/history.js";
+import { TimelineCommands } from "../../../cluster/history/timeline-commands.js";
 import { noMessages } from "../../../cluster/peers/shared/message-figures.js";
 import type { Recorder } from "../../../cluster/replica/recorder.js";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
@@ -20,7 +20,7 @@ import { FrameWriter } from "../../../timeline/backup/backup-frames.js";
 import { writeBackup } from "../../../timeline/backup/make-backup.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
-import { isRingEntry } from "../../../timeline/entries/recorded.js";
+import { isRingEntry } from "../../../timeline/entries/recorded-envelopes.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { Snapshots } from "../../../timeline/snapshots/snapshot-files.js";

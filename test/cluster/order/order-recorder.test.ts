@@ -11,7 +11,7 @@ import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
 import { canonicalState } from "../../../store/digest.js";
-import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort.js";
+import { UNIT_STEPS_DEFAULT } from "../../../store/keyspace/effort-budget.js";
 import { settingsFrom } from "../../daemon/replicas.js";
 import { log } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";

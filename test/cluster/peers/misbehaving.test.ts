@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { EntrySpreading } from "../../../cluster/peers/exchange/spreading.js";
+import { EntrySpreading } from "../../../cluster/peers/exchange/entry-spreading.js";
 import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import type { MemberSocket, MemberSocketOwner } from "../../../cluster/peers/shared/member-socket.js";

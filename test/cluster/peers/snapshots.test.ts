@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PLACE_BYTES, readPlace } from "../../../timeline/entries/entry.js";
-import type { AdoptionHandlers } from "../../../timeline/handover.js";
 import type { LostEntries } from "../../../timeline/lost-entries.js";
+import type { AdoptionHandlers } from "../../../timeline/snapshot-transfer.js";
 import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import { double } from "../../support/double.js";

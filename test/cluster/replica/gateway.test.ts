@@ -5,7 +5,7 @@ import type { EntryRecorder, Recorded } from "../../../cluster/replica/entry-rec
 import { Gateway } from "../../../cluster/replica/gateway.js";
 import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { notApplied, type Refused, type RefusedEnvelope, refused } from "../../../engine/answers/request.js";
-import type { KeyChangeObservers } from "../../../engine/backends/changes.js";
+import type { KeyChangeObservers } from "../../../engine/backends/key-change-observers.js";
 import { RING_BODY_BYTES_MAX } from "../../../engine/pipeline/envelope-checks.js";
 import { makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
@@ -13,7 +13,7 @@ import { realEnvironment } from "../../../net/process/environment.js";
 import { LIMITS } from "../../../options/limits.js";
 import { array, bulk, type Reply } from "../../../protocol/reply.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
-import { mayChange } from "../../../timeline/entries/recorded.js";
+import { mayChange } from "../../../timeline/entries/recorded-envelopes.js";
 import { log } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";

@@ -6,7 +6,7 @@ import type { Peering } from "../../../cluster/peers/peering.js";
 import { Recorder } from "../../../cluster/replica/recorder.js";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import type { EnvelopeAnswer } from "../../../engine/answers/request.js";
-import type { SeenEnvelopes } from "../../../engine/pipeline/seen.js";
+import type { SeenEnvelopes } from "../../../engine/pipeline/seen-envelopes.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { bulk, integer, OK } from "../../../protocol/reply.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";

@@ -9,7 +9,7 @@ import pino from "pino";
 import { type FrameSources, Frames } from "../../../daemon/admin/frames.js";
 import { Metrics } from "../../../daemon/admin/metrics.js";
 import { AdminServer } from "../../../net/admin/server.js";
-import { parseHostAndPort } from "../../../net/process/place.js";
+import { parseHostAndPort } from "../../../net/process/host-and-port.js";
 import type { DashboardFrame, DashboardHistory } from "../../../protocol/json/dashboard-frame.js";
 import { double } from "../../support/double.js";
 

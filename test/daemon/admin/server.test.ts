@@ -17,7 +17,7 @@ import type { Exposition } from "../../../net/admin/exposition.js";
 import { makeExposition } from "../../../net/admin/exposition.js";
 import { AdminServer } from "../../../net/admin/server.js";
 import type { Site } from "../../../net/admin/site.js";
-import { parseHostAndPort } from "../../../net/process/place.js";
+import { parseHostAndPort } from "../../../net/process/host-and-port.js";
 import { StartError } from "../../../net/process/start-error.js";
 import { RawClient } from "../../support/raw-client.js";
 

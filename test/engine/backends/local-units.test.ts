@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import { NewestDate } from "../../../engine/backends/newest.js";
+import { NewestDate } from "../../../engine/backends/newest-date.js";
 import { LocalPath } from "../../../engine/users/local-path.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

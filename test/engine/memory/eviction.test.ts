@@ -5,7 +5,7 @@ import { Evictor } from "../../../engine/memory/eviction.js";
 import type { Environment } from "../../../net/process/environment.js";
 import type { Evicting } from "../../../options/eviction-policy.js";
 import { Database } from "../../../store/database.js";
-import { KeyUsage } from "../../../store/keyspace/usage.js";
+import { KeyUsage } from "../../../store/keyspace/key-usage.js";
 import { double } from "../../support/double.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { MARK_KEY } from "../../../engine/mirror/mark.js";
+import { MARK_KEY } from "../../../engine/mirror/mirror-mark.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import { randomCall } from "../../conformance/call.js";

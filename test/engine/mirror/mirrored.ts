@@ -1,5 +1,5 @@
 /** A fold for a mirror, without a timeline. It applies units, undoes them, and applies them again after late ones. */
-import { KeyChangeObservers } from "../../../engine/backends/changes.js";
+import { KeyChangeObservers } from "../../../engine/backends/key-change-observers.js";
 import { Mirror } from "../../../engine/mirror/mirror.js";
 import type { MirrorFigures, MirrorParts } from "../../../engine/mirror/mirror-parts.js";
 import { realEnvironment } from "../../../net/process/environment.js";

@@ -6,7 +6,13 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { COMPARED_BYTES_MAX, compareKeys } from "../../../engine/mirror/compare-keys.js";
 import { DirtyKeys } from "../../../engine/mirror/dirty-keys.js";
-import { type Claimant, formatMark, judgeMark, MARK_KEY, parseMark } from "../../../engine/mirror/mark.js";
+import {
+  type Claimant,
+  formatMark,
+  judgeMark,
+  MARK_KEY,
+  parseMark,
+} from "../../../engine/mirror/mirror-mark.js";
 import type { MirroredFold } from "../../../engine/mirror/mirror-parts.js";
 import { compareKey, type RedisCommand } from "../../../engine/mirror/mirrored-key.js";
 import type { RedisLine } from "../../../engine/mirror/redis-line.js";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Unrecorded } from "../../../engine/pipeline/recording.js";
-import type { SeenEnvelopes } from "../../../engine/pipeline/seen.js";
+import type { SeenEnvelopes } from "../../../engine/pipeline/seen-envelopes.js";
 import type { Taken } from "../../../engine/pipeline/units.js";
 import type { Signers } from "../../../engine/trust/signers.js";
 import { realEnvironment } from "../../../net/process/environment.js";

@@ -1,5 +1,5 @@
 /** Starts a JSON listener in the test process, with its own memory. */
-import type { DaemonInterface } from "../../../listeners/daemon-face.js";
+import type { DaemonInterface } from "../../../listeners/daemon-interface.js";
 import { JsonListener } from "../../../listeners/json/json-listener.js";
 import type { JsonReplicaFigures } from "../../../listeners/json-replica-figures.js";
 import type { Limits } from "../../../options/limits.js";

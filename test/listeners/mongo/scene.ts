@@ -1,6 +1,6 @@
 /** Starts a listener for MongoDB clients in the test process, with its own memory. */
 import { MongoClient, type MongoClientOptions } from "mongodb";
-import type { DaemonInterface } from "../../../listeners/daemon-face.js";
+import type { DaemonInterface } from "../../../listeners/daemon-interface.js";
 import { MongoListener } from "../../../listeners/mongo/mongo-listener.js";
 import type { Environment } from "../../../net/process/environment.js";
 import { double } from "../../support/double.js";

@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DurableCopies } from "../../../engine/users/copies.js";
+import { DurableCopies } from "../../../engine/users/durable-copies.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import { bulk, integer, NIL } from "../../../protocol/reply.js";
 import { until } from "../../daemon/replicas.js";

@@ -1,5 +1,5 @@
 /** Starts an SQL listener in the test process, with its own memory. */
-import type { DaemonInterface } from "../../../listeners/daemon-face.js";
+import type { DaemonInterface } from "../../../listeners/daemon-interface.js";
 import { SqlListener } from "../../../listeners/sql/sql-listener.js";
 import type { SqlLanguage } from "../../../listeners/sql/sql-messages.js";
 import { double } from "../../support/double.js";

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import type { DaemonSocketHost } from "../../../listeners/daemon-listener.js";
-import { WebSocketUpgrade } from "../../../listeners/ws/doorway.js";
 import type { MessageSocket } from "../../../listeners/ws/message-socket.js";
+import { WebSocketUpgrade } from "../../../listeners/ws/websocket-upgrade.js";
 import { until } from "../../daemon/replicas.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 

@@ -7,7 +7,7 @@ import { ClientOutput } from "../../../net/connections/client-output.js";
 import type { ConnectionRegistry } from "../../../net/connections/connection-registry.js";
 import type { Dialect, LongAnswer } from "../../../net/connections/dialect.js";
 import { HeldBytes } from "../../../net/connections/held-bytes.js";
-import { PushedOutput } from "../../../net/connections/pushes.js";
+import { PushedOutput } from "../../../net/connections/pushed-output.js";
 import { defaultLimits } from "../../daemon/in-process.js";
 import { double } from "../../support/double.js";
 import { keepLog } from "../../support/log-lines.js";

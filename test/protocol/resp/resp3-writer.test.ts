@@ -1,7 +1,7 @@
 /** Tests the bytes of replies in RESP3 and in RESP2. Source: redis-server 7.0. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bulksReply, LazyBulkReply } from "../../../protocol/many-bulks.js";
+import { bulksReply, LazyBulkReply } from "../../../protocol/lazy-bulk-reply.js";
 import {
   array,
   bulk,

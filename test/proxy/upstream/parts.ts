@@ -1,9 +1,9 @@
 /** Objects from which tests make servers, pools and connections. */
 import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../proxy/upstream/limits.js";
-import type { UpstreamOutcome } from "../../../proxy/upstream/outcome.js";
-import type { UpstreamAddress } from "../../../proxy/upstream/place.js";
 import { UpstreamPool } from "../../../proxy/upstream/pool.js";
 import { UpstreamServer } from "../../../proxy/upstream/server.js";
+import type { UpstreamAddress } from "../../../proxy/upstream/server-address.js";
+import type { UpstreamOutcome } from "../../../proxy/upstream/statement-outcome.js";
 import { keepLog } from "../../support/log-lines.js";
 
 export const environment = {

@@ -4,10 +4,10 @@ import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
 import { nextList, type Standing, standingOf } from "../../../protocol/members/succession.js";
+import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { isStable, type Report } from "../../../timeline/members/stable-rule.js";
-import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/taking-rule.js";
 import { arrivalOf } from "./arrival.js";
 import { RULES, type Rules } from "./rules.js";
 

@@ -4,11 +4,11 @@
  */
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import { nextList, standingOf } from "../../../protocol/members/succession.js";
+import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable } from "../../../timeline/members/stable-rule.js";
-import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/taking-rule.js";
 import { arrivalOf } from "./arrival.js";
 
 export interface Rules {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
-import { NewestDate } from "../../../engine/backends/newest.js";
+import { NewestDate } from "../../../engine/backends/newest-date.js";
 import { realEnvironment } from "../../../net/process/environment.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";

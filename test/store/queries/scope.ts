@@ -1,5 +1,5 @@
 /** The scope of filters and updates of a command with `dialect: 2`. */
-import { EffortBudget } from "../../../store/keyspace/effort.js";
+import { EffortBudget } from "../../../store/keyspace/effort-budget.js";
 import type { Scope } from "../../../store/queries/bson/expressions.js";
 import type { Work } from "../../../store/queries/bson/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../../store/queries/bson/operators/operator-table.js";

@@ -10,7 +10,7 @@ import {
   writeRecord,
 } from "../../../timeline/disk/log-record.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
-import type { StorageOperation } from "../../../timeline/entries/operation.js";
+import type { StorageOperation } from "../../../timeline/entries/storage-operation.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { randomPlace } from "../support/storage-cases.js";
 

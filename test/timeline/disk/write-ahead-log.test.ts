@@ -19,7 +19,7 @@ import { LOG_END_FILE } from "../../../timeline/disk/log-end.js";
 import { MARKER_BYTES, recordBytes } from "../../../timeline/disk/log-record.js";
 import { readLog, WriteAheadLog, type WriteAheadLogOptions } from "../../../timeline/disk/write-ahead-log.js";
 import { writePlace } from "../../../timeline/entries/entry.js";
-import type { StorageOperation } from "../../../timeline/entries/operation.js";
+import type { StorageOperation } from "../../../timeline/entries/storage-operation.js";
 import { until } from "../../daemon/replicas.js";
 
 const marker = randomBytes(MARKER_BYTES);

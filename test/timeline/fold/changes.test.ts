@@ -1,7 +1,7 @@
 /** Tests the reported changes of a fold: events once, when a command is first applied; keys as often as they change. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KeyChangeObservers } from "../../../engine/backends/changes.js";
+import { KeyChangeObservers } from "../../../engine/backends/key-change-observers.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
 function hear({ fold }: Subject) {

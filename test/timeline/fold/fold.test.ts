@@ -11,7 +11,7 @@ import { Database } from "../../../store/database.js";
 import { canonicalRing, canonicalState } from "../../../store/digest.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
 import { compareEntries, type Entry } from "../../../timeline/entries/entry.js";
-import { mayChange } from "../../../timeline/entries/recorded.js";
+import { mayChange } from "../../../timeline/entries/recorded-envelopes.js";
 import { Fold, type FoldedEntry, type UnitAnswer } from "../../../timeline/fold/fold.js";
 import { type Family, families } from "../../conformance/families.js";
 import { shown } from "../../conformance/resp2-fold.js";

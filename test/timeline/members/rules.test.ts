@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { standingOf } from "../../../protocol/members/succession.js";
+import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable, type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
-import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/taking-rule.js";
 import { idOf, idsOf, listAfter } from "./lists.js";
 
 const first = listAfter([], { add: "ABC" });

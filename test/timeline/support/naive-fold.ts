@@ -8,10 +8,10 @@ import { unitId } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import { resolveCommand } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
-import { refusalOf } from "../../../store/judgement.js";
 import { isKeyCommand, type KeyRing } from "../../../store/key-ring.js";
 import { connectionMistake } from "../../../store/rows/connection-commands.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
+import { refusalOf } from "../../../store/unit-permission.js";
 import { compareEntries, type Entry } from "../../../timeline/entries/entry.js";
 
 type Argv = readonly ByteString[];

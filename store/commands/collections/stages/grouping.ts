@@ -8,7 +8,7 @@ import { mappedInSteps } from "../../../../protocol/steps.js";
 import { ACCUMULATORS, type Accumulator } from "../../../queries/bson/accumulators.js";
 import { type Expression, expressionOf, type Scope } from "../../../queries/bson/expressions.js";
 import { MongoFailure, spend } from "../../../queries/bson/mongo-failure.js";
-import { unknownName } from "../../../queries/bson/names-elsewhere.js";
+import { unknownName } from "../../../queries/bson/mongodb-names.js";
 import { type Bson, type BsonDocument, isDocument } from "../../../values/collections/bson.js";
 import { keyOf } from "../../../values/collections/bson-order.js";
 

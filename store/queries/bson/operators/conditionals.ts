@@ -2,9 +2,9 @@
 
 import { type Bson, Int32, isArray, isDocument } from "../../../values/collections/bson.js";
 import { compareBson } from "../../../values/collections/bson-order.js";
+import { isTrue } from "../command-fields.js";
 import { checkVariable, compiled, type Expression, type Operator, type Variable } from "../expressions.js";
 import { failedToParse, MongoFailure } from "../mongo-failure.js";
-import { isTrue } from "../spec.js";
 import { isNothing, namedOperands, ofOne, ofValues, operandsOf, type Value } from "./operator.js";
 
 const ANY: readonly [number, number] = [0, Number.POSITIVE_INFINITY];

@@ -6,7 +6,7 @@ import { Intake, type Sender } from "../../../../cluster/peers/exchange/intake.j
 import { ReplicationStates } from "../../../../cluster/peers/exchange/replication-states.js";
 import type { ClusterState, SignatureThreads } from "../../../../cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
-import { BackgroundWork, type Work } from "../../../../net/process/turns.js";
+import { BackgroundWork, type Work } from "../../../../net/process/background-work.js";
 import { writeEntries } from "../../../../protocol/members/member-packing.js";
 import type { Entry } from "../../../../timeline/entries/entry.js";
 import { double } from "../../../support/double.js";

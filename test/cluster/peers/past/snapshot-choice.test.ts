@@ -10,7 +10,7 @@ import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.
 import type { LogThrottle } from "../../../../net/process/log-throttle.js";
 import type { CutVote } from "../../../../protocol/members/cut-votes.js";
 import { DigestIndex } from "../../../../timeline/compare/digest-index.js";
-import type { AdoptionHandlers } from "../../../../timeline/handover.js";
+import type { AdoptionHandlers } from "../../../../timeline/snapshot-transfer.js";
 import type { Timeline } from "../../../../timeline/timeline.js";
 import { double } from "../../../support/double.js";
 import { EPOCH, sha256 } from "../entries.js";

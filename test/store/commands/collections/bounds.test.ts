@@ -1,7 +1,7 @@
 /** Hostile documents: commands on collections reject them early, at little cost, and change nothing. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { EffortBudget } from "../../../../store/keyspace/effort.js";
+import { EffortBudget } from "../../../../store/keyspace/effort-budget.js";
 import { filterOf } from "../../../../store/queries/bson/filter.js";
 import { WORK_MAX, type Work } from "../../../../store/queries/bson/mongo-failure.js";
 import { updateOf } from "../../../../store/queries/bson/update.js";

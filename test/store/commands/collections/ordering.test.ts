@@ -8,7 +8,7 @@ import type { Reply } from "../../../../protocol/reply.js";
 import { StepReply, settled } from "../../../../protocol/step-reply.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import { ordering } from "../../../../store/commands/collections/index-ranges.js";
-import { EffortBudget, TooMuch } from "../../../../store/keyspace/effort.js";
+import { EffortBudget, TooMuch } from "../../../../store/keyspace/effort-budget.js";
 import { writeBson } from "../../../../store/values/collections/bson-writer.js";
 import { Collection } from "../../../../store/values/collections/collection.js";
 import { readExtendedJson } from "../../../../store/values/collections/extended-json.js";

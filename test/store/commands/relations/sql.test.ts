@@ -10,7 +10,7 @@ import type { UndoRecord } from "../../../../store/keyspace/undo.js";
 import { Acl } from "../../../../store/rights/acl.js";
 import type { Command } from "../../../../store/rows/command.js";
 import { touchesOf } from "../../../../store/rows/key-spec.js";
-import { mayChange } from "../../../../timeline/entries/recorded.js";
+import { mayChange } from "../../../../timeline/entries/recorded-envelopes.js";
 import { shown } from "../../../conformance/resp2-fold.js";
 import { outcomeOfReply } from "./transcript.js";
 

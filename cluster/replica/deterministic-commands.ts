@@ -1,0 +1,82 @@
+/**
+ * Replaces commands whose effect depends on a choice by commands that name the choice, so that their unit has the same
+ * effect wherever and whenever it is folded.
+ */
+
+import type { CheckedCommand } from "../../engine/backends/checked-command.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
+import { findCommand } from "../../store/command-table.js";
+import type { Command } from "../../store/rows/command.js";
+
+const REMOVE = findCommand("SREM") as Command;
+/** Options of DOC.INSERT, each with its number of arguments. The documents follow them. */
+const INSERT_OPTIONS: Readonly<Record<string, number>> = {
+  EX: 2,
+  PX: 2,
+  EXAT: 2,
+  PXAT: 2,
+  PERSIST: 1,
+  NOCHECK: 1,
+};
+
+/** @returns null: the command already has the same effect everywhere */
+export function deterministicCommands(
+  command: Command,
+  argv: readonly ByteString[],
+  reply: Reply,
+): CheckedCommand | null {
+  switch (command.name) {
+    case "SPOP":
+      return { command: REMOVE, argv: ["SREM", argv[1] as ByteString, ...membersOf(reply)] };
+    case "XADD":
+      return reply.kind === "bulk" ? { command, argv: withId(argv, reply.bytes) } : null;
+    case "DOC.INSERT":
+      return withKeys(command, argv, membersOf(reply));
+    default:
+      return null;
+  }
+}
+
+function membersOf(reply: Reply): ByteString[] {
+  const items = "items" in reply ? reply.items : [reply];
+  return items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));
+}
+
+/** Replaces the id by the chosen one; if the stream has already passed that id at the fold, by the next one after its last. */
+function withId(argv: readonly ByteString[], id: ByteString): readonly ByteString[] {
+  const at = placeOfId(argv);
+  return argv.with(at, argv[at] === "*" ? `${id}+` : id);
+}
+
+/**
+ * Adds the keys that the documents have received, because another unit would choose other ones.
+ * @returns null: they have keys already, or their number does not match
+ */
+function withKeys(
+  command: Command,
+  argv: readonly ByteString[],
+  keys: readonly ByteString[],
+): CheckedCommand | null {
+  let at = 2;
+  while (at < argv.length) {
+    const count = INSERT_OPTIONS[(argv[at] as ByteString).toUpperCase()];
+    if (count === undefined) break;
+    at += count;
+  }
+  if (argv.length - at !== keys.length) return null;
+  const entries = argv.slice(at).flatMap((entry, place) => [keys[place] as ByteString, entry]);
+  return { command, argv: [...argv.slice(0, at), "KEYS", ...entries] };
+}
+
+/** Returns the index of XADD's id: after its options. */
+function placeOfId(argv: readonly ByteString[]): number {
+  let at = 2;
+  for (;;) {
+    const word = (argv[at] as ByteString).toUpperCase();
+    if (word === "NOMKSTREAM") at++;
+    else if (word === "LIMIT") at += 2;
+    else if (word === "MAXLEN" || word === "MINID") at += /^[=~]$/.test(argv[at + 1] as ByteString) ? 3 : 2;
+    else return at;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Runs commands on the state, and undoes them in the same turn. Their effects are recorded as one unit, so that the
+ * fold never runs the program that chose them. The recorded commands have the same effect whenever they are folded,
+ * because they name the results of random choices.
+ */
+
+import type { CheckedCommand } from "../../engine/backends/checked-command.js";
+import type { CommandSender, StepRunner } from "../../engine/users/command-path.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { error, type Reply } from "../../protocol/reply.js";
+import { settled } from "../../protocol/step-reply.js";
+import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import { CommandFailure } from "../../store/arguments/errors.js";
+import type { Database } from "../../store/database.js";
+import { TooMuch, tooMuch } from "../../store/keyspace/effort-budget.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
+import type { Unit } from "../../store/keyspace/unit.js";
+import type { Command } from "../../store/rows/command.js";
+import { rowIn } from "../../store/semantics.js";
+import { deterministicCommands } from "./deterministic-commands.js";
+import type { GatewayPlace } from "./gateway.js";
+
+const TOO_MANY = error(
+  `ERR where commands are recorded, one unit has at most ${COMMANDS_MAX} commands that write`,
+);
+const ONE_DATABASE = error("ERR where commands are recorded, one unit writes to one database only");
+
+export class TrialRun {
+  readonly #database: Database;
+  readonly #stepsMax: number;
+  readonly #place: GatewayPlace;
+  readonly #sender: CommandSender;
+  readonly #records: UndoRecord[] = [];
+  readonly #calls: CheckedCommand[] = [];
+  /** The database that the commands write to; null: none has written. */
+  #db: number | null = null;
+
+  /**
+   * @param stepsMax  steps that all commands together may use on this daemon
+   * @param place  the position whose id seeds random choices and ids
+   */
+  constructor(database: Database, stepsMax: number, place: GatewayPlace, sender: CommandSender) {
+    this.#database = database;
+    this.#stepsMax = stepsMax;
+    this.#place = place;
+    this.#sender = sender;
+  }
+
+  /** The commands that have changed something, in order. */
+  get calls(): readonly CheckedCommand[] {
+    return this.#calls;
+  }
+
+  get db(): number {
+    return this.#db ?? this.#sender.db;
+  }
+
+  /** Runs the program, and undoes its changes. */
+  run(program: (run: StepRunner) => Reply): Reply {
+    return this.#database.silently(() => {
+      try {
+        return this.#database.admitting(this.#stepsMax, () =>
+          settled(program((command, argv, db) => this.#try(command, argv, db))),
+        );
+      } finally {
+        this.#database.undo(this.#records);
+      }
+    });
+  }
+
+  #try(named: Command, argv: readonly ByteString[], db: number): Reply {
+    const { table } = this.#database;
+    // Programs use the newest table only; the fold applies their commands by the table of their position.
+    const command = rowIn(table, named, argv);
+    if (command instanceof CommandFailure) return command.reply;
+    if (!command.writes) return this.#bounded(command, argv, db);
+    if (this.#calls.length === COMMANDS_MAX) return TOO_MANY;
+    if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
+    const before = this.#records.length;
+    const reply = this.#bounded(command, argv, db);
+    // A command that has changed nothing must not change anything when it is folded.
+    if (this.#records.length === before) return reply;
+    this.#db = db;
+    this.#calls.push({ command, argv });
+    const done = deterministicCommands(command, argv, reply);
+    if (done !== null) this.#calls[this.#calls.length - 1] = done;
+    return reply;
+  }
+
+  #bounded(command: Command, argv: readonly ByteString[], db: number): Reply {
+    try {
+      return settled(this.#database.run(command, argv, this.#unit(db), this.#records));
+    } catch (problem) {
+      if (problem instanceof TooMuch) return tooMuch(command).reply;
+      throw problem;
+    }
+  }
+
+  #unit(db: number): Unit {
+    const { date, id } = this.#place;
+    const { at, seq } = date;
+    const { readsAll, encoding } = this.#sender;
+    return { at, seq, db, id, step: this.#calls.length, readsAll, encoding };
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Answers envelopes that are not recorded: unsigned ones, those for a single daemon, those that arrive when no write
+ * is accepted, and those with no command that the newest ring permits and this version knows.
+ */
+
+import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
+import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
+import type { Taken } from "../../engine/pipeline/units.js";
+import { unknownSemantics } from "../../engine/pipeline/unknown-semantics.js";
+import type { KeyAudit } from "../../engine/trust/key-audit.js";
+import type { ErrorReply } from "../../protocol/reply.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
+import { isDenied, refusalOf } from "../../store/unit-permission.js";
+
+/** The part of the recorder that is used here. */
+interface Recording {
+  readonly ring: KeyRing;
+  /** Returns why no write is accepted from clients now. @param readStatus  the current one */
+  refusal(readStatus: ReadStatus): Refused | null;
+}
+
+/** Returns the answer; null: the envelope is to be recorded. @param readStatus  the recording's current one */
+export function answerUnrecorded(
+  { id, envelope, signer, room }: Taken,
+  readStatus: ReadStatus,
+  recording: Recording,
+  audit: KeyAudit,
+): EnvelopeAnswer | null {
+  // If there are keys, the pipeline passes no unsigned envelope on, and every recorded one has a proven signer.
+  if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
+  if (envelope.only !== null)
+    return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
+  const refusal = recording.refusal(readStatus);
+  if (refusal !== null) return notApplied(id, refusal);
+  const { ring } = recording;
+  const denials = denialsOf(envelope, signer, ring, audit) ?? unknownSemantics(envelope, ring);
+  return denials === null ? null : denialOf(id, denials, { room, readStatus });
+}
+
+/** Returns the answers to the envelope's units; null: a part of it is permitted, and the fold decides. */
+function denialsOf(
+  { key, at, as, commands, multi, if: conditions }: Envelope,
+  signer: KeyRecord,
+  ring: KeyRing,
+  audit: KeyAudit,
+): ErrorReply[] | null {
+  if (signer.acl.isUnlimited) return null;
+  const isOneUnit = multi || conditions !== null;
+  const denials: ErrorReply[] = [];
+  // Usually the first command is permitted, and the remaining ones are not checked.
+  for (const argv of isOneUnit ? commands.slice(0, 1) : commands) {
+    const unit = { key, at, commands: isOneUnit ? commands : [argv], conditions, as };
+    const denial = refusalOf(unit, signer, ring);
+    if (denial === null || !isDenied(denial)) return null;
+    denials.push(denial);
+  }
+  for (const [index, { text }] of denials.entries())
+    audit.denied(isOneUnit ? commands : [commands[index] ?? []], signer, text);
+  return denials;
+}

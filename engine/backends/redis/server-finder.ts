@@ -1,0 +1,48 @@
+/**
+ * Finds the server for a command: in a cluster by the slot of its keys, otherwise the one master that sentinels name.
+ */
+import type { ErrorReply } from "../../../protocol/reply.js";
+import type { Outcome } from "../backend.js";
+import type { Address, Argv, RedisLink } from "./link.js";
+import type { Redirection } from "./redirections.js";
+
+/** The lane of commands for all servers. */
+export const ALL = -1;
+
+/** The route of commands: a lane number, all servers, or an error. */
+export type Way = number | Spread | ErrorReply;
+
+/** A command that is sent to all servers. */
+export interface Spread {
+  readonly kind: "spread";
+  /** Whether the command writes, so that later commands must wait for it. */
+  readonly isBefore: boolean;
+  readonly run: () => Promise<Outcome>;
+}
+
+export interface ServerFinder {
+  /** The prefix of failure messages. */
+  readonly name: string;
+  start(): void;
+  stop(): void;
+  /** Whether all servers can be reached, which commands for all of them wait for. */
+  readonly isUp: boolean;
+  /** The address of the server or servers. */
+  readonly server: string;
+  /** Maximum milliseconds that a command may take, and may wait. */
+  timeout: number;
+  /** Returns the route of one command, or of several commands that must run together. */
+  wayOf(commands: readonly Argv[]): Way;
+  /**
+   * Returns the connection for a lane's commands.
+   * @param ask  the server that one command was redirected to; null: the lane's own server
+   * @returns null if the server cannot be reached now
+   */
+  linkFor(lane: number, ask: Address | null): RedisLink | null;
+  /** Records that a server has redirected or refused a command. */
+  turned(turn: Redirection, link: RedisLink): void;
+  /** Checks a redirection that a script may have invented. Returns how to handle it; null: treat it as an answer. */
+  believed(turn: Redirection): Redirection | null;
+  /** Returns the reason why a lane's server cannot be reached. */
+  reasonFor(lane: number): string;
+}

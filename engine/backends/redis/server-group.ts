@@ -1,0 +1,178 @@
+/**
+ * Several Redis servers as one backend. A finder (cluster.ts, sentinel.ts) knows which server has a command's keys now,
+ * and lanes keep the commands in order. While that server is down the commands wait, up to --backend-timeout.
+ */
+
+import type { Environment } from "../../../net/process/environment.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { error } from "../../../protocol/reply.js";
+import type { Backend, BackendFailure, Outcome } from "../backend.js";
+import { isolationOf } from "../isolation.js";
+import { CommandBarrier } from "./command-barrier.js";
+import { keysOf } from "./keys.js";
+import { type Flight, Lane, lateFailure } from "./lane.js";
+import { type Address, type Argv, isAscii } from "./link.js";
+import { isScan, sendScan, sendScans } from "./marked-cursors.js";
+import { isScript, redirectionOf } from "./redirections.js";
+import { notShared } from "./redis.js";
+import { ALL, type ServerFinder, type Spread, type Way } from "./server-finder.js";
+
+const AGAIN_MS = 50;
+
+export class RedisGroupBackend implements Backend {
+  readonly name: string;
+  readonly databases = 1;
+  readonly #environment: Environment;
+  readonly #finder: ServerFinder;
+  readonly #lanes = new Map<number, Lane>();
+  readonly #traffic = new CommandBarrier();
+  /** Set while a write for all servers waits for earlier commands. Later commands wait for this promise. */
+  #gate: Promise<void> | null = null;
+  #isStopped = false;
+
+  constructor(finder: ServerFinder, environment: Environment) {
+    this.name = finder.name;
+    this.#environment = environment;
+    this.#finder = finder;
+  }
+
+  async start(): Promise<void> {
+    this.#finder.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#finder.stop();
+    for (const lane of this.#lanes.values()) lane.stop(this.#down("the daemon is stopping"));
+  }
+
+  get up(): boolean {
+    return this.#finder.isUp;
+  }
+
+  get server(): string {
+    return this.#finder.server;
+  }
+
+  get timeout(): number {
+    return this.#finder.timeout;
+  }
+
+  set timeout(timeout: number) {
+    this.#finder.timeout = timeout;
+  }
+
+  execute(argv: Argv): Outcome | Promise<Outcome> {
+    const name = (argv[0] as ByteString).toUpperCase();
+    if (!isAscii(name)) return error(`ERR unknown command '${argv[0]}'`);
+    const isolation = isolationOf(name, argv);
+    if (isolation.kind === "none") return this.#failure("not-carried", `${name}: ${isolation.reason}`);
+    const way = this.#finder.wayOf([argv]);
+    if (isolation.kind === "own" && typeof way === "number") return this.#executeAlone(argv, way);
+    // A cursor of a scan over all masters already names one of them.
+    const isOfOne = typeof way === "number" && isScan(argv);
+    return isOfOne ? sendScan(argv, (own) => this.#send(own, way)) : this.#send(argv, way);
+  }
+
+  #send(argv: Argv, way: Way): Outcome | Promise<Outcome> {
+    return this.#take(way, {
+      keys: () => keysOf(argv),
+      isScript: () => isScript(argv),
+      send: (link, asks) => (asks ? link.sendInOrder([["ASKING"], argv]) : link.send(argv)),
+    });
+  }
+
+  /** Sends MULTI, the commands and EXEC to one server, without other commands between them. */
+  async executeTogether(commands: readonly Argv[]): Promise<Outcome> {
+    const refused = notShared(commands);
+    if (refused !== null) return refused;
+    const way = this.#finder.wayOf(commands);
+    if (typeof way !== "number" && way.kind === "spread") return error(`ERR ${NOT_TOGETHER}`);
+    return await sendScans(commands, async (own) => this.#sendTogether(own, way));
+  }
+
+  #sendTogether(commands: readonly Argv[], way: Way): Outcome | Promise<Outcome> {
+    const all = [["MULTI"], ...commands, ["EXEC"]];
+    return this.#take(way, {
+      keys: () => commands.flatMap(keysOf),
+      // Errors of a script are inside the reply to EXEC.
+      isScript: () => false,
+      send: (link, asks) => link.sendInOrder(asks ? [["ASKING"], ...all] : all),
+    });
+  }
+
+  #take(way: Way, flight: Flight): Outcome | Promise<Outcome> {
+    if (this.#isStopped) return this.#down("the daemon is stopping");
+    if (typeof way !== "number" && way.kind === "error") return way;
+    // Later commands keep their order here as well.
+    if (this.#gate !== null) return this.#gate.then(() => this.#take(way, flight));
+    return typeof way === "number" ? this.#laneOf(way).take(flight) : this.#spread(way);
+  }
+
+  /** Runs a command once all earlier commands are answered, so that none of them is redirected after it. */
+  #spread({ isBefore, run }: Spread): Promise<Outcome> {
+    const ready = Promise.all([this.#whole(), this.#traffic.passed()]);
+    const ran = ready.then(([isWhole]) => (isWhole ? run() : lateFailure(this.#finder, ALL, null)));
+    if (isBefore)
+      this.#gate = ready.then(() => {
+        this.#gate = null;
+      });
+    return ran;
+  }
+
+  /** Waits until all servers can be reached. @returns false if they could not be reached in time */
+  async #whole(): Promise<boolean> {
+    const until = this.#environment.uptime() + this.timeout;
+    while (!this.#finder.isUp) {
+      if (this.#isStopped || this.#environment.uptime() >= until) return false;
+      await this.#pause();
+    }
+    return true;
+  }
+
+  /** Runs a blocking command on its own connection, so that its lane is not blocked. */
+  async #executeAlone(argv: Argv, way: number): Promise<Outcome> {
+    const until = this.#environment.uptime() + this.timeout;
+    let ask: Address | null = null;
+    for (let reply: string | null = null; ; ) {
+      const link = this.#finder.linkFor(way, ask);
+      if (link !== null) {
+        const outcome = await link.sendAlone(ask === null ? [argv] : [["ASKING"], argv]);
+        const turn = outcome.kind === "error" ? redirectionOf(outcome.text, link.address) : null;
+        if (turn === null && !(outcome.kind === "failed" && outcome.code === "database-down")) return outcome;
+        if (outcome.kind === "error") reply = outcome.text;
+        ask = turn?.kind === "ask" ? turn.address : null;
+        if (turn !== null) this.#finder.turned(turn, link);
+      }
+      if (this.#isStopped || this.#environment.uptime() >= until)
+        return lateFailure(this.#finder, way, reply);
+      await this.#pause();
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#environment.setTimer(AGAIN_MS, resolve);
+    });
+  }
+
+  #laneOf(number: number): Lane {
+    let lane = this.#lanes.get(number);
+    if (lane === undefined) {
+      lane = new Lane(number, this.#finder, this.#traffic, this.#environment);
+      this.#lanes.set(number, lane);
+    }
+    return lane;
+  }
+
+  #down(reason: string): BackendFailure {
+    return this.#failure("database-down", reason);
+  }
+
+  #failure(code: "database-down" | "not-carried", detail: string): BackendFailure {
+    return { kind: "failed", code, detail: `${this.name}: ${detail}`, effect: "not-applied" };
+  }
+}
+
+const NOT_TOGETHER =
+  "a transaction is sent to one server of the cluster: it cannot contain a command for all servers";

@@ -1,0 +1,49 @@
+/** The interface of the daemon for its listeners, which do not know the daemon's components. */
+
+import type { Channels } from "../engine/channels/channels.js";
+import type { SlowLog } from "../engine/slow-log/slow-log.js";
+import type { DurableCopies } from "../engine/users/durable-copies.js";
+import type { LogLevel } from "../net/process/log.js";
+import type { EvictionPolicy } from "../options/eviction-policy.js";
+import type { Settings } from "../options/settings.js";
+import type { JsonReplicaFigures } from "./json-replica-figures.js";
+
+/** The memory limit and memory usage, for CONFIG and INFO. */
+export interface MemorySettings {
+  /** The limit in bytes; 0: no limit. */
+  bytes: number;
+  policy: EvictionPolicy;
+  /** The policies that CONFIG SET accepts. */
+  readonly policies: readonly EvictionPolicy[];
+  /** The bytes in use as the limit counts them, including garbage. */
+  readonly used: number;
+  /** The number of keys evicted since the start. */
+  readonly evicted: number;
+}
+
+export interface DaemonInterface {
+  readonly settings: Settings;
+  readonly memory: MemorySettings;
+  readonly channels: Channels;
+  /** The slow commands of all listeners. */
+  readonly slowLog: SlowLog;
+  /** The level of the daemon's log. */
+  logLevel: LogLevel;
+  /** Writes a client's message to the log. */
+  say(level: LogLevel, text: string): void;
+  /** The address on which the listener listens. */
+  readonly address: string;
+  readonly port: number;
+  /** The number of connected daemons. */
+  readonly members: number;
+  /** The servers of --json-replica; null: there are none. */
+  readonly jsonReplicas: JsonReplicaFigures | null;
+  /** The counter of copies of writes on other daemons; null: nothing is recorded. */
+  readonly copies: DurableCopies | null;
+  /** The daemon's state, as clients see it. */
+  readonly state: string;
+  /** The reason why the daemon no longer writes; null: it works. */
+  readonly failure: string | null;
+  /** Stops the process once its work is finished; null: the process belongs to another program. */
+  readonly shutDown: (() => void) | null;
+}

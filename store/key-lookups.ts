@@ -1,0 +1,72 @@
+/** Finds the keys that a command looks up and uses, for statistics and for eviction. */
+import type { ByteString } from "../protocol/byte-string.js";
+import { isUse, type KeyUsage } from "./keyspace/key-usage.js";
+import { isExpired, type Keyspace } from "./keyspace/keyspace.js";
+import type { Unit } from "./keyspace/unit.js";
+import type { Command } from "./rows/command.js";
+import { type Touch, touchesOf } from "./rows/key-spec.js";
+
+/** Records that the keys a command touches are used. */
+export function noteUse(
+  usage: KeyUsage,
+  keyspaces: readonly Keyspace[],
+  { name, keys }: Command,
+  argv: readonly ByteString[],
+  unit: Unit,
+): void {
+  if (!isUse(name)) return;
+  for (const { db, key } of touchesOf(keys, argv)) {
+    const entry = key === null ? undefined : keyspaces[db ?? unit.db]?.find(key);
+    if (entry !== undefined) usage.note(entry, unit.at);
+  }
+}
+
+/** Looks up keys. @param at milliseconds since 1970; a key that has expired by then counts as absent */
+export function lookFor(
+  keyspace: Keyspace | undefined,
+  keys: readonly ByteString[],
+  at: number,
+): readonly { readonly key: ByteString; readonly isFound: boolean }[] {
+  return keys.map((key) => {
+    const entry = keyspace?.find(key);
+    return { key, isFound: entry !== undefined && !isExpired(entry, at) };
+  });
+}
+
+interface ExpiredKey {
+  readonly db: number;
+  readonly key: ByteString;
+  /** The expiry time, in milliseconds since 1970. */
+  readonly expire: number;
+}
+
+const NONE: readonly never[] = [];
+
+/**
+ * Yields the keys that a command may write and that have expired by the unit's date; each only once, provided the
+ * caller removes it before the next step.
+ */
+export function expiredWrites(
+  keyspaces: readonly Keyspace[],
+  { keys, writesElsewhere }: Command,
+  argv: readonly ByteString[],
+  { at, db }: Unit,
+): Iterable<ExpiredKey> {
+  // Fast path: most commands write only keys of their own database, and most databases have no key that expires.
+  const mayExist = writesElsewhere || keyspaces[db]?.expiring !== 0;
+  return mayExist ? expiredOf(keyspaces, touchesOf(keys, argv), at, db) : NONE;
+}
+
+function* expiredOf(
+  keyspaces: readonly Keyspace[],
+  touches: readonly Touch[],
+  at: number,
+  currentDb: number,
+): Generator<ExpiredKey> {
+  for (const { db, key, access } of touches) {
+    if (key === null || access === "read") continue;
+    const number = db ?? currentDb;
+    const entry = keyspaces[number]?.find(key);
+    if (entry !== undefined && isExpired(entry, at)) yield { db: number, key, expire: entry.expire };
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Counts the cost of a unit while it runs: how much it produces and how much it reads. The budgets count steps, never
+ * time: what a unit produces follows from the state and the unit alone, so every daemon rejects the same units.
+ * Source: docs/decisions/0047-budgets-count-what-is-produced.md.
+ */
+import type { ByteString } from "../../protocol/byte-string.js";
+import { LazyBulkReply } from "../../protocol/lazy-bulk-reply.js";
+import type { Reply } from "../../protocol/reply.js";
+import { CommandFailure } from "../arguments/errors.js";
+
+/** Number of bytes that count as one element. */
+export const BYTES_A_STEP = 64;
+/** Number of elements read that count as much as one element produced. */
+export const LOOKS_A_STEP = 16;
+/** Cost in steps of each member added to, removed from or looked up in a set, a hash or a sorted set. */
+export const MEMBER_STEPS = 4;
+/**
+ * Cost in steps of a member added to or removed from a sorted set, and of a stream entry that is assigned to another
+ * consumer.
+ */
+export const SORTED_MEMBER_STEPS = 12;
+/** Cost in steps of the undo copy of a removed list element, in addition to the step that counts it as produced. */
+export const REMOVED_ELEMENT_STEPS = 7;
+/** Cost in steps of each element that is read into a reply, in addition to the step for the reply's item. */
+const ANSWERED_ELEMENT_STEPS = 3;
+/** Cost in steps of each key of a database that is skipped in a search. */
+export const WALKED_KEY_STEPS = 1;
+/** Number of steps granted for each element, or each `BYTES_A_STEP` bytes, of the arguments. */
+export const STEPS_GRANTED = 4;
+/**
+ * Maximum number of steps that a unit may produce, wherever it is folded. The limit applies as of CLUSTER SEMANTICS 2.
+ */
+export const PRODUCED_MAX = 16_000_000;
+/** The default of `--max-unit-steps`. */
+export const UNIT_STEPS_DEFAULT = 1_000_000;
+
+/** Thrown when a unit exceeds a budget. It is not an error of the command: the caller has to undo the changes. */
+export class TooMuch extends Error {
+  override readonly name = "TooMuch";
+}
+
+/** Returns the error of a single command that exceeds a budget. */
+export const tooMuch = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>
+  new CommandFailure(
+    isQuery
+      ? "TOOMUCH the query would read too much in one step: send it by itself, outside of MULTI and scripts, or to the --sql listener, or raise --max-unit-steps"
+      : "TOOMUCH the command would produce or read too much in one step: split it, or raise --max-unit-steps",
+  );
+
+/** Counts the items of a reply, including those of nested replies. */
+function itemsOf(reply: Reply): number {
+  // The items are not read here, because reading them would create them only to count them.
+  if (reply instanceof LazyBulkReply) return reply.values.length;
+  if (!("items" in reply)) return 1;
+  let count = 0;
+  for (const item of reply.items) count += itemsOf(item);
+  return count;
+}
+
+export class EffortBudget {
+  /** Steps that the unit has produced so far, which every daemon counts alike. */
+  produced = 0;
+  /** Steps that the unit has produced so far, and those that this daemon has read. */
+  steps = 0;
+  producedMax = Number.POSITIVE_INFINITY;
+  stepsMax = Number.POSITIVE_INFINITY;
+
+  /** Steps granted for the arguments so far: a unit may always produce as much as its sender has sent. */
+  #granted = 0;
+  /** The part granted to this unit: how much a unit may produce must not depend on other units admitted with it. */
+  #grantedToUnit = 0;
+
+  /** Whether the current units are not recorded yet: a unit that exceeds a budget is undone and receives no reply. */
+  isAdmitting = false;
+  /** Whether the current units share one count, although each is applied separately. */
+  #isSharing = false;
+
+  /**
+   * Starts the count of another unit; units that are admitted or applied together share one count.
+   * @param producedMax maximum number of steps that the unit may produce
+   * @returns whether the unit has any limit
+   */
+  begin(producedMax: number): boolean {
+    this.produced = 0;
+    this.producedMax = producedMax;
+    this.#grantedToUnit = 0;
+    if (!this.isAdmitting && !this.#isSharing) this.#reset();
+    return this.stepsMax !== Number.POSITIVE_INFINITY || producedMax !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Runs several units under one budget of `stepsMax` steps. @throws TooMuch */
+  admitting<Result>(stepsMax: number, run: () => Result): Result {
+    const before = this.stepsMax;
+    this.#reset();
+    this.stepsMax = stepsMax;
+    this.isAdmitting = true;
+    try {
+      return run();
+    } finally {
+      this.stepsMax = before;
+      this.isAdmitting = false;
+    }
+  }
+
+  /**
+   * Runs the commands of a transaction or a script, which are applied one after the other, under one budget of
+   * `stepsMax` steps.
+   */
+  sharing<Result>(run: () => Result, stepsMax = this.stepsMax): Result {
+    const before = this.stepsMax;
+    this.#reset();
+    this.stepsMax = stepsMax;
+    this.#isSharing = true;
+    try {
+      return run();
+    } finally {
+      this.stepsMax = before;
+      this.#isSharing = false;
+    }
+  }
+
+  #grant(argv: readonly ByteString[]): void {
+    let bytes = 0;
+    for (const { length } of argv) bytes += length;
+    const steps = STEPS_GRANTED * (argv.length + bytes / BYTES_A_STEP);
+    this.#granted += steps;
+    this.#grantedToUnit += steps;
+  }
+
+  #reset(): void {
+    this.steps = 0;
+    this.#granted = 0;
+  }
+
+  /** Runs a command and counts its steps, unless its unit has already exceeded a budget. */
+  bound(argv: readonly ByteString[], run: (effort: this) => Reply): Reply | TooMuch {
+    try {
+      this.work(0);
+      this.#grant(argv);
+      const reply = run(this);
+      this.work(itemsOf(reply));
+      return reply;
+    } catch (problem) {
+      if (problem instanceof TooMuch) return problem;
+      throw problem;
+    }
+  }
+
+  /** Counts elements and bytes that the command is about to produce. @throws TooMuch */
+  produce(elements: number, bytes = 0): void {
+    const steps = elements + bytes / BYTES_A_STEP;
+    this.produced += steps;
+    if (this.produced > this.producedMax + this.#grantedToUnit)
+      throw new TooMuch("it would produce too much");
+    this.work(steps);
+  }
+
+  /** Counts elements and bytes that the command is about to read. @throws TooMuch */
+  look(elements: number, bytes = 0): void {
+    this.work((elements + bytes / BYTES_A_STEP) / LOOKS_A_STEP);
+  }
+
+  /**
+   * Counts elements that the command is about to read into its reply, in addition to the reply's items.
+   * @throws TooMuch
+   */
+  answer(elements: number): void {
+    this.work(elements * ANSWERED_ELEMENT_STEPS);
+  }
+
+  /** Counts steps that produce nothing. @throws TooMuch */
+  work(steps: number): void {
+    this.steps += steps;
+    if (this.steps > this.stepsMax + this.#granted) throw new TooMuch("it would read too much");
+  }
+}
+
+/** A counter without budgets, for commands whose cost is proportional to their arguments. */
+export const UNCOUNTED_EFFORT = new EffortBudget();

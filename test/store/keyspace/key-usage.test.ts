@@ -1,0 +1,141 @@
+/** The recency and the frequency of the use of keys, if they are tracked. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Reply } from "../../../protocol/reply.js";
+import { Database } from "../../../store/database.js";
+import { KeyUsage, type UsageKind } from "../../../store/keyspace/key-usage.js";
+import { seed } from "../../support/seed.js";
+import { SeededRandom } from "../../support/seeded-random.js";
+
+const START = 1_790_000_000_000;
+const MINUTE = 60_000;
+const KEYS = 60;
+
+function makeScene(kind: UsageKind | null) {
+  const random = new SeededRandom(seed(), 1);
+  const chance = () => random.below(2 ** 32) / 2 ** 32;
+  const database = new Database({ usage: kind === null ? null : new KeyUsage(kind, chance) });
+  const state = { now: START };
+  const run = (line: string): Reply => database.execute(line.split(" "), { at: state.now, db: 0, id: "u" });
+  const numberOf = (line: string): number => {
+    const reply = run(line);
+    assert.ok(reply.kind === "integer", JSON.stringify(reply));
+    return Number(reply.value);
+  };
+  return { database, state, run, numberOf };
+}
+
+test("the idle time counts from the last command that used the key", () => {
+  const { state, run, numberOf } = makeScene("lru");
+  run("SET k v");
+  run("LPUSH l a");
+  assert.equal(numberOf("OBJECT IDLETIME k"), 0);
+  state.now += 10_999;
+  assert.equal(numberOf("OBJECT IDLETIME k"), 10);
+  for (const line of [
+    "TYPE k",
+    "TTL k",
+    "EXISTS k",
+    "OBJECT ENCODING k",
+    "SCAN 0",
+    "KEYS *",
+    "MEMORY USAGE k",
+  ]) {
+    run(line);
+    assert.equal(numberOf("OBJECT IDLETIME k"), 10, line);
+  }
+  for (const line of ["GET k", "TOUCH k", "STRLEN k", "MGET none k", "APPEND k x", "SET k v", "COPY k j"]) {
+    state.now += 5000;
+    assert.ok(numberOf("OBJECT IDLETIME k") >= 5, line);
+    run(line);
+    assert.equal(numberOf("OBJECT IDLETIME k"), 0, line);
+  }
+  run("FLUSHALL");
+  run("SET k v");
+  state.now += 3000;
+  assert.equal(numberOf("OBJECT IDLETIME k"), 3);
+  assert.equal(run("OBJECT IDLETIME none").kind, "nil");
+  assert.match(JSON.stringify(run("OBJECT FREQ k")), /An LFU maxmemory policy is not selected/);
+});
+
+test("of two keys created and read within moments, the one that was not read again is evicted first", () => {
+  const { database, state, run } = makeScene("lru");
+  run("SET cold v");
+  run("SET hot v");
+  state.now += 10;
+  run("GET hot");
+  const worth = (key: string) => {
+    const entry = database.keyspaces[0]?.find(key);
+    assert.ok(entry !== undefined && database.usage !== null);
+    return database.usage.worth(entry);
+  };
+  assert.ok(worth("cold") < worth("hot"));
+});
+
+/**
+ * Returns mean and variance of Redis's counter after a number of hits: at c it increases with a probability of 1 in 1 +
+ * 10 (c - 5).
+ */
+function countAfter(hits: number): { mean: number; variance: number } {
+  let chances = new Float64Array(256);
+  chances[5] = 1;
+  for (let hit = 0; hit < hits; hit++) {
+    const next = new Float64Array(256);
+    for (let count = 5; count < 256; count++) {
+      const isRaised = count < 255 ? chances[count]! / (1 + 10 * (count - 5)) : 0;
+      next[count]! += chances[count]! - isRaised;
+      if (isRaised > 0) next[count + 1]! += isRaised;
+    }
+    chances = next;
+  }
+  const mean = chances.reduce((sum, chance, count) => sum + chance * count, 0);
+  return { mean, variance: chances.reduce((sum, chance, count) => sum + chance * (count - mean) ** 2, 0) };
+}
+
+test("the use count grows as in Redis, the more slowly the higher it is, up to 255", () => {
+  const { run, numberOf } = makeScene("lfu");
+  for (const [hits, about] of [
+    [0, 5],
+    [100, 10],
+    [1000, 19],
+    [10_000, 50],
+  ] as const) {
+    const { mean, variance } = countAfter(hits);
+    assert.equal(Math.round(mean), about);
+    let sum = 0;
+    for (let i = 0; i < KEYS; i++) {
+      run(`SET k${i} v`);
+      for (let j = 0; j < hits; j++) run(`GET k${i}`);
+      sum += numberOf(`OBJECT FREQ k${i}`);
+      run(`DEL k${i}`);
+    }
+    // The limit is six standard deviations.
+    const most = 6 * Math.sqrt(variance / KEYS);
+    assert.ok(Math.abs(sum / KEYS - mean) <= most, `${hits} hits: ${sum / KEYS}, not ${mean} ± ${most}`);
+  }
+  assert.match(
+    JSON.stringify(run("SET k v") && run("OBJECT IDLETIME k")),
+    /An LFU maxmemory policy is selected/,
+  );
+});
+
+test("the use count decreases by one a minute, not below 0", () => {
+  const { state, run, numberOf } = makeScene("lfu");
+  run("SET k v");
+  for (let i = 0; i < 1000; i++) run("GET k");
+  const count = numberOf("OBJECT FREQ k");
+  assert.ok(count > 5);
+  state.now += 5 * MINUTE;
+  assert.equal(numberOf("OBJECT FREQ k"), count - 5);
+  state.now += 1000 * MINUTE;
+  assert.equal(numberOf("OBJECT FREQ k"), 0);
+  run("GET k");
+  assert.ok([0, 1].includes(numberOf("OBJECT FREQ k")));
+});
+
+test("without an LRU or LFU policy no use is tracked, and requesting it is an error", () => {
+  const { run } = makeScene(null);
+  run("SET k v");
+  assert.match(JSON.stringify(run("OBJECT IDLETIME k")), /only with an LRU maxmemory policy/);
+  assert.match(JSON.stringify(run("OBJECT FREQ k")), /An LFU maxmemory policy is not selected/);
+});

@@ -1,0 +1,155 @@
+/**
+ * Tests small units with large effects: a daemon refuses them before it records them, folds recorded ones unchanged,
+ * and limits them from CLUSTER SEMANTICS 2 on. Source: docs/decisions/0047-budgets-count-what-is-produced.md,
+ * docs/limits.md.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Database } from "../../../store/database.js";
+import { canonicalState } from "../../../store/digest.js";
+import { PRODUCED_MAX } from "../../../store/keyspace/effort-budget.js";
+import type { Entry } from "../../../timeline/entries/entry.js";
+import { admit as admitEntry } from "../../../timeline/fold/entry-budget.js";
+import { Fold } from "../../../timeline/fold/fold.js";
+import { some } from "../../support/amount.js";
+import { AT, entry, key, ROOT } from "../support/fold-subject.js";
+import { genesisRing } from "../support/random-timeline.js";
+import { entryAt, MEMBER, START, TimelineSubject } from "../support/timeline-subject.js";
+
+const STEPS = 10_000;
+const DOCUMENTS = 100;
+
+const newFold = () =>
+  new Fold({ database: new Database(), ring: genesisRing({ hasRoots: true }), cutAt: AT });
+const admit = (fold: Fold, one: Entry) => admitEntry(fold, one, Number.POSITIVE_INFINITY, STEPS);
+
+const inserted = (name: string, at: number, documents = DOCUMENTS) =>
+  entry(name, at, [
+    ["MDB.INSERT", "d", "c", "1", ...Array.from({ length: documents }, (_, i) => `{"_id":${i},"q":[]}`)],
+  ]);
+const padding = (place: number) =>
+  ["MDB.UPDATE", "d", "c", "1", `{"q":{},"u":{"$set":{"q.${place}":1}},"multi":true}`] as const;
+
+/** Units that exceed `STEPS` alone or with the rest of the same envelope. */
+const LARGE: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  "an array that is filled up in many documents": [padding(500)],
+  "a string that is filled up": [["SETRANGE", "k", "10000000", "x"]],
+  "an envelope whose last command is too much": [["SET", "k", "new"], ["INCR", "n"], padding(500)],
+};
+
+for (const [name, commands] of Object.entries(LARGE)) {
+  for (const multi of [false, true]) {
+    test(`${name} is refused, and nothing of it remains (multi: ${multi})`, () => {
+      const fold = newFold();
+      fold.merge([inserted("i", 1), entry("s", 2, ["SET k old"]), entry("l", 5, ["SET other v"])]);
+      const before = canonicalState(fold.database);
+      for (const at of [9, 3]) {
+        const large = entry(`large ${at}`, at, commands, { multi });
+        assert.equal(admit(fold, large), "too-much", `dated ${at}`);
+        assert.deepEqual(canonicalState(fold.database), before, `dated ${at}`);
+      }
+      assert.equal(fold.newest?.at, AT + 5);
+      const next = entry("next", 10, ["INCR n"]);
+      const [answered] = admit(fold, next) as readonly { answers: readonly { reply: unknown }[] }[];
+      assert.deepEqual(answered?.answers[0]?.reply, { kind: "integer", value: 1 });
+    });
+  }
+}
+
+test("SQL that calculates much from few rows is refused, wherever it does so", () => {
+  const fold = newFold();
+  const sql = (at: number, text: string) => admit(fold, entry(`sql ${at}`, at, [["SQL", "d", text]]));
+  const values = Array.from({ length: 100 }, (_, i) => `(${i})`);
+  for (const [i, text] of [
+    "create database d",
+    "create table t (a number)",
+    `insert into t values ${values}`,
+  ].entries())
+    assert.notEqual(sql(i + 1, text), "too-much", text);
+  const long = `a${"+1".repeat(100)}`;
+  const statements = (value: string) => [
+    `update t set a = ${value}`,
+    `update t set a = 1 where ${value} < 0`,
+    `delete from t where ${value} < 0`,
+    `insert into t select ${value} from t where a < 0 or a >= 0`,
+    `insert into t select a from t where ${value} < 0`,
+    `insert into t select a from t order by ${value}`,
+    `insert into t select sum(${value}) from t group by a`,
+    `insert into t select max(a) from t group by a having max(a) < 0 and ${value} < 0`,
+    `insert into t select x.a from t x join t y on x.a = y.a where x.${value} < 0`,
+  ];
+  const before = canonicalState(fold.database);
+  for (const text of statements(long)) assert.equal(sql(9, text), "too-much", text);
+  assert.deepEqual(canonicalState(fold.database), before);
+  // The remaining statements would double the rows each time.
+  for (const [i, text] of statements("a+1").slice(0, 3).entries())
+    assert.notEqual(sql(10 + i, text), "too-much", text);
+});
+
+test("the size of a unit itself is not counted against it", () => {
+  const fold = newFold();
+  fold.merge([entry("l", 5, ["SET other v"])]);
+  const members = Array.from({ length: 2 * STEPS }, (_, i) => `m${i}`);
+  for (const [at, name] of [
+    [9, "newest"],
+    [3, "late"],
+  ] as const) {
+    assert.notEqual(admit(fold, entry(name, at, [["SADD", name, ...members]])), "too-much");
+    assert.notEqual(admit(fold, inserted(`${name} documents`, at, 2)), "too-much");
+  }
+});
+
+test("a late entry with more undo records than a call can have arguments is admitted, and nothing of the trial remains", () => {
+  const fold = newFold();
+  fold.merge([entry("l", 5, ["SET other v"])]);
+  const pairs = Array.from({ length: 150_000 }, (_, i) => [`k${i}`, "v"]).flat();
+  // SINTERSTORE is counted, so that the entry is tried first.
+  const commands = [
+    ["MSET", ...pairs],
+    ["SINTERSTORE", "s", "k", "l"],
+  ];
+  assert.equal(admit(fold, entry("m", 3, commands, { multi: true }))?.length, 1);
+});
+
+test("a timeline does not record what it refuses, and folds what another daemon has recorded", async () => {
+  const small = { unitSteps: STEPS };
+  const subject = await new TimelineSubject({ now: START + 10_000, limits: small }).open();
+  const set = entryAt(START + 1000, "SET k v");
+  const large = entryAt(START + 2000, "SETRANGE k 10000000 x");
+  assert.equal(subject.timeline.take(set).kind, "taken");
+  assert.equal(subject.timeline.take(large).kind, "too-much");
+  await subject.settle();
+  assert.equal(subject.timeline.index.total("data").count, 1);
+  subject.timeline.receive([large], MEMBER);
+  await subject.settle();
+  const free = await new TimelineSubject({ now: START + 10_000 }).open();
+  free.timeline.receive([set, large], MEMBER);
+  await free.settle();
+  assert.deepEqual(canonicalState(subject.timeline.database), canonicalState(free.timeline.database));
+  const again = await subject.restarted({ limits: small }).open();
+  assert.deepEqual(canonicalState(again.timeline.database), canonicalState(free.timeline.database));
+});
+
+/** The index up to which documents are filled; twice as many elements count. */
+const PLACE = 1_400_000;
+const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * PLACE)) + 1;
+
+test("from CLUSTER SEMANTICS 2 on a unit that produces too much is an error on every daemon, in any order of arrival", () => {
+  const made = inserted("i", 1, TOO_MANY);
+  const large = entry("large", 9, [padding(PLACE)]);
+  const switched = entry("switch", 5, ["CLUSTER SEMANTICS 2"], { key: key(ROOT) });
+  const orders = [
+    [made, large, switched],
+    [made, switched, large],
+    [large, switched, made],
+  ];
+  const states = some(orders, 1).map((order) => {
+    const fold = newFold();
+    for (const one of order) fold.merge([one]);
+    return fold;
+  });
+  const unchanged = newFold();
+  unchanged.merge([made]);
+  for (const { database } of states)
+    assert.deepEqual(canonicalState(database), canonicalState(unchanged.database));
+});

@@ -1,0 +1,148 @@
+/**
+ * This daemon's entries that a member's snapshot certainly or possibly does not contain. The snapshot lists its ring
+ * entries; for all other entries it has only sums. If the sums of a range differ and the snapshot counts fewer entries,
+ * then at least the difference of the counts is certainly missing; the remaining entries of the range may be missing.
+ */
+import { bytesOf } from "../../protocol/byte-string.js";
+import type { Steps } from "../../protocol/steps.js";
+import { dateOf, firstPlaceAt, type Place, readPlace } from "../entries/entry.js";
+import { type DigestIndex, LEVEL_SECONDS } from "./digest-index.js";
+import { ownRows } from "./digest-rows.js";
+import { OrderKeyWalk } from "./order-key-walk.js";
+import type { SumRow } from "./reconcile-message.js";
+
+/** The seconds `from` ≤ second < `to`, and the sums of both sides for them. */
+interface Range {
+  readonly from: number;
+  readonly to: number;
+  readonly own: Sum;
+  readonly snapshot: Sum;
+}
+
+/** The number of ids in a range, and the sum of their lower 64 bits. */
+interface Sum {
+  readonly count: number;
+  readonly low: bigint;
+}
+
+export interface FoundEntries {
+  /** The number of entries, including those that this daemon has removed. */
+  readonly count: number;
+  /** The order keys of the first entries that are known, in order. */
+  readonly places: readonly Place[];
+}
+
+export interface EntriesMissingInSnapshot extends FoundEntries {
+  /** Entries that the snapshot may or may not contain. They include missing entries that could not be identified. */
+  readonly possible: FoundEntries;
+}
+
+/**
+ * Finds the orphaned entries.
+ * @param own       the index of this daemon
+ * @param snapshot  the index of the snapshot; has no storage
+ * @param cutAt     only entries dated up to it are compared; milliseconds since 1970
+ * @param prunedTo  entries dated up to it have been removed here, so perhaps only the snapshot has them
+ * @param max      the maximum number of order keys to return
+ */
+export function* entriesMissingInSnapshot(
+  own: DigestIndex,
+  snapshot: DigestIndex,
+  { cutAt, prunedTo, max }: { readonly cutAt: number; readonly prunedTo: number; readonly max: number },
+): Steps<EntriesMissingInSnapshot> {
+  const certain: Place[] = [];
+  const possible: Place[] = [];
+  let [count, possibleCount] = [0, prunedBetween(own, cutAt, prunedTo)];
+  const known = new Set([...snapshot.places("ring", null, null)].map((place) => bytesOf(place)));
+  for (const place of own.places("ring", null, firstPlaceAt(cutAt + 1)))
+    if (!known.has(bytesOf(place))) {
+      count++;
+      if (certain.length < max) certain.push(readPlace(place));
+    }
+  const walk = new OrderKeyWalk(own, "data");
+  for (const range of yield* differing(own, snapshot, cutAt)) {
+    const excess = Math.max(range.own.count - range.snapshot.count, 0);
+    // If the counts are equal, at least one entry differs.
+    const missing = range.own.count === range.snapshot.count ? 1 : excess;
+    count += missing;
+    const found: Place[] = [];
+    let single: Place | null = null;
+    yield* walk.visit(range, (place) => {
+      if (dateOf(place) > cutAt) return;
+      if (found.length < max) found.push(readPlace(place));
+      if (BigInt.asUintN(64, range.own.low - lowOf(place)) === range.snapshot.low) single = readPlace(place);
+    });
+    const isAll = missing === range.own.count;
+    const named = isAll ? found : excess === 1 && single !== null ? [single] : [];
+    for (const place of named) if (certain.length < max) certain.push(place);
+    if (named.length > 0) continue;
+    possibleCount += range.own.count - missing;
+    for (const place of found) if (possible.length < max) possible.push(place);
+  }
+  return { count, places: certain, possible: { count: possibleCount, places: possible } };
+}
+
+/** Returns the part of an id that the sums add up. */
+const lowOf = (place: Buffer): bigint => place.readBigUInt64BE(place.length - 8);
+
+/** Returns about how many entries are dated after `cutAt`, up to `prunedTo`. */
+function prunedBetween(own: DigestIndex, cutAt: number, prunedTo: number): number {
+  if (prunedTo <= cutAt) return 0;
+  const countUpTo = (at: number) => {
+    const end = (Math.floor(at / 1000) + 1) * 1000;
+    return own.digestUpTo(end, "ring").count + own.digestUpTo(end, "data").count;
+  };
+  return countUpTo(prunedTo) - countUpTo(cutAt);
+}
+
+/**
+ * Returns the ranges in which the sums of data differ, in order. The last second, of which the snapshot contains only a
+ * part, is a separate range.
+ */
+function* differing(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<Range[]> {
+  const end = Math.floor((cutAt + 1) / 1000);
+  const found: Range[] = [];
+  let from = 0;
+  for (let level = LEVEL_SECONDS.length - 1; level >= 0; level--) {
+    const finer = level === 0 ? end : Math.min(end, snapshot.completeFrom("data", level - 1));
+    // The coarser sums are compared only up to the second from which the finer ones are complete.
+    if (finer <= from) continue;
+    const seconds = LEVEL_SECONDS[level] as number;
+    const [ownRanges, snapshotRanges] = [
+      yield* ownRows(own, "data", level, from, finer),
+      yield* ownRows(snapshot, "data", level, from, finer),
+    ];
+    const byStart = new Map(snapshotRanges.map((row) => [row.start, row]));
+    for (const row of ownRanges) {
+      const [ownSum, snapshotSum] = [sumOf(row), sumOf(byStart.get(row.start))];
+      if (!isSame(ownSum, snapshotSum))
+        found.push({ from: row.start, to: row.start + seconds, own: ownSum, snapshot: snapshotSum });
+    }
+    from = finer;
+  }
+  const last = yield* lastOf(own, snapshot, cutAt);
+  if (last.own.count > 0 && !isSame(last.own, last.snapshot)) found.push(last);
+  return found;
+}
+
+/** Returns the part of the last second that the snapshot contains. */
+function* lastOf(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<Range> {
+  const second = Math.floor((cutAt + 1) / 1000);
+  const [row] = yield* ownRows(snapshot, "data", 0, second, second + 1);
+  const end = firstPlaceAt(cutAt + 1);
+  let count = 0;
+  let low = 0n;
+  yield* new OrderKeyWalk(own, "data").visit({ from: second, to: second + 1 }, (place) => {
+    if (place.compare(end) >= 0) return;
+    count++;
+    low += lowOf(place);
+  });
+  const ownSum = { count, low: BigInt.asUintN(64, low) };
+  return { from: second, to: second + 1, own: ownSum, snapshot: sumOf(row) };
+}
+
+function sumOf(row: SumRow | undefined): Sum {
+  return { count: row?.count ?? 0, low: BigInt(row?.high ?? 0) * 2n ** 32n + BigInt(row?.low ?? 0) };
+}
+
+const isSame = (sum: Sum, other: Sum): boolean => sum.count === other.count && sum.low === other.low;

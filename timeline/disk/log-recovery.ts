@@ -1,0 +1,40 @@
+/** Recovers the log that the previous process left: its groups are moved into LMDB, and missing ones are reported. */
+import { join } from "node:path";
+import type { TimelineLogger } from "../entries/timeline-logger.js";
+import type { LmdbTree } from "./lmdb-tree.js";
+import { LOG_END_FILE } from "./log-end.js";
+import { keepLog, type LogRemains, readLog } from "./write-ahead-log.js";
+
+/**
+ * Moves the log of a killed process into LMDB, together with the marker of the next process's records.
+ * @returns the number of the last group, and how many groups are lost
+ */
+export function recoverLog(
+  folder: string,
+  tree: LmdbTree,
+  marker: Buffer,
+  log: TimelineLogger,
+): { readonly last: number; readonly lost: number } {
+  const { logMark } = tree;
+  const { groups, lost, unsynced, end } = logMark === null ? NOTHING : readLog(folder, logMark);
+  const sequence = groups.at(-1)?.sequence ?? logMark?.sequence ?? 0;
+  // Commit even if there is no group: the commit syncs the bytes that the previous process only passed to the system.
+  tree.commitNow(
+    groups.flatMap(({ operations }) => operations),
+    { sequence, marker },
+  );
+  if (lost > 0) log.error({ lost, kept: keepLog(folder) }, DAMAGED);
+  if (unsynced > 0) log.warn({ unsynced }, UNSYNCED);
+  if (end === "damaged") log.warn({ file: join(folder, LOG_END_FILE) }, NO_END);
+  return { last: sequence, lost };
+}
+
+const NOTHING: LogRemains = { groups: [], lost: 0, unsynced: 0, end: "none" };
+
+const DAMAGED =
+  "the timeline's log is damaged: the last writes are incomplete, although they were safe; other members, if there are any, will " +
+  "send them again";
+const UNSYNCED =
+  "the machine restarted before the last groups of writes were on the disk, as --fsync permits: other members, if there are any, " +
+  "will send them again";
+const NO_END = "this file cannot be read, so the daemon does not know whether the timeline's log is complete";

@@ -1,0 +1,167 @@
+/**
+ * Moves groups from the log into LMDB in the background, many in one transaction; no answer waits for that. Reads
+ * combine both.
+ */
+
+import type { OperationGroup, StorageOperation } from "../entries/storage-operation.js";
+import type { LmdbTree } from "./lmdb-tree.js";
+import { UnfiledOperations } from "./unfiled-operations.js";
+
+/** Milliseconds between two transactions at low load: each costs two syncs and some milliseconds of CPU. */
+const FILE_EVERY_MS = 1000;
+/**
+ * The number of operations that starts a transaction immediately, and that a transaction has at most: passing them on
+ * takes the event loop a few milliseconds.
+ */
+const OPERATIONS_MAX = 1024;
+const BYTES_MAX = 4 * 1024 * 1024;
+/** The number of bytes not yet in LMDB at which the log waits, because these bytes are also in memory. */
+const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
+
+export interface FilingHandlers {
+  /** Called when LMDB has all groups up to this one. */
+  readonly onFiled: (sequence: number) => void;
+  /** Called when LMDB accepts no more writes. */
+  readonly onFailed: (problem: unknown) => void;
+}
+
+export class LogToLmdb {
+  readonly #tree: LmdbTree;
+  readonly #marker: Buffer;
+  readonly #handlers: FilingHandlers;
+  readonly #unfiled = new UnfiledOperations();
+  /** Groups that are in the log but not in LMDB, the oldest first. */
+  #groups: OperationGroup[] = [];
+  #bytes = 0;
+  #operations = 0;
+  /** The numbers of the last group that was added, and of the last one that was filed. */
+  #added = 0;
+  #filed = 0;
+  #running: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #isStopped = false;
+
+  /** @param marker  the marker of the log's records */
+  constructor(tree: LmdbTree, marker: Buffer, handlers: FilingHandlers) {
+    this.#tree = tree;
+    this.#marker = marker;
+    this.#handlers = handlers;
+  }
+
+  get isBehind(): boolean {
+    return this.#bytes > BEHIND_BYTES_MAX;
+  }
+
+  /** Adds a group that the log has written. */
+  add(group: OperationGroup): void {
+    this.#unfiled.add(group);
+    this.#groups.push(group);
+    this.#added = group.sequence;
+    this.#bytes += group.bytes;
+    this.#operations += group.operations.length;
+    this.#continue();
+  }
+
+  /** Resolves when LMDB has everything that was added so far, or has failed. */
+  async settled(): Promise<void> {
+    const last = this.#added;
+    while (this.#filed < last && !this.#isStopped) await (this.#running ?? this.#start());
+  }
+
+  /** Stops before the next transaction; the current one may still succeed or fail. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  get(place: Buffer): Buffer | null {
+    const value = this.#unfiled.get(place);
+    return value === undefined ? this.#tree.get(place) : value;
+  }
+
+  mark(name: string): Buffer | null {
+    return this.#unfiled.mark(name) ?? this.#tree.mark(name);
+  }
+
+  *places(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
+    for (const slice of this.#tree.places(from, to)) {
+      yield* this.#unfiled.merge(
+        slice,
+        (place) => place,
+        ({ place }) => place,
+      );
+    }
+  }
+
+  *entries(from: Buffer | null, to: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
+    for (const slice of this.#tree.entries(from, to)) {
+      const entries = this.#unfiled.merge(
+        slice,
+        ({ key }) => key,
+        ({ place, value }) => ({ key: place, value }),
+      );
+      for (const { key, value } of entries) yield [key, value];
+    }
+  }
+
+  last(): Buffer | null {
+    const unfiled = this.#unfiled.last();
+    for (const place of this.#tree.backwards()) {
+      if (unfiled !== null && unfiled.compare(place) > 0) return unfiled;
+      if (this.#unfiled.get(place) !== null) return place;
+    }
+    return unfiled;
+  }
+
+  #continue(): void {
+    if (this.#running !== null || this.#isStopped || this.#groups.length === 0) return;
+    if (this.#bytes >= BYTES_MAX || this.#operations >= OPERATIONS_MAX) this.#start();
+    else this.#timer ??= setTimeout(this.#start, FILE_EVERY_MS).unref();
+  }
+
+  readonly #start = (): Promise<void> => {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#running = this.#fileSome().finally(() => {
+      this.#running = null;
+      this.#continue();
+    });
+    return this.#running;
+  };
+
+  async #fileSome(): Promise<void> {
+    const groups = this.#take();
+    const { sequence } = groups.at(-1) as OperationGroup;
+    try {
+      await this.#tree.commit(operationsOf(groups), { sequence, marker: this.#marker });
+    } catch (problem) {
+      this.#isStopped = true;
+      this.#handlers.onFailed(problem);
+      return;
+    }
+    for (const { bytes, operations } of groups) {
+      this.#bytes -= bytes;
+      this.#operations -= operations.length;
+    }
+    this.#unfiled.filed(sequence);
+    this.#filed = sequence;
+    this.#handlers.onFiled(sequence);
+  }
+
+  /** Removes and returns the groups of the next transaction, at least one. */
+  #take(): OperationGroup[] {
+    let [count, bytes, operations] = [0, 0, 0];
+    for (const group of this.#groups) {
+      bytes += group.bytes;
+      operations += group.operations.length;
+      if (count > 0 && (bytes > BYTES_MAX || operations > OPERATIONS_MAX)) break;
+      count++;
+    }
+    return this.#groups.splice(0, count);
+  }
+}
+
+function* operationsOf(groups: readonly OperationGroup[]): Generator<StorageOperation> {
+  for (const { operations } of groups) yield* operations;
+}

@@ -1,0 +1,78 @@
+/**
+ * Refuses an entry that is not recorded yet if it exceeds this daemon's budget for one step. That is the daemon's own
+ * decision, on its own state; recorded entries are folded whatever they cost here.
+ */
+
+import { CommandFailure } from "../../store/arguments/errors.js";
+import type { Database } from "../../store/database.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import { TooMuch } from "../../store/keyspace/effort-budget.js";
+import type { UndoRecord } from "../../store/keyspace/undo.js";
+import type { Entry } from "../entries/entry.js";
+import { applyUnit } from "./apply.js";
+import { type FoldedEntry, isAfter } from "./batch.js";
+import type { Fold } from "./fold.js";
+import { unitsOf } from "./unit.js";
+
+/**
+ * Merges an entry that is not recorded yet.
+ * @param maxRedone  units that may be redone
+ * @param stepsMax   steps that the entry may use on this daemon
+ * @returns too-much: it needs more steps; null: more units would be redone; in both cases nothing is changed
+ */
+export function admit(
+  fold: Fold,
+  entry: Entry,
+  maxRedone: number,
+  stepsMax: number,
+): readonly FoldedEntry[] | "too-much" | null {
+  const merge = () => fold.mergeWithin(maxRedone, [entry]);
+  // If other units would have to be redone after the entry, it is tried first.
+  if (!isAfter([entry], fold.newest)) {
+    const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
+    return isTooMuch ? "too-much" : merge();
+  }
+  try {
+    return fold.database.admitting(stepsMax, merge);
+  } catch (problem) {
+    // Its units have been undone.
+    if (problem instanceof TooMuch) return "too-much";
+    throw problem;
+  }
+}
+
+/** Whether an entry has a command that the budgets count. */
+export function isCounted({ envelope }: Entry, { table, known }: KeyRing): boolean {
+  const rows = table ?? known.newest;
+  return envelope.commands.some((argv) => {
+    const command = rows.resolve(argv);
+    return !(command instanceof CommandFailure) && command.writes && !command.isLinear;
+  });
+}
+
+/** Tries an entry on the newest state, and undoes it. @param stepsMax  for all its units together */
+export function exceeds(
+  entry: Entry,
+  stepsMax: number,
+  { database, ring }: { readonly database: Database; readonly ring: KeyRing },
+): boolean {
+  const done: UndoRecord[] = [];
+  const place = { signer: ring.find(entry.envelope.key), table: ring.table };
+  return database.silently(() => {
+    try {
+      database.admitting(stepsMax, () => {
+        for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
+          const records: UndoRecord[] = [];
+          if (unit.kind === "data") applyUnit(unit, place, ring, database, records);
+          for (const record of records) done.push(record);
+        }
+      });
+      return false;
+    } catch (problem) {
+      if (problem instanceof TooMuch) return true;
+      throw problem;
+    } finally {
+      database.undo(done);
+    }
+  });
+}

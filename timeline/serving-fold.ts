@@ -1,0 +1,130 @@
+/**
+ * The fold that answers commands. It is built from the entries on disk, extended as entries arrive, cut as time passes, and
+ * replaced after a refold. Source: docs/architecture.md "How daemons agree".
+ */
+import type { EnvelopeDate } from "../protocol/version-2/messages-v2.js";
+import { Database } from "../store/database.js";
+import type { Archive } from "./archive.js";
+import { BackgroundRefold } from "./background-refold.js";
+import type { DigestIndex } from "./compare/digest-index.js";
+import { type Entry, readPlace } from "./entries/entry.js";
+import { Fold, type FoldedEntry } from "./fold/fold.js";
+import { trim } from "./fold/trim.js";
+import { FoldDates } from "./fold-dates.js";
+import { ForgottenAnswers } from "./forgotten-answers.js";
+import type { TimelineParts } from "./timeline-owner.js";
+import { UnfoldedEntries } from "./unfolded-entries.js";
+import type { Watermark } from "./watermark.js";
+
+/** Maximum units to redo in one step: about 10 ms. */
+export const REDO_MAX = 5000;
+
+export class ServingFold {
+  readonly archive: Archive;
+  readonly waiting = new UnfoldedEntries();
+  readonly forgotten: ForgottenAnswers;
+  readonly dates: FoldDates;
+  readonly refolding: BackgroundRefold;
+  /** Whether the fold contains everything on disk, so that it accepts entries. */
+  isOpen = false;
+  readonly #parts: TimelineParts;
+  readonly #watermark: Watermark;
+  #fold: Fold;
+  #newest: EnvelopeDate = { at: 0, seq: 0 };
+
+  constructor(parts: TimelineParts, archive: Archive, watermark: Watermark) {
+    const { databases, genesis } = parts;
+    this.#parts = parts;
+    this.archive = archive;
+    this.#watermark = watermark;
+    this.forgotten = new ForgottenAnswers(parts);
+    this.dates = new FoldDates(parts, watermark);
+    this.refolding = new BackgroundRefold(parts, archive, (place) => archive.damaged(place, this.isOpen));
+    this.#fold = new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
+  }
+
+  /** The fold that answers commands. */
+  get fold(): Fold {
+    return this.#fold;
+  }
+
+  /** The latest date that the fold has ever had. */
+  get newest(): EnvelopeDate {
+    return this.#newest;
+  }
+
+  /** Whether entries are merged into the fold as they arrive. */
+  get isServing(): boolean {
+    return this.isOpen && !this.refolding.isRunning;
+  }
+
+  /** Whether this release does not know the semantics version after some date, so that it applies nothing later. */
+  get isAtStandstill(): boolean {
+    return this.#fold.end !== null;
+  }
+
+  /** Raises the watermark, except at a standstill, because then no later date may become final. */
+  raise(to: number): void {
+    if (!this.isAtStandstill) this.#watermark.raise(to);
+  }
+
+  /** Folds the entries on disk, in slices. @param index  empty; it is filled from these entries */
+  async open(index: DigestIndex): Promise<void> {
+    const { archive, forgotten, refolding, waiting } = this;
+    const { making } = archive;
+    const last = this.#parts.storage.last();
+    forgotten.opened(last !== null || this.#watermark.value > 0);
+    const newest = last === null ? 0 : readPlace(last).at;
+    const tailEnd = Math.max(this.dates.tailEnd(newest), making?.newest ?? -1);
+    // Entries accepted before a restart are folded after it, whatever the clock shows now.
+    const until = Math.max(tailEnd, this.dates.dueUntil, this.#watermark.takenTo);
+    const found = (entry: Entry) => {
+      if (entry.envelope.at > tailEnd) archive.found(entry);
+      making?.grown(1);
+    };
+    const fold = await refolding.run({ ...this.#parts.limits, index, tailEnd, until, found });
+    archive.index = index;
+    const gaps = refolding.takeGaps();
+    if (gaps.size > 0) forgotten.some();
+    archive.refolded(gaps, until);
+    this.swap(fold, waiting.takeAll());
+    waiting.addFuture(archive.findAfter(until));
+    this.isOpen = true;
+  }
+
+  /** Merges entries. @returns null: too many units would have to be redone, so nothing was merged */
+  merge(
+    entries: readonly Entry[],
+    folded = this.#fold.mergeWithin(REDO_MAX, entries),
+  ): readonly FoldedEntry[] | null {
+    if (folded !== null) this.refolding.missed(entries);
+    this.#newest = this.#fold.newest ?? this.#newest;
+    return folded === null ? null : this.forgotten.mark(folded);
+  }
+
+  /** Switches to a new fold, which has every entry that arrived while it was built, except those before its tail. */
+  swap(fold: Fold, late: readonly Entry[]): void {
+    this.#fold = fold.inherit(this.#fold);
+    this.waiting.addLate(this.refolding.takeBelow());
+    this.#newest = fold.newest ?? this.#newest;
+    this.#settle(fold.cutAt);
+    this.#parts.owner.folded(late, []);
+  }
+
+  /** Cuts the tail at its current end, even during a refold, because the tail may fill up before the refold ends. */
+  cut(): void {
+    const { cutAt, end } = this.#fold;
+    const tailEnd = this.dates.tailEnd(this.#newest.at);
+    this.#fold.cut(tailEnd);
+    // The cut stays at the beginning of the standstill, but ids keep arriving.
+    if (end !== null) this.archive.forget(tailEnd);
+    trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
+    if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);
+  }
+
+  /** Moves the watermark to a date. Ids up to that date no longer need to be in memory. */
+  #settle(cutAt: number): void {
+    this.raise(cutAt);
+    this.archive.forget(cutAt);
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * Hands a snapshot over from one member to another that is missing entries which no member stores any longer. The
+ * receiver starts again from that snapshot and its own entries of later dates. Other modules decide which snapshot may
+ * be trusted; this one checks that it has exactly the agreed bytes, and that its key ring follows from signatures.
+ * Source: docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md, 0016-a-snapshot-needs-a-majority.md.
+ */
+
+import { inTurns, type Steps } from "../protocol/steps.js";
+import { DigestIndex } from "./compare/digest-index.js";
+import { LaterSteps } from "./entries/later-steps.js";
+import type { Failure } from "./failure.js";
+import { type FoundOrphans, findLosing, type Losing, type ReceivedSnapshot } from "./lost-entries.js";
+import type { Retention } from "./retention.js";
+import type { ServingFold } from "./serving-fold.js";
+import { keepReplacedData } from "./snapshots/replaced-data.js";
+import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
+import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js";
+import type { Cut, SnapshotMaking } from "./snapshots/snapshot-making.js";
+import type { TimelineParts } from "./timeline-owner.js";
+
+/** Milliseconds for which nothing is removed after a member has requested that. */
+const HOLD_MS = 5000;
+
+/** A snapshot that can be sent to a member. */
+export interface SendableSnapshot {
+  /** It contains everything dated up to this date; milliseconds since 1970. */
+  readonly cutAt: number;
+  readonly bytes: number;
+  /** A caller that starts the iterator must run it to its end or call its `return`. */
+  readonly chunks: Iterable<Buffer>;
+}
+
+/** Receives the events of adopting a snapshot. */
+export interface AdoptionHandlers {
+  /**
+   * Returns whether the snapshot is still needed. Called when all of it has arrived and been checked, directly before it
+   * is adopted.
+   */
+  isWanted(): boolean;
+  /** Called when the previous entries are stored aside, under this name; null: there is no disk to store them on. */
+  onAside(name: string | null): void;
+  /** Reports which entries the adoption loses, even if there are none; called before they are lost. */
+  onOrphaned(orphans: FoundOrphans): void;
+  /** Called when the timeline has started again. */
+  onAdopted(): void;
+  /** Called after a failure. Before `onOrphaned` nothing has changed; after it the timeline has failed too. */
+  onFailed(problem: Error): void;
+}
+
+/** A snapshot that has arrived, and the agreed one that it must equal. */
+interface Arrived {
+  readonly staged: StagedSnapshot;
+  readonly agreed: SnapshotSeal;
+  readonly handlers: AdoptionHandlers;
+}
+
+export class SnapshotTransfer {
+  /**
+   * The number of times that a member's snapshot has replaced the entries here. After each
+   * replacement, earlier reports may no longer be true.
+   */
+  adoptions = 0;
+  readonly #parts: TimelineParts;
+  readonly #folding: ServingFold;
+  readonly #retention: Retention;
+  readonly #failure: Failure;
+  #holdsUntil = Number.NEGATIVE_INFINITY;
+  #keepsFrom = Number.POSITIVE_INFINITY;
+  readonly #later: LaterSteps;
+
+  constructor(parts: TimelineParts, folding: ServingFold, retention: Retention, failure: Failure) {
+    this.#later = new LaterSteps(parts.soon);
+    this.#parts = { ...parts, soon: this.#later.soon };
+    this.#folding = folding;
+    this.#retention = retention;
+    this.#failure = failure;
+  }
+
+  /** Stops without finishing. The next start begins with the previous state, or with that of the snapshot. */
+  stop(): void {
+    this.#later.stop();
+  }
+
+  /**
+   * Returns the snapshot of a date, for a member that is missing pruned entries; null: there is no valid one of that
+   * date.
+   */
+  sendable(cutAt: number): SendableSnapshot | null {
+    const cut = this.cuts.find(({ at }) => at === cutAt);
+    const chunks = cut === undefined ? null : (this.#folding.archive.making?.snapshots.read(cutAt) ?? null);
+    return cut === undefined || chunks === null ? null : { cutAt, bytes: cut.bytes, chunks };
+  }
+
+  /** The valid snapshots of this daemon in ascending order: members compare them. */
+  get cuts(): readonly Cut[] {
+    return this.#folding.archive.making?.cuts ?? [];
+  }
+
+  /**
+   * Notes that a member is missing entries that could not be sent: the next snapshot is made as soon as there is a date
+   * for it.
+   * @param after  the date must be later; milliseconds since 1970; -1: it may be any date
+   */
+  want(after: number): void {
+    this.#folding.archive.making?.want(after);
+  }
+
+  /** Whether an entry up to this date was found damaged here and not received again. */
+  hasLost(date: number): boolean {
+    return this.#folding.archive.lastDamagedUpTo(date) !== null;
+  }
+
+  /** Notes that enough members have the same snapshot of a date, so that everything before it may be pruned. */
+  certify(date: number): void {
+    this.#folding.archive.making?.certify(date);
+  }
+
+  /** The stored votes on snapshots that members, including this one, have signed; null: none. */
+  get votes(): Buffer | null {
+    return this.#parts.storage.mark("votes");
+  }
+
+  /** @param kept  called when they are on the disk; never if that fails, which is reported elsewhere */
+  keepVotes(votes: Buffer, kept: () => void): void {
+    this.#parts.storage.put([], [["votes", votes]]);
+    this.#parts.storage.synced().then(kept, () => {});
+  }
+
+  /** Stops pruning for a few seconds, because a member needs the entries. */
+  hold(): void {
+    this.#holdsUntil = this.#parts.uptime() + HOLD_MS;
+  }
+
+  /** The date from which entries are retained while there is space; milliseconds since 1970. */
+  get keepsFrom(): number {
+    return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#keepsFrom;
+  }
+
+  /** Notes the date from which members may be missing entries, or may have additional ones. */
+  keepFrom(date: number): void {
+    this.#keepsFrom = date;
+  }
+
+  /** Begins to receive a member's snapshot. */
+  stage(cutAt: number): StagedSnapshot {
+    return this.#making.snapshots.stage(cutAt);
+  }
+
+  get #making(): SnapshotMaking {
+    const { making } = this.#folding.archive;
+    if (making === null) throw new Error("this timeline stores no snapshots");
+    return making;
+  }
+
+  /** Adopts a snapshot that has arrived completely. @param agreed  the snapshot that it must equal */
+  adopt(staged: StagedSnapshot, agreed: SnapshotSeal, handlers: AdoptionHandlers): void {
+    this.#adopt({ staged, agreed, handlers }).then(
+      () => handlers.onAdopted(),
+      (problem: Error) => handlers.onFailed(problem),
+    );
+  }
+
+  /** Rejects without a change if the snapshot cannot be read or stored; a later problem fails the timeline. */
+  async #adopt(arrived: Arrived): Promise<void> {
+    const { staged, handlers } = arrived;
+    const folding = this.#folding;
+    const received = await inTurns(this.#check(arrived), this.#parts);
+    if (!handlers.isWanted()) throw new Error("it is no longer needed");
+    let losing: Losing | null = null;
+    try {
+      await this.#making.expect(staged.cutAt);
+      folding.isOpen = false;
+      await this.#becomeIdle();
+      await this.#keepAside(arrived);
+      losing = await findLosing(this.#parts, folding.archive, received, staged.cutAt);
+      await staged.commit();
+    } catch (problem) {
+      losing?.letters?.discard();
+      this.#making.expectNone();
+      folding.isOpen = true;
+      throw problem;
+    }
+    try {
+      await this.#begin(staged, losing, handlers);
+    } catch (problem) {
+      // After a stop the only possible problem is that the disk is closed.
+      if (!this.#later.isStopped) this.#failure.report(problem as Error);
+      throw problem;
+    }
+  }
+
+  /** Copies the previous entries before anything is changed: an operator may want them back. */
+  async #keepAside({ staged, handlers }: Arrived): Promise<void> {
+    const { storage, openAside, soon } = this.#parts;
+    if (storage.last() === null && this.#making.base === null) return;
+    const turn = () => new Promise<void>((resolve) => soon(resolve));
+    const source = { storage, snapshots: this.#making.snapshots };
+    handlers.onAside(
+      openAside === null ? null : await keepReplacedData(source, await openAside(staged.cutAt), turn),
+    );
+  }
+
+  async #begin(staged: StagedSnapshot, losing: Losing, handlers: AdoptionHandlers): Promise<void> {
+    const { cutAt } = staged;
+    const { archive } = this.#folding;
+    const { orphans, letters, dropped, marks } = losing;
+    this.adoptions++;
+    handlers.onOrphaned(orphans);
+    const index = await archive.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);
+    // Settling earlier could lose entries silently: after a crash the previous snapshot must be the valid one.
+    staged.settle();
+    letters?.settle();
+    this.#retention.adopted();
+    await this.#folding.open(index);
+  }
+
+  /** Waits until no refold runs and everything is on the disk. */
+  async #becomeIdle(): Promise<void> {
+    const { soon, storage } = this.#parts;
+    while (this.#folding.refolding.isRunning && this.#failure.reason === null) {
+      // The refold waits for the disk too. Without this wait, the loop would only pass turns until the disk is ready.
+      await storage.flushed();
+      await new Promise<void>((resolve) => soon(resolve));
+    }
+    await storage.synced();
+  }
+
+  /** Reads the snapshot to its end. A snapshot that can be read once can also be read at a start. */
+  *#check({ staged, agreed }: Arrived): Steps<ReceivedSnapshot> {
+    const { bytes, seal } = staged.seal;
+    if (bytes !== agreed.bytes || seal !== agreed.seal)
+      throw new DamagedSnapshot("it is not the one that members have signed");
+    const { refusesRing } = this.#parts;
+    const { cutAt, ring, sums, ringPlaces } = yield* readSnapshot(staged.read(), this.#parts, refusesRing);
+    if (cutAt !== staged.cutAt) throw new DamagedSnapshot(`a snapshot of ${cutAt}, not of ${staged.cutAt}`);
+    const index = new DigestIndex();
+    index.restore(sums, ringPlaces);
+    return { index, ring };
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * Entries that are stored but not folded yet: those dated ahead of the clock, late ones that wait for the next merge, and
+ * those that a refold includes. Source: docs/architecture.md "How daemons agree".
+ */
+
+import { compareEntries, type Entry, type Place } from "./entries/entry.js";
+import { FutureEntries } from "./future-entries.js";
+
+/** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date its entries. */
+export const DUE_AHEAD_MS = 5000;
+
+/** After a merge that had to redo units, the next one starts after a pause of this multiple of its duration. */
+const PAUSE_FACTOR = 4;
+/**
+ * The maximum of that pause in milliseconds: a merge seems long if the process was suspended in the meantime, and all
+ * members have to be up to date within 30 s.
+ */
+const PAUSE_MS_MAX = 5000;
+/** The minimum number of late entries that may be part of a stream from a member that is catching up. */
+const STREAM_MIN = 64;
+/**
+ * A refold includes all late entries that are present. During such a stream it therefore waits until, for this many
+ * milliseconds, no further entries have arrived that are dated before its request.
+ */
+const CALM_MS = 200;
+/** The maximum of this wait in milliseconds: all members have to be up to date within 30 s. */
+const STREAM_MS_MAX = 10_000;
+/**
+ * Milliseconds after which a stored entry whose date has been reached counts as delayed if it is not folded.
+ */
+const DELAYED_MS = 1000;
+
+/** A refold that has been postponed. */
+interface Postponed {
+  /** The `uptime` milliseconds of the request, and the clock's time. */
+  readonly since: number;
+  readonly date: number;
+  /** Late entries dated before `date` that have arrived since the last check. */
+  arrived: number;
+}
+
+export class UnfoldedEntries {
+  readonly #ahead = new FutureEntries();
+  #late: Entry[] = [];
+  /** Whether the late entries are in order. */
+  #isSorted = true;
+  #lateFrom = Number.POSITIVE_INFINITY;
+  #mergesFrom = Number.NEGATIVE_INFINITY;
+  /** null: no refold is postponed. */
+  #postponed: Postponed | null = null;
+  /** The entries that a refold includes now. */
+  #refolding: readonly Entry[] = [];
+  /** The entries that were late when `mark` was called and still are, and whether a refold includes some of them. */
+  readonly #marked = new Set<Entry>();
+  #isMarkRefolding = false;
+  /** The time since which entries have been late, as far as `noteTime` has noticed; null: there are none. */
+  #since: number | null = null;
+
+  get size(): number {
+    return this.#ahead.size + this.#late.length + this.#refolding.length;
+  }
+
+  /** Whether the dates of all waiting entries are still ahead of the clock. */
+  get isLevel(): boolean {
+    return this.#late.length === 0 && this.#refolding.length === 0;
+  }
+
+  /** Marks the waiting entries whose date has been reached: `isMarkPast` concerns only these. */
+  mark(): void {
+    this.#marked.clear();
+    for (const entry of this.#late) this.#marked.add(entry);
+    this.#isMarkRefolding = this.#refolding.length > 0;
+  }
+
+  /** Whether no marked entry is waiting any longer. */
+  get isMarkPast(): boolean {
+    return this.#marked.size === 0 && !this.#isMarkRefolding;
+  }
+
+  /** Notes the time from which an entry has been waiting although its date has passed. @param uptime  milliseconds */
+  noteTime(uptime: number): void {
+    if (this.isLevel) this.#since = null;
+    else this.#since ??= uptime;
+  }
+
+  /** Whether an entry has been waiting for long although its date has passed. */
+  isBehind(uptime: () => number): boolean {
+    return this.#since !== null && uptime() - this.#since > DELAYED_MS;
+  }
+
+  get lateSize(): number {
+    return this.#late.length;
+  }
+
+  /** The earliest date of the late entries. */
+  get lateFrom(): number {
+    return this.#lateFrom;
+  }
+
+  /** Whether no waiting entry is dated up to a time. */
+  isPast(at: number): boolean {
+    return at < Math.min(this.#ahead.firstAt, this.#lateFrom);
+  }
+
+  /** Whether a stored entry is waiting to be folded. */
+  has({ at, id }: Place): boolean {
+    if (at >= this.#ahead.firstAt) return true;
+    const isSame = (entry: Entry) => entry.id === id;
+    return (at >= this.#lateFrom && this.#late.some(isSame)) || this.#refolding.some(isSame);
+  }
+
+  /**
+   * Whether there is room for an entry dated `at`. @param bytes  of body and signature @param until  entries dated up
+   * to it need no room
+   */
+  hasRoom(at: number, bytes: number, until: number): boolean {
+    return at <= until || this.#ahead.hasRoom(bytes);
+  }
+
+  /** @param until  entries dated up to this are folded now */
+  add(entries: readonly Entry[], until: number): void {
+    this.addFuture(entries.filter(({ envelope: { at } }) => at > until));
+    this.addLate(entries.filter(({ envelope: { at } }) => at <= until));
+  }
+
+  addFuture(entries: readonly Entry[]): void {
+    this.#ahead.add(entries);
+  }
+
+  addLate(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const last = this.#late.at(-1);
+      if (last !== undefined && compareEntries(last, entry) > 0) this.#isSorted = false;
+      const { at } = entry.envelope;
+      this.#late.push(entry);
+      this.#lateFrom = Math.min(this.#lateFrom, at);
+      if (this.#postponed !== null && at < this.#postponed.date) this.#postponed.arrived++;
+    }
+  }
+
+  /** Removes and returns the entries dated up to a time. */
+  takeDue(until: number): Entry[] {
+    return this.#ahead.takeDue(until);
+  }
+
+  /** Returns the first late entry if it is time to merge; null: not yet, or there is none. @param uptime  milliseconds */
+  firstLate(uptime: number): Entry | null {
+    if (uptime < this.#mergesFrom) return null;
+    if (!this.#isSorted) this.#late.sort(compareEntries);
+    this.#isSorted = true;
+    return this.#late[0] ?? null;
+  }
+
+  /**
+   * Returns the first late entries in order, with at most this many commands, but at least one entry. They are not
+   * removed.
+   */
+  late(maxCommands: number): Entry[] {
+    let commands = 0;
+    const beyond = this.#late.findIndex(({ envelope }, i) => {
+      commands += envelope.commands.length;
+      return i > 0 && commands > maxCommands;
+    });
+    return this.#late.slice(0, beyond < 0 ? this.#late.length : beyond);
+  }
+
+  /** Removes and returns the first late entries. */
+  takeLate(count: number): Entry[] {
+    const taken = this.#late.splice(0, count);
+    this.#lateFrom = this.#late[0]?.envelope.at ?? Number.POSITIVE_INFINITY;
+    if (this.#marked.size > 0) for (const entry of taken) this.#marked.delete(entry);
+    if (this.isLevel) this.#since = null;
+    return taken;
+  }
+
+  /** Removes and returns all late entries for a refold, which includes them until `refolded`. */
+  takeForRefold(): Entry[] {
+    this.#isMarkRefolding = this.#marked.size > 0;
+    this.#refolding = this.#late.slice();
+    return this.takeLate(this.#late.length);
+  }
+
+  refolded(): void {
+    this.#refolding = [];
+    this.#isMarkRefolding = false;
+    if (this.isLevel) this.#since = null;
+  }
+
+  /** Removes and returns all waiting entries. */
+  takeAll(): Entry[] {
+    return [...this.takeLate(this.#late.length), ...this.#ahead.takeDue(Number.POSITIVE_INFINITY)];
+  }
+
+  /** Notes a merge that had to redo units. */
+  merged(startedAt: number, endedAt: number): void {
+    this.#mergesFrom = endedAt + Math.min(PAUSE_FACTOR * (endedAt - startedAt), PAUSE_MS_MAX);
+  }
+
+  /**
+   * Called when the late entries need a refold.
+   * @param uptime  milliseconds
+   * @param date    the clock's time
+   * @returns whether the refold should wait for more of them; then nothing is merged for a moment
+   */
+  postponesRefold(uptime: number, date: number): boolean {
+    const isFirst = this.#postponed === null;
+    this.#postponed ??= { since: uptime, date, arrived: 0 };
+    const isCalm = !isFirst && this.#postponed.arrived === 0;
+    if (isCalm || uptime - this.#postponed.since >= STREAM_MS_MAX || this.#late.length < STREAM_MIN) {
+      this.#postponed = null;
+      return false;
+    }
+    this.#postponed.arrived = 0;
+    this.#mergesFrom = uptime + CALM_MS;
+    return true;
+  }
+}
