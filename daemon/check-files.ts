@@ -1,4 +1,4 @@
-/** Checks the files that a start would read, for --check-config. */
+/** Checks the files that the daemon would read at its start, for --check-config. */
 import { pino } from "pino";
 import { hasUserListener, type Settings, tlsFilesOf } from "../options/settings.js";
 

@@ -100,7 +100,7 @@ const SENTENCES = {
   "weak-point": ({ place }) =>
     `${place} is an Ed25519 key with which anyone can sign (a point of small order); ${NEW_PAIR}`,
   "no-keys": ({ place }) =>
-    `${place} contains no public key: no file *.pem could be one. Put public.pem there.`,
+    `${place} contains no public key (it has no suitable *.pem file). Put public.pem there.`,
   "secret-missing": ({ place, file }) =>
     `${place} does not exist. Copy it from another daemon of the cluster; or, if there is none yet, create it once and ` +
     `copy it to all: dbsync-keygen --cluster-secret ${file}`,

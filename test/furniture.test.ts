@@ -1,6 +1,5 @@
 /**
- * Tests the files for other environments, in which editors, repository hosts and old module resolvers find the
- * project's settings.
+ * Tests the files from which editors, repository hosts and old module resolvers read the project's settings.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";

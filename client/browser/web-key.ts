@@ -30,7 +30,7 @@ const PEM_LINE = /.{1,64}/g;
 export async function makeKey(): Promise<WebKey> {
   const { subtle } = globalThis.crypto;
   if (subtle === undefined)
-    throw new DbsyncError("bad-key", "no WebCrypto: open the page by https, or from localhost");
+    throw new DbsyncError("bad-key", "no WebCrypto: open the page over https, or from localhost");
   let problem: unknown;
   for (const algorithm of ALGORITHMS) {
     try {

@@ -17,7 +17,10 @@ const BY_DEFAULT = "the default";
 
 const INI_NAME = "dbsync.ini";
 
-/** The defaults. `signkey` is a path, "" for unsigned; `cluster` is "" if not configured. The fields `…From` name the source of a value, for messages. */
+/**
+ * The defaults. `signkey` is a path, "" for unsigned; `cluster` is "" if not configured. The fields `…From` name the
+ * source of a value, for messages.
+ */
 export interface Defaults {
   readonly servers: readonly Address[];
   readonly serversFrom: string;
@@ -52,7 +55,7 @@ export function realPlaces(): Places {
  */
 export function readDefaults(places: Places): Defaults {
   const { DBSYNC_SERVERS: servers = "", DBSYNC_SIGNKEY: signkey, DBSYNC_CLUSTER: cluster } = places.variables;
-  // If the environment names both servers and key, no ini file is read, because its cluster belongs to other servers.
+  // If the environment names servers and a key, no ini file is read, because its cluster belongs to other servers.
   const ini = servers !== "" && signkey !== undefined ? null : findIni(places);
   return {
     ...readServers(servers, ini),

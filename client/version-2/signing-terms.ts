@@ -8,8 +8,8 @@ import { type Hello, KNOWS_UNSIGNED } from "../../protocol/version-2/messages-v2
 import { DbsyncError } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
 
-const KEYLESS = "not-due: it has no keys now, and accepts no signed commands";
-const SIGNED_ONLY = "unsigned: this daemon wants signed commands";
+const KEYLESS = "not-due: this daemon has no keys, and accepts no signed commands";
+const SIGNED_ONLY = "unsigned: this daemon accepts only signed commands";
 
 /** Whether a failure means that the daemon accepts no commands of this client. */
 export const isTermsDetail = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;

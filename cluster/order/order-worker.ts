@@ -1,6 +1,7 @@
 /**
- * The thread that makes one snapshot, and exits. It continues from the newest existing snapshot, and reads the stream
- * itself up to the given message, so it delays no client. It reports only that it has exited, or its error.
+ * The thread that makes one snapshot and then exits. It continues from the newest existing snapshot, and reads the
+ * stream itself up to the given message, so it does not delay clients. It sends no messages to the main thread, which
+ * receives only its exit code and its error.
  */
 import { workerData } from "node:worker_threads";
 import type { Genesis } from "../../engine/trust/cluster-id.js";
@@ -24,7 +25,7 @@ export interface OrderTask {
   /** The folder of the snapshots. */
   readonly folder: string;
   readonly order: OrderAddress;
-  /** The file; null: there is none. */
+  /** The path of the credentials file; null: none. */
   readonly credentials: string | null;
   /** When the stream was created. */
   readonly created: string;
@@ -32,7 +33,7 @@ export interface OrderTask {
   readonly to: number;
   readonly databases: number;
   readonly genesis: Genesis;
-  /** Milliseconds without a message of the stream after which no snapshot is made. */
+  /** Milliseconds to wait for each message of the stream. After this time, the thread fails without a snapshot. */
   readonly patience: number;
   /** The keys that the daemon was started with. */
   readonly keys: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
@@ -79,7 +80,7 @@ const reader: StreamReader = {
 const stream = new NatsStream(reader, order, credentials, { environment: realEnvironment, log: silent });
 const timer = setTimeout(() => {
   giveUp(
-    new Error(`no message of the stream arrived for ${patience} ms: ${stream.trouble ?? "it is silent"}`),
+    new Error(`no message of the stream arrived for ${patience} ms: ${stream.trouble ?? "reason unknown"}`),
   );
 }, patience);
 try {

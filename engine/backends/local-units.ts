@@ -120,8 +120,8 @@ export class LocalUnits {
   }
 
   /**
-   * Records the date of an envelope that is applied here: it has an order key, and may request which units changed
-   * keys.
+   * Records the date of an envelope that is applied here, and starts a new id. The envelope has its own order key, and
+   * may query which units changed keys.
    */
   note(envelope: Envelope): void {
     this.#newest.note(envelope);

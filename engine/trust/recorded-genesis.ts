@@ -29,7 +29,7 @@ export function compareGenesis(bytes: Buffer, genesis: Genesis): void {
   const differences = differencesOf(read(bytes), genesis);
   if (differences.length === 0) return;
   throw new StartError(
-    `The data folder was created with other keys, which it keeps permanently: ${differences.join("; ")}. ` +
+    `The data folder was created with other keys, which cannot be replaced: ${differences.join("; ")}. ` +
       "Start the daemon with the original keys; add and revoke keys with commands: dbsync keys add FILE, " +
       "dbsync keys revoke ID (KEY ADD, KEY REVOKE).",
     2,

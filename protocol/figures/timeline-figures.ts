@@ -356,11 +356,11 @@ export const TIMELINE_FIGURES = {
   },
   lostGroups: {
     kind: "number",
-    help: "the number of groups of writes that were acknowledged before the start but missing from the folder's log",
+    help: "the number of groups of writes that were acknowledged before the start but are missing from the folder's log",
     metric: {
       name: "dbsyncd_log_groups_lost",
       type: "gauge",
-      help: "Groups of writes that were acknowledged before the start but missing from the folder's log.",
+      help: "Groups of writes that were acknowledged before the start but are missing from the folder's log.",
     },
   },
   recalls: {
@@ -387,7 +387,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_strays_total",
       type: "counter",
-      help: "Envelopes of this daemon that such a snapshot does not contain, or whose keys it does not contain, and that are lost here.",
+      help: "Envelopes of this daemon that are lost here, because a member's snapshot that replaced the state does not contain them or their keys.",
     },
   },
   possibleStrays: {
@@ -396,7 +396,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_possible_strays_total",
       type: "counter",
-      help: "Envelopes of this daemon for which it is not known whether such a snapshot contains them.",
+      help: "Envelopes of this daemon for which it is not known whether a member's snapshot that replaced the state contains them.",
     },
   },
   deadLetters: {
@@ -415,7 +415,7 @@ export const TIMELINE_FIGURES = {
     metric: {
       name: "dbsyncd_snapshot_taking_bytes",
       type: "gauge",
-      help: "Received bytes of such a snapshot; 0: none is being received.",
+      help: "Received bytes of a member's snapshot that will replace the state; 0: none is being received.",
     },
   },
   takingTotal: { kind: "number", help: "its size in bytes; 0: not known yet" },

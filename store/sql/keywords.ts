@@ -51,7 +51,7 @@ export const KEYWORDS = {
   right: word("avanana|ankavanana", "right", "a join that also returns right rows without a match"),
   full: word("feno", "full", "a join that also returns rows of either side without a match"),
   natural: word("natoraly", "natural", "a join by the columns of the same name"),
-  cross: standardWord("cross", "a join of each row with each row; a comma between tables is the same"),
+  cross: standardWord("cross", "a join of every row with every row; a comma between tables is the same"),
   outer: standardWord("outer", "may follow `left`, `right` and `full`"),
   on: word("ka", "on", "the condition of a join"),
   where: word("rehefa", "where", "the condition for rows"),

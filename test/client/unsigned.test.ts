@@ -12,7 +12,7 @@ import { FakeServer } from "./fake-server.js";
 import { ServedDaemon } from "./served-daemon.js";
 import { errorOf, PATIENCE_MS, summary } from "./test-client.js";
 
-const WANTS = /unsigned: this daemon wants signed commands\); name the private key \(-k/;
+const WANTS = /unsigned: this daemon accepts only signed commands\); name the private key \(-k/;
 
 function keyless(servers: string, options: SendOptions = {}) {
   const settings = readOptions({ servers, key: false, timeout: PATIENCE_MS, ...options }, () =>
@@ -85,7 +85,7 @@ describe("A client without a key, with a daemon without keys", () => {
     const options = { ...signed.options, servers: addressOf(daemon), versions: "2" } as const;
     const settings = readOptions(options, () => assert.fail("no defaults"));
     await using client = openClient(settings, assert.fail).client;
-    assert.match((await errorOf(client.send("PING"))).message, /not-due: it has no keys now/);
+    assert.match((await errorOf(client.send("PING"))).message, /not-due: this daemon has no keys/);
   });
 });
 
@@ -159,7 +159,7 @@ describe("A client without a key, with daemons that speak only version 1", () =>
     await using client = keyless(daemon.address);
     const error = await errorOf(client.send("SET k v"));
     assert.equal(summary(error.outcomes[0]), "no-reason unknown");
-    assert.doesNotMatch(error.message, /wants signed/);
+    assert.doesNotMatch(error.message, /only signed/);
     assert.deepEqual(daemon.envelopes, []);
   });
 

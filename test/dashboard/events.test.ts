@@ -80,7 +80,7 @@ test("entries dated before existing ones are late, and dates outside the minute 
   assert.deepEqual(found.get(bin(10_000)), [1, 0, 1]);
   assert.deepEqual(found.get(bin(9000)), [0, 1, 1]);
   assert.deepEqual(found.get(bin(5000)), [1, 0, 0]);
-  assert.deepEqual(found.get(bin(500)), [1, 0, 0], "a future date makes no entry late");
+  assert.deepEqual(found.get(bin(500)), [1, 0, 0], "an entry with a future date makes no other entry late");
   assert.equal(arrivals.elsewhere, 2);
   assert.deepEqual(arrivals.takeChanged(), []);
   assert.deepEqual(new Map(arrivals.all.map(([bin, ...counts]) => [bin, counts])), found);

@@ -42,7 +42,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     name: "No key for a daemon that requires signed commands",
     isCommon: true,
     call: but(() => ({ key: "" })),
-    says: [/127\.0\.0\.1:1111/, /wants signed commands/, /name the private key/],
+    says: [/127\.0\.0\.1:1111/, /accepts only signed commands/, /name the private key/],
   },
   {
     name: "A key that the daemon does not know",

@@ -26,13 +26,13 @@ export class RedisPyClient {
     createInterface({ input: this.#process.stdout }).on("line", (line) => this.#onLine(line));
     this.#process.once("exit", () => {
       this.#isOver = true;
-      for (const { reject } of this.#pending.splice(0)) reject(new Error("the Python client has ended"));
+      for (const { reject } of this.#pending.splice(0)) reject(new Error("the Python client has exited"));
     });
   }
 
   call(...argv: string[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#isOver) return reject(new Error("the Python client has ended"));
+      if (this.#isOver) return reject(new Error("the Python client has exited"));
       this.#pending.push({ resolve, reject });
       this.#process.stdin.write(`${JSON.stringify(argv)}\n`);
     });

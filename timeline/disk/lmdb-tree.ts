@@ -1,7 +1,7 @@
 /**
  * Entries and marks in LMDB: one environment in DIR/timeline, with the databases "entries" and "marks". Each commit
- * is a transaction that records the last group of the log that it includes. The map grows with the file. It needs the
- * package lmdb: load this module only on use.
+ * is a transaction that records the last group of the log that it includes. The map grows with the file. This module
+ * needs the package lmdb, so load it only when it is used.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { checkHeader, DamagedFile } from "./lmdb-header.js";
 import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, writeLogMark } from "./log-mark.js";
 
-/** The number of keys whose pages are checked before LMDB reads them: about 0.2 s. */
+/** The number of keys whose pages are checked before LMDB reads them, which takes about 0.2 s. */
 const CHECKED_MAX = 200_000;
 
 const LIBRARY = /[\\/]lmdb[\\/]/;
@@ -28,7 +28,7 @@ export class LmdbTree {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #entries: Database<Buffer, Buffer>;
   readonly #marks: Database<Buffer, Buffer>;
-  /** Whether a process with the same number as this one already had it open; that may be this process. */
+  /** Whether a process with the same process id already had the environment open. It may be this process. */
   readonly hasNamesake: boolean;
 
   /**
@@ -43,14 +43,14 @@ export class LmdbTree {
       path: folder,
       noSubdir: false,
       noSync: !isSynced,
-      // The default resolves before the sync, and reports its failure only on the console.
+      // By default, a commit resolves before the sync, and a failed sync is reported only on the console.
       overlappingSync: false,
-      // The default creates its own promise, whose rejection cannot be caught when the disk is full.
+      // By default, lmdb creates its own promise, whose rejection cannot be caught when the disk is full.
       eventTurnBatching: false,
       maxDbs: 4,
       ...BINARY,
     });
-    // This process is not in the list before it reads. Without another process in the list LMDB starts a new list.
+    // LMDB lists this process only after its first read. If the list contains no process, LMDB starts a new one.
     this.hasNamesake = this.#readers().includes(process.pid);
     this.#entries = this.#root.openDB("entries", BINARY);
     this.#marks = this.#root.openDB("marks", BINARY);
@@ -61,12 +61,12 @@ export class LmdbTree {
   }
 
   /**
-   * Returns the numbers of the other processes that have it open, as they are in each process's own container.
-   * Processes in other containers are included: LMDB recognizes live ones by locks on its file.
+   * Returns the ids of the other processes that have the environment open. The id of a process in another container is
+   * the one inside that container. LMDB recognizes live processes by locks on its file.
    */
   get otherProcesses(): number[] {
-    // The read also enters this process in the list: if two processes check at the same time, one of them sees the
-    // other.
+    // The read also adds this process to the list. If two processes check at the same time, at least one of them sees
+    // the other.
     this.mark("format");
     return this.#readers().filter((number) => number !== process.pid);
   }
@@ -92,7 +92,7 @@ export class LmdbTree {
     return entrySlices(this.#entries, from, to);
   }
 
-  /** Yields the order keys in descending order. Must not be used after the turn. */
+  /** Yields the order keys in descending order. The iterator is valid only in this turn of the event loop. */
   backwards(): Iterable<Buffer> {
     return this.#entries.getKeys({ reverse: true });
   }
@@ -138,14 +138,14 @@ export class LmdbTree {
   }
 }
 
-/** Finds damage now, so that it does not end the process later. @throws DamagedFile */
+/** Checks the file for damage, because LMDB would end the process when it reads a damaged page. @throws DamagedFile */
 function checkFile(path: string): void {
   if (!checkHeader(path)) return;
   const damage = findDamage(path, ["entries", "marks"], CHECKED_MAX);
   if (damage !== null) throw new DamagedFile(`${path} is damaged: page ${damage.page}: ${damage.problem}`);
 }
 
-/** A method of lmdb that its types leave out. */
+/** A method of lmdb that is missing from its types. */
 interface Syncable {
   sync(done: (problem: unknown) => void): void;
 }

@@ -1,14 +1,14 @@
-/** Counts of messages between members since the start. A message counts once for each member that it is sent to. */
+/** Counts of messages between members since the daemon started. A message counts once for each receiving member. */
 export interface MessageFigures {
   /** Envelopes of messages that were sent to a member. */
   given: number;
-  /** Envelopes of messages that were dropped because too much waited for the member. */
+  /** Envelopes of messages that were not sent, because the member's queue was full or they could not be signed. */
   dropped: number;
-  /** Envelopes of messages that members sent and that were delivered here. */
+  /** Envelopes of messages from members that were delivered to this daemon's subscribers. */
   heard: number;
-  /** Envelopes of messages that members sent and that were not proved or not permitted. */
+  /** Envelopes of messages from members that had no valid signature, were too old or were not permitted. */
   refused: number;
-  /** Envelopes of messages that members left out, or that arrived faster than they could be checked. */
+  /** Envelopes of messages that members did not send, or that arrived faster than this daemon could check them. */
   missed: number;
 }
 

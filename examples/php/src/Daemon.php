@@ -394,7 +394,7 @@ final class Daemon
             return;
         }
         if (!$isSigned && !in_array('unsigned', explode(' ', is_string($knows) ? $knows : ''), true)) {
-            $this->failAll('unsigned: this daemon wants signed commands: name the private key (dbsync.signkey, DBSYNC_SIGNKEY)');
+            $this->failAll('unsigned: this daemon accepts only signed commands: name the private key (dbsync.signkey, DBSYNC_SIGNKEY)');
             return;
         }
         $cluster->id = $cluster->id === '' ? $id : $cluster->id;

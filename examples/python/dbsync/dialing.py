@@ -58,6 +58,6 @@ def require_way(hello: Hello, is_signed: bool) -> None:
         if "2" not in hello.versions:
             raise Gone("version")
         if "unsigned" not in hello.knows:
-            raise Gone("refused", "unsigned: this daemon wants signed commands")
+            raise Gone("refused", "unsigned: this daemon accepts only signed commands")
     elif "2" not in hello.versions or hello.cluster == NO_CLUSTER:
         raise Gone("refused", "not-due: it has no keys, and accepts no signed commands")

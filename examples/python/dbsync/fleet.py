@@ -21,7 +21,7 @@ from .servers import Address
 from .signing import Signer
 
 LINGER_S = 0.05
-"""The time in seconds after the first daemon has sent its cluster during which the other daemons may send theirs."""
+"""The time in seconds that the other daemons have to send their clusters after the first daemon has sent its own."""
 
 
 class Fleet:
@@ -65,7 +65,7 @@ class Fleet:
                 link.want(insist)
                 if link not in self._votes:
                     link.ask()
-            # Daemons may have sent this between two calls.
+            # Daemons may have sent their clusters between two calls.
             self._decide(False)
         while self.cluster is None or not self._is_heard:
             if self._conflict is not None:
@@ -82,7 +82,7 @@ class Fleet:
         return any(link.hello is not None for link in self.links)
 
     def doubt(self, link: Link, cluster: bytes) -> None:
-        """Handles a refusal because of the cluster: asks the daemon for its cluster again, after which the fleet may choose another one."""
+        """Handles a refusal because of a wrong cluster: requests the daemon's cluster again. The fleet may then choose another one."""
         if self._votes.get(link) == cluster:
             del self._votes[link]
             link.ask()

@@ -1,4 +1,4 @@
-/** `in`, `between` and `like` of standard statements, with three truth values: null is neither true nor false. */
+/** `in`, `between` and `like` of standard statements. They use three truth values: true, false and null (unknown). */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Between, Expression, Like, Membership, Test } from "../../sql/tree.js";
 import type { Scalar } from "../../values/relations/cell.js";

@@ -148,7 +148,7 @@ test("a client without a key receives the error that one is required, and closin
   await using unsigned = createClient({ servers: serverOf(third), key: false });
   await assert.rejects(
     unsigned.subscribe("news").next(),
-    /this daemon wants signed commands\); name the private key/,
+    /this daemon accepts only signed commands\); name the private key/,
   );
   const client = clientOf([third]);
   const news = client.subscribe("news");

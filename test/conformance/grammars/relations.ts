@@ -1,4 +1,4 @@
-/** Calls of the SQL commands, in both languages: few tables, columns and values, so that they collide. */
+/** Calls of the SQL commands in both languages. Few tables, columns and values exist, so most calls interact. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 

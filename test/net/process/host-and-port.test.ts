@@ -1,4 +1,4 @@
-/** Tests the address of --admin as text. */
+/** Tests how the address of --admin is parsed and formatted. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatHostAndPort, parseHostAndPort } from "../../../net/process/host-and-port.js";
@@ -8,14 +8,14 @@ test("a port without an address is on 127.0.0.1", () => {
   assert.deepEqual(parseHostAndPort("0"), { address: "127.0.0.1", port: 0 });
 });
 
-test("an address precedes the port, IPv6 in brackets, and its text parses to the same address", () => {
+test("an address may precede the port (IPv6 in brackets), and is formatted as it was written", () => {
   assert.deepEqual(parseHostAndPort("0.0.0.0:1"), { address: "0.0.0.0", port: 1 });
   assert.deepEqual(parseHostAndPort("[::1]:65535"), { address: "::1", port: 65535 });
   for (const text of ["127.0.0.1:9464", "[fe80::1]:80"])
     assert.equal(formatHostAndPort(parseHostAndPort(text)), text);
 });
 
-test("anything else is refused with the expected form", () => {
+test("any other text is refused with a message that states the expected form", () => {
   for (const text of [
     "",
     "x",

@@ -24,7 +24,7 @@ export const START = 1_790_000_000_000;
 export const MINUTE_MS = 60_000;
 export const DAY_MS = 86_400_000;
 export const MEMBER = "m".repeat(32);
-/** Milliseconds that each read of the uptime takes, if a refold should pause after every 64 entries. */
+/** Milliseconds that pass at each read of the uptime, so that a slow refold pauses after every 64 entries. */
 const LOOK_MS = 6;
 
 export interface SubjectOptions {
@@ -45,7 +45,7 @@ export interface SubjectOptions {
   readonly syncDamaged?: Keeping["synced"];
   /** Semantics by version; default: the versions of this release. */
   readonly known?: Semantics;
-  /** Receives the messages of errors. */
+  /** Collects the error messages that the timeline logs. */
   readonly errors?: string[];
 }
 
@@ -80,7 +80,7 @@ export class TimelineSubject {
   readonly folded: { readonly entries: readonly Entry[]; readonly answered: readonly FoldedEntry[] }[] = [];
   /** Milliseconds since 1970. */
   now: number;
-  /** Whether each turn of a refold takes only 64 entries. */
+  /** Whether each turn of a refold processes only 64 entries. */
   isSlow = false;
   readonly #options: SubjectOptions;
   readonly #steps: (() => void)[] = [];
@@ -147,7 +147,7 @@ export class TimelineSubject {
     return this;
   }
 
-  /** Returns a new process with the same disk, including entries that this one has not flushed. */
+  /** Returns a subject with the same disk, as after a restart. The disk includes entries that were not flushed. */
   restarted(options: SubjectOptions = {}): TimelineSubject {
     const { storage, snapshots, now } = this;
     return new TimelineSubject({ ...this.#options, storage, snapshots, now, ...options });
@@ -238,7 +238,7 @@ export class TimelineSubject {
   }
 }
 
-/** Returns a timeline of five minutes with a write each half second, the last minute in the tail. */
+/** Returns a timeline with five minutes of writes, one every half second. The last minute is in the tail. */
 export async function fiveMinutes(
   limits: { tailBytes?: number } = {},
 ): Promise<TimelineSubject & { entries: Entry[] }> {
@@ -255,7 +255,7 @@ export async function fiveMinutes(
 
 export const bulk = (bytes: string): Reply => ({ kind: "bulk", bytes });
 
-/** A disk that is slow to sync, or does not sync: puts are visible immediately, and safe when the test permits. */
+/** A disk that syncs only when a test calls `sync`, or fails when it calls `fail`. Puts are visible immediately. */
 export class HeldStorage extends MemoryStorage {
   #held: { resolve: () => void; reject: (problem: Error) => void }[] = [];
 
