@@ -34,7 +34,9 @@ export const ALLOWED_VALUES = {
 } as const;
 
 /** Returns the message about an option that does not exist. */
-export const unknownOption = (name: string, names: readonly string[]): string =>
-  `is not an option: ${didYouMean(name, names)}The options are ${names.join(", ")}`;
+export function unknownOption(name: string, names: readonly string[]): string {
+  const suggestion = didYouMean(name, names);
+  return `is not an option: ${suggestion}${suggestion === "" ? "the" : "The"} options are ${names.join(", ")}`;
+}
 
 export const atMostServers = (count: number): string => `at most the number of servers, ${count}`;

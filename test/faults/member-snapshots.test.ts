@@ -115,7 +115,7 @@ test("a daemon with --data and --retain restores a lost folder from a member's s
     const { pruned } = await trio.status(0);
     return (pruned[0] as number) > 0 && pruned[0] === pruned[1];
   });
-  const isTakenOver = ({ msg }: { readonly msg: string }) => /snapshot is taken over/.test(msg);
+  const isTakenOver = ({ msg }: { readonly msg: string }) => /snapshot was adopted/.test(msg);
   await trio.daemon(2).logged(isTakenOver);
   assert.equal(trio.daemon(2).log.filter(isTakenOver).length, 1);
   await using client = trio.client();

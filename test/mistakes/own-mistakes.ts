@@ -19,7 +19,7 @@ export const NODE_MISTAKES: readonly Mistake[] = [
   {
     name: "An option of another library",
     node: createWith({ host: "db1" }),
-    says: [/"host"/, /There are servers, key/],
+    says: [/"host"/, /the options are servers, key/],
   },
   {
     name: "An option of the wrong type",
