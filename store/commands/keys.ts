@@ -75,7 +75,7 @@ const rows: Readonly<Record<string, KeyRow>> = {
   "CLUSTER|SEMANTICS": {
     arity: 3,
     complexity: "O(N), N: keys",
-    summary: "Sets the version of commands' semantics from this entry on: CLUSTER SEMANTICS version.",
+    summary: "Sets the semantics version of commands from this entry on: CLUSTER SEMANTICS version.",
     run: setSemantics,
   },
   "KEY|ADD": {
@@ -169,7 +169,7 @@ function add(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
   const notBefore = numberOption(options, "FROM", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
   const notAfter = numberOption(options, "UNTIL", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
   if (notBefore !== null && notAfter !== null && notAfter < notBefore)
-    throw custom("ERR UNTIL lies before FROM: the key would never be valid");
+    throw custom("ERR UNTIL is before FROM: the key would never be valid");
   const rate = numberOption(options, "RATE", "a number of envelopes a second (0: no limit)", RATE_MAX) ?? 0;
   const record = ring.add(
     { role: "application", text: argv[2]!, label, notBefore, notAfter, rate, rules },
