@@ -1,7 +1,7 @@
 /**
  * KEY, CLUSTER and their subcommands, which act on the key ring instead of on data. Their handlers receive the ring.
- * Their rows are in the table of all commands, so arity, COMMAND and rules (`-@admin`) treat them like any other
- * command. They are valid only in signed envelopes, each as a separate unit.
+ * Their rows are in the table of all commands, so arity checks, COMMAND and rules (`-@admin`) apply to them as to any
+ * other command. They are valid only in signed envelopes, each as a separate unit.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, OK, type Reply } from "../../protocol/reply.js";
@@ -148,7 +148,7 @@ function refuse(): Reply {
 /** The text is the same on every daemon, because the fold may also produce it. */
 function refuseList(): Reply {
   throw custom(
-    "ERR CLUSTER MEMBERS is answered by daemons with --data or --peer, alone in its envelope, without multi",
+    "ERR CLUSTER MEMBERS is answered by daemons with --data or --peer, if it is alone in an envelope without multi",
   );
 }
 
