@@ -50,15 +50,15 @@ export interface CommandMethods {
   mset(key: Argument, value: Argument, ...more: Argument[]): Promise<"OK">;
   /** Sets several keys if none of them exists. */
   msetnx(key: Argument, value: Argument, ...more: Argument[]): Promise<number>;
-  /** Sets a key that expires, in milliseconds. */
+  /** Sets a key with a time to live in milliseconds. */
   psetex(key: Argument, milliseconds: Argument, value: Argument): Promise<"OK">;
   /** Sets a key to a string. */
   set(key: Argument, value: Argument, ...options: Argument[]): Promise<string | null>;
-  /** Sets a key that expires, in seconds. */
+  /** Sets a key with a time to live in seconds. */
   setex(key: Argument, seconds: Argument, value: Argument): Promise<"OK">;
-  /** Sets a key that is absent. */
+  /** Sets a key if it is absent. */
   setnx(key: Argument, value: Argument): Promise<number>;
-  /** Overwrites a part of a string, padded with NULs. */
+  /** Overwrites a part of a string, which is first padded with NULs if it is too short. */
   setrange(key: Argument, offset: Argument, value: Argument): Promise<number>;
   /** Returns the length of a string in bytes. */
   strlen(key: Argument): Promise<number>;
@@ -78,7 +78,7 @@ export interface CommandMethods {
   pfcount(key: Argument, ...keys: Argument[]): Promise<number>;
   /** Merges HyperLogLogs into one. */
   pfmerge(key: Argument, ...keys: Argument[]): Promise<"OK">;
-  /** Copies a key's value to another key, also in another database. */
+  /** Copies a key's value to another key, optionally in another database. */
   copy(key1: Argument, key2: Argument, ...options: Argument[]): Promise<number>;
   /** Removes keys. */
   del(key: Argument, ...keys: Argument[]): Promise<number>;
@@ -104,7 +104,7 @@ export interface CommandMethods {
   pttl(key: Argument): Promise<number | bigint>;
   /** Returns a random key of the database. */
   randomkey(): Promise<string | null>;
-  /** Renames a key, and replaces an existing one. */
+  /** Renames a key, and replaces any key that has the new name. */
   rename(key1: Argument, key2: Argument): Promise<"OK">;
   /** Renames a key unless the new name exists. */
   renamenx(key1: Argument, key2: Argument): Promise<number>;
@@ -124,9 +124,9 @@ export interface CommandMethods {
   flushall(...options: Argument[]): Promise<"OK">;
   /** Empties the database. */
   flushdb(...options: Argument[]): Promise<"OK">;
-  /** Returns the element at an index from the left or, negative, from the right. */
+  /** Returns the element at an index, counted from the left or, if negative, from the right. */
   lindex(key: Argument, index: Argument): Promise<string | null>;
-  /** Inserts an element before or after the first that equals another. */
+  /** Inserts an element before or after the first occurrence of another. */
   linsert(key: Argument, place: Argument, pivot: Argument, element: Argument): Promise<number>;
   /** Counts the elements of a list. */
   llen(key: Argument): Promise<number>;
@@ -134,7 +134,7 @@ export interface CommandMethods {
   lmove(key1: Argument, key2: Argument, from: Argument, to: Argument): Promise<string | null>;
   /** Removes elements from the left end, and returns them. */
   lpop(key: Argument, count?: Argument): Promise<string | string[] | null>;
-  /** Returns the indexes of elements that equal another. */
+  /** Returns the indexes at which an element occurs. */
   lpos(key: Argument, element: Argument, ...options: Argument[]): Promise<number | number[] | null>;
   /** Adds elements to the left end of a list, which is created if absent. */
   lpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
@@ -142,7 +142,7 @@ export interface CommandMethods {
   lpushx(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
   /** Returns the elements from one index to another. */
   lrange(key: Argument, start: Argument, stop: Argument): Promise<string[]>;
-  /** Removes elements that equal another: all, or some from the left or the right. */
+  /** Removes all occurrences of an element, or some from the left or the right. */
   lrem(key: Argument, count: Argument, element: Argument): Promise<number>;
   /** Replaces the element at an index. */
   lset(key: Argument, index: Argument, element: Argument): Promise<"OK">;
@@ -156,7 +156,7 @@ export interface CommandMethods {
   rpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
   /** Adds elements to the right end of a list that exists. */
   rpushx(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
-  /** Removes fields, and a hash without fields. */
+  /** Removes fields, and the hash if no fields remain. */
   hdel(key: Argument, field: Argument, ...fields: Argument[]): Promise<number>;
   /** Returns whether a hash has a field. */
   hexists(key: Argument, field: Argument): Promise<number>;
@@ -180,7 +180,7 @@ export interface CommandMethods {
   hscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
   /** Sets fields of a hash, which is created if absent. */
   hset(key: Argument, field: Argument, value: Argument, ...more: Argument[]): Promise<number>;
-  /** Sets a field that is absent. */
+  /** Sets a field if it is absent. */
   hsetnx(key: Argument, field: Argument, value: Argument): Promise<number>;
   /** Returns the length of a field's value in bytes. */
   hstrlen(key: Argument, field: Argument): Promise<number>;
@@ -190,9 +190,9 @@ export interface CommandMethods {
   sadd(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
   /** Counts the members of a set. */
   scard(key: Argument): Promise<number>;
-  /** Returns the members of the first set that no other one has. */
+  /** Returns the members of the first set that are in no other set. */
   sdiff(key: Argument, ...keys: Argument[]): Promise<string[]>;
-  /** Stores the members of the first set that no other one has. */
+  /** Stores the members of the first set that are in no other set. */
   sdiffstore(key: Argument, ...keys: Argument[]): Promise<number>;
   /** Returns the members that all sets have. */
   sinter(key: Argument, ...keys: Argument[]): Promise<string[]>;
@@ -272,7 +272,7 @@ export interface CommandMethods {
   xrange(key: Argument, start: Argument, end: Argument, ...options: Argument[]): Promise<ReplyValue>;
   /** Returns the entries between two ids, the newest first. */
   xrevrange(key: Argument, end: Argument, start: Argument, ...options: Argument[]): Promise<ReplyValue>;
-  /** Removes a stream's oldest entries; with ~ in hundreds. */
+  /** Removes a stream's oldest entries; with ~, in multiples of 100. */
   xtrim(key: Argument, ...rest: Argument[]): Promise<number>;
   /** Adds members with their longitudes and latitudes, or moves them. */
   geoadd(key: Argument, ...rest: Argument[]): Promise<number>;

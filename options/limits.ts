@@ -46,7 +46,7 @@ export const LIMITS = {
     flag: "max-unproven-bytes",
     ...({ unit: "bytes", fallback: 128 * MIB, min: KIB, max: 1024 * 1024 * MIB } as const),
     summary:
-      "part of --max-buffered-bytes for connections that have not authenticated; at least two of the largest requests",
+      "part of --max-buffered-bytes for connections that have not authenticated; never less than two requests of the maximum size",
     reason:
       "the first request of an honest client may be large; above the limit the slowest of these connections is closed",
   },

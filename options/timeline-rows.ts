@@ -245,7 +245,8 @@ export const TIMELINE_LIMITS = {
     fallback: 2 * MINUTE,
     min: SECOND,
     max: HOUR,
-    summary: "with --data or --peer: how late a command from another daemon may arrive without a longer fold",
+    summary:
+      "with --data or --peer: how late a command from another daemon may arrive before it requires folding again from a snapshot",
     reason:
       "longer than the window and a few seconds of lost connections; each unit of this time needs about 500 bytes",
     restart: true,
@@ -311,7 +312,7 @@ export const TIMELINE_LIMITS = {
     flag: "compare-percent",
     ...({ unit: "count", fallback: 5, min: 0, max: 50 } as const),
     summary:
-      "with --peer: percentage of its time in which a daemon compares its state with other members; 0: never",
+      "with --peer: percentage of its time that a daemon spends on comparing its state with other members; 0: none",
     reason: "comparing a million keys takes about two seconds, so all of them are compared within a minute",
     restart: true,
   },

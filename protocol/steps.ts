@@ -1,4 +1,4 @@
-/** Long work in steps, each of which is much shorter than a turn. Between two turns the process serves other requests. */
+/** Long work, divided into steps that are much shorter than a turn. The process serves other requests between turns. */
 export type Steps<A> = Generator<undefined, A, undefined>;
 
 /** The number of items of one step. */
@@ -47,7 +47,8 @@ export function redirectionOf<A>(
 /**
  * Runs work in turns of the event loop, the first one immediately.
  *
- * @returns the result of the work or, if it needs more than one turn, a promise of it, which rejects with the error of a later turn
+ * @returns the result of the work or, if it needs more than one turn, a promise for it, which rejects if a later turn
+ *   throws
  */
 export function inTurns<A>(
   work: Iterator<unknown, A>,

@@ -6,13 +6,13 @@ import { type Answer, isBehind, isLate, isUnmet, type Report } from "./outcome.j
  * A rule for the result of a call:
  * - `first`: the first answer that is not nil. Any later answer replaces a failure, and a later value replaces nil or
  *   the answer of a daemon that is catching up. The result is therefore null only if every daemon that answered
- *   returned nil, or if one did whose peers have the same data. It is also not null if as many daemons have refused
- *   the command's date as have answered nil, because a clock is then wrong.
- * - a number: as soon as that number of daemons has answered, the first of their answers that is not nil. They need
- *   not be equal. `all`: that number is the number of servers.
+ *   returned nil, or if a daemon whose peers have the same data returned nil. It is also not null if as many daemons
+ *   have refused the command's date as have answered nil, because a clock is then wrong.
+ * - a number: the first answer that is not nil, as soon as that number of daemons has answered. The answers need not be
+ *   equal. `all` means the number of servers.
  * - `majority`: an answer that more than half of all servers sent. A command's failure counts as an answer.
- * - `all-equal`: a value only if every server answered and all answers are equal, as in the original's driver. (The
- *   original returns null otherwise; this client throws, so that null means nil.)
+ * - `all-equal`: a value only if every server answered and all answers are equal, as in php-dbsync's driver. (That
+ *   driver returns null otherwise; this client throws, so null always means nil.)
  *
  * Except with `first`, a late answer (`isLate`) does not count as agreement. If two commands exclude each other, a
  * daemon therefore counts for only one of them, and a majority reports success to at most one client.

@@ -43,7 +43,7 @@ export const connection = family("connection", {
       since: "",
       complexity: "O(1)",
       summary:
-        "Sets when this connection's writes are answered: provisional, immediately; stable, when their position is final.",
+        "Sets when this connection's writes are answered: immediately (provisional), or once their position is final (stable).",
       run: refuseWithoutConnection,
     },
   }),

@@ -36,7 +36,7 @@ export const generic = family("keyspace", {
     places: [1, 2, 1],
     since: "6.2.0",
     complexity: "O(N), N: elements of the value",
-    summary: "Copies a key's value to another key, also in another database.",
+    summary: "Copies a key's value to another key, optionally in another database.",
     run: copy,
   },
   DEL: {
@@ -165,7 +165,7 @@ export const generic = family("keyspace", {
     keys: [update(1), write(2)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Renames a key, and replaces an existing one.",
+    summary: "Renames a key, and replaces any key that has the new name.",
     run: (data, argv) => {
       rename(data, argv, true);
       return OK;

@@ -31,7 +31,7 @@ export const hashes = family("hash", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields named",
-    summary: "Removes fields, and a hash without fields.",
+    summary: "Removes fields, and the hash if no fields remain.",
     run: hdel,
   },
   HEXISTS: {
@@ -148,7 +148,7 @@ export const hashes = family("hash", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(1)",
-    summary: "Sets a field that is absent.",
+    summary: "Sets a field if it is absent.",
     run: hsetnx,
   },
   HSTRLEN: {

@@ -1,7 +1,7 @@
 /**
  * KEY, CLUSTER and their subcommands, which act on the key ring instead of on data. Their handlers receive the ring.
- * Their rows are in the table of all commands, so arity, COMMAND and rules (`-@admin`) treat them like any other
- * command. They are valid only in signed envelopes, each as a separate unit.
+ * Their rows are in the table of all commands, so arity checks, COMMAND and rules (`-@admin`) apply to them as to any
+ * other command. They are valid only in signed envelopes, each as a separate unit.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, OK, type Reply } from "../../protocol/reply.js";
@@ -75,7 +75,7 @@ const rows: Readonly<Record<string, KeyRow>> = {
   "CLUSTER|SEMANTICS": {
     arity: 3,
     complexity: "O(N), N: keys",
-    summary: "Sets the version of commands' semantics from this entry on: CLUSTER SEMANTICS version.",
+    summary: "Sets the semantics version of commands from this entry on: CLUSTER SEMANTICS version.",
     run: setSemantics,
   },
   "KEY|ADD": {
@@ -148,7 +148,7 @@ function refuse(): Reply {
 /** The text is the same on every daemon, because the fold may also produce it. */
 function refuseList(): Reply {
   throw custom(
-    "ERR CLUSTER MEMBERS is answered by daemons with --data or --peer, alone in its envelope, without multi",
+    "ERR CLUSTER MEMBERS is answered by daemons with --data or --peer, if it is alone in an envelope without multi",
   );
 }
 
@@ -169,7 +169,7 @@ function add(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
   const notBefore = numberOption(options, "FROM", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
   const notAfter = numberOption(options, "UNTIL", "milliseconds since 1970", Number.MAX_SAFE_INTEGER);
   if (notBefore !== null && notAfter !== null && notAfter < notBefore)
-    throw custom("ERR UNTIL lies before FROM: the key would never be valid");
+    throw custom("ERR UNTIL is before FROM: the key would never be valid");
   const rate = numberOption(options, "RATE", "a number of envelopes a second (0: no limit)", RATE_MAX) ?? 0;
   const record = ring.add(
     { role: "application", text: argv[2]!, label, notBefore, notAfter, rate, rules },

@@ -28,14 +28,14 @@ const client = listenerRows("connection", {
   ],
   "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "Returns the connection's number."],
   "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "Describes the connection."],
-  "CLIENT|KILL": [-3, ADMIN, "2.4.0", CLIENTS, "Closes connections by address, number, user, type."],
+  "CLIENT|KILL": [-3, ADMIN, "2.4.0", CLIENTS, "Closes connections by address, number, user or type."],
   "CLIENT|LIST": [-2, ADMIN, "2.4.0", CLIENTS, "Describes all connections, or some."],
   "CLIENT|NO-EVICT": [
     3,
     ADMIN,
     "7.0.0",
     "O(1)",
-    "Replies OK: no connection is closed to save memory by age.",
+    "Replies OK and changes nothing: connections are not evicted by age.",
   ],
   "CLIENT|NO-TOUCH": [3, PLAIN, "7.2.0", "O(1)", "Replies OK and changes nothing."],
   "CLIENT|PAUSE": [
@@ -45,8 +45,8 @@ const client = listenerRows("connection", {
     "O(1)",
     "Pauses commands, or those that write, for a number of milliseconds.",
   ],
-  "CLIENT|REPLY": [3, PLAIN, "3.2.0", "O(1)", "Sets whether the connection receives replies: ON, OFF, SKIP."],
-  "CLIENT|SETINFO": [4, PLAIN, "7.2.0", "O(1)", "Notes the name or version of the client's library."],
+  "CLIENT|REPLY": [3, PLAIN, "3.2.0", "O(1)", "Sets whether the connection receives replies: ON, OFF or SKIP."],
+  "CLIENT|SETINFO": [4, PLAIN, "7.2.0", "O(1)", "Records the name or version of the client's library."],
   "CLIENT|SETNAME": [3, PLAIN, "2.6.9", "O(1)", "Names the connection."],
   "CLIENT|TRACKING": [
     -3,
@@ -102,7 +102,7 @@ const latency = listenerRows("server", {
 
 const LOG: readonly Flag[] = ["admin", ...ANYWAY];
 const slowlog = listenerRows("server", {
-  "SLOWLOG|GET": [-2, LOG, "2.2.12", "O(N), N: entries answered", "Returns the latest slow commands."],
+  "SLOWLOG|GET": [-2, LOG, "2.2.12", "O(N), N: entries returned", "Returns the latest slow commands."],
   "SLOWLOG|LEN": [2, LOG, "2.2.12", "O(1)", "Counts the stored slow commands."],
   "SLOWLOG|RESET": [2, LOG, "2.2.12", "O(N), N: entries", "Removes the stored slow commands."],
 });
@@ -114,13 +114,13 @@ const acl = listenerRows("server", {
   "ACL|DRYRUN": [-4, ADMIN, "7.0.0", "O(1)", "Checks whether a user may run a command."],
   "ACL|GENPASS": [-2, PLAIN, "6.0.0", "O(1)", "Generates a random password."],
   "ACL|GETUSER": [3, ADMIN, "6.0.0", "O(N), N: rules", "Returns a user's rules."],
-  "ACL|LIST": [2, ADMIN, "6.0.0", USERS, "Returns all users, as lines of a file."],
+  "ACL|LIST": [2, ADMIN, "6.0.0", USERS, "Returns all users in the format of an ACL file."],
   "ACL|LOAD": [2, ADMIN, "6.0.0", USERS, "Reads --acl-file again."],
   "ACL|LOG": [
     -2,
     ADMIN,
     "6.0.0",
-    "O(N), N: entries answered",
+    "O(N), N: entries returned",
     "Returns the denied commands and logins, with their users.",
   ],
   "ACL|SAVE": [2, ADMIN, "6.0.0", USERS, "Writes the users into --acl-file."],
@@ -132,8 +132,8 @@ const acl = listenerRows("server", {
 const modules = listenerRows("server", {
   "MODULE|LIST": [2, ["admin", "noscript"], "4.0.0", "O(1)", "Returns an empty list: there are no modules."],
   "MODULE|LOAD": [-3, ["admin", "noscript"], "4.0.0", "O(1)", "An error: there are no modules."],
-  "MODULE|LOADEX": [-3, ["admin", "noscript"], "7.0.0", "O(1)", "As MODULE LOAD."],
-  "MODULE|UNLOAD": [3, ["admin", "noscript"], "4.0.0", "O(1)", "As MODULE LOAD."],
+  "MODULE|LOADEX": [-3, ["admin", "noscript"], "7.0.0", "O(1)", "An error, as for MODULE LOAD."],
+  "MODULE|UNLOAD": [3, ["admin", "noscript"], "4.0.0", "O(1)", "An error, as for MODULE LOAD."],
 });
 
 const NO_CLUSTER = "An error, as from a Redis that is not part of a Redis Cluster.";
@@ -147,7 +147,7 @@ const SYNCING: readonly Flag[] = ["admin", "noscript", "no_multi"];
 const replication = listenerRows("server", {
   FAILOVER: [-1, ["admin", "noscript", "stale"], "6.2.0", "O(1)", "An error: there are no replicas."],
   PSYNC: [-3, SYNCING, "2.8.0", "O(1)", "An error: daemons are each other's peers (--peer)."],
-  REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "Sets the purpose of SYNC: rdb-only, a dump."],
+  REPLCONF: [-1, ADMIN, "3.0.0", "O(1)", "Prepares SYNC: with rdb-only, it returns a dump."],
   SYNC: [1, SYNCING, "1.0.0", "O(N), N: keys", "Returns all keys as an RDB file, for redis-cli --rdb."],
 });
 
@@ -169,7 +169,7 @@ const alone = [
       "O(1)",
       "Returns a status with --data, because every write is already on the disk.",
     ],
-    DEBUG: [-2, ADMIN, "1.0.0", "as its subcommand", "SLEEP, OBJECT and a few that test suites call."],
+    DEBUG: [-2, ADMIN, "1.0.0", "as its subcommand", "Subcommands for tests, such as SLEEP and OBJECT."],
     MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Sends every command to the connection when it runs."],
     REPLICAOF: [3, REPLICA, "5.0.0", "O(1)", NO_REPLICA],
     SAVE: [

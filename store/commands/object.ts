@@ -15,7 +15,7 @@ import { family, type Row } from "../rows/command.js";
 import { inspect, none } from "../rows/key-spec.js";
 
 export const objects = family("server", {
-  MEMORY: container("memory", "4.0.0", "Commands on memory."),
+  MEMORY: container("memory", "4.0.0", "Commands about the use of memory."),
   "MEMORY|USAGE": {
     arity: -3,
     flags: ["readonly"],
@@ -25,14 +25,14 @@ export const objects = family("server", {
     summary: "Returns an estimate of the bytes that a key and its value take.",
     run: usage,
   },
-  OBJECT: container("object", "2.2.3", "Commands on the storage of values."),
+  OBJECT: container("object", "2.2.3", "Commands about how values are stored."),
 }).concat(
   family("keyspace", {
     "OBJECT|ENCODING": {
       ...about((entry, { forms }, { encoding }) =>
         bulk((encoding && forms?.of(entry)) ?? encodingName(entry.value, encoding)),
       ),
-      complexity: "O(N), N: elements, as many as a compact collection may have",
+      complexity: "O(N), N: elements, up to the maximum of a compact collection",
       summary: "Returns Redis's name for the encoding of a value.",
     },
     "OBJECT|FREQ": {

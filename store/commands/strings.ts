@@ -172,7 +172,7 @@ export const strings = family("string", {
     keys: [write(1)],
     since: "2.6.0",
     complexity: "O(1)",
-    summary: "Sets a key that expires, in milliseconds.",
+    summary: "Sets a key with a time to live in milliseconds.",
     run: (data, argv, unit) =>
       setex(data, argv, expireTime(argv[2]!, expireUnits["PX"]!, unit.at, "psetex", true)),
   },
@@ -192,7 +192,7 @@ export const strings = family("string", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(1)",
-    summary: "Sets a key that expires, in seconds.",
+    summary: "Sets a key with a time to live in seconds.",
     run: (data, argv, unit) =>
       setex(data, argv, expireTime(argv[2]!, expireUnits["EX"]!, unit.at, "setex", true)),
   },
@@ -202,7 +202,7 @@ export const strings = family("string", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(1)",
-    summary: "Sets a key that is absent.",
+    summary: "Sets a key if it is absent.",
     run: setnx,
   },
   SETRANGE: {
@@ -211,7 +211,7 @@ export const strings = family("string", {
     keys: [write(1)],
     since: "2.2.0",
     complexity: "O(N), N: the string's length",
-    summary: "Overwrites a part of a string, padded with NULs.",
+    summary: "Overwrites a part of a string, which is first padded with NULs if it is too short.",
     run: setrange,
   },
   STRLEN: {

@@ -36,7 +36,7 @@ export function readStream(reader: RdbReader, hasMarks: boolean): Stream {
   }
   if (reader.readLength() !== stream.size) throw new MalformedRdb("a stream has the wrong length");
   const lastId = readId(reader);
-  if (lastId < last) throw new MalformedRdb("a stream has an entry after its last");
+  if (lastId < last) throw new MalformedRdb("a stream has an entry after its last id");
   if (hasMarks) readId(reader);
   const maxDeletedId = hasMarks ? readId(reader) : 0n;
   const entriesAdded = hasMarks ? reader.readBigLength() : BigInt(stream.size);

@@ -33,7 +33,7 @@ const NOBODY = 65_534;
 const PAGE_BYTES = 4096;
 const KEYS = 120;
 const CUTS_AT_RANDOM = amount(1, 3);
-/** The number of random cuts within the log. Other seeds use other positions. */
+/** The number of random group ends at which the log is also cut. */
 const ENDS_AT_RANDOM = amount(0, 3);
 const PAGES_AT_RANDOM = amount(1, 10);
 const RUNS_MEANWHILE = amount(1, 3);
@@ -80,7 +80,7 @@ async function withKilled(use: (folder: string, trio: Trio) => Promise<void>): P
   await use(folder, killed);
 }
 
-/** Runs `dbsync log verify`. @param keys  the keys whose files are named @param uid  the id of another user */
+/** Runs `dbsync log verify`. @param keys  the keys to verify with @param uid  the user to run it as, if not this one */
 function verify(folder: string, { app, root }: Keys, uid?: number): Promise<Verified> {
   const keys = ["--sign-key", app.file, "--root-key", root.file];
   const words = [programPaths.dbsync, "log", "verify", "--data", folder, ...keys, "--json"];

@@ -34,11 +34,11 @@ for (const [name, sentence] of Object.entries({
   WALKED_KEY_STEPS: WALKED_KEY_STEPS === 1 ? "and so does each key that is skipped" : "no such sentence",
   STEPS_GRANTED: `Each argument and each ${BYTES_A_STEP} bytes of a command grant it ${STEPS_GRANTED} more steps`,
   PRODUCED_MAX: `a unit with more than ${number(PRODUCED_MAX)} steps`,
-  WORK_MAX: `\`WORK_MAX\`, ${number(WORK_MAX)} rows`,
+  WORK_MAX: `${number(WORK_MAX)} rows (\`WORK_MAX\`)`,
   SOURCE_WORK: `counts for ${number(SOURCE_WORK)}`,
-  PAIRS_MAX: `\`PAIRS_MAX\`, ${number(PAIRS_MAX)} rows of a join`,
+  PAIRS_MAX: `${number(PAIRS_MAX)} rows of a join (\`PAIRS_MAX\`)`,
   "WORK_MAX of collections": `${number(MONGO_WORK_MAX)} documents`,
-  STEPS_BACK_MAX: `\`STEPS_BACK_MAX\`, ${number(STEPS_BACK_MAX)} steps back`,
+  STEPS_BACK_MAX: `${number(STEPS_BACK_MAX)} backtracking steps (\`STEPS_BACK_MAX\`)`,
 }))
   test(`the page states the value of ${name}`, () => {
     assert.ok(page.includes(sentence), sentence);

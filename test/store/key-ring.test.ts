@@ -132,7 +132,7 @@ test("KEY ADD reports what is wrong with its arguments", () => {
     [["FROM", "007"], /FROM is '007'/],
     [["RATE", "-1"], /RATE is '-1' instead of a number of envelopes a second/],
     [["RATE", "1000001"], /at most 1000000/],
-    [["FROM", "2", "UNTIL", "1"], /UNTIL lies before FROM/],
+    [["FROM", "2", "UNTIL", "1"], /UNTIL is before FROM/],
     [["LABEL"], /LABEL is not followed by its value/],
     [["LABEL", "a", "LABEL", "b"], /syntax error/],
     [["LABEL", "a".repeat(129)], /label has 129 bytes, more than 128/],

@@ -1,4 +1,4 @@
-/** The approximate bytes that a unit in the tail keeps in memory. Old values count, because they are what grows. */
+/** Estimates the memory of units in the tail, including the old values in their undo records, which may be large. */
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Row } from "../../store/values/relations/cell.js";
 import { Stream } from "../../store/values/streams/stream.js";

@@ -25,7 +25,7 @@ export interface SnapshotParts {
   /** The number of entries after which the next snapshot is made. */
   readonly every: number;
   /**
-   * Milliseconds for which entries are stored: snapshots are retained for as long, some distance apart. Default:
+   * Milliseconds for which entries are stored. Some snapshots, spread over this time, are retained with them. Default:
    * forever.
    */
   readonly retainMs?: number;
@@ -52,11 +52,11 @@ export class SnapshotMaking {
   /** The snapshot up to which entries were removed. It is never removed, because nothing can be folded without it. */
   #base: number | null;
   /**
-   * The dates of snapshots that enough members have found to be the same, so that any member could be sent one: all
-   * earlier entries may be removed.
+   * The dates of snapshots that are the same on enough members. Any member could load one of them, so all earlier
+   * entries may be removed.
    */
   readonly #certified = new Set<number>();
-  /** The seals of the valid snapshots that have been requested. */
+  /** The valid snapshots whose seals have been read, by date. */
   readonly #cuts = new Map<number, Cut>();
   /** The damaged snapshots. Their files remain on disk. */
   readonly #unreadable = new Set<number>();
@@ -159,7 +159,7 @@ export class SnapshotMaking {
       this.#storage.put([], [["snapshots", writeDates(this.#valid)]]);
       await this.#storage.synced();
     }
-    // If it existed until the member's snapshot is in place, it would be the valid one after a crash.
+    // If it still existed when the daemon crashed, it would be used in place of the member's snapshot.
     this.snapshots.remove(date);
   }
 
@@ -184,7 +184,7 @@ export class SnapshotMaking {
     return ["snapshots", writeDates(this.#valid)];
   }
 
-  /** Counts entries that are now on disk, together with the list of valid snapshots. */
+  /** Counts entries that are now on disk. If the list of valid snapshots has changed, removes all other snapshots. */
   grown(entries: number): void {
     this.#grown += entries;
     if (!this.#hasOutdated) return;
@@ -215,8 +215,8 @@ export class SnapshotMaking {
   }
 
   /**
-   * Requests the next snapshot as soon as a date for it exists, even if it contains the same entries: the votes on the
-   * date of the last snapshot may be for a different one.
+   * Requests the next snapshot as soon as a date for it exists, even if it contains the same entries as the last one:
+   * members may have signed a different state for the date of the last snapshot.
    * @param after  the date must be later; milliseconds since 1970; -1: it may be any date
    */
   want(after: number): void {
@@ -232,8 +232,8 @@ export class SnapshotMaking {
   /**
    * Begins the next snapshot if it is time.
    * @param cutAt    the date up to which all entries are in the fold at their positions
-   * @param finalTo  the date up to which nothing is accepted from clients. A required snapshot may extend up to it:
-   * otherwise no later date would be available while no client writes, and members could not sign the same state
+   * @param finalTo  the date up to which nothing is accepted from clients. A required snapshot may have a date up to
+   * this one. Otherwise, while no client writes, no later date would exist for which members could sign the same state
    */
   consider(cutAt: number, isUrgent: boolean, finalTo: number): void {
     if (this.#running !== null || this.#expected !== null) return;
@@ -264,7 +264,7 @@ export class SnapshotMaking {
       this.#target = null;
       this.#log.warn(
         { reason: (problem as Error).message },
-        "no snapshot could be made; a start takes longer",
+        "the snapshot failed; the next start will take longer",
       );
       // Another thread passes on the error's properties, but not its class.
       const place = (problem as Partial<DamagedEntry>).damaged;
@@ -289,7 +289,7 @@ export class SnapshotMaking {
 
 const writeDates = (dates: readonly number[]) => Buffer.from(dates.join(" "));
 
-/** Returns the dates of the valid snapshots: no entry that they should contain has arrived since. */
+/** Returns the dates of the snapshots that are marked as valid. */
 export function heldSnapshots(storage: MarkSource): number[] {
   const mark = storage.mark("snapshots")?.toString() ?? "";
   return mark.split(" ").filter(Boolean).map(Number);

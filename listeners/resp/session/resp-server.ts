@@ -37,8 +37,8 @@ const RUN_ID_BYTES = 20;
 const ERROR_KINDS_MAX = 128;
 const ERROR_KIND_BYTES_MAX = 64;
 /**
- * Maximum length in bytes of a command that monitors receive unabridged: quoting makes it up to four times as long, and
- * a string has a maximum length.
+ * Maximum length in bytes of a command that monitors receive unabridged. Quoting makes a command up to four times as
+ * long, and the length of a string is limited.
  */
 const SHOWN_BYTES_MAX = 64 * 1024;
 
@@ -66,7 +66,7 @@ export class RespServer implements WriteObserver {
   readonly scripts: Scripts;
   readonly strings = new ShortStrings();
   readonly runId: string;
-  /** The uptime in milliseconds at the start. */
+  /** The uptime, in milliseconds, at which the listener started. */
   readonly startedAt: number;
   readonly clients = new Clients();
   readonly latency = new LatencyLog();

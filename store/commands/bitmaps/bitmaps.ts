@@ -75,7 +75,7 @@ export const bitmaps = family("bitmap", {
     flags: ["write", "denyoom"],
     keys: [update(1)],
     since: "2.2.0",
-    complexity: "O(1), and O(N) where the string is not yet long enough, N: its length",
+    complexity: "O(1), or O(N) if the string must grow, N: its length",
     summary: "Sets a bit of a string and returns its previous value.",
     run: setbit,
   },

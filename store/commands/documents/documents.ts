@@ -37,7 +37,7 @@ export const documents = family("document", {
     keys: [read(1)],
     since: "",
     complexity:
-      "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: entries that it leaves to check",
+      "O(1), with QUERY or WHERE O(N), N: entries; with an index O(log(N)+M), M: entries that it selects",
     summary: "Counts the entries of a document, or those that match.",
     run: count,
   },
@@ -55,7 +55,7 @@ export const documents = family("document", {
     flags: ["write"],
     keys: [update(1)],
     since: "",
-    complexity: "O(N), N: entries; for conditions O(log(N)+M), if an index leaves M entries to check",
+    complexity: "O(N), N: entries; for conditions O(log(N)+M), if an index selects M entries",
     summary: "Removes an entry, if it has the named revision, or all entries that meet conditions.",
     run: deleteEntries,
   },
@@ -83,7 +83,7 @@ export const documents = family("document", {
     keys: [read(1)],
     since: "",
     complexity:
-      "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: entries that it leaves to check; SORT adds O(M*log(M))",
+      "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: entries that it selects; SORT adds O(M*log(M))",
     summary:
       "Returns a document's entries with their ids: all, one, or those that match, sorted, a part of each.",
     run: get,
@@ -113,7 +113,7 @@ export const documents = family("document", {
     keys: [write(2)],
     since: "",
     complexity: "O(1); the first read that uses it O(N*log(N)), N: entries",
-    summary: "Creates an index of a member of a document's entries. 0 if it existed.",
+    summary: "Creates an index of a member of a document's entries. Returns 0 if it existed.",
     run: createIndex,
   },
   "DOC.INDEX|DROP": {
@@ -122,7 +122,7 @@ export const documents = family("document", {
     keys: [write(2)],
     since: "",
     complexity: "O(1)",
-    summary: "Drops the index of a member. 0 if there was none.",
+    summary: "Drops the index of a member. Returns 0 if there was none.",
     run: dropIndex,
   },
   "DOC.INDEX|LIST": {
@@ -177,7 +177,7 @@ export const documents = family("document", {
     keys: [update(1)],
     since: "",
     complexity:
-      "O(1), with a list O(M), M: its entries; of conditions O(N), N: entries, or as DOC.GET with an index",
+      "O(1), with a list O(M), M: its entries; for conditions O(N), N: entries, or as for DOC.GET with an index",
     summary:
       "Changes members of an entry, if it has the named revision, or of all entries that meet conditions; or replaces all entries of a document.",
     run: updateDocument,

@@ -24,7 +24,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     since: "6.2.0",
     complexity: "O(1)",
     categories,
-    summary: "LMOVE that waits for an element.",
+    summary: "Like LMOVE, but waits for an element.",
     run: blmove,
   },
   BLMPOP: {
@@ -34,7 +34,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     since: "7.0.0",
     complexity: "O(N+M), N: keys, M: elements returned",
     categories,
-    summary: "LMPOP that waits for an element.",
+    summary: "Like LMPOP, but waits for an element.",
     run: blmpop,
   },
   BLPOP: {
@@ -64,7 +64,7 @@ export const blockingLists: Readonly<Record<string, Row>> = {
     since: "2.2.0",
     complexity: "O(1)",
     categories,
-    summary: "RPOPLPUSH that waits for an element; BLMOVE's old form.",
+    summary: "Like RPOPLPUSH, but waits for an element; BLMOVE's old form.",
     run: brpoplpush,
   },
 };

@@ -19,7 +19,7 @@ export const lists = family("list", {
     keys: [read(1)],
     since: "1.0.0",
     complexity: "O(1) near the ends, otherwise O(N/16384), N: elements of the list",
-    summary: "Returns the element at an index from the left or, negative, from the right.",
+    summary: "Returns the element at an index, counted from the left or, if negative, from the right.",
     run: lindex,
   },
   LINSERT: {
@@ -28,7 +28,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "2.2.0",
     complexity: "O(N), N: elements of the list",
-    summary: "Inserts an element before or after the first that equals another.",
+    summary: "Inserts an element before or after the first occurrence of another.",
     run: linsert,
   },
   LLEN: {
@@ -73,7 +73,7 @@ export const lists = family("list", {
     keys: [read(1)],
     since: "6.0.6",
     complexity: "O(N), N: elements of the list, or MAXLEN",
-    summary: "Returns the indexes of elements that equal another.",
+    summary: "Returns the indexes at which an element occurs.",
     run: lpos,
   },
   LPUSH: {
@@ -109,7 +109,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "1.0.0",
     complexity: "O(N), N: elements of the list",
-    summary: "Removes elements that equal another: all, or some from the left or the right.",
+    summary: "Removes all occurrences of an element, or some from the left or the right.",
     run: lrem,
   },
   LSET: {

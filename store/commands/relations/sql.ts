@@ -41,9 +41,9 @@ export const relations = family("sql", {
     keys: touchesOfStatement,
     since: "",
     complexity:
-      "of changes O(N), N: rows of the table, or those that an equality leaves; of INSERT O(M), M: rows added",
+      "INSERT: O(M), M: rows added; other changes: O(N), N: rows of the table, or those that an equality selects",
     summary:
-      "Executes a statement over the tables of a database; the arguments after it are the values of its ?.",
+      "Executes a statement on the tables of a database; further arguments are the values for each ? in it.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
     run: (data, argv, unit) => execute(data, argv, unit, EXTENDED),
   },
@@ -52,7 +52,7 @@ export const relations = family("sql", {
     flags: ["readonly", "movablekeys"],
     keys: touchesOfStatement,
     since: "",
-    complexity: "O(N), N: rows of the tables, or those that an equality leaves; O(N*log(N)) to sort",
+    complexity: "O(N), N: rows of the tables, or those that an equality selects; O(N*log(N)) to sort",
     summary: "Executes a statement that changes nothing. SQL with such a statement does the same.",
     run: (data, argv, unit) => {
       if (!onlyReads(argv)) throw custom("ERR SQL_RO accepts only statements that change nothing");

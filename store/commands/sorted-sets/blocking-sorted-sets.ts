@@ -23,7 +23,7 @@ export const blockingSortedSets: Readonly<Record<string, Row>> = {
     since: "7.0.0",
     complexity: "O(K+M*log(N)), K: keys, M: members removed, N: members",
     categories,
-    summary: "ZMPOP that waits for a member.",
+    summary: "Like ZMPOP, but waits for a member.",
     run: bzmpop,
   },
   BZPOPMAX: {

@@ -43,12 +43,12 @@ const OF_INTERSECTION = "O(N*K+R*log(R)), N: members of the smallest set, K: set
 const OF_UNION = "O(N+R*log(R)), N: members of all sets, R: members of the result";
 
 export const sortedSetAlgebra: Readonly<Record<string, Row>> = {
-  ZDIFF: reader("diff", OF_DIFFERENCE, "Returns the members of the first sorted set that no other one has."),
+  ZDIFF: reader("diff", OF_DIFFERENCE, "Returns the members of the first sorted set that are in no other."),
   ZDIFFSTORE: storer(
     "diff",
     "6.2.0",
     OF_DIFFERENCE,
-    "Stores the members of the first sorted set that no other one has.",
+    "Stores the members of the first sorted set that are in no other.",
   ),
   ZINTER: reader(
     "inter",

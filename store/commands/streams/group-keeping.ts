@@ -106,7 +106,7 @@ function groupOf(data: Data, argv: readonly ByteString[]): GroupOfStream {
 const HELP = [
   "XGROUP <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
   "CREATE <key> <group> <id|$> [MKSTREAM] [ENTRIESREAD <number>]",
-  "    Creates a group that reads the entries after the id, with MKSTREAM also the stream.",
+  "    Creates a group that reads the entries after the id; with MKSTREAM, also creates the stream.",
   "CREATECONSUMER <key> <group> <consumer>",
   "    Creates a consumer, as reading does.",
   "DELCONSUMER <key> <group> <consumer>",

@@ -112,7 +112,7 @@ describe("the open loop", () => {
     assert.ok(Math.abs(deviation / mean - 1) < 0.15, `seed ${seed}: ${deviation} to ${mean}`);
   });
 
-  test("measures the time of a call from its arrival, even if answers are late", async () => {
+  test("measures the latency of a call from its scheduled time, even if the call is sent late", async () => {
     const clock = new Clock();
     let isFirst = true;
     const send = async () => {
@@ -158,7 +158,7 @@ describe("a command for bench", () => {
   const make = (text: string) =>
     loadCommand(text, { keys: 3, value: "v".repeat(4), random: () => random.below(1_000) / 1_000 });
 
-  test("contains keys of the range and the value at all marks", () => {
+  test("contains random keys and the value in place of every placeholder", () => {
     const { make: next } = make('HSET "user __rand__" f__rand__ __value__ __value____value__');
     for (let i = 0; i < 100; i++) {
       const [name, key, field, ...values] = next();
@@ -169,7 +169,7 @@ describe("a command for bench", () => {
     }
   });
 
-  test("may be a name, and mixed reads more often than it writes", () => {
+  test("may be `set`, `get` or `mixed`, which reads more often than it writes", () => {
     assert.equal(make("set").make()[0], "SET");
     assert.equal(make("get").make()[0], "GET");
     const names = Array.from({ length: 2_000 }, () => make("mixed").make()[0]);

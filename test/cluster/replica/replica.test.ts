@@ -35,7 +35,7 @@ async function openOn(
   );
 }
 
-test("waiters for a write of the gateway are notified when it is on the disk", async () => {
+test("the replica reports a write of the gateway when it is on the disk", async () => {
   using folder = makeFolder();
   const arrived = new Set<string>();
   const replica = await openOn(folder.path, ["--v1", "gateway"], (entries) => {
@@ -45,13 +45,13 @@ test("waiters for a write of the gateway are notified when it is on the disk", a
   try {
     const reply = await replica.recording.execute(["SET", "k", "v"], null);
     assert.equal(reply?.kind, "status");
-    await until("both entries are reported, that of its key and this one", () => arrived.size === 2);
+    await until("the entry of the daemon's key and that of the write are reported", () => arrived.size === 2);
   } finally {
     await replica.stop();
   }
 });
 
-test("a change of keys from a member is logged regardless of its date, and does not fail", async () => {
+test("the daemon accepts a member's change of the key ring without an error, whatever its date", async () => {
   using folder = makeFolder();
   const replica = await openOn(folder.path);
   await replica.start();
@@ -61,13 +61,13 @@ test("a change of keys from a member is logged regardless of its date, and does 
     const body = Buffer.from(writeBody(header, [writeCommand(["KEY", "REVOKE", "00"])]), "latin1");
     const entry = { id: hashOf(signedBytes(body)), body, signature: body, envelope: readBody(body) };
     assert.equal(replica.timeline.receive([entry], "m".repeat(32)).length, 1);
-    await until("it is on the disk", () => replica.timeline.index.total("ring").count === 1);
+    await until("the entry is on the disk", () => replica.timeline.index.total("ring").count === 1);
   } finally {
     await replica.stop();
   }
 });
 
-test("with --fsync never a daemon has no members: they would receive entries that a crash takes back", async () => {
+test("with --fsync never, a daemon has no members, because it would send them entries that it may lose in a crash", async () => {
   for (const [fsync, takes] of [
     ["never", false],
     ["interval=100", true],

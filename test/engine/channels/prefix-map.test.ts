@@ -1,4 +1,4 @@
-/** Tests which of many prefixes a text has: all of them are found, with few comparisons. */
+/** Tests that all stored prefixes of a text are found, with few look-ups. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PrefixMap } from "../../../engine/channels/prefix-map.js";

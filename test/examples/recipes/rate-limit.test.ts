@@ -13,7 +13,7 @@ const SLOT_MS = 1e12;
 /** The timeout of calls, long enough for a busy machine. */
 const PATIENCE_MS = 20_000;
 
-/** Sends requests. @returns the number of admitted ones */
+/** Sends requests, and returns the number of those that were admitted. */
 async function admitted(ask: () => Promise<boolean>, requests = ASKED): Promise<number> {
   let count = 0;
   for (let i = 0; i < requests; i++) if (await ask()) count++;
@@ -32,7 +32,7 @@ test("the limiter admits exactly the permitted number of requests, even when a d
   assert.equal(await admitted(() => (limits[0] as RateLimit).admit("grace")), LIMIT);
 });
 
-test("the limiter admits at most 1.5 times the limit with disconnected daemons, and a limiter by INCR three times", async () => {
+test("while daemons are disconnected, the limiter admits at most 1.5 times the limit, and a simple INCR limiter three times", async () => {
   await using cut = await trioOfFile();
   cut.areApart = true;
   const pairs = await Promise.all(

@@ -1,4 +1,4 @@
-/** Messages of MongoDB clients, made by hand. */
+/** Builds messages of MongoDB clients, without a driver. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { int32Bytes } from "../../../protocol/mongo/bson-writer.js";
 import { crc32c } from "../../../protocol/mongo/crc32c.js";
@@ -6,7 +6,7 @@ import { crc32c } from "../../../protocol/mongo/crc32c.js";
 export const OP_MSG = 2013;
 export const OP_QUERY = 2004;
 
-/** @param rest  the bytes after the head */
+/** @param rest  the bytes after the header */
 export function message(rest: ByteString, opcode = OP_MSG, id = 7): ByteString {
   return `${int32Bytes(16 + rest.length)}${int32Bytes(id)}${int32Bytes(0)}${int32Bytes(opcode)}${rest}`;
 }

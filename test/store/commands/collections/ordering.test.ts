@@ -1,6 +1,6 @@
 /**
- * The order of an index is built in steps: no turn of a read sorts more than a limited number of documents, even if the
- * collection changes between turns.
+ * Tests that the order of an index is built in steps: no turn of a read sorts more than a limited number of documents,
+ * even if the collection changes between turns.
  */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -37,7 +37,7 @@ function begun(spec: string): Reply {
   });
 }
 
-/** Finishes a read that has taken its first step. @returns the number of steps and the reply */
+/** Finishes a read that has run its first step. @returns the number of steps and the reply */
 function finished(reply: Reply, between: (step: number) => void = () => {}): [steps: number, text: string] {
   if (!(reply instanceof StepReply)) return [1, textOf(reply)];
   let steps = 1;
@@ -45,7 +45,7 @@ function finished(reply: Reply, between: (step: number) => void = () => {}): [st
   return [steps + 1, textOf(settled(reply))];
 }
 
-test("the first range and the first sort take steps, later ones none, even after each insert", () => {
+test("the first range query and the first sort run in steps, and later ones in one step, even after an insert", () => {
   for (const spec of [RANGE, SORTED]) {
     beforeRange();
     const [steps, text] = finished(begun(spec));
@@ -67,7 +67,7 @@ function beforeRange(): void {
   store.run("CREATEINDEXES", '{"key":{"n":1},"name":"n_1"}');
 }
 
-test("a read returns the documents that existed when it began, and the next one uses the order", () => {
+test("a read returns the documents that existed when it began, and the next read uses the order that it built", () => {
   for (const spec of [RANGE, SORTED, '{"filter":{"n":{"$lt":3}},"sort":{"n":-1}}']) {
     beforeRange();
     const expected = textOf(store.reply("MDB.FIND", "db", "c", spec));
@@ -84,7 +84,7 @@ test("a read returns the documents that existed when it began, and the next one 
   }
 });
 
-test("a write counts the cost of ordering before it sorts, and what a rejected write has sorted is kept", () => {
+test("a write counts the cost of ordering before it sorts, and the index keeps what a rejected write has sorted", () => {
   const { collection, index } = filled();
   const effort = new EffortBudget();
   const attempt = () =>

@@ -1,6 +1,6 @@
 /**
- * Random English statements on two tables, in which precedence determines the grouping. Numbers are written as doubles,
- * since SQLite divides integers differently; numbers and texts are compared only with values of the same type.
+ * Writes random English statements on a few tables, in which precedence determines the grouping. Numbers are written as
+ * doubles, because SQLite divides integers differently. Numbers and texts are compared only with values of their type.
  */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
@@ -66,7 +66,7 @@ export class SqlWriter {
     );
   }
 
-  /** Returns a statement on a table with defaults, some of whose rows name only some columns. */
+  /** Returns a statement on the table with defaults, such as an INSERT that omits columns. */
   #ofPresets(): string {
     const random = this.#random;
     if (random.chance(0.3)) return `select w.*, coalesce(k, v), s from w${this.#tail(5)}`;
@@ -170,7 +170,7 @@ export class SqlWriter {
     return random.chance(0.3) ? this.#text() : this.#number(2);
   }
 
-  /** Returns an alias, which marks a field, so that fields can be counted. */
+  /** Returns an alias or nothing. Except for the first field, appends a comment, by which the caller counts fields. */
   #alias(i: number): string {
     return `${this.#random.oneOf(["", ` f${i}`, ` as f${i}`, ` "f ${i}"`])}${i > 0 ? "/**/" : ""}`;
   }

@@ -1,7 +1,7 @@
 /**
- * English statements have the same meaning as in SQLite, in everything that docs/sql.md describes as standard: random
- * statements on the same tables in both. Booleans are 1 and 0 there; rows without an order are compared in any order.
- * DBSYNC_SEED replays a run.
+ * Tests that English statements have the same meaning as in SQLite, in everything that docs/sql.md describes as
+ * standard. Runs random statements on the same tables in both. SQLite represents booleans as 1 and 0. The order of rows
+ * matters only with ORDER BY. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -18,7 +18,7 @@ const STATEMENTS = 100;
 const seed = seedOfRun();
 
 /**
- * A program that replies to lists of statements with lists of rows, or with the text of an error; right and full joins
+ * A program that replies to lists of statements with lists of rows, or with the text of an error. Right and full joins
  * require SQLite 3.39.
  */
 const ANSWER = `
@@ -53,7 +53,7 @@ function answersOfSqlite(runs: readonly (readonly string[])[]): (Rows | string)[
     .map((line) => JSON.parse(line) as (Rows | string)[]);
 }
 
-/** Types have other names in SQLite, and a number is a double there. */
+/** Replaces the names of types. In SQLite, `number` would permit integers; `real` is always a double. */
 const forSqlite = (statement: string) =>
   statement.startsWith("create table") ? statement.replaceAll(" number", " real") : statement;
 
