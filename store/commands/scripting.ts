@@ -74,7 +74,7 @@ const RUN: readonly Flag[] = ["noscript", "stale", "movablekeys"];
 const RUN_READING: readonly Flag[] = ["readonly", ...RUN];
 const AS_SCRIPT = "as the script";
 
-/** Commands that run scripts: a number before the keys is their count. */
+/** Commands that run scripts. The argument before the keys is the number of keys. */
 const running: readonly Command[] = listenerRows("scripting", {
   EVAL: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script."],
   EVALSHA: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a known script, by its SHA-1."],
