@@ -156,7 +156,7 @@ export interface CommandMethods {
   rpush(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
   /** Adds elements to the right end of a list that exists. */
   rpushx(key: Argument, element: Argument, ...elements: Argument[]): Promise<number>;
-  /** Removes fields, and a hash without fields. */
+  /** Removes fields, and the hash if no field remains. */
   hdel(key: Argument, field: Argument, ...fields: Argument[]): Promise<number>;
   /** Returns whether a hash has a field. */
   hexists(key: Argument, field: Argument): Promise<number>;

@@ -31,7 +31,7 @@ export const hashes = family("hash", {
     keys: [write(1)],
     since: "2.0.0",
     complexity: "O(N), N: fields named",
-    summary: "Removes fields, and a hash without fields.",
+    summary: "Removes fields, and the hash if no field remains.",
     run: hdel,
   },
   HEXISTS: {

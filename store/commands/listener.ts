@@ -24,19 +24,13 @@ const client = listenerRows("connection", {
     PLAIN,
     "6.0.0",
     "O(1)",
-    "Returns the client that receives this one's invalidations; -1: none.",
+    "Returns the client that receives this one's invalidations, or -1 if there is none.",
   ],
   "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "Returns the connection's number."],
   "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "Describes the connection."],
   "CLIENT|KILL": [-3, ADMIN, "2.4.0", CLIENTS, "Closes connections by address, number, user, type."],
   "CLIENT|LIST": [-2, ADMIN, "2.4.0", CLIENTS, "Describes all connections, or some."],
-  "CLIENT|NO-EVICT": [
-    3,
-    ADMIN,
-    "7.0.0",
-    "O(1)",
-    "Replies OK: no connection is closed to save memory by age.",
-  ],
+  "CLIENT|NO-EVICT": [3, ADMIN, "7.0.0", "O(1)", "Replies OK and changes nothing."],
   "CLIENT|NO-TOUCH": [3, PLAIN, "7.2.0", "O(1)", "Replies OK and changes nothing."],
   "CLIENT|PAUSE": [
     -3,
@@ -102,7 +96,7 @@ const latency = listenerRows("server", {
 
 const LOG: readonly Flag[] = ["admin", ...ANYWAY];
 const slowlog = listenerRows("server", {
-  "SLOWLOG|GET": [-2, LOG, "2.2.12", "O(N), N: entries answered", "Returns the latest slow commands."],
+  "SLOWLOG|GET": [-2, LOG, "2.2.12", "O(N), N: entries returned", "Returns the latest slow commands."],
   "SLOWLOG|LEN": [2, LOG, "2.2.12", "O(1)", "Counts the stored slow commands."],
   "SLOWLOG|RESET": [2, LOG, "2.2.12", "O(N), N: entries", "Removes the stored slow commands."],
 });
@@ -120,7 +114,7 @@ const acl = listenerRows("server", {
     -2,
     ADMIN,
     "6.0.0",
-    "O(N), N: entries answered",
+    "O(N), N: entries returned",
     "Returns the denied commands and logins, with their users.",
   ],
   "ACL|SAVE": [2, ADMIN, "6.0.0", USERS, "Writes the users into --acl-file."],
@@ -169,7 +163,7 @@ const alone = [
       "O(1)",
       "Returns a status with --data, because every write is already on the disk.",
     ],
-    DEBUG: [-2, ADMIN, "1.0.0", "as its subcommand", "SLEEP, OBJECT and a few that test suites call."],
+    DEBUG: [-2, ADMIN, "1.0.0", "Depends on the subcommand", "SLEEP, OBJECT and a few for test suites."],
     MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Sends every command to the connection when it runs."],
     REPLICAOF: [3, REPLICA, "5.0.0", "O(1)", NO_REPLICA],
     SAVE: [

@@ -54,7 +54,7 @@ const functions = family("scripting", {
 const scripts = family("scripting", {
   "SCRIPT|EXISTS": {
     ...row(-3, ["noscript"], "2.6.0"),
-    complexity: "O(N), N: scripts asked for",
+    complexity: "O(N), N: scripts named",
     summary: "Returns whether scripts are known, by their SHA-1.",
     run: (_, argv) => array(argv.slice(2).map(() => ZERO)),
   },

@@ -57,7 +57,7 @@ export const server = family("connection", {
     since: "3.0.0",
     complexity: "O(1)",
     summary:
-      "Returns the number of other daemons that have the connection's last write on their disks, once the given number has.",
+      "Waits until the given number of other daemons have the connection's last write on their disks, and returns how many do.",
     run: wait,
   },
 }).concat(

@@ -63,7 +63,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
       "TIMELINE|BLAME": {
         arity: -3,
         keys: [read(2)],
-        complexity: "O(N), N: what was recorded since FROM",
+        complexity: "O(N), N: entries recorded since FROM",
         summary: "Returns the signers that changed a key, and their commands: TIMELINE BLAME key [FROM ms].",
       },
       "TIMELINE|DEADLETTERS": {
@@ -83,13 +83,13 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         arity: -4,
         keys: pastKeys,
         flags: ["movablekeys"],
-        complexity: "O(N), N: what was recorded since the last snapshot before that date",
-        summary: "Runs a command that reads on the state of a date: TIMELINE GET ms command [arg ...].",
+        complexity: "O(N), N: entries recorded since the last snapshot before that date",
+        summary: "Runs a read-only command on the state at a date: TIMELINE GET ms command [arg ...].",
       },
       "TIMELINE|LOG": {
         arity: -2,
         keys: allDbs("read"),
-        complexity: "O(N), N: what was recorded since the last snapshot before FROM",
+        complexity: "O(N), N: entries recorded since the last snapshot before FROM",
         summary:
           "Returns the recorded entries and their outcomes: TIMELINE LOG [FROM ms] [TO ms] [KEY key] [SIGNER id] [LIMIT n].",
       },

@@ -85,7 +85,7 @@ export const documents = family("document", {
     complexity:
       "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: entries that it leaves to check; SORT adds O(M*log(M))",
     summary:
-      "Returns a document's entries with their ids: all, one, or those that match, sorted, a part of each.",
+      "Returns a document's entries with their ids: all, one, or those that match; sorted or with only some members on request.",
     run: get,
   },
   "DOC.GETALL": {
@@ -177,7 +177,7 @@ export const documents = family("document", {
     keys: [update(1)],
     since: "",
     complexity:
-      "O(1), with a list O(M), M: its entries; of conditions O(N), N: entries, or as DOC.GET with an index",
+      "O(1); with a list O(M), M: its entries; with conditions O(N), N: entries, or as DOC.GET with an index",
     summary:
       "Changes members of an entry, if it has the named revision, or of all entries that meet conditions; or replaces all entries of a document.",
     run: updateDocument,

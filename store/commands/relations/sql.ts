@@ -41,7 +41,7 @@ export const relations = family("sql", {
     keys: touchesOfStatement,
     since: "",
     complexity:
-      "of changes O(N), N: rows of the table, or those that an equality leaves; of INSERT O(M), M: rows added",
+      "O(N) for changes, N: rows of the table, or those that an equality selects; O(M) for INSERT, M: rows added",
     summary:
       "Executes a statement over the tables of a database; the arguments after it are the values of its ?.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
@@ -52,7 +52,7 @@ export const relations = family("sql", {
     flags: ["readonly", "movablekeys"],
     keys: touchesOfStatement,
     since: "",
-    complexity: "O(N), N: rows of the tables, or those that an equality leaves; O(N*log(N)) to sort",
+    complexity: "O(N), N: rows of the tables, or those that an equality selects; O(N*log(N)) to sort",
     summary: "Executes a statement that changes nothing. SQL with such a statement does the same.",
     run: (data, argv, unit) => {
       if (!onlyReads(argv)) throw custom("ERR SQL_RO accepts only statements that change nothing");

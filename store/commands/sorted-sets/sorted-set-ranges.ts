@@ -25,7 +25,7 @@ const reader = (since: string, summary: string, run: Row["run"]): Row => ({
   flags: ["readonly"],
   keys: [read(1)],
   since,
-  complexity: "O(log(N)+M), N: members, M: members answered",
+  complexity: "O(log(N)+M), N: members, M: members returned",
   summary,
   run,
 });

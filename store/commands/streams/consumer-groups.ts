@@ -29,7 +29,7 @@ export const consumerGroups = family("stream", {
     since: "6.2.0",
     complexity: "O(M*log(N)), M: entries checked, at most ten times COUNT, N: entries that are pending",
     summary:
-      "Transfers entries that have been pending for other consumers for a time to a consumer, from an id on.",
+      "Transfers entries, starting at an id, to a consumer if they have been pending for other consumers for a minimum time.",
     run: xautoclaim,
   },
   XCLAIM: {
@@ -38,7 +38,8 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(M*log(N)), M: ids named, N: entries that are pending",
-    summary: "Transfers entries that have been pending for other consumers for a time to a consumer.",
+    summary:
+      "Transfers entries to a consumer if they have been pending for other consumers for a minimum time.",
     run: xclaim,
   },
   "XGROUP|CREATE": {
@@ -119,7 +120,7 @@ export const consumerGroups = family("stream", {
     keys: [read(1)],
     since: "5.0.0",
     complexity:
-      "O(C*log(C)), C: consumers; of a range O(log(N)+M), N: entries that are pending, M: entries checked",
+      "O(C*log(C)), C: consumers; for a range O(log(N)+M), N: entries that are pending, M: entries checked",
     summary: "Returns the entries that a group's consumers received and have not acknowledged.",
     run: xpending,
   },
@@ -131,7 +132,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(K+M*log(N)), K: streams, M: entries delivered, N: entries that are pending",
     categories: ["blocking"],
     summary:
-      "Delivers entries to a consumer that its group has not received; or again the entries that it has not acknowledged.",
+      "Delivers to a consumer the entries that its group has not received, or again those that the consumer has not acknowledged.",
     run: xreadgroup,
   },
 }).concat(
