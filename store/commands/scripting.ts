@@ -10,7 +10,7 @@ import { type Command, type Flag, family } from "../rows/command.js";
 import { counted, none, read, update } from "../rows/key-spec.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
-/** These commands change nothing and are never recorded, so none has the flag `write`, whatever its category. */
+/** These commands change nothing and are never recorded, so none has the flag `write`, regardless of its category. */
 const row = (arity: number, flags: readonly Flag[], since: string) => ({
   arity,
   flags,
