@@ -62,7 +62,7 @@ export const commands: readonly Command[] = [
 /** The newest table of this release. Listeners, and daemons without a timeline, use it. */
 export const commandTable = new CommandIndex(commands);
 
-/** Returns a command by its name in any case; a subcommand is `CONTAINER|NAME`. */
+/** Returns a command by its name, regardless of upper and lower case; a subcommand is `CONTAINER|NAME`. */
 export function findCommand(name: string): Command | undefined {
   return commandTable.find(name);
 }

@@ -1,6 +1,6 @@
 /**
- * The complete state in one canonical form, which must be equal on all daemons. Keys are sorted; the order within a
- * value is not, since it is part of the state.
+ * The complete state in one canonical form, which must be equal on all daemons. Keys are sorted. The
+ * elements of a value keep their order, because it is part of the state.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { hexOf } from "../protocol/version-2/envelope.js";

@@ -158,9 +158,9 @@ export class KeyRing implements Ring {
   }
 
   /**
-   * Returns the record of a daemon's key that adds itself, whether it exists already or not: if genesis names no
-   * administrator, the key that CLUSTER ADD adds may sign that command itself. Returns null if the unit is not such a
-   * command.
+   * Returns the record of the daemon's key that a CLUSTER ADD both adds and is signed with. If genesis names no
+   * administrator, a daemon may add its own key in this way. The key may be in the ring already. Returns null for any
+   * other unit.
    * @param key id of the unit's signer
    * @param at the unit's date
    */

@@ -68,7 +68,8 @@ export function unknownSubcommand(
 }
 
 /**
- * Returns an argument for use in an error's text: like C, it stops at a NUL byte; line breaks would end the error line.
+ * Returns the part of an argument that an error's text repeats: the bytes before the first NUL byte, as in C. Spaces
+ * replace line breaks, which would end the error line.
  */
 export function echoed(bytes: ByteString, max = ECHO_BYTES_MAX): ByteString {
   const end = bytes.indexOf("\0");

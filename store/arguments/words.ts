@@ -18,7 +18,7 @@ const words = new Int32Array(block.buffer);
  * Returns the words that begin at the given byte, in the machine's byte order; the words after the end of the string
  * are 0.
  * @param bytes the number of bytes, at most a block
- * @returns the same array for each call, of which only these words are valid
+ * @returns the same array on every call; only the requested words of it are valid
  */
 export function wordsFrom(string: ByteString, start: number, bytes: number): Int32Array {
   const end = Math.min(string.length, start + bytes);

@@ -24,7 +24,7 @@ const client = listenerRows("connection", {
     PLAIN,
     "6.0.0",
     "O(1)",
-    "Returns the client that receives this one's invalidations; -1: none.",
+    "Returns the client that receives this one's invalidations, or -1 if there is none.",
   ],
   "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "Returns the connection's number."],
   "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "Describes the connection."],

@@ -27,7 +27,7 @@ interface Range {
 /** Number of table cells that count as one step. */
 const CELLS_A_STEP = 8;
 
-/** Number of cells filled in one turn, and of indexes visited in one turn of the walk back. */
+/** Number of cells to fill, or of indexes to visit on the way back, before other commands may run. */
 const STEP_CELLS = 65_536;
 
 export function longestCommonSubsequence(

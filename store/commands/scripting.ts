@@ -10,7 +10,7 @@ import { type Command, type Flag, family } from "../rows/command.js";
 import { counted, none, read, update } from "../rows/key-spec.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
-/** These commands change nothing and are never recorded, so none has the flag `write`, whatever its category. */
+/** These commands change nothing and are never recorded, so none has the flag `write`, regardless of its category. */
 const row = (arity: number, flags: readonly Flag[], since: string) => ({
   arity,
   flags,
@@ -74,7 +74,7 @@ const RUN: readonly Flag[] = ["noscript", "stale", "movablekeys"];
 const RUN_READING: readonly Flag[] = ["readonly", ...RUN];
 const AS_SCRIPT = "as the script";
 
-/** Commands that run scripts: a number before the keys is their count. */
+/** Commands that run scripts. The argument before the keys is the number of keys. */
 const running: readonly Command[] = listenerRows("scripting", {
   EVAL: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script."],
   EVALSHA: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a known script, by its SHA-1."],

@@ -1,6 +1,6 @@
 /**
  * Intersection, union and difference of sets. The order of a stored result is part of the state, so it depends only on
- * the dense orders of the sets and their positions among the arguments.
+ * the dense order of each set and on the positions of the sets among the arguments.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { integer, type Reply, ZERO } from "../../protocol/reply.js";

@@ -31,6 +31,6 @@ export interface ChangeListener {
   redone(records: readonly UndoRecord[]): void;
   /** Called after a key expired or was evicted to free memory. */
   gone(db: number, key: ByteString, by: GoneBy): void;
-  /** Called after another state has replaced this one: which keys differ is unknown. */
+  /** Called after another state has replaced this one. It is not known which keys differ. */
   replaced(): void;
 }

@@ -74,7 +74,7 @@ export class CommandEffects {
     return this.#keyspaces[this.db]?.find(key)?.value;
   }
 
-  /** Whether one of these words is among the arguments, in any case. */
+  /** Whether one of these words is among the arguments, regardless of upper and lower case. */
   hasArgument(from: number, ...words: readonly string[]): boolean {
     return this.argv.some((one, index) => index >= from && words.includes(one.toUpperCase()));
   }

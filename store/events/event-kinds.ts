@@ -8,10 +8,10 @@ type KeyOf = (effects: CommandEffects) => ByteString;
 
 export const always: Condition = () => true;
 export const changed: Condition = (effects, key) => effects.changed(key);
-/** Holds if the command replied with a positive number. */
+/** Whether the command replied with a positive number. */
 export const counted: Condition = ({ reply }) => reply.kind === "integer" && reply.value > 0;
 export const answered: Condition = ({ reply }) => reply.kind !== "nil" && reply.kind !== "nil-array";
-/** Holds if the command found the key, even if it did not change it. */
+/** Whether the command found the key, even if it did not change it. */
 export const found: Condition = (effects, key) => effects.existed(key);
 
 export const first: KeyOf = ({ argv }) => argv[1] as ByteString;

@@ -1,6 +1,6 @@
 /**
- * Names the encoding that Redis 7.0 would use for a new value with these contents. In Redis a collection with a history
- * may have another one, because a collection that was once large keeps its encoding.
+ * Names the encoding that Redis 7.0 would use for a new value with these contents. In Redis an older
+ * collection may have another encoding, because a collection that was once large keeps its encoding.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseInteger } from "../arguments/numbers.js";

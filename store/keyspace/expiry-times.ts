@@ -49,7 +49,7 @@ export class ExpiryTimes {
 
   /**
    * Returns the number of keys that expire before the given time.
-   * @param at milliseconds since 1970; a time before the latest one requested counts as that one
+   * @param at milliseconds since 1970; if it is before the latest time requested, the latest time is used instead
    */
   dueBefore(at: number): number {
     this.advance(at, Number.POSITIVE_INFINITY);

@@ -121,7 +121,7 @@ export class Keyspace {
 
   /**
    * Returns the number of keys that have expired but are still stored.
-   * @param at milliseconds since 1970; a time before the latest one requested counts as that one
+   * @param at milliseconds since 1970; if it is before the latest time requested, the latest time is used instead
    */
   expired(at: number): number {
     return this.#expiring === 0 ? 0 : this.#times.dueBefore(at);

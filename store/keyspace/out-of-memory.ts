@@ -15,7 +15,7 @@ const ALLOCATION_FAILED = /allocation failed/i;
 /** The error code of Node.js. */
 const CODE = "ERR_MEMORY_ALLOCATION_FAILED";
 
-/** @throws Shortage if the problem is a shortage of memory; all other problems are the same on every daemon */
+/** @throws OutOfMemory if the problem is a shortage of memory; all other problems are the same on every daemon */
 export function throwOutOfMemory(problem: unknown): void {
   if (!(problem instanceof Error)) return;
   const isShort = problem instanceof RangeError && ALLOCATION_FAILED.test(problem.message);

@@ -23,8 +23,9 @@ export interface Unit {
   /** Whether the user may read all keys; default: false. Only commands that report earlier commands use it. */
   readonly readsAll?: boolean | undefined;
   /**
-   * The limits that determine the reported names of encodings. If it is set, the history of a string also affects its
-   * name, although the history may differ between daemons; default: Redis's own limits, and only contents count.
+   * The limits that determine the reported names of encodings. If they are set, the history of a string also affects
+   * the name of its encoding, although the history may differ between daemons. By default Redis's own limits apply, and
+   * the name depends only on the contents.
    */
   readonly encoding?: EncodingLimits | undefined;
   /** Whether the reply to a statement may be a StepReply, whose steps may fail; default: false. */

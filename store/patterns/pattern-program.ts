@@ -1,7 +1,7 @@
 /**
- * A program that checks whether any part of a text matches a pattern. It follows all paths simultaneously, so it takes
- * at most the length of the text times the number of steps, for any pattern. It never backtracks, and its result does
- * not depend on machine settings.
+ * A program that checks whether any part of a text matches a pattern. It follows all paths simultaneously, so its
+ * time is at most proportional to the length of the text times the number of steps, for any pattern. It never
+ * backtracks, and its result does not depend on machine settings.
  */
 
 /** Whether a code point matches. */

@@ -10,7 +10,7 @@ const COUNT_AT = 8;
 /** The count in the header of a ziplist that has more entries than the field can represent. */
 const COUNT_UNKNOWN = 0xffff;
 const END = 0xff;
-/** The first byte of a previous length that is in the four bytes that follow. */
+/** The first byte of a previous entry's length if the length itself is in the next four bytes. */
 const LONG_PREVIOUS = 0xfe;
 
 /** Number of bytes of an integer by its first byte; integers are little-endian. */

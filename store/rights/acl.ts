@@ -259,8 +259,8 @@ class RuleSet {
   }
 
   /**
-   * Records the effect of a rule on unknown commands. Subcommands are judged by the name of their command: if one is
-   * denied, all are, and if one is allowed, none of them is.
+   * Records the effect of a rule on unknown commands. The rules apply to a command with all its
+   * subcommands: denying one subcommand denies all of them, and allowing one has no effect.
    */
   #noteForeign(rule: CommandRule, verdict: Verdict): void {
     if (rule.kind === "all") this.#named.clear();

@@ -45,7 +45,7 @@ export interface KeyRecord {
 
 /**
  * Returns whether a key may sign. A revoked key may not, regardless of its envelope's date: the position of an envelope
- * signed earlier is before the revocation, where the ring does not contain it yet.
+ * signed earlier is before the revocation, where the key's record is not revoked yet.
  * @param at milliseconds since 1970
  */
 export function validity({ revokedAt, addedAt, notBefore, notAfter }: KeyRecord, at: number): Validity {

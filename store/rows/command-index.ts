@@ -1,4 +1,7 @@
-/** A table of all commands, and how a call finds its row: by name in any case, subcommand, arity and arguments. */
+/**
+ * A table of all commands, and how a call finds its row: by name (regardless of upper and lower case), subcommand,
+ * arity and arguments.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type CommandFailure, unknownCommand, unknownSubcommand, wrongArity } from "../arguments/errors.js";
 import type { Command, CommandTable } from "./command.js";
@@ -54,7 +57,7 @@ export class CommandIndex implements CommandTable {
     return this.#commands;
   }
 
-  /** Finds a command by its name in any case; a subcommand is `CONTAINER|NAME`. */
+  /** Finds a command by its name, regardless of upper and lower case; a subcommand is `CONTAINER|NAME`. */
   find(name: string): Command | undefined {
     return this.#byName.get(name) ?? this.#byName.get(name.toUpperCase());
   }
@@ -64,7 +67,7 @@ export class CommandIndex implements CommandTable {
     return this.#byName.get(row.name) === row;
   }
 
-  /** Returns the command that the arguments call, or the error: it is unknown, or has the wrong number of arguments. */
+  /** Returns the command that the arguments call, or an error if it is unknown or has the wrong number of arguments. */
   resolve(argv: readonly ByteString[]): Command | CommandFailure {
     const name = argv[0] ?? "";
     const usual = this.#simple.get(name);
@@ -89,7 +92,10 @@ export class CommandIndex implements CommandTable {
       : wrongArity(command.name.toLowerCase());
   }
 
-  /** Whether the arguments call a command, or a subcommand of a known one, that only the daemon's Redis may know. */
+  /**
+   * Whether the arguments call a command that is not in the table, or an unknown subcommand of a known command. The
+   * daemon's Redis may know it.
+   */
   isForeign(argv: readonly ByteString[]): boolean {
     const name = (argv[0] ?? "").toUpperCase();
     if (this.#containers.has(name) && argv.length > 1) return this.find(`${name}|${argv[1]}`) === undefined;

@@ -85,7 +85,7 @@ export interface Command extends Row {
 /** All commands, for code that cannot import them: rows that describe the table, and rules that name commands. */
 export interface CommandTable {
   all(): readonly Command[];
-  /** Finds a command by its name in any case; a subcommand is `CONTAINER|NAME`. */
+  /** Finds a command by its name, regardless of upper and lower case; a subcommand is `CONTAINER|NAME`. */
   find(name: string): Command | undefined;
 }
 
@@ -112,7 +112,10 @@ export function family(group: string, rows: Readonly<Record<string, Row>>): read
 
 const categories = new WeakMap<Command, readonly string[]>();
 
-/** Returns the ACL categories of a command, without the `@`. Cached, since each rule requests them for each command. */
+/**
+ * Returns the ACL categories of a command, without the `@`. They are cached, because each rule looks them up for each
+ * command.
+ */
 export function categoriesOf(command: Command): readonly string[] {
   let known = categories.get(command);
   if (known === undefined) categories.set(command, (known = categoriesFound(command)));

@@ -23,7 +23,7 @@ const ADMINISTERING: ReadonlySet<string> = new Set([
   ...["save", "shutdown", "slaveof", "slowlog", "sync"],
 ]);
 
-/** @param name the name in any case */
+/** @param name the name in upper or lower case */
 export function administers(name: ByteString): boolean {
   return ADMINISTERING.has(name.toLowerCase());
 }

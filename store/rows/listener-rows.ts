@@ -63,7 +63,7 @@ export function container(
     flags: [],
     keys: none,
     since,
-    complexity: "as its subcommand",
+    complexity: "Depends on the subcommand",
     summary: "Has subcommands.",
     run: () => {
       throw wrongArity(name.toLowerCase());

@@ -108,7 +108,7 @@ const MESSAGES = {
   tooWide: message("Be loatra ny tsanganana : {0}", "more than {0} columns side by side"),
   tooManyTypes: message("Be loatra ny karazana : {0}", "more than {0} types for one column"),
   tooLong: message("Lava loatra ny lahatsoratra", "texts would exceed the maximum length"),
-  wrongLimit: message("Fetra tsy mety : {0}", "a limit is a whole number from 0 on, not {0}"),
+  wrongLimit: message("Fetra tsy mety : {0}", "a limit must be a whole number of at least 0, not {0}"),
 } as const satisfies Readonly<Record<string, Message>>;
 
 export type MessageName = keyof typeof MESSAGES;

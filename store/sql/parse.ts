@@ -105,8 +105,8 @@ const BLANKS = /\s*/y;
 const WORD = /[a-z]+/iy;
 
 /**
- * Returns the language of the first word after any comments, which only English statements may have: also English if no
- * statement begins with the word. Errors are reported in the same language.
+ * Returns the language of a statement, which is also that of its errors. It follows from the first word after any
+ * comments, which only English statements may have. If no statement begins with that word, the language is English.
  */
 function languageOf(text: ByteString): Language {
   let at = afterBlanks(text, 0);

@@ -114,8 +114,8 @@ export class TokenReader {
   }
 
   /**
-   * Accepts an alias that directly follows the item that it names. English keywords are not accepted; of Malagasy
-   * keywords only marked ones are not.
+   * Accepts an alias that directly follows the item that it names. English keywords are not accepted; Malagasy
+   * keywords are accepted unless they are marked.
    */
   bareAlias(): ByteString | null {
     const { token } = this;

@@ -78,7 +78,7 @@ export interface SetQuery extends Tail {
   readonly right: Query;
 }
 
-/** Sorts the result and returns a part of it. */
+/** The clauses that sort the result and select a part of it. */
 export interface Tail {
   readonly orderBy: readonly OrderKey[];
   readonly limit: Limit | null;

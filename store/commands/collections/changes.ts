@@ -269,7 +269,8 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
 }
 
 /**
- * Yields the documents that meet a filter, from a range that is found in steps, of which the first has been executed.
+ * Yields the documents that meet a filter, from a range that is found in steps. The caller has already executed the
+ * first step.
  */
 function* matchingIn(
   range: Generator<void, Candidates | null>,

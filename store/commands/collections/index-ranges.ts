@@ -190,7 +190,7 @@ function boundOf(operand: Bson): Bounds | null {
   }
   const { lowest, highest } = bound;
   if (lowest === undefined && highest === undefined) return null;
-  // No value is in ranges of two kinds; the filter detects that.
+  // No single value is within bounds of two kinds. The filter detects that, without an index.
   return lowest !== undefined && highest !== undefined && rankOf(lowest) !== rankOf(highest) ? null : bound;
 }
 

@@ -112,7 +112,7 @@ export const collections = family("mongo", {
     flags: ["readonly", "movablekeys"],
     keys: aggregated,
     since: "",
-    complexity: "O(N) for most stages, N: documents that reach the stage; $sort O(N*log(N))",
+    complexity: "O(N) for most stages, N: documents that reach the stage; O(N*log(N)) for $sort",
     summary: "Applies the stages of {pipeline} to a collection.",
     run: aggregate,
   },

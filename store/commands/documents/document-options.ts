@@ -121,7 +121,7 @@ function wholeNumber(argument: ByteString | undefined): number {
   const value = parseInteger(argument ?? "");
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
   throw custom(
-    "ERR LIMIT requires two whole numbers from 0 on: how many entries to skip, and how many to return",
+    "ERR LIMIT requires two whole numbers of at least 0: how many entries to skip, and how many to return",
   );
 }
 

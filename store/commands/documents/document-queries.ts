@@ -54,7 +54,7 @@ const TRUE = 0x74;
 /** A compiled query. */
 export interface Query {
   readonly test: (text: ByteString) => boolean;
-  /** Holds for all entries that match, and possibly for more: the part that an index can use. */
+  /** The condition that an index can use. It holds for all matching entries, and possibly for more. */
   readonly condition: JsonCondition;
   /** A value that all matching entries have, or undefined if none is known. */
   readonly alike?: Alike | undefined;
@@ -97,7 +97,7 @@ function spansOf(value: JsonValue): readonly Span[] | undefined {
   return [same, equalTo(number), NUMERIC_STRINGS];
 }
 
-/** Contains all strings that may look like numbers: those that begin with a digit, a sign, a point or a space. */
+/** The strings that may look like numbers: those that begin with a digit, a sign, a point or a space. */
 const NUMERIC_STRINGS: Span = {
   from: { value: "\t", isAfter: false },
   to: { value: ":", isAfter: false },

@@ -34,7 +34,7 @@ interface Query {
 
 /** A query, with the part of its test that an index can use. */
 export interface Selection extends Query {
-  /** Holds for all entries that pass the test; if `isExact`, it holds only for those. */
+  /** The condition that an index can use. It holds for all entries that pass the test; if `isExact`, only for those. */
   readonly condition: JsonCondition;
   readonly isExact: boolean;
   /** A value that all passing entries have, or undefined if none is known. */

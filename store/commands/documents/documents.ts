@@ -25,8 +25,8 @@ import { firstPresent, presentEntries } from "./document-selection.js";
 import { updateDocument, updateDocumentAsRecorded } from "./document-updates.js";
 
 /**
- * Maximum number of keys in a database for which all documents are read at the same moment. With more keys, the
- * documents are read one after the other.
+ * Maximum number of keys in a database for which all documents are read in one step. With more keys, the documents are
+ * read in several steps, between which other commands may run.
  */
 const AT_ONCE_MAX = 10_000;
 
@@ -85,7 +85,7 @@ export const documents = family("document", {
     complexity:
       "O(N), N: entries; with ID O(log(N)); with an index O(log(N)+M), M: entries that it selects; SORT adds O(M*log(M))",
     summary:
-      "Returns a document's entries with their ids: all, one, or those that match, sorted, a part of each.",
+      "Returns a document's entries with their ids: all, one, or those that match; sorted or with only some members on request.",
     run: get,
   },
   "DOC.GETALL": {
@@ -247,7 +247,7 @@ function getAll(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
   );
 }
 
-/** Completes a reply that takes little time, so that no other command runs in between. */
+/** Completes the reply immediately if that takes little time, so that no other command runs between its steps. */
 function soonSettled(data: Data, reply: Reply): Reply {
   return data.keyspace().size <= AT_ONCE_MAX ? settled(reply) : reply;
 }

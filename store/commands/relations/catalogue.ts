@@ -29,7 +29,7 @@ export function checkName(evaluation: Evaluation): void {
     throw failure(evaluation, "unknownDatabase", evaluation.database);
 }
 
-/** The kind of an object, with which its field in a catalogue begins, followed by its name. */
+/** The kind of an object. The name of the object's field in a catalogue consists of its kind and its name. */
 type StoredKind = "view" | "domain";
 const MARK = "database";
 const fieldOf = (kind: StoredKind, name: ByteString): ByteString => `${kind} ${name}`;

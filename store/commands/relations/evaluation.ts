@@ -28,8 +28,8 @@ export interface Evaluation {
 }
 
 /**
- * Maximum number of rows that a statement may check, including the fixed cost of its sources. Checking so many takes a
- * few seconds, during which all clients wait.
+ * Maximum number of rows that a statement may check, including the fixed cost of its sources. Checking that many
+ * rows takes a few seconds, during which all clients wait.
  */
 export const WORK_MAX = 20_000_000;
 /**
@@ -60,7 +60,7 @@ export function spend(evaluation: Evaluation, rows: number): void {
 }
 
 /**
- * Counts rows only for the unit: the statement's own limit must stay as it was when statements were recorded.
+ * Counts rows only towards the unit's budget: the statement's own limit must not change for recorded statements.
  * @throws TooMuch
  */
 export function lookAt({ data }: Evaluation, rows: number): void {

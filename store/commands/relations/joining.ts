@@ -83,7 +83,7 @@ function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression 
 
 interface Pairs {
   readonly pairs: RelationRow[];
-  /** Contains 1 at the index of each row that has a partner. */
+  /** An array with 1 at the index of each row that has a partner, and 0 elsewhere. */
   readonly isMatchedLeft: Uint8Array;
   readonly isMatchedRight: Uint8Array;
 }

@@ -83,7 +83,7 @@ interface EqualColumns {
   readonly right: number;
 }
 
-/** A value that a column has in all rows of a stage, or null if a later join adds the row. */
+/** A value that a column has in all rows of a stage, except in rows that a later join adds, where it is null. */
 interface Fact extends Demand {
   readonly stage: number;
 }
@@ -235,9 +235,9 @@ export class Planner {
   }
 
   /**
-   * Returns the value that a column has if it equals a column that equals `value`, or undefined if several values are
-   * possible. A text that represents a number equals the number, which equals other texts; in the recorded form numbers
-   * equal other texts, too.
+   * Returns the only value that a column can have if it must equal a second column, which equals `value`; returns
+   * undefined if several values are possible. A text that represents a number equals the number, which equals other
+   * texts; in the recorded form numbers equal other texts, too.
    */
   #equalValue(value: Scalar): Scalar | undefined {
     if (typeof value !== "string") return value;

@@ -106,8 +106,8 @@ function countBelow(zset: SortedSet, bound: LexBound, orEqual: boolean): number 
 /**
  * Finds a range in a set with different scores. Its members are not sorted by name, so the range has little meaning,
  * but all daemons must find the same one. It is the range that Redis finds in a small set: it begins with the first
- * member inside the near bound, if that is also inside the far bound; the offset is applied from there, whatever it
- * skips; the range then ends with the last member inside the far bound.
+ * member inside the near bound, if that is also inside the far bound; the offset is applied from there,
+ * regardless of the members that it skips; the range then ends with the last member inside the far bound.
  */
 function spanByWalk(zset: SortedSet, min: LexBound, max: LexBound, { reverse, offset }: View): Span {
   const isAboveMin = (member: ByteString) => !isBelow(member, min, min.exclusive);

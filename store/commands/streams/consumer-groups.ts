@@ -131,7 +131,7 @@ export const consumerGroups = family("stream", {
     complexity: "O(K+M*log(N)), K: streams, M: entries delivered, N: entries that are pending",
     categories: ["blocking"],
     summary:
-      "Delivers to a consumer the entries that its group has not received, or again those that it has not acknowledged.",
+      "Delivers to a consumer the entries that its group has not received, or again those that the consumer has not acknowledged.",
     run: xreadgroup,
   },
 }).concat(

@@ -19,7 +19,7 @@ import { type GroupReadOptions, groupReadOptions, xreadgroupKeys } from "./read-
 import { idArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
-/** The id that represents `>`, as in Redis. */
+/** The id used for `>`, as in Redis. */
 const NEW = STREAM_ID_MAX;
 
 /** A group to read from, and the id to read after; `NEW` means entries that no consumer has received. */

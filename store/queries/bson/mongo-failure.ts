@@ -104,8 +104,8 @@ export interface Work {
 export const workOf = (effort: EffortBudget): Work => ({ units: 0, effort });
 
 /**
- * Maximum number of documents that a command may check, including other work of the same cost, which takes a few
- * seconds.
+ * Maximum number of documents that a command may check, including other work of the same cost. Checking that many
+ * takes a few seconds.
  */
 export const WORK_MAX = 5_000_000;
 /** Number of bytes in a document that cost as much as the document itself. */

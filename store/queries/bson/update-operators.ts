@@ -89,7 +89,9 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
   }
 
   unknownOperator(operator: string): Error {
-    const about = operator.startsWith("$") ? "is not there" : "is not an operator: a replacement has none";
+    const about = operator.startsWith("$")
+      ? "does not exist"
+      : "is not an operator, and a replacement must not contain operators";
     return unknownName("update", operator, failedToParse(`Unknown modifier: ${operator} ${about}`));
   }
 

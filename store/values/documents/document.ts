@@ -18,7 +18,7 @@ import { isNumberKey } from "./number-key.js";
 const HOLES_MAX = 64;
 
 export class Document {
-  /** Orders documents by creation; it never changes during a document's life. */
+  /** The key that orders documents by creation; it never changes. */
   readonly born: ByteString;
   /** Texts by slot; null means a hole. */
   #texts: (ByteString | null)[] = [];

@@ -1,6 +1,7 @@
 /**
  * The values that entries have under a name, as queries compare and sort them: a total order over all JSON values, in
- * which equal numbers are equal in whatever form they were written. Source: docs/json-documents.md "Order".
+ * which equal numbers are equal regardless of the form in which they were written. Source: docs/json-documents.md
+ * "Order".
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";

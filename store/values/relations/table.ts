@@ -245,7 +245,10 @@ export class Table {
     return slot < this.#rows.length && this.#numberAt(slot) === number && this.#rows[slot] === null;
   }
 
-  /** Removes the holes, except for the last one: its number would be used again, and an undo may restore it. */
+  /**
+   * Removes the holes, except for a hole at the end: a new row would receive its number, but an undo may restore the
+   * removed row with that number.
+   */
   #closeHoles(): void {
     const last = this.#rows.length - 1;
     const isKept = (_: unknown, slot: number) => this.#rows[slot] !== null || slot === last;
