@@ -34,7 +34,7 @@ export interface DeadLetter extends Pick<Letter, "state" | "reason" | "since" | 
   readonly at: number;
   /** The size on disk. */
   readonly bytes: number;
-  /** The letter's content; null if its bytes are damaged. */
+  /** The letter's content, or null if its bytes are damaged. */
   readonly envelope: LetterEnvelope | null;
 }
 
@@ -44,7 +44,7 @@ export interface LetterEnvelope {
   readonly as: Buffer | null;
   readonly db: number;
   readonly multi: boolean;
-  /** `writer` is hexadecimal; null: the key had to be absent. */
+  /** `writer` is hexadecimal, or null if the key had to be absent. */
   readonly conditions: readonly {
     readonly db: number;
     readonly key: Buffer;
@@ -121,7 +121,7 @@ export function findLetters(
 }
 
 export interface LettersToWrite {
-  /** The ids of the selected letters; null: all letters that are certain to be missing from the state. */
+  /** The ids of the selected letters, or null to select all letters that are certain to be missing from the state. */
   readonly ids: readonly string[] | null;
   /** Whether to include letters that were already written again, or that may be in the state. */
   readonly isAnyway: boolean;

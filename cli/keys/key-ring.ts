@@ -20,7 +20,7 @@ export type Answer =
   | { readonly address: string; readonly reply: ReplyValue; readonly error: null }
   | { readonly address: string; readonly reply: null; readonly error: Error };
 
-/** A key as KEY LIST reports it. Dates are in milliseconds since 1970; null: none. */
+/** A key as KEY LIST reports it. Dates are in milliseconds since 1970, or null if they are not set. */
 export interface RingKey {
   readonly id: string;
   readonly label: string;
@@ -31,10 +31,10 @@ export interface RingKey {
   readonly from: number | null;
   readonly until: number | null;
   readonly revoked: number | null;
-  /** Envelopes a second; 0: no limit. */
+  /** Envelopes a second, or 0 for no limit. */
   readonly rate: number;
   readonly rules: readonly string[];
-  /** Id of the key that added it; null: it comes from the options of the daemons. */
+  /** Id of the key that added it, or null if it comes from the options of the daemons. */
   readonly addedBy: string | null;
 }
 

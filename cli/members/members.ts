@@ -223,7 +223,7 @@ function checkChange(outcomes: readonly Outcome[]): void {
   throw new DbsyncError("reply", first.detail, { outcomes });
 }
 
-/** Returns the reason why no daemon has applied a command; null: at least one has. */
+/** Returns the reason why no daemon has applied a command, or null if at least one has. */
 function failureOf(outcomes: readonly Outcome[]): Failure | null {
   const failed = failedOf(outcomes);
   const [first] = failed;

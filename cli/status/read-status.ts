@@ -61,7 +61,7 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
   });
 }
 
-/** Returns the status of a member that was also queried itself; null: it was not queried. */
+/** Returns the status of a member that was also queried itself, or null if it was not queried. */
 function standing(
   { id, address }: MemberStatus,
   daemons: readonly DaemonStatus[],
@@ -182,7 +182,7 @@ function factsOf(greeting: Greeting) {
   };
 }
 
-/** Returns the cluster of a daemon, hexadecimal; null: it has no keys, and accepts unsigned commands. */
+/** Returns the cluster of a daemon, hexadecimal, or null if it has no keys and accepts unsigned commands. */
 function clusterIdOf(greeting: Greeting): string | null {
   if (greeting.kind !== "hello" || greeting.hello.cluster === "") return null;
   return hexOf(greeting.hello.cluster);
@@ -252,7 +252,7 @@ export function describeClock(difference: number): string {
   return `its clock is ${shown} ${difference < 0 ? "behind" : "ahead of"} this machine's`;
 }
 
-/** Returns the most frequent value; null: no value is more frequent than all others. */
+/** Returns the most frequent value, or null if no value is more frequent than all others. */
 function mostFrequent(values: readonly string[]): string | null {
   let best: string | null = null;
   let bestCount = 0;

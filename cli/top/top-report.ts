@@ -14,7 +14,7 @@ import { listLine } from "./list-line.js";
 
 export interface TopRow {
   readonly daemon: DaemonStatus;
-  /** The daemon's activity; null: unknown before the second update. */
+  /** The daemon's activity, or null before the second update. */
   readonly activity: Activity | null;
   readonly rates: readonly number[];
 }
