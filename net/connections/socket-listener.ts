@@ -30,13 +30,13 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   readonly name: string;
   /** An address, not a name. */
   readonly address: string;
-  /** The port; 0: any free one. */
+  /** The port, or 0 for any free one. */
   readonly port: number;
   /** The options that set address and port, for messages. */
   readonly options: { readonly address: string; readonly port: string };
-  /** Creates the TLS gate that clients pass first; null: no TLS. */
+  /** Creates the TLS gate that clients pass first; null without TLS. */
   readonly gate: ((refusals: RefusalLog) => TlsGate) | null;
-  /** The text for a client that exceeds the number of connections; "": none. */
+  /** The text for a client that exceeds the number of connections, or "" if there is none. */
   readonly fullText: string;
   readonly observer: O;
   readonly limits: L;
@@ -50,7 +50,7 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
 
 export interface ListenAddress {
   readonly address: string;
-  /** The port; 0: any free one, before the start. */
+  /** The port. Before the start it is 0 if any free port may be used. */
   readonly port: number;
 }
 
