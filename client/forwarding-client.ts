@@ -135,7 +135,7 @@ function headerOf(db: number): EnvelopeOptions {
 const watching = (settings: CallSettings): CallSettings =>
   settings.policy === "usual" ? { ...settings, policy: "majority" } : settings;
 
-/** Returns the error that the daemons replied to a command; null if the call failed for another reason. */
+/** Returns the error that the daemons replied to a command, or null if the call failed for another reason. */
 export function repliedError(problem: Error): ErrorReply | null {
   if (!(problem instanceof DbsyncError) || problem.code !== "reply") return null;
   const failed = problem.outcomes.find((outcome) => outcome.status === "failed" && outcome.stage === "reply");

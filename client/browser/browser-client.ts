@@ -63,7 +63,7 @@ export interface Waiting {
 export interface Recovered extends Omit<Waiting, "isRecovered"> {
   /** The reply; null for nil, and if there is an error. */
   readonly value: BrowserReply;
-  /** The error of the call; null: the daemons replied. */
+  /** The error of the call, or null if the daemons replied. */
   readonly error: DbsyncError | null;
 }
 
@@ -88,11 +88,11 @@ export interface BrowserClient {
   watch(key: KeyInput, options?: ListenOptions): AsyncIterableIterator<WatchEvent>;
   /** Returns the public key in the form that `dbsync keys add` accepts. */
   publicKeyPem(): Promise<string>;
-  /** This client's newest write that a daemon has acknowledged, for the option `after`; null: none. */
+  /** This client's newest write that a daemon has acknowledged, for the option `after`, or null if there is none. */
   readonly lastWrite: string | null;
   /** The unanswered calls, in the order in which they were made. */
   readonly outbox: readonly Waiting[];
-  /** The reason why signed calls do not outlive the page; null: they do. */
+  /** The reason why signed calls do not outlive the page, or null if they do. */
   readonly unkept: string | null;
   readonly daemons: readonly BrowserDaemon[];
   /** Closes the client; unanswered calls fail with `closed`. */

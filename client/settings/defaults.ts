@@ -32,7 +32,7 @@ export interface Defaults {
   readonly caFrom: string;
   readonly keepalive: boolean;
   readonly format: Format;
-  /** null: not configured. */
+  /** Null if not configured. */
   readonly versions: Versions | null;
 }
 

@@ -6,8 +6,8 @@ import { type Answer, isBehind, isLate, isUnmet, type Report } from "./outcome.j
  * A rule for the result of a call:
  * - `first`: the first answer that is not nil. Any later answer replaces a failure, and a later value replaces nil or
  *   the answer of a daemon that is catching up. The result is therefore null only if every daemon that answered
- *   returned nil, or if one did whose peers have the same data. It is also not null if as many daemons have refused
- *   the command's date as have answered nil, because a clock is then wrong.
+ *   returned nil, or if a daemon whose peers have the same data returned nil. If at least as many daemons have refused
+ *   the command's date as have returned nil, a clock is wrong, and the call fails.
  * - a number: as soon as that number of daemons has answered, the first of their answers that is not nil. They need
  *   not be equal. `all`: that number is the number of servers.
  * - `majority`: an answer that more than half of all servers sent. A command's failure counts as an answer.
@@ -65,7 +65,7 @@ const LATE: Verdict = { kind: "failed", code: "late-answers" };
 
 /**
  * Judges a call.
- * @param reports  one for each daemon; null: it has not answered
+ * @param reports  one for each daemon, null for a daemon that has not answered
  * @param final    whether to decide with the reports received so far
  * @param refusers  the number of daemons that have refused the command's date and not answered since
  */

@@ -40,7 +40,7 @@ import { disagreement, isTermsDetail } from "./signing-terms.js";
 
 /** The part of the fleet that its links use. */
 export interface LinkOwner {
-  /** The configured cluster, for the hello; "": none. */
+  /** The configured cluster, for the hello, or "" if there is none. */
   readonly cluster: string;
   /** Called for each answer to a hello. */
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
@@ -97,7 +97,7 @@ export class Link implements ConnectionV2Owner {
     address: Address;
     /** The version 1 deliveries to the same daemon. */
     version1: Version1Way;
-    /** The capabilities for its hellos, which announce an unsigned client; undefined: none. */
+    /** The capabilities for its hellos, which announce an unsigned client, or undefined if there are none. */
     knows: readonly string[] | undefined;
     trace: FrameTracer | null;
   }) {
@@ -120,7 +120,7 @@ export class Link implements ConnectionV2Owner {
     return this.#knows === undefined ? this.#owner.cluster : "";
   }
 
-  /** The capabilities for the hello; undefined: none. */
+  /** The capabilities for the hello, or undefined if there are none. */
   get knows(): readonly string[] | undefined {
     return this.#isTraced ? [...(this.#knows ?? []), KNOWS_TRACE] : this.#knows;
   }
