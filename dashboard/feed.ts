@@ -10,7 +10,7 @@ export interface FeedHandlers {
   frame(frame: DashboardFrame): void;
   /** Receives the figures of the last hour after each connection. */
   history(history: DashboardHistory): void;
-  /** Reports silence. @param silentMs  milliseconds since the last frame; null: frames are arriving */
+  /** Reports silence. @param silentMs  milliseconds since the last frame, or null if frames are arriving */
   silent(silentMs: number | null): void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Signs an administrator in, whose key may read more data. The page then loads the client dbsyncd/browser, which sends signed requests
- * to the daemon's --ws. The daemon checks each request against the key's rules.
+ * Signs in an administrator, whose key may read more data. The page then loads the client dbsyncd/browser, which sends
+ * signed requests to the daemon's --ws. The daemon checks each request against the key's rules.
  */
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
 import { showClients, showSlow } from "./client-work.js";
