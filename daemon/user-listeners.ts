@@ -1,6 +1,6 @@
 /**
  * The listeners for users. They share the users and the path of commands. The daemon loads this module, and the module
- * of each listener, only if an option requests it. To add a listener, add a line to LISTENERS.
+ * of each listener, only if an option needs it. To add a listener, add a line to LISTENERS.
  */
 import type { Logger } from "pino";
 import { RecordedPath } from "../cluster/replica/recorded-path.js";

@@ -36,7 +36,7 @@ export function prepareSigning(frame: () => DashboardFrame | null): void {
   });
 }
 
-/** Shows the parts for administrators. Each part requests its data and shows its own error. */
+/** Shows the parts for administrators. Each part loads its data and shows its own error. */
 function showAdministration(client: SigningClient): void {
   byId("admitted").hidden = false;
   const read = () => {

@@ -28,9 +28,9 @@ const MAX_BRIEF_BYTES = 32;
 
 /** A dead letter in the form that users see. */
 export interface DeadLetter extends Pick<Letter, "state" | "reason" | "since" | "file"> {
-  /** Hexadecimal. */
+  /** The envelope's id, hexadecimal. */
   readonly id: string;
-  /** Milliseconds since 1970. */
+  /** The envelope's date, in milliseconds since 1970. */
   readonly at: number;
   /** The size on disk. */
   readonly bytes: number;
@@ -39,7 +39,7 @@ export interface DeadLetter extends Pick<Letter, "state" | "reason" | "since" | 
 }
 
 export interface LetterEnvelope {
-  /** Hexadecimal. */
+  /** Id of the signer's key, hexadecimal. */
   readonly signer: string;
   readonly as: Buffer | null;
   readonly db: number;

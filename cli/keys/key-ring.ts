@@ -1,4 +1,4 @@
-/** Requests the key ring of each daemon, and finds keys in it. */
+/** Fetches the key ring of each daemon, and finds keys in it. */
 
 import { FanOutClient } from "../../client/fan-out-client.js";
 import type { TypedCallOptions } from "../../client/settings/call-options.js";
@@ -106,7 +106,7 @@ export function readKey(reply: ReplyValue): RingKey {
 
 /**
  * Returns the id of the key that a text names: an id, its first digits, a label, or the file of a public key.
- * @param ask  requests the key ring; called only if it is needed
+ * @param ask  fetches the key ring; called only if the key ring is needed
  * @throws DbsyncError `bad-command`; KeyFileError
  */
 export async function idOf(text: string, ask: () => Promise<readonly RingKey[]>): Promise<string> {

@@ -62,7 +62,7 @@ export interface Failure {
 export interface Authorizing {
   /** The latest reports of the daemons. */
   readonly views: readonly MemberView[];
-  /** Requests new reports. */
+  /** Asks the daemons for new reports. */
   readonly ask: () => Promise<readonly MemberView[]>;
   /** Sends a command to members. @returns null if a daemon has executed it */
   readonly send: (command: readonly string[]) => Promise<Failure | null>;

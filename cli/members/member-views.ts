@@ -11,7 +11,7 @@ import { type ReportedList, reportedList, type VerifiesList } from "./reported-l
 
 /** A peer of the queried daemon. */
 export interface SeenPeer {
-  /** Hexadecimal. */
+  /** The peer's id, hexadecimal. */
   readonly id: string;
   readonly address: string;
   readonly connection: string;

@@ -58,7 +58,7 @@ interface Session {
   readonly greeted: readonly Greeted[];
   /** Signs a command once and sends it to the members that remain on the next list. */
   readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
-  /** Requests the current views of all daemons. */
+  /** Asks all daemons for their current views. */
   readonly ask: () => Promise<readonly MemberView[]>;
 }
 

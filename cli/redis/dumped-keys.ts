@@ -16,7 +16,7 @@ export class UnreadableKey extends Error {
 }
 
 const SCAN_COUNT = "512";
-/** Number of keys that are requested together; all their values are in memory. */
+/** Number of keys that are read together; all their values are in memory. */
 const AT_ONCE = 64;
 
 /**

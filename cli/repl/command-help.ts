@@ -1,4 +1,4 @@
-/** One-line descriptions of commands, requested from the daemons (COMMAND DOCS) and cached. */
+/** One-line descriptions of commands, fetched from the daemons (COMMAND DOCS) and cached. */
 
 import type { CommandInput } from "../../client/shared/command.js";
 import { shown } from "../../net/terminal/shown-text.js";

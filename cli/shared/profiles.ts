@@ -21,7 +21,7 @@ export interface Profile {
   readonly key: string;
   readonly ca: string;
   readonly cluster: string;
-  /** "" for the default. */
+  /** The allowed versions of the protocol, "" for the default. */
   readonly versions: string;
 }
 

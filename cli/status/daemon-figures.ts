@@ -1,4 +1,4 @@
-/** Requests the figures that daemons report to administrators (INFO dbsync), and whether their databases answer. */
+/** Reads the figures that daemons report to administrators (INFO dbsync), and checks that their databases answer. */
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -52,8 +52,8 @@ const QUESTION = ["INFO", "dbsync"];
 const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
 
 /**
- * Requests the figures of daemons. To a daemon that does not report to this key, it sends a PING instead, which the
- * daemon can answer only if its database answers.
+ * Reads the figures of daemons. A daemon that does not report to this key receives a PING instead, which it can answer
+ * only if its database answers.
  * @param asked  whether to query each server
  * @returns an answer for each server
  */

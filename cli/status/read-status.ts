@@ -1,4 +1,4 @@
-/** Requests the status of daemons and finds problems in it. */
+/** Reads the status of daemons and finds problems in it. */
 
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
@@ -34,7 +34,7 @@ export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 export const CLOCK_CURE = "set both clocks by NTP";
 const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
 
-/** Greets all daemons and requests their figures. */
+/** Greets all daemons and asks for their figures. */
 export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readStatus(settings);
   const figures = await readFigures(settings, daemons.map(canBeQueried));
@@ -44,7 +44,7 @@ export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]
 const canBeQueried = ({ versions, clusterDiffers }: DaemonStatus): boolean =>
   versions.includes(2) && !clusterDiffers;
 
-/** Greets all daemons, and requests their figures and timelines. */
+/** Greets all daemons, and asks for their figures and timelines. */
 export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readWorkStatus(settings);
   const ids = daemons.map((one) => (one.members !== null && canBeQueried(one) ? one.daemon : null));

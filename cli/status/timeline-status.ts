@@ -1,4 +1,4 @@
-/** Requests the reports of daemons on their timelines and members (TIMELINE STATUS). */
+/** Reads the reports of daemons on their timelines and members (TIMELINE STATUS). */
 
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";

@@ -43,7 +43,7 @@ const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface WebSettings extends CallSettings {
   readonly servers: readonly Address[];
-  /** Hexadecimal digits, or "" to query the daemons. */
+  /** The cluster's id in hexadecimal digits, or "" to query the daemons. */
   readonly cluster: string;
   /** The name under which the key is stored, or null if it is not stored. */
   readonly keyName: string | null;

@@ -58,7 +58,7 @@ export interface LiveOptions {
 }
 
 export class Live {
-  /** 32 bytes, or empty for any cluster. */
+  /** The cluster's id, 32 bytes, or empty for any cluster. */
   cluster: ByteString;
   readonly #servers: readonly Address[];
   readonly #environment: Environment;

@@ -32,7 +32,7 @@ export interface Defaults {
   readonly caFrom: string;
   readonly keepalive: boolean;
   readonly format: Format;
-  /** Null if not configured. */
+  /** The allowed versions, or null if they are not configured. */
   readonly versions: Versions | null;
 }
 

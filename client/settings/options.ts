@@ -58,11 +58,14 @@ export interface Settings extends CallSettings {
   readonly key: Exclude<KeyOption, false> | null;
   readonly passphrase: string | Buffer | undefined;
   readonly keepalive: boolean;
-  /** Hexadecimal digits, or "" to query the daemons. */
+  /** The cluster's id in hexadecimal digits, or "" to query the daemons. */
   readonly cluster: string;
-  /** Null if not configured: signed calls then use version 2, unsigned calls the version that the daemon speaks. */
+  /**
+   * The allowed versions, or null if they are not configured. Signed calls then use version 2, and unsigned calls the
+   * version that the daemon speaks.
+   */
   readonly versions: Versions | null;
-  /** Null if the environment variable decides. */
+  /** Whether errors have the caller's stack, or null if the environment variable decides. */
   readonly debug: boolean | null;
 }
 

@@ -66,7 +66,7 @@ export class Batch implements SentBatch {
   bytes = 0;
   /** Its position among the client's batches. */
   readonly number: number;
-  /** The number of calls that its envelope contains. */
+  /** The number of calls in its envelope. */
   units = 0;
   /** The trace context of the first call that has one, or null if none has one. */
   traceparent: string | null = null;

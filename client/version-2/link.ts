@@ -79,12 +79,12 @@ export class Link implements ConnectionV2Owner {
   #connection: ConnectionV2 | null = null;
   /** The time of the last read or write. */
   #activeAt = 0;
-  /** The time of another hello that the daemon has not answered yet; otherwise -1. */
+  /** The time of a further hello that the daemon has not answered yet, or -1. */
   #askedAt = -1;
   #greetedAt = Number.NEGATIVE_INFINITY;
   /** A refusal that applies to the entire connection. */
   #complaint = "";
-  /** Whether its hellos request the support of trace contexts. */
+  /** Whether its hellos ask if the daemon supports trace contexts. */
   #isTraced = false;
   /** Whether the daemon has announced on this connection that it accepts trace contexts. */
   #takesTrace = false;

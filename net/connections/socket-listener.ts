@@ -28,7 +28,7 @@ const STOP_GRACE_MS = 1000;
 export interface SocketListenerParts<L extends ConnectionLimits, O extends ConnectionObserver> {
   /** The listener's name in metrics. */
   readonly name: string;
-  /** An address, not a name. */
+  /** The address to listen on, not a name. */
   readonly address: string;
   /** The port, or 0 for any free one. */
   readonly port: number;
@@ -77,8 +77,8 @@ export class SocketListener<
   }
 
   /**
-   * The address that it listens on. It is also valid before the start and after the stop, because clients of another
-   * listener may request it then.
+   * The address that it listens on. The address is also valid before the start and after the stop, because clients of
+   * another listener may ask for it then.
    */
   get address(): ListenAddress {
     return this.#address;

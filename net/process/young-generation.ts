@@ -1,5 +1,5 @@
 /**
- * Limits the engine's young generation, which contains objects until they have survived two collections. By default it
+ * Limits the engine's young generation, which holds objects until they have survived two collections. By default it
  * grows to 16 MiB. If most objects survive, for example while clients set keys, collecting it pauses all clients for
  * 10 ms or more. With a quarter of that size the total work is the same, but is done in steps of 2 ms.
  */
