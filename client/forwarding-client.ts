@@ -27,7 +27,10 @@ const STABLE_TIMEOUT_MS = 60_000;
 /** The number of databases whose settings are cached. */
 const KEPT_DATABASES = 16;
 
-/** Reads the commands that have arrived from all clients before it signs any of them: one envelope for many is far cheaper than one for each. */
+/**
+ * An environment in which the commands that have arrived from all clients are read before any of them is signed, because
+ * one envelope for many commands is far cheaper than one for each.
+ */
 const ENVIRONMENT: Environment = { ...realEnvironment, soon: (run) => void setImmediate(run) };
 
 /** An environment without defaults: it has no variables and no dbsync.ini. */

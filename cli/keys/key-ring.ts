@@ -34,7 +34,7 @@ export interface RingKey {
   /** Envelopes a second, or 0 for no limit. */
   readonly rate: number;
   readonly rules: readonly string[];
-  /** Id of the key that added it, or null if it comes from the options of the daemons. */
+  /** Id of the key that added this key, or null if this key comes from the options of the daemons. */
   readonly addedBy: string | null;
 }
 

@@ -13,7 +13,7 @@ import { readHead } from "../../protocol/version-2/envelope-head.js";
  * A reported list with its signer. `doubt` is null if an administrator whose public key is known here has signed it.
  */
 export interface ReportedList extends KnownList {
-  /** Milliseconds since 1970, or null if the daemon reported no envelope with this list. */
+  /** The signature's date in milliseconds since 1970, or null if the daemon reported no envelope for this list. */
   readonly signedAt: number | null;
   /** Id of the key that signed it. */
   readonly signer: ByteString;

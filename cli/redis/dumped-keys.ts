@@ -5,7 +5,7 @@ import type { AskBuffers } from "../shared/one-daemon.js";
 
 export interface DumpedKey<Value> {
   readonly key: Buffer;
-  /** Milliseconds since 1970, or null if it does not expire. */
+  /** The expiry time in milliseconds since 1970, or null if the key does not expire. */
   readonly expires: number | null;
   readonly value: Value;
 }

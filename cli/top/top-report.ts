@@ -101,7 +101,7 @@ export interface TopScene {
   readonly rows: readonly TopRow[];
   /** Seconds between two updates. */
   readonly every: number;
-  /** Milliseconds since 1970. */
+  /** The current time, in milliseconds since 1970. */
   readonly now: number;
   /** The terminal's width. */
   readonly columns: number;

@@ -51,9 +51,9 @@ export type BrowserReply = string | number | bigint | null | Uint8Array | Dbsync
 export interface Waiting {
   /** The command, or the list of `multi`. */
   readonly command: CommandInput | readonly CommandInput[];
-  /** Milliseconds since 1970. */
+  /** The time of the call, in milliseconds since 1970. */
   readonly since: number;
-  /** The time at which it fails if no daemon has answered. */
+  /** The time at which the call fails if no daemon has answered. */
   readonly until: number;
   /** Whether an earlier page made the call. */
   readonly isRecovered: boolean;

@@ -9,7 +9,10 @@ import { orderKey } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { SentBatch } from "../calls/sending.js";
 
-/** The milliseconds for which reads wait for a write. If no daemon has it by then, it is lost and must not block reads permanently. */
+/**
+ * The milliseconds for which reads wait for a write. A write that no daemon has by then is lost, and must not block
+ * reads permanently.
+ */
 const SESSION_MS = 30_000;
 
 /** The newest write that a daemon has acknowledged. */
