@@ -1,4 +1,4 @@
-/** Reads the figures that daemons report to administrators (INFO dbsync), and checks that their databases answer. */
+/** Reads the figures that daemons report to administrators (INFO dbsync), and whether their databases answer. */
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";

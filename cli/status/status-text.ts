@@ -70,7 +70,7 @@ export const readyText = (daemons: readonly DaemonStatus[]): string =>
 export const progressText = (daemons: readonly DaemonStatus[]): string | null =>
   inOneLine(daemons, ({ progress }) => progress);
 
-/** Describes in one line the problems and the work that `dbsync status --wait` waits for, or returns null. */
+/** Describes in one line what `dbsync status --wait` waits for. Returns null if it waits for nothing. */
 export const waitingText = (daemons: readonly DaemonStatus[]): string | null =>
   inOneLine(daemons, ({ problems, progress, remarks }) => [
     ...problems,

@@ -61,7 +61,7 @@ export interface Waiting {
 
 /** The result of a call that an earlier page made. */
 export interface Recovered extends Omit<Waiting, "isRecovered"> {
-  /** The reply; null for nil, and if there is an error. */
+  /** The reply, or null for nil and after an error. */
   readonly value: BrowserReply;
   /** The error of the call, or null if the daemons replied. */
   readonly error: DbsyncError | null;
