@@ -116,7 +116,7 @@ async function catchUp(plan: DataPlan, goal: number, threads: string | null = nu
 const cpuOf = (servers: readonly Server[]) =>
   servers.map(({ process: { pid } }) => cpuSeconds(pid as number));
 
-/** Measures how long a daemon takes to start with a folder that contains no snapshot. */
+/** Measures how long a daemon takes to start with a folder without a snapshot. */
 async function ownTimeline(folder: string, commands: number, what: string): Promise<Start> {
   await using daemon = await startDaemon(scene.args(folder));
   return {

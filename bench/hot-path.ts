@@ -11,7 +11,7 @@ import { type Keeping, Scene, stopAll } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.3 : 4;
-/** The number of alternating rounds. The results are medians, since other processes run on the machine. */
+/** The number of alternating rounds. The results are medians, because other processes run on the machine. */
 const ROUNDS = smoke ? 1 : 5;
 const CALLERS = 256;
 const KEYS = 100_000;

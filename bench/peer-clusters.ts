@@ -168,7 +168,7 @@ export async function startNats(sync: "default" | "always"): Promise<Cluster> {
 /**
  * Starts Redis with two replicas. All three sync each write. A call consists of SET and WAIT 1, sent together over
  * one of the connections.
- * @param connections  the maximum number of calls in flight, since WAIT blocks its connection
+ * @param connections  the maximum number of calls in flight; each needs a connection, which WAIT blocks
  */
 export async function startRedisReplicas(connections: number): Promise<Cluster> {
   const syncs = ["--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"];

@@ -88,7 +88,7 @@ export class Scene implements Disposable {
   }
 
   /**
-   * Starts two daemons that are peers of each other. Both need --peer, since a daemon without it admits no member.
+   * Starts two daemons that are peers of each other. Both need --peer, because a daemon without it admits no member.
    * @param options  further arguments for both
    */
   async pair(

@@ -31,8 +31,8 @@ export interface CallingClient extends AsyncDisposable {
    */
   sendAll(command: CommandInput, options?: CallOptions): Promise<{ outcomes: Outcome[] }>;
   /**
-   * This client's newest write that a daemon has acknowledged, for the option `after` of another call; null: none.
-   * Requires version 2.
+   * This client's newest write that a daemon has acknowledged, for the option `after` of another call, or null if
+   * there is none. Requires version 2.
    */
   readonly lastWrite: string | null;
   /**

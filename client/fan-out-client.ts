@@ -44,7 +44,7 @@ import { isWritersCommand, writersAsText } from "./writers-command.js";
  */
 const DELIVERY_LINGER_MS = 500;
 
-/** Starts a call. @param message  the message of `dbsync:call`; undefined: it has no subscriber */
+/** Starts a call. @param message  the message of `dbsync:call`, or undefined if it has no subscriber */
 type Executor<Result> = (
   resolve: (result: Result) => void,
   reject: (error: Error) => void,

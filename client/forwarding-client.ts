@@ -27,7 +27,10 @@ const STABLE_TIMEOUT_MS = 60_000;
 /** The number of databases whose settings are cached. */
 const KEPT_DATABASES = 16;
 
-/** Reads the commands that have arrived from all clients before it signs any of them: one envelope for many is far cheaper than one for each. */
+/**
+ * An environment in which the commands that have arrived from all clients are read before any of them is signed, because
+ * one envelope for many commands is far cheaper than one for each.
+ */
 const ENVIRONMENT: Environment = { ...realEnvironment, soon: (run) => void setImmediate(run) };
 
 /** An environment without defaults: it has no variables and no dbsync.ini. */
@@ -135,7 +138,7 @@ function headerOf(db: number): EnvelopeOptions {
 const watching = (settings: CallSettings): CallSettings =>
   settings.policy === "usual" ? { ...settings, policy: "majority" } : settings;
 
-/** Returns the error that the daemons replied to a command; null if the call failed for another reason. */
+/** Returns the error that the daemons replied to a command, or null if the call failed for another reason. */
 export function repliedError(problem: Error): ErrorReply | null {
   if (!(problem instanceof DbsyncError) || problem.code !== "reply") return null;
   const failed = problem.outcomes.find((outcome) => outcome.status === "failed" && outcome.stage === "reply");

@@ -11,7 +11,7 @@ import { checkFiles } from "./check-files.js";
 
 export type Task =
   | { readonly kind: "run"; readonly settings: Settings }
-  /** Print a text and exit with 0. */
+  /** Prints a text and exits with 0. */
   | { readonly kind: "print"; readonly text: string };
 
 const SOURCES: Readonly<Record<string, string>> = {

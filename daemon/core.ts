@@ -26,12 +26,12 @@ export interface DaemonOptions {
 export interface Core extends DaemonOptions {
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  /** Creates the TLS gate of a listener; null: no TLS. */
+  /** Creates the TLS gate of a listener; null without TLS. */
   readonly gate: DaemonListenerParts["gate"];
   readonly observer: Metrics;
   readonly slowLog: SlowLog;
   readonly channels: Channels;
-  /** The recorded writes; null: writes are not recorded. */
+  /** The recorded writes, or null if writes are not recorded. */
   readonly replica: KeptWrites | null;
   readonly backends: readonly Backend[];
   readonly memory: MemoryLimit;

@@ -20,7 +20,7 @@ export class Daemon implements Service {
   readonly #log: Logger;
   readonly #components: Components;
   #settings: Settings;
-  /** The components that other code accesses; null: not started. */
+  /** The components that other code accesses, or null before the start. */
   #wired: Wired | null = null;
   #phase: "starting" | "running" | "stopping" = "starting";
 
@@ -36,27 +36,27 @@ export class Daemon implements Service {
     return this.#settings;
   }
 
-  /** The address of --admin; null: none, or not started. */
+  /** The address of --admin, or null if there is none or it is not started. */
   get adminAddress(): { readonly address: string; readonly port: number } | null {
     return this.#wired?.admin?.address ?? null;
   }
 
-  /** The cluster's id, 64 hexadecimal digits; null: commands are unsigned, or not started. */
+  /** The cluster's id, 64 hexadecimal digits, or null if commands are unsigned or the daemon is not started. */
   get cluster(): string | null {
     return this.#components.figures.cluster() || null;
   }
 
-  /** Returns the address of a listener for users; null: none, or not started. */
+  /** Returns the address of a listener for users, or null if there is none or it is not started. */
   userAddress(name: UserListenerName): { readonly address: string; readonly port: number } | null {
     return this.#wired?.userListeners?.address(name) ?? null;
   }
 
-  /** The address of the main listener; null: not started. */
+  /** The address of the main listener, or null before the start. */
   get address(): { readonly address: string; readonly port: number } | null {
     return this.#wired?.listener.address ?? null;
   }
 
-  /** The address of --ws; null: none, or not started. */
+  /** The address of --ws, or null if there is none or it is not started. */
   get wsAddress(): { readonly address: string; readonly port: number } | null {
     return this.#wired?.ws?.address ?? null;
   }

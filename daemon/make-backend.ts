@@ -12,11 +12,11 @@ import type { DaemonOptions } from "./core.js";
 
 export interface MadeBackend {
   readonly backend: Backend;
-  /** The database if it outlives the daemon, without time measurement; null: it is empty after a start. */
+  /** The database without time measurement if it outlives the daemon, or null if it is empty after a start. */
   readonly outliving: TimedDatabase | null;
 }
 
-/** Creates a backend. @param metrics  count the answers; null: not counted */
+/** Creates a backend. @param metrics  count the answers, or null to count none */
 export async function makeBackend(
   specification: BackendSpecification,
   { settings, environment, log }: DaemonOptions,

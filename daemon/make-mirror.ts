@@ -7,7 +7,7 @@ import { hexOf } from "../protocol/version-2/envelope.js";
 import type { Timeline } from "../timeline/timeline.js";
 import type { DaemonOptions } from "./core.js";
 
-/** Creates the mirror without starting it; null: there is none. @param current  returns the current settings */
+/** Creates the mirror without starting it, or returns null if there is none. @param current  returns the settings */
 export async function makeMirror(
   { settings, environment, log }: DaemonOptions,
   kept: KeptWrites | null,

@@ -37,7 +37,7 @@ export interface TestDaemonOptions {
 export interface TestClientOptions {
   /** The addresses as `127.0.0.1:port`, separated by commas. */
   readonly servers: string;
-  /** The private key; false: commands are unsigned. */
+  /** The private key, or false if commands are unsigned. */
   readonly key: KeyObject | false;
   /** The cluster's id; absent if commands are unsigned. */
   readonly cluster?: string;
@@ -47,9 +47,9 @@ export interface TestDaemon extends AsyncDisposable {
   /** The address as `127.0.0.1:port`. */
   readonly servers: string;
   readonly port: number;
-  /** The private key; null: commands are unsigned. */
+  /** The private key, or null if commands are unsigned. */
   readonly key: KeyObject | null;
-  /** The cluster's id, 64 hexadecimal digits; null: commands are unsigned. */
+  /** The cluster's id, 64 hexadecimal digits, or null if commands are unsigned. */
   readonly cluster: string | null;
   readonly options: TestClientOptions;
   /** Stops the daemon like SIGTERM: requests in flight are answered first. You may call it twice. */

@@ -1,6 +1,6 @@
 /**
  * The listeners for users. They share the users and the path of commands. The daemon loads this module, and the module
- * of each listener, only if an option requests it. To add a listener, add a line to LISTENERS.
+ * of each listener, only if an option needs it. To add a listener, add a line to LISTENERS.
  */
 import type { Logger } from "pino";
 import { RecordedPath } from "../cluster/replica/recorded-path.js";
@@ -72,7 +72,7 @@ export class UserListeners {
     this.#listeners.set(name, listener);
   }
 
-  /** Returns a listener's address; null: there is none, or it is not started. */
+  /** Returns a listener's address, or null if there is none or it is not started. */
   address(name: UserListenerName): { readonly address: string; readonly port: number } | null {
     return this.#listeners.get(name)?.address ?? null;
   }
@@ -81,17 +81,17 @@ export class UserListeners {
     return [...this.#listeners.values()];
   }
 
-  /** The reason why documents cannot be read or written yet; null: they can. */
+  /** The reason why documents cannot be read or written yet, or null if they can. */
   get loading(): string | null {
     return this.#listeners.get("json")?.loading ?? null;
   }
 
-  /** Counts of commands of Redis clients; null: no --resp. */
+  /** Counts of commands of Redis clients, or null if there is no --resp. */
   get families(): readonly FamilyCounts[] | null {
     return this.#listeners.get("resp")?.families ?? null;
   }
 
-  /** Figures of JSON replicas; null: no --json-replica. */
+  /** Figures of JSON replicas, or null if there is no --json-replica. */
   get jsonReplicas(): JsonReplicaFigures | null {
     return this.#listeners.get("json")?.jsonReplicas ?? null;
   }
@@ -116,7 +116,7 @@ export class UserListeners {
   }
 }
 
-/** Returns the secrets derived from passwords, which only MongoDB clients need; null: no --mongo. */
+/** Returns the secrets derived from passwords, which only MongoDB clients need, or null without --mongo. */
 async function secretsOf({ settings, environment }: Core): Promise<PasswordSecrets | null> {
   if (settings.mongo === null) return null;
   const { PasswordSecrets } = await import("../engine/users/password-secrets.js");
@@ -190,7 +190,7 @@ async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<
   return new LocalPath(backend, localUnits);
 }
 
-/** Returns the path for all clients except JSON clients if documents are loaded at the start; null: none are loaded. */
+/** Returns the path for all clients except JSON clients, or null if no documents are loaded at the start. */
 function loadingPathOf({ settings, backends, pipeline }: Core, listeners: UserListeners): LoadingPath | null {
   const [backend] = backends;
   if (settings.jsonReplicas.length === 0 || !(backend instanceof MemoryBackend)) return null;

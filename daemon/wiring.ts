@@ -45,11 +45,11 @@ export interface Wired {
   /** The daemon's id, 32 bytes. */
   readonly id: ByteString;
   readonly listener: DbsyncListener;
-  /** The listener for browsers; null: no --ws. */
+  /** The listener for browsers, or null if there is no --ws. */
   readonly ws: WsListener | null;
-  /** The listeners for users; null: none. */
+  /** The listeners for users, or null if there are none. */
   readonly userListeners: UserListeners | null;
-  /** The server of --admin; null: no --admin. */
+  /** The server of --admin, or null if there is no --admin. */
   readonly admin: AdminServer | null;
 }
 
@@ -159,7 +159,7 @@ function boundsOf({ limits }: Settings): SeenBounds {
   return { most: limits.maxRemembered, mostBytes: limits.maxRememberedBytes };
 }
 
-/** Loads the keys; null: there are none, and the modules of keys/ are not loaded. */
+/** Loads the keys. Returns null if there are none; the modules of keys/ are then not loaded. */
 async function signersOf({ settings, log, known }: DaemonOptions): Promise<Signers | null> {
   if (!isSigned(settings)) return null;
   const { loadSigners } = await import("../engine/trust/load-signers.js");
@@ -168,7 +168,7 @@ async function signersOf({ settings, log, known }: DaemonOptions): Promise<Signe
 
 /**
  * Adds the certificate.
- * @returns a function that creates a listener's gate; null: no TLS, and its modules are not loaded
+ * @returns a function that creates a listener's gate, or null without TLS, whose modules are then not loaded
  */
 async function addGate(
   { settings, environment, log }: DaemonOptions,

@@ -53,7 +53,7 @@ export class Chart {
   #points: readonly Point[] = [];
   #end = 0;
   #span = HOUR_MS;
-  /** The date that the pointer or the keys select; null: none. */
+  /** The date that the pointer or the keys select, or null if there is none. */
   #selected: number | null = null;
 
   constructor(options: ChartOptions) {

@@ -75,7 +75,7 @@ const CHARTS = [
 const series = new SampleHistory();
 const strip = new TimelineStrip(byId<SVGElement>("strip"), byId("strip-words"));
 let last: DashboardFrame | null = null;
-/** Milliseconds since the last frame if that is too long; null: frames are arriving. */
+/** Milliseconds since the last frame if that is too long, or null if frames are arriving. */
 let silentMs: number | null = null;
 
 function draw(frame: DashboardFrame): void {

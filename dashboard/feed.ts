@@ -10,7 +10,7 @@ export interface FeedHandlers {
   frame(frame: DashboardFrame): void;
   /** Receives the figures of the last hour after each connection. */
   history(history: DashboardHistory): void;
-  /** Reports silence. @param silentMs  milliseconds since the last frame; null: frames are arriving */
+  /** Reports silence. @param silentMs  milliseconds since the last frame, or null if frames are arriving */
   silent(silentMs: number | null): void;
 }
 
@@ -30,7 +30,7 @@ export class Feed {
     this.#source?.close();
     this.#connectedAt = performance.now();
     this.#source = new EventSource("/events");
-    // The history is requested after frames have begun, so that there is no gap. Both may contain the same samples.
+    // The history is loaded after the first frame, so that there is no gap. Both may have the same samples.
     this.#source.onopen = () => void this.#readHistory();
     this.#source.onmessage = ({ data }: MessageEvent<string>) => {
       this.#receivedAt = performance.now();

@@ -1,4 +1,4 @@
-/** Shows keys, values and the histories of keys. It requests one page at a time, so that no request keeps the daemon busy. */
+/** Shows keys, values and the histories of keys. Loads one page at a time, so that no request keeps the daemon busy. */
 import { byId, type Cell, fillTable, setText } from "./elements.js";
 import {
   commandsText,

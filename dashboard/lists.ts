@@ -97,8 +97,8 @@ function diskCell(free: number | null, size: number | null): Cell {
 const LOOPBACK = /^(?:127\.[\d.]+|localhost|\[::1\])$/;
 
 /**
- * Returns the address of a member's page; undefined: it has none, or this browser cannot reach it. The host name is the one by which this
- * daemon knows the member, because a member could report the name of any other host.
+ * Returns the address of a member's page, or undefined if it has none or this browser cannot reach it. The host name
+ * is the one by which this daemon knows the member, because a member could report the name of any other host.
  */
 function pageOf({ address, pagePort, pageLocal }: FrameMember): string | undefined {
   const [, host = ""] = /^(.+):\d+$/.exec(address) ?? [];

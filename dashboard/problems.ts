@@ -18,7 +18,7 @@ type Health = "good" | "busy" | "warn" | "bad";
 const OWN = "This daemon";
 const SUBJECTS_MAX = 3;
 
-/** Shows the problems. @param silentMs  milliseconds since the last frame; null: frames are arriving */
+/** Shows the problems. @param silentMs  milliseconds since the last frame, or null if frames are arriving */
 export function showProblems(frame: DashboardFrame | null, silentMs: number | null): void {
   const problems = [...(silentMs === null ? [] : [silence(frame, silentMs)]), ...problemsOf(frame)];
   fill(byId("problems"), problems);

@@ -1,6 +1,6 @@
 /**
- * Signs an administrator in, whose key may read more data. The page then loads the client dbsyncd/browser, which sends signed requests
- * to the daemon's --ws. The daemon checks each request against the key's rules.
+ * Signs in an administrator, whose key may read more data. The page then loads the client dbsyncd/browser, which sends
+ * signed requests to the daemon's --ws. The daemon checks each request against the key's rules.
  */
 import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
 import { showClients, showSlow } from "./client-work.js";
@@ -36,7 +36,7 @@ export function prepareSigning(frame: () => DashboardFrame | null): void {
   });
 }
 
-/** Shows the parts for administrators. Each part requests its data and shows its own error. */
+/** Shows the parts for administrators. Each part loads its data and shows its own error. */
 function showAdministration(client: SigningClient): void {
   byId("admitted").hidden = false;
   const read = () => {

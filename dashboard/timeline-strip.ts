@@ -1,6 +1,6 @@
 /**
- * The timeline of the last minute: the number of recorded entries by date. Late entries appear at their dates and are marked. Entries in the
- * shaded area are final.
+ * The timeline of the last minute: the number of recorded entries by date. Late entries appear at their dates and are
+ * marked. Entries in the shaded area are final.
  */
 import {
   ARRIVAL_BIN_MS,
@@ -25,7 +25,7 @@ interface Column {
   clients: number;
   members: number;
   late: number;
-  /** The mark of a column with late entries; null: there are none. */
+  /** The mark of a column with late entries, or null if there are none. */
   mark: SVGElement | null;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Writes files atomically: it writes to another name in the same folder, syncs to disk, then renames in one step.
- * A file is therefore complete or absent, never partial.
+ * Writes files atomically: each file is written under another name in the same folder, synced to disk, and renamed in
+ * one step. It is therefore complete or absent, never partial.
  */
 import { randomBytes } from "node:crypto";
 import {

@@ -46,8 +46,8 @@ export function isCertificateName(name: string): boolean {
 /**
  * Generates a self-signed certificate.
  * @param options.names  one or more valid names (`isCertificateName`); the first is also the subject's
- * @param options.key    the private RSA key of the certificate that this one replaces, so that pins stay valid;
- * null: generates a new key
+ * @param options.key    the private RSA key of the certificate that this one replaces, so that pins stay valid,
+ * or null to generate a new key
  * @param options.now    milliseconds since 1970
  * @throws CertificateError  node-forge is not installed, as with the package dbsync-client
  */

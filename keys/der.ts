@@ -5,7 +5,7 @@
 const CONSTRUCTED = 0x20;
 /** Marks a tag that continues in the next bytes. Keys and certificates contain none. */
 const LONG_TAG = 0x1f;
-/** Marks a length of several bytes. The lower bits contain their number. */
+/** Marks a length of several bytes. The lower bits hold the number of these bytes. */
 const LONG_LENGTH = 0x80;
 /** The maximum number of length bytes. No key file or certificate needs more. */
 const LENGTH_BYTES_MAX = 4;

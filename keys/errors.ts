@@ -12,7 +12,7 @@ export type KeyHalf = "private" | "public";
 export interface KeyPlace {
   /** A path, or a phrase such as `the key passed as PEM text`. */
   readonly name: string;
-  /** The path; null: the key is not in a file. */
+  /** The path, or null if the key is not in a file. */
   readonly file: string | null;
   /** The half that is expected there. */
   readonly due: KeyHalf;
@@ -128,7 +128,7 @@ export type KeyFileErrorCode = keyof typeof SENTENCES;
 export class KeyFileError extends Error {
   override readonly name = "KeyFileError";
   readonly code: KeyFileErrorCode;
-  /** The path; null: the key was not in a file. */
+  /** The path, or null if the key was not in a file. */
   readonly file: string | null;
 
   /** Creates the error. @param options  `detail` completes the sentence of `code`; `cause` is the original error */

@@ -17,7 +17,7 @@ const PUBLIC_MODE = 0o644;
 
 /**
  * Returns the paths of `private.pem` and `public.pem` in a folder.
- * @param name  a prefix, for `name-private.pem` and `name-public.pem`; null: none
+ * @param name  a prefix, for `name-private.pem` and `name-public.pem`, or null for no prefix
  */
 export function keyPairPaths(folder: string, name: string | null): KeyPairPaths {
   const prefix = name === null ? "" : `${name}-`;

@@ -35,9 +35,9 @@ interface Options {
   readonly name: string | null;
   readonly passphraseFile: string | null;
   readonly force: boolean;
-  /** The options of --certificate; null: generate a key pair. */
+  /** The options of --certificate, or null to generate a key pair. */
   readonly certificate: CertificateOptions | null;
-  /** The file for --cluster-secret; null: none. */
+  /** The file for --cluster-secret, or null if the option is not set. */
   readonly clusterSecret: string | null;
 }
 
@@ -152,7 +152,7 @@ function parse(argv: readonly string[], streams: KeygenStreams): Options {
   };
 }
 
-/** Returns the options of --certificate; null if it is not set. */
+/** Returns the options of --certificate, or null if it is not set. */
 function certificateOptions(program: Command): CertificateOptions | null {
   const parsed = program.opts<CertificateFlags & { out: string; name?: string; force?: boolean }>();
   const isSet = (name: string) => program.getOptionValueSource(name) === "cli";
@@ -176,7 +176,7 @@ function certificateOptions(program: Command): CertificateOptions | null {
   return { names, days, keepKey, out, name, force };
 }
 
-/** Returns the file of --cluster-secret; null if it is not set. */
+/** Returns the file of --cluster-secret, or null if it is not set. */
 function clusterSecretFile(program: Command): string | null {
   const { clusterSecret } = program.opts<{ clusterSecret?: string }>();
   if (clusterSecret === undefined) return null;

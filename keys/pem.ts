@@ -76,7 +76,7 @@ export function isEncrypted(block: PemBlock): boolean {
   return block.label === "ENCRYPTED PRIVATE KEY" || /^Proc-Type: *4, *ENCRYPTED/m.test(block.text ?? "");
 }
 
-/** Returns what is wrong with a block's bytes, without interpreting the key; null if they are complete. */
+/** Returns what is wrong with a block's bytes, without interpreting the key, or null if they are complete. */
 export function damageOf(block: PemBlock): string | null {
   if (block.text === null) return "its last line, which begins with -----END, is missing";
   const body = BODY.exec(block.text)?.[1] ?? "";

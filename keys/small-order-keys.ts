@@ -22,7 +22,7 @@ const SMALL_ORDER = new Set([
 /** Matches coordinates that are not below 2²⁵⁵ − 19, which are a second encoding of a point. */
 const NOT_REDUCED = /^(e[d-f]|f[0-9a-f])(ff){30}7f$/;
 
-/** Whether an Ed25519 key, public or private, is such a point or has a non-canonical encoding. */
+/** Whether an Ed25519 key, public or private, is a point of small order or has a non-canonical encoding. */
 export function isSmallOrderKey(key: KeyObject): boolean {
   const publicKey = key.type === "private" ? createPublicKey(key) : key;
   const point = Buffer.from(publicKey.export({ type: "spki", format: "der" }).subarray(-POINT_BYTES));

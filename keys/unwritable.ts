@@ -31,7 +31,7 @@ function codeOf(code: unknown): string {
   return Object.entries(constants.errno).find(([, number]) => number === code)?.[0] ?? "";
 }
 
-/** Returns a message about a file that could not be written and was removed; null if `problem` is another error. */
+/** Returns a message about a file that could not be written and was removed, or null if `problem` is another error. */
 export function unwritable(path: string, problem: unknown): string | null {
   const reason = writingFailure(problem);
   if (reason === null) return null;

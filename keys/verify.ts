@@ -10,7 +10,7 @@ const BITS_PER_BYTE = 8;
 const ED25519_SIGNATURE_BYTES = 64;
 
 /**
- * Returns the first of `keys` that made the signature; null if none did.
+ * Returns the first of `keys` that made the signature, or null if none did.
  * A key whose modulus length differs from the signature's is skipped without any computation.
  * @param text       the text with its NUL
  * @param signature  any bytes

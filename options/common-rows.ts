@@ -18,7 +18,7 @@ export const COMMON = {
     reload: "restart",
     example: "localhost",
   }),
-  /** The port; 0: any free port. */
+  /** The port, or 0 for any free port. */
   port: row({
     flags: "-p, --port <port>",
     help: "port; 0: any free port",

@@ -90,7 +90,7 @@ function parseToml(text: string, file: string): Record<string, unknown> {
   }
 }
 
-/** Explains a missing quote, which the parser reports in many ways. @returns null: it is another error */
+/** Explains a missing quote, which the parser reports in many ways. @returns null if it is another error */
 function quoteFault(line: string): string | null {
   const [, name = "", value = ""] = /^\s*([A-Za-z0-9_-]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
   const quote = /^["']/.exec(value)?.[0];

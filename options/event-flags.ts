@@ -10,7 +10,7 @@ const MARKS = "KE";
 const KNOWN = EVENT_CLASSES + NEW_KEYS + MARKS + MISSED_KEYS;
 
 export interface EventFlags {
-  /** The flags as Redis formats them; empty: no events. */
+  /** The flags as Redis formats them, empty for no events. */
   readonly text: string;
   readonly classes: ReadonlySet<string>;
   /** Whether events are published on the channel of the key, and on the channel of the event. */
@@ -20,7 +20,7 @@ export interface EventFlags {
 
 export const NO_EVENTS = parseEventFlags("");
 
-/** Parses flags. @throws RangeError  in the words of Redis */
+/** Parses flags. @throws RangeError  with Redis's message */
 export function parseEventFlags(text: string): EventFlags {
   const named = new Set(text.replaceAll("A", EVENT_CLASSES));
   if ([...named].some((letter) => !KNOWN.includes(letter)))

@@ -11,7 +11,7 @@ export type EvictionPolicy = (typeof EVICTION_POLICIES)[number];
 /** The policies that evict keys. */
 export type Evicting = Exclude<EvictionPolicy, "noeviction">;
 
-/** Returns the kind of usage data that a policy needs; null: none, which saves 8 bytes per key. */
+/** Returns the kind of usage data that a policy needs, or null if it needs none, which saves 8 bytes per key. */
 export function usageKindOf(policy: EvictionPolicy): UsageKind | null {
   return policy.endsWith("-lru") ? "lru" : policy.endsWith("-lfu") ? "lfu" : null;
 }

@@ -18,7 +18,7 @@ export interface LimitRow {
   readonly summary: string;
   /** The reason for the default. */
   readonly reason: string;
-  /** Whether a new value needs a restart; absent: it applies immediately. */
+  /** Whether a new value needs a restart. If absent, it applies immediately. */
   readonly restart?: true;
 }
 
@@ -62,7 +62,7 @@ const RETAINED_UNITS: Readonly<Record<string, number>> = { "": DAY, d: DAY, h: H
 
 /**
  * Parses the value of --retain.
- * @returns milliseconds; Infinity: forever
+ * @returns milliseconds, or Infinity for forever
  * @throws RangeError  the message says what is expected
  */
 export function parseRetention(text: string): number {

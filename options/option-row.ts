@@ -7,7 +7,7 @@ export interface OptionRow<Value = unknown> {
   readonly help: string;
   /** Parses, checks and formats the value. */
   readonly form: Form<Exclude<Value, null>>;
-  /** The default; null: not set. */
+  /** The default, or null if there is none. */
   readonly fallback: Value;
   /**
    * When a new value applies after SIGHUP: immediately, which a component's `reload` must implement, or after a

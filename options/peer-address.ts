@@ -11,7 +11,7 @@ import { bytesOfHex, HASH_BYTES, hexOf } from "../protocol/version-2/envelope.js
 export interface PeerAddress {
   readonly host: string;
   readonly port: number;
-  /** The pinned id of the daemon, 32 bytes; null: not pinned. */
+  /** The pinned id of the daemon, 32 bytes, or null if it is not pinned. */
   readonly pin: ByteString | null;
   /** Whether it listens with TLS. */
   readonly tls: boolean;

@@ -5,7 +5,7 @@ const REMOVED: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns a sentence about the replacement of a removed option; null: there was no such option.
+ * Returns a sentence about the replacement of a removed option, or null if there was no such option.
  * @param name  without dashes
  */
 export function insteadOf(name: string): string | null {

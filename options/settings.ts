@@ -61,7 +61,7 @@ export function isSidecar({ database }: Settings): boolean {
   return database.some(({ kind }) => kind === "dbsync");
 }
 
-/** Returns the Redis that mirrors the state of a daemon with a timeline; null: none. */
+/** Returns the Redis that mirrors the state of a daemon with a timeline, or null if there is none. */
 export function mirrorOf(settings: Settings): RedisSpecification | null {
   if (!hasTimeline(settings)) return null;
   return settings.database.find((one) => one.kind === "redis") ?? null;
@@ -72,7 +72,7 @@ export function isOwnMemory(settings: Settings): boolean {
   return hasTimeline(settings) || settings.database.every(({ kind }) => kind === "memory");
 }
 
-/** Returns the files of TLS; null: no TLS. */
+/** Returns the files of TLS, or null without TLS. */
 export function tlsFilesOf({ tlsCert, tlsKey }: Settings): CertificateFiles | null {
   return tlsCert === null || tlsKey === null ? null : { certificate: tlsCert, key: tlsKey };
 }

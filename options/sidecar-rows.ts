@@ -7,7 +7,7 @@ import { row } from "./option-row.js";
 import { path, plain } from "./value-forms.js";
 
 const POLICIES = ["first", "majority", "all", "all-equal"] as const;
-/** The policy of the client library; a number: the number of daemons that must succeed. */
+/** The policy of the client library, or the number of daemons that must succeed. */
 type Policy = (typeof POLICIES)[number] | number;
 
 const CLUSTER_ID = /^[\da-f]{64}$/;
@@ -16,7 +16,7 @@ const CLUSTER_ID = /^[\da-f]{64}$/;
 const REPLICAS_MAX = 16;
 
 export const SIDECAR = {
-  /** The private key; null: none. Only a daemon that signs for clients needs one. */
+  /** The private key, or null if there is none. Only a daemon that signs for clients needs one. */
   key: row({
     flags: "--key <file>",
     help: "private key that signs commands (dbsync-keygen makes one)",
@@ -26,7 +26,7 @@ export const SIDECAR = {
     example: "private.pem",
     needs: ["database"],
   }),
-  /** The policy; null: the default of the client library. */
+  /** The policy, or null for the default of the client library. */
   policy: row({
     flags: "--policy <policy>",
     help:
@@ -38,7 +38,7 @@ export const SIDECAR = {
     example: "majority",
     needs: ["key"],
   }),
-  /** The id of the cluster for which commands are signed, hexadecimal; null: ask the daemons. */
+  /** The id of the cluster for which commands are signed, hexadecimal, or null to ask the daemons. */
   cluster: row({
     flags: "--cluster <id>",
     help: "id of the cluster for which commands are signed, as its daemons log it at the start",
@@ -48,7 +48,7 @@ export const SIDECAR = {
     example: "994dab7c0f2b0a4d4c6b8c8d1a3f5e7992b4d6f8a1c3e5079b2d4f6a8c0e1b3d",
     needs: ["key"],
   }),
-  /** The file of authorities; null: those that Node.js trusts. */
+  /** The file of authorities, or null to trust those that Node.js trusts. */
   ca: row({
     flags: "--ca <file>",
     help: "authorities that may sign the certificates of daemons with TLS (dbsyncs://)",

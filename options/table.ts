@@ -22,7 +22,7 @@ const ADMIN_HOSTS_MAX = 64;
 const HOST_NAME = /^[a-z0-9_]([a-z0-9_.-]{0,252})$/i;
 
 const TLS = {
-  /** The certificate file; null: no TLS. */
+  /** The certificate file, or null without TLS. */
   tlsCert: row({
     flags: "--tls-cert <file>",
     help: "certificate; with it only TLS is accepted (dbsync-keygen makes one)",
@@ -66,7 +66,7 @@ const MEMORY = {
 } as const;
 
 const ADMIN = {
-  /** The address of the dashboard, /healthz and /metrics; null: none. */
+  /** The address of the dashboard, /healthz and /metrics, or null if there is none. */
   admin: row({
     flags: "--admin <place>",
     help: "serve a dashboard, /healthz and /metrics on a port of 127.0.0.1, or on address:port",

@@ -69,7 +69,7 @@ const mirrorRow = (one: LimitRow) =>
   });
 
 export const TIMELINE = {
-  /** The data folder; null: all data is lost when the process ends. */
+  /** The data folder, or null to lose all data when the process ends. */
   data: row({
     flags: "--data <folder>",
     help: "store all data in this folder, so that it outlives the daemon",
@@ -98,7 +98,7 @@ export const TIMELINE = {
     example: "db2:1111",
     needs: ["rootKey"],
   }),
-  /** The file of the secret that all daemons of the cluster share; null: none. */
+  /** The file of the secret that all daemons of the cluster share, or null if there is none. */
   clusterSecret: row({
     flags: "--cluster-secret <file>",
     help: "secret by which the daemons of a cluster recognize each other: the same file on each, from dbsync-keygen",
@@ -108,7 +108,7 @@ export const TIMELINE = {
     example: "cluster.secret",
     needs: ["peers"],
   }),
-  /** Id (32 bytes) of the member whose snapshot an operator has chosen to replace the daemon's data; null: none. */
+  /** Id (32 bytes) of the member whose snapshot an operator has chosen to replace the daemon's data, or null. */
   adopt: row({
     flags: "--adopt <id>",
     help:
@@ -120,7 +120,7 @@ export const TIMELINE = {
     example: "ab".repeat(32),
     needs: ["peers"],
   }),
-  /** Number of threads; null: depends on the machine's processors. */
+  /** Number of threads, or null for a number that depends on the machine's processors. */
   verifyThreads: row({
     flags: "--verify-threads <number>",
     help:
@@ -132,7 +132,7 @@ export const TIMELINE = {
     example: "2",
     needs: ["peers"],
   }),
-  /** Minimum time that recorded commands are kept, in milliseconds; Infinity: forever. */
+  /** Minimum time that recorded commands are kept, in milliseconds, or Infinity to keep them forever. */
   retain: row({
     flags: "--retain <days>",
     help: "how long the folder keeps recorded commands: a number of days, a time such as 12h, or forever",
@@ -142,7 +142,7 @@ export const TIMELINE = {
     example: "7",
     needs: ["data"],
   }),
-  /** The stream that orders all writes; null: writes are ordered by date. */
+  /** The stream that orders all writes, or null to order writes by date. */
   order: row({
     flags: "--order <url>",
     help:
@@ -164,10 +164,10 @@ export const TIMELINE = {
     needs: ["order"],
   }),
   mirrorKeys: mirrorRow(MIRROR_LIMITS.keys),
-  /** Interval of comparisons in milliseconds; 0: never. */
+  /** Interval of comparisons in milliseconds, or 0 for none. */
   mirrorCompareEvery: mirrorRow(MIRROR_LIMITS.every),
   mirrorCompareRate: mirrorRow(MIRROR_LIMITS.rate),
-  /** The treatment of version 1; null: depends on other options. */
+  /** The treatment of version 1, or null if it depends on other options. */
   v1: row({
     flags: "--v1 <how>",
     help:

@@ -26,7 +26,7 @@ const MONGO_PORT = "27017";
 const place = text(parseHostAndPort, formatHostAndPort);
 
 export const USER_LISTENERS = {
-  /** The address for Redis clients; null: none. */
+  /** The address for Redis clients, or null if there is none. */
   resp: {
     /** The name of the clients, for the log. */
     clients: "Redis",
@@ -39,7 +39,7 @@ export const USER_LISTENERS = {
       example: "6380",
     }),
   },
-  /** The address for clients of JSON lines; null: none. */
+  /** The address for clients of JSON lines, or null if there is none. */
   json: {
     clients: "JSON",
     ...row({
@@ -104,7 +104,7 @@ export const USER_LISTENERS = {
     example: "old1:8888",
     needs: ["json"],
   }),
-  /** The file of the users of these listeners; null: one user with all permissions. */
+  /** The file of the users of these listeners, or null for one user with all permissions. */
   aclFile: row({
     flags: "--acl-file <file>",
     help: "users of these listeners with passwords and rules, in the format of Redis's aclfile",

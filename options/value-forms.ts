@@ -23,7 +23,7 @@ export interface Form<Value> {
   /** Parses a TOML value. @throws WrongType @throws RangeError */
   fromFile(value: unknown, context: FileContext): Value;
   show(value: Value): Shown;
-  /** Describes the default in the help; absent: commander formats it. */
+  /** Describes the default in the help. If absent, commander formats it. */
   describe?(value: Value): string;
 }
 

@@ -6,7 +6,7 @@ import { list, text, toggle } from "./value-forms.js";
 const ORIGINS_MAX = 256;
 
 export const WEB = {
-  /** The address for version 2 over WebSocket; null: none. */
+  /** The address for version 2 over WebSocket, or null if there is none. */
   ws: row({
     flags: "--ws <place>",
     help: "serve browsers (version 2 over WebSocket) on a port of 127.0.0.1 (such as 1180), or on address:port",

@@ -12,7 +12,10 @@ const BAR_CHARS = 40;
 /** Maximum length of an error example in characters. */
 const EXAMPLE_CHARS = 100;
 
-/** Times are in milliseconds, null without a successful call. Throughput is in successful calls a second. */
+/**
+ * The figures of a run. Times are in milliseconds, null without a successful call. Throughput is in successful calls a
+ * second.
+ */
 export interface BenchFigures {
   readonly calls: number;
   readonly failed: number;

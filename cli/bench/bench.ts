@@ -175,7 +175,7 @@ function refuseFlood(flags: BenchFlags, { servers }: Settings, plan: string): vo
 
 interface Measured {
   readonly result: LoadResult;
-  /** The reason why keys were not removed; null: all keys were removed. */
+  /** The reason why keys were not removed, or null if all keys were removed. */
   readonly failure: string | null;
   readonly isInterrupted: boolean;
 }
@@ -213,7 +213,7 @@ async function makeKeys(client: CallingClient, keys: number, payload: number): P
     );
 }
 
-/** @returns the reason why keys were not removed; null: all keys were removed */
+/** @returns the reason why keys were not removed, or null if all keys were removed */
 async function removeKeys(client: CallingClient, keys: number): Promise<string | null> {
   try {
     for (const names of keyNames(keys, KEYS_AT_ONCE))

@@ -14,7 +14,7 @@ const GET = `GET ${BENCH_KEYS}${KEY_MARK}`;
 /** Number of reads among ten commands of `mixed`. */
 const READS_OF_TEN = 9;
 
-/** `make` returns the next command's arguments. */
+/** A source of commands; `make` returns the arguments of the next one. */
 export interface LoadCommand {
   readonly title: string;
   /** Whether its keys must exist before the benchmark begins. */

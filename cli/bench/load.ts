@@ -17,7 +17,7 @@ export interface LoadPlan {
   readonly send: () => Promise<unknown>;
   /** Number of callers in a closed loop. */
   readonly callers: number;
-  /** Arrivals a second in an open loop; null: closed loop. */
+  /** Arrivals a second in an open loop, or null for a closed loop. */
   readonly rate: number | null;
   readonly seconds: number;
 }

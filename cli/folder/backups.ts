@@ -37,7 +37,7 @@ export function backUp(file: string, incomplete: boolean, flags: FolderFlags): P
 
 /**
  * Restores a backup as a data folder.
- * @param at  milliseconds since 1970; null: the complete backup
+ * @param at  the date in milliseconds since 1970, or null for the complete backup
  * @throws Failure, NotRestored
  */
 export function restoreFolder(
@@ -50,7 +50,7 @@ export function restoreFolder(
 
 export interface WantedKeys {
   readonly file: string;
-  /** Milliseconds since 1970; null: the time of the backup. */
+  /** The date in milliseconds since 1970, or null for the time of the backup. */
   readonly at: number | null;
   readonly db: number;
   readonly wanted: (key: ByteString) => boolean;

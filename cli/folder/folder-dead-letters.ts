@@ -28,23 +28,23 @@ const MAX_BRIEF_BYTES = 32;
 
 /** A dead letter in the form that users see. */
 export interface DeadLetter extends Pick<Letter, "state" | "reason" | "since" | "file"> {
-  /** Hexadecimal. */
+  /** The envelope's id, hexadecimal. */
   readonly id: string;
-  /** Milliseconds since 1970. */
+  /** The envelope's date, in milliseconds since 1970. */
   readonly at: number;
   /** The size on disk. */
   readonly bytes: number;
-  /** The letter's content; null if its bytes are damaged. */
+  /** The letter's content, or null if its bytes are damaged. */
   readonly envelope: LetterEnvelope | null;
 }
 
 export interface LetterEnvelope {
-  /** Hexadecimal. */
+  /** Id of the signer's key, hexadecimal. */
   readonly signer: string;
   readonly as: Buffer | null;
   readonly db: number;
   readonly multi: boolean;
-  /** `writer` is hexadecimal; null: the key had to be absent. */
+  /** `writer` is hexadecimal, or null if the key had to be absent. */
   readonly conditions: readonly {
     readonly db: number;
     readonly key: Buffer;
@@ -121,7 +121,7 @@ export function findLetters(
 }
 
 export interface LettersToWrite {
-  /** The ids of the selected letters; null: all letters that are certain to be missing from the state. */
+  /** The ids of the selected letters, or null to select all letters that are certain to be missing from the state. */
   readonly ids: readonly string[] | null;
   /** Whether to include letters that were already written again, or that may be in the state. */
   readonly isAnyway: boolean;

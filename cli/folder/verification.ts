@@ -12,7 +12,7 @@ import { countEntries } from "../shared/progress.js";
 import { onFolder } from "./folder-failures.js";
 import { daemonSettings } from "./folder-settings.js";
 
-/** Checks a folder. @param backup  a file to check instead; undefined: none @throws Failure */
+/** Checks a folder. @param backup  a file to check instead, or undefined @throws Failure */
 export function verify(
   flags: FolderFlags,
   backup: string | undefined,

@@ -14,7 +14,7 @@ export class DocumentWriter {
   #document = "";
   #batch: string[] = [];
   #characters = 0;
-  /** The time at which all entries of the batch expire, in milliseconds since 1970; null: they do not expire. */
+  /** The time at which all entries of the batch expire, in milliseconds since 1970, or null if they do not expire. */
   #expires: number | null = null;
   #inDocument = 0;
   #mayExpire = 0;

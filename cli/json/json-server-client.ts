@@ -28,7 +28,7 @@ export function readJsonUrl(text: string): ServerAddress {
 
 export class JsonServerClient implements Disposable {
   readonly #client: RequestClient<JsonPart>;
-  /** host:port */
+  /** The server's address as `host:port`. */
   readonly #name: string;
 
   private constructor(socket: Socket, silenceMs: number, name: string) {

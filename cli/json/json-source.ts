@@ -9,7 +9,7 @@ export interface SourceEntry {
   readonly key: string;
   /** The value as the server writes it. */
   readonly json: string;
-  /** Milliseconds since 1970; null: it does not expire. */
+  /** The expiry time in milliseconds since 1970, or null if the entry does not expire. */
   readonly expires: number | null;
 }
 
@@ -104,7 +104,7 @@ const answerTo = (server: JsonServerClient, request: object) => new JsonPieces(s
 
 /**
  * Yields the names of an answer's members that match; the caller reads their values.
- * @param action  the action whose answer must have such a member; undefined: it may be absent
+ * @param action  the action whose answer must have such a member, or undefined if the member may be absent
  * @throws Error  the answer is an error, or the member is missing
  */
 async function* membersCalled(

@@ -7,7 +7,7 @@ import type { JsonTest } from "./json-test.js";
 export interface Replica {
   readonly host: string;
   readonly port: number;
-  /** The reason why the server cannot be reached; "": it can be reached. */
+  /** The reason why the server cannot be reached, or "" if it can be reached. */
   readonly error: string;
 }
 

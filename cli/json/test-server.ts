@@ -63,7 +63,7 @@ async function test(address: ServerAddress, { replica = [], ca, json }: TestFlag
   if (!hasPassed) process.exitCode = EXIT.failed;
 }
 
-/** @returns the reason why the server cannot be reached; "": it can be reached */
+/** @returns the reason why the server cannot be reached, or "" if it can be reached */
 async function reach(address: ServerAddress): Promise<string> {
   try {
     (await connected(address, REPLICA_MS, "json://")).destroy();

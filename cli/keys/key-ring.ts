@@ -1,4 +1,4 @@
-/** Requests the key ring of each daemon, and finds keys in it. */
+/** Fetches the key ring of each daemon, and finds keys in it. */
 
 import { FanOutClient } from "../../client/fan-out-client.js";
 import type { TypedCallOptions } from "../../client/settings/call-options.js";
@@ -20,7 +20,7 @@ export type Answer =
   | { readonly address: string; readonly reply: ReplyValue; readonly error: null }
   | { readonly address: string; readonly reply: null; readonly error: Error };
 
-/** A key as KEY LIST reports it. Dates are in milliseconds since 1970; null: none. */
+/** A key as KEY LIST reports it. Dates are in milliseconds since 1970, or null if they are not set. */
 export interface RingKey {
   readonly id: string;
   readonly label: string;
@@ -31,10 +31,10 @@ export interface RingKey {
   readonly from: number | null;
   readonly until: number | null;
   readonly revoked: number | null;
-  /** Envelopes a second; 0: no limit. */
+  /** Envelopes a second, or 0 for no limit. */
   readonly rate: number;
   readonly rules: readonly string[];
-  /** Id of the key that added it; null: it comes from the options of the daemons. */
+  /** Id of the key that added this key, or null if this key comes from the options of the daemons. */
   readonly addedBy: string | null;
 }
 
@@ -106,7 +106,7 @@ export function readKey(reply: ReplyValue): RingKey {
 
 /**
  * Returns the id of the key that a text names: an id, its first digits, a label, or the file of a public key.
- * @param ask  requests the key ring; called only if it is needed
+ * @param ask  fetches the key ring; called only if the key ring is needed
  * @throws DbsyncError `bad-command`; KeyFileError
  */
 export async function idOf(text: string, ask: () => Promise<readonly RingKey[]>): Promise<string> {

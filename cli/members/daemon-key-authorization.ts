@@ -44,7 +44,7 @@ export function attempts(): () => Promise<boolean> {
   };
 }
 
-/** The result of authorizing a daemon's key; `problem` says why it failed and what to do (null: authorized). */
+/** The result of authorizing a daemon's key; `problem` says why it failed and what to do, or is null. */
 export interface Authorization {
   readonly id: string;
   readonly problem: string | null;
@@ -62,11 +62,11 @@ export interface Failure {
 export interface Authorizing {
   /** The latest reports of the daemons. */
   readonly views: readonly MemberView[];
-  /** Requests new reports. */
+  /** Asks the daemons for new reports. */
   readonly ask: () => Promise<readonly MemberView[]>;
-  /** Sends a command to members. @returns null: a daemon has executed it */
+  /** Sends a command to members. @returns null if a daemon has executed it */
   readonly send: (command: readonly string[]) => Promise<Failure | null>;
-  /** Waits until the next attempt. @returns false: there is no further attempt */
+  /** Waits until the next attempt. @returns false if there is no further attempt */
   readonly next: () => Promise<boolean>;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Finds the ids of daemons that do not know the administrator's key. A daemon with an empty folder knows only the keys
- * of its options. It receives the remaining keys after a list has added it. Its hello contains its id.
+ * of its options. It receives the remaining keys after a list has added it. Until then, its hello reports its id.
  */
 
 import type { Settings } from "../../client/settings/options.js";
@@ -11,7 +11,7 @@ import type { Answer } from "../keys/key-ring.js";
 
 export interface Greeted {
   readonly address: string;
-  /** Hexadecimal. */
+  /** The daemon's id, hexadecimal. */
   readonly id: string;
 }
 

@@ -15,8 +15,8 @@ export interface Known {
   /** Hexadecimal ids of the daemons that the list removes. */
   readonly left: readonly string[];
   /**
-   * Queried daemons that do not know the administrator's key, for example with an empty folder; their hello contains
-   * the id.
+   * Queried daemons that do not know the administrator's key, for example because their folder is empty. The id comes
+   * from the hello.
    */
   readonly greeted: readonly Greeted[];
 }

@@ -65,12 +65,12 @@ function printList(head: ReportedList, views: readonly MemberView[]): void {
 
 function signatureText({ signedAt, signer, doubt }: ReportedList): string {
   if (signedAt === null)
-    return "NOT PROVED: no daemon that reports this list has an administrator's signature for it";
+    return "NOT VERIFIED: no daemon that reports this list has an administrator's signature for it";
   const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
   if (doubt === null) return by;
   return doubt === "unknown-key"
     ? `${by}, not checked. To check it, name that administrator's public key (--root-key)`
-    : `NOT PROVED: reported as ${by}, but the signature is wrong`;
+    : `NOT VERIFIED: reported as ${by}, but the signature is wrong`;
 }
 
 function rowOf(id: string, views: readonly MemberView[]): Row {

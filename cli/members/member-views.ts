@@ -11,11 +11,11 @@ import { type ReportedList, reportedList, type VerifiesList } from "./reported-l
 
 /** A peer of the queried daemon. */
 export interface SeenPeer {
-  /** Hexadecimal. */
+  /** The peer's id, hexadecimal. */
   readonly id: string;
   readonly address: string;
   readonly connection: string;
-  /** Its public key, DER in base64; null: unknown. */
+  /** Its public key, DER in base64, or null if it is unknown. */
   readonly key: string | null;
 }
 
@@ -29,9 +29,9 @@ export interface MemberView {
   readonly durable: boolean;
   /** Whether a list has added it, but no live member has answered it yet. */
   readonly joining: boolean;
-  /** The reason why it is not a member; null: it is a member, or there is no list. */
+  /** The reason why it is not a member, or null if it is a member or there is no list. */
   readonly refusal: string | null;
-  /** The command that authorizes its key to sign for clients without keys; null: not needed. */
+  /** The command that authorizes its key to sign for clients without keys, or null if none is needed. */
   readonly authorize: string | null;
   readonly lists: readonly ReportedList[];
   readonly peers: readonly SeenPeer[];

@@ -58,7 +58,7 @@ interface Session {
   readonly greeted: readonly Greeted[];
   /** Signs a command once and sends it to the members that remain on the next list. */
   readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
-  /** Requests the current views of all daemons. */
+  /** Asks all daemons for their current views. */
   readonly ask: () => Promise<readonly MemberView[]>;
 }
 
@@ -223,7 +223,7 @@ function checkChange(outcomes: readonly Outcome[]): void {
   throw new DbsyncError("reply", first.detail, { outcomes });
 }
 
-/** Returns the reason why no daemon has applied a command; null: at least one has. */
+/** Returns the reason why no daemon has applied a command, or null if at least one has. */
 function failureOf(outcomes: readonly Outcome[]): Failure | null {
   const failed = failedOf(outcomes);
   const [first] = failed;

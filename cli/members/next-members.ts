@@ -115,7 +115,7 @@ function problemOf(views: readonly MemberView[], heads: readonly KnownList[], ch
   return null;
 }
 
-/** Returns an objection to a list, for example that writes would be lost or a daemon excluded; null: none. */
+/** Returns an objection to a list, such as a loss of writes or an excluded daemon, or null if there is none. */
 function objectionTo(
   { members }: MemberList,
   views: readonly MemberView[],

@@ -10,7 +10,7 @@ import type { ReportedList } from "./reported-list.js";
 /** Number of digits of a key's id that are shown. */
 const KEY_DIGITS = 12;
 
-/** @param next  the list to sign; null: the current list again @returns the reason not to sign it; null: none */
+/** @param next  the list to sign, or null to sign the current list again @returns the objection, or null */
 export function reasonNotToSign(
   next: MemberList | null,
   views: readonly MemberView[],

@@ -13,7 +13,7 @@ import { readHead } from "../../protocol/version-2/envelope-head.js";
  * A reported list with its signer. `doubt` is null if an administrator whose public key is known here has signed it.
  */
 export interface ReportedList extends KnownList {
-  /** Milliseconds since 1970; null: the daemon reported no envelope with this list. */
+  /** The signature's date in milliseconds since 1970, or null if the daemon reported no envelope for this list. */
   readonly signedAt: number | null;
   /** Id of the key that signed it. */
   readonly signer: ByteString;
@@ -22,7 +22,7 @@ export interface ReportedList extends KnownList {
 
 export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
 
-/** Whether the key has signed the bytes; null: it is not the key of a known administrator. */
+/** Whether the key has signed the bytes, or null if it is not the key of a known administrator. */
 export type VerifiesList = (signer: ByteString, signed: Buffer, signature: Buffer) => boolean | null;
 
 /** Returns a function that verifies signatures. @param keys  public keys of administrators */
@@ -34,7 +34,7 @@ export function verifierBy(keys: readonly KeyObject[]): VerifiesList {
   };
 }
 
-/** Parses a list and checks its proof (body and signature in base64). @returns null: the text is not a list */
+/** Parses a list and checks its proof (body and signature in base64). @returns null if the text is not a list */
 export function reportedList(
   text: string,
   [body = "", signature = ""]: readonly string[],
@@ -52,8 +52,8 @@ export function reportedList(
 }
 
 /**
- * Returns the head of an envelope that contains only this list, for the list's cluster; null: it contains something
- * else.
+ * Returns the head of an envelope that contains only this list, for the list's cluster, or null if it contains
+ * anything else.
  */
 function headOf(body: Buffer, { list, hash }: KnownList): EnvelopeHead | null {
   try {

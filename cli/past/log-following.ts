@@ -1,5 +1,5 @@
 /**
- * `dbsync log --follow`: shows commands as they are recorded. It requests the log only when a daemon has new entries.
+ * `dbsync log --follow`: shows commands as they are recorded. It queries the log only when a daemon has new entries.
  */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { fieldsOf } from "../shared/output.js";
@@ -71,8 +71,8 @@ interface PageOfLog {
 }
 
 /**
- * Requests the units that have not been shown yet, and returns them oldest first. An answer contains only the newest
- * units; earlier ones are requested until an answer reaches the units that were already shown.
+ * Fetches the units that have not been shown yet, and returns them oldest first. An answer has only the newest units,
+ * so the function asks for earlier ones until an answer reaches the units that were already shown.
  */
 async function newPages({ ask, filters }: FollowParts, seen: SeenUnits): Promise<readonly PageOfLog[]> {
   const pages: PageOfLog[] = [];

@@ -23,7 +23,7 @@ export interface PastUnit {
   /** Id of the signer's key. */
   readonly signer: string;
   readonly label: string;
-  /** The user of a listener without signatures; null: the signer signed for itself. */
+  /** The user of a listener without signatures, or null if the signer signed for itself. */
   readonly as: string | null;
   readonly db: number;
   /** The commands; long ones are cut and end with an ellipsis. */
@@ -32,7 +32,7 @@ export interface PastUnit {
   readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
   /** The beginning of the reply. */
   readonly reply: PastWord;
-  /** The change of the key, for `blame`; null: not requested. */
+  /** The change of the key, for `blame`, or null if it was not requested. */
   readonly change: string | null;
 }
 
@@ -47,7 +47,7 @@ const TONES: ReadonlyMap<string, Tone> = new Map([
 export interface Past {
   /** The first date that was requested. */
   readonly from: number;
-  /** Date of the snapshot with which the log begins; null: it begins with the first command. */
+  /** Date of the snapshot with which the log begins, or null if it begins with the first command. */
   readonly snapshot: number | null;
   /** Number of entries that the daemon could not read; the units after them may differ from the original ones. */
   readonly damaged: number;

@@ -5,7 +5,7 @@ import type { AskBuffers } from "../shared/one-daemon.js";
 
 export interface DumpedKey<Value> {
   readonly key: Buffer;
-  /** Milliseconds since 1970; null: it does not expire. */
+  /** The expiry time in milliseconds since 1970, or null if the key does not expire. */
   readonly expires: number | null;
   readonly value: Value;
 }
@@ -16,7 +16,7 @@ export class UnreadableKey extends Error {
 }
 
 const SCAN_COUNT = "512";
-/** Number of keys that are requested together; all their values are in memory. */
+/** Number of keys that are read together; all their values are in memory. */
 const AT_ONCE = 64;
 
 /**

@@ -33,7 +33,7 @@ export class KeyCopier {
   readonly #send: SendToAll;
   /** The command that reads the expiry: as a date if the server supports that, otherwise as the remaining time. */
   readonly #expiry: "PEXPIRETIME" | "PTTL";
-  /** The reason why serialized values are refused; null: none has been refused so far. */
+  /** The reason why serialized values are refused, or null if none has been refused so far. */
   #refused: string | null = null;
   readonly #marks: Marks | null;
 
@@ -49,7 +49,7 @@ export class KeyCopier {
     this.#expiry = expiry;
   }
 
-  /** @param marks  the marks of the keys copied so far; null: all keys are copied */
+  /** @param marks  the marks of the keys copied so far, or null if all keys are copied */
   static async of(source: RedisSource, send: SendToAll, marks: Marks | null = null): Promise<KeyCopier> {
     const knowsDates = await source.ask(["PEXPIRETIME", ""]).then(
       () => true,
@@ -58,7 +58,7 @@ export class KeyCopier {
     return new KeyCopier(source, send, knowsDates ? "PEXPIRETIME" : "PTTL", marks);
   }
 
-  /** The reason why all values are copied in pieces; null: they are copied in serialized form. */
+  /** The reason why all values are copied in pieces, or null if they are copied in serialized form. */
   get refused(): string | null {
     return this.#refused;
   }
@@ -131,7 +131,7 @@ export class KeyCopier {
     await this.#send(argv.map((argument) => Buffer.from(argument, "latin1")));
   }
 
-  /** Returns milliseconds since 1970; null: the key does not expire or no longer exists. */
+  /** Returns milliseconds since 1970, or null if the key does not expire or no longer exists. */
   #dateOf(answer: number): number | null {
     if (answer < 0) return null;
     return this.#expiry === "PEXPIRETIME" ? answer : Date.now() + answer;

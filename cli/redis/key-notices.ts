@@ -9,7 +9,7 @@ const SETTING = "notify-keyspace-events";
 const NEEDED = "AE";
 
 export class KeyNotices {
-  /** The server's previous setting; null: unchanged. */
+  /** The server's previous setting, or null if the setting was not changed. */
   #before: string | null = null;
 
   /** Turns notifications on. @throws Error  they are off, and the user may not change the setting */

@@ -43,7 +43,7 @@ export interface Daemons {
 export interface ReplicateOptions {
   readonly replace: boolean;
   /**
-   * Time without a write after which it cuts over, in milliseconds; null: it cuts over when the user presses Ctrl-C.
+   * Time without a write after which it cuts over, in milliseconds, or null to cut over when the user presses Ctrl-C.
    */
   readonly quietMs: number | null;
 }
@@ -95,7 +95,7 @@ class Replica {
 
   /**
    * Connects, copies all keys, and then copies each key that is written, until the cut-over.
-   * @returns true after the cut-over; false: the connection was lost, and the caller must call it again
+   * @returns true after the cut-over; false if the connection was lost and the caller must call it again
    */
   async follow(): Promise<boolean> {
     try {
@@ -210,7 +210,7 @@ class Replica {
 
   /**
    * Compares all keys and deletes the remaining ones.
-   * @returns false: the Redis was written to during the comparison
+   * @returns false if clients wrote to the Redis during the comparison
    */
   async #cutOver(source: RedisSource, events: RedisSource, copier: KeyCopier): Promise<boolean> {
     const changed = await this.#compare(source, copier);

@@ -14,7 +14,7 @@ export type Argv = readonly ByteString[];
 
 type Pieces = (source: RedisSource, key: ByteString) => AsyncGenerator<Argv>;
 
-/** Returns the reader for a type as TYPE reports it; null: the type belongs to a Redis module and cannot be read. */
+/** Returns the reader for a type as TYPE reports it, or null for a type of a Redis module, which cannot be read. */
 export function piecesOf(type: ByteString): Pieces | null {
   return Object.hasOwn(PIECES, type) ? (PIECES[type] as Pieces) : null;
 }

@@ -1,4 +1,4 @@
-/** One-line descriptions of commands, requested from the daemons (COMMAND DOCS) and cached. */
+/** One-line descriptions of commands, fetched from the daemons (COMMAND DOCS) and cached. */
 
 import type { CommandInput } from "../../client/shared/command.js";
 import { shown } from "../../net/terminal/shown-text.js";
@@ -14,14 +14,14 @@ exit        ends the session, like Ctrl-D; Ctrl-C clears the line. Tab completes
 
 export class CommandHelp {
   readonly #ask: (command: CommandInput) => Promise<Reply>;
-  /** Descriptions by name in upper case; null: unknown, or requested and not received yet. */
+  /** Descriptions by name in upper case. A description is null if it is unknown or has not arrived yet. */
   readonly #known = new Map<string, string | null>();
 
   constructor(ask: (command: CommandInput) => Promise<Reply>) {
     this.#ask = ask;
   }
 
-  /** Returns the text that `help` prints. @param name  a command; "": the general help */
+  /** Returns the text that `help` prints. @param name  a command, or "" for the general help */
   async about(name: string): Promise<string> {
     if (name === "") return GENERAL;
     const summary = await this.#fetch(name.toUpperCase());
@@ -29,7 +29,7 @@ export class CommandHelp {
   }
 
   /**
-   * Returns the hint for a line that is being typed; null: there is none yet.
+   * Returns the hint for a line that is being typed, or null if there is none yet.
    * @param learned  called when a hint has arrived
    */
   hint(line: string, learned: () => void): string | null {
@@ -56,7 +56,7 @@ export class CommandHelp {
 /** Ignores an error of a hint; the command itself will report the same error. */
 function ignored(): void {}
 
-/** Returns the summary in a reply of the form: name, [field, value, …]; null: none. */
+/** Returns the summary in a reply of the form name, [field, value, …], or null if there is none. */
 function summaryIn(reply: Reply): string | null {
   if (!("items" in reply)) return null;
   const [, fields] = reply.items;

@@ -43,7 +43,7 @@ export class ReplSession {
   readonly #client: FanOutClient;
   readonly #settings: Settings;
   #db: number;
-  /** Commands that wait for EXEC; null: commands are sent immediately. */
+  /** Commands that wait for EXEC, or null if commands are sent immediately. */
   #queue: CommandInput[] | null = null;
 
   constructor(client: FanOutClient, settings: Settings) {

@@ -50,7 +50,7 @@ export async function waitUntilComplete({ servers, timeout }: Settings): Promise
   }
 }
 
-/** Returns the state that each daemon reports; "": the daemon does not answer a hello. */
+/** Returns the state that each daemon reports, or "" for a daemon that does not answer a hello. */
 async function statesOf(servers: readonly Address[]): Promise<string[]> {
   const options = { timeout: HELLO_MS, hasKey: true };
   const greetings = await Promise.all(servers.map((server) => readHello(server, realEnvironment, options)));

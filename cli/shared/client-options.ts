@@ -138,7 +138,7 @@ export function readSettings(
 
 let used: UsedProfile | null = null;
 
-/** Returns the profile that names the servers; null: they come from another source. */
+/** Returns the profile that names the servers, or null if they come from another source. */
 export const usedProfile = (): UsedProfile | null => used;
 
 /**

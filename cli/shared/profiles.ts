@@ -21,12 +21,12 @@ export interface Profile {
   readonly key: string;
   readonly ca: string;
   readonly cluster: string;
-  /** "" for the default. */
+  /** The allowed versions of the protocol, "" for the default. */
   readonly versions: string;
 }
 
 export interface Profiles {
-  /** The profile that is used if no option or variable names servers; null: none. */
+  /** The profile that is used if no option or variable names servers, or null if there is none. */
   readonly current: string | null;
   readonly profiles: ReadonlyMap<string, Profile>;
 }
@@ -73,7 +73,7 @@ export function readProfiles(places: Places): Profiles {
   return found;
 }
 
-/** Parses a file of profiles; null: it is invalid. */
+/** Parses a file of profiles. Returns null if it is invalid. */
 function parseProfiles(text: string): Profiles | null {
   let parsed: unknown;
   try {
@@ -139,7 +139,7 @@ export interface UsedProfile {
 }
 
 /**
- * Returns the profile that names the servers; null: they come from another source. Options and variables take
+ * Returns the profile that names the servers, or null if they come from another source. Options and variables take
  * precedence over profiles, and a dbsync.ini in the current folder takes precedence over the profile of `dbsync profile
  * use`.
  * @throws DbsyncError

@@ -17,7 +17,7 @@ export function readServerUrl(text: string, form: UrlForm): ServerAddress {
 
 /**
  * Returns the server with the authorities that may sign its certificate.
- * @param ca  the path of a file with authorities; undefined: the configured file
+ * @param ca  the path of a file with authorities, or undefined for the configured file
  * @throws DbsyncError `bad-option`, `bad-config`
  */
 export function trusted(address: ServerAddress, ca: string | undefined): ServerAddress {

@@ -17,11 +17,11 @@ export interface KeyState {
 }
 
 export interface TypedRequests {
-  /** Returns the state of a key; null: there is no such key. @throws DbsyncError */
+  /** Returns the state of a key, or null if there is no such key. @throws DbsyncError */
   stateOf(key: string): Promise<KeyState | null>;
   /**
    * Sends a request.
-   * @param state  the required state; null: any state
+   * @param state  the required state, or null if any state is allowed
    * @returns nil: the state has changed
    * @throws DbsyncError
    */

@@ -66,7 +66,7 @@ export class Completion {
     return [...objects, ...columns];
   }
 
-  /** Returns cached names, or requests them. @param table  the table whose columns they are, or "" */
+  /** Returns cached names, or fetches them. @param table  the table whose columns they are, or "" */
   #cached(table: string, ask: () => Promise<readonly string[]>): Promise<readonly string[]> {
     const key = `${this.#session.database}\n${table}`;
     const names = this.#names.get(key) ?? ask().catch(() => []);

@@ -28,7 +28,7 @@ interface Column {
 
 /**
  * Exports a table.
- * @returns the number of rows; null: the table no longer exists
+ * @returns the number of rows, or null if the table no longer exists
  * @throws Error  the table changes too often, or contains bytes that are not text
  */
 export async function exportTable(file: string, parts: TableExport): Promise<number | null> {
@@ -50,7 +50,7 @@ export async function exportTable(file: string, parts: TableExport): Promise<num
   );
 }
 
-/** Writes a table in a given state. @returns the number of rows; null: the state has changed */
+/** Writes a table in a given state. @returns the number of rows, or null if the state has changed */
 async function writeTable(
   handle: FileHandle,
   state: KeyState,

@@ -41,7 +41,7 @@ export function typeText(type: FolderType): string {
   return type.map(atomText).join(":");
 }
 
-/** Checks a value. @returns the error; null: the value is valid */
+/** Checks a value. @returns the error, or null if the value is valid */
 export function misfit(type: FolderType, value: unknown): string | null {
   if (value === null) return null;
   if (typeof value !== "string" && typeof value !== "number")

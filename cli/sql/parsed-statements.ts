@@ -8,13 +8,13 @@ import type { Query, Source, Statement } from "../../store/sql/tree.js";
 import type { ViewQuery, ViewSource } from "./view-query.js";
 import { isName } from "./view-tree.js";
 
-/** Returns the database that a statement selects; null: it selects none. */
+/** Returns the database that a statement selects, or null if it selects none. */
 export function databaseChosenBy(statement: string): string | null {
   const parsed = parsedOf(statement);
   return parsed?.kind === "use" ? textOfBytes(parsed.name) : null;
 }
 
-/** Parses the text of a view in either language. @returns null: the earlier server could not read the query */
+/** Parses the text of a view in either language. @returns null if the earlier server could not read the query */
 export function readView(text: string): ViewQuery | null {
   const parsed = parsedOf(text);
   return parsed?.kind === "query" ? viewQuery(parsed.query) : null;
@@ -54,7 +54,7 @@ function viewSource(source: Source): ViewSource | null {
   return query === null || alias === null ? null : { kind: "derived", query, alias };
 }
 
-/** Returns a name as text; null: it is invalid for the earlier server. */
+/** Returns a name as text, or null if it is invalid for the earlier server. */
 function nameOf(bytes: ByteString): string | null {
   const name = textOfBytes(bytes);
   return isName(name) ? name : null;

@@ -6,7 +6,7 @@ import { SqlServer } from "./sql-server.js";
 export class SqlSession implements Disposable {
   readonly #address: ServerAddress;
   #server: SqlServer | null = null;
-  /** The statement that selected the database, and the database's name; null: none is selected. */
+  /** The statement that selected the database, and the database's name, or null if none is selected. */
   #selected: { readonly statement: string; readonly database: string } | null = null;
   #isBusy = false;
   /** Settles when the previous statement is answered, because statements are sent one after the other. */
@@ -16,7 +16,7 @@ export class SqlSession implements Disposable {
     this.#address = address;
   }
 
-  /** The name of the selected database; "": none. */
+  /** The name of the selected database, or "" if there is none. */
   get database(): string {
     return this.#selected?.database ?? "";
   }

@@ -22,11 +22,11 @@ function cellOf(reply: Reply): TypedCell {
   return reply.kind === "bulk" ? { bytes: reply.bytes } : null;
 }
 
-/** Returns the text of a cell; "": the cell is not a text. */
+/** Returns the text of a cell, or "" if the cell is not a text. */
 export const textOf = (cell: TypedCell | undefined): string =>
   typeof cell === "object" && cell !== null ? textOfBytes(cell.bytes) : "";
 
-/** Returns a cell for a file; undefined: it contains bytes that are not text. */
+/** Returns a cell for a file, or undefined if it contains bytes that are not text. */
 export function folderCell(cell: TypedCell): FolderCell | undefined {
   if (cell === null || typeof cell === "number") return cell;
   const text = textOfBytes(cell.bytes);

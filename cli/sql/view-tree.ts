@@ -25,7 +25,7 @@ const SETS: Readonly<Record<string, SetOperator>> = {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Parses a tree. @returns null: it is not a query, or one that the earlier server cannot read */
+/** Parses a tree. @returns null if it is not a query that the earlier server can read */
 export function readViewTree(tree: unknown): ViewQuery | null {
   const fields = fieldsOf(tree);
   switch (classOf(fields)) {

@@ -1,4 +1,4 @@
-/** Requests the figures that daemons report to administrators (INFO dbsync), and whether their databases answer. */
+/** Reads the figures that daemons report to administrators (INFO dbsync), and whether their databases answer. */
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -18,12 +18,12 @@ export interface DaemonFigures {
   readonly errors: number;
   /** Number of requests that were not answered. */
   readonly refusals: number;
-  /** Number of keys in all databases; null: unknown, because they are in a Redis or on other daemons. */
+  /** Number of keys in all databases, or null if they are in a Redis or on other daemons. */
   readonly keys: number | null;
   /** Memory in bytes; `limit` 0: no limit. */
   readonly memory: { readonly used: number; readonly resident: number; readonly limit: number };
   readonly backends: readonly { readonly name: string; readonly up: boolean }[];
-  /** Figures of the stream that orders its writes; null: no stream. */
+  /** Figures of the stream that orders its writes, or null if there is none. */
   readonly order: OrderFigures | null;
   /** Number of answers by duration: `count` answers took at most `max` microseconds; Infinity for the slowest. */
   readonly times: readonly (readonly [max: number, count: number])[];
@@ -36,15 +36,15 @@ export interface OrderFigures {
   readonly applied: number;
   readonly behind: number;
   readonly waiting: number;
-  /** The reason why it cannot read or write the stream; null: none. */
+  /** The reason why it cannot read or write the stream, or null if it can. */
   readonly trouble: string | null;
 }
 
 export interface FiguresAnswer {
   readonly figures: DaemonFigures | null;
-  /** The database that does not answer, "" if its name is unknown; null: all known databases answer. */
+  /** The database that does not answer ("" if its name is unknown), or null if all known databases answer. */
   readonly missing: string | null;
-  /** The reason why the daemon does not report figures; null: it reports them, or has none. */
+  /** The reason why the daemon does not report figures, or null if it reports them or has none. */
   readonly note: string | null;
 }
 
@@ -52,8 +52,8 @@ const QUESTION = ["INFO", "dbsync"];
 const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
 
 /**
- * Requests the figures of daemons. To a daemon that does not report to this key, it sends a PING instead, which the
- * daemon can answer only if its database answers.
+ * Reads the figures of daemons. A daemon that does not report to this key receives a PING instead, which it can answer
+ * only if its database answers.
  * @param asked  whether to query each server
  * @returns an answer for each server
  */
@@ -82,7 +82,7 @@ export async function readFigures(
   return asked.map((isAsked) => (isAsked ? (figures[next++] ?? NOTHING) : NOTHING));
 }
 
-/** Returns the key, or the reason why it cannot be used; null: there is none. */
+/** Returns the key, or the reason why it cannot be used, or null if there is none. */
 function keyOf(settings: Settings): SigningKey | string | null {
   try {
     return settings.key === null ? null : loadSigningKey(settings);
@@ -96,7 +96,7 @@ function isDatabaseDown(error: Error | null): boolean {
   return outcome?.status === "failed" && outcome.stage === "refused" && /^database-/.test(outcome.detail);
 }
 
-/** Parses figures; null: the daemon's version has none. */
+/** Parses figures. Returns null if the daemon's version has none. */
 export function figuresOf(reply: ReplyValue): DaemonFigures | null {
   const fields = new Map(
     String(reply)
@@ -132,7 +132,7 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
   };
 }
 
-/** Parses the figures of a stream. @param text  such as `applied=12,behind=0,…`; undefined: no stream */
+/** Parses the figures of a stream. @param text  such as `applied=12,behind=0,…`, or undefined without a stream */
 function orderOf(text: string | undefined, trouble: string | undefined): OrderFigures | null {
   if (text === undefined) return null;
   const counts = new Map(text.split(",").map((pair) => pair.split("=") as [string, string]));

@@ -12,7 +12,7 @@ const COLUMN_DIGITS = 8;
 /** The state of a daemon that answers but cannot reach its database. */
 const NO_DATABASE = "no database";
 
-/** The report of a daemon. Ids are hexadecimal, times in milliseconds; null: unknown. */
+/** The report of a daemon. Ids are hexadecimal, and times are in milliseconds. Unknown values are null. */
 export interface ShownDaemon {
   readonly address: string;
   readonly ok: boolean;
@@ -24,9 +24,9 @@ export interface ShownDaemon {
   readonly state: string | null;
   readonly clockDifference: number | null;
   readonly roundTrip: number | null;
-  /** The stage at which the greeting failed; null: it succeeded. */
+  /** The stage at which the greeting failed, or null if it succeeded. */
   readonly stage: Stage | null;
-  /** The figures that it reports to administrators; null: none. */
+  /** The figures that it reports to administrators, or null if there are none. */
   readonly figures: DaemonFigures | null;
   /** Whether one of its databases does not answer. */
   readonly lacksDatabase: boolean;

@@ -126,8 +126,8 @@ function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
 }
 
 /**
- * Checks the clocks of daemons whose greeting did not contain it, by the command TIME: seconds and microseconds, one
- * per line.
+ * Checks the clocks of daemons whose greeting did not report the time, by the command TIME, which returns seconds and
+ * microseconds, one per line.
  */
 async function examineOldClocks(
   client: ReturnType<typeof openClient>["client"],

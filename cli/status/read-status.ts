@@ -1,4 +1,4 @@
-/** Requests the status of daemons and finds problems in it. */
+/** Reads the status of daemons and finds problems in it. */
 
 import type { Settings } from "../../client/settings/options.js";
 import { realEnvironment } from "../../client/shared/environment.js";
@@ -34,7 +34,7 @@ export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 export const CLOCK_CURE = "set both clocks by NTP";
 const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
 
-/** Greets all daemons and requests their figures. */
+/** Greets all daemons and asks for their figures. */
 export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readStatus(settings);
   const figures = await readFigures(settings, daemons.map(canBeQueried));
@@ -44,7 +44,7 @@ export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]
 const canBeQueried = ({ versions, clusterDiffers }: DaemonStatus): boolean =>
   versions.includes(2) && !clusterDiffers;
 
-/** Greets all daemons, and requests their figures and timelines. */
+/** Greets all daemons, and asks for their figures and timelines. */
 export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readWorkStatus(settings);
   const ids = daemons.map((one) => (one.members !== null && canBeQueried(one) ? one.daemon : null));
@@ -61,7 +61,7 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
   });
 }
 
-/** Returns the status of a member that was also queried itself; null: it was not queried. */
+/** Returns the status of a member that was also queried itself, or null if it was not queried. */
 function standing(
   { id, address }: MemberStatus,
   daemons: readonly DaemonStatus[],
@@ -182,7 +182,7 @@ function factsOf(greeting: Greeting) {
   };
 }
 
-/** Returns the cluster of a daemon, hexadecimal; null: it has no keys, and accepts unsigned commands. */
+/** Returns the cluster of a daemon, hexadecimal, or null if it has no keys and accepts unsigned commands. */
 function clusterIdOf(greeting: Greeting): string | null {
   if (greeting.kind !== "hello" || greeting.hello.cluster === "") return null;
   return hexOf(greeting.hello.cluster);
@@ -252,7 +252,7 @@ export function describeClock(difference: number): string {
   return `its clock is ${shown} ${difference < 0 ? "behind" : "ahead of"} this machine's`;
 }
 
-/** Returns the most frequent value; null: no value is more frequent than all others. */
+/** Returns the most frequent value, or null if no value is more frequent than all others. */
 function mostFrequent(values: readonly string[]): string | null {
   let best: string | null = null;
   let bestCount = 0;

@@ -66,11 +66,11 @@ const isReady = ({ ok, progress }: DaemonStatus): boolean =>
 export const readyText = (daemons: readonly DaemonStatus[]): string =>
   `${daemons.filter(isReady).length} of ${daemons.length} ready`;
 
-/** Describes the work in progress in one line, with the first item of each daemon; null: there is none. */
+/** Describes the work in progress in one line, with the first item of each daemon. Returns null if there is none. */
 export const progressText = (daemons: readonly DaemonStatus[]): string | null =>
   inOneLine(daemons, ({ progress }) => progress);
 
-/** Describes in one line what `dbsync status --wait` waits for: problems and work in progress; null: nothing. */
+/** Describes in one line what `dbsync status --wait` waits for. Returns null if it waits for nothing. */
 export const waitingText = (daemons: readonly DaemonStatus[]): string | null =>
   inOneLine(daemons, ({ problems, progress, remarks }) => [
     ...problems,

@@ -12,7 +12,7 @@ const SHORT_DIGITS = 6;
 export interface ShownTimeline {
   /** The daemon's address. */
   readonly address: string;
-  /** The daemon's id, hexadecimal; null: unknown. */
+  /** The daemon's id, hexadecimal, or null if it is unknown. */
   readonly daemon: string | null;
   readonly timeline: TimelineStatus;
 }

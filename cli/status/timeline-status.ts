@@ -1,4 +1,4 @@
-/** Requests the reports of daemons on their timelines and members (TIMELINE STATUS). */
+/** Reads the reports of daemons on their timelines and members (TIMELINE STATUS). */
 
 import type { Settings } from "../../client/settings/options.js";
 import { loadSigningKey, type SigningKey } from "../../client/settings/signing-key.js";
@@ -20,20 +20,20 @@ export type MemberStatus = MemberReport;
 /** The report on a daemon's timeline, with values that are derived from it. */
 export interface TimelineStatus extends DiagnosedTimeline {
   /**
-   * The command that authorizes its key to sign for clients without keys; null: not needed; NOT_ITS_OWN: the command
-   * that it reports would authorize another key.
+   * The command that authorizes its key to sign for clients without keys, or null if none is needed. NOT_ITS_OWN if
+   * the command that the daemon reports would authorize another key.
    */
   readonly authorize: string | null;
   readonly entries: number;
   /** A checksum of the ids of all entries, equal on daemons with the same entries. */
   readonly fingerprint: string;
-  /** The date up to which `settledFingerprint` was computed, in milliseconds since 1970; null: not compared. */
+  /** The date up to which `settledFingerprint` was computed, in milliseconds since 1970, or null if it was not. */
   readonly settledUpto: number | null;
 }
 
 export interface TimelineAnswer {
   readonly timeline: TimelineStatus | null;
-  /** The reason why the timeline is unknown; null: it is known, or the daemon has none. */
+  /** The reason why the timeline is unknown, or null if it is known or the daemon has none. */
   readonly note: string | null;
 }
 
@@ -45,7 +45,7 @@ const NOTHING: TimelineAnswer = { timeline: null, note: null };
 
 /**
  * Queries the daemons that have a timeline.
- * @param ids  the id of each server's daemon, hexadecimal; null: do not query it
+ * @param ids  the id of each server's daemon, hexadecimal, or null for a server not to query
  * @returns an answer for each server
  */
 export async function readTimelines(
@@ -83,8 +83,8 @@ function keyOf(settings: Settings): SigningKey | string {
 }
 
 /**
- * Returns a date, in whole seconds, up to which all daemons accept no more entries; null: there is one daemon, or no
- * such date yet.
+ * Returns a date, in whole seconds, up to which no daemon accepts more entries, or null if there is only one daemon
+ * or no such date yet.
  */
 function settledOf(statuses: readonly Record<string, ReplyValue>[]): number | null {
   if (statuses.length < 2) return null;

@@ -51,7 +51,7 @@ export class Rates {
 export interface WatchedScene {
   readonly daemons: readonly DaemonStatus[];
   readonly rates: Rates;
-  /** Milliseconds since 1970. */
+  /** The current time, in milliseconds since 1970. */
   readonly now: number;
   /** The terminal's width. */
   readonly columns: number;

@@ -10,7 +10,7 @@ export type Show = (daemons: readonly DaemonStatus[]) => void;
 /**
  * Opens the screen. q and Ctrl-C end the program with the exit code of the last update. The terminal is restored after
  * any other signal too.
- * @returns null: the output is not a terminal
+ * @returns null if the output is not a terminal
  */
 export function openScreen(): Screen | null {
   const screen = isScreen(process.stdout) ? new Screen(process.stdout) : null;

@@ -12,7 +12,7 @@ export interface Activity {
   readonly commands: number;
   readonly errors: number;
   readonly refusals: number;
-  /** Milliseconds within which half of the answers (`half`), or 99 % of them (`most`), were sent; null: no answers. */
+  /** Milliseconds within which half (`half`) or 99 % (`most`) of the answers were sent, or null without answers. */
   readonly half: number | null;
   readonly most: number | null;
 }
@@ -44,7 +44,7 @@ export class Activities {
     }
   }
 
-  /** Returns a daemon's activity; null: unknown before the second update. */
+  /** Returns a daemon's activity, or null before the second update. */
   of(address: string): Activity | null {
     return this.#now.get(address) ?? null;
   }
@@ -72,8 +72,8 @@ function activityOf(before: DaemonFigures, after: DaemonFigures, seconds: number
 }
 
 /**
- * Returns the upper end, in milliseconds, of the bucket in which the given share of the answers is reached; null: no
- * answers.
+ * Returns the upper end, in milliseconds, of the bucket in which the given share of the answers is reached, or null
+ * without answers.
  */
 export function quantile(times: DaemonFigures["times"], share: number): number | null {
   const all = times.reduce((sum, [, count]) => sum + count, 0);

@@ -1,7 +1,7 @@
 /** Describes the member list and the connections of its daemons in one line. */
 import type { DaemonStatus } from "../status/daemon-status.js";
 
-/** Returns the line; null: no daemon reports a list. */
+/** Returns the line, or null if no daemon reports a list. */
 export function listLine(daemons: readonly DaemonStatus[]): string | null {
   const reports = daemons.flatMap(({ timeline, ...daemon }) =>
     timeline === null ? [] : [{ ...daemon, timeline }],

@@ -14,7 +14,7 @@ import { listLine } from "./list-line.js";
 
 export interface TopRow {
   readonly daemon: DaemonStatus;
-  /** The daemon's activity; null: unknown before the second update. */
+  /** The daemon's activity, or null before the second update. */
   readonly activity: Activity | null;
   readonly rates: readonly number[];
 }
@@ -101,7 +101,7 @@ export interface TopScene {
   readonly rows: readonly TopRow[];
   /** Seconds between two updates. */
   readonly every: number;
-  /** Milliseconds since 1970. */
+  /** The current time, in milliseconds since 1970. */
   readonly now: number;
   /** The terminal's width. */
   readonly columns: number;

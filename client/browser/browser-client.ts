@@ -51,9 +51,9 @@ export type BrowserReply = string | number | bigint | null | Uint8Array | Dbsync
 export interface Waiting {
   /** The command, or the list of `multi`. */
   readonly command: CommandInput | readonly CommandInput[];
-  /** Milliseconds since 1970. */
+  /** The time of the call, in milliseconds since 1970. */
   readonly since: number;
-  /** The time at which it fails if no daemon has answered. */
+  /** The time at which the call fails if no daemon has answered. */
   readonly until: number;
   /** Whether an earlier page made the call. */
   readonly isRecovered: boolean;
@@ -61,9 +61,9 @@ export interface Waiting {
 
 /** The result of a call that an earlier page made. */
 export interface Recovered extends Omit<Waiting, "isRecovered"> {
-  /** The reply; null for nil, and if there is an error. */
+  /** The reply, or null for nil and after an error. */
   readonly value: BrowserReply;
-  /** The error of the call; null: the daemons replied. */
+  /** The error of the call, or null if the daemons replied. */
   readonly error: DbsyncError | null;
 }
 
@@ -88,11 +88,11 @@ export interface BrowserClient {
   watch(key: KeyInput, options?: ListenOptions): AsyncIterableIterator<WatchEvent>;
   /** Returns the public key in the form that `dbsync keys add` accepts. */
   publicKeyPem(): Promise<string>;
-  /** This client's newest write that a daemon has acknowledged, for the option `after`; null: none. */
+  /** This client's newest write that a daemon has acknowledged, for the option `after`, or null if there is none. */
   readonly lastWrite: string | null;
   /** The unanswered calls, in the order in which they were made. */
   readonly outbox: readonly Waiting[];
-  /** The reason why signed calls do not outlive the page; null: they do. */
+  /** The reason why signed calls do not outlive the page, or null if they do. */
   readonly unkept: string | null;
   readonly daemons: readonly BrowserDaemon[];
   /** Closes the client; unanswered calls fail with `closed`. */

@@ -1,5 +1,5 @@
 /**
- * The part of Node's Buffer that version 2 needs, since browsers have none. The bundle uses it
+ * The part of Node's Buffer that version 2 needs, because browsers have no Buffer. The bundle uses it
  * (test/support/make-browser-module.ts), and a test compares it with Node's.
  */
 

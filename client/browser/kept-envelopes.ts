@@ -35,7 +35,7 @@ const DATABASE = "dbsync-outbox";
 const STORE = "envelopes";
 
 export class KeptEnvelopes {
-  /** The reason why an envelope could not be stored; null: all were. */
+  /** The reason why an envelope could not be stored, or null if all were stored. */
   problem: string | null = null;
   readonly #ahead: () => number;
   readonly #adopted: (kept: KeptEnvelope) => Batch;
@@ -49,7 +49,7 @@ export class KeptEnvelopes {
   /** The channel on which a page notifies other pages that it has stored an envelope. */
   #channel: InstanceType<typeof BroadcastChannel> | null = null;
   readonly #closing = new AbortController();
-  /** The store; null: it could not be opened. */
+  /** The store, or null if it could not be opened. */
   readonly #store: Promise<IndexedStore<KeptEnvelope> | null>;
 
   /**

@@ -43,9 +43,9 @@ const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface WebSettings extends CallSettings {
   readonly servers: readonly Address[];
-  /** Hexadecimal digits; "": the client queries the daemons. */
+  /** The cluster's id in hexadecimal digits, or "" to query the daemons. */
   readonly cluster: string;
-  /** The name under which the key is stored; null: it is not stored. */
+  /** The name under which the key is stored, or null if it is not stored. */
   readonly keyName: string | null;
   readonly changed: () => void;
   readonly recovered: (end: Recovered) => void;
@@ -61,15 +61,15 @@ export class WebClient implements BrowserClient, CallsOwner {
   readonly #environment: Environment;
   readonly #key: Promise<WebKey>;
   readonly #alarm: Alarm;
-  /** The outbox; null: the key or the module is not loaded yet. */
+  /** The outbox, or null if the key or the module is not loaded yet. */
   #outbox: Outbox | null = null;
-  /** The load in progress or done; null: the last attempt failed. */
+  /** The load in progress or done, or null if the last attempt failed. */
   #opened: Promise<Outbox> | null = null;
-  /** The subscriptions; null: the caller has not subscribed yet. */
+  /** The subscriptions, or null if the caller has not subscribed yet. */
   #listening: Promise<Listening> | null = null;
-  /** The store of signed envelopes; null: none, or not opened yet. */
+  /** The store of signed envelopes, or null if there is none or it is not opened yet. */
   #kept: Promise<KeptEnvelopes | null> | null = null;
-  /** Returns why signed envelopes are not stored; null: they are. */
+  /** Returns why signed envelopes are not stored, or null if they are. */
   #storeProblem: () => string | null = () => null;
   readonly #held = new Set<Held>();
   #heldBytes = 0;

@@ -40,7 +40,7 @@ export interface OutcomeMessage {
   readonly effect?: "not-applied" | "unknown";
   /** The number of commands that were signed together. */
   readonly commands: number;
-  /** Milliseconds from the last write to the outcome; null: the command was never written. */
+  /** Milliseconds from the last write to the outcome, or null if the command was never written. */
   readonly ms: number | null;
   /** The id of the envelope, hexadecimal digits; null in version 1. */
   readonly id: string | null;

@@ -14,7 +14,7 @@ export interface SignedEnvelope {
   readonly at: number;
   readonly seq: number;
   readonly cluster: ByteString;
-  /** The write that the client's session names in `after`; null: none. */
+  /** The write that the client's session names in `after`, or null if there is none. */
   readonly after?: ByteString | null;
   readonly id: ByteString;
   /** The complete frame. */
@@ -66,7 +66,7 @@ export class Sending {
   /** The index of the daemon in the client's list. */
   readonly index: number;
   state: SendingState = "waiting";
-  /** The clock time of the last write; -1: never written. */
+  /** The clock time of the last write, or -1 if it was never written. */
   writtenAt = -1;
   /** The number of times it has been written. */
   writes = 0;
@@ -140,7 +140,7 @@ export class Sending {
     return this.isBehind || isBehind(flags);
   }
 
-  /** Returns this daemon's report on a call; null if there is none yet. */
+  /** Returns this daemon's report on a call, or null if there is none yet. */
   report(index: number): Report | null {
     if (this.failure !== null) return this.failure;
     if (this.deliveries !== null) return this.deliveries[index]?.report ?? null;
@@ -172,7 +172,7 @@ export class Sending {
     return { ok: true, values: replyValues(reply), reply, flags, isForAll, at };
   }
 
-  /** Restores the state before the batch was signed. The daemon has applied nothing of it. */
+  /** Restores the state before the batch was signed. The daemon has applied no part of it. */
   reset(): void {
     this.state = "waiting";
     this.writtenAt = -1;

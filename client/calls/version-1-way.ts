@@ -11,7 +11,7 @@ export interface Version1Way {
   /**
    * Sends a call; `ended` is called once, when the daemon has answered or failed.
    * @param insist  try even during the back-off
-   * @returns the reason why it cannot be sent; null: the delivery has started
+   * @returns the reason why it cannot be sent, or null if the delivery has started
    */
   deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null;
 }

@@ -1,6 +1,6 @@
 /**
  * The subscriptions of a client. They use one daemon; if the client loses it, they move to the next one. Each iterator
- * receives the address of the daemon, and an event for each gap. Loaded by the first `subscribe` or `watch`.
+ * receives the address of the daemon, and an event for each gap. The first `subscribe` or `watch` loads this file.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
@@ -41,9 +41,9 @@ export interface Wanted {
   readonly word: string;
   readonly name: ByteString;
   readonly db: number;
-  /** The topic of its events, from `topicOf`; null: it checks every event. */
+  /** The topic of its events, from `topicOf`, or null if the subscription checks every event. */
   readonly topic: string | null;
-  /** Returns the event for the iterator; null if it belongs to another subscription. */
+  /** Returns the event for the iterator, or null if it belongs to another subscription. */
   readonly read: (words: readonly ByteString[]) => LiveEvent | null;
 }
 
@@ -51,14 +51,14 @@ interface Listener extends Wanted {
   readonly queue: EventQueue<LiveEvent>;
 }
 
-/** The servers to listen to, and their cluster: hexadecimal digits; "": the client accepts any cluster. */
+/** The servers to listen to, and their cluster as hexadecimal digits, or "" to accept any cluster. */
 export interface LiveOptions {
   readonly servers: readonly Address[];
   readonly cluster: string;
 }
 
 export class Live {
-  /** 32 bytes; empty: any. */
+  /** The cluster's id, 32 bytes, or empty for any cluster. */
   cluster: ByteString;
   readonly #servers: readonly Address[];
   readonly #environment: Environment;

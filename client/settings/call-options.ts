@@ -37,7 +37,7 @@ export interface CallSettings {
   readonly format: Form;
   readonly envelope: EnvelopeOptions | null;
   readonly buffers: boolean;
-  /** null: the call is not traced. */
+  /** The trace context, or null if the call is not traced. */
   readonly traceparent: string | null;
 }
 

@@ -32,7 +32,7 @@ export interface Defaults {
   readonly caFrom: string;
   readonly keepalive: boolean;
   readonly format: Format;
-  /** null: not configured. */
+  /** The allowed versions, or null if they are not configured. */
   readonly versions: Versions | null;
 }
 

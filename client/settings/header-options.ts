@@ -15,7 +15,7 @@ import { DAEMONS_MAX, IF_KEYS_MAX } from "./call-limits.js";
 /** A condition: a key, and the last writer that it must have. */
 export interface If {
   readonly key: string | Buffer;
-  /** The writer, as `WRITERS` returns it: 36 bytes, or 72 hexadecimal digits; null: the key must be absent. */
+  /** The writer, as `WRITERS` returns it (36 bytes, or 72 hexadecimal digits), or null if the key must be absent. */
   readonly writer: string | Buffer | null;
   /** The number of the database; default: the call's database. */
   readonly db?: number | undefined;
@@ -50,7 +50,7 @@ export interface EnvelopeOptions {
   readonly after?: ByteString | null;
   readonly only?: ByteString | null;
   readonly multi?: boolean;
-  /** The event that the answer waits for; null: none. */
+  /** The event that the answer waits for, or null if there is none. */
   readonly wait?: Wait | null;
 }
 

@@ -8,7 +8,7 @@ import type { EnvelopeSigner } from "./signing-key.js";
 /** The number of nonces generated from one request for random bytes. */
 const NONCES_AT_ONCE = 256;
 
-/** Returns the sealer of a client. @param signer  null: it has no key */
+/** Returns the sealer of a client. @param signer  null if it has no key */
 export const sealerOf = (signer: EnvelopeSigner | null): Sealer =>
   signer === null ? new UnsignedSealer() : new KeySealer(signer);
 

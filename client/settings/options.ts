@@ -50,19 +50,22 @@ export interface SendOptions extends CallOptions {
   readonly debug?: boolean | undefined;
 }
 
-/** The options with all defaults applied. `key` is a file's path, PEM text or a key object; null: unsigned. */
+/** The options with all defaults applied. `key` is a path, PEM text or a key object, or null to send unsigned. */
 export interface Settings extends CallSettings {
   readonly servers: readonly Address[];
-  /** The option `ca`, not loaded yet, and the name of its source for messages; null: the authorities that Node.js trusts. */
+  /** The option `ca`, not loaded yet, and its source for messages, or null to trust those that Node.js trusts. */
   readonly authorities: { readonly ca: string | Buffer; readonly from: string } | null;
   readonly key: Exclude<KeyOption, false> | null;
   readonly passphrase: string | Buffer | undefined;
   readonly keepalive: boolean;
-  /** Hexadecimal digits; "": the client queries the daemons. */
+  /** The cluster's id in hexadecimal digits, or "" to query the daemons. */
   readonly cluster: string;
-  /** null: not configured; signed calls then use version 2, unsigned calls the version that the daemon speaks. */
+  /**
+   * The allowed versions, or null if they are not configured. Signed calls then use version 2, and unsigned calls the
+   * version that the daemon speaks.
+   */
   readonly versions: Versions | null;
-  /** null: the environment variable decides. */
+  /** Whether errors have the caller's stack, or null if the environment variable decides. */
   readonly debug: boolean | null;
 }
 
@@ -134,7 +137,7 @@ function versionsFor(
   return matters && servers.some(({ versions }) => versions === null) ? defaults().versions : null;
 }
 
-/** Returns the authorities that may have signed the certificates of servers; null if none are needed or configured. */
+/** Returns the authorities that may sign the certificates of servers, or null if none are needed or configured. */
 export function authoritiesFor(
   servers: readonly Endpoint[],
   ca: SendOptions["ca"],

@@ -66,7 +66,7 @@ export function loadSigningKey(settings: KeyOptions): SigningKey {
   }
 }
 
-/** Returns the public half of the client's key; null if the client does not sign. @throws DbsyncError `bad-key` */
+/** Returns the public half of the client's key, or null if the client does not sign. @throws DbsyncError `bad-key` */
 export function publicKeyOf({ key, passphrase }: KeyOptions): KeyObject | null {
   if (key === null) return null;
   try {

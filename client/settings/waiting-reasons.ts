@@ -11,7 +11,7 @@ const MAY_WAIT_FOR: Readonly<Record<Wait["kind"], string>> = {
     "perhaps it is waiting for other daemons to store the write: dbsync status shows which one is unreachable",
 };
 
-/** Returns what a silent daemon may be waiting for; null if its answer does not have to wait. */
+/** Returns what a silent daemon may be waiting for, or null if its answer does not have to wait. */
 export function waitingReasons(options: EnvelopeOptions | null): string | null {
   if (options?.wait) return MAY_WAIT_FOR[options.wait.kind];
   return options?.after == null ? null : MAY_WAIT;

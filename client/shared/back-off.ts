@@ -44,7 +44,7 @@ export class BackOff {
     return Math.max(0, this.#until - now);
   }
 
-  /** Returns the failure to report without an attempt; null: the caller may try. */
+  /** Returns the failure to report without an attempt, or null if the caller may try. */
   refusal(now: number): ConnectFailure | null {
     return now < this.#until ? this.failure : null;
   }

@@ -4,8 +4,8 @@ import type { Stage } from "./errors.js";
 
 /**
  * Returns the stage and the detail of a connection's end.
- * @param error  the error; null: the other side closed the stream normally
- * @param open   the stage if the connection had been established; null: it had not
+ * @param error  the error, or null if the other side closed the stream normally
+ * @param open   the stage to report if the connection had been established, or null if it had not
  */
 export function closeReason(
   error: SocketError | null,

@@ -40,7 +40,7 @@ export interface LabelledCall {
   readonly bytes: ByteString | readonly ByteString[];
 }
 
-/** Returns a label such as `INCR visits`; "" if `command` is not a command. */
+/** Returns a label such as `INCR visits`, or "" if `command` is not a command. */
 export function commandLabel(command: CommandInput): string {
   const [name, key] = typeof command === "string" ? wordsOf(command) : Array.isArray(command) ? command : [];
   if (!isArgument(name) || name === "") return "";

@@ -24,7 +24,7 @@ export function commandBytes(command: CommandInput): ByteString {
   return bytes;
 }
 
-/** Returns the name as the caller wrote it; undefined if there is none. */
+/** Returns the name as the caller wrote it, or undefined if there is none. */
 export function commandName(command: CommandInput): Argument | undefined {
   if (typeof command !== "string") return command[0];
   const line = command.startsWith(" ") ? command.trimStart() : command;

@@ -26,7 +26,7 @@ export interface ClientSocket {
 export interface SocketEvents {
   opened(): void;
   received(chunk: Buffer): void;
-  /** Handles the end of the stream. @param error  null: the other side closed it normally */
+  /** Handles the end of the stream. @param error  the error, or null if the other side closed it normally */
   closed(error: SocketError | null): void;
 }
 

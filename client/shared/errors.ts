@@ -45,7 +45,10 @@ export type Outcome =
 export class DbsyncError extends Error {
   override readonly name = "DbsyncError";
   readonly code: ErrorCode;
-  /** The name and first key, never a value, of the failed command (for `multi`, of the first one). null: the error concerns no command, or occurred in a web page. */
+  /**
+   * The name and first key, never a value, of the failed command (for `multi`, of the first one). It is null if the
+   * error concerns no command or occurred in a web page.
+   */
   readonly command: string | null;
   readonly outcomes: readonly Outcome[];
   /** `not-applied` if no daemon has changed or will change anything; otherwise `unknown`. */

@@ -92,7 +92,7 @@ function legible(bytes: ByteString): ByteString {
   return textOfBytes(bytes).includes("\ufffd") ? `0x${hexOf(bytes)}` : bytes;
 }
 
-/** Returns the text of the first command error; "" if there is none. */
+/** Returns the text of the first command error, or "" if there is none. */
 export function replyError(reports: readonly (Report | null)[]): string {
   for (const report of reports) if (report?.ok === false && report.stage === "reply") return report.detail;
   return "";

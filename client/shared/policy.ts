@@ -65,7 +65,7 @@ const LATE: Verdict = { kind: "failed", code: "late-answers" };
 
 /**
  * Judges a call.
- * @param reports  one for each daemon; null: it has not answered
+ * @param reports  one for each daemon, null for a daemon that has not answered
  * @param final    whether to decide with the reports received so far
  * @param refusers  the number of daemons that have refused the command's date and not answered since
  */

@@ -14,8 +14,8 @@ import { type Answer, type Form, valueText } from "./outcome.js";
 export type ReplyValue = string | number | bigint | null | Buffer | DbsyncError | ReplyValue[];
 
 /**
- * The form of a result: `text` as in version 1, `value` and `buffers` typed, `reply` unchanged, `outcomes` those of all
- * daemons, which are collected elsewhere.
+ * The form of a result: `text` is text as in version 1, `value` and `buffers` are typed values, `reply` is the
+ * unchanged reply, and `outcomes` are the outcomes of all daemons, which other code collects.
  */
 export type Shape = "text" | "value" | "buffers" | "reply" | "outcomes";
 

@@ -12,7 +12,7 @@ export interface Sealer {
   readonly keyId: ByteString;
   /** Returns unique bytes. */
   nonce(): ByteString;
-  /** Seals synchronously; null: not supported. */
+  /** Seals synchronously. It is null if the sealer supports only `sealAside`. */
   readonly seal: ((bytes: Buffer) => Seal) | null;
   /** Seals asynchronously. The caller must not change the bytes before it has finished. */
   sealAside(bytes: Buffer): Promise<Seal>;

@@ -3,7 +3,7 @@ import { DbsyncError } from "./errors.js";
 import { type Endpoint, parsePins } from "./servers.js";
 
 export interface ServerAddress extends Endpoint {
-  /** The credentials; null: none. */
+  /** The credentials, or null if there are none. */
   readonly login: { readonly user: string; readonly password: string } | null;
 }
 

@@ -29,7 +29,7 @@ export interface TlsPeer {
    * `authorities` applies.
    */
   readonly pins: readonly string[];
-  /** The trusted authorities' certificates as PEM text; null: those that Node.js trusts. */
+  /** The trusted authorities' certificates as PEM text, or null to trust those that Node.js trusts. */
   readonly authorities: string | null;
 }
 
@@ -37,7 +37,7 @@ export interface TlsPeer {
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
-  /** The required proof of identity; null: the connection is not encrypted. */
+  /** The required proof of identity, or null if the connection is not encrypted. */
   readonly tls: TlsPeer | null;
   readonly text?: string;
 }
@@ -46,7 +46,7 @@ export interface Endpoint {
 export interface Address extends Endpoint {
   /** Its name in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
   readonly text: string;
-  /** The protocol versions that its entry names; null: none, so the option `versions` applies. */
+  /** The protocol versions that its entry names, or null if it names none and the option `versions` applies. */
   readonly versions: Versions | null;
 }
 

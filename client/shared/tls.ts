@@ -71,7 +71,7 @@ function otherNames(host: string, certificate: PeerCertificate): Error | undefin
   return new X509Certificate(certificate.raw).checkIP(host) === undefined ? problem : undefined;
 }
 
-/** Returns why the server's identity is not proved; null if it is. */
+/** Returns why the server's identity could not be verified, or null if it was verified. */
 function reasonNotToSign(socket: TLSSocket, { pins }: TlsPeer): string | null {
   // Only the holder of the key of an earlier, proven session can resume it.
   if (socket.isSessionReused()) return null;
@@ -105,7 +105,7 @@ function doubtAbout(code: string, certificate: X509Certificate, seen: string): s
 
 /**
  * Describes a failure between the connection and the end of the handshake.
- * @param error  null: the other side closed the connection normally
+ * @param error  the error, or null if the other side closed the connection normally
  * @param plain  the scheme for servers without TLS
  */
 export function handshakeTrouble(

@@ -4,7 +4,7 @@
  * second command looks the same, so one connection at a time stays open as a trial.
  */
 
-/** The number of consecutive connections closed after their first answer that prove the habit. */
+/** The number of consecutive connections that the daemon must close after their first answer to be detected. */
 const CLOSES_TO_LEARN = 2;
 
 export class CloseDetection {
@@ -14,12 +14,15 @@ export class CloseDetection {
     return this.#closes >= CLOSES_TO_LEARN;
   }
 
-  /** Records an answer. @param answers  the number of answers on that connection; a second one disproves the habit permanently */
+  /**
+   * Records an answer. If a connection receives a second one, the daemon never counts as closing connections again.
+   * @param answers  the number of answers on that connection
+   */
   answered(answers: number): void {
     if (answers > 1) this.#closes = Number.NEGATIVE_INFINITY;
   }
 
-  /** Records that the daemon did not close a connection after its answer, and so does not have the habit. */
+  /** Records that the daemon left a connection open after its answer. */
   leftOpen(): void {
     if (this.isKnown) this.#closes = 0;
   }

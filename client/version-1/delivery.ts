@@ -18,7 +18,7 @@ export interface Delivery {
   readonly address: Address;
   /** The length of the frame. */
   readonly bytes: number;
-  /** The time at which the bytes were passed to a socket; -1: not yet. After that they are never sent again. */
+  /** The time at which the bytes were passed to a socket, or -1 before that. They are never sent twice. */
   writtenAt: number;
   report: Report | null;
 }

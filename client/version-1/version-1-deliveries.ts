@@ -22,7 +22,7 @@ export class Version1Deliveries implements Version1Way {
   readonly #hasKey: boolean;
   readonly #environment: Environment;
 
-  /** Creates the deliveries to one daemon. @param sign  null: there is no key, or version 1 does not support it */
+  /** Creates the deliveries to one daemon. @param sign  null if there is no key or version 1 does not support it */
   constructor(pool: Pool, sign: Signer | null, hasKey: boolean, environment: Environment) {
     this.#pool = pool;
     this.#sign = sign;
@@ -62,7 +62,7 @@ const failure = (detail: string, at: number): Failure => ({
 });
 
 /**
- * Returns why version 1 does not support a call; null if it does.
+ * Returns why version 1 does not support a call, or null if it does.
  * @param isKnown  whether version 1 supports the key, if there is one
  */
 function unsendable(call: PendingCall, isKnown: boolean): string | null {

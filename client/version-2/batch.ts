@@ -29,9 +29,9 @@ const BATCH_BYTES_MAX = 256 * 1024;
 /** The part of the outbox that its batches use. */
 export interface BatchOwner {
   nextMoment(): number;
-  /** Handles the settlement of calls of the batch. */
+  /** Called when calls of the batch have settled. */
   settled(batch: Batch, calls: number): void;
-  /** Handles the end of one of its sendings. */
+  /** Called when one of its sendings has ended. */
   ended(sending: Sending): void;
 }
 
@@ -46,7 +46,7 @@ export class Batch implements SentBatch {
   /** The kind of its commands; for a call with a separate envelope, whether it only reads. */
   readonly company: Company;
   readonly isRead: boolean;
-  /** The options of a call with a separate envelope, or the options common to all calls; null: calls without options. */
+  /** The options of a call with a separate envelope, or those common to all calls, or null if the calls have none. */
   readonly options: EnvelopeOptions | null;
   readonly sendings: readonly Sending[];
   calls: PendingCall[] = [];
@@ -66,9 +66,9 @@ export class Batch implements SentBatch {
   bytes = 0;
   /** Its position among the client's batches. */
   readonly number: number;
-  /** The number of calls that its envelope contains. */
+  /** The number of calls in its envelope. */
   units = 0;
-  /** The trace context of the first call that has one; null: none has. */
+  /** The trace context of the first call that has one, or null if none has one. */
   traceparent: string | null = null;
   readonly #owner: BatchOwner;
   readonly #alarm: Alarm;
@@ -117,7 +117,7 @@ export class Batch implements SentBatch {
     if (call.deadline < this.dueAt) this.dueAt = call.deadline;
   }
 
-  /** The condition that its answers wait for; null: none. */
+  /** The condition that its answers wait for, or null if there is none. */
   get wait(): Wait | null {
     return this.options?.wait ?? null;
   }
@@ -283,7 +283,10 @@ export class Batch implements SentBatch {
     call.reject(new DbsyncError(code, detail, { outcomes, isRead: this.isRead, command: callLabel(call) }));
   }
 
-  /** Returns the reports of all daemons on a call. @param silent  the stage for daemons that have not answered; null: their report is null */
+  /**
+   * Returns the reports of all daemons on a call.
+   * @param silent  the stage for daemons that have not answered, or null to return null for them
+   */
   #reports(index: number, now: number, silent: SilentStage | null): (Report | null)[] {
     return this.sendings.map((sending) => {
       const report = sending.report(index);

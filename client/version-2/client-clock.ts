@@ -1,6 +1,6 @@
 /**
  * The clock for the dates of envelopes: the clock of this process, corrected by the clocks that daemons report. It is
- * based on a monotonic clock, so setting the machine's time does not affect it. Pure: times are passed in. Source:
+ * based on a monotonic clock, so setting the machine's time does not affect it. Callers pass all times. Source:
  * docs/protocol-v2.md "Clocks".
  */
 import { SEQ_MAX } from "../../protocol/version-2/envelope.js";

@@ -15,9 +15,9 @@ const CONFLICT_MS = 1_000;
 
 export class ClusterVotes {
   readonly isConfigured: boolean;
-  /** The cluster that commands are for; "": not known yet. */
+  /** The cluster that commands are for, or "" if it is not known yet. */
   cluster: ByteString;
-  /** Describes the clusters if the servers name different ones and none has the most votes; null: no conflict. */
+  /** Describes the conflict if the servers name different clusters and none has the most votes; otherwise null. */
   conflict: string | null = null;
   readonly #links: readonly Link[];
   readonly #warn: (warning: string) => void;
@@ -30,7 +30,7 @@ export class ClusterVotes {
   /** The last cluster that the client adopted, and warned about if necessary. */
   #believed: ByteString = "";
 
-  /** Creates the votes. @param cluster  32 bytes; "": none is configured */
+  /** Creates the votes. @param cluster  32 bytes, or "" if none is configured */
   constructor(cluster: ByteString, links: readonly Link[], warn: (warning: string) => void, alarm: Alarm) {
     this.#links = links;
     this.#warn = warn;

@@ -23,9 +23,9 @@ const MESSAGE_BYTES_MAX = 512 * 1024 * 1024;
 
 /** The owner of a connection, which handles its events. */
 export interface ConnectionV2Owner<Message = DaemonMessage> {
-  /** The configured cluster, for the hello; "": none. */
+  /** The configured cluster, for the hello, or "" if there is none. */
   readonly cluster: string;
-  /** The capabilities for the hello; undefined: none. */
+  /** The capabilities for the hello, or undefined if there are none. */
   readonly knows: readonly string[] | undefined;
   /** Called when the hello has been written. */
   opened(now: number): void;

@@ -1,7 +1,8 @@
 /**
  * The version that a daemon speaks, according to its hellos. If the connection is closed on the hello, the daemon speaks
  * version 1, or an attacker hides version 2. The client therefore falls back to version 1 only if the user has allowed
- * that, and never if the daemon has spoken version 2 before. Pure. Source: docs/protocol-v2.md "hello".
+ * that, and never if the daemon has spoken version 2 before. Callers pass all times. Source:
+ * docs/protocol-v2.md "hello".
  */
 import type { Versions } from "../shared/versions.js";
 
@@ -18,14 +19,14 @@ const VERSION_1_MS = 60_000;
 export type ClosedHello = "doubt" | "version-1" | "version" | "downgrade";
 
 export class DetectedVersion {
-  /** The version; 0: not known yet. */
+  /** The version, or 0 if it is not known yet. */
   known: 0 | 1 | 2;
   readonly #versions: Versions | null;
   #foundAt = 0;
   #hasSpoken2 = false;
   #isDoubted = false;
 
-  /** Creates the state for one daemon. @param versions  null: not configured, so version 1 is not allowed */
+  /** Creates the state for one daemon. @param versions  null (not configured) does not allow version 1 */
   constructor(versions: Versions | null) {
     this.#versions = versions;
     this.known = versions === "1" ? 1 : 0;

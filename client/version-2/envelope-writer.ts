@@ -18,7 +18,10 @@ export interface Draft {
   readonly bytes: Buffer;
 }
 
-/** Builds the envelope of a batch. @param session  the write to name in `after`, unless the caller has named one; null: none */
+/**
+ * Builds the envelope of a batch.
+ * @param session  the write to name in `after`, unless the caller has named one, or null if there is none
+ */
 export function draftOf(
   batch: Batch,
   header: { key: ByteString; cluster: ByteString; at: number; seq: number; nonce: ByteString },

@@ -5,9 +5,9 @@ import type { Versions } from "../shared/versions.js";
 
 export interface FleetSettings {
   readonly addresses: readonly Address[];
-  /** 32 bytes; "": the client queries the daemons. */
+  /** The cluster's id, 32 bytes, or "" to query the daemons. */
   readonly cluster: ByteString;
-  /** The versions for daemons whose address names none; null: not set. */
+  /** The versions for daemons whose address names none, or null if they are not set. */
   readonly versions: Versions | null;
   readonly keepalive: boolean;
   /** Whether signed calls wait for unreachable daemons until their deadline; otherwise they fail immediately. */

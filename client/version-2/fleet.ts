@@ -53,7 +53,7 @@ export class Fleet implements LinkOwner {
     settings: FleetSettings;
     /** The version 1 deliveries, one for each address. */
     version1: readonly Version1Way[];
-    /** The capabilities for the hello, which announce an unsigned client; undefined: none. */
+    /** The capabilities for the hello, which announce an unsigned client, or undefined if there are none. */
     knows: readonly string[] | undefined;
     trace: FrameTracer | null;
     warn: (warning: string) => void;
@@ -79,12 +79,12 @@ export class Fleet implements LinkOwner {
     return this.session.lastWrite;
   }
 
-  /** The cluster that commands are for; "": not known yet. */
+  /** The cluster that commands are for, or "" if it is not known yet. */
   get cluster(): ByteString {
     return this.votes.cluster;
   }
 
-  /** Describes the clusters if the servers name different ones and none has the most votes; null: no conflict. */
+  /** Describes the conflict if the servers name different clusters and none has the most votes; otherwise null. */
   get conflict(): string | null {
     return this.votes.conflict;
   }
@@ -108,7 +108,7 @@ export class Fleet implements LinkOwner {
     for (const link of this.links) if (link.version.known !== 1) link.want(now, insist);
   }
 
-  /** Returns the earliest end of a daemon's back-off; infinity if there is none. */
+  /** Returns the earliest end of a daemon's back-off, or infinity if there is none. */
   nextGreeting(): number {
     let time = Number.POSITIVE_INFINITY;
     for (const { state, version, nextAttempt } of this.links)
@@ -206,10 +206,10 @@ export class Fleet implements LinkOwner {
     if (this.isUnreachable) this.#owner.unreachable(now);
   }
 
-  /** Returns the acknowledged write that a batch names in `after`; null: none. */
+  /** Returns the acknowledged write that a batch names in `after`, or null if there is none. */
   after(batch: SentBatch, now: number): ByteString | null {
     if (!batch.isRead && batch.options?.if == null) return null;
-    // If a daemon is connected, it can answer. Reads then name no write for the sake of an unreachable daemon.
+    // A connected daemon can answer. Reads then need not name a write that only an unreachable daemon is missing.
     for (const { state } of this.links) if (state === "speaking") return this.session.after(batch, now);
     for (let index = 0; index < this.links.length; index++) this.session.disconnected(index);
     return this.session.after(batch, now);

@@ -13,7 +13,7 @@ const WAITING_ENVELOPES_MAX = 1024;
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
 export class InFlightEnvelopes {
-  /** The time since which the daemon has been silent although answers are expected; infinity: none is expected. */
+  /** The time since which the daemon has been silent although answers are expected, or infinity if none is expected. */
   silentSince = Number.POSITIVE_INFINITY;
   /** The sendings in the order of writing, which is usually also the order of the answers. */
   readonly #sendings = new Set<Sending>();

@@ -40,7 +40,7 @@ import { disagreement, isTermsDetail } from "./signing-terms.js";
 
 /** The part of the fleet that its links use. */
 export interface LinkOwner {
-  /** The configured cluster, for the hello; "": none. */
+  /** The configured cluster, for the hello, or "" if there is none. */
   readonly cluster: string;
   /** Called for each answer to a hello. */
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
@@ -79,12 +79,12 @@ export class Link implements ConnectionV2Owner {
   #connection: ConnectionV2 | null = null;
   /** The time of the last read or write. */
   #activeAt = 0;
-  /** The time of another hello that the daemon has not answered yet; otherwise -1. */
+  /** The time of a further hello that the daemon has not answered yet, or -1. */
   #askedAt = -1;
   #greetedAt = Number.NEGATIVE_INFINITY;
   /** A refusal that applies to the entire connection. */
   #complaint = "";
-  /** Whether its hellos request the support of trace contexts. */
+  /** Whether its hellos ask if the daemon supports trace contexts. */
   #isTraced = false;
   /** Whether the daemon has announced on this connection that it accepts trace contexts. */
   #takesTrace = false;
@@ -97,7 +97,7 @@ export class Link implements ConnectionV2Owner {
     address: Address;
     /** The version 1 deliveries to the same daemon. */
     version1: Version1Way;
-    /** The capabilities for its hellos, which announce an unsigned client; undefined: none. */
+    /** The capabilities for its hellos, which announce an unsigned client, or undefined if there are none. */
     knows: readonly string[] | undefined;
     trace: FrameTracer | null;
   }) {
@@ -120,7 +120,7 @@ export class Link implements ConnectionV2Owner {
     return this.#knows === undefined ? this.#owner.cluster : "";
   }
 
-  /** The capabilities for the hello; undefined: none. */
+  /** The capabilities for the hello, or undefined if there are none. */
   get knows(): readonly string[] | undefined {
     return this.#isTraced ? [...(this.#knows ?? []), KNOWS_TRACE] : this.#knows;
   }

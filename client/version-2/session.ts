@@ -9,7 +9,10 @@ import { orderKey } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { SentBatch } from "../calls/sending.js";
 
-/** The milliseconds for which reads wait for a write. If no daemon has it by then, it is lost and must not block reads permanently. */
+/**
+ * The milliseconds for which reads wait for a write. A write that no daemon has by then is lost, and must not block
+ * reads permanently.
+ */
 const SESSION_MS = 30_000;
 
 /** The newest write that a daemon has acknowledged. */
@@ -33,7 +36,7 @@ export class Session {
   readonly #isOn: boolean;
   /** The newest acknowledged write of a batch of the kind `writes`. */
   #last: LastWrite | null = null;
-  /** For each daemon, the newest acknowledged write that it may be missing; null: none. */
+  /** For each daemon, the newest acknowledged write that it may be missing, or null if there is none. */
   readonly #missed: (MissedWrite | null)[];
   /** For each daemon, whether it has a timeline, so that it receives missed writes from its peers. */
   readonly #hasTimeline: boolean[];
@@ -43,7 +46,7 @@ export class Session {
   /**
    * Creates a session.
    * @param daemons  the number of daemons; a single daemon needs no session
-   * @param isOn     false: calls are independent of each other
+   * @param isOn     whether reads must see the client's acknowledged writes
    */
   constructor(daemons: number, isOn: boolean) {
     this.#isOn = isOn && daemons > 1;
@@ -51,7 +54,7 @@ export class Session {
     this.#hasTimeline = Array(daemons).fill(false);
   }
 
-  /** Returns the write that the next envelope names in `after`; null if no daemon is missing one. */
+  /** Returns the write that the next envelope names in `after`, or null if no daemon is missing one. */
   after({ isRead, options }: SentBatch, now: number): ByteString | null {
     // Any daemon may accept a plain write. Conditions must be checked against a state with all writes of this client.
     if (this.#last === null || !(isRead || options?.if != null)) return null;
@@ -115,7 +118,7 @@ export class Session {
     this.#missed[daemon] = { at, seq, orderKey: orderKey(at, seq, id, units - 1), answeredAt: now };
   }
 
-  /** Returns the write that a daemon may be missing; null if there is none, or if it is older than `SESSION_MS`. */
+  /** Returns the write that a daemon may be missing, or null if there is none or it is older than `SESSION_MS`. */
   #missedBy(daemon: number, now: number): MissedWrite | null {
     const missed = this.#missed[daemon] ?? null;
     if (missed === null || now - missed.answeredAt <= SESSION_MS) return missed;

@@ -14,14 +14,14 @@ const SIGNED_ONLY = "unsigned: this daemon accepts only signed commands";
 /** Whether a failure means that the daemon accepts no commands of this client. */
 export const isTermsDetail = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;
 
-/** Returns the capabilities for the hellos of a client without a key; undefined if the client signs. */
+/** Returns the capabilities for the hellos of a client without a key, or undefined if the client signs. */
 export const unsignedWords = ({ keyId }: Sealer): readonly string[] | undefined =>
   keyId === NO_KEY ? [KNOWS_UNSIGNED] : undefined;
 
 /** Returns the cluster for commands. Daemons without keys name none, and accept only unsigned envelopes. */
 export const clusterNamed = (cluster: ByteString): ByteString => cluster || NO_KEY;
 
-/** Returns the error if a refused subscription can never succeed; null if a later attempt may succeed. */
+/** Returns the error if a refused subscription can never succeed, or null if a later attempt may succeed. */
 export function finalRefusal(detail: string, address: string): DbsyncError | null {
   if (detail !== SIGNED_ONLY) return null;
   const refused = { status: "failed", stage: "refused", detail, effect: "not-applied", ms: 0 } as const;
@@ -29,9 +29,9 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
 }
 
 /**
- * Returns why client and daemon disagree, in the form of a refusal; null if they agree. `version-1` means that neither
- * signs, and that the daemon's release has only signed envelopes.
- * @param asks  the capabilities in the client's hello; undefined: none, so the client signs
+ * Returns why client and daemon disagree, in the form of a refusal, or null if they agree. `version-1` means that
+ * neither signs, and that the daemon's release has only signed envelopes.
+ * @param asks  the capabilities in the client's hello, or undefined if there are none and the client signs
  */
 export function disagreement(
   { versions, knows = [] }: Hello,

@@ -9,8 +9,8 @@ import {
 type Counts = [clients: number, members: number, late: number];
 
 /**
- * Counts of envelopes by date, limited to dates around the present: about 260 bins, and those of the seconds between
- * two calls of `forget`.
+ * Counts of envelopes by date, limited to dates around the present: about 260 bins, and the bins of the seconds
+ * between two calls of `forget`.
  */
 export class Arrivals {
   readonly #clock: () => number;
@@ -18,7 +18,7 @@ export class Arrivals {
   readonly #changed = new Set<number>();
   /** The newest date of an envelope so far. */
   #newest = 0;
-  /** Number of envelopes since the start that were dated outside the counted time. */
+  /** Number of envelopes since the start whose dates were outside the counted time. */
   elsewhere = 0;
 
   constructor(clock: () => number) {

@@ -92,7 +92,7 @@ export class DashboardSite implements Site {
   }
 }
 
-/** Returns the file and the type of a module that is loaded on use; undefined: there is none. */
+/** Returns the file and the type of a module that is loaded on use, or undefined if there is none. */
 function lazyModule(path: string): (typeof FILES)[string] | undefined {
   const exists = LAZY_MODULE.test(path) && existsSync(join(builtFolder(), "browser", path));
   return exists ? [`browser${path}`, "text/javascript; charset=utf-8"] : undefined;

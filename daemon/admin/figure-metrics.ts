@@ -58,7 +58,7 @@ function metricsOf(
   return metrics;
 }
 
-/** Returns a value as a number; null: unknown. */
+/** Returns a value as a number, or null if it is unknown. */
 function sampleOf({ kind, metric }: Figure, value: unknown): number | null {
   if (Array.isArray(value)) return value.length;
   if (kind === "text-or-nil") return Number(value !== null);

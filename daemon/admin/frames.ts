@@ -35,12 +35,12 @@ export interface FrameSources extends Sources {
   readonly clock: () => number;
   /** Memory in bytes; `limit` 0: no limit. */
   readonly memory: () => { readonly used: number; readonly limit: number };
-  /** The key ring; null: commands are unsigned. */
+  /** The key ring, or null if commands are unsigned. */
   readonly ring: () => KeyRing | null;
-  /** Sets the watcher that is notified of recorded entries; null: none. */
+  /** Sets the watcher that is notified of recorded entries, or removes it (null). */
   readonly watchRecorded: (watcher: RecordedWatcher | null) => void;
   readonly ws: () => DashboardFrame["ws"];
-  /** The data folder; null: none. */
+  /** The data folder, or null if there is none. */
   readonly folder: string | null;
 }
 
@@ -215,8 +215,8 @@ export class Frames implements EventSource {
 }
 
 /**
- * Returns the rate per second since the previous sample; null: unknown; 0 if the sum has decreased because the timeline
- * was pruned or replaced.
+ * Returns the rate per second since the previous sample, or null if it is unknown. The rate is 0 if the sum has
+ * decreased because the timeline was pruned or replaced.
  */
 function rate(now: Sums, before: Sums | null, name: "units" | "recorded" | "refused"): number | null {
   const [last, first] = [now[name], before?.[name] ?? null];

@@ -16,15 +16,15 @@ export interface Sources {
   readonly health: () => Health;
   /** Total bytes that all connections buffer. */
   readonly bufferedBytes: () => number;
-  /** Figures of the timeline; null: no timeline. */
+  /** Figures of the timeline, or null if there is none. */
   readonly replica: () => ReplicaFigures | null;
-  /** Counts of keys; null: the daemon's database is not in its memory. */
+  /** Counts of keys, or null if the daemon's database is not in its memory. */
   readonly keys: () => CountedKeys | null;
-  /** Figures of the stream; null: no --order. */
+  /** Figures of the stream, or null if there is no --order. */
   readonly order: () => OrderFigures | null;
-  /** Counts of commands of Redis clients; null: no --resp. */
+  /** Counts of commands of Redis clients, or null if there is no --resp. */
   readonly families: () => readonly CountedFamily[] | null;
-  /** Figures of JSON replicas; null: no --json-replica. */
+  /** Figures of JSON replicas, or null if there is no --json-replica. */
   readonly jsonReplicas: () => JsonReplicaFigures | null;
 }
 

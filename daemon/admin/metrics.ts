@@ -7,17 +7,17 @@ import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
 import type { Observer } from "../../engine/pipeline/observer.js";
 import { Histogram } from "../../net/admin/histogram.js";
 
-/** In seconds. A check takes about 20 µs for RSA-2048 and 100 µs for Ed25519; longer times include waiting. */
+/** Bounds in seconds. A check takes about 20 µs for RSA-2048 and 100 µs for Ed25519; longer times include waiting. */
 const VERIFY_BOUNDS = [
   0.00001, 0.00002, 0.00003, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1,
 ];
-/** In seconds. An answer from memory takes about 0.1 ms, including the signature; with --data the disk dominates. */
+/** Bounds in seconds. An answer from memory takes about 0.1 ms with its signature; with --data the disk dominates. */
 const ANSWER_BOUNDS = [
   0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5,
 ];
-/** In seconds, negative for past dates. The first and last bounds are those of the default window. */
+/** Bounds in seconds, negative for past dates. The first and last bounds are those of the default window. */
 const SKEW_BOUNDS = [-30, -10, -5, -2, -1, -0.5, -0.1, -0.05, -0.01, 0, 0.01, 0.05, 0.1, 0.5, 1, 2, 5];
-/** In seconds. The last bound is the default of --backend-timeout. */
+/** Bounds in seconds. The last one is the default of --backend-timeout. */
 const BACKEND_BOUNDS = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 
 const MS_PER_SECOND = 1000;

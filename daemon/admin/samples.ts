@@ -7,11 +7,11 @@ const WIDTH = 1 + SAMPLE_SERIES.length;
 const DIGITS = 4;
 
 export class Samples {
-  /** The samples, each with its date and values; NaN: unknown. */
+  /** The samples, each with its date and values. Unknown values are NaN. */
   readonly #ring = new Float64Array(WIDTH * SAMPLES_MAX);
   /** Number of samples that were ever added. */
   #count = 0;
-  /** The samples as JSON; null: not formatted since the last sample. */
+  /** The samples as JSON, or null if they have not been formatted since the last sample. */
   #text: string | null = null;
 
   add(at: number, values: SampleValues): void {
@@ -23,7 +23,7 @@ export class Samples {
     this.#text = null;
   }
 
-  /** The newest sample; null: there is none yet. */
+  /** The newest sample, or null if there is none yet. */
   get last(): readonly (number | null)[] | null {
     return this.#count === 0 ? null : this.#row(this.#count - 1);
   }

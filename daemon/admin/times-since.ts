@@ -20,7 +20,7 @@ export class TimesSince {
     this.#before = histogram.counts.slice();
   }
 
-  /** Returns the quantiles since the last call; null: nothing was counted. */
+  /** Returns the quantiles since the last call, or null if nothing was counted. */
   take(): Times | null {
     const { counts } = this.#histogram;
     const since = counts.map((count, bucket) => count - (this.#before[bucket] ?? 0));

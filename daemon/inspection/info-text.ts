@@ -48,7 +48,7 @@ function oneLine(value: string | number): ByteString {
   return bytesOfText(String(value).replace(/[\r\n]+/g, " "));
 }
 
-/** Returns all fields that dbsync status and dbsync top need, so that they request only one section. */
+/** Returns all fields that dbsync status and dbsync top need, so that they ask for only one section. */
 function ownFields(daemon: InspectedDaemon): Fields {
   const { health, failure, metrics } = daemon;
   const { version, backends } = health();

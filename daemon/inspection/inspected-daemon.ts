@@ -12,7 +12,7 @@ export interface InspectedClient {
   readonly activeAt: number;
   /** Bytes of unfinished requests and unread answers. */
   readonly heldBytes: number;
-  /** Its user (or the label or first digits of its signing key) and its last command; "": unknown. */
+  /** Its user (or the label or first digits of its signing key) and its last command, "" if unknown. */
   readonly doing: { readonly name: string; readonly command: string };
 }
 
@@ -29,11 +29,11 @@ export interface InspectedDaemon extends Sources {
   readonly startedAt: number;
   readonly uptime: () => number;
   readonly settings: () => Settings;
-  /** The cluster's id, hexadecimal; "": the daemon has no keys. */
+  /** The cluster's id, hexadecimal, or "" if the daemon has no keys. */
   readonly cluster: () => string;
-  /** Number of connected members; null: the daemon has no peers. */
+  /** Number of connected members, or null if the daemon has no peers. */
   readonly members: () => number | null;
-  /** The reason why writes are no longer accepted; null: writes are accepted. */
+  /** The reason why writes are no longer accepted, or null if writes are accepted. */
   readonly failure: () => string | null;
   /** Memory in bytes; `limit` 0: no limit. */
   readonly memory: () => { readonly used: number; readonly limit: number };

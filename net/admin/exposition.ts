@@ -1,6 +1,6 @@
 /**
  * Writes metrics in Prometheus's text format, version 0.0.4. Nothing is stored here: each scrape reads the program's
- * counts. docs/decisions/0030 explains why this is not done by a package.
+ * counts. docs/decisions/0030 explains why no package does this.
  */
 import type { Histogram } from "./histogram.js";
 import type { AnyMetric, Metrics, Sample } from "./metric.js";

@@ -9,7 +9,7 @@ const HOST = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/;
 
 /**
  * Whether a request is for this daemon.
- * @param header  the header `Host`; undefined: absent, although browsers always send it
+ * @param header  the header `Host`, or undefined if it is absent, although browsers always send it
  */
 export function isOurHost(header: string | undefined, names: readonly string[]): boolean {
   if (header === undefined) return true;
@@ -20,7 +20,7 @@ export function isOurHost(header: string | undefined, names: readonly string[]):
 }
 
 /**
- * Returns the host name of a `Host` header, without the port; "" if it cannot be used in a Content-Security-Policy.
+ * Returns the host name of a `Host` header, without the port, or "" if it cannot be used in a Content-Security-Policy.
  */
 export function hostnameOf(header: string | undefined): string {
   const name = HOST.exec(header?.trim() ?? "")?.[2] ?? "";

@@ -1,6 +1,6 @@
 /**
- * A metric, which one row defines, including the source of its numbers. The numbers are read only when a client
- * requests them.
+ * The definition of a metric: one row with its type, its help and the source of its numbers. The numbers are read only
+ * when a client requests them.
  */
 import type { Histogram } from "./histogram.js";
 

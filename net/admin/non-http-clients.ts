@@ -16,7 +16,7 @@ const STATUS: Readonly<Record<string, string>> = {
 
 /**
  * Sends an HTTP response, or `foreign`, and closes the connection.
- * @param foreign  the answer in the client's protocol; null: there is none
+ * @param foreign  the answer in the client's protocol, or null if there is none
  */
 export function refuseNonHttpClient(
   { code = "" }: NonHttpClient,

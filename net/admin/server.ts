@@ -57,10 +57,10 @@ export interface AdminServerParts {
   readonly hosts: readonly string[];
   readonly health: () => HealthReport;
   readonly exposition: Exposition;
-  /** The pages for people; absent: none. */
+  /** The pages for people, if there are any. */
   readonly site?: Site;
   readonly log: Logger;
-  /** Recognizes a client that does not speak HTTP by its first bytes; null: not recognized. */
+  /** Recognizes a client that does not speak HTTP by its first bytes. Returns null for an unknown client. */
   readonly foreignClient?: (chunk: Buffer) => WrongClient | null;
 }
 
@@ -164,7 +164,7 @@ export class AdminServer implements Service {
     response.end(body);
   }
 
-  /** Returns the page for a request; null if the request has been answered. */
+  /** Returns the page for a request, or null if the request has been answered. */
   #madePage(request: IncomingMessage, response: ServerResponse): Page | null {
     try {
       return this.#page(request, response);

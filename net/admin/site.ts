@@ -12,7 +12,7 @@ export interface SitePage {
 export interface Site {
   /** The name of the site on a 404 page. */
   readonly name: string;
-  /** Returns a page; null if there is none. @param host  the daemon's name in the request; undefined: absent */
+  /** Returns a page, or null if there is none. @param host  the daemon's name in the request, or undefined if absent */
   page(path: string, host: string | undefined): SitePage | null;
   /** The path of the stream of events. */
   readonly eventsPath: string;

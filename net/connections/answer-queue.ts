@@ -3,7 +3,7 @@ import type { LongAnswer } from "./dialect.js";
 
 /** The slot of an answer. */
 export interface Slot {
-  /** The answer; null: it is pending. */
+  /** The answer, or null if it is pending. */
   readonly answer: string | LongAnswer | null;
 }
 

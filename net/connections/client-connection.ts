@@ -1,7 +1,8 @@
 /**
  * One client of a listener, independent of the protocol: its states (open, ending, gone), its turns, its combined
- * writes, the bytes that it holds, its timeouts, and its close. It never blocks other clients: it works for at most a
- * few milliseconds per turn, and stops reading while no more requests may be served. Its dialect interprets the bytes.
+ * writes, the bytes that it holds, its timeouts, and how it closes. A connection never blocks other clients: it works
+ * for at most a few milliseconds per turn, and stops reading while no more requests may be served. Its dialect
+ * interprets the bytes.
  */
 import { stackOf } from "../../protocol/errors.js";
 import { TURN_MS } from "../../protocol/steps.js";
@@ -106,7 +107,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   /**
    * Closes the connection, and logs the reason.
-   * @param words  the bytes to send after all earlier ones; null: none, and the connection closes immediately
+   * @param words  the bytes to send after all earlier ones, or null to send none and close immediately
    */
   drop(code: string, detail: string, words: string | null = null): void {
     this.#close(closing(code, detail, words));

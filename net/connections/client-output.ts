@@ -47,7 +47,7 @@ export class ClientOutput implements AnswerListener {
   isFull = false;
   /** The answers of this turn that have not been sent. */
   written = "";
-  /** The text that connections with the same pushed messages share; null: none. */
+  /** The text that connections with the same pushed messages share, or null if there is none. */
   #pushed: PushedText | null = null;
   readonly #connection: OutputHandlers;
   readonly #registry: ConnectionRegistry;
@@ -55,7 +55,7 @@ export class ClientOutput implements AnswerListener {
   readonly #held: HeldBytes;
   /** The answers that are not sent in the turn of their request. */
   readonly #answers = new AnswerQueue();
-  /** The long answer that is being written; null: none. */
+  /** The long answer that is being written, or null if there is none. */
   #long: LongAnswer | null = null;
   /** The number of requests without an answer. */
   #unanswered = 0;

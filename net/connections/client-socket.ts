@@ -36,6 +36,6 @@ export interface ClientSocket {
   pause(): unknown;
   resume(): unknown;
   isPaused(): boolean;
-  /** Emits `timeout` when nothing has been sent or received for this time; 0: never. */
+  /** Emits `timeout` when nothing has been sent or received for this time; 0 turns the timeout off. */
   setTimeout(milliseconds: number): unknown;
 }

@@ -26,7 +26,7 @@ export interface Closing {
   readonly code: string;
   /** The detail for the log. */
   readonly detail: string;
-  /** The bytes to send after the earlier answers; null: the connection closes immediately, without them. */
+  /** The bytes to send after the earlier answers, or null to close immediately, without sending those answers. */
   readonly words: string | null;
   /** The position in the stream, in bytes. */
   readonly offset?: number;
@@ -65,7 +65,7 @@ export interface LaterAnswer {
   answer: string | LongAnswer | null;
   /** The size of its request, which stays in memory until it is answered. */
   bytes: number;
-  /** The listener to notify; null: not set yet, during the call that serves the request. */
+  /** The listener to notify, or null during the call that serves the request. */
   listener: AnswerListener | null;
 }
 
@@ -83,7 +83,7 @@ export interface RequestParser<Request> {
   /** Adds received bytes. The parser may use them without a copy only until `keep`. */
   push(chunk: Buffer): void;
   keep?(): void;
-  /** Returns the next complete request; null if there is none. */
+  /** Returns the next complete request, or null if there is none. */
   next(): Request | null;
 }
 
@@ -172,7 +172,7 @@ export abstract class Dialect<Request> {
   }
 
   /**
-   * Returns the next complete request that may be served while `pending` requests are not answered; null if there is
+   * Returns the next complete request that may be served while `pending` requests are not answered, or null if there is
    * none.
    */
   next(pending: number): Request | null {
@@ -183,10 +183,10 @@ export abstract class Dialect<Request> {
 
   abstract bytesOf(request: Request): number;
 
-  /** Returns what is wrong with the stream after its last request; null if nothing is. */
+  /** Returns what is wrong with the stream after its last request, or null if nothing is. */
   abstract problem(isEnded: boolean): Closing | null;
 
-  /** The milliseconds for which a client may be silent between requests; 0: without limit. */
+  /** The milliseconds for which a client may be silent between requests, or 0 for no limit. */
   abstract readonly silenceMost: number;
 
   /** Called before the requests of a turn are served. @param now  `uptime` milliseconds */

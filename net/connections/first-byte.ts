@@ -18,7 +18,7 @@ export function isTextByte(byte: number): boolean {
   return byte < DELETE || (byte >= LEAD_MIN && byte <= LEAD_MAX);
 }
 
-/** Returns the close reason for a connection that begins with a chunk; null if its dialect accepts the chunk. */
+/** Returns the close reason for a connection that begins with a chunk, or null if its dialect accepts the chunk. */
 export function wrongBeginning(
   dialect: {
     foreignClient(chunk: Buffer): ForeignClient | null;

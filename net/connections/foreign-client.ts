@@ -28,8 +28,8 @@ export interface ForeignClient {
   /** The reason, for the log and within the answer. */
   readonly detail: string;
   /**
-   * The answer in the client's protocol, one character for each byte; null: the connection closes without an answer,
-   * because the protocol has no suitable one.
+   * The answer in the client's protocol, one character for each byte, or null to close the connection without an
+   * answer, because the protocol has no suitable one.
    */
   readonly answer: string | null;
 }

@@ -28,15 +28,15 @@ const STOP_GRACE_MS = 1000;
 export interface SocketListenerParts<L extends ConnectionLimits, O extends ConnectionObserver> {
   /** The listener's name in metrics. */
   readonly name: string;
-  /** An address, not a name. */
+  /** The address to listen on, not a name. */
   readonly address: string;
-  /** The port; 0: any free one. */
+  /** The port, or 0 for any free one. */
   readonly port: number;
   /** The options that set address and port, for messages. */
   readonly options: { readonly address: string; readonly port: string };
-  /** Creates the TLS gate that clients pass first; null: no TLS. */
+  /** Creates the TLS gate that clients pass first; null without TLS. */
   readonly gate: ((refusals: RefusalLog) => TlsGate) | null;
-  /** The text for a client that exceeds the number of connections; "": none. */
+  /** The text for a client that exceeds the number of connections, or "" if there is none. */
   readonly fullText: string;
   readonly observer: O;
   readonly limits: L;
@@ -50,7 +50,7 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
 
 export interface ListenAddress {
   readonly address: string;
-  /** The port; 0: any free one, before the start. */
+  /** The port. Before the start it is 0 if any free port may be used. */
   readonly port: number;
 }
 
@@ -77,8 +77,8 @@ export class SocketListener<
   }
 
   /**
-   * The address that it listens on. It is also valid before the start and after the stop, because clients of another
-   * listener may request it then.
+   * The address that it listens on. The address is also valid before the start and after the stop, because clients of
+   * another listener may ask for it then.
    */
   get address(): ListenAddress {
     return this.#address;

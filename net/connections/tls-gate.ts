@@ -63,7 +63,7 @@ export class TlsGate {
     const key = keyOf(socket);
     this.#handshakes.set(key, handshake);
     // A client that ends its stream during the handshake has disconnected. Half-open connections are valid only after
-    // it.
+    // the handshake.
     socket.allowHalfOpen = false;
     socket.on("error", ignore);
     socket.once("close", () => {

@@ -39,7 +39,7 @@ export class Unauthenticated {
     return this.#connections.size;
   }
 
-  /** The connection that has been silent longest; null: there is none. */
+  /** The connection that has been silent longest, or null if there is none. */
   get silentLongest(): OpenConnection | null {
     for (const connection of this.#connections) return connection;
     return null;

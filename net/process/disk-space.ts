@@ -11,17 +11,17 @@ export interface DiskBytes {
 
 export class DiskSpace {
   readonly #folder: string | null;
-  /** The result of the last check; null: not known yet. */
+  /** The result of the last check, or null if it is not known yet. */
   last: DiskBytes | null = null;
   /** Whether a request is pending. Each one occupies a thread until the disk answers. */
   #isRequested = false;
 
-  /** Creates the check. @param folder  null: there is none */
+  /** Creates the check. @param folder  the folder, or null if there is none */
   constructor(folder: string | null) {
     this.#folder = folder;
   }
 
-  /** Returns the result of the last check, and starts the next one; null if not known. */
+  /** Starts the next check, and returns the result of the last one, or null if it is not known yet. */
   check(): DiskBytes | null {
     if (this.#folder !== null && !this.#isRequested) void this.#request(this.#folder);
     return this.last;

@@ -7,7 +7,7 @@ const DEFAULT_ADDRESS = "127.0.0.1";
 export interface ListenAddress {
   /** An address, not a name; without brackets. */
   readonly address: string;
-  /** The port; 0: any free one. */
+  /** The port, or 0 for any free one. */
   readonly port: number;
 }
 

@@ -52,7 +52,7 @@ export async function openLog(level: LogLevel, format: LogFormat): Promise<Log> 
   return { logger: pino(options, stream), close: () => closeStream(stream) };
 }
 
-/** Loads pino-pretty; null if it is not installed and no option requires it. */
+/** Loads pino-pretty. Returns null if it is not installed and no option requires it. */
 async function loadPretty(format: LogFormat) {
   const loading = loadWith("pino-pretty", "--log-format pretty", () => import("pino-pretty"));
   if (format === "pretty") return (await loading).PinoPretty;

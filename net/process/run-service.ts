@@ -10,7 +10,7 @@ const BUG = "stopped because of a bug; please report it";
 export interface ProgramOptions {
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
-  /** Returns the log line for an uncaught exception; null, the default: the line that reports a bug. */
+  /** Returns the log line for an uncaught exception, or null (the default) for the line that reports a bug. */
   readonly lastWords?: (problem: unknown) => string | null;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Limits the engine's young generation, which contains objects until they have survived two collections. By default it
+ * Limits the engine's young generation, which holds objects until they have survived two collections. By default it
  * grows to 16 MiB. If most objects survive, for example while clients set keys, collecting it pauses all clients for
  * 10 ms or more. With a quarter of that size the total work is the same, but is done in steps of 2 ms.
  */
@@ -7,8 +7,8 @@ import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
 /**
- * The size in bytes at which it stops growing. The engine doubles it, starting at 1 MiB, and reports slightly less than
- * its size.
+ * The size in bytes at which the young generation stops growing. The engine doubles it, starting at 1 MiB, and reports
+ * slightly less than its size.
  */
 const ENOUGH_BYTES = 3.5 * 1024 * 1024;
 /** Limits the young generation. @param options  the engine's options; if they set this size, nothing is changed */

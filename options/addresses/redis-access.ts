@@ -7,7 +7,7 @@ export interface RedisAccess {
 }
 
 /**
- * Decodes the user or the password of an address; null: the address has none.
+ * Decodes the user or the password of an address. Returns null if the address has none.
  * @param shown  the address without the password, for the error
  * @throws RangeError
  */
