@@ -21,7 +21,7 @@ export interface BackupReport {
   readonly file: string;
   readonly bytes: number;
   readonly entries: number;
-  /** The date of the last entry; null: there is none. */
+  /** The date of the last entry, or null if there is none. */
   readonly last: number | null;
   readonly snapshots: readonly number[];
   /** A hash over the complete file; hexadecimal. */
@@ -83,7 +83,7 @@ function failed(file: string, problem: unknown): unknown {
   return sentence === null ? problem : new NoBackup(sentence, { cause: problem });
 }
 
-/** @returns the seal; null: entries were pruned in the meantime */
+/** @returns the seal, or null if entries were pruned in the meantime */
 async function runOnce(
   data: string,
   staged: string,

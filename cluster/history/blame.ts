@@ -16,7 +16,7 @@ import { readBlameFrom, UNITS_MAX } from "./query.js";
 import { ELLIPSIS, outcomeOf, reporting } from "./unit-report.js";
 import { type KeyPlace, mayWrite, writes } from "./unit-touches-key.js";
 
-/** The id of the unit that last wrote a key; null: the key is absent. */
+/** The id of the unit that last wrote a key, or null if the key is absent. */
 type Writer = ByteString | null;
 
 type Change = "created" | "changed" | "removed";

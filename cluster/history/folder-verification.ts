@@ -24,7 +24,7 @@ import { FAULTS_MAX, type Fault, NotChecked, Verification, type VerificationRepo
 
 /** The state of the folder that was verified. */
 export interface Seen {
-  /** The process that uses the folder; null: none on this machine. */
+  /** The process that uses the folder, or null if there is none on this machine. */
   readonly process: number | null;
   /** The number of the last group in the log. */
   readonly group: number;
@@ -63,7 +63,7 @@ export async function verifyFolder(
   );
 }
 
-/** Checks that the folder has a timeline. In another user's folder (mode 0700) it cannot be seen. */
+/** Checks that the folder has a timeline. In another user's folder (mode 0700) the timeline is not visible. */
 function requireTimeline(data: string): void {
   try {
     accessSync(join(data, "timeline"), constants.R_OK);
@@ -127,7 +127,7 @@ async function open(
 const INCOMPLETE =
   "The daemon is catching up, or was when it stopped: entries that other daemons have may be missing.";
 
-/** Returns the folder's snapshots; null: it has none. */
+/** Returns the folder's snapshots, or null if it has none. */
 function snapshotsOf(data: string): SnapshotFiles | null {
   const folder = snapshotFolder(data);
   return existsSync(folder) ? new SnapshotFiles(folder, { sweeps: false }) : null;

@@ -57,7 +57,7 @@ function isWanted({ at, key, as }: Envelope, { from, signer }: LogQuery): boolea
   return at >= from && (hexOf(key).startsWith(signer) || (isKeyId(as) && as.startsWith(signer)));
 }
 
-/** Whether the user is the id of a key: it signed a command of version 1, which the daemon has signed again. */
+/** Whether the user is the id of a key. That key signed a command of version 1, which the daemon has signed again. */
 function isKeyId(as: ByteString | null): as is ByteString {
   return as !== null && /^[\da-f]{64}$/.test(as);
 }

@@ -28,7 +28,7 @@ const KEPT_BYTES_MAX = 1024;
 
 /**
  * Returns the report of a unit, made now or when it is needed; until then few objects are kept in memory.
- * @param signer  its record at that time; absent: unknown
+ * @param signer  its record at that time, absent if unknown
  * @param more    names and values after the fixed ones
  */
 export function reporting(

@@ -42,11 +42,11 @@ export interface StreamReader {
   readonly next: number;
   /** Whether the daemon has never used a stream, and its folder names none: then the stream may be created. */
   readonly isNew: boolean;
-  /** Called when the stream is connected. @returns why reading cannot continue from `next`; null: it can */
+  /** Called when the stream is connected. @returns why reading cannot continue from `next`, or null if it can */
   connected(facts: StreamFacts): string | null;
   /**
    * Receives the message before `next`: each connection begins with it if the stream still has it.
-   * @returns why reading cannot continue after it; null: it can
+   * @returns why reading cannot continue after it, or null if it can
    */
   again(message: StreamMessage): string | null;
   /** Receives messages in order, each once. */
@@ -54,9 +54,9 @@ export interface StreamReader {
 }
 
 export interface OrderStream extends Service {
-  /** null: not connected. */
+  /** Null if not connected. */
   readonly facts: StreamFacts | null;
-  /** Why it is not connected; null: it is, or the reason is not known yet. */
+  /** Why it is not connected, or null if it is connected or the reason is not known yet. */
   readonly trouble: string | null;
   /** How many times it has been connected. */
   readonly connections: number;
@@ -64,6 +64,6 @@ export interface OrderStream extends Service {
   readonly newest: number;
   /** Reports to the reader (`connected`) the present end of the stream: immediately, or once it can be reached. */
   locateEnd(): void;
-  /** @param name  the stream stores only one message with a name within its own window; null: no name */
+  /** @param name  the stream stores only one message with a name within its own window, or null for no name */
   publish(name: ByteString | null, data: Buffer): Promise<Published>;
 }

@@ -184,9 +184,9 @@ export class CatchingUp {
   }
 
   /**
-   * Decides whether catching up is over. It is over when one of these holds:
+   * Ends catching up when one of these conditions holds:
    * - The comparison with every live member is complete, and at least one was found live. A single member could
-   *   report anything, so either all members have been compared, or the time for the remaining ones is over.
+   *   report anything, so either all members have been compared, or the time to wait for the remaining ones is over.
    * - The comparison with all configured members is complete, and none of them is live.
    * - The comparison with all connected members is complete, and the time for the remaining ones is over. This time is
    *   limited, whatever they send.
@@ -198,7 +198,7 @@ export class CatchingUp {
     const roster = this.#roster;
     const members = [...roster.members.values()];
     const isAlone = members.length === 0;
-    // It is cut off again, which the next ticks detect. If the list names only this daemon, it is the majority.
+    // The daemon is cut off again, which the next ticks detect. If the list names only this daemon, it is the majority.
     if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate =

@@ -122,7 +122,7 @@ export class ListedMembers {
     return lists.isReporting && isReporting && list === lists.durable.hash;
   }
 
-  /** Returns the members whose reports count. @param all  all other members; null: one is not connected */
+  /** Returns the members whose reports count. @param all  all other members, or null if one is not connected */
   reporters(all: readonly Member[] | null): readonly Member[] | null {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return all;

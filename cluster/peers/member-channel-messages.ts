@@ -15,9 +15,9 @@ interface SpeakingMember extends Speaker {
 export class MemberChannelMessages {
   readonly #member: SpeakingMember;
   readonly #figures: MessageFigures;
-  /** null: the member accepts no messages. */
+  /** Null if the member accepts no messages. */
   readonly #outbox: MessageOutbox | null;
-  /** null: this daemon accepts no messages. */
+  /** Null if this daemon accepts no messages. */
   readonly #intake: MessageIntake | null;
 
   constructor(member: SpeakingMember, cluster: ClusterState) {

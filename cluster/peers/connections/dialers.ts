@@ -48,7 +48,7 @@ export class Dialers implements Iterable<Dialer> {
     return isTried || members.has(id);
   }
 
-  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon at these addresses has proved that it has that id. */
+  /** SubjectPublicKeyInfo of a daemon's key, or null if no daemon at these addresses has proved that it has that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#all.find((dialer) => dialer.id === id)?.spki ?? null;
   }

@@ -58,7 +58,7 @@ function openTls({ host, port }: PeerAddress): TLSSocket {
 class RealSocket implements MemberSocket {
   readonly remote: string;
   binding: Buffer | null = null;
-  /** The receiver of events; null: not set yet, or no longer set. */
+  /** The receiver of events, or null if it is not set yet, or no longer set. */
   owner: MemberSocketOwner | null = null;
   readonly #socket: Socket;
   readonly #log: TransportLog;

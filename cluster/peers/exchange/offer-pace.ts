@@ -18,7 +18,7 @@ export class OfferPace {
     this.#maxTicks = maxTicks;
   }
 
-  /** Returns how many of the last ticks' entries to offer in this tick; 0: none yet. */
+  /** Returns how many of the last ticks' entries to offer in this tick, or 0 if the offer has to wait. */
   ticksToOffer(tick: number): number {
     const ticks = tick - 1 - this.#offeredTo;
     return ticks >= this.#ticks ? ticks : 0;

@@ -1,7 +1,7 @@
 /**
  * The entries that this daemon has requested from members. It requests each entry from one member at a time. If that
  * member does not reply, it requests the entry from the next member that offered it. If no member sends an entry,
- * reconciliation transfers it later. One bit of a number represents each member.
+ * reconciliation transfers it later. Each member has one bit of a number.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Place } from "../../../timeline/entries/entry.js";
@@ -70,7 +70,7 @@ export class PendingRequests {
     return this.#requestElsewhere(lost, now, live);
   }
 
-  /** Forgets a bit that has no pending requests, so that it can represent another member. */
+  /** Forgets a bit that has no pending requests, so that it can be assigned to another member. */
   forget(bit: number): void {
     for (const request of this.#requests.values()) request.others &= ~bit;
     this.#counts.delete(bit);

@@ -1,6 +1,6 @@
 /**
  * The replication state of recently received entries: the members that have an entry, and those to which it was sent.
- * Older states are dropped, at the cost of an unnecessary offer. Members are bits of a number.
+ * Older states are dropped, at the cost of an unnecessary offer. Each member has one bit of a number.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
@@ -21,7 +21,7 @@ export interface ReplicationState {
   sent: number;
   /** Members to notify when it is on this daemon's disk. */
   pendingAcks: number;
-  /** The entry to be pushed without a request; null: none. */
+  /** The entry to be pushed without a request, or null if there is none. */
   atOnce: AtOnce | null;
   /** For how many turns it was kept because a notification was pending. */
   turns: number;

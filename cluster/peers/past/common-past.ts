@@ -79,7 +79,7 @@ export class CommonPast {
     const lagged = now - (this.#behind.get(id) ?? now) > this.#cluster.limits.catchUpStuckMs;
     if (isCatchingUp) this.#behind.set(id, since);
     else this.#behind.delete(id);
-    // A result that was found without a slow member may be wrong once it counts again.
+    // A result that was found without a slow member may be wrong once that member counts again.
     if (lagged && !isCatchingUp) this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     return lagged && isCatchingUp;
   }
@@ -88,7 +88,7 @@ export class CommonPast {
 /** Measures how long a date has not grown. */
 class Growth {
   #date = 0;
-  /** When the date last grew, as `uptime` milliseconds; null: `lasts` was not called yet. */
+  /** When the date last grew, as `uptime` milliseconds, or null if `lasts` was not called yet. */
   #grownAt: number | null = null;
 
   /**

@@ -17,7 +17,9 @@ export class OwnPast {
   /** When it requested them; `uptime` milliseconds. */
   #askedAt = Number.NEGATIVE_INFINITY;
   readonly #reports = new Map<ByteString, Report>();
-  /** The report of most members if it differs from this daemon's entries, and when it began to; null: it does not. */
+  /**
+   * The report of most members if it differs from this daemon's entries, and when it began to, or null if it does not.
+   */
   #other: { readonly report: Report; readonly since: number } | null = null;
 
   constructor(cluster: ClusterState) {
@@ -82,7 +84,7 @@ export class OwnPast {
   }
 
   /**
-   * Returns the report on which most of the other members, at least two, agree; null: there is none. A member that
+   * Returns the report on which most of the other members, at least two, agree, or null if there is none. A member that
    * reports that it is catching up is not a witness.
    */
   #ofMost(): Report | null {

@@ -18,7 +18,7 @@ export class SnapshotChoice {
   readonly #gaps: Gaps;
   readonly #voting: CutVoting;
   readonly #taking: SnapshotTaking;
-  /** The option by which an operator can decide, as of the last check; null: none is needed. */
+  /** The option by which an operator can decide, as of the last check, or null if none is needed. */
   #order: string | null = null;
 
   constructor(cluster: ClusterState, past: { gaps: Gaps; voting: CutVoting; taking: SnapshotTaking }) {
@@ -28,13 +28,16 @@ export class SnapshotChoice {
     this.#taking = past.taking;
   }
 
-  /** The option with which an operator may start this daemon, because members cannot settle the gap; null: none. */
+  /**
+   * The option with which an operator may start this daemon, because members cannot settle the gap, or null if there is
+   * none.
+   */
   get order(): string | null {
     return this.#order;
   }
 
   /**
-   * Returns the members whose snapshots may be loaded, the one with the earliest date first; none: no snapshot is
+   * Returns the members whose snapshots may be loaded, the one with the earliest date first, or none if no snapshot is
    * needed or justified.
    */
   choices(now: number, candidates: readonly ConnectedMember[]): readonly Choice[] {
