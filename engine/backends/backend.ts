@@ -25,7 +25,7 @@ export interface Backend extends Service {
   readonly name: string;
   /** Whether the backend can be reached now, for /healthz. */
   readonly up: boolean;
-  /** The server's address, if the name does not contain it; empty: not found yet. */
+  /** The server's address, if the name does not contain it, or an empty string if not found yet. */
   readonly server?: string | undefined;
   /** The number of databases that `Unit.db` can select. */
   readonly databases: number;

@@ -8,7 +8,7 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { findCommand, mayWrite } from "../../store/command-table.js";
 
 export class NewestDate implements EnvelopeDate {
-  /** Milliseconds since 1970; 0: no write was applied yet. */
+  /** Milliseconds since 1970, or 0 if no write was applied yet. */
   at = 0;
   seq = 0;
 
