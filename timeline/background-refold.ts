@@ -28,11 +28,9 @@ export interface RefoldingPlan {
   readonly until: number;
   /** The maximum bytes of undo records. If there are more, the fold is cut at a later date, but not after the result of `cutTo`. */
   readonly tailBytes: number;
-  /**
-   * Returns the latest date up to which the fold will have nothing to merge; absent: no entries will arrive.
-   */
+  /** Returns the latest date up to which the fold will have nothing to merge. Absent if no entries will arrive. */
   readonly cutTo?: () => number;
-  /** Filled with the entries that the refold finds; null: the index is already filled. */
+  /** The index to fill with the entries that the refold finds, or null if it is already filled. */
   readonly index: DigestIndex | null;
   readonly found: (entry: Entry) => void;
 }

@@ -33,7 +33,7 @@ export class LateMerges {
   #isScheduled = false;
   /** The number of late commands in the next merge. */
   #commands = COMMANDS_MAX;
-  /** The units that the last merge redid for each of its entries; 0: the waiting entries are new. */
+  /** The units that the last merge redid for each of its entries, or 0 if the waiting entries are new. */
   #redoneEach = 0;
 
   constructor(parts: TimelineParts, folding: ServingFold, failure: Failure) {

@@ -46,14 +46,14 @@ export class UnfoldedEntries {
   #isSorted = true;
   #lateFrom = Number.POSITIVE_INFINITY;
   #mergesFrom = Number.NEGATIVE_INFINITY;
-  /** null: no refold is postponed. */
+  /** Null if no refold is postponed. */
   #postponed: Postponed | null = null;
   /** The entries that a refold includes now. */
   #refolding: readonly Entry[] = [];
   /** The entries that were late when `mark` was called and still are, and whether a refold includes some of them. */
   readonly #marked = new Set<Entry>();
   #isMarkRefolding = false;
-  /** The time since which entries have been late, as far as `noteTime` has noticed; null: there are none. */
+  /** The time since which entries have been late, as far as `noteTime` has noticed, or null if there are none. */
   #since: number | null = null;
 
   get size(): number {
@@ -143,7 +143,10 @@ export class UnfoldedEntries {
     return this.#ahead.takeDue(until);
   }
 
-  /** Returns the first late entry if it is time to merge; null: not yet, or there is none. @param uptime  milliseconds */
+  /**
+   * Returns the first late entry if it is time to merge, or null if it is not yet time, or there is none.
+   * @param uptime  milliseconds
+   */
   firstLate(uptime: number): Entry | null {
     if (uptime < this.#mergesFrom) return null;
     if (!this.#isSorted) this.#late.sort(compareEntries);

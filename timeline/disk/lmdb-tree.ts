@@ -71,7 +71,7 @@ export class LmdbTree {
     return this.#readers().filter((number) => number !== process.pid);
   }
 
-  /** null: there was no log yet. */
+  /** Null if there was no log yet. */
   get logMark(): LogMark | null {
     return logMarkIn(this.#marks);
   }

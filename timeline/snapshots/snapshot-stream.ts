@@ -8,12 +8,12 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 /** SHA-256, 32 bytes. */
 export type SnapshotHash = (bytes: Buffer) => ByteString;
 
-/** A snapshot that cannot be used: damaged, cut off, or of another format. */
+/** The error for a snapshot that cannot be used, because it is damaged, cut off, or of another format. */
 export class DamagedSnapshot extends Error {
   override readonly name = "DamagedSnapshot";
 }
 
-/** A snapshot of another version, or with other settings. It is not damaged. */
+/** The error for a snapshot of another version or with other settings, which is not damaged. */
 export class ForeignSnapshot extends Error {
   override readonly name = "ForeignSnapshot";
 }
