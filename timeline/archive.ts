@@ -86,7 +86,7 @@ export class Archive {
    * @param marks  the snapshot's marks; written to disk together with the date, before anything is announced
    * @param dropped  order keys of later entries that are dropped too: removed in the same step, and accepted if they are
    * received again
-   * @returns an index to be filled, which replaces the present one
+   * @returns an index to be filled, which replaces the current one
    */
   async adopt(cutAt: number, marks: readonly Mark[], dropped: readonly Buffer[]): Promise<DigestIndex> {
     const { storage } = this.#parts;
@@ -280,7 +280,8 @@ export class Archive {
   /**
    * Removes the remains of damaged entries permanently.
    * @param mark  written in the same step, or null if there is none
-   * @returns resolves when that is as safe as --fsync requires; until `forgetDamaged` they are still requested
+   * @returns a promise that resolves when the removal is as safe as --fsync requires; until `forgetDamaged` is called,
+   * the entries are still requested
    */
   removeDamaged(places: readonly Place[], mark: Mark | null): Promise<void> {
     const { storage } = this.#parts;

@@ -1,5 +1,5 @@
 /**
- * Runs a refold while the present fold answers commands: waits until the disk has all entries, works in slices, and
+ * Runs a refold while the current fold answers commands: waits until the disk has all entries, works in slices, and
  * remembers entries that arrive in the meantime.
  */
 import type { ByteString } from "../protocol/byte-string.js";
@@ -68,7 +68,7 @@ export class BackgroundRefold {
     if (this.#isRunning) for (const { id } of entries) this.#arrived.add(id);
   }
 
-  /** Notes entries that were merged into the present fold, and have to be merged into the new one. */
+  /** Notes entries that were merged into the current fold, and have to be merged into the new one. */
   missed(entries: readonly Entry[]): void {
     if (!this.#isRunning) return;
     for (const entry of entries) {

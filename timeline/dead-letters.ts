@@ -11,7 +11,7 @@ export const LETTER_REASONS = {
   missing: 1,
   /** The snapshot has a different sum for its second, so it may or may not contain it. */
   possible: 2,
-  /** The command that added its signer's key is itself such a letter. */
+  /** The command that added its signer's key is itself a dead letter. */
   "unknown-key": 3,
   /** Its daemon was left out of the member list before it had sent the entry to another member. */
   evicted: 4,

@@ -38,7 +38,7 @@ export interface TimelineLimits {
   readonly tailBytes: number;
   /** The maximum steps that applying a client's entry may take on this daemon. */
   readonly unitSteps: number;
-  /** Milliseconds for which entries are stored; infinite: forever. */
+  /** Milliseconds for which entries are stored; infinity means forever. */
   readonly retainMs: number;
   /** The bytes above which the oldest entries are removed earlier. */
   readonly retainBytes: number;

@@ -73,8 +73,8 @@ export async function backUp(
 }
 
 /**
- * Turns an error into a sentence. An error from reading the folder contains the path that was read; an error from
- * writing the file contains no path, or the file's.
+ * Turns an error into a sentence. An error from reading the folder names the path that was read; an error from writing
+ * the file names no path, or that of the file.
  */
 function failed(file: string, problem: unknown): unknown {
   const { path } = problem as NodeJS.ErrnoException;

@@ -145,7 +145,7 @@ export class MemberLists {
 
   /**
    * Accepts a list whose signer's key is not known here, because most of the configured peers use it. A daemon that may
-   * have accepted writes under its present list needs two such peers.
+   * have accepted writes under its current list needs two such peers.
    */
   takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
     const mayHaveWrites = this.isThere ? this.isMember : this.#hasServed();

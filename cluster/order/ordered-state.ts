@@ -102,7 +102,7 @@ export class OrderedState {
     return isCounted(entry, this.ring) && exceeds(entry, stepsMax, this.#fold);
   }
 
-  /** The present state; it changes with the next message. */
+  /** The current state; it changes with the next message. */
   get past(): OrderedPast {
     const { seq, database, ring } = this;
     const mark = this.#last === null ? this.#past.mark : markOf(this.#last);

@@ -60,7 +60,7 @@ export class CatchingUp {
     this.#isLogged = !this.isUnderWay;
   }
 
-  /** Starts again, because the present entries are no longer those that were compared. */
+  /** Starts again, because the current entries are no longer those that were compared. */
   again(): void {
     this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;

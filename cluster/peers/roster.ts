@@ -158,7 +158,10 @@ export class Roster implements ConnectionOwner {
     return everybody(this.#dialers.all, this.#listed, this.members);
   }
 
-  /** Returns how many daemons vote, and how many of them have sent something since a time; both include this one. */
+  /**
+   * Returns how many daemons vote, and how many of them have sent something since a given time; both numbers include
+   * this daemon.
+   */
   count(since: number): { readonly size: number; readonly heard: number } {
     const { ids, others } = electorateIn(this.#cluster);
     let heard = 1;
@@ -205,7 +208,7 @@ export class Roster implements ConnectionOwner {
    */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
-    // A connection to this daemon itself has to be proved, too.
+    // Whether the connection leads to this daemon itself is verified by the proof, too.
     if (id === identity.id) return null;
     const reason = refusal(id, secret !== null);
     if (reason !== null && !isMembershipCode(reason)) return reason;

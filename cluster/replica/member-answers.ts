@@ -58,7 +58,7 @@ export class MemberAnswers {
   /**
    * Stores the answers to entries of members that have become part of the state.
    * @param answered  the entries whose answers are known
-   * @param readStatus  the read status of the present answers
+   * @param readStatus  the read status of the current answers
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[], readStatus: ReadStatus): void {
     const oldest = this.#environment.clock() - this.#past;

@@ -74,7 +74,7 @@ export class Recorder extends KeptRecording {
     return peering.word?.code === "revoked" ? peering.word.by : null;
   }
 
-  /** The reason why this daemon is not a member of the present list, or null if it is a member, or there is no list. */
+  /** The reason why this daemon is not a member of the current list, or null if it is a member, or there is no list. */
   get unlisted(): string | null {
     const { lists, peering } = this.#node;
     const own = lists?.refusal ?? null;
@@ -82,7 +82,7 @@ export class Recorder extends KeptRecording {
     return `${peering.word.by} reports that the list of members does not name it`;
   }
 
-  /** The read status that answers contain. */
+  /** The read status that is sent with each answer. */
   get readStatus(): ReadStatus {
     const { state } = this;
     if (state !== "live") return state;
@@ -210,7 +210,7 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * Returns why no write is accepted from clients now. @param readStatus  the present read status: whatever causes a
+   * Returns why no write is accepted from clients now. @param readStatus  the current read status: whatever causes a
    * refusal also sets it
    */
   refusal(readStatus = this.readStatus): Refused | null {

@@ -70,7 +70,7 @@ export class TimelineBackend implements Backend {
     this.#environment = environment;
   }
 
-  /** The present database. A caller that changes it must undo the change in the same turn. */
+  /** The current database. A caller that changes it must undo the change in the same turn. */
   get database(): Database {
     return this.#timeline.database;
   }

@@ -1,5 +1,5 @@
 /**
- * The highest date among the writes that this daemon has applied. Each result contains it, and clients date their next
+ * The highest date among the writes that this daemon has applied. Each result includes it, and clients date their next
  * envelope after it. Source: docs/protocol-v2.md "Clocks".
  */
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -68,7 +68,7 @@ export interface Claimant {
    * stands for no mark. The list is empty if the daemon has neither found nor written a mark yet.
    */
   readonly written: readonly (string | null)[];
-  /** `Mark.whole` of the present state, or an empty string if more entries are recorded than applied. */
+  /** `Mark.whole` of the current state, or an empty string if more entries are recorded than applied. */
   readonly whole: string;
   /** Whether an administrator has allowed the daemon to overwrite the data. */
   readonly takesOver: boolean;

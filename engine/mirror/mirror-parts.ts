@@ -37,7 +37,7 @@ export interface MirrorParts {
   readonly keys: number;
   /** The interval between two regular comparisons of all keys, in milliseconds, or 0 if there are none. */
   readonly compareEvery: number;
-  /** The number of keys that such a comparison checks per second. */
+  /** The number of keys that a regular comparison checks per second. */
   readonly compareRate: number;
   readonly environment: Environment;
   readonly log: Logger;

@@ -115,8 +115,8 @@ export class RedisLine {
   }
 
   /**
-   * Returns the keys whose database exists in Redis. Redis may have fewer databases, and would write such a key to the
-   * previously selected one.
+   * Returns the keys whose database exists in Redis. Redis may have fewer databases than the fold, and would write a
+   * key of a missing database to the previously selected one.
    */
   async present<Key extends { readonly db: number }>(keys: readonly Key[]): Promise<readonly Key[]> {
     for (const { db } of keys) {

@@ -34,7 +34,7 @@ export interface BackupParts {
   readonly progress: (entries: number) => void;
 }
 
-/** Thrown if the folder cannot be backed up in its present state. The message is a sentence. */
+/** Thrown if the folder cannot be backed up in its current state. The message is a sentence. */
 export class NoBackup extends Error {
   override readonly name = "NoBackup";
 }

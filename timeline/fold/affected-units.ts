@@ -109,7 +109,10 @@ export function affectedAlongTail(
   return affected;
 }
 
-/** Marks which units are late, including reads, if complete databases are touched. Parameters as above. */
+/**
+ * Marks which units are late, including reads, if complete databases are touched. The parameters are the same as those
+ * of `affectedAlongTail`.
+ */
 export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]): void {
   const touched = new Touched();
   let next = later.length - 1;

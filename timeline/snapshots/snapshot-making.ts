@@ -25,8 +25,8 @@ export interface SnapshotParts {
   /** The number of entries after which the next snapshot is made. */
   readonly every: number;
   /**
-   * Milliseconds for which entries are stored: snapshots are retained for as long, some distance apart. Default:
-   * forever.
+   * Milliseconds for which entries are stored: snapshots are retained for as long, some distance apart. By default they
+   * are stored forever.
    */
   readonly retainMs?: number;
 }

@@ -1,7 +1,7 @@
 /**
- * The bytes of a snapshot: a head (magic, format), then frames of length (4, big-endian) ‖ items ‖ seal (32). A seal
- * is the hash of the previous seal and of the items, so each frame is proved complete and at its position before it is
- * read. An item is a number (base 128, lowest bits first) or bytes with their length, and never spans frames.
+ * The bytes of a snapshot: a head (magic, format), then frames of length (4, big-endian) ‖ items ‖ seal (32). A seal is
+ * the hash of the previous seal and of the items, so each frame is verified to be complete and at its position before
+ * it is read. An item is a number (base 128, lowest bits first) or bytes with their length, and never spans frames.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 

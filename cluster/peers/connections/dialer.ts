@@ -60,7 +60,7 @@ export class Dialer {
   spki: ByteString | null = null;
   /** Why there is no connection, or null if there is one, or none was tried yet. */
   trouble: string | null = null;
-  /** Whether the address is this daemon's own, as a connection to it has proved. */
+  /** Whether the address is this daemon's own, as the handshake of a connection to it has shown. */
   isSelf = false;
   readonly #limits: PeeringLimits;
   readonly #random: () => number;

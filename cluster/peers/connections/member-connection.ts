@@ -40,7 +40,7 @@ const EARLY_MAX = 1024;
 
 /** Receives the events of connections. */
 export interface ConnectionOwner {
-  /** Returns why a daemon that claims this id is refused, or null if it is not. The id is not proved yet. */
+  /** Returns why a daemon that claims this id is refused, or null if it is not. The id is not verified yet. */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null;
   /** Called when both sides are authenticated. To refuse the member, the callee closes the connection. */
   proven(connection: MemberConnection): void;

@@ -181,7 +181,7 @@ export class Outbox {
     notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
   }
 
-  /** Returns the next entry, or null if it no longer exists, or the present list has just ended. */
+  /** Returns the next entry, or null if it no longer exists, or the current list has just ended. */
   #next(): PackedEntry | null {
     const entry = this.#atOnce.shift();
     if (entry !== undefined) {

@@ -17,7 +17,7 @@ export interface ReplicationState {
   isFlushed: boolean;
   /** Members that have reported that it is on their disk. */
   has: number;
-  /** Members to which it was pushed on the present connection. */
+  /** Members to which it was pushed on the current connection. */
   sent: number;
   /** Members to notify when it is on this daemon's disk. */
   pendingAcks: number;

@@ -92,7 +92,7 @@ class Growth {
   #grownAt: number | null = null;
 
   /**
-   * @param date  the present one; if it is lower than before, the measurement starts again @returns milliseconds since
+   * @param date  the current one; if it is lower than before, the measurement starts again @returns milliseconds since
    * it last grew, or since the first call
    */
   lasts(date: number, now: number): number {

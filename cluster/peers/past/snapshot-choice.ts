@@ -89,7 +89,7 @@ export class SnapshotChoice {
     // A member may no longer have the snapshot that it voted for: then try a later vote, or all of them again.
     const first = (proved: readonly CutVote[]) => proved.find(({ at }) => at > missing) ?? proved[0] ?? null;
     if (isBelieved) return first(votes);
-    // A state that this daemon itself has signed is proved, even if it has lost entries since.
+    // A state that this daemon itself has signed needs no further proof, even if the daemon has lost entries since.
     const isProved = (vote: CutVote) =>
       voting.haveSigned(id, vote.at) || (voices.others > 1 && voting.agreedOn(vote.at)?.seal === vote.seal);
     return first(votes.filter(isProved));

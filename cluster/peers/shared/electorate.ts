@@ -59,6 +59,6 @@ interface Voters {
   readonly lists?: { readonly others: ReadonlySet<ByteString> | null };
 }
 
-/** Returns the present voters. */
+/** Returns the current voters. */
 export const electorateIn = ({ addresses, lists }: Voters): Electorate =>
   electorateOf(addresses, lists?.others ?? null);
