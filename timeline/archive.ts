@@ -51,7 +51,10 @@ export class Archive {
   /** The dates of entries that are not on disk yet, by id. */
   readonly #unflushed = new Map<ByteString, number>();
   readonly #damaged = new Map<ByteString, Damaged>();
-  /** Whether the last removal is being written to disk. Until it is, the same order keys would be found again. */
+  /**
+   * Whether the last removal is still being written to disk. Until it is complete, the same order keys would be found
+   * again.
+   */
   #isRemoving = false;
 
   constructor(parts: TimelineParts, failure: Failure) {

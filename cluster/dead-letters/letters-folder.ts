@@ -112,7 +112,7 @@ export class LettersFolder {
         const state = file.endsWith(UNDECIDED)
           ? UNTOUCHED.undecided
           : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
-        // The same entry may have been dropped twice: the decided letter counts.
+        // If the same entry was dropped twice, the decided letter counts.
         if (!letters.has(id) || letters.get(id)?.state === "undecided")
           letters.set(id, { ...head, file, ...state });
       }

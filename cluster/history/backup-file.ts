@@ -32,7 +32,7 @@ export interface BackupReport {
 
 /** Readable by its owner only, because the file contains all data. */
 const MODE = 0o600;
-/** The number of attempts: if the daemon prunes entries in the meantime, the backup starts again. */
+/** The maximum number of attempts: if the daemon prunes entries in the meantime, the backup starts again. */
 const RUNS_MAX = 3;
 
 /**
@@ -58,7 +58,7 @@ export async function backUp(
       if (seal === null) continue;
       const { end, bytes } = readBack(staged);
       placeNew(staged, file);
-      // The name is on disk only when the folder is.
+      // The file's name is on the disk only once its folder has been synced.
       syncPathNow(dirname(file));
       const { entries, last, snapshots } = end;
       return { file, bytes, entries, last, snapshots, seal, incomplete: end.incomplete === true };

@@ -28,11 +28,11 @@ export interface Seen {
   readonly process: number | null;
   /** The number of the last group in the log. */
   readonly group: number;
-  /** Whether the folder was written to in the meantime; then later entries are not included. */
+  /** Whether the folder was written to in the meantime, so that later entries are not included. */
   readonly isWritten: boolean;
   /**
-   * The number of entries that were added in the meantime, dated before the last verified one. Some may be in `state`,
-   * which can then not be compared.
+   * The number of entries that were added in the meantime, dated before the last verified one. Some of them may be in
+   * `state`, which then cannot be compared.
    */
   readonly missed: number;
 }
@@ -43,7 +43,7 @@ export interface FolderReport extends VerificationReport {
   readonly untold: readonly string[];
 }
 
-/** The number of attempts: if the daemon prunes entries in the meantime, everything is read again. */
+/** The maximum number of attempts: if the daemon prunes entries in the meantime, everything is read again. */
 const RUNS_MAX = 3;
 
 /** @throws NotChecked. @throws StartError  the keys cannot be read, or are not those of the folder */

@@ -23,7 +23,10 @@ const REASONS = {
 export class CatchingUp {
   /** The reason why it is catching up, or last was. */
   reason: string = REASONS.started;
-  /** Whether it is still receiving what the members had at the start, while it can reach any of them. */
+  /**
+   * Whether the daemon is still receiving the entries that the members had at its start, as long as it can reach any
+   * member.
+   */
   isUnderWay = true;
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;

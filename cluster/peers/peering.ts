@@ -190,9 +190,9 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Allows the timeline to use this daemon's clock, or forbids it. It is also called before each of the timeline's
-   * ticks, because a clock may jump at any time and the watermark never goes back. The clock is not used before the
-   * members' clocks are known.
+   * Allows the timeline to use this daemon's clock, or forbids it. Also called before each of the timeline's ticks,
+   * because a clock may jump at any time and the watermark never goes back. The clock is not used before the members'
+   * clocks are known.
    */
   watchClock(): void {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;

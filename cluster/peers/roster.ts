@@ -208,7 +208,7 @@ export class Roster implements ConnectionOwner {
    */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
-    // Whether the connection leads to this daemon itself is verified by the proof, too.
+    // If the connection leads to this daemon itself, the proof has to show that, too.
     if (id === identity.id) return null;
     const reason = refusal(id, secret !== null);
     if (reason !== null && !isMembershipCode(reason)) return reason;

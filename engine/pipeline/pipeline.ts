@@ -95,7 +95,7 @@ export class Pipeline {
       readStatus,
       listener,
     });
-    // Promises apply `#asHeld` themselves, where they are created.
+    // Answers that are promises pass through `#asHeld` where they are created.
     return answer instanceof Promise ? answer : this.#asHeld(answer, envelope);
   }
 

@@ -1,6 +1,6 @@
 /**
- * Applies one unit: the verdict of the key ring, the conditions, the commands. Serving, recovery, undo and redo all
- * use this code, so that a unit has the same effect wherever it is applied.
+ * Applies one unit: obtains the verdict of the key ring, checks the conditions, and runs the commands. Serving,
+ * recovery, undo and redo all use this code, so that a unit has the same effect wherever it is applied.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";

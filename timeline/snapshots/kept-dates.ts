@@ -23,7 +23,7 @@ export function keptDates(
   const awaited = awaitedOf(dates, base, certified);
   const stays = (date: number) => newest.includes(date) || date === base || date === awaited;
   if (retainMs === Number.POSITIVE_INFINITY) return dates.filter(stays);
-  // Retain one that is older than the retention time, so that entries up to it can be pruned.
+  // Retain one snapshot that is older than the retention time, so that entries up to it can be pruned.
   const oldest = dates.findLast((date) => date <= (newest.at(-1) as number) - retainMs) ?? -1;
   let last = Number.NEGATIVE_INFINITY;
   return dates.filter((date) => {

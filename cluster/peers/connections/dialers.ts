@@ -1,4 +1,4 @@
-/** The addresses of --peer: the ids that were proved at them, and the connections that were opened to them. */
+/** The addresses of --peer, the ids that were proved at them, and the connections that were opened to them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { Dialer, dialingKey } from "./dialer.js";

@@ -154,7 +154,7 @@ export class Outbox {
     const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#cluster.limits;
     const entries: PackedEntry[] = [];
     let bytes = 0;
-    // Bounded by the number of order keys, because some entries no longer exist.
+    // The number of order keys limits the loop, because some entries may no longer exist.
     for (let checked = 0; checked < batchEntries && bytes < batchBytes && this.#hasWork(); checked++) {
       const entry = this.#next();
       if (entry === null) continue;

@@ -151,7 +151,7 @@ export interface ConnectedMember {
   readonly connection: {
     /** Its address, for the log. */
     readonly remote: string;
-    /** The features that it reports to support. */
+    /** The features that it claims to support. */
     readonly knows: ReadonlySet<string>;
     readonly unsentBytes: number;
     send(message: OwnMessage): void;

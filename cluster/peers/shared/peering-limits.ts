@@ -85,7 +85,7 @@ export const PEERING_LIMITS = {
   quarantineMs: 60_000,
   /** Refused entries of one connection; an honest member has none. */
   maxRefusals: 100,
-  /** How long the member's connections are refused after that. */
+  /** How long connections of a member with too many refused entries are refused. */
   banMs: 15_000,
   reconcileMinMs: 4_000,
   reconcileMaxMs: 6_000,
