@@ -193,8 +193,8 @@ export class Timeline {
   holds = (place: Place): boolean => this.#archive.holds(place);
 
   /**
-   * Whether there is room for a member's entry: the number of entries dated far ahead is bounded. @param bytes  of body
-   * and signature
+   * Whether there is room for a member's entry: the number of entries dated far ahead is bounded.
+   * @param bytes  the length of body and signature
    */
   hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#dates.dueUntil);
 

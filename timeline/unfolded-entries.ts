@@ -110,8 +110,9 @@ export class UnfoldedEntries {
   }
 
   /**
-   * Whether there is room for an entry dated `at`. @param bytes  of body and signature @param until  entries dated up
-   * to it need no room
+   * Whether there is room for an entry dated `at`.
+   * @param bytes  the length of body and signature
+   * @param until  entries dated up to it need no room
    */
   hasRoom(at: number, bytes: number, until: number): boolean {
     return at <= until || this.#ahead.hasRoom(bytes);

@@ -26,7 +26,11 @@ export interface BlameScene extends LogScene {
   readonly showsAll: boolean;
 }
 
-/** @param argv  `TIMELINE BLAME key [FROM ms]`. @throws CommandFailure  @returns rejects with RecallFailure */
+/**
+ * @param argv  `TIMELINE BLAME key [FROM ms]`.
+ * @throws CommandFailure 
+ * @returns a promise that rejects with RecallFailure if the history cannot be read
+ */
 export async function blame(
   argv: readonly ByteString[],
   { recalls, last, db, showsAll }: BlameScene,

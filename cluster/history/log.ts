@@ -17,7 +17,7 @@ export interface LogScene {
   readonly db: number;
 }
 
-/** @throws CommandFailure  @returns rejects with RecallFailure */
+/** @throws CommandFailure  @returns a promise that rejects with RecallFailure if the history cannot be read */
 export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene): Promise<Reply> {
   const query = readLogQuery(argv, last, recalls.earliest);
   const place = query.key === null ? null : { db, key: query.key };

@@ -18,7 +18,7 @@ export const ELLIPSIS = bytesOfText("…");
 
 export type Outcome = "applied" | "error" | "denied" | "unmet" | "malformed";
 
-/** Returns the outcome of a unit; `error`: it was permitted, but its command has failed. */
+/** Returns the outcome of a unit; `error` means that it was permitted, but its command has failed. */
 export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome {
   return outcome === "applied" && reply.kind === "error" ? "error" : outcome;
 }

@@ -14,9 +14,9 @@ export interface StreamMessage {
 
 /** The outcome of adding a message. */
 export type Published =
-  /** It was stored at `seq`. `isRepeated`: the stream already had a message with its name. */
+  /** It was stored at `seq`. `isRepeated` means that the stream already had a message with its name. */
   | { readonly kind: "stored"; readonly seq: number; readonly isRepeated: boolean }
-  /** It certainly was not stored, and will not be. `isPassing`: an immediate retry is worthwhile. */
+  /** It certainly was not stored, and will not be. `isPassing` means that an immediate retry is worthwhile. */
   | { readonly kind: "not-stored"; readonly detail: string; readonly isPassing: boolean }
   | { readonly kind: "unknown"; readonly detail: string };
 

@@ -59,7 +59,7 @@ export class ForgottenPast {
     this.#damage.tick(now, () => members.map(reporterOf));
   }
 
-  /** Called when a member has connected, whose entries are not known yet. */
+  /** Called when a member has connected: its entries are not known yet. */
   joined(): void {
     this.#common.joined();
   }

@@ -129,7 +129,7 @@ export class Gateway {
 
   /**
    * Records commands as one unit, applied if all conditions hold.
-   * @returns an array of their replies; `nil-array`: a condition does not hold; an error: no command was applied
+   * @returns an array of their replies; `nil-array` if a condition does not hold; an error if no command was applied
    */
   executeTogether(
     commands: readonly Argv[],

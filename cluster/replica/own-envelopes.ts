@@ -59,7 +59,7 @@ export class OwnEnvelopes {
     return isUnauthorized(this.#recorder.ring, identity) ? introductionOf(identity) : null;
   }
 
-  /** @param date  default: the next one */
+  /** @param date  the date of the envelope; defaults to the next one */
   sign({ db, as, multi, conditions }: OwnHeader, commands: readonly Argv[], date = this.nextDate): Entry {
     const { identity, signers, environment } = this.#context;
     const { cluster } = signers;

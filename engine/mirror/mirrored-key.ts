@@ -79,13 +79,13 @@ function payloadOf(value: Value): Buffer | null {
 export interface Found {
   /** The dumped value, or null if there is no such key; empty for a key that should not exist. */
   readonly dump: Buffer | null;
-  /** The expiry time in milliseconds since 1970; negative: none. */
+  /** The expiry time in milliseconds since 1970; negative if there is none. */
   readonly expire: number;
 }
 
 /**
- * The result of a comparison. `unreadable`: the format is newer than this release knows, so the key must be written
- * again.
+ * The result of a comparison. `unreadable` means that the format is newer than this release knows, so the key must be
+ * written again.
  */
 export type Comparison = "same" | "different" | "unreadable";
 

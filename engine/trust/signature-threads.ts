@@ -16,7 +16,7 @@ interface ProvedEntry {
 }
 
 export interface SignatureThreads {
-  /** Returns the proof of each entry, in order, or null if the signature was not verified. Never rejects. */
+  /** Returns the proof of each entry, in order; null for a signature that was not verified. Never rejects. */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
 }

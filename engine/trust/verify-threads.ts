@@ -14,7 +14,7 @@ export interface Signed extends PackedEntry {
   readonly key: PublicKey;
 }
 
-/** The ids of entries whose signature is valid, or null if it is invalid, or was not verified. */
+/** The ids of entries whose signature is valid; null for a signature that is invalid or was not verified. */
 type Ids = readonly (ByteString | null)[];
 
 interface Thread {

@@ -26,8 +26,8 @@ export interface CommandSender extends UnitSender {
   /** Whether a write is answered only once its order key is final. */
   readonly isStable: boolean;
   /**
-   * Called before a write is answered, with true if another daemon has it on disk; the answer waits for this call.
-   * Missing: the answer does not wait. Not called for errors.
+   * Called before a write is answered, with true if another daemon has it on disk; the answer waits for this call. If
+   * it is missing, the answer does not wait. Not called for errors.
    */
   readonly replicated?: (isReplicated: boolean) => void;
   /** Receives the order key of each write that is recorded, if the sender needs it. */
@@ -89,8 +89,8 @@ export interface CommandPath {
   ): Reply | Promise<Reply> | Waiter;
   /**
    * Runs several commands as one unit if all conditions hold.
-   * @returns an array of their replies, including errors; `nil-array`: a condition does not hold; an error: no command
-   * was run
+   * @returns an array of their replies, including errors; `nil-array` if a condition does not hold; an error if no
+   * command was run
    */
   executeTogether(
     calls: readonly CheckedCommand[],

@@ -20,10 +20,10 @@ import { LogToLmdb } from "./log-to-lmdb.js";
 import { WriteAheadLog } from "./write-ahead-log.js";
 
 /**
- * The moment at which puts count as flushed. "always": they are on the disk; interval: they were passed to the system,
- * and are on the disk at most that many milliseconds later; "never": they were passed to the system. A killed process
- * loses nothing that was passed to the system; a power failure may lose it. With "never" a power failure may also make
- * the folder unusable, because LMDB's pages reach the disk in any order.
+ * The moment at which puts count as flushed. With "always" it is when they are on the disk. With "never" it is when
+ * they were passed to the system. With an interval it is the same moment, and they are on the disk at most that many
+ * milliseconds later. A killed process loses nothing that was passed to the system; a power failure may lose it. With
+ * "never" a power failure may also make the folder unusable, because LMDB's pages reach the disk in any order.
  */
 export type Fsync = "always" | "never" | { readonly interval: number };
 

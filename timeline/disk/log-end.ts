@@ -28,7 +28,7 @@ export interface LogEnd {
   readonly isSameBoot: boolean;
 }
 
-/** `none`: an older release wrote none, or it was removed. */
+/** The contents of the file; `none` if an older release wrote none, or if the file was removed. */
 export type FoundLogEnd = LogEnd | "none" | "damaged";
 
 export class LogEndWriter {

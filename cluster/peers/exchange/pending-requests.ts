@@ -52,7 +52,7 @@ export class PendingRequests {
   }
 
   /**
-   * Returns the overdue requests, by the member to which they must now be sent.
+   * Returns the overdue requests, grouped by the member to which they must now be sent.
    * @param live  the bits of connected members
    */
   overdue(now: number, live: number): ReadonlyMap<number, Place[]> {
@@ -64,7 +64,7 @@ export class PendingRequests {
     return this.#requestElsewhere(late, now, live);
   }
 
-  /** Returns the requests to a member that has disconnected, by the member to which they must now be sent. */
+  /** Returns the requests to a member that has disconnected, grouped by the member to which they must now be sent. */
   disconnected(bit: number, now: number, live: number): ReadonlyMap<number, Place[]> {
     const lost = [...this.#requests.values()].filter(({ from }) => from === bit);
     return this.#requestElsewhere(lost, now, live);

@@ -32,7 +32,7 @@ export class CommonPast {
     this.#point = new StablePoint(cluster.timeline, cluster.limits);
   }
 
-  /** Called when a member has connected, whose entries are not known yet. */
+  /** Called when a member has connected: its entries are not known yet. */
   joined(): void {
     this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     this.#common = 0;

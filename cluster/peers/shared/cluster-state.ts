@@ -66,8 +66,8 @@ export interface SignatureThreads {
 
 /**
  * Receives an envelope of messages from a member. The envelope is delivered to the subscribers here, is already known,
- * has to wait for its signer's key, or is refused, for example because it is too old. `isLie`: no honest member would
- * send it.
+ * has to wait for its signer's key, or is refused, for example because it is too old. `isLie` means that no honest
+ * member would send it.
  */
 export type HearMessages = (
   body: Buffer,
@@ -114,7 +114,7 @@ export interface PeeringContext {
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** Checks an entry. The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;
-  /** Absent or null: signatures are checked as their entries are read. */
+  /** Absent or null if signatures are checked as their entries are read. */
   readonly signatureThreads?: SignatureThreads | null;
   /** The channel messages. Absent if this daemon accepts none, like older versions. */
   readonly messages?: {
@@ -124,7 +124,7 @@ export interface PeeringContext {
   };
   /** Creates this daemon's report about itself. Absent if it sends none, like older versions. */
   readonly about?: () => MemberAbout;
-  /** Absent: this daemon knows no lists, like older versions. */
+  /** Absent if this daemon supports no lists, like older versions. */
   readonly lists?: MemberLists;
   /** SHA-256, 32 bytes. */
   readonly hash: (bytes: Buffer) => ByteString;
@@ -232,7 +232,7 @@ export interface MemberStatus {
   readonly address: string;
   /** 32 bytes. */
   readonly id: ByteString | null;
-  /** The state of the connection; "self": the address is this daemon's own. */
+  /** The state of the connection; "self" means that the address is this daemon's own. */
   readonly connection: "connected" | "connecting" | "waiting" | "self";
   /** Why there is no connection. */
   readonly trouble: string | null;
