@@ -60,7 +60,7 @@ export interface TimelineParts {
   /** Milliseconds around the clock within which clients' entries are accepted. */
   readonly window: { readonly past: number; readonly future: number };
   readonly limits: TimelineLimits;
-  /** Null if no snapshots are made. */
+  /** The snapshots, or null if none are made. */
   readonly snapshots: SnapshotParts | null;
   /** Returns why an entry of the key ring in another daemon's snapshot is refused. */
   readonly refusesRing: RefuseRingEntry;

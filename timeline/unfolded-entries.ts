@@ -46,7 +46,7 @@ export class UnfoldedEntries {
   #isSorted = true;
   #lateFrom = Number.POSITIVE_INFINITY;
   #mergesFrom = Number.NEGATIVE_INFINITY;
-  /** Null if no refold is postponed. */
+  /** The postponed refold, or null if there is none. */
   #postponed: Postponed | null = null;
   /** The entries that a refold includes now. */
   #refolding: readonly Entry[] = [];

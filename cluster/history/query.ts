@@ -17,7 +17,7 @@ export interface LogQuery {
   readonly from: number;
   /** The last date. */
   readonly to: number;
-  /** Null for any key. */
+  /** The key, or null for any key. */
   readonly key: ByteString | null;
   /** The hexadecimal digits that the signer's id begins with. */
   readonly signer: string;

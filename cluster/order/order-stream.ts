@@ -54,7 +54,7 @@ export interface StreamReader {
 }
 
 export interface OrderStream extends Service {
-  /** Null if not connected. */
+  /** The facts about the stream, or null if it is not connected. */
   readonly facts: StreamFacts | null;
   /** Why it is not connected, or null if it is connected or the reason is not known yet. */
   readonly trouble: string | null;

@@ -4,7 +4,7 @@
  */
 import type { StreamConfig } from "@nats-io/jetstream";
 
-/** No limit, in NATS's configuration. */
+/** The value for no limit in NATS's configuration. */
 const NO_LIMIT = 0;
 
 interface Demand {

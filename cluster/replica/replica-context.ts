@@ -34,7 +34,7 @@ export interface NodeState extends ReplicaContext {
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
   readonly peering: Peering;
-  /** Null if the daemon has no member lists. */
+  /** The daemon's member lists, or null if it has none. */
   readonly lists: MemberLists | null;
   /** The existing snapshots, and the function that makes new ones. */
   readonly snapshots: SnapshotParts;

@@ -32,7 +32,7 @@ export class BackupView {
   readonly end: BackupEnd;
   readonly bytes: number;
   readonly #reader: FrameReader;
-  /** In ascending order of their first order keys. */
+  /** The frames of entries, in ascending order of their first order keys. */
   readonly #frames: readonly EntriesFrame[];
   /** In ascending order. */
   readonly #late: readonly StoredEntry[];

@@ -20,7 +20,7 @@ import {
 
 export interface BackupParts {
   readonly view: FolderView;
-  /** Null if there are no snapshots. */
+  /** The snapshots of the folder, or null if there are none. */
   readonly snapshots: SnapshotSource | null;
   readonly functions: Buffer | null;
   readonly now: number;

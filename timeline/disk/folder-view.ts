@@ -170,7 +170,7 @@ class TreeView {
     return this.#file.head().transaction;
   }
 
-  /** Null if there was no log yet, or the mark cannot be read. */
+  /** The log's mark, or null if there was no log yet or the mark cannot be read. */
   get logMark(): LogMark | null {
     const bytes = this.#mark(LOG_KEY);
     return bytes === null ? null : readLogMark(bytes);

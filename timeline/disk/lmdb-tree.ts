@@ -71,7 +71,7 @@ export class LmdbTree {
     return this.#readers().filter((number) => number !== process.pid);
   }
 
-  /** Null if there was no log yet. */
+  /** The log's mark, or null if there was no log yet. */
   get logMark(): LogMark | null {
     return logMarkIn(this.#marks);
   }

@@ -7,7 +7,7 @@ import type { Slice } from "./lmdb-reader.js";
 /** The last change at an order key. */
 interface Change {
   readonly place: Buffer;
-  /** Null if the entry was removed. */
+  /** The new value, or null if the entry was removed. */
   readonly value: Buffer | null;
   /** The group that contains the change. */
   readonly sequence: number;

@@ -25,7 +25,7 @@ interface Switch {
   readonly table: CommandIndex | null;
 }
 
-/** For the id of each changed key, the first unit at which the key's record differs from before. */
+/** The first unit at which a changed key's record differs from before, by the id of the key. */
 export type ChangedKeys = ReadonlyMap<ByteString, FoldUnit>;
 
 export class RingFold {

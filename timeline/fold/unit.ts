@@ -60,7 +60,7 @@ export type UnitKind = "data" | "read" | "ring" | "nothing";
 export class TouchNode {
   readonly unit: FoldUnit;
   db = 0;
-  /** Null if the node is in no list. */
+  /** The key, or null if the node is in no list. */
   key: ByteString | null = null;
   writes = false;
   older: TouchNode | null = null;

@@ -52,7 +52,7 @@ export const NOT_CONNECTED: MemberStatus = {
 export class Dialer {
   readonly address: PeerAddress;
   readonly name: string;
-  /** Null if no connection is open or being opened. */
+  /** The connection, or null if none is open or being opened. */
   connection: MemberConnection | null = null;
   /** The id that was last proved at this address or is required, or null if unknown. */
   id: ByteString | null;

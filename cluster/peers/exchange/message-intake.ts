@@ -22,8 +22,8 @@ export interface Speaker {
 /** Messages that are checked between two checks of the clock; some take a tenth of a millisecond each. */
 const MESSAGES_A_CHECK = 8;
 /**
- * After a wait for a key that did not arrive, messages with unknown keys do not wait during this multiple of the wait:
- * they would delay the member's other messages.
+ * After a wait for a key that did not arrive, messages with unknown keys are not held for this multiple of the wait,
+ * because they would delay the member's other messages.
  */
 const PAUSE_FACTOR = 15;
 

@@ -23,7 +23,7 @@ export interface ReplicationState {
   pendingAcks: number;
   /** The entry to be pushed without a request, or null if there is none. */
   atOnce: AtOnce | null;
-  /** For how many turns it was kept because a notification was pending. */
+  /** The number of turns for which the state was kept because a notification was pending. */
   turns: number;
   /** Whether a caller waits until members have it: if so, it is offered immediately. */
   isUrgent: boolean;

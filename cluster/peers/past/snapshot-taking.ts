@@ -65,7 +65,7 @@ export class SnapshotTaking {
   #taking: Taking | null = null;
   /** When a member may be tried again; `uptime` milliseconds. */
   readonly #pausedUntil = new Map<ByteString, number>();
-  /** By member, the date of the last requested snapshot that it could not send; milliseconds since 1970. */
+  /** The date of the last requested snapshot that a member could not send, by member; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
   /** Seals of the snapshots adopted since this daemon was last live. */
   readonly #seals = new Set<ByteString>();
