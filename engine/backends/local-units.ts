@@ -33,7 +33,7 @@ export interface UnitSender {
   readonly lastWrite?: object | undefined;
 }
 
-/** The sender of a unit that has not been lent yet. */
+/** The placeholder for the sender of a unit that has not been used yet. */
 const NO_SENDER: UnitSender = { db: 0, now: 0, readsAll: false };
 
 /**

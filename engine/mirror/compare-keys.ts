@@ -93,7 +93,7 @@ function compareAll(
 }
 
 /**
- * Returns the value that DUMP returned, or an empty buffer for a positive count of EXISTS, or null if the key does not
+ * Returns the value that DUMP returned, an empty buffer for a positive count of EXISTS, or null if the key does not
  * exist.
  */
 function dumpIn(answer: RedisAnswer | undefined): Buffer | null {

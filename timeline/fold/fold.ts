@@ -147,7 +147,7 @@ export class Fold {
    * Prepares for a late entry, so that merging it takes no longer than redoing the units that it affects.
    * @param max        units to be processed in this step
    * @param maxRedone  the bound with which it will be merged
-   * @returns whether it is ready; also true if it certainly affects more
+   * @returns whether it is ready; also true if the entry certainly affects more units
    */
   prepare(late: Entry, max: number, maxRedone: number): boolean {
     return this.#tail.prepare(late, max, maxRedone);

@@ -92,8 +92,8 @@ class Growth {
   #grownAt: number | null = null;
 
   /**
-   * @param date  the current one; if it is lower than before, the measurement starts again @returns milliseconds since
-   * it last grew, or since the first call
+   * @param date  the current one; if it is lower than before, the measurement starts again
+   * @returns the milliseconds since it last grew, or since the first call
    */
   lasts(date: number, now: number): number {
     if (this.#grownAt === null || date > this.#date) this.#grownAt = now;

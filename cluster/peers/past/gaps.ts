@@ -15,7 +15,10 @@ import { isBelieved } from "./majority-of-claims.js";
 import { OwnPast } from "./own-past.js";
 import type { Report } from "./stable-point.js";
 
-/** How many times this daemon may request reports on one member's claim from all members, during a round of reports. */
+/**
+ * The maximum number of times that this daemon asks all members for reports on one member's claim, in one round of
+ * reports.
+ */
 const ASKS_A_ROUND = 8;
 /** Milliseconds after which the same line is logged again. */
 const AGAIN_MS = 600_000;
