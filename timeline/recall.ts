@@ -172,7 +172,7 @@ export class Recalls {
     return { refold, damaged: () => damaged };
   }
 
-  /** Returns the snapshots that a fold may begin with, the best one first. Null stands for an empty fold. */
+  /** Returns the snapshots that a fold may begin with, the best one first. Null means an empty fold. */
   #beginnings(from: number): (number | null)[] {
     const files = new Set(this.#snapshots?.list() ?? []);
     const kept = prunedTo(this.#storage);

@@ -191,7 +191,7 @@ export class CatchingUp {
    * - The comparison with every live member is complete, and at least one was found live. A single member could
    *   report anything, so either all members have been compared, or the time to wait for the remaining ones is over.
    * - The comparison with all configured members is complete, and none of them is live.
-   * - The comparison with all connected members is complete, and the time to wait for the others is over. This time is
+   * - The comparison with all connected members is complete, and the time to wait for more is over. This time is
    *   limited, whatever they send.
    * A daemon that reaches no member serves with the data that it has.
    */

@@ -85,7 +85,7 @@ export class Gateway {
   /** Receives the senders of commands that are being recorded. */
   readonly #changes: KeyChangeObservers;
   #groups: Group[] = [];
-  /** The group that a user's next command may join, by user; "" stands for clients without a user. */
+  /** The group that a user's next command may join, by user; "" is the key of clients without a user. */
   #open = new Map<ByteString, Group>();
   readonly #pace: SigningPace;
 

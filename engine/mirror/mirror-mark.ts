@@ -65,7 +65,7 @@ export interface Claimant {
   readonly daemon: string;
   /**
    * The marks that the daemon has found, or written in this run. One of them is in Redis if nothing went wrong; null
-   * stands for no mark. The list is empty if the daemon has neither found nor written a mark yet.
+   * means no mark. The list is empty if the daemon has neither found nor written a mark yet.
    */
   readonly written: readonly (string | null)[];
   /** `Mark.whole` of the current state, or an empty string if more entries are recorded than applied. */

@@ -54,8 +54,8 @@ export class Mirror implements Service {
   #state: "connecting" | "refused" | "up" = "connecting";
   #trouble: string | null = null;
   /**
-   * Redis has one of these marks, the last one if its batch was accepted; null stands for no mark. The list is empty if
-   * no mark was found or written yet.
+   * Redis has one of these marks, the last one if its batch was accepted; null means no mark. The list is empty if no
+   * mark was found or written yet.
    */
   #marks: readonly (string | null)[] = [];
   #batches = 0;

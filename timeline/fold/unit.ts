@@ -152,7 +152,7 @@ export class FoldUnit extends TouchNode {
     this.isRunnable = this.kind !== "nothing" && !rows.some((row) => row instanceof CommandFailure);
   }
 
-  /** Whether it has the same effect with two tables. Null stands for an unknown table, with which it has no effect. */
+  /** Whether it has the same effect with two tables. Null means an unknown table, with which it has no effect. */
   hasSameMeaning(one: CommandIndex | null, other: CommandIndex | null): boolean {
     if (one === other) return true;
     if (one === null || other === null) return false;
