@@ -30,7 +30,7 @@ interface Damaged {
   readonly place: Place;
   /** Whether the state includes it. */
   readonly isFolded: boolean;
-  /** The set in which the index counted it until then; null: the index did not count it. */
+  /** The set in which the index counted it until then, or null if the index did not count it. */
   readonly counted: DigestSet | null;
   /** Whether its remains have been removed, and the state is being folded again without it. */
   readonly isRemoved: boolean;
@@ -39,19 +39,22 @@ interface Damaged {
 export class Archive {
   /** The index of the entries on disk. */
   index: DigestIndex;
-  /** The snapshots of these entries; null: none are made. */
+  /** The snapshots of these entries, or null if none are made. */
   readonly making: SnapshotMaking | null;
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
   /** The ids of all entries dated after `#recentFrom`. */
   readonly #recent = new RecentIds();
   #recentFrom = -1;
-  /** The date up to which entries are no longer stored; -1: all are stored. */
+  /** The date up to which entries are no longer stored, or -1 if all are stored. */
   prunedTo: number;
   /** The dates of entries that are not on disk yet, by id. */
   readonly #unflushed = new Map<ByteString, number>();
   readonly #damaged = new Map<ByteString, Damaged>();
-  /** Whether the last removal is being written to disk. Until it is, the same order keys would be found again. */
+  /**
+   * Whether the last removal is still being written to disk. Until it is complete, the same order keys would be found
+   * again.
+   */
   #isRemoving = false;
 
   constructor(parts: TimelineParts, failure: Failure) {
@@ -86,7 +89,7 @@ export class Archive {
    * @param marks  the snapshot's marks; written to disk together with the date, before anything is announced
    * @param dropped  order keys of later entries that are dropped too: removed in the same step, and accepted if they are
    * received again
-   * @returns an index to be filled, which replaces the present one
+   * @returns an index to be filled, which replaces the current one
    */
   async adopt(cutAt: number, marks: readonly Mark[], dropped: readonly Buffer[]): Promise<DigestIndex> {
     const { storage } = this.#parts;
@@ -154,8 +157,8 @@ export class Archive {
   /**
    * Stores entries that are not stored yet. The same write marks the snapshots that the first of them invalidates.
    * @param entries  in order, at least one
-   * @param from     the member that sent them; null: a client
-   * @returns resolves when they are as safe as --fsync requires; null: they already are
+   * @param from     the member that sent them, or null for a client
+   * @returns a promise that resolves when they are as safe as --fsync requires, or null if they already are
    */
   add(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
     const [{ envelope }] = entries as readonly [Entry];
@@ -199,7 +202,7 @@ export class Archive {
   }
 
   /**
-   * Returns the bytes of an entry that is on disk; null: there is none, or it is damaged, and members will send it
+   * Returns the bytes of an entry that is on disk, or null if there is none, or it is damaged, and members will send it
    * again.
    */
   read(place: Place): SignedBytes | null {
@@ -269,7 +272,7 @@ export class Archive {
     return places.sort(comparePlaces);
   }
 
-  /** Returns the date of the last of them; null: there are none. */
+  /** Returns the date of the last of them, or null if there are none. */
   lastDamagedUpTo(date: number): number | null {
     let last: number | null = null;
     for (const { place } of this.#damaged.values())
@@ -279,8 +282,9 @@ export class Archive {
 
   /**
    * Removes the remains of damaged entries permanently.
-   * @param mark  written in the same step; null: none
-   * @returns resolves when that is as safe as --fsync requires; until `forgetDamaged` they are still requested
+   * @param mark  written in the same step, or null if there is none
+   * @returns a promise that resolves when the removal is as safe as --fsync requires; until `forgetDamaged` is called,
+   * the entries are still requested
    */
   removeDamaged(places: readonly Place[], mark: Mark | null): Promise<void> {
     const { storage } = this.#parts;

@@ -1,5 +1,5 @@
 /**
- * Runs a refold while the present fold answers commands: waits until the disk has all entries, works in slices, and
+ * Runs a refold while the current fold answers commands: waits until the disk has all entries, works in slices, and
  * remembers entries that arrive in the meantime.
  */
 import type { ByteString } from "../protocol/byte-string.js";
@@ -28,11 +28,9 @@ export interface RefoldingPlan {
   readonly until: number;
   /** The maximum bytes of undo records. If there are more, the fold is cut at a later date, but not after the result of `cutTo`. */
   readonly tailBytes: number;
-  /**
-   * Returns the latest date up to which the fold will have nothing to merge; absent: no entries will arrive.
-   */
+  /** Returns the latest date up to which the fold will have nothing to merge. Absent if no entries will arrive. */
   readonly cutTo?: () => number;
-  /** Filled with the entries that the refold finds; null: the index is already filled. */
+  /** The index to fill with the entries that the refold finds, or null if it is already filled. */
   readonly index: DigestIndex | null;
   readonly found: (entry: Entry) => void;
 }
@@ -70,7 +68,7 @@ export class BackgroundRefold {
     if (this.#isRunning) for (const { id } of entries) this.#arrived.add(id);
   }
 
-  /** Notes entries that were merged into the present fold, and have to be merged into the new one. */
+  /** Notes entries that were merged into the current fold, and have to be merged into the new one. */
   missed(entries: readonly Entry[]): void {
     if (!this.#isRunning) return;
     for (const entry of entries) {

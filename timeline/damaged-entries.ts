@@ -44,7 +44,10 @@ export class DamagedEntries {
     this.#later.stop();
   }
 
-  /** The date of the last one, until which those dated ahead wait. Milliseconds since 1970; null: there are none. */
+  /**
+   * The date of the last damaged entry, until which those dated ahead wait; milliseconds since 1970, or null if there
+   * are none.
+   */
   get lastAt(): number | null {
     return this.#folding.archive.lastDamagedUpTo(this.#parts.clock());
   }

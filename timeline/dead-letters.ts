@@ -11,7 +11,7 @@ export const LETTER_REASONS = {
   missing: 1,
   /** The snapshot has a different sum for its second, so it may or may not contain it. */
   possible: 2,
-  /** The command that added its signer's key is itself such a letter. */
+  /** The command that added its signer's key is itself a dead letter. */
   "unknown-key": 3,
   /** Its daemon was left out of the member list before it had sent the entry to another member. */
   evicted: 4,
@@ -34,7 +34,7 @@ export interface LetterWriter {
   /**
    * Writes the letters to disk, still undecided: the next start turns them into letters if the mark exists, and
    * otherwise removes them.
-   * @returns the mark to write in the step that removes the entries; null: there are no letters
+   * @returns the mark to write in the step that removes the entries, or null if there are no letters
    * @throws Error  the disk has failed: then no entry may be dropped
    */
   commit(): Promise<Mark | null>;
@@ -46,7 +46,7 @@ export interface LetterWriter {
 }
 
 export interface KeptLetters {
-  /** The file's name; null: there were no letters. */
+  /** The file's name, or null if there were no letters. */
   readonly name: string | null;
   readonly kept: number;
   /** The number of further entries for which there was no room. */

@@ -3,7 +3,7 @@ import { FAILED } from "./entries/timeline-logger.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 export class Failure {
-  /** The reason; null: the disk has not failed. */
+  /** The reason, or null if the disk has not failed. */
   reason: string | null = null;
   readonly #parts: TimelineParts;
 

@@ -1,8 +1,8 @@
 /**
- * Whether this daemon may have answered units that it no longer has. It loses units at a restart if they were only in
- * memory, were not yet on disk or are damaged, and when a member's snapshot replaces them. An earlier unit that arrives
- * now should have been answered before the lost ones, so it counts as late up to the latest date that they can have.
- * Source: docs/consistency.md, "What `late` means".
+ * Determines whether this daemon may have answered units that it no longer has. A daemon loses units at a restart if
+ * they were only in memory, were not yet on disk or are damaged, and when a member's snapshot replaces them. An earlier
+ * unit that arrives now should have been answered before the lost ones, so it counts as late up to the latest date that
+ * they can have. Source: docs/consistency.md, "What `late` means".
  */
 import type { FoldedEntry } from "./fold/batch.js";
 import type { TimelineParts } from "./timeline-owner.js";

@@ -25,12 +25,12 @@ export class FutureEntries {
     return this.#heap.size;
   }
 
-  /** The date of the first entry; infinity: there are none. */
+  /** The date of the first entry, or infinity if there are none. */
   get firstAt(): number {
     return this.#heap.first?.at ?? Number.POSITIVE_INFINITY;
   }
 
-  /** @param bytes  of body and signature */
+  /** @param bytes  the length of body and signature */
   hasRoom(bytes: number): boolean {
     return this.#heap.size < ENTRIES_MAX && this.#bytes + bytes <= BYTES_MAX;
   }

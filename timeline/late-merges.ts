@@ -33,7 +33,7 @@ export class LateMerges {
   #isScheduled = false;
   /** The number of late commands in the next merge. */
   #commands = COMMANDS_MAX;
-  /** The units that the last merge redid for each of its entries; 0: the waiting entries are new. */
+  /** The units that the last merge redid for each of its entries, or 0 if the waiting entries are new. */
   #redoneEach = 0;
 
   constructor(parts: TimelineParts, folding: ServingFold, failure: Failure) {
@@ -109,7 +109,7 @@ export class LateMerges {
     this.refoldAll();
   }
 
-  /** Folds the entries on disk again, together with all late entries, while the present fold serves. */
+  /** Folds the entries on disk again, together with all late entries, while the current fold serves. */
   refoldAll(): void {
     const { uptime, log } = this.#parts;
     const { archive, forgotten, refolding, waiting } = this.#folding;
@@ -138,13 +138,13 @@ export class LateMerges {
     const { dates, waiting, newest } = this.#folding;
     // The tail must not end before its old end, because the ids before that date are forgotten.
     const end = Math.max(this.#folding.fold.cutAt, dates.tailEnd(newest.at));
-    // The new fold must include everything that the present one has, whatever the clock shows now.
+    // The new fold must include everything that the current one has, whatever the clock shows now.
     const until = late.reduce(
       (latest, { envelope: { at } }) => Math.max(latest, at),
       Math.max(end, dates.dueUntil, newest.at),
     );
     const entries = [...late, ...waiting.takeDue(until)];
-    // Clients' entries that arrive in the meantime are dated after the end of the present tail; members' entries wait.
+    // Clients' entries that arrive in the meantime are dated after the end of the current tail; members' entries wait.
     const cutTo = () => Math.min(this.#folding.fold.cutAt, waiting.lateFrom - 1);
     return { plan: { index: null, tailEnd: end, until, tailBytes, cutTo, found: () => {} }, entries };
   }

@@ -35,7 +35,7 @@ export interface FoundOrphans extends LostEntries {
   readonly possible: LostEntries;
   /** Later entries signed with keys that the snapshot does not know: orphaned entries had added these keys. */
   readonly unverifiable: LostEntries;
-  /** The dead letters made of all these; null: there is no disk to store them on. */
+  /** The dead letters made of all these, or null if there is no disk to store them on. */
   readonly letters: KeptLetters | null;
 }
 
@@ -49,7 +49,7 @@ export interface Losing {
   readonly orphans: FoundOrphans;
   /** The order keys of later entries that have to be dropped too. */
   readonly dropped: readonly Buffer[];
-  /** The letters on the disk, undecided; null: there is no disk to store them on. */
+  /** The letters on the disk, undecided, or null if there is no disk to store them on. */
   readonly letters: LetterWriter | null;
   /** The marks to write in the step that removes the entries. */
   readonly marks: readonly Mark[];

@@ -32,7 +32,7 @@ export interface RecallPlan {
 export interface Recalled {
   /** The fold at the end. */
   readonly fold: Fold;
-  /** The date of the snapshot that it began with; null: it began empty. */
+  /** The date of the snapshot that it began with, or null if it began empty. */
   readonly snapshot: number | null;
   /** The number of entries that could not be read: the state after them may differ from the original. */
   readonly damaged: number;
@@ -71,7 +71,7 @@ export class Recalls {
   /** The functions that reject the running recalls. */
   readonly #running = new Set<(problem: RecallFailure) => void>();
 
-  /** @param snapshots  null: there are no snapshots */
+  /** @param snapshots  null if there are no snapshots */
   constructor(storage: Storage, snapshots: SnapshotSource | null, beginning: Beginning, clock: TurnClock) {
     this.#storage = storage;
     this.#snapshots = snapshots;
@@ -172,7 +172,7 @@ export class Recalls {
     return { refold, damaged: () => damaged };
   }
 
-  /** Returns the snapshots that a fold may begin with, the best one first; null: from the beginning. */
+  /** Returns the snapshots that a fold may begin with, the best one first. Null means an empty fold. */
   #beginnings(from: number): (number | null)[] {
     const files = new Set(this.#snapshots?.list() ?? []);
     const kept = prunedTo(this.#storage);
@@ -193,7 +193,7 @@ export class Recalls {
   }
 }
 
-/** Returns the date up to which entries are no longer stored; -1: all are stored. */
+/** Returns the date up to which entries are no longer stored, or -1 if all are stored. */
 function prunedTo(storage: MarkSource): number {
   const mark = storage.mark("pruned");
   return mark === null ? -1 : Number(mark.toString());

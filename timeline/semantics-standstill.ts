@@ -6,7 +6,7 @@ import { dateText } from "../protocol/version-2/envelope.js";
 import { comparePlaces, placeOf } from "./entries/entry.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
 
-/** Returns why a fold is at a standstill, and the remedy; null: it is not. */
+/** Returns why a fold is at a standstill, and the remedy, or null if it is not. */
 export function standstillOf({ end, ring }: Fold): string | null {
   if (end === null) return null;
   const { numbers } = ring.known;
@@ -19,7 +19,7 @@ export function standstillOf({ end, ring }: Fold): string | null {
 /** Whether the fold applies entries dated at a time. */
 export const reaches = ({ end }: Fold, at: number): boolean => end === null || at < end.at;
 
-/** Returns the dates up to which all entries are in the fold and final: none after the fold's end are. */
+/** Returns the dates up to which all entries are in the fold and final. Entries after the fold's end are neither. */
 export function heldTo({ end, cutAt }: Fold, finalTo: number) {
   if (end === null) return { cutAt, finalTo };
   return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };

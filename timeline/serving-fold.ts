@@ -92,7 +92,7 @@ export class ServingFold {
     this.isOpen = true;
   }
 
-  /** Merges entries. @returns null: too many units would have to be redone, so nothing was merged */
+  /** Merges entries. @returns null if too many units would have to be redone, so nothing was merged */
   merge(
     entries: readonly Entry[],
     folded = this.#fold.mergeWithin(REDO_MAX, entries),

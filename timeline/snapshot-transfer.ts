@@ -37,7 +37,10 @@ export interface AdoptionHandlers {
    * is adopted.
    */
   isWanted(): boolean;
-  /** Called when the previous entries are stored aside, under this name; null: there is no disk to store them on. */
+  /**
+   * Called when the previous entries are stored aside.
+   * @param name  the name of the copy, or null if there is no disk
+   */
   onAside(name: string | null): void;
   /** Reports which entries the adoption loses, even if there are none; called before they are lost. */
   onOrphaned(orphans: FoundOrphans): void;
@@ -82,8 +85,8 @@ export class SnapshotTransfer {
   }
 
   /**
-   * Returns the snapshot of a date, for a member that is missing pruned entries; null: there is no valid one of that
-   * date.
+   * Returns the snapshot of a date, for a member that is missing pruned entries, or null if there is no valid one of
+   * that date.
    */
   sendable(cutAt: number): SendableSnapshot | null {
     const cut = this.cuts.find(({ at }) => at === cutAt);
@@ -99,7 +102,7 @@ export class SnapshotTransfer {
   /**
    * Notes that a member is missing entries that could not be sent: the next snapshot is made as soon as there is a date
    * for it.
-   * @param after  the date must be later; milliseconds since 1970; -1: it may be any date
+   * @param after  the snapshot must have a later date; milliseconds since 1970, or -1 for any date
    */
   want(after: number): void {
     this.#folding.archive.making?.want(after);
@@ -115,7 +118,7 @@ export class SnapshotTransfer {
     this.#folding.archive.making?.certify(date);
   }
 
-  /** The stored votes on snapshots that members, including this one, have signed; null: none. */
+  /** The stored votes on snapshots that members, including this one, have signed, or null if there are none. */
   get votes(): Buffer | null {
     return this.#parts.storage.mark("votes");
   }

@@ -36,7 +36,7 @@ export interface NamedKey {
 }
 
 export interface KeyDigest extends NamedKey {
-  /** The digest; null: the key does not exist. */
+  /** The digest, or null if the key does not exist. */
   readonly digest: Digest64 | null;
 }
 
@@ -126,7 +126,8 @@ export class StateDigests {
   }
 
   /**
-   * Returns the digests of keys as of a date, without the keys that have changed since; null: they are unknown at present.
+   * Returns the digests of keys as of a date, without the keys that have changed since, or null if they are unknown at
+   * present.
    */
   digests({ at, salt }: SumSelection, keys: readonly NamedKey[]): KeyDigest[] | null {
     if (!this.isExact(at)) return null;
@@ -139,7 +140,9 @@ export class StateDigests {
           .map(({ db, key }) => ({ db, key, digest: digestIn(database, { db, key }, { at, salt }) }));
   }
 
-  /** Returns which of the given keys were changed by entries dated at or after a time; null: any of them may be. */
+  /**
+   * Returns which of the given keys were changed by entries dated at or after a time, or null if any of them may be.
+   */
   #changedSince(at: number, keys: readonly NamedKey[]): ReadonlySet<string> | null {
     const names = new Set(keys.map(nameOf));
     const changed = new Set<string>();

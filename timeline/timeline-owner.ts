@@ -14,7 +14,7 @@ import type { RefuseRingEntry } from "./snapshots/ring-entries.js";
 import type { SnapshotParts } from "./snapshots/snapshot-making.js";
 
 export interface TimelineOwner {
-  /** Called when entries are on disk. @param from  the member that sent them; null: a client */
+  /** Called when entries are on disk. @param from  the member that sent them, or null for a client */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
   /** Called when entries of members are part of the state. @param answered  the entries whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
@@ -24,7 +24,7 @@ export interface TimelineOwner {
 
 /** Copies damaged entries that are removed together, so that an operator can read them with a later version. */
 export interface Keeping {
-  /** @returns the copy's name; null: there is no space for it */
+  /** @returns the copy's name, or null if there is no space for it */
   readonly keep: (place: Place, value: Buffer) => string | null;
   /** Resolves when all copies survive a power failure; rejects if they may not. */
   readonly synced: () => Promise<void>;
@@ -38,7 +38,7 @@ export interface TimelineLimits {
   readonly tailBytes: number;
   /** The maximum steps that applying a client's entry may take on this daemon. */
   readonly unitSteps: number;
-  /** Milliseconds for which entries are stored; infinite: forever. */
+  /** Milliseconds for which entries are stored; infinity means forever. */
   readonly retainMs: number;
   /** The bytes above which the oldest entries are removed earlier. */
   readonly retainBytes: number;
@@ -60,15 +60,15 @@ export interface TimelineParts {
   /** Milliseconds around the clock within which clients' entries are accepted. */
   readonly window: { readonly past: number; readonly future: number };
   readonly limits: TimelineLimits;
-  /** null: no snapshots are made. */
+  /** The snapshots, or null if none are made. */
   readonly snapshots: SnapshotParts | null;
   /** Returns why an entry of the key ring in another daemon's snapshot is refused. */
   readonly refusesRing: RefuseRingEntry;
-  /** Opens a folder for the data that a member's snapshot replaces; null: there is no disk. */
+  /** Opens a folder for the data that a member's snapshot replaces. Null if there is no disk. */
   readonly openAside: OpenAside | null;
-  /** Opens a store for entries that may be lost with them; null: there is no disk. */
+  /** Opens a store for entries that may be lost with that data. Null if there is no disk. */
   readonly openLetters: OpenLetters | null;
-  /** Opens a store for the remains of damaged entries that no member has; null: there is no disk. */
+  /** Opens a store for the remains of damaged entries that no member has. Null if there is no disk. */
   readonly keepDamaged: BeginKeeping | null;
   /** Whether there is no member to compare the clock with. */
   readonly isAlone: () => boolean;
@@ -81,7 +81,7 @@ export interface TimelineParts {
 }
 
 export type Taking =
-  /** `flushed`: resolves when it is as safe as --fsync requires; null: it already is. */
+  /** `flushed` resolves when the entry is as safe as --fsync requires; null if it already is. */
   | {
       readonly kind: "taken";
       readonly answers: readonly UnitAnswer[];

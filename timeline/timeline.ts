@@ -85,7 +85,7 @@ export class Timeline {
     await this.#parts.storage.close();
   }
 
-  /** The reason why nothing is accepted any longer; null: entries are accepted. */
+  /** The reason why nothing is accepted any longer, or null if entries are accepted. */
   get failure(): string | null {
     return this.#failure.reason;
   }
@@ -103,7 +103,7 @@ export class Timeline {
     return this.#archive.index;
   }
 
-  /** The date up to which entries are no longer stored; -1: all are stored. */
+  /** The date up to which entries are no longer stored, or -1 if all are stored. */
   get prunedTo(): number {
     return this.#archive.prunedTo;
   }
@@ -122,7 +122,7 @@ export class Timeline {
     return this.#watermark.published;
   }
 
-  /** The reason why nothing is applied after some position; null: everything is applied. */
+  /** The reason why nothing is applied after some position, or null if everything is applied. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }
@@ -193,14 +193,14 @@ export class Timeline {
   holds = (place: Place): boolean => this.#archive.holds(place);
 
   /**
-   * Whether there is room for a member's entry: the number of entries dated far ahead is bounded. @param bytes  of body
-   * and signature
+   * Whether there is room for a member's entry: the number of entries dated far ahead is bounded.
+   * @param bytes  the length of body and signature
    */
   hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#dates.dueUntil);
 
   /**
-   * Returns the bytes of an entry on disk; null: it is missing, or it is damaged and members will send it again, or the
-   * timeline is not open yet.
+   * Returns the bytes of an entry on disk, or null if it is missing, or it is damaged and members will send it again,
+   * or the timeline is not open yet.
    */
   read = (place: Place): SignedBytes | null => (this.#folding.isOpen ? this.#archive.read(place) : null);
 

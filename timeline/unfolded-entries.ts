@@ -46,14 +46,14 @@ export class UnfoldedEntries {
   #isSorted = true;
   #lateFrom = Number.POSITIVE_INFINITY;
   #mergesFrom = Number.NEGATIVE_INFINITY;
-  /** null: no refold is postponed. */
+  /** The postponed refold, or null if there is none. */
   #postponed: Postponed | null = null;
   /** The entries that a refold includes now. */
   #refolding: readonly Entry[] = [];
   /** The entries that were late when `mark` was called and still are, and whether a refold includes some of them. */
   readonly #marked = new Set<Entry>();
   #isMarkRefolding = false;
-  /** The time since which entries have been late, as far as `noteTime` has noticed; null: there are none. */
+  /** The time since which entries have been late, as far as `noteTime` has noticed, or null if there are none. */
   #since: number | null = null;
 
   get size(): number {
@@ -110,8 +110,9 @@ export class UnfoldedEntries {
   }
 
   /**
-   * Whether there is room for an entry dated `at`. @param bytes  of body and signature @param until  entries dated up
-   * to it need no room
+   * Whether there is room for an entry dated `at`.
+   * @param bytes  the length of body and signature
+   * @param until  entries dated up to it need no room
    */
   hasRoom(at: number, bytes: number, until: number): boolean {
     return at <= until || this.#ahead.hasRoom(bytes);
@@ -143,7 +144,10 @@ export class UnfoldedEntries {
     return this.#ahead.takeDue(until);
   }
 
-  /** Returns the first late entry if it is time to merge; null: not yet, or there is none. @param uptime  milliseconds */
+  /**
+   * Returns the first late entry if it is time to merge, or null if it is not yet time, or there is none.
+   * @param uptime  milliseconds
+   */
   firstLate(uptime: number): Entry | null {
     if (uptime < this.#mergesFrom) return null;
     if (!this.#isSorted) this.#late.sort(compareEntries);

@@ -13,7 +13,7 @@ import type { Fate } from "../../timeline/members/dead-letter-rule.js";
 import { DeadLetters, LettersNotKept } from "./kept-letters.js";
 import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folder.js";
 
-/** Envelopes of one request: as many as TIMELINE FATE accepts, if they are short. */
+/** The maximum number of envelopes in one request, which TIMELINE FATE accepts, and of their bytes. */
 const PLACES_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;
 

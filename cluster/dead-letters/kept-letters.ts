@@ -26,7 +26,8 @@ import {
 
 const PARTIAL = ".partial";
 /**
- * Random bytes in a name: two files of one date need different names, because the mark may still name a removed one.
+ * The number of random bytes in a name. Two files of one date need different names, because the mark may still name a
+ * file that was removed.
  */
 const NAME_BYTES = 4;
 

@@ -30,7 +30,7 @@ export function chosen(letters: readonly Letter[], ids: readonly string[]): Lett
   return letters.filter((letter) => found.has(letter));
 }
 
-/** Returns why a letter may not be written again without confirmation; null: it may. */
+/** Returns why a letter may not be written again without confirmation, or null if it may. */
 export function reasonNotToSign({ state, reason, since }: Letter): string | null {
   const when = since === null ? "" : ` at ${new Date(since).toISOString()}`;
   if (state === "written") return `it was written again${when}`;

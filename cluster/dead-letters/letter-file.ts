@@ -18,7 +18,7 @@ const CRC_BYTES = 4;
 const LENGTH_AT = CRC_BYTES + 1;
 const PLACE_AT = LENGTH_AT + 4;
 const HEAD_BYTES = PLACE_AT + PLACE_BYTES;
-/** Longer than the longest possible request. */
+/** The maximum length of a value: longer than the longest possible request. */
 const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 
 const REASONS = new Map<number, LetterReason>(
@@ -36,7 +36,7 @@ export interface LetterHead {
 
 export interface LetterHeads {
   readonly heads: readonly LetterHead[];
-  /** Bytes at the end that cannot be read; 0: none. */
+  /** Bytes at the end that cannot be read, or 0 if there are none. */
   readonly unread: number;
 }
 
@@ -78,7 +78,7 @@ export class LetterFile {
     return { heads, unread: this.#size - from };
   }
 
-  /** Returns the entry; null: its bytes are damaged. */
+  /** Returns the entry, or null if its bytes are damaged. */
   entry({ place, from, to }: LetterHead): Entry | null {
     return readEntry(place, this.read(from + HEAD_BYTES, to), hashOf);
   }

@@ -48,7 +48,7 @@ export type LetterState = "waiting" | "undecided" | "begun" | "written";
 /** The progress of writing a letter again. */
 interface LetterProgress {
   readonly state: LetterState;
-  /** When the program began or completed writing it again; milliseconds since 1970; null: neither. */
+  /** When the program began or completed writing it again; milliseconds since 1970, or null if neither. */
   readonly since: number | null;
 }
 
@@ -112,7 +112,7 @@ export class LettersFolder {
         const state = file.endsWith(UNDECIDED)
           ? UNTOUCHED.undecided
           : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
-        // The same entry may have been dropped twice: the decided letter counts.
+        // If the same entry was dropped twice, the decided letter counts.
         if (!letters.has(id) || letters.get(id)?.state === "undecided")
           letters.set(id, { ...head, file, ...state });
       }
@@ -120,7 +120,7 @@ export class LettersFolder {
     return { letters: [...letters.values()].sort((a, b) => comparePlaces(a.place, b.place)), unread };
   }
 
-  /** Returns the entry of a letter; null: its bytes are damaged, or it has been removed. */
+  /** Returns the entry of a letter, or null if its bytes are damaged or it has been removed. */
   entry(letter: Letter): Entry | null {
     return reading(letter.file, (opened) => opened.entry(letter));
   }
@@ -211,7 +211,7 @@ const UNTOUCHED = {
   undecided: { state: "undecided", since: null },
 } as const;
 
-/** Reads a file. null: it was removed or renamed in the meantime. */
+/** Reads a file, or returns null if it was removed or renamed in the meantime. */
 function reading<T>(file: string, read: (opened: LetterFile) => T): T | null {
   let opened: LetterFile;
   try {
@@ -285,5 +285,5 @@ export function namesIn(folder: string): string[] {
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
-/** Returns milliseconds since 1970; 0: the file does not exist. */
+/** Returns milliseconds since 1970, or 0 if the file does not exist. */
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;

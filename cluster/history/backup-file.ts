@@ -21,7 +21,7 @@ export interface BackupReport {
   readonly file: string;
   readonly bytes: number;
   readonly entries: number;
-  /** The date of the last entry; null: there is none. */
+  /** The date of the last entry, or null if there is none. */
   readonly last: number | null;
   readonly snapshots: readonly number[];
   /** A hash over the complete file; hexadecimal. */
@@ -32,7 +32,7 @@ export interface BackupReport {
 
 /** Readable by its owner only, because the file contains all data. */
 const MODE = 0o600;
-/** The number of attempts: if the daemon prunes entries in the meantime, the backup starts again. */
+/** The maximum number of attempts: if the daemon prunes entries in the meantime, the backup starts again. */
 const RUNS_MAX = 3;
 
 /**
@@ -58,7 +58,7 @@ export async function backUp(
       if (seal === null) continue;
       const { end, bytes } = readBack(staged);
       placeNew(staged, file);
-      // The name is on disk only when the folder is.
+      // The file's name is on the disk only once its folder has been synced.
       syncPathNow(dirname(file));
       const { entries, last, snapshots } = end;
       return { file, bytes, entries, last, snapshots, seal, incomplete: end.incomplete === true };
@@ -73,8 +73,8 @@ export async function backUp(
 }
 
 /**
- * Turns an error into a sentence. An error from reading the folder contains the path that was read; an error from
- * writing the file contains no path, or the file's.
+ * Turns an error into a sentence. An error from reading the folder names the path that was read; an error from writing
+ * the file names no path, or that of the file.
  */
 function failed(file: string, problem: unknown): unknown {
   const { path } = problem as NodeJS.ErrnoException;
@@ -83,7 +83,7 @@ function failed(file: string, problem: unknown): unknown {
   return sentence === null ? problem : new NoBackup(sentence, { cause: problem });
 }
 
-/** @returns the seal; null: entries were pruned in the meantime */
+/** @returns the seal, or null if entries were pruned in the meantime */
 async function runOnce(
   data: string,
   staged: string,

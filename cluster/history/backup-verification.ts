@@ -10,7 +10,7 @@ import { whyUnread } from "./backup-file.js";
 import { FAULTS_MAX, NotChecked, Verification, type VerificationReport } from "./verification.js";
 
 export interface BackupVerification extends VerificationReport {
-  /** When the backup was made, in milliseconds since 1970; null: that part is damaged. */
+  /** When the backup was made, in milliseconds since 1970, or null if that part is damaged. */
   readonly made: number | null;
   /** Sentences that report what cannot be verified. */
   readonly untold: readonly string[];

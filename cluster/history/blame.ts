@@ -16,7 +16,7 @@ import { readBlameFrom, UNITS_MAX } from "./query.js";
 import { ELLIPSIS, outcomeOf, reporting } from "./unit-report.js";
 import { type KeyPlace, mayWrite, writes } from "./unit-touches-key.js";
 
-/** The id of the unit that last wrote a key; null: the key is absent. */
+/** The id of the unit that last wrote a key, or null if the key is absent. */
 type Writer = ByteString | null;
 
 type Change = "created" | "changed" | "removed";
@@ -26,7 +26,11 @@ export interface BlameScene extends LogScene {
   readonly showsAll: boolean;
 }
 
-/** @param argv  `TIMELINE BLAME key [FROM ms]`. @throws CommandFailure  @returns rejects with RecallFailure */
+/**
+ * @param argv  `TIMELINE BLAME key [FROM ms]`.
+ * @throws CommandFailure 
+ * @returns a promise that rejects with RecallFailure if the history cannot be read
+ */
 export async function blame(
   argv: readonly ByteString[],
   { recalls, last, db, showsAll }: BlameScene,
@@ -101,7 +105,7 @@ class BlameTracker {
     return this.#expire !== NO_EXPIRY && at > this.#expire ? null : this.#writer;
   }
 
-  /** Notes the present state of the key. The key's entry is changed in place, so the needed fields are copied. */
+  /** Notes the current state of the key. The key's entry is changed in place, so the needed fields are copied. */
   #note(): void {
     const { db, key } = this.#place;
     const entry = this.#fold?.database.keyspaces[db]?.find(key);

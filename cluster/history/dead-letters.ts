@@ -10,7 +10,7 @@ import { shownCommands } from "./unit-report.js";
 /** The size above which a dead letter's commands are not read: disk reads delay clients. */
 const READ_BYTES_MAX = 64 * 1024;
 
-/** @param folder  null: there is no data folder @throws CommandFailure */
+/** @param folder  null if there is no data folder @throws CommandFailure */
 export function deadLetters(argv: readonly ByteString[], folder: LettersFolder | null, ring: KeyRing): Reply {
   const { from, limit } = readLettersQuery(argv);
   const { letters, unread } = folder?.list() ?? { letters: [], unread: [] };

@@ -24,15 +24,15 @@ import { FAULTS_MAX, type Fault, NotChecked, Verification, type VerificationRepo
 
 /** The state of the folder that was verified. */
 export interface Seen {
-  /** The process that uses the folder; null: none on this machine. */
+  /** The process that uses the folder, or null if there is none on this machine. */
   readonly process: number | null;
   /** The number of the last group in the log. */
   readonly group: number;
-  /** Whether the folder was written to in the meantime; then later entries are not included. */
+  /** Whether the folder was written to in the meantime, so that later entries are not included. */
   readonly isWritten: boolean;
   /**
-   * The number of entries that were added in the meantime, dated before the last verified one. Some may be in `state`,
-   * which can then not be compared.
+   * The number of entries that were added in the meantime, dated before the last verified one. Some of them may be in
+   * `state`, which then cannot be compared.
    */
   readonly missed: number;
 }
@@ -43,7 +43,7 @@ export interface FolderReport extends VerificationReport {
   readonly untold: readonly string[];
 }
 
-/** The number of attempts: if the daemon prunes entries in the meantime, everything is read again. */
+/** The maximum number of attempts: if the daemon prunes entries in the meantime, everything is read again. */
 const RUNS_MAX = 3;
 
 /** @throws NotChecked. @throws StartError  the keys cannot be read, or are not those of the folder */
@@ -63,7 +63,7 @@ export async function verifyFolder(
   );
 }
 
-/** Checks that the folder has a timeline. In another user's folder (mode 0700) it cannot be seen. */
+/** Checks that the folder has a timeline. In another user's folder (mode 0700) the timeline is not visible. */
 function requireTimeline(data: string): void {
   try {
     accessSync(join(data, "timeline"), constants.R_OK);
@@ -127,7 +127,7 @@ async function open(
 const INCOMPLETE =
   "The daemon is catching up, or was when it stopped: entries that other daemons have may be missing.";
 
-/** Returns the folder's snapshots; null: it has none. */
+/** Returns the folder's snapshots, or null if it has none. */
 function snapshotsOf(data: string): SnapshotFiles | null {
   const folder = snapshotFolder(data);
   return existsSync(folder) ? new SnapshotFiles(folder, { sweeps: false }) : null;

@@ -17,7 +17,7 @@ export interface LogScene {
   readonly db: number;
 }
 
-/** @throws CommandFailure  @returns rejects with RecallFailure */
+/** @throws CommandFailure  @returns a promise that rejects with RecallFailure if the history cannot be read */
 export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene): Promise<Reply> {
   const query = readLogQuery(argv, last, recalls.earliest);
   const place = query.key === null ? null : { db, key: query.key };
@@ -57,7 +57,7 @@ function isWanted({ at, key, as }: Envelope, { from, signer }: LogQuery): boolea
   return at >= from && (hexOf(key).startsWith(signer) || (isKeyId(as) && as.startsWith(signer)));
 }
 
-/** Whether the user is the id of a key: it signed a command of version 1, which the daemon has signed again. */
+/** Whether the user is the id of a key. That key signed a command of version 1, which the daemon has signed again. */
 function isKeyId(as: ByteString | null): as is ByteString {
   return as !== null && /^[\da-f]{64}$/.test(as);
 }

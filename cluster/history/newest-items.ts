@@ -1,4 +1,4 @@
-/** Stores the newest of many items, so that memory is bounded regardless of their number. */
+/** Keeps the newest of many items, so that memory is bounded regardless of their number. */
 export class NewestItems<T> {
   readonly #maxItems: number;
   readonly #ring: T[] = [];

@@ -17,7 +17,11 @@ export interface PastScene {
   readonly id: ByteString;
 }
 
-/** @param argv  `TIMELINE GET ms command …`. @throws CommandFailure  @returns rejects with RecallFailure */
+/**
+ * @param argv  `TIMELINE GET ms command …`.
+ * @throws CommandFailure 
+ * @returns a promise that rejects with RecallFailure if the history cannot be read
+ */
 export async function pastState(
   argv: readonly ByteString[],
   { recalls, now, db, id }: PastScene,

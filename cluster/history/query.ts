@@ -17,7 +17,7 @@ export interface LogQuery {
   readonly from: number;
   /** The last date. */
   readonly to: number;
-  /** null: any key. */
+  /** The key, or null for any key. */
   readonly key: ByteString | null;
   /** The hexadecimal digits that the signer's id begins with. */
   readonly signer: string;
@@ -43,12 +43,16 @@ export function readLogQuery(argv: readonly ByteString[], last: number, earliest
   };
 }
 
-/** @param argv  `TIMELINE BLAME key …`. @returns the date to begin at; null: the earliest. @throws CommandFailure */
+/**
+ * @param argv  `TIMELINE BLAME key …`.
+ * @returns the date to begin at, or null for the earliest.
+ * @throws CommandFailure
+ */
 export function readBlameFrom(argv: readonly ByteString[]): number | null {
   return dateOption(readOptions(argv, 3, ["FROM"]), "FROM");
 }
 
-/** @param argv  `TIMELINE STATUS …`. @returns null: not requested. @throws CommandFailure */
+/** @param argv  `TIMELINE STATUS …`. @returns null if not requested. @throws CommandFailure */
 export function readStatusUpTo(argv: readonly ByteString[]): number | null {
   return dateOption(readOptions(argv, 2, ["UPTO"]), "UPTO");
 }

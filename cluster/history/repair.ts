@@ -1,4 +1,4 @@
-/** TIMELINE REPAIR: compares the Redis that follows the fold with it. Source: docs/protocol-v2.md "TIMELINE". */
+/** TIMELINE REPAIR: compares the Redis that mirrors the fold with the fold. Source: docs/protocol-v2.md "TIMELINE". */
 
 import type { Mirror } from "../../engine/mirror/mirror.js";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -86,7 +86,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
 
 function memberReport(member: MemberStatus, { heads, members }: Standing, timeline: Timeline): MemberReport {
   const { id, isLacking, about } = member;
-  // Both are 0 if it has no data folder.
+  // The member reports both figures as 0 if it has no data folder.
   const known = (bytes = 0) => (about !== null && about.diskSize > 0 ? bytes : null);
   return {
     ...member,
@@ -104,7 +104,8 @@ function memberReport(member: MemberStatus, { heads, members }: Standing, timeli
 }
 
 /**
- * Whether the member and this daemon have the same entries, also in their states; null: the member did not report it.
+ * Whether the member and this daemon have the same entries, also in their states, or null if the member did not report
+ * it.
  */
 const isEqual = (member: MemberStatus, { isLevel }: { readonly isLevel: boolean }): boolean | null =>
   member.isEqual && isLevel && member.state !== "catching-up";

@@ -56,7 +56,7 @@ function openBackup(file: string): BackupView {
 
 /**
  * Restores a backup as a data folder. The folder receives its name once it is complete.
- * @param at  milliseconds since 1970: later entries are left out; null: all entries are restored
+ * @param at  the date after which entries are left out, in milliseconds since 1970, or null to restore all entries
  * @returns the description that the backup contains
  * @throws NotRestored
  */
@@ -80,7 +80,7 @@ export async function restoreFolder(
     await fill(made, data, source, new disk.DiskStorage(made, { interval: SYNC_MS }, log));
     const { functions } = view.end;
     const path = join(made, FUNCTIONS_NAME);
-    // This has to be on the disk before the folder has its name.
+    // The functions have to be on the disk before the folder receives its final name.
     if (functions !== null) placeOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
     renameSync(made, data);
   } catch (problem) {
@@ -108,7 +108,7 @@ function removeQuietly(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
   } catch {
-    // The reason why it could not be written is reported by the caller.
+    // The caller reports why the folder could not be written.
   }
 }
 
@@ -158,10 +158,10 @@ export interface KeysRestoring {
   readonly noticed: (text: string) => void;
 }
 
-/** A key in the form that RESTORE accepts; `left`: why it cannot be restored. */
+/** A key in the form that RESTORE accepts; `left` states why it cannot be restored. */
 export interface RestoredKey {
   readonly key: ByteString;
-  /** Milliseconds since 1970; 0: it does not expire. */
+  /** Milliseconds since 1970, or 0 if it does not expire. */
   readonly expires: number;
   readonly payload: ByteString | null;
   readonly left: string | null;

@@ -32,7 +32,7 @@ export class TimelineCommands {
   readonly recorder: Recorder;
   /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
   readonly startedAt: number;
-  /** The Redis that follows the fold; null: there is none. */
+  /** The Redis that mirrors the fold, or null if there is none. */
   mirror: Mirror | null = null;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
@@ -74,7 +74,7 @@ export class TimelineCommands {
   /**
    * Runs a TIMELINE command.
    * @param name  the command's name in the table of commands
-   * @returns null: it is a different command
+   * @returns null if it is a different command
    */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
     const handler = this.#handlers.get(name);

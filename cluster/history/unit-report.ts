@@ -8,9 +8,9 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { KeyRecord } from "../../store/rights/key-record.js";
 import type { RecalledUnit } from "../../timeline/recall.js";
 
-/** The maximum bytes of an argument, or of a reply, that are shown. */
+/** The maximum number of bytes that are shown of an argument or a reply. */
 const SHOWN_BYTES_MAX = 128;
-/** The maximum arguments of a unit that are shown, including the names of its commands: at most 2 KB. */
+/** The maximum number of arguments that are shown of a unit, including the names of its commands: at most 2 KB. */
 const SHOWN_ARGUMENTS_MAX = 16;
 
 /** Replaces everything that is not shown. */
@@ -18,7 +18,7 @@ export const ELLIPSIS = bytesOfText("…");
 
 export type Outcome = "applied" | "error" | "denied" | "unmet" | "malformed";
 
-/** Returns the outcome of a unit; `error`: it was permitted, but its command has failed. */
+/** Returns the outcome of a unit; `error` means that it was permitted, but its command has failed. */
 export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome {
   return outcome === "applied" && reply.kind === "error" ? "error" : outcome;
 }
@@ -27,8 +27,9 @@ export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome
 const KEPT_BYTES_MAX = 1024;
 
 /**
- * Returns the report of a unit, made now or when it is needed; until then few objects are kept in memory.
- * @param signer  its record at that time; absent: unknown
+ * Returns the report of a unit. It is made now, or only when it is needed, so that few objects are kept in memory until
+ * then.
+ * @param signer  the signer's record at that time, absent if unknown
  * @param more    names and values after the fixed ones
  */
 export function reporting(

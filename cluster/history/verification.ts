@@ -46,7 +46,7 @@ export type FaultKind =
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** The location, for people. */
+  /** The location, in human-readable form. */
   readonly where: string;
 }
 
@@ -54,15 +54,17 @@ export interface VerificationReport {
   readonly entries: number;
   /** The number of entries that change the key ring. */
   readonly ringEntries: number;
-  /** The dates of the first and the last entry; null: there are none. */
+  /** The dates of the first and the last entry, or null if there are none. */
   readonly first: number | null;
   readonly last: number | null;
   readonly units: Readonly<Record<Outcome, number>>;
-  /** The first entry with a malformed unit, for people; null: there is none. */
+  /** A description of the first entry with a malformed unit, or null if there is none. */
   readonly firstMalformed: string | null;
   /** The number of valid signatures. */
   readonly signatures: number;
-  /** The date of the snapshot that the fold began with, because earlier entries are pruned; null: it began empty. */
+  /**
+   * The date of the snapshot that the fold began with because earlier entries are pruned, or null if it began empty.
+   */
   readonly begins: number | null;
   /** The dates of the snapshots that equal the folded state. */
   readonly snapshots: readonly number[];
@@ -100,7 +102,7 @@ export class Verification {
   #firstMalformed: string | null = null;
 
   /**
-   * @param snapshots  null: there are none
+   * @param snapshots  null if there are none
    * @param onProgress  receives the number of entries checked so far, every thousand entries
    */
   constructor(
@@ -134,7 +136,7 @@ export class Verification {
     return this.#report(fold, begins);
   }
 
-  /** Begins empty, or with the oldest snapshot if entries before it are pruned. */
+  /** Begins with an empty state, or with the oldest snapshot if the entries before it are pruned. */
   #begin(dates: readonly number[]): { fold: Fold; begins: number | null } {
     if (this.#storage.mark("pruned") !== null) {
       for (const date of dates) {
@@ -169,7 +171,7 @@ export class Verification {
     this.#checkSignature(entry, fold.ring, this.#unknown);
   }
 
-  /** @param later  receives entries whose signer is not known yet; null: all signers should be known by now */
+  /** @param later  receives entries whose signer is not known yet, or null if all signers should be known by now */
   #checkSignature(entry: Entry, ring: KeyRing, later: Entry[] | null): void {
     const { body, signature, id, envelope } = entry;
     // Members verify in the same way: if a key was named but never authorized, the fold denies what it has signed.
@@ -193,7 +195,7 @@ export class Verification {
     else this.#fault("wrong-snapshot", `of ${dateText(date)}`);
   }
 
-  /** Restores a snapshot; null: it is damaged, or was pruned. */
+  /** Restores a snapshot, or returns null if it is damaged or was pruned. */
   #restore(date: number): { database: Database; ring: KeyRing } | null {
     try {
       const chunks = this.#snapshots?.read(date) ?? null;
@@ -241,7 +243,7 @@ function requireMeaning(fold: Fold): void {
 
 const nameOf = ({ at, id }: Place): string => `${dateText(at)} ${hexOf(id)}`;
 
-/** Returns the same digest for equal states. */
+/** Returns the digest of a state; equal states have the same digest. */
 function digestOf({ database, ring }: { readonly database: Database; readonly ring: KeyRing }): string {
   const hash = createHash("sha256");
   for (const line of canonicalState(database)) hash.update(`${line}\n`, "latin1");

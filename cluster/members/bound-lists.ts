@@ -10,7 +10,7 @@ interface Bound {
   readonly storage: Storage;
   readonly signers: Signers;
   readonly identity: { readonly id: ByteString };
-  /** `published`: the low watermark that was reported last; 0: none yet. */
+  /** `published` is the low watermark that was reported last, or 0 if there is none yet. */
   readonly timeline: { readonly published: number };
   readonly peering: { readonly state: DaemonState; listsChanged(): void };
 }

@@ -18,7 +18,7 @@ import { readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { refusalOf } from "../../store/unit-permission.js";
 
-/** A valid list; `unknown-signer`: the signer's key may still arrive; or the reason why the list is refused. */
+/** A valid list; `unknown-signer` if the signer's key may still arrive; or the reason why the list is refused. */
 export type CheckedList = SignedList | "unknown-signer" | RefusedList;
 
 /** Checks a list. It keeps the buffers: the caller must not overwrite their bytes. */

@@ -25,7 +25,7 @@ export type ListOutcome =
 
 /** The lists that are on disk and may therefore be sent. */
 interface DurableLists {
-  /** The hash of the list, or of all head lists together; empty: there is no list. */
+  /** The hash of the list or of all head lists together, or an empty string if there is no list. */
   readonly hash: ByteString;
   readonly lists: readonly SignedList[];
 }
@@ -85,7 +85,7 @@ export class MemberLists {
     return this.durable.lists === this.#lists;
   }
 
-  /** The other members; null: there is no list. */
+  /** The other members, or null if there is no list. */
   get others(): ReadonlySet<ByteString> | null {
     if (!this.isThere) return null;
     const others = new Set(this.standing.members);
@@ -121,7 +121,7 @@ export class MemberLists {
     return this.isMember && mayReport({ standing, own: this.#own, ...ready });
   }
 
-  /** The reason why no write is accepted from clients; null: writes may be accepted. */
+  /** The reason why no write is accepted from clients, or null if writes may be accepted. */
   get refusal(): string | null {
     const { standing, isDurable: hasData } = this;
     const own = this.#own;
@@ -145,7 +145,7 @@ export class MemberLists {
 
   /**
    * Accepts a list whose signer's key is not known here, because most of the configured peers use it. A daemon that may
-   * have accepted writes under its present list needs two such peers.
+   * have accepted writes under its current list needs two such peers.
    */
   takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
     const mayHaveWrites = this.isThere ? this.isMember : this.#hasServed();
@@ -214,7 +214,7 @@ function readKept(bytes: Buffer): readonly SignedList[] {
   const readable = lists.filter((list): list is SignedList => !("refused" in list));
   if (readable.length === lists.length && readable.length > 0) return readable;
   throw new StartError(
-    "The data folder's list of members is damaged. Start with a new folder, and replace this daemon by it: dbsync members replace.",
+    "The data folder's list of members is damaged. Start with a new folder, and replace this daemon with the new one: dbsync members replace.",
     1,
   );
 }

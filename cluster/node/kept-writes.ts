@@ -42,17 +42,17 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   abstract readonly recording: KeptRecording;
   /** The number of copies that other daemons have. */
   abstract readonly copies: DurableCopies;
-  /** The reason why no write is accepted any longer; null: writes are accepted. */
+  /** The reason why no write is accepted any longer, or null if writes are accepted. */
   abstract readonly failure: string | null;
-  /** The figures of the timeline; null: there is none. */
+  /** The figures of the timeline, or null if there is none. */
   abstract readonly figures: ReplicaFigures | null;
-  /** The timeline that a Redis mirrors; null: there is none. */
+  /** The timeline that a Redis mirrors, or null if there is none. */
   abstract readonly mirrored: MirroredTimeline | null;
   /** Whether the order of writes is final when they are answered. */
   abstract readonly isFinal: boolean;
   /** Receives the recorded entries while a dashboard is open. */
   watcher: ((entries: readonly { readonly at: number }[], isFromClients: boolean) => void) | null = null;
-  /** The function that accepts a connection from another daemon, after its hello; null: none is accepted. */
+  /** The function that accepts a connection from another daemon, after its hello, or null if none is accepted. */
   abstract readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
 
   constructor({ settings, identity, signers, environment, log, arrived, page }: ReplicaContext) {
@@ -66,12 +66,12 @@ export abstract class KeptWrites implements Service, ReplicaContext {
     this.disk = new DiskSpace(settings.data);
   }
 
-  /** Signs for listeners without signatures; null: there is no such listener. */
+  /** The gateway, which signs for listeners without signatures, or null if there is no such listener. */
   get gateway(): Gateway | null {
     return this.recording.gateway;
   }
 
-  /** The figures of the stream that orders the writes; undefined: there is none. */
+  /** The figures of the stream that orders the writes, or undefined if there is none. */
   get order(): OrderFigures | undefined {
     return undefined;
   }

@@ -14,7 +14,7 @@ export interface FirstStream {
 const FILE = "stream.json";
 const FILE_MODE = 0o600;
 
-/** Reads the file. null: there is none yet. @throws StartError  it cannot be read */
+/** Reads the file, or returns null if there is none yet. @throws StartError  it cannot be read */
 export function readFirstStream(folder: string): FirstStream | null {
   const file = join(folder, FILE);
   try {

@@ -57,7 +57,7 @@ export class NatsStream implements OrderStream {
   newest = 0;
   readonly #reader: StreamReader;
   readonly #address: OrderAddress;
-  /** A file with credentials; null: none. */
+  /** A file with credentials, or null if there is none. */
   readonly #credentials: string | null;
   readonly #environment: Environment;
   readonly #log: TimelineLogger;
@@ -87,7 +87,7 @@ export class NatsStream implements OrderStream {
   }
 
   /**
-   * Resolves when it is connected, or when it cannot be reached now and will be retried.
+   * Resolves when the stream is connected, or when NATS cannot be reached now and a retry is scheduled.
    * @throws StartError  a retry is useless
    */
   async start(): Promise<void> {
@@ -268,8 +268,7 @@ export class NatsStream implements OrderStream {
 }
 
 /**
- * Thrown for a stream that a retry alone does not repair. It is retried nevertheless, because an operator may repair
- * it.
+ * Thrown if a retry alone cannot repair the stream. The daemon retries nevertheless, because an operator may repair it.
  */
 class Unreadable extends Error {}
 
@@ -297,12 +296,12 @@ function outcomeOf(problem: Error): Published {
     return notStored(problem.message, NO_STREAM_LEADER.includes(problem.code));
   // While a leader is being elected, no server subscribes to the subject.
   if (problem.name === "JetStreamNotEnabled") return notStored("the stream has no leader", true);
-  // A missing permission is not certain either: NATS reports only the subject, so it may concern any message in
-  // flight.
+  // The outcome is also unknown if a permission is missing: NATS reports only the subject, so its report may concern
+  // any message in flight.
   return { kind: "unknown", detail: problem.message };
 }
 
-/** Returns the information about a stream; null: it does not exist. */
+/** Returns the information about a stream, or null if it does not exist. */
 async function infoOf(manager: JetStreamManager, name: string): Promise<StreamInfo | null> {
   try {
     return await manager.streams.info(name);

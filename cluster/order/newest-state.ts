@@ -1,4 +1,4 @@
-/** Reads the newest state in a folder, for a start and for the thread that makes the next one. */
+/** Reads the newest state in a folder, for the start of the daemon and for the thread that makes the next snapshot. */
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -10,11 +10,11 @@ import { nothingYet, type OrderedPast } from "./ordered-state.js";
 /** The state from which a daemon continues at startup. */
 export interface Loaded {
   readonly past: OrderedPast;
-  /** When its stream was created; null: it has never been connected to one. */
+  /** When its stream was created, or null if it has never been connected to one. */
   readonly created: string | null;
 }
 
-/** @param files  null: there are none. @throws StartError  they were made with other keys */
+/** @param files  null if there are none. @throws StartError  they were made with other keys */
 export function newestIn(
   files: SnapshotFiles | null,
   parts: {

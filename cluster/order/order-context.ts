@@ -10,6 +10,6 @@ export interface OrderContext extends ReplicaContext {
   readonly backend: TimelineBackend;
   /** Whether everything has been applied that was in the stream when the daemon connected to it. */
   readonly hasCaughtUp: boolean;
-  /** The reason why reading the stream cannot continue; null: it can. */
+  /** The reason why reading the stream cannot continue, or null if it can. */
   readonly failure: string | null;
 }

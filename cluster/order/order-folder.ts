@@ -31,7 +31,7 @@ export class OrderFolder {
   /** The sequence of the newest snapshot, or of the last attempt. */
   #seq = 0;
   #worker: Worker | null = null;
-  /** null: none yet. */
+  /** The stream that the folder belongs to, or null if there is none yet. */
   #met: FirstStream | null = null;
 
   /**

@@ -61,7 +61,7 @@ export class OrderRecorder extends KeptRecording {
     return this.#order.stream.facts?.others ?? 0;
   }
 
-  /** The number of servers that certainly store a write: the smallest majority of the stream's. */
+  /** The number of servers that certainly store a write: the smallest majority of the stream's servers. */
   get daemons(): number {
     return 1 + Math.floor((this.#order.stream.facts?.replicas ?? 1) / 2);
   }
@@ -79,7 +79,8 @@ export class OrderRecorder extends KeptRecording {
   }
 
   /**
-   * Whether the envelope is in the stream. Unknown for a forgotten id, but then its date is sufficient to refuse it.
+   * Whether the envelope is in the stream. For a forgotten id this is unknown, but then its date is sufficient to
+   * refuse it.
    */
   holds({ id, at }: Place): boolean {
     return this.#order.state.has(id, at);
@@ -138,7 +139,7 @@ export class OrderRecorder extends KeptRecording {
       : this.waiting.add(entry, senders);
   }
 
-  /** Returns why nothing is added now; null: envelopes are added. */
+  /** Returns why nothing is added now, or null if envelopes are added. */
   refusal(): Refused | null {
     const { stream, failure, hasCaughtUp, state } = this.#order;
     if (state.standstill !== null) return refused("semantics-unknown", state.standstill);

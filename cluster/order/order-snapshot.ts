@@ -33,7 +33,7 @@ interface Head extends EnvelopeDate {
   /** The number of the last message, and the mark that identifies it. */
   readonly message: number;
   readonly mark: string;
-  /** null: there is none. */
+  /** The date at or before which nothing is accepted, or null if there is none. */
   readonly floor: number | null;
   readonly ids: number;
   readonly ringEntries: number;

@@ -14,9 +14,9 @@ export interface StreamMessage {
 
 /** The outcome of adding a message. */
 export type Published =
-  /** It was stored at `seq`. `isRepeated`: the stream already had a message with its name. */
+  /** It was stored at `seq`. `isRepeated` means that the stream already had a message with its name. */
   | { readonly kind: "stored"; readonly seq: number; readonly isRepeated: boolean }
-  /** It certainly was not stored, and will not be. `isPassing`: an immediate retry is worthwhile. */
+  /** It certainly was not stored, and will not be. `isPassing` means that an immediate retry is worthwhile. */
   | { readonly kind: "not-stored"; readonly detail: string; readonly isPassing: boolean }
   | { readonly kind: "unknown"; readonly detail: string };
 
@@ -42,11 +42,11 @@ export interface StreamReader {
   readonly next: number;
   /** Whether the daemon has never used a stream, and its folder names none: then the stream may be created. */
   readonly isNew: boolean;
-  /** Called when the stream is connected. @returns why reading cannot continue from `next`; null: it can */
+  /** Called when the stream is connected. @returns why reading cannot continue from `next`, or null if it can */
   connected(facts: StreamFacts): string | null;
   /**
    * Receives the message before `next`: each connection begins with it if the stream still has it.
-   * @returns why reading cannot continue after it; null: it can
+   * @returns why reading cannot continue after it, or null if it can
    */
   again(message: StreamMessage): string | null;
   /** Receives messages in order, each once. */
@@ -54,16 +54,16 @@ export interface StreamReader {
 }
 
 export interface OrderStream extends Service {
-  /** null: not connected. */
+  /** The facts about the stream, or null if it is not connected. */
   readonly facts: StreamFacts | null;
-  /** Why it is not connected; null: it is, or the reason is not known yet. */
+  /** Why it is not connected, or null if it is connected or the reason is not known yet. */
   readonly trouble: string | null;
   /** How many times it has been connected. */
   readonly connections: number;
   /** The sequence of its last message, as last reported. */
   readonly newest: number;
-  /** Reports to the reader (`connected`) the present end of the stream: immediately, or once it can be reached. */
+  /** Reports to the reader (`connected`) the current end of the stream: immediately, or once it can be reached. */
   locateEnd(): void;
-  /** @param name  the stream stores only one message with a name within its own window; null: no name */
+  /** @param name  the stream stores only one message with a name within its own window, or null for no name */
   publish(name: ByteString | null, data: Buffer): Promise<Published>;
 }

@@ -25,7 +25,7 @@ export interface OrderTask {
   /** The folder of the snapshots. */
   readonly folder: string;
   readonly order: OrderAddress;
-  /** The path of the credentials file; null: none. */
+  /** The path of the credentials file, or null if there is none. */
   readonly credentials: string | null;
   /** When the stream was created. */
   readonly created: string;

@@ -39,7 +39,7 @@ export class OrderedIds {
     if (this.#size > this.#max) this.#makeRoom();
   }
 
-  /** Notes the present time: ids are forgotten when no envelope of their date is accepted any longer. */
+  /** Notes the current time: ids are forgotten when no envelope of their date is accepted any longer. */
   passed(at: number): void {
     const lowest = bucketOf(at - ORDER_WINDOW.past);
     if (lowest <= this.#lowest) return;

@@ -46,16 +46,16 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   readonly isFinal = true;
   readonly mirrored = null;
   readonly takeMember = null;
-  /** Why reading the stream cannot continue; null: it can, or the reason is not known yet. */
+  /** Why reading the stream cannot continue, or null if it can or the reason is not known yet. */
   failure: string | null = null;
   readonly #folder: OrderFolder;
-  /** When the stream that this daemon uses was created; null: the daemon has never been connected to one. */
+  /** When the stream that this daemon uses was created, or null if the daemon has never been connected to one. */
   #created: string | null;
-  /** The sequence of the last message when the daemon last connected; null: it has not connected yet. */
+  /** The sequence of the last message when the daemon last connected, or null if it has not connected yet. */
   #goal: number | null = null;
   /**
-   * The messages that the stream has lost although they were applied here, or a message in it that cannot be applied;
-   * null: there are none, as far as is known.
+   * The messages that the stream has lost although they were applied here, or a message in it that cannot be applied,
+   * or null if there are none, as far as is known.
    */
   #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -100,7 +100,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     return this.state.standstill;
   }
 
-  /** Resolves when all messages in the stream are applied, or when NATS cannot be reached; it is then retried. */
+  /** Resolves when all messages in the stream are applied, or when NATS cannot be reached; retries then continue. */
   async start(): Promise<void> {
     const { environment, log } = this;
     const startedAt = environment.uptime();
@@ -194,7 +194,10 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     this.#folder.passed(message.seq, this.#created ?? "");
   }
 
-  /** Returns why a stream is not the one from which this state was made, or cannot continue it; null: it can. */
+  /**
+   * Returns why a stream is not the one from which this state was made, or why it cannot continue this state; null if
+   * it can.
+   */
   #misfit({ first, last, created }: StreamFacts): string | null {
     const { seq } = this.state;
     if (this.#created !== null && this.#created !== created)
@@ -228,8 +231,8 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   }
 
   /**
-   * Requests the end of the stream again after a standstill. Sockets are read before timers run, so each answer checks
-   * it.
+   * Requests the end of the stream again after a standstill. Also called before each answer, because sockets are read
+   * before timers run.
    */
   #noticeStandstill(): void {
     const { environment, settings, log } = this;

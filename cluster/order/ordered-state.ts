@@ -46,7 +46,8 @@ export interface RingEntry {
 export interface OrderedPast {
   readonly seq: number;
   /**
-   * A mark that distinguishes the last message from a different one with the same sequence; "": there is no message.
+   * A mark that distinguishes the last message from a different one with the same sequence, or "" if there is no
+   * message.
    */
   readonly mark: string;
   readonly date: EnvelopeDate;
@@ -73,7 +74,7 @@ export class OrderedState {
   /** The order of the last applied entry: the time of its message, and its number among those of that millisecond. */
   #date: EnvelopeDate;
   readonly #ringEntries: RingEntry[];
-  /** The last message; null: none since `past`. */
+  /** The last message, or null if there is none since `past`. */
   #last: StreamMessage | null = null;
   readonly #known: Parameters<CheckEntry>[2];
 
@@ -101,7 +102,7 @@ export class OrderedState {
     return isCounted(entry, this.ring) && exceeds(entry, stepsMax, this.#fold);
   }
 
-  /** The present state; it changes with the next message. */
+  /** The current state; it changes with the next message. */
   get past(): OrderedPast {
     const { seq, database, ring } = this;
     const mark = this.#last === null ? this.#past.mark : markOf(this.#last);
@@ -116,7 +117,7 @@ export class OrderedState {
     return this.#fold.ring;
   }
 
-  /** Why messages from a certain one on are no longer applied; null: all are applied. */
+  /** Why no messages after a certain one are applied, or null if all are applied. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }
@@ -172,8 +173,8 @@ export class OrderedState {
     // the clock of the next leader.
     if (late !== null)
       return { kind: "refused", entry, refusal: late, isFinal: entry.envelope.at <= this.floor };
-    // Use the command table at the message's position: a release that knows a newer table must skip what the others
-    // skip.
+    // Use the command table at the message's position: a release that knows a newer table must skip the same messages
+    // as older releases.
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
       return { kind: "skipped", reason: "it changes nothing" };
     this.#onApplying(entry.id);

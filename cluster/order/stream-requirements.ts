@@ -4,7 +4,7 @@
  */
 import type { StreamConfig } from "@nats-io/jetstream";
 
-/** No limit, in NATS's configuration. */
+/** The value for no limit in NATS's configuration. */
 const NO_LIMIT = 0;
 
 interface Demand {
@@ -64,7 +64,7 @@ const DEMANDS: readonly Demand[] = [
   { fails: ({ sealed }) => sealed === true, is: () => "is sealed: it accepts no messages", cure: ANOTHER },
 ];
 
-/** Returns why a stream cannot order writes, and the remedy, as a sentence; null: it can. */
+/** Returns why a stream cannot order writes, and the remedy, as a sentence, or null if it can. */
 export function unmetRequirement(config: StreamConfig, subject: string): string | null {
   const failed = DEMANDS.find(({ fails }) => fails(config, subject));
   if (failed === undefined) return null;

@@ -1,6 +1,6 @@
 /**
  * This daemon's entries that are passing through the stream. An entry is added to the stream, repeatedly if the outcome
- * is unknown, until its message returns or its time is over.
+ * is unknown, until its message returns or its time is up.
  */
 
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";

@@ -23,7 +23,10 @@ const REASONS = {
 export class CatchingUp {
   /** The reason why it is catching up, or last was. */
   reason: string = REASONS.started;
-  /** Whether it is still receiving what the members had at the start, while it can reach any of them. */
+  /**
+   * Whether the daemon is still receiving the entries that the members had at its start, as long as it can reach any
+   * member.
+   */
   isUnderWay = true;
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
@@ -60,7 +63,7 @@ export class CatchingUp {
     this.#isLogged = !this.isUnderWay;
   }
 
-  /** Starts again, because the present entries are no longer those that were compared. */
+  /** Starts again, because the current entries are no longer those that were compared. */
   again(): void {
     this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
@@ -184,11 +187,11 @@ export class CatchingUp {
   }
 
   /**
-   * Decides whether catching up is over. It is over when one of these holds:
+   * Ends catching up when one of these conditions holds:
    * - The comparison with every live member is complete, and at least one was found live. A single member could
-   *   report anything, so either all members have been compared, or the time for the remaining ones is over.
+   *   report anything, so either all members have been compared, or the time to wait for the remaining ones is over.
    * - The comparison with all configured members is complete, and none of them is live.
-   * - The comparison with all connected members is complete, and the time for the remaining ones is over. This time is
+   * - The comparison with all connected members is complete, and the time to wait for more is over. This time is
    *   limited, whatever they send.
    * A daemon that reaches no member serves with the data that it has.
    */
@@ -198,7 +201,7 @@ export class CatchingUp {
     const roster = this.#roster;
     const members = [...roster.members.values()];
     const isAlone = members.length === 0;
-    // It is cut off again, which the next ticks detect. If the list names only this daemon, it is the majority.
+    // The daemon is cut off again, which the next ticks detect. If the list names only this daemon, it is the majority.
     if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate =

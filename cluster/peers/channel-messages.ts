@@ -1,4 +1,4 @@
-/** Channel messages: sent to every connected member once. Messages from members that are not delivered are logged. */
+/** Sends channel messages to every connected member once, and logs messages from members that are not delivered. */
 
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import type { Member } from "./member.js";

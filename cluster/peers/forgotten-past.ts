@@ -1,8 +1,8 @@
 /**
- * Entries that members no longer have: finds members that are missing some (gaps.ts), the date up to which all have the
- * same ones (common-past.ts), the states at that date that members have signed (cut-voting.ts), and the snapshot that
- * may replace missing entries (snapshot-choice.ts, snapshot-taking.ts).
- * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Handles entries that members no longer have. It finds members that are missing some (gaps.ts), the date up to which
+ * all have the same ones (common-past.ts), the states at that date that members have signed (cut-voting.ts), and the
+ * snapshot that may replace missing entries (snapshot-choice.ts, snapshot-taking.ts). Source:
+ * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -59,7 +59,7 @@ export class ForgottenPast {
     this.#damage.tick(now, () => members.map(reporterOf));
   }
 
-  /** Called when a member has connected: its entries are not known. */
+  /** Called when a member has connected: its entries are not known yet. */
   joined(): void {
     this.#common.joined();
   }
@@ -77,7 +77,10 @@ export class ForgottenPast {
     this.gaps.reported(id, report);
   }
 
-  /** The option by which an operator can resolve missing entries that the members cannot resolve; null: none. */
+  /**
+   * The option by which an operator can resolve missing entries that the members cannot resolve, or null if there is
+   * none.
+   */
   get order(): string | null {
     return this.#choice.order;
   }

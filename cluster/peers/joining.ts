@@ -67,7 +67,7 @@ export class Joining {
 /**
  * Returns a date at or after everything that any member has called final. A date is final only after each member of
  * that time has reported a watermark at least as high. Therefore the result is the highest watermark, but not later
- * than the present time unless most of several members report a later one. A watermark far ahead comes from a clock
+ * than the current time unless most of several members report a later one. A watermark far ahead comes from a clock
  * that once jumped ahead, or from a lie. A new member reports none.
  * @param now  by this daemon's clock
  */
@@ -80,7 +80,7 @@ export function joiningWatermark(members: readonly StatusMessage[], now: number)
   return Math.floor(Math.max(median, Math.min(watermarks[0] as number, timeOf(clocks, now))));
 }
 
-/** Returns the present time: the median of several clocks; of two clocks the later one, unless it is too far ahead. */
+/** Returns the current time: the median of several clocks; of two clocks the later one, unless it is too far ahead. */
 function timeOf(clocks: readonly number[], now: number): number {
   if (clocks.length <= 2) return Math.min(Math.max(...clocks), now + BELIEVED_AHEAD_MS);
   return [...clocks].sort((a, b) => a - b)[Math.floor((clocks.length - 1) / 2)] as number;

@@ -122,7 +122,7 @@ export class ListedMembers {
     return lists.isReporting && isReporting && list === lists.durable.hash;
   }
 
-  /** Returns the members whose reports count. @param all  all other members; null: one is not connected */
+  /** Returns the members whose reports count. @param all  all other members, or null if one is not connected */
   reporters(all: readonly Member[] | null): readonly Member[] | null {
     const { lists } = this.#cluster;
     if (lists === undefined || lists.others === null) return all;
@@ -164,7 +164,7 @@ export class ListedMembers {
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
-      // An honest member may use such a list if its signer was revoked in the meantime.
+      // An honest member may use a refused list if the signer's key was revoked in the meantime.
       this.#cluster.notices.warn(
         `list of ${member.id}`,
         { ...factsOf(member), reason: outcome.refused },

@@ -1,6 +1,6 @@
 /**
  * Assigns bits to members, so that a set of members is a number. If there are more members than bits, those that were
- * last seen have one.
+ * seen most recently have one.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ClusterState } from "./shared/cluster-state.js";

@@ -15,9 +15,9 @@ interface SpeakingMember extends Speaker {
 export class MemberChannelMessages {
   readonly #member: SpeakingMember;
   readonly #figures: MessageFigures;
-  /** null: the member accepts no messages. */
+  /** The messages to the member, or null if it accepts none. */
   readonly #outbox: MessageOutbox | null;
-  /** null: this daemon accepts no messages. */
+  /** The messages from the member, or null if this daemon accepts none. */
   readonly #intake: MessageIntake | null;
 
   constructor(member: SpeakingMember, cluster: ClusterState) {

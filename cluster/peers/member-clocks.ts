@@ -27,8 +27,8 @@ export class MemberClocks {
   }
 
   /**
-   * Returns the median of all clocks, the lower one if two are in the middle; null: the clocks of fewer than a majority
-   * of `members` are known.
+   * Returns the median of all clocks, the lower one if two are in the middle, or null if the clocks of fewer than a
+   * majority of `members` are known.
    */
   median(clock: number, uptime: number, members: number): number | null {
     const clocks = [clock];
@@ -51,7 +51,7 @@ export class MemberClocks {
     return this.#verdict;
   }
 
-  /** Returns how far a member's clock is ahead of this one; null: unknown. */
+  /** Returns how far a member's clock is ahead of this one, or null if unknown. */
   skewOf(member: ByteString, clock: number, uptime: number): number | null {
     const sample = this.#samples.get(member);
     return sample === undefined ? null : Math.round(sample.ahead + uptime - clock);

@@ -64,18 +64,18 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly speech: MemberChannelMessages;
   /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
   pendingAcks: Place[] = [];
-  /** Its last status; null: none yet. */
+  /** Its last status, or null if there is none yet. */
   status: StatusMessage | null = null;
-  /** The state in its first status, before this daemon sent it anything; null: none yet. */
+  /** The state in its first status, before this daemon sent it anything, or null if there is none yet. */
   metAs: StatusMessage["state"] | null = null;
-  /** Its last report about itself; null: none yet. */
+  /** Its last report about itself, or null if there is none yet. */
   about: MemberAbout | null = null;
   refusals = 0;
   /** The number of new entries that it has sent. */
   entriesReceived = 0;
   /**
    * The state that the member was in when a comparison with it was completed, after which this daemon has all of its
-   * entries of that time; null: no comparison is complete yet.
+   * entries of that time, or null if no comparison is complete yet.
    */
   compared: "live" | "other" | null = null;
   /** When it connected, by this daemon's clock. */
@@ -208,7 +208,9 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     }
   }
 
-  /** Whether the member has the same entries as this daemon, as of its last status; null: no status yet. */
+  /**
+   * Whether the member has the same entries as this daemon, as of its last status, or null if there is no status yet.
+   */
   get isEqual(): boolean | null {
     if (this.status === null) return null;
     return isSameTotals(totalsOf(this.#shared.cluster.timeline.index), this.status);

@@ -9,7 +9,10 @@ import type { MemberConnection } from "./connections/member-connection.js";
 import { type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 
 export class OwnRemoval {
-  /** The reason, and the member that reported it; null: none, or a member has accepted this daemon since. */
+  /**
+   * The reason for the removal, and the member that reported it; null if there is no report, or if a member has
+   * accepted this daemon since.
+   */
   word: { readonly code: CloseCode; readonly by: string } | null = null;
   readonly #notices: LogThrottle;
 

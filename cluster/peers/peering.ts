@@ -190,9 +190,9 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Allows the timeline to use this daemon's clock, or forbids it. It is also called before each of the timeline's
-   * ticks, because a clock may jump at any time and the watermark never goes back. The clock is not used before the
-   * members' clocks are known.
+   * Allows the timeline to use this daemon's clock, or forbids it. Also called before each of the timeline's ticks,
+   * because a clock may jump at any time and the watermark never goes back. The clock is not used before the members'
+   * clocks are known.
    */
   watchClock(): void {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
@@ -207,7 +207,7 @@ export class Peering implements RosterEvents {
 
   /**
    * Orders the adoption of this member's snapshot, regardless of other members' reports.
-   * @param id  null: none is ordered
+   * @param id  null if no adoption is ordered
    */
   setOrder(id: ByteString | null): void {
     this.#cluster.order = id;
@@ -233,7 +233,7 @@ export class Peering implements RosterEvents {
     return this.#roster.accept(socket, hello);
   }
 
-  /** Called when entries are on disk. @param from  the member that sent them; null: clients */
+  /** Called when entries are on disk. @param from  the member that sent them, or null for clients */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
     const sender = from === null ? null : (this.#cluster.members.get(from) ?? null);
     this.#spreading.flushed(
@@ -301,12 +301,15 @@ export class Peering implements RosterEvents {
     return this.#past.snapshots;
   }
 
-  /** The option by which an operator can resolve missing entries that the members cannot resolve; null: none. */
+  /**
+   * The option by which an operator can resolve missing entries that the members cannot resolve, or null if there is
+   * none.
+   */
   get order(): string | null {
     return this.#past.order;
   }
 
-  /** The date before which everything is final; 0: unknown. */
+  /** The date before which everything is final, or 0 if unknown. */
   get stablePoint(): number {
     return this.#stable.value;
   }
@@ -330,7 +333,7 @@ export class Peering implements RosterEvents {
     return this.#roster.statuses;
   }
 
-  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved that it has that id. */
+  /** SubjectPublicKeyInfo of a daemon's key, or null if no daemon has proved that it has that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#roster.spkiOf(id);
   }

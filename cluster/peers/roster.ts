@@ -150,12 +150,18 @@ export class Roster implements ConnectionOwner {
     return this.#seats.voices;
   }
 
-  /** All members that are configured or connected, or all of the list; null: one of them is not connected. */
+  /**
+   * All members of the list or, without a list, all that are configured or connected; null if one of them is not
+   * connected.
+   */
   get all(): readonly Member[] | null {
     return everybody(this.#dialers.all, this.#listed, this.members);
   }
 
-  /** Returns how many daemons vote, and how many of them have sent something since a time; both include this one. */
+  /**
+   * Returns how many daemons vote, and how many of them have sent something since a given time; both numbers include
+   * this daemon.
+   */
   count(since: number): { readonly size: number; readonly heard: number } {
     const { ids, others } = electorateIn(this.#cluster);
     let heard = 1;
@@ -171,7 +177,7 @@ export class Roster implements ConnectionOwner {
     return statusesOf(this.#dialers.all, this.members, (id) => this.#lastHeard(id), this.#listed);
   }
 
-  /** Returns the SubjectPublicKeyInfo of a daemon's key; null: no daemon has proved that it has that id. */
+  /** Returns the SubjectPublicKeyInfo of a daemon's key, or null if no daemon has proved that it has that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#cluster.members.get(id)?.connection.spki ?? this.#dialers.spkiOf(id);
   }
@@ -197,12 +203,12 @@ export class Roster implements ConnectionOwner {
   }
 
   /**
-   * Returns why a hello alone is sufficient to refuse a daemon; null: it is not. No proof has been made or verified
-   * yet.
+   * Returns why a hello alone is sufficient to refuse a daemon, or null if it is not. No proof has been made or
+   * verified yet.
    */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
-    // A connection to this daemon itself has to be proved, too.
+    // If the connection leads to this daemon itself, the proof has to show that, too.
     if (id === identity.id) return null;
     const reason = refusal(id, secret !== null);
     if (reason !== null && !isMembershipCode(reason)) return reason;

@@ -13,7 +13,7 @@ export class StandingStill {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
   readonly #clock: StandstillClock;
-  /** The end of the last standstill, in milliseconds of uptime; null: it has compared itself since. */
+  /** The end of the last standstill, in milliseconds of uptime, or null if it has compared itself since. */
   #wokeAt: number | null = null;
   #isMarked = false;
   #isCutOff = false;

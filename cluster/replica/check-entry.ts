@@ -1,6 +1,7 @@
 /**
- * Checks an entry from a member by its bytes, never by which member sent it: that its signer is known, its signature
- * is valid, and it is meant for this cluster. The fold decides whether its key was valid and what it may do.
+ * Checks an entry from a member by its bytes, regardless of which member sent it. The signer must be known, the
+ * signature must be valid, and the entry must be meant for this cluster. The fold decides whether its key was valid and
+ * what it may do.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -50,8 +51,8 @@ export function ringEntryCheck(signers: Signers): RefuseRingEntry {
 }
 
 /**
- * Returns why an entry with a valid signature does not belong to this cluster; null: it does. @param role  the role
- * of its signer
+ * Returns why an entry with a valid signature does not belong to this cluster, or null if it does.
+ * @param role  the role of its signer
  */
 function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: Signers): Refused | null {
   if (envelope.only !== null) return refused("wrong-daemon", "it is addressed to one daemon only");

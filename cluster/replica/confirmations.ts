@@ -10,8 +10,8 @@ import type { NodeState } from "./replica-context.js";
 /** Results that may wait at the same time. */
 const WAITING_MAX = 10_000;
 /**
- * Maximum milliseconds of a stable wait: nothing is final before the window has passed and the members have reported
- * it.
+ * Maximum milliseconds of a stable wait: nothing is final before the window has passed and the members have sent their
+ * reports.
  */
 const STABLE_MS_MAX = 60_000;
 /** Maximum milliseconds of a replicated wait: the longest deadline of a client. */

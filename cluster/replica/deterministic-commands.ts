@@ -20,7 +20,7 @@ const INSERT_OPTIONS: Readonly<Record<string, number>> = {
   NOCHECK: 1,
 };
 
-/** @returns null: the command already has the same effect everywhere */
+/** @returns null if the command already has the same effect everywhere */
 export function deterministicCommands(
   command: Command,
   argv: readonly ByteString[],
@@ -43,7 +43,10 @@ function membersOf(reply: Reply): ByteString[] {
   return items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));
 }
 
-/** Replaces the id by the chosen one; if the stream has already passed that id at the fold, by the next one after its last. */
+/**
+ * Replaces the id by the chosen one; if the stream's last id is already higher when the unit is folded, the unit uses
+ * the id after that.
+ */
 function withId(argv: readonly ByteString[], id: ByteString): readonly ByteString[] {
   const at = placeOfId(argv);
   return argv.with(at, argv[at] === "*" ? `${id}+` : id);
@@ -51,7 +54,7 @@ function withId(argv: readonly ByteString[], id: ByteString): readonly ByteStrin
 
 /**
  * Adds the keys that the documents have received, because another unit would choose other ones.
- * @returns null: they have keys already, or their number does not match
+ * @returns null if they have keys already, or their number does not match
  */
 function withKeys(
   command: Command,
@@ -69,7 +72,7 @@ function withKeys(
   return { command, argv: [...argv.slice(0, at), "KEYS", ...entries] };
 }
 
-/** Returns the index of XADD's id: after its options. */
+/** Returns the index of XADD's id, which follows the options. */
 function placeOfId(argv: readonly ByteString[]): number {
   let at = 2;
   for (;;) {

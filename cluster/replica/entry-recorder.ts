@@ -10,7 +10,7 @@ import type { UnitAnswer } from "../../timeline/fold/fold.js";
 export interface Recorded {
   /** The answers, to be read when the entry is flushed. */
   readonly answers: readonly UnitAnswer[];
-  /** Rejects with `NotTaken` if the outcome is known; null: the entry is already flushed. */
+  /** Resolves when the entry is flushed; null if it already is. Rejects with `NotTaken` if the outcome is known. */
   readonly flushed: Promise<void> | null;
 }
 
@@ -33,7 +33,7 @@ export interface EntryRecorder {
   readonly floor: number;
   /** Whether an envelope is recorded; all others are only read. */
   records(envelope: Pick<Envelope, "commands">): boolean;
-  /** Returns why no write is accepted now; null: writes are accepted. */
+  /** Returns why no write is accepted now, or null if writes are accepted. */
   refusal(): Refused | null;
   /** Records an entry that is known to be valid. */
   record(entry: Entry): Recorded | RefusedEnvelope;

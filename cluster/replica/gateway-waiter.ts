@@ -18,7 +18,7 @@ export type GatewayWaiter = Omit<ReplyWaiter, "kind">;
 /** Daemons that must have the write if a client asks whether it is replicated. */
 const ITSELF_AND_ANOTHER = 2;
 
-/** @param join  passes the waiter on. @returns why the unit was refused immediately; null: it was not */
+/** @param join  passes the waiter on. @returns why the unit was refused immediately, or null if it was not */
 export function answerTo(
   { isStable = false, replicated, lastWrite }: Partial<Omit<GatewayWaiter, "answered">>,
   join: (waiter: GatewayWaiter) => Refused | null,

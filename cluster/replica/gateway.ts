@@ -29,7 +29,7 @@ import { SigningPace } from "./signing-pace.js";
 /** The sender of a command. */
 export interface GatewayUser {
   readonly db: number;
-  /** The user's name in the audit; null: no user was authenticated. */
+  /** The user's name in the audit, or null if no user was authenticated. */
   readonly as: ByteString | null;
   /** Whether the answer waits until the command's position is final. */
   readonly isStable?: boolean;
@@ -85,7 +85,7 @@ export class Gateway {
   /** Receives the senders of commands that are being recorded. */
   readonly #changes: KeyChangeObservers;
   #groups: Group[] = [];
-  /** The group that a user's next command may join, by user; "": clients without a user. */
+  /** The group that a user's next command may join, by user; "" is the key of clients without a user. */
   #open = new Map<ByteString, Group>();
   readonly #pace: SigningPace;
 
@@ -113,8 +113,8 @@ export class Gateway {
   }
 
   /**
-   * Like `execute`, for a caller that needs no promise. @returns why the command is refused, so that the waiter is not
-   * called; null: it is accepted
+   * Like `execute`, for a caller that needs no promise.
+   * @returns why the command is refused, so that the waiter is not called, or null if it is accepted
    */
   send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): Refused | null {
     const bytes = bytesOf(argv);
@@ -129,7 +129,7 @@ export class Gateway {
 
   /**
    * Records commands as one unit, applied if all conditions hold.
-   * @returns an array of their replies; `nil-array`: a condition does not hold; an error: no command was applied
+   * @returns an array of their replies; `nil-array` if a condition does not hold; an error if no command was applied
    */
   executeTogether(
     commands: readonly Argv[],
@@ -227,7 +227,8 @@ export class Gateway {
   }
 
   /**
-   * @returns whether it was recorded or refused; false: it is too large for one envelope, and no command was refused
+   * @returns whether it was recorded or refused; false means that it is too large for one envelope, and no command was
+   * refused
    */
   #record(group: Group, date?: EnvelopeDate): boolean {
     const { waiting } = group;

@@ -25,7 +25,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   /** Not limited: the timeline or the stream knows its envelopes, including those from before this start. */
   readonly seenTo = Number.NEGATIVE_INFINITY;
   readonly localUnits: LocalUnits;
-  /** Signs for listeners without signatures; null: there is none. */
+  /** The gateway, which signs for listeners without signatures, or null if there is no such listener. */
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
   protected abstract readonly memberAnswers: MemberAnswers;
@@ -63,14 +63,14 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   protected abstract isSettled(place: Place): boolean;
 
   /**
-   * The command by which an administrator has to authorize the daemon's own key, which signs for clients without keys;
-   * null: none is needed.
+   * The command by which an administrator has to authorize the daemon's own key, which signs for clients without keys,
+   * or null if none is needed.
    */
   get introduction(): readonly ByteString[] | null {
     return this.gateway?.own.introduction ?? null;
   }
 
-  /** Also true of a unit that was answered here but not recorded: no read will ever include it. */
+  /** Returns true also for a unit that was answered here but not recorded: no read will ever include it. */
   hasApplied(place: Place, seen: SeenEnvelopes): boolean {
     return this.isSettled(place) || seen.isApplied(place.id, place.at);
   }
@@ -89,7 +89,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return taken.isRecorded ? this.take(taken) : this.answerHere(taken);
   }
 
-  /** Answers envelopes that are neither recorded nor for the databases. @returns null: it is for the databases */
+  /** Answers envelopes that are neither recorded nor for the databases. @returns null if it is for the databases */
   protected answerHere(_: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     return null;
   }

@@ -38,7 +38,7 @@ export class ListCommands {
     this.#recording = recording;
   }
 
-  /** @returns null: the envelope is for the databases, or the ring reports what is wrong with it */
+  /** @returns null if the envelope is for the databases, or the ring reports what is wrong with it */
   answer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     const { envelope, signer, message } = taken;
     const { commands, key, at, as, multi, if: conditions } = envelope;

@@ -41,8 +41,8 @@ export class MemberAnswers {
 
   /**
    * @param past  milliseconds by which an envelope's date may be earlier than the clock
-   * @param storage  an answer waits until it is as safe as --fsync requires; null: a stream stores the entries; answers
-   * are final
+   * @param storage  answers wait until their entry is as safe as --fsync requires; null if a stream stores the entries,
+   * so that answers are final
    */
   constructor(environment: Environment, past: number, storage: Storage | null) {
     this.#environment = environment;
@@ -58,7 +58,7 @@ export class MemberAnswers {
   /**
    * Stores the answers to entries of members that have become part of the state.
    * @param answered  the entries whose answers are known
-   * @param readStatus  the read status of the present answers
+   * @param readStatus  the read status of the current answers
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[], readStatus: ReadStatus): void {
     const oldest = this.#environment.clock() - this.#past;
@@ -75,7 +75,7 @@ export class MemberAnswers {
     for (const { id } of entries) this.#waiters.applied(id);
   }
 
-  /** Returns the answer to an envelope, once its entry is on disk; null: it is unknown. */
+  /** Returns the answer to an envelope, once its entry is on disk, or null if it is unknown. */
   async find({ id, room }: Taken): Promise<Result | null> {
     const result = this.#answers.get(id)?.result;
     if (result === undefined || result.replies.length > room) return null;

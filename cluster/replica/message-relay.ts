@@ -20,7 +20,7 @@ export interface MessageRelaying {
   readonly log: LineLog;
   readonly broadcasts: Broadcasts;
   readonly speaking: ChannelMessages;
-  /** null: no listener accepts messages without a signature. */
+  /** Signs the daemon's own envelopes. Null if no listener accepts messages without a signature. */
   readonly own: OwnEnvelopes | null;
 }
 

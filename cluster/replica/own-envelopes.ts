@@ -25,7 +25,7 @@ type Argv = readonly ByteString[];
 /** The header of an envelope, without its date and its signer. */
 export interface OwnHeader {
   readonly db: number;
-  /** The user's name in the audit; null: no user was authenticated. */
+  /** The user's name in the audit, or null if no user was authenticated. */
   readonly as: ByteString | null;
   readonly multi: boolean;
   readonly conditions: readonly Condition[] | null;
@@ -44,18 +44,22 @@ export class OwnEnvelopes {
     this.#context = context;
   }
 
-  /** Authorizes the daemon's own key if it may, and returns why nothing can be signed; null: signing is possible. */
+  /**
+   * Authorizes the daemon's own key if it may, and returns why nothing can be signed, or null if signing is possible.
+   */
   refusal(): Refused | null {
     return this.#checkClock() ?? this.#enter();
   }
 
-  /** The command by which an administrator has to authorize this key; null: it is authorized, or authorizes itself. */
+  /**
+   * The command by which an administrator has to authorize this key, or null if it is authorized, or authorizes itself.
+   */
   get introduction(): Argv | null {
     const { identity } = this.#context;
     return isUnauthorized(this.#recorder.ring, identity) ? introductionOf(identity) : null;
   }
 
-  /** @param date  default: the next one */
+  /** @param date  the date of the envelope; defaults to the next one */
   sign({ db, as, multi, conditions }: OwnHeader, commands: readonly Argv[], date = this.nextDate): Entry {
     const { identity, signers, environment } = this.#context;
     const { cluster } = signers;

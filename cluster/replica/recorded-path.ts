@@ -37,7 +37,7 @@ export class RecordedPath implements CommandPath {
 
   /**
    * @param units  for reads whose random choices need a seed
-   * @param others  returns the number of other daemons that are connected; null: this daemon is alone
+   * @param others  returns the number of other daemons that are connected, or null if this daemon is alone
    */
   constructor(backend: TimelineBackend, gateway: Gateway, units: LocalUnits, others: () => number | null) {
     this.#backend = backend;

@@ -32,7 +32,10 @@ export class Recorder extends KeptRecording {
   readonly #node: NodeState;
   protected readonly memberAnswers: MemberAnswers;
   readonly #confirmations: Confirmations;
-  /** Answers commands about the member list; null: there is no list, and none is answered. */
+  /**
+   * Answers commands about the member list. Null if there are no member lists; then such commands are not answered
+   * here.
+   */
   readonly #lists: ListCommands | null;
   #hasLoggedStandstill = false;
 
@@ -61,8 +64,8 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * The source of the report that the daemon's own key was revoked, so that its writes would reach no other daemon;
-   * null: it was not revoked.
+   * The source of the report that the daemon's own key was revoked, so that its writes would reach no other daemon, or
+   * null if it was not revoked.
    */
   get revoked(): string | null {
     const { identity, timeline, peering } = this.#node;
@@ -71,7 +74,7 @@ export class Recorder extends KeptRecording {
     return peering.word?.code === "revoked" ? peering.word.by : null;
   }
 
-  /** The reason why this daemon is not a member of the present list; null: it is a member, or there is no list. */
+  /** The reason why this daemon is not a member of the current list, or null if it is a member, or there is no list. */
   get unlisted(): string | null {
     const { lists, peering } = this.#node;
     const own = lists?.refusal ?? null;
@@ -79,7 +82,7 @@ export class Recorder extends KeptRecording {
     return `${peering.word.by} reports that the list of members does not name it`;
   }
 
-  /** The read status that answers contain. */
+  /** The read status that is sent with each answer. */
   get readStatus(): ReadStatus {
     const { state } = this;
     if (state !== "live") return state;
@@ -129,7 +132,10 @@ export class Recorder extends KeptRecording {
     return this.#node.timeline.watermark;
   }
 
-  /** Whether reads include the unit, or did before it was pruned. Entries dated no later may still be waiting. */
+  /**
+   * Whether reads include the unit, or did before it was pruned. Other entries dated at or before it may still be
+   * waiting.
+   */
   protected isSettled(place: Place): boolean {
     const { timeline } = this.#node;
     const isOpen = timeline.state === "live" && timeline.standstill === null;
@@ -204,7 +210,7 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * Returns why no write is accepted from clients now. @param readStatus  the present read status: whatever causes a
+   * Returns why no write is accepted from clients now. @param readStatus  the current read status: whatever causes a
    * refusal also sets it
    */
   refusal(readStatus = this.readStatus): Refused | null {

@@ -36,7 +36,7 @@ const MEBIBYTE = 1_048_576;
 export const DAMAGED_BYTES_MAX = 64 * MEBIBYTE;
 
 /**
- * Returns a function that opens folders for what snapshots replace; null: there is no data folder. Removes the
+ * Returns a function that opens folders for what snapshots replace, or null if there is no data folder. Removes the
  * unfinished folder of an earlier process.
  * @param freeBytes  free bytes on the disk that contains a folder
  */
@@ -86,14 +86,16 @@ export function asideOf(
   };
 }
 
-/** Where a daemon stores what leaves its timeline: always in the data folder. Without one, nothing is stored. */
+/**
+ * The stores for entries that leave the timeline, which are always in the data folder. Without one, nothing is stored.
+ */
 export interface Keeping {
   readonly openAside: OpenAside | null;
   readonly keepDamaged: BeginKeeping | null;
   readonly openLetters: OpenLetters | null;
   /** Returns the number of dead letters that wait for an operator. @param now  milliseconds since 1970 */
   readonly waitingLetters: (now: number) => number;
-  /** The folder of dead letters; null: there is no data folder. */
+  /** The folder of dead letters, or null if there is no data folder. */
   readonly letters: LettersFolder | null;
 }
 
@@ -112,14 +114,14 @@ export function keepingIn({ data, limits }: Settings, storage: Storage, log: Tim
 
 /**
  * Returns a function that stores each damaged entry in its own file, named by its date and id, with the bytes as they
- * were on disk; null: there is no data folder.
+ * were on disk, or null if there is no data folder.
  */
 export function keepDamagedIn(data: string | null): BeginKeeping | null {
   if (data === null) return null;
   const replaced = join(data, ASIDE_FOLDER);
   const folder = join(replaced, DAMAGED_FOLDER);
   return () => {
-    /** Bytes stored so far; null: not counted yet. */
+    /** Bytes stored so far, or null if not counted yet. */
     let kept: number | null = null;
     const copies: string[] = [];
     const keep = ({ at, id }: Place, value: Buffer): string | null => {

@@ -22,7 +22,7 @@ export interface ReplicaContext {
   readonly log: Logger;
   /** Called when entries are on disk, and when they have been applied. */
   readonly arrived: (entries: readonly { readonly id: Entry["id"] }[]) => void;
-  /** Returns the address of the daemon's dashboard; null: it has none. */
+  /** Returns the address of the daemon's dashboard, or null if it has none. */
   readonly page: () => { readonly address: string; readonly port: number } | null;
 }
 
@@ -34,11 +34,11 @@ export interface NodeState extends ReplicaContext {
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
   readonly peering: Peering;
-  /** null: the daemon has no member lists. */
+  /** The daemon's member lists, or null if it has none. */
   readonly lists: MemberLists | null;
   /** The existing snapshots, and the function that makes new ones. */
   readonly snapshots: SnapshotParts;
-  /** Where the daemon stores what leaves its timeline. */
+  /** The stores for entries that leave the timeline. */
   readonly keeping: Keeping;
   /** Runs steps of work that can wait, while clients are served. */
   readonly soon: (step: () => void) => void;

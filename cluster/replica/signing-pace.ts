@@ -23,7 +23,7 @@ export class SigningPace {
   #unflushed = 0;
   /** The number of commands in the envelopes that were flushed since the last ones were signed. */
   #answered = 0;
-  /** The number of commands to wait for; 0: no wait is needed. */
+  /** The number of commands to wait for, or 0 if no wait is needed. */
   #wanted = 0;
   #withoutWait = 0;
   #stopWaiting: () => void = () => {};

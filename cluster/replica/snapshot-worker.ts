@@ -17,7 +17,7 @@ export interface SnapshotTask {
   readonly data: string;
   /** The folder of the snapshots. */
   readonly folder: string;
-  /** The older snapshot to begin with; null: from the beginning. */
+  /** The older snapshot to begin with, or null to start from the beginning. */
   readonly from: number | null;
   readonly to: number;
   readonly databases: number;

@@ -22,7 +22,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { readRow, rowIn } from "../../store/semantics.js";
 
-/** The group of commands that contains those about the past, along with many others. */
+/** The group of commands that contains those about the past, along with many other commands. */
 const PAST_GROUP = "server";
 
 /** The commands about the past that report outcomes of units. */
@@ -35,13 +35,13 @@ const EXPIRED_A_TICK = 5000;
 export interface TimelineState {
   readonly database: Database;
   readonly failure: string | null;
-  /** Why units from a certain date on are not applied; null: all are applied. */
+  /** Why no units after a certain date are applied, or null if all are applied. */
   readonly standstill: string | null;
 }
 
 /** Answers TIMELINE commands. */
 export interface PastCommands {
-  /** @returns null: the command is not one of these */
+  /** @returns null if the command is not one of these */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
 }
 
@@ -50,9 +50,9 @@ export class TimelineBackend implements Backend {
   readonly databases = DATABASES_DEFAULT;
   /** Not used: the answer is available immediately. */
   timeout = 0;
-  /** Receives changes of the state; null: no listener needs them. */
+  /** The observer of changes of the state, or null if no listener needs them. */
   observer: WriteObserver | null = null;
-  /** Answers TIMELINE commands; null: they are answered as on a daemon that records nothing. */
+  /** Answers TIMELINE commands. Null if they are answered as on a daemon that records nothing. */
   past: PastCommands | null = null;
   readonly changes: KeyChangeObservers;
   /** Steps that a unit may use in one turn. */
@@ -70,7 +70,7 @@ export class TimelineBackend implements Backend {
     this.#environment = environment;
   }
 
-  /** The present database. A caller that changes it must undo the change in the same turn. */
+  /** The current database. A caller that changes it must undo the change in the same turn. */
   get database(): Database {
     return this.#timeline.database;
   }
@@ -128,8 +128,8 @@ export class TimelineBackend implements Backend {
   }
 
   /**
-   * The error that refuses reads at a standstill: otherwise a client would assume that it reads the newest state; null:
-   * there is no standstill.
+   * The error that refuses reads at a standstill: otherwise a client would assume that it reads the newest state, or
+   * null if there is no standstill.
    */
   get standstill(): Reply | null {
     const { standstill } = this.#timeline;
@@ -140,7 +140,7 @@ export class TimelineBackend implements Backend {
     return reads || OUTCOME_COMMANDS.has(name) ? this.standstill : null;
   }
 
-  /** Answers a command about the past; null: it is a different command. */
+  /** Answers a command about the past, or returns null if it is a different command. */
   #ofPast(command: Command, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
     if (command.writes) throw new Error(`${command.name} is recorded, not executed`);
     if (this.past === null || command.group !== PAST_GROUP) return null;
@@ -169,7 +169,7 @@ export class TimelineBackend implements Backend {
     return keyCountsOf(this.#timeline.database, this.#environment.clock());
   }
 
-  /** Returns the unit that changed a key last; empty: the key is absent. */
+  /** Returns the unit that changed a key last, or an empty string if the key is absent. */
   writerOf(db: number, key: ByteString): ByteString {
     return this.#timeline.database.writerOf(db, key, this.#environment.clock());
   }

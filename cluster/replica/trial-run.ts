@@ -32,7 +32,7 @@ export class TrialRun {
   readonly #sender: CommandSender;
   readonly #records: UndoRecord[] = [];
   readonly #calls: CheckedCommand[] = [];
-  /** The database that the commands write to; null: none has written. */
+  /** The database that the commands write to, or null if none has written. */
   #db: number | null = null;
 
   /**

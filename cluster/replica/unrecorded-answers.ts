@@ -20,7 +20,7 @@ interface Recording {
   refusal(readStatus: ReadStatus): Refused | null;
 }
 
-/** Returns the answer; null: the envelope is to be recorded. @param readStatus  the recording's current one */
+/** Returns the answer, or null if the envelope is to be recorded. @param readStatus  the recording's current one */
 export function answerUnrecorded(
   { id, envelope, signer, room }: Taken,
   readStatus: ReadStatus,
@@ -38,7 +38,7 @@ export function answerUnrecorded(
   return denials === null ? null : denialOf(id, denials, { room, readStatus });
 }
 
-/** Returns the answers to the envelope's units; null: a part of it is permitted, and the fold decides. */
+/** Returns the answers to the envelope's units, or null if a part of it is permitted, and the fold decides. */
 function denialsOf(
   { key, at, as, commands, multi, if: conditions }: Envelope,
   signer: KeyRecord,

@@ -5,7 +5,10 @@
  */
 import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
 
-/** Whether the daemon has not applied, and will not apply, any part of the request; `varies`: each answer states it. */
+/**
+ * Whether the daemon has not applied, and will not apply, any part of the request; `varies` means that each answer
+ * states it.
+ */
 export type Effect = "not-applied" | "unknown" | "varies";
 
 export interface Refusal {

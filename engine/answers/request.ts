@@ -46,7 +46,7 @@ export interface Result {
 }
 
 export interface RefusedEnvelope extends Refused {
-  /** The id of the envelope; empty: the message was not an envelope. */
+  /** The id of the envelope, or an empty string if the message was not an envelope. */
   readonly id: ByteString;
   /** Whether it is certain that nothing of the envelope was or will be applied here. */
   readonly effect: "not-applied" | "unknown";

@@ -21,11 +21,11 @@ export interface BackendFailure {
 export type Outcome = Reply | BackendFailure;
 
 export interface Backend extends Service {
-  /** The backend's name in the log; contains no password. */
+  /** The backend's name in the log, without a password. */
   readonly name: string;
   /** Whether the backend can be reached now, for /healthz. */
   readonly up: boolean;
-  /** The server's address, if the name does not contain it; empty: not found yet. */
+  /** The server's address, if the name does not include it, or an empty string if the server was not found yet. */
   readonly server?: string | undefined;
   /** The number of databases that `Unit.db` can select. */
   readonly databases: number;

@@ -18,10 +18,10 @@ export interface KeyObserver {
   /**
    * Called when a command has changed a key, or a key has expired or was evicted. Also called for earlier changes, if a
    * unit arrived late and its successors were undone and applied again. The value may be the same as before.
-   * @param by  the sender of the command, as `UnitSender.lastWrite`; null: not a client of this daemon
+   * @param by  the sender of the command, as `UnitSender.lastWrite`, or null if it is not a client of this daemon
    */
   keyChanged(db: number, key: ByteString, by: object | null): void;
-  /** Called when all keys may have changed. @param dbs  the databases concerned; null: all */
+  /** Called when all keys may have changed. @param dbs  the databases concerned, or null for all */
   allChanged(dbs: ReadonlySet<number> | null, by: object | null): void;
 }
 
@@ -50,8 +50,8 @@ export class KeyChangeObservers implements ChangeListener {
   readonly #keyObservers = new Set<KeyObserver>();
   readonly #eventObservers = new Set<EventObserver>();
   /**
-   * The senders of the units of the envelope that is being recorded, in order; null: it does not come from a client of
-   * this daemon.
+   * The senders of the units of the envelope that is being recorded, in order, or null if it does not come from a
+   * client of this daemon.
    */
   senders: readonly { readonly lastWrite?: object | undefined }[] | null = null;
 
@@ -77,7 +77,7 @@ export class KeyChangeObservers implements ChangeListener {
     this.#listen();
   }
 
-  /** The number of reads that found a key, and that did not. Can be reset. */
+  /** The numbers of reads that found a key and of those that did not. Both can be reset. */
   get lookups(): Database["lookups"] {
     return this.#owner.database.lookups;
   }

@@ -9,7 +9,7 @@ export interface KeyCounts {
   readonly db: number;
   readonly keys: number;
   readonly expiring: number;
-  /** The average time to live of the sampled keys in milliseconds; 0: no key expires. */
+  /** The average time to live of the sampled keys in milliseconds, or 0 if no key expires. */
   readonly ttl: number;
 }
 

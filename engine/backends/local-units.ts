@@ -25,15 +25,15 @@ export interface UnitSender {
   readonly now: number;
   /** Whether the sender may read all keys. */
   readonly readsAll: boolean;
-  /** The limits that determine the names of encodings; missing: Redis's defaults. */
+  /** The limits that determine the names of encodings. Redis's defaults apply if they are missing. */
   readonly encoding?: EncodingLimits | undefined;
-  /** Whether a long answer of a statement may be computed in later turns of the event loop; missing: no. */
+  /** Whether a long answer of a statement may be computed in later turns of the event loop. Defaults to false. */
   readonly takesSteps?: boolean | undefined;
-  /** Identifies the sender to observers of changes; missing: the sender is not identified. */
+  /** Identifies the sender to observers of changes, if present. */
   readonly lastWrite?: object | undefined;
 }
 
-/** The sender of a unit that has not been lent yet. */
+/** The placeholder for the sender of a unit that has not been used yet. */
 const NO_SENDER: UnitSender = { db: 0, now: 0, readsAll: false };
 
 /**
@@ -70,7 +70,7 @@ export class LocalUnits {
   /** Distinguishes this process's units from those of other processes; a counter numbers them. */
   #instance: ByteString;
   #counter = 0;
-  /** The id that units share; null: the next unit starts a new id. */
+  /** The id that units share, or null if the next unit starts a new id. */
   #shared: ByteString | null = null;
   #step = 0;
   readonly #lent = new LocalUnit();

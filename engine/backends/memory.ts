@@ -34,7 +34,7 @@ export class MemoryBackend implements Backend {
   readonly up = true;
   /** Unused: the reply is immediate. */
   timeout = 0;
-  /** The observer of writes; null: there is none. */
+  /** The observer of writes, or null if there is none. */
   observer: WriteObserver | null = null;
   readonly changes: KeyChangeObservers;
   /**
@@ -52,7 +52,7 @@ export class MemoryBackend implements Backend {
   /** The latest date at which a read was executed; it never decreases. */
   #readAt = 0;
 
-  /** @param usage  the kind of key usage that is tracked; null: none */
+  /** @param usage  the kind of key usage that is tracked, or null if none is */
   constructor(environment: Environment, past = 0, usage: UsageKind | null = null) {
     this.#environment = environment;
     this.#past = past;
@@ -102,7 +102,8 @@ export class MemoryBackend implements Backend {
   }
 
   /**
-   * Returns the error for a document command while the documents are still being fetched; null: the command may run.
+   * Returns the error for a document command while the documents are still being fetched, or null if the command may
+   * run.
    */
   refusalOf({ group }: Command): ErrorReply | null {
     if (this.loading === null || group !== DOCUMENT_GROUP) return null;
@@ -139,7 +140,7 @@ export class MemoryBackend implements Backend {
     return keyCountsOf(this.#database, this.#environment.clock());
   }
 
-  /** Returns the id of the unit that changed a key last; empty: the key does not exist. */
+  /** Returns the id of the unit that changed a key last, or an empty string if the key does not exist. */
   writerOf(db: number, key: ByteString): ByteString {
     return this.#database.writerOf(db, key, this.#environment.clock());
   }

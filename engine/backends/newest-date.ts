@@ -1,5 +1,5 @@
 /**
- * The highest date among the writes that this daemon has applied. Each result contains it, and clients date their next
+ * The highest date among the writes that this daemon has applied. Each result includes it, and clients date their next
  * envelope after it. Source: docs/protocol-v2.md "Clocks".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,7 +8,7 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { findCommand, mayWrite } from "../../store/command-table.js";
 
 export class NewestDate implements EnvelopeDate {
-  /** Milliseconds since 1970; 0: no write was applied yet. */
+  /** Milliseconds since 1970, or 0 if no write was applied yet. */
   at = 0;
   seq = 0;
 

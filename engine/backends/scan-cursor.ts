@@ -23,7 +23,9 @@ export const FOREIGN = error(
   "ERR invalid cursor: another daemon issued it, or this one before it restarted. Begin again with 0, on one daemon or with a COUNT that returns everything",
 );
 
-/** Returns the error for a scan that continues with another daemon's cursor; null: the command is not such a scan. */
+/**
+ * Returns the error for a scan that continues with another daemon's cursor, or null if the command is not such a scan.
+ */
 export function foreignCursor({ name, writes }: Command, argv: readonly ByteString[]): ErrorReply | null {
   const index = writes ? undefined : SCANS.get(name);
   const cursor = index === undefined ? undefined : argv[index];

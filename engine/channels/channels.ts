@@ -34,7 +34,7 @@ export interface Relay {
 type Subscribers = Map<ByteString, Set<Subscriber>>;
 
 export class Channels {
-  /** The relay to the other daemons; null: there are none. */
+  /** The relay to the other daemons, or null if there are none. */
   relay: Relay | null = null;
   readonly #subscribers: Readonly<Record<ChannelKind, Subscribers>> = {
     channel: new Map(),

@@ -8,7 +8,7 @@ import { PrefixMap } from "./prefix-map.js";
  */
 export interface KeyObserver {
   keyChanged(db: number, key: ByteString, by: object | null): void;
-  /** @param dbs  the databases in which all keys may have changed; null: all databases */
+  /** @param dbs  the databases in which all keys may have changed, or null for all databases */
   allChanged(dbs: ReadonlySet<number> | null, by: object | null): void;
 }
 
@@ -28,7 +28,7 @@ export interface KeyChanges {
 export type GoneBy = "expired" | "evicted";
 
 export interface KeyWatcher {
-  /** @param by  null: a command changed it, or the cause is unknown */
+  /** @param by  null if a command changed it, or the cause is unknown */
   keyChanged(db: number, key: ByteString, by: GoneBy | null): void;
   /** @param dbs  as in `KeyObserver` */
   allChanged(dbs: ReadonlySet<number> | null): void;

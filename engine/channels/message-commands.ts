@@ -11,7 +11,7 @@ const LONGEST = 8;
 const ARGUMENTS = 3;
 
 /**
- * Returns the message that a command publishes; null: it is not PUBLISH or SPUBLISH, or has a wrong number of
+ * Returns the message that a command publishes, or null if it is not PUBLISH or SPUBLISH, or has a wrong number of
  * arguments.
  */
 export function messageOf(argv: readonly ByteString[]): ChannelMessage | null {
@@ -29,7 +29,7 @@ export const commandOf = ({ kind, channel, text }: ChannelMessage): readonly Byt
   text,
 ];
 
-/** Returns the messages of an envelope that only publishes; null: it contains other commands. */
+/** Returns the messages of an envelope that only publishes, or null if it contains other commands. */
 export function messagesOf({ commands, multi, if: conditions }: Envelope): readonly ChannelMessage[] | null {
   if (multi || conditions !== null) return null;
   // Allocated for the first message only: this runs for each signed envelope, and few contain any.

@@ -9,7 +9,7 @@ import { writeEvent } from "../../protocol/version-2/messages-v2.js";
 
 export class Message {
   readonly parts: readonly ByteString[];
-  /** The encodings for RESP2 and RESP3; null: not needed yet. */
+  /** The encodings for RESP2 and RESP3, or null if not needed yet. */
   #written2: ByteString | null = null;
   #written3: ByteString | null = null;
   #event: ByteString | null = null;

@@ -27,7 +27,7 @@ interface Victim {
   readonly entry: Entry;
 }
 
-/** Returns the key to drop; null: there is none. @param random  returns a number from 0 to below 1 */
+/** Returns the key to drop, or null if there is none. @param random  returns a number from 0 to below 1 */
 type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: KeyUsage | null) => Victim | null;
 
 const CHOICES: Readonly<Record<Evicting, Choice>> = {
@@ -44,7 +44,7 @@ export class Evictor {
   readonly policy: Evicting;
   readonly #database: Database;
   readonly #environment: Environment;
-  /** The number of bytes that still have to be freed; 0: idle. */
+  /** The number of bytes that still have to be freed, or 0 if idle. */
   #left = 0;
   #evicted = 0;
   #exhausted: () => void = () => {};

@@ -36,17 +36,17 @@ const SPARE = 1 / 32;
 export class MemoryLimit implements Service {
   /** The policy at the start. */
   readonly #startPolicy: EvictionPolicy;
-  /** The database whose keys may be evicted; null: there is none. */
+  /** The database whose keys may be evicted, or null if there is none. */
   readonly #database: Database | null;
   readonly #gauge: MemoryGauge;
   readonly #environment: Environment;
   #bytes: number;
-  /** The evictor; null: nothing is evicted. */
+  /** The evictor, or null if nothing is evicted. */
   #evictor: Evictor | null = null;
   /** Keys evicted under earlier policies. */
   #evicted = 0;
   #isFull = false;
-  /** Cancels the next reading; null: none is scheduled. */
+  /** Cancels the next reading. Null if none is scheduled. */
   #cancelLook: (() => void) | null = null;
   #isRunning = false;
   /** An upper bound of the bytes in use, and the time at which it was exact. */
@@ -57,8 +57,8 @@ export class MemoryLimit implements Service {
   #collectionMs = 0;
 
   /**
-   * @param bytes     the limit; 0: no limit
-   * @param database  the database whose keys may be evicted; null: the keys belong to a timeline or another server
+   * @param bytes     the limit, or 0 for no limit
+   * @param database  the database whose keys may be evicted, or null if the keys belong to a timeline or another server
    */
   constructor(
     { bytes, policy }: { readonly bytes: number; readonly policy: EvictionPolicy },
@@ -74,7 +74,7 @@ export class MemoryLimit implements Service {
     this.#evictor = this.#evictorBy(policy);
   }
 
-  /** The limit in bytes; 0: no limit. */
+  /** The limit in bytes, or 0 for no limit. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -145,7 +145,7 @@ export class MemoryLimit implements Service {
     return this.#isFull;
   }
 
-  /** Returns the refusal of an envelope's commands; null: they are accepted. */
+  /** Returns the refusal of an envelope's commands, or null if they are accepted. */
   refusal(commands: readonly (readonly ByteString[])[]): Refused | null {
     if (!this.#isFull || !this.refuses(commands.some(needsMemory))) return null;
     return refused("out-of-memory", `${this.#known} of ${this.#bytes} bytes are used`);

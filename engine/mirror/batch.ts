@@ -46,8 +46,8 @@ export type BatchOutcome =
 
 /**
  * Writes a batch.
- * @param from  the mark that must be in Redis; null: none
- * @param to    the mark to write with the batch; null: the mark stays unchanged
+ * @param from  the mark that must be in Redis, or null if there must be none
+ * @param to    the mark to write with the batch, or null to leave the mark unchanged
  * @throws Error  the line has ended, and the outcome of the batch is unknown
  */
 export async function writeBatch(

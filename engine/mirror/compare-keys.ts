@@ -93,7 +93,7 @@ function compareAll(
 }
 
 /**
- * Returns the value that DUMP returned, or an empty buffer for a positive count of EXISTS; null: the key does not
+ * Returns the value that DUMP returned, an empty buffer for a positive count of EXISTS, or null if the key does not
  * exist.
  */
 function dumpIn(answer: RedisAnswer | undefined): Buffer | null {
@@ -101,7 +101,7 @@ function dumpIn(answer: RedisAnswer | undefined): Buffer | null {
   return Number(answer) > 0 ? Buffer.alloc(0) : null;
 }
 
-/** @param isExpected  false: only the key's existence is checked, because another client's value may be long */
+/** @param isExpected  false if only the key's existence is checked, because another client's value may be long */
 function commandsOf({ db, key }: MirrorKey, isExpected: boolean): RedisCommand[] {
   const name = Buffer.from(key, "latin1");
   return [

@@ -19,7 +19,7 @@ export class Comparing {
   #comparison: Comparison | null = null;
   /** The number of comparisons so far. */
   #number = 0;
-  /** The value of `#handled` at which all differences are written; null: the comparison is still running. */
+  /** The value of `#handled` at which all differences are written, or null if the comparison is still running. */
   #drainedAt: number | null = null;
   #different = 0;
   /** Uptimes in milliseconds: of the next slice, and of the next regular comparison. */
@@ -46,7 +46,7 @@ export class Comparing {
     return this.#comparison?.isUrgent ?? false;
   }
 
-  /** The report of the running comparison; null: none is running. */
+  /** The report of the running comparison, or null if none is running. */
   get report(): ComparisonReport | null {
     return this.#comparison?.report ?? null;
   }

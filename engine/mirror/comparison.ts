@@ -31,7 +31,7 @@ export class Comparison {
   #different = 0;
   #named: ByteString[] = [];
   #sliceKeys = SLICE_KEYS_MAX;
-  /** The databases of Redis that are still to be scanned; null: not determined yet. */
+  /** The databases of Redis that are still to be scanned, or null if not determined yet. */
   #theirs: number[] | null = null;
   #cursor = "0";
   #ourDb = 0;

@@ -33,7 +33,7 @@ export class DirtyKeys implements KeyObserver {
     return this.#keys.size;
   }
 
-  /** The reason why the changed keys are unknown, so that all keys must be compared; null: they are known. */
+  /** The reason why the changed keys are unknown, so that all keys must be compared, or null if they are known. */
   get lost(): string | null {
     return this.#lost;
   }

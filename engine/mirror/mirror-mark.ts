@@ -21,8 +21,8 @@ export interface MirrorMark {
   /** The position in the order up to which Redis has all changes. */
   readonly level: { readonly at: number; readonly seq: number };
   /**
-   * The count and sum of the folded entries, written by a daemon that stopped after writing everything; empty: it did
-   * not stop that way.
+   * The count and sum of the folded entries, written by a daemon that stopped after writing everything, or an empty
+   * string if it did not stop that way.
    */
   readonly whole: string;
 }
@@ -34,7 +34,7 @@ export function formatMark({ cluster, daemon, run, batch, level, whole }: Mirror
   return `dbsync-mirror:1 cluster=${cluster} daemon=${daemon} batch=${run}.${batch} level=${level.at}.${level.seq} whole=${whole}`;
 }
 
-/** Parses a mark; null: the text is not a mark. */
+/** Parses a mark, or returns null if the text is not one. */
 export function parseMark(text: string): MirrorMark | null {
   const match = FORM.exec(text);
   if (match === null) return null;
@@ -64,11 +64,11 @@ export interface Claimant {
   readonly cluster: string;
   readonly daemon: string;
   /**
-   * The marks that the daemon has found, or written in this run. One of them is in Redis if nothing went wrong; null:
-   * no mark. Empty: the daemon has neither found nor written a mark yet.
+   * The marks that the daemon has found, or written in this run. One of them is in Redis if nothing went wrong; null
+   * means no mark. The list is empty if the daemon has neither found nor written a mark yet.
    */
   readonly written: readonly (string | null)[];
-  /** `Mark.whole` of the present state; empty: more entries are recorded than applied. */
+  /** `Mark.whole` of the current state, or an empty string if more entries are recorded than applied. */
   readonly whole: string;
   /** Whether an administrator has allowed the daemon to overwrite the data. */
   readonly takesOver: boolean;
@@ -76,7 +76,7 @@ export interface Claimant {
 
 /**
  * Determines what a mark means to a daemon.
- * @param text     the mark; null: there is none
+ * @param text     the mark, or null if there is none
  * @param isEmpty  whether Redis has no keys at all
  */
 export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claimant): Claim {

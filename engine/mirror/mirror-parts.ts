@@ -12,7 +12,7 @@ export interface MirroredFold {
   readonly database: Database;
   /** The date and number of the newest folded entry. */
   readonly newest: { readonly at: number; readonly seq: number };
-  /** The count and sum of the folded entries; empty: more entries are recorded than folded. */
+  /** The count and sum of the folded entries, or an empty string if more entries are recorded than folded. */
   readonly whole: string;
   readonly changes: {
     observeKeys(observer: KeyObserver): void;
@@ -29,14 +29,15 @@ export interface MirrorParts {
   /** Maximum milliseconds for a command to Redis. */
   readonly timeout: () => number;
   /**
-   * The interval between two checks that changes by other clients still arrive, in milliseconds; missing: ten seconds.
+   * The interval between two checks that changes by other clients still arrive, in milliseconds. Defaults to ten
+   * seconds.
    */
   readonly hearEvery?: number;
   /** Maximum number of keys that wait to be written. */
   readonly keys: number;
-  /** The interval between two regular comparisons of all keys, in milliseconds; 0: none. */
+  /** The interval between two regular comparisons of all keys, in milliseconds, or 0 if there are none. */
   readonly compareEvery: number;
-  /** The number of keys that such a comparison checks per second. */
+  /** The number of keys that a regular comparison checks per second. */
   readonly compareRate: number;
   readonly environment: Environment;
   readonly log: Logger;
@@ -65,7 +66,7 @@ export interface MirrorFigures extends Readonly<MirrorCounts> {
   /** The name of Redis, without a password. */
   readonly name: string;
   readonly state: "connecting" | "refused" | "comparing" | "behind" | "level";
-  /** The reason why the mirror does not write; null: it writes. */
+  /** The reason why the mirror does not write, or null if it writes. */
   readonly trouble: string | null;
   /** The position in the order up to which Redis has all changes. */
   readonly level: { readonly at: number; readonly seq: number };

@@ -54,8 +54,8 @@ export class Mirror implements Service {
   #state: "connecting" | "refused" | "up" = "connecting";
   #trouble: string | null = null;
   /**
-   * Redis has one of these marks, the last one if its batch was accepted; null: no mark. Empty: no mark was found or
-   * written yet.
+   * Redis has one of these marks, the last one if its batch was accepted; null means no mark. The list is empty if no
+   * mark was found or written yet.
    */
   #marks: readonly (string | null)[] = [];
   #batches = 0;
@@ -157,7 +157,7 @@ export class Mirror implements Service {
     }
   }
 
-  /** Runs one line. @returns the reason why it has ended; null: the daemon is stopping */
+  /** Runs one line. @returns the reason why it has ended, or null if the daemon is stopping */
   async #onLine(): Promise<Error | null> {
     try {
       this.#line = await RedisLine.open(this.#parts, this.#scene.timed, this.#onChanged, this.#signal.set);

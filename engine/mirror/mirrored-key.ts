@@ -33,11 +33,11 @@ export type RedisCommand = readonly (string | Buffer)[];
 
 interface Expected {
   readonly value: Value;
-  /** The expiry time in milliseconds since 1970; 0: the key does not expire. */
+  /** The expiry time in milliseconds since 1970, or 0 if the key does not expire. */
   readonly expire: number;
 }
 
-/** Returns the value that a key should have in Redis; null: the key should not exist. */
+/** Returns the value that a key should have in Redis, or null if the key should not exist. */
 function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Expected | null {
   const entry = database.keyspaces[db]?.find(key);
   if (entry === undefined || isExpired(entry, now)) return null;
@@ -45,7 +45,10 @@ function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Ex
   return OWN_TYPES.has(typeName(value)) ? null : { value, expire };
 }
 
-/** Estimates the size of a key's value in bytes from some of its elements; null: the key should not exist in Redis. */
+/**
+ * Estimates the size of a key's value in bytes from some of its elements, or returns null if the key should not exist
+ * in Redis.
+ */
 export function expectedBytes(mirrored: MirrorKey, database: Database, now: number): number | null {
   const expected = expectedOf(mirrored, database, now);
   return expected === null ? null : estimatedBytes(mirrored.key, expected.value, expected.expire, SAMPLES);
@@ -62,7 +65,7 @@ export function commandFor(mirrored: MirrorKey, database: Database, now: number)
     : ["RESTORE", key, String(expected.expire), payload, "REPLACE", "ABSTTL"];
 }
 
-/** Returns the dumped value; null: it is longer than Redis accepts. */
+/** Returns the dumped value, or null if it is longer than Redis accepts. */
 function payloadOf(value: Value): Buffer | null {
   try {
     return Buffer.from(dumpPayload(value), "latin1");
@@ -74,15 +77,15 @@ function payloadOf(value: Value): Buffer | null {
 
 /** A key in Redis, from the replies to DUMP and PEXPIRETIME. */
 export interface Found {
-  /** The dumped value; null: there is no such key; empty for a key that should not exist. */
+  /** The dumped value, or null if there is no such key; empty for a key that should not exist. */
   readonly dump: Buffer | null;
-  /** The expiry time in milliseconds since 1970; negative: none. */
+  /** The expiry time in milliseconds since 1970; negative if there is none. */
   readonly expire: number;
 }
 
 /**
- * The result of a comparison. `unreadable`: the format is newer than this release knows, so the key must be written
- * again.
+ * The result of a comparison. `unreadable` means that the format is newer than this release knows, so the key must be
+ * written again.
  */
 export type Comparison = "same" | "different" | "unreadable";
 
@@ -101,7 +104,7 @@ export function compareKey(mirrored: MirrorKey, found: Found, database: Database
   return isSameValue(expected.value, value) ? "same" : "different";
 }
 
-/** Parses a dumped value; null: its format is unknown. */
+/** Parses a dumped value, or returns null if its format is unknown. */
 function valueOfDump(dump: Buffer): Value | null {
   const bytes = dump.subarray(0, Math.max(0, dump.length - FOOTER_BYTES));
   try {

@@ -64,7 +64,7 @@ export class RedisLine {
 
   /**
    * @param timed      runs synchronous work, and adds its duration to the total
-   * @param onChanged  called with the keys that other clients have changed, in any database; null: all keys
+   * @param onChanged  called with the keys that other clients have changed, in any database, or null for all keys
    * @param onEnded    called when the line has ended
    * @throws Error  the reason why the line cannot be opened
    */
@@ -92,7 +92,7 @@ export class RedisLine {
     }
   }
 
-  /** The reason why the line has ended; null: it is open. */
+  /** The reason why the line has ended, or null if it is open. */
   get trouble(): string | null {
     return this.#trouble;
   }
@@ -115,8 +115,8 @@ export class RedisLine {
   }
 
   /**
-   * Returns the keys whose database exists in Redis. Redis may have fewer databases, and would write such a key to the
-   * previously selected one.
+   * Returns the keys whose database exists in Redis. Redis may have fewer databases than the fold, and would write a
+   * key of a missing database to the previously selected one.
    */
   async present<Key extends { readonly db: number }>(keys: readonly Key[]): Promise<readonly Key[]> {
     for (const { db } of keys) {

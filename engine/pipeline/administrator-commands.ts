@@ -17,7 +17,7 @@ const TIMELINE = "TIMELINE";
 /** This runs for every command: the length rules out most of them. */
 const isOfTimeline = (name: ByteString) => name.length === TIMELINE.length && name.toUpperCase() === TIMELINE;
 
-/** Returns the refusal of an unsigned unit; null: it is applied, because a daemon without keys has no rules. */
+/** Returns the refusal of an unsigned unit, or null if it is applied, because a daemon without keys has no rules. */
 export function unsignedRefusalOf(commands: readonly (readonly ByteString[])[]): ErrorReply | null {
   for (const argv of commands) {
     if (isForAdministrators(argv)) return NEEDS_KEYS;

@@ -15,13 +15,13 @@ import { SeenEnvelopes } from "./seen-envelopes.js";
 const MISSED_EVERY_MS = 1000;
 
 export class Broadcasts {
-  /** Forwards a client's envelope to the members; null: there are none. */
+  /** Forwards a client's envelope to the members. Null if there are none. */
   passOn: ((message: CommandMessage) => void) | null = null;
   readonly channels: Channels;
   readonly #environment: Environment;
   readonly #window: DateWindow;
   readonly #seen: SeenEnvelopes;
-  /** Whether another gap event is pending; null: the next one is sent immediately. */
+  /** Whether another gap event is pending, or null if the next one is sent immediately. */
   #lacks: boolean | null = null;
 
   /** @param most  maximum number of ids that are remembered */
@@ -82,7 +82,8 @@ export class Broadcasts {
 
   /**
    * Publishes the messages of an envelope, unless the envelope is known.
-   * @param from  the client's envelope, which is forwarded; null: it came from a member, or is only for this daemon
+   * @param from  the client's envelope, which is forwarded, or null if it came from a member, or is only for this
+   * daemon
    * @returns for each message the number of local subscribers that received it; for a known envelope, the channel's
    * current number
    */

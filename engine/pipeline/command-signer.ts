@@ -13,7 +13,7 @@ import type { Signers } from "../trust/signers.js";
 import { checkValidity } from "./envelope-checks.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
-/** The signer; null: the command is unsigned, and this daemon has no keys. */
+/** The signer, or null if the command is unsigned, and this daemon has no keys. */
 export type CommandSigner = KeyRecord | null | Refused;
 
 /** Checks that a signature is present if the daemon has keys, and absent if it has none. */

@@ -28,7 +28,7 @@ export interface Audience {
 /**
  * Checks, from its bytes alone, whether the envelope is meant for this daemon and can be executed here.
  * @param bytes  length of its body
- * @param role   the signer's role; null: the envelope is not signed
+ * @param role   the signer's role, or null if the envelope is not signed
  */
 export function checkEnvelope(
   envelope: Envelope,

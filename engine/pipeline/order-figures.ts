@@ -12,7 +12,7 @@ export interface PublishCounts {
 }
 
 export interface OrderFigures {
-  /** The reason why the stream can be neither read nor written; null: it works. */
+  /** The reason why the stream can be neither read nor written, or null if it works. */
   readonly trouble: string | null;
   /** The sequence number of the last message that was applied here. */
   readonly applied: number;

@@ -29,8 +29,8 @@ export interface PipelineParts {
   readonly remembered: SeenBounds;
   readonly floor: Floor;
   readonly recording: Recording;
-  /** Publishes messages on channels; null or missing: the databases publish them. */
+  /** Publishes messages on channels. Null or missing if the databases publish them. */
   readonly broadcasts?: Broadcasts | null;
-  /** Answers administrators' commands about the daemon itself; null or missing: such commands are refused. */
+  /** Answers administrators' commands about the daemon itself. Such commands are refused if it is null or missing. */
   readonly inspection?: Inspecting | null;
 }

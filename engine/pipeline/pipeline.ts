@@ -95,7 +95,7 @@ export class Pipeline {
       readStatus,
       listener,
     });
-    // Promises apply `#asHeld` themselves, where they are created.
+    // Answers that are promises pass through `#asHeld` where they are created.
     return answer instanceof Promise ? answer : this.#asHeld(answer, envelope);
   }
 
@@ -176,7 +176,7 @@ export class Pipeline {
     return wrong ?? (signer && checkValidity(signer, envelope.at));
   }
 
-  /** Returns the answer that the envelope received before; null: it is new, or its date has left the window. */
+  /** Returns the answer that the envelope received before, or null if it is new, or its date has left the window. */
   #firstAnswer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     const { id, envelope, isRecorded, now } = taken;
     this.seen.forget(now, now - this.#parts.window.past);

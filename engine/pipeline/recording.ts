@@ -28,11 +28,11 @@ export interface Recording {
   readonly state: DaemonState;
   /** The state that operators see. */
   readonly shownState: ShownState;
-  /** The flag of every answer, such as `catching-up`; empty: none. */
+  /** The flag of every answer, such as `catching-up`, or an empty string if there is none. */
   readonly readStatus: ReadStatus;
   /** The highest date and number that were applied. */
   readonly newest: EnvelopeDate;
-  /** The number of connected daemons that receive the same writes; null: the daemon runs alone. */
+  /** The number of connected daemons that receive the same writes, or null if the daemon runs alone. */
   readonly members: number | null;
   /** The maximum number of daemons that have the same writes, including this one. */
   readonly daemons: number;
@@ -45,17 +45,18 @@ export interface Recording {
   /** Returns whether an entry that was not applied may still arrive. */
   mayCome(place: Place, seen: SeenEnvelopes): boolean;
   /**
-   * Returns the first answer to an envelope that the pipeline no longer remembers; null: the envelope is not recorded.
+   * Returns the first answer to an envelope that the pipeline no longer remembers, or null if the envelope is not
+   * recorded.
    */
   firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null;
   /** Applies a client's envelope. @returns null if it is not recorded, and the databases must apply it */
   apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
-  /** Waits until an entry is as certain as the client requires. @returns false: not in time */
+  /** Waits until an entry is as certain as the client requires. @returns false if not in time */
   confirm(place: Place, wait: Wait): Promise<boolean>;
   /**
    * Executes a command of version 1, signed with the daemon's own key.
-   * @param as  the sender's name in the audit log; null: unknown
-   * @returns its reply (which may be an error), or why it was not answered; null: the command is applied here
+   * @param as  the sender's name in the audit log, or null if unknown
+   * @returns its reply (which may be an error), or why it was not answered, or null if the command is applied here
    */
   execute(argv: readonly ByteString[], as: ByteString | null): Promise<Reply | Refused> | null;
   /** Ends all waits. */

@@ -10,8 +10,8 @@ import type { EnvelopeAnswer } from "../answers/request.js";
 import { FairShares } from "./fair-shares.js";
 
 /**
- * The state of a seen envelope. A promise: it is still running. null: it was applied, but its answer is no longer
- * stored.
+ * The answer to a seen envelope: a promise while the envelope is being processed, or null if it was applied but its
+ * answer is no longer stored.
  */
 export type Remembered = EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
 
@@ -72,7 +72,7 @@ export class SeenEnvelopes {
     return this.#bytes;
   }
 
-  /** Returns the answer to an envelope; undefined: it was not seen, or was forgotten. */
+  /** Returns the answer to an envelope, or undefined if it was not seen, or was forgotten. */
   find(id: ByteString, at: number): Remembered | undefined {
     return this.#buckets.get(bucketOf(at))?.ids.get(id);
   }
@@ -97,7 +97,7 @@ export class SeenEnvelopes {
   /**
    * Makes room for one more id.
    * @param now  the daemon's clock
-   * @returns the low watermark if it was raised; true: there was space; false: there is none
+   * @returns the low watermark if it was raised; otherwise whether there is space
    */
   makeRoom(now: number): number | boolean {
     if (this.#size - this.#refused.total < this.bounds.most) return true;

@@ -19,7 +19,7 @@ export interface Floor {
    * rises while databases have not answered.
    */
   readonly date: number;
-  /** The reason why nothing is accepted yet, regardless of its date; null: the floor is known. */
+  /** The reason why nothing is accepted yet, regardless of its date, or null if the floor is known. */
   readonly pending: Refused | null;
 }
 
@@ -147,7 +147,7 @@ export class StartFloor implements Floor, Service {
   }
 }
 
-/** Parses the reply to TIME. @returns milliseconds since 1970; null: it is another reply */
+/** Parses the reply to TIME. @returns milliseconds since 1970, or null if it is another reply */
 function timeOf(reply: Reply): number | null {
   if (reply.kind !== "array" || reply.items.length !== 2) return null;
   const [seconds, microseconds] = reply.items.map((item) =>

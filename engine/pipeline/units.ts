@@ -22,7 +22,7 @@ import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 
 /** Receives an envelope whose commands subscribe to events, after the envelope was checked. */
 export interface UnitListener {
-  /** @param ring  the key ring; null: the daemon has no keys @returns a reply for each command */
+  /** @param ring  the key ring, or null if the daemon has no keys @returns a reply for each command */
   listen(taken: Taken, ring: KeyRing | null): readonly Reply[];
 }
 
@@ -36,7 +36,7 @@ export interface Inspecting {
 export interface Taken {
   readonly id: ByteString;
   readonly envelope: Envelope;
-  /** The signer; null: the envelope is not signed, and the daemon has no keys. */
+  /** The signer, or null if the envelope is not signed, and the daemon has no keys. */
   readonly signer: KeyRecord | null;
   /** The message as it was received. */
   readonly message: CommandMessage;
@@ -48,7 +48,7 @@ export interface Taken {
   readonly room: number;
   /** The flag of the answers, if the envelope is not recorded. */
   readonly readStatus: ReadStatus;
-  /** Receives the envelope instead of the databases; null: the databases receive it. */
+  /** The listener that receives the envelope, or null if the databases receive it. */
   readonly listener: UnitListener | null;
 }
 
@@ -62,8 +62,8 @@ export class Units {
   readonly #inspection: Inspecting | null;
 
   /**
-   * @param broadcasts  null: the databases publish messages
-   * @param inspection  null: requests about the daemon itself are refused
+   * @param broadcasts  null if the databases publish messages
+   * @param inspection  null if requests about the daemon itself are refused
    */
   constructor(
     databases: Databases,
@@ -79,7 +79,7 @@ export class Units {
 
   /**
    * Applies an envelope. Returns no promise if all databases answer in this turn.
-   * @param ring  null: the daemon has no keys
+   * @param ring  null if the daemon has no keys
    */
   apply(taken: Taken, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { envelope, listener } = taken;
@@ -170,8 +170,8 @@ export class Units {
   }
 
   /**
-   * Returns why a unit is not permitted; null: it is permitted. @param signer  its current record; null: the daemon has
-   * no keys
+   * Returns why a unit is not permitted, or null if it is permitted.
+   * @param signer  its current record, or null if the daemon has no keys
    */
   #refusalOf(unit: JudgedUnit, signer: KeyRecord | null, ring: KeyRing | null): ErrorReply | null {
     if (signer === null || ring === null) return unsignedRefusalOf(unit.commands);

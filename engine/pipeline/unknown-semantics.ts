@@ -7,7 +7,9 @@ import type { Envelope } from "../../protocol/version-2/envelope.js";
 import { semanticsAskedBy } from "../../store/commands/keys.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 
-/** Returns the replies to the units, which are not applied; null: this is another command, or the version is known. */
+/**
+ * Returns the replies to the units, which are not applied, or null if this is another command, or the version is known.
+ */
 export function unknownSemantics(
   { commands, multi, if: conditions }: Envelope,
   { known }: KeyRing,

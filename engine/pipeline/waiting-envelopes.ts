@@ -33,8 +33,8 @@ export class WaitingEnvelopes {
   }
 
   /**
-   * Waits until an envelope was applied. @returns false: not in time, or too many envelopes wait, in total or for this
-   * key
+   * Waits until an envelope was applied.
+   * @returns false if not in time, or if too many envelopes wait, in total or for this key
    * @param key    the signer of the waiting envelope
    * @param bytes  the length of the waiting envelope
    */

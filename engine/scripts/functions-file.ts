@@ -21,7 +21,7 @@ export class FunctionsFile {
     this.path = join(data, FUNCTIONS_NAME);
   }
 
-  /** Reads the dump; null: there is none. @throws Error  the system cannot read it */
+  /** Reads the dump, or returns null if there is none. @throws Error  the system cannot read it */
   read(): ByteString | null {
     try {
       return readFileSync(this.path, "latin1");

@@ -1,6 +1,6 @@
 /**
  * Runs scripts in a separate Lua machine, which is created for the first script, and replaced when it is broken or has
- * grown large. The new machine compiles the scripts again. The engine does not know connections.
+ * grown large. The new machine compiles the scripts again. The engine knows nothing about connections.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
@@ -56,7 +56,7 @@ interface Ready {
   readonly compiled: Map<string, number>;
   /** References to the functions of each loaded library, by its code. */
   readonly libraries: Map<ByteString, ReadonlyMap<ByteString, number>>;
-  /** The loader; null: no library was loaded yet. */
+  /** The loader, or null if no library was loaded yet. */
   loader: FunctionLoader | null;
   /** The function that records a script's failure. */
   readonly handler: number;
@@ -95,7 +95,7 @@ export class ScriptEngine {
     machine.lua.luaL_unref(machine.state, REGISTRY, reference);
   }
 
-  /** Compiles a script. @returns the error; null: the script was compiled */
+  /** Compiles a script. @returns the error, or null if the script was compiled */
   compile(source: Script, bounds: RunBounds): ErrorReply | null {
     try {
       const found = this.#compiled(source, bounds);

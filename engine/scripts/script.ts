@@ -10,7 +10,9 @@ export interface Script {
   readonly body: ByteString;
   /** Whether its flags declare that it does not write. */
   readonly writesNothing: boolean;
-  /** Whether its flags allow it to run while memory is full; null: it has no flags, so its first write is checked. */
+  /**
+   * Whether its flags allow it to run while memory is full, or null if it has no flags, so its first write is checked.
+   */
   readonly allowsFull: boolean | null;
 }
 

@@ -69,7 +69,7 @@ export class Scripts {
 
   /**
    * Restores the function libraries of a data folder, and stores all changes there from now on.
-   * @returns the reason why they cannot be restored, and their file; null: they were restored
+   * @returns the reason why they cannot be restored, and their file, or null if they were restored
    */
   async keepFunctions(data: string, bounds: RunBounds): Promise<{ reason: string; file: string } | null> {
     const { FunctionsFile } = await import("./functions-file.js");

@@ -136,7 +136,7 @@ function sentAs(command: Command, argv: readonly ByteString[]): readonly ByteStr
   return command === READING_SQL ? [READING_SQL.name, ...argv.slice(1)] : argv;
 }
 
-/** Returns a reply that needs no daemon; null: the daemons must answer. */
+/** Returns a reply that needs no daemon, or null if the daemons must answer. */
 function replyHere(command: Command, argv: readonly ByteString[], { now }: CommandSender): Reply | null {
   const scan = SCANS.get(command.name);
   if (scan !== undefined && isForeignCursor(argv[scan])) return FOREIGN_CURSOR;

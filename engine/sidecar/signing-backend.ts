@@ -1,5 +1,6 @@
 /**
- * A backend for version 1 that signs each command and sends it to all daemons of a cluster. It also owns the carrier.
+ * A backend for version 1 that signs each command and sends it to all daemons of a cluster. It also owns the client
+ * (`carrier`) that sends them.
  */
 import type { ForwardingClient } from "../../client/forwarding-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";

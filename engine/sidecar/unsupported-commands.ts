@@ -42,7 +42,7 @@ const WAITING_READS: ReadonlyMap<string, ErrorReply> = new Map(
   ["XREAD", "XREADGROUP"].map((name) => [name, refusalOf(`${name} with BLOCK`, WAITS)]),
 );
 
-/** Returns the error for a form of a command that is not supported; null: it is supported. */
+/** Returns the error for a form of a command that is not supported, or null if it is supported. */
 export function refusalOfForm(argv: readonly ByteString[]): ErrorReply | null {
   const refusal = WAITING_READS.get(argv[0]?.toUpperCase() ?? "");
   if (refusal === undefined) return null;

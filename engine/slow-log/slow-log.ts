@@ -15,11 +15,12 @@ export interface SlowEntry {
   readonly microseconds: number;
   readonly argv: readonly ByteString[];
   /**
-   * The client's address and name. For a signed command: empty, and the label of its key or the first digits of its id.
+   * The client's address and name. For a signed command the address is empty, and the name is the label of its key, or
+   * the first digits of the key's id.
    */
   readonly remote: string;
   readonly name: ByteString;
-  /** The W3C trace context of the call, which is shown as the last argument; absent: none. */
+  /** The W3C trace context of the call, which is shown as the last argument, absent if there is none. */
   readonly traceparent?: string | undefined;
 }
 

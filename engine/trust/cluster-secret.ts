@@ -31,7 +31,11 @@ export class ClusterSecret {
   }
 }
 
-/** Reads the secret's file. @returns null: there is none @throws StartError  the file cannot be used, and the cure */
+/**
+ * Reads the secret's file.
+ * @returns null if there is none
+ * @throws StartError  the file cannot be used; states the cure
+ */
 export function loadClusterSecret({ clusterSecret }: Settings, log: Logger): ClusterSecret | null {
   if (clusterSecret === null) return null;
   try {

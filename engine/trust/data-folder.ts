@@ -51,7 +51,7 @@ export function openDataFolder(folder: string, warn: (sentence: string) => void 
   }
 }
 
-/** Returns the daemon that a folder belongs to; null: it has no key. @throws StartError  the key cannot be read */
+/** Returns the daemon that a folder belongs to, or null if it has no key. @throws StartError  the key cannot be read */
 export const ownerOf = (folder: string): Identity | null => readKey(join(folder, KEY_FILE), () => {});
 
 /**
@@ -71,7 +71,7 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** Reads the key; null: there is none. */
+/** Reads the key, or returns null if there is none. */
 function readKey(file: string, warn: (sentence: string) => void): Identity | null {
   try {
     const { key, warnings } = loadPrivateKey({ file }, { kinds: ["ed25519"] });

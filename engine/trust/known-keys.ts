@@ -1,4 +1,4 @@
-/** Public keys in the form that verifies signatures. They are created on first use, and stored. */
+/** Public keys in the form that verifies signatures. They are created on first use, and cached. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyDigest, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -13,7 +13,7 @@ import type { KeyRing } from "../../store/key-ring.js";
 export type NoMember = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
 
 /**
- * Returns why a daemon is not a member; null: it is one. A revoked key is excluded permanently, whatever else the
+ * Returns why a daemon is not a member, or null if it is one. A revoked key is excluded permanently, whatever else the
  * daemon proves.
  * @param knowsSecret  whether the daemon proved the cluster's secret
  * @param ring         the current key ring

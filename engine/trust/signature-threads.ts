@@ -16,7 +16,7 @@ interface ProvedEntry {
 }
 
 export interface SignatureThreads {
-  /** Returns the proof of each entry, in order; null: the signature was not verified. Never rejects. */
+  /** Returns the proof of each entry, in order; null for a signature that was not verified. Never rejects. */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
 }
@@ -24,7 +24,10 @@ export interface SignatureThreads {
 /** The default maximum number of threads; with more, the fold on the main thread would be the bottleneck. */
 const THREADS_BY_CORES = 3;
 
-/** @param configured  the number of threads; null: depends on the number of processors @returns null if there are none */
+/**
+ * @param configured  the number of threads, or null to choose it by the number of processors
+ * @returns null if there are none
+ */
 export function signatureThreads(
   configured: number | null,
   signers: Signers,
@@ -35,7 +38,7 @@ export function signatureThreads(
   const threads = new VerifyThreads(count, ({ message }) =>
     log.warn(
       { reason: message },
-      "a thread that verifies signatures has ended, or cannot start; the remaining ones and the main thread verify",
+      "a thread that verifies signatures has ended, or cannot start; the remaining threads and the main thread verify the signatures",
     ),
   );
   return {

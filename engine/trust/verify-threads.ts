@@ -14,7 +14,7 @@ export interface Signed extends PackedEntry {
   readonly key: PublicKey;
 }
 
-/** The ids of entries whose signature is valid; null: it is invalid, or was not verified. */
+/** The ids of entries whose signature is valid; null for a signature that is invalid or was not verified. */
 type Ids = readonly (ByteString | null)[];
 
 interface Thread {
@@ -27,7 +27,7 @@ export class VerifyThreads {
   readonly #count: number;
   readonly #failed: (problem: Error) => void;
   readonly #makeWorker: () => Worker;
-  /** The threads; null: they start on first use. */
+  /** The threads, or null if they start on first use. */
   #threads: Thread[] | null = null;
   #number = 0;
 

@@ -14,23 +14,23 @@ import type { KeyCounts } from "../backends/key-counts.js";
 import type { UnitSender } from "../backends/local-units.js";
 import type { WriteObserver } from "../backends/write-observer.js";
 
-/** Receives the order key of a sender's latest write; null: no write was recorded. */
+/** Receives the order key of a sender's latest write, which is null if no write was recorded. */
 export interface LastWrite {
   place: Place | null;
 }
 
 /** The sender of a command; the state of a connection may serve as one. */
 export interface CommandSender extends UnitSender {
-  /** The sender's name in the audit log; null: unknown. */
+  /** The sender's name in the audit log, or null if unknown. */
   readonly as: ByteString | null;
   /** Whether a write is answered only once its order key is final. */
   readonly isStable: boolean;
   /**
-   * Called before a write is answered, with true if another daemon has it on disk; the answer waits for this call.
-   * Missing: the answer does not wait. Not called for errors.
+   * Called before a write is answered, with true if another daemon has it on disk; the answer waits for this call. If
+   * it is missing, the answer does not wait. Not called for errors.
    */
   readonly replicated?: (isReplicated: boolean) => void;
-  /** Receives the order key of each write that is recorded; missing: it is not needed. */
+  /** Receives the order key of each write that is recorded, if the sender needs it. */
   readonly lastWrite?: LastWrite;
   /**
    * The keys that the sender's next transaction depends on (WATCH). Until then, reads must not return an older state of
@@ -75,9 +75,9 @@ export interface CommandPath {
   readonly carries: boolean;
   /** The errors for commands that this path refuses, by name in upper case; some of them are unknown to this daemon. */
   readonly uncarried: ReadonlyMap<string, ErrorReply>;
-  /** The number of connected daemons that have the same data; null: this daemon runs alone. */
+  /** The number of connected daemons that have the same data, or null if this daemon runs alone. */
   readonly others: number | null;
-  /** The source of key changes; null: keys change on other daemons. */
+  /** The source of key changes, or null if keys change on other daemons. */
   readonly changes: KeyChangeObservers | null;
   /** Runs a command. Errors are returned as replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
@@ -89,8 +89,8 @@ export interface CommandPath {
   ): Reply | Promise<Reply> | Waiter;
   /**
    * Runs several commands as one unit if all conditions hold.
-   * @returns an array of their replies, including errors; `nil-array`: a condition does not hold; an error: no command
-   * was run
+   * @returns an array of their replies, including errors; `nil-array` if a condition does not hold; an error if no
+   * command was run
    */
   executeTogether(
     calls: readonly CheckedCommand[],
@@ -118,7 +118,8 @@ export interface CommandPath {
   /** Notifies an observer of writes from now on. */
   tellOf(observer: WriteObserver): void;
   /**
-   * Returns the id of the unit that changed each key last; empty: the key does not exist. An error: no daemon replied.
+   * Returns the id of the unit that changed each key last, or an empty string if the key does not exist; an error if no
+   * daemon replied.
    */
   writersOf(db: number, keys: readonly ByteString[]): Writers | Promise<Writers | ErrorReply>;
   /**

@@ -19,11 +19,11 @@ export interface CopyPeers {
 
 /** The condition that a client waits for, and its time limit. */
 export interface CopiesWait {
-  /** The order key of the write; null: nothing was written, so the daemons only need to be connected. */
+  /** The order key of the write, or null if nothing was written, so the daemons only need to be connected. */
   readonly place: Place | null;
   /** The number of daemons in addition to this one. */
   readonly wanted: number;
-  /** The time limit in milliseconds; 0: no limit. */
+  /** The time limit in milliseconds, or 0 for no limit. */
   readonly milliseconds: number;
 }
 
@@ -68,7 +68,7 @@ export class DurableCopies {
 
   /**
    * Returns the number of other daemons that are known to have a write.
-   * @param place  null: nothing was written, so every connected daemon counts
+   * @param place  null if nothing was written, so every connected daemon counts
    */
   count(place: Place | null): number {
     return place === null ? this.#members() : this.#peers.copies(place);

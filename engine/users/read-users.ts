@@ -16,7 +16,7 @@ export type Doors = Pick<Settings, UserListenerName | "allowAnonymous">;
 
 /**
  * Reads the users of a file.
- * @param secrets  receives the passwords; null: only their hashes are needed
+ * @param secrets  receives the passwords, or null if only their hashes are needed
  * @throws StartError  the file cannot be read, or its users open a listener; states the cures
  */
 export function readUsers(

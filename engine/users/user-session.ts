@@ -28,7 +28,7 @@ export class UserSession {
     this.#generation = users.generation;
   }
 
-  /** The user; null: a login is required, but the client has not logged in. */
+  /** The user, or null if a login is required, but the client has not logged in. */
   get user(): User | null {
     return this.#user;
   }
@@ -38,7 +38,7 @@ export class UserSession {
     this.#generation = this.#users.generation;
   }
 
-  /** The user's name in the audit log; null: not logged in. */
+  /** The user's name in the audit log, or null if not logged in. */
   get name(): ByteString | null {
     return this.#user?.name ?? null;
   }
@@ -68,7 +68,7 @@ export class UserSession {
   }
 
   /**
-   * Returns why a command is refused; null: it is permitted.
+   * Returns why a command is refused, or null if it is permitted.
    * @param needsMemory  whether it is refused while memory is full, according to its `denyoom` flag
    * @param isOpen       whether it is permitted before a login
    */
@@ -81,7 +81,10 @@ export class UserSession {
     return needsMemory && this.lacksMemory ? "no-memory" : null;
   }
 
-  /** Returns what the user's rules forbid about a command; null: nothing, or the client has not logged in. */
+  /**
+   * Returns what the user's rules forbid about a command, or null if nothing is forbidden, or the client has not logged
+   * in.
+   */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     const user = this.#user;
     return user === null ? null : refusalOf(user, command, argv);
@@ -106,8 +109,8 @@ export class UserSession {
 }
 
 /**
- * Returns what a user's rules forbid about a command, including channels; null: nothing. Source: redis-server 7.0,
- * acl.c.
+ * Returns what a user's rules forbid about a command, including channels, or null if nothing is forbidden. Source:
+ * redis-server 7.0, acl.c.
  */
 export function refusalOf(
   { acl, channels }: User,

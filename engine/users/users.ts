@@ -24,11 +24,11 @@ export interface User {
   readonly takesAnyPassword: boolean;
   /** The SHA-256 of each password. */
   readonly passwords: readonly Buffer[];
-  /** Patterns of the channels that the user may subscribe to and publish on; null: all channels. */
+  /** Patterns of the channels that the user may subscribe to and publish on, or null for all channels. */
   readonly channels: readonly ByteString[] | null;
   /**
-   * Whether the user has the switch sanitize-payload, which has no effect: payloads of RESTORE are always checked.
-   * null: neither switch was set.
+   * Whether the user has the switch sanitize-payload, which has no effect: payloads of RESTORE are always checked. Null
+   * if neither switch was set.
    */
   readonly isSanitizing: boolean | null;
   readonly acl: Acl;
@@ -43,10 +43,10 @@ export class Users {
   /** Whether the file has a line for the default user. */
   readonly isDefaultGiven: boolean;
 
-  /** Secrets for SCRAM logins; null: no listener needs them. */
+  /** Secrets for SCRAM logins, or null if no listener needs them. */
   readonly secrets: PasswordSecrets | null;
 
-  /** @param file  null: no file; there is only the default user, with all permissions @throws StartError */
+  /** @param file  null for no file: then there is only the default user, with all permissions @throws StartError */
   constructor(file: string | null, secrets: PasswordSecrets | null = null) {
     this.secrets = secrets;
     const users = readUsers(file, secrets);
@@ -107,13 +107,13 @@ export class Users {
     return this.#users.get(name);
   }
 
-  /** The user of a connection that has not logged in; null: a login is required. */
+  /** The user of a connection that has not logged in, or null if a login is required. */
   get anonymous(): User | null {
     const user = this.#users.get(DEFAULT_USER) as User;
     return user.isOn && user.takesAnyPassword ? user : null;
   }
 
-  /** A user that needs no password; null: there is none. */
+  /** A user that needs no password, or null if there is none. */
   get withoutPassword(): User | null {
     for (const user of this.#users.values()) if (user.isOn && user.takesAnyPassword) return user;
     return null;

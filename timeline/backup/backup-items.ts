@@ -15,13 +15,13 @@ export interface BackupEnd {
   /** The date of the backup, milliseconds since 1970. */
   readonly made: number;
   readonly entries: number;
-  /** The date of the last entry; null: there is none. */
+  /** The date of the last entry, or null if there is none. */
   readonly last: number | null;
   /** The dates of the valid snapshots; other snapshots in the file have to be ignored. */
   readonly snapshots: readonly number[];
   /** The marks of the timeline, in base64. */
   readonly marks: Readonly<Partial<Record<MarkName, string>>>;
-  /** Libraries of functions, base64; null: there were none. */
+  /** Libraries of functions, base64, or null if there were none. */
   readonly functions: string | null;
   /** Whether its daemon was catching up, so that entries may be missing; older versions do not write it. */
   readonly incomplete?: boolean;

@@ -32,9 +32,9 @@ export class BackupView {
   readonly end: BackupEnd;
   readonly bytes: number;
   readonly #reader: FrameReader;
-  /** In ascending order of their first order keys. */
+  /** The frames of entries, in ascending order of their first order keys. */
   readonly #frames: readonly EntriesFrame[];
-  /** In ascending order. */
+  /** The late entries, in ascending order. */
   readonly #late: readonly StoredEntry[];
   /** Offsets of each snapshot's pieces. */
   readonly #pieces: ReadonlyMap<number, readonly number[]>;

@@ -20,7 +20,7 @@ import {
 
 export interface BackupParts {
   readonly view: FolderView;
-  /** null: there are no snapshots. */
+  /** The snapshots of the folder, or null if there are none. */
   readonly snapshots: SnapshotSource | null;
   readonly functions: Buffer | null;
   readonly now: number;
@@ -34,7 +34,7 @@ export interface BackupParts {
   readonly progress: (entries: number) => void;
 }
 
-/** The folder cannot be backed up in its present state. The message is a sentence. */
+/** Thrown if the folder cannot be backed up in its current state. The message is a sentence. */
 export class NoBackup extends Error {
   override readonly name = "NoBackup";
 }
@@ -49,7 +49,7 @@ const PROGRESS_EVERY = 1000;
 
 /**
  * Writes a backup.
- * @returns null: the daemon has removed entries in the meantime, so the copy does not show the state of a single
+ * @returns null if the daemon has removed entries in the meantime, so the copy does not show the state of a single
  * moment; begin again
  * @throws NoBackup
  */

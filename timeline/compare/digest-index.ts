@@ -163,7 +163,7 @@ export class DigestIndex {
     return { count, sum: bytesOfWords(sum) };
   }
 
-  /** Yields the order keys of a set, `from` ≤ key < `to`, in order; null: no end. */
+  /** Yields the order keys of a set, `from` ≤ key < `to`, in order. A bound of null means no bound. */
   *places(set: DigestSet, from: Buffer | null, to: Buffer | null): Generator<Buffer> {
     // Copy the array, because it may change between two turns.
     const ring = this.#ring.slice(

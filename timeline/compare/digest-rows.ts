@@ -41,7 +41,7 @@ export function* ownRows(
   }
 }
 
-/** @returns the key to continue from; `end`: there are no more rows */
+/** @returns the key to continue from, or `end` if there are no more rows */
 function addRows(
   rows: RowSums,
   table: SumTable,

@@ -19,7 +19,7 @@ export class OrderKeyWalk {
     this.#set = set;
   }
 
-  /** Visits every order key dated `from` ≤ second < `to`; Infinity: no end. */
+  /** Visits every order key dated `from` ≤ second < `to`; Infinity means no end. */
   *visit({ from, to }: { from: number; to: number }, visitor: (place: Buffer) => void): Steps<void> {
     const end = to === Infinity ? null : firstPlaceAt(to * 1000);
     let next: Buffer | null = firstPlaceAt(from * 1000);

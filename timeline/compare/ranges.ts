@@ -3,7 +3,7 @@
 import { firstPlaceAt } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 
-/** The entries of a set with order keys `from` ≤ key < `to` (42 bytes each; null: no end). */
+/** The entries of a set with order keys `from` ≤ key < `to` (42 bytes each; a `to` of null means no end). */
 export interface PlaceRange {
   readonly from: Buffer;
   readonly to: Buffer | null;
@@ -56,7 +56,7 @@ export class RangeCursor {
   readonly #set: DigestSet;
   readonly #ranges: readonly PlaceRange[];
   #next = 0;
-  /** The order key in the current range to continue from; null: from its start. */
+  /** The order key in the current range to continue from, or null to begin at its start. */
   #from: Buffer | null = null;
 
   constructor(index: DigestIndex, set: DigestSet, ranges: readonly PlaceRange[]) {
@@ -65,7 +65,7 @@ export class RangeCursor {
     this.#ranges = ranges;
   }
 
-  /** Returns the next order keys, at most `count`; none: the walk is complete. */
+  /** Returns the next order keys, at most `count`, or none if the walk is complete. */
   next(count: number): Buffer[] {
     const places: Buffer[] = [];
     while (places.length < count && this.#next < this.#ranges.length) {

@@ -32,7 +32,9 @@ import {
 /** The result of a message. */
 export interface Outcome {
   readonly set: DigestSet;
-  /** The reply for the other member, as one bulk string; null: this side has nothing more to request or to compare. */
+  /**
+   * The reply for the other member, as one bulk string, or null if this side has nothing more to request or to compare.
+   */
   readonly reply: Buffer | null;
   /** Ranges of entries that the other member is missing, oldest first; they do not touch. */
   readonly toSend: readonly PlaceRange[];

@@ -20,10 +20,10 @@ import { LogToLmdb } from "./log-to-lmdb.js";
 import { WriteAheadLog } from "./write-ahead-log.js";
 
 /**
- * The moment at which puts count as flushed. "always": they are on the disk; interval: they were passed to the system,
- * and are on the disk at most that many milliseconds later; "never": they were passed to the system. A killed process
- * loses nothing that was passed to the system; a power failure may lose it. With "never" a power failure may also make
- * the folder unusable, because LMDB's pages reach the disk in any order.
+ * The moment at which puts count as flushed. With "always" it is when they are on the disk. With "never" it is when
+ * they were passed to the system. With an interval it is the same moment, and they are on the disk at most that many
+ * milliseconds later. A killed process loses nothing that was passed to the system; a power failure may lose it. With
+ * "never" a power failure may also make the folder unusable, because LMDB's pages reach the disk in any order.
  */
 export type Fsync = "always" | "never" | { readonly interval: number };
 
@@ -54,10 +54,10 @@ export class DiskStorage implements Storage {
   readonly #log: WriteAheadLog;
   readonly #filing: LogToLmdb;
   #operations: StorageOperation[] = [];
-  /** The promise of the write of `#operations`; null: no caller waits for it. */
+  /** The promise of the write of `#operations`, or null if no caller waits for it. */
   #next: Waiting | null = null;
   #isWriting = false;
-  /** The promise of the write in progress; null: no caller waits for it. */
+  /** The promise of the write in progress, or null if no caller waits for it. */
   #current: Waiting | null = null;
   #immediate: NodeJS.Immediate | null = null;
   #failure: StorageFailure | null = null;
@@ -74,7 +74,8 @@ export class DiskStorage implements Storage {
   /**
    * @param data  the data folder; "timeline" below it is created if necessary
    * @param log  receives a warning about a damaged log
-   * @param inlineMicros  microseconds: while writes take less on average, the event loop makes them; 0: threads do
+   * @param inlineMicros  the event loop makes writes that take fewer microseconds on average; 0 if threads make all
+   * writes
    * @throws FolderInUse  another process uses it
    * @throws DamagedFile  LMDB's file is damaged, and LMDB would end the process
    */
@@ -87,8 +88,8 @@ export class DiskStorage implements Storage {
     try {
       const hadOpen = hasOpen(this.#folder, DATA_FILE);
       this.#tree = new LmdbTree(this.#folder, fsync !== "never");
-      // Check before reading: if two processes have the same number, LMDB makes the second wait for seconds, and then
-      // fails.
+      // Check before reading: if two processes have the same process id, LMDB makes the second wait for seconds, and
+      // then fails.
       const hasNamesake = this.#tree.hasNamesake && !hadOpen;
       const processes = hasNamesake ? [] : this.#tree.otherProcesses;
       refuseForeignProcesses(this.#folder, DATA_FILE, { processes, hasNamesake });

@@ -1,8 +1,8 @@
 /**
- * The lock of a data folder, for one process at a time: a file in the folder names the process that has it. The lock
- * of a killed process is recognized because the process no longer exists, or because its number belongs to a process
- * that started at another time. In another container the numbers refer to other processes, so open files are checked
- * instead.
+ * The lock of a data folder, for one process at a time: a file in the folder names the process that has it. The lock of
+ * a killed process is recognized because the process no longer exists, or because its process id belongs to a process
+ * that started at another time. In another container the process ids refer to other processes, so open files are
+ * checked instead.
  */
 import {
   closeSync,
@@ -23,12 +23,12 @@ const LOCK_FILE = "lock";
  */
 const ATTEMPTS_MAX = 3;
 /**
- * Index of the start in the fields of /proc/PID/stat after the name, which may contain spaces: the start is field 22,
- * and the first field after the name is field 3.
+ * The index of the start time in the fields of /proc/PID/stat after the name, which may contain spaces: the start time
+ * is field 22, and the first field after the name is field 3.
  */
 const START_FIELD = 22 - 3;
 
-/** Folders that this process has locked. They are listed because its own number in a lock file proves nothing. */
+/** Folders that this process has locked. They are listed because its own process id in a lock file proves nothing. */
 const ownFolders = new Set<string>();
 
 /** The error if another process uses the folder. */
@@ -73,7 +73,7 @@ export function lockFolder(folder: string): FolderLock {
   return { unlock: () => end(null), restoreOther: () => end(found) };
 }
 
-/** Returns the process of this machine that uses a folder; null: none is visible. */
+/** Returns the process of this machine that uses a folder, or null if none is visible. */
 export function processIn(folder: string): number | null {
   return holderOf(read(join(folder, LOCK_FILE)));
 }
@@ -88,8 +88,8 @@ export function hasOpen(folder: string, file: string): boolean {
 /**
  * Refuses the folder if a process in another container has a file of it open. The lock already excludes the processes
  * of this container that write; those that only read are permitted.
- * @param processes    the processes that have the file open, by their numbers in their own containers
- * @param hasNamesake  whether one of them has the same number as this process
+ * @param processes    the processes that have the file open, by their process ids in their own containers
+ * @param hasNamesake  whether one of them has the same process id as this process
  * @throws FolderInUse
  */
 export function refuseForeignProcesses(
@@ -102,7 +102,7 @@ export function refuseForeignProcesses(
     throw inUse(folder, "a process of another container, or of another user");
 }
 
-/** Whether no visible process has that number and has the file open; false on systems without containers. */
+/** Whether no visible process with that process id has the file open; false on systems without containers. */
 function isForeign(pid: number, inode: number): boolean {
   return existsSync("/proc/self/maps") && !hasMapped(pid, inode);
 }
@@ -112,7 +112,7 @@ function hasMapped(pid: number | "self", inode: number): boolean {
   return new RegExp(`^\\S+ \\S+ \\S+ \\S+ ${inode} `, "m").test(maps);
 }
 
-/** Returns the error for a folder. @param lock  the file to remove if no process runs; left out: one certainly runs */
+/** Returns the error for a folder. @param lock  the file to remove if no process runs; omitted if one certainly runs */
 function inUse(folder: string, holder: string, lock?: string): FolderInUse {
   const cure = lock === undefined ? "Stop that one first" : `If no daemon runs, remove ${lock}`;
   return new FolderInUse(
@@ -120,7 +120,7 @@ function inUse(folder: string, holder: string, lock?: string): FolderInUse {
   );
 }
 
-/** @returns false: the file already exists */
+/** @returns false if the file already exists */
 function create(path: string, text: string): boolean {
   try {
     const descriptor = openSync(path, "wx", 0o600);
@@ -164,10 +164,10 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Returns the start time of a process, in the system's own units; null: the system does not report it. */
+/** Returns the start time of a process, in the system's own units, or null if the system does not report it. */
 const startOf = (pid: number): string | null => statOf(pid)?.[START_FIELD] ?? null;
 
-/** Returns the system's fields about a process, starting with its state; null: there are none. */
+/** Returns the system's fields about a process, starting with its state, or null if there are none. */
 function statOf(pid: number): string[] | null {
   const stat = read(`/proc/${pid}/stat`);
   return stat === null ? null : stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -62,14 +62,14 @@ async function readLogOfOneMoment(folder: string, tree: TreeView): Promise<LogRe
 const NO_MARK: LogMark = { sequence: 0, marker: Buffer.alloc(16) };
 
 export class FolderView {
-  /** The process that uses the folder; null: none on this machine. */
+  /** The process that uses the folder, or null if there is none on this machine. */
   readonly process: number | null;
   readonly log: LogRemains;
   /** The number of the last group that is shown. */
   readonly group: number;
   readonly #tree: TreeView;
   readonly #unfiled = new UnfiledOperations();
-  /** The first order key after those that are shown; null: everything is shown. */
+  /** The first order key after those that are shown, or null if everything is shown. */
   readonly #end: Buffer | null;
   readonly #transaction: bigint;
   readonly #pruned: Buffer | null;
@@ -170,7 +170,7 @@ class TreeView {
     return this.#file.head().transaction;
   }
 
-  /** null: there was no log yet, or the mark cannot be read. */
+  /** The log's mark, or null if there was no log yet or the mark cannot be read. */
   get logMark(): LogMark | null {
     const bytes = this.#mark(LOG_KEY);
     return bytes === null ? null : readLogMark(bytes);
@@ -180,7 +180,7 @@ class TreeView {
     return this.#mark(Buffer.from(name));
   }
 
-  /** Returns the greatest order key; null: there is none, or it cannot be read. */
+  /** Returns the greatest order key, or null if there is none, or it cannot be read. */
   last(): Buffer | null {
     return this.#consistent((head) => {
       const tree = this.#file.tree(head, "entries");

@@ -36,7 +36,7 @@ export class InlineWrites {
   #idleBefore: number;
   #pausedUntil = Number.NEGATIVE_INFINITY;
 
-  /** @param limitMicros  microseconds that writes may take on average; 0: threads make all of them */
+  /** @param limitMicros  microseconds that writes may take on average, or 0 if threads make all of them */
   constructor(limitMicros: number, times: LoopTimes = LOOP_TIMES) {
     this.#limitMs = limitMicros / 1000;
     this.#meanMs = this.#limitMs / 2;

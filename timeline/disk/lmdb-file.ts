@@ -23,9 +23,9 @@ export interface PageDamage {
   readonly page: number;
   /** The problem, as a clause without a final period. */
   readonly problem: string;
-  /** The first key that may have been in it; null: from the beginning. */
+  /** The first key that may have been in the range, or null for the beginning. */
   readonly from: Buffer | null;
-  /** The first key that was not in it; null: no end. */
+  /** The first key after the range, or null for no end. */
   readonly to: Buffer | null;
 }
 
@@ -72,7 +72,7 @@ export class LmdbFile {
     return readHead(this.#descriptor, this.#path);
   }
 
-  /** Returns a tree that the main tree names; null: it does not exist. */
+  /** Returns a tree that the main tree names, or null if it does not exist. */
   tree(head: FileHead, name: string): Tree | PageDamage | null {
     const main = treeAt(head.mainRoot);
     if (main === null) return null;
@@ -97,7 +97,7 @@ export class LmdbFile {
     return this.#below(walk, tree.root, { from: null, to: null }, 1);
   }
 
-  /** Returns the greatest key; null: it cannot be read. */
+  /** Returns the greatest key, or null if it cannot be read. */
   last(head: FileHead, tree: Tree): Buffer | null {
     let number = tree.root;
     for (let depth = 1; depth <= DEPTH_MAX; depth++) {
@@ -153,7 +153,7 @@ export class LmdbFile {
     return { kind: "damage", damage: { page, problem, from: key, to: keyAfter(key) } };
   }
 
-  /** Reads bytes of the file. null: the file is too short. */
+  /** Reads bytes of the file, or returns null if the file is too short. */
   #bytes({ pageBytes, pages }: FileHead, number: number, length: number): Buffer | null {
     if (number >= pages || number * pageBytes + length > pages * pageBytes) return null;
     const bytes = Buffer.allocUnsafeSlow(length);
@@ -169,8 +169,8 @@ interface Walk {
 }
 
 /**
- * Finds the first damage in the file before LMDB finds it; null: none was found. No process may write to the file in
- * the meantime.
+ * Finds the first damage in the file before LMDB finds it, or null if none was found. No process may write to the file
+ * in the meantime.
  * @param max  the number of keys after which the search ends; damage after them is not found
  * @throws DamagedFile  the head is damaged
  */

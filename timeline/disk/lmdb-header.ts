@@ -6,7 +6,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { IS_LITTLE } from "./lmdb-page.js";
 
-/** The file is damaged in a way by which LMDB would end the process. */
+/** The error for a file that is damaged in such a way that LMDB would end the process. */
 export class DamagedFile extends Error {
   override readonly name = "DamagedFile";
 }
@@ -90,7 +90,7 @@ function fileHead(head: DataView, size: number): FileHead {
   return { transaction, pageBytes, pages: Math.floor(size / pageBytes), freeRoot, mainRoot };
 }
 
-/** @param file.pageBytes  from the previous page; null: there is none */
+/** @param file.pageBytes  from the previous page, or null if there is none */
 function problemOf(head: DataView, file: { size: number; pageBytes: number | null }): string | null {
   if ((head.getUint16(FLAGS_AT, IS_LITTLE) & IS_META) === 0 || head.getUint32(MAGIC_AT, IS_LITTLE) !== MAGIC)
     return "its head is not LMDB's";

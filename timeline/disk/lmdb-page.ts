@@ -17,7 +17,7 @@ export interface TreePage {
 export interface PageNode {
   /** The key; empty for the first node of a branch. */
   readonly key: Buffer;
-  /** In a branch, the page below; in a leaf, the page at which a long value begins; null: the value is here. */
+  /** In a branch, the page below; in a leaf, the page at which a long value begins, or null if the value is here. */
   readonly page: number | null;
   /** The bytes of a leaf's value. */
   readonly length: number;

@@ -36,9 +36,9 @@ export const timelineFolder = (data: string): string => join(data, "timeline");
 
 /** Everything that LMDB had in a range of order keys at one moment. */
 export interface Slice<T> {
-  /** The first order key of the range; null: from the beginning. */
+  /** The first order key of the range, or null for the beginning. */
   readonly from: Buffer | null;
-  /** The first order key after the range; null: no end. */
+  /** The first order key after the range, or null for no end. */
   readonly to: Buffer | null;
   readonly items: readonly T[];
 }
@@ -98,7 +98,7 @@ function* slices<T>(
   }
 }
 
-/** Returns the log's mark; null: there was no log yet. */
+/** Returns the log's mark, or null if there was no log yet. */
 export function logMarkIn(marks: Database<Buffer, Buffer>): LogMark | null {
   const bytes = marks.get(LOG_KEY);
   return bytes === undefined ? null : readLogMark(bytes);

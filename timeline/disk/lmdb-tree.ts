@@ -50,7 +50,7 @@ export class LmdbTree {
       maxDbs: 4,
       ...BINARY,
     });
-    // LMDB lists this process only after its first read. If the list contains no process, LMDB starts a new one.
+    // LMDB lists this process only after its first read. If the list is empty, LMDB starts a new list.
     this.hasNamesake = this.#readers().includes(process.pid);
     this.#entries = this.#root.openDB("entries", BINARY);
     this.#marks = this.#root.openDB("marks", BINARY);
@@ -71,7 +71,7 @@ export class LmdbTree {
     return this.#readers().filter((number) => number !== process.pid);
   }
 
-  /** null: there was no log yet. */
+  /** The log's mark, or null if there was no log yet. */
   get logMark(): LogMark | null {
     return logMarkIn(this.#marks);
   }

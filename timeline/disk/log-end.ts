@@ -22,13 +22,13 @@ const BYTES = BOOT_AT + BOOT_BYTES;
 export interface LogEnd {
   /** The number of the last group that the system had. */
   readonly written: number;
-  /** The number of the last group that was on the disk; 0: none was synced. */
+  /** The number of the last group that was on the disk, or 0 if none was synced. */
   readonly synced: number;
   /** Whether the machine has been running since the write, so that everything that the system had still exists. */
   readonly isSameBoot: boolean;
 }
 
-/** `none`: an older release wrote none, or it was removed. */
+/** The contents of the file; `none` if an older release wrote none, or if the file was removed. */
 export type FoundLogEnd = LogEnd | "none" | "damaged";
 
 export class LogEndWriter {
@@ -71,7 +71,7 @@ export function readLogEnd(folder: string): FoundLogEnd {
   };
 }
 
-/** The system's boot id, drawn when it starts; null: the system has none. */
+/** The system's boot id, drawn when it starts, or null if the system has none. */
 const BOOT = bootOf(read("/proc/sys/kernel/random/boot_id"));
 
 function bootOf(text: Buffer | null): Buffer | null {

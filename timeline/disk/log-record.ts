@@ -81,7 +81,7 @@ export function* readRecords(bytes: Buffer, marker: Buffer): Generator<LogRecord
   }
 }
 
-/** Returns the end of a record; null: the record is incomplete. */
+/** Returns the end of a record, or null if the record is incomplete. */
 function endOf(bytes: Buffer, at: number): number | null {
   if (at + HEAD_BYTES > bytes.length) return null;
   const end = at + HEAD_BYTES + bytes.readUInt32BE(at + LENGTH_AT);

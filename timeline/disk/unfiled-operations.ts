@@ -7,7 +7,7 @@ import type { Slice } from "./lmdb-reader.js";
 /** The last change at an order key. */
 interface Change {
   readonly place: Buffer;
-  /** null: the entry was removed. */
+  /** The new value, or null if the entry was removed. */
   readonly value: Buffer | null;
   /** The group that contains the change. */
   readonly sequence: number;
@@ -42,7 +42,7 @@ export class UnfiledOperations {
     for (const [name, mark] of this.#marks) if (mark.sequence <= sequence) this.#marks.delete(name);
   }
 
-  /** Returns the value of an entry; null: it was removed; undefined: it has not changed. */
+  /** Returns the value of an entry, null if it was removed, or undefined if it has not changed. */
   get(place: Buffer): Buffer | null | undefined {
     return this.#changes.size === 0 ? undefined : this.#changes.get(bytesOf(place))?.value;
   }
@@ -51,7 +51,7 @@ export class UnfiledOperations {
     return this.#marks.get(name)?.value ?? null;
   }
 
-  /** Returns the greatest order key of an existing entry; null: there is none. */
+  /** Returns the greatest order key of an existing entry, or null if there is none. */
   last(): Buffer | null {
     const key = this.#order.findLast((key) => this.#changes.get(key)?.value !== null);
     return key === undefined ? null : (this.#changes.get(key) as Change).place;

@@ -84,13 +84,13 @@ export class WriteAheadLog {
   #current: LogFile;
   /** The number of the last written group. */
   #last: number;
-  /** The number of the group up to which all are safe. */
+  /** The number of the group up to which all groups are safe. */
   #safe: number;
-  /** The number of the group up to which LMDB has all. */
+  /** The number of the group up to which LMDB has all groups. */
   #filed: number;
   #isSyncing = false;
   readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
-  /** The last write, whose failure its caller handles; null: none yet. */
+  /** The last write, whose failure its caller handles, or null if there is none yet. */
   #writing: Promise<OperationGroup> | null = null;
 
   constructor(options: WriteAheadLogOptions) {

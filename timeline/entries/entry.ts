@@ -41,7 +41,7 @@ export const PLACE_BYTES = 42;
 
 export const placeOf = ({ id, envelope: { at, seq } }: Entry): Place => ({ at, seq, id });
 
-/** Compares two order keys. Negative: `a` comes first; 0: the same entry. */
+/** Compares two order keys: negative if `a` comes first, 0 if both are of the same entry. */
 export function comparePlaces(a: Place, b: Place): number {
   return a.at - b.at || a.seq - b.seq || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }

@@ -4,7 +4,7 @@ export class Heap<Item> {
   readonly #items: Item[] = [];
   readonly #compare: (a: Item, b: Item) => number;
 
-  /** @param compare  negative: `a` comes first */
+  /** @param compare  returns a negative number if `a` comes first */
   constructor(compare: (a: Item, b: Item) => number) {
     this.#compare = compare;
   }

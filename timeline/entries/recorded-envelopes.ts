@@ -8,7 +8,7 @@ import type { CommandIndex } from "../../store/rows/command-index.js";
 
 /**
  * Whether an envelope may change data or keys. Other envelopes are answered and not stored.
- * @param table  the meaning of commands; default: the newest version that is known
+ * @param table  the meaning of commands; defaults to the newest version that is known
  */
 export function mayChange({ commands }: Pick<Envelope, "commands">, table = commandTable): boolean {
   return commands.some((argv) => changes(argv, table));

@@ -1,7 +1,7 @@
 /**
- * The storage of a timeline's entries and marks, through which all of timeline/ uses disks. On disk:
- * disk-storage.ts; in memory: memory-storage.ts. The simulation has one that crashes, loses unsynced writes and
- * damages entries.
+ * The storage of a timeline's entries and marks, through which all of timeline/ uses disks. disk-storage.ts implements
+ * it on disk, and memory-storage.ts in memory. The simulation has an implementation that crashes, loses unsynced writes
+ * and damages entries.
  */
 
 /**
@@ -22,15 +22,15 @@ export type MarkName =
 /** Entries that are read in order: from a storage, from a folder that another process writes, or from a backup. */
 export interface EntrySource {
   /**
-   * Yields entries whose order key is at or after `from` and before `to`, in order; null: no bound. Buffers are views
-   * that are valid until the next turn of the iterator.
+   * Yields entries whose order key is at or after `from` and before `to`, in order; null means no bound. Buffers are
+   * views that are valid until the next turn of the iterator.
    */
   entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]>;
 }
 
 /** Marks that are read from one of the same sources. */
 export interface MarkSource {
-  /** Returns a flushed mark. null: it was never set. */
+  /** Returns a flushed mark, or null if it was never set. */
   mark(name: MarkName): Buffer | null;
 }
 
@@ -72,13 +72,13 @@ export interface Storage extends EntrySource, MarkSource {
   /** Resolves when other threads and programs can also read everything put so far. Rejects as `flushed` does. */
   settled(): Promise<void>;
 
-  /** Returns the flushed value at an order key; null: none. */
+  /** Returns the flushed value at an order key, or null if there is none. */
   get(place: Buffer): Buffer | null;
 
-  /** Yields flushed order keys at or after `from` and before `to`, in order; null: no bound. */
+  /** Yields flushed order keys at or after `from` and before `to`, in order; null means no bound. */
   places(from: Buffer | null, to: Buffer | null): Iterable<Buffer>;
 
-  /** Returns the greatest flushed order key; null: there is no entry. */
+  /** Returns the greatest flushed order key, or null if there is no entry. */
   last(): Buffer | null;
 
   /** Removes entries permanently and sets marks, all or nothing; flushed like puts. */

@@ -27,7 +27,7 @@ export function writeValue(body: Buffer, signature: Buffer): Buffer {
   return value;
 }
 
-/** Returns views of `value`; null: it is damaged. */
+/** Returns views of `value`, or null if it is damaged. */
 export function readValue(value: Buffer): SignedBytes | null {
   if (value.length < HEAD_BYTES || crc32(value.subarray(CRC_BYTES)) !== value.readUInt32BE(0)) return null;
   const end = HEAD_BYTES + value.readUInt16BE(CRC_BYTES);
@@ -39,7 +39,7 @@ export function readValue(value: Buffer): SignedBytes | null {
  * Returns the entry at an order key.
  * @param value  the stored bytes; they are copied, so they may be a view
  * @param hash   SHA-256
- * @returns null: it is damaged, or it is another entry's value
+ * @returns null if it is damaged, or it is another entry's value
  */
 export function readEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
   const entry = viewEntry(place, value, hash);
@@ -64,7 +64,7 @@ export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
 });
 
 /**
- * Returns body and signature of the entry at an order key as views of `value`, checked only by the id; null:
+ * Returns body and signature of the entry at an order key as views of `value`, checked only by the id, or null if
  * damaged.
  */
 export function viewParts({ id }: Place, value: Buffer, hash: Hash): SignedBytes | null {

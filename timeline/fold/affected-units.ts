@@ -17,7 +17,7 @@ export interface Seeds {
   readonly flipped: readonly FoldUnit[];
 }
 
-/** Returns the first of both kinds; null: there are none. */
+/** Returns the first of both kinds, or null if there are none. */
 export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
   const [first, other] = [late[0], flipped[0]];
   if (first === undefined || other === undefined) return first ?? other ?? null;
@@ -27,7 +27,10 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
 /** The number of the last search. Units and nodes note the number of the search that has visited them. */
 let searches = 0;
 
-/** Searches along the lists. @returns the affected units in order, including the flipped ones; null: more than `max` */
+/**
+ * Searches along the lists.
+ * @returns the affected units in order, including the flipped ones, or null if there are more than `max`
+ */
 export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
   const search = ++searches;
   const heap = new Heap<FoldUnit>(compareUnits);
@@ -106,7 +109,10 @@ export function affectedAlongTail(
   return affected;
 }
 
-/** Marks which units are late, including reads, if complete databases are touched. Parameters as above. */
+/**
+ * Marks which units are late, including reads, if complete databases are touched. The parameters are the same as those
+ * of `affectedAlongTail`.
+ */
 export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]): void {
   const touched = new Touched();
   let next = later.length - 1;

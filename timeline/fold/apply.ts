@@ -1,6 +1,6 @@
 /**
- * Applies one unit: the verdict of the key ring, the conditions, the commands. Serving, recovery, undo and redo all
- * use this code, so that a unit has the same effect wherever it is applied.
+ * Applies one unit: obtains the verdict of the key ring, checks the conditions, and runs the commands. Serving,
+ * recovery, undo and redo all use this code, so that a unit has the same effect wherever it is applied.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -27,7 +27,7 @@ const UNKNOWN_MEANING = error("ERR this release does not know the semantics vers
 export interface UnitPlace {
   /** The signer's record. */
   readonly signer: KeyRecord | undefined;
-  /** The table of commands; null: this release does not know the semantics version. */
+  /** The table of commands, or null if this release does not know the semantics version. */
   readonly table: CommandIndex | null;
 }
 
@@ -65,7 +65,9 @@ export function notApplied(unit: FoldUnit): UnitAnswer {
   return answer(UNKNOWN_MEANING, "malformed", unit);
 }
 
-/** Returns why a unit is not permitted, given the meaning of its commands, or cannot be run; null: it may run. */
+/**
+ * Returns why a unit is not permitted, given the meaning of its commands, or why it cannot be run; null if it may run.
+ */
 export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
   const { key, at, as, if: conditions } = unit.envelope;
   if (signer !== undefined && isPlainlyPermitted(unit, signer)) return null;
@@ -73,7 +75,10 @@ export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: K
   return refusalOf(judged, signer, ring, unit.table);
 }
 
-/** Whether it is the usual case without the ring: one permitted command on data, and no conditions. */
+/**
+ * Whether a unit is the usual case, which needs no further check by the ring: one permitted command on data, and no
+ * conditions.
+ */
 function isPlainlyPermitted({ kind, command, envelope, argv }: FoldUnit, signer: KeyRecord): boolean {
   if ((kind !== "data" && kind !== "read") || command === null || envelope.if !== null) return false;
   if (envelope.as !== null && signer.role !== "daemon") return false;

@@ -34,8 +34,8 @@ export const ringUnitsOf = (arrivals: readonly Arrival[]): FoldUnit[] =>
 
 /**
  * Divides arrivals by their position relative to the tail.
- * @param last  the tail's last order key; null: the tail is empty
- * @param end   the position from which nothing is applied; null: everything is applied
+ * @param last  the tail's last order key, or null if the tail is empty
+ * @param end   the position from which nothing is applied, or null if everything is applied
  */
 export function batchOf(arrivals: readonly Arrival[], last: Place | null, end: Place | null): Batch {
   const late: Arrival[] = [];

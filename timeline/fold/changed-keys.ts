@@ -8,7 +8,7 @@ export interface ChangedKeys {
   readonly keys: readonly { readonly db: number; readonly key: ByteString }[];
   /** Whether a complete database was changed, so that any of its keys may have changed. */
   readonly changesDatabase: boolean;
-  /** The first entry that was not read; null: all were read. */
+  /** The first entry that was not read, or null if all were read. */
   readonly next: Place | null;
 }
 

@@ -18,7 +18,7 @@ import { unitsOf } from "./unit.js";
  * Merges an entry that is not recorded yet.
  * @param maxRedone  units that may be redone
  * @param stepsMax   steps that the entry may use on this daemon
- * @returns too-much: it needs more steps; null: more units would be redone; in both cases nothing is changed
+ * @returns "too-much" if it needs more steps, or null if more units would be redone; in both cases nothing is changed
  */
 export function admit(
   fold: Fold,

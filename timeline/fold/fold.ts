@@ -38,8 +38,8 @@ export class Fold {
   /** Units undone and redone so far. */
   redone = 0;
   /**
-   * The position from which nothing is applied, because this release does not know the semantics version; null: everything
-   * is applied.
+   * The position from which nothing is applied, because this release does not know the semantics version, or null if
+   * everything is applied.
    */
   end: Place | null = null;
   #newest: Place | null = null;
@@ -86,7 +86,7 @@ export class Fold {
     return this.#tail.bytes + this.#ringBytes;
   }
 
-  /** The date of the first unit that could be undone; null: there is none. */
+  /** The date of the first unit that could be undone, or null if there is none. */
   get oldestAt(): number | null {
     const dates = [this.#tail.first, this.#ring.first].flatMap((unit) => (unit === null ? [] : [unit.at]));
     return dates.length === 0 ? null : Math.min(...dates);
@@ -111,7 +111,7 @@ export class Fold {
 
   /**
    * Merges entries if at most the given number of applied units has to be undone and redone.
-   * @returns null: there are more, or units that were not applied before now have to be applied but are no longer in
+   * @returns null if there are more, or units that were not applied before now have to be applied but are no longer in
    * memory; nothing is changed
    */
   mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
@@ -147,7 +147,7 @@ export class Fold {
    * Prepares for a late entry, so that merging it takes no longer than redoing the units that it affects.
    * @param max        units to be processed in this step
    * @param maxRedone  the bound with which it will be merged
-   * @returns whether it is ready; also true if it certainly affects more
+   * @returns whether it is ready; also true if the entry certainly affects more units
    */
   prepare(late: Entry, max: number, maxRedone: number): boolean {
     return this.#tail.prepare(late, max, maxRedone);
@@ -325,7 +325,9 @@ export class Fold {
   }
 }
 
-/** Whether the first end comes before the second one; null: there is no end, so every order key is before it. */
+/**
+ * Whether the first end comes before the second one. Null means that there is no end, so every order key is before it.
+ */
 function isEarlier(one: Place | null, other: Place | null): boolean {
   return one !== null && (other === null || comparePlaces(one, other) < 0);
 }

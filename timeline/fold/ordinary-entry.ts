@@ -68,7 +68,7 @@ export function applyOrdinary(entry: Entry, commands: readonly Command[], state:
   return { answers, undoing, count };
 }
 
-/** @param undoing  of the preceding commands, which are undone with this one @throws TooMuch */
+/** @param undoing  the undo records of the preceding commands, which are undone with this one @throws TooMuch */
 function runOrUndo(run: () => Reply, database: Database, undoing: readonly Undoing[]): Reply {
   try {
     return run();

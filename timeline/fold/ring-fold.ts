@@ -18,14 +18,14 @@ interface Version {
 }
 
 /**
- * A unit after which commands have a different meaning, and their new table; null: this release does not know it.
+ * A unit after which commands have a different meaning, and their new table, or null if this release does not know it.
  */
 interface Switch {
   readonly unit: FoldUnit;
   readonly table: CommandIndex | null;
 }
 
-/** For the id of each changed key, the first unit at which the key's record differs from before. */
+/** The first unit at which a changed key's record differs from before, by the id of the key. */
 export type ChangedKeys = ReadonlyMap<ByteString, FoldUnit>;
 
 export class RingFold {
@@ -38,7 +38,7 @@ export class RingFold {
   readonly #versions = new Map<ByteString, Version[]>();
   /** The switches in order; usually there are none. */
   #switches: Switch[] = [];
-  /** The position from which the base's semantics version is unknown; null: it is known. */
+  /** The position from which the base's semantics version is unknown, or null if it is known. */
   #baseEnd: Place | null;
   /** The unit that is being applied to the newest ring. */
   #current: FoldUnit | null = null;
@@ -72,13 +72,17 @@ export class RingFold {
     return version === undefined ? this.#base.find(key) : version.record;
   }
 
-  /** Returns the command table at a unit's position; null: this release does not know the semantics version there. */
+  /**
+   * Returns the command table at a unit's position, or null if this release does not know the semantics version there.
+   */
   tableAt(unit: FoldUnit): CommandIndex | null {
     const last = this.#switches.findLast((each) => compareUnits(each.unit, unit) < 0);
     return last === undefined ? this.#base.table : last.table;
   }
 
-  /** The first position from which this release does not know the semantics version; null: it is known everywhere. */
+  /**
+   * The first position from which this release does not know the semantics version, or null if it is known everywhere.
+   */
   get end(): Place | null {
     return this.#baseEnd ?? this.#switches.find(({ table }) => table === null)?.unit.place ?? null;
   }
@@ -114,8 +118,8 @@ export class RingFold {
   }
 
   /**
-   * Returns the unit from which commands have a different meaning than in another fold of the same base; null: they
-   * never do.
+   * Returns the unit from which commands have a different meaning than in another fold of the same base, or null if
+   * they never do.
    */
   switchedSince(before: RingFold): FoldUnit | null {
     const [old, now] = [before.#switches, this.#switches];
@@ -186,7 +190,7 @@ export class RingFold {
   }
 }
 
-/** Returns the first unit at which two histories of a record differ; null: they are equal. */
+/** Returns the first unit at which two histories of a record differ, or null if they are equal. */
 function firstDifference(before: readonly Version[], after: readonly Version[]): FoldUnit | null {
   for (let i = 0; i < before.length || i < after.length; i++) {
     const [old, now] = [before[i], after[i]];

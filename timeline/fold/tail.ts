@@ -15,7 +15,7 @@ const DROPPED_MIN = 1024;
 /** The number of entries after a late one that retain their units: late entries often arrive together. */
 const KEPT_AFTER_LATE = 16;
 
-/** The undo record of a unit, or several; "denied": it was not permitted; null: there is nothing to undo. */
+/** The undo record of a unit, or several; "denied" if it was not permitted, or null if there is nothing to undo. */
 export type Undoing = UndoRecord | UndoRecord[] | "denied" | null;
 
 export class TailEntry implements Place {

@@ -35,7 +35,7 @@ export class TouchLists {
    * Inserts units at their positions, and finds out which of them are late.
    * @param units  in order
    * @param max    the number of applied units that one of them may affect: no more of a key's list is walked
-   * @returns false: one affects more, and none of them was added
+   * @returns false if one affects more, and none of them was added
    */
   insert(units: readonly FoldUnit[], max: number): boolean {
     // The key is the newest node of a list, which does not change once the batch's newest unit on that key is inserted.
@@ -88,7 +88,7 @@ export class TouchLists {
     newest.set(key, node);
   }
 
-  /** @returns false: it is not inserted, because it affects more than `max` */
+  /** @returns false if it is not inserted, because it affects more than `max` */
   #insertNode(node: TouchNode, cursors: Map<TouchNode, Cursor>, max: number): boolean {
     const { unit } = node;
     const key = node.key as ByteString;
@@ -132,7 +132,7 @@ function cursorAt(newest: TouchNode): Cursor {
  * Moves a cursor past the nodes of all units later than the given one. A late writer affects all later units, because
  * each later writer is affected and affects those after it. A late reader affects the first later writer and all units
  * after it.
- * @returns false: it stopped, because these are more than `max`
+ * @returns false if it stopped, because these are more than `max`
  */
 function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number): boolean {
   for (;;) {

@@ -114,7 +114,10 @@ export class TouchedTail {
     return this.#tail.unitsAfter(unit);
   }
 
-  /** Inserts the units that may change something into the lists. @returns them; null: they affect more than `max` units */
+  /**
+   * Inserts the units that may change something into the lists.
+   * @returns them, or null if they affect more than `max` units
+   */
   place(late: readonly Arrival[], max: number): FoldUnit[] | null {
     const [first] = late;
     if (first === undefined) return [];
@@ -153,7 +156,8 @@ export class TouchedTail {
   }
 
   /**
-   * Returns the units that seeds affect, in order; null: more than `max`, or too many units would have to be searched.
+   * Returns the units that seeds affect, in order, or null if there are more than `max`, or too many units would have
+   * to be searched.
    */
   affected(seeds: Seeds, max: number): FoldUnit[] | null {
     const first = firstOf(seeds);

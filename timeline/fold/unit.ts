@@ -60,7 +60,7 @@ export type UnitKind = "data" | "read" | "ring" | "nothing";
 export class TouchNode {
   readonly unit: FoldUnit;
   db = 0;
-  /** null: the node is in no list. */
+  /** The key, or null if the node is in no list. */
   key: ByteString | null = null;
   writes = false;
   older: TouchNode | null = null;
@@ -89,7 +89,10 @@ export class FoldUnit extends TouchNode {
   readonly kind: UnitKind;
   /** The command table with which it was last applied. */
   table: CommandIndex;
-  /** The command according to `table`, if the unit has only one; null: several commands, or none that can be run. */
+  /**
+   * The command according to `table`, if the unit has only one, or null if there are several commands, or none that can
+   * be run.
+   */
   command: Command | null;
   /** Whether it can be run, according to `table`. */
   isRunnable: boolean;
@@ -149,7 +152,7 @@ export class FoldUnit extends TouchNode {
     this.isRunnable = this.kind !== "nothing" && !rows.some((row) => row instanceof CommandFailure);
   }
 
-  /** Whether it has the same effect with two tables; null: an unknown table, with which it has no effect. */
+  /** Whether it has the same effect with two tables. Null means an unknown table, with which it has no effect. */
   hasSameMeaning(one: CommandIndex | null, other: CommandIndex | null): boolean {
     if (one === other) return true;
     if (one === null || other === null) return false;
@@ -249,7 +252,7 @@ export function unitsOf(entry: Entry, databases: number, known: Semantics = SEMA
   return envelope.commands.map((_, index) => new FoldUnit(entry, index, databases, known));
 }
 
-/** Compares two units. Negative: `a` comes first; 0: the same unit. */
+/** Compares two units: negative if `a` comes first, 0 if both are the same unit. */
 export function compareUnits(a: FoldUnit, b: FoldUnit): number {
   if (a.envelope === b.envelope) return a.index - b.index;
   return (

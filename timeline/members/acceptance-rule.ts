@@ -28,8 +28,8 @@ export const mayTakeFrom = (standing: Standing, own: ByteString, id: ByteString)
   !isListed(standing) || (standing.members.has(own) && standing.members.has(id));
 
 /**
- * Returns why clients' writes are refused; null: they are accepted. A list must not have members without a data folder,
- * because such a member would restart empty.
+ * Returns why clients' writes are refused, or null if they are accepted. A list must not have members without a data
+ * folder, because such a member would restart empty.
  */
 export function firstHandRefusal({
   standing,

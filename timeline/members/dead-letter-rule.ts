@@ -10,14 +10,14 @@ export type Fate = "held" | "undecided" | "dead-letter" | "forgotten";
 export interface MembersPast {
   /** The date up to which a live member's entries can no longer change. */
   readonly stablePoint: number;
-  /** The date from which it knows all ids, including those of removed entries. */
+  /** The date from which the member knows all ids, including those of removed entries. */
   readonly idsFrom: number;
 }
 
 /**
  * Returns the outcome of an entry.
  * @param at  the entry's date
- * @param isHeld  whether the member has it, or its id; before it is final that member may be lost with it
+ * @param isHeld  whether the member has it, or its id; until the entry is final, that member may be lost with it
  */
 export function fateOf(at: number, isHeld: boolean, { stablePoint, idsFrom }: MembersPast): Fate {
   if (at >= stablePoint) return "undecided";

@@ -26,7 +26,7 @@ export interface JoinReport {
  * @param list    the hash of the list in force
  * @param others  the remaining members of the list
  * @param now     milliseconds since 1970, by this daemon's clock
- * @returns null: the daemon may not begin
+ * @returns null if the daemon may not begin
  */
 export function joinedWatermark(
   list: ByteString,

@@ -8,7 +8,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 
 /** The report of a daemon, as of one moment, about the data on its disk. */
 export interface Report<Digest> {
-  /** The hash of the list under which it reports; empty: the cluster has no list. */
+  /** The hash of the list under which it reports, or an empty string if the cluster has no list. */
   readonly list: ByteString;
   /** The date up to which nothing is accepted from clients any longer; milliseconds since 1970. */
   readonly watermark: number;

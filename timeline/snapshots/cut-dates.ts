@@ -5,7 +5,7 @@
  * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
-/** Returns the date after `after` and up to `upTo` that the highest power of two divides; null: there is none. */
+/** Returns the date after `after` and up to `upTo` that the highest power of two divides, or null if there is none. */
 export function roundestDate(after: number, upTo: number): number | null {
   if (upTo <= after || upTo < 0) return null;
   if (after < 0) return 0;

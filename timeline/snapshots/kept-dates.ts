@@ -9,9 +9,9 @@ const KEPT_OVER_TIME = 8;
 /**
  * Returns the dates of the snapshots to retain.
  * @param dates      the dates of the valid snapshots, ascending
- * @param base       the one that replaces removed entries; null: nothing was removed
+ * @param base       the one that replaces removed entries, or null if nothing was removed
  * @param certified  those for which enough members have the same snapshot
- * @param retainMs   milliseconds for which entries are stored; infinite: forever
+ * @param retainMs   milliseconds for which entries are stored; infinity means forever
  */
 export function keptDates(
   dates: readonly number[],
@@ -23,7 +23,7 @@ export function keptDates(
   const awaited = awaitedOf(dates, base, certified);
   const stays = (date: number) => newest.includes(date) || date === base || date === awaited;
   if (retainMs === Number.POSITIVE_INFINITY) return dates.filter(stays);
-  // Retain one that is older than the retention time, so that entries up to it can be pruned.
+  // Retain one snapshot that is older than the retention time, so that entries up to it can be pruned.
   const oldest = dates.findLast((date) => date <= (newest.at(-1) as number) - retainMs) ?? -1;
   let last = Number.NEGATIVE_INFINITY;
   return dates.filter((date) => {

@@ -25,7 +25,7 @@ export interface MakeSnapshotParts extends Beginning {
   readonly storage: EntrySource;
   /** Contains the snapshot to begin with, and receives the new one. */
   readonly snapshots: Snapshots;
-  /** The snapshot that the fold begins with; null: it begins empty. */
+  /** The snapshot that the fold begins with, or null if it begins empty. */
   readonly from: number | null;
   /** The snapshot contains everything dated up to this, and nothing else. */
   readonly to: number;

@@ -21,21 +21,21 @@ const ENTRIES_A_STEP = 64;
 
 export interface RefoldParts extends Beginning {
   readonly storage: EntrySource;
-  /** The available snapshots; null: there are none. */
+  /** The available snapshots, or null if there are none. */
   readonly snapshots: SnapshotSource | null;
-  /** The snapshot to begin with; null: the fold begins empty. */
+  /** The snapshot to begin with, or null if the fold begins empty. */
   readonly from: number | null;
   /** Entries dated up to this are folded without undo records. */
   readonly tailEnd: number;
   /** The maximum bytes of undo records. If there are more, the oldest are dropped, and the fold is cut at a later date. */
   readonly tailBytes: number;
-  /** Returns the latest possible date of that cut; absent: the date of the entries folded so far. */
+  /** Returns the latest possible date of that cut. Defaults to the date of the entries folded so far. */
   readonly cutTo?: () => number;
   /** The date after which entries are left out; not before `tailEnd`. */
   readonly until: number;
   /**
-   * Receives the entries after the snapshot's date, and the snapshot's sums for the earlier ones; null: there is no index
-   * to fill.
+   * Receives the entries after the snapshot's date, and the snapshot's sums for the earlier ones, or null if there is
+   * no index to fill.
    */
   readonly index: DigestIndex | null;
   /** Whether to leave out an entry because the caller merges it. */
@@ -58,7 +58,7 @@ export class Refold {
   readonly steps: Steps<Fold>;
   /** Entries folded so far. */
   entries = 0;
-  /** Everything before this order key is folded; null: nothing is folded yet. */
+  /** Everything before this order key is folded, or null if nothing is folded yet. */
   #next: Buffer | null = null;
 
   constructor(parts: RefoldParts) {
@@ -101,7 +101,7 @@ export class Refold {
 
   /**
    * Folds some entries. It keeps no storage iterator open from one turn to the next.
-   * @returns the order key to continue from; null: all entries are folded
+   * @returns the order key to continue from, or null if all entries are folded
    */
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
     const { storage, hash, tailEnd, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;

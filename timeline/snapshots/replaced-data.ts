@@ -66,7 +66,7 @@ export async function keepReplacedData(
   return folder.name;
 }
 
-/** @returns the order key to continue from; null: everything is copied */
+/** @returns the order key to continue from, or null if everything is copied */
 function copySome(from: EntrySource, to: Storage, start: Buffer | null): Buffer | null {
   const entries: (readonly [Buffer, Buffer])[] = [];
   let next: Buffer | null = null;

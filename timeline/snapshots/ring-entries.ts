@@ -18,7 +18,10 @@ import {
   type SnapshotWriter,
 } from "./snapshot-stream.js";
 
-/** Returns why an entry is refused: the ring does not know its signer's key, or it is not for this cluster; null: it is valid. */
+/**
+ * Returns why an entry is refused (the ring does not know its signer's key, or it is not for this cluster), or null if
+ * it is valid.
+ */
 export type RefuseRingEntry = (entry: Entry, ring: KeyRing) => string | null;
 
 /** Options that every fold begins with. */
@@ -52,8 +55,8 @@ export function* writeRingEntries(writer: SnapshotWriter, entries: readonly Entr
 /**
  * Folds the ring from the entries of a snapshot.
  * @param cutAt    the snapshot's date
- * @param refuses  called for each entry of a snapshot that another daemon has sent; left out: the snapshot is this
- * daemon's own
+ * @param refuses  called for each entry of a snapshot that another daemon has sent; omitted for this daemon's own
+ * snapshots
  * @throws DamagedSnapshot  an entry is malformed, out of order, dated later, or refused
  */
 export function* readRingEntries(

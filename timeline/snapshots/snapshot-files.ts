@@ -31,8 +31,8 @@ export interface SnapshotSource {
   /** Dates, ascending. */
   list(): number[];
   /**
-   * Returns the bytes of a snapshot; null: there is none of that date. A caller that starts the iterator must run it to
-   * its end or call its `return`.
+   * Returns the bytes of a snapshot, or null if there is none of that date. A caller that starts the iterator must run
+   * it to its end or call its `return`.
    */
   read(cutAt: number): Iterable<Buffer> | null;
 }
@@ -55,7 +55,7 @@ export interface SnapshotSeal {
 
 /** The store of a daemon's own snapshots, and of those that members send. */
 export interface SnapshotStore extends Snapshots {
-  /** Returns the seal of a snapshot; null: there is none of that date. */
+  /** Returns the seal of a snapshot, or null if there is none of that date. */
   sealOf(cutAt: number): SnapshotSeal | null;
   /** Begins a snapshot that arrives piece by piece. There is only one at a time. */
   stage(cutAt: number): StagedSnapshot;
@@ -102,7 +102,7 @@ export class SnapshotFiles implements SnapshotStore {
   /**
    * @param folder  created if it does not exist. A file that a crash left half written is removed, and one that was half
    * replaced is restored
-   * @param options.sweeps  false: the folder exists, and nothing in it is changed
+   * @param options.sweeps  false if the folder exists, and nothing in it is changed
    */
   constructor(folder: string, { sweeps = true }: { readonly sweeps?: boolean } = {}) {
     this.#folder = folder;

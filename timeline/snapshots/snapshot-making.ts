@@ -19,7 +19,7 @@ export interface SnapshotParts {
   readonly snapshots: SnapshotStore;
   /**
    * Makes the snapshot of everything dated up to `to`, in the background.
-   * @param from  an older snapshot to begin with; null: from the beginning
+   * @param from  an older snapshot to begin with, or null to start from the beginning
    */
   readonly make: (from: number | null, to: number) => Promise<void>;
   /** The number of entries after which the next snapshot is made. */
@@ -45,7 +45,7 @@ export class SnapshotMaking {
   readonly #onDamaged: (place: Place) => void;
   /** The dates of the valid snapshots in ascending order. */
   #valid: number[];
-  /** The date of the snapshot that is being made; null: none is, or it is outdated. */
+  /** The date of the snapshot that is being made, or null if there is none or it is outdated. */
   #target: number | null = null;
   #running: Promise<void> | null = null;
   #grown = 0;
@@ -62,7 +62,7 @@ export class SnapshotMaking {
   readonly #unreadable = new Set<number>();
   /** Whether the store has snapshots that are no longer valid. */
   #hasOutdated = true;
-  /** The date after which the next snapshot is required immediately; null: none is required. */
+  /** The date after which the next snapshot is required immediately, or null if none is required. */
   #wantedAfter: number | null = null;
   /** The date of a member's snapshot that is about to be adopted. */
   #expected: number | null = null;
@@ -85,7 +85,7 @@ export class SnapshotMaking {
     this.#base = pruned === null ? null : Number(pruned.toString());
   }
 
-  /** Returns the newest valid snapshot dated up to `tailEnd`; null: there is none. */
+  /** Returns the newest valid snapshot dated up to `tailEnd`, or null if there is none. */
   best(tailEnd: number): number | null {
     return this.#valid.findLast((date) => date <= tailEnd) ?? null;
   }
@@ -103,7 +103,9 @@ export class SnapshotMaking {
     return this.#valid.slice(0, -1).find((date) => date > base && this.#mayPrune(date, isFree)) ?? null;
   }
 
-  /** Returns the newest snapshot, dated up to `tailEnd`, up to which entries may be removed; null: there is none. */
+  /**
+   * Returns the newest snapshot, dated up to `tailEnd`, up to which entries may be removed, or null if there is none.
+   */
   bestBase(tailEnd: number, isFree: boolean): number | null {
     return this.#valid.findLast((date) => date <= tailEnd && this.#mayPrune(date, isFree)) ?? null;
   }
@@ -135,7 +137,7 @@ export class SnapshotMaking {
     return cut;
   }
 
-  /** The snapshot before which no entries are stored; null: all are stored. */
+  /** The snapshot before which no entries are stored, or null if all are stored. */
   get base(): number | null {
     return this.#base;
   }
@@ -193,7 +195,7 @@ export class SnapshotMaking {
     for (const date of this.snapshots.list()) if (!kept.has(date)) this.snapshots.remove(date);
   }
 
-  /** Returns the mark to write together with an entry of this date; null: none is needed. */
+  /** Returns the mark to write together with an entry of this date, or null if none is needed. */
   outdated(at: number): Mark | null {
     if (this.#target !== null && at <= this.#target) this.#target = null;
     const stillValid = this.#valid.filter((date) => date < at);

@@ -1,19 +1,19 @@
 /**
- * The bytes of a snapshot: a head (magic, format), then frames of length (4, big-endian) ‖ items ‖ seal (32). A seal
- * is the hash of the previous seal and of the items, so each frame is proved complete and at its position before it is
- * read. An item is a number (base 128, lowest bits first) or bytes with their length, and never spans frames.
+ * The bytes of a snapshot: a head (magic, format), then frames of length (4, big-endian) ‖ items ‖ seal (32). A seal is
+ * the hash of the previous seal and of the items, so each frame is verified to be complete and at its position before
+ * it is read. An item is a number (base 128, lowest bits first) or bytes with their length, and never spans frames.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 
 /** SHA-256, 32 bytes. */
 export type SnapshotHash = (bytes: Buffer) => ByteString;
 
-/** A snapshot that cannot be used: damaged, cut off, or of another format. */
+/** The error for a snapshot that cannot be used, because it is damaged, cut off, or of another format. */
 export class DamagedSnapshot extends Error {
   override readonly name = "DamagedSnapshot";
 }
 
-/** A snapshot of another version, or with other settings. It is not damaged. */
+/** The error for a snapshot of another version or with other settings, which is not damaged. */
 export class ForeignSnapshot extends Error {
   override readonly name = "ForeignSnapshot";
 }

@@ -1,7 +1,7 @@
 /**
- * Writes and reads a complete state as bytes: the database, the entries that made the key ring, and sums of all
- * its entries. It is exact: the order within a value, expiry times and last writers are part of the state. Keys are sorted,
- * and the rows of sums depend only on the date, so the same entries yield the same bytes on every daemon;
+ * Writes and reads a complete state as bytes: the database, the entries that made the key ring, and sums of all its
+ * entries. The bytes are exact: the order within a value, expiry times and last writers are part of the state. Keys are
+ * sorted, and the rows of sums depend only on the date, so the same entries yield the same bytes on every daemon;
  * expired keys are left out.
  */
 import type { ByteString } from "../../protocol/byte-string.js";

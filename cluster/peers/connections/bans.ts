@@ -5,7 +5,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 /**
- * The maximum number of banned ids: a member pays for each with a key, and with entries or votes that it sent in full.
+ * The maximum number of banned ids: each costs the banned member a key, and entries or votes that it has to send in
+ * full.
  */
 export const BANS_MAX = 1000;
 

@@ -12,7 +12,10 @@ import type { ClusterState } from "../shared/cluster-state.js";
 
 /** The longest frame of a handshake. An unauthenticated peer cannot make this daemon buffer more. */
 export const HANDSHAKE_FRAME_BYTES = 8192;
-/** The longest frame that the opener accepts: after its proof the other daemon may send a list, and close. */
+/**
+ * The longest frame that the opener accepts: after its proof the other daemon may send a list, and close the
+ * connection.
+ */
 export const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTES_MAX;
 
 /** @param knows  the features that the other side supports, according to its hello */

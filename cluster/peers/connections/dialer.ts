@@ -15,8 +15,8 @@ import type { MemberConnection } from "./member-connection.js";
 /** The longest wait after a surplus connection was closed. If the other connection breaks, this one replaces it. */
 const DUPLICATE_MS = 1000;
 /**
- * Milliseconds for which an address is not tried if it is this daemon's own, or if the member list leaves out either
- * daemon.
+ * Milliseconds for which the daemon does not connect to an address if it is this daemon's own, or if the member list
+ * leaves out either daemon.
  */
 const UNTRIED_MS = 300_000;
 /** The number of failures after which the wait no longer grows. */
@@ -52,15 +52,15 @@ export const NOT_CONNECTED: MemberStatus = {
 export class Dialer {
   readonly address: PeerAddress;
   readonly name: string;
-  /** null: no connection is open or being opened. */
+  /** The connection, or null if none is open or being opened. */
   connection: MemberConnection | null = null;
-  /** The id that was last proved at this address, or is required; null: unknown. */
+  /** The id that was last proved at this address or is required, or null if unknown. */
   id: ByteString | null;
-  /** SubjectPublicKeyInfo of the key with the id `id`; null: unknown. */
+  /** SubjectPublicKeyInfo of the key with the id `id`, or null if unknown. */
   spki: ByteString | null = null;
-  /** Why there is no connection; null: there is one, or none was tried yet. */
+  /** Why there is no connection, or null if there is one, or none was tried yet. */
   trouble: string | null = null;
-  /** Whether the address is this daemon's own, as a connection to it has proved. */
+  /** Whether the address is this daemon's own, as the handshake of a connection to it has shown. */
   isSelf = false;
   readonly #limits: PeeringLimits;
   readonly #random: () => number;
@@ -83,7 +83,7 @@ export class Dialer {
   /**
    * Notes that the connection was lost.
    * @param code  the reason, if it is certain: the report of an unauthenticated peer does not count
-   * @param openFor  milliseconds for which it was open after both sides were authenticated; 0: never
+   * @param openFor  milliseconds for which it was open after both sides were authenticated, or 0 if it never was
    */
   lost(code: CloseCode | null, detail: string, openFor: number, now: number): void {
     this.connection = null;
@@ -108,7 +108,7 @@ export class Dialer {
     this.#nextAt = now + this.#random() * longest;
   }
 
-  /** @param lastHeard  milliseconds since the member last sent something; null: unknown */
+  /** @param lastHeard  milliseconds since the member last sent something, or null if unknown */
   describe(lastHeard: number | null): MemberStatus {
     const { name, id, trouble } = this;
     const connection = this.isSelf ? "self" : this.connection === null ? "waiting" : "connecting";
@@ -121,7 +121,7 @@ export class Dialer {
     this.spki = spki;
   }
 
-  /** Does not try the address before `until`. */
+  /** Prevents attempts to connect to the address before `until`. */
   rest(until: number): void {
     this.#nextAt = Math.max(this.#nextAt, until);
   }

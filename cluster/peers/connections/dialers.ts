@@ -1,4 +1,4 @@
-/** The addresses of --peer: the ids that were proved at them, and the connections that were opened to them. */
+/** The addresses of --peer, the ids that were proved at them, and the connections that were opened to them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { Dialer, dialingKey } from "./dialer.js";
@@ -48,7 +48,7 @@ export class Dialers implements Iterable<Dialer> {
     return isTried || members.has(id);
   }
 
-  /** SubjectPublicKeyInfo of a daemon's key; null: no daemon at these addresses has proved that it has that id. */
+  /** SubjectPublicKeyInfo of a daemon's key, or null if no daemon at these addresses has proved that it has that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#all.find((dialer) => dialer.id === id)?.spki ?? null;
   }

@@ -22,7 +22,7 @@ export interface Challenges {
   /** Ids and nonces of 32 bytes. */
   readonly opener: { readonly id: ByteString; readonly nonce: ByteString };
   readonly answerer: { readonly id: ByteString; readonly nonce: ByteString };
-  /** TLS exporter; null: the stream is not encrypted. */
+  /** TLS exporter, or null if the stream is not encrypted. */
   readonly binding: Buffer | null;
 }
 

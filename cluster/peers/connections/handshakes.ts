@@ -26,7 +26,10 @@ export class Handshakes {
     for (const connections of this.#subnets.values()) yield* connections;
   }
 
-  /** Adds a connection. @returns the connection to close for it, which is already removed; null: there was a slot */
+  /**
+   * Adds a connection.
+   * @returns the connection to close for it, which is already removed, or null if there was a slot
+   */
   add(connection: MemberConnection): MemberConnection | null {
     const subnet = subnetOf(connection.remote);
     const others = this.#subnets.get(subnet);

@@ -33,14 +33,14 @@ import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } f
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
 const NONCE_BYTES = 32;
 /**
- * Messages that may follow the proof before the parser accepts long frames. A member sends one status; members of
- * older versions send more.
+ * The maximum number of messages that may follow the proof before the parser accepts long frames. A member sends one
+ * status; members of older versions send more.
  */
 const EARLY_MAX = 1024;
 
 /** Receives the events of connections. */
 export interface ConnectionOwner {
-  /** Returns why a daemon that claims this id is refused; null: it is not. The id is not proved yet. */
+  /** Returns why a daemon that claims this id is refused, or null if it is not. The id is not verified yet. */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null;
   /** Called when both sides are authenticated. To refuse the member, the callee closes the connection. */
   proven(connection: MemberConnection): void;
@@ -60,20 +60,26 @@ type State = "connecting" | "greeting" | "challenging" | "proving" | "open" | "c
 
 export class MemberConnection implements MemberSocketOwner {
   readonly side: Side;
-  /** The address that the connection was opened to; null: it is an incoming one. */
+  /** The address that the connection was opened to, or null if it is an incoming one. */
   readonly address: PeerAddress | null;
   /** The id in the hello. */
   id: ByteString = "";
   /** Whether the other side has proved its id, and that it is a member. */
   isProven = false;
-  /** SubjectPublicKeyInfo of its key, once it has proved that it has the key, listed or not; empty: not yet. */
+  /**
+   * SubjectPublicKeyInfo of its key, once it has proved that it has the key, listed or not, or an empty string until
+   * then.
+   */
   spki: ByteString = "";
   /** The features that it claims to support: members of older versions support fewer. */
   knows: ReadonlySet<string> = new Set();
-  /** The reason that it sent when it closed the connection; null: none, or it did not close it. */
+  /**
+   * The reason that it sent when it closed the connection, or null if there is none, or it did not close the
+   * connection.
+   */
   closeCode: CloseCode | null = null;
   #known: MemberSecret | null = null;
-  /** When the last byte was received or, before the first, the connection began; `uptime` milliseconds. */
+  /** When the last byte was received or, before the first byte, when the connection began; `uptime` milliseconds. */
   lastSeenAt: number;
   readonly #cluster: ClusterState;
   readonly #owner: ConnectionOwner;
@@ -83,7 +89,7 @@ export class MemberConnection implements MemberSocketOwner {
   #state: State;
   #parser = new FrameParser(HANDSHAKE_FRAME_BYTES, VERSION);
   #isWide = false;
-  /** Messages after the proof, before the parser accepted long frames. */
+  /** Messages that arrived after the proof, but before the parser accepted long frames. */
   #early: ExchangeMessage[] = [];
   /** When the handshake began; `uptime` milliseconds. */
   readonly #since: number;
@@ -132,7 +138,7 @@ export class MemberConnection implements MemberSocketOwner {
     return this.#state === "closed";
   }
 
-  /** Why the other side is no longer a member; null: it is one. */
+  /** Why the other side is no longer a member, or null if it is one. */
   get refusal(): CloseCode | null {
     return this.#cluster.refusal(this.id, this.#known !== null && this.#known === this.#cluster.secret);
   }
@@ -145,7 +151,10 @@ export class MemberConnection implements MemberSocketOwner {
     if (this.#state !== "closed") this.#socket.write(writeMemberMessage(message));
   }
 
-  /** Closes the connection without calling the owner. @param code  sent to the other side; null: nothing is sent */
+  /**
+   * Closes the connection without calling the owner.
+   * @param code  sent to the other side, or null if nothing is sent
+   */
   close(code: CloseCode | null): void {
     if (this.#state === "closed") return;
     if (code !== null && this.#state !== "connecting") {
@@ -311,7 +320,7 @@ export class MemberConnection implements MemberSocketOwner {
     if (this.side === "answerer") this.#widen();
   }
 
-  /** Returns why the proof is refused; null: it is accepted. The most expensive checks come last. */
+  /** Returns why the proof is refused, or null if it is accepted. The most expensive checks come last. */
   #refusalOf({ spki, signature, mac }: ProofMessage): CloseCode | null {
     const { hash, verifySignature, identity, secret: own } = this.#cluster;
     if (hash(Buffer.from(spki, "latin1")) !== this.id) return "bad-proof";

@@ -7,7 +7,7 @@
 const PENDING_MAX = 16;
 
 export class RoundTrips {
-  /** The last round trip in milliseconds; null: unknown. */
+  /** The last round trip in milliseconds, or null if unknown. */
   last: number | null = null;
   readonly #uptime: () => number;
   /** The number of the status that was sent last. */

@@ -12,7 +12,7 @@ const BINDING_LABEL = "EXPORTER-dbsync-member";
 const BINDING_BYTES = 32;
 /** The lowest TLS version whose exporters are bound to a single connection. */
 const TLS_VERSION = "TLSv1.3";
-/** Milliseconds in which the other side may read the last message. */
+/** Milliseconds that the other side has to read the last message. */
 const LINGER_MS = 2_000;
 /** The first byte of a TLS server's reply to a client without TLS. Source: RFC 8446, 5.1. */
 const ALERT = 0x15;
@@ -58,7 +58,7 @@ function openTls({ host, port }: PeerAddress): TLSSocket {
 class RealSocket implements MemberSocket {
   readonly remote: string;
   binding: Buffer | null = null;
-  /** The receiver of events; null: not set yet, or no longer set. */
+  /** The receiver of events, or null if it is not set yet, or no longer set. */
   owner: MemberSocketOwner | null = null;
   readonly #socket: Socket;
   readonly #log: TransportLog;

@@ -51,7 +51,7 @@ export class EntrySpreading {
 
   /**
    * Called when entries are on disk.
-   * @param from    the member that sent them; null: a client
+   * @param from    the member that sent them, or null for a client
    * @param oldest  entries dated before it are not offered
    */
   flushed(places: readonly Place[], from: Receiver | null, oldest: number): void {

@@ -5,6 +5,6 @@ export interface IncomingBatch {
   pending: number;
   /** Whether all entries have been verified, and the valid ones have been passed to the timeline. */
   isRead: boolean;
-  /** Called whenever one of the two fields has changed. */
+  /** Called whenever `pending` or `isRead` has changed. */
   readonly changed: () => void;
 }

@@ -89,7 +89,7 @@ export class Intake {
     batch.changed();
   }
 
-  /** @returns null: the message contains no entries */
+  /** @returns null if the message contains no entries */
   #entriesOf({ entries, isDeflated, bytes }: PushMessage, sender: Sender): readonly PackedEntry[] | null {
     try {
       const unpacked = unpack(entries, isDeflated, bytes, this.#cluster.limits.deflateMaxBytes);
@@ -157,7 +157,7 @@ export class Intake {
     since: number,
   ): Steps<Checked> {
     const { checkEntry, timeline } = this.#cluster;
-    // By id, because one push may contain an entry twice: requested, and from a comparison.
+    // Keyed by id, because one push may contain an entry twice: as requested, and from a comparison.
     const valid = new Map<ByteString, Entry>();
     const held: Place[] = [];
     let unknown = 0;

@@ -22,8 +22,8 @@ export interface Speaker {
 /** Messages that are checked between two checks of the clock; some take a tenth of a millisecond each. */
 const MESSAGES_A_CHECK = 8;
 /**
- * After a wait for a key that did not arrive, messages with unknown keys do not wait during this multiple of the wait:
- * they would delay the member's other messages.
+ * After a wait for a key that did not arrive, messages with unknown keys are not held for this multiple of the wait,
+ * because they would delay the member's other messages.
  */
 const PAUSE_FACTOR = 15;
 
@@ -40,7 +40,9 @@ export class MessageIntake {
   #hasBegun = false;
   /** Whether a refused message may have been delivered by other daemons, which is not reported yet. */
   #isMissing = false;
-  /** When the first message began to wait for its signer's key, as `uptime` milliseconds; null: it does not wait. */
+  /**
+   * When the first message began to wait for its signer's key, as `uptime` milliseconds, or null if it does not wait.
+   */
   #stuckSince: number | null = null;
   /** The time from which messages wait for a key again; `uptime` milliseconds. */
   #waitsFrom = 0;
@@ -105,7 +107,7 @@ export class MessageIntake {
     this.#isMissing = false;
   }
 
-  /** @returns false: checking stops here */
+  /** @returns false if no further message can be checked now */
   #tryOne(entry: PackedEntry): boolean {
     try {
       return this.#checkOne(entry);
@@ -115,7 +117,7 @@ export class MessageIntake {
     }
   }
 
-  /** @returns false: the message waits for a key, and so do the following ones */
+  /** @returns false if the message waits for a key, and so do the following ones */
   #checkOne({ body, signature }: PackedEntry): boolean {
     const figures = this.#figures;
     const outcome = this.#messages.hear(body, signature);

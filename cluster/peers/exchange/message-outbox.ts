@@ -21,7 +21,7 @@ export class MessageOutbox {
   #bytes = 0;
   #number = 0;
   /**
-   * Whether messages were dropped without the member knowing it. True at first, because of the messages before it was
+   * Whether messages were dropped without the member's knowledge. True at first, because of the messages before it was
    * connected.
    */
   #isMissing = true;
@@ -31,7 +31,7 @@ export class MessageOutbox {
     this.#limits = limits;
   }
 
-  /** @returns false: too many bytes wait, and the message is dropped */
+  /** @returns false if too many bytes wait, and the message is dropped */
   give(entry: PackedEntry): boolean {
     const number = ++this.#number;
     const bytes = packedBytes(entry);

@@ -1,7 +1,7 @@
 /**
  * Decides how long entries wait before they are offered to one member. A client usually sends its envelopes to all
  * daemons, so an offer mostly names entries that the member already has. As long as the member requests none of the
- * offered entries, more ticks share one offer. Its first request resets that.
+ * offered entries, more ticks share one offer. The member's first request resets this.
  */
 export class OfferPace {
   /** Ticks between two offers. */
@@ -18,7 +18,7 @@ export class OfferPace {
     this.#maxTicks = maxTicks;
   }
 
-  /** Returns how many of the last ticks' entries to offer in this tick; 0: none yet. */
+  /** Returns how many of the last ticks' entries to offer in this tick, or 0 if the offer has to wait. */
   ticksToOffer(tick: number): number {
     const ticks = tick - 1 - this.#offeredTo;
     return ticks >= this.#ticks ? ticks : 0;

@@ -15,7 +15,7 @@ import type { AtOnce, ReplicationStates } from "./replication-states.js";
 
 /** A list of order keys as timeline/compare/reconcile.ts makes it. */
 export interface PlaceCursor {
-  /** Returns the next order keys, 42 bytes each, at most `count`; none: the list is complete. */
+  /** Returns the next order keys, 42 bytes each, at most `count`, or none if the list is complete. */
   next(count: number): readonly Buffer[];
 }
 
@@ -76,7 +76,7 @@ export class Outbox {
     return this.#unackedBytes;
   }
 
-  /** @returns false: too many bytes wait, so the entry should be offered instead */
+  /** @returns false if too many bytes wait, so the entry should be offered instead */
   pushAtOnce(entry: AtOnce): boolean {
     if (this.#atOnceBytes >= this.#cluster.limits.maxAtOnceBytes) return false;
     this.#atOnce.push(entry);
@@ -109,7 +109,7 @@ export class Outbox {
     };
   }
 
-  /** Notes that the member has processed all pushes up to this one. @returns false: it was never sent */
+  /** Notes that the member has processed all pushes up to this one. @returns false if it was never sent */
   acked(number: number): boolean {
     if (number > this.#number) return false;
     for (
@@ -154,7 +154,7 @@ export class Outbox {
     const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#cluster.limits;
     const entries: PackedEntry[] = [];
     let bytes = 0;
-    // Bounded by the number of order keys, because some entries no longer exist.
+    // The number of order keys limits the loop, because some entries may no longer exist.
     for (let checked = 0; checked < batchEntries && bytes < batchBytes && this.#hasWork(); checked++) {
       const entry = this.#next();
       if (entry === null) continue;
@@ -181,7 +181,7 @@ export class Outbox {
     notices.warn(`long entry ${id}`, { id: hexOf(id), bytes: body.length }, TOO_LONG);
   }
 
-  /** Returns the next entry; null: it no longer exists, or the present list has just ended. */
+  /** Returns the next entry, or null if it no longer exists, or the current list has just ended. */
   #next(): PackedEntry | null {
     const entry = this.#atOnce.shift();
     if (entry !== undefined) {

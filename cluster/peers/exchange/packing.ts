@@ -16,7 +16,7 @@ export interface Packed {
 export class Packer {
   readonly #limits: { readonly deflateFromBytes: number; readonly deflateMaxBytes: number };
   #pause = 0;
-  /** The last packed push, unless it is too large to store; null: none. */
+  /** The last packed push, unless it is too large to store, or null if there is none. */
   #last: { readonly from: readonly PackedEntry[]; readonly packed: Packed } | null = null;
 
   constructor(limits: { readonly deflateFromBytes: number; readonly deflateMaxBytes: number }) {
@@ -52,7 +52,7 @@ export class Packer {
 /**
  * @param bytes  the exact length of the result
  * @param maxBytes  no member deflates more, because inflating it would block the event loop
- * @returns null: the length differs
+ * @returns null if the length differs
  */
 export function unpack(entries: Buffer, isDeflated: boolean, bytes: number, maxBytes: number): Buffer | null {
   if (!isDeflated) return entries.length === bytes ? entries : null;

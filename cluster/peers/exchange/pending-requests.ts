@@ -1,7 +1,7 @@
 /**
  * The entries that this daemon has requested from members. It requests each entry from one member at a time. If that
  * member does not reply, it requests the entry from the next member that offered it. If no member sends an entry,
- * reconciliation transfers it later. One bit of a number represents each member.
+ * reconciliation transfers it later. Each member has one bit of a number.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Place } from "../../../timeline/entries/entry.js";
@@ -52,7 +52,7 @@ export class PendingRequests {
   }
 
   /**
-   * Returns the overdue requests, by the member to which they must now be sent.
+   * Returns the overdue requests, grouped by the member to which they must now be sent.
    * @param live  the bits of connected members
    */
   overdue(now: number, live: number): ReadonlyMap<number, Place[]> {
@@ -64,13 +64,13 @@ export class PendingRequests {
     return this.#requestElsewhere(late, now, live);
   }
 
-  /** Returns the requests to a member that has disconnected, by the member to which they must now be sent. */
+  /** Returns the requests to a member that has disconnected, grouped by the member to which they must now be sent. */
   disconnected(bit: number, now: number, live: number): ReadonlyMap<number, Place[]> {
     const lost = [...this.#requests.values()].filter(({ from }) => from === bit);
     return this.#requestElsewhere(lost, now, live);
   }
 
-  /** Forgets a bit that has no pending requests, so that it can represent another member. */
+  /** Forgets a bit that has no pending requests, so that it can be assigned to another member. */
   forget(bit: number): void {
     for (const request of this.#requests.values()) request.others &= ~bit;
     this.#counts.delete(bit);

@@ -38,7 +38,7 @@ export class Quarantine {
   /**
    * Copies the entry's bytes.
    * @param since  when the entry first arrived, if this is a retry
-   * @returns whether it was added; false: there are too many entries
+   * @returns false if there are too many entries, so it was not added
    */
   add({ body, signature }: PackedEntry, from: ByteString, since: number): boolean {
     const key = this.#hash(body);

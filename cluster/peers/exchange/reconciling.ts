@@ -18,13 +18,14 @@ import type { Outbox } from "./outbox.js";
 /** An exchange that moved fewer entries is complete: the remaining differences were written in the meantime. */
 const FEW = 256;
 /**
- * The number of statuses in a row whose totals must differ, before the difference counts as more than entries in
+ * The number of consecutive statuses whose totals must differ before the difference counts as more than entries in
  * flight.
  */
 const DIFFERING_STATUSES = 2;
 const SALT_MAX = 2 ** 31;
 /**
- * Steps that wait for their turn: a member sends the next one after a reply, or after it has abandoned the exchange.
+ * The maximum number of steps that wait for their turn: a member sends the next one after a reply, or after it has
+ * abandoned the exchange.
  */
 const STEPS_MAX = 4;
 
@@ -78,7 +79,7 @@ export class Reconciling {
   #isAnswering = false;
   #session: number;
   #nextAt: number;
-  /** Statuses in a row that reported a difference. */
+  /** The number of consecutive statuses that reported a difference. */
   #differing = 0;
   #hasTotals = false;
   /** When to compare the key rings because of an unknown signer, even if the totals are equal. */
@@ -103,7 +104,7 @@ export class Reconciling {
     return this.#exchange !== null;
   }
 
-  /** @param theirs  the totals of the member's last status; null: none yet */
+  /** @param theirs  the totals of the member's last status, or null if there is none yet */
   tick(now: number, theirs: Totals | null): void {
     const { reconcileMs } = this.#cluster.limits;
     if (this.#exchange !== null && now - this.#movedAt > reconcileMs) {
@@ -243,7 +244,7 @@ export class Reconciling {
     exchange.cancels.push(this.#member.outbox.give(cursor, pushed, done));
   }
 
-  /** Returns the exchange that a message belongs to; null: one that was abandoned. */
+  /** Returns the exchange that a message belongs to, or null for one that was abandoned. */
   #exchangeOf(session: number): Exchange | null {
     const isOwn = session % 2 === (this.#isOpener ? 1 : 0);
     const current = this.#exchange;

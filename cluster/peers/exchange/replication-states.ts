@@ -1,6 +1,6 @@
 /**
  * The replication state of recently received entries: the members that have an entry, and those to which it was sent.
- * Older states are dropped, at the cost of an unnecessary offer. Members are bits of a number.
+ * Older states are dropped, at the cost of an unnecessary offer. Each member has one bit of a number.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
@@ -17,13 +17,13 @@ export interface ReplicationState {
   isFlushed: boolean;
   /** Members that have reported that it is on their disk. */
   has: number;
-  /** Members to which it was pushed on the present connection. */
+  /** Members to which it was pushed on the current connection. */
   sent: number;
   /** Members to notify when it is on this daemon's disk. */
   pendingAcks: number;
-  /** The entry to be pushed without a request; null: none. */
+  /** The entry to be pushed without a request, or null if there is none. */
   atOnce: AtOnce | null;
-  /** For how many turns it was kept because a notification was pending. */
+  /** The number of turns for which the state was kept because a notification was pending. */
   turns: number;
   /** Whether a caller waits until members have it: if so, it is offered immediately. */
   isUrgent: boolean;

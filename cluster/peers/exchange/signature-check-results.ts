@@ -10,7 +10,7 @@ type Found = readonly (ProvedEntry | null)[];
 export const NOTHING_PROVED: Found = [];
 
 export class SignatureCheckResults {
-  /** Results by part of the push; null: not yet available. */
+  /** Results by part of the push; null for a part whose results are not available yet. */
   readonly #found: (Found | null)[] = [];
   readonly #ends: Promise<void>[] = [];
 

@@ -32,7 +32,7 @@ export class CommonPast {
     this.#point = new StablePoint(cluster.timeline, cluster.limits);
   }
 
-  /** Called when a member has connected: its entries are not known. */
+  /** Called when a member has connected: its entries are not known yet. */
   joined(): void {
     this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     this.#common = 0;
@@ -79,7 +79,7 @@ export class CommonPast {
     const lagged = now - (this.#behind.get(id) ?? now) > this.#cluster.limits.catchUpStuckMs;
     if (isCatchingUp) this.#behind.set(id, since);
     else this.#behind.delete(id);
-    // A result that was found without a slow member may be wrong once it counts again.
+    // A result that was found without a slow member may be wrong once that member counts again.
     if (lagged && !isCatchingUp) this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     return lagged && isCatchingUp;
   }
@@ -88,12 +88,12 @@ export class CommonPast {
 /** Measures how long a date has not grown. */
 class Growth {
   #date = 0;
-  /** When the date last grew, as `uptime` milliseconds; null: `lasts` was not called yet. */
+  /** When the date last grew, as `uptime` milliseconds, or null if `lasts` was not called yet. */
   #grownAt: number | null = null;
 
   /**
-   * @param date  the present one; if it is lower than before, the measurement starts again @returns milliseconds since
-   * it last grew, or since the first call
+   * @param date  the current one; if it is lower than before, the measurement starts again
+   * @returns the milliseconds since it last grew, or since the first call
    */
   lasts(date: number, now: number): number {
     if (this.#grownAt === null || date > this.#date) this.#grownAt = now;

@@ -19,9 +19,12 @@ import { electorateIn, majorityOf } from "../shared/electorate.js";
 import type { CommonPast } from "./common-past.js";
 import { Contradictions } from "./contradictions.js";
 
-/** Votes that are stored of one member: more than the snapshots that an honest one has. */
+/** The maximum number of votes that are stored for one member: more than the snapshots that an honest one has. */
 const VOTES_EACH = 64;
-/** Signatures that are checked per second for one member: an honest one sends a handful in a minute. */
+/**
+ * The maximum number of signatures that are checked per second for one member: an honest one sends a handful in a
+ * minute.
+ */
 const CHECKS_MAX = 64;
 const SECOND = 1000;
 
@@ -37,7 +40,7 @@ export class CutVoting {
   readonly #checks = new Map<ByteString, number>();
   #checksSince = 0;
   #nextAt = 0;
-  /** When a voting member began catching up, or this daemon last helped one; null: none is catching up. */
+  /** When a voting member began catching up, or this daemon last helped one, or null if none is catching up. */
   #stuckSince: number | null = null;
   /** Milliseconds before it helps again, and the time from which this pause starts again at its minimum. */
   #helpPause = 0;
@@ -128,7 +131,7 @@ export class CutVoting {
     }
   }
 
-  /** Returns the vote that most of the other members have signed for a date; null: they have not agreed. */
+  /** Returns the vote that most of the other members have signed for a date, or null if they have not agreed. */
   agreedOn(at: number): CutVote | null {
     const voices = electorateIn(this.#cluster);
     const found = [...voices.ids].flatMap((id) => this.#votes.get(id)?.get(at) ?? []);
@@ -136,7 +139,7 @@ export class CutVoting {
     return found.find((one) => found.filter((other) => isSame(one, other)).length >= needed) ?? null;
   }
 
-  /** The last date for which most of the other members have signed the same state; -1: there is none. */
+  /** The last date for which most of the other members have signed the same state, or -1 if there is none. */
   get #newestAgreed(): number {
     const dates = new Set([...this.#votes.values()].flatMap((votes) => [...votes.keys()]));
     return Math.max(-1, ...[...dates].filter((at) => this.agreedOn(at) !== null));

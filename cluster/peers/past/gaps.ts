@@ -15,7 +15,10 @@ import { isBelieved } from "./majority-of-claims.js";
 import { OwnPast } from "./own-past.js";
 import type { Report } from "./stable-point.js";
 
-/** How many times this daemon may request reports on one member's claim from all members, during a round of reports. */
+/**
+ * The maximum number of times that this daemon asks all members for reports on one member's claim, in one round of
+ * reports.
+ */
 const ASKS_A_ROUND = 8;
 /** Milliseconds after which the same line is logged again. */
 const AGAIN_MS = 600_000;
@@ -33,7 +36,7 @@ interface Gap {
   isComplete: boolean;
   /** The date up to which its report was requested; milliseconds since 1970. */
   at: number;
-  /** Its last report on that date; null: none yet. */
+  /** Its last report on that date, or null if there is none yet. */
   report: Report | null;
   /** The last reports of the other members on that date. */
   readonly witnesses: Map<ByteString, Report>;
@@ -41,13 +44,15 @@ interface Gap {
   isHere: boolean;
   /** When reports were last requested from the other members. */
   askedAt: number;
-  /** The report whose entries this daemon no longer waits for; null: none. */
+  /** The report whose entries this daemon no longer waits for, or null if there is none. */
   forgiven: Report | null;
-  /** Whether the two have been compared. */
+  /** Whether the member's entries and this daemon's have been compared. */
   isKnown: boolean;
   /** Whether entries are missing here. */
   isOpen: boolean;
-  /** Whether the two have never been equal since the member connected: then entries are not merely in flight. */
+  /**
+   * Whether they have never been equal since the member connected: then the missing entries are not merely in flight.
+   */
   isNew: boolean;
   /** When the gap opened. */
   since: number;
@@ -225,7 +230,8 @@ export class Gaps {
     const { timeline, uptime } = this.#cluster;
     const own = totalsUpTo(timeline.index, report.at);
     const isLess = holdsLess(own, report);
-    // If the two differ, and both have pruned or the member is incomplete too, the one with fewer entries is not live.
+    // If the two daemons differ, and both have pruned or the member is incomplete too, the one with fewer entries is
+    // not live.
     const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
     if (
       isSameTotals(own, report) ||

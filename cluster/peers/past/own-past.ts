@@ -1,6 +1,6 @@
 /**
  * Compares what this daemon has pruned with the other members' entries of the same time. No entry dated that early is
- * accepted here any longer. So if most other members have different entries they are right, and only their snapshot
+ * accepted here any longer. So if most other members have different entries, they are right, and only their snapshot
  * can repair this daemon. Source: docs/protocol-v2.md "Members", rule 8.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -17,7 +17,7 @@ export class OwnPast {
   /** When it requested them; `uptime` milliseconds. */
   #askedAt = Number.NEGATIVE_INFINITY;
   readonly #reports = new Map<ByteString, Report>();
-  /** The report of most members if it differs from this daemon's entries, and when it began to; null: it does not. */
+  /** The report of most members, and when it began to differ from this daemon's entries; null if it does not differ. */
   #other: { readonly report: Report; readonly since: number } | null = null;
 
   constructor(cluster: ClusterState) {
@@ -68,7 +68,10 @@ export class OwnPast {
     else this.#other = { report, since: this.#other?.since ?? this.#cluster.uptime() };
   }
 
-  /** Whether too much differs for this daemon to be live. @param isCatchingUp  as of the last tick */
+  /**
+   * Whether too much differs for this daemon to be live.
+   * @param isCatchingUp  whether it was catching up at the last tick
+   */
   isLacking(now: number, isCatchingUp: boolean): boolean {
     const other = this.#other;
     return other !== null && (isCatchingUp || now - other.since >= this.#cluster.limits.catchUpMs);
@@ -82,7 +85,7 @@ export class OwnPast {
   }
 
   /**
-   * Returns the report on which most of the other members, at least two, agree; null: there is none. A member that
+   * Returns the report on which most of the other members, at least two, agree, or null if there is none. A member that
    * reports that it is catching up is not a witness.
    */
   #ofMost(): Report | null {

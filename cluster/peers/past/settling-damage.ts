@@ -14,11 +14,13 @@ export class SettlingDamage {
   readonly #cluster: ClusterState;
   /** The date up to which reports were last requested; milliseconds since 1970. */
   #at = 0;
-  /** When they were requested, as `uptime` milliseconds; null: nothing is damaged, or the damage was just found. */
+  /**
+   * When they were requested, as `uptime` milliseconds, or null if nothing is damaged, or the damage was just found.
+   */
   #askedAt: number | null = null;
   /** Reports received since then. */
   readonly #reports = new Map<ByteString, Report>();
-  /** When most members began to agree with this daemon, as `uptime` milliseconds; null: they do not. */
+  /** When most members began to agree with this daemon, as `uptime` milliseconds, or null if they do not. */
   #since: number | null = null;
 
   constructor(cluster: ClusterState) {

@@ -18,7 +18,7 @@ export class SnapshotChoice {
   readonly #gaps: Gaps;
   readonly #voting: CutVoting;
   readonly #taking: SnapshotTaking;
-  /** The option by which an operator can decide, as of the last check; null: none is needed. */
+  /** The option by which an operator can decide, as of the last check, or null if none is needed. */
   #order: string | null = null;
 
   constructor(cluster: ClusterState, past: { gaps: Gaps; voting: CutVoting; taking: SnapshotTaking }) {
@@ -28,13 +28,16 @@ export class SnapshotChoice {
     this.#taking = past.taking;
   }
 
-  /** The option with which an operator may start this daemon, because members cannot settle the gap; null: none. */
+  /**
+   * The option with which an operator may start this daemon, because members cannot settle the gap, or null if there is
+   * none.
+   */
   get order(): string | null {
     return this.#order;
   }
 
   /**
-   * Returns the members whose snapshots may be loaded, the one with the earliest date first; none: no snapshot is
+   * Returns the members whose snapshots may be loaded, the one with the earliest date first, or none if no snapshot is
    * needed or justified.
    */
   choices(now: number, candidates: readonly ConnectedMember[]): readonly Choice[] {
@@ -86,7 +89,7 @@ export class SnapshotChoice {
     // A member may no longer have the snapshot that it voted for: then try a later vote, or all of them again.
     const first = (proved: readonly CutVote[]) => proved.find(({ at }) => at > missing) ?? proved[0] ?? null;
     if (isBelieved) return first(votes);
-    // A state that this daemon itself has signed is proved, even if it has lost entries since.
+    // A state that this daemon itself has signed needs no further proof, even if the daemon has lost entries since.
     const isProved = (vote: CutVote) =>
       voting.haveSigned(id, vote.at) || (voices.others > 1 && voting.agreedOn(vote.at)?.seal === vote.seal);
     return first(votes.filter(isProved));

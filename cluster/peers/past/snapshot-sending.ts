@@ -12,7 +12,7 @@ interface Sending {
   readonly parts: Iterator<Buffer>;
   /** The number of the next part. */
   number: number;
-  /** The next part, read ahead from `parts` to know whether it is the last one; null: all parts were sent. */
+  /** The next part, read ahead from `parts` to know whether it is the last one, or null if all parts were sent. */
   next: Buffer | null;
   pulledAt: number;
 }
@@ -21,7 +21,7 @@ export class SnapshotSending {
   readonly #cluster: ClusterState;
   readonly #connection: MemberConnection;
   #sending: Sending | null = null;
-  /** When this daemon began to retain entries for the member; null: it does not. */
+  /** When this daemon began to retain entries for the member, or null if it does not. */
   #helpsSince: number | null = null;
 
   constructor(cluster: ClusterState, connection: MemberConnection) {
@@ -29,7 +29,11 @@ export class SnapshotSending {
     this.#connection = connection;
   }
 
-  /** Sends a part that the member requests. @param at  the snapshot's date @param number  0: from the beginning */
+  /**
+   * Sends a part that the member requests.
+   * @param at  the snapshot's date
+   * @param number  0 to start from the beginning
+   */
   pull(at: number, number: number): void {
     const peering = this.#cluster;
     // A member that requests a thousand parts at a time is disconnected at the next tick, and must not receive a

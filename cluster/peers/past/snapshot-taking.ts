@@ -42,7 +42,7 @@ export interface SnapshotProgress {
 interface Taking extends Choice {
   staged: StagedSnapshot | null;
   received: number;
-  /** The bytes of these that were received since `movedAt`. */
+  /** The number of these bytes that were received since `movedAt`. */
   fresh: number;
   /** The number of the next part to arrive, and that of the next part to request. */
   number: number;
@@ -65,7 +65,7 @@ export class SnapshotTaking {
   #taking: Taking | null = null;
   /** When a member may be tried again; `uptime` milliseconds. */
   readonly #pausedUntil = new Map<ByteString, number>();
-  /** By member, the date of the last requested snapshot that it could not send; milliseconds since 1970. */
+  /** The date of the last requested snapshot that a member could not send, by member; milliseconds since 1970. */
   readonly #missing = new Map<ByteString, number>();
   /** Seals of the snapshots adopted since this daemon was last live. */
   readonly #seals = new Set<ByteString>();
@@ -87,7 +87,7 @@ export class SnapshotTaking {
     return { address: sender.connection.remote, received, total: agreed.bytes };
   }
 
-  /** Returns the date of the last requested snapshot that a member could not send; -1: there is none. */
+  /** Returns the date of the last requested snapshot that a member could not send, or -1 if there is none. */
   missingOf(id: ByteString): number {
     return this.#missing.get(id) ?? -1;
   }
@@ -106,7 +106,8 @@ export class SnapshotTaking {
   }
 
   /**
-   * @param choices  members and the snapshots that may be loaded from them, the best first; none: no snapshot is needed
+   * @param choices  members and the snapshots that may be loaded from them, the best first, or none if no snapshot is
+   * needed
    */
   tick(now: number, choices: readonly Choice[]): void {
     const taking = this.#taking;

@@ -21,7 +21,7 @@ const NO_LIST = "";
 /** A member whose reports count. */
 export interface Reporter {
   readonly id: ByteString;
-  /** The watermark of its last status; null: it has sent none yet. */
+  /** The watermark of its last status, or null if it has sent none yet. */
   readonly watermark: number | null;
   ask(at: number): void;
 }
@@ -81,7 +81,7 @@ export class StablePoint {
     });
   }
 
-  /** @param all  all members; null: one of them is not connected */
+  /** @param all  all members, or null if one of them is not connected */
   tick(now: number, all: () => readonly Reporter[] | null): void {
     if (now < this.#nextAt) return;
     this.#nextAt = now + this.#limits.reportEveryMs;

@@ -37,7 +37,10 @@ export const CLOSE_REASONS = {
 
 export type CloseCode = keyof typeof CLOSE_REASONS;
 
-/** Codes that mean that a daemon accepts writes in vain. They count only from an authenticated member. */
+/**
+ * Codes that mean that the writes that a daemon accepts reach no other member. They count only from an authenticated
+ * member.
+ */
 const MEMBERSHIP_CODES: ReadonlySet<CloseCode> = new Set(["revoked", "left-out", "not-listed"]);
 
 export const isMembershipCode = (code: CloseCode): boolean => MEMBERSHIP_CODES.has(code);

@@ -57,7 +57,8 @@ export type CheckEntry = (
 /** Threads that check signatures alongside the main thread. */
 export interface SignatureThreads {
   /**
-   * Returns the results for entries, in order; null: no result, so `checkEntry` verifies the signature. Never rejects.
+   * Returns the results for entries, in order. If one is null, `checkEntry` has to verify that signature. Never
+   * rejects.
    */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
@@ -65,8 +66,8 @@ export interface SignatureThreads {
 
 /**
  * Receives an envelope of messages from a member. The envelope is delivered to the subscribers here, is already known,
- * has to wait for its signer's key, or is refused, for example because it is too old. `isLie`: no honest member would
- * send it.
+ * has to wait for its signer's key, or is refused, for example because it is too old. `isLie` means that no honest
+ * member would send it.
  */
 export type HearMessages = (
   body: Buffer,
@@ -99,31 +100,31 @@ export interface PeeringContext {
   readonly cluster: ByteString;
   readonly peers: readonly PeerAddress[];
   /**
-   * The id of the member whose snapshot an operator has ordered this daemon to adopt; null: none. Set by
+   * The id of the member whose snapshot an operator has ordered this daemon to adopt, or null if there is none. Set by
    * `Peering.setOrder`.
    */
   order: ByteString | null;
-  /** The cluster's secret; null: there is none. Set by `Peering.setSecret`. */
+  /** The cluster's secret, or null if there is none. Set by `Peering.setSecret`. */
   secret: MemberSecret | null;
   /**
-   * Returns why the daemon with this id is not a member; null: it is. Called repeatedly, because keys may be revoked
-   * and pins may change.
+   * Returns why the daemon with this id is not a member, or null if it is. Called repeatedly, because keys may be
+   * revoked and pins may change.
    */
   readonly refusal: (id: ByteString, knowsSecret: boolean) => CloseCode | null;
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** Checks an entry. The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;
-  /** Absent or null: signatures are checked as their entries are read. */
+  /** Absent or null if signatures are checked as their entries are read. */
   readonly signatureThreads?: SignatureThreads | null;
-  /** The channel messages; absent: this daemon accepts none, like those of older versions. */
+  /** The channel messages. Absent if this daemon accepts none, like older versions. */
   readonly messages?: {
     readonly hear: HearMessages;
     /** Called when messages from other members may be missing here. */
     readonly missed: () => void;
   };
-  /** Creates this daemon's report about itself; absent: it sends none, like older versions. */
+  /** Creates this daemon's report about itself. Absent if it sends none, like older versions. */
   readonly about?: () => MemberAbout;
-  /** Absent: this daemon knows no lists, like older versions. */
+  /** Absent if this daemon supports no lists, like older versions. */
   readonly lists?: MemberLists;
   /** SHA-256, 32 bytes. */
   readonly hash: (bytes: Buffer) => ByteString;
@@ -150,16 +151,16 @@ export interface ConnectedMember {
   readonly connection: {
     /** Its address, for the log. */
     readonly remote: string;
-    /** The features that it reports to support. */
+    /** The features that it claims to support. */
     readonly knows: ReadonlySet<string>;
     readonly unsentBytes: number;
     send(message: OwnMessage): void;
   };
-  /** Its last status; null: none yet. */
+  /** Its last status, or null if there is none yet. */
   readonly status: StatusMessage | null;
   /**
    * The state that the member was in when a comparison with it was completed, after which this daemon has all of its
-   * entries of that time; null: no comparison is complete yet.
+   * entries of that time, or null if no comparison is complete yet.
    */
   readonly compared: "live" | "other" | null;
   readonly isCatchingUp: boolean;
@@ -222,13 +223,16 @@ export function isEverybodyHere(cluster: ClusterState, now: number): boolean {
   return everybody(addresses, lists?.others ?? null, members) !== null || now - settledAt > limits.catchUpMs;
 }
 
-/** A member for `dbsync status` and metrics. Times are milliseconds; null: unknown. */
+/** A member for `dbsync status` and metrics. Times are milliseconds, or null if unknown. */
 export interface MemberStatus {
-  /** The address of --peer, or the one from which it connected; empty: the list names it, but no address is known. */
+  /**
+   * The address of --peer, or the one from which it connected, or an empty string if the list names it, but no address
+   * is known.
+   */
   readonly address: string;
   /** 32 bytes. */
   readonly id: ByteString | null;
-  /** The state of the connection; "self": the address is this daemon's own. */
+  /** The state of the connection; "self" means that the address is this daemon's own. */
   readonly connection: "connected" | "connecting" | "waiting" | "self";
   /** Why there is no connection. */
   readonly trouble: string | null;
@@ -242,7 +246,7 @@ export interface MemberStatus {
   /** How far its clock is ahead of this daemon's. */
   readonly skew: number | null;
   readonly watermark: number | null;
-  /** The date up to which it has pruned all entries; 0: none. */
+  /** The date up to which it has pruned all entries, or 0 if it has pruned none. */
   readonly prunedTo: number | null;
   /** Whether this daemon is missing entries that the member has pruned and so cannot send. */
   readonly isLacking: boolean;
@@ -258,6 +262,6 @@ export interface MemberStatus {
   readonly lastHeard: number | null;
   /** Its entries that were refused on this connection. */
   readonly refusals: number;
-  /** Its report about itself; null: none yet. */
+  /** Its report about itself, or null if there is none yet. */
   readonly about: MemberAbout | null;
 }

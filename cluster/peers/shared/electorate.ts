@@ -15,8 +15,8 @@ export interface Electorate {
 }
 
 /**
- * @param addresses  those of --peer, with the id that was last proved there; null: none yet
- * @param listed  the other members of the list; null: there is no list
+ * @param addresses  those of --peer, with the id that was last proved there, or null if there is none yet
+ * @param listed  the other members of the list, or null if there is no list
  */
 export function electorateOf(
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[],
@@ -38,7 +38,10 @@ export const majorityOf = ({ others }: Electorate): number => Math.floor(others 
 export const nonVotersMax = ({ others }: Electorate): number =>
   Math.max(0, Math.min(NON_VOTERS_MAX, MEMBERS_MAX - others));
 
-/** Returns all members that are configured or connected, or all of the list; null: one of these is not connected. */
+/**
+ * Returns all members of the list or, without a list, all that are configured or connected; null if one of them is not
+ * connected.
+ */
 export function everybody<Member>(
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[],
   listed: ReadonlySet<ByteString> | null,
@@ -56,6 +59,6 @@ interface Voters {
   readonly lists?: { readonly others: ReadonlySet<ByteString> | null };
 }
 
-/** Returns the present voters. */
+/** Returns the current voters. */
 export const electorateIn = ({ addresses, lists }: Voters): Electorate =>
   electorateOf(addresses, lists?.others ?? null);

@@ -7,7 +7,7 @@ export interface MemberSocket {
   close(): void;
   /** Returns the bytes written that the system has not accepted yet. */
   unsentBytes(): number;
-  /** Bytes that only the two ends of this encrypted stream know (TLS exporter); null: it is not encrypted. */
+  /** Bytes that only the two ends of this encrypted stream know (TLS exporter), or null if it is not encrypted. */
   readonly binding: Buffer | null;
   /** Address and port, as the log shows them. */
   readonly remote: string;

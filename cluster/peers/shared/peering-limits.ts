@@ -25,7 +25,7 @@ export const PEERING_LIMITS = {
   maxHandshakes: 4096,
   maxHandshakesOfAddress: 2048,
   statusEveryMs: 2_000,
-  /** Between two reports of a daemon about itself. */
+  /** The interval between two reports of a daemon about itself. */
   aboutEveryMs: 2_000,
   /** Ticks between two offers to a member that has recently requested nothing of what it was offered. */
   offerTicksMax: 8,
@@ -85,7 +85,7 @@ export const PEERING_LIMITS = {
   quarantineMs: 60_000,
   /** Refused entries of one connection; an honest member has none. */
   maxRefusals: 100,
-  /** How long the member's connections are refused after that. */
+  /** How long connections of a member with too many refused entries are refused. */
   banMs: 15_000,
   reconcileMinMs: 4_000,
   reconcileMaxMs: 6_000,
@@ -115,7 +115,7 @@ export const PEERING_LIMITS = {
   /** A daemon whose clock differs by more than this from the members' median accepts nothing from clients. */
   skewMs: 2_000,
   clockSampleMs: 20_000,
-  /** Between two rounds of reports. */
+  /** The interval between two rounds of reports. */
   reportEveryMs: 2_000,
   /** The age at which an abandoned wait is dropped: callers limit their waiting themselves. */
   waitMaxMs: 120_000,
@@ -125,7 +125,7 @@ export const PEERING_LIMITS = {
    */
   compareEveryMs: 15_000,
   comparePercent: LIMITS.comparePercent.fallback,
-  /** Work between two turns of the event loop. */
+  /** The duration of work between two turns of the event loop. */
   sliceMs: 2,
 } as const;
 

@@ -4,7 +4,7 @@
  */
 export class StandstillClock {
   readonly #clocks: Readonly<Record<"uptime" | "clock", () => number>>;
-  /** The last reading of each clock, in milliseconds; infinity: none yet. */
+  /** The last reading of each clock, in milliseconds, or infinity before the first reading. */
   #uptime = Number.POSITIVE_INFINITY;
   #clock = Number.POSITIVE_INFINITY;
 

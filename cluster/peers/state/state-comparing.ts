@@ -34,7 +34,10 @@ const SECOND = 1000;
 const SUMS_KEPT = 4;
 /** Buckets whose keys are searched at a time. */
 const BUCKETS_SEARCHED = 16;
-/** How many times keys are requested, and the time between: a member may not be able to answer the first request. */
+/**
+ * How many times keys are requested, and the milliseconds between two requests: a member may not be able to answer the
+ * first request.
+ */
 const REQUESTS = 3;
 const REQUEST_EVERY_MS = 2_000;
 /** Messages from one member in a second; an honest one sends a handful in 15 s. */
@@ -66,7 +69,7 @@ interface KeyRequest {
 
 export class StateComparing {
   readonly differences: StateDifferences;
-  /** The last date at which this daemon has compared its state with a member's; 0: none. */
+  /** The last date at which this daemon has compared its state with a member's, or 0 if it never has. */
   comparedAt = 0;
   readonly #cluster: ClusterState;
   readonly #stable: Final;
@@ -77,7 +80,7 @@ export class StateComparing {
   #lastAt = 0;
   #nextAt = 0;
   #tickedAt = 0;
-  /** Keys to search for when there is time; null: none. */
+  /** Keys to search for when there is time, or null if there are no such keys. */
   #wanted: Parameters<Timeline["digests"]["keysIn"]>[0] | null = null;
   #requests: KeyRequest[] = [];
   /** The messages that each member has sent in this second, and the milliseconds that they took. */

@@ -15,7 +15,7 @@ type Run = (masters: readonly RedisLink[], argv: Argv) => Promise<Outcome>;
 
 export type SpreadWay =
   | { readonly kind: "any" }
-  /** `isBefore`: the command writes, so later commands must wait for it. */
+  /** `isBefore` means that the command writes, so later commands must wait for it. */
   | { readonly kind: "all"; readonly isBefore: boolean; readonly run: Run }
   | { readonly kind: "refused"; readonly reason: string };
 

@@ -34,7 +34,7 @@ class ClusterFinder implements ServerFinder {
   #isAsking = false;
   #wasUp = false;
   #isStopped = false;
-  /** The reply of a node that did not contain the slots. */
+  /** The last reply of a node that did not name the slots. */
   #lastReply: string | null = null;
 
   constructor(parts: RedisBackendParts<RedisGroupSpecification>) {

@@ -34,7 +34,7 @@ class Taken {
   readonly resolve: (outcome: Outcome) => void;
   /** The server that this command was redirected to for one attempt. */
   ask: Address | null = null;
-  /** The reply of a server that did not execute the command; null: it was not sent yet. */
+  /** The reply of a server that did not execute the command, or null if it was not sent yet. */
   reply: string | null = null;
   turns = 0;
   /** Whether a later command that shares a key was executed first. */

@@ -35,7 +35,7 @@ export interface RedisBackendParts<Specification> {
   readonly specification: Specification;
   /** Milliseconds for a command, and for connecting. */
   readonly timeout: number;
-  /** Replicas that must confirm a write before it is answered (`WAIT`); missing: none. */
+  /** Replicas that must confirm a write before it is answered (`WAIT`). Defaults to none. */
   readonly waitReplicas?: number;
   readonly environment: Environment;
   readonly log: Logger;

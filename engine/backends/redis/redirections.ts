@@ -1,12 +1,12 @@
 /**
- * Parses replies of a Redis server that did not execute a command: they redirect the command, or request a later
+ * Parses replies of a Redis server that did not execute a command: they redirect the command, or ask for a later
  * attempt.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Address } from "./link.js";
 
 export type Redirection =
-  /** The slot has another master, or (`ask`) this one command must be sent to another server. */
+  /** `moved`: the slot has another master. `ask`: only this command must be sent to another server. */
   | { readonly kind: "moved" | "ask"; readonly slot: number; readonly address: Address }
   | { readonly kind: "later" };
 

@@ -109,7 +109,7 @@ export class RedisBackend implements Backend {
   }
 }
 
-/** Returns the error for a command that a transaction cannot contain; null: all commands are allowed. */
+/** Returns the error for a command that a transaction cannot contain, or null if all commands are allowed. */
 export function notShared(commands: readonly Argv[]): Outcome | null {
   for (const argv of commands) {
     const isolation = isolationOf((argv[0] as ByteString).toUpperCase(), argv);

@@ -25,7 +25,7 @@ export interface ServerFinder {
   readonly name: string;
   start(): void;
   stop(): void;
-  /** Whether all servers can be reached, which commands for all of them wait for. */
+  /** Whether all servers can be reached. Commands for all servers wait for this. */
   readonly isUp: boolean;
   /** The address of the server or servers. */
   readonly server: string;
@@ -35,13 +35,15 @@ export interface ServerFinder {
   wayOf(commands: readonly Argv[]): Way;
   /**
    * Returns the connection for a lane's commands.
-   * @param ask  the server that one command was redirected to; null: the lane's own server
+   * @param ask  the server that one command was redirected to, or null for the lane's own server
    * @returns null if the server cannot be reached now
    */
   linkFor(lane: number, ask: Address | null): RedisLink | null;
   /** Records that a server has redirected or refused a command. */
   turned(turn: Redirection, link: RedisLink): void;
-  /** Checks a redirection that a script may have invented. Returns how to handle it; null: treat it as an answer. */
+  /**
+   * Checks a redirection that a script may have invented. Returns how to handle it, or null to treat it as an answer.
+   */
   believed(turn: Redirection): Redirection | null;
   /** Returns the reason why a lane's server cannot be reached. */
   reasonFor(lane: number): string;

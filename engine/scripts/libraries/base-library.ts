@@ -135,7 +135,7 @@ function loadPieces(machine: LuaMachine, state: number, loadstring: (state: numb
   return loadstring(state);
 }
 
-/** Parses a number that a 32-bit Lua would misread; null: Lua reads it correctly. */
+/** Parses a number that a 32-bit Lua would misread, or returns null if Lua reads it correctly. */
 function wideNumber(machine: LuaMachine, state: number): number | null {
   const { lua } = machine;
   const base = lua.lua_type(state, 2) < 1 ? 10 : lua.luaL_checknumber(state, 2);

@@ -40,7 +40,7 @@ class Format {
     this.#text = text;
   }
 
-  /** Returns the next letter; empty: the format has ended. */
+  /** Returns the next letter, or an empty string if the format has ended. */
   next(): string {
     return this.#text[this.#at++] ?? "";
   }

@@ -175,7 +175,7 @@ function counted(content: Uint8Array): { readonly count: number; readonly rest: 
 }
 
 /**
- * Returns the index of an imported function; -1: it is not imported.
+ * Returns the index of an imported function, or -1 if it is not imported.
  * @throws Error  the module imports something other than functions
  */
 function importIndex(content: Uint8Array, functionName: string): number {

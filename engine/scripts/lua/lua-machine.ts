@@ -188,7 +188,8 @@ export class LuaMachine {
   }
 
   /**
-   * Returns the position of a level of the call stack; null: there is no such level. Level 0 is the running function.
+   * Returns the position of a level of the call stack, or null if there is no such level. Level 0 is the running
+   * function.
    */
   where(state: number, level: number): { readonly isLua: boolean; source: string; line: number } | null {
     const { lua } = this;

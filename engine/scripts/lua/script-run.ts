@@ -8,7 +8,7 @@ import { LuaBroken } from "./lua-machine.js";
 export interface ScriptCaller {
   /** Runs one command; errors are returned as replies. */
   call(argv: readonly ByteString[]): Reply;
-  /** Returns whether the user may run a command; null: there is no such command. */
+  /** Returns whether the user may run a command, or null if there is no such command. */
   may(argv: readonly ByteString[]): boolean | null;
   /** Writes to the log. @param level  Redis's level, from 0 for debugging to 3 for warnings */
   log(level: number, text: ByteString): void;
