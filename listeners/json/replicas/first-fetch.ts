@@ -62,7 +62,7 @@ export class FirstFetch {
     this.#refused++;
   }
 
-  /** Queries every server once, in the order of the list. The first server that has a document provides it. */
+  /** Queries every server once, in the order of the list. A document is taken from the first server that has it. */
   async start(): Promise<void> {
     const links = this.#links;
     const log = this.#log;

@@ -35,7 +35,7 @@ export class ReplicaContact {
   #bounds: ReplicaBounds;
   #connection: ReplicaConnection | null = null;
   #kind: ReplicaKind | null = null;
-  /** The mark sent with the first request of the connection that is being opened; null: none is being opened. */
+  /** The mark sent with the first request of the connection that is being opened, or null if none is. */
   #mark: string | null = null;
   #isOwn = false;
   /** Whether it has been logged that the server is unreachable. */
@@ -78,12 +78,12 @@ export class ReplicaContact {
     return placeName(this.#address);
   }
 
-  /** The connection; null: there is none. */
+  /** The connection, or null if there is none. */
   get connection(): ReplicaConnection | null {
     return this.#connection;
   }
 
-  /** The kind of the server; null: unknown, or the connection was lost. */
+  /** The kind of the server, or null if it is unknown or the connection was lost. */
   get kind(): ReplicaKind | null {
     return this.#kind;
   }

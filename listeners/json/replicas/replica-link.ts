@@ -154,7 +154,7 @@ export class ReplicaLink {
     return result;
   }
 
-  /** Sends a write when its turn comes. @param translated  null: the complete document is sent */
+  /** Sends a write when its turn comes. @param translated  the requests, or null to send the document */
   async #forward(document: ByteString, translated: Forwarded | null, number: number): Promise<boolean> {
     const whole = this.#whole.get(document);
     if (whole !== undefined && number <= whole.upTo) return whole.isTaken;
@@ -240,7 +240,7 @@ export class ReplicaLink {
     this.#retrySoon();
   };
 
-  /** Handles a lost connection. @param connection  the lost connection; null: there was none */
+  /** Handles a lost connection. @param connection  the lost connection, or null if there was none */
   #lost(problem: unknown, connection: ReplicaConnection | null): void {
     // Every request that was not answered reports the same connection.
     if (this.contact.isSelf || this.contact.connection !== connection) return;

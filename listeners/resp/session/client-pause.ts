@@ -6,7 +6,7 @@ export type PauseMode = "all" | "write";
 export class ClientPause {
   readonly #environment: Environment;
   readonly #held = new Set<() => void>();
-  /** The mode of the current pause; null: there is no pause. */
+  /** The mode of the current pause, or null if there is no pause. */
   mode: PauseMode | null = null;
   /** The uptime in milliseconds when the pause ends. */
   #until = 0;

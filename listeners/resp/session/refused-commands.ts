@@ -14,7 +14,7 @@ import type { RespServer } from "./resp-server.js";
 /** The session of a refused command. */
 export interface DeniedSession extends Client {
   readonly server: RespServer;
-  /** The queued commands; null: no transaction is open. */
+  /** The queued commands, or null if no transaction is open. */
   readonly queued: readonly unknown[] | null;
   readonly isExecuting: boolean;
   readonly as: ByteString | null;
