@@ -4,7 +4,7 @@ import { dateText } from "../version-2/envelope.js";
 import type { Problem, Severity } from "./problem.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
 
-/** The state of a member according to a query; null: it was not queried. */
+/** The state of a member according to a query, or null if it was not queried. */
 export type Standing = "away" | "busy" | "ready" | null;
 
 /** The difference between clocks in milliseconds above which members also consider their own clocks wrong. */
@@ -24,9 +24,9 @@ const CATCHING_UP_MAX_MS = 300_000;
 export interface DiagnosedTimeline extends TimelineReport {
   /** The numbers of the newest member lists that it knows. Several numbers mean parallel lists. */
   readonly lists: readonly number[];
-  /** The fingerprint of the entries dated before the same second on all daemons; null: not compared. */
+  /** The fingerprint of the entries dated before the same second on all daemons, or null if they were not compared. */
   readonly settledFingerprint: string | null;
-  /** The member's snapshot that it is receiving, with sizes in bytes (total 0: not known yet); null: none. */
+  /** The member's snapshot that it is receiving, or null. Sizes are in bytes; a total of 0 means not known yet. */
   readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
 }
 
