@@ -9,7 +9,7 @@ export interface ServerHealth {
   readonly place: string;
   readonly role: "MASTER" | "REPLICA";
   readonly up: boolean;
-  /** The last failure, for example why it is not up; absent: none. */
+  /** The last failure, for example why the server is not up, if there was one. */
   readonly reason?: string;
   readonly connections: number;
   readonly answered: number;

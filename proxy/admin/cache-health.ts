@@ -10,7 +10,7 @@ export interface CacheHealth {
     /** The address of its server, and whether the server answers. */
     readonly server: string;
     readonly up: boolean;
-    /** The last failure, for example why the server does not answer; absent: none. */
+    /** The last failure, for example why the server does not answer, if there was one. */
     readonly reason?: string;
     readonly hits: number;
     readonly misses: number;

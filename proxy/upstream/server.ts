@@ -67,7 +67,7 @@ export class UpstreamServer {
     return this.#isUp;
   }
 
-  /** The last failure since its last answer; null: none. */
+  /** The last failure since its last answer, or null if there is none. */
   get lastFailure(): UpstreamFailure | null {
     return this.#lastFailure;
   }
