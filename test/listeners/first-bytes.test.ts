@@ -10,7 +10,7 @@ import { answerUntilClosed, clientHello } from "../support/client-hello.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { RedisConnection } from "../support/redis-connection.js";
 
-/** Lines that each would write something, by listener. */
+/** Lines that would each write something, by listener. */
 const WRITES = {
   resp: "SET stolen 1",
   memcached: "set stolen 0 0 1\r\nx",

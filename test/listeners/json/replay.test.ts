@@ -46,9 +46,9 @@ interface Difference {
   readonly reason: string;
 }
 
-/** An answer that no conversation shows. The original's answer follows from its source code. */
+/** An answer that no recorded conversation contains. The original's answer follows from its source code. */
 interface Unrecorded {
-  /** The reason; null: dbsyncd returns the same answer. */
+  /** The reason, or null if dbsyncd returns the same answer. */
   readonly reason: string | null;
   /** The requests; `original` and `answer` belong to the last one. */
   readonly requests: readonly string[];
@@ -219,8 +219,8 @@ function bytesOf({ send = "", send_hex, parts, terminator = "\n" }: Step): Buffe
 }
 
 /**
- * Returns the recorded answer. Where the process of the first version ended, it is the answer of the second version.
- * undefined: there is none.
+ * Returns the recorded answer, or undefined if there is none. Where the process of the first version ended, it is the
+ * answer of the second version.
  */
 function recorded({ expect = "", server_died, server_gone, second_version }: Step): string | undefined {
   return server_died || server_gone ? second_version?.expect : expect;

@@ -55,7 +55,7 @@ async function startOriginal({
   answerTo = () => DONE,
 }: {
   port?: number;
-  /** Returns the answer; null: no answer. */
+  /** Returns the answer, or null if there is none. */
   answerTo?: (request: string) => string | null;
 } = {}): Promise<Original> {
   const sockets = new Set<Socket>();

@@ -1,4 +1,6 @@
-/** Tests that the size of incomplete messages is counted, whatever a client writes into them or requests first. */
+/**
+ * Tests that the size of incomplete messages is counted, regardless of their contents and of the request before them.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
