@@ -22,7 +22,7 @@ const CATCHING_UP_MAX_MS = 300_000;
 
 /** A daemon's report, with conclusions from it. */
 export interface DiagnosedTimeline extends TimelineReport {
-  /** The numbers of the newest member lists that it knows. Several numbers mean parallel lists. */
+  /** The numbers of the newest member lists that the daemon knows. Several numbers mean parallel lists. */
   readonly lists: readonly number[];
   /** The fingerprint of the entries dated before the same second on all daemons, or null if they were not compared. */
   readonly settledFingerprint: string | null;
@@ -233,7 +233,7 @@ function diagnoseLosses(
 
 const isOther = ({ connection }: MemberReport): boolean => connection !== "self";
 
-/** Whether it is not connected because a list excludes this daemon or the member. */
+/** Whether a member is not connected because a list excludes this daemon or the member. */
 const isLetGo = ({ trouble }: MemberReport): boolean =>
   /^(it says: (left-out|not-listed)\b|The list of members )/.test(trouble ?? "");
 

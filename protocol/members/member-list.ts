@@ -10,7 +10,7 @@ export interface MemberList {
   readonly cluster: ByteString;
   /** The list's number: one more than the highest number of its parents; 1 if it has none. */
   readonly number: number;
-  /** The hashes of the lists that it follows: none, one, or two that were signed independently. */
+  /** The hashes of the lists that this list follows: none, one, or two that were signed independently. */
   readonly parents: readonly ByteString[];
   readonly members: readonly ByteString[];
   /** The daemons that this list or an earlier one removed. They can never return. */

@@ -36,7 +36,7 @@ export interface StatusMessage extends Totals {
   /** The date, in milliseconds since 1970, at or before which entries have been pruned; 0: none have. */
   readonly pruned: number;
   readonly state: DaemonState;
-  /** Whether its clock differs from the members' median, so that it accepts no writes from clients. */
+  /** Whether the sender's clock differs from the members' median, so that it accepts no writes from clients. */
   readonly skewed: boolean;
 }
 

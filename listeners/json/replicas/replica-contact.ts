@@ -42,7 +42,7 @@ export class ReplicaContact {
   #isAway = false;
   /** Whether the server's contents have been compared since it was connected. */
   isCompared = false;
-  /** Whether it has sent its documents since the daemon's start; before that it receives nothing. */
+  /** Whether the server has sent its documents since the daemon's start. Until then it receives no writes. */
   hasSentDocuments = false;
   /** The reason why the server was not reached. */
   problem: unknown = new Error("not connected yet");
@@ -108,7 +108,7 @@ export class ReplicaContact {
 
   /** Returns a connection to an original. @throws DbsyncdReplica @throws Error  the connection failed */
   async connected(): Promise<ReplicaConnection> {
-    // The server may have closed it while nothing was sent.
+    // The server may have closed the connection while nothing was sent.
     if (this.#connection?.isLost) this.disconnect();
     this.#connection ??= await this.#open();
     return this.#connection;

@@ -1,7 +1,7 @@
 /**
- * One server of --json-replica. Writes are sent to it in order, and wait only once for a silent server. A document with
- * a write that the server missed or refused is sent again completely until the server has it. A document that the
- * server has neither sent nor confirmed never replaces one of its own.
+ * One server of --json-replica. Writes are sent to it in order, and wait only once for a silent server. If the server
+ * has missed or refused a write, the complete document is sent again until the server has it. A document that the
+ * server has neither sent nor confirmed never replaces one of the server's own documents.
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";

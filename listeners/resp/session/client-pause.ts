@@ -1,4 +1,4 @@
-/** Implements CLIENT PAUSE: for some time, all commands wait, or only those that may write. */
+/** Implements CLIENT PAUSE: for a given time, all commands wait, or only those that may write. */
 import type { Environment } from "../../../net/process/environment.js";
 
 export type PauseMode = "all" | "write";

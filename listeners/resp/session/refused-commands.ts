@@ -58,7 +58,7 @@ export function noteRefusal(
   noteDenied(session, refusal.what, objectOf(command, refusal), session.as ?? "", within);
 }
 
-/** The refusal of a command that needs memory while it is full. */
+/** The refusal of a command that needs memory while memory is full. */
 export const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
 const NO_KEY = error("NOPERM this user has no permissions to access one of the keys used as arguments");
 const NO_CHANNEL = error(

@@ -307,7 +307,7 @@ export class WaitingClients {
     return true;
   }
 
-  /** Returns the sender of the waiting command, with the database of that time and the current time. */
+  /** Returns the sender of the waiting command, with the database at the time of the command and the current time. */
   #senderIn({ as, readsAll, isStable, lastWrite }: CommandSender, db: number): CommandSender {
     const now = this.#environment.clock();
     return lastWrite === undefined
