@@ -27,7 +27,7 @@ interface Flight<Result> {
   readonly key: ByteString;
   readonly tags: readonly string[];
   readonly result: Promise<Result>;
-  /** The number of requests that wait for it. */
+  /** The number of requests that wait for the fetch. */
   readers: number;
   isOvertaken: boolean;
 }

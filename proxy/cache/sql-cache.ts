@@ -58,7 +58,7 @@ export class SqlCache implements Service {
     });
   }
 
-  /** The address on which it listens. */
+  /** The address on which the cache listens. */
   get address(): ListenAddress {
     return this.#listener.address;
   }

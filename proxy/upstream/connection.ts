@@ -29,7 +29,7 @@ const CLOSED = "closed by the server";
 
 /** Facts about one server that its connections share. */
 export interface ServerManners {
-  /** Whether it has answered with an error before it was known whether it is the original. */
+  /** Whether the server answered with an error before it was known whether it is the original. */
   hasErred: boolean;
 }
 
@@ -53,7 +53,7 @@ export class UpstreamConnection {
   /** The socket, or null if the connection has not been used. */
   #socket: Socket | null = null;
   #client: RequestClient<SqlFrame> | null = null;
-  /** The reason why it is closed, or null if it is open. */
+  /** The reason why the connection is closed, or null if it is open. */
   #failure: UpstreamFailure | null = null;
   #hasAnswered = false;
   #heldBytes = 0;

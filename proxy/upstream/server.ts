@@ -62,17 +62,17 @@ export class UpstreamServer {
     this.#pool = new UpstreamPool(place, limits, environment);
   }
 
-  /** Whether it has answered recently, or has not received a request yet. */
+  /** Whether the server has answered recently, or has not received a request yet. */
   get isUp(): boolean {
     return this.#isUp;
   }
 
-  /** The last failure since its last answer, or null if there is none. */
+  /** The last failure since the server's last answer, or null if there is none. */
   get lastFailure(): UpstreamFailure | null {
     return this.#lastFailure;
   }
 
-  /** The time of its last answer, in `uptime` milliseconds; 0: none. */
+  /** The time of the server's last answer, in `uptime` milliseconds; 0 if there is none. */
   get answeredAt(): number {
     return this.#answeredAt;
   }
