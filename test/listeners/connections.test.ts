@@ -198,7 +198,7 @@ test("many half-sent requests cannot use up the memory: the largest is dropped, 
   for (const client of greedy) client.socket.destroy();
 });
 
-test("the daemon stops reading from a client that does not read, and the client finally receives everything", async () => {
+test("the daemon stops reading from a client that does not read, and the client eventually receives everything", async () => {
   await using daemon = await startDaemon();
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask(`SET big ${"x".repeat(MIB)}`), "OK");

@@ -121,7 +121,7 @@ test("a client that ends its stream is answered first, and an incomplete request
   assert.equal(await ask(other, { action: "list" }), LIST);
 });
 
-test("an incomplete line closes the connection after a time, but an idle connection stays open", async () => {
+test("an incomplete line closes the connection after a timeout, but an idle connection stays open", async () => {
   await using server = await startJson({ limits: { idleTimeout: 50 } });
   using waiting = await RawClient.open(server.port);
   using broken = await RawClient.open(server.port);

@@ -80,7 +80,7 @@ const {
  * docs/decisions/0054-recorded-answers-that-need-a-fetch.md.
  */
 const NOT_FETCHED = "not-fetched";
-/** Milliseconds that a request waits for the first fetch if it is finally refused. */
+/** Milliseconds that a request waits for the first fetch before it is refused. */
 const REFUSED_AFTER_MS = 500;
 
 for (const scenario of scenarios) {

@@ -218,7 +218,7 @@ test("an original server is sent one request at a time, in its own form", async 
   assert.deepEqual(actions, ["listindexes", "getall", "create", ...inserts.map(() => "insert"), "update"]);
 });
 
-test("a server whose connection is cut repeatedly during many writes finally has everything", async () => {
+test("a server whose connection is cut repeatedly during many writes eventually has everything", async () => {
   await using replica = await startAsOriginal();
   await using relay = await CuttablePort.open(() => replica.port);
   await using ours = await startJson({ replicas: [relay.port] });

@@ -97,7 +97,7 @@ function withoutIds(told: string): string {
   return told.replace(/(\$2\r\nid\r\n):\d+/g, "$1:1");
 }
 
-/** Waits until a message reaches no subscriber, because a closed client may still be counted for a moment. */
+/** Waits until a message reaches no subscriber, because a closed client may still be counted briefly. */
 async function untilUnsubscribed(port: number): Promise<void> {
   using admin = await RedisConnection.open(port);
   await until("no client is subscribed", async () => {
