@@ -311,7 +311,7 @@ function diagnoseMember(
     return;
   }
   if (connection !== "connected") {
-    // The member's own line already says this.
+    // The line about the member already reports this.
     if (standing === "away" && isUnanswered(trouble)) return;
     if ((isNew || standing === "busy") && isUnanswered(trouble)) {
       passing(`it is connecting to its member ${address}`, cureOf(trouble ?? "", member));

@@ -105,7 +105,7 @@ export class UpstreamServer {
     if (outcome.kind === "failed" || !outcome.isOfSession || session.database === "") return outcome;
     // The error of a balancer without servers does not concern the database.
     if (mayBeUnknown(outcome.frame.bytes)) return outcome;
-    // The session's database was dropped. A statement that needs none, or creates it again, can still be executed.
+    // The session's database was dropped. A statement that needs no database, or creates it again, can still run.
     const without = await this.#askPool({ ...session, database: "" }, statement);
     return without.kind === "answered" && without.frame.isError ? outcome : without;
   }

@@ -101,7 +101,7 @@ test("a client on the wrong port receives one line, in its own protocol, which n
   };
   for (const [here, port] of Object.entries(ports))
     for (const speaker of PROTOCOLS) {
-      // Redis interprets it as an inline command.
+      // The RESP listener interprets a memcached line as an inline command.
       if (here === speaker || (here === "resp" && speaker === "memcached")) continue;
       const [expected, option] = ANSWERS[speaker];
       const name = `${speaker} at ${here}`;

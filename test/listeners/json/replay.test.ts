@@ -194,7 +194,7 @@ async function replay({ name, steps }: Scenario, nodes: Nodes): Promise<void> {
       assert.notEqual(difference?.answer, recorded(step), `no longer a difference: ${where}`);
       const exchange = async () => {
         for (const bytes of bytesOf(step)) client.send(bytes.toString("latin1"));
-        // Without this, only the timeout would end the test if an answer is shorter than expected.
+        // An error is read up to its end: if it were shorter than expected, only the timeout would end the test.
         const isError = expected.startsWith('{"status":"error"') && expected.endsWith("\n\r");
         assert.equal(await (isError ? client.readTo("\n\r") : client.read(expected.length)), expected, where);
       };

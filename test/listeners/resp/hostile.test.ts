@@ -177,7 +177,7 @@ test("the memory of commands queued by MULTI is counted, and released", async ()
 
 test("10,000 connections that are opened and closed leave nothing", async () => {
   await using scene = await startResp();
-  // The first ones let V8 compile the code.
+  // During the first connections V8 compiles the code.
   await openAndDrop(scene.port, 250);
   await assertServes(scene);
   const before = bytesInUse();

@@ -204,7 +204,7 @@ test(`numbers are written as PHP writes them after parsing, and stored as they w
   let infinite = 0;
   for (const [at, number] of numbers.entries()) {
     const written = ours(number);
-    // PHP prints nothing for infinite ones.
+    // PHP prints nothing for infinite numbers.
     assert.equal(written === "infinite" ? "" : written, answers[at], number);
     if (written === "infinite") infinite++;
     else assert.equal(writeJson(parseJson(number)), number);
