@@ -36,14 +36,14 @@ export interface DaemonInterface {
   readonly port: number;
   /** The number of connected daemons. */
   readonly members: number;
-  /** The servers of --json-replica; null: there are none. */
+  /** The servers of --json-replica, or null if there are none. */
   readonly jsonReplicas: JsonReplicaFigures | null;
-  /** The counter of copies of writes on other daemons; null: nothing is recorded. */
+  /** The counter of copies of writes on other daemons, or null if nothing is recorded. */
   readonly copies: DurableCopies | null;
   /** The daemon's state, as clients see it. */
   readonly state: string;
-  /** The reason why the daemon no longer writes; null: it works. */
+  /** The reason why the daemon no longer writes, or null if it works. */
   readonly failure: string | null;
-  /** Stops the process once its work is finished; null: the process belongs to another program. */
+  /** Stops the process once its work is finished; null if the process belongs to another program. */
   readonly shutDown: (() => void) | null;
 }

@@ -28,17 +28,17 @@ export class DaemonListener extends SocketListener<Limits, Observer> {
     super({ ...parts, refusals: REFUSALS });
   }
 
-  /** Clients' calls by command family; null: they are not counted. */
+  /** Clients' calls by command family, or null if they are not counted. */
   get families(): readonly FamilyCounts[] | null {
     return null;
   }
 
-  /** The reason why documents cannot be read or written yet; null: they can. */
+  /** The reason why documents cannot be read or written yet, or null if they can. */
   get loading(): string | null {
     return null;
   }
 
-  /** The servers to which clients' writes are sent; null: there are none. */
+  /** The servers to which clients' writes are sent, or null if there are none. */
   get jsonReplicas(): JsonReplicaFigures | null {
     return null;
   }

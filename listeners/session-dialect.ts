@@ -8,7 +8,7 @@ import type { DaemonSocketHost } from "./daemon-listener.js";
 
 export interface AnsweringSession<Request, Reply> {
   readonly commands: UserCommands;
-  /** Serves a request. @returns the answer; null: the connection must be closed without one */
+  /** Serves a request. @returns the answer, or null if the connection must be closed without one */
   serve(request: Request): Reply | Promise<Reply> | null;
 }
 

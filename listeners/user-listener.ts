@@ -1,5 +1,5 @@
 /**
- * A listener whose clients have names and passwords instead of keys. A `UserProtocol` contains what differs between
+ * A listener whose clients have names and passwords instead of keys. A `UserProtocol` describes what differs between
  * protocols.
  */
 import type { Socket } from "node:net";
@@ -30,9 +30,9 @@ export interface UserSocketHost extends DaemonSocketHost {
 
 /** @typeParam Server  the state that all connections share */
 export interface UserProtocol<Request, Server> {
-  /** The name of its option, and of its metrics. */
+  /** The name of the listener's option and metrics. */
   readonly name: UserListenerName;
-  /** The text that is sent to a client above the connection limit; empty: nothing is sent. */
+  /** The text that is sent to a client above the connection limit; if empty, nothing is sent. */
   readonly fullText: string;
   /** Creates the state that all connections share. Called once. */
   readonly makeServer: (host: UserSocketHost) => Server;

@@ -7,7 +7,7 @@ import { bulk, type Reply } from "./reply.js";
 import { finish } from "./steps.js";
 
 export interface Entries {
-  /** One key for each text; a number is a numeric key; null: the keys are 0, 1, 2 and so on. */
+  /** One key for each text, or null if the keys are 0, 1, 2 and so on. A number is a numeric key. */
   readonly keys: readonly (ByteString | number)[] | null;
   readonly texts: readonly ByteString[];
 }

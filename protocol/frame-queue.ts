@@ -36,7 +36,7 @@ export class FrameQueue {
     return this.#parser.version;
   }
 
-  /** The error in the stream after the last frame; null: there is none. */
+  /** The error in the stream after the last frame, or null if there is none. */
   get malformed(): MalformedFrame | null {
     return this.#parser.malformed;
   }

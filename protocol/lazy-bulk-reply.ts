@@ -5,7 +5,7 @@
 import type { ByteString } from "./byte-string.js";
 import { bulk, type Reply, type ValueReply } from "./reply.js";
 
-/** The minimum number of strings for such a reply. */
+/** The minimum number of strings for a lazy reply. */
 const MANY = 256;
 
 export type BulksKind = "array" | "set" | "map";

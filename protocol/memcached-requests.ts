@@ -91,11 +91,11 @@ export class MemcachedParser {
   readonly #input = new ReceiveBuffer();
   /** The number of waiting bytes that are known to contain no line ending. */
   #scanned = 0;
-  /** The item whose data are incomplete; null: none. */
+  /** The item whose data are incomplete, or null if there is none. */
   #announced: Announced | null = null;
   /** The number of bytes of an item that is too large that must still be skipped. */
   #skipped = 0;
-  /** Whether the connection began with a request of the binary protocol; null: no byte has arrived yet. */
+  /** Whether the connection began with a request of the binary protocol, or null if no byte has arrived yet. */
   #isBinary: boolean | null = null;
 
   constructor(maxItemBytes: number) {

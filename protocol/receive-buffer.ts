@@ -1,6 +1,6 @@
 /**
  * The received and not yet consumed bytes of a stream, in one buffer. An incomplete part of a chunk is joined with the next chunks. No byte
- * is copied more than a few times, independent of the number of chunks. An announced length does not reserve memory.
+ * is copied more than a few times, regardless of the number of chunks. An announced length does not reserve memory.
  */
 
 const NO_BYTES = Buffer.alloc(0);

@@ -7,7 +7,7 @@ import { stackOf } from "./errors.js";
 
 /** Splits a stream into answers, or into parts of answers. */
 export interface AnswerReader<Answer> {
-  /** The reason why the stream can no longer be parsed; null: it can. */
+  /** The reason why the stream can no longer be parsed, or null if it can. */
   readonly problem: string | null;
   /** Whether an answer is incomplete. */
   readonly isMidAnswer: boolean;
@@ -53,7 +53,7 @@ export interface RequestClientOptions<Answer> {
   readonly isSilence?: boolean;
   /** Handles an answer that belongs to no request, such as a channel message. Returns whether it is one. */
   readonly takesAside?: (answer: Answer) => boolean;
-  /** Whether bytes may arrive while no request is waiting, because they may begin such a message. */
+  /** Whether bytes may arrive while no request is waiting, because they may begin a message that was not requested. */
   readonly hasMessages?: boolean;
   /** Called once when the connection has ended, before the requests fail. */
   readonly ended?: (end: ConnectionEnd) => void;
@@ -91,7 +91,7 @@ export class RequestClient<Answer> {
     if (this.#waiting.length > 0) this.#setTimer();
   }
 
-  /** The reason why the connection has ended; null: it has not. */
+  /** The reason why the connection has ended, or null if it has not. */
   get end(): ConnectionEnd | null {
     return this.#end;
   }

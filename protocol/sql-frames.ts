@@ -5,7 +5,7 @@
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
 
-/** The prefix of errors. Clients detect errors by it, independent of the language. */
+/** The prefix of errors. Clients detect errors by it, regardless of the language. */
 export const ERROR_HEAD = "Hadisoana : ";
 /** The earlier balancer's error for unreachable servers, which does not have this prefix. */
 export const BALANCER_ERROR = "Erreur de connexion backend";
@@ -38,7 +38,7 @@ export interface SqlFrame {
 type LineKind = "head" | "page" | "text" | "more-text";
 
 export class SqlFrameReader {
-  /** The reason why the stream can no longer be parsed; null: it can. */
+  /** The reason why the stream can no longer be parsed, or null if it can. */
   problem: "no-answer" | "too-long" | null = null;
   readonly #maxBytes: number;
   /** The bytes of the incomplete frame in earlier chunks. */

@@ -35,7 +35,7 @@ export class SqlLineParser {
   #isEscaped = false;
   /** The end of the current comment: the end of the line, or a STAR before a SLASH; 0: none has begun. */
   #comment = 0;
-  /** Whether the statement may contain comments; null: its first word has not ended. */
+  /** Whether the statement may contain comments, or null if its first word has not ended. */
   #mayHaveComments: boolean | null = null;
   #firstWord = "";
   /** The previous byte if a comment may begin or end with it; 0: it is another byte. */

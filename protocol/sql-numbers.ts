@@ -1,6 +1,6 @@
 /** Formats numbers like the earlier SQL server, in answers and in its files. */
 
-/** The limits outside of which numbers have an exponent. */
+/** The limits beyond which numbers are written with an exponent. */
 const PLAIN_MAX = 1e7;
 const PLAIN_MIN = 1e-3;
 

@@ -34,12 +34,18 @@ export function readAside(statement: ByteString): SqlAside | null {
   return HTTP.test(statement) ? { kind: "http" } : null;
 }
 
-/** Whether it contains an unfinished literal or comment, so that a server would wait for more input or include the following bytes. */
+/**
+ * Whether a statement contains an unfinished literal or comment, so that a server would wait for more input or include
+ * the following bytes.
+ */
 export function isOpen(statement: string): boolean {
   return literalsOf(statement) === null;
 }
 
-/** Whether the original interprets it identically, because it has no `;`, line breaks, quotes or comments. */
+/**
+ * Whether the original interprets a statement identically, because the statement has no `;`, line breaks, quotes or
+ * comments.
+ */
 export function isPlain(statement: string): boolean {
   return PLAIN.test(statement);
 }
@@ -79,7 +85,7 @@ function endOfComment(statement: string, at: number): number {
   return end >= 0 ? end + length : length === 1 ? statement.length : Infinity;
 }
 
-/** Returns the starts and ends of its string literals, including quotes; null if one has no end. */
+/** Returns the starts and ends of the string literals in a statement, including quotes; null if one has no end. */
 function literalsOf(statement: string): (readonly [number, number])[] | null {
   const texts: (readonly [number, number])[] = [];
   const mayHaveComments = ENGLISH.test(statement);

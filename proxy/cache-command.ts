@@ -45,7 +45,7 @@ export function addCache(program: Command): void {
     .command("cache")
     .summary("caches recent reads in front of one server")
     .description(
-      "Stores answers to reads for a limited time. Writes are forwarded, and remove the answers that they may have changed before they are answered.",
+      "Stores answers to reads for a limited time. Forwards writes. Before a write is answered, the cache removes the stored answers that the write may have changed.",
     )
     .argument("[host]", `host of the server (${LOOPBACK})`)
     .argument("[port]", `its port (${DEFAULT_UPSTREAM_PORT})`, number(1, PORT_MAX))

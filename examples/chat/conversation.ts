@@ -149,7 +149,7 @@ export class Conversation {
       return;
     }
     this.#socket = socket;
-    // Until it has sent its interval, every server is expected to send heartbeats.
+    // Until its welcome shows whether it sends heartbeats, a server is expected to send them.
     this.#beatMs = SILENT_MS / SILENT_BEATS;
     this.#restartTimers(socket, server);
     const room = this.#room === undefined ? {} : { room: this.#room };

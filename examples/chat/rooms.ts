@@ -76,7 +76,7 @@ export class Rooms {
     const { sessions, history, limits } = this.#parts;
     for (const { from, pseudo, color } of await sessions.swept(room)) {
       const at = Date.now();
-      // Two servers may detect this at the same time. Within a minute it is the same event.
+      // Two servers may report the same lost user. Reports within the same minute have the same id.
       const id = `left-${from}-${Math.floor(at / 60_000)}`;
       await this.publish(room, { kind: "left", id, at, from, pseudo, color });
     }

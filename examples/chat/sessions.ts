@@ -121,7 +121,7 @@ export class Sessions {
 
   /**
    * Removes a user from a room.
-   * @returns whether the user was listed: if several servers do this, only one receives true
+   * @returns whether the user was listed. If several servers remove the same user, only one of them receives true.
    */
   async exit({ room, uuid }: Pick<Session, "room" | "uuid">): Promise<boolean> {
     return (await this.#redis.zrem(hereKey(room), uuid)) === 1;

@@ -15,9 +15,9 @@ export interface ChatSettings {
   readonly address: string | null;
   /** The sites whose pages may connect, in addition to those of the servers. */
   readonly origins: readonly string[];
-  /** The servers, which are tried in turn. */
+  /** The Redis servers, which are tried in turn. */
   readonly redis: readonly RedisPlace[];
-  /** The servers, which are tried in turn. Without any, the history is also stored in Redis. */
+  /** The MongoDB servers, which are tried in turn. If there are none, the history is also stored in Redis. */
   readonly mongoUrls: readonly string[];
   readonly limits: Limits;
 }

@@ -70,7 +70,7 @@ namespace Dbsync {
             /**
              * @param Client  $client  a client of all daemons
              * @param string  $prefix  the prefix of all keys; clear() removes the keys with this prefix
-             * @param int|null  $ttl     the default lifetime of values in seconds; null: unlimited
+             * @param int|null  $ttl     the default lifetime of values in seconds, or null if they do not expire
              * @param bool|string[]  $classes the classes of objects that may be restored: all, none, or a list
              * @throws Failure
              */
@@ -310,7 +310,7 @@ namespace Dbsync {
             /** @var Cluster[] the clusters by the value of the option */
             private array $clusters = [];
             private int $process = 0;
-            /** Whether the pending commands have had their time at the end of the script. */
+            /** Whether the wait for pending commands at the end of the script is over. */
             private bool $isFinished = true;
 
             /**
@@ -333,7 +333,7 @@ namespace Dbsync {
              * @param string|array      $command  a line, which is split at spaces without quoting; or a list of strings and integers
              *                                    with any content
              * @param array|string|null $options  the options of this call, see Settings
-             * @return string|null  the reply as text, with the elements of a list separated by line feeds; null: no value
+             * @return string|null  the reply as text, with the elements of a list separated by line feeds, or null if there is no value
              * @throws Failure
              */
             public function send($command, $options = null): ?string
@@ -1280,7 +1280,7 @@ namespace Dbsync {
             public bool $answered = false;
             /** @var mixed the answer of version 2: a string, an integer, null, or an array of these */
             public $reply = null;
-            /** The answer of version 1, for example "redis:5:PONG"; null: no value, or version 2. */
+            /** The answer of version 1, for example "redis:5:PONG", or null for no value or version 2. */
             public ?string $chunk = null;
             /** Whether a later unit had already been answered. Such an answer does not count as an agreement. */
             public bool $isLate = false;
@@ -1288,7 +1288,7 @@ namespace Dbsync {
             public ?string $failure = null;
             /** The failure, if it is an error of the database. */
             public ?CommandError $error = null;
-            /** Whether bytes of the command were written, so that the daemon may execute it. */
+            /** Whether bytes of the command were written. The daemon may then execute it. */
             public bool $begun = false;
             /** Whether the daemon refused the command only because of its date. */
             public bool $misdated = false;
@@ -1481,7 +1481,7 @@ namespace Dbsync {
             /**
              * @param Delivery[] $deliveries  one per daemon
              * @param bool  $isFinal     whether the decision must be based on the present answers
-             * @return Delivery|null  the delivery whose answer or error is the result; null: not decided yet
+             * @return Delivery|null  the delivery whose answer or error is the result, or null if it is not decided yet
              */
             public function choose(array $deliveries, bool $isFinal): ?Delivery
             {
@@ -1635,8 +1635,8 @@ namespace Dbsync {
 
             /**
              * Decodes up to STEP_ELEMENTS elements.
-             * @return array|null  the message, which consists of strings, integers, nulls, arrays and CommandErrors; null:
-             *   call again
+             * @return array|null  the message, which consists of strings, integers, nulls, arrays and CommandErrors; or null if
+             *   it is incomplete
              * @throws Failure  if the bytes are not a message, or exceed PHP's memory limit
              */
             public function step(): ?array

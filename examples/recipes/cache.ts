@@ -1,6 +1,6 @@
 /**
  * A cache for a slow function. One caller at a time computes a value while the remaining ones wait for it. If two
- * callers compute it, no harm is done. A value that was computed from data which have changed since then is never
+ * callers compute it, no harm is done. A value that was computed from data that has changed since then is never
  * stored.
  */
 import { randomUUID } from "node:crypto";

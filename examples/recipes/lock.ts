@@ -57,7 +57,7 @@ export class Lock {
     return [Number(taken ?? 0), Number(released ?? 0)];
   }
 
-  /** Tries a number. @returns true: acquired; false: perhaps acquired by another client; null: not acquired */
+  /** Tries a number. @returns true if acquired, false if another client may have acquired it, null if not acquired */
   async #try(number: number): Promise<boolean | null> {
     try {
       const command = ["ZADD", this.#key, "GT", "CH", number, "taken"];

@@ -74,7 +74,7 @@ export async function placeOf(client: Client, list: string, id: string): Promise
     ],
     { if: once, stable: true, timeout: STABLE_MS },
   );
-  // All daemons return this answer, including the one that reported the unit as final and has it in its state.
+  // `all-equal` requires the same answer from every daemon, including the one that reported the unit as final.
   const place = await client.call(["LPOS", list, id], { policy: "all-equal" });
   return Number(place) + 1;
 }

@@ -24,7 +24,7 @@ export class RateLimit {
   }
 
   /**
-   * Returns whether one more call is admitted. Refused calls are counted as well. Without most daemons no call is
+   * Returns whether one more call is admitted. Refused calls are counted too. Without most daemons no call is
    * admitted.
    */
   async admit(name: string): Promise<boolean> {

@@ -18,22 +18,22 @@ export interface DbsyncService {
   readonly pipeline: Pipeline;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  /** The sources of events; null: clients cannot subscribe to events. */
+  /** The sources of events, or null if clients cannot subscribe to events. */
   readonly events: EventSources | null;
-  /** The log of slow commands; null: no slow log is written. */
+  /** The log of slow commands, or null if no slow log is written. */
   readonly slowLog: SlowLog | null;
   /** Whether --require permits version 1. */
   readonly takesVersion1: boolean;
-  /** php-dbsync's option -c; for version 1 only. */
+  /** Whether each connection closes after one answer (php-dbsync's option -c); for version 1 only. */
   readonly closeAfterAnswer: boolean;
-  /** Takes over the connections of other daemons after their hello; null: they are served like clients. */
+  /** Takes over the connections of other daemons after their hello; null if daemons are served like clients. */
   readonly members: TakeMember | null;
 }
 
 export class DbsyncServer {
   readonly host: DaemonSocketHost;
   readonly service: DbsyncService;
-  /** The version that clients speak; 0: the first frame determines it. */
+  /** The version that clients speak, or 0 if the first frame determines it. */
   readonly version: Version | 0;
 
   constructor(host: DaemonSocketHost, service: DbsyncService, version: Version | 0) {

@@ -16,7 +16,7 @@ export interface MembersHello {
 export interface Session {
   /** The listener's name in metrics. */
   readonly listener: "dbsync-v1" | DbsyncServer["listener"];
-  /** php-dbsync's option -c. */
+  /** Whether the connection closes after one answer (php-dbsync's option -c). */
   readonly closeAfterAnswer: boolean;
   /** Whether the client has proved that it may send commands here. */
   readonly isProven: boolean;

@@ -6,13 +6,13 @@ import type { ByteString } from "../../protocol/byte-string.js";
 /** A database in memory. */
 export interface WatchedDatabase {
   readonly changes: KeyChanges;
-  /** Returns the id of the unit that last changed a key; empty: the key does not exist. */
+  /** Returns the id of the unit that last changed a key, or an empty id if the key does not exist. */
   writerOf(db: number, key: ByteString): ByteString;
 }
 
 export class EventSources {
   readonly channels: Channels;
-  /** The watchers of keys; null: the database does not report key changes. */
+  /** The watchers of keys, or null if the database does not report key changes. */
   readonly keys: KeyWatchers | null;
   readonly #database: Partial<WatchedDatabase>;
 

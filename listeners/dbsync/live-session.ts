@@ -44,11 +44,11 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   readonly #server: DbsyncServer;
   readonly #connection: ClientConnection<Buffer>;
   readonly #names = new Map<string, Listening>();
-  /** The key whose rights apply; null: the daemon has no keys, or the connection has no subscriptions yet. */
+  /** The key whose rights apply, or null if the daemon has no keys or the connection has no subscriptions yet. */
   #record: KeyRecord | null = null;
   /** Changed keys that have not been reported yet, by database number and name. */
   readonly #changed = new Map<string, Changed>();
-  /** Databases in which all keys may have changed; null: none. */
+  /** Databases in which all keys may have changed, or null if there are none. */
   #replaced: ReadonlySet<number> | "all" | null = null;
   #willReport = false;
   /** The approximate memory of the subscriptions in bytes. */
@@ -82,7 +82,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     this.#sendEvent(["gap", "members"]);
   }
 
-  /** Does nothing: this concerns users, while a key's rights are checked whenever an event is sent. */
+  /** Does nothing. Only users' rights are reviewed; a key's rights are checked whenever an event is sent. */
   review(): void {}
 
   keyChanged(db: number, key: ByteString, by: GoneBy | null): void {
@@ -160,7 +160,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   }
 
   /**
-   * Schedules the report for after the unit is complete, because other connections must not see an intermediate state.
+   * Schedules a report after the unit is complete, because other connections must not see an intermediate state.
    */
   #reportSoon(): void {
     if (this.#willReport) return;

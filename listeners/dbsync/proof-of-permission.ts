@@ -1,6 +1,6 @@
 /**
- * Decides whether an answer proves that the client may send commands here. A refusal for one of these reasons proves
- * nothing.
+ * Checks whether an answer proves that the client may send commands here. A refusal for one of the listed reasons
+ * proves nothing.
  */
 import type { RefusalCode } from "../../engine/answers/refusals.js";
 import type { Answer, EnvelopeAnswer } from "../../engine/answers/request.js";
@@ -8,7 +8,7 @@ import type { Answer, EnvelopeAnswer } from "../../engine/answers/request.js";
 const PROVES_NOTHING: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   ...(["malformed", "unsigned", "not-due", "empty-command", "too-many-arguments"] as const),
   ...(["unknown-key", "bad-signature", "key-not-yet-valid", "key-expired", "revoked"] as const),
-  // A recorded envelope that an attacker sends again, elsewhere or later.
+  // The envelope may be a recorded one that an attacker sends again, elsewhere or later.
   ...(["wrong-cluster", "wrong-daemon", "skew", "too-old", "catching-up"] as const),
 ]);
 

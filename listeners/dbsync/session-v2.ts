@@ -56,7 +56,7 @@ export class SessionV2 implements Session {
    */
   readonly #last = Buffer.allocUnsafeSlow(HEAD_SHOWN_BYTES);
   #lastBytes = 0;
-  /** The subscriptions; null: the client has not subscribed to anything. */
+  /** The subscriptions, or null if the client has not subscribed to anything. */
   #live: LiveSession | null = null;
   #hasServed = false;
   /** The number of answers that wait for other daemons; they do not delay the other answers. */
@@ -169,7 +169,7 @@ export class SessionV2 implements Session {
     const { state } = recording;
     const members = recording.members ?? undefined;
     const hasKey = !known.includes(KNOWS_UNSIGNED);
-    // Reports to a client with a key that this daemon has no keys for checking signatures.
+    // Offering only version 1 shows a client with a key that this daemon has no keys for checking signatures.
     const versions = signers === null && hasKey ? [1] : takesVersion1 ? [1, VERSION] : [VERSION];
     const cluster = signers?.cluster ?? "";
     const clock = environment.clock();
@@ -204,7 +204,7 @@ export class SessionV2 implements Session {
     return this.#refuse(answer);
   }
 
-  /** Returns the signing key that the header names, for the log. After `bad-signature` that key has signed nothing. */
+  /** Returns the signing key that the header names, for the log. After `bad-signature`, that key is not the signer. */
   #signerOf(body: Buffer): { key?: string; label?: ByteString } {
     try {
       const id = signerOf(body);

@@ -29,7 +29,7 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
   readonly #maxRequestBytes: number;
   readonly #session: JsonSession;
 
-  /** @param replicas  original servers that receive the writes; null: there are none */
+  /** @param replicas  original servers that receive the writes, or null if there are none */
   constructor(
     host: UserSocketHost,
     replicas: JsonReplicas | null,

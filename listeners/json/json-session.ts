@@ -44,7 +44,7 @@ export class JsonSession {
   /** The action of the current request. */
   #action: string | undefined;
 
-  /** @param replicas  original servers to which writes are sent; null: there are none */
+  /** @param replicas  original servers to which writes are sent, or null if there are none */
   constructor(host: UserSocketHost, replicas: JsonReplicas | null, refused: RefusedRequests) {
     this.#client = new DocumentClient(host, replicas);
     this.commands = this.#client.commands;
@@ -57,7 +57,7 @@ export class JsonSession {
     this.#client.leave();
   }
 
-  /** @param line  without surrounding spaces @returns the answer; null: the connection must be closed */
+  /** @param line  without surrounding spaces @returns the answer, or null if the connection must be closed */
   serve(line: Buffer): Text | Promise<Text> | null {
     this.#action = undefined;
     const answer = this.#answerTo(line);
@@ -115,13 +115,13 @@ export class JsonSession {
 
   /**
    * Waits until the daemon is ready, for at most the time that a server may be silent. @returns an error if it is not
-   * ready; null: it is
+   * ready, or null if it is
    */
   async #whenServed(action: string, request: JsonRequest): Promise<string | null> {
     const replicas = this.#replicas as JsonReplicas;
     const isPassed = request.isOff("replicate");
     // An original that forwards a request, or fetches all documents at its start, is blocked until it receives the
-    // answer; this daemon's fetch would then wait for it as well.
+    // answer. Meanwhile this daemon cannot fetch that original's documents.
     if (await replicas.whenReady(isPassed ? PASSED_ON_WAIT_MS : undefined)) return null;
     if (!isPassed) return failure(replicas.notReady);
     if (action === "getall") return failure(replicas.notReady, NO_DOCUMENTS);

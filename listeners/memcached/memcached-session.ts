@@ -49,7 +49,7 @@ export class MemcachedSession {
   }
 
   /**
-   * Serves a request. @returns the answer, which is empty for a request without one; null: the connection must be
+   * Serves a request. @returns the answer, which is empty for a request without one, or null if the connection must be
    * closed
    */
   serve(request: MemcachedRequest): string | Promise<string> | null {
@@ -106,7 +106,7 @@ export class MemcachedSession {
       const { flags, data } = itemOf(value.bytes);
       const unique = writers === null ? "" : ` ${uniqueOf(bytesOf(writers[at]))}`;
       items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
-      // A request may name one long value many times; such an answer is never built.
+      // A request may name one long value many times. Such an answer is never completed.
       if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
     }
     return `${items}END\r\n`;

@@ -24,7 +24,7 @@ export class SqlSession {
   readonly #host: UserSocketHost;
   readonly #language: SqlLanguage;
   readonly #sender: SessionSender;
-  /** The selected database; empty: none. */
+  /** The selected database, or an empty name if there is none. */
   #database: ByteString = "";
   #pageRows = PAGE_ROWS;
 
@@ -35,7 +35,7 @@ export class SqlSession {
     this.#sender = new SteppedSender(this.commands.userSession, host.environment);
   }
 
-  /** Serves a statement. @returns the answer; null: the connection must be closed */
+  /** Serves a statement. @returns the answer, or null if the connection must be closed */
   serve(statement: ByteString): ByteString | Promise<ByteString> | null {
     this.commands.userSession.renew();
     const aside = readAside(statement);

@@ -19,22 +19,22 @@ const UNSUPPORTED = 1003;
 export class MessageSocket extends EventEmitter implements ClientSocket {
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
-  /** The client's violation of the protocol; null: none. */
+  /** The client's violation of the protocol, or null if there is none. */
   fault: string | null = null;
-  /** The exception that was thrown while HTTP or a message was parsed; undefined: none. */
+  /** The exception that was thrown while HTTP or a message was parsed, or undefined if there is none. */
   failure: unknown;
   /** Whether the client has answered a ping since this property was last reset. */
   hasPonged = false;
   readonly #raw: Socket;
   readonly #gauge = new MessageGauge();
-  /** The WebSocket; null: the client still uses HTTP. */
+  /** The WebSocket, or null if the client still uses HTTP. */
   #messages: WebSocket | null = null;
   /** The number of bytes of the HTTP request. */
   #headBytes = 0;
   #needsDrain = false;
   #isPaused = false;
   #closeCode = NORMAL;
-  /** The data found in the bytes that are being parsed; null: nothing is being parsed. */
+  /** The data found in the bytes that are being parsed, or null if nothing is being parsed. */
   #read: Buffer[] | null = null;
 
   /** @param raw  the socket on which the HTTP server already listens */

@@ -7,7 +7,7 @@
 import { isLoopback } from "../../net/process/loopback.js";
 
 export interface WebSocketRequest {
-  /** The page's site; absent: the client is not a browser. */
+  /** The page's site; absent if the client is not a browser. */
   readonly origin: string | undefined;
   /** The daemon's name in the client's request. */
   readonly host: string | undefined;

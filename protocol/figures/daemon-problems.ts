@@ -6,7 +6,7 @@ const BEHIND_MAX = 10_000;
 
 export const INCOMPLETE = "it is catching up";
 
-/** Returns the problem of a backend that is down. @param name  the name of the database; "": unknown */
+/** Returns the problem of a backend that is down. @param name  the name of the database, or "" if it is unknown */
 export const backendProblem = (name: string): Problem =>
   problem(
     `its database ${name} is down`.replace("  ", " "),
@@ -22,7 +22,7 @@ export function stateProblems(state: string): Problem[] {
   return [];
 }
 
-/** The state of the stream that orders a daemon's writes. `trouble` says why it cannot be read or written; null: nothing is wrong. */
+/** The state of the stream that orders a daemon's writes. `trouble` says why the stream cannot be used, or is null. */
 export interface DiagnosedOrder {
   readonly trouble: string | null;
   readonly behind: number;

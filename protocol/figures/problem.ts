@@ -8,6 +8,6 @@ export interface Problem {
   /** The remedy. */
   readonly fix: string;
   readonly severity: Severity;
-  /** Whether it concerns a member or the connection to it; the daemon itself may be healthy. */
+  /** Whether the problem concerns a member or the connection to it. The daemon itself may be healthy. */
   readonly isOfMember: boolean;
 }

@@ -4,7 +4,7 @@ import { dateText } from "../version-2/envelope.js";
 import type { Problem, Severity } from "./problem.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
 
-/** The state of a member according to a query; null: it was not queried. */
+/** The state of a member according to a query, or null if it was not queried. */
 export type Standing = "away" | "busy" | "ready" | null;
 
 /** The difference between clocks in milliseconds above which members also consider their own clocks wrong. */
@@ -22,11 +22,11 @@ const CATCHING_UP_MAX_MS = 300_000;
 
 /** A daemon's report, with conclusions from it. */
 export interface DiagnosedTimeline extends TimelineReport {
-  /** The numbers of the newest member lists that it knows. Several numbers mean parallel lists. */
+  /** The numbers of the newest member lists that the daemon knows. Several numbers mean parallel lists. */
   readonly lists: readonly number[];
-  /** The fingerprint of the entries dated before the same second on all daemons; null: not compared. */
+  /** The fingerprint of the entries dated before the same second on all daemons, or null if they were not compared. */
   readonly settledFingerprint: string | null;
-  /** The member's snapshot that it is receiving, with sizes in bytes (total 0: not known yet); null: none. */
+  /** The member's snapshot that it is receiving, or null. Sizes are in bytes; a total of 0 means not known yet. */
   readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
 }
 
@@ -233,7 +233,7 @@ function diagnoseLosses(
 
 const isOther = ({ connection }: MemberReport): boolean => connection !== "self";
 
-/** Whether it is not connected because a list excludes this daemon or the member. */
+/** Whether a member is not connected because a list excludes this daemon or the member. */
 const isLetGo = ({ trouble }: MemberReport): boolean =>
   /^(it says: (left-out|not-listed)\b|The list of members )/.test(trouble ?? "");
 
@@ -311,7 +311,7 @@ function diagnoseMember(
     return;
   }
   if (connection !== "connected") {
-    // The member's own line already says this.
+    // The line about the member already reports this.
     if (standing === "away" && isUnanswered(trouble)) return;
     if ((isNew || standing === "busy") && isUnanswered(trouble)) {
       passing(`it is connecting to its member ${address}`, cureOf(trouble ?? "", member));

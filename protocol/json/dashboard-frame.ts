@@ -1,6 +1,6 @@
 /**
  * The report that --admin sends to its page once per second: the counts and states of /metrics. It contains no secrets: no keys, no
- * values and no names of signers. Durations are in milliseconds, dates in milliseconds since 1970; null: not known or not present.
+ * values and no names of signers. Durations are in milliseconds, dates in milliseconds since 1970. A value is null if it is unknown or absent.
  */
 
 import type { Problem } from "../figures/problem.js";
@@ -55,7 +55,7 @@ export interface DashboardFrame {
   readonly isHealthy: boolean;
   /** The problems, with the sentences of dbsync doctor. */
   readonly problems: readonly Problem[];
-  /** The newest sample; null: none yet. */
+  /** The newest sample, or null if there is none yet. */
   readonly sample: readonly (number | null)[] | null;
   readonly listeners: readonly FrameListener[];
   /** The refusals since the start. */
@@ -70,7 +70,7 @@ export interface DashboardFrame {
   };
   /** The bytes of the file system of --data. */
   readonly disk: { readonly free: number; readonly size: number } | null;
-  /** The number of keys by state; null: the daemon accepts unsigned commands. */
+  /** The number of keys by state, or null if the daemon accepts unsigned commands. */
   readonly keys: Readonly<Record<string, number>> | null;
   readonly timeline: FrameTimeline | null;
   /** The address of --ws, for clients that sign. */

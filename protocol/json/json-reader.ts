@@ -41,7 +41,10 @@ const SENTENCES: Readonly<Record<JsonFault, string>> = {
 
 /** The maximum nesting of lists and objects, which is the same as the original's. */
 export const JSON_DEPTH_MAX = 511;
-/** The maximum number of values in one text. Each needs about a hundred bytes when parsed; all together take a second, during which all clients wait. */
+/**
+ * The maximum number of values in one text. Each parsed value needs about a hundred bytes. Parsing this many takes a
+ * second, during which all clients wait.
+ */
 export const JSON_VALUES_MAX = 1_000_000;
 /**
  * The replacement for bytes that are not UTF-8. No decoder produces an unpaired surrogate, so it cannot be a character

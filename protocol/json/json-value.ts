@@ -33,7 +33,7 @@ export class JsonObject {
     this.#unread = unread;
   }
 
-  /** The text as `writeJson` would write it, if the object was not parsed; null: it must be written. */
+  /** The text as `writeJson` would write it, or null if the object was parsed and must be written. */
   get text(): string | null {
     return this.#unread === null ? null : this.#unread.text;
   }

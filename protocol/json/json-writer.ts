@@ -115,7 +115,7 @@ export const ENTRIES_TOGETHER = 64;
 
 /**
  * Returns entries of a container in PHP's form, separated by commas.
- * @param names  null: the entries have no names
+ * @param names  the names of the entries, or null if they have none
  * @param texts  from `writeJson`, as UTF-8
  */
 export function writePhpEntries(names: readonly string[] | null, texts: readonly ByteString[]): string {

@@ -1,6 +1,7 @@
 /**
- * A member's vote on its state at a cut: all entries dated up to a time result in exactly this snapshot. The member signs it
- * with its own key, so other members can forward it. Source: docs/protocol-v2.md "Members".
+ * A member's vote on its state at a cut: it declares that all entries dated up to the cut result in exactly this
+ * snapshot. The member signs the vote with its own key, so other members can forward it.
+ * Source: docs/protocol-v2.md "Members".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 

@@ -6,9 +6,9 @@ import { readFlag, readShort } from "./member-elements.js";
 
 export interface ListMessage {
   readonly kind: "list";
-  /** The hash of the list that the sender uses from now on and has on disk; empty: it knows no list. */
+  /** The hash of the list that the sender uses from now on and has on disk; empty if the sender knows no list. */
   readonly hash: ByteString;
-  /** Whether its reports are valid under this list. */
+  /** Whether the sender's reports are valid under this list. */
   readonly isReporting: boolean;
   /** An envelope with a list, for a member that uses another one; both fields are empty if the message has only the hash. */
   readonly body: Buffer;

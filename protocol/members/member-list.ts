@@ -10,7 +10,7 @@ export interface MemberList {
   readonly cluster: ByteString;
   /** The list's number: one more than the highest number of its parents; 1 if it has none. */
   readonly number: number;
-  /** The hashes of the lists that it follows: none, one, or two that were signed independently. */
+  /** The hashes of the lists that this list follows: none, one, or two that were signed independently. */
   readonly parents: readonly ByteString[];
   readonly members: readonly ByteString[];
   /** The daemons that this list or an earlier one removed. They can never return. */
@@ -33,7 +33,7 @@ export const LIST_BYTES_MAX = LINE_BYTES_MAX * (3 + PARENTS_MAX + LIST_MEMBERS_M
 const LINES =
   /^dbsync members 1\ncluster ([0-9a-f]{64})\nnumber ([1-9][0-9]{0,8})\n((?:parent [0-9a-f]{64}\n)*)((?:member [0-9a-f]{64}\n)*)((?:left [0-9a-f]{64}\n)*)$/;
 
-/** Returns the unique text of a list. Hashes are sorted, independent of their order in `list`. */
+/** Returns the unique text of a list. Hashes are sorted, regardless of their order in `list`. */
 export function writeMemberList({ cluster, number, parents, members, left }: MemberList): string {
   return [
     HEAD,
@@ -64,7 +64,7 @@ export function listHash(list: MemberList | string, hash: (bytes: Buffer) => Byt
   return hash(Buffer.from(typeof list === "string" ? list : writeMemberList(list), "latin1"));
 }
 
-/** Returns what is wrong with a list, independent of the lists that it follows; null if nothing is. */
+/** Returns what is wrong with a list, regardless of the lists that it follows; null if nothing is. */
 export function problemOf({ number, parents, members, left }: MemberList): string | null {
   if (number > LIST_NUMBER_MAX) return `a list's number is at most ${LIST_NUMBER_MAX}`;
   if (parents.length > PARENTS_MAX) return `a list has at most ${PARENTS_MAX} parents`;

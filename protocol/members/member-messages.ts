@@ -36,7 +36,7 @@ export interface StatusMessage extends Totals {
   /** The date, in milliseconds since 1970, at or before which entries have been pruned; 0: none have. */
   readonly pruned: number;
   readonly state: DaemonState;
-  /** Whether its clock differs from the members' median, so that it accepts no writes from clients. */
+  /** Whether the sender's clock differs from the members' median, so that it accepts no writes from clients. */
   readonly skewed: boolean;
 }
 
@@ -68,7 +68,7 @@ export type MemberMessage =
   | SnapshotPartMessage
   | SpeakMessage
   | StateSumsMessage
-  /** `isAnswer`: whether it answers such a message about the same keys. */
+  /** `isAnswer`: whether the message answers another `state-keys` about the same keys. */
   | ({ readonly kind: "state-keys"; readonly isAnswer: boolean } & StateKeys & Totals)
   | ListMessage;
 
@@ -77,7 +77,7 @@ export interface ProofMessage {
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: ByteString;
   readonly signature: Buffer;
-  /** HMAC-SHA256 with the cluster's secret, 32 bytes; empty: the sender has no secret. */
+  /** HMAC-SHA256 with the cluster's secret, 32 bytes; empty if the sender has no secret. */
   readonly mac: Buffer;
 }
 

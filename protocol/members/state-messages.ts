@@ -26,7 +26,7 @@ export interface StateKeys {
 export interface PackedKeyDigest {
   readonly db: number;
   readonly key: ByteString;
-  /** The digest; null: the sender does not have the key. */
+  /** The digest, or null if the sender does not have the key. */
   readonly digest: { readonly high: number; readonly low: number } | null;
 }
 

@@ -17,9 +17,9 @@ export interface KnownList {
 
 /** The combined content of all known lists. */
 export interface Standing {
-  /** The lists that no other list follows; empty: there is no list. */
+  /** The lists that no other list follows; empty if there is no list. */
   readonly heads: readonly KnownList[];
-  /** The list in force; null: there is none, or there are doubled lists. */
+  /** The list in force, or null if there is none or lists are doubled. */
   readonly inForce: KnownList | null;
   /** The daemons that are members in every head. */
   readonly members: ReadonlySet<ByteString>;

@@ -5,7 +5,7 @@ import { HEAD_BYTES, lengthOf, MalformedMessage, type MongoMessage, readMessage 
 export class MongoMessageParser {
   /** The maximum length of a message. It may be changed between two messages. */
   maxBytes: number;
-  /** The error in the stream, after which nothing more is parsed; null: none. */
+  /** The error in the stream, after which nothing more is parsed, or null if there is none. */
   fault: string | null = null;
   readonly #input = new ReceiveBuffer();
   /** The length of the message that has begun; undefined until its header has arrived. */

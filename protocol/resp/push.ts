@@ -16,7 +16,7 @@ export function writePush(parts: readonly ByteString[], protocol: 2 | 3): ByteSt
 /** The channel on which RESP2 reports cached copies. */
 const INVALIDATE_CHANNEL = "__redis__:invalidate";
 
-/** Returns the message that cached copies of keys are invalid. @param keys  null: all keys */
+/** Returns the message that cached copies of keys are invalid. @param keys  the keys, or null for all keys */
 export function writeInvalidation(keys: readonly ByteString[] | null, protocol: 2 | 3): ByteString {
   const head =
     protocol === 3
@@ -35,7 +35,7 @@ export function writeLostRedirection(id: number): ByteString {
 
 /**
  * Returns the message for a subscription or its end.
- * @param name   the channel or pattern; null: there was no subscription to end
+ * @param name   the channel or pattern, or null if there was no subscription to end
  * @param count  the number of the connection's subscriptions afterwards
  */
 export function subscriptionReply(word: ByteString, name: ByteString | null, count: number): Reply {

@@ -16,7 +16,7 @@ const LENGTH = /^(?:-1|0|[1-9]\d{0,9})$/;
 const MALFORMED = "its answer is not a Redis reply";
 
 export class RespReplyStream {
-  /** The reason why the stream can no longer be parsed; null: it can. */
+  /** The reason why the stream can no longer be parsed, or null if it can. */
   problem: string | null = null;
   readonly #input = new ReceiveBuffer();
   readonly #maxBytes: number;

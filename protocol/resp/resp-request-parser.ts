@@ -36,13 +36,13 @@ export interface RequestBounds {
 }
 
 export class RespRequestParser {
-  /** The reason why the stream can no longer be parsed, without `ERR `; null: it can. */
+  /** The reason why the stream can no longer be parsed, without `ERR `, or null if it can. */
   problem: string | null = null;
   /** Whether the client has logged in or does not have to. */
   trusted = true;
   readonly #bounds: RequestBounds;
   readonly #input = new ReceiveBuffer();
-  /** The complete arguments of the current request; null: between two requests. */
+  /** The complete arguments of the current request, or null between two requests. */
   #argv: ByteString[] | null = null;
   #missing = 0;
   #argvBytes = 0;
@@ -134,7 +134,7 @@ export class RespRequestParser {
     return argv;
   }
 
-  /** Begins an array. @returns undefined: continue; null: wait for more bytes */
+  /** Begins an array. @returns undefined to continue; null to wait for more bytes */
   #startArray(): null | undefined {
     const end = this.#headEnd("mbulk");
     if (end < 0) return null;
@@ -225,7 +225,7 @@ export class RespRequestParser {
     return isNegative ? -value : value;
   }
 
-  /** Parses a line. @returns an inline request; undefined: the line was empty; null: wait for more bytes */
+  /** Parses a line. @returns an inline request; undefined if the line was empty; null to wait for more bytes */
   #readLine(): readonly ByteString[] | null | undefined {
     const buffer = this.#input.bytes;
     let end = this.#input.at;

@@ -88,7 +88,7 @@ function argumentText(argument: string, index: number): string {
 /**
  * Returns a complete request frame.
  * @param text       from `commandText`
- * @param signature  the signature of `text`; null: an unsigned frame
+ * @param signature  the signature of `text`, or null for an unsigned frame
  */
 export function writeCommandFrame(text: ByteString, signature: ByteString | null): ByteString {
   return writeFrame(signature === null ? text : writeFrame(text) + signature);

@@ -20,7 +20,7 @@ const NO_VALUE = "\0";
 
 /**
  * Returns a complete response frame.
- * @param values  one for each database, from `replyText`; null: no value
+ * @param values  one for each database, from `replyText`, or null for no value
  */
 export function writeResponseFrame(values: readonly (ByteString | null)[]): ByteString {
   if (values.every((value) => value === null)) return writeFrame(NO_VALUE);
@@ -57,7 +57,10 @@ export function readResponsePayload(payload: Buffer): ByteString[] {
   return values;
 }
 
-/** Returns a reply as text for version 1; null: no value. @param reply  not an error, which version 1 cannot represent */
+/**
+ * Returns a reply as text for version 1; null for no value. @param reply  not an error, which version 1 cannot
+ * represent
+ */
 export function replyText(reply: ValueReply): ByteString | null {
   const plain = plainReply(reply);
   return plain.kind === "error" ? null : plainText(plain);

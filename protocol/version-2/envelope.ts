@@ -28,7 +28,7 @@ const DB_MAX = 0x7fffffff;
 export interface Condition {
   readonly db: number;
   readonly key: ByteString;
-  /** The id of the unit; empty: the key must be absent. */
+  /** The id of the unit; empty if the key must be absent. */
   readonly writer: ByteString;
 }
 

@@ -18,7 +18,7 @@ export interface Hello {
   readonly versions: readonly number[];
   /** The daemon's id, 32 bytes; empty from a client. */
   readonly daemon: ByteString;
-  /** The cluster, 32 bytes; empty: the client does not know it. */
+  /** The cluster, 32 bytes; empty if the client does not know it. */
   readonly cluster: ByteString;
   /** The time by the sender's clock, in milliseconds since 1970. */
   readonly clock: number;
@@ -36,9 +36,15 @@ export interface CommandMessage {
   readonly kind: "command";
   readonly body: Buffer;
   readonly signature: Buffer;
-  /** The condition that the answer waits for; absent: none. It is not signed, because it affects only when the answer is sent. */
+  /**
+   * The condition that the answer waits for, if there is one. It is not signed, because it affects only when the answer
+   * is sent.
+   */
   readonly wait?: Wait | undefined;
-  /** The W3C trace context of its first call; absent: none. It is not signed, because only this daemon's slow log shows it. */
+  /**
+   * The W3C trace context of the first call, if there is one. It is not signed, because only this daemon's slow log
+   * shows it.
+   */
   readonly traceparent?: string | undefined;
 }
 
@@ -52,10 +58,13 @@ export interface ListenMessage {
 /** The capability in a hello: client and daemon support `listen` and `event`. */
 export const KNOWS_LISTEN = "listen";
 
-/** The capability in a hello: the client has no key. A daemon without keys sends it only to such a client; envelopes are then unsigned. */
+/**
+ * The capability in a hello: the client has no key. A daemon without keys sends it only to clients without keys, whose
+ * envelopes are then unsigned.
+ */
 export const KNOWS_UNSIGNED = "unsigned";
 
-/** The answer of a daemon with keys to such a client. */
+/** The answer of a daemon with keys to a client without a key. */
 export const KNOWS_SIGNED = "signed";
 
 /** The capability in a hello: the client sends `traceparent`; the daemon accepts it. */

@@ -1,4 +1,4 @@
-/** The health of a balancer and its servers, for /healthz and `dbsync-proxy status`. It contains no secrets. */
+/** The health of a balancer and its servers, for /healthz and `dbsync-proxy status`. The report contains no secrets. */
 import type { HealthReport } from "../../net/admin/server.js";
 import { version } from "../../net/process/version.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";
@@ -9,7 +9,7 @@ export interface ServerHealth {
   readonly place: string;
   readonly role: "MASTER" | "REPLICA";
   readonly up: boolean;
-  /** The last failure, for example why it is not up; absent: none. */
+  /** The last failure, for example why the server is not up, if there was one. */
   readonly reason?: string;
   readonly connections: number;
   readonly answered: number;

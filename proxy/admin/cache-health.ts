@@ -1,4 +1,4 @@
-/** The health of a cache and its server, for /healthz and `dbsync-proxy status`. It contains no secrets. */
+/** The health of a cache and its server, for /healthz and `dbsync-proxy status`. The report contains no secrets. */
 import type { HealthReport } from "../../net/admin/server.js";
 import { version } from "../../net/process/version.js";
 import type { CacheSources } from "./cache-metrics.js";
@@ -7,10 +7,10 @@ export interface CacheHealth {
   readonly version: string;
   readonly clients: number;
   readonly cache: {
-    /** The address of its server, and whether the server answers. */
+    /** The address of the cache's server, and whether the server answers. */
     readonly server: string;
     readonly up: boolean;
-    /** The last failure, for example why the server does not answer; absent: none. */
+    /** The last failure, for example why the server does not answer, if there was one. */
     readonly reason?: string;
     readonly hits: number;
     readonly misses: number;

@@ -9,7 +9,7 @@ export interface Attempt {
   readonly servers: readonly BalancedServer[];
   readonly session: UpstreamSession;
   readonly statement: ByteString;
-  /** Whether it changes nothing on servers, so that it may be retried after any outcome. */
+  /** Whether the statement changes nothing on servers. It may then be retried after any outcome. */
   readonly isRepeatable: boolean;
   /** Called when a server has answered that it accepts no statements yet. */
   readonly notReady: (server: BalancedServer) => void;

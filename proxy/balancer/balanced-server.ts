@@ -8,13 +8,16 @@ export class BalancedServer implements OrderedServer {
   readonly isRead: boolean;
   readonly isWritten: boolean;
   readonly upstream: UpstreamServer;
-  /** The number of statements that it has answered. */
+  /** The number of statements that this server has answered. */
   answered = 0;
-  /** The number of statements that it has certainly not received. */
+  /** The number of statements that are known not to have reached this server. */
   unreached = 0;
   /** The number of statements whose outcome on this server is unknown. */
   unknown = 0;
-  /** The time, in `uptime` milliseconds, from which it receives requests like any server. After downtime it is still missing recent writes. */
+  /**
+   * The time, in `uptime` milliseconds, from which this server receives requests like any other. After downtime, recent
+   * writes are still missing on it.
+   */
   freshFrom = 0;
 
   constructor({ id, role }: ServerSettings, isRead: boolean, upstream: UpstreamServer) {

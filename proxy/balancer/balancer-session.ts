@@ -79,7 +79,7 @@ export class BalancerSession implements LineSession {
     return [...ordered.filter(isFresh), ...ordered.filter((server) => !isFresh(server))];
   }
 
-  /** Returns the database that a statement concerns; null: all databases. */
+  /** Returns the database that a statement concerns, or null for all databases. */
   #databaseOf(kind: StatementKind): ByteString | null {
     if (kind.kind === "use") return kind.database;
     if (kind.kind === "write" && kind.object?.kind === "database") return kind.object.name;

@@ -25,7 +25,10 @@ export class RecentWrites {
     if (this.#writes.size > DATABASES_MAX && oldest !== undefined) this.#writes.delete(oldest);
   }
 
-  /** Returns the server of the last write; null if there was none recently. @param database  null: any database */
+  /**
+   * Returns the server of the last write; null if there was none recently. @param database  the database, or null for
+   * any
+   */
   serverOf(database: ByteString | null, now: number): BalancedServer | null {
     const write = database === null ? [...this.#writes.values()].at(-1) : this.#writes.get(database);
     return write !== undefined && now < write.until ? write.server : null;

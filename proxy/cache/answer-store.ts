@@ -19,7 +19,7 @@ interface Entry {
 /** The result of a fetch. */
 export interface Fetched<Result> {
   readonly result: Result;
-  /** The entry to store; null: the answer is not stored. */
+  /** The entry to store, or null if the answer is not stored. */
   readonly keep: Entry | null;
 }
 
@@ -27,7 +27,7 @@ interface Flight<Result> {
   readonly key: ByteString;
   readonly tags: readonly string[];
   readonly result: Promise<Result>;
-  /** The number of requests that wait for it. */
+  /** The number of requests that wait for the fetch. */
   readers: number;
   isOvertaken: boolean;
 }

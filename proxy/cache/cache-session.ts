@@ -91,7 +91,7 @@ export class CacheSession implements LineSession {
     return isStale ? server.ask(session, statement) : outcome;
   }
 
-  /** Forwards a statement. @param reach  the objects that it changes; null: only its connection */
+  /** Forwards a statement. @param reach  the objects that it changes, or null if it changes only its connection */
   async #forward(statement: ByteString, reach: Reach | null): Promise<UpstreamOutcome> {
     const server = this.#server;
     const store = this.#store;

@@ -58,7 +58,7 @@ export class SqlCache implements Service {
     });
   }
 
-  /** The address on which it listens. */
+  /** The address on which the cache listens. */
   get address(): ListenAddress {
     return this.#listener.address;
   }
@@ -72,7 +72,7 @@ export class SqlCache implements Service {
     return this.#server.isUp;
   }
 
-  /** The last failure, for example why the server does not answer; null: none. */
+  /** The last failure, for example why the server does not answer, or null if there is none. */
   get reason(): string | null {
     const failure = this.#server.lastFailure;
     return failure === null ? null : `${failure.why} ${failure.detail}`.trim();

@@ -18,7 +18,7 @@ export const tagsOfViews = (name: ByteString): readonly string[] => [SERVER, dat
 
 /**
  * Returns the tags of the answer to a read.
- * @param views  the names of the database's views, which may depend on any of its tables; null: not known
+ * @param views  the names of the database's views, which may depend on any of its tables, or null if not known
  */
 export function tagsOfRead(
   reach: Reach,
@@ -40,7 +40,7 @@ export function tagsOfRead(
   }
 }
 
-/** Returns the tags that a write changes. The tag of the server stands for all data. */
+/** Returns the tags that a write changes. The tag of the server means all data. */
 export function tagsOfWrite(reach: Reach, name: ByteString): readonly string[] {
   switch (reach.kind) {
     case "server":

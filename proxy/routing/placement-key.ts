@@ -5,7 +5,7 @@ import type { PlacedObject } from "./statement-kind.js";
 /** Whether the objects of a database are placed together or separately. */
 export type Partition = "database" | "object";
 
-/** Returns the placement key of a write. @param database  the connection's database; empty: none */
+/** Returns the placement key of a write. @param database  the connection's database; empty if there is none */
 export function placementKey(
   object: PlacedObject | null,
   database: ByteString,

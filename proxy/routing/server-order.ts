@@ -33,7 +33,7 @@ export class ServerOrder<Server extends OrderedServer> {
     this.#rules = rules;
   }
 
-  /** Returns the servers for a statement. @param database  the session's database; empty: none */
+  /** Returns the servers for a statement. @param database  the session's database; empty if there is none */
   of(kind: StatementKind, statement: ByteString, database: ByteString): readonly Server[] {
     if (kind.kind === "write") return this.#ofWrite(kind.object, statement, database);
     const isPlaced = kind.kind === "read" && database !== "" && this.#rules.readsByRendezvous;

@@ -33,7 +33,7 @@ export type StatementKind =
   /** `object` is null if it is unknown. */
   | { readonly kind: "write"; readonly reach: Reach; readonly object: PlacedObject | null }
   | { readonly kind: "use"; readonly database: ByteString }
-  /** It changes only its connection: `login`, `pages`. */
+  /** The statement changes only its connection: `login`, `pages`. */
   | { readonly kind: "connection" };
 
 const READING = /^\s*(?:alaivo|asehoy|famaritana|(?:select|show|describe)\b)/i;

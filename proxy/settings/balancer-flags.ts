@@ -31,7 +31,7 @@ const DEFAULTS: Omit<BalancerSettings, "servers"> = {
 
 /**
  * Returns the settings of a balancer.
- * @param file  the settings of the file; null: there is none
+ * @param file  the settings of the file, or null if there is none
  * @param places  `[id=]host:port`; if empty, the servers of the file
  * @throws StartError  there is no server, no server for reads, or two with the same id
  * @throws InvalidArgumentError  an address is invalid

@@ -29,7 +29,7 @@ const CLOSED = "closed by the server";
 
 /** Facts about one server that its connections share. */
 export interface ServerManners {
-  /** Whether it has answered with an error before it was known whether it is the original. */
+  /** Whether the server answered with an error before it was known whether it is the original. */
   hasErred: boolean;
 }
 
@@ -50,14 +50,14 @@ export class UpstreamConnection {
   readonly #reader: SqlFrameReader;
   /** The current session of the connection. */
   #session: UpstreamSession = NEW_SESSION;
-  /** The socket; null: the connection has not been used. */
+  /** The socket, or null if the connection has not been used. */
   #socket: Socket | null = null;
   #client: RequestClient<SqlFrame> | null = null;
-  /** The reason why it is closed; null: it is not. */
+  /** The reason why the connection is closed, or null if it is open. */
   #failure: UpstreamFailure | null = null;
   #hasAnswered = false;
   #heldBytes = 0;
-  /** Whether the server is a dbsyncd, which parses string literals correctly; null: not known yet. */
+  /** Whether the server is a dbsyncd, which parses string literals correctly, or null if not known yet. */
   #isDbsyncd: boolean | null = null;
 
   constructor(parts: ConnectionParts) {
@@ -105,7 +105,7 @@ export class UpstreamConnection {
     this.#parts.gone(this);
   }
 
-  /** Connects. @returns the failure; null: it is connected */
+  /** Connects. @returns the failure, or null if the connection succeeded */
   #open(): Promise<UpstreamFailure | null> | null {
     if (this.isGone) return Promise.resolve(failed("closed", "no", ""));
     if (this.#socket !== null) return null;
@@ -166,7 +166,7 @@ export class UpstreamConnection {
     else this.close("garbage", problem === null ? message : "the received bytes are not an answer");
   }
 
-  /** Enters a session. @returns the outcome that prevents a statement of this session; null: none */
+  /** Enters a session. @returns the outcome that prevents a statement of this session, or null if there is none */
   async #enter(
     session: UpstreamSession,
     fit: "ready" | "choose" | "prepare",

@@ -109,7 +109,7 @@ export class UpstreamPool {
     }
     const [oldest] = this.#idle.keys();
     if (oldest === undefined) return null;
-    // It is removed before it reports that it has closed, because a waiting statement could otherwise use its slot.
+    // The connection is removed before it reports its end, because a waiting statement could otherwise use its slot.
     this.#all.delete(oldest);
     this.#idle.delete(oldest);
     oldest.close();

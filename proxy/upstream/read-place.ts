@@ -13,7 +13,7 @@ export function readPlace(text: string, port: number): UpstreamAddress {
     throw new InvalidArgumentError(
       `"${host}" is a port without a host. If the server is on this machine, use 127.0.0.1:${host}.`,
     );
-  // Logs and clients can see the address, and clients log in themselves.
+  // The address appears in logs and errors, so it must not contain a password. Clients log in themselves.
   if (login !== null)
     throw new InvalidArgumentError(
       "The address must not contain a user and a password: clients log in themselves.",

@@ -6,7 +6,7 @@ import { connectTls, handshakeTrouble } from "../../client/shared/tls.js";
 export interface UpstreamAddress {
   readonly host: string;
   readonly port: number;
-  /** The required proof of identity; null: the connection is not encrypted. */
+  /** The required proof of identity, or null if the connection is not encrypted. */
   readonly tls: TlsPeer | null;
   /** The address as the user wrote it, for messages. */
   readonly text: string;

@@ -62,17 +62,17 @@ export class UpstreamServer {
     this.#pool = new UpstreamPool(place, limits, environment);
   }
 
-  /** Whether it has answered recently, or has not received a request yet. */
+  /** Whether the server has answered recently, or has not received a request yet. */
   get isUp(): boolean {
     return this.#isUp;
   }
 
-  /** The last failure since its last answer; null: none. */
+  /** The last failure since the server's last answer, or null if there is none. */
   get lastFailure(): UpstreamFailure | null {
     return this.#lastFailure;
   }
 
-  /** The time of its last answer, in `uptime` milliseconds; 0: none. */
+  /** The time of the server's last answer, in `uptime` milliseconds; 0 if there is none. */
   get answeredAt(): number {
     return this.#answeredAt;
   }
@@ -105,7 +105,7 @@ export class UpstreamServer {
     if (outcome.kind === "failed" || !outcome.isOfSession || session.database === "") return outcome;
     // The error of a balancer without servers does not concern the database.
     if (mayBeUnknown(outcome.frame.bytes)) return outcome;
-    // The session's database was dropped. A statement that needs none, or creates it again, can still be executed.
+    // The session's database was dropped. A statement that needs no database, or creates it again, can still run.
     const without = await this.#askPool({ ...session, database: "" }, statement);
     return without.kind === "answered" && without.frame.isError ? outcome : without;
   }

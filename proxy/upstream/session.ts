@@ -7,21 +7,21 @@ import type { SqlFrame } from "../../protocol/sql-frames.js";
 import { readAside } from "../../protocol/sql-statement.js";
 
 export interface UpstreamSession {
-  /** The complete statement `login name password`; "": not logged in. */
+  /** The complete statement `login name password`, or "" if the client has not logged in. */
   readonly login: ByteString;
-  /** The complete statement `pages 100`; "": the server's default. */
+  /** The complete statement `pages 100`, or "" for the server's default. */
   readonly pages: ByteString;
-  /** The chosen database; "": none. */
+  /** The chosen database, or "" if there is none. */
   readonly database: ByteString;
 }
 
 export const NEW_SESSION: UpstreamSession = { login: "", pages: "", database: "" };
 
-/** Returns the USE statement for a database. dbsyncd supports both keywords, and the original only this one. */
+/** Returns the USE statement for a database. dbsyncd supports both keywords, and the original only `ampiasao`. */
 export const useOf = (database: ByteString): ByteString => `ampiasao ${database}`;
 
 /**
- * Matches a server's answers to a successful USE, in either language. They show that a database was chosen, independent of the form of the
+ * Matches a server's answers to a successful USE, in either language. They show that a database was chosen, regardless of the form of the
  * statement. Only ASCII spaces are allowed, because byte A0 may be a part of a letter.
  */
 const CHOSEN =

@@ -20,7 +20,10 @@ export type FailureKind =
 export interface UpstreamFailure {
   readonly kind: "failed";
   readonly why: FailureKind;
-  /** "no": the server has certainly not received the statement. "unknown": it may have executed it, or may still do so. */
+  /**
+   * "no": the server has certainly not received the statement. "unknown": the server may have executed it, or may still
+   * do so.
+   */
   readonly reached: "no" | "unknown";
   /** The detail for the log, such as `ECONNREFUSED`. */
   readonly detail: string;
@@ -30,7 +33,7 @@ export interface UpstreamFailure {
 export interface UpstreamAnswer {
   readonly kind: "answered";
   readonly frame: SqlFrame;
-  /** Whether it is an error about the session, such as a dropped database. The statement was then not sent. */
+  /** Whether the answer is an error about the session, such as a dropped database. The statement was then not sent. */
   readonly isOfSession: boolean;
 }
 

@@ -144,7 +144,7 @@ function isStricter(command: Command, argv: readonly ByteString[]): boolean {
 }
 
 /**
- * Whether the number of keys is invalid or too large: such a command fails in any case, and Redis parses the number
+ * Whether the number of keys is invalid or too large. The command fails in any case, and Redis parses the number
  * differently.
  */
 function isMiscounted({ name, flags }: Command, argv: readonly ByteString[]): boolean {

@@ -1,4 +1,4 @@
-/** All grammars, and the keys that each family prefers. A new family is one line here. */
+/** All grammars, and the keys that each family prefers. A new family needs one line here. */
 import type { FamilyGrammar, Generator } from "./grammar.js";
 import { grammar as bitmaps } from "./grammars/bitmaps.js";
 import { grammar as collections } from "./grammars/collections.js";

@@ -121,7 +121,7 @@ const sortedUnlessKept: Incomparable = {
 
 const MOMENTS_MS_MAX = 200_000;
 
-/** Command's name in the store's table → comparison. */
+/** The comparisons, by the command's name in the store's table. */
 export const incomparable: Readonly<Record<string, Incomparable>> = {
   TTL: nearly(1000),
   PTTL: nearly(1),

@@ -20,7 +20,7 @@ const looksTwice: Other = {
   ofLookups: true,
 };
 
-/** Command's name in upper case → difference. */
+/** The differences, by the command's name in upper case. */
 export const otherEvents: Readonly<Record<string, Other>> = {
   SORT: byPatterns,
   SORT_RO: byPatterns,

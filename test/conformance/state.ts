@@ -28,13 +28,13 @@ export interface KeyState {
   readonly times: readonly number[];
 }
 
-/** Database and key → state. */
+/** The states of the keys, by database and key. */
 export type State = ReadonlyMap<string, KeyState>;
 
 /** The connection's methods that query redis-server. */
 export type RedisQueries = Pick<RedisConnection, "queue" | "flush" | "call">;
 
-/** Type → command that reads the complete content of a key. */
+/** The commands that read the complete content of a key, by its type. */
 export const READERS: Readonly<Record<string, (key: ByteString) => ByteString[]>> = {
   string: (key) => ["GET", key],
   list: (key) => ["LRANGE", key, "0", "-1"],
@@ -143,7 +143,7 @@ export function contentsOfReply(type: string, reply: Reply, times: number[] = []
 }
 
 /**
- * Returns the differences, one line for each key; empty: the states are equal.
+ * Returns the differences, one line for each key; empty if the states are equal.
  * @param lag maximum milliseconds by which redis-server has set expiry times later
  */
 export function stateDifferences(ours: State, theirs: State, lag: number): string[] {
@@ -193,7 +193,7 @@ function groupTextOf(fields: ReadonlyMap<string, Reply>): readonly string[] {
   ];
 }
 
-/** Returns name → value of a flat map. */
+/** Returns the values of a flat map by their names. */
 function fieldsIn(reply: Reply): Map<string, Reply> {
   const items = itemsOf(reply);
   return new Map(items.flatMap((name, i) => (i % 2 === 0 ? [[textOf(name), items[i + 1]!] as const] : [])));

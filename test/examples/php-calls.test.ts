@@ -261,7 +261,7 @@ describe("dbsync.php's options of a call", { skip: skipWithout("php"), concurren
     ["7", /options are an array, or a text that lists the servers/],
     ["['db' => 1, 'versions' => '1']", /version-1: .*other databases need a daemon of version 2/],
   ] as const)
-    test(`${options} is an error, both as an exception and as a message`, async () => {
+    test(`${options} causes an error, both as an exception and as a message`, async () => {
       const ini = { "dbsync.servers": await refusingAddress() };
       const list = [
         `dbsync_call('GET k', ${options})`,

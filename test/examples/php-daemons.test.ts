@@ -87,11 +87,11 @@ describe("dbsync.php and dbsyncd", { skip }, () => {
     assert.deepEqual(first, ["redis:5:PONG", null]);
   });
 
-  test("An absent key is null without an error", async () => {
+  test("A read of an absent key returns null without an error", async () => {
     assert.deepEqual(await send(["GET absent"]), [[null, null]]);
   });
 
-  test("A command error is null and an error, and the next call works", async () => {
+  test("A command error returns null and sets the error, and the next call works", async () => {
     const [bad, good] = (await send(["NOSUCHCMD", "PING"])) as [[null, string], [string, null]];
     assert.equal(bad[0], null);
     assert.equal(bad[1].match(/command: ERR unknown command/g)?.length, 3, bad[1]);

@@ -136,7 +136,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.equal(await withSessions(read, "['lock' => 120]"), scripts * times);
   });
 
-  test("A killed process loses the lock when its lease ends, and a process that waits in vain receives the reason", async () => {
+  test("A killed process loses the lock when its lease ends, and a process that waits too long receives the reason", async () => {
     const dying = "session_id('dying'); session_start(); posix_kill(getmypid(), SIGKILL)";
     await assert.rejects(withSessions(dying, "['lock' => 120, 'lease' => 2]"), /^Error: php: null/);
     const read = "session_id('dying'); session_start(); $result = session_id()";
@@ -153,7 +153,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.equal(after, "");
   });
 
-  test("A session that no daemon returns is an error, not an empty session", async () => {
+  test("A session that no daemon returns causes an error instead of an empty session", async () => {
     const code = `session_id('lost');
       try { session_start(); $result = 'started'; } catch (Dbsync\\Failure $failure) { $result = $failure->getMessage(); }`;
     const dead = await refusingAddress();
@@ -203,7 +203,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     ]);
   });
 
-  test("Keys and lifetimes that PSR-16 does not permit are errors that name them", async () => {
+  test("Keys and lifetimes that PSR-16 does not permit cause errors that name them", async () => {
     const tried = (call: string) =>
       `(function ($cache) { try { ${call}; return ''; } catch (Dbsync\\InvalidCacheKey $error) { return $error->getMessage(); } })($cache)`;
     const calls = [

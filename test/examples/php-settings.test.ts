@@ -61,7 +61,7 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
     ["http://x", /is not host/],
     [" , ", /names no server/],
   ] as const) {
-    test(`The server list "${servers}" is an error that names it`, async () => {
+    test(`The server list "${servers}" causes an error that names it`, async () => {
       const { value, error } = await sendOne([servers]);
       assert.equal(value, null);
       assert.match(error, problem);
@@ -73,7 +73,7 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
     ["'   '", /the command is empty/],
     ['"GET a\\0b"', /cannot contain a NUL/],
   ] as const) {
-    test(`The command ${command} is an error and is not sent`, async () => {
+    test(`The command ${command} causes an error and is not sent`, async () => {
       await using daemon = await fakeDaemon(answer("v"));
       const result = await runPhp(`$result = [dbsync_send(${command}), dbsync_last_error()]`, {
         ini: { "dbsync.servers": daemon.address },
@@ -85,7 +85,7 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
     });
   }
 
-  test("An unusable key is an error that names the file, and nothing is sent", async () => {
+  test("An unusable key causes an error that names the file, and nothing is sent", async () => {
     await using daemon = await fakeDaemon(answer("v"));
     for (const [file, problem] of [
       ["/nowhere/private.pem", /\/nowhere\/private\.pem: cannot be read/],

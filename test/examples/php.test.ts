@@ -91,19 +91,22 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
       behaviour: (_frame, socket) => socket.end("ds:13:redis:5:PO"),
       stage: /no-reason/,
     },
-    "answers garbage": {
+    "answers with garbage": {
       behaviour: (_frame, socket) => socket.write("HTTP/1.1 400"),
       stage: /garbage: not an answer/,
     },
-    "answers a frame without chunks": {
+    "answers with a frame without chunks": {
       behaviour: (_frame, socket) => socket.write("ds:5:hello"),
       stage: /garbage: not an answer/,
     },
-    "answers a chunk of a wrong length": {
+    "answers with a chunk of a wrong length": {
       behaviour: (_frame, socket) => socket.write("ds:13:redis:9:PONG\0"),
       stage: /garbage: not an answer/,
     },
-    "answers an empty payload": { behaviour: (_frame, socket) => socket.write("ds:0:"), stage: /garbage/ },
+    "answers with an empty payload": {
+      behaviour: (_frame, socket) => socket.write("ds:0:"),
+      stage: /garbage/,
+    },
     "announces more than 64 MiB": {
       behaviour: (_frame, socket) => socket.write("ds:67108865:redis"),
       stage: /garbage: announces an answer of 67108865 bytes/,
@@ -162,7 +165,7 @@ describe("dbsync.php", { skip: skipWithout("php"), concurrency: 2 }, () => {
     assert.equal((await sendOne([first.address, second.address], {}, patience)).value, "redis:2:v");
   });
 
-  test("A miss is null without an error, and does not wait for a hung daemon", async () => {
+  test("A miss returns null without an error, and does not wait for a hung daemon", async () => {
     await using first = await fakeDaemon(miss);
     await using second = await fakeDaemon(silence);
     const { value, error, ms } = await sendOne([first.address, second.address]);

@@ -108,7 +108,7 @@ test("a client that reads slowly receives the complete last answer, however long
   slow.command("GET big");
   using idle = await RawClient.open(daemon.port);
   now = 10_000;
-  // When the idle connection is closed, the daemon has checked the time of the slow one as well.
+  // When the daemon closes the idle connection, it has also checked the time of the slow one.
   assert.equal(await idle.rest(), "");
   slow.socket.resume();
   assert.equal((await slow.rest()).length, "ds:20971536:redis:20971521:\0".length + 20 * MIB);
@@ -151,7 +151,7 @@ test("a half-sent frame must be complete within the idle time, however slowly it
   assert.ok(daemon.log.some(({ reason }) => reason === "frame-unfinished"));
 });
 
-test("connections above the limit are closed immediately if all have been served, and there is space again when one closes", async () => {
+test("connections above the limit are closed immediately if all clients have been served, and one is accepted when another closes", async () => {
   await using daemon = await startInProcess({ backends: memory(), limits: { maxConnections: 2 } });
   using first = await RawClient.open(daemon.port);
   const second = await RawClient.open(daemon.port);
@@ -198,7 +198,7 @@ test("many half-sent requests cannot use up the memory: the largest is dropped, 
   for (const client of greedy) client.socket.destroy();
 });
 
-test("the daemon stops reading from a client that does not read, and the client finally receives everything", async () => {
+test("the daemon stops reading from a client that does not read, and the client eventually receives everything", async () => {
   await using daemon = await startDaemon();
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask(`SET big ${"x".repeat(MIB)}`), "OK");
@@ -240,7 +240,7 @@ test("a client that reads nothing of its answer is disconnected after the idle t
   await until("the connection is closed", () => daemon.log.some(({ reason }) => reason === "output-stuck"));
 });
 
-test("many requests at one time are answered in order while other clients get their turn", async () => {
+test("many requests that arrive together are answered in order while other clients are served", async () => {
   await using daemon = await startDaemon();
   using many = await RawClient.open(daemon.port);
   using other = await RawClient.open(daemon.port);

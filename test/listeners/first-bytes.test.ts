@@ -10,7 +10,7 @@ import { answerUntilClosed, clientHello } from "../support/client-hello.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { RedisConnection } from "../support/redis-connection.js";
 
-/** Lines that each would write something, by listener. */
+/** Lines that would each write something, by listener. */
 const WRITES = {
   resp: "SET stolen 1",
   memcached: "set stolen 0 0 1\r\nx",
@@ -101,7 +101,7 @@ test("a client on the wrong port receives one line, in its own protocol, which n
   };
   for (const [here, port] of Object.entries(ports))
     for (const speaker of PROTOCOLS) {
-      // Redis interprets it as an inline command.
+      // The RESP listener interprets a memcached line as an inline command.
       if (here === speaker || (here === "resp" && speaker === "memcached")) continue;
       const [expected, option] = ANSWERS[speaker];
       const name = `${speaker} at ${here}`;

@@ -19,7 +19,7 @@ function framesOf(pieces: readonly Buffer[], most = MOST): { frames: SqlFrame[];
   return { frames, reader };
 }
 
-/** Replies of one frame each: some of the original's contain a line END of the statement. */
+/** Replies that each consist of one frame. Some replies of the original contain a line END from the statement. */
 const recorded = scenarios
   .filter(({ name }) => name !== "framing")
   .flatMap(({ steps }) => steps.flatMap(({ expect }) => (expect === undefined ? [] : [bytesOfText(expect)])))

@@ -43,8 +43,8 @@ test("the chain of docs/proxy.md continues when a server is killed, loses nothin
     for (const port of [...daemons.map(({ port }) => port), front]) await eventually(() => isThere(port));
     client.start("manamboara tahiry toko; ampiasao toko; manamboara tabilao t (k ISA(null,null));");
     assert.equal(await client.ended(), 0, client.output);
-    // One daemon has executed it; the other has it a moment later, and until then refuses to select a database
-    // that it does not have.
+    // One daemon has executed the statements. The other daemon receives them a moment later, and until then refuses to
+    // select the database.
     for (const { port } of daemons) await eventually(() => rowsAt(port));
     await writeThroughAKill(front, daemons);
   } catch (problem) {

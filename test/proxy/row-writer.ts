@@ -47,8 +47,8 @@ export class RowWriter {
       this.isCutOff = true;
       return;
     }
-    // Such a statement has waited as long as the balancer waits for servers that reconnect. Their number depends on how
-    // busy the machine is, so they are not counted.
+    // Such a statement has waited as long as the balancer waits for servers that reconnect. How many there are depends
+    // on how busy the machine is, so they are not counted.
     if (answer.startsWith("Hadisoana : LOADING ")) return;
     if (answer === BALANCER_ERROR) {
       this.refusedMost = Math.max(this.refusedMost, ++this.refusedInARow);

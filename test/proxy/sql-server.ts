@@ -11,7 +11,7 @@ export interface Asked {
   readonly socket: Socket;
 }
 
-/** @returns the bytes to write; null: nothing */
+/** @returns the bytes to write, or null to write nothing */
 export type Answering = (asked: Asked) => string | null | Promise<string | null>;
 
 /** Returns a relation of one value. */

@@ -43,7 +43,7 @@ export class Terminal implements AsyncDisposable {
     this.#variables = variables;
   }
 
-  /** Starts the typed line; with `input`, sends that and closes the input. */
+  /** Starts the typed line. If there is `input`, sends it and closes the standard input. */
   start(input: string | null = null): void {
     const [program = "", ...args] = this.#line.split(" ");
     const path = join(buildRoot, (bin[program] ?? program).replace(/^dist\//, ""));
@@ -60,7 +60,7 @@ export class Terminal implements AsyncDisposable {
     this.#child = child;
   }
 
-  /** Waits for the end. @returns the exit code; null: it was killed */
+  /** Waits for the end. @returns the exit code, or null if it was killed */
   async ended(): Promise<number | null> {
     const child = this.#child;
     if (child !== null && child.exitCode === null && child.signalCode === null) await once(child, "exit");

@@ -25,7 +25,7 @@ final class Cache implements SimpleCache
     /**
      * @param Client  $client  a client of all daemons
      * @param string  $prefix  the prefix of all keys; clear() removes the keys with this prefix
-     * @param int|null  $ttl     the default lifetime of values in seconds; null: unlimited
+     * @param int|null  $ttl     the default lifetime of values in seconds, or null if they do not expire
      * @param bool|string[]  $classes the classes of objects that may be restored: all, none, or a list
      * @throws Failure
      */

@@ -26,7 +26,7 @@ final class Client
     /** @var Cluster[] the clusters by the value of the option */
     private array $clusters = [];
     private int $process = 0;
-    /** Whether the pending commands have had their time at the end of the script. */
+    /** Whether the wait for pending commands at the end of the script is over. */
     private bool $isFinished = true;
 
     /**
@@ -49,7 +49,7 @@ final class Client
      * @param string|array      $command  a line, which is split at spaces without quoting; or a list of strings and integers
      *                                    with any content
      * @param array|string|null $options  the options of this call, see Settings
-     * @return string|null  the reply as text, with the elements of a list separated by line feeds; null: no value
+     * @return string|null  the reply as text, with the elements of a list separated by line feeds, or null if there is no value
      * @throws Failure
      */
     public function send($command, $options = null): ?string

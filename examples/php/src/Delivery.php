@@ -12,7 +12,7 @@ final class Delivery
     public bool $answered = false;
     /** @var mixed the answer of version 2: a string, an integer, null, or an array of these */
     public $reply = null;
-    /** The answer of version 1, for example "redis:5:PONG"; null: no value, or version 2. */
+    /** The answer of version 1, for example "redis:5:PONG", or null for no value or version 2. */
     public ?string $chunk = null;
     /** Whether a later unit had already been answered. Such an answer does not count as an agreement. */
     public bool $isLate = false;
@@ -20,7 +20,7 @@ final class Delivery
     public ?string $failure = null;
     /** The failure, if it is an error of the database. */
     public ?CommandError $error = null;
-    /** Whether bytes of the command were written, so that the daemon may execute it. */
+    /** Whether bytes of the command were written. The daemon may then execute it. */
     public bool $begun = false;
     /** Whether the daemon refused the command only because of its date. */
     public bool $misdated = false;

@@ -38,7 +38,7 @@ final class Policy
     /**
      * @param Delivery[] $deliveries  one per daemon
      * @param bool  $isFinal     whether the decision must be based on the present answers
-     * @return Delivery|null  the delivery whose answer or error is the result; null: not decided yet
+     * @return Delivery|null  the delivery whose answer or error is the result, or null if it is not decided yet
      */
     public function choose(array $deliveries, bool $isFinal): ?Delivery
     {

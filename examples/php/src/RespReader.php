@@ -43,8 +43,8 @@ final class RespReader
 
     /**
      * Decodes up to STEP_ELEMENTS elements.
-     * @return array|null  the message, which consists of strings, integers, nulls, arrays and CommandErrors; null:
-     *   call again
+     * @return array|null  the message, which consists of strings, integers, nulls, arrays and CommandErrors; or null if
+     *   it is incomplete
      * @throws Failure  if the bytes are not a message, or exceed PHP's memory limit
      */
     public function step(): ?array

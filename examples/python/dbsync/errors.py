@@ -49,7 +49,7 @@ class DbsyncError(Exception):
         """The outcomes, one per server. Empty if the error was found before anything was sent."""
         untouched = all(not each.ok and each.effect == "not-applied" for each in outcomes)
         self.effect: Effect = "not-applied" if is_read or untouched else "unknown"
-        """The effect of the call. `not-applied` means that certainly no daemon has applied it, or ever will."""
+        """The effect of the call. `not-applied` means that no daemon has applied it, and none ever will."""
 
     def _told(self, text: str, outcomes: Sequence[Outcome]) -> str:
         lines = _lines(outcomes)

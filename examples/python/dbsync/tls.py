@@ -1,6 +1,6 @@
 """
-Encrypted connections (`dbsyncs://`), and the verification of the server. With a fingerprint, only the server's key counts, and not the
-authority, the names or the dates of its certificate. Without one, the certificate must be valid for the name in the list.
+Encrypted connections (`dbsyncs://`), and the verification of the server. With a fingerprint, only the server's key counts; the authority,
+the names and the dates of its certificate do not. Without one, the certificate must be valid for the name in the list.
 Source: docs/decisions/0005-pins-are-of-keys.md.
 """
 

@@ -3,10 +3,10 @@ import { type Client, createClient, DbsyncError } from "dbsyncd";
 
 type Booking = "booked" | "taken" | "not booked" | "unknown";
 
-/** Books a seat for a person. Of two people that book one seat at the same time, at most one receives `booked`. */
+/** Books a seat for a person. If two people book the same seat at the same time, at most one receives `booked`. */
 async function book(client: Client, seat: string, name: string): Promise<Booking> {
   try {
-    // Only if no client has written the key yet; more than half of the daemons must report the same outcome.
+    // The command applies only if no client has written the key yet. More than half of the daemons must agree.
     const isFree = [{ key: `seat:${seat}`, writer: null }];
     const replies = await client.multi(
       [

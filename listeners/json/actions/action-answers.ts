@@ -90,7 +90,7 @@ export function* entriesPieces(reply: EntriesReply): Generator<void, readonly st
   return pieces;
 }
 
-/** Writes a list of entries that are not stored yet, in steps; null: the list is short. */
+/** Writes a list of entries that are not stored yet, in steps. @returns null if the list is short */
 export function longList(texts: readonly ByteString[]): Generator<void, readonly string[]> | null {
   return areLong(texts) ? listPieces(texts) : null;
 }

@@ -14,7 +14,7 @@ import type { JsonReplicas } from "../replicas/replicas.js";
 const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
-/** A command's reply, and whether a replica has the write; null: the answer does not mention replicas. */
+/** A command's reply, and whether a replica has the write, which is null if the answer does not mention replicas. */
 export interface Written {
   readonly reply: Reply;
   readonly replicated: boolean | null;
@@ -30,7 +30,7 @@ export class DocumentClient {
   readonly #sender: SessionSender;
   #isGone = false;
 
-  /** @param replicas  original servers to which writes are sent; null: there are none */
+  /** @param replicas  original servers to which writes are sent, or null if there are none */
   constructor(host: UserSocketHost, replicas: JsonReplicas | null) {
     this.#host = host;
     this.#replicas = replicas;

@@ -53,7 +53,7 @@ export function checkWords(
   return values.every(isAccepted) ? ["NOCHECK"] : [];
 }
 
-/** Returns the id that `update` refers to. Of an id that is neither a number nor a key, only leading digits count. */
+/** Returns the id that `update` refers to. If the id is neither a number nor a key, only its leading digits count. */
 export function idOf(
   client: DocumentClient,
   document: ByteString,

@@ -89,7 +89,7 @@ function insertFailure(client: DocumentClient, document: ByteString): Answer {
   );
 }
 
-/** @param names  null: the entries are numbered */
+/** @param names  the names of the entries, or null if the entries are numbered */
 function insertedJson(texts: readonly ByteString[], names: readonly string[] | null): string {
   return names === null ? `[${writePhpEntries(null, texts)}]` : writePhpMembers(names, texts.map(phpFormOf));
 }

@@ -20,19 +20,19 @@ export class JsonRequest {
     return this.#members.names;
   }
 
-  /** Returns the value of a member; undefined: it is absent, or null. */
+  /** Returns the value of a member, or undefined if it is absent or null. */
   get(name: string): JsonValue | undefined {
     return this.#members.get(name) ?? undefined;
   }
 
-  /** The requested action; undefined: none was requested. */
+  /** The requested action, or undefined if the request names none. */
   get action(): string | undefined {
     const value = this.get("action");
     if (value === undefined) return undefined;
     return isContainer(value) ? "Array" : phpText(value);
   }
 
-  /** The name of the document; undefined: the request names none. */
+  /** The name of the document, or undefined if the request names none. */
   get document(): ByteString | undefined {
     const value = this.get("document");
     if (value === undefined || isContainer(value)) return undefined;
@@ -42,7 +42,7 @@ export class JsonRequest {
     return String(BigInt.asIntN(64, typeof number === "bigint" ? number : BigInt(Math.trunc(number))));
   }
 
-  /** The id of an entry; undefined: it is absent or invalid. */
+  /** The id of an entry, or undefined if it is absent or invalid. */
   get id(): ByteString | undefined {
     const value = this.get("id");
     if (typeof value === "string") return bytesOfText(value);

@@ -61,7 +61,7 @@ const membersOf: ReadonlyMap<string, ReadonlySet<string>> = new Map(
 );
 const knownMembers: ReadonlySet<string> = new Set([...Object.values(MEMBERS).flat(), ...MEANT]);
 
-/** Returns the error for a member that its action does not have; null: there is none. */
+/** Returns the error for a member that its action does not have, or null if there is none. */
 export function memberFault(action: string, request: JsonRequest): string | null {
   const accepted = membersOf.get(action) ?? ORIGINALS;
   const { names } = request;

@@ -16,7 +16,7 @@ export interface Entry {
   readonly text: ByteString;
 }
 
-/** The entries of a document as it is sent or fetched; null: the document does not exist. */
+/** The entries of a document as it is sent or fetched, or null if the document does not exist. */
 export type Contents = readonly Entry[] | null;
 
 export class DocumentStore {
@@ -57,7 +57,7 @@ export class DocumentStore {
     return entries;
   }
 
-  /** Returns the id of a document's first entry; empty: the document has no entries. */
+  /** Returns the id of a document's first entry, or an empty id if the document has no entries. */
   firstKey(document: ByteString): ByteString {
     return bytesOf(itemsOf(this.run(["DOC.GETKEYS", document]))[0]);
   }

@@ -1,7 +1,7 @@
 /**
  * Fetches the documents of the servers of --json-replica after the start. This daemon is not ready until every server
- * has sent its documents. Otherwise a write would send the servers a complete document, and overwrite one that was
- * never received here. Source: docs/json-documents.md "At the start".
+ * has sent its documents. Otherwise a write here could send a complete document to a server, and overwrite a document
+ * that this daemon has never received. Source: docs/json-documents.md "At the start".
  */
 import type { Logger } from "pino";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -62,7 +62,7 @@ export class FirstFetch {
     this.#refused++;
   }
 
-  /** Queries every server once, in the order of the list. The first server that has a document provides it. */
+  /** Queries every server once, in the order of the list. A document is taken from the first server that has it. */
   async start(): Promise<void> {
     const links = this.#links;
     const log = this.#log;

@@ -1,7 +1,7 @@
 /**
- * A connection to an original server. Answers arrive in the order of the requests. The original treats everything that
- * it reads at one time as one request, so requests are sent to it one at a time. A dbsyncd is recognized by its answer
- * to an action that the original does not have.
+ * A connection to an original server. Answers arrive in the order of the requests. The original treats the bytes of one
+ * read as one request, so requests are sent to it one at a time. A dbsyncd is recognized by its answer to an action
+ * that the original does not have.
  */
 import { connect, type Socket } from "node:net";
 import type { ReplicaPlace } from "../../../net/process/host-and-port.js";

@@ -35,14 +35,14 @@ export class ReplicaContact {
   #bounds: ReplicaBounds;
   #connection: ReplicaConnection | null = null;
   #kind: ReplicaKind | null = null;
-  /** The mark sent with the first request of the connection that is being opened; null: none is being opened. */
+  /** The mark sent with the first request of the connection that is being opened, or null if none is. */
   #mark: string | null = null;
   #isOwn = false;
   /** Whether it has been logged that the server is unreachable. */
   #isAway = false;
   /** Whether the server's contents have been compared since it was connected. */
   isCompared = false;
-  /** Whether it has sent its documents since the daemon's start; before that it receives nothing. */
+  /** Whether the server has sent its documents since the daemon's start. Until then it receives no writes. */
   hasSentDocuments = false;
   /** The reason why the server was not reached. */
   problem: unknown = new Error("not connected yet");
@@ -78,12 +78,12 @@ export class ReplicaContact {
     return placeName(this.#address);
   }
 
-  /** The connection; null: there is none. */
+  /** The connection, or null if there is none. */
   get connection(): ReplicaConnection | null {
     return this.#connection;
   }
 
-  /** The kind of the server; null: unknown, or the connection was lost. */
+  /** The kind of the server, or null if it is unknown or the connection was lost. */
   get kind(): ReplicaKind | null {
     return this.#kind;
   }
@@ -108,7 +108,7 @@ export class ReplicaContact {
 
   /** Returns a connection to an original. @throws DbsyncdReplica @throws Error  the connection failed */
   async connected(): Promise<ReplicaConnection> {
-    // The server may have closed it while nothing was sent.
+    // The server may have closed the connection while nothing was sent.
     if (this.#connection?.isLost) this.disconnect();
     this.#connection ??= await this.#open();
     return this.#connection;

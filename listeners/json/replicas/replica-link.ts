@@ -1,7 +1,7 @@
 /**
- * One server of --json-replica. Writes are sent to it in order, and wait only once for a silent server. A document with
- * a write that the server missed or refused is sent again completely until the server has it. A document that the
- * server has neither sent nor confirmed never replaces one of its own.
+ * One server of --json-replica. Writes are sent to it in order, and wait only once for a silent server. If the server
+ * has missed or refused a write, the complete document is sent again until the server has it. A document that the
+ * server has neither sent nor confirmed never replaces one of the server's own documents.
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -154,7 +154,7 @@ export class ReplicaLink {
     return result;
   }
 
-  /** Sends a write when its turn comes. @param translated  null: the complete document is sent */
+  /** Sends a write when its turn comes. @param translated  the requests, or null to send the document */
   async #forward(document: ByteString, translated: Forwarded | null, number: number): Promise<boolean> {
     const whole = this.#whole.get(document);
     if (whole !== undefined && number <= whole.upTo) return whole.isTaken;
@@ -240,7 +240,7 @@ export class ReplicaLink {
     this.#retrySoon();
   };
 
-  /** Handles a lost connection. @param connection  the lost connection; null: there was none */
+  /** Handles a lost connection. @param connection  the lost connection, or null if there was none */
   #lost(problem: unknown, connection: ReplicaConnection | null): void {
     // Every request that was not answered reports the same connection.
     if (this.contact.isSelf || this.contact.connection !== connection) return;

@@ -107,7 +107,7 @@ function insertOf(request: JsonRequest, document: string): string[] {
 
 const isNumbered = (entries: readonly Entry[]) => entries.every(({ key }, index) => key === String(index));
 
-/** Returns requests that insert entries. @param names  null: the entries are numbered */
+/** Returns requests that insert entries. @param names  their names, or null if they are numbered */
 function inserting(document: string, names: readonly string[] | null, texts: readonly string[]): string[] {
   const requests: string[] = [];
   for (let from = 0; from < texts.length; ) {

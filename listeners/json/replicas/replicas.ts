@@ -76,8 +76,8 @@ export class JsonReplicas {
   }
 
   /**
-   * Carries out a client's write and forwards it. @returns forwarded: whether a server has confirmed it; null: nothing
-   * has changed
+   * Carries out a client's write and forwards it. @returns forwarded: whether a server has confirmed it, or null if
+   * nothing has changed
    */
   write(
     argv: readonly ByteString[],

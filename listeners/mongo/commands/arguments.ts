@@ -29,7 +29,7 @@ export function collectionArguments(command: CommandDocument): readonly [ByteStr
   return [databaseOf(command), collectionOf(command)];
 }
 
-/** Returns a number of documents; null: the field is absent. @throws MongoFailure */
+/** Returns a number of documents, or null if the field is absent. @throws MongoFailure */
 export function countOf(command: CommandDocument, field: string): number | null {
   const count = command.number(field);
   if (count === null) return null;

@@ -55,7 +55,7 @@ function killCursors(session: MongoSession, command: CommandDocument): ByteStrin
   });
 }
 
-/** Returns the client's cursor; null: it does not exist, or belongs to another user. */
+/** Returns the client's cursor, or null if it does not exist or belongs to another user. */
 function cursorOf({ server, login }: MongoSession, id: bigint): Cursor | null {
   const cursor = server.cursors.find(id);
   return cursor !== undefined && cursor.user === login.name ? cursor : null;

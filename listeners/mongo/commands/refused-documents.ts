@@ -23,16 +23,16 @@ const ERRORS = "writeErrors";
 const LENGTH_BYTES = 4;
 
 /**
- * Returns why a document's id is refused; null: it is accepted, or the bytes are not a document, which the store itself
- * refuses.
+ * Returns why a document's id is refused, or null if it is accepted. Also returns null if the bytes are not a document,
+ * because the store itself refuses them.
  */
 export function refusedId(bytes: Buffer): MongoFailure | null {
   return refusedField(() => dollarFieldOf(bytes, ID));
 }
 
 /**
- * Returns why the id that an upsert's update or query specifies for a new document is refused; null: it is accepted, or
- * the statement adds no document.
+ * Returns why the id that an upsert's update or query specifies for a new document is refused. Returns null if the id
+ * is accepted or the statement adds no document.
  */
 export function refusedUpsertId(bytes: Buffer, query: string, update: string): MongoFailure | null {
   return refusedField(() => {
@@ -86,7 +86,7 @@ function dollarFieldOf(bytes: Buffer, name: string): ByteString | null {
 const documentOf = (bytes: Buffer | null, name: string): Buffer | null =>
   memberOf(bytes, name, BSON.document);
 
-/** Returns the value of a member; null: it is absent, or has another type. @throws MalformedBson */
+/** Returns the value of a member, or null if it is absent or has another type. @throws MalformedBson */
 function memberOf(bytes: Buffer | null, wanted: string, typed?: number): Buffer | null {
   if (bytes === null) return null;
   for (const { name, type, from, end } of membersOf(bytes))

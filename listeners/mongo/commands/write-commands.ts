@@ -107,7 +107,7 @@ interface Batch {
   readonly verb: string;
   readonly field: string;
   readonly argument: (document: Buffer) => ByteString;
-  /** Returns why a document is refused before it reaches the store; null: it is accepted. */
+  /** Returns why a document is refused before it reaches the store, or null if it is accepted. */
   readonly refusal?: (document: Buffer) => MongoFailure | null;
 }
 

@@ -52,7 +52,7 @@ export class CommandDocument {
     return this.#byName.get(name);
   }
 
-  /** Returns the bytes of a member with its type and name; empty: it is absent. */
+  /** Returns the bytes of a member with its type and name, or no bytes if it is absent. */
   element(name: string): ByteString {
     const member = this.#byName.get(name);
     return member === undefined ? "" : bytesOf(this.#bytes, member.start, member.end);
@@ -63,7 +63,7 @@ export class CommandDocument {
     return framed(names.map((name) => this.element(name)).join(""));
   }
 
-  /** Returns the bytes of a string; null: it is absent. @throws MongoFailure  it has another type */
+  /** Returns the bytes of a string, or null if it is absent. @throws MongoFailure  it has another type */
   text(name: string): ByteString | null {
     const member = this.#typed(name, (type) => type === BSON.text, "string");
     if (member === null) return null;
@@ -76,13 +76,13 @@ export class CommandDocument {
     return this.#byName.get(name)?.type === BSON.text;
   }
 
-  /** Returns a string as text; null: it is absent. */
+  /** Returns a string as text, or null if it is absent. */
   words(name: string): string | null {
     const bytes = this.text(name);
     return bytes === null ? null : textOfBytes(bytes);
   }
 
-  /** Returns a number of any BSON type; null: it is absent. */
+  /** Returns a number of any BSON type, or null if it is absent. */
   number(name: string): number | null {
     const member = this.#typed(name, (type) => NUMBERS.has(type), "number");
     return member === null ? null : Number(this.#numberAt(member));
@@ -93,7 +93,7 @@ export class CommandDocument {
     return member === null ? null : BigInt(this.#exact(member));
   }
 
-  /** Returns a boolean, or a number as a boolean; false: it is absent. */
+  /** Returns a boolean, or a number as a boolean, or false if the member is absent. */
   flag(name: string): boolean {
     const member = this.#typed(name, (type) => type === BSON.boolean || NUMBERS.has(type), "bool");
     if (member === null) return false;
@@ -102,14 +102,14 @@ export class CommandDocument {
       : Number(this.#numberAt(member)) !== 0;
   }
 
-  /** Returns the bytes of a binary value; null: it is absent. */
+  /** Returns the bytes of a binary value, or null if it is absent. */
   payload(name: string): ByteString | null {
     const member = this.#typed(name, (type) => type === BSON.binary, "binData");
     // The bytes follow the length and the subtype.
     return member === null ? null : bytesOf(this.#bytes, member.from + 5, member.end);
   }
 
-  /** Returns an embedded document or array; null: it is absent. */
+  /** Returns an embedded document or array, or null if it is absent. */
   within(name: string): CommandDocument | null {
     const isDocument = (type: number) => type === BSON.document || type === BSON.array;
     const member = this.#typed(name, isDocument, "object");
@@ -117,7 +117,7 @@ export class CommandDocument {
   }
 
   /**
-   * Returns the documents of an array, or of the document sequence with that name; null: both are absent.
+   * Returns the documents of an array, or of the document sequence with that name, or null if both are absent.
    * @param max  maximum number of documents; more are a failure
    */
   documents(name: string, max: number): readonly Buffer[] | null {
@@ -155,7 +155,7 @@ export class CommandDocument {
     return Math.trunc(number);
   }
 
-  /** Returns a member with the right type; null: it is absent, or null. @throws MongoFailure */
+  /** Returns a member with the right type, or null if it is absent or null. @throws MongoFailure */
   #typed(name: string, isRight: (type: number) => boolean, expected: string): Member | null {
     const member = this.#byName.get(name);
     if (member === undefined || member.type === BSON.nil) return null;

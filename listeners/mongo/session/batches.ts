@@ -11,7 +11,7 @@ import type { MongoSession } from "./mongo-session.js";
 const FIRST_DOCUMENTS = 101;
 
 export interface BatchWish {
-  /** The number of documents in the batch; null: the default. */
+  /** The number of documents in the batch, or null for the default. */
   readonly size: number | null;
   /** Whether the answer is a single batch, without a cursor. */
   readonly isSingle: boolean;
@@ -46,7 +46,7 @@ export function firstBatch(
   return cursorMembers(cursor?.id ?? 0n, namespace, "firstBatch", documents.slice(0, at));
 }
 
-/** Returns the elements of a later answer. @param size  maximum documents; null: as many as fit */
+/** Returns the elements of a later answer. @param size  maximum documents, or null for as many as fit */
 export function nextBatch({ server }: MongoSession, cursor: Cursor, size: number | null): ByteString {
   const { documents, at, namespace } = cursor;
   cursor.at = batchEnd(documents, at, size ?? documents.length);

@@ -1,7 +1,7 @@
 /**
  * The parts of long answers that clients have not fetched yet (getMore). They contain the documents as they were when
- * they were found. Number and bytes are limited: above a limit, the least recently used cursor of the user that uses
- * most is closed. Unused cursors expire.
+ * they were found. The number of cursors and their memory are limited. Above a limit, the least recently used cursor of
+ * the user with the largest share is closed. Unused cursors expire.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -16,7 +16,7 @@ const ID_BITS = 53;
 export interface FoundDocuments {
   /** The database and collection. */
   readonly namespace: ByteString;
-  /** The user; null: no login is required. */
+  /** The user, or null if no login is required. */
   readonly user: ByteString | null;
   /** The command that found the documents. The user must still be permitted to run it when fetching more. */
   readonly argv: readonly ByteString[];

@@ -16,7 +16,7 @@ export interface Conversation {
 export class MongoLogin {
   /** Whether the connection is protected from eavesdroppers. */
   readonly isPrivate: boolean;
-  /** The SCRAM login in progress; null: none. */
+  /** The SCRAM login in progress, or null if there is none. */
   conversation: Conversation | null = null;
   readonly #userSession: UserSession;
   readonly #users: Users;
@@ -28,7 +28,7 @@ export class MongoLogin {
     this.isPrivate = isPrivate;
   }
 
-  /** The user's name; null: no user has logged in. */
+  /** The user's name, or null if no user has logged in. */
   get name(): ByteString | null {
     return this.#hasLoggedIn ? this.#userSession.name : null;
   }

@@ -33,7 +33,7 @@ export interface ScramStart {
   readonly nonce: ByteString;
 }
 
-/** Parses a client's first message; null: it is malformed. */
+/** Parses a client's first message; returns null if it is malformed. */
 export function scramStart(message: ByteString): ScramStart | null {
   const [, gs2, bare, name, nonce] = (message.length <= MESSAGE_BYTES_MAX && FIRST.exec(message)) || [];
   if (gs2 === undefined || bare === undefined || name === undefined || nonce === undefined) return null;
@@ -49,7 +49,7 @@ export class ScramLogin {
   readonly #secrets: readonly PasswordSecret[];
   readonly #nonce: ByteString;
 
-  /** @param secrets  derived from the user's passwords; empty: the user does not exist or has no password */
+  /** @param secrets  derived from the user's passwords; empty if the user does not exist or has no password */
   constructor(
     start: ScramStart,
     salt: ByteString,
@@ -64,8 +64,8 @@ export class ScramLogin {
   }
 
   /**
-   * Checks the client's proof. @param message  the client's last message @returns the server's last message; null: the
-   * proof is invalid
+   * Checks the client's proof. @param message  the client's last message @returns the server's last message, or null if
+   * the proof is invalid
    */
   finish(message: ByteString): ByteString | null {
     const { gs2, bare } = this.#start;

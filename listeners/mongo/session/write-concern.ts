@@ -55,7 +55,7 @@ function othersOf(concern: CommandDocument, copies: DaemonInterface["copies"], p
 
 /**
  * Waits for the other daemons.
- * @param place   the order key of the write; null: nothing was written
+ * @param place   the order key of the write, or null if nothing was written
  * @param answer  elements of the answer, to which an error is added if the wait times out
  * @param waits   receives a function that ends the wait early; later calls have no effect
  */

@@ -37,7 +37,7 @@ const UNITS: Readonly<Record<string, number>> = {
   gb: 1024 ** 3,
 };
 
-/** Parses a number of bytes, with or without one of Redis's units; undefined: the text is not one. */
+/** Parses a number of bytes, with or without one of Redis's units; returns undefined if the text is not one. */
 export function parseMemory(text: ByteString): number | undefined {
   const [, digits, unit = ""] = /^(\d{1,15})([a-z]{0,2})$/i.exec(text) ?? [];
   const factor = UNITS[unit.toLowerCase()];

@@ -86,7 +86,7 @@ export function keyCount(argv: readonly ByteString[], count: number | bigint): n
   return Number(count);
 }
 
-/** Returns why a function, or a script that declares its effects in its first line, is refused; null: it is not refused. */
+/** Returns why a function, or a script that declares its effects in its first line, is refused; null if it is not. */
 export function refusalOf(
   { userSession }: RespSession,
   readsOnly: boolean,

@@ -1,4 +1,4 @@
-/** The commands that a connection executes itself. A new family of such commands is one line here. */
+/** The commands that a connection executes itself. A new family of such commands needs one line here. */
 import { aclHandlers } from "./acl-commands.js";
 import { channelHandlers } from "./channel-commands.js";
 import { clientHandlers } from "./client-commands.js";

@@ -1,4 +1,4 @@
-/** The commands around CLIENT TRACKING, for connections that cache what they read. Texts: redis-server 7.0. */
+/** CLIENT TRACKING and related commands, for connections that cache what they read. Texts: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, OK, type Reply, set } from "../../../protocol/reply.js";
 import { custom, notInteger, syntaxError } from "../../../store/arguments/errors.js";

@@ -179,7 +179,7 @@ const REFUSED: Readonly<Record<AclRefusal["what"], string>> = {
 
 /** A call for the databases, with the user that made it. */
 interface QueuedCall extends Queued {
-  /** The index of its reply in the transaction's array. */
+  /** The index of the call's reply in the transaction's array. */
   readonly index: number;
   readonly db: number;
   readonly user: User | null;

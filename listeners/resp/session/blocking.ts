@@ -24,7 +24,7 @@ const EMPTY = new Database({ databases: 1 });
 
 /** A sender that may wait for data. */
 export interface BlockableSender<Waiter extends ReplyWaiter> extends WaitingSender<Waiter> {
-  /** Ends the wait; null: the sender does not wait. @returns whether it was still waiting */
+  /** Ends the wait; null if the sender does not wait. @returns whether it was still waiting */
   waiting: ((outcome: "timeout" | "error") => boolean) | null;
   /** Called when the awaited data has arrived. */
   whenServed: (() => void) | null;
@@ -85,7 +85,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   return isNothing(reply) ? waitFor() : reply;
 }
 
-/** Returns what a call waits for; null: it does not wait. */
+/** Returns what a call waits for, or null if it does not wait. */
 function shapeOf(
   path: CommandPath,
   { name }: Command,

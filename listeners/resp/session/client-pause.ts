@@ -1,4 +1,4 @@
-/** Implements CLIENT PAUSE: for some time, all commands wait, or only those that may write. */
+/** Implements CLIENT PAUSE: for a given time, all commands wait, or only those that may write. */
 import type { Environment } from "../../../net/process/environment.js";
 
 export type PauseMode = "all" | "write";
@@ -6,7 +6,7 @@ export type PauseMode = "all" | "write";
 export class ClientPause {
   readonly #environment: Environment;
   readonly #held = new Set<() => void>();
-  /** The mode of the current pause; null: there is no pause. */
+  /** The mode of the current pause, or null if there is no pause. */
   mode: PauseMode | null = null;
   /** The uptime in milliseconds when the pause ends. */
   #until = 0;

@@ -18,7 +18,7 @@ export interface Client {
   /** The name and version of the client's library, as sent by the client. */
   readonly library: ByteString;
   readonly libraryVersion: ByteString;
-  /** The user; null: the client has not logged in. */
+  /** The user, or null if the client has not logged in. */
   readonly userName: ByteString | null;
   readonly db: number;
   readonly protocol: 2 | 3;
@@ -27,7 +27,7 @@ export interface Client {
   readonly isWaiting: boolean;
   readonly isMonitor: boolean;
   readonly subscriptionCounts: SubscriptionCounts;
-  /** The tracker; null: the client has never cached anything. */
+  /** The tracker, or null if the client has never cached anything. */
   readonly tracker: Tracker | null;
   /** The uptime in milliseconds at connecting, and at the last activity. */
   readonly connectedAt: number;
@@ -35,7 +35,7 @@ export interface Client {
   /** The bytes of requests that were not served yet, and of answers that the client has not received yet. */
   readonly requestBytes: number;
   readonly answerBytes: number;
-  /** The latest command in lower case; null: there was none yet. */
+  /** The latest command in lower case, or null if there has been none. */
   readonly lastCommand: string | null;
   /** Closes the connection immediately. */
   kill(): void;
@@ -78,8 +78,8 @@ export class Clients {
 /** The options of CLIENT TRACKING ON. */
 export interface TrackingMode {
   /**
-   * The prefixes of keys whose changes are reported, even if the client has not read them; null: only keys that the
-   * client has read.
+   * The prefixes of keys whose changes are reported even if the client has not read them, or null if only changes of
+   * keys that the client has read are reported.
    */
   readonly prefixes: ReadonlySet<ByteString> | null;
   /**
@@ -95,11 +95,11 @@ export interface TrackingMode {
 
 /** A connection that caches what it reads, and receives invalidations. Forms: redis-server 7.0, tracking.c. */
 export class Tracker {
-  /** The client; null: the connection has closed. */
+  /** The client, or null if the connection has closed. */
   client: Client | null;
-  /** The object that identifies the sender of changes; null: the connection has closed. */
+  /** The object that identifies the sender of changes, or null if the connection has closed. */
   by: object | null;
-  /** The options; null: the client does not cache now. */
+  /** The options, or null if the client does not cache now. */
   mode: TrackingMode | null = null;
   /** Whether CLIENT CACHING precedes the current command. */
   isChosen = false;
@@ -125,7 +125,7 @@ export class Tracker {
     return mode.choice === "all" || (mode.choice === "optin") === this.isChosen;
   }
 
-  /** Sends an invalidation. @param keys  the keys; null: all keys */
+  /** Sends an invalidation. @param keys  the keys, or null for all keys */
   invalidate(keys: readonly ByteString[] | null): void {
     const { client } = this;
     if (client === null) return;

@@ -13,7 +13,7 @@ export class KeyspaceNotices implements EventObserver {
   readonly #channels: Channels;
   #flags = NO_EVENTS;
 
-  /** @param changes  the source of key changes; null: key changes are not known here */
+  /** @param changes  the source of key changes, or null if key changes are not known here */
   constructor(changes: KeyChangeObservers | null, channels: Channels) {
     this.#changes = changes;
     this.#channels = channels;

@@ -1,6 +1,6 @@
 /**
- * Samples of slow commands for the LATENCY commands. Of each second only the highest sample is stored, and of each
- * event the newest samples.
+ * Samples of slow commands for the LATENCY commands. For each event, the newest samples are stored, with only the
+ * highest one of each second.
  */
 
 /** Maximum number of samples of an event. */
@@ -37,7 +37,7 @@ export class LatencyLog {
     if (event.samples.length > SAMPLES_MAX) event.samples.shift();
   }
 
-  /** Removes events. @param names  empty: all events @returns the number of removed events */
+  /** Removes events. @param names  the events; if empty, all events @returns the number of removed events */
   reset(names: readonly string[]): number {
     if (names.length > 0) return names.filter((name) => this.#events.delete(name)).length;
     const { size } = this.#events;

@@ -14,7 +14,7 @@ import type { RespServer } from "./resp-server.js";
 /** The session of a refused command. */
 export interface DeniedSession extends Client {
   readonly server: RespServer;
-  /** The queued commands; null: no transaction is open. */
+  /** The queued commands, or null if no transaction is open. */
   readonly queued: readonly unknown[] | null;
   readonly isExecuting: boolean;
   readonly as: ByteString | null;
@@ -58,7 +58,7 @@ export function noteRefusal(
   noteDenied(session, refusal.what, objectOf(command, refusal), session.as ?? "", within);
 }
 
-/** The refusal of a command that needs memory while it is full. */
+/** The refusal of a command that needs memory while memory is full. */
 export const OUT_OF_MEMORY = error("OOM command not allowed when used memory > 'maxmemory'.");
 const NO_KEY = error("NOPERM this user has no permissions to access one of the keys used as arguments");
 const NO_CHANNEL = error(

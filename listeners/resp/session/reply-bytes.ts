@@ -4,7 +4,7 @@ import type { Reply } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { writeReply3 } from "../../../protocol/resp/resp3-writer.js";
 
-/** Returns the bytes of a reply; null: it exceeds the maximum length. */
+/** Returns the bytes of a reply, or null if it exceeds the maximum length. */
 export function answerBytes(reply: Reply, protocol: 2 | 3, maxBytes: number): ByteString | null {
   try {
     const bytes = protocol === 3 ? writeReply3(reply) : writeReply(reply);

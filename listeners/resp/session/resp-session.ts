@@ -36,13 +36,13 @@ export type SessionHandler = (
   argv: readonly ByteString[],
 ) => Reply | Promise<Reply> | null;
 
-/** The result of serving a command; null: there is no reply. */
+/** The result of serving a command, or null if there is no reply. */
 export type Served = Reply | Promise<Reply> | AwaitedCommand | null;
 
 /** A command, and how a connection treats it. */
 export interface Route {
   readonly command: Command;
-  /** Handles the command; null: the databases execute it. */
+  /** Handles the command; null if the databases execute it. */
   readonly handler: SessionHandler | null;
   readonly writes: boolean;
   /** Whether the command is permitted before a login. */
@@ -103,17 +103,17 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
    * current one is not.
    */
   replies: "on" | "off" | "skip" | "skipping" = "on";
-  /** The latest command; null: there was none yet. */
+  /** The latest command, or null if there has been none. */
   last: Route | null = null;
-  /** Ends the wait of the current command; null: it is not waiting. @returns whether it was still waiting */
+  /** Ends the wait of the current command; null if it is not waiting. @returns whether it was still waiting */
   waiting: ((outcome: "timeout" | "error") => boolean) | null = null;
   whenServed: (() => void) | null = null;
   answerOf: (reply: Reply) => Answer = () => "";
   isStable = false;
-  /** The subscriptions; null: the client has never subscribed. */
+  /** The subscriptions, or null if the client has never subscribed. */
   subscriptions: Subscriptions | null = null;
   readonly lastWrite: LastWrite = { place: null };
-  /** The commands queued since MULTI; null: no transaction is open. */
+  /** The commands queued since MULTI, or null if no transaction is open. */
   queued: Queued[] | null = null;
   /** The approximate memory of the queued commands in bytes. */
   queuedBytes = 0;
@@ -214,7 +214,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.#connection.listenOn();
   }
 
-  /** The user that has logged in; null: the client must still log in. */
+  /** The user that has logged in, or null if the client must still log in. */
   get user(): User | null {
     return this.userSession.user;
   }

@@ -80,7 +80,8 @@ export class Subscriptions implements Subscriber {
   }
 
   /**
-   * Returns the reply to a command that RESP2 subscriptions forbid or change; null: the command is executed normally.
+   * Returns the reply to a command that RESP2 subscriptions forbid or change, or null if the command is executed
+   * normally.
    */
   answer({ name }: Command, argv: readonly ByteString[]): Reply | null {
     if (this.isEmpty || this.#client.protocol === 3) return null;
@@ -88,7 +89,9 @@ export class Subscriptions implements Subscriber {
     return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
   }
 
-  /** Returns whether the user's rights cover all subscriptions. @param patterns  the permitted channels; null: all */
+  /**
+   * Returns whether the user's rights cover all subscriptions. @param patterns  the permitted channels, or null for all
+   */
   #arePermittedBy(patterns: readonly ByteString[] | null): boolean {
     return (
       patterns === null ||

@@ -24,15 +24,15 @@ interface Prefix {
   readonly beginning: ByteString;
   readonly trackers: Set<Tracker>;
   /**
-   * The changed keys, with the sender of the change; null: there are several senders, or the sender is not a client of
-   * this daemon.
+   * The changed keys, with the sender of the change. The sender is null if there are several, or if it is not a client
+   * of this daemon.
    */
   readonly changed: Map<ByteString, object | null>;
 }
 
 /** The session that has run a command. */
 interface Reader extends Client {
-  /** The queued commands; null: no transaction is open. */
+  /** The queued commands, or null if no transaction is open. */
   readonly queued: readonly object[] | null;
   readonly isExecuting: boolean;
 }
@@ -54,7 +54,7 @@ export class TrackingTable implements KeyObserver {
   /** Invalidations for clients that have changed keys themselves; they are sent after the answer to the command. */
   #deferred: (() => void)[] = [];
 
-  /** @param changes  the source of key changes; null: key changes are not known here */
+  /** @param changes  the source of key changes, or null if key changes are not known here */
   constructor(changes: KeyChangeObservers | null, clients: Clients) {
     this.#changes = changes;
     this.#clients = clients;

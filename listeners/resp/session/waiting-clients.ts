@@ -16,7 +16,7 @@ import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 import type { AwaitedType, WaitShape } from "./waiting-commands.js";
 
-/** The reply after the time limit, whatever the usual empty reply of the command is. */
+/** The reply after the time limit, regardless of the usual empty reply of the command. */
 export const TIMED_OUT = NIL_ARRAY;
 /** The longest possible timer in milliseconds; a client with a longer limit waits without limit. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -269,8 +269,8 @@ export class WaitingClients {
   }
 
   /**
-   * Returns whether a key has data for a waiting client; an error: it never will. @param argv  the command that would
-   * run
+   * Returns whether a key has data for a waiting client, or an error if it never will. @param argv  the command that
+   * would run
    */
   #outlook(
     { type }: WaitShape,
@@ -307,7 +307,7 @@ export class WaitingClients {
     return true;
   }
 
-  /** Returns the sender of the waiting command, with the database of that time and the current time. */
+  /** Returns the sender of the waiting command, with the database at the time of the command and the current time. */
   #senderIn({ as, readsAll, isStable, lastWrite }: CommandSender, db: number): CommandSender {
     const now = this.#environment.clock();
     return lastWrite === undefined

@@ -28,7 +28,7 @@ export interface WaitShape {
 /** @param argv  a call that the store has already checked */
 export type WaitShapeOf = (argv: Argv) => WaitShape | null;
 
-/** The functions that return what a call waits for; null: it does not wait. */
+/** The functions that return what a call waits for, or null if it does not wait. */
 export const WAIT_SHAPES: Readonly<Record<string, WaitShapeOf>> = {
   BLMOVE: (argv) => ofOne(argv, 5),
   BLMPOP: (argv) => ofCounted("list", argv),

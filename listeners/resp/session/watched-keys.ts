@@ -30,7 +30,7 @@ export class WatchedKeys {
     return [...this.#conditions.values()];
   }
 
-  /** Whether a watched key has certainly changed. */
+  /** Whether a watched key is known to have changed. */
   get hasChanged(): boolean {
     return this.#hasChanged;
   }

@@ -11,7 +11,7 @@ const countedKeys = (g: Generator): ByteString[] => {
   return [count, ...keys];
 };
 
-/** In half of the cases a LIMIT, which may be invalid. */
+/** Returns a LIMIT, which may be invalid, in half of the cases. */
 const limit = (g: Generator): readonly ByteString[] => g.maybe(0.5, "LIMIT", g.count());
 
 /** A count of either sign, but no number of repetitions that would exhaust the memory. */

@@ -36,7 +36,7 @@ const newId = (g: Generator, key: ByteString): ByteString => {
 /** Milliseconds that no clock has reached. */
 const FAR_FUTURE = 10 ** 13;
 
-/** The last id of a stream. Half of them are after every entry; otherwise hardly any would be accepted. */
+/** A last id for a stream. Half of these ids are after every entry; otherwise few of them would be accepted. */
 const lastId = (g: Generator): ByteString => {
   const kind = g.random.below(4);
   if (kind === 0) return id(g);

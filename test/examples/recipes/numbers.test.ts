@@ -5,7 +5,7 @@ import { placeOf, UniqueNumbers } from "../../../examples/recipes/numbers.js";
 import { EnvelopeClient } from "../../support/envelope-client.js";
 import { CutTrio, SMALL_WINDOW } from "./cut-trio.js";
 
-/** How many numbers each program requests: several blocks of 1,000. */
+/** Each program requests this many numbers, which come from several blocks of 1,000. */
 const NUMBERS = 2500;
 
 test("INCR returns a number twice, but numbers from blocks are unique, while daemons are disconnected and one is killed", async () => {

@@ -96,14 +96,14 @@ const start = (...args: string[]): Promise<RunningReplica> =>
   startReplica({ args: ["-s", app.file, ...args] });
 const textOf = ([reply]: readonly Reply[]): string => (reply?.kind === "error" ? reply.text : "");
 
-test("only a client that announces subscriptions is offered them", async () => {
+test("the daemon offers subscriptions only to a client that announces support for them", async () => {
   await using daemon = await start();
   using listener = await Listener.open(daemon.port);
   assert.deepEqual(listener.hello?.knows, ["listen"]);
   assert.equal((await listener.greet()).knows, undefined);
 });
 
-test("requested events are sent between the answers, and no more after unsubscribing", async () => {
+test("requested events are sent between the answers, and none are sent after unsubscribing", async () => {
   await using daemon = await start();
   using listener = await Listener.open(daemon.port);
   const commands = [
@@ -176,7 +176,7 @@ test("a subscription is only for the daemon that it names, and for the first con
   assert.ok("words" in event);
 });
 
-test("an invalid subscription, or too many of them, is an error", async () => {
+test("an invalid subscription is an error, and so are too many subscriptions", async () => {
   await using daemon = await start();
   using listener = await Listener.open(daemon.port);
   for (const command of [["SET", "k", "v"], ["SUBSCRIBE"], ["MONITOR"]])

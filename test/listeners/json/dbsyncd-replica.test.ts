@@ -18,7 +18,7 @@ for (const [kind, users] of [
   ["a dbsyncd", undefined],
   ["a dbsyncd with logins", ["user default off", "user ann on >secret ~* +@all"]],
 ] as const)
-  test(`${kind} is sent nothing, as the log, the clients' error and the figures report`, async () => {
+  test(`the daemon sends nothing to ${kind}, and reports that in log, errors and figures`, async () => {
     await using other = await startJson({ ...(users && { users }) });
     await using ours = await startJson({ replicas: [other.port], limits });
     const find = () => ours.log.find(({ msg }) => String(msg).startsWith("nothing is sent to"));

@@ -27,7 +27,7 @@ async function startFull(port: number): Promise<Original> {
   return original;
 }
 
-/** The behaviour of a server instead of sending its documents: it sends bytes, and may close the connection. */
+/** What a server does instead of sending its documents: it may send bytes, or close the connection. */
 type Fault = (socket: Socket, request: string) => void;
 const UNKNOWN = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\n\r';
 const probed =
@@ -45,10 +45,10 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   "ends its answer in the middle": probed((socket) => {
     socket.write('{"status":"success","documents":{"users":[{"n":0},{"n"\n\r');
   }),
-  "answers an error": probed((socket) => {
+  "answers with an error": probed((socket) => {
     socket.write('{"status":"error","message":"no","documents":[]}\n\r');
   }),
-  "gives no documents": probed((socket) => {
+  "answers without documents": probed((socket) => {
     socket.write('{"status":"success","replicated":false}\n\r');
   }),
   "sends an invalid document": probed((socket) => {
@@ -127,7 +127,7 @@ test("an original that requests all documents at its start receives a refusal wi
 });
 
 for (const [does, fault] of Object.entries(FAULTS))
-  test(`a server that ${does} is sent nothing, and is queried again`, async () => {
+  test(`the daemon sends nothing to a server that ${does}, and queries it again`, async () => {
     const port = await freePort();
     const faulty = await startFaulty(port, fault);
     await using ours = await startJson({ replicas: [port], limits });
@@ -142,7 +142,7 @@ for (const [does, fault] of Object.entries(FAULTS))
     assert.equal(original.documents.get("users")?.length, ENTRIES + 1);
   });
 
-test("a server that exceeds its time limit for all its documents has more time at each attempt", async () => {
+test("a server that exceeds its time limit for all its documents gets more time at each attempt", async () => {
   const port = await freePort();
   const documents = JSON.stringify({ users: [{ n: 1 }] });
   await using _ = await startFaulty(

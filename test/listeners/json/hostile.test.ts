@@ -61,7 +61,7 @@ test("a number that exceeds all integers names the same document as in PHP, and 
   assert.match(await ask(client, { action: "list" }), /\["?0"?\]/);
 });
 
-test("a line may arrive byte by byte, and many lines may arrive at one time", async () => {
+test("a line may arrive byte by byte, and many lines may arrive together", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   for (const byte of '{"action":"create","document":"a}]{\\""}\r\n') client.send(byte);
@@ -121,7 +121,7 @@ test("a client that ends its stream is answered first, and an incomplete request
   assert.equal(await ask(other, { action: "list" }), LIST);
 });
 
-test("an incomplete line closes the connection after a time, but an idle connection stays open", async () => {
+test("an incomplete line closes the connection after a timeout, but an idle connection stays open", async () => {
   await using server = await startJson({ limits: { idleTimeout: 50 } });
   using waiting = await RawClient.open(server.port);
   using broken = await RawClient.open(server.port);

@@ -90,7 +90,7 @@ test("a long answer shows the state at the time of the request, despite concurre
   assert.deepEqual(data.slice(4), stored.slice(4));
 });
 
-test("a long text is written in windows with the same result as at one time", () => {
+test("a long text is written in windows with the same result as in one step", () => {
   const window = 64 * 1024;
   const odd = ["/", "é", "😀", "\n", "plain", '"', 1.5, 1e21, 1234567890123456, -0, {}, [], null];
   for (const value of odd) {

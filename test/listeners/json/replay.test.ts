@@ -46,9 +46,9 @@ interface Difference {
   readonly reason: string;
 }
 
-/** An answer that no conversation shows. The original's answer follows from its source code. */
+/** An answer that no recorded conversation contains. The original's answer follows from its source code. */
 interface Unrecorded {
-  /** The reason; null: dbsyncd returns the same answer. */
+  /** The reason, or null if dbsyncd returns the same answer. */
   readonly reason: string | null;
   /** The requests; `original` and `answer` belong to the last one. */
   readonly requests: readonly string[];
@@ -80,7 +80,7 @@ const {
  * docs/decisions/0054-recorded-answers-that-need-a-fetch.md.
  */
 const NOT_FETCHED = "not-fetched";
-/** Milliseconds that a request waits for the first fetch if it is finally refused. */
+/** Milliseconds that a request waits for the first fetch before it is refused. */
 const REFUSED_AFTER_MS = 500;
 
 for (const scenario of scenarios) {
@@ -194,7 +194,7 @@ async function replay({ name, steps }: Scenario, nodes: Nodes): Promise<void> {
       assert.notEqual(difference?.answer, recorded(step), `no longer a difference: ${where}`);
       const exchange = async () => {
         for (const bytes of bytesOf(step)) client.send(bytes.toString("latin1"));
-        // Without this, only the timeout would end the test if an answer is shorter than expected.
+        // An error is read up to its end: if it were shorter than expected, only the timeout would end the test.
         const isError = expected.startsWith('{"status":"error"') && expected.endsWith("\n\r");
         assert.equal(await (isError ? client.readTo("\n\r") : client.read(expected.length)), expected, where);
       };
@@ -219,8 +219,8 @@ function bytesOf({ send = "", send_hex, parts, terminator = "\n" }: Step): Buffe
 }
 
 /**
- * Returns the recorded answer. Where the process of the first version ended, it is the answer of the second version.
- * undefined: there is none.
+ * Returns the recorded answer, or undefined if there is none. Where the process of the first version ended, it is the
+ * answer of the second version.
  */
 function recorded({ expect = "", server_died, server_gone, second_version }: Step): string | undefined {
   return server_died || server_gone ? second_version?.expect : expect;

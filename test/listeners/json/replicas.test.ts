@@ -55,7 +55,7 @@ async function startOriginal({
   answerTo = () => DONE,
 }: {
   port?: number;
-  /** Returns the answer; null: no answer. */
+  /** Returns the answer, or null if there is none. */
   answerTo?: (request: string) => string | null;
 } = {}): Promise<Original> {
   const sockets = new Set<Socket>();
@@ -218,7 +218,7 @@ test("an original server is sent one request at a time, in its own form", async 
   assert.deepEqual(actions, ["listindexes", "getall", "create", ...inserts.map(() => "insert"), "update"]);
 });
 
-test("a server whose connection is cut repeatedly during many writes finally has everything", async () => {
+test("a server whose connection is cut repeatedly during many writes eventually has everything", async () => {
   await using replica = await startAsOriginal();
   await using relay = await CuttablePort.open(() => replica.port);
   await using ours = await startJson({ replicas: [relay.port] });

@@ -14,7 +14,7 @@ import { Original } from "./original.js";
 export interface JsonScene extends AsyncDisposable {
   readonly port: number;
   readonly log: readonly LogLine[];
-  /** The figures of its --json-replica; null: none. */
+  /** The figures of its --json-replica, or null if it has none. */
   readonly figures: JsonReplicaFigures | null;
   /** Replaces limits, as SIGHUP does. */
   reload(limits: Partial<Limits>): void;

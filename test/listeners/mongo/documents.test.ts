@@ -101,7 +101,7 @@ test("updates report their effects", () =>
     assert.equal(await items.countDocuments(), 2);
   }));
 
-test("unique values stay unique: error 11000, with the index in the batch", () =>
+test("a duplicate of a unique value fails with error 11000 and its index in the batch", () =>
   withCollection(async (items) => {
     await items.createIndex({ mail: 1 }, { unique: true });
     await items.insertOne({ mail: "a" });

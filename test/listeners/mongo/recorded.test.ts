@@ -50,7 +50,7 @@ async function write(client: MongoClient, writer: number, acknowledged: (id: str
       { $inc: { sum: 1 }, $push: { ids: id } as never },
       { upsert: true },
     );
-    // Two of the three writers find that it exists, or learn later that it did.
+    // Only one of the three writers succeeds. The insertions of the other two fail now, or when the order is final.
     await items.insertOne({ mail: `${n}@example`, by: writer }).catch((problem) => {
       if (!(problem instanceof MongoServerError && problem.code === 11000)) throw problem;
     });

@@ -97,7 +97,7 @@ function withoutIds(told: string): string {
   return told.replace(/(\$2\r\nid\r\n):\d+/g, "$1:1");
 }
 
-/** Waits until a message reaches no subscriber, because a closed client may still be counted for a moment. */
+/** Waits until a message reaches no subscriber, because a closed client may still be counted briefly. */
 async function untilUnsubscribed(port: number): Promise<void> {
   using admin = await RedisConnection.open(port);
   await until("no client is subscribed", async () => {
@@ -232,7 +232,7 @@ test("pending long messages of a client count towards the limit of all connectio
   deaf.socket.pause();
   using speaker = await RedisConnection.open(scene.port);
   const text = "x".repeat(1_000_000);
-  // More than the budget and the system's buffers, less than --max-output-bytes.
+  // The messages exceed the budget and the system's buffers, but not --max-output-bytes.
   for (let i = 0; i < 40; i++) await speaker.call("PUBLISH", "a", text);
   assert.deepEqual(await speaker.call("PUBLISH", "a", text), { kind: "integer", value: 0 });
   assert.ok(scene.log.some(({ reason }) => reason === "too-much-buffered"));

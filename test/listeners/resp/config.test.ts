@@ -105,7 +105,7 @@ test("INFO reports the load, the peak, percentiles and rejected connections", { 
   await client.call("CONFIG", "SET", "latency-tracking", "no");
   assert.equal(await info("latencystats"), "# Latencystats\r\n");
   client[Symbol.dispose]();
-  // Redis lists them in the order of its table.
+  // Redis lists the commands in the order of its table.
   const shape = async (port: number) => {
     const reply = await answers(port, lines("CONFIG RESETSTAT", "SET a 1", "INFO latencystats"));
     return reply

@@ -110,7 +110,7 @@ test("a client that reads nothing for --idle-timeout is disconnected", async () 
   await assertServes(scene);
 });
 
-test("25 MB of commands sent at one time are answered, and others get their turn meanwhile", async () => {
+test("25 MB of commands that arrive together are answered, and other clients are served meanwhile", async () => {
   await using scene = await startResp();
   const socket = connect(scene.port, "127.0.0.1");
   await once(socket, "connect");
@@ -177,7 +177,7 @@ test("the memory of commands queued by MULTI is counted, and released", async ()
 
 test("10,000 connections that are opened and closed leave nothing", async () => {
   await using scene = await startResp();
-  // The first ones let V8 compile the code.
+  // During the first connections V8 compiles the code.
   await openAndDrop(scene.port, 250);
   await assertServes(scene);
   const before = bytesInUse();
@@ -186,7 +186,7 @@ test("10,000 connections that are opened and closed leave nothing", async () => 
   await until("memory is back", () => bytesInUse() < before + 2 * MIB);
 });
 
-test("clients above --max-connections receive an error, and there is space again when one disconnects", async () => {
+test("clients above --max-connections receive an error, and a client is accepted when another disconnects", async () => {
   await using scene = await startResp({ limits: { maxConnections: 1 } });
   using first = await RawClient.open(scene.port);
   first.send("PING\r\n");

@@ -135,7 +135,7 @@ test("a transaction with more commands than an envelope may contain is refused w
   assert.match(await answerTo(0, 5000), /^\*5000\r\n/);
 });
 
-test("a daemon that is not complete answers reads, and gives the reason why it refuses writes", async () => {
+test("a daemon whose data is incomplete answers reads, and gives the reason why it refuses writes", async () => {
   using folder = makeFolder();
   const peer = `127.0.0.1:${await freePort()}`;
   const args = ["-s", app.file, "--data", folder.path, "--peer", peer, ...knowsSecret, "--resp", "0"];

@@ -247,7 +247,7 @@ test("a warning is logged if other users can read the users file or the daemon's
   assert.ok(!second.log.some(({ msg }) => msg.includes("users.acl can be read")));
 });
 
-test("options of users that contradict each other are refused with the cure", async () => {
+test("contradictory options for users are refused with an error that names the remedy", async () => {
   const cases = [
     [["--resp", "0", "-d", "redis:127.0.0.1:1"], /--resp serves the database in this daemon's memory/],
     [["--acl-file", "users.acl"], /add one of them/],

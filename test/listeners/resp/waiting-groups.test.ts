@@ -41,7 +41,7 @@ type Argv = readonly ByteString[];
 /** Replies with the numbers of their connections. */
 type Answers = readonly (readonly [number, Reply])[];
 
-/** Several connections to one server, which knows which of them wait. */
+/** Several connections to one server, with the information which of them wait. */
 class Side implements AsyncDisposable {
   readonly #admin: RedisConnection;
   readonly #connections: readonly RedisConnection[];

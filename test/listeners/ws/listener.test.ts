@@ -148,7 +148,7 @@ test("incomplete messages count towards the limit of unauthenticated clients, an
   for (const socket of sockets) socket.terminate();
 });
 
-test("a client that answers heartbeats stays; a silent client that has proved nothing is disconnected, and so is one that does not answer", async () => {
+test("a client that answers heartbeats stays; a silent unauthenticated client and a client that does not answer are disconnected", async () => {
   await using daemon = await startWs({ limits: { idleTimeout: 2000, wsPing: 100 } });
   using page = await openClient(daemon.wsPort);
   await page.replies([["PING"]]);
@@ -161,7 +161,7 @@ test("a client that answers heartbeats stays; a silent client that has proved no
   assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
 });
 
-test("above --max-connections only clients that have proved nothing are disconnected", async () => {
+test("above --max-connections only unauthenticated clients are disconnected", async () => {
   // Both ends are in this process, which may have 20,000 files open.
   const most = amount(100, 9_900);
   await using daemon = await startWs({ limits: { maxConnections: most } });

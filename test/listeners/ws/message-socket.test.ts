@@ -1,4 +1,6 @@
-/** Tests that the size of incomplete messages is counted, whatever a client writes into them or requests first. */
+/**
+ * Tests that the size of incomplete messages is counted, regardless of their contents and of the request before them.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -58,7 +60,7 @@ async function withClient(
   }
 }
 
-// Lengths of the head with which a frame begins at each offset.
+// With these lengths of the head, frames begin at all four offsets.
 for (const padding of [0, 1, 2, 3])
   test(`after the upgrade a client has no incomplete message, and one that it begins is counted (${padding})`, () =>
     withClient(`X: ${"x".repeat(padding)}\r\n`, async (socket, write, received) => {

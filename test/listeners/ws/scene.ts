@@ -72,7 +72,7 @@ export class MessageLine implements Line {
     this.socket.send(Buffer.from(bytes, "latin1"));
   }
 
-  /** Waits for data, and returns all data that has arrived; empty: the connection is closed. */
+  /** Waits for data, and returns all data that has arrived; empty if the connection is closed. */
   async read(_least: number): Promise<string> {
     while (this.received === "" && this.socket.readyState !== WebSocket.CLOSED)
       await new Promise<void>((resolve) => {

@@ -77,7 +77,7 @@ test(`lists of objects have the values and the text of their members (seed ${see
       apart,
       text,
     );
-    // With a literal first, no object is treated as similar to another.
+    // If the list begins with a literal, no object is treated as similar to another.
     const none = outcome(() => writeJson(parseJson(text.replace("[", "[0,").replace("[0,]", "[0]"))));
     assert.equal(none.replace(/^\[0,?/, "["), apart, text);
     if (apart.startsWith("["))

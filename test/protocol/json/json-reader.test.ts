@@ -204,7 +204,7 @@ test(`numbers are written as PHP writes them after parsing, and stored as they w
   let infinite = 0;
   for (const [at, number] of numbers.entries()) {
     const written = ours(number);
-    // PHP prints nothing for infinite ones.
+    // PHP prints nothing for infinite numbers.
     assert.equal(written === "infinite" ? "" : written, answers[at], number);
     if (written === "infinite") infinite++;
     else assert.equal(writeJson(parseJson(number)), number);
@@ -230,7 +230,7 @@ test(`a stored text is written in PHP's form, with the same result whether it is
 test(`joined texts equal the text of their joined values (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 2);
   for (let left = 2000; left > 0; left--) {
-    // There are many that PHP writes in the same way, so that they are not examined one by one.
+    // PHP writes most of these values in the same way, so the writer does not examine them one by one.
     const plain = () => `{"n":"x","k":${random.oneOf(["1", "-1", "0", "true", '"y"'])}}`;
     const values = Array.from({ length: random.between(1, 5) }, () =>
       parseJson(random.chance(0.7) ? plain() : wellFormed(random)),

@@ -31,7 +31,7 @@ const LIST: MemberList = {
   left: idsOf("X"),
 };
 
-test("a list is written in one form, independent of the given order, and parsed back", () => {
+test("a list is written in one form, regardless of the given order, and parsed back", () => {
   assert.equal(writeMemberList(LIST), TEXT);
   assert.equal(writeMemberList({ ...LIST, members: idsOf("BA") }), TEXT);
   assert.deepEqual(parseMemberList(TEXT), LIST);

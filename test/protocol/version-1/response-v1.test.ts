@@ -29,7 +29,7 @@ test("responses equal the recorded bytes", () => {
   assert.equal(writeResponseFrame(["a\nb\nc"]), "ds:14:redis:6:a\nb\nc\0");
 });
 
-test("no value is written as one NUL, or as an empty chunk next to another database's value", () => {
+test("a missing value is written as one NUL, or as an empty chunk next to another database's value", () => {
   assert.equal(writeResponseFrame([null]), "ds:1:\0");
   assert.equal(writeResponseFrame([null, null]), "ds:1:\0");
   assert.equal(writeResponseFrame([null, "v"]), "ds:19:redis:1:\0redis:2:v\0");

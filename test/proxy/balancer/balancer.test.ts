@@ -197,7 +197,7 @@ test("statements and clients are limited, and a browser's request ends the conne
   assert.equal(await browser.ask("GET / HTTP/1.1;"), "");
 });
 
-test("the session's database is the one that the server reports, with its complete name, whatever the statement looks like", async () => {
+test("the session's database is the one that the server reports, with its complete name, regardless of the form of the statement", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => {
     const [, name] = /^ampiasao ?(.+)$/.exec(statement) ?? [];
     return messageFrame(name === undefined ? "done" : `Ny tahiry : ${name} dia miasa ankehitriny`);

@@ -180,7 +180,7 @@ class Play {
   }
 }
 
-test("the balancer's recorded conversations, with one daemon stopped and started again as recorded", async () => {
+test("the balancer answers as recorded while one daemon is stopped and started again at the recorded steps", async () => {
   using folder = makeFolder();
   await using pair = await Pair.start(folder.path);
   const servers = NAMES.map((id) => ({ id, port: pair.sql[id] as number }));

@@ -1,6 +1,6 @@
 /**
- * The steps in which our cache differs from the recorded one: it forwards what the recorded one answered, or the
- * reverse. There is no other table of differences; docs/proxy.md repeats it.
+ * The steps in which our cache differs from the recorded one: our cache forwards a statement that the recorded cache
+ * answered, or vice versa. There are no other differences. docs/proxy.md repeats this table.
  */
 export interface CacheDifference {
   readonly reason: string;

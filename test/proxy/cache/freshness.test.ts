@@ -91,7 +91,7 @@ test("random statements of many clients are answered as without a cache", async 
     const { cached, direct } = clients[random.below(clients.length)] as (typeof clients)[number];
     const statement = (statements[random.below(statements.length)] as () => string)();
     const answer = await cached.ask(statement);
-    // Both select the same database; a write is executed once.
+    // Both connections execute reads and USE, but a write is executed only once.
     if (!isRead(statement) && !statement.startsWith("use")) continue;
     const due = await direct.ask(statement);
     // If a database was dropped, its tables are missing too, so the cache and the server may report different errors.

@@ -1,6 +1,6 @@
 /**
- * Tests that a cache never serves certain results: data that were read before a write that has been answered, errors,
- * and data of another database. The test provides the server.
+ * Tests that a cache never serves errors, data of another database, or data that were read before an acknowledged
+ * write. The test plays the role of the server.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

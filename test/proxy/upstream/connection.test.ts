@@ -62,7 +62,7 @@ test("a session is set up once, before its statement", async () => {
   );
 });
 
-test("a refused USE answers the following statement, which is not sent", async () => {
+test("the refusal of a USE becomes the answer to the following statement, which is not sent", async () => {
   const refusal = errorFrame("Tsy misy ny tahiry : toko");
   await withServer(
     () => refusal,

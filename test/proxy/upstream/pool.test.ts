@@ -20,7 +20,7 @@ function databases(): (asked: { statement: string; connection: number }) => stri
   };
 }
 
-test("each statement runs in its client's database, on few connections, in turn", async () => {
+test("many statements share few connections, and each runs in its client's database", async () => {
   await using server = await FakeSqlServer.start(databases());
   const pool = poolAt(server.port, { maxConnections: 3 });
   const names = ["", "a", "b", "c", "d"];

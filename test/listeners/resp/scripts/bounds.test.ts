@@ -92,7 +92,7 @@ test("compiled scripts use no memory of a new script: they are compiled again", 
   assert.match(await answers(scene.port, evaluated(long(0))), /^:0\r\n/);
 });
 
-test("of scripts sent only with EVAL the latest are stored, if they are not too long in total", async () => {
+test("of the scripts that were sent only with EVAL, the latest are stored up to a total length", async () => {
   await using scene = await startResp({ limits: patient });
   const long = (seed: number) => `return ${seed} --${"x".repeat(6 * MIB)}`;
   for (let seed = 0; seed < 4; seed++) await answers(scene.port, evaluated(long(seed)));
