@@ -150,7 +150,7 @@ export const MIRROR_FIGURES = {
     metric: {
       name: "dbsyncd_mirror_refused_keys_total",
       type: "counter",
-      help: "Keys that the mirror refused: the log says why.",
+      help: "Keys that the mirror refused; the log contains the reasons.",
     },
   },
   foreign: {

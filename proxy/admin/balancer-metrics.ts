@@ -49,7 +49,7 @@ export const BALANCER_METRICS = {
   ),
   dbsync_proxy_unknown_writes_total: one(
     "counter",
-    "Writes that were refused because it is not known whether they were executed.",
+    "Writes that were answered with an error because it is not known whether they were executed.",
     ({ counts }) => counts.unknown,
   ),
   dbsync_proxy_unreached_total: one(

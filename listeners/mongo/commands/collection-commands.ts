@@ -55,7 +55,7 @@ export const collectionCommands: readonly MongoCommand[] = [
   {
     names: ["create"],
     group: "collections",
-    summary: "creates a collection, as the first document would also do",
+    summary: "creates a collection; inserting a first document also creates it",
     fields: { ...WRITES, ...KINDS },
     run: (session, command) =>
       session.write(command, ["MDB.CREATE", ...collectionArguments(command)], () => ""),

@@ -34,7 +34,7 @@ export const sessionCommands: readonly MongoCommand[] = [
   {
     names: ["endSessions", "refreshSessions", "killSessions"],
     group: "connection",
-    summary: "does nothing: sessions store nothing here",
+    summary: "does nothing, because the daemon stores no data of sessions",
     fields: {},
     isOpen: true,
     run: () => "",

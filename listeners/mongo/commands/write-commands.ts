@@ -96,7 +96,7 @@ export const writeCommands: readonly MongoCommand[] = [
     names: ["findAndModify", "findandmodify"],
     group: "documents",
     summary:
-      "changes, replaces or removes one document, and returns it as before or (`new`) after the change",
+      "changes, replaces or removes one document, and returns its state before or (`new`) after the change",
     fields: FIND_AND_MODIFY_FIELDS,
     run: findAndModify,
   },
