@@ -28,7 +28,7 @@ export interface BlameScene extends LogScene {
 
 /**
  * @param argv  `TIMELINE BLAME key [FROM ms]`.
- * @throws CommandFailure 
+ * @throws CommandFailure
  * @returns a promise that rejects with RecallFailure if the history cannot be read
  */
 export async function blame(

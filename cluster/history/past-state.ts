@@ -19,7 +19,7 @@ export interface PastScene {
 
 /**
  * @param argv  `TIMELINE GET ms command …`.
- * @throws CommandFailure 
+ * @throws CommandFailure
  * @returns a promise that rejects with RecallFailure if the history cannot be read
  */
 export async function pastState(

@@ -45,7 +45,13 @@ const client = listenerRows("connection", {
     "O(1)",
     "Pauses commands, or those that write, for a number of milliseconds.",
   ],
-  "CLIENT|REPLY": [3, PLAIN, "3.2.0", "O(1)", "Sets whether the connection receives replies: ON, OFF or SKIP."],
+  "CLIENT|REPLY": [
+    3,
+    PLAIN,
+    "3.2.0",
+    "O(1)",
+    "Sets whether the connection receives replies: ON, OFF or SKIP.",
+  ],
   "CLIENT|SETINFO": [4, PLAIN, "7.2.0", "O(1)", "Records the name or version of the client's library."],
   "CLIENT|SETNAME": [3, PLAIN, "2.6.9", "O(1)", "Names the connection."],
   "CLIENT|TRACKING": [
