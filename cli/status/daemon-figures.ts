@@ -38,6 +38,8 @@ export interface OrderFigures {
   readonly waiting: number;
   /** The reason why it cannot read or write the stream, or null if it can. */
   readonly trouble: string | null;
+  /** The bytes on the disk of the data folder, if it is nearly full; otherwise null. */
+  readonly lowDisk: { readonly free: number; readonly size: number } | null;
 }
 
 export interface FiguresAnswer {
@@ -127,22 +129,31 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
       const [, up, backend = ""] = /^up=([01]),name=(.*)$/.exec(value) ?? [];
       return up === undefined || !/^backend\d+$/.test(name) ? [] : [{ name: backend, up: up === "1" }];
     }),
-    order: orderOf(fields.get("dbsync_order"), fields.get("dbsync_order_trouble")),
+    order: orderOf(fields),
     times: timesOf(fields.get("dbsync_answered_usec_buckets") ?? ""),
   };
 }
 
-/** Parses the figures of a stream. @param text  such as `applied=12,behind=0,…`, or undefined without a stream */
-function orderOf(text: string | undefined, trouble: string | undefined): OrderFigures | null {
+/** Parses the figures of a stream, such as `applied=12,behind=0,…`; null without a stream. */
+function orderOf(fields: ReadonlyMap<string, string>): OrderFigures | null {
+  const text = fields.get("dbsync_order");
   if (text === undefined) return null;
-  const counts = new Map(text.split(",").map((pair) => pair.split("=") as [string, string]));
-  const count = (name: string) => Number(counts.get(name) ?? 0);
+  const count = countsOf(text);
+  const low = fields.get("dbsync_disk_low");
+  const bytes = low === undefined ? null : countsOf(low);
   return {
     applied: count("applied"),
     behind: count("behind"),
     waiting: count("waiting"),
-    trouble: trouble ?? null,
+    trouble: fields.get("dbsync_order_trouble") ?? null,
+    lowDisk: bytes === null ? null : { free: bytes("free"), size: bytes("size") },
   };
+}
+
+/** Parses counts such as `applied=12,behind=0`. @returns a function from the name to the count, 0 if it is absent */
+function countsOf(text: string): (name: string) => number {
+  const counts = new Map(text.split(",").map((pair) => pair.split("=") as [string, string]));
+  return (name) => Number(counts.get(name) ?? 0);
 }
 
 /** Parses counts by duration, such as `50=12,100=3,more=0`. */

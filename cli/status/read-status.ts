@@ -9,10 +9,10 @@ import { withoutScheme } from "../../net/terminal/table.js";
 import {
   backendProblem,
   INCOMPLETE,
-  orderProblem,
+  orderProblems,
   stateProblems,
 } from "../../protocol/figures/daemon-problems.js";
-import type { Problem } from "../../protocol/figures/problem.js";
+import type { Problem, Severity } from "../../protocol/figures/problem.js";
 import {
   type Diagnosis,
   diagnose,
@@ -84,10 +84,16 @@ export function withFigures(daemon: DaemonStatus, { figures, missing, note }: Fi
 }
 
 function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStatus {
-  const found = order === null ? null : orderProblem(order);
-  if (found === null) return daemon;
-  if (found.severity === "progress") return { ...daemon, progress: [...daemon.progress, found] };
-  return { ...daemon, problems: [...daemon.problems, found], ok: false };
+  const found = order === null ? [] : orderProblems(order);
+  const of = (kind: Severity) => found.filter(({ severity }) => severity === kind);
+  const problems = [...daemon.problems, ...of("problem")];
+  return {
+    ...daemon,
+    problems,
+    remarks: [...daemon.remarks, ...of("remark")],
+    progress: [...daemon.progress, ...of("progress")],
+    ok: daemon.ok && of("problem").length === 0,
+  };
 }
 
 /** Adds a daemon's timeline and the problems found in it. */

@@ -83,8 +83,6 @@ export class ClusterNode extends KeptWrites implements NodeState {
   #secret: ClusterSecret | null;
   #timer: NodeJS.Timeout | null = null;
   #ticks = 0;
-  /** Whether the log has already reported that the disk is nearly full. */
-  #isDiskLow = false;
 
   constructor(
     context: ReplicaContext,
@@ -191,16 +189,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.backend.tick();
     this.#stateMark.tick();
     this.recording.logStandstill();
-    if (this.#ticks % DISK_TICKS === 0) this.#watchDisk();
-  }
-
-  #watchDisk(): void {
-    this.disk.check();
-    const { minDiskFree } = this.settings.limits;
-    const isLow = this.disk.isBelow(minDiskFree);
-    if (isLow && !this.#isDiskLow)
-      this.log.warn({ ...this.disk.last, minDiskFree }, "the disk of the data folder is nearly full");
-    this.#isDiskLow = isLow;
+    if (this.#ticks % DISK_TICKS === 0) this.watchDisk();
   }
 
   #makeTimeline(): Timeline {

@@ -37,6 +37,8 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   readonly page: ReplicaContext["page"];
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
+  /** Whether the log has already reported that the disk is nearly full. */
+  #isDiskLow = false;
   abstract readonly backend: TimelineBackend;
   /** The pipeline's recorder. */
   abstract readonly recording: KeptRecording;
@@ -74,6 +76,21 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   /** The figures of the stream that orders the writes, or undefined if there is none. */
   get order(): OrderFigures | undefined {
     return undefined;
+  }
+
+  /** Checks the free space of the disk, and logs once when it falls below the limit. */
+  protected watchDisk(): void {
+    this.disk.check();
+    const isLow = this.isDiskLow;
+    const { minDiskFree } = this.settings.limits;
+    if (isLow && !this.#isDiskLow)
+      this.log.warn({ ...this.disk.last, minDiskFree }, "the disk of the data folder is nearly full");
+    this.#isDiskLow = isLow;
+  }
+
+  /** Whether fewer bytes are known to be free than --min-disk-free. */
+  get isDiskLow(): boolean {
+    return this.disk.isBelow(this.settings.limits.minDiskFree);
   }
 
   abstract start(): Promise<void>;

@@ -26,6 +26,8 @@ import { OrderedState } from "./ordered-state.js";
 
 /** Milliseconds between two ticks. */
 const TICK_MS = 100;
+/** The number of ticks between two checks of the disk: 2 s. */
+const DISK_TICKS = 20;
 /** Milliseconds for which the start waits until the daemon's own key is authorized, before clients are served. */
 const ENTER_MS = 5000;
 /** Milliseconds between two log lines about skipped messages. */
@@ -59,6 +61,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
    */
   #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #ticks = 0;
   readonly #clock: StandstillClock;
   #notify = () => {};
   readonly #skipped: LogThrottle;
@@ -136,6 +139,8 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
       published,
       publishing,
       connections,
+      disk: this.disk.last,
+      isDiskLow: this.isDiskLow,
     };
   }
 
@@ -247,6 +252,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     this.#noticeStandstill();
     this.state.dropExpired();
     this.backend.tick();
+    if (this.#ticks++ % DISK_TICKS === 0) this.watchDisk();
     this.#logReading();
     this.#notify();
   }

@@ -7,7 +7,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
 import type { EventSource } from "../../net/admin/event-stream.js";
 import { DiskSpace } from "../../net/process/disk-space.js";
-import { backendProblem, orderProblem, stateProblems } from "../../protocol/figures/daemon-problems.js";
+import { backendProblem, orderProblems, stateProblems } from "../../protocol/figures/daemon-problems.js";
 import type { Problem } from "../../protocol/figures/problem.js";
 import { publicProblems } from "../../protocol/figures/public-problems.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
@@ -128,11 +128,12 @@ export class Frames implements EventSource {
     const { health, order } = this.#sources;
     const { backends, state } = health();
     const stream = order();
-    const streamProblem = stream === null ? null : orderProblem(stream);
     return [
       ...backends.filter(({ up }) => !up).map(({ name }) => backendProblem(name)),
       ...stateProblems(state),
-      ...(streamProblem === null ? [] : [streamProblem]),
+      ...(stream === null
+        ? []
+        : orderProblems({ ...stream, lowDisk: stream.isDiskLow ? stream.disk : null })),
       ...(figures === null ? [] : publicProblems(figures, now)),
     ];
   }

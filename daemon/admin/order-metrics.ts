@@ -46,6 +46,11 @@ export const ORDER_METRICS: Readonly<Record<string, ValueRow | HistogramRow>> = 
     "Envelopes that this daemon has sent to the stream and not received from it yet.",
     ({ waiting }) => waiting,
   ),
+  dbsyncd_order_disk_low: ofOrder(
+    "gauge",
+    "1 while fewer bytes of the data folder's file system are free than --min-disk-free, otherwise 0.",
+    ({ isDiskLow }) => Number(isDiskLow),
+  ),
   dbsyncd_order_publishes_total: {
     type: "counter",
     labels: ["outcome"],

@@ -1,5 +1,6 @@
 /** Figures of the stream that orders the writes (--order), for metrics and INFO. */
 import type { Histogram } from "../../net/admin/histogram.js";
+import type { DiskBytes } from "../../net/process/disk-space.js";
 
 /** The attempts to add an envelope to the stream since the start, by outcome. */
 export interface PublishCounts {
@@ -27,4 +28,8 @@ export interface OrderFigures {
   readonly publishing: Histogram;
   /** The number of connections made since the start. */
   readonly connections: number;
+  /** The space on the disk of the data folder, or null if it is not known or there is no folder. */
+  readonly disk: DiskBytes | null;
+  /** Whether fewer bytes are free than --min-disk-free. */
+  readonly isDiskLow: boolean;
 }

@@ -26,18 +26,33 @@ export function stateProblems(state: string): Problem[] {
 export interface DiagnosedOrder {
   readonly trouble: string | null;
   readonly behind: number;
+  /** The bytes on the disk of the data folder, if it is nearly full; otherwise null. */
+  readonly lowDisk: { readonly free: number; readonly size: number } | null;
 }
 
-/** Returns the problem of the stream of --order; null if there is none. */
-export function orderProblem({ trouble, behind }: DiagnosedOrder): Problem | null {
+/** Returns the problems of a daemon with --order. */
+export function orderProblems({ trouble, behind, lowDisk }: DiagnosedOrder): Problem[] {
+  const found: Problem[] = [];
   if (trouble !== null) {
     const cure = "check its NATS servers and the daemon's log: until this is fixed, no writes are possible";
-    return problem(`the stream of its --order: ${trouble}`, cure);
+    found.push(problem(`the stream of its --order: ${trouble}`, cure));
+  } else if (behind > BEHIND_MAX) {
+    const text = `it is ${behind} messages behind the stream of its --order`;
+    found.push(problem(text, "see dbsync top, and its log", "progress"));
   }
-  if (behind <= BEHIND_MAX) return null;
-  const text = `it is ${behind} messages behind the stream of its --order`;
-  return problem(text, "see dbsync top, and its log", "progress");
+  if (lowDisk !== null) {
+    const cure =
+      "free space there, or move its data folder to a larger disk; on a full disk it makes no snapshots of the stream";
+    found.push(problem(lowDiskText(lowDisk.free, lowDisk.size), cure, "remark"));
+  }
+  return found;
 }
+
+/** Returns the sentence about a disk that is nearly full. @param free  bytes, like `size` */
+export const lowDiskText = (free: number, size: number): string =>
+  `its disk is nearly full: ${mebibytes(free)} of ${mebibytes(size)} MiB are free`;
+
+const mebibytes = (bytes: number): number => Math.floor(bytes / 1024 ** 2);
 
 function problem(text: string, fix: string, severity: Severity = "problem"): Problem {
   return { text, fix, severity, isOfMember: false };

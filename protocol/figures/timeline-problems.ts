@@ -1,6 +1,7 @@
 /** Derives the problems of a timeline and its members, with remedies. */
 
 import { dateText } from "../version-2/envelope.js";
+import { lowDiskText } from "./daemon-problems.js";
 import type { Problem, Severity } from "./problem.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
 
@@ -140,12 +141,10 @@ function diagnoseDisk(
     );
   else if (diskLow)
     warn(
-      `its disk is nearly full: ${mebibytes(diskFree)} of ${mebibytes(diskSize)} MiB are free`,
+      lowDiskText(diskFree ?? 0, diskSize ?? 0),
       "free space there, or move its data folder to a larger disk; a full disk stops all writes",
     );
 }
-
-const mebibytes = (bytes: number | null): number => Math.floor((bytes ?? 0) / 1024 ** 2);
 
 const SEE_LOG = "its log shows its progress";
 const KEYS_CURE = "check that all daemons have the same keys: dbsync keys list";

@@ -104,11 +104,33 @@ async function metric(name: string): Promise<number> {
   return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1));
 }
 
+test("a daemon reports that the disk of its folder is nearly full", { skip }, async (t) => {
+  await using server = await NatsServer.start();
+  const folder = makeFolder();
+  t.after(() => folder[Symbol.dispose]());
+  await using daemon = await startReplica({
+    args: [
+      ...["-s", app.file, "--root-key", root.file, "--order", `nats://127.0.0.1:${server.port}/writes`],
+      ...["--data", join(folder.path, "data"), "--min-disk-free", "100000GiB"],
+    ],
+  });
+  const low = /^WARN {2}127.*: its disk is nearly full: \d+ of \d+ MiB are free; free space there/m;
+  const key = join(folder.path, "private.pem");
+  writeFileSync(key, root.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  await until("dbsync status reports the disk", async () =>
+    low.test((await runDbsync(["status", "-s", `127.0.0.1:${daemon.port}`, "-k", key])).stdout),
+  );
+  await until("the log reports the disk", () =>
+    daemon.log.some(({ msg }) => msg === "the disk of the data folder is nearly full"),
+  );
+});
+
 test("metrics report the state of a daemon's connection to the stream", { skip }, async () => {
   using client = await open(0);
   await client.replies([["SET", "counted", "0"]]);
   assert.equal(await metric("dbsyncd_order_connected"), 1);
   assert.ok((await metric("dbsyncd_order_applied")) >= 1);
+  assert.equal(await metric("dbsyncd_order_disk_low"), 0);
   // The daemon may receive the message from the stream before its acknowledgement.
   for (const name of [
     'dbsyncd_order_publishes_total{outcome="stored"}',

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { DaemonFigures } from "../../cli/status/daemon-figures.js";
+import type { DaemonFigures, OrderFigures } from "../../cli/status/daemon-figures.js";
 import type { DaemonStatus } from "../../cli/status/daemon-status.js";
 import { readFigures } from "../../cli/status/read-figures.js";
 import { problemsOf, progressOf, withFigures } from "../../cli/status/read-status.js";
@@ -47,12 +47,12 @@ const mirror = { ...readFigures(MIRROR_FIGURES, []), redis: "r", state: "behind"
 const hello = (state: string) =>
   greeted({ kind: "hello", clockDifference: 0, roundTrip: 0, hello: { versions: [2], state, cluster: "" } });
 
-const ofOrder = (order: { trouble?: string; behind?: number }): Texts => {
-  const figures = { order: { applied: 1, behind: 0, waiting: 0, trouble: null, ...order } };
+const ofOrder = (order: Partial<OrderFigures>): Texts => {
+  const figures = { order: { applied: 1, behind: 0, waiting: 0, trouble: null, lowDisk: null, ...order } };
   const answer = { figures: figures as unknown as DaemonFigures, missing: null, note: null };
   const daemon = { problems: [], remarks: [], progress: [] } as unknown as DaemonStatus;
-  const { problems, progress } = withFigures(daemon, answer);
-  return [...problems, ...progress];
+  const { problems, remarks, progress } = withFigures(daemon, answer);
+  return [...problems, ...remarks, ...progress];
 };
 
 /** The sentences of `dbsync status` for each rule. Each list is one case. */
@@ -66,7 +66,10 @@ const SEEN: Readonly<Record<string, readonly Texts[]>> = {
     textsOf({ joining: true }),
   ],
   DbsyncDiskFailed: [textsOf({ failure: "no space" })],
-  DbsyncDiskLow: [textsOf({ diskLow: true, diskFree: 1, diskSize: 2 })],
+  DbsyncDiskLow: [
+    textsOf({ diskLow: true, diskFree: 1, diskSize: 2 }),
+    ofOrder({ lowDisk: { free: 1, size: 2 } }),
+  ],
   DbsyncWritesLost: [textsOf({ lostGroups: 1 }), textsOf({ strays: 1, durable: false })],
   DbsyncDeadLetters: [textsOf({ deadLetters: 1 })],
   DbsyncBackendDown: [

@@ -67,12 +67,12 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     page: "Free disk space or repair the disk, then restart the daemon: [a disk dies](runbooks.md#a-disk-dies)",
   },
   DbsyncDiskLow: {
-    expr: "dbsyncd_disk_low == 1",
+    expr: "dbsyncd_disk_low == 1 or dbsyncd_order_disk_low == 1",
     lasting: "5m",
     severity: "warning",
     summary: "The disk of {{ $labels.instance }} is nearly full",
     says: ["its disk is nearly full: … of … MiB are free"],
-    page: "Free disk space, or move the data folder to a larger disk, before the daemon [stops accepting writes](runbooks.md#a-disk-dies). `retain` limits what a daemon stores; `--min-disk-free` sets the limit of this alarm",
+    page: "Free disk space, or move the data folder to a larger disk, before the daemon [stops accepting writes](runbooks.md#a-disk-dies), or with `order` stops making snapshots. `retain` limits what a daemon stores; `--min-disk-free` sets the limit of this alarm",
   },
   DbsyncWritesLost: {
     expr: "dbsyncd_log_groups_lost > 0 or increase(dbsyncd_strays_total[1h]) > 0",
