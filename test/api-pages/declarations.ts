@@ -6,7 +6,7 @@ import { buildRoot } from "../support/repository.js";
 export interface Declaration {
   readonly name: string;
   readonly kind: "function" | "class" | "interface" | "type" | "const";
-  /** The doc comment without its asterisks; "": none. */
+  /** The doc comment without its asterisks, or "" if there is none. */
   readonly doc: string;
   /** The code, including the comments of its members. */
   readonly code: string;

@@ -35,9 +35,9 @@ export class FakeDaemon {
   state: DaemonState = "live";
   /** Returns the milliseconds since 1970 by the daemon's clock. */
   clock: () => number;
-  /** Returns the reply to a command; null: the daemon refuses the envelope instead. */
+  /** Returns the reply to a command, or null if the daemon refuses the envelope instead. */
   reply: (argv: readonly ByteString[], envelope: Envelope) => Reply;
-  /** The number of connected members that it reports; undefined: it has no members. */
+  /** The number of connected members that it reports, or undefined if it has no members. */
   members: number | undefined;
   /** The code and effect with which it refuses every envelope. */
   refusal: { code: string; effect: "not-applied" | "unknown" } | null = null;

@@ -42,7 +42,7 @@ export interface InProcessOptions {
 export interface InProcessDaemon extends AsyncDisposable {
   readonly pipeline: Pipeline;
   readonly port: number;
-  /** The port of --ws; 0: no --ws. */
+  /** The port of --ws, or 0 without --ws. */
   readonly wsPort: number;
   readonly log: readonly LogLine[];
 }

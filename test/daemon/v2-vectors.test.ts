@@ -47,7 +47,7 @@ const commandFrame = (body: ByteString, signature: ByteString): ByteString => {
   return `ds2:${payload.length}:${payload}`;
 };
 
-/** Waits for the next message; null: the daemon has closed the connection. */
+/** Waits for the next message. @returns null if the daemon has closed the connection */
 async function nextMessage(client: RawClient): Promise<DaemonMessage | null> {
   let head = "";
   while (!/^ds2:\d+:$/.test(head)) {

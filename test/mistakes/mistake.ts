@@ -9,7 +9,7 @@ export type Reader = "Node" | "shell" | "PHP" | "Python" | "dbsyncd" | "log";
 /** A call that is possible in every language. */
 export interface Call {
   readonly servers: string;
-  /** The path of the key file; "": unsigned. */
+  /** The path of the key file, or "" for unsigned commands. */
   readonly key: string;
   readonly command: CommandInput;
   readonly options?: Pick<

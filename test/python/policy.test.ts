@@ -16,7 +16,7 @@ const POLICIES: readonly (Policy | null)[] = [null, "first", "majority", "all", 
 const STAGES: readonly Stage[] = ["connect", "timeout", "refused", "reply"];
 const FLAGS = ["", "late", "catching-up", "provisional", "unmet provisional"];
 
-/** Report in its form for Python; null: a daemon that does not answer. */
+/** A report in its Python form, or null for a daemon that does not answer. */
 type Drawn =
   | { readonly value: string | null; readonly flags: string; readonly isForAll: boolean }
   | { readonly stage: Stage; readonly detail: string; readonly flags: string }

@@ -96,7 +96,7 @@ export class Client {
     );
   }
 
-  /** Returns the calls of a script that contains a command; null: the command is sent without a script. */
+  /** Returns the calls of a script that contains a command, or null if the command is sent without a script. */
   #scriptWith(argv: Argv): readonly Argv[] | null {
     const random = this.#scripts;
     if (!random.chance(this.#world.settings.scripts)) return null;

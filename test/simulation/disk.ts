@@ -193,7 +193,7 @@ export interface StorageParts {
   readonly scheduler: Scheduler;
   readonly processor: Processor;
   readonly random: SeededRandom;
-  /** Milliseconds between two syncs; 0: each flush is a sync. */
+  /** Milliseconds between two syncs, or 0 if each flush is a sync. */
   readonly syncEveryMs: number;
   /** Called at each moment of the disk. It may stop the process, which then has no further effect. */
   readonly at: (moment: DiskMoment) => void;

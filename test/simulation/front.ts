@@ -28,7 +28,7 @@ import { isSignedBy, type SimulatedIdentity, sha256 } from "./cast.js";
 export interface FrontParts {
   readonly timeline: Timeline;
   readonly peering: Peering;
-  /** The daemon's member lists; null: it does not use them. */
+  /** The daemon's member lists, or null if it does not use them. */
   readonly lists: MemberLists | null;
   readonly identity: SimulatedIdentity;
   readonly cluster: ByteString;

@@ -29,7 +29,7 @@ export class SimulatedHost implements Host {
   clockOffset: number;
   /** The configured limits of the tail. */
   readonly tail: Settings["tails"][number];
-  /** The running process; null: none. */
+  /** The running process, or null if there is none. */
   daemon: Daemon | null = null;
   /** The identity stored in the data folder. */
   identity: SimulatedIdentity;

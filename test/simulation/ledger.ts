@@ -7,7 +7,7 @@ import { sha256 } from "./cast.js";
 /** One daemon's answer to one envelope. */
 export interface Outcome {
   readonly host: string;
-  /** The kind of answer; null: there is none yet. */
+  /** The kind of answer, or null if there is none yet. */
   kind: "result" | "not-applied" | "unknown" | null;
 }
 
@@ -71,7 +71,7 @@ export class Ledger {
   /** The violations found so far. */
   readonly violations: string[] = [];
 
-  /** Records a new snapshot. @returns a description of the problem with it; null: there is none */
+  /** Records a new snapshot. @returns a description of the problem with it, or null if there is none */
   sealed(at: number, seal: ByteString, places: ReadonlySet<ByteString>): string | null {
     this.contents.set(seal, places);
     const made = `${at} ${sha256([...places].sort().join(""))}`;

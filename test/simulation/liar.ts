@@ -67,7 +67,7 @@ export class Liar {
     return settings.lies.has(lie) && random.chance(share);
   }
 
-  /** Returns the altered message; null: nothing is sent. */
+  /** Returns the altered message, or null if nothing is sent. */
   #altered(message: OwnMessage, to: string): OwnMessage | null {
     switch (message.kind) {
       case "status":
@@ -201,7 +201,7 @@ export class Liar {
   }
 }
 
-/** Returns the message; null: a hello or another part of the handshake, which is honest. */
+/** Returns the message, or null for a hello or another part of the handshake, which the liar does not alter. */
 function messageOf(frame: Buffer): OwnMessage | null {
   const head = /^ds2:\d+:/.exec(frame.toString("latin1", 0, 20));
   if (head === null) return null;

@@ -67,8 +67,9 @@ export class Operator {
   }
 
   /**
-   * Returns a serving daemon that has forgotten entries that the host misses, or the one that the host requests; null:
-   * none.
+   * Returns a serving daemon that has forgotten entries that the host misses, or the daemon whose snapshot the host
+   * was ordered to accept, or any other serving daemon. Returns null if there is none, or if no daemon has forgotten
+   * such entries and the host has no order.
    */
   #senderOf(host: Host): Host | null {
     const others = this.#world.honest.filter((other) => other !== host && other.daemon?.isLive === true);

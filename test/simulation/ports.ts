@@ -104,7 +104,7 @@ export class Ports implements DaemonPorts {
   }
 }
 
-/** Returns the hello; null: another message, such as the close reason of a member that decided otherwise. */
+/** Returns the hello, or null for any other message, such as the close reason of a member that decided otherwise. */
 function readHello(payload: Buffer): Hello | null {
   try {
     const message = readClientMessage(payload);

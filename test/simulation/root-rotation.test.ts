@@ -26,7 +26,7 @@ const WITHOUT = ["clock-day", "rot", "full-disk", "wipe", "tables", "groups", "s
 /** Maximum milliseconds between two of the operator's steps. */
 const PAUSE_MS = 6_000;
 
-/** Returns the world of a seed; null: its cluster has no administrator. */
+/** Returns the world of a seed, or null if its cluster has no administrator. */
 function worldOf(seed: number): World | null {
   const fixed = { hosts: 3, byzantine: null, lists: true, envelopes: 80, workMs: WORK_MS, administration: 0 };
   const world = makeWorld(seed, null, WITHOUT, fixed);

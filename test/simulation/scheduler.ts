@@ -7,7 +7,7 @@ interface Event {
   readonly time: number;
   readonly order: number;
   readonly run: () => void;
-  /** The processor that the event requires; null: none. */
+  /** The processor that runs the event, or null if the event needs none. */
   readonly processor: Processor | null;
 }
 

@@ -30,7 +30,7 @@ export interface Settings {
   readonly hosts: number;
   readonly clients: number;
   readonly envelopes: number;
-  /** The number of the byzantine host; null: none. */
+  /** The number of the byzantine host, or null if there is none. */
   readonly byzantine: number | null;
   readonly lies: ReadonlySet<Lie>;
   /** Milliseconds from the start until it lies. */
@@ -47,7 +47,7 @@ export interface Settings {
   readonly tails: readonly { readonly tailMs: number; readonly tailBytes: number }[];
   /** The number of envelopes whose answers a daemon remembers. */
   readonly remembered: number;
-  /** The number of entries after which a daemon makes a snapshot; 0: it makes none. */
+  /** The number of entries after which a daemon makes a snapshot, or 0 if it makes none. */
   readonly snapshotEvery: number;
   /** Milliseconds for which entries below a snapshot are retained. A daemon away for longer needs the snapshot. */
   readonly retainMs: number;
@@ -57,7 +57,7 @@ export interface Settings {
   readonly clockError: number;
   /** Maximum error of a client's clock, in milliseconds. */
   readonly clientError: number;
-  /** The interval of --fsync in milliseconds; 0: always. */
+  /** The interval of --fsync in milliseconds, or 0 for `always`. */
   readonly syncEveryMs: number;
   /** Milliseconds of processor time that sometimes pass between two reads of the clock. */
   readonly readMs: number;

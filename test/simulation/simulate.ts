@@ -216,7 +216,7 @@ export function setClientsToWork(world: World): void {
   }
 }
 
-/** Settles the lists. @returns why administrators do not reach one list that all daemons use; empty: they do */
+/** Settles the lists. @returns why administrators cannot reach one list that all daemons use; empty if they can */
 async function settledLists(world: World, lists: ListWork): Promise<readonly string[]> {
   const operator = new Operator(world);
   const problem = await lists.settle(() => operator.order());

@@ -20,7 +20,7 @@ import type { Host, World } from "./world.js";
 const MAKING_MS_MOST = 800;
 const SYNCING_MS_MOST = 50;
 
-/** Returns a daemon's snapshots; null: this run makes none. */
+/** Returns a daemon's snapshots, or null if this run makes none. */
 export function snapshotParts(
   host: Host,
   world: World,

@@ -45,7 +45,7 @@ class Subject {
     return record;
   }
 
-  /** Returns why a key may not run the lines as one unit; null: it may. */
+  /** Returns why a key may not run the lines as one unit, or null if it may. */
   denial(record: KeyRecord, ...lines: string[]): string | null {
     const unit = lines.map((line) => line.split(" "));
     return this.ring.judge(record, unit, { conditions: null })?.text ?? null;

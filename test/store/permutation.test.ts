@@ -101,7 +101,8 @@ function arrivals(run: number, touchesOf: TouchesOf): { fold: MergingFold; units
 }
 
 /**
- * Returns the difference between the merging and the naive fold, with instructions to reproduce it; undefined: none.
+ * Returns the difference between the merging fold and the naive fold, with instructions to reproduce it, or undefined
+ * if there is none.
  */
 function difference(run: number, touchesOf: TouchesOf): string | undefined {
   const { fold, units } = arrivals(run, touchesOf);

@@ -63,7 +63,7 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
   return subject;
 }
 
-/** Adopts the snapshot of `source`. @returns the entries reported as lost; null: the adoption stopped before */
+/** Adopts the snapshot of `source`. @returns the entries reported as lost, or null if the adoption stopped before */
 async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<FoundOrphans | null> {
   const snapshot = source.timeline.handover.sendable(source.timeline.prunedTo) ?? assert.fail();
   const staged = target.timeline.handover.stage(snapshot.cutAt);

@@ -4,7 +4,7 @@ import { ENVELOPES_MOST } from "./settings.js";
 export class Envelopes {
   readonly dates: number[] = [];
 
-  /** Adds an envelope. @returns its bit; 0: the maximum is reached */
+  /** Adds an envelope. @returns its bit, or 0 if the maximum has been reached */
   add(at: number): number {
     if (this.dates.length === ENVELOPES_MOST) return 0;
     this.dates.push(at);

@@ -104,7 +104,7 @@ export class Operator {
     return this.#parts.daemons[numberOf(id)] as Daemon;
   }
 
-  /** Returns the change to sign; null: none. */
+  /** Returns the change to sign, or null if there is none. */
   #change(heads: readonly KnownList[]): MemberChange | null {
     const { random, daemons, begin } = this.#parts;
     const members = heads[0]?.list.members ?? [];

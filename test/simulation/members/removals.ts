@@ -192,7 +192,7 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
   "dead letters: ids are kept": { keepsIds: false },
 };
 
-/** Returns the rules without one. @param removal  a name from the table; null: all rules hold */
+/** Returns the rules without one. @param removal  a name from the table, or null to keep all rules */
 export function rulesWithout(removal: string | null): Rules {
   if (removal === null) return RULES;
   const change = REMOVALS[removal];

@@ -55,9 +55,9 @@ export interface Settings {
   readonly lists: number;
   /** The chance that two parallel lists are signed. */
   readonly doubles: number;
-  /** The number of the daemon whose clock becomes wrong; -1: none. */
+  /** The number of the daemon whose clock becomes wrong, or -1 if there is none. */
   readonly wrongClock: number;
-  /** The number of the daemon that may be without data; -1: none. */
+  /** The number of the daemon that may be without data, or -1 if there is none. */
   readonly withoutData: number;
   readonly writes: number;
 }

@@ -393,7 +393,7 @@ test("a write that fails on the event loop is reported, and no later write is ac
     await storage.close();
   }));
 
-/** Returns the target of a descriptor; null: it was closed in the meantime. */
+/** Returns the target of a descriptor, or null if it was closed in the meantime. */
 function linkOf(descriptor: string): string | null {
   try {
     return readlinkSync(`/proc/self/fd/${descriptor}`);

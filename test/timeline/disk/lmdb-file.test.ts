@@ -111,7 +111,7 @@ function damageIn(path: string): PageDamage | DamagedFile | null {
   }
 }
 
-/** Returns the entries; empty: the main tree itself is damaged. */
+/** Returns the entries. The result is empty if the main tree itself is damaged. */
 function entriesOf(path: string): [Set<string>] | [] {
   const file = new LmdbFile(path);
   const tree = file.tree(file.head(), "entries");

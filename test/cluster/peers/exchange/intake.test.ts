@@ -37,7 +37,11 @@ interface Pushed {
   readonly work: Work;
 }
 
-/** Pushes entries. @param signatureThreads  their results; null: there are none @param value  what each entry writes */
+/**
+ * Pushes entries.
+ * @param signatureThreads  the results of the signature threads, or null if there are no threads
+ * @param value  what each entry writes
+ */
 function push(count: number, signatureThreads: SignatureThreads | null = null, value = "v"): Pushed {
   const soon = (step: () => void) => step();
   const timeline = new FakeTimeline(soon, () => {});

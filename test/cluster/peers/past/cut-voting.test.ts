@@ -133,7 +133,7 @@ class Scene {
 
 const AT = EPOCH - 5000;
 
-/** Returns a vote; null: none is known. */
+/** Returns a vote, or null if none is known. */
 const signedBy = ({ voting }: Scene, name: string, at: number): CutVote | null =>
   voting.from(idOf(name), at).find((vote) => vote.at === at) ?? null;
 

@@ -11,7 +11,7 @@ const written = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 export class SqlWriter {
   readonly #random: SeededRandom;
-  /** Aliases of the sources of the current query; null: names alone identify columns. */
+  /** Aliases of the sources of the current query, or null if names alone identify columns. */
   #aliases: readonly string[] | null = null;
 
   constructor(random: SeededRandom) {
