@@ -78,7 +78,7 @@ export function wrongAcknowledgements(
 }
 
 /**
- * Returns the earlier entries on which the conditions and commands of one may depend, directly or through other
+ * Returns the earlier entries on which the conditions and commands of an entry may depend, directly or through other
  * entries.
  */
 function bearingOn({ envelope, ...place }: Entry, entries: readonly Entry[]): readonly Entry[] {

@@ -1,6 +1,6 @@
 /**
- * Checks what must hold after a run's faults: daemons are equal, have lost and doubled nothing, and have kept their
- * promises.
+ * Checks what must hold after a run's faults: the daemons are equal, have neither lost nor duplicated an entry, and
+ * have kept their promises.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";

@@ -281,7 +281,7 @@ export class Client {
     if (wait?.kind === "replicated") {
       ledger.replicated++;
       const folders = hosts.map((other) => other.foldersWith(place));
-      // Byzantine members also claim to have it.
+      // Byzantine members also claim to have the entry.
       const claimed = hosts.filter(({ isByzantine }) => isByzantine).length;
       if (folders.reduce((sum, count) => sum + count, claimed) < wait.daemons)
         ledger.violate(

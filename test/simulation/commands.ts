@@ -29,7 +29,7 @@ export class CommandMaker {
   readonly #focus: readonly Maker[];
   /** The chance that a call concerns tables or groups. */
   readonly #share: number;
-  /** Commands on tables or groups, or null if the run has neither. It then draws no random numbers for them. */
+  /** Commands on tables or groups, or null if the run has neither and draws no random numbers for them. */
   readonly #others: TableCommands | GroupCommands | null;
   #count = 0;
 

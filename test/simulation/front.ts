@@ -107,7 +107,7 @@ export function makeFront(parts: FrontParts): Front {
     path: new RecordedPath(
       backend,
       gateway,
-      // Draws no random numbers, so that runs without scripts do not change.
+      // Its random bytes are constant, so that runs without scripts draw the same random numbers as before.
       new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new NewestDate()),
       () => null,
     ),

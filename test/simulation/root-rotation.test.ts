@@ -48,7 +48,7 @@ async function until(world: World, goal: string, holds: () => boolean, act: () =
 
 /**
  * Rotates the key and replaces a daemon.
- * @returns milliseconds since 1970 when all was done, and a function that merges two lists
+ * @returns the time when all steps were done, in milliseconds since 1970, and a function that merges two lists
  */
 async function rotateAndReplace(
   world: World,
@@ -122,7 +122,7 @@ async function rotateAndReplace(
   return { doneAt: EPOCH + scheduler.time, merge };
 }
 
-/** Whether all daemons that a list names use one with at least this number. */
+/** Whether all daemons that a list names use a list with at least this number. */
 function isKnown({ hosts, heads }: World, number: number): boolean {
   const [head] = heads;
   if (head === undefined || heads.length > 1 || head.list.number < number) return false;

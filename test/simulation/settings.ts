@@ -168,7 +168,7 @@ export function drawScripts(random: SeededRandom): number {
 /** The share of runs in which members compare their states frequently. */
 const COMPARING = 0.5;
 
-/** Draws how states are compared; runs without it do not change. */
+/** Draws how states are compared. Runs that do not compare states stay the same. */
 export function drawComparing(random: SeededRandom, isExcluded: boolean): Partial<PeeringLimits> {
   const isOn = !isExcluded && random.chance(COMPARING);
   return isOn ? { compareEveryMs: 1_000, comparePercent: 50 } : { comparePercent: 0 };

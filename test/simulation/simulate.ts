@@ -45,7 +45,7 @@ export interface Verdict {
   readonly replicated: number;
   /** The number of snapshots accepted from members. */
   readonly snapshots: number;
-  /** The number of those that an operator ordered. */
+  /** The number of accepted snapshots that an operator had ordered. */
   readonly ordered: number;
   /** 1 if an operator had to remove the byzantine member, otherwise 0. */
   readonly expelled: number;

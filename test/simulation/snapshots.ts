@@ -29,7 +29,7 @@ export function snapshotParts(
   const { scheduler, settings, random, ledger } = world;
   if (settings.snapshotEvery === 0) return null;
   const { snapshots: files, contents: filesContents, replaced } = host.disk;
-  // A crash has interrupted their replacement.
+  // A crash interrupted the replacement of these snapshots.
   for (const [date, restore] of replaced) {
     restore();
     replaced.delete(date);
@@ -111,7 +111,7 @@ export function snapshotParts(
   const { snapshotEvery } = settings;
   const make = (from: number | null, to: number): Promise<void> =>
     new Promise((resolve, reject) => {
-      // A separate worker, which reads the disk when it runs.
+      // A separate worker makes the snapshot. It reads the disk when it runs.
       scheduler.after(random.below(MAKING_MS_MOST), host.processor, () => {
         if (!isAlive()) return;
         scheduler.settles = true;

@@ -27,7 +27,7 @@ export class StateWatch {
   check(state: DaemonState, violate: (text: string) => void): void {
     const before = this.#last;
     this.#last = state;
-    // Before it has published a watermark it counts as an empty daemon.
+    // Until the daemon has published a watermark, it counts as empty.
     if (state === "live" && (this.#host.daemon?.timeline.published ?? 0) > 0) this.#host.hasServed = true;
     if (before === state) return;
     this.#world.trace(this.#host.name, () => `is ${state}`);

@@ -19,7 +19,7 @@ export interface Thief extends AsyncDisposable {
 
 /**
  * Starts the attacker.
- * @param theft  the treatment of connections that do not begin with version 1; `closes late` closes the first
+ * @param theft  what the attacker does to connections that do not begin with version 1; `closes late` closes the first
  *   connection after an envelope has followed the hello, and later connections on the hello
  */
 export async function startThief(theft: (typeof THEFTS)[number] | "closes late"): Promise<Thief> {

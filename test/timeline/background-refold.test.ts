@@ -1,6 +1,6 @@
 /**
- * Tests that entries that arrive during a refold are in the state once: if the refold finds them on the disk, it skips
- * them.
+ * Tests that an entry that arrives during a refold is in the state only once: if the refold finds it on the disk, the
+ * timeline does not add it again.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -32,7 +32,7 @@ for (const turns of [0, 2, 4]) {
   });
 }
 
-test("a refold returns more entries that belong before its fold than a call has arguments", async () => {
+test("a refold may return more early entries than a function call can have arguments", async () => {
   const turns: (() => void)[] = [];
   const parts = double<TimelineParts>({
     storage: new MemoryStorage(),

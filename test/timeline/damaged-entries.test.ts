@@ -152,7 +152,7 @@ test("an entry that is damaged before it is synced, and found by a refold, is re
   await expectWhole(subject, entry, 201);
 });
 
-test("dropping a damaged entry that no member has removes its effect, as a restart does; the entry may be received again", async () => {
+test("a timeline that drops a damaged entry removes its effect, as a restart does, and accepts the entry again", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   const { timeline } = subject;
   const entries = await subject.writes(60, 20_000, () => "INCR k");

@@ -1,6 +1,6 @@
 /**
- * Tests that a daemon that may have answered units it no longer has does not count towards a majority for earlier
- * writes.
+ * Tests that a daemon that may have answered units that it no longer has does not count towards a majority for
+ * earlier writes.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

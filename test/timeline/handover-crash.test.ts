@@ -40,8 +40,8 @@ class DyingStorage extends MemoryStorage {
 }
 
 /**
- * Writes at the same times on each, so that all prune up to the same date. The first entries add a key that signs
- * the last ones.
+ * Writes at the same times on each daemon, so that all prune up to the same date. The first entries add a key that
+ * signs the last ones.
  */
 async function written(options: SubjectOptions, name: string): Promise<TimelineSubject> {
   const subject = await new TimelineSubject({ ...OPTIONS, ...options }).open();

@@ -280,7 +280,7 @@ test("if no client writes, two daemons that prune at different tails request a s
       const last = subject.now;
       await subject.pass(6 * MINUTE_MS);
       const { handover } = subject.timeline;
-      // A date that each of them had already signed.
+      // Each of the two daemons had already signed this date.
       handover.want(last - minutes * MINUTE_MS - 1);
       await subject.pass(MINUTE_MS);
       assert.ok(

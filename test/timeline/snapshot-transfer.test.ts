@@ -65,7 +65,7 @@ async function adopt(target: TimelineSubject, staged: StagedSnapshot): Promise<F
   return reports[0] as FoundOrphans;
 }
 
-/** An owner that always agrees and ignores notifications. */
+/** An owner that always still needs the snapshot and ignores notifications. */
 const ALWAYS_WANTED = { isWanted: () => true, onAside: () => {} };
 
 /** Sends the entries that `source` still has, as a comparison would. */
@@ -154,7 +154,8 @@ test("if the snapshot has no more entries than the daemon, the difference is orp
       Math.floor(at / 1000) === Math.floor((all[i + 1]?.envelope.at ?? 0) / 1000),
   );
   assert.ok(first && second);
-  // One second has one of the source's two entries and one more; the other has both of them and two more.
+  // In one second, the target has one of the source's two entries and one of its own. In another second, it has both
+  // and two of its own.
   const others = source.announced.filter(
     ({ id, envelope: { at } }) =>
       id !== second.id && Math.floor(at / 1000) === Math.floor(second.envelope.at / 1000),

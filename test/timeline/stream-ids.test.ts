@@ -1,5 +1,5 @@
 /**
- * Tests that the ids reported for XADD * are the permanent ones, in any order of arrival. DBSYNC_SEED replays a run.
+ * Tests that the ids reported for XADD * are final, in any order of arrival. DBSYNC_SEED replays a run.
  * Source: docs/consistency.md "What can surprise you".
  */
 import assert from "node:assert/strict";

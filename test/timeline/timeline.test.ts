@@ -95,7 +95,7 @@ test("after a failed sync the timeline no longer accepts or announces entries", 
   assert.deepEqual([subject.announced.length, subject.timeline.published, subject.counts.indexed], [0, 0, 0]);
 });
 
-test("a snapshot of another format is refused and stays on disk", async () => {
+test("a timeline refuses a snapshot of another format and leaves it on disk", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   await subject.writes(60, 20_000, (i) => `SET k${i} v`);
   const [older, newest] = subject.snapshots.list() as [number, number];
@@ -251,7 +251,7 @@ test("a write accepted during a refold is readable immediately, and after it", a
   );
   subject.isSlow = true;
   timeline.receive([entryAt(START + 1, "SET below 1"), ...many], MEMBER);
-  // It waits a moment for further entries, then begins.
+  // The timeline waits a moment for further entries, then begins.
   subject.elapse(300);
   timeline.tick();
   assert.equal(timeline.waiting.lateSize, 0);

@@ -10,7 +10,7 @@ import { UnfoldedEntries } from "../../timeline/unfolded-entries.js";
 const dated = (at: number, commands = 1): Entry =>
   ({ envelope: { at, seq: 0, commands: Array(commands).fill([]) }, id: "" }) as unknown as Entry;
 const entry = dated(7);
-/** The clock's date, later than the waiting entries. */
+/** The current date, which is later than those of the waiting entries. */
 const DATE = 100;
 
 /** Returns an entry that can be read again from its bytes. */

@@ -121,7 +121,7 @@ export class Administrator {
     return sign(random.oneOf(this.#keys), header, [command]);
   }
 
-  /** Verifies a list. All administrators know each other. */
+  /** Verifies a list. The administrators know each other's keys. */
   readonly #verifies: VerifiesList = (signer, signed, signature) => {
     const known = [...this.#keys, ...this.#parts.world.genesis.roots];
     const root = known.find(({ id }) => id === signer);

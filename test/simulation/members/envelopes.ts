@@ -1,4 +1,7 @@
-/** The envelopes of a run: numbers with a date, so that the bits of one number represent a set of them. */
+/**
+ * The envelopes of a run. An envelope is a number with a date, and a set of envelopes is a number with a bit for
+ * each.
+ */
 import { ENVELOPES_MOST } from "./settings.js";
 
 export class Envelopes {

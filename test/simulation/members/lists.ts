@@ -1,4 +1,4 @@
-/** The lists of a run: numbers, so that the bits of one number represent the lists that a daemon knows. */
+/** The lists of a run. A list has a number, and the lists that a daemon knows are a number with a bit for each. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { listHash, type MemberList } from "../../../protocol/members/member-list.js";

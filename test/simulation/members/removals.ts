@@ -74,7 +74,7 @@ function withReturning(
   return nextList(forgiving, change, cluster);
 }
 
-/** Returns as members after two lists the daemons that are in either and were not removed before. */
+/** Returns the members after two lists: the daemons that are in either list and were not removed before. */
 function withEither(
   parents: Parameters<typeof nextList>[0],
   change: Parameters<typeof nextList>[1],

@@ -1,6 +1,6 @@
 /**
- * Tests counts and sums of a timeline's entries: equal to those computed from all order keys, at any date, saved or
- * not.
+ * Tests the counts and sums of a timeline's entries. They equal those computed from all order keys at any date,
+ * whether the index was saved or not.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * Tests that members that compare their entries end with the same ones, whatever differed, and at what cost.
- * DBSYNC_SEED replays a run.
+ * Tests that members that compare their entries end with the same ones, whatever the difference was, and that the
+ * exchange stays cheap. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const seed = seedOfRun();
 const EPOCH = 1_767_225_600_000;
 const RUNS = amount(10, 60);
 const ROUNDS_MAX = 4;
-/** Entries on both sides of a long partition: in a full run, more than one exchange can carry. */
+/** The number of entries on each side of a long partition. In a full run, one exchange cannot carry all of them. */
 const PARTED = amount(20_000, 140_000);
 
 function assertEqualAfter(one: Holder, other: Holder, note: string): void {
@@ -54,7 +54,7 @@ for (const { count, spread, within } of [
   });
 }
 
-test(`members end with the same entries, whatever differed (seed ${seed})`, () => {
+test(`members end with the same entries, whatever the difference was (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, 1, run);
     const [one, other] = [new Holder(), new Holder()];

@@ -1,4 +1,4 @@
-/** Tests records of the log: written ones are read, and nothing else is accepted as one. */
+/** Tests records of the log: the reader returns the written records and accepts nothing else as a record. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";

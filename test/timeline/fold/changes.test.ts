@@ -1,4 +1,6 @@
-/** Tests the reported changes of a fold: events once, when a command is first applied; keys as often as they change. */
+/**
+ * Tests the changes that a fold reports: an event once, when a command is first applied; a key each time it changes.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KeyChangeObservers } from "../../../engine/backends/key-change-observers.js";

@@ -93,7 +93,7 @@ const stream = {
   late: (_: string, number: number) => [`XADD x * name late:${number}`],
 };
 
-/** A group in which all entries are pending, because each is read when it is added. */
+/** A consumer group in which all entries are pending, because each is read as soon as it is added. */
 const group = {
   before: ["XGROUP CREATE x g 0 MKSTREAM"],
   add: (element: string) => [...stream.add(element), "XREADGROUP GROUP g one STREAMS x >"],

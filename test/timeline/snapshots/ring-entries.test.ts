@@ -88,7 +88,7 @@ function ringEntries(): Entry[] {
     entryAt(START + 1, `KEY ADD ${keyText(REVOKED)}`, ROOT),
     entryAt(START + 2, `KEY RULES ${hexId(ADDED)} +@read %R~x:*`, ROOT),
     entryAt(START + 3, `KEY REVOKE ${hexId(REVOKED)}`, ROOT),
-    // By an application: denied, but the key that it names is known.
+    // An application signs this entry. It is denied, but the key that it names is known.
     entryAt(START + 4, `KEY ADD ${keyText(DENIED)}`),
     entryAt(START + 5, `CLUSTER ADD ${keyText(DAEMON)} LABEL d`, ROOT),
     mixed(START + 6),

@@ -95,7 +95,7 @@ export interface NaiveTouch {
   readonly writes: boolean;
 }
 
-/** Returns the keys that a unit touches, or null if the command tables have none, so the unit cannot affect data. */
+/** Returns the keys that a unit touches, or null if the command tables name none, so the unit cannot affect data. */
 export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] | null {
   const { db, if: conditions } = unit.entry.envelope;
   if (db >= databases || unit.commands.some((argv) => isKeyCommand(argv) || connectionMistake(argv) !== null))
