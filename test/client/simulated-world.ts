@@ -84,11 +84,14 @@ interface Event {
 export class SimulatedWorld implements Environment {
   time = 0;
   openSockets = 0;
-  /** The timers that have neither fired nor been cancelled. The value is true if the timer keeps the process alive. */
+  /**
+   * The timers that have neither fired nor been cancelled. The value is true for a timer that keeps the process
+   * alive.
+   */
   readonly timers = new Map<number, boolean>();
   readonly servers = new Map<string, SimulatedServer>();
   readonly #random: SeededRandom;
-  /** The sockets that are connecting or have unaccepted bytes, with the time since when. */
+  /** The sockets that are connecting or have unaccepted bytes, with the time when that began. */
   readonly holdingSockets = new Map<object, number>();
   #events: Event[] = [];
   #count = 0;

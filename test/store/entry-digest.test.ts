@@ -1,4 +1,4 @@
-/** Digests of keys are equal for equal states, and different for different ones. */
+/** Tests that the digests of keys are equal for equal states, and different for different ones. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ const SALT = 7;
 
 const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
 
-/** Returns database and name → digest. */
+/** Returns the digests, by database and name. */
 function digests(database: Database, salt = SALT): Map<string, string> {
   const result = new Map<string, string>();
   for (const [db, { entries }] of database.keyspaces.entries())
@@ -34,7 +34,7 @@ function digests(database: Database, salt = SALT): Map<string, string> {
   return result;
 }
 
-/** Returns database and name → the state that is equal on all daemons, without the progress of stream groups. */
+/** Returns, by database and name, the state that is equal on all daemons: without the progress of stream groups. */
 function lines(database: Database): Map<string, string> {
   return new Map(
     canonicalState(database).map((line): [string, string] => {

@@ -1,4 +1,4 @@
-/** The key ring: its keys, their permissions, and how administrators change it. */
+/** Tests the key ring: its keys, their permissions, and how administrators change it. */
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";

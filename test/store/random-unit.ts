@@ -30,7 +30,10 @@ export function randomUnit(g: Generator, grammar: CommandGrammar, at: number, id
   return { name: grammar.name, argv: randomCall(g, grammar), at, db, id };
 }
 
-/** Returns the keys that a unit may touch according to its command's row; databases by number, or -1. */
+/**
+ * Returns the keys that a unit may touch according to its command's row. Each has its database's number, or -1 for
+ * all databases.
+ */
 export function touchesOfUnit({ name, argv, db }: RandomUnit): Touch[] {
   const command = findCommand(name);
   if (command === undefined) throw new Error(`the grammar for ${name} belongs to no command of the table`);

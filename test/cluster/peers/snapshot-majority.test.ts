@@ -43,8 +43,8 @@ const voteOf = (seal: string): CutVote => ({
 });
 
 /**
- * Whether the sender's snapshot is adopted, with two other members.
- * @param majority  what most have signed for its date
+ * Whether the sender's snapshot is adopted when there are two other members.
+ * @param majority  the vote that most members have signed for the snapshot's date
  */
 function isTaken(majority: CutVote | null, { haveSigned = false, order = false } = {}): boolean {
   const timeline = new FakeTimeline(
@@ -61,7 +61,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     addresses: addressesOf([GIVER.id, keyOf("b").id]),
     state: "catching-up",
     beganEmpty: true,
-    // The time in which they could connect is over.
+    // The time in which members could connect is over.
     members: new Map(),
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: (_kind, _facts, text) => warned.push(text) > 0 }),

@@ -24,7 +24,7 @@ function fill(nodes: readonly Node[]): void {
   }
 }
 
-/** A fake handover, in which the order keys that the index counts represent a snapshot. */
+/** A fake handover, in which the order keys that the index counts stand in for a snapshot. */
 class FakeHandover {
   adoptions = 0;
   holds = 0;

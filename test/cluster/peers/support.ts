@@ -1,6 +1,6 @@
 /**
  * Several members in one process, on a clock, a network and a disk that the test controls: messages arrive when `run`
- * advances the time. Signatures are real SHA-256, not real curves.
+ * advances the time. A signature is a real SHA-256 hash instead of one of an elliptic curve.
  */
 
 import { Peering } from "../../../cluster/peers/peering.js";

@@ -14,7 +14,7 @@ import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/en
 const pair = makeKeyPair("rsa");
 const unknownKey = makeKeyPair();
 const root = makeKeyPair();
-/** There is no space from this date on. */
+/** The date from which there is no space for entries. */
 const FAR = Date.UTC(2100, 0);
 
 function sceneOf(rootKey: readonly string[] = []) {

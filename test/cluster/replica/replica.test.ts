@@ -67,7 +67,7 @@ test("a change of keys from a member is logged regardless of its date, and does 
   }
 });
 
-test("with --fsync never a daemon has no members: they would receive entries that a crash takes back", async () => {
+test("with --fsync never a daemon has no members: they would receive entries that a crash may lose", async () => {
   for (const [fsync, takes] of [
     ["never", false],
     ["interval=100", true],

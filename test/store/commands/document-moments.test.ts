@@ -1,4 +1,4 @@
-/** Long replies about documents show the state at their own command, regardless of later commands. */
+/** Tests that long replies about documents show the state at their own command, regardless of later commands. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
@@ -11,7 +11,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { runCommand } from "../../../timeline/fold/apply.js";
 
-/** Number of keys: more than the number of documents that are read in one turn. */
+/** The number of keys, which is larger than the number of documents that a read visits in one turn. */
 const KEYS = 10_050;
 const UNIT = { at: 1, db: 0, id: "u".repeat(36) };
 const LATER = [

@@ -1,4 +1,7 @@
-/** DUMP and RESTORE: payloads in every encoding of Redis, damaged ones, expiry. Replies: test/conformance. */
+/**
+ * Tests DUMP and RESTORE: payloads in every encoding of Redis, damaged payloads, and expiry. test/conformance
+ * compares the replies.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -160,7 +163,8 @@ test("RESTORE counts its time from the unit's date, or uses it as an absolute ti
 
 /** Returns a compressed string that expands to `size` times `a`. */
 function compressed(size: number): Buffer {
-  // One literal byte, then repetitions of it, 264 bytes each; the remainder, below 32, is literal again.
+  // The first byte is literal. Repetitions of it follow, 264 bytes each. The remainder, below 32 bytes, is literal
+  // again.
   const remainder = (size - 1) % 264;
   const repetitions = Buffer.alloc(3 * ((size - 1 - remainder) / 264));
   for (let at = 0; at < repetitions.length; at += 3) repetitions.writeUInt16BE(0xe0ff, at);

@@ -1,4 +1,4 @@
-/** The recency and the frequency of the use of keys, if they are tracked. */
+/** Tests the recency and the frequency of the use of keys, when they are tracked. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";

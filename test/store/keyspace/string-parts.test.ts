@@ -1,4 +1,4 @@
-/** Changes to parts of long strings, compared with an array of bytes. DBSYNC_SEED replays a run. */
+/** Compares changes to parts of long strings with an array of bytes. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";

@@ -1,4 +1,4 @@
-/** Patterns find the same as JavaScript's regular expressions, in linear time. DBSYNC_SEED replays a run. */
+/** Tests that patterns match what JavaScript's regular expressions match, in linear time. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compilePattern, PATTERN_STEPS_MAX, PatternFault } from "../../../store/patterns/pattern.js";

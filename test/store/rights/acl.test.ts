@@ -1,6 +1,6 @@
 /**
- * The rules of one key: texts of denials, and differences from Redis. test/conformance/acl.test.ts compares the
- * decisions with Redis's.
+ * Tests the rules of one key: the texts of denials, and differences from Redis. test/conformance/acl.test.ts compares
+ * the decisions with those of Redis.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

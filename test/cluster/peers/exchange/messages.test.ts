@@ -1,4 +1,7 @@
-/** Tests messages between members, on simulated time: delivered once, in order and bounded; gaps are known. */
+/**
+ * Tests messages between members, on simulated time: they arrive once and in order, memory is bounded, and receivers
+ * notice gaps.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HearMessages } from "../../../../cluster/peers/shared/cluster-state.js";

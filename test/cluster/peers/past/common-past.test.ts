@@ -1,4 +1,4 @@
-/** Tests the date up to which members have the same entries, and what happens with one that never does. */
+/** Tests the date up to which members have the same entries, and how a daemon treats a member that never has them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommonPast } from "../../../../cluster/peers/past/common-past.js";

@@ -52,7 +52,7 @@ function chosen(
     addresses: addressesOf(["b", "c"]),
     state: "catching-up",
     beganEmpty: false,
-    // The time in which they could connect is over.
+    // The time in which members could connect is over.
     members: new Map(),
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: () => true }),

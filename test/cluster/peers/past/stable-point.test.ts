@@ -101,7 +101,7 @@ test("a report becomes invalid if the daemon's own digest changes after it", () 
   assert.equal(a.peering.stablePoint, before);
 });
 
-test("without members everything at or below the own watermark is stable", async () => {
+test("without members everything at or below the daemon's own watermark is stable", async () => {
   const world = new World();
   const a = world.add("a");
   world.run(500);

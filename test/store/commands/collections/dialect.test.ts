@@ -153,7 +153,7 @@ test("documents expire by the unit's date, not by any clock, and writes remove t
   assert.equal(store.state(), before, "undo restores expired documents too");
 });
 
-test("finds none of the expired documents even if a write removes only some, and their values can be inserted again", () => {
+test("a read finds no expired document even if a write removes only some, and their values can be inserted again", () => {
   store.run(
     "CREATEINDEXES",
     '{"key":{"d":1},"name":"d","expireAfterSeconds":0}',

@@ -1,6 +1,6 @@
 /**
- * The order of an index is built in steps: no turn of a read sorts more than a limited number of documents, even if the
- * collection changes between turns.
+ * Tests that the order of an index is built in steps: no turn of a read sorts more than a limited number of
+ * documents, even if the collection changes between turns.
  */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";

@@ -31,7 +31,7 @@ export type Operation =
   | { readonly kind: "aggregate"; readonly pipeline: readonly JsonObject[] };
 
 const IDS = 40;
-/** The array of a document, whatever the previous stages have done to it. */
+/** The array of a document, whatever previous stages have done to it. */
 const LIST: Json = { $cond: [{ $isArray: "$l" }, "$l", []] };
 
 const numberIn = (path: string): Json => ({ $cond: [{ $isNumber: path }, path, 1] });

@@ -1,6 +1,6 @@
 /**
- * Cases that mingo cannot check: types of results, values that JavaScript does not have, rejections by name, and
- * limits.
+ * Tests cases that mingo cannot check: types of results, values that JavaScript does not have, rejections that name
+ * the feature, and limits.
  */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * Queries on documents, compared with a naive model in which JavaScript parses, filters and sorts every entry: with
- * indexes, without, and after undoing writes. DBSYNC_SEED replays a run.
+ * Compares queries on documents with a naive model in which JavaScript parses, filters and sorts every entry: with
+ * indexes, without indexes, and after undoing writes. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

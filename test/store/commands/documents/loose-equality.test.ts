@@ -1,4 +1,7 @@
-/** Equality of values in PHP: a real PHP checks every pair of a set, and random pairs. DBSYNC_SEED replays a run. */
+/**
+ * Compares the equality of values with that of a real PHP, for every pair of a set and for random pairs. DBSYNC_SEED
+ * replays a run.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseJson } from "../../../../protocol/json/json-reader.js";

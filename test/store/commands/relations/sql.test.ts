@@ -167,7 +167,7 @@ test("a column without an alias is named by its expression: as SQL in English, a
   ]);
 });
 
-test("rejects joins that would exhaust the memory", () => {
+test("a join that would exhaust the memory is rejected", () => {
   execute("create table big (n number)");
   const many = Array.from({ length: 1500 }, (_, i) => `(${i})`).join(",");
   execute(`insert into big values ${many}`);
@@ -461,7 +461,7 @@ test("an index finds the rows of a list of values, in order and each once", () =
   assert.deepEqual(rows("select count(*) from n where k in (1, 2)"), [[0]]);
 });
 
-test("rejects a like that would take seconds", () => {
+test("a like that would take seconds is rejected", () => {
   execute("create table l (s text)");
   const text = "a".repeat(10_000);
   for (let i = 0; i < 20; i++) execute(`insert into l values ('${text}')`);
@@ -472,7 +472,7 @@ test("rejects a like that would take seconds", () => {
   assert.deepEqual(rows("select count(*) from l where s like '%a%a%a%'"), [[20]]);
 });
 
-test("rounds numbers half away from zero, according to their decimal digits", () => {
+test("numbers are rounded half away from zero, according to their decimal digits", () => {
   const of = (text: string) => (rows(`select round(${text})`) as unknown[][])[0]?.[0];
   const rounded: readonly (readonly [string, number | null])[] = [
     ["2.5", 3],

@@ -1,7 +1,7 @@
 /**
- * English statements have the same meaning as in SQLite, in everything that docs/sql.md describes as standard: random
- * statements on the same tables in both. Booleans are 1 and 0 there; rows without an order are compared in any order.
- * DBSYNC_SEED replays a run.
+ * Tests that English statements have the same meaning as in SQLite, in everything that docs/sql.md describes as
+ * standard. Random statements run on the same tables in both. Booleans are 1 and 0 in SQLite, and rows without an
+ * order are compared in any order. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -18,8 +18,8 @@ const STATEMENTS = 100;
 const seed = seedOfRun();
 
 /**
- * A program that replies to lists of statements with lists of rows, or with the text of an error; right and full joins
- * require SQLite 3.39.
+ * A program that replies to a list of statements with a list of rows, or with the text of an error. Right and full
+ * joins require SQLite 3.39.
  */
 const ANSWER = `
 import json, sqlite3, sys
@@ -37,7 +37,7 @@ for line in sys.stdin:
 
 type Rows = readonly (readonly unknown[])[];
 
-/** Returns null if there is no SQLite to compare with. */
+/** Returns the answers of SQLite, or null if SQLite is not installed. */
 function answersOfSqlite(runs: readonly (readonly string[])[]): (Rows | string)[][] | null {
   const input = runs.map((statements) => JSON.stringify(statements.map(forSqlite))).join("\n");
   const { status, stdout, stderr, error } = spawnSync("/usr/bin/python3", ["-c", ANSWER], {
@@ -53,7 +53,7 @@ function answersOfSqlite(runs: readonly (readonly string[])[]): (Rows | string)[
     .map((line) => JSON.parse(line) as (Rows | string)[]);
 }
 
-/** Types have other names in SQLite, and a number is a double there. */
+/** Translates a statement: types have other names in SQLite, and a number is a double there. */
 const forSqlite = (statement: string) =>
   statement.startsWith("create table") ? statement.replaceAll(" number", " real") : statement;
 

@@ -1,5 +1,6 @@
 /**
- * SQL replies equal those of the original SQL server, statement by statement, except for the cases in differences.ts.
+ * Tests that SQL replies equal those of the original SQL server, statement by statement, except for the cases in
+ * differences.ts.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import { DIFFERENCES, type Difference, EMPTIED_BEFORE, FRAMING } from "./differences.js";
 import { type Outcome, outcomeOfFrames, outcomeOfReply, Server, scenarios } from "./transcript.js";
 
-/** Number of steps with statements: without it, a test that skipped them would pass. */
+/** The number of steps with statements. Without it, the test would pass even if it skipped them. */
 const STEPS = 506;
 
 const differenceOf = (scenario: string, step: number): Difference | undefined =>
