@@ -14,7 +14,7 @@ import { type Claims, Member } from "./member.js";
 import { until, Victims } from "./victims.js";
 import { textOf, type Value } from "./wire.js";
 
-/** Daemons prune an entry only after thousands of later writes. */
+/** The timeout is long because daemons prune an entry only after thousands of later writes. */
 const LIMIT = { timeout: 600_000, skip: skipUnlessFull };
 /** Options with which daemons prune early: above 1 MiB, with frequent snapshots. */
 const FORGETFUL = [

@@ -1,5 +1,5 @@
 /**
- * Lists the differences of this daemon from php-dbsync's that test/vectors/php-dbsync shows. The table of
+ * Lists the differences between this daemon and php-dbsync's that test/vectors/php-dbsync shows. The table in
  * docs/protocol.md lists them in the same order. All other answers are equal, byte for byte.
  */
 

@@ -1,4 +1,7 @@
-/** Replays recorded envelopes within the window and after it, before and after a restart, with various clocks. */
+/**
+ * Replays recorded envelopes within the window and after it, before and after a restart, and with clocks that are
+ * set.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";

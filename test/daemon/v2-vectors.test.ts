@@ -19,7 +19,7 @@ import { RawClient } from "../support/raw-client.js";
 import { type BadVector, readVectors, type VectorKey, vectorFolder } from "../support/v2-vectors/vector.js";
 import { type InProcessDaemon, startInProcess } from "./in-process.js";
 
-/** More bytes than any answer of the tests. */
+/** A size that exceeds every answer of the tests, in bytes. */
 const ROOM = 2 ** 20;
 
 const vectors = readVectors();

@@ -1,4 +1,4 @@
-/** Tests the page of --admin in Chromium with three daemons, one of which ends, and a write that arrives late. */
+/** Tests the page of --admin in Chromium with three daemons, one of which ends, and with a write that arrives late. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";

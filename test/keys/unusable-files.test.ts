@@ -14,7 +14,7 @@ import { openssl, temporaryFolder, vectorKeys, withoutOpenssl, withoutSshKeygen 
 interface Case {
   /** The kind of file. */
   readonly title: string;
-  /** Arguments with which openssl writes it from `key.pem` and `pub.pem`; or a function that writes it. */
+  /** Arguments with which openssl writes the file from `key.pem` and `pub.pem`, or a function that writes it. */
   readonly make: readonly string[] | ((folder: string) => void);
   /** The code of the refusal if this half is expected to be refused. If it is absent, this half is not tested. */
   readonly private?: KeyFileErrorCode;

@@ -1,5 +1,5 @@
 /**
- * Tests that every problem which `dbsync status` reports has a row in test/tables/alarms.ts, and that `dbsync status`
+ * Tests that every problem that `dbsync status` reports has a row in test/tables/alarms.ts, and that `dbsync status`
  * reports the problem of each alarm with the sentence of its row.
  */
 import assert from "node:assert/strict";

@@ -1,7 +1,7 @@
 /**
- * Finds the versions of Node that dbsync supports, except the running one. A version is on the PATH (`node22`), or it
- * is downloaded from the registry and unpacked next to the packages, without an installation. A version that is not
- * available is skipped with a message.
+ * Finds the versions of Node that dbsync supports, except the running one. A version may be on the PATH (`node22`).
+ * Otherwise it is downloaded from the registry and unpacked next to the packages, without an installation. A version
+ * that is not available is skipped with a message.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";

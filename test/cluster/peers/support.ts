@@ -233,7 +233,7 @@ export class World {
     this.settle();
   }
 
-  /** Runs until a condition holds. @throws Error  it does not hold in time */
+  /** Runs until a condition holds. @throws Error  if it does not hold in time */
   runUntil(condition: () => boolean, maxMs = 60_000): number {
     const start = this.now;
     while (!condition()) {

@@ -20,7 +20,7 @@ const FUTURE_MS = 5 * SECOND;
 const PAUSE_MS = 5;
 
 const pair = makeKeyPair();
-/** Options without effect here. */
+/** The options of each test. */
 const options = { timeout: 60_000 };
 
 /** Creates a daemon in front of these databases. @param aheadMs  milliseconds by which its clock is ahead of theirs */

@@ -149,7 +149,7 @@ test("a folder is created with its parents, and one that cannot be created is re
   const deep = join(folder.path, "some", "where", "below");
   openDataFolder(deep);
   assert.equal(openDataFolder(`${deep}/`).id, openDataFolder(deep).id);
-  // In a separate process, because a test cannot wait for an endless loop.
+  // This runs in a separate process, because a test cannot wait for an endless loop.
   const module = fileURLToPath(new URL("../../../engine/trust/data-folder.js", import.meta.url));
   const open = `import(${JSON.stringify(module)}).then(({ openDataFolder }) => openDataFolder(process.argv[1]))`;
   for (const path of ["/proc/dbsync", "/proc/dbsync/data", "/dev/null/data"]) {

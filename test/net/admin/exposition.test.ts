@@ -1,6 +1,6 @@
 /**
- * Tests the exposition for Prometheus: its text format exactly, the tables' names, and promtool where it is
- * installed.
+ * Tests the exposition for Prometheus: its exact text format, the names in the tables, and its check by promtool if
+ * that is installed.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
