@@ -24,7 +24,7 @@ test("a daemon with a folder and without --peer admits no member, not even on th
     assert.deepEqual(
       attacker.received.map(({ kind }) => kind),
       ["bye"],
-      "it receives no data",
+      "the attacker receives no data",
     );
   }
 });

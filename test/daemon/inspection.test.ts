@@ -132,9 +132,9 @@ test("a closed connection is no longer listed", async () => {
   const { localPort } = client.socket;
   const isListed = async () =>
     String(await root.call(["CLIENT", "LIST"])).includes(`addr=127.0.0.1:${localPort} `);
-  await until("it is listed", isListed);
+  await until("the connection is listed", isListed);
   client.socket.destroy();
-  await until("it is not", async () => !(await isListed()));
+  await until("the connection is no longer listed", async () => !(await isListed()));
 });
 
 test("SLOWLOG returns the label of a key unchanged, in any language", async () => {

@@ -24,10 +24,10 @@ for (const turns of [0, 2, 4]) {
     assert.ok(!timeline.isFolded(subject.now), "the refold runs");
     subject.write("INCR own");
     timeline.receive([entryAt(subject.now - 1, "INCR given")], MEMBER);
-    assert.ok(!timeline.isFolded(subject.now), "it is still running");
+    assert.ok(!timeline.isFolded(subject.now), "the refold is still running");
     subject.isSlow = false;
     await subject.pass(6000);
-    assert.ok(timeline.isFolded(subject.now), "it has ended");
+    assert.ok(timeline.isFolded(subject.now), "the refold has ended");
     for (const key of ["below", "own", "given"]) assert.deepEqual(subject.get(key), bulk("1"), key);
   });
 }

@@ -111,7 +111,7 @@ async function damagedAround(
   subject.isSlow = false;
   await subject.pass(11_000);
   if (timeline.read(placeOf(entry)) === null) {
-    assert.equal(timeline.receive([entry], MEMBER).length, 1, "it is requested again");
+    assert.equal(timeline.receive([entry], MEMBER).length, 1, "the entry is requested again");
     await subject.pass(11_000);
   }
   const moment = `damaged after ${damagedAfter}, received after ${givenAfter} turns`;
@@ -384,13 +384,13 @@ test("an entry written by a later version stays on the disk: it is logged once, 
   const value = writeValue(later, signature);
   before.storage.put([[writePlace(placeOf(entry)), value]]);
   const errors: string[] = [];
-  const keepDamaged = () => assert.fail("it is not damaged");
+  const keepDamaged = () => assert.fail("the entry is not damaged");
   const subject = await before.restarted({ errors, keepDamaged }).open();
   await subject.pass(11_000);
   subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(remains(subject, entry), value);
-  subject.storage.get = () => assert.fail("it was already checked");
+  subject.storage.get = () => assert.fail("the entry was already checked");
   subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(subject.get("k"), bulk("5"));

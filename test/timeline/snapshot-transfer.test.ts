@@ -286,7 +286,7 @@ test("while a refold waits for the disk, the adoption waits for it without using
     const owner = { ...ALWAYS_WANTED, onOrphaned: () => {}, onAdopted: resolve, onFailed: failed };
     target.timeline.handover.adopt(staged, staged.seal, owner);
   });
-  assert.equal(await target.turns(1000), false, "it becomes idle");
+  assert.equal(await target.turns(1000), false, "the target becomes idle");
   assert.equal(target.timeline.state, "catching-up");
   storage.flush();
   await target.settle();

@@ -235,7 +235,7 @@ test("an entry that touches complete databases, dated before very many units, is
   assert.equal(timeline.take(swap).kind, "too-old");
   timeline.receive([swap], MEMBER);
   await subject.settle();
-  assert.equal(subject.folded.at(-1)?.answered.length, 0, "it was folded again");
+  assert.equal(subject.folded.at(-1)?.answered.length, 0, "the timeline was folded again");
   assert.ok(timeline.isFolded(swap.envelope.at));
   const before = entryAt(subject.now, "SET other v");
   while (!timeline.prepare(before)) await subject.turns(1);

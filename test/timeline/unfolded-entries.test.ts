@@ -142,7 +142,7 @@ test("the entries dated ahead are limited in number and in bytes", () => {
   large.addFuture([signed(1, 0, "x".repeat(31 * 1024 * 1024))]);
   assert.ok(large.hasRoom(2, 1000, 1));
   assert.ok(!large.hasRoom(2, 1024 * 1024, 1));
-  assert.ok(large.hasRoom(1, 1024 * 1024, 1), "it does not have to wait");
+  assert.ok(large.hasRoom(1, 1024 * 1024, 1), "an entry that is due does not have to wait");
 });
 
 test("the daemon waits for marked entries until they are merged or refolded, but not for later ones", () => {
@@ -156,7 +156,7 @@ test("the daemon waits for marked entries until they are merged or refolded, but
   waiting.takeLate(1);
   assert.ok(waiting.isMarkPast);
   waiting.addLate([dated(3)]);
-  assert.ok(waiting.isMarkPast, "it did not exist at the time");
+  assert.ok(waiting.isMarkPast, "the entry of 3 arrived after the mark");
   waiting.mark();
   waiting.takeForRefold();
   assert.ok(!waiting.isMarkPast, "the refold runs");
@@ -166,7 +166,7 @@ test("the daemon waits for marked entries until they are merged or refolded, but
   waiting.takeForRefold();
   assert.ok(waiting.isMarkPast, "a refold of later entries");
   waiting.mark();
-  assert.ok(!waiting.isMarkPast, "now it counts");
+  assert.ok(!waiting.isMarkPast, "the entry of 4 is now marked");
 });
 
 test("an entry waits until it is itself merged or refolded, whatever happens to other entries", () => {

@@ -168,7 +168,7 @@ test("only an administrator can create a list, which survives a crash", async ()
 
   await kill(seats[0] as Seat);
   await start(seats[0] as Seat);
-  await areLive("it is back", seats);
+  await areLive("the restarted daemon is live", seats);
   assert.equal((await listed([seats[0] as Seat])).lists[0]?.number, 1);
 });
 
@@ -225,7 +225,7 @@ test("one command replaces a daemon whose folder is lost", { skip: skipUnlessFul
   await start(second);
   // A member receives the list and sends it to the new daemon. The new daemon could not send it to a member, because
   // no member would admit it.
-  await until("it is replaced", async () => {
+  await until("the daemon is replaced", async () => {
     const { code, stdout } = await run(["members", "replace", lost, second.address, "--json"], remaining);
     if (code !== 0) return false;
     const { outcomes } = JSON.parse(stdout) as { readonly outcomes: readonly { readonly address: string }[] };

@@ -42,7 +42,7 @@ const clientOf = (servers: readonly RunningReplica[], key = app): Client =>
 
 async function next<Event>(iterator: AsyncIterator<Event>): Promise<Event> {
   const { value, done } = await iterator.next();
-  assert.ok(!done, "it has ended");
+  assert.ok(!done, "the iterator has ended");
   return value;
 }
 

@@ -34,7 +34,7 @@ const clientOf = (server: RunningReplica, key = app, options = {}): Client =>
 
 async function next(iterator: AsyncIterator<WatchEvent>): Promise<WatchEvent> {
   const { value, done } = await iterator.next();
-  assert.ok(!done, "it has ended");
+  assert.ok(!done, "the iterator has ended");
   return value;
 }
 

@@ -152,10 +152,10 @@ describe("a stream of NATS", { skip }, () => {
     const stream = streamOf("first");
     await stream.start();
     await manager.streams.update("first", { max_age: nanos(86_400_000) });
-    await until("it is left", () => /\(max_age\)/.test(stream.trouble ?? ""));
+    await until("the daemon stops reading the stream", () => /\(max_age\)/.test(stream.trouble ?? ""));
     assert.equal(stream.facts, null);
     await manager.streams.update("first", { max_age: 0 });
-    await until("it is read again", () => stream.facts !== null);
+    await until("the daemon reads the stream again", () => stream.facts !== null);
     await stream.stop();
   });
 

@@ -29,7 +29,7 @@ test("a daemon that stood still is out of date before it reads anything, and unt
   assert.equal(entriesOf(c), 0);
   world.still.delete("c");
   assert.equal(c.peering.standing.isBehind, true, "checked before a timer has run");
-  assert.equal(c.peering.state, "live", "it does not need the steps of a start");
+  assert.equal(c.peering.state, "live", "c does not repeat the steps of a start");
   c.timeline.waiting.isMarkPast = false;
   world.wake("c");
   world.runUntil(() => entriesOf(c) === 5);

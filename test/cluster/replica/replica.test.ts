@@ -45,7 +45,7 @@ test("waiters for a write of the gateway are notified when it is on the disk", a
   try {
     const reply = await replica.recording.execute(["SET", "k", "v"], null);
     assert.equal(reply?.kind, "status");
-    await until("both entries are reported, that of its key and this one", () => arrived.size === 2);
+    await until("the entry of the gateway's key and that of the write are reported", () => arrived.size === 2);
   } finally {
     await replica.stop();
   }
@@ -61,7 +61,7 @@ test("a change of keys from a member is logged regardless of its date, and does 
     const body = Buffer.from(writeBody(header, [writeCommand(["KEY", "REVOKE", "00"])]), "latin1");
     const entry = { id: hashOf(signedBytes(body)), body, signature: body, envelope: readBody(body) };
     assert.equal(replica.timeline.receive([entry], "m".repeat(32)).length, 1);
-    await until("it is on the disk", () => replica.timeline.index.total("ring").count === 1);
+    await until("the entry is on the disk", () => replica.timeline.index.total("ring").count === 1);
   } finally {
     await replica.stop();
   }

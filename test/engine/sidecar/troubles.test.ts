@@ -31,7 +31,7 @@ describe("the same plain daemons", () => {
     using reader = await RedisConnection.open(port);
     using writer = await RedisConnection.open(port);
     using looker = await RedisConnection.open(port);
-    await until("it is written", async () => (await redis.call("SET", "k", "before")).kind === "status");
+    await until("the key is written", async () => (await redis.call("SET", "k", "before")).kind === "status");
     for (const daemon of scene.daemons) daemon.kill("SIGSTOP");
     try {
       // In one turn: a daemon that has been silent for a few seconds is sent nothing more.

@@ -110,7 +110,7 @@ test("a reloaded configuration may name other peers, but no other keys", async (
   const at = ["-p", String(daemon.port)];
   using client = await EnvelopeClient.open(daemon.port, app);
   await daemon.daemon.reload(settingsFrom([...args, ...at, "--v1", "off", "--peer", peer, ...knowsSecret]));
-  await until("they are members", async () => (await client.hello()).members === 1);
+  await until("the daemons are members of each other", async () => (await client.hello()).members === 1);
   assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
   using reader = await EnvelopeClient.open(second.port, app);
   await until(

@@ -81,5 +81,5 @@ test("an event loop that has other work leaves the writes to threads", () => {
     machine.rest(1);
     machine.write(0.3);
   }
-  assert.ok(machine.write(0.3), "it is idle again");
+  assert.ok(machine.write(0.3), "the event loop is idle again");
 });

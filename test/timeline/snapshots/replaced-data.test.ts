@@ -264,5 +264,5 @@ test("entries that arrive while data is put aside are not accepted, or are put a
   };
   await adopt(target, { staged });
   const kept = [...aside.storage.places(null, null)].map((place) => place.subarray(-32).toString("latin1"));
-  assert.ok(accepted.length === 0 || kept.includes(orphan.id), "it does not exist anywhere");
+  assert.ok(accepted.length === 0 || kept.includes(orphan.id), "the entry does not exist anywhere");
 });

@@ -314,6 +314,6 @@ test("an entry longer than members accept stays on its daemon, and the other ent
     world.run(500);
   }
   assert.equal(entriesOf(b), 49);
-  assert.equal(world.countOf("challenge", "b"), 1, "they stay connected");
+  assert.equal(world.countOf("challenge", "b"), 1, "a and b stay connected");
   assert.equal(a.lines.filter(({ text }) => text.includes("longer than members accept")).length, 1);
 });

@@ -66,7 +66,7 @@ test("a message is sent once to each connected member, and to no other", () => {
   assert.deepEqual(
     scene.texts.get("c"),
     ["three"],
-    "it does not receive messages sent while it was disconnected",
+    "c does not receive the message that was sent while it was disconnected",
   );
   assert.ok((scene.missed.get("b") ?? 0) >= 2, "a member that reconnects may have missed messages");
   assert.equal(again.peering.speaking.figures.heard, 1);

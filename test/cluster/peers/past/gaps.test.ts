@@ -42,7 +42,7 @@ test("a joiner next to a member that has pruned stays catching-up, and its log h
   }
   assert.deepEqual([...states], ["catching-up"]);
   assert.equal(a.peering.state, "live");
-  assert.equal(entriesOf(b), 10, "it has the remaining entries");
+  assert.equal(entriesOf(b), 10, "b has the remaining entries");
   assert.equal(errorsOf(b).length, 1);
   assert.deepEqual(errorsOf(b)[0]?.facts, {
     member: Buffer.from(keyOf("a").id, "latin1").toString("hex"),
@@ -134,7 +134,7 @@ test("a daemon that was away longer than the retention time is catching up as so
   world.run(30_000);
   assert.equal(b.peering.state, "catching-up");
   assert.equal(errorsOf(b).length, 1);
-  assert.equal(a.peering.state, "live", "it has more entries than a member that is not live");
+  assert.equal(a.peering.state, "live", "a has more entries than a member that is not live");
 });
 
 /** Returns the gaps of a daemon that is not live, with one member that has an entry that the daemon has pruned. */
@@ -184,7 +184,7 @@ test("missing entries no longer count as stuck as soon as they have arrived", ()
   hears(pruned);
   reports();
   const isStuck = () => gaps.isStuck("a", time.uptime, PEERING_LIMITS.snapshotAfterMs);
-  assert.equal(isStuck(), false, "they may be in flight");
+  assert.equal(isStuck(), false, "the missing entries may be in flight");
   time.uptime += PEERING_LIMITS.snapshotAfterMs;
   assert.equal(isStuck(), true);
   timeline.take(entry);

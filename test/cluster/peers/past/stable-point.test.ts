@@ -47,7 +47,7 @@ test("nothing becomes stable while a member is disconnected, has different entri
   b.timeline.take(entryOf(-10));
   a.timeline.take(entryOf(-20));
   world.run(20_000);
-  assert.equal(b.timeline.index.total("data").count, 1, "it receives nothing from the other");
+  assert.equal(b.timeline.index.total("data").count, 1, "b receives no entry from a");
   assert.equal(a.peering.stablePoint, 0);
 });
 
