@@ -93,7 +93,8 @@ export class FakeDaemon {
   #take({ body }: CommandMessage, clock: number): ByteString {
     const id = createHash("sha256").update(signedBytes(body)).digest().toString("latin1");
     this.arrived.push(id);
-    // It also stores refusals: a refused envelope must not be applied later because a clock was set in the meantime.
+    // The daemon also stores refusals, since a refused envelope must not be applied later because a clock was set in
+    // the meantime.
     const answer = this.#answers.get(id) ?? this.#judge(id, readBody(body), clock);
     this.#answers.set(id, answer);
     return answer;

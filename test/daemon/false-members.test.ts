@@ -108,7 +108,7 @@ test("a restarted member is admitted although 90 idle connections use its name",
   using folder = makeFolder();
   const args = ["-s", app.file, "--data", folder.path, ...knowsSecret];
   const [port, unreachable] = [await freePort(), await freePort()];
-  // Its configured peer does not listen, so the member must connect.
+  // The daemon's configured peer does not listen, so the member must connect.
   const own = ["-s", app.file, "-p", String(port), "--peer", `127.0.0.1:${unreachable}`, ...knowsSecret];
   await using daemon = await startReplica({ args: own });
   using client = await EnvelopeClient.open(daemon.port, app);

@@ -114,7 +114,7 @@ test("an open page stores no more data than it shows", { skip: skipUnlessFull },
   const { tab } = chromium;
   await using cluster = await startWatched();
   await tab.command("Page.enable");
-  // Sends the frames of many minutes as fast as the page can process them.
+  // The script sends the frames of many minutes as fast as the page can process them.
   await tab.command("Page.addScriptToEvaluateOnNewDocument", { source: STUB({ samples: [], arrivals: [] }) });
   await tab.open(cluster.urls[0] as string);
   const base = JSON.stringify(frameOf({ members: [memberOf("db2:1111")] }));

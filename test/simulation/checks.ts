@@ -104,7 +104,7 @@ export function oracleOf(entries: readonly Entry[], { genesis }: World): NaiveSt
 
 /** Returns how the states differ from the oracle's, or null if they are equal. */
 export function stateDifference({ honest: hosts, scheduler }: World, oracle: NaiveState): string | null {
-  // This is later than every clock, so all daemons see the same keys as expired.
+  // This date is later than every clock, so all daemons see the same keys as expired.
   const now = Math.max(...hosts.map((host) => host.clock()), EPOCH + scheduler.time) + 1_000;
   const expected = [...stateLines(oracle.database, now), ...ringLines(oracle.ring)];
   for (const host of hosts) {

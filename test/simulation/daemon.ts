@@ -262,7 +262,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     storage,
     accepted: accept,
     signed: (entry, flushed) => {
-      // Recorded even if the process has just died: the write may have reached the disk.
+      // The entry is recorded even if the process has just died, because the write may have reached the disk.
       ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
       flushed.then(
         () => alive && misbehaviour === null && ledger.acknowledged.set(entry.id, host.name),

@@ -91,7 +91,7 @@ test("a crash before the marks are on the disk loses no entry silently, even if 
     const storage = new DyingStorage();
     const target = await written({ storage, snapshots: new SnapshotFiles(folder) }, "mine");
     assert.equal(target.timeline.prunedTo, source.timeline.prunedTo);
-    // Its later snapshots are now missing entries.
+    // Because of this entry, the target's later snapshots are incomplete.
     target.timeline.receive([entryAt(target.timeline.prunedTo + 1, "SET late 1")], MEMBER);
     await target.settle();
     assert.equal(target.mark.snapshots.at(-1), target.timeline.prunedTo);

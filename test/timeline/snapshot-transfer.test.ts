@@ -301,7 +301,7 @@ async function makeTwin(source: TimelineSubject): Promise<TimelineSubject> {
   const target = await makeTarget(source, { limits: {}, every: 1 });
   const until = source.timeline.prunedTo + MINUTE_MS;
   const entries = source.announced.slice(1);
-  // With these entries the target is just before the date of the source's snapshot. The next one reaches that date.
+  // With these entries the target is just before the date of the source's snapshot. The next entry reaches that date.
   const before = entries.filter(({ envelope: { at } }) => at < until);
   for (const entry of before) {
     target.timeline.receive([entry], MEMBER);

@@ -14,7 +14,7 @@ import { entryOf } from "./support/random-timeline.js";
 
 const RUNS = 40;
 const ENTRIES = 40;
-/** Few dates, so that many entries share one. */
+/** The number of dates. It is small, so that many entries share a date. */
 const DATES = 5;
 const KEYS = ["a", "b"];
 

@@ -84,7 +84,7 @@ test("a daemon that was restarted without keys has not applied the later command
   await daemon[Symbol.asyncDispose]();
   await using keyless = await startDaemon({ key: false, args: ["--port", String(port)] });
   assert.equal(keyless.port, port);
-  // By now the client has noticed the loss of the earlier connection.
+  // After this call, the client has noticed the loss of the earlier connection.
   await errorOf(client.send("PING"));
   const failure = await errorOf(client.send("SET a 2"));
   assert.equal(summary(failure.outcomes[0]), "refused not-applied");

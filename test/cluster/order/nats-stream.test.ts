@@ -186,7 +186,7 @@ test("a folder's thread that receives nothing from the stream gives up, and repo
     signers,
     log,
   });
-  // Longer than a refusal takes, even on a busy machine.
+  // The timeout is longer than a refusal takes, even on a busy machine.
   const folderOf = (name: string) => new OrderFolder(context, address(name), 3000);
   const folder = folderOf("writes");
   assert.equal(folder.load().created, null);

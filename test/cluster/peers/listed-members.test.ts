@@ -248,7 +248,7 @@ test("a listed member without a known address is shown as disconnected", () => {
     [keyOf("b").id, true, "connected"],
     [keyOf("c").id, false, "waiting"],
   ]);
-  // As after a restart: the daemon at the other address is not known yet, and may be c.
+  // As after a restart, a does not know the daemon at the other address yet. That daemon may be c.
   const other = new World().add("a", {
     peers: ["b", "c"],
     parts: { lists: new Lists("a", HASH, ["a", "b", "c"]).real },

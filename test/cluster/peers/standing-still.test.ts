@@ -8,7 +8,10 @@ import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js"
 import { entryOf } from "./entries.js";
 import { entriesOf, type Node, World } from "./support.js";
 
-/** Longer than the ignored pauses, and shorter than the time after which members consider a peer dead. */
+/**
+ * The duration of a standstill. It is longer than the pauses that a daemon ignores, and shorter than the time after
+ * which members consider a peer dead.
+ */
 const STILL_MS = 9_000;
 
 function startTrio(): { world: World; nodes: readonly [Node, Node, Node] } {
@@ -45,7 +48,7 @@ test("a member's reports from during the standstill do not prove that the daemon
   const [a, b, c] = nodes;
   world.still.add("c");
   world.run(STILL_MS);
-  // Entries that are still in flight when the old statuses are read.
+  // These entries are still in flight when c reads the old statuses.
   world.cut.add("a c").add("b c");
   a.timeline.take(entryOf(-5_000));
   world.run(100);

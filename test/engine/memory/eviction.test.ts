@@ -55,7 +55,7 @@ function assertEven(remaining: ReadonlySet<number>, candidates: readonly number[
     (part) => part.filter((number) => !remaining.has(number)).length,
   ) as [number, number];
   const evicted = low + high;
-  // Six standard deviations of a fair coin.
+  // The limit is six standard deviations of a fair coin.
   assert.ok(Math.abs(low - high) < 6 * Math.sqrt(evicted), `${low} and ${high}`);
 }
 

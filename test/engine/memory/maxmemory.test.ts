@@ -112,7 +112,7 @@ test("a daemon that evicts any key refuses nothing and stays near its limit", as
     return size.kind === "integer" && Number(size.value) * VALUE.length < LIMIT;
   });
   assert.equal((await client.call("SET", "k", "v")).kind, "status");
-  // Both run in one turn, so that no other command runs between them.
+  // INFO and DBSIZE run in one turn, so that no other command runs between them.
   for (const argv of [["MULTI"], ["INFO", "memory", "stats"], ["DBSIZE"], ["EXEC"]]) client.queue(argv);
   const done = (await client.flush()).at(-1);
   assert.ok(done?.kind === "array");

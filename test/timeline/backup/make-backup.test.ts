@@ -60,7 +60,7 @@ const placesIn = (view: EntrySource, from: number | null = null, to: number | nu
 
 test("a backup has all entries in order, and ranges of them from any point", () => {
   const scene = new PastScene();
-  // Several frames.
+  // These entries take several frames.
   const entries = Array.from({ length: 40 }, (_, i) =>
     scene.write(scene.app, i + 1, [`SET k ${"x".repeat(20_000)}`]),
   );

@@ -17,7 +17,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
 const ELEMENTS = 700;
-/** More keys than one step of a search for documents reads. */
+/** The number of further keys. It exceeds the number that one step of a search for documents reads. */
 const OTHER_KEYS = 10_050;
 const RUNS = amount(2, 12);
 const NOW = AT + 1_000_000;

@@ -8,7 +8,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { entry, Subject } from "../support/fold-subject.js";
 
-/** More elements than a hash, a set or a sorted set returns in one page. */
+/** The number of elements. It exceeds the number that a hash, a set or a sorted set returns in one page. */
 const ELEMENTS = 600;
 const LATE = 40;
 const RUNS = 5;

@@ -276,7 +276,7 @@ test("entries with invalid signatures are refused and counted, and finally the c
   assert.equal(world.countOf("proof"), before);
 });
 
-// After 80 s it is too old to be confirmed by members that received it.
+// After 80 s the entry is too old for members to confirm that they received it.
 for (const away of [40_000, 80_000]) {
   test(`a caller that waits for all members is notified when one that was away for ${away} ms has it, whichever daemon sent it`, async () => {
     const world = new World();

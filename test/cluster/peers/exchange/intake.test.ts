@@ -13,9 +13,9 @@ import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, sha256 } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 
-/** More entries than are verified in one step. */
+/** The number of entries in a push that takes several steps to verify. */
 const ENTRIES = 20;
-/** More entries than are recorded in one step. */
+/** The number of entries in a push that takes several steps to record. */
 const MANY = 100;
 
 const sender: Sender = {

@@ -162,7 +162,7 @@ test("a read finds no expired document even if a write removes only some, and th
   insert(
     ...Array.from({ length: 2500 }, (_, i) => `{"_id":${i},"u":${i},"d":{"$date":{"$numberLong":"1"}}}`),
   );
-  // They had expired on arrival, and the next writes remove them.
+  // The documents had expired on arrival, and the next writes remove them.
   assert.equal(store.run("COUNT", "{}"), "0");
   assert.equal(insert('{"_id":2400,"u":2400,"k":1}'), "{n:1}");
   assert.equal(store.all(), "{_id:2400,u:2400,k:1}");

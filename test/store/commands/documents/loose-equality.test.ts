@@ -112,7 +112,7 @@ function randomText(random: SeededRandom): string {
   const space = () => (random.chance(0.15) ? random.oneOf(SPACES) : "");
   if (random.chance(0.04)) return space() + random.oneOf(WORDS) + space();
   const sign = random.chance(0.1) ? "+" : "";
-  // These have more digits than any double.
+  // These numbers have more digits than any double.
   const digits = random.chance(0.04)
     ? `${random.oneOf(["", "-"])}${"9".repeat(random.between(308, 311))}`
     : randomNumber(random);

@@ -157,7 +157,7 @@ class Writer {
       `${column()} + ${random.oneOf(["1", "0", "'1'"])}`,
       `${column()} - ${column()}`,
       `2 * ${column()}`,
-      // This may be null, or fail.
+      // This calculation may be null, or fail.
       `${column()} / ${column()}`,
       `(${column()} = ${column()})`,
       LARGE.replace("b.", `${alias}.`),
@@ -180,7 +180,7 @@ class Writer {
     if (kind < 7) return `${this.#column()} = ${this.#column()}`;
     if (kind < 9) return `${this.#column()} ${random.oneOf(["<", ">=", "!="])} ${this.#value()}`;
     if (kind < 10) return `${this.#column()} ${this.#words("is", "dia")} null`;
-    // This may fail.
+    // This calculation may fail.
     if (kind < 11) return `${this.#column()} + 10 / ${this.#column()} > ${this.#value()}`;
     return `!(${this.#column()} = ${this.#value()})`;
   }
