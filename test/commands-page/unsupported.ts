@@ -1,6 +1,6 @@
 /** The commands of Redis that dbsyncd does not have, with the reasons. */
 
-/** The reasons, each with names of commands; a name includes the subcommands. */
+/** The reasons, each with the names of commands. A name includes its subcommands. */
 export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] = [
   [
     "There is no Redis Cluster, because every daemon has all keys. The answer is that of a Redis whose cluster support is disabled.",

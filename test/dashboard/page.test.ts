@@ -16,7 +16,7 @@ const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).t
 const membersAre = (states: string) =>
   `[...document.querySelectorAll("#members tbody td:nth-child(2)")].map((cell) => cell.textContent).sort().join() === "${states}"`;
 
-/** Presses a key; the focused element receives the event. */
+/** Presses a key. The focused element receives the event. */
 async function press(tab: Tab, key: "Tab" | "Enter"): Promise<void> {
   const code = key === "Tab" ? 9 : 13;
   const what = { key, code: key, windowsVirtualKeyCode: code, ...(key === "Enter" ? { text: "\r" } : {}) };

@@ -23,7 +23,7 @@ export interface Mistake {
   readonly name: string;
   /** Whether docs/troubleshooting.md contains the text. */
   readonly isCommon?: true;
-  /** Patterns for what is wrong, where, and what to do; each must match each text. */
+  /** Patterns for what is wrong, where, and what to do. Each text must match all of them. */
   readonly says: readonly RegExp[];
   /** Returns the call for Node, the shell, PHP and Python. */
   readonly call?: (scene: Scene) => Call;

@@ -31,7 +31,7 @@ export class ConditionalCall {
     this.#reports = world.hosts.map(() => null);
   }
 
-  /** Records a host's answer; only the first one counts. */
+  /** Records a host's answer. Only the first answer counts. */
   answered(host: Host, answer: EnvelopeAnswer): void {
     const { hosts, ledger } = this.#world;
     const index = hosts.indexOf(host);

@@ -28,7 +28,7 @@ export interface NaiveState {
 
 type Argv = readonly ByteString[];
 
-/** Folds entries. @param ring  a new key ring with the keys that the daemons start with; it is changed */
+/** Folds entries. @param ring  a new key ring with the keys that the daemons start with, which the function changes */
 export function naiveFold(entries: Iterable<Entry>, ring: KeyRing, databases: number): NaiveState {
   const database = new Database({ databases });
   const units = new Map<ByteString, NaiveUnit>();

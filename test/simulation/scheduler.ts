@@ -18,7 +18,7 @@ export interface Processor {
 }
 
 export class Scheduler {
-  /** Milliseconds since the start of the run; may be fractional. */
+  /** Milliseconds since the start of the run, possibly with a fraction. */
   time = 0;
   /** The number of events run so far. */
   events = 0;

@@ -1,6 +1,6 @@
 /**
- * The settings of one run; all follow from its seed. Each run has only some kinds of faults, so that each kind also
- * occurs alone.
+ * The settings of one run, all of which follow from its seed. Each run has only some kinds of faults, so that each
+ * kind also occurs alone.
  */
 import type { PeeringLimits } from "../../cluster/peers/shared/peering-limits.js";
 import type { SeededRandom } from "../support/seeded-random.js";
@@ -65,7 +65,7 @@ export interface Settings {
   readonly keys: number;
   /** The chance that a command uses tables. */
   readonly tables: number;
-  /** The chance that a command uses consumer groups; never combined with tables. */
+  /** The chance that a command uses consumer groups. No run combines them with tables. */
   readonly groups: number;
   /**
    * The share of unsigned commands that run in a script together with other ones. The daemon tries the script and

@@ -1,6 +1,6 @@
 /**
- * One run: some daemons and clients in one process, with simulated time, network and disks; first with faults, then
- * without. At the end every promise is checked. One seed always produces the same run.
+ * One run: some daemons and clients in one process, with simulated time, network and disks. There are faults at
+ * first, and none later. At the end the run checks every promise. One seed always produces the same run.
  */
 import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -89,7 +89,7 @@ export type Trace = (line: string) => void;
 
 export interface SimulateOptions {
   readonly print?: Trace | null;
-  /** Faults to leave out; `tables`, `groups`, `scripts`, `comparing`, `lists`: those features. */
+  /** Faults to leave out. `tables`, `groups`, `scripts`, `comparing` and `lists` leave out these features. */
   readonly without?: readonly string[];
 }
 

@@ -1,7 +1,8 @@
 /**
- * Checks that an honest daemon that accepts writes continues to accept them while other daemons join or return.
- * Exceptions: the daemon and another honest one differ in entries that one of them has forgotten; it was cut off while
- * another one of three or more was live; or it was cut off from its only peer, which is byzantine.
+ * Checks that an honest daemon that accepts writes continues to accept them while other daemons join or return. There
+ * are three exceptions. The daemon and another honest one may differ in entries that one of them has forgotten. The
+ * daemon may have been cut off while another one of three or more was live. Or it may have been cut off from its only
+ * peer, which is byzantine.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";

@@ -14,12 +14,12 @@ export interface RandomUnit extends Unit {
   readonly argv: readonly ByteString[];
 }
 
-/** A date in 2026; these tests do not use a clock. */
+/** A date in 2026. These tests do not use a clock. */
 export const EPOCH = 1_767_225_600_000;
 /** Milliseconds over which the units' dates are spread: longer than the life of most keys. */
 export const SPREAD = 100_000_000;
 
-/** Number of databases in use; most units are in the first. */
+/** The number of databases in use. Most units use the first one. */
 const DATABASES_USED = 3;
 const ELSEWHERE = 0.15;
 /** Number of units that build a state. */

@@ -19,7 +19,7 @@ interface Applied {
   reply: Reply;
 }
 
-/** Returns a unit's reads and writes by its key spec; tests also pass wrong ones. */
+/** Returns a unit's reads and writes by its key spec. Tests also pass functions with wrong results. */
 export type TouchesOf = (unit: RandomUnit) => readonly Touch[];
 
 /** Compares by time, then by id: the order of the fold. */

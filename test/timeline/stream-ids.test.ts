@@ -22,7 +22,7 @@ const seed = seedOfRun();
 
 type Argv = readonly ByteString[];
 
-/** Returns mostly XADD *; the remaining commands move, trim and drop streams without assigning ids. */
+/** Returns mostly XADD *. The remaining commands move, trim and drop streams without assigning ids. */
 function randomCommand(random: SeededRandom): Argv {
   const [key, other] = [random.oneOf(KEYS), random.oneOf(KEYS)];
   const kind = random.below(20);

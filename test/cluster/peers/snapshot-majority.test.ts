@@ -18,7 +18,7 @@ import { addressesOf } from "./support.js";
 const GIVER = keyOf("a");
 const AT = EPOCH - 10_000;
 
-/** The handover always works; these tests are only about its source. */
+/** A handover that always works, because these tests are only about the source of a snapshot. */
 const HANDOVER = double<Timeline["handover"]>({
   adoptions: 0,
   cuts: [],

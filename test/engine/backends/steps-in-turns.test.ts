@@ -1,6 +1,6 @@
 /**
- * Tests long queries without the --sql listener. A single query runs in several turns; a query that is one step is
- * limited.
+ * Tests long queries without the --sql listener. A single query runs in several turns, and a query that runs in one
+ * step is limited.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -12,7 +12,7 @@ import { SeededRandom } from "../../support/seeded-random.js";
 
 const KEYS = 1000;
 
-/** Creates a database. Every other key expires, in the order of the numbers; half of the keys are in database 1. */
+/** Creates a database. Every other key expires, in the order of the numbers. Half of the keys are in database 1. */
 function makeDatabase(usage: KeyUsage | null = null): Database {
   const database = new Database({ usage });
   for (let i = 0; i < KEYS; i++) {

@@ -5,7 +5,7 @@ import { Redis } from "ioredis";
 import { createClient } from "../../../client/dbsync-send.js";
 import { CALL_MS, type PlainScene, startPlain } from "./scene.js";
 
-/** The two daemons with the newer value; the third one was stopped in the meantime. */
+/** The two daemons with the newer value. The third one was stopped when it was written. */
 const CURRENT = [0, 1];
 
 describe("three daemons, of which one is out of date", () => {

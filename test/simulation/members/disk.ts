@@ -1,4 +1,4 @@
-/** A daemon's disk: data is safe after a sync; a crash preserves some of the remaining data. */
+/** A daemon's disk. Data is safe after a sync, and a crash preserves some of the remaining data. */
 import type { SeededRandom } from "../../support/seeded-random.js";
 
 /** Sets of numbers as bits, and marks. Both only grow. */

@@ -20,7 +20,7 @@ export class Lists {
   readonly all: KnownList[] = [];
   readonly #rules: Pick<Rules, "standingOf">;
   readonly #numbers = new Map<ByteString, number>();
-  /** The membership state by known lists; each set includes all predecessors. */
+  /** The membership state by known lists. Each set of lists includes all predecessors. */
   readonly #standings = new Map<number, Standing>();
 
   constructor(rules: Pick<Rules, "standingOf">) {

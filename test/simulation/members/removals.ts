@@ -60,7 +60,7 @@ function inAnyHead(standing: Standing): Standing {
   return { ...standing, members: new Set(members) };
 }
 
-/** Returns the next list; daemons that a parent removed may return. */
+/** Returns the next list, in which daemons that a parent removed may return. */
 function withReturning(
   parents: Parameters<typeof nextList>[0],
   change: Parameters<typeof nextList>[1],

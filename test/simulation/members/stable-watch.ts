@@ -1,6 +1,6 @@
 /**
- * A daemon's stable point, from the other members' reports. It is published once it is on disk; bodies far below it are
- * dropped.
+ * A daemon's stable point, which is computed from the other members' reports. The daemon publishes it once it is on
+ * disk, and drops bodies far below it.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";

@@ -14,7 +14,7 @@ import {
 } from "../../../store/arguments/numbers.js";
 import { addFloats } from "../../../store/arithmetic/long-double.js";
 
-/** A limit in milliseconds; quadratic time would take hours. */
+/** A limit in milliseconds. An algorithm with quadratic time would take hours. */
 const TIMEOUT = 20_000;
 
 /** Returns the result of a function, which is aborted if it takes too long. */

@@ -10,7 +10,7 @@ const CASES = 3000;
 
 const seed = seedOfRun();
 
-/** Converts a double to a multiple of 2⁻²⁰⁰; smaller parts are truncated. */
+/** Converts a double to a multiple of 2⁻²⁰⁰. Smaller parts are truncated. */
 function scaled(value: number): bigint {
   let exponent = 0;
   while (!Number.isInteger(value)) {

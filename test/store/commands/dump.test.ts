@@ -21,7 +21,7 @@ const seed = seedOfRun();
 const run = (database: Database, ...argv: ByteString[]): Reply =>
   database.execute(argv, { at: AT, db: 0, id: "unit" });
 
-/** Returns the value of a key; unordered contents are sorted. */
+/** Returns the value of a key. Unordered contents are sorted. */
 function contents(database: Database, key: ByteString): string | undefined {
   return stateOf(database, AT).get(JSON.stringify([0, key]))?.contents;
 }

@@ -48,7 +48,7 @@ for (const { count, spread, within } of [
     assert.equal(given, 100);
     assert.equal(needless, 0);
     assert.ok(bytes <= 250_000, `${bytes} bytes`);
-    // A round trip has two messages; the last one has requests and entries.
+    // A round trip has two messages. The last message of the exchange has requests and entries.
     assert.ok(messages + 1 <= 2 * ROUNDS_MAX, `${messages} messages`);
     assert.ok(isSameDigest(one.index.total("data"), other.index.total("data")));
   });

@@ -386,7 +386,7 @@ test("a write that fails on the event loop is reported, and no later write is ac
     const storage = new DiskStorage(folder, "always", failingLog, INLINE_MICROS);
     storage.put([[placeOf(1), contentOf(1)]]);
     await storage.flushed();
-    // The first group made the file longer, in a thread; zeros follow.
+    // A thread made the file longer for the first group. Zeros follow the group.
     await until(() => storage.bytes > 200_000);
     const log = join(folder, "timeline", "log-1");
     const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === log);

@@ -15,7 +15,10 @@ import { failingLog } from "../support/failing-log.js";
 
 /** Size of the header in the LMDB version of the package lmdb. */
 const HEAD_BYTES = 168;
-/** The meaningful bytes; between them are the pages' own numbers and flags, which are not checked. */
+/**
+ * The positions of the bytes that have a meaning. Between them are the pages' own numbers and flags, which are not
+ * checked.
+ */
 const MEANT = { pageBytes: 48, lastPage: 144, version: 28, magic: 24 } as const;
 
 async function withFile(

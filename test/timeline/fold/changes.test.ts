@@ -1,5 +1,6 @@
 /**
- * Tests the changes that a fold reports: an event once, when a command is first applied; a key each time it changes.
+ * Tests the changes that a fold reports. It reports an event once, when a command is first applied, and a key each
+ * time the key changes.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -38,7 +38,7 @@ interface Walk {
   /** Writes before all elements. */
   readonly before?: readonly string[];
   /**
-   * Reads until everything is found; late entries arrive at each `yield`.
+   * Reads until everything is found. Late entries arrive at each `yield`.
    * @returns the elements, as often as they were found
    */
   read(subject: Subject, random: SeededRandom): Steps<readonly ByteString[]>;

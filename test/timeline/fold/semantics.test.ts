@@ -1,7 +1,7 @@
 /**
- * Tests CLUSTER SEMANTICS in the fold: each unit has the meaning that the key ring defines at its position, in any
- * order of arrival; a release that does not know this meaning applies nothing. DBSYNC_SEED replays a run, DBSYNC_SEEDS
- * makes it longer.
+ * Tests CLUSTER SEMANTICS in the fold. Each unit has the meaning that the key ring defines at its position, in any
+ * order of arrival. A release that does not know this meaning applies nothing. DBSYNC_SEED replays a run,
+ * DBSYNC_SEEDS makes it longer.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -97,7 +97,7 @@ test("a client's entry travels from one end of a chain to the other, without an 
   assert.equal(world.countOf("push"), 2);
 });
 
-/** Creates a member that has requested an entry from one of two members in vain; the other one would send it. */
+/** Creates a member that has requested an entry in vain from one of two members. The other one would send it. */
 function askedInVain() {
   const world = new World();
   const nodes = ["a", "b"].map((name) => world.add(name, { peers: ["c"] }));

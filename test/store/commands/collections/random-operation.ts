@@ -1,6 +1,6 @@
 /**
- * Random operations on one collection. There are few fields and values, so that they collide; operations are plain
- * JavaScript values for both sides.
+ * Random operations on one collection. There are few fields and values, so that operations conflict. An operation is
+ * a plain JavaScript value for both sides.
  */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 

@@ -268,7 +268,7 @@ function oddObject(random: SeededRandom, depth = 0): string {
   return `{${members.join(",")}}`;
 }
 
-/** Whether all members of a query loosely equal those of an entry; parses both. */
+/** Whether all members of a query loosely equal those of an entry. The function parses both. */
 function matches(text: string, query: string): boolean {
   const [entry, queried] = [parseJson(text), parseJson(query)] as [JsonObject, JsonObject];
   return queried.names.every((name, at) => {
@@ -343,7 +343,7 @@ test("queries find the existing entries after many were removed and after they w
   const valuesBy = (query: string) => scene.rows("QUERY", query).map(({ entry }) => entry["n"]);
   const before = valuesBy('{"a":"1"}');
   assert.equal(before.length, 100);
-  // A few removals leave holes; if most entries are removed, the holes are closed.
+  // A few removals leave holes. If most entries are removed, the holes are closed.
   for (const removedCount of [20, 200]) {
     const records: UndoRecord[] = [];
     for (let n = 0; n < removedCount; n++) scene.run(["DOC.DELETE", "d", `k${n}`], records);

@@ -1,4 +1,6 @@
-/** Edge cases of SQL; oracle.test.ts compares random statements, transcripts.test.ts recorded ones. */
+/**
+ * Tests edge cases of SQL. oracle.test.ts compares random statements, and transcripts.test.ts compares recorded ones.
+ */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
