@@ -44,7 +44,7 @@ test("an unfinished copy left by a crash is removed when the daemon starts, and 
   assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z"]);
 });
 
-test("an unfinished copy is also removed before the next one begins, which receives its final name once it is complete", async () => {
+test("an unfinished copy is removed before the next one begins, and a copy has its final name once it is complete", async () => {
   using folder = makeFolder();
   const open = asideOf(folder.path, log, () => GIBIBYTE) as OpenAside;
   const replaced = leaveBehind(folder.path);

@@ -45,7 +45,7 @@ test("waiters for a write of the gateway are notified when it is on the disk", a
   try {
     const reply = await replica.recording.execute(["SET", "k", "v"], null);
     assert.equal(reply?.kind, "status");
-    await until("the entry of the gateway's key and that of the write are reported", () => arrived.size === 2);
+    await until("the entries of the gateway's key and of the write are reported", () => arrived.size === 2);
   } finally {
     await replica.stop();
   }

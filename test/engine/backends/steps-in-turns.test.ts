@@ -121,7 +121,7 @@ function rowsOf(reply: Reply): number {
 }
 
 function isRefused(reply: Reply | Promise<Reply> | undefined): void {
-  assert.ok(reply !== undefined && !(reply instanceof Promise) && reply.kind === "error", "the query is answered");
+  assert.ok(reply !== undefined && !(reply instanceof Promise) && reply.kind === "error", "no answer");
   assert.match(reply.text, /^TOOMUCH .*outside of MULTI and scripts, or to the --sql listener/);
 }
 

@@ -220,7 +220,7 @@ describe("a mirror", { skip }, () => {
     await redis.call("CONFIG", "SET", "maxmemory", "1");
     fold.apply(["SET", "more", "y".repeat(1000)]);
     fold.apply(["DEL", "big"]);
-    await until("the mirror reports the full memory", () => running.figures.trouble?.startsWith("OOM") === true);
+    await until("the full memory is reported", () => running.figures.trouble?.startsWith("OOM") === true);
     await until("the deleted keys are deleted in Redis", async () => {
       const reply = await redis.call("EXISTS", "big");
       return reply.kind === "integer" && reply.value === 0;
@@ -239,7 +239,7 @@ describe("a mirror", { skip }, () => {
     using redis = await RedisConnection.open(server.port);
     await redis.call("CONFIG", "SET", "min-replicas-to-write", "1");
     fold.apply(["SET", "a", "1"]);
-    await until("the mirror reports the refusal", () => running.figures.trouble?.startsWith("NOREPLICAS") === true);
+    await until("the refusal is reported", () => running.figures.trouble?.startsWith("NOREPLICAS") === true);
     assert.equal(running.figures.state, "refused");
     const lines = () => running.log.filter(({ msg }) => msg === "mirror connected").length;
     const before = lines();
@@ -297,7 +297,7 @@ describe("a mirror", { skip }, () => {
     await redis.call("EXPIRE", "s", "1000");
     await using running = await startMirror(fold, server.port, { compareEvery: 100 });
     await until("both changes are found", () => running.figures.different === 2);
-    await until("both changes are corrected", async () => (await differences(fold, server.port)).length === 0);
+    await until("both are corrected", async () => (await differences(fold, server.port)).length === 0);
     const number = running.mirror.repair(false);
     await until("all was compared", () => (running.figures.compared?.number ?? 0) >= number);
   });
