@@ -22,7 +22,7 @@ const FORGETFUL = [
   ...["--tail-seconds", "10s", "--window", "8s,1s"],
 ];
 const AT_ONCE = 250;
-/** A number of entries that exceeds the limit of a daemon and causes the snapshots that pruning requires. */
+/** A number of entries that exceeds the limit of a daemon and causes the snapshots that pruning needs. */
 const ENOUGH = 3000;
 /** The number of entries per step while the test waits for pruning. */
 const TRICKLE = 10;

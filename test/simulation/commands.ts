@@ -27,7 +27,7 @@ export class CommandMaker {
   readonly #keys: number;
   /** The most frequent commands. */
   readonly #focus: readonly Maker[];
-  /** The chance that a call concerns tables or groups. */
+  /** The chance that a call uses tables or groups. */
   readonly #share: number;
   /** Commands on tables or groups, or null if the run has neither and draws no random numbers for them. */
   readonly #others: TableCommands | GroupCommands | null;

@@ -207,7 +207,7 @@ export interface StorageParts {
   readonly vanished: (places: readonly ByteString[]) => void;
 }
 
-/** Milliseconds until a sync that no caller requested. */
+/** Milliseconds until a sync for which no caller waits. */
 const LAZY_SYNC_MS = 40;
 
 /** The storage of one process. The next process starts with the content of the disk. */

@@ -107,7 +107,7 @@ export function makeFront(parts: FrontParts): Front {
     path: new RecordedPath(
       backend,
       gateway,
-      // Its random bytes are constant, so that runs without scripts draw the same random numbers as before.
+      // The random bytes are constant, so that runs without scripts draw the same random numbers as before.
       new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new NewestDate()),
       () => null,
     ),

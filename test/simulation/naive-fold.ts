@@ -15,7 +15,7 @@ import type { Entry } from "../../timeline/entries/entry.js";
 export interface NaiveUnit {
   readonly id: ByteString;
   readonly reply: Reply;
-  /** Whether the unit must have changed nothing: not permitted, or with a condition that did not hold. */
+  /** Whether the unit must have changed nothing, because it was not permitted or a condition did not hold. */
   readonly isVoid: boolean;
 }
 

@@ -269,7 +269,7 @@ test("KEY commands are recognized by their first word", () => {
   for (const name of ["KEYS", "GET", "", "KE", "CLUSTERS"]) assert.ok(!isKeyCommand([name, "LIST"]), name);
 });
 
-test("a command that only the daemon's backend may know is permitted to keys that may do everything but administer", () => {
+test("a key that may do everything but administer may run commands that only the backend of the daemon knows", () => {
   const subject = new Subject();
   const { application, root } = subject;
   assert.equal(subject.denial(application, "RESTORE-ASKING s 0 x"), null);

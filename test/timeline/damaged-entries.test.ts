@@ -296,7 +296,7 @@ test("the remains of a dropped entry are stored for a release that may be able t
   assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
 });
 
-/** Creates a timeline of 600 entries, one of them found damaged. Its copies reach the disk when the test permits. */
+/** Creates a timeline of 600 entries, one of them found damaged. The test decides when copies reach the disk. */
 async function withSlowCopies() {
   const syncs: { readonly resolve: () => void; readonly reject: (problem: Error) => void }[] = [];
   const errors: string[] = [];

@@ -261,7 +261,7 @@ test("a snapshot made again for the same date, with a late entry, is reported wi
   assert.equal(after.seal, subject.snapshots.sealOf(after.at)?.seal);
 });
 
-test("a snapshot requested for a later date has a later date, even if an earlier date is rounder", async () => {
+test("if a member needs a snapshot of a later date, the snapshot has a later date, even if an earlier one is rounder", async () => {
   const subject = await new TimelineSubject({ every: 1000, isCertified: false }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   const { handover } = subject.timeline;

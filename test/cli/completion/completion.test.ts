@@ -1,4 +1,4 @@
-/** Tests completion in shells: the candidates of dbsync, requested by the real shells if they are installed. */
+/** Tests completion in shells: the words that dbsync offers, in the real shells if they are installed. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -92,7 +92,7 @@ describe("a stream of NATS", { skip }, () => {
     }
   });
 
-  test("reports its end again when that is requested, and not otherwise", async () => {
+  test("reports its end again when the caller asks for it, and not otherwise", async () => {
     const ends: number[] = [];
     const connected: StreamReader["connected"] = ({ last }) => {
       ends.push(last);

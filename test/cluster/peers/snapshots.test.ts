@@ -287,7 +287,7 @@ test("a member that sends a different snapshot from the agreed one, or a longer 
   assert.equal(parts, Math.ceil(bytes / 100));
 });
 
-test("a member that disconnects during the transfer is replaced by another; parts are requested a few at a time", () => {
+test("a member that disconnects during the transfer is replaced by another; a daemon requests a few parts at a time", () => {
   const world = new World();
   const nodes = world.addAll(["a", "b"], { limits: { snapshotPartBytes: 10 } });
   fill(nodes);

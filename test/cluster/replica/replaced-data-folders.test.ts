@@ -109,7 +109,7 @@ test("the size of the stored damaged entries is determined once for all that are
   assert.equal(begin().keep(place("c"), Buffer.from("x")), null);
 });
 
-test("the remains of damaged entries are on the disk before any code relies on that", async () => {
+test("the remains of damaged entries are on the disk before the daemon relies on that", async () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const { keep, synced } = begin();

@@ -117,7 +117,7 @@ function failPower(folder: string, end = readFileSync(join(folder, LOG_END_FILE)
 
 const SAFETIES = ["written-to-disk", "synced", "written"] as const;
 
-test("a group torn by a kill during its write is dropped silently, wherever it is torn", () =>
+test("a group that a kill has torn during its write is dropped silently, wherever the tear is", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 43)) await log.write(put(number));
     const end = readFileSync(join(folder, LOG_END_FILE));

@@ -170,7 +170,7 @@ test("a refused entry of the snapshot's key ring ends the adoption, and changes 
   assert.deepEqual(checks, ["KEY ADD"]);
 });
 
-test("a snapshot that is no longer required once it has arrived and been checked is refused, and changes nothing", async () => {
+test("a daemon refuses a snapshot that it no longer needs when it has arrived and been checked, and changes nothing", async () => {
   const aside = new FakeAside();
   const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
   let checks = 0;

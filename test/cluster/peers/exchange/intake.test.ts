@@ -107,7 +107,7 @@ test("a push is passed on a few entries at a time, and other work runs in betwee
   assert.ok(batch.isRead);
 });
 
-/** Signature threads that answer, part by part, when the test permits it. */
+/** Signature threads that answer, part by part, when the test lets them. */
 function threadsOf() {
   const answers: (() => void)[] = [];
   const threads: SignatureThreads = {

@@ -33,7 +33,7 @@ test("unwanted offers are spread over more and more ticks, and leave no entry ou
   );
 });
 
-test("a requested entry ends the waiting immediately", () => {
+test("a request for an entry ends the waiting immediately", () => {
   const pace = new OfferPace(0, MAX_TICKS);
   offersOf(pace, 1, 60);
   pace.wanted();

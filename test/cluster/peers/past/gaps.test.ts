@@ -201,7 +201,7 @@ test("a member that alternately claims to have pruned, and never reports its ent
   }
 });
 
-test("a member that reports repeatedly does not cause as many requests to all other members", () => {
+test("a member that sends many reports does not cause as many requests to all other members", () => {
   const { requests, time, hears, reports } = subject();
   hears(EPOCH - 50_500);
   for (let i = 0; i < 1000; i++) reports();

@@ -177,7 +177,7 @@ test("$lookup by equality, $unwind with indexes, and projections with $slice and
   );
 });
 
-test("work is limited by what a command reads, whatever form it has", () => {
+test("the limit on work counts what a command reads, whatever form the command has", () => {
   const list = Array.from({ length: 1000 }, (_, i) => i).join(",");
   insert(...Array.from({ length: 500 }, (_, i) => `{"_id":${i},"l":[${list}]}`));
   assert.match(

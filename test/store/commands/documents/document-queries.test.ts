@@ -321,7 +321,7 @@ test("a name that also occurs between two strings is found only as a member", ()
   assert.equal(scene.count("QUERY", '{":":"1"}'), 0);
 });
 
-test("an integer is equal in whatever form it is written, also within lists", () => {
+test("the written form of an integer has no effect on equality, not even within lists", () => {
   const scene = new Scene(0);
   scene.run(["DOC.CREATE", "d"]);
   scene.run([

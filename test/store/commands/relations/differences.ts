@@ -80,7 +80,7 @@ export const DIFFERENCES: readonly Difference[] = [
   { reason: "there is no cache that would store errors", steps: { "cache-stores-errors": [4] } },
 ];
 
-/** Scenarios that concern frames, not statements. */
+/** Scenarios about frames, not statements. */
 export const FRAMING: ReadonlySet<string> = new Set(["framing"]);
 /** The step before which the servers are emptied. */
 export const EMPTIED_BEFORE = "lb-no-database-round-robin";
