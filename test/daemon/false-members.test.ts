@@ -97,7 +97,7 @@ test("a changed secret disconnects members that proved the old one", async () =>
     /--cluster-secret: .*none does not exist/,
   );
   await daemon.daemon.reload(settingsFrom([...args, ...knowsSecret]));
-  assert.ok(!member.isClosed, "the same secret");
+  assert.ok(!member.isClosed, "the secret has not changed yet");
   await daemon.daemon.reload(settingsFrom([...args, "--cluster-secret", newer]));
   await until("the member is disconnected", () => member.isClosed);
   using again = new FalseMember(daemon.port);

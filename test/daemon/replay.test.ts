@@ -53,7 +53,7 @@ test(`${RECORDED} recorded envelopes are applied once, and on no other daemon`, 
   assert.equal(restarted.get("n"), null);
 
   clock.now += 60 * SECOND;
-  assert.deepEqual(play(scene, envelopes), { skew: RECORDED }, "after the window");
+  assert.deepEqual(play(scene, envelopes), { skew: RECORDED }, "the window is over");
   assert.deepEqual(play(restarted, envelopes), { skew: RECORDED });
   assert.equal(scene.codeOf(scene.sign([["GET", "n"]])), "result");
   assert.equal(scene.pipeline.seen.size, 1, "ids outside the window are forgotten");
@@ -90,7 +90,7 @@ test("if no more ids can be remembered, the oldest envelopes are refused by thei
     assert.equal(scene.codeOf(envelopes.at(-1) as SignedEnvelope), "result");
   }
   assert.ok(scene.pipeline.seen.size <= 50);
-  assert.ok(scene.pipeline.seen.floor <= clock.now, "never later than the clock");
+  assert.ok(scene.pipeline.seen.floor <= clock.now, "the floor is never ahead of the clock");
   play(scene, envelopes);
   assert.equal(scene.get("n"), "300");
   const flood = Array.from({ length: 60 }, () => scene.sign([["INCR", "m"]], { at: clock.now + 3000 }));

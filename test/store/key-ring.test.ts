@@ -168,7 +168,7 @@ test("a revoked key remains in the list and cannot be added again", () => {
   assert.equal(subject.run("KEY", "REVOKE", subject.id), '+"OK"');
   const { added, ring } = subject;
   assert.equal(added.revokedAt, AT);
-  assert.equal(ring.validity(added, AT - 1000), "revoked", "whatever the date of its envelope");
+  assert.equal(ring.validity(added, AT - 1000), "revoked", "the date of an envelope has no effect");
   subject.at = AT + 5;
   assert.equal(subject.run("KEY", "REVOKE", subject.id), '+"OK"');
   assert.equal(subject.added, added, "the first revocation counts");

@@ -165,7 +165,7 @@ test("entries are pruned up to the newest snapshot that members have confirmed, 
   assert.deepEqual([subject.timeline.prunedTo, handover.sendable(first.at)?.cutAt], [first.at, first.at]);
   assert.ok(subject.counts.kept < 400);
   await subject.pass(10_000);
-  assert.equal(subject.timeline.prunedTo, first.at, "and no further");
+  assert.equal(subject.timeline.prunedTo, first.at, "pruning stops there");
   handover.certify(second.at);
   await subject.writes(200, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   assert.equal(subject.timeline.prunedTo, second.at);

@@ -339,7 +339,7 @@ test("the daemon's own snapshot of the same date is no longer valid when the mem
   assert.deepEqual(target.mark.snapshots, [...earlier, staged.cutAt]);
   const commit = () => {
     assert.deepEqual(target.mark.snapshots, earlier);
-    assert.deepEqual(target.snapshots.list(), earlier, "nor does it exist: it could return after a crash");
+    assert.deepEqual(target.snapshots.list(), earlier, "the snapshot could return after a crash");
     return staged.commit();
   };
   await adopt(target, { ...staged, commit });

@@ -59,7 +59,7 @@ test("a refold for a stream of late entries waits until no more arrive", () => {
   assert.ok(waiting.postponesRefold(1200, DATE));
   assert.equal(waiting.firstLate(1400), first);
   assert.ok(!waiting.postponesRefold(1400, DATE));
-  assert.ok(waiting.postponesRefold(1401, DATE), "the next one");
+  assert.ok(waiting.postponesRefold(1401, DATE), "the next refold waits");
 });
 
 test("a refold for a few late entries does not wait", () => {
@@ -164,7 +164,7 @@ test("the daemon waits for marked entries until they are merged or refolded, but
   assert.ok(waiting.isMarkPast);
   waiting.addLate([dated(4)]);
   waiting.takeForRefold();
-  assert.ok(waiting.isMarkPast, "a refold of later entries");
+  assert.ok(waiting.isMarkPast, "the refold is of later entries only");
   waiting.mark();
   assert.ok(!waiting.isMarkPast, "the entry of 4 is now marked");
 });

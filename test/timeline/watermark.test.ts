@@ -69,7 +69,7 @@ test("a watermark is neither sent nor stored while its beginning is unknown", as
   subject.storage.sync();
   await turn();
   assert.equal(subject.watermark.published, 0);
-  assert.equal(subject.storage.mark("watermark"), null, "after a restart it is determined again");
+  assert.equal(subject.storage.mark("watermark"), null, "a restart determines the watermark again");
   subject.isJoining = false;
   subject.pass(MINUTE_MS, true);
   subject.storage.sync();

@@ -79,7 +79,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
   const choices = choice.choices(0, [
     double<ConnectedMember>({ id: GIVER.id, connection, status, compared: null }),
   ]);
-  assert.equal(choice.order === null, choices.length === 1, "otherwise an operator may order it");
+  assert.equal(choice.order === null, choices.length === 1, "an operator may order the other ones");
   assert.equal(warned.length, 1 - choices.length);
   return choices.length === 1;
 }

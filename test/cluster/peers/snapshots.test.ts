@@ -167,7 +167,7 @@ test("a joiner loads a live member's snapshot, then the later entries, and is li
     assert.equal(linesOf(c, lost).length, 1, "lost entries are logged");
   assert.equal(linesOf(c, /snapshot was adopted/).length, 1);
   world.run(60_000);
-  assert.equal(c.peering.snapshots.taken, 1, "once");
+  assert.equal(c.peering.snapshots.taken, 1, "c has adopted one snapshot");
   assert.ok(
     given.some(({ holds }) => holds > 0),
     "the sender has kept the later entries",

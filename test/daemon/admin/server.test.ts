@@ -250,7 +250,7 @@ test("requests for other host names are refused; addresses, localhost and names 
       "DB1.example.:1",
     ])
       assert.equal((await statusOf(path, `HTTP/1.1\r\nHost: ${host}`))[0], 200, host);
-    assert.equal((await statusOf(path, "HTTP/1.0"))[0], 200, "no browser");
+    assert.equal((await statusOf(path, "HTTP/1.0"))[0], 200, "no browser sends HTTP/1.0");
   }
   for (const path of ["/healthz", "/metrics", "/"]) {
     for (const host of [

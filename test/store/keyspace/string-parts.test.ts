@@ -112,7 +112,7 @@ test("a long string is not copied for each change, nor to read a part of it", ()
     assert.ok(isDraft(database));
   }
   run("GET", "k");
-  assert.ok(!isDraft(database), "after two reads it is a string again");
+  assert.ok(!isDraft(database), "after two reads the value is a string again");
 });
 
 test("a part that was read from a long string does not change with the string", () => {

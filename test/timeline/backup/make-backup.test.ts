@@ -113,7 +113,7 @@ test("a backup omits snapshots that later arrivals invalidate, and fails if the 
   for (const to of [AT + 2, AT + 6]) makeSnapshot({ ...scene.recallParts, snapshots, from: null, to });
   scene.storage.put([], [["snapshots", Buffer.from(snapshots.list().join(" "))]]);
   const complete = new BackupView(backUp(scene, {}, snapshots).path, hashOf);
-  assert.deepEqual(complete.list(), [AT + 6], "only the newest one is included");
+  assert.deepEqual(complete.list(), [AT + 6], "only the newest snapshot is included");
   const chunks = [...(complete.read(AT + 6) ?? [])];
   assert.deepEqual(Buffer.concat(chunks), Buffer.concat(snapshots.files.get(AT + 6) ?? []));
   complete.close();

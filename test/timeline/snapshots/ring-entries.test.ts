@@ -106,7 +106,7 @@ test("a ring is the same after snapshots, including denied entries and those com
   const entries = ringEntries();
   const kept = keep([...entries, entryAt(START + 10, "SET k v")]);
   const { ring } = foldOf(kept, END);
-  assert.equal([...ring.all()].length, 3 + 4, "including those of genesis");
+  assert.equal([...ring.all()].length, 3 + 4, "the ring includes the keys of genesis");
   assert.deepEqual(
     [DENIED, MIXED, ADDED].map((number) => ring.named.find(KEY_IDS[number] as string) === SPKIS[number]),
     [true, true, true],

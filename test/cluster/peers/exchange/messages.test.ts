@@ -149,7 +149,7 @@ test("a message that waits for a key is not checked again for each later message
     a.peering.speaking.speak(messageOf(`${number}`));
     scene.world.settle();
   }
-  assert.equal(looks, 2, "once by each of the two receivers");
+  assert.equal(looks, 2, "each of the two receivers checks it once");
   scene.world.run(2100);
   assert.equal(scene.texts.get("b")?.length, 500);
   for (let number = 1; number < 20; number++) a.peering.speaking.speak(messageOf(`nobody ${number}`));

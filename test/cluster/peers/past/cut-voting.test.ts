@@ -299,15 +299,15 @@ test("a snapshot requested for a member that stays behind has a date that can st
   own.cuts = [cutOf(AT)];
   own.pass();
   own.cuts = [];
-  assert.equal(wantedAfter(own), AT, "not one that was signed here");
-  assert.equal(wantedAfter(new Scene(own.votes)), AT, "nor one from before a restart");
+  assert.equal(wantedAfter(own), AT, "the date is after those that were signed here");
+  assert.equal(wantedAfter(new Scene(own.votes)), AT, "a restart does not change this");
   assert.equal(wantedAfter(new Scene()), -1);
   const others = new Scene();
   others.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT + 1)));
   assert.equal(
     wantedAfter(others),
     AT,
-    "nor one that most others have signed; a single member's vote delays nothing",
+    "the date is after those that most others have signed, but not after a single member's",
   );
 });
 

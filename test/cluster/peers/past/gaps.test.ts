@@ -59,7 +59,7 @@ test("a joiner next to a member that has pruned stays catching-up, and its log h
     [[0, false]],
   );
   world.run(600_000);
-  assert.equal(errorsOf(b).length, 2, "again every ten minutes");
+  assert.equal(errorsOf(b).length, 2, "the error is logged again every ten minutes");
   assert.equal(b.peering.state, "catching-up");
 });
 
