@@ -45,7 +45,7 @@ class Worker {
         await this.#deal(itemsOf(itemsOf(claimed)[1]));
       }
     } catch {
-      // The daemon was killed. The other consumers claim the last entries of this one.
+      // The daemon was killed. Other consumers claim the last entries of this consumer.
     }
   }
 

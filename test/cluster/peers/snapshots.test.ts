@@ -313,7 +313,7 @@ test("a member that disconnects during the transfer is replaced by another; a da
   assert.ok(isLevel(c, ...nodes));
 });
 
-test("members that were apart longer than the retention time keep their data, until an operator chooses one", () => {
+test("members that were disconnected for longer than the retention time keep their data, until an operator chooses one", () => {
   const world = new World();
   const names = ["a", "b", "c"];
   const nodes = world.addAll(names);

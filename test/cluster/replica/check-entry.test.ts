@@ -138,7 +138,7 @@ test("a client's signature for another user is refused; for a key that came late
   const administrator = signers.ring.find(root.id) ?? assert.fail();
   signers.ring.execute(introductionOf(identity), { at: 5, db: 0, id: "" }, administrator);
   assert.ok("envelope" in (judge(byDaemon) as object));
-  // A key that another daemon may know as a daemon's key.
+  // Another daemon may know that this key is a daemon's key.
   const added = [
     "KEY",
     "ADD",

@@ -82,7 +82,7 @@ test(
       recorded.push(before.sign(visit));
     }
     for (const envelope of recorded) assert.equal(await before.outcome(envelope), "result");
-    // The other clock may be ahead by no more than an envelope's date may be.
+    // The other clock may not be further ahead than the date of an envelope may be.
     await until(() => Date.now() + FUTURE_MS > before.clock.now);
 
     const again = await makeFront(at(redis.port), -20 * SECOND);

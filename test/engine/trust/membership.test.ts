@@ -26,7 +26,7 @@ const PINNED = double<PeerAddress>({ pin: other.id });
 
 const add = ["CLUSTER", "ADD", Buffer.from(other.spki, "latin1").toString("base64")];
 
-test("a daemon that is pinned or knows the secret is a member, and no other daemon", () => {
+test("a daemon is a member only if it is pinned or knows the secret", () => {
   const parts = { standing: NONE, ring: ringOf(), peers: [UNPINNED, PINNED] };
   assert.equal(refusalOfMember(other.id, false, parts), null);
   assert.equal(refusalOfMember(third, false, parts), "not-a-member");

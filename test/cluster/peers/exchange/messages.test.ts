@@ -85,7 +85,7 @@ test("an older member is sent no messages, and stays connected", () => {
   assert.equal(c.peering.speaking.hasHearers, true);
 });
 
-test("a member does not forward messages from members: two that only a third one knows do not receive each other's", () => {
+test("a member does not forward messages from members, so two members that only a third one knows do not exchange messages", () => {
   const scene = new MessageScene();
   const [a, b, c] = [
     scene.add("a", { peers: ["b"] }),

@@ -1,6 +1,6 @@
 /**
- * Tests how long entries wait before they are offered to a member: longer while it requests none, and not at all after
- * it has requested one.
+ * Tests how long entries wait before they are offered to a member. They wait longer while the member requests none,
+ * and do not wait after it has requested one.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -56,7 +56,7 @@ class Scene {
   }
 }
 
-test("a member that catches up for long no longer delays signing, but still delays pruning for a while", async () => {
+test("a member that takes long to catch up no longer delays signing, but still delays pruning for a while", async () => {
   const scene = new Scene();
   await scene.settle(catchUpStuckMs);
   assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
@@ -71,7 +71,7 @@ test("a member that catches up for long no longer delays signing, but still dela
   );
 });
 
-test("up-to-date members that never agree delay each other's signing only for a while", async () => {
+test("members that are up to date but never agree delay each other's signing only for a while", async () => {
   const scene = new Scene();
   scene.isBehind = false;
   await scene.settle(snapshotHoldMs - 10_000);

@@ -296,7 +296,7 @@ test("entries pruned long ago are compared by coarse sums after the finer ones w
   world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
 });
 
-test("of two daemons that were apart and pruned up to different dates, one is live, and the other is incomplete", () => {
+test("of two daemons that were disconnected and pruned up to different dates, one is live, and the other is incomplete", () => {
   // The number of entries by which one is ahead: in the part that both have pruned, and in the part that only the other
   // has pruned.
   for (const [before, between] of [
