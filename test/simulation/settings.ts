@@ -119,10 +119,10 @@ const SMALL: Partial<PeeringLimits> = {
   maxReplicationStates: 5,
 };
 
-/** Long intervals, so that entries stay missing for long. */
+/** Long intervals, so that entries stay missing for a long time. */
 const SLOW: Partial<PeeringLimits> = { reconcileMinMs: 12_000, reconcileMaxMs: 20_000, requestMs: 8_000 };
 
-/** The share of runs in which daemons forget early and are away for long, so that returning ones need a snapshot. */
+/** The share of runs in which daemons forget early and are away for a long time, so that returning ones need a snapshot. */
 const FORGETFUL = 0.2;
 const AWAY: readonly Fault[] = ["crash", "partition", "wipe"];
 

@@ -80,7 +80,7 @@ export interface Host {
   /** When one of its processes was last live, in milliseconds of the run, or -Infinity if none has been live. */
   liveAt: number;
   /**
-   * The id of the member whose snapshot the operator orders the next process to accept, or null without such an
+   * The id of the member whose snapshot the operator orders the next process to accept, or null if there is no
    * order.
    */
   order: ByteString | null;

@@ -90,7 +90,7 @@ test("a member that was away for less than --retain catches up, and one that was
   assert.deepEqual([subject.get("within"), subject.get("without")], [bulk("x"), { kind: "nil" }]);
 });
 
-test("some snapshots are retained over --retain, some distance apart", async () => {
+test("some snapshots are retained over the time of --retain, at intervals", async () => {
   const subject = await twentyDays();
   const kept = subject.snapshots.list();
   assert.deepEqual(kept, subject.mark.snapshots);

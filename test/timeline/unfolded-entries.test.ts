@@ -87,7 +87,7 @@ test("a refold does not wait for clients that keep writing", () => {
   assert.ok(!waiting.postponesRefold(1200, DATE + 200));
 });
 
-test("entries that wait for long are reported, and those of a refold wait until it is done", () => {
+test("entries that wait for a long time are reported, and those of a refold wait until it is done", () => {
   const waiting = new UnfoldedEntries();
   const isBehind = (now: number) => {
     waiting.noteTime(now);

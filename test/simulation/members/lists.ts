@@ -29,7 +29,7 @@ export class Lists {
 
   readonly #closed = new Map<number, number>();
 
-  /** Adds a list. @returns all lists that are known wherever this one is */
+  /** Adds a list. @returns the list and its predecessors, which every daemon that knows the list also knows */
   add(list: MemberList): number {
     const hash = listHash(list, sha256);
     if (!this.#numbers.has(hash)) {

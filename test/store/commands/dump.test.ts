@@ -186,7 +186,7 @@ function replyTo(...pieces: readonly Buffer[]): string {
 
 const LONGEST = 512 * 1024 * 1024 - 24;
 
-test("RESTORE rejects a compressed string that exceeds the maximum length, and DUMP such a payload", () => {
+test("RESTORE rejects a compressed string that exceeds the maximum length, and DUMP rejects a value whose payload would exceed it", () => {
   const type = Buffer.from([0]);
   assert.equal(replyTo(type, compressed(10_000)), '+"OK"');
   assert.equal(replyTo(type, compressed(LONGEST + 24)), '-"ERR Bad data format"');

@@ -88,7 +88,7 @@ test("a backup has all entries in order, and ranges of them from any point", () 
   view.close();
 });
 
-test("entries that arrive during the backup, dated before the last entry, are included, until no more arrive", () => {
+test("a backup includes entries that arrive while it is made and precede the last entry, until no more arrive", () => {
   const scene = new PastScene();
   const entries = [1, 5, 9].map((at) => scene.write(scene.app, at, ["INCR n"]));
   const late = [7, 3, 4];

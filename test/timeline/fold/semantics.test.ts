@@ -55,7 +55,7 @@ test("a command has the meaning of the version at its position", () => {
   assert.equal(fold.ring.semantics, 2);
 });
 
-test("a late switch redoes the later units whose meaning differs, and no more", () => {
+test("a late switch redoes the later units whose meaning differs, and no others", () => {
   const fold = newFold();
   const before = ["INCR n", "SET k 1", "TWICE k"];
   fold.merge([entry("a", 1, before), entry("c", 3, ["INCR n"]), entry("d", 4, ["SET x 1"])]);
