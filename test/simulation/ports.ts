@@ -15,7 +15,7 @@ const CONNECT_MS = 3_000;
 /** Returns the frames to send in place of one that the daemon writes for a host. */
 type Rewrite = (frame: Buffer, to: string) => readonly Buffer[];
 
-/** Accepts incoming connections whose hello has arrived. */
+/** The part of a daemon that accepts incoming connections whose hello has arrived. */
 export interface Acceptor {
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner;
 }

@@ -122,7 +122,10 @@ const SMALL: Partial<PeeringLimits> = {
 /** Long intervals, so that entries stay missing for a long time. */
 const SLOW: Partial<PeeringLimits> = { reconcileMinMs: 12_000, reconcileMaxMs: 20_000, requestMs: 8_000 };
 
-/** The share of runs in which daemons forget early and are away for a long time, so that returning ones need a snapshot. */
+/**
+ * The share of runs in which daemons forget early and are away for a long time, so that a returning daemon needs a
+ * snapshot.
+ */
 const FORGETFUL = 0.2;
 const AWAY: readonly Fault[] = ["crash", "partition", "wipe"];
 

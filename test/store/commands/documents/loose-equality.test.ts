@@ -145,7 +145,7 @@ test("random values are equal here if they are equal in PHP", { skip }, () => {
 
 test("writes recorded before CLUSTER SEMANTICS 2 compare as they did then", () => {
   const pairs: readonly (readonly [string, string, boolean, boolean])[] = [
-    // The results under the standard semantics, and for recorded writes.
+    // The columns are two values, and whether they are equal under the standard semantics and in recorded writes.
     ['"9223372036854775807"', '"9223372036854775808"', false, true],
     ['"9223372036854775808"', '"9223372036854775808.0"', true, true],
     ['"18446744073709551616.0"', '"18446744073709551617.5"', false, true],

@@ -1,5 +1,6 @@
 /**
- * Recorded steps whose replies differ here, and the reasons: the only table of differences. Steps are numbered from 0.
+ * The recorded steps whose replies differ here, with the reasons. This is the only table of differences. Steps are
+ * numbered from 0.
  */
 export interface Difference {
   readonly reason: string;
