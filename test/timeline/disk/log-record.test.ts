@@ -65,7 +65,7 @@ test(`a truncated record is skipped (seed ${seed})`, () => {
     assert.deepEqual([...readRecords(bytes.subarray(0, length), marker)], []);
 });
 
-test("a value that looks like a record of another start is skipped", () => {
+test("a value that looks like a record of a different start of the daemon is skipped", () => {
   const place = writePlace({ at: 1, seq: 0, id: "i".repeat(32) });
   const forged = bytesOfRecord(
     { sequence: 8, safe: 7, operations: [{ kind: "remove", place }] },

@@ -1,6 +1,7 @@
 /**
- * Random English statements on two tables, in which precedence determines the grouping. Numbers are written as doubles,
- * since SQLite divides integers differently; numbers and texts are compared only with values of the same type.
+ * Random English statements on two tables, in which precedence determines the grouping. Numbers are written as
+ * doubles, since SQLite divides integers differently. Numbers and texts are compared only with values of the same
+ * type.
  */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
