@@ -1,6 +1,6 @@
 /**
- * Tests the daemon with test/vectors/v2: each bad vector is refused with its code, and the good ones for this daemon
- * work.
+ * Tests the daemon with test/vectors/v2: it refuses each bad vector with the code of the vector, and answers the good
+ * ones that are for this daemon.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -160,7 +160,7 @@ describe("A daemon answers each good vector", () => {
 
 describe("No bit of an envelope can be changed", () => {
   for (const name of ["rsa2048-set", "ed25519-set", "if-absent"]) {
-    test(`${name}: with any flipped bit of body or signature it is refused`, async () => {
+    test(`${name}: a daemon refuses it with any flipped bit of body or signature`, async () => {
       await using daemon = await startScene();
       const vector = vectors.good.find((each) => each.name === name);
       assert.ok(vector);

@@ -41,7 +41,7 @@ export interface FrontParts {
   readonly storage: Storage;
   /** Called in the step in which an entry is recorded from a client. */
   readonly accepted: (entry: Entry) => void;
-  /** Called for an entry that the daemon itself has signed. @param flushed  resolves when it is acknowledged */
+  /** Called for an entry that the daemon itself has signed. @param flushed  resolves when the entry is acknowledged */
   readonly signed: (entry: Entry, flushed: Promise<void>) => void;
 }
 

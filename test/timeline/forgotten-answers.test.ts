@@ -10,7 +10,7 @@ import { entryAt, MEMBER, START, TimelineSubject } from "./support/timeline-subj
 
 const FUTURE_MS = 5000;
 
-/** Whether a write with a date is late. */
+/** Whether a write with the given date is late. */
 function isLate({ timeline }: TimelineSubject, at: number): boolean {
   const taking = timeline.take(entryAt(at, "SET k v NX"));
   assert.ok(taking.kind === "taken");
