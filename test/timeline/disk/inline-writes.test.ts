@@ -64,7 +64,7 @@ test("a disk that is always slow blocks the event loop for a small share of the 
       machine.rest(ms);
       if (machine.write(ms)) blocked += ms;
     }
-    assert.ok(blocked > 0, `${ms} ms: it is tried`);
+    assert.ok(blocked > 0, `${ms} ms: the disk is tried`);
     assert.ok(blocked < 0.03 * machine.now, `${ms} ms: blocked for ${blocked} of ${machine.now}`);
   }
 });

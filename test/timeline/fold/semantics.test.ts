@@ -171,7 +171,7 @@ test("a fold that left out entries begins again when the switch that ended it is
   assert.deepEqual(statesOf(fold), before);
 });
 
-test("replayed, an unknown version ends the fold too", () => {
+test("an unknown version also ends the fold when its entry is replayed", () => {
   const fold = newFold(EARLIER_SEMANTICS);
   for (const each of [entry("a", 1, ["INCR n"]), switchTo("b", 2, 2), entry("c", 3, ["INCR n"])])
     fold.replay(each);

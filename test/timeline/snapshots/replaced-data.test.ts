@@ -26,7 +26,7 @@ class FakeAside implements AsideFolder {
   readonly snapshots = new MemorySnapshots();
   readonly notifications: string[] = [];
   cutAt: number | null = null;
-  /** Called when it is opened. */
+  /** Called when the folder is opened. */
   opened: () => void = () => {};
   committed: () => void = () => {};
 
@@ -258,7 +258,7 @@ test("entries that arrive while data is put aside are not accepted, or are put a
   assert.ok(staged.cutAt > prunedTo + 1);
   const orphan = entryAt(prunedTo + 1, "SET stray 1");
   let accepted: readonly unknown[] = [];
-  // When all entries have been copied.
+  // This runs when all entries have been copied.
   aside.committed = () => {
     accepted = target.timeline.receive([orphan], MEMBER);
   };

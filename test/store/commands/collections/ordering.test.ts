@@ -45,7 +45,7 @@ function finished(reply: Reply, between: (step: number) => void = () => {}): [st
   return [steps + 1, textOf(settled(reply))];
 }
 
-test("the first range and the first sort take steps, later ones none, even after each insert", () => {
+test("the first range and the first sort take steps, and later ones take none, even after each insert", () => {
   for (const spec of [RANGE, SORTED]) {
     beforeRange();
     const [steps, text] = finished(begun(spec));
