@@ -33,7 +33,7 @@ export interface Settings {
   /** The number of the byzantine host, or null if there is none. */
   readonly byzantine: number | null;
   readonly lies: ReadonlySet<Lie>;
-  /** Milliseconds from the start until it lies. */
+  /** Milliseconds from the start until the byzantine host lies. */
   readonly liesFromMs: number;
   /** Milliseconds during which faults and clients are active. */
   readonly workMs: number;
@@ -51,7 +51,7 @@ export interface Settings {
   readonly snapshotEvery: number;
   /** Milliseconds for which entries below a snapshot are retained. A daemon away for longer needs the snapshot. */
   readonly retainMs: number;
-  /** Whether the run checks at its end that daemons serve, which takes long. */
+  /** Whether the run checks at its end that daemons serve, which takes a long time. */
   readonly isServiceChecked: boolean;
   /** Maximum error of a daemon's clock without a fault, in milliseconds. */
   readonly clockError: number;

@@ -17,7 +17,7 @@ export class StateWatch {
   readonly #host: Host;
   readonly #world: World;
   #last: DaemonState = "catching-up";
-  /** When it was last cut off, in milliseconds of the run. */
+  /** When the daemon was last cut off, in milliseconds of the run. */
   #cutOffAt = 0;
 
   constructor(host: Host, world: World) {

@@ -69,7 +69,7 @@ export interface Host {
   publishedWatermark: number;
   /** Ids of envelopes that the host's daemons have received from clients. */
   readonly accepted: Set<ByteString>;
-  /** The chance to crash at a moment of the disk. */
+  /** The chance of a crash at each point of a disk operation. */
   crashAtDisk: number;
   /** Whether the host is byzantine; its promises do not count. */
   readonly isByzantine: boolean;

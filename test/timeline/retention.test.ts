@@ -184,7 +184,7 @@ test("a confirmed snapshot is no longer confirmed once an entry from before it h
   assert.ok(handover.cuts.every(({ at }) => at < found.at));
   await subject.writes(20, 1000, (i) => `SET k${i} v`);
   const again = handover.cuts.find(({ at }) => at === found.at);
-  assert.ok(again !== undefined && again.seal !== found.seal, "there is a different one of that date now");
+  assert.ok(again !== undefined && again.seal !== found.seal, "there is a different snapshot of that date");
   await subject.writes(200, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(1000);
   assert.ok(subject.now - RETAIN_MS > found.at);
@@ -225,7 +225,7 @@ test("the snapshot that all members will select stays until they have confirmed 
   assert.deepEqual([dates[0], dates.length], [roundestDate(START, subject.now), 3]);
   handover.certify(dates[0] as number);
   await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
-  assert.equal(handover.cuts[0]?.at, dates[0], "the newest confirmed one stays too");
+  assert.equal(handover.cuts[0]?.at, dates[0], "the newest confirmed snapshot stays too");
 });
 
 test("a snapshot that a member waits for is made even if nothing has arrived since the last one", async () => {

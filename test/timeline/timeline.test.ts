@@ -231,7 +231,7 @@ test("an entry that touches complete databases, dated before very many units, is
   // To find the affected units, the fold walks through all later units, although none of them is affected.
   while (!timeline.prepare(few)) await subject.turns(1);
   assert.equal(timeline.take(few).kind, "taken");
-  assert.ok(timeline.prepare(swap), "immediately: preparing would not help");
+  assert.ok(timeline.prepare(swap), "the entry is ready, because more steps would not help");
   assert.equal(timeline.take(swap).kind, "too-old");
   timeline.receive([swap], MEMBER);
   await subject.settle();
@@ -324,7 +324,7 @@ test("the tail is cut while a refold runs, and so is the new fold's tail", async
   subject.isSlow = false;
   timeline.receive([entryAt(subject.now - 1, "INCR k")], MEMBER);
   await subject.pass(6000);
-  assert.equal(subject.folded.at(-1)?.answered.length, 1, "merged, because it belongs in the tail");
+  assert.equal(subject.folded.at(-1)?.answered.length, 1, "the entry is merged into the tail");
 });
 
 test("an entry whose date is reached as a refold begins is reported as folded", async () => {

@@ -153,7 +153,7 @@ function readAs(bytes: Buffer, genesis: () => KeyRing, refuses?: RefuseRingEntry
   return finish(readSnapshot([bytes], { genesis, databases: DATABASES_DEFAULT, hash }, refuses));
 }
 
-test("entries that are out of order, repeated, dated after the snapshot or malformed make it damaged", () => {
+test("entries that are out of order, repeated, dated after the snapshot or malformed make a snapshot damaged", () => {
   const entries = ringEntries();
   const genesis = () => genesisRing({ hasRoots: true });
   const [first, second, ...remaining] = entries as [Entry, Entry, ...Entry[]];

@@ -95,7 +95,7 @@ test("a daemon without connections serves after a while", () => {
   assert.equal(a.peering.state, "isolated");
 });
 
-test("a changed list of peers opens new connections, and closes the removed ones", () => {
+test("a daemon with a changed list of peers opens new connections, and closes those to removed peers", () => {
   const world = new World();
   const [a] = [world.add("a", { peers: ["b"] }), world.add("b"), world.add("c")];
   world.run(1000);
