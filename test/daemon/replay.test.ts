@@ -1,6 +1,5 @@
 /**
- * Replays recorded envelopes within the window and after it, before and after a restart, and with clocks that are
- * set.
+ * Replays recorded envelopes within the window and after it, before and after a restart, and with clocks that change.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -133,7 +132,7 @@ test("a key that sends dates far in the future uses only its own memory", () => 
   assert.deepEqual(outcomesOf(scene, others), Array(5).fill("skew not-applied"));
   clock.now = early.at;
   play(scene, [...flood.slice(0, 10), ...others]);
-  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "when their dates are reached");
+  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "they are not applied later");
   clock.now += 60 * SECOND;
   assert.equal(scene.codeOf(scene.sign([["PING"]])), "result");
   const next = { cluster: scene.cluster, at: clock.now + 60 * SECOND };

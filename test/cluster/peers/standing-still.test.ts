@@ -31,7 +31,7 @@ test("a daemon that stood still is out of date before it reads anything, and unt
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
   assert.equal(entriesOf(c), 0);
   world.still.delete("c");
-  assert.equal(c.peering.standing.isBehind, true, "checked before a timer has run");
+  assert.equal(c.peering.standing.isBehind, true, "the check precedes all timers");
   assert.equal(c.peering.state, "live", "c does not repeat the steps of a start");
   c.timeline.waiting.isMarkPast = false;
   world.wake("c");

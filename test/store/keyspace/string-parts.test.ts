@@ -143,7 +143,7 @@ test("a long string to which a unit appends repeatedly becomes a draft, because 
   database.execute(["SET", "k", long], unit);
   const append = ["APPEND", "k", "y"];
   database.execute(append, { ...unit, id: "before" });
-  assert.ok(!isDraft(database), "appended by one unit after the other, as logs are written");
+  assert.ok(!isDraft(database), "units that append one after the other make no draft");
   const commands = [append, ["GETRANGE", "k", "0", "1"], append, append];
   database.executeMulti(commands, { ...unit, id: "v" }, records);
   assert.ok(isDraft(database));

@@ -62,7 +62,7 @@ test("a member that takes long to catch up no longer delays signing, but still d
   assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
   await scene.settle(10_000);
   assert.ok(scene.past.value > EPOCH);
-  assert.equal(scene.keepsFrom, 0, "the entries that it alone has have not arrived");
+  assert.equal(scene.keepsFrom, 0, "the entries that only it has have not arrived");
   await scene.settle(snapshotHoldMs);
   assert.equal(scene.keepsFrom, Number.POSITIVE_INFINITY);
   assert.ok(

@@ -85,7 +85,7 @@ test("dates are texts of the calendar, in chronological order", () => {
   assert.deepEqual(rows("select min(d), max(d) from t"), [["2024-02-29", "2026-11-21 09:00:00"]]);
 });
 
-test("groups, order, distinct and self-joins", () => {
+test("group by, order by, distinct and self-joins select the expected rows", () => {
   execute("insert into t (k,x) values (1,'a'),(2,'b'),(3,'a'),(4,null)");
   assert.deepEqual(
     rows("select x, count(*) n, max(k) from t group by x having count(*) > 0 order by n desc, x"),
