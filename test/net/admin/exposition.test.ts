@@ -29,7 +29,7 @@ const gauge = (samples: readonly Sample<number>[], help = "Help."): AnyMetric<nu
   read: () => samples,
 });
 
-test("a value with and without labels, and a metric without values", () => {
+test("values are written with and without labels, and a metric may have no values", () => {
   const text = textOf({
     a: gauge([{ labels: {}, value: 1.5 }]),
     b_total: {
