@@ -101,7 +101,7 @@ function askingNpxOnce(script: string): string {
   });
 }
 
-/** Seconds until the first signal. Five seconds later, a signal follows that cannot be ignored. */
+/** The seconds until a script receives a first signal. A signal that cannot be ignored follows five seconds later. */
 const LIMIT = ["-k", "5", "900"];
 
 const WAIT_FOR = `wait_for() {

@@ -1,4 +1,7 @@
-/** Tests docs/first-contact.md: in each language, three lines lead from a clone to an answer. They run as printed. */
+/**
+ * Tests docs/first-contact.md: in each language, three lines lead from a clone to an answer. The test runs them as
+ * printed.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { skipUnlessFull } from "./support/amount.js";

@@ -6,7 +6,7 @@ import { buildRoot } from "../support/repository.js";
 export interface Declaration {
   readonly name: string;
   readonly kind: "function" | "class" | "interface" | "type" | "const";
-  /** The doc comment without its asterisks; "": none. */
+  /** The doc comment without its asterisks, or "" if there is none. */
   readonly doc: string;
   /** The code, including the comments of its members. */
   readonly code: string;
@@ -90,7 +90,10 @@ function fileAt(path: string): DeclarationFile {
   return file;
 }
 
-/** Returns the declaration of a name in a file; undefined if it belongs to Node or the language, or does not exist. */
+/**
+ * Returns the declaration of a name in a file, or undefined if the name belongs to Node or the language, or does not
+ * exist.
+ */
 function declarationOf(path: string, name: string): Declaration | undefined {
   const file = fileAt(path);
   const from = file.imports.get(name);

@@ -28,7 +28,7 @@ const anySnapshot = (at: number) => ({ at: at === 0 ? Date.now() : at, bytes: ra
 
 /**
  * Sends false claims until the daemon has sent three statuses or has closed the connection.
- * @returns whether the daemon admitted it
+ * @returns whether the daemon admitted the attacker
  */
 async function claimAndStay(joining: Promise<Member>, state: string): Promise<boolean> {
   const joined = await joining.catch(() => null);

@@ -52,7 +52,7 @@ function forgery({ victims, bad }: Scene, at: number) {
   const votes = [
     vote(victims.cluster, cut, bad),
     ...newKeys.map((key) => vote(victims.cluster, cut, key)),
-    // Votes in the names of the honest members, signed with the attacker's key.
+    // These votes are in the names of the honest members, but signed with the attacker's key.
     ...victims.keys.map((key) => vote(victims.cluster, cut, key, bad)),
   ];
   return { bytes, votes };

@@ -19,7 +19,7 @@ interface Scene extends AsyncDisposable {
   readonly privateKey: string;
 }
 
-/** Starts a daemon that accepts both protocol versions. @returns it, with the RSA key of a client */
+/** Starts a daemon that accepts both protocol versions. @returns the daemon, and the RSA key of a client */
 async function scene(args: readonly string[] = []): Promise<Scene> {
   const [publicFile, privateKey] = ["public", "private"].map((half) =>
     join(repositoryRoot, `test/vectors/php-dbsync/test-rsa2048-${half}.pem`),

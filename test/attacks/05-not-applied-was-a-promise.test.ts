@@ -31,7 +31,7 @@ test("a client does not report a command as not applied if an earlier write can 
     assert.ok(outcome instanceof DbsyncError);
     const [all] = (await client.sendAll(["LPUSH", "k", "another"])).outcomes;
 
-    // Its date is after the SET and before the list commands.
+    // The date of the DEL is after the SET and before the list commands.
     const removed = await attacker.ask([["DEL", "k"]], { at: at + 500 });
     assert.equal(removed.refused, null);
     await until(async () => (await attacker.text("LLEN", "k")) === "2");

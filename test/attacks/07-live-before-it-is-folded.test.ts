@@ -12,7 +12,9 @@ import { textOf } from "./wire.js";
 const ENVELOPES = amount(200, 1000);
 const KEYS_EACH = 10;
 const WRITER_MS = amount(60, 20);
-/** The tail. Entries older than this cause a refold, which a steady writer could delay. */
+/**
+ * The length of the tail in milliseconds. Entries older than this cause a refold, which a steady writer could delay.
+ */
 const TAIL_MS = 17_000;
 const TAIL = ["--tail-seconds", `${TAIL_MS}ms`, "--window", "15s,1s"];
 

@@ -14,7 +14,7 @@ import { type Claims, Member } from "./member.js";
 import { until, Victims } from "./victims.js";
 import { textOf, type Value } from "./wire.js";
 
-/** Daemons prune an entry only after thousands of later writes. */
+/** The timeout is long because daemons prune an entry only after thousands of later writes. */
 const LIMIT = { timeout: 600_000, skip: skipUnlessFull };
 /** Options with which daemons prune early: above 1 MiB, with frequent snapshots. */
 const FORGETFUL = [
@@ -22,7 +22,7 @@ const FORGETFUL = [
   ...["--tail-seconds", "10s", "--window", "8s,1s"],
 ];
 const AT_ONCE = 250;
-/** A number of entries that exceeds the limit of a daemon and causes the snapshots that pruning requires. */
+/** A number of entries that exceeds the limit of a daemon and causes the snapshots that pruning needs. */
 const ENOUGH = 3000;
 /** The number of entries per step while the test waits for pruning. */
 const TRICKLE = 10;

@@ -1,6 +1,6 @@
 /**
- * Attacks that exploit mistakes of an administrator: files that other users can read, an empty user file, ports without
- * users, and commands that reach other servers.
+ * Attacks that exploit mistakes of an administrator: files that other users can read, an empty user file, ports
+ * without users, and commands that connect to other servers.
  */
 import assert from "node:assert/strict";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** A client that sends only what a test requests. Source: docs/protocol-v2.md, "hello" and "Messages". */
+/** A client that sends only what a test passes to it. Source: docs/protocol-v2.md, "hello" and "Messages". */
 import { Connection } from "./connection.js";
 import { type Command, type Envelope, envelope, type Header } from "./envelope.js";
 import type { Key } from "./key.js";

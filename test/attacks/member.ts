@@ -25,7 +25,7 @@ export interface MemberOptions {
   readonly key: Key;
   /** The cluster secret. Without it, the proof contains an empty MAC. */
   readonly secret?: Buffer | undefined;
-  /** The key id in the hello; default: the id of `key`. */
+  /** The key id in the hello, by default the id of `key`. */
   readonly named?: Buffer;
 }
 

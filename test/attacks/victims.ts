@@ -28,7 +28,7 @@ export class Scratch implements Disposable {
 export interface VictimOptions {
   /** Whether the daemons have data folders (the default) or store everything in memory. */
   readonly data?: boolean;
-  /** How the daemons recognise each other; default: each daemon is alone. */
+  /** How the daemons recognize each other. By default each daemon is alone. */
   readonly peers?: "secret" | "pinned" | "none";
   /**
    * The keys of further members, for example of an attacker. The daemons expect them on ports where no process

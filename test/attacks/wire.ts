@@ -1,6 +1,6 @@
 /**
- * Writes and reads frames and RESP2 values. It is implemented from docs/protocol-v2.md, "Frame" and "Messages",
- * alone, and validates nothing in either direction.
+ * Writes and reads frames and RESP2 values. The code was written from docs/protocol-v2.md alone ("Frame" and
+ * "Messages"), and validates nothing in either direction.
  */
 
 /** A value to write: text as UTF-8, numbers as decimals, lists as arrays. */

@@ -22,7 +22,7 @@ async function listening(args: readonly string[], command: string) {
     isOver = true;
   });
   await using client = createClient({ servers: cluster.daemons.servers, key });
-  await until("it has ended", async () => {
+  await until("dbsync has ended", async () => {
     await client.send(command);
     return isOver;
   });

@@ -112,7 +112,7 @@ describe("dbsync send", () => {
       stderr,
       /^dbsync: No daemon answered \(.*\):\n {2}127\.0\.0\.1:\d+: connect: .*is dbsyncd running there\?/,
     );
-    assert.ok(!stderr.includes("    at "), "no stack trace");
+    assert.ok(!stderr.includes("    at "), "stderr has no stack trace");
     const json = await run(dead, "send", "--json", "PING");
     assert.equal(json.code, 1);
     assert.equal((JSON.parse(json.stdout) as { error: { code: string } }).error.code, "all-failed");
@@ -323,7 +323,7 @@ describe("dbsync doctor", () => {
       /FAIL {2}.*speaks only version 1, is at its connection limit, or an attacker hides version 2\n/,
     );
     assert.deepEqual(grades(stdout), ["OK", "OK", "OK", "OK", "FAIL", "Firs", ""], "reported once");
-    assert.match(stdout, /resolved, reached\n/, "without a version");
+    assert.match(stdout, /resolved, reached\n/, "no version is printed");
     assert.match(
       stdout,
       /First fix: .*: update it; .*DBSYNC_VERSIONS=1, dbsync\.versions = 1 .*dbsync1:\/\//,

@@ -15,7 +15,7 @@ import { freePort, refusingAddress } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
-/** A cluster whose keys two further daemons with a timeline use. */
+/** A cluster. Two further daemons with a timeline use the same keys. */
 let plain: Cluster;
 let folder: string;
 let daemons: TestDaemon[];

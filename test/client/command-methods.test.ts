@@ -29,7 +29,7 @@ test("a method accepts the command's arguments, and resolves with its typed repl
   assert.deepEqual([ok, added, name, views, popped, cursor, found], ["OK", 2, "Ada", 1, null, "0", []]);
   assert.deepEqual(await client.hgetall("user:7"), ["name", "Ada", "age", "36"]);
   await assert.rejects(client.lpush("greeting", "x"), { code: "reply", command: "LPUSH greeting" });
-  // @ts-expect-error  it requires a key
+  // @ts-expect-error  GET needs a key
   await assert.rejects(client.get());
 });
 

@@ -35,9 +35,9 @@ export class FakeDaemon {
   state: DaemonState = "live";
   /** Returns the milliseconds since 1970 by the daemon's clock. */
   clock: () => number;
-  /** Returns the reply to a command; null: the daemon refuses the envelope instead. */
+  /** Returns the reply to a command, or null if the daemon refuses the envelope instead. */
   reply: (argv: readonly ByteString[], envelope: Envelope) => Reply;
-  /** The number of connected members that it reports; undefined: it has no members. */
+  /** The number of connected members that it reports, or undefined if it has no members. */
   members: number | undefined;
   /** The code and effect with which it refuses every envelope. */
   refusal: { code: string; effect: "not-applied" | "unknown" } | null = null;
@@ -93,7 +93,8 @@ export class FakeDaemon {
   #take({ body }: CommandMessage, clock: number): ByteString {
     const id = createHash("sha256").update(signedBytes(body)).digest().toString("latin1");
     this.arrived.push(id);
-    // It also stores refusals: a refused envelope must not be applied later because a clock was set in the meantime.
+    // The daemon also stores refusals, since a refused envelope must not be applied later because a clock was set in
+    // the meantime.
     const answer = this.#answers.get(id) ?? this.#judge(id, readBody(body), clock);
     this.#answers.set(id, answer);
     return answer;

@@ -116,7 +116,7 @@ export class FakeServer implements AsyncDisposable {
 /** The timeout in milliseconds, which only a busy machine needs. */
 const UNTIL_MS = 60_000;
 
-/** Waits until `condition` holds. @throws Error  it does not hold in time */
+/** Waits until `condition` holds. @throws Error  if it does not hold in time */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   for (const end = performance.now() + UNTIL_MS; !condition(); ) {
     if (performance.now() > end) throw new Error(`waited ${UNTIL_MS} ms for: ${what}`);

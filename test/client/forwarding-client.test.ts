@@ -27,7 +27,7 @@ function policiesOf(policy: CallPolicy, sent: readonly (readonly [command: strin
   return policies;
 }
 
-test("a read while keys are watched requires a majority, unless a policy is set", () => {
+test("a read while keys are watched needs a majority, unless a policy is set", () => {
   const sent = [
     ["GET k", 0],
     ["GET k", 1],

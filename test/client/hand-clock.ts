@@ -1,6 +1,6 @@
 /**
- * A client's clock that the test controls, with real sockets. Steps without a delay therefore take no time, even on a
- * busy machine.
+ * A client's clock that the test controls, for tests with real sockets. On this clock, steps without a delay take no
+ * time, even on a busy machine.
  */
 import { type Environment, realEnvironment, type Timer } from "../../client/shared/environment.js";
 

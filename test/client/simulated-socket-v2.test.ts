@@ -9,9 +9,7 @@ import { SeededRandom } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import { type Mood, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";
 
-/**
- * With this seed, the slow answer and the following end of the connection are later than all writes.
- */
+/** The seed with which the slow answer and the following end of the connection come after all writes. */
 const SEED = 1;
 
 test("a simulated daemon that closes on an envelope accepts no later one, even if its mood has changed", async () => {

@@ -39,7 +39,7 @@ export type Mood = (typeof MOODS)[number];
 /** A server. Its mood may change at any time. */
 export interface SimulatedServer {
   mood: Mood;
-  /** The daemon that answers new connections in version 2; null: version 1. */
+  /** The daemon that answers new connections in version 2, or null if they are answered in version 1. */
   daemon: FakeDaemon | null;
   /** The texts of commands in the order of arrival, each some time after it was written. */
   readonly received: string[];
@@ -84,11 +84,14 @@ interface Event {
 export class SimulatedWorld implements Environment {
   time = 0;
   openSockets = 0;
-  /** The timers that have neither fired nor been cancelled; true: the timer keeps the process alive. */
+  /**
+   * The timers that have neither fired nor been cancelled. The value is true for a timer that keeps the process
+   * alive.
+   */
   readonly timers = new Map<number, boolean>();
   readonly servers = new Map<string, SimulatedServer>();
   readonly #random: SeededRandom;
-  /** The sockets that are connecting or have unaccepted bytes, with the time since when. */
+  /** The sockets that are connecting or have unaccepted bytes, with the time when that began. */
   readonly holdingSockets = new Map<object, number>();
   #events: Event[] = [];
   #count = 0;

@@ -51,7 +51,7 @@ test("with a configured cluster, an attacker next to a daemon receives at most e
 
 test("a daemon at its connection limit receives no version 1 command, and everything once it has room", async () => {
   await using daemon = await startDaemon({ args: ["--max-connections", "2"] });
-  // Unauthenticated connections are closed first; these are authenticated.
+  // These connections are authenticated, because the daemon closes unauthenticated ones first.
   const others = [createClient(daemon.options), createClient(daemon.options)];
   for (const other of others) await other.send("PING");
   await using client = createClient(daemon.options);

@@ -1,4 +1,4 @@
-/** Tests W3C trace contexts: daemons that support them show them in the slow log; other daemons do not receive them. */
+/** Tests W3C trace contexts. Daemons that support them show them in the slow log. Other daemons do not receive them. */
 import assert from "node:assert/strict";
 import { tracingChannel } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";

@@ -29,8 +29,8 @@ const vectors = (JSON.parse(readFileSync(join(folder, "vectors.json"), "utf8")) 
 );
 
 /**
- * The original driver treats a stream that ends directly after an answer as an error; this client returns the answer.
- * Source: docs/protocol.md, table of differences.
+ * The calls with a different result. The original driver treats a stream that ends directly after an answer as an
+ * error, but this client returns the answer. Source: docs/protocol.md, table of differences.
  */
 const MENDED: Readonly<Record<string, string>> = { "no-keepalive-daemon": "redis:5:PONG" };
 

@@ -98,7 +98,7 @@ for (const [reply, value, text] of REPLIES) {
   });
 }
 
-test("replies contain Buffers if the caller requests them", async () => {
+test("replies contain Buffers if the caller asks for them", async () => {
   await using daemon = await ServedDaemon.start({ reply: () => ({ kind: "bulk", bytes: "\0\xff" }) });
   await using client = client2Of([daemon]);
   assert.deepEqual(await client.call("GET k", { buffers: true }), Buffer.of(0, 255));

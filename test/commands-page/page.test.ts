@@ -21,7 +21,7 @@ test("each command is supported, or has one reason why it is not", () => {
     assert.equal(findCommand(name) === undefined, reasonAgainst(name) !== null, name);
 });
 
-test("all reasons and differences concern commands that Redis has", () => {
+test("all reasons and differences are about commands that Redis has", () => {
   const names = redisCommands();
   for (const [, about] of UNSUPPORTED) {
     for (const name of about.split(" ")) assert.ok(names.includes(name), name);

@@ -1,6 +1,6 @@
 /** The commands of Redis that dbsyncd does not have, with the reasons. */
 
-/** The reasons, each with names of commands; a name includes the subcommands. */
+/** The reasons, each with the names of commands. A name includes its subcommands. */
 export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] = [
   [
     "There is no Redis Cluster, because every daemon has all keys. The answer is that of a Redis whose cluster support is disabled.",
@@ -10,7 +10,7 @@ export const UNSUPPORTED: readonly (readonly [reason: string, names: string])[] 
   ["Draws a picture for terminals; LATENCY HISTORY returns the numbers.", "latency|graph"],
 ];
 
-/** Returns the reason why a command does not exist; null: none is known. @param name  in lower case */
+/** Returns the reason why a command does not exist, or null if none is known. @param name  in lower case */
 export function reasonAgainst(name: string): string | null {
   const found = UNSUPPORTED.find(([, names]) =>
     names.split(" ").some((one) => name === one || name.startsWith(`${one}|`)),

@@ -1,16 +1,16 @@
 /**
- * Lists the differences of this daemon from php-dbsync's that test/vectors/php-dbsync shows. The table of
+ * Lists the differences between this daemon and php-dbsync's that test/vectors/php-dbsync shows. The table in
  * docs/protocol.md lists them in the same order. All other answers are equal, byte for byte.
  */
 
 export interface OwnOutcome {
-  /** All bytes of the response, one character each; null: none. */
+  /** All bytes of the response, one character each, or null if there is none. */
   readonly response: string | null;
   /** Whether the daemon closes the connection immediately. */
   readonly closed: boolean;
   /** A further command and its answer, if the response does not show the difference. */
   readonly afterwards?: readonly [command: string, value: string];
-  /** The only backend with the difference; absent: both. */
+  /** The only backend with the difference. If it is absent, both backends have it. */
   readonly only?: "memory" | "redis";
 }
 
@@ -192,9 +192,7 @@ export const differences: readonly Difference[] = [
   },
 ];
 
-/**
- * Returns this daemon's outcome of a vector for a backend if it differs from php-dbsync's; null: it does not differ.
- */
+/** Returns this daemon's outcome of a vector for a backend, or null if it is the same as php-dbsync's. */
 export function differenceOf(name: string, backend: "memory" | "redis"): OwnOutcome | null {
   for (const { vectors } of differences) {
     const outcome = vectors[name];

@@ -1,6 +1,6 @@
 /**
  * Sends changed envelopes: all bits of some are flipped, and many are changed randomly. None may be accepted, end the
- * daemon or leak memory. Repeat a run with DBSYNC_SEED; DBSYNC_FRAMES sets the number.
+ * daemon or leak memory. DBSYNC_SEED repeats a run, and DBSYNC_FRAMES sets the number of envelopes.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,5 +1,6 @@
 /**
- * Tests the processing of envelopes of version 2: which are accepted, all refusals, and that none is applied twice.
+ * Tests the processing of envelopes of version 2: which are accepted, how each other kind is refused, and that none
+ * is applied twice.
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -126,7 +127,7 @@ test("a repeated envelope receives the first answer", async () => {
   assert.deepEqual(await client.replies([["GET", "n"]]), [bulk("1")]);
 });
 
-test("multi is one unit: all commands are applied, or none if one is malformed", async () => {
+test("`multi` makes one unit: all commands are applied, or none if one is malformed", async () => {
   const { client } = await start();
   const multi = true;
   const [reply] = await client.replies(
@@ -167,7 +168,7 @@ test("a condition on the last writer is met or reported as unmet", async () => {
   );
 });
 
-test("db selects the database", async () => {
+test("`db` selects the database", async () => {
   const { client } = await start();
   await client.replies([["SET", "k", "five"]], { db: 5 });
   assert.deepEqual(await client.replies([["GET", "k"]]), [NIL]);
@@ -187,7 +188,7 @@ test("no command can select the database, because later commands would use anoth
   assert.equal(alone?.kind, "error");
 });
 
-test("after waits for another envelope, and is refused immediately if that one can never arrive", async () => {
+test("`after` waits for another envelope, and is refused immediately if that envelope can never arrive", async () => {
   const { client, open, daemon } = await start();
   const at = Date.now();
   const first = client.sign([["SET", "k", "1"]], { at });

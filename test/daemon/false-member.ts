@@ -51,7 +51,7 @@ export class FalseMember implements Disposable {
     return find();
   }
 
-  /** Runs the complete handshake. @returns the code of the close reason; null: it was admitted as a member */
+  /** Runs the complete handshake. @returns the code of the close reason, or null if it was admitted as a member */
   async enter(cluster: string, secret: Buffer | null = null): Promise<string | null> {
     this.greet(cluster);
     const [hello, challenge] = [await this.hears("hello"), await this.hears("challenge")];

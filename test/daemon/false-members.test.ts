@@ -24,7 +24,7 @@ test("a daemon with a folder and without --peer admits no member, not even on th
     assert.deepEqual(
       attacker.received.map(({ kind }) => kind),
       ["bye"],
-      "it receives no data",
+      "the attacker receives no data",
     );
   }
 });
@@ -97,7 +97,7 @@ test("a changed secret disconnects members that proved the old one", async () =>
     /--cluster-secret: .*none does not exist/,
   );
   await daemon.daemon.reload(settingsFrom([...args, ...knowsSecret]));
-  assert.ok(!member.isClosed, "the same secret");
+  assert.ok(!member.isClosed, "the secret has not changed yet");
   await daemon.daemon.reload(settingsFrom([...args, "--cluster-secret", newer]));
   await until("the member is disconnected", () => member.isClosed);
   using again = new FalseMember(daemon.port);
@@ -108,7 +108,7 @@ test("a restarted member is admitted although 90 idle connections use its name",
   using folder = makeFolder();
   const args = ["-s", app.file, "--data", folder.path, ...knowsSecret];
   const [port, unreachable] = [await freePort(), await freePort()];
-  // Its configured peer does not listen, so the member must connect.
+  // The daemon's configured peer does not listen, so the member must connect.
   const own = ["-s", app.file, "-p", String(port), "--peer", `127.0.0.1:${unreachable}`, ...knowsSecret];
   await using daemon = await startReplica({ args: own });
   using client = await EnvelopeClient.open(daemon.port, app);

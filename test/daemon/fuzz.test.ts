@@ -1,6 +1,6 @@
 /**
- * Sends random and mutated frames to a real daemon: none ends it, all other clients are served, and no memory leaks.
- * Repeat a run with DBSYNC_SEED.
+ * Sends random and mutated frames to a real daemon. No frame ends the daemon or delays its other clients, and no
+ * memory leaks. DBSYNC_SEED repeats a run.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ const MEMORY_MORE = 10 * 1024 * 1024;
 
 interface FuzzFrame {
   readonly bytes: string;
-  /** Whether it is a well-formed frame. */
+  /** Whether the bytes are a well-formed frame. */
   readonly framed: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Runs a listener and its pipeline in the process of the test, with backends that the test can access. */
+/** Runs a listener and its pipeline in the process of the test. The test can access the backends. */
 import type { Backend } from "../../engine/backends/backend.js";
 import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
 import { Databases } from "../../engine/pipeline/databases.js";
@@ -42,7 +42,7 @@ export interface InProcessOptions {
 export interface InProcessDaemon extends AsyncDisposable {
   readonly pipeline: Pipeline;
   readonly port: number;
-  /** The port of --ws; 0: no --ws. */
+  /** The port of --ws, or 0 without --ws. */
   readonly wsPort: number;
   readonly log: readonly LogLine[];
 }

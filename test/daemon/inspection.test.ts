@@ -1,5 +1,6 @@
 /**
- * Tests INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes: they are for administrators, and never recorded.
+ * Tests INFO, CONFIG GET, CLIENT LIST and SLOWLOG in signed envelopes. Only administrators may use them, and they are
+ * never recorded.
  */
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
@@ -119,7 +120,7 @@ test("refused commands are not in the slow log, so unauthenticated clients canno
   assert.doesNotMatch(entries, /secret/);
 });
 
-test("such commands are refused in a unit of several commands, and with writes", async () => {
+test("INFO and similar commands are refused in a unit of several commands, and with writes", async () => {
   const outcomes = await Promise.allSettled([root.multi([["INFO"], ["GET", "k"]])]);
   const text = outcomes.map((one) => String(one.status === "fulfilled" ? one.value : one.reason)).join();
   assert.match(text, /INFO is for connections of the RESP listener/);
@@ -131,9 +132,9 @@ test("a closed connection is no longer listed", async () => {
   const { localPort } = client.socket;
   const isListed = async () =>
     String(await root.call(["CLIENT", "LIST"])).includes(`addr=127.0.0.1:${localPort} `);
-  await until("it is listed", isListed);
+  await until("the connection is listed", isListed);
   client.socket.destroy();
-  await until("it is not", async () => !(await isListed()));
+  await until("the connection is no longer listed", async () => !(await isListed()));
 });
 
 test("SLOWLOG returns the label of a key unchanged, in any language", async () => {

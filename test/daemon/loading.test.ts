@@ -28,7 +28,7 @@ test("a plain dbsyncSend loads no code for listening", () => {
   );
 });
 
-/** Matches optional code; only the listener dbsync/ is part of every daemon. */
+/** Matches optional code. Of the listeners, only dbsync/ is part of every daemon. */
 const OPTIONAL =
   /^(timeline|cluster|client|keys|proxy)\/|^engine\/(sidecar|users)\/|^listeners\/(?!dbsync\/)\w+\/|^daemon\/user-listeners\.js/;
 

@@ -1,4 +1,6 @@
-/** Replays recorded envelopes within the window and after it, before and after a restart, with various clocks. */
+/**
+ * Replays recorded envelopes within the window and after it, before and after a restart, and with clocks that change.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
@@ -50,7 +52,7 @@ test(`${RECORDED} recorded envelopes are applied once, and on no other daemon`, 
   assert.equal(restarted.get("n"), null);
 
   clock.now += 60 * SECOND;
-  assert.deepEqual(play(scene, envelopes), { skew: RECORDED }, "after the window");
+  assert.deepEqual(play(scene, envelopes), { skew: RECORDED }, "the window is over");
   assert.deepEqual(play(restarted, envelopes), { skew: RECORDED });
   assert.equal(scene.codeOf(scene.sign([["GET", "n"]])), "result");
   assert.equal(scene.pipeline.seen.size, 1, "ids outside the window are forgotten");
@@ -87,7 +89,7 @@ test("if no more ids can be remembered, the oldest envelopes are refused by thei
     assert.equal(scene.codeOf(envelopes.at(-1) as SignedEnvelope), "result");
   }
   assert.ok(scene.pipeline.seen.size <= 50);
-  assert.ok(scene.pipeline.seen.floor <= clock.now, "never later than the clock");
+  assert.ok(scene.pipeline.seen.floor <= clock.now, "the floor is never ahead of the clock");
   play(scene, envelopes);
   assert.equal(scene.get("n"), "300");
   const flood = Array.from({ length: 60 }, () => scene.sign([["INCR", "m"]], { at: clock.now + 3000 }));
@@ -130,7 +132,7 @@ test("a key that sends dates far in the future uses only its own memory", () => 
   assert.deepEqual(outcomesOf(scene, others), Array(5).fill("skew not-applied"));
   clock.now = early.at;
   play(scene, [...flood.slice(0, 10), ...others]);
-  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "when their dates are reached");
+  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "they are not applied later");
   clock.now += 60 * SECOND;
   assert.equal(scene.codeOf(scene.sign([["PING"]])), "result");
   const next = { cluster: scene.cluster, at: clock.now + 60 * SECOND };

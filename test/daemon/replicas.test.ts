@@ -50,7 +50,7 @@ test("a write to one daemon can be read on the others, and `after` waits for it 
   const [first = 0, second = 0, third = 0] = portsOf(cluster.replicas);
   using writer = await EnvelopeClient.open(first, app);
   using reader = await EnvelopeClient.open(second, app);
-  await until("it is connected", async () => (await reader.hello()).members === 2);
+  await until("the daemons are connected", async () => (await reader.hello()).members === 2);
   assert.deepEqual(await writer.replies([["SET", "k", "v"]]), [OK]);
   await using client = clientOf([first]);
   await client.send("SET later 1");
@@ -67,7 +67,7 @@ test("a client whose copy of an envelope arrives after a member's receives the a
   const [first = 0, second = 0] = portsOf(cluster.replicas);
   using one = await EnvelopeClient.open(first, app);
   using other = await EnvelopeClient.open(second, app);
-  await until("they are connected", async () => (await other.hello()).members === 1);
+  await until("the daemons are connected", async () => (await other.hello()).members === 1);
   assert.deepEqual(await one.replies([["INCR", "n"]]), [integer(1)]);
   const increment = one.sign([["INCR", "n"]]);
   const message = await one.exchange(increment.frame);
@@ -121,7 +121,7 @@ test("an unmet condition on a live daemon with peers ends a call immediately", a
   const { replicas } = pair;
   const [port = 0] = portsOf(replicas);
   await using silent = await FakeServer.start("hang");
-  await until("it is connected", async () => {
+  await until("the daemons are connected", async () => {
     using hello = await EnvelopeClient.open(port, app);
     return (await hello.hello()).members === 1;
   });
@@ -186,7 +186,7 @@ test("a daemon without connection to its peers reports this with each answer, an
   const [alone, ...others] = cluster.replicas;
   assert.ok(alone !== undefined);
   for (const { daemon } of others) await daemon.stop();
-  await until("it is isolated", () => alone.daemon.health.state === "isolated");
+  await until("the daemon is isolated", () => alone.daemon.health.state === "isolated");
   using client = await EnvelopeClient.open(alone.port, app);
   const message = await client.ask([
     ["INCR", "n"],

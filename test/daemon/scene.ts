@@ -17,7 +17,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import { type KeyPair, type SignedEnvelope, signCommands } from "../support/envelope-client.js";
 import { UNBOUNDED } from "../support/unbounded-memory.js";
 
-/** More bytes than any answer of the tests. */
+/** A size that exceeds every answer of the tests, in bytes. */
 const ROOM = 2 ** 20;
 
 export const log = pino({ level: "silent" });

@@ -23,7 +23,7 @@ function signedPing(bits: number): string {
   return Buffer.from(hex, "hex").toString("latin1");
 }
 
-/** Returns whether a daemon answers a frame; false: it closes the connection. */
+/** Returns whether a daemon answers a frame. Otherwise the daemon closes the connection. */
 async function answers(port: number, frame: string): Promise<boolean> {
   using client = await RawClient.open(port);
   client.send(frame);

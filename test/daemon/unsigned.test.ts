@@ -1,6 +1,6 @@
 /**
- * Tests unsigned envelopes: a daemon without keys applies them, and one with keys never accepts them. Source:
- * docs/protocol-v2.md "Without a key"; test/vectors/v2 "unsigned".
+ * Tests unsigned envelopes: a daemon without keys applies them, and one with keys never accepts them.
+ * Source: docs/protocol-v2.md "Without a key", and the vectors "unsigned" of test/vectors/v2.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

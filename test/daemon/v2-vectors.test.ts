@@ -1,6 +1,6 @@
 /**
- * Tests the daemon with test/vectors/v2: each bad vector is refused with its code, and the good ones for this daemon
- * work.
+ * Tests the daemon with test/vectors/v2: it refuses each bad vector with the code of the vector, and answers the good
+ * ones that are for this daemon.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ import { RawClient } from "../support/raw-client.js";
 import { type BadVector, readVectors, type VectorKey, vectorFolder } from "../support/v2-vectors/vector.js";
 import { type InProcessDaemon, startInProcess } from "./in-process.js";
 
-/** More bytes than any answer of the tests. */
+/** A size that exceeds every answer of the tests, in bytes. */
 const ROOM = 2 ** 20;
 
 const vectors = readVectors();
@@ -47,7 +47,7 @@ const commandFrame = (body: ByteString, signature: ByteString): ByteString => {
   return `ds2:${payload.length}:${payload}`;
 };
 
-/** Waits for the next message; null: the daemon has closed the connection. */
+/** Waits for the next message. @returns null if the daemon has closed the connection */
 async function nextMessage(client: RawClient): Promise<DaemonMessage | null> {
   let head = "";
   while (!/^ds2:\d+:$/.test(head)) {
@@ -160,7 +160,7 @@ describe("A daemon answers each good vector", () => {
 
 describe("No bit of an envelope can be changed", () => {
   for (const name of ["rsa2048-set", "ed25519-set", "if-absent"]) {
-    test(`${name}: with any flipped bit of body or signature it is refused`, async () => {
+    test(`${name}: a daemon refuses it with any flipped bit of body or signature`, async () => {
       await using daemon = await startScene();
       const vector = vectors.good.find((each) => each.name === name);
       assert.ok(vector);

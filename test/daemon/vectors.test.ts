@@ -33,7 +33,7 @@ const folder = join(repositoryRoot, "test", "vectors", "php-dbsync");
 const vectors = JSON.parse(readFileSync(join(folder, "vectors.json"), "utf8")) as Vector[];
 const key = (bits: number) => join(folder, `test-rsa${bits}-public.pem`);
 
-/** Time limit in milliseconds; one vector has a command that blocks forever. */
+/** The time limit in milliseconds. It is needed because one vector has a command that blocks forever. */
 const BACKEND_TIMEOUT = 3000;
 
 /** The commands that create the state in a vector's note. */

@@ -1,4 +1,4 @@
-/** Tests the page of --admin in Chromium with three daemons, one of which ends, and a write that arrives late. */
+/** Tests the page of --admin in Chromium with three daemons, one of which ends, and with a write that arrives late. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).t
 const membersAre = (states: string) =>
   `[...document.querySelectorAll("#members tbody td:nth-child(2)")].map((cell) => cell.textContent).sort().join() === "${states}"`;
 
-/** Presses a key; the focused element receives the event. */
+/** Presses a key. The focused element receives the event. */
 async function press(tab: Tab, key: "Tab" | "Enter"): Promise<void> {
   const code = key === "Tab" ? 9 : 13;
   const what = { key, code: key, windowsVirtualKeyCode: code, ...(key === "Enter" ? { text: "\r" } : {}) };
@@ -114,7 +114,7 @@ test("an open page stores no more data than it shows", { skip: skipUnlessFull },
   const { tab } = chromium;
   await using cluster = await startWatched();
   await tab.command("Page.enable");
-  // Sends the frames of many minutes as fast as the page can process them.
+  // The script sends the frames of many minutes as fast as the page can process them.
   await tab.command("Page.addScriptToEvaluateOnNewDocument", { source: STUB({ samples: [], arrivals: [] }) });
   await tab.open(cluster.urls[0] as string);
   const base = JSON.stringify(frameOf({ members: [memberOf("db2:1111")] }));

@@ -42,7 +42,10 @@ const isGreenAnywhere = `(() => {
     one.checkVisibility() && one.textContent !== "" && getComputedStyle(one).color === green);
 })()`;
 
-/** Checks with desktop and phone widths, light and dark, that axe finds no violations and no element is wider than the page. */
+/**
+ * Checks that axe finds no violations and that no element is wider than the page, at desktop and phone widths, in
+ * light and dark mode.
+ */
 async function examine(tab: Tab, what: string): Promise<void> {
   for (const width of [1200, 390])
     for (const isDark of [false, true]) {
@@ -231,5 +234,5 @@ test("a daemon that hangs is not shown as live on the page, in its title or its 
     daemon.kill("SIGCONT");
   }
   await tab.until(`/^✓ healthy/.test(document.title)`);
-  await until("it is shown live again", async () => (await tab.run(isGreenAnywhere)) === true);
+  await until("the daemon is shown as live again", async () => (await tab.run(isGreenAnywhere)) === true);
 });

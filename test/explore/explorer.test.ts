@@ -19,7 +19,7 @@ writeFileSync(
   tested('if (process.env.DBSYNC_SEED % 2) throw new Error("odd");'),
 );
 
-/** Runs one file with the seeds 1, 2 and so on, at most `most` times. */
+/** Runs one file with the seeds 1, 2 and so on, and at most `most` turns. */
 async function explore(
   file: string,
   most: number,

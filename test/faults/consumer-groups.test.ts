@@ -45,7 +45,7 @@ class Worker {
         await this.#deal(itemsOf(itemsOf(claimed)[1]));
       }
     } catch {
-      // The other consumers claim its last entries.
+      // The daemon was killed. Other consumers claim the last entries of this consumer.
     }
   }
 

@@ -13,10 +13,7 @@ import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { repositoryRoot } from "../support/repository.js";
 
-/**
- * The way in which the daemon of the folder ended. The log of a killed daemon contains commands that LMDB does not
- * contain.
- */
+/** How the daemon of the folder ended. The log of a killed daemon contains commands that LMDB does not contain. */
 export const ENDINGS = ["stopped", "killed"] as const;
 export type Ending = (typeof ENDINGS)[number];
 

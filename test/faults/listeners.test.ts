@@ -50,7 +50,7 @@ const last = (received: readonly (number | string)[]) =>
   received.findLast((event) => typeof event === "number") ?? -1;
 
 test("subscribers receive each message once and in order, or a gap event, when their daemon is killed", async () => {
-  // Two subscribers of the daemon that is killed, and one of another daemon. For one of the first two, the
+  // These are two subscribers of the daemon that is killed, and one of another daemon. For one of the first two, the
   // publisher's daemon is the next in its list.
   const clients = [clientOf(0, 1), clientOf(0, 2), clientOf(1)];
   const received: (number | string)[][] = clients.map(() => []);
@@ -71,12 +71,12 @@ test("subscribers receive each message once and in order, or a gap event, when t
   const [first] = daemons as [DaemonProcess];
   first.kill("SIGKILL");
   await first.ended();
-  await until("its subscribers have moved to another daemon", () =>
+  await until("the subscribers of the killed daemon have moved to another one", () =>
     received
       .slice(0, 2)
       .every((one) => one.includes("gap lost") && one.lastIndexOf("open") > one.indexOf("gap lost")),
   );
-  await allReceive("all subscribers receive messages without it");
+  await allReceive("all subscribers receive messages without the killed daemon");
   daemons[0] = await start(ports[0] as number);
   await allReceive("all subscribers receive messages again");
   isOver = true;

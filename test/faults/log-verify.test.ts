@@ -52,7 +52,7 @@ interface Verified {
 
 /** The killed daemon. Its log contains groups that LMDB does not contain. */
 let killed: Trio;
-/** A copy of its folder. */
+/** A copy of the killed daemon's folder. */
 let killedFolder: string;
 before(async () => {
   // Writes reach LMDB about 200 ms later. It may therefore contain all of them when the signal arrives.

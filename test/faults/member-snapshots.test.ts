@@ -18,7 +18,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** The number of concurrent envelopes. */
 const AT_ONCE = 500;
-/** A number of entries that exceeds the limit of a daemon. After these, the test only has to wait. */
+/** A number of entries that exceeds the limit of a daemon. After writing them, the test only has to wait. */
 const ENOUGH = amount(2500, 4000);
 const TRICKLE = 10;
 const POLL_MS = 100;

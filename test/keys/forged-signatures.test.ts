@@ -50,7 +50,10 @@ const octets = (content = digest("sha256")) => der(0x04, content);
 const info = (...parts: Buffer[]) => der(0x30, Buffer.concat(parts));
 const GOOD_INFO = info(algorithm(NULL), octets());
 
-/** Returns 00 01 FF… 00 and the content, as long as the modulus. `behind` follows it and shortens the padding. */
+/**
+ * Returns 00 01 FF… 00 and the content, as long as the modulus. `behind` comes after the content and shortens the
+ * padding.
+ */
 function block(content: Buffer, behind = Buffer.alloc(0), padding?: Buffer): Buffer {
   const filled = padding ?? Buffer.alloc(MODULUS_BYTES - 3 - content.length - behind.length, 0xff);
   const made = Buffer.concat([bytes("00 01"), filled, bytes("00"), content, behind]);

@@ -1,4 +1,4 @@
-/** Tests loading of usable keys, in every form that openssl writes. Unusable ones: unusable-files.test.ts. */
+/** Tests loading usable keys, in every form that openssl writes. unusable-files.test.ts tests the other files. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, createPublicKey, generateKeyPairSync, KeyObject } from "node:crypto";
@@ -19,7 +19,7 @@ import { openssl, PASSPHRASE, temporaryFolder, vectorKeys, withoutOpenssl } from
 
 const skip = { skip: withoutOpenssl };
 
-/** A test below compares it with openssl's. */
+/** The fingerprint of a vector's key. A test below compares it with openssl's. */
 const FINGERPRINT_2048 = fingerprint(createPublicKey(readFileSync(vectorKeys.public2048)));
 
 /** Arguments with which openssl writes `out.pem` from the 2048-bit vector key `key.pem`. */

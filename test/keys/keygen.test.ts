@@ -1,4 +1,4 @@
-/** Tests the program `dbsync-keygen`, as a process and, where a terminal is needed, in this one. */
+/** Tests the program `dbsync-keygen` in a separate process or, where a terminal is needed, in this one. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";

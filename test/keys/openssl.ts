@@ -16,7 +16,8 @@ export const vectorKeys = {
 export const PASSPHRASE = "correct horse";
 
 /**
- * The reason why tests with openssl cannot run here; false: they can. Older versions and LibreSSL have other options.
+ * The reason why tests with openssl cannot run here, or false if they can. Older versions and LibreSSL have other
+ * options.
  */
 export const withoutOpenssl: string | false = outputOf("openssl", ["version"]).startsWith("OpenSSL 3")
   ? false

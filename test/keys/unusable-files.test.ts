@@ -14,12 +14,12 @@ import { openssl, temporaryFolder, vectorKeys, withoutOpenssl, withoutSshKeygen 
 interface Case {
   /** The kind of file. */
   readonly title: string;
-  /** Arguments with which openssl writes it from `key.pem` and `pub.pem`; or a function that writes it. */
+  /** Arguments with which openssl writes the file from `key.pem` and `pub.pem`, or a function that writes it. */
   readonly make: readonly string[] | ((folder: string) => void);
-  /** The code of the refusal if this half is expected; absent: not tested. */
+  /** The code of the refusal if this half is expected to be refused. If it is absent, this half is not tested. */
   readonly private?: KeyFileErrorCode;
   readonly public?: KeyFileErrorCode;
-  /** Arguments that make the remedy's command non-interactive; absent: the sentence contains no command. */
+  /** Arguments that make the remedy's command non-interactive. They are absent if the sentence contains no command. */
   readonly cure?: { readonly [half in KeyHalf]?: string };
   readonly says?: RegExp;
   readonly skip?: string | false;

@@ -17,7 +17,7 @@ interface Library {
   readonly name: string;
   /** A path below test/libraries. */
   readonly file: string;
-  /** The Debian package that contains the library; null: npm installs it. */
+  /** The Debian package that contains the library, or null if npm installs it. */
   readonly debianPackage: string | null;
 }
 

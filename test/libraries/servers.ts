@@ -65,7 +65,10 @@ async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
   };
 }
 
-/** The servers for Redis clients. With redis-server, a mistake in an example is not mistaken for one in the daemon. */
+/**
+ * The servers for Redis clients. They include redis-server, so that a mistake in an example does not look like one of
+ * the daemon's.
+ */
 export const SERVERS: readonly { readonly name: string; readonly start: () => Promise<Served> }[] = [
   { name: "redis-server", start: startRedis },
   { name: "a daemon in memory", start: startAlone("--resp", "Redis") },

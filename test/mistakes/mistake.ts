@@ -9,7 +9,7 @@ export type Reader = "Node" | "shell" | "PHP" | "Python" | "dbsyncd" | "log";
 /** A call that is possible in every language. */
 export interface Call {
   readonly servers: string;
-  /** The path of the key file; "": unsigned. */
+  /** The path of the key file, or "" for unsigned commands. */
   readonly key: string;
   readonly command: CommandInput;
   readonly options?: Pick<
@@ -23,7 +23,7 @@ export interface Mistake {
   readonly name: string;
   /** Whether docs/troubleshooting.md contains the text. */
   readonly isCommon?: true;
-  /** Patterns for what is wrong, where, and what to do; each must match each text. */
+  /** Patterns for what is wrong, where, and what to do. Each text must match all of them. */
   readonly says: readonly RegExp[];
   /** Returns the call for Node, the shell, PHP and Python. */
   readonly call?: (scene: Scene) => Call;

@@ -15,7 +15,10 @@ import { LANGUAGES, textsIn } from "./other-languages.js";
 import { GROUPS, PAGE, printedText, shownText } from "./page.js";
 import { makeScene, type Scene } from "./scene.js";
 
-/** Number of mistakes of each group that are also made in a shell in a plain run, because each starts a process. */
+/**
+ * The number of mistakes of each group that a plain run also makes in a shell. It is small because each one starts a
+ * process.
+ */
 const SHELLS = amount(2, 1000);
 const MISTAKES_MIN = 60;
 

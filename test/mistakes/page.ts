@@ -35,7 +35,7 @@ export function shownText(texts: Texts): string {
   return text.replace(/^(?:dbsync|dbsyncd|dbsync-keygen): /, "");
 }
 
-/** Returns the text of the page for a mistake; null: none. */
+/** Returns the text of the page for a mistake, or null if there is none. */
 export function printedText(page: string, { name }: Mistake): string | null {
   const section = page.split(`\n### ${name}\n`)[1]?.split(/\n### /)[0] ?? "";
   return /^```text\n([\s\S]*?)\n```$/m.exec(section)?.[1] ?? null;

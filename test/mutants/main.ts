@@ -1,7 +1,7 @@
 /**
  * `npm run mutants`: breaks one rule at a time, and checks that the simulation or a test detects it. `npm run mutants
- * -- dedupe order` tries the mutants whose names contain one of the words. `npm run mutants -- --tested` is for
- * use after a full run of the tests: it does not run the tests again without a mutant.
+ * -- dedupe order` tries the mutants whose names contain one of the words. `npm run mutants -- --tested` is for use
+ * after a full run of the tests. It assumes that the tests pass, and does not run them without a mutant.
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -21,7 +21,7 @@ import { mutants } from "./table.js";
 const SEEDS_MAX = 3000;
 /** Milliseconds after which a run is considered hung. A mutant that hangs is detected. */
 const HANGS_AFTER_MS = 60_000;
-/** The same for a test file, which contains many tests and may share the machine. */
+/** The same limit for a test file, which contains many tests and may share the machine. */
 const TEST_HANGS_AFTER_MS = 300_000;
 /** The number of parallel runs. Tests with daemons mostly wait. */
 const LANES = availableParallelism() + 1;
@@ -136,7 +136,7 @@ function end(child: ChildProcess): void {
   try {
     process.kill(-(child.pid as number), "SIGKILL");
   } catch {
-    // It has already ended.
+    // The process has already ended.
   }
 }
 

@@ -7,8 +7,8 @@ export interface Mutant {
   readonly find: string;
   readonly replace: string;
   /**
-   * The kind of run that must detect the mutant: a complete run, or a run with member lists. Rules without a visible
-   * effect in daemons are tested by the fold or a handover alone.
+   * The kind of run that must detect the mutant: a complete run, or one with member lists. For rules whose effect is
+   * not visible in daemons, it is a run of the fold or of a handover alone.
    */
   readonly killer?: "simulation" | "lists" | "fold" | "handover";
   /** The first seed to try, if earlier ones take too long. Later seeds are tried as well. */

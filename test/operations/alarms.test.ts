@@ -1,5 +1,5 @@
 /**
- * Tests that every problem which `dbsync status` reports has a row in test/tables/alarms.ts, and that `dbsync status`
+ * Tests that every problem that `dbsync status` reports has a row in test/tables/alarms.ts, and that `dbsync status`
  * reports the problem of each alarm with the sentence of its row.
  */
 import assert from "node:assert/strict";
@@ -18,7 +18,7 @@ import { MEMBER, NOW, WELL } from "../cli/status/well-timeline.js";
 import { repositoryRoot } from "../support/repository.js";
 import { ALARMS, FINDINGS, sentencesOf } from "../tables/alarms.js";
 
-/** Whether a sentence matches one of the rows; … in a row matches any text. */
+/** Whether a sentence matches one of the rows. In a row, … matches any text. */
 const isOneOf = (text: string, rows: readonly string[]): boolean =>
   rows.some((row) => new RegExp(`^${row.replace(/[().]/g, "\\$&").replaceAll("…", ".*")}`).test(text));
 const rows = [...Object.values(ALARMS), ...FINDINGS].flatMap(({ says }) => says);

@@ -188,7 +188,7 @@ test("dead-letters remove on a full disk reports it, and removes none", {
 test("dead-letters find on a full disk reports it, and creates none", {
   skip: skipWithout("prlimit"),
 }, async () => {
-  // A member that has no entry of the folder.
+  // The sender of the reply is a member that has no entry of the folder.
   const reply = ([, , , ...places]: readonly string[]): Reply => ({
     kind: "array",
     items: places.map(() => bulk("dead-letter")),

@@ -417,7 +417,7 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
     await using desk = new Desk();
     const DBSYNCD_PORT = String(await freePort());
     const DBSYNC_SERVERS = `127.0.0.1:${DBSYNCD_PORT}`;
-    // These lines share one terminal. Its background jobs end with it.
+    // These lines share one terminal. Background jobs end with the terminal.
     const terminal = `set -m\ntrap 'for job in $(jobs -p); do kill -9 -- "-$job"; done 2>/dev/null' EXIT`;
     const [daemon, send] = block("docs/first-contact.md", "Without a clone") as [ConsoleLine, ConsoleLine];
     const waits = "until dbsync ping > /dev/null 2>&1; do sleep 0.1; done";

@@ -1,6 +1,6 @@
 /**
- * Executes all parts of docs/runbooks.md in order, with real daemons. At first these are three daemons with a cluster
- * secret. From the first part on, they have a member list.
+ * Executes all parts of docs/runbooks.md in order, with three real daemons. At first they have only a cluster secret.
+ * From the first part on, they have a member list.
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";

@@ -9,7 +9,7 @@ const ROWS: Readonly<Record<string, OptionRow>> = OPTIONS;
 
 /**
  * Returns the settings that a setting requires, directly or indirectly.
- * @throws Error  a row names a setting that does not exist
+ * @throws Error  if a row names a setting that does not exist
  */
 export function neededBy(setting: string, found: ReadonlySet<string> = new Set()): ReadonlySet<string> {
   const { [setting]: row } = ROWS;

@@ -1,6 +1,6 @@
 /**
  * `npm run pictures`: makes the pictures of README.md and docs/ from the real programs, into docs/pictures. Arguments
- * select some of them: watched, dashboard, chat, chaos, recordings. Requires Chromium, script(1) and tmux.
+ * select some of them: watched, dashboard, chat, chaos, recordings. It needs Chromium, script(1) and tmux.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,5 @@
 /**
- * Reduces the number of colours in a browser's picture. Pages have few colours; the remaining ones come from
- * antialiasing.
+ * Reduces the number of colours in a picture of a browser. Pages have few colours, and antialiasing adds the others.
  */
 import { deflateSync, inflateSync } from "node:zlib";
 

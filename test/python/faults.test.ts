@@ -302,8 +302,8 @@ async def main():
 print(json.dumps(asyncio.run(main())))`;
 
 /**
- * Returns the result of a call for that reply; the loop's clock advances by `jump` seconds once all its bytes have
- * arrived.
+ * Returns the result of a call for that reply. The loop's clock advances by `jump` seconds once all bytes of the
+ * reply have arrived.
  */
 async function decoded(reply: string, limits: Record<string, number>, jump = 0): Promise<unknown> {
   await using daemon = await fakeV2(

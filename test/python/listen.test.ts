@@ -47,7 +47,7 @@ test("a Python client signs commands over WebSocket, and receives messages and c
   for (const { command, act, told } of cases) {
     const child = spawn(PYTHON, [...args, ...command], { env: { ...process.env, ...env } });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    assert.equal((await lines.next()).value, "1", "it subscribes to one name");
+    assert.equal((await lines.next()).value, "1", "the client has subscribed to one name");
     await client.replies([act]);
     assert.equal((await lines.next()).value, told);
     const ended = once(child, "close");

@@ -11,12 +11,12 @@ import { skipWithout } from "../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { PYTHON, runPython } from "./running.js";
 
-/** null: no policy is set. */
+/** The policies of a call, or null if none is set. */
 const POLICIES: readonly (Policy | null)[] = [null, "first", "majority", "all", "all-equal", 1, 2, 3];
 const STAGES: readonly Stage[] = ["connect", "timeout", "refused", "reply"];
 const FLAGS = ["", "late", "catching-up", "provisional", "unmet provisional"];
 
-/** Report in its form for Python; null: a daemon that does not answer. */
+/** A report in its Python form, or null for a daemon that does not answer. */
 type Drawn =
   | { readonly value: string | null; readonly flags: string; readonly isForAll: boolean }
   | { readonly stage: Stage; readonly detail: string; readonly flags: string }
@@ -74,7 +74,7 @@ for case in given:
 print(json.dumps(verdicts))
 `;
 
-test("Python and Node.js decide alike for all reports of daemons", {
+test("Python and Node.js make the same decision for all reports of daemons", {
   skip: skipWithout(PYTHON),
 }, async () => {
   const seed = seedOfRun();

@@ -25,8 +25,7 @@ export const DIRECT_FILES = ".";
 const ROW = /^\| `([\w/-]+|\.)\/` \| [^|]+ \| ([^|]*) \|$/gm;
 
 /**
- * Returns the modules that each module may import. The order is that of the table, from the lowest module to the
- * highest.
+ * Returns the modules that each module may import, in the order of the table: from the lowest module to the highest.
  */
 export function modulesOfReadme(parent: string): Map<string, readonly string[]> {
   const readme = readFileSync(join(repositoryRoot, parent, "README.md"), "utf8");

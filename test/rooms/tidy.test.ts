@@ -1,6 +1,6 @@
 /**
- * Tests that the modules of daemon/ and similar folders are those of their READMEs, and import only the modules that
- * these permit.
+ * Tests that daemon/ and similar folders have the modules that their READMEs list, and that each module imports only
+ * the modules that the README permits.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -16,7 +16,7 @@ import { RedisPyClient } from "./redis-py-client.js";
 
 const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
 
-/** A client of one daemon; its calls fail while that daemon is down. */
+/** A client of one daemon. Its calls fail while that daemon is down. */
 export interface ScenarioClient {
   call(name: string, ...argv: string[]): Promise<unknown>;
   disconnect(): void;

@@ -31,7 +31,7 @@ export class ConditionalCall {
     this.#reports = world.hosts.map(() => null);
   }
 
-  /** Records a host's answer; only the first one counts. */
+  /** Records a host's answer. Only the first answer counts. */
   answered(host: Host, answer: EnvelopeAnswer): void {
     const { hosts, ledger } = this.#world;
     const index = hosts.indexOf(host);
@@ -78,7 +78,7 @@ export function wrongAcknowledgements(
 }
 
 /**
- * Returns the earlier entries on which the conditions and commands of one may depend, directly or through other
+ * Returns the earlier entries on which the conditions and commands of an entry may depend, directly or through other
  * entries.
  */
 function bearingOn({ envelope, ...place }: Entry, entries: readonly Entry[]): readonly Entry[] {

@@ -31,8 +31,8 @@ export class Arrivals {
   }
 
   /**
-   * Returns the ids that more than half of the given hosts received before `id`, or up to now on hosts that have not
-   * received it.
+   * Returns the ids that more than half of the given hosts received before `id`. On a host that has not received
+   * `id`, all ids received so far count.
    */
   knownBefore(id: ByteString, hosts: readonly object[]): Set<ByteString> {
     const counts = new Map<ByteString, number>();

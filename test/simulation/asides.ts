@@ -40,7 +40,7 @@ export function openAsideOf(
   };
 }
 
-/** Returns what is on a disk and missing from its last aside; null: nothing is missing. */
+/** Returns what is on a disk and missing from its last aside, or null if nothing is missing. */
 export function notAside({ asides, entries, marks, rotten }: Disk): string | null {
   const aside = asides.at(-1);
   const pruned = marks.get("pruned");

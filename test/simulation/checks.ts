@@ -1,6 +1,6 @@
 /**
- * Checks what must hold after a run's faults: daemons are equal, have lost and doubled nothing, and have kept their
- * promises.
+ * Checks what must hold after a run's faults: the daemons are equal, have neither lost nor duplicated an entry, and
+ * have kept their promises.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -16,7 +16,7 @@ import { isExcused } from "./stable-promises.js";
 import { namedBy, unverifiablePlaces } from "./unverifiable.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
-/** Returns why the daemons are not equal yet; null: all have the same entries on disk and serve. */
+/** Returns why the daemons are not equal yet, or null if all have the same entries on disk and serve. */
 export function unlevel(world: World): string | null {
   const { honest: hosts } = world;
   const first = hosts[0] as Host;
@@ -102,9 +102,9 @@ export function oracleOf(entries: readonly Entry[], { genesis }: World): NaiveSt
   return naiveFold(entries, ringOf(genesis), DATABASES_DEFAULT);
 }
 
-/** Returns how the states differ from the oracle's; null: they are equal. */
+/** Returns how the states differ from the oracle's, or null if they are equal. */
 export function stateDifference({ honest: hosts, scheduler }: World, oracle: NaiveState): string | null {
-  // This is later than every clock, so all daemons see the same keys as expired.
+  // This date is later than every clock, so all daemons see the same keys as expired.
   const now = Math.max(...hosts.map((host) => host.clock()), EPOCH + scheduler.time) + 1_000;
   const expected = [...stateLines(oracle.database, now), ...ringLines(oracle.ring)];
   for (const host of hosts) {

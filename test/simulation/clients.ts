@@ -96,7 +96,7 @@ export class Client {
     );
   }
 
-  /** Returns the calls of a script that contains a command; null: the command is sent without a script. */
+  /** Returns the calls of a script that contains a command, or null if the command is sent without a script. */
   #scriptWith(argv: Argv): readonly Argv[] | null {
     const random = this.#scripts;
     if (!random.chance(this.#world.settings.scripts)) return null;
@@ -281,7 +281,7 @@ export class Client {
     if (wait?.kind === "replicated") {
       ledger.replicated++;
       const folders = hosts.map((other) => other.foldersWith(place));
-      // Byzantine members also claim to have it.
+      // Byzantine members also claim to have the entry.
       const claimed = hosts.filter(({ isByzantine }) => isByzantine).length;
       if (folders.reduce((sum, count) => sum + count, claimed) < wait.daemons)
         ledger.violate(

@@ -1,6 +1,6 @@
 /**
- * The commands of the simulated clients: few keys, so that commands conflict; values that depend on order; lifetimes as
- * long as a partition; and sometimes any call that the store's grammars generate.
+ * The commands of the simulated clients. There are few keys, so that commands conflict. Values depend on order, and
+ * lifetimes are as long as a partition. Some commands are arbitrary calls that the store's grammars generate.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { randomCall } from "../conformance/call.js";
@@ -27,9 +27,9 @@ export class CommandMaker {
   readonly #keys: number;
   /** The most frequent commands. */
   readonly #focus: readonly Maker[];
-  /** The chance that a call concerns tables or groups. */
+  /** The chance that a call uses tables or groups. */
   readonly #share: number;
-  /** Commands on tables or on groups; null: the run has neither, and draws no random numbers for them. */
+  /** Commands on tables or groups, or null if the run has neither and draws no random numbers for them. */
   readonly #others: TableCommands | GroupCommands | null;
   #count = 0;
 
@@ -107,7 +107,7 @@ export class CommandMaker {
     return this.#random.oneOf(choices);
   }
 
-  /** Returns the commands that create the tables or groups of the run; empty: it has none. */
+  /** Returns the commands that create the tables or groups of the run. The array is empty if the run has none. */
   beginning(): readonly Argv[] {
     return this.#others?.beginning() ?? [];
   }

@@ -55,7 +55,7 @@ for (let seed = first; seed < first + RUNS; seed++)
     setClientsToWork(world);
     await world.scheduler.runUntil(fixed.workMs);
     assert.ok(await until(world, MINUTE, () => unlevel(world) === null), unlevel(world) ?? "");
-    // After this, entries dated ahead of all clocks have been applied, and clients no longer write.
+    // After this minute, entries dated ahead of all clocks have been applied, and clients no longer write.
     await world.scheduler.runUntil(MINUTE);
     const hasCompared = ({ daemon }: Host) => (daemon?.peering.states.comparedAt ?? 0) > 0;
     assert.ok(

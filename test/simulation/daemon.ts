@@ -76,7 +76,8 @@ export function startDaemon(host: Host, world: World): Daemon {
     info: (facts: object, text: string) => {
       // With false sums, a daemon cannot be sure that entries are gone.
       if (ledger.isTainted && "upTo" in facts && "count" in facts) host.disk.hasReportedOrphans = true;
-      // If other daemons wrote in the same second, sums cannot decide, and the daemon reports each entry.
+      // If other daemons wrote in the same second, the sums cannot show which entries are gone, and the daemon reports
+      // each entry.
       if ("upTo" in facts && "entries" in facts)
         for (const entry of facts.entries as string[])
           host.disk.reportedPossible.add(entry.split(" ")[1] ?? "");
@@ -128,7 +129,7 @@ export function startDaemon(host: Host, world: World): Daemon {
         host,
         places.map((place) => place.slice(10)),
       );
-      // With --fsync interval, an answer does not promise more.
+      // With --fsync interval, an answer does not promise that an entry survives a crash.
       for (const place of places)
         if (!world.honest.some((other) => other.keeps(place))) ledger.lost.add(place);
     },
@@ -261,7 +262,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     storage,
     accepted: accept,
     signed: (entry, flushed) => {
-      // Recorded even if the process has just died: the write may have reached the disk.
+      // The entry is recorded even if the process has just died, because the write may have reached the disk.
       ledger.sent.set(entry.id, { entry, isRead: false, outcomes: [{ host: host.name, kind: "unknown" }] });
       flushed.then(
         () => alive && misbehaviour === null && ledger.acknowledged.set(entry.id, host.name),

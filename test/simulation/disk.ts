@@ -10,7 +10,7 @@ import type { Mark, MarkName, Storage } from "../../timeline/entries/storage.js"
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Processor, Scheduler } from "./scheduler.js";
 
-/** The moments of a disk at which a run may crash the daemon. */
+/** The points of a disk operation at which a run may crash the daemon. */
 export type DiskMoment = "before put" | "after put" | "before sync" | "after sync";
 
 /** The data that a member's snapshot has replaced, as it was put aside. */
@@ -21,7 +21,7 @@ export interface KeptAside {
   readonly snapshots: ReadonlySet<number>;
 }
 
-/** What survives the processes that use it. */
+/** The contents of a disk, which survive the processes that use it. */
 export class Disk {
   /** Values by order key. */
   readonly entries = new Map<ByteString, Buffer>();
@@ -55,9 +55,12 @@ export class Disk {
   readonly reportedRotten = new Set<string>();
   /** The order keys of entries that were removed because they had rotted, and must be received again. */
   readonly missed = new Set<ByteString>();
-  /** For everything that was ever on the disk: the numbers of the data folders that contained it. */
+  /**
+   * The numbers of the data folders that have contained an entry, by order key, for all entries that were ever on the
+   * disk.
+   */
   readonly kept = new Map<ByteString, Set<number>>();
-  /** Changes that the operating system has and the disk does not, oldest first. */
+  /** Changes that the operating system has received but not yet written to the disk, oldest first. */
   readonly unsynced: Change[] = [];
   #folder = 0;
   #sorted: ByteString[] | null = [];
@@ -180,9 +183,9 @@ interface Operation {
 }
 
 interface Waiter {
-  /** The number of operations that must be safe. */
+  /** The number of operations that must be safe before the promise resolves. */
   readonly count: number;
-  /** Whether the changes are on the disk, not only with the operating system. */
+  /** Whether the operations must be on the disk, and not only in the memory of the operating system. */
   readonly isSync: boolean;
   readonly resolve: () => void;
   readonly reject: (problem: Error) => void;
@@ -193,18 +196,18 @@ export interface StorageParts {
   readonly scheduler: Scheduler;
   readonly processor: Processor;
   readonly random: SeededRandom;
-  /** Milliseconds between two syncs; 0: each flush is a sync. */
+  /** Milliseconds between two syncs, or 0 if each flush is a sync. */
   readonly syncEveryMs: number;
-  /** Called at each moment of the disk. It may stop the process, which then has no further effect. */
+  /** Called at each point of a disk operation. It may stop the process, which then has no further effect. */
   readonly at: (moment: DiskMoment) => void;
   readonly isAlive: () => boolean;
-  /** Called when an entry was removed. @param wasSound  whether it was not rotten */
+  /** Called when an entry has been removed. @param wasSound  whether it was not rotten */
   readonly removed: (place: ByteString, wasSound: boolean) => void;
   /** Called when entries that were flushed, but not synced, were lost. */
   readonly vanished: (places: readonly ByteString[]) => void;
 }
 
-/** Milliseconds until a sync that no caller requested. */
+/** Milliseconds until a sync for which no caller waits. */
 const LAZY_SYNC_MS = 40;
 
 /** The storage of one process. The next process starts with the content of the disk. */
@@ -315,7 +318,7 @@ export class SimulatedStorage implements Storage {
   }
 
   /**
-   * Ends the process: a prefix of the unsafe changes reaches the disk.
+   * Ends the process: a prefix of the unsynced changes reaches the disk.
    * @param isMachine  whether the complete machine crashes
    */
   crash(isMachine: boolean): void {

@@ -80,7 +80,7 @@ const OCCURRENCES: Readonly<Partial<Record<Fault, Make>>> = {
     const host = random.oneOf(hosts);
     const length = Math.min(random.oneOf([200, 2_000, 12_000]), settings.workMs - scheduler.time);
     trace(host.name, () => `pauses for ${length} ms`);
-    // Not before the end of an earlier pause: the events that it postponed run before later ones.
+    // This pause does not end before an earlier one, because the events that the earlier pause postponed run first.
     host.processor.busyUntil = Math.max(host.processor.busyUntil, scheduler.time + length);
   },
   "clock-step": ({ hosts, random, trace }) => {
@@ -155,7 +155,10 @@ function partition(world: World): void {
   });
 }
 
-/** Flips a bit in an entry of which another host has a sound copy; without it no daemon could restore the entry. */
+/**
+ * Flips a bit in an entry of which another host has a sound copy. Without that copy no daemon could restore the
+ * entry.
+ */
 function rot({ hosts, honest, random, trace }: World): void {
   const host = random.oneOf(hosts);
   const sound = host.disk.places().filter((place) => !host.disk.rotten.has(place));
@@ -177,7 +180,7 @@ function wipe({ hosts, honest, heads, random, ledger, settings, trace }: World):
   const places = host.disk.held();
   if (places.some((p) => isRottenElsewhere(p) && !others.some((other) => other.keepsForSure(p)))) return;
   if (host.daemon !== null) host.kill("its data folder is lost");
-  // Includes entries that reached the disk only when the process ended.
+  // These include entries that reached the disk only when the process ended.
   for (const place of host.disk.held()) if (onlyHere(place)) ledger.lost.add(place);
   trace(host.name, () => "is empty now");
   host.wipe();

@@ -28,7 +28,7 @@ import { isSignedBy, type SimulatedIdentity, sha256 } from "./cast.js";
 export interface FrontParts {
   readonly timeline: Timeline;
   readonly peering: Peering;
-  /** The daemon's member lists; null: it does not use them. */
+  /** The daemon's member lists, or null if it does not use them. */
   readonly lists: MemberLists | null;
   readonly identity: SimulatedIdentity;
   readonly cluster: ByteString;
@@ -41,7 +41,7 @@ export interface FrontParts {
   readonly storage: Storage;
   /** Called in the step in which an entry is recorded from a client. */
   readonly accepted: (entry: Entry) => void;
-  /** Called for an entry that the daemon itself has signed. @param flushed  resolves when it is acknowledged */
+  /** Called for an entry that the daemon itself has signed. @param flushed  resolves when the entry is acknowledged */
   readonly signed: (entry: Entry, flushed: Promise<void>) => void;
 }
 
@@ -107,7 +107,7 @@ export function makeFront(parts: FrontParts): Front {
     path: new RecordedPath(
       backend,
       gateway,
-      // Draws no random numbers, so that runs without scripts do not change.
+      // The random bytes are constant, so that runs without scripts draw the same random numbers as before.
       new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new NewestDate()),
       () => null,
     ),

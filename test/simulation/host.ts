@@ -1,7 +1,7 @@
 /**
  * A machine of a run: its disk, its clock, its network address, and the daemon on it, which may die and start again.
- * The daemon is real, its surroundings are simulated. A dead daemon may finish the step that it is in, but without any
- * effect.
+ * The daemon is real, but its surroundings are simulated. A dead daemon may finish the step that it is in, but
+ * without any effect.
  */
 
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
@@ -23,13 +23,13 @@ import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 export class SimulatedHost implements Host {
   readonly name: string;
   readonly disk = new Disk();
-  /** The processor; each process has a new one, so that a stop ends with its process. */
+  /** The processor. Each process has a new one, so that a pause ends with its process. */
   processor = { busyUntil: 0 };
   /** Milliseconds by which the host's clock is ahead. */
   clockOffset: number;
   /** The configured limits of the tail. */
   readonly tail: Settings["tails"][number];
-  /** The running process; null: none. */
+  /** The running process, or null if there is none. */
   daemon: Daemon | null = null;
   /** The identity stored in the data folder. */
   identity: SimulatedIdentity;
@@ -38,7 +38,7 @@ export class SimulatedHost implements Host {
   /** Ids of envelopes that the host's daemons have received from clients. */
   readonly accepted = new Set<ByteString>();
   readonly isByzantine: boolean;
-  /** The chance to crash at a moment of the disk. */
+  /** The chance of a crash at each point of a disk operation. */
   crashAtDisk = 0;
   order: ByteString | null = null;
   beginning: Beginning | null = null;

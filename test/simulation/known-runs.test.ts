@@ -36,14 +36,14 @@ const LISTED: Readonly<Record<number, string>> = {
     "two daemons with new folders that no list names connect, and the disk of a member that sends a list is full",
 };
 
-/** The test repeats one of this many runs. */
+/** The test repeats one in this many runs. */
 const SHARE = amount(8, 1);
 /** The same share for runs with member lists. */
 const LISTED_SHARE = amount(2, 1);
 
 for (const [seed, title] of Object.entries(KNOWN).filter((_, index) => index % SHARE === 0))
   test(`run ${seed}: ${title}`, async () => {
-    // Without the features that did not exist when the runs were found.
+    // These features did not exist when the runs were found.
     const without = ["tables", "groups", "scripts", "comparing", "lists"];
     assert.deepEqual((await simulate(Number(seed), { without })).problems, []);
   });

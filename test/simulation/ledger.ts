@@ -7,7 +7,7 @@ import { sha256 } from "./cast.js";
 /** One daemon's answer to one envelope. */
 export interface Outcome {
   readonly host: string;
-  /** The kind of answer; null: there is none yet. */
+  /** The kind of answer, or null if there is none yet. */
   kind: "result" | "not-applied" | "unknown" | null;
 }
 
@@ -28,11 +28,11 @@ export interface StablePromise {
   readonly places: ReadonlySet<ByteString>;
 }
 
-/** The start of an empty data folder, with members or because none was reachable. */
+/** The first start of a daemon with an empty data folder. */
 export interface Beginning {
-  /** The earliest time at which its daemon may accept entries, in milliseconds of the run. */
+  /** The earliest time at which the daemon may accept entries, in milliseconds of the run. */
   readonly at: number;
-  /** The latest of the clocks of the daemon and the members that it reached, except those known to be wrong. */
+  /** The latest of the clocks of the daemon and of the members that it reached, except clocks known to be wrong. */
   readonly latestClock: number;
 }
 
@@ -49,13 +49,13 @@ export class Ledger {
   compared = 0;
   /** The number of snapshots accepted from members. */
   snapshots = 0;
-  /** The number of those that an operator ordered. */
+  /** The number of accepted snapshots that an operator had ordered. */
   ordered = 0;
   /** By the seal of each snapshot: order keys of its entries. */
   readonly contents = new Map<ByteString, ReadonlySet<ByteString>>();
   /** The same for snapshots of a byzantine member. */
   readonly badContents = new Map<ByteString, ReadonlySet<ByteString>>();
-  /** The seal by contents: the same entries up to the same date must produce the same bytes. */
+  /** The seal of each snapshot, by its contents: the same entries up to the same date must produce the same bytes. */
   readonly #seals = new Map<string, ByteString>();
   /** Order keys whose last sound copy a fault destroyed, or that are missing from a snapshot that a daemon accepted. */
   readonly lost = new Set<ByteString>();
@@ -71,7 +71,7 @@ export class Ledger {
   /** The violations found so far. */
   readonly violations: string[] = [];
 
-  /** Records a new snapshot. @returns a description of the problem with it; null: there is none */
+  /** Records a new snapshot. @returns a description of the problem with it, or null if there is none */
   sealed(at: number, seal: ByteString, places: ReadonlySet<ByteString>): string | null {
     this.contents.set(seal, places);
     const made = `${at} ${sha256([...places].sort().join(""))}`;

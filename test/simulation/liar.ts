@@ -67,7 +67,7 @@ export class Liar {
     return settings.lies.has(lie) && random.chance(share);
   }
 
-  /** Returns the altered message; null: nothing is sent. */
+  /** Returns the altered message, or null if nothing is sent. */
   #altered(message: OwnMessage, to: string): OwnMessage | null {
     switch (message.kind) {
       case "status":
@@ -76,7 +76,7 @@ export class Liar {
         if (this.#lies("mute")) return null;
         return { ...message, ...this.#totals(message, to), watermark: this.#watermark(message.watermark) };
       case "push":
-        // Sent with its number, because the connection would end otherwise.
+        // An empty message is sent with the same number, because a missing number would end the connection.
         if (this.#lies("withhold", 0.8))
           return { ...message, isDeflated: false, bytes: 0, entries: Buffer.alloc(0) };
         return this.#lies("forge") ? this.#push(message) : message;
@@ -201,7 +201,7 @@ export class Liar {
   }
 }
 
-/** Returns the message; null: a hello or another part of the handshake, which is honest. */
+/** Returns the message, or null for a hello or another part of the handshake, which a liar does not alter. */
 function messageOf(frame: Buffer): OwnMessage | null {
   const head = /^ds2:\d+:/.exec(frame.toString("latin1", 0, 20));
   if (head === null) return null;

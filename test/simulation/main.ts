@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   const except = new Set(values.except.split(","));
   for (let seed = first; seed < first + count; seed++) {
     if (except.has(String(seed))) continue;
-    // Shows which seed was running if a user ends a run that hangs.
+    // This line shows which seed was running if a user ends a run that hangs.
     if ((seed - first) % PROGRESS_EVERY === 0) console.log(`seed ${seed}`);
     const verdict = await simulate(seed, { without });
     const { problems } = verdict;

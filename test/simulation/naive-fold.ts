@@ -15,7 +15,7 @@ import type { Entry } from "../../timeline/entries/entry.js";
 export interface NaiveUnit {
   readonly id: ByteString;
   readonly reply: Reply;
-  /** Whether the unit must have changed nothing: not permitted, or with a condition that did not hold. */
+  /** Whether the unit must have changed nothing, because it was not permitted or a condition did not hold. */
   readonly isVoid: boolean;
 }
 
@@ -28,7 +28,7 @@ export interface NaiveState {
 
 type Argv = readonly ByteString[];
 
-/** Folds entries. @param ring  a new key ring with the keys that the daemons start with; it is changed */
+/** Folds entries. @param ring  a new key ring with the keys that the daemons start with, which the function changes */
 export function naiveFold(entries: Iterable<Entry>, ring: KeyRing, databases: number): NaiveState {
   const database = new Database({ databases });
   const units = new Map<ByteString, NaiveUnit>();

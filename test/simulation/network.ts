@@ -30,7 +30,10 @@ export interface EndOwner {
   closed(reason: string): void;
 }
 
-/** Milliseconds after which a connection breaks if its peer receives nothing. Lost segments are sent again before. */
+/**
+ * Milliseconds after which a connection breaks if its peer receives nothing. Until then, lost segments are sent
+ * again.
+ */
 const BREAKS_AFTER_MS: readonly [number, number] = [4_000, 12_000];
 const RESENT_AFTER_MS: readonly [number, number] = [50, 600];
 const CHECK_AGAIN_MS = 100;

@@ -1,7 +1,7 @@
 /**
- * The operator of a run, who acts only after the time to heal, when daemons cannot converge by themselves. The operator
- * removes the byzantine member if too few honest ones have been live with their present folders, or restarts a daemon
- * with the order to accept a member's snapshot.
+ * The operator of a run. The operator acts only after the time to heal, when daemons cannot converge by themselves:
+ * the operator removes the byzantine member if too few honest ones have been live with their present folders, or
+ * restarts a daemon with the order to accept a member's snapshot.
  */
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Host, World } from "./world.js";
@@ -67,8 +67,9 @@ export class Operator {
   }
 
   /**
-   * Returns a serving daemon that has forgotten entries that the host misses, or the one that the host requests; null:
-   * none.
+   * Returns a serving daemon that has forgotten entries that the host misses, or the daemon whose snapshot the host
+   * was ordered to accept, or any other serving daemon. Returns null if there is none, or if no daemon has forgotten
+   * such entries and the host has no order.
    */
   #senderOf(host: Host): Host | null {
     const others = this.#world.honest.filter((other) => other !== host && other.daemon?.isLive === true);

@@ -15,7 +15,7 @@ const CONNECT_MS = 3_000;
 /** Returns the frames to send in place of one that the daemon writes for a host. */
 type Rewrite = (frame: Buffer, to: string) => readonly Buffer[];
 
-/** Accepts incoming connections whose hello has arrived. */
+/** The part of a daemon that accepts incoming connections whose hello has arrived. */
 export interface Acceptor {
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner;
 }
@@ -104,7 +104,7 @@ export class Ports implements DaemonPorts {
   }
 }
 
-/** Returns the hello; null: another message, such as the close reason of a member that decided otherwise. */
+/** Returns the hello, or null for any other message, such as the close reason of a member that decided otherwise. */
 function readHello(payload: Buffer): Hello | null {
   try {
     const message = readClientMessage(payload);

@@ -26,7 +26,7 @@ const WITHOUT = ["clock-day", "rot", "full-disk", "wipe", "tables", "groups", "s
 /** Maximum milliseconds between two of the operator's steps. */
 const PAUSE_MS = 6_000;
 
-/** Returns the world of a seed; null: its cluster has no administrator. */
+/** Returns the world of a seed, or null if its cluster has no administrator. */
 function worldOf(seed: number): World | null {
   const fixed = { hosts: 3, byzantine: null, lists: true, envelopes: 80, workMs: WORK_MS, administration: 0 };
   const world = makeWorld(seed, null, WITHOUT, fixed);
@@ -48,7 +48,7 @@ async function until(world: World, goal: string, holds: () => boolean, act: () =
 
 /**
  * Rotates the key and replaces a daemon.
- * @returns milliseconds since 1970 when all was done, and a function that merges two lists
+ * @returns the time when all steps were done, in milliseconds since 1970, and a function that merges two lists
  */
 async function rotateAndReplace(
   world: World,
@@ -122,7 +122,7 @@ async function rotateAndReplace(
   return { doneAt: EPOCH + scheduler.time, merge };
 }
 
-/** Whether all daemons that a list names use one with at least this number. */
+/** Whether all daemons that a list names use a list with at least this number. */
 function isKnown({ hosts, heads }: World, number: number): boolean {
   const [head] = heads;
   if (head === undefined || heads.length > 1 || head.list.number < number) return false;

@@ -7,7 +7,7 @@ interface Event {
   readonly time: number;
   readonly order: number;
   readonly run: () => void;
-  /** The processor that the event requires; null: none. */
+  /** The processor that runs the event, or null if the event needs none. */
   readonly processor: Processor | null;
 }
 
@@ -18,7 +18,7 @@ export interface Processor {
 }
 
 export class Scheduler {
-  /** Milliseconds since the start of the run; may be fractional. */
+  /** Milliseconds since the start of the run, possibly with a fraction. */
   time = 0;
   /** The number of events run so far. */
   events = 0;

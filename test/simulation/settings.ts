@@ -1,6 +1,6 @@
 /**
- * The settings of one run; all follow from its seed. Each run has only some kinds of faults, so that each kind also
- * occurs alone.
+ * The settings of one run, all of which follow from its seed. Each run has only some kinds of faults, so that each
+ * kind also occurs alone.
  */
 import type { PeeringLimits } from "../../cluster/peers/shared/peering-limits.js";
 import type { SeededRandom } from "../support/seeded-random.js";
@@ -30,10 +30,10 @@ export interface Settings {
   readonly hosts: number;
   readonly clients: number;
   readonly envelopes: number;
-  /** The number of the byzantine host; null: none. */
+  /** The number of the byzantine host, or null if there is none. */
   readonly byzantine: number | null;
   readonly lies: ReadonlySet<Lie>;
-  /** Milliseconds from the start until it lies. */
+  /** Milliseconds from the start until the byzantine host lies. */
   readonly liesFromMs: number;
   /** Milliseconds during which faults and clients are active. */
   readonly workMs: number;
@@ -47,17 +47,17 @@ export interface Settings {
   readonly tails: readonly { readonly tailMs: number; readonly tailBytes: number }[];
   /** The number of envelopes whose answers a daemon remembers. */
   readonly remembered: number;
-  /** The number of entries after which a daemon makes a snapshot; 0: it makes none. */
+  /** The number of entries after which a daemon makes a snapshot, or 0 if it makes none. */
   readonly snapshotEvery: number;
   /** Milliseconds for which entries below a snapshot are retained. A daemon away for longer needs the snapshot. */
   readonly retainMs: number;
-  /** Whether the run checks at its end that daemons serve, which takes long. */
+  /** Whether the run checks at its end that daemons serve, which takes a long time. */
   readonly isServiceChecked: boolean;
   /** Maximum error of a daemon's clock without a fault, in milliseconds. */
   readonly clockError: number;
   /** Maximum error of a client's clock, in milliseconds. */
   readonly clientError: number;
-  /** The interval of --fsync in milliseconds; 0: always. */
+  /** The interval of --fsync in milliseconds, or 0 for `always`. */
   readonly syncEveryMs: number;
   /** Milliseconds of processor time that sometimes pass between two reads of the clock. */
   readonly readMs: number;
@@ -65,7 +65,7 @@ export interface Settings {
   readonly keys: number;
   /** The chance that a command uses tables. */
   readonly tables: number;
-  /** The chance that a command uses consumer groups; never combined with tables. */
+  /** The chance that a command uses consumer groups. No run combines them with tables. */
   readonly groups: number;
   /**
    * The share of unsigned commands that run in a script together with other ones. The daemon tries the script and
@@ -119,10 +119,13 @@ const SMALL: Partial<PeeringLimits> = {
   maxReplicationStates: 5,
 };
 
-/** Long intervals, so that entries stay missing for long. */
+/** Long intervals, so that entries stay missing for a long time. */
 const SLOW: Partial<PeeringLimits> = { reconcileMinMs: 12_000, reconcileMaxMs: 20_000, requestMs: 8_000 };
 
-/** The share of runs in which daemons forget early and are away for long, so that returning ones need a snapshot. */
+/**
+ * The share of runs in which daemons forget early and are away for a long time, so that a returning daemon needs a
+ * snapshot.
+ */
 const FORGETFUL = 0.2;
 const AWAY: readonly Fault[] = ["crash", "partition", "wipe"];
 
@@ -168,7 +171,7 @@ export function drawScripts(random: SeededRandom): number {
 /** The share of runs in which members compare their states frequently. */
 const COMPARING = 0.5;
 
-/** Draws how states are compared; runs without it do not change. */
+/** Draws how states are compared. Runs that do not compare states stay the same. */
 export function drawComparing(random: SeededRandom, isExcluded: boolean): Partial<PeeringLimits> {
   const isOn = !isExcluded && random.chance(COMPARING);
   return isOn ? { compareEveryMs: 1_000, comparePercent: 50 } : { comparePercent: 0 };

@@ -1,6 +1,6 @@
 /**
- * One run: some daemons and clients in one process, with simulated time, network and disks; first with faults, then
- * without. At the end every promise is checked. One seed always produces the same run.
+ * One run: some daemons and clients in one process, with simulated time, network and disks. There are faults at
+ * first, and none later. At the end the run checks every promise. One seed always produces the same run.
  */
 import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -45,7 +45,7 @@ export interface Verdict {
   readonly replicated: number;
   /** The number of snapshots accepted from members. */
   readonly snapshots: number;
-  /** The number of those that an operator ordered. */
+  /** The number of accepted snapshots that an operator had ordered. */
   readonly ordered: number;
   /** 1 if an operator had to remove the byzantine member, otherwise 0. */
   readonly expelled: number;
@@ -89,7 +89,7 @@ export type Trace = (line: string) => void;
 
 export interface SimulateOptions {
   readonly print?: Trace | null;
-  /** Faults to leave out; `tables`, `groups`, `scripts`, `comparing`, `lists`: those features. */
+  /** Faults to leave out. `tables`, `groups`, `scripts`, `comparing` and `lists` leave out these features. */
   readonly without?: readonly string[];
 }
 
@@ -216,7 +216,7 @@ export function setClientsToWork(world: World): void {
   }
 }
 
-/** Settles the lists. @returns why administrators do not reach one list that all daemons use; empty: they do */
+/** Settles the lists. @returns why administrators cannot reach one list that all daemons use; empty if they can */
 async function settledLists(world: World, lists: ListWork): Promise<readonly string[]> {
   const operator = new Operator(world);
   const problem = await lists.settle(() => operator.order());

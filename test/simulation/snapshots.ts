@@ -1,6 +1,6 @@
 /**
- * Snapshots of a simulated daemon, on its disk. They are completed some time after the request; a crash leaves a
- * partial one.
+ * Snapshots of a simulated daemon, on its disk. A snapshot is completed some time after the request, and a crash
+ * leaves a partial one.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
@@ -20,7 +20,7 @@ import type { Host, World } from "./world.js";
 const MAKING_MS_MOST = 800;
 const SYNCING_MS_MOST = 50;
 
-/** Returns a daemon's snapshots; null: this run makes none. */
+/** Returns a daemon's snapshots, or null if this run makes none. */
 export function snapshotParts(
   host: Host,
   world: World,
@@ -29,7 +29,7 @@ export function snapshotParts(
   const { scheduler, settings, random, ledger } = world;
   if (settings.snapshotEvery === 0) return null;
   const { snapshots: files, contents: filesContents, replaced } = host.disk;
-  // A crash has interrupted their replacement.
+  // A crash interrupted the replacement of these snapshots.
   for (const [date, restore] of replaced) {
     restore();
     replaced.delete(date);
@@ -111,7 +111,7 @@ export function snapshotParts(
   const { snapshotEvery } = settings;
   const make = (from: number | null, to: number): Promise<void> =>
     new Promise((resolve, reject) => {
-      // A separate worker, which reads the disk when it runs.
+      // A separate worker makes the snapshot. It reads the disk when it runs.
       scheduler.after(random.below(MAKING_MS_MOST), host.processor, () => {
         if (!isAlive()) return;
         scheduler.settles = true;

@@ -11,7 +11,7 @@ import type { Host, World } from "./world.js";
 /** Records that a daemon reports everything up to a time as final. @param at  milliseconds since 1970 */
 export function noteStable({ ledger, scheduler }: World, { name, disk }: Host, at: number): void {
   const end = bytesOf(firstPlaceAt(at + 1));
-  // Includes entries that are being repaired.
+  // These include entries that are being repaired.
   const places = new Set([...disk.held(), ...disk.missed].filter((place) => place < end));
   ledger.stable.push({ host: name, at, reportedAt: scheduler.time, places });
 }

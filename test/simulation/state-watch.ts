@@ -1,7 +1,8 @@
 /**
- * Checks that an honest daemon that accepts writes continues to accept them while other daemons join or return.
- * Exceptions: the daemon and another honest one differ in entries that one of them has forgotten; it was cut off while
- * another one of three or more was live; or it was cut off from its only peer, which is byzantine.
+ * Checks that an honest daemon that accepts writes continues to accept them while other daemons join or return. There
+ * are three exceptions. The daemon and another honest one may differ in entries that one of them has forgotten. The
+ * daemon may have been cut off while another one of three or more was live. Or it may have been cut off from its only
+ * peer, which is byzantine.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
@@ -16,7 +17,7 @@ export class StateWatch {
   readonly #host: Host;
   readonly #world: World;
   #last: DaemonState = "catching-up";
-  /** When it was last cut off, in milliseconds of the run. */
+  /** When the daemon was last cut off, in milliseconds of the run. */
   #cutOffAt = 0;
 
   constructor(host: Host, world: World) {
@@ -27,7 +28,7 @@ export class StateWatch {
   check(state: DaemonState, violate: (text: string) => void): void {
     const before = this.#last;
     this.#last = state;
-    // Before it has published a watermark it counts as an empty daemon.
+    // Until the daemon has published a watermark, it counts as empty.
     if (state === "live" && (this.#host.daemon?.timeline.published ?? 0) > 0) this.#host.hasServed = true;
     if (before === state) return;
     this.#world.trace(this.#host.name, () => `is ${state}`);

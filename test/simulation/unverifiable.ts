@@ -45,7 +45,10 @@ export function unverifiablePlaces(
   return unknown;
 }
 
-/** Returns ids of the keys that an envelope adds, permitted or not; mixed with other commands, none is added. */
+/**
+ * Returns the ids of the keys that an envelope adds, whether permitted or not. An envelope that also contains other
+ * commands adds none.
+ */
 export function namedBy({ commands, multi, if: conditions }: Envelope): ByteString[] {
   if (conditions !== null) return [];
   const units = multi ? [commands] : commands.map((argv) => [argv]);

@@ -36,7 +36,7 @@ export interface DaemonPorts {
 export interface Daemon {
   readonly timeline: Timeline;
   readonly peering: Peering;
-  /** The daemon's member lists; null: the run has none. */
+  /** The daemon's member lists, or null if the run has none. */
   readonly lists: MemberLists | null;
   readonly ports: DaemonPorts;
   readonly isAlive: () => boolean;
@@ -45,7 +45,7 @@ export interface Daemon {
   /** Whether it has folded entries that have not reached its disk yet. */
   readonly isStoring: boolean;
   die(isSilent: boolean): void;
-  /** The path of clients; null: the daemon does not accept messages yet. */
+  /** The path of clients, or null if the daemon does not accept messages yet. */
   readonly front: Front | null;
   /** Ids of envelopes that it has received from clients. */
   readonly accepted: ReadonlySet<ByteString>;
@@ -61,7 +61,7 @@ export interface Host {
   clockOffset: number;
   /** The configured limits of the tail. */
   readonly tail: Settings["tails"][number];
-  /** The running process; null: none. */
+  /** The running process, or null if there is none. */
   readonly daemon: Daemon | null;
   /** The identity stored in the data folder. */
   readonly identity: SimulatedIdentity;
@@ -69,17 +69,20 @@ export interface Host {
   publishedWatermark: number;
   /** Ids of envelopes that the host's daemons have received from clients. */
   readonly accepted: Set<ByteString>;
-  /** The chance to crash at a moment of the disk. */
+  /** The chance of a crash at each point of a disk operation. */
   crashAtDisk: number;
   /** Whether the host is byzantine; its promises do not count. */
   readonly isByzantine: boolean;
-  /** How the data folder began; null: it has not, or began before any promise was made. */
+  /** How the data folder began, or null if it is not in use yet or was begun before any promise was made. */
   beginning: Beginning | null;
   /** Whether a daemon with this data folder was live and has published a watermark. */
   hasServed: boolean;
-  /** When one of its processes was last live, in milliseconds of the run; -Infinity: never. */
+  /** When one of its processes was last live, in milliseconds of the run, or -Infinity if none has been live. */
   liveAt: number;
-  /** Id of the member whose snapshot the operator orders the next process to accept; null: there is no order. */
+  /**
+   * The id of the member whose snapshot the operator orders the next process to accept, or null if there is no
+   * order.
+   */
   order: ByteString | null;
   clock(): number;
   start(): void;

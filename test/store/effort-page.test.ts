@@ -1,4 +1,7 @@
-/** The numbers in docs/limits.md "Units" equal the constants and the steps that commands count for each element. */
+/**
+ * Tests that the numbers in docs/limits.md "Units" equal the constants and the steps that commands count for each
+ * element.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

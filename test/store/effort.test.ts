@@ -1,6 +1,6 @@
 /**
- * Small units with large effects: random units of every family on an existing state, under a small budget. The effects
- * are measured from outside, so no command can forget to count what it produces. Source:
+ * Tests small units with large effects: random units of every family on an existing state, under a small budget. The
+ * test measures the effects from outside, so no command can fail to count what it produces. Source:
  * docs/decisions/0047-budgets-count-what-is-produced.md.
  */
 import assert from "node:assert/strict";
@@ -136,7 +136,7 @@ const LONG_READS: readonly Argv[] = [
   ["SQL_RO", "d", "select a from t where a < 0"],
 ];
 
-/** Reads: in a unit that also writes, every daemon executes them too. */
+/** Reads. In a unit that also writes, every daemon executes them too. */
 const READS: readonly Make[] = [
   () => ["LRANGE", "l", "0", "-1"],
   () => ["HGETALL", "h"],
@@ -232,7 +232,7 @@ test(`a unit stays within its budget, or is undone (seed ${seed})`, () => {
   assert.deepEqual(canonicalState(database), initial);
 });
 
-/** Number of commands in a unit: their reads exceed `LONG_STEPS` even if three elements are one step. */
+/** The number of commands in a unit. Their reads exceed `LONG_STEPS` even if three elements are one step. */
 const LONG_COUNT = 60;
 const LONG_STEPS = (LONG_COUNT * SIZE) / 3;
 

@@ -1,4 +1,4 @@
-/** Digests of keys are equal for equal states, and different for different ones. */
+/** Tests that the digests of keys are equal for equal states, and different for different ones. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ const SALT = 7;
 
 const hash = (bytes: Buffer) => bytesOf(createHash("sha256").update(bytes).digest());
 
-/** Returns database and name → digest. */
+/** Returns the digests, by database and name. */
 function digests(database: Database, salt = SALT): Map<string, string> {
   const result = new Map<string, string>();
   for (const [db, { entries }] of database.keyspaces.entries())
@@ -34,7 +34,7 @@ function digests(database: Database, salt = SALT): Map<string, string> {
   return result;
 }
 
-/** Returns database and name → the state that is equal on all daemons, without the progress of stream groups. */
+/** Returns, by database and name, the state that is equal on all daemons: without the progress of stream groups. */
 function lines(database: Database): Map<string, string> {
   return new Map(
     canonicalState(database).map((line): [string, string] => {
@@ -109,7 +109,7 @@ test("each salt selects another part of long elements, and all parts are selecte
   const unit = { at: EPOCH, db: 0, id: "unit" };
   const long = "x".repeat(10_000);
   database.execute(["RPUSH", "list", ...Array.from({ length: 1100 }, () => long)], unit);
-  // These salts select the part that begins at 1024.
+  // These salts select the part of the value that begins at 1024.
   const salts = Array.from({ length: 100 }, (_, i) => 2 * i + 1);
   const before = salts.map((salt) => digests(database, salt));
   const name = JSON.stringify([0, "list"]);

@@ -1,4 +1,4 @@
-/** The cost of a writing command in a database with expiring keys, counted in calls, not in time. */
+/** Tests the cost of a writing command in a database with expiring keys. It counts calls, not time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandTable } from "../../store/command-table.js";

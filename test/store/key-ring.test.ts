@@ -1,4 +1,4 @@
-/** The key ring: its keys, their permissions, and how administrators change it. */
+/** Tests the key ring: its keys, their permissions, and how administrators change it. */
 import assert from "node:assert/strict";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
@@ -45,7 +45,7 @@ class Subject {
     return record;
   }
 
-  /** Returns why a key may not run the lines as one unit; null: it may. */
+  /** Returns why a key may not run the lines as one unit, or null if it may. */
   denial(record: KeyRecord, ...lines: string[]): string | null {
     const unit = lines.map((line) => line.split(" "));
     return this.ring.judge(record, unit, { conditions: null })?.text ?? null;
@@ -168,7 +168,7 @@ test("a revoked key remains in the list and cannot be added again", () => {
   assert.equal(subject.run("KEY", "REVOKE", subject.id), '+"OK"');
   const { added, ring } = subject;
   assert.equal(added.revokedAt, AT);
-  assert.equal(ring.validity(added, AT - 1000), "revoked", "whatever the date of its envelope");
+  assert.equal(ring.validity(added, AT - 1000), "revoked", "the date of an envelope has no effect");
   subject.at = AT + 5;
   assert.equal(subject.run("KEY", "REVOKE", subject.id), '+"OK"');
   assert.equal(subject.added, added, "the first revocation counts");
@@ -269,7 +269,7 @@ test("KEY commands are recognized by their first word", () => {
   for (const name of ["KEYS", "GET", "", "KE", "CLUSTERS"]) assert.ok(!isKeyCommand([name, "LIST"]), name);
 });
 
-test("a command that only the daemon's backend may know is permitted to keys that may do everything but administer", () => {
+test("a key that may do everything but administer may run commands that only the backend of the daemon knows", () => {
   const subject = new Subject();
   const { application, root } = subject;
   assert.equal(subject.denial(application, "RESTORE-ASKING s 0 x"), null);

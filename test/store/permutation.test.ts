@@ -1,6 +1,6 @@
 /**
- * Units that arrive in any order yield the same state and the same replies as in order. This tests undo, and the read
- * and write sets of all commands. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
+ * Tests that units that arrive in any order yield the same state and the same replies as in order. This tests undo,
+ * and the read and write sets of all commands. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,7 +26,7 @@ import { inOrder, MergingFold, naiveFold, type TouchesOf } from "./simple-fold.j
 const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(15, 200));
 const UNITS_MIN = 20;
 const UNITS_MAX = 120;
-/** Number of different dates: fewer than units, so that ids determine the order of some. */
+/** The number of different dates. It is lower than that of units, so that ids determine the order of some units. */
 const DATES = 60;
 /** Maximum number of runs to detect a wrong key spec. */
 const MUTANT_RUNS = 1000;
@@ -62,7 +62,7 @@ const mutants: Readonly<Record<string, TouchesOf>> = {
   "the unit's own database only": (unit) => touchesOfUnit(unit).filter(({ db }) => db === unit.db),
 };
 for (const [name, touchesOf] of Object.entries(mutants)) {
-  test(`detects a table with ${name} (seed ${seed})`, () => {
+  test(`the test detects a table with ${name} (seed ${seed})`, () => {
     const runs = [...Array(MUTANT_RUNS).keys()];
     assert.ok(runs.some((run) => isDetected(run, touchesOf)));
   });
@@ -101,7 +101,8 @@ function arrivals(run: number, touchesOf: TouchesOf): { fold: MergingFold; units
 }
 
 /**
- * Returns the difference between the merging and the naive fold, with instructions to reproduce it; undefined: none.
+ * Returns the difference between the merging fold and the naive fold, with instructions to reproduce it, or undefined
+ * if there is none.
  */
 function difference(run: number, touchesOf: TouchesOf): string | undefined {
   const { fold, units } = arrivals(run, touchesOf);

@@ -14,12 +14,12 @@ export interface RandomUnit extends Unit {
   readonly argv: readonly ByteString[];
 }
 
-/** A date in 2026; these tests do not use a clock. */
+/** A date in 2026. These tests do not use a clock. */
 export const EPOCH = 1_767_225_600_000;
 /** Milliseconds over which the units' dates are spread: longer than the life of most keys. */
 export const SPREAD = 100_000_000;
 
-/** Number of databases in use; most units are in the first. */
+/** The number of databases in use. Most units use the first one. */
 const DATABASES_USED = 3;
 const ELSEWHERE = 0.15;
 /** Number of units that build a state. */
@@ -30,7 +30,10 @@ export function randomUnit(g: Generator, grammar: CommandGrammar, at: number, id
   return { name: grammar.name, argv: randomCall(g, grammar), at, db, id };
 }
 
-/** Returns the keys that a unit may touch according to its command's row; databases by number, or -1. */
+/**
+ * Returns the keys that a unit may touch according to its command's row. Each has its database's number, or -1 for
+ * all databases.
+ */
 export function touchesOfUnit({ name, argv, db }: RandomUnit): Touch[] {
   const command = findCommand(name);
   if (command === undefined) throw new Error(`the grammar for ${name} belongs to no command of the table`);

@@ -1,7 +1,8 @@
 /**
- * Two folds of units that arrive in any order, for tests: the naive one (sorts all units, runs all on an empty
- * database), and one that undoes and reapplies only the units that a late one can affect. Simple, not fast. Source:
- * docs/architecture.md "How daemons agree".
+ * Two folds of units that arrive in any order, for tests. The naive one sorts all units and runs them on an empty
+ * database. The merging one undoes and reapplies only the units that a late one can affect. Both are simple, not
+ * fast.
+ * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -18,7 +19,7 @@ interface Applied {
   reply: Reply;
 }
 
-/** Returns a unit's reads and writes by its key spec; tests also pass wrong ones. */
+/** Returns a unit's reads and writes by its key spec. Tests also pass functions with wrong results. */
 export type TouchesOf = (unit: RandomUnit) => readonly Touch[];
 
 /** Compares by time, then by id: the order of the fold. */

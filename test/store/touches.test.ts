@@ -1,6 +1,7 @@
 /**
- * A command's key spec is complete: its reply and effects depend only on the keys that it names, and only those that it
- * may write change. Checked for every command of the table. DBSYNC_SEED replays a run.
+ * Tests that a command's key spec is complete: its reply and effects depend only on the keys that the spec names, and
+ * the command changes only those that it may write. The test checks every command of the table. DBSYNC_SEED replays a
+ * run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

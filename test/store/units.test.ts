@@ -1,4 +1,4 @@
-/** Units of version 2 on the database: several commands in one unit, conditions, and last writers. */
+/** Tests units of version 2 on the database: several commands in one unit, conditions, and last writers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";

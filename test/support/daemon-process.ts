@@ -29,7 +29,7 @@ export interface DaemonProcess extends AsyncDisposable {
   readonly log: readonly LogLine[];
   /** Sends a signal, for example SIGHUP, SIGSTOP or SIGKILL. */
   kill(signal: NodeJS.Signals): void;
-  /** Waits for the first log line that matches; earlier lines count. Rejects if the process ends without one. */
+  /** Waits for the first log line that matches, including earlier lines. Rejects if the process ends without one. */
   logged(matches: (line: LogLine) => boolean): Promise<LogLine>;
   /** Closes the reading end of the daemon's log, so later lines are lost. */
   closeLog(): void;
@@ -47,7 +47,10 @@ export interface DaemonOptions {
   readonly program?: string;
 }
 
-/** Starts dbsyncd and waits until it listens. @throws Error  if it ends instead; the message contains its output */
+/**
+ * Starts dbsyncd and waits until it listens.
+ * @throws Error  if dbsyncd ends instead; the message contains its output
+ */
 export async function startDaemon(
   args: readonly string[] = [],
   options: DaemonOptions = {},

@@ -1,4 +1,4 @@
-/** A client of protocol version 2 that sends exactly what a test requests: no batches, no retries. */
+/** A client of protocol version 2 that sends exactly the envelopes of a test: no batches, no retries. */
 import {
   createHash,
   createPrivateKey,

@@ -13,7 +13,7 @@ import { repositoryRoot } from "./repository.js";
 import { skipWithout } from "./requirements.js";
 import { type Ended, run } from "./run-program.js";
 
-/** The package that the third line requires in addition to those that npm installs. */
+/** The package that the third line needs in addition to those that npm installs. */
 const PACKAGES: Readonly<Record<string, string>> = {
   PHP: "php-cli",
   Python: "python3-cryptography",

@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 import { freePort, listenAtFreePort } from "./free-port.js";
 import { buildRoot, ownFiles, repositoryRoot } from "./repository.js";
 
-/** The number of ports that each process requests: more than one block contains. */
+/** The number of ports that each process reserves. It is larger than one block. */
 const PORTS = 150;
 
 const PROGRAM = `

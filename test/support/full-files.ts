@@ -1,6 +1,6 @@
 /**
- * The test files that `npm test` without arguments leaves out. Each starts many processes or waits long, and other
- * tests cover its main cases. A full run includes these files, and so does a run that names them.
+ * The test files that `npm test` without arguments leaves out. Each starts many processes or waits for a long time,
+ * and other tests cover its main cases. A full run includes these files, and so does a run that names them.
  */
 
 /** The beginnings of their paths below test/. */

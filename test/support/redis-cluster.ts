@@ -99,7 +99,7 @@ export class RedisCluster implements AsyncDisposable {
   /** Restarts a killed node with its stored cluster state, so it becomes a replica. */
   async startAgain(node: Node): Promise<void> {
     await node.stop();
-    // It must not become a master until it has the data.
+    // The replica must not become a master until it has the data.
     const args = [...node.args, "--cluster-replica-no-failover", "yes"];
     const restarted = await startRedis({ port: node.port, args });
     this.nodes[this.nodes.indexOf(node)] = { ...node, ...restarted };

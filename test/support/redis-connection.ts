@@ -20,7 +20,7 @@ export class RedisConnection {
   #settle: { resolve(replies: Reply[]): void; reject(reason: Error): void } | null = null;
 
   private constructor(port: number) {
-    // Reads into one fixed buffer, since Node would otherwise allocate a new one for every read.
+    // The socket reads into one fixed buffer, since Node would otherwise allocate a new one for every read.
     const onread = {
       buffer: Buffer.allocUnsafe(READ_BYTES),
       callback: (length: number, chunk: Uint8Array) => {

@@ -8,8 +8,8 @@ const SETTINGS = ["DBSYNC_SERVERS", "DBSYNC_SIGNKEY", "DBSYNC_DEBUG"];
 
 /**
  * The variable that names a file of certificate authorities. Node reads this file completely at each start, which
- * takes longer than the remaining start. Among the programs of the tests, only npm uses the network and needs the
- * file.
+ * takes longer than the rest of the start. Of the programs that the tests run, only npm uses the network and needs
+ * the file.
  */
 const AUTHORITIES = "NODE_EXTRA_CA_CERTS";
 const AUTHORITIES_OF_NPM = "DBSYNC_TEST_NPM_CA_CERTS";

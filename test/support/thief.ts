@@ -19,7 +19,7 @@ export interface Thief extends AsyncDisposable {
 
 /**
  * Starts the attacker.
- * @param theft  the treatment of connections that do not begin with version 1; `closes late` closes the first
+ * @param theft  what the attacker does to connections that do not begin with version 1; `closes late` closes the first
  *   connection after an envelope has followed the hello, and later connections on the hello
  */
 export async function startThief(theft: (typeof THEFTS)[number] | "closes late"): Promise<Thief> {
@@ -28,7 +28,7 @@ export async function startThief(theft: (typeof THEFTS)[number] | "closes late")
     thief.connections++;
     sockets.add(socket);
     socket.on("error", () => {}).on("close", () => sockets.delete(socket));
-    // Only every second connection is closed, since a client cannot send version 1 on a closed one.
+    // Only every second connection is closed, since a client cannot send version 1 on a closed connection.
     if (theft === "closes immediately" && thief.connections % 2 === 1) socket.end();
     const parser = new FrameParser(1 << 20);
     socket.on("data", (chunk: Buffer) => {

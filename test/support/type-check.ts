@@ -1,4 +1,4 @@
-/** Checks the published types in the way of a user's project: with the installed package, without the sources. */
+/** Checks the published types as a user's project does: with the installed package, without the sources. */
 import { join } from "node:path";
 import { repositoryRoot } from "./repository.js";
 import { type Ended, run } from "./run-program.js";

@@ -1,6 +1,6 @@
 /**
  * Makes examples/php/dbsync.php, which contains the classes of examples/php/src in one file. It is for users that
- * copy one file instead of using Composer.
+ * copy one file and do not use Composer.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

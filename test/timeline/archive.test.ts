@@ -1,4 +1,4 @@
-/** Tests the archive: it announces entries when they are on the disk, and requests damaged ones again. */
+/** Tests the archive: it announces entries once they are on the disk, and requests damaged ones again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Archive } from "../../timeline/archive.js";
@@ -90,7 +90,7 @@ test("a damaged entry is neither held nor counted nor listed until it is receive
   assert.ok(!again.holds(placeOf(damaged)) && again.isFolded(damaged.id));
   assert.deepEqual([again.index.total("data").count, places(again).length], [2, 2]);
   assert.equal(again.read(placeOf(damaged)), null);
-  assert.equal(again.index.total("data").count, 2, "it is not subtracted twice");
+  assert.equal(again.index.total("data").count, 2, "the entry is not subtracted twice");
   await again.add([damaged], MEMBER);
   await turn();
   assert.ok(again.holds(placeOf(damaged)) && !again.isFolded(damaged.id));
@@ -139,7 +139,7 @@ test("a damaged entry that is then pruned still counts, because a snapshot inclu
     archive.prune(START + 2);
     assert.equal(archive.read(placeOf(damaged)), null);
     assert.deepEqual(archive.index.total("data"), before, `${isReadBefore}`);
-    assert.equal(archive.lastDamagedUpTo(START + 3), null, "it is no longer requested");
+    assert.equal(archive.lastDamagedUpTo(START + 3), null, "the entry is no longer requested");
     assert.ok(archive.holds(placeOf(damaged)));
   }
 });

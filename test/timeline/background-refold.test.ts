@@ -1,6 +1,6 @@
 /**
- * Tests that entries that arrive during a refold are in the state once: if the refold finds them on the disk, it skips
- * them.
+ * Tests that an entry that arrives during a refold is in the state only once: if the refold finds it on the disk, the
+ * timeline does not add it again.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -24,15 +24,15 @@ for (const turns of [0, 2, 4]) {
     assert.ok(!timeline.isFolded(subject.now), "the refold runs");
     subject.write("INCR own");
     timeline.receive([entryAt(subject.now - 1, "INCR given")], MEMBER);
-    assert.ok(!timeline.isFolded(subject.now), "it is still running");
+    assert.ok(!timeline.isFolded(subject.now), "the refold is still running");
     subject.isSlow = false;
     await subject.pass(6000);
-    assert.ok(timeline.isFolded(subject.now), "it has ended");
+    assert.ok(timeline.isFolded(subject.now), "the refold has ended");
     for (const key of ["below", "own", "given"]) assert.deepEqual(subject.get(key), bulk("1"), key);
   });
 }
 
-test("a refold returns more entries that belong before its fold than a call has arguments", async () => {
+test("a refold may return more early entries than a function call can have arguments", async () => {
   const turns: (() => void)[] = [];
   const parts = double<TimelineParts>({
     storage: new MemoryStorage(),

@@ -132,8 +132,8 @@ test(`daemons that received the same entries in another order, or partly as a sn
   source.timeline.receive([entryAt(source.now - 400_000, `KEY ADD ${keyAdded}`, KEY_IDS[1])], MEMBER);
   await source.pass(1000);
   const early = [...source.announced];
-  // One daemon that receives everything gradually in any order, and one that starts with the entries that the source
-  // has not pruned.
+  // One daemon receives all entries gradually in any order, and one starts with the entries that the source has not
+  // pruned.
   const other = await new TimelineSubject({ snapshots: ofOther, every: 30, now: source.now }).open();
   for (const [i, entry] of random.shuffled(early).entries()) {
     other.timeline.receive([entry], MEMBER);
@@ -167,7 +167,7 @@ test(`daemons that received the same entries in another order, or partly as a sn
     assert.ok(dates.length >= 3, `${dates.length} dates: they should select the same ones`);
     for (const date of dates) assert.ok(one.made.get(date)?.equals(another.made.get(date) as Buffer));
   }
-  // A snapshot at the same date on each daemon, from whatever the daemon has.
+  // Each daemon makes a snapshot of the same date from the entries that it has.
   const to = source.now - 70_000;
   const [first, ...later] = [source, other, target].map(({ storage, mark, snapshots }) => {
     const made = new MemorySnapshots();

@@ -111,7 +111,7 @@ async function damagedAround(
   subject.isSlow = false;
   await subject.pass(11_000);
   if (timeline.read(placeOf(entry)) === null) {
-    assert.equal(timeline.receive([entry], MEMBER).length, 1, "it is requested again");
+    assert.equal(timeline.receive([entry], MEMBER).length, 1, "the entry is requested again");
     await subject.pass(11_000);
   }
   const moment = `damaged after ${damagedAfter}, received after ${givenAfter} turns`;
@@ -152,7 +152,7 @@ test("an entry that is damaged before it is synced, and found by a refold, is re
   await expectWhole(subject, entry, 201);
 });
 
-test("dropping a damaged entry that no member has removes its effect, as a restart does; the entry may be received again", async () => {
+test("a timeline that drops a damaged entry removes its effect, as a restart does, and accepts the entry again", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   const { timeline } = subject;
   const entries = await subject.writes(60, 20_000, () => "INCR k");
@@ -296,7 +296,7 @@ test("the remains of a dropped entry are stored for a release that may be able t
   assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
 });
 
-/** Creates a timeline of 600 entries, one of them found damaged. Its copies reach the disk when the test permits. */
+/** Creates a timeline of 600 entries, one of them found damaged. The test decides when copies reach the disk. */
 async function withSlowCopies() {
   const syncs: { readonly resolve: () => void; readonly reject: (problem: Error) => void }[] = [];
   const errors: string[] = [];
@@ -384,13 +384,13 @@ test("an entry written by a later version stays on the disk: it is logged once, 
   const value = writeValue(later, signature);
   before.storage.put([[writePlace(placeOf(entry)), value]]);
   const errors: string[] = [];
-  const keepDamaged = () => assert.fail("it is not damaged");
+  const keepDamaged = () => assert.fail("the entry is not damaged");
   const subject = await before.restarted({ errors, keepDamaged }).open();
   await subject.pass(11_000);
   subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(remains(subject, entry), value);
-  subject.storage.get = () => assert.fail("it was already checked");
+  subject.storage.get = () => assert.fail("the entry was already checked");
   subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
   assert.deepEqual(subject.get("k"), bulk("5"));

@@ -1,4 +1,6 @@
-/** Tests --fsync interval: only data on the disk is reported as synced, and no data is after a sync has failed. */
+/**
+ * Tests --fsync interval: data is reported as synced only when it is on the disk, and never after a sync has failed.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

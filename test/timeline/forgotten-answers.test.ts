@@ -1,6 +1,6 @@
 /**
- * Tests that a daemon that may have answered units it no longer has does not count towards a majority for earlier
- * writes.
+ * Tests that a daemon that may have answered units that it no longer has does not count towards a majority for
+ * earlier writes.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { entryAt, MEMBER, START, TimelineSubject } from "./support/timeline-subj
 
 const FUTURE_MS = 5000;
 
-/** Whether a write with a date is late. */
+/** Whether a write with the given date is late. */
 function isLate({ timeline }: TimelineSubject, at: number): boolean {
   const taking = timeline.take(entryAt(at, "SET k v NX"));
   assert.ok(taking.kind === "taken");

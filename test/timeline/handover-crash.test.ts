@@ -40,8 +40,8 @@ class DyingStorage extends MemoryStorage {
 }
 
 /**
- * Writes at the same times on each, so that all prune up to the same date. The first entries add a key that signs
- * the last ones.
+ * Writes at the same times on each daemon, so that all prune up to the same date. The first entries add a key that
+ * signs the last ones.
  */
 async function written(options: SubjectOptions, name: string): Promise<TimelineSubject> {
   const subject = await new TimelineSubject({ ...OPTIONS, ...options }).open();
@@ -63,7 +63,7 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
   return subject;
 }
 
-/** Adopts the snapshot of `source`. @returns the entries reported as lost; null: the adoption stopped before */
+/** Adopts the snapshot of `source`. @returns the entries reported as lost, or null if the adoption stopped before */
 async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<FoundOrphans | null> {
   const snapshot = source.timeline.handover.sendable(source.timeline.prunedTo) ?? assert.fail();
   const staged = target.timeline.handover.stage(snapshot.cutAt);
@@ -91,7 +91,7 @@ test("a crash before the marks are on the disk loses no entry silently, even if 
     const storage = new DyingStorage();
     const target = await written({ storage, snapshots: new SnapshotFiles(folder) }, "mine");
     assert.equal(target.timeline.prunedTo, source.timeline.prunedTo);
-    // Its later snapshots are now missing entries.
+    // Because of this entry, the target's later snapshots are incomplete.
     target.timeline.receive([entryAt(target.timeline.prunedTo + 1, "SET late 1")], MEMBER);
     await target.settle();
     assert.equal(target.mark.snapshots.at(-1), target.timeline.prunedTo);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { TimelineSubject } from "./support/timeline-subject.js";
 
-test("a daemon retains the entries that a member needs as long as the member requests it, within limits", async () => {
+test("a daemon retains the entries that a member asks for, within limits", async () => {
   const storage = new MemoryStorage();
   const source = await new TimelineSubject({ storage, every: 100, limits: { retainBytes: 40_000 } }).open();
   source.timeline.handover.hold();

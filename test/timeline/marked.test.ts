@@ -15,12 +15,12 @@ test("a stream of old entries, a refold for each, does not delay the marked entr
   assert.ok(!timeline.waiting.isMarkPast);
   let turns = 0;
   for (; !timeline.waiting.isMarkPast && turns < 2000; turns++) {
-    // Another refold is required before the previous one is over.
+    // The next refold becomes necessary before the previous one is over.
     if (turns % 5 === 0) timeline.receive([entryAt(START + 2, `SET old${turns} 1`)], MEMBER);
     subject.elapse(20);
     if (turns % 5 === 0) timeline.tick();
     await subject.turns(1);
-    assert.ok(turns < 20 || !timeline.isFolded(subject.now), "not all of them are ever folded");
+    assert.ok(turns < 20 || !timeline.isFolded(subject.now), "some old entries always remain");
   }
   assert.ok(timeline.waiting.isMarkPast, `not after ${turns} turns`);
   assert.deepEqual(subject.get("marked"), bulk("1"));

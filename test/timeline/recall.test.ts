@@ -50,7 +50,7 @@ const nothing = { begun: () => {}, found: () => {} };
 
 test(`a date's state is the same from the beginning and from any snapshot before it (seed ${seed})`, async () => {
   const { scene, snapshots } = filled([100, 200]);
-  // The same entries, not only the same commands: their ids are part of the state.
+  // Both recalls use the same entries, not only the same commands, because the entries' ids are part of the state.
   const bare = recallsOf(scene, null);
   const helped = recallsOf(scene, snapshots);
   for (const at of [0, 99, 100, 101, 150, 200, 250, 299]) {
@@ -63,7 +63,7 @@ test(`a date's state is the same from the beginning and from any snapshot before
   assert.equal(bare.earliest, 0);
 });
 
-test("a recall finds everything from the date on, with its answers", async () => {
+test("a recall finds all units from the date on, with their answers", async () => {
   const { recalls } = filled([100]);
   const found: Entry[] = [];
   let answers = 0;
@@ -77,7 +77,7 @@ test("a recall finds everything from the date on, with its answers", async () =>
     },
   };
   await recalls.run(plan);
-  // It begins at the end of the snapshot, which is earlier.
+  // The recall begins at the end of the snapshot, which is earlier.
   assert.deepEqual(
     found.map(({ envelope }) => envelope.at - AT),
     Array.from({ length: 99 }, (_, i) => 101 + i),

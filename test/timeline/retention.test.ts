@@ -90,7 +90,7 @@ test("a member that was away for less than --retain catches up, and one that was
   assert.deepEqual([subject.get("within"), subject.get("without")], [bulk("x"), { kind: "nil" }]);
 });
 
-test("some snapshots are retained over --retain, some distance apart", async () => {
+test("some snapshots are retained over the time of --retain, at intervals", async () => {
   const subject = await twentyDays();
   const kept = subject.snapshots.list();
   assert.deepEqual(kept, subject.mark.snapshots);
@@ -165,7 +165,7 @@ test("entries are pruned up to the newest snapshot that members have confirmed, 
   assert.deepEqual([subject.timeline.prunedTo, handover.sendable(first.at)?.cutAt], [first.at, first.at]);
   assert.ok(subject.counts.kept < 400);
   await subject.pass(10_000);
-  assert.equal(subject.timeline.prunedTo, first.at, "and no further");
+  assert.equal(subject.timeline.prunedTo, first.at, "pruning stops there");
   handover.certify(second.at);
   await subject.writes(200, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   assert.equal(subject.timeline.prunedTo, second.at);
@@ -184,7 +184,7 @@ test("a confirmed snapshot is no longer confirmed once an entry from before it h
   assert.ok(handover.cuts.every(({ at }) => at < found.at));
   await subject.writes(20, 1000, (i) => `SET k${i} v`);
   const again = handover.cuts.find(({ at }) => at === found.at);
-  assert.ok(again !== undefined && again.seal !== found.seal, "there is a different one of that date now");
+  assert.ok(again !== undefined && again.seal !== found.seal, "there is a different snapshot of that date");
   await subject.writes(200, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(1000);
   assert.ok(subject.now - RETAIN_MS > found.at);
@@ -225,7 +225,7 @@ test("the snapshot that all members will select stays until they have confirmed 
   assert.deepEqual([dates[0], dates.length], [roundestDate(START, subject.now), 3]);
   handover.certify(dates[0] as number);
   await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
-  assert.equal(handover.cuts[0]?.at, dates[0], "the newest confirmed one stays too");
+  assert.equal(handover.cuts[0]?.at, dates[0], "the newest confirmed snapshot stays too");
 });
 
 test("a snapshot that a member waits for is made even if nothing has arrived since the last one", async () => {
@@ -261,7 +261,7 @@ test("a snapshot made again for the same date, with a late entry, is reported wi
   assert.equal(after.seal, subject.snapshots.sealOf(after.at)?.seal);
 });
 
-test("a snapshot requested for a later date has a later date, even if an earlier date is rounder", async () => {
+test("if a member needs a snapshot of a later date, the snapshot has a later date, even if an earlier one is rounder", async () => {
   const subject = await new TimelineSubject({ every: 1000, isCertified: false }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   const { handover } = subject.timeline;
@@ -280,7 +280,7 @@ test("if no client writes, two daemons that prune at different tails request a s
       const last = subject.now;
       await subject.pass(6 * MINUTE_MS);
       const { handover } = subject.timeline;
-      // A date that each of them had already signed.
+      // Each of the two daemons had already signed this date.
       handover.want(last - minutes * MINUTE_MS - 1);
       await subject.pass(MINUTE_MS);
       assert.ok(

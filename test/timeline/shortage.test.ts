@@ -1,4 +1,7 @@
-/** Tests that a daemon that runs out of memory during a command stops, instead of folding on without its effect. */
+/**
+ * Tests that a daemon that runs out of memory during a command stops, instead of continuing without the command's
+ * effect.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OutOfMemory } from "../../store/keyspace/out-of-memory.js";

@@ -65,7 +65,7 @@ async function adopt(target: TimelineSubject, staged: StagedSnapshot): Promise<F
   return reports[0] as FoundOrphans;
 }
 
-/** An owner that always agrees and ignores notifications. */
+/** An owner that always still needs the snapshot and ignores notifications. */
 const ALWAYS_WANTED = { isWanted: () => true, onAside: () => {} };
 
 /** Sends the entries that `source` still has, as a comparison would. */
@@ -154,7 +154,8 @@ test("if the snapshot has no more entries than the daemon, the difference is orp
       Math.floor(at / 1000) === Math.floor((all[i + 1]?.envelope.at ?? 0) / 1000),
   );
   assert.ok(first && second);
-  // One second has one of the source's two entries and one more; the other has both of them and two more.
+  // In one second, the target has one of the source's two entries and one of its own. In another second, it has both
+  // and two of its own.
   const others = source.announced.filter(
     ({ id, envelope: { at } }) =>
       id !== second.id && Math.floor(at / 1000) === Math.floor(second.envelope.at / 1000),
@@ -285,7 +286,7 @@ test("while a refold waits for the disk, the adoption waits for it without using
     const owner = { ...ALWAYS_WANTED, onOrphaned: () => {}, onAdopted: resolve, onFailed: failed };
     target.timeline.handover.adopt(staged, staged.seal, owner);
   });
-  assert.equal(await target.turns(1000), false, "it becomes idle");
+  assert.equal(await target.turns(1000), false, "the target becomes idle");
   assert.equal(target.timeline.state, "catching-up");
   storage.flush();
   await target.settle();
@@ -300,7 +301,7 @@ async function makeTwin(source: TimelineSubject): Promise<TimelineSubject> {
   const target = await makeTarget(source, { limits: {}, every: 1 });
   const until = source.timeline.prunedTo + MINUTE_MS;
   const entries = source.announced.slice(1);
-  // With these entries the target is just before the date of the source's snapshot. The next one reaches that date.
+  // With these entries the target is just before the date of the source's snapshot. The next entry reaches that date.
   const before = entries.filter(({ envelope: { at } }) => at < until);
   for (const entry of before) {
     target.timeline.receive([entry], MEMBER);
@@ -338,7 +339,7 @@ test("the daemon's own snapshot of the same date is no longer valid when the mem
   assert.deepEqual(target.mark.snapshots, [...earlier, staged.cutAt]);
   const commit = () => {
     assert.deepEqual(target.mark.snapshots, earlier);
-    assert.deepEqual(target.snapshots.list(), earlier, "nor does it exist: it could return after a crash");
+    assert.deepEqual(target.snapshots.list(), earlier, "the snapshot could return after a crash");
     return staged.commit();
   };
   await adopt(target, { ...staged, commit });

@@ -1,4 +1,4 @@
-/** Tests the digests of single keys as of a date: exact or absent. */
+/** Tests the digests of single keys as of a date. A digest is either exact or absent. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { finish } from "../../protocol/steps.js";
@@ -12,7 +12,7 @@ const selection = (at: number): SumSelection => ({ at, salt: 1 });
 const named = (...keys: string[]) => keys.map((key) => ({ db: 0, key }));
 const keysOf = (digests: readonly { readonly key: string }[] | null) => digests?.map(({ key }) => key);
 
-test("keys that have changed since are left out, even if they no longer exist", async () => {
+test("keys that have changed after the date are left out, even if they no longer exist", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(3, 1000, (i) => `SET k${i} v`);
   const at = subject.now + 500;
@@ -83,7 +83,7 @@ test("a late entry changes the digest of the key at a later date", async () => {
   assert.notEqual(digest(), undefined);
 });
 
-test("buckets lead to their keys", async () => {
+test("the keys of a bucket can be found by its number", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(200, 10, (i) => `SET k${i} v`);
   await subject.pass(1000);

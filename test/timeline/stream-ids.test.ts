@@ -1,5 +1,5 @@
 /**
- * Tests that the ids reported for XADD * are the permanent ones, in any order of arrival. DBSYNC_SEED replays a run.
+ * Tests that the ids reported for XADD * are final, in any order of arrival. DBSYNC_SEED replays a run.
  * Source: docs/consistency.md "What can surprise you".
  */
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import { entryOf } from "./support/random-timeline.js";
 
 const RUNS = 40;
 const ENTRIES = 40;
-/** Few dates, so that many entries share one. */
+/** The number of dates. It is small, so that many entries share a date. */
 const DATES = 5;
 const KEYS = ["a", "b"];
 
@@ -22,7 +22,7 @@ const seed = seedOfRun();
 
 type Argv = readonly ByteString[];
 
-/** Returns mostly XADD *; the remaining commands move, trim and drop streams without assigning ids. */
+/** Returns mostly XADD *. The remaining commands move, trim and drop streams without assigning ids. */
 function randomCommand(random: SeededRandom): Argv {
   const [key, other] = [random.oneOf(KEYS), random.oneOf(KEYS)];
   const kind = random.below(20);

@@ -95,7 +95,7 @@ test("after a failed sync the timeline no longer accepts or announces entries", 
   assert.deepEqual([subject.announced.length, subject.timeline.published, subject.counts.indexed], [0, 0, 0]);
 });
 
-test("a snapshot of another format is refused and stays on disk", async () => {
+test("a timeline refuses a snapshot of another format and leaves it on disk", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   await subject.writes(60, 20_000, (i) => `SET k${i} v`);
   const [older, newest] = subject.snapshots.list() as [number, number];
@@ -231,11 +231,11 @@ test("an entry that touches complete databases, dated before very many units, is
   // To find the affected units, the fold walks through all later units, although none of them is affected.
   while (!timeline.prepare(few)) await subject.turns(1);
   assert.equal(timeline.take(few).kind, "taken");
-  assert.ok(timeline.prepare(swap), "immediately: preparing would not help");
+  assert.ok(timeline.prepare(swap), "the entry is ready, because more steps would not help");
   assert.equal(timeline.take(swap).kind, "too-old");
   timeline.receive([swap], MEMBER);
   await subject.settle();
-  assert.equal(subject.folded.at(-1)?.answered.length, 0, "it was folded again");
+  assert.equal(subject.folded.at(-1)?.answered.length, 0, "the timeline was folded again");
   assert.ok(timeline.isFolded(swap.envelope.at));
   const before = entryAt(subject.now, "SET other v");
   while (!timeline.prepare(before)) await subject.turns(1);
@@ -251,7 +251,7 @@ test("a write accepted during a refold is readable immediately, and after it", a
   );
   subject.isSlow = true;
   timeline.receive([entryAt(START + 1, "SET below 1"), ...many], MEMBER);
-  // It waits a moment for further entries, then begins.
+  // The timeline waits a moment for further entries, then begins.
   subject.elapse(300);
   timeline.tick();
   assert.equal(timeline.waiting.lateSize, 0);
@@ -324,7 +324,7 @@ test("the tail is cut while a refold runs, and so is the new fold's tail", async
   subject.isSlow = false;
   timeline.receive([entryAt(subject.now - 1, "INCR k")], MEMBER);
   await subject.pass(6000);
-  assert.equal(subject.folded.at(-1)?.answered.length, 1, "merged, because it belongs in the tail");
+  assert.equal(subject.folded.at(-1)?.answered.length, 1, "the entry is merged into the tail");
 });
 
 test("an entry whose date is reached as a refold begins is reported as folded", async () => {

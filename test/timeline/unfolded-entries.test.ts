@@ -10,7 +10,7 @@ import { UnfoldedEntries } from "../../timeline/unfolded-entries.js";
 const dated = (at: number, commands = 1): Entry =>
   ({ envelope: { at, seq: 0, commands: Array(commands).fill([]) }, id: "" }) as unknown as Entry;
 const entry = dated(7);
-/** The clock's date, later than the waiting entries. */
+/** The current date, which is later than those of the waiting entries. */
 const DATE = 100;
 
 /** Returns an entry that can be read again from its bytes. */
@@ -59,7 +59,7 @@ test("a refold for a stream of late entries waits until no more arrive", () => {
   assert.ok(waiting.postponesRefold(1200, DATE));
   assert.equal(waiting.firstLate(1400), first);
   assert.ok(!waiting.postponesRefold(1400, DATE));
-  assert.ok(waiting.postponesRefold(1401, DATE), "the next one");
+  assert.ok(waiting.postponesRefold(1401, DATE), "the next refold waits");
 });
 
 test("a refold for a few late entries does not wait", () => {
@@ -87,7 +87,7 @@ test("a refold does not wait for clients that keep writing", () => {
   assert.ok(!waiting.postponesRefold(1200, DATE + 200));
 });
 
-test("entries that wait for long are reported, and those of a refold wait until it is done", () => {
+test("entries that wait for a long time are reported, and those of a refold wait until it is done", () => {
   const waiting = new UnfoldedEntries();
   const isBehind = (now: number) => {
     waiting.noteTime(now);
@@ -142,7 +142,7 @@ test("the entries dated ahead are limited in number and in bytes", () => {
   large.addFuture([signed(1, 0, "x".repeat(31 * 1024 * 1024))]);
   assert.ok(large.hasRoom(2, 1000, 1));
   assert.ok(!large.hasRoom(2, 1024 * 1024, 1));
-  assert.ok(large.hasRoom(1, 1024 * 1024, 1), "it does not have to wait");
+  assert.ok(large.hasRoom(1, 1024 * 1024, 1), "an entry that is due does not have to wait");
 });
 
 test("the daemon waits for marked entries until they are merged or refolded, but not for later ones", () => {
@@ -156,7 +156,7 @@ test("the daemon waits for marked entries until they are merged or refolded, but
   waiting.takeLate(1);
   assert.ok(waiting.isMarkPast);
   waiting.addLate([dated(3)]);
-  assert.ok(waiting.isMarkPast, "it did not exist at the time");
+  assert.ok(waiting.isMarkPast, "the entry of 3 arrived after the mark");
   waiting.mark();
   waiting.takeForRefold();
   assert.ok(!waiting.isMarkPast, "the refold runs");
@@ -164,9 +164,9 @@ test("the daemon waits for marked entries until they are merged or refolded, but
   assert.ok(waiting.isMarkPast);
   waiting.addLate([dated(4)]);
   waiting.takeForRefold();
-  assert.ok(waiting.isMarkPast, "a refold of later entries");
+  assert.ok(waiting.isMarkPast, "the refold is of later entries only");
   waiting.mark();
-  assert.ok(!waiting.isMarkPast, "now it counts");
+  assert.ok(!waiting.isMarkPast, "the entry of 4 is now marked");
 });
 
 test("an entry waits until it is itself merged or refolded, whatever happens to other entries", () => {

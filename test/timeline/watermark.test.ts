@@ -69,7 +69,7 @@ test("a watermark is neither sent nor stored while its beginning is unknown", as
   subject.storage.sync();
   await turn();
   assert.equal(subject.watermark.published, 0);
-  assert.equal(subject.storage.mark("watermark"), null, "after a restart it is determined again");
+  assert.equal(subject.storage.mark("watermark"), null, "a restart determines the watermark again");
   subject.isJoining = false;
   subject.pass(MINUTE_MS, true);
   subject.storage.sync();
@@ -105,7 +105,7 @@ test("a jump of a lone daemon's clock moves the watermark only after ten minutes
   subject.pass(9 * MINUTE_MS);
   const right = subject.clock - DAY_MS - PAST_MS;
   assert.ok(subject.watermark.value <= right, `${subject.watermark.value - right} ms ahead`);
-  assert.ok(subject.watermark.value > right - 3000, "it continues with the time that has passed");
+  assert.ok(subject.watermark.value > right - 3000, "the watermark advances by the time that has passed");
   subject.pass(2 * MINUTE_MS);
   assert.ok(subject.watermark.value > subject.clock - PAST_MS - 3000);
 });

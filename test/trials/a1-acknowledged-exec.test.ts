@@ -1,7 +1,7 @@
 /**
  * Trial A1. An acknowledged EXEC is applied, and so is an acknowledged write with a condition. A connection reads its
- * own acknowledged writes. This holds even if one daemon is out of date: it is disconnected from its peers, has
- * missed the sidecar's writes, and for a moment is the only daemon that answers.
+ * own acknowledged writes. This holds even if one daemon is out of date: that daemon is disconnected from its peers,
+ * has missed the sidecar's writes, and for a moment is the only one that answers.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

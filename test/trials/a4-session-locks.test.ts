@@ -55,7 +55,7 @@ class Request implements Disposable {
     return this.#isOver;
   }
 
-  /** Waits until the process has printed a text. @throws AssertionError if it ends before */
+  /** Waits until the process has printed a text. @throws AssertionError if it ends first */
   async prints(text: string): Promise<void> {
     await until(`PHP prints ${text}`, () => this.printed.includes(text) || this.#isOver);
     assert.ok(this.printed.includes(text), this.printed);

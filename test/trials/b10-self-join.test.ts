@@ -1,6 +1,6 @@
 /**
- * Trial B10. A join on an index with a condition that selects one row reads only a few rows. It is answered, is not
- * refused because of the number of candidates, and delays no other client.
+ * Trial B10. A join on an index with a condition that selects one row reads only a few rows. The daemon answers it,
+ * does not refuse it because of the number of candidates, and does not delay other clients.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

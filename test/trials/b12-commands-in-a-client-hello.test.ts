@@ -35,8 +35,8 @@ async function clientHello(): Promise<Buffer> {
 }
 
 /**
- * Returns the ClientHello with commands in its ALPN name. A client can choose this name freely, and also its session
- * ticket.
+ * Returns the ClientHello with commands in its ALPN name. A client can choose this name and its session ticket
+ * freely.
  */
 async function helloWith(lines: string): Promise<Buffer> {
   const hello = Buffer.from(await clientHello());

@@ -1,6 +1,6 @@
 /**
- * Trial C16. No command that a page prints for its readers is a usage error. Against servers that refuse connections,
- * none exits with 2.
+ * Trial C16. No command that a page prints for its readers is a usage error. The test runs the commands against
+ * servers that refuse connections, and none of them exits with 2.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -71,7 +71,10 @@ describe("the commands that the pages print for their readers", { timeout: 600_0
     return code === USAGE ? stderr : null;
   }
 
-  /** Does the same for dbsync-proxy. If it listens, it has accepted its arguments. */
+  /**
+   * Runs a command of dbsync-proxy. If the program listens, it has accepted its arguments.
+   * @returns its usage error, or null if it has none
+   */
   async function usageErrorOfProxy(text: string): Promise<string | null> {
     const child = spawn("sh", ["-c", text], { cwd: folder.path, stdio: ["ignore", "pipe", "pipe"] });
     let printed = "";

@@ -1,7 +1,7 @@
 /**
- * Trial C17. A restore onto a full disk prints one sentence and exits with 1. Daemons with new folders flag no answer
- * as late if no command is late. A daemon that is not on the member list does not log the same error at every attempt
- * to connect.
+ * Trial C17. A restore onto a full disk prints one sentence and exits with 1. Daemons with new folders do not flag
+ * answers as late if no command is late. A daemon that is not on the member list does not log the same error at every
+ * attempt to connect.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

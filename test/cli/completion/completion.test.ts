@@ -1,4 +1,4 @@
-/** Tests completion in shells: the candidates of dbsync, requested by the real shells if they are installed. */
+/** Tests completion in shells: the words that dbsync offers, in the real shells if they are installed. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -28,7 +28,7 @@ async function offered(...words: string[]): Promise<string[]> {
   return stdout.split("\n").flatMap((line) => line.split("\t")[0] || []);
 }
 
-test("offers subcommands, the options of a subcommand, and names of commands after send", async () => {
+test("completion offers subcommands, the options of a subcommand, and names of commands after send", async () => {
   assert.ok((await offered("")).includes("send"));
   assert.deepEqual(await offered("rep"), ["repl", "repair"]);
   assert.ok(!(await offered("comp")).includes("complete"));
@@ -38,7 +38,7 @@ test("offers subcommands, the options of a subcommand, and names of commands aft
   assert.deepEqual(await offered("send", "GETE"), ["GETEX"]);
 });
 
-test("offers nothing for values and arguments, so that the shell offers files", async () => {
+test("completion offers nothing for values and arguments, so that the shell offers files", async () => {
   assert.deepEqual(await offered("send", "-k", ""), []);
   assert.deepEqual(await offered("send", "SET", "k"), []);
   assert.deepEqual(await offered("send", "SET", "--k"), []);

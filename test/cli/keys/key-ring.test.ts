@@ -33,11 +33,11 @@ const keys = [
 const ask = async () => keys;
 const never = () => assert.fail("the key ring must not be requested");
 
-test("an argument can be an id, for which the key ring is not requested", async () => {
+test("an argument can be an id, for which the program does not read the key ring", async () => {
   assert.equal(await idOf("AB".repeat(32), never), "ab".repeat(32));
 });
 
-test("an argument can be the file of a public key, for which the key ring is not requested", async () => {
+test("an argument can be the file of a public key, for which the program does not read the key ring", async () => {
   assert.match(await idOf(PUBLIC_KEY, never), /^[\da-f]{64}$/);
   await assert.rejects(idOf("./none.pem", never), /none\.pem does not exist/);
   await assert.rejects(idOf(PUBLIC_KEY.replace("public", "private"), never), /contains a private key/);

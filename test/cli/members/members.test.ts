@@ -168,7 +168,7 @@ test("only an administrator can create a list, which survives a crash", async ()
 
   await kill(seats[0] as Seat);
   await start(seats[0] as Seat);
-  await areLive("it is back", seats);
+  await areLive("the restarted daemon is live", seats);
   assert.equal((await listed([seats[0] as Seat])).lists[0]?.number, 1);
 });
 
@@ -204,7 +204,7 @@ test("an evicted dead daemon no longer delays finality, and is refused when it r
     const { code, stdout } = await run(["members", "list"], [first, third]);
     return code === 0 && /was removed permanently/.test(stdout) && !/does not know/.test(stdout);
   });
-  // It was down when it was evicted, and has received the list since.
+  // The third daemon was down when it was evicted, and has received the list since.
   await useList(2, [third]);
   const sick = await run(["doctor"], [third]);
   assert.match(
@@ -225,7 +225,7 @@ test("one command replaces a daemon whose folder is lost", { skip: skipUnlessFul
   await start(second);
   // A member receives the list and sends it to the new daemon. The new daemon could not send it to a member, because
   // no member would admit it.
-  await until("it is replaced", async () => {
+  await until("the daemon is replaced", async () => {
     const { code, stdout } = await run(["members", "replace", lost, second.address, "--json"], remaining);
     if (code !== 0) return false;
     const { outcomes } = JSON.parse(stdout) as { readonly outcomes: readonly { readonly address: string }[] };

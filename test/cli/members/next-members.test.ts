@@ -207,7 +207,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
   ["a merge of a single list", [view("A", [first])], change(""), /there is nothing to merge/],
 ];
 for (const [name, views, requested, reason] of refused)
-  test(`it refuses to sign: ${name}`, () => {
+  test(`dbsync members refuses to sign ${name}`, () => {
     assert.throws(() => next(views, requested), reason);
   });
 
@@ -250,7 +250,7 @@ test("a daemon is named by its id, the first digits of its id, or its address", 
     view("A", [first], { peers: [previous, ...hexIds(idsOf(letters)).map((id) => ({ ...previous, id }))] }),
   ];
   // The daemons that members have seen at an address take precedence over the listed one, and the daemon's own hello
-  // over both.
+  // takes precedence over both.
   assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E") }), hex("E"));
   const greeted = [{ address: "c:1111", id: hex("F") }];
   assert.equal(daemonNamed("c:1111", "new", { ...known, views: seenBy("E"), greeted }), hex("F"));
@@ -271,7 +271,7 @@ test("a name may still mean a removed daemon, and a new daemon at its address is
   assert.equal(daemonNamed(hex("C").slice(0, 8), "listed", { ...known, views: [] }), hex("C"));
   assert.equal(daemonNamed(hex("E").slice(0, 8), "listed", known), hex("E"));
   assert.equal(daemonNamed("c:1111", "new", known), hex("D"));
-  // The daemon that now has the address.
+  // This daemon now has the address.
   assert.equal(daemonNamed("c:1111", "listed", known), hex("D"));
   const alone = { ...known, views: [view("A", [first], { peers: [previous] })] };
   assert.equal(daemonNamed("c:1111", "listed", alone), hex("C"));

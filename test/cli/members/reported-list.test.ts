@@ -22,12 +22,12 @@ function proof(commands: readonly (readonly string[])[], pair = root, cluster = 
 
 const [body = "", signature = ""] = proof([["CLUSTER", "MEMBERS", text]]);
 
-test("a list that an administrator has signed is proved, with date and key", () => {
+test("a list that an administrator has signed is verified, and reported with date and key", () => {
   const list = reportedList(text, [body, signature], verifies);
   assert.deepEqual([list?.doubt, list?.signedAt, list?.hash], [null, AT, first.hash]);
 });
 
-test("an invented list is not proved by other envelopes of a daemon", () => {
+test("other envelopes of a daemon do not verify an invented list", () => {
   const reasonNotToSign = (text: string, proofParts: readonly string[]) =>
     reportedList(text, proofParts, verifies)?.doubt;
   const list = ["CLUSTER", "MEMBERS", made];

@@ -213,7 +213,7 @@ test("while clients write, a backup has the state of one moment, and a killed ba
   assert.equal(made.code, 0, made.stderr);
   await writing;
   mkdirSync(at("moment"));
-  assert.equal((await restore("killed.dbsync", "--data", at("moment"))).code, 0, "into an empty folder");
+  assert.equal((await restore("killed.dbsync", "--data", at("moment"))).code, 0, "the folder is empty");
   await using other = await start("moment");
   const restored = opened(other.port);
   const log = (await restored.call("LRANGE log 0 -1")) as string[];

@@ -1,6 +1,6 @@
 /**
- * Starts a redis-server and a daemon with --data, and makes a key for imports: the scene of tests of `dbsync import
- * redis://…`.
+ * Starts a redis-server and a daemon with --data, and makes a key for imports. Tests of `dbsync import redis://…` use
+ * this scene.
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";

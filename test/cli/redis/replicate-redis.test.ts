@@ -49,7 +49,7 @@ class Replicating implements AsyncDisposable {
     return this.#child.exitCode;
   }
 
-  /** Waits until the import has printed a text; fails if it ends without it. */
+  /** Waits until the import has printed a text. Fails if the import ends first. */
   async prints(text: RegExp): Promise<void> {
     await until(async () => text.test(this.output) || this.code !== null);
     if (this.code !== null) await this.ended;

@@ -74,7 +74,7 @@ test("with --json each answer is a line", async () => {
   assert.ok("message" in answers[0]! && "error" in answers[5]!, stdout);
 });
 
-test("thousands of rows are complete", async () => {
+test("a result of thousands of rows is complete", async () => {
   const values = Array.from({ length: 5_000 }, (_, i) => `(${i})`).join();
   const input = `create database m; use m; create table t (k number); insert into t values ${values}; select k from t;`;
   const { stdout } = await runDbsync(["sql", place, "--json"], { input });
@@ -115,7 +115,7 @@ test("an unreachable server and a server of another protocol are reported", asyn
   assert.match(none.stderr, /sql:\/\/host/);
 });
 
-test("combines the pages of the original, and sends a statement as one line", async () => {
+test("dbsync sql combines the pages of the original, and sends a statement as one line", async () => {
   const recorded = scenarios
     .flatMap(({ steps }) => steps)
     .find(({ expect = "" }) => expect.includes("RELATION_JSON_PAGE 3/3"));

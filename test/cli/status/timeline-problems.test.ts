@@ -221,7 +221,7 @@ const progress: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ],
 ];
 for (const [name, state, expected] of progress) {
-  test(`${name} is temporary, and the advice is more than to wait`, () => {
+  test(`${name} is temporary, and the advice is not only to wait`, () => {
     const found = diagnose({ ...WELL, ...state }, { others: [WELL], now: NOW });
     assert.deepEqual([found.problems, found.remarks], [[], []]);
     assert.match(`${found.progress[0]?.text}; ${found.progress[0]?.fix}`, expected);

@@ -71,7 +71,7 @@ export async function startChromium(): Promise<Chromium> {
     tab: await another(),
     another,
     async [Symbol.asyncDispose]() {
-      // This ends all of its processes, so none of them writes any longer.
+      // Chromium ends all of its processes, so that none of them continues to write.
       connection.ask("Browser.close", {}).catch(() => {});
       await ended;
       connection.close();

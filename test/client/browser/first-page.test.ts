@@ -1,6 +1,6 @@
 /**
- * Runs the first page of docs/browsers.md in Chromium. The daemon refuses it until its key is admitted; then it counts
- * in every tab.
+ * Runs the first page of docs/browsers.md in Chromium. The daemon refuses the page until its key is admitted.
+ * Afterwards the page counts visits in every tab.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -24,10 +24,10 @@ export class Listened {
   readonly clock = new HandClock();
   /** The number of connections so far. */
   connections = 0;
-  /** The code with which envelopes are refused; null: they are accepted. */
+  /** The code with which envelopes are refused, or null if they are accepted. */
   refusal: string | null = null;
   readonly asked: Envelope[] = [];
-  /** The pending seals, each of which the test releases; null: envelopes are sealed immediately. */
+  /** The pending seals, each of which the test releases, or null if envelopes are sealed immediately. */
   sealing: (() => void)[] | null = null;
   readonly live: Live;
   #seals = 0;

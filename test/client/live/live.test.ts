@@ -42,7 +42,7 @@ const clientOf = (servers: readonly RunningReplica[], key = app): Client =>
 
 async function next<Event>(iterator: AsyncIterator<Event>): Promise<Event> {
   const { value, done } = await iterator.next();
-  assert.ok(!done, "it has ended");
+  assert.ok(!done, "the iterator has ended");
   return value;
 }
 
@@ -133,7 +133,7 @@ test("a key can subscribe to the channels that its rules permit, until the rules
   await assert.rejects(nextPastMembers(own), /NOPERM/);
 });
 
-test("bytes arrive unchanged if the caller requests Buffers", async () => {
+test("bytes arrive unchanged if the caller asks for Buffers", async () => {
   const [, , third] = replicas as [RunningReplica, RunningReplica, RunningReplica];
   await using client = clientOf([third]);
   const shard = client.subscribe({ shard: "s" }, { buffers: true });
@@ -143,7 +143,7 @@ test("bytes arrive unchanged if the caller requests Buffers", async () => {
   assert.deepEqual(await nextPastMembers(shard), { type: "message", channel: "s", text: bytes });
 });
 
-test("a client without a key receives the error that one is required, and closing a client ends its iterators", async () => {
+test("a client without a key receives an error if the daemon needs one, and closing a client ends its iterators", async () => {
   const [, , third] = replicas as [RunningReplica, RunningReplica, RunningReplica];
   await using unsigned = createClient({ servers: serverOf(third), key: false });
   await assert.rejects(

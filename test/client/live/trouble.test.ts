@@ -30,7 +30,7 @@ test("each daemon that greets and then refuses is tried once before a pause, wit
   world.refusal = null;
   world.clock.advance(2_000);
   await settle();
-  assert.equal((await queue.next()).value.type, "open", "and no further gap before it");
+  assert.equal((await queue.next()).value.type, "open", "no further gap precedes it");
   world.live.close();
 });
 

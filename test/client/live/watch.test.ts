@@ -34,14 +34,14 @@ const clientOf = (server: RunningReplica, key = app, options = {}): Client =>
 
 async function next(iterator: AsyncIterator<WatchEvent>): Promise<WatchEvent> {
   const { value, done } = await iterator.next();
-  assert.ok(!done, "it has ended");
+  assert.ok(!done, "the iterator has ended");
   return value;
 }
 
 const changed = (key: string, db = 0) => ({ type: "changed", db, key });
 const deleted = (key: string, db = 0) => ({ type: "deleted", db, key });
 
-test("changes of a key are reported, on whichever daemon they were made, and changes of other keys are not", async () => {
+test("a client is notified of changes of its key, on any daemon, but not of changes of other keys", async () => {
   await using client = clientOf(here());
   await using far = clientOf(there());
   const key = client.watch("k");

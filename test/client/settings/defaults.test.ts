@@ -1,4 +1,4 @@
-/** Tests from where a call takes servers and key that it does not name. */
+/** Tests where a call gets the servers and the key that its options do not name. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -124,7 +124,7 @@ const ROWS: Row[] = [
   ["outcome", [behind(hit("OK")), hit("OK"), hit("OK")], "OK", "OK"],
   ["outcome", [erred("ERR"), erred("ERR"), null], "reply", "reply"],
   ["outcome", [erred("ERR"), hit("OK"), null], "wait", "answers-differ"],
-  // With two servers both must answer, with one server only that one.
+  // Of two servers both must answer. A single server must answer itself.
   ["outcome", [hit("OK"), null], "wait", "too-few-answers"],
   ["outcome", [hit("OK"), failed], "too-few-answers", "too-few-answers"],
   ["outcome", [hit("OK"), hit("OK")], "OK", "OK"],

@@ -18,7 +18,7 @@ import { NAMELESS } from "../../support/nameless.js";
 
 const ANSWER = "ds:13:redis:5:PONG\0";
 
-/** Starts a server that answers every request; it counts handshakes, and those that resume an earlier session. */
+/** Starts a server that answers every request, and counts handshakes and resumed sessions. */
 async function startServer(
   files: TestCertificate,
   options: TlsOptions & { host?: string } = {},

@@ -84,7 +84,7 @@ test("a daemon that was restarted without keys has not applied the later command
   await daemon[Symbol.asyncDispose]();
   await using keyless = await startDaemon({ key: false, args: ["--port", String(port)] });
   assert.equal(keyless.port, port);
-  // By now the client has noticed the loss of the earlier connection.
+  // After this call, the client has noticed the loss of the earlier connection.
   await errorOf(client.send("PING"));
   const failure = await errorOf(client.send("SET a 2"));
   assert.equal(summary(failure.outcomes[0]), "refused not-applied");
@@ -140,7 +140,7 @@ test("a hung daemon delays the first call of a client only briefly", async () =>
   await using client = client2Of([hung, daemon]);
   const startedAt = performance.now();
   assert.equal(await client.send("SET a 1"), "OK");
-  assert.ok(performance.now() - startedAt < CONNECT_MS, "it does not wait for the hello of the other daemon");
+  assert.ok(performance.now() - startedAt < CONNECT_MS, "the call does not wait for the other hello");
 });
 
 test("a client with a wrong clock is correct after the first hello", async () => {

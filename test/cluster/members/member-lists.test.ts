@@ -21,7 +21,7 @@ const signers = loadSigners({ signKey: [app.file], rootKey: [root.file], cluster
 const { cluster } = signers;
 const AT = 1_790_000_000_000;
 
-/** A disk that is synced when the test permits it. */
+/** A disk that the test syncs. */
 class Disk {
   isDurable = true;
   mark_: Buffer | null = null;

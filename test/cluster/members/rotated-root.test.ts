@@ -175,7 +175,7 @@ test("an earlier list that a liar replays to an empty daemon does not lower the 
   for (let number = 0; number < RUNS / 2; number++) {
     const random = new SeededRandom(seed() + number, 13);
     const world = new World();
-    // Signed by the known administrator when there were two daemons, one of them the liar.
+    // The known administrator signed this list when there were two daemons, one of them the liar.
     const early = after([], "bg");
     const now = after([early], "a");
     const a = start(world, "a", false);

@@ -92,7 +92,7 @@ describe("a stream of NATS", { skip }, () => {
     }
   });
 
-  test("reports its end again when that is requested, and not otherwise", async () => {
+  test("reports its end again when the caller asks for it, and not otherwise", async () => {
     const ends: number[] = [];
     const connected: StreamReader["connected"] = ({ last }) => {
       ends.push(last);
@@ -152,10 +152,10 @@ describe("a stream of NATS", { skip }, () => {
     const stream = streamOf("first");
     await stream.start();
     await manager.streams.update("first", { max_age: nanos(86_400_000) });
-    await until("it is left", () => /\(max_age\)/.test(stream.trouble ?? ""));
+    await until("the daemon stops reading the stream", () => /\(max_age\)/.test(stream.trouble ?? ""));
     assert.equal(stream.facts, null);
     await manager.streams.update("first", { max_age: 0 });
-    await until("it is read again", () => stream.facts !== null);
+    await until("the daemon reads the stream again", () => stream.facts !== null);
     await stream.stop();
   });
 
@@ -186,7 +186,7 @@ test("a folder's thread that receives nothing from the stream gives up, and repo
     signers,
     log,
   });
-  // Longer than a refusal takes, even on a busy machine.
+  // The timeout is longer than a refusal takes, even on a busy machine.
   const folderOf = (name: string) => new OrderFolder(context, address(name), 3000);
   const folder = folderOf("writes");
   assert.equal(folder.load().created, null);
@@ -200,7 +200,7 @@ test("a folder's thread that receives nothing from the stream gives up, and repo
   const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);
   assert.match(reason, /no message of the stream arrived for 3000 ms: .*refused/i);
   await folder.close();
-  // It contains only the name of its stream, which identifies it.
+  // The folder contains only the name of its stream, which identifies the stream.
   const again = folderOf("writes");
   assert.equal(again.load().created, "today");
   await again.close();

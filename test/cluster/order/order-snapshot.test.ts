@@ -47,7 +47,7 @@ test("messages after a snapshot have the same effect with and without the snapsh
   assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(last.body, last.signature) }), true);
   assert.equal(restored.isLast({ seq: 4, at: NOW + 2, data: writeValue(body, signature) }), false);
   const more = [
-    // A command in the millisecond in which a key expires, a repeated one, and one signed by the added key.
+    // These are a command in the millisecond in which a key expires, a repeated one, and one signed by the added key.
     sign(pair, NOW, "SET", "ends", "w", "NX"),
     again,
     sign(added, NOW + 5, "APPEND", "list2", "x"),

@@ -1,4 +1,6 @@
-/** Tests the memory of a stream's ids: for the stream's window, bounded, and the same on every daemon. */
+/**
+ * Tests how a daemon remembers a stream's ids: for the stream's window, within a limit, and the same on every daemon.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OrderedIds } from "../../../cluster/order/ordered-ids.js";
@@ -15,14 +17,14 @@ test("an id is remembered until its date has left the window", () => {
   assert.equal(ids.has("a", NOW), false);
 });
 
-test("the earliest date is found among more dates than a call has arguments", () => {
+test("the earliest date is found among more dates than a call can have arguments", () => {
   const max = 150_000;
   const ids = new OrderedIds(undefined, max);
   for (let second = 0; second <= max; second++) ids.add(String(second), NOW + second * 1000);
   assert.deepEqual([ids.has("0", NOW), ids.has("1", NOW + 1000)], [false, true]);
 });
 
-test("if there are too many ids, the earliest dates are forgotten, and no envelope of these dates is accepted any longer", () => {
+test("if there are too many ids, the earliest dates are forgotten, and envelopes of these dates are no longer accepted", () => {
   const ids = new OrderedIds(undefined, 2);
   for (const [id, at] of [
     ["late", NOW + 5000],

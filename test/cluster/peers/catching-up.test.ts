@@ -11,12 +11,12 @@ test("a daemon is live when the received entries are in its state, and stays liv
   b.timeline.waiting.isMarkPast = false;
   world.run(20_000);
   assert.equal(b.peering.state, "catching-up");
-  // Continuous writes do not delay this, however old their dates are.
+  // Continuous writes do not delay the state live, however old their dates are.
   for (let i = 0; i < 20; i++) {
     a.timeline.take(entryOf(-EPOCH / 2 - i * 1000));
     world.run(1000);
   }
-  assert.equal(b.timeline.waiting.marks, 1, "it waits for the entries that it had, and not for later ones");
+  assert.equal(b.timeline.waiting.marks, 1, "b waits for the entries that it had, and not for later ones");
   b.timeline.waiting.isMarkPast = true;
   world.run(100);
   assert.equal(b.peering.state, "live");

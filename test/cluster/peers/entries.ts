@@ -1,4 +1,6 @@
-/** Keys and entries for the tests of members. Signatures are real SHA-256, not real curves. */
+/**
+ * Keys and entries for the tests of members. A signature is a real SHA-256 hash instead of one of an elliptic curve.
+ */
 import { hash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";

@@ -118,7 +118,7 @@ test("a daemon that no list names receives only lists", () => {
   assert.deepEqual([lists.given.length > 0, b.timeline.index.total("data").count], [true, 0]);
 });
 
-test("a member whose list is refused here stays a member: its signer may have been revoked since", () => {
+test("a member whose list is refused here stays a member: its signer may have been revoked in the meantime", () => {
   const world = new World();
   const lists = new Lists("b", HASH, ["a", "b"]);
   const take = (body: Buffer) => {
@@ -194,7 +194,7 @@ test("a list with an unknown signer is accepted once most of the configured peer
   };
   start(world, "a", new Lists("a", HASH, ["a", "b"]));
   const c = start(world, "c", lists);
-  // A peer that c's --peer does not name.
+  // The --peer options of c do not name this peer.
   world.add("x", { peers: ["c"], parts: { lists: new Lists("x", HASH, ["a", "b"]).real } });
   world.run(20_000);
   assert.ok(lists.given.length > 1);
@@ -248,7 +248,7 @@ test("a listed member without a known address is shown as disconnected", () => {
     [keyOf("b").id, true, "connected"],
     [keyOf("c").id, false, "waiting"],
   ]);
-  // As after a restart: the daemon at the other address is not known yet, and may be c.
+  // As after a restart, a does not know the daemon at the other address yet. That daemon may be c.
   const other = new World().add("a", {
     peers: ["b", "c"],
     parts: { lists: new Lists("a", HASH, ["a", "b", "c"]).real },

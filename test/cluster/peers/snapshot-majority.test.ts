@@ -18,7 +18,7 @@ import { addressesOf } from "./support.js";
 const GIVER = keyOf("a");
 const AT = EPOCH - 10_000;
 
-/** The handover always works; these tests are only about its source. */
+/** A handover that always works, because these tests are only about the source of a snapshot. */
 const HANDOVER = double<Timeline["handover"]>({
   adoptions: 0,
   cuts: [],
@@ -43,8 +43,8 @@ const voteOf = (seal: string): CutVote => ({
 });
 
 /**
- * Whether the sender's snapshot is adopted, with two other members.
- * @param majority  what most have signed for its date
+ * Whether the sender's snapshot is adopted when there are two other members.
+ * @param majority  the vote that most members have signed for the snapshot's date
  */
 function isTaken(majority: CutVote | null, { haveSigned = false, order = false } = {}): boolean {
   const timeline = new FakeTimeline(
@@ -61,7 +61,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
     addresses: addressesOf([GIVER.id, keyOf("b").id]),
     state: "catching-up",
     beganEmpty: true,
-    // The time in which they could connect is over.
+    // The time in which members could connect is over.
     members: new Map(),
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: (_kind, _facts, text) => warned.push(text) > 0 }),
@@ -79,7 +79,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
   const choices = choice.choices(0, [
     double<ConnectedMember>({ id: GIVER.id, connection, status, compared: null }),
   ]);
-  assert.equal(choice.order === null, choices.length === 1, "otherwise an operator may order it");
+  assert.equal(choice.order === null, choices.length === 1, "an operator may order the other ones");
   assert.equal(warned.length, 1 - choices.length);
   return choices.length === 1;
 }

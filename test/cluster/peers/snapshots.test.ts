@@ -24,7 +24,7 @@ function fill(nodes: readonly Node[]): void {
   }
 }
 
-/** A fake handover, in which the order keys that the index counts represent a snapshot. */
+/** A fake handover, in which the order keys that the index counts stand in for a snapshot. */
 class FakeHandover {
   adoptions = 0;
   holds = 0;
@@ -167,7 +167,7 @@ test("a joiner loads a live member's snapshot, then the later entries, and is li
     assert.equal(linesOf(c, lost).length, 1, "lost entries are logged");
   assert.equal(linesOf(c, /snapshot was adopted/).length, 1);
   world.run(60_000);
-  assert.equal(c.peering.snapshots.taken, 1, "once");
+  assert.equal(c.peering.snapshots.taken, 1, "c has adopted one snapshot");
   assert.ok(
     given.some(({ holds }) => holds > 0),
     "the sender has kept the later entries",
@@ -287,7 +287,7 @@ test("a member that sends a different snapshot from the agreed one, or a longer 
   assert.equal(parts, Math.ceil(bytes / 100));
 });
 
-test("a member that disconnects during the transfer is replaced by another; parts are requested a few at a time", () => {
+test("a member that disconnects during the transfer is replaced by another; a daemon requests a few parts at a time", () => {
   const world = new World();
   const nodes = world.addAll(["a", "b"], { limits: { snapshotPartBytes: 10 } });
   fill(nodes);
@@ -313,7 +313,7 @@ test("a member that disconnects during the transfer is replaced by another; part
   assert.ok(isLevel(c, ...nodes));
 });
 
-test("members that were apart longer than the retention time keep their data, until an operator chooses one", () => {
+test("members that were disconnected for longer than the retention time keep their data, until an operator chooses one", () => {
   const world = new World();
   const names = ["a", "b", "c"];
   const nodes = world.addAll(names);

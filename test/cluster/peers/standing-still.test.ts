@@ -8,7 +8,10 @@ import { PEERING_LIMITS } from "../../../cluster/peers/shared/peering-limits.js"
 import { entryOf } from "./entries.js";
 import { entriesOf, type Node, World } from "./support.js";
 
-/** Longer than the ignored pauses, and shorter than the time after which members consider a peer dead. */
+/**
+ * The duration of a standstill. It is longer than the pauses that a daemon ignores, and shorter than the time after
+ * which members consider a peer dead.
+ */
 const STILL_MS = 9_000;
 
 function startTrio(): { world: World; nodes: readonly [Node, Node, Node] } {
@@ -28,8 +31,8 @@ test("a daemon that stood still is out of date before it reads anything, and unt
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
   assert.equal(entriesOf(c), 0);
   world.still.delete("c");
-  assert.equal(c.peering.standing.isBehind, true, "checked before a timer has run");
-  assert.equal(c.peering.state, "live", "it does not need the steps of a start");
+  assert.equal(c.peering.standing.isBehind, true, "the check precedes all timers");
+  assert.equal(c.peering.state, "live", "c does not repeat the steps of a start");
   c.timeline.waiting.isMarkPast = false;
   world.wake("c");
   world.runUntil(() => entriesOf(c) === 5);
@@ -45,7 +48,7 @@ test("a member's reports from during the standstill do not prove that the daemon
   const [a, b, c] = nodes;
   world.still.add("c");
   world.run(STILL_MS);
-  // Entries that are still in flight when the old statuses are read.
+  // These entries are still in flight when c reads the old statuses.
   world.cut.add("a c").add("b c");
   a.timeline.take(entryOf(-5_000));
   world.run(100);

@@ -37,7 +37,7 @@ test("requests for keys use at most a share of the time, however long each takes
     connection: { knows: new Set(), unsentBytes: 0, send: (message) => void sent.push(message) },
   });
   for (let i = 0; i < 10; i++) comparing.heard(member, ASKED);
-  // 5 % of a second; a comparison in progress is completed.
+  // The share is 5 % of a second, but a comparison in progress is completed.
   assert.equal(sent.length, 2);
   now += 1000;
   comparing.tick(now);

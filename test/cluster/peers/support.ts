@@ -1,6 +1,6 @@
 /**
  * Several members in one process, on a clock, a network and a disk that the test controls: messages arrive when `run`
- * advances the time. Signatures are real SHA-256, not real curves.
+ * advances the time. A signature is a real SHA-256 hash instead of one of an elliptic curve.
  */
 
 import { Peering } from "../../../cluster/peers/peering.js";
@@ -233,7 +233,7 @@ export class World {
     this.settle();
   }
 
-  /** Runs until a condition holds. @throws Error  it does not hold in time */
+  /** Runs until a condition holds. @throws Error  if it does not hold in time */
   runUntil(condition: () => boolean, maxMs = 60_000): number {
     const start = this.now;
     while (!condition()) {

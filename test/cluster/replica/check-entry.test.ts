@@ -14,7 +14,7 @@ import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/en
 const pair = makeKeyPair("rsa");
 const unknownKey = makeKeyPair();
 const root = makeKeyPair();
-/** There is no space from this date on. */
+/** The date from which there is no space for entries. */
 const FAR = Date.UTC(2100, 0);
 
 function sceneOf(rootKey: readonly string[] = []) {
@@ -138,7 +138,7 @@ test("a client's signature for another user is refused; for a key that came late
   const administrator = signers.ring.find(root.id) ?? assert.fail();
   signers.ring.execute(introductionOf(identity), { at: 5, db: 0, id: "" }, administrator);
   assert.ok("envelope" in (judge(byDaemon) as object));
-  // A key that another daemon may know as a daemon's key.
+  // Another daemon may know that this key is a daemon's key.
   const added = [
     "KEY",
     "ADD",

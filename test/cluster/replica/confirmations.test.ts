@@ -1,4 +1,7 @@
-/** Tests that a client that waits for a final or replicated result receives it only if it is. */
+/**
+ * Tests that a client that waits for a final or replicated result receives the result only when it is final or
+ * replicated.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Confirmations } from "../../../cluster/replica/confirmations.js";

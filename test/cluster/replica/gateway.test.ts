@@ -241,7 +241,7 @@ test("envelopes are dated by the clock, and after everything applied, dated or p
     return [at - NOW, seq];
   };
   await write();
-  assert.deepEqual(date(), [0, 1], "after the envelope that authorizes the key");
+  assert.deepEqual(date(), [0, 1], "the date follows that of the authorization");
   state.now += 10;
   await write();
   assert.deepEqual(date(), [10, 0]);

@@ -276,7 +276,10 @@ for (const [condition, code, timeline, peers] of REFUSED) {
   });
 }
 
-/** Delivers a member's envelope ahead of the client's. @param answers  the fold's; null: it is not folded yet */
+/**
+ * Delivers a member's envelope before the client's.
+ * @param answers  the answers of the fold, or null if the envelope has not been folded yet
+ */
 function give(
   { timeline, recorder }: Fixture,
   signed: SignedEnvelope,

@@ -44,7 +44,7 @@ test("an unfinished copy left by a crash is removed when the daemon starts, and 
   assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z"]);
 });
 
-test("it is also removed before the next copy begins, which has its final name when it is complete", async () => {
+test("an unfinished copy is removed before the next one begins, and a copy has its final name once it is complete", async () => {
   using folder = makeFolder();
   const open = asideOf(folder.path, log, () => GIBIBYTE) as OpenAside;
   const replaced = leaveBehind(folder.path);
@@ -109,7 +109,7 @@ test("the size of the stored damaged entries is determined once for all that are
   assert.equal(begin().keep(place("c"), Buffer.from("x")), null);
 });
 
-test("the remains of damaged entries are on the disk before any code relies on that", async () => {
+test("the remains of damaged entries are on the disk before the daemon relies on that", async () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const { keep, synced } = begin();

@@ -54,7 +54,7 @@ async function sceneOf() {
 }
 
 const isRefused = (reply: Reply | Promise<Reply>) => {
-  assert.ok(!(reply instanceof Promise) && reply.kind === "error", "it was answered");
+  assert.ok(!(reply instanceof Promise) && reply.kind === "error", "the command was answered");
   assert.match(reply.text, /^ERR semantics-unknown: semantics version 2 applies from /);
 };
 

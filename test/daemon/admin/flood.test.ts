@@ -53,7 +53,8 @@ class Flood {
   }
 
   /**
-   * Sends a request. Resolves when the answer is complete or the connection ends; for events, after the first event.
+   * Sends a request. The promise resolves when the answer is complete or the connection ends. For /events, it
+   * resolves after the first event.
    */
   #ask(path: string, method: string): Promise<void> {
     return new Promise((resolve) => {

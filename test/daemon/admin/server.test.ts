@@ -196,7 +196,7 @@ test("/metrics has all metrics of the table, and all possible reasons of a liste
   assert.ok((found.get("process_resident_memory_bytes") ?? 0) > 1e6);
 });
 
-test("too many connections, and one that never reads, delay no other client, and are closed by a stop", async () => {
+test("too many connections, and one that never reads, delay no other client, and are closed when the server stops", async () => {
   const big = "x".repeat(64 * 1024 * 1024);
   const admin = await startAdmin({ exposition: { contentType: "text/plain", text: () => big } });
   const hung = connect({ port: admin.port, host: "127.0.0.1" });
@@ -250,7 +250,7 @@ test("requests for other host names are refused; addresses, localhost and names 
       "DB1.example.:1",
     ])
       assert.equal((await statusOf(path, `HTTP/1.1\r\nHost: ${host}`))[0], 200, host);
-    assert.equal((await statusOf(path, "HTTP/1.0"))[0], 200, "no browser");
+    assert.equal((await statusOf(path, "HTTP/1.0"))[0], 200, "no browser sends HTTP/1.0");
   }
   for (const path of ["/healthz", "/metrics", "/"]) {
     for (const host of [

@@ -6,7 +6,7 @@ import { type Environment, realEnvironment } from "../../../net/process/environm
 
 const KEYS = 20_000;
 const START = 1_000_000;
-/** Longer than the interval between two rounds, in milliseconds. */
+/** A time in milliseconds that is longer than the interval between two rounds. */
 const ROUND_MS = 100;
 
 test("a round that drops many expired keys runs in several turns, even if the next round starts meanwhile", async () => {

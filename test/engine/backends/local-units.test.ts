@@ -1,4 +1,7 @@
-/** Tests the ids of local units. There are few, so that keys use little memory, yet every change remains visible. */
+/**
+ * Tests the ids of local units. The daemon assigns few of them, so that keys use little memory, yet every change
+ * remains visible.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";

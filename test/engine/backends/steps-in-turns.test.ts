@@ -1,6 +1,6 @@
 /**
- * Tests long queries without the --sql listener. A single query runs in several turns; a query that is one step is
- * limited.
+ * Tests long queries without the --sql listener. A single query runs in several turns, and a query that runs in one
+ * step is limited.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -121,7 +121,7 @@ function rowsOf(reply: Reply): number {
 }
 
 function isRefused(reply: Reply | Promise<Reply> | undefined): void {
-  assert.ok(reply !== undefined && !(reply instanceof Promise) && reply.kind === "error", "it is answered");
+  assert.ok(reply !== undefined && !(reply instanceof Promise) && reply.kind === "error", "no answer");
   assert.match(reply.text, /^TOOMUCH .*outside of MULTI and scripts, or to the --sql listener/);
 }
 

@@ -140,7 +140,7 @@ test("a signed message is received once everywhere, whether it is sent to one da
   await using every = createClient({ ...options, servers: replicas.map(({ port }) => `127.0.0.1:${port}`) });
   assert.equal(await one.call("PUBLISH signed first"), 1);
   assert.equal(await every.call(["PUBLISH", "signed", "second"], { policy: "all" }), 1);
-  // Together with a write, which is recorded: the two are independent.
+  // The message is sent together with a write, which is recorded. The two are independent.
   const [written, received] = await Promise.all([
     every.call("SET beside 1"),
     every.call("PUBLISH signed third"),

@@ -12,7 +12,7 @@ import { SeededRandom } from "../../support/seeded-random.js";
 
 const KEYS = 1000;
 
-/** Creates a database. Every other key expires, in the order of the numbers; half of the keys are in database 1. */
+/** Creates a database. Every other key expires, in the order of the numbers. Half of the keys are in database 1. */
 function makeDatabase(usage: KeyUsage | null = null): Database {
   const database = new Database({ usage });
   for (let i = 0; i < KEYS; i++) {
@@ -55,7 +55,7 @@ function assertEven(remaining: ReadonlySet<number>, candidates: readonly number[
     (part) => part.filter((number) => !remaining.has(number)).length,
   ) as [number, number];
   const evicted = low + high;
-  // Six standard deviations of a fair coin.
+  // The limit is six standard deviations of a fair coin.
   assert.ok(Math.abs(low - high) < 6 * Math.sqrt(evicted), `${low} and ${high}`);
 }
 

@@ -25,7 +25,7 @@ import { SeededRandom } from "../../support/seeded-random.js";
 const MIB = 1024 * 1024;
 const LIMIT = 48 * MIB;
 const VALUE = "v".repeat(16 * 1024);
-/** The number of these values; far more than fit into memory. */
+/** The number of values that a test tries to set, far more than fit into memory. */
 const MANY = (3 * LIMIT) / VALUE.length;
 const BATCH = 64;
 /**
@@ -45,7 +45,7 @@ async function respOf(daemon: DaemonProcess): Promise<RedisConnection> {
 
 const isOom = (reply: Reply) => reply.kind === "error" && reply.text === OOM;
 
-/** Sets keys until one is refused. @returns the number of keys that were set; MANY: all of them */
+/** Sets keys until one is refused. @returns the number of keys that were set, or MANY if none was refused */
 async function fill(client: RedisConnection, name = "k", rest: readonly string[] = []): Promise<number> {
   let accepted = 0;
   for (let i = 0; i < MANY && accepted === i; i += BATCH) {
@@ -112,7 +112,7 @@ test("a daemon that evicts any key refuses nothing and stays near its limit", as
     return size.kind === "integer" && Number(size.value) * VALUE.length < LIMIT;
   });
   assert.equal((await client.call("SET", "k", "v")).kind, "status");
-  // Both run in one turn, so that no other command runs between them.
+  // INFO and DBSIZE run in one turn, so that no other command runs between them.
   for (const argv of [["MULTI"], ["INFO", "memory", "stats"], ["DBSIZE"], ["EXEC"]]) client.queue(argv);
   const done = (await client.flush()).at(-1);
   assert.ok(done?.kind === "array");

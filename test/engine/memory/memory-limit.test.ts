@@ -133,7 +133,7 @@ test("memory is no longer full once it was released, whether or not V8 has notic
     assert.ok(limit.refuses(true));
     [gauge.live, gauge.garbage] = [100, 1100];
     wait(10_000);
-    assert.equal(gauge.collections, 1, "no collection without a need");
+    assert.equal(gauge.collections, 1, "nothing is collected without a need");
     assert.ok(!limit.refuses(true));
     assert.equal(gauge.collections, 2);
     gauge.live = 1200;
@@ -166,11 +166,11 @@ test("when most keys are gone the memory is measured immediately, but only once"
       wait(LOOK_MS);
       keyspace.size = 60;
       assert.ok(limit.refuses(true));
-      assert.equal(gauge.collections, 1, "not for some");
+      assert.equal(gauge.collections, 1, "a few missing keys cause no collection");
       keyspace.size = 0;
       assert.ok(limit.refuses(true));
       assert.ok(limit.refuses(true));
-      assert.equal(gauge.collections, 2, "not again");
+      assert.equal(gauge.collections, 2, "the second refusal causes no collection");
       keyspace.size = 100;
       limit.bytes = LIMIT;
       [keyspace.size, gauge.live, gauge.garbage] = [0, 100, 1100];

@@ -135,7 +135,7 @@ describe("a mirror", { skip }, () => {
     });
     // Once this write is found, Redis's event about the expired key has been processed.
     await redis.call("SET", "long", "theirs");
-    await until("that is found", () => running.figures.foreign > 0);
+    await until("the other client's write is found", () => running.figures.foreign > 0);
     assert.equal(running.figures.foreign, 1);
   });
 
@@ -166,7 +166,7 @@ describe("a mirror", { skip }, () => {
     await using first = await startMirror(other, server.port, { daemon: OTHER });
     await untilLevel(first);
     await using second = await startMirror(fold, server.port);
-    await until("it is refused", () => second.figures.state === "refused");
+    await until("the second mirror is refused", () => second.figures.state === "refused");
     assert.match(second.figures.trouble ?? "", /^it is the mirror of daemon bbbbbbbbbbbb….* --take-over/);
     assert.deepEqual(await differences(other, server.port), []);
     second.mirror.repair(true);
@@ -184,7 +184,7 @@ describe("a mirror", { skip }, () => {
     await redis.call("SET", "precious", "1");
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
-    await until("it is refused", () => running.figures.state === "refused");
+    await until("the Redis is refused", () => running.figures.state === "refused");
     assert.match(running.figures.trouble ?? "", /^it has keys but no mark/);
     await redis.call("FLUSHALL");
     await untilLevel(running);
@@ -194,7 +194,7 @@ describe("a mirror", { skip }, () => {
     const fold = new MirroredFold();
     fold.apply(["SET", "k", "v"]);
     const { mirror, ...first } = await startMirror(fold, server.port);
-    await until("it is level", () => mirror.figures.state === "level");
+    await until("the mirror is level", () => mirror.figures.state === "level");
     fold.apply(["SET", "last", "before the stop"]);
     await first[Symbol.asyncDispose]();
     assert.deepEqual(await differences(fold, server.port), []);
@@ -220,7 +220,7 @@ describe("a mirror", { skip }, () => {
     await redis.call("CONFIG", "SET", "maxmemory", "1");
     fold.apply(["SET", "more", "y".repeat(1000)]);
     fold.apply(["DEL", "big"]);
-    await until("it says so", () => running.figures.trouble?.startsWith("OOM") === true);
+    await until("the full memory is reported", () => running.figures.trouble?.startsWith("OOM") === true);
     await until("the deleted keys are deleted in Redis", async () => {
       const reply = await redis.call("EXISTS", "big");
       return reply.kind === "integer" && reply.value === 0;
@@ -239,7 +239,7 @@ describe("a mirror", { skip }, () => {
     using redis = await RedisConnection.open(server.port);
     await redis.call("CONFIG", "SET", "min-replicas-to-write", "1");
     fold.apply(["SET", "a", "1"]);
-    await until("it says so", () => running.figures.trouble?.startsWith("NOREPLICAS") === true);
+    await until("the refusal is reported", () => running.figures.trouble?.startsWith("NOREPLICAS") === true);
     assert.equal(running.figures.state, "refused");
     const lines = () => running.log.filter(({ msg }) => msg === "mirror connected").length;
     const before = lines();
@@ -296,7 +296,7 @@ describe("a mirror", { skip }, () => {
     await redis.call("ZADD", "z", "3", "a");
     await redis.call("EXPIRE", "s", "1000");
     await using running = await startMirror(fold, server.port, { compareEvery: 100 });
-    await until("both are found", () => running.figures.different === 2);
+    await until("both changes are found", () => running.figures.different === 2);
     await until("both are corrected", async () => (await differences(fold, server.port)).length === 0);
     const number = running.mirror.repair(false);
     await until("all was compared", () => (running.figures.compared?.number ?? 0) >= number);

@@ -107,7 +107,7 @@ test("--max-remembered limits the number of remembered ids, and additional ones 
   assert.ok(scene.broadcasts.isKnown("one", START + 1));
 });
 
-test("an envelope that was signed here is known when it comes back", () => {
+test("an envelope that this daemon signed is recognized when a member sends it back", () => {
   const scene = new Scene();
   scene.broadcasts.note("id", START + 1);
   scene.tell("id", START + 1, false);

@@ -20,7 +20,7 @@ const FUTURE_MS = 5 * SECOND;
 const PAUSE_MS = 5;
 
 const pair = makeKeyPair();
-/** Options without effect here. */
+/** The options of each test. */
 const options = { timeout: 60_000 };
 
 /** Creates a daemon in front of these databases. @param aheadMs  milliseconds by which its clock is ahead of theirs */
@@ -82,7 +82,7 @@ test(
       recorded.push(before.sign(visit));
     }
     for (const envelope of recorded) assert.equal(await before.outcome(envelope), "result");
-    // The other clock may be ahead by no more than an envelope's date may be.
+    // The other clock may not be further ahead than the date of an envelope may be.
     await until(() => Date.now() + FUTURE_MS > before.clock.now);
 
     const again = await makeFront(at(redis.port), -20 * SECOND);

@@ -18,7 +18,7 @@ interface Counting extends Disposable {
 
 interface Language {
   readonly name: string;
-  /** The Debian package that provides the client; null: it is part of the tests. */
+  /** The Debian package that provides the client, or null if it is part of the tests. */
   readonly debianPackage: string | null;
   open(port: number): Counting;
 }

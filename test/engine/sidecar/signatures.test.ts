@@ -6,7 +6,7 @@ import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { startPlain } from "./scene.js";
 
-/** Maximum number of envelopes for a pipeline; more than the chunks in which it may arrive. */
+/** Maximum number of envelopes for a pipeline. It exceeds the number of chunks in which the pipeline may arrive. */
 const PIPELINE_ENVELOPES_MAX = 10;
 const CONNECTIONS = 20;
 const COMMANDS = 50;

@@ -31,10 +31,10 @@ describe("the same plain daemons", () => {
     using reader = await RedisConnection.open(port);
     using writer = await RedisConnection.open(port);
     using looker = await RedisConnection.open(port);
-    await until("it is written", async () => (await redis.call("SET", "k", "before")).kind === "status");
+    await until("the key is written", async () => (await redis.call("SET", "k", "before")).kind === "status");
     for (const daemon of scene.daemons) daemon.kill("SIGSTOP");
     try {
-      // In one turn: a daemon that has been silent for a few seconds is sent nothing more.
+      // All commands are sent in one turn, because a daemon that is silent for a few seconds receives no further ones.
       const answers = await Promise.all([
         redis.call("SET", "k", "behind"),
         writer.call("SQL", "", "create database d"),

@@ -110,7 +110,7 @@ test("a reloaded configuration may name other peers, but no other keys", async (
   const at = ["-p", String(daemon.port)];
   using client = await EnvelopeClient.open(daemon.port, app);
   await daemon.daemon.reload(settingsFrom([...args, ...at, "--v1", "off", "--peer", peer, ...knowsSecret]));
-  await until("they are members", async () => (await client.hello()).members === 1);
+  await until("the daemons are members of each other", async () => (await client.hello()).members === 1);
   assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
   using reader = await EnvelopeClient.open(second.port, app);
   await until(
@@ -149,7 +149,7 @@ test("a folder is created with its parents, and one that cannot be created is re
   const deep = join(folder.path, "some", "where", "below");
   openDataFolder(deep);
   assert.equal(openDataFolder(`${deep}/`).id, openDataFolder(deep).id);
-  // In a separate process, because a test cannot wait for an endless loop.
+  // This runs in a separate process, because a test cannot wait for an endless loop.
   const module = fileURLToPath(new URL("../../../engine/trust/data-folder.js", import.meta.url));
   const open = `import(${JSON.stringify(module)}).then(({ openDataFolder }) => openDataFolder(process.argv[1]))`;
   for (const path of ["/proc/dbsync", "/proc/dbsync/data", "/dev/null/data"]) {

@@ -26,7 +26,7 @@ const PINNED = double<PeerAddress>({ pin: other.id });
 
 const add = ["CLUSTER", "ADD", Buffer.from(other.spki, "latin1").toString("base64")];
 
-test("a daemon that is pinned or knows the secret is a member, and no other daemon", () => {
+test("a daemon is a member only if it is pinned or knows the secret", () => {
   const parts = { standing: NONE, ring: ringOf(), peers: [UNPINNED, PINNED] };
   assert.equal(refusalOfMember(other.id, false, parts), null);
   assert.equal(refusalOfMember(third, false, parts), "not-a-member");
@@ -39,7 +39,7 @@ test("a daemon without --peer has no members", () => {
   assert.equal(refusalOfMember(other.id, true, { standing: NONE, ring, peers: [] }), "no-peers");
 });
 
-test("a key that an administrator authorized makes a member, but a revoked key does not, pinned or not", () => {
+test("a key that an administrator authorized makes its daemon a member, but a revoked key does not, pinned or not", () => {
   const ring = ringOf([root.file]);
   const parts = { standing: NONE, ring, peers: [UNPINNED] };
   const signer = ring.find(root.id) ?? assert.fail();
@@ -51,7 +51,7 @@ test("a key that an administrator authorized makes a member, but a revoked key d
   assert.equal(refusalOfMember(other.id, true, { standing: NONE, ring, peers: [PINNED] }), "revoked");
 });
 
-test("a key that authorized itself may sign, but does not make a member", () => {
+test("a key that authorized itself may sign, but does not make its daemon a member", () => {
   const ring = ringOf();
   const itself = ring.introduction([add], other.id, 1) ?? assert.fail();
   ring.execute(add, { at: 1, db: 0, id: "" }, itself);
@@ -61,7 +61,7 @@ test("a key that authorized itself may sign, but does not make a member", () => 
   assert.equal(refusalOfMember(other.id, true, parts), null);
 });
 
-test("a client's key does not make a member, pinned or not", () => {
+test("a client's key does not make its owner a member, pinned or not", () => {
   const parts = { standing: NONE, ring: ringOf(), peers: [double<PeerAddress>({ pin: pair.id })] };
   assert.equal(refusalOfMember(pair.id, true, parts), "not-a-member");
 });

@@ -80,7 +80,7 @@ test("threads return the ids of entries with valid signatures, in order, and nul
   assert.deepEqual(warned, []);
 });
 
-test("an entry that was proved by another key than the ring has now is checked again", () => {
+test("an entry that was verified with a different key from the one in the ring is checked again", () => {
   const { body, signature, id } = sign(rsa, 1);
   const spki = signers.ring.find(ed25519.id)?.spki ?? assert.fail();
   const forged = Buffer.alloc(signature.length);
@@ -103,7 +103,7 @@ test("there are no threads if none are requested", () => {
   assert.equal(signatureThreads(0, signers, log), null);
 });
 
-test("threads that the system does not start are reported once, and nothing is proved", async () => {
+test("threads that the system does not start are reported once, and no entry is verified", async () => {
   const problems: string[] = [];
   const failed = ({ message }: Error) => void problems.push(message);
   const threads = new VerifyThreads(2, failed, () => {

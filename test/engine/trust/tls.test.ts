@@ -193,7 +193,7 @@ test("new files are noticed; open connections stay, and new ones use the new cer
   const fresh = join(folder.path, "fresh");
   mkdirSync(fresh);
   const renewed = await writeCertificate(fresh);
-  // First one file, then the other, as users replace them.
+  // The test replaces first one file and then the other, as users do.
   renameSync(renewed.certificate, files.certificate);
   copyFileSync(renewed.key, files.key);
   await until(() => lines.filter(({ msg }) => msg === "TLS with this certificate").length === 2);

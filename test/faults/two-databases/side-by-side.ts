@@ -9,7 +9,7 @@ const WRITERS = 4;
 /** Milliseconds of the pause after a write, and after a failed write. */
 const REST_MS = 5;
 const FAILED_REST_MS = 20;
-/** The minimum and maximum in milliseconds. */
+/** The minimum and maximum time before a fault, and of a fault, in milliseconds. */
 const PEACE = [800, 2000] as const;
 const LASTS = [400, 1500] as const;
 

@@ -26,5 +26,5 @@ await agenda.cancel({ name: "greet" });
 await agenda.stop();
 assert.equal(await client.db("jobs").collection("agendaJobs").countDocuments({ name: "greet" }), 0);
 await client.close();
-// agenda's own connection stays open.
+// agenda's own connection stays open and would keep the process alive.
 process.exit(0);

@@ -7,7 +7,7 @@ const redis = new Redis({ port: Number(process.argv[2]) });
 const patient = new Redlock([redis], { retryCount: 5000, retryDelay: 20 });
 const hasty = new Redlock([redis], { retryCount: 0 });
 
-/** Longer than any client holds a lock on a busy machine. */
+/** The duration of a lock in milliseconds. It is longer than any client holds a lock, even on a busy machine. */
 const LEASE_MS = 100_000;
 const held = await patient.lock("locks:account", LEASE_MS);
 await assert.rejects(hasty.lock("locks:account", 1000), { name: "LockError" });

@@ -18,7 +18,7 @@ async function startServer() {
     socket.on("ask", (answer) => answer("here"));
   });
   await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
-  // Both receive each other's requests.
+  // Each server receives the other one's requests, so it counts both servers.
   const all = () => server.of("/").adapter.serverCount();
   return { server, all, url: `http://127.0.0.1:${http.address().port}`, end: () => end(server, clients) };
 }

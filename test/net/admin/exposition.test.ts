@@ -1,6 +1,6 @@
 /**
- * Tests the exposition for Prometheus: its text format exactly, the tables' names, and promtool where it is
- * installed.
+ * Tests the exposition for Prometheus: its exact text format, the names in the tables, and its check by promtool if
+ * that is installed.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -29,7 +29,7 @@ const gauge = (samples: readonly Sample<number>[], help = "Help."): AnyMetric<nu
   read: () => samples,
 });
 
-test("a value with and without labels, and a metric without values", () => {
+test("values are written with and without labels, and a metric may have no values", () => {
   const text = textOf({
     a: gauge([{ labels: {}, value: 1.5 }]),
     b_total: {

@@ -7,7 +7,8 @@ import { SharedInput } from "../../../net/connections/shared-input.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 
 /**
- * Returns a client's socket, the socket that the server accepted, and the socket that has taken over its connection.
+ * Returns a client's socket, the socket that the server accepted, and the socket that has taken over the accepted
+ * one's connection.
  */
 async function pair(input: SharedInput): Promise<{ client: Socket; accepted: Socket; taken: Socket }> {
   const server = createServer({ allowHalfOpen: true });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { realEnvironment } from "../../../net/process/environment.js";
 
-test("random bytes have the requested number, and none is used twice", () => {
+test("a caller receives the requested number of random bytes, and no bytes are used twice", () => {
   const { randomBytes } = realEnvironment;
   const counts = [16, 32, 20, 64, 65, 100];
   const drawn: string[] = [];

@@ -69,7 +69,7 @@ export class Administrator {
     });
   }
 
-  /** Signs the next list and sends it to some hosts. @returns why it did not sign; null: it did */
+  /** Signs the next list and sends it to some hosts. @returns why it did not sign, or null if it did */
   sign(
     { views, heads }: Answers,
     { add, leave, isReplacing = false, isAnew = false, force = false }: Wanted,
@@ -121,7 +121,7 @@ export class Administrator {
     return sign(random.oneOf(this.#keys), header, [command]);
   }
 
-  /** Verifies a list. All administrators know each other. */
+  /** Verifies a list. The administrators know each other's keys. */
   readonly #verifies: VerifiesList = (signer, signed, signature) => {
     const known = [...this.#keys, ...this.#parts.world.genesis.roots];
     const root = known.find(({ id }) => id === signer);
@@ -139,7 +139,7 @@ export class Administrator {
   }
 }
 
-/** Returns the value of a reply; null: the reply is an error. */
+/** Returns the value of a reply, or null if the reply is an error. */
 function replyIn(replies: ByteString): ReturnType<typeof replyValue> | null {
   const reply = new RespReader(Buffer.from(replies, "latin1")).readReply();
   return reply.kind === "error" ? null : replyValue(reply, false, null);

@@ -62,7 +62,7 @@ function headsOf(lists: readonly KnownList[], cluster: ByteString): readonly Kno
   return heads;
 }
 
-/** Returns the lists that a host's daemon knows, or that are in its folder. */
+/** Returns the lists that a host's daemon knows or, if it is not running, those in its folder. */
 function listsOf({ daemon, disk }: Host): readonly KnownList[] {
   if (daemon?.lists != null) return daemon.lists.standing.heads;
   const kept = disk.marks.get("members");

@@ -1,6 +1,6 @@
 /**
- * Dead letters on a simulated disk: undecided until the timeline's mark names them. After a crash in between, the next
- * start decides.
+ * Dead letters on a simulated disk. They are undecided until the timeline's mark names them. If a crash comes before
+ * that, the daemon decides at its next start.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { OpenLetters } from "../../../timeline/dead-letters.js";

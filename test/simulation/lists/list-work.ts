@@ -104,7 +104,7 @@ export class ListWork {
     });
   }
 
-  /** Returns the kind of the change and the change; null: there is nothing to sign. */
+  /** Returns the kind of change and the change itself, or null if there is nothing to sign. */
   #change({ views, heads }: Answers): readonly [string, Wanted | null] {
     const random = this.#random;
     const [head] = heads;
@@ -137,8 +137,8 @@ export class ListWork {
   }
 
   /**
-   * Returns the first list. It names all daemons: one that it omits could have accepted entries that no member
-   * receives.
+   * Returns the first list. It names all daemons, because a daemon that it omits could have accepted entries that no
+   * member receives.
    */
   #first(views: readonly MemberView[]): Wanted | null {
     const add = allOf(views);
@@ -182,8 +182,8 @@ export class ListWork {
 
   /**
    * Settles the lists after the faults.
-   * @param help  does what an operator does if daemons cannot continue; returns whether anything was done
-   * @returns why the lists do not settle; null: one list names the members, and all of them use it
+   * @param help  does what an operator does if daemons cannot continue, and returns whether it did anything
+   * @returns why the lists do not settle, or null if one list names the members and all of them use it
    */
   async settle(help: () => boolean): Promise<string | null> {
     const { scheduler } = this.#world;
@@ -217,7 +217,7 @@ export class ListWork {
     return problem;
   }
 
-  /** Returns the next change that is required for a list of running daemons; null: none. */
+  /** Returns the next change that leads to a list of running daemons, or null if no change is needed. */
   #mending({ views, heads }: Answers): Wanted | null {
     const [head] = heads;
     if (head === undefined) return this.#first(views);

@@ -3,7 +3,10 @@
 /** The decision about an envelope. `below-stable` is an alarm: a member sent an entry below the stable point. */
 export type Arrival = "known" | "accept" | "too-old" | "unknown" | "below-stable";
 
-/** Returns "known" first: a retry of an accepted envelope is answered at any age. */
+/**
+ * Returns the decision. Known envelopes are recognized first, because the retry of an accepted envelope is answered
+ * at any age.
+ */
 export function arrivalOf(
   at: number,
   isKnown: boolean,

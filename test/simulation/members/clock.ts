@@ -4,7 +4,10 @@ import { idOf } from "./lists.js";
 import { LIMITS, TICK_MS } from "./settings.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";
 
-/** Maximum milliseconds that a status takes on the network; a slower one is not used as a sample of a clock. */
+/**
+ * Maximum milliseconds that a status takes on the network. The daemon does not use a slower one as a sample of a
+ * clock.
+ */
 const SAMPLE_MOST_MS = 2 * TICK_MS;
 const TAIL_FULL = 0.02;
 
@@ -56,7 +59,10 @@ export class Clock {
     return this.#reading;
   }
 
-  /** Whether the clock counts as off, computed at each read; true until a majority has answered or cannot. */
+  /**
+   * Whether the clock counts as off. It is computed at each read, and is true until a majority has answered or cannot
+   * answer.
+   */
   get isSkewed(): boolean {
     return !this.#isSettled || this.#read().isSkewed;
   }

@@ -45,7 +45,7 @@ export class Daemon implements DaemonView {
   #confirmed: number[] = [];
   /** Envelopes in memory, but not on disk, when the first list arrived. */
   #past = 0;
-  /** The envelopes pulled from each member, and under which list. */
+  /** For each member, the envelopes that the daemon pulled from it, and the list that was in force. */
   #pulled: ({ readonly under: ByteString; readonly all: number } | undefined)[] = [];
   #pushed = 0;
   #checked: CheckedEnvelope[] = [];
@@ -162,7 +162,7 @@ export class Daemon implements DaemonView {
     if (syncs && !syncsFirst) this.#sync();
   }
 
-  /** Returns the list that its messages name, and whether it reports. */
+  /** Returns the list that the daemon's messages name, and whether the daemon reports. */
   reporting(): { readonly under: KnownList | null; readonly isReport: boolean } {
     const { rules, lists } = this.around;
     const { standing, id: own, isLive } = this;

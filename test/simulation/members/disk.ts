@@ -1,7 +1,7 @@
-/** A daemon's disk: data is safe after a sync; a crash preserves some of the remaining data. */
+/** A daemon's disk. Data is safe after a sync, and a crash preserves some of the remaining data. */
 import type { SeededRandom } from "../../support/seeded-random.js";
 
-/** Sets of numbers as bits, and marks. Both only grow. */
+/** The data on a disk: sets of envelopes, with a bit for each, and marks. Both only grow. */
 export interface Durable {
   /** Envelopes whose ids are known. */
   held: number;

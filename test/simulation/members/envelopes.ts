@@ -1,10 +1,13 @@
-/** The envelopes of a run: numbers with a date, so that the bits of one number represent a set of them. */
+/**
+ * The envelopes of a run. An envelope is a number with a date, and a set of envelopes is a number with a bit for
+ * each.
+ */
 import { ENVELOPES_MOST } from "./settings.js";
 
 export class Envelopes {
   readonly dates: number[] = [];
 
-  /** Adds an envelope. @returns its bit; 0: the maximum is reached */
+  /** Adds an envelope. @returns its bit, or 0 if the maximum has been reached */
   add(at: number): number {
     if (this.dates.length === ENVELOPES_MOST) return 0;
     this.dates.push(at);

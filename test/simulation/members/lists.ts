@@ -1,4 +1,4 @@
-/** The lists of a run: numbers, so that the bits of one number represent the lists that a daemon knows. */
+/** The lists of a run. A list has a number, and the lists that a daemon knows are a number with a bit for each. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
@@ -20,7 +20,7 @@ export class Lists {
   readonly all: KnownList[] = [];
   readonly #rules: Pick<Rules, "standingOf">;
   readonly #numbers = new Map<ByteString, number>();
-  /** The membership state by known lists; each set includes all predecessors. */
+  /** The membership state by known lists. Each set of lists includes all predecessors. */
   readonly #standings = new Map<number, Standing>();
 
   constructor(rules: Pick<Rules, "standingOf">) {
@@ -29,7 +29,7 @@ export class Lists {
 
   readonly #closed = new Map<number, number>();
 
-  /** Adds a list. @returns all lists that are known wherever this one is */
+  /** Adds a list. @returns the list and its predecessors, which every daemon that knows the list also knows */
   add(list: MemberList): number {
     const hash = listHash(list, sha256);
     if (!this.#numbers.has(hash)) {

@@ -14,7 +14,7 @@ export interface Status {
   readonly watermark: number;
   /** The envelopes that the sender claims to hold. */
   readonly held: number;
-  /** The hash of the list in force at the sender, which is on its disk; null: there is none. */
+  /** The hash of the list in force at the sender, which is on its disk, or null if there is none. */
   readonly list: ByteString | null;
   /** Whether the message is also a report. */
   readonly isReport: boolean;

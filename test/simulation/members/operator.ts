@@ -1,7 +1,7 @@
 /**
- * The operators of a run: they remove, add and replace daemons and let them return, sometimes with two parallel
- * lists, which they repair. They know only what one live daemon knows, except what no rule could repair: a list retains
- * a live member whose folder exists, and two parallel lists share such a member.
+ * The operators of a run. They remove, add and replace daemons and readmit them, sometimes with two parallel lists,
+ * which they repair. They know only what one live daemon knows, with one exception, because no rule could repair the
+ * result: each list retains a live member whose folder exists, and two parallel lists share such a member.
  */
 import type { KnownList, MemberChange } from "../../../protocol/members/succession.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
@@ -76,7 +76,7 @@ export class Operator {
     );
   }
 
-  /** Queries the outcome of the writes of removed daemons, if a live member can report it. */
+  /** Asks a live member for the outcome of the writes of removed daemons, if it can report it. */
   queryFates(): void {
     const { daemons, random, rules, envelopes, ledger } = this.#parts;
     const daemon = random.oneOf(daemons);
@@ -104,7 +104,7 @@ export class Operator {
     return this.#parts.daemons[numberOf(id)] as Daemon;
   }
 
-  /** Returns the change to sign; null: none. */
+  /** Returns the change to sign, or null if there is none. */
   #change(heads: readonly KnownList[]): MemberChange | null {
     const { random, daemons, begin } = this.#parts;
     const members = heads[0]?.list.members ?? [];

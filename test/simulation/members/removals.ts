@@ -60,7 +60,7 @@ function inAnyHead(standing: Standing): Standing {
   return { ...standing, members: new Set(members) };
 }
 
-/** Returns the next list; daemons that a parent removed may return. */
+/** Returns the next list, in which daemons that a parent removed may return. */
 function withReturning(
   parents: Parameters<typeof nextList>[0],
   change: Parameters<typeof nextList>[1],
@@ -74,7 +74,7 @@ function withReturning(
   return nextList(forgiving, change, cluster);
 }
 
-/** Returns as members after two lists the daemons that are in either and were not removed before. */
+/** Returns the members after two lists: the daemons that are in either list and were not removed before. */
 function withEither(
   parents: Parameters<typeof nextList>[0],
   change: Parameters<typeof nextList>[1],
@@ -192,7 +192,7 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
   "dead letters: ids are kept": { keepsIds: false },
 };
 
-/** Returns the rules without one. @param removal  a name from the table; null: all rules hold */
+/** Returns the rules without one. @param removal  a name from the table, or null to keep all rules */
 export function rulesWithout(removal: string | null): Rules {
   if (removal === null) return RULES;
   const change = REMOVALS[removal];

@@ -1,6 +1,6 @@
 /**
- * The settings of a run of the model: fixed times, and what the seed determines. A tick is a second; the window is
- * shorter than the real one.
+ * The settings of a run of the model: times that are the same in each run, and values that the seed determines. A
+ * tick is a second, and the window is shorter than the real one.
  */
 import type { SeededRandom } from "../../support/seeded-random.js";
 
@@ -27,7 +27,7 @@ export const HEALED_WITHIN = 200;
 /** Maximum number of envelopes: the bits of a number, so that sets are compared in one step. */
 export const ENVELOPES_MOST = 30;
 export const DAEMONS_MOST = 10;
-/** Maximum number of lists during the faults; the repair afterwards needs some more. */
+/** Maximum number of lists during the faults. The repair afterwards needs some more. */
 export const LISTS_MOST = 12;
 
 export interface Settings {
@@ -35,7 +35,7 @@ export interface Settings {
   readonly members: number;
   readonly loss: number;
   readonly doubling: number;
-  /** Maximum ticks of a usual message; some take much longer. */
+  /** Maximum ticks that a usual message takes. Some messages take much longer. */
   readonly delay: number;
   readonly late: number;
   /** The chance per tick that a daemon's disk is synced. */
@@ -55,9 +55,9 @@ export interface Settings {
   readonly lists: number;
   /** The chance that two parallel lists are signed. */
   readonly doubles: number;
-  /** The number of the daemon whose clock becomes wrong; -1: none. */
+  /** The number of the daemon whose clock becomes wrong, or -1 if there is none. */
   readonly wrongClock: number;
-  /** The number of the daemon that may be without data; -1: none. */
+  /** The number of the daemon that may be without data, or -1 if there is none. */
   readonly withoutData: number;
   readonly writes: number;
 }

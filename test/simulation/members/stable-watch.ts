@@ -1,6 +1,6 @@
 /**
- * A daemon's stable point, from the other members' reports. It is published once it is on disk; bodies far below it are
- * dropped.
+ * A daemon's stable point, which is computed from the other members' reports. The daemon publishes it once it is on
+ * disk, and drops bodies far below it.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
@@ -56,7 +56,7 @@ export class StableWatch {
     const watermarks = others.map((id) => reports.get(id)?.watermark ?? 0);
     const { published } = this.#daemon;
     const lowest = stableCandidate([published, ...watermarks]);
-    // Also tries values that a rule forbids.
+    // This also tries values that a rule forbids.
     const tried = Math.max(this.value, lowest) + 1000 * (1 + around.random.below(LIMITS.past / 1000));
     for (const at of [tried, lowest])
       if (at > this.value && this.#isStable(at, under.hash, others, reports)) this.value = at;
@@ -66,7 +66,7 @@ export class StableWatch {
     }
   }
 
-  /** Publishes what is on disk, and drops the bodies far below it. */
+  /** Publishes the stable point that is on disk, and drops the bodies far below it. */
   synced(): void {
     const { disk, around, held } = this.#daemon;
     if (disk.durable.stable > this.publishedPoint) this.#publish();

@@ -33,11 +33,11 @@ export interface DaemonView {
   /** The watermark in memory. */
   watermark: number;
   readonly published: number;
-  /** The envelopes that its reports claim. */
+  /** The envelopes that the daemon's reports claim. */
   readonly reported: number;
   /** The last status of each daemon. */
   readonly lastStatuses: readonly (Status | undefined)[];
-  /** Returns the list that its messages name, and whether it reports. */
+  /** Returns the list that the daemon's messages name, and whether the daemon reports. */
   reporting(): { readonly under: KnownList | null; readonly isReport: boolean };
   /** Returns the other members of a list. */
   othersOf(list: KnownList): readonly ByteString[];

@@ -26,7 +26,7 @@ const CLOCK_STEPS = [0, 3000, -3000, 60_000, -60_000, DAY_MS, -DAY_MS];
 export interface Verdict {
   readonly problems: readonly string[];
   readonly settings: Settings;
-  /** Ticks from the last fault until the cluster had recovered; null: it never did. */
+  /** Ticks from the last fault until the cluster had recovered, or null if it never did. */
   readonly healedAfter: number | null;
   readonly stableMoves: number;
   readonly lists: number;
@@ -212,7 +212,7 @@ export class World {
     for (const daemon of to) if (this.#isThere(daemon)) daemon.write(bit);
   }
 
-  /** Ends the faults. @returns the ticks until the cluster had recovered; null: it never did */
+  /** Ends the faults. @returns the ticks until the cluster had recovered, or null if it never did */
   #heal(): number | null {
     const from = this.#time;
     this.#network.mend();

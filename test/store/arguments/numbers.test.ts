@@ -1,6 +1,6 @@
 /**
- * The time needed to parse numbers, and the canonical form of integers; test/conformance checks that all numbers are
- * parsed as in Redis.
+ * Tests the time that parsing numbers takes, and the canonical form of integers. test/conformance checks that all
+ * numbers are parsed as in Redis.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,14 +14,14 @@ import {
 } from "../../../store/arguments/numbers.js";
 import { addFloats } from "../../../store/arithmetic/long-double.js";
 
-/** A limit in milliseconds; quadratic time would take hours. */
+/** A limit in milliseconds. An algorithm with quadratic time would take hours. */
 const TIMEOUT = 20_000;
 
 /** Returns the result of a function, which is aborted if it takes too long. */
 const withTimeout = (step: () => unknown): unknown =>
   runInNewContext("step()", { step }, { timeout: TIMEOUT });
 
-test("rejects a long text that turns out not to be a number in linear time", () => {
+test("the parser rejects a long text that is not a number in linear time", () => {
   const digits = "1".repeat(2_000_000);
   for (const text of [`${digits}x`, `${digits}.${digits}x`, `.${digits}x`, `0x${digits}z`, `1e${digits}x`])
     assert.equal(
@@ -31,7 +31,7 @@ test("rejects a long text that turns out not to be a number in linear time", () 
     );
 });
 
-test("accepts long numbers", () => {
+test("the parser accepts long numbers", () => {
   const digits = "1".repeat(300);
   assert.equal(parseDouble(`${digits}.${digits}`), Number(digits));
   assert.equal(parseDouble(`0x${"0".repeat(1000)}.8p1`), 1);
@@ -39,7 +39,7 @@ test("accepts long numbers", () => {
     assert.equal(parseDouble(text), undefined, text);
 });
 
-test("rejects the sum of long texts that are not numbers in linear time", () => {
+test("addition rejects long texts that are not numbers in linear time", () => {
   const digits = "1".repeat(5100);
   withTimeout(() => {
     for (let i = 0; i < 1000; i++) assert.equal(addFloats(`${digits}x`, "1"), "not-a-float");
@@ -48,7 +48,7 @@ test("rejects the sum of long texts that are not numbers in linear time", () => 
   assert.equal(addFloats(".", "1"), "not-a-float");
 });
 
-test("parses integers only in their canonical form, of any length", () => {
+test("the parser accepts integers of any length, but only in their canonical form", () => {
   for (const value of [0, 7, -1, 10, 123456789012345, -99999999999999, 999999999999999, 2 ** 53 - 1])
     assert.ok(Object.is(parseInteger(String(value)), value), String(value));
   for (const value of [2n ** 63n - 1n, -(2n ** 63n)]) assert.equal(parseInteger(String(value)), value);
@@ -75,7 +75,7 @@ test("parses integers only in their canonical form, of any length", () => {
     assert.equal(parseInteger(text), undefined, text);
 });
 
-test("adds integers exactly up to 64 bits, and returns numbers where these are exact", () => {
+test("integers are added exactly up to 64 bits, and the sum is a number where that is exact", () => {
   assert.equal(addIntegers(2, -5), -3);
   assert.equal(addIntegers(Number.MAX_SAFE_INTEGER, 2), BigInt(Number.MAX_SAFE_INTEGER) + 2n);
   assert.equal(addIntegers(INT64_MAX, -5), INT64_MAX - 5n);

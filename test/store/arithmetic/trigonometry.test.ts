@@ -1,4 +1,4 @@
-/** Our sines are the nearest doubles, compared with sums of the series in 200-bit integers. */
+/** Tests that the sines are the nearest doubles. The reference is the sum of the series in 200-bit integers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arcSine, cosine, sine } from "../../../store/arithmetic/trigonometry.js";
@@ -10,7 +10,7 @@ const CASES = 3000;
 
 const seed = seedOfRun();
 
-/** Converts a double to a multiple of 2⁻²⁰⁰; smaller parts are truncated. */
+/** Converts a double to a multiple of 2⁻²⁰⁰. Smaller parts are truncated. */
 function scaled(value: number): bigint {
   let exponent = 0;
   while (!Number.isInteger(value)) {

@@ -1,4 +1,4 @@
-/** Expiring entries of documents, revisions, indexes, and errors for wrong options. */
+/** Tests expiring entries of documents, revisions, indexes, and errors for wrong options. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { StoreUnderTest } from "./store-under-test.js";

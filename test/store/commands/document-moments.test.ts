@@ -1,4 +1,4 @@
-/** Long replies about documents show the state at their own command, regardless of later commands. */
+/** Tests that long replies about documents show the state at their own command, regardless of later commands. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalUnits } from "../../../engine/backends/local-units.js";
@@ -11,7 +11,7 @@ import { findCommand } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { runCommand } from "../../../timeline/fold/apply.js";
 
-/** Number of keys: more than the number of documents that are read in one turn. */
+/** The number of keys, which is larger than the number of documents that a read visits in one turn. */
 const KEYS = 10_050;
 const UNIT = { at: 1, db: 0, id: "u".repeat(36) };
 const LATER = [
@@ -30,7 +30,7 @@ function expectEarly(getAll: Reply | undefined, list: Reply | undefined): void {
   assert.equal(writeReply(getAll), "*4\r\n$6\r\ncities\r\n*0\r\n$6\r\npeople\r\n*0\r\n");
 }
 
-test("within a transaction of many commands", () => {
+test("a reply shows the state at its own command within a transaction of many commands", () => {
   const database = new Database();
   filled((argv) => database.execute(argv, UNIT));
   const reply = database.executeMulti([["DOC.GETALL"], ["DOC.LIST"], ...LATER], UNIT);
@@ -38,7 +38,7 @@ test("within a transaction of many commands", () => {
   expectEarly(reply.items[0], reply.items[1]);
 });
 
-test("within an envelope of many units, in the fold", () => {
+test("a reply shows the state at its own unit within an envelope of many units, in the fold", () => {
   const database = new Database();
   filled((argv) => database.execute(argv, UNIT));
   const [getAll, list] = [["DOC.GETALL"], ["DOC.LIST"], ...LATER].map((argv) => {
@@ -49,7 +49,7 @@ test("within an envelope of many units, in the fold", () => {
   expectEarly(getAll, list);
 });
 
-test("within an envelope of many units, in memory", () => {
+test("a reply shows the state at its own unit within an envelope of many units, in memory", () => {
   const backend = new MemoryBackend(realEnvironment);
   const units = new LocalUnits(realEnvironment, new NewestDate());
   const run = (argv: readonly string[]) => {

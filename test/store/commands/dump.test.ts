@@ -1,4 +1,7 @@
-/** DUMP and RESTORE: payloads in every encoding of Redis, damaged ones, expiry. Replies: test/conformance. */
+/**
+ * Tests DUMP and RESTORE: payloads in every encoding of Redis, damaged payloads, and expiry. test/conformance
+ * compares the replies.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -18,7 +21,7 @@ const seed = seedOfRun();
 const run = (database: Database, ...argv: ByteString[]): Reply =>
   database.execute(argv, { at: AT, db: 0, id: "unit" });
 
-/** Returns the value of a key; unordered contents are sorted. */
+/** Returns the value of a key. Unordered contents are sorted. */
 function contents(database: Database, key: ByteString): string | undefined {
   return stateOf(database, AT).get(JSON.stringify([0, key]))?.contents;
 }
@@ -160,7 +163,8 @@ test("RESTORE counts its time from the unit's date, or uses it as an absolute ti
 
 /** Returns a compressed string that expands to `size` times `a`. */
 function compressed(size: number): Buffer {
-  // One literal byte, then repetitions of it, 264 bytes each; the remainder, below 32, is literal again.
+  // The first byte is literal. Repetitions of it follow, 264 bytes each. The remainder, below 32 bytes, is literal
+  // again.
   const remainder = (size - 1) % 264;
   const repetitions = Buffer.alloc(3 * ((size - 1 - remainder) / 264));
   for (let at = 0; at < repetitions.length; at += 3) repetitions.writeUInt16BE(0xe0ff, at);
@@ -182,7 +186,7 @@ function replyTo(...pieces: readonly Buffer[]): string {
 
 const LONGEST = 512 * 1024 * 1024 - 24;
 
-test("RESTORE rejects a compressed string that exceeds the maximum length, and DUMP such a payload", () => {
+test("RESTORE rejects a compressed string that exceeds the maximum length, and DUMP rejects a value whose payload would exceed it", () => {
   const type = Buffer.from([0]);
   assert.equal(replyTo(type, compressed(10_000)), '+"OK"');
   assert.equal(replyTo(type, compressed(LONGEST + 24)), '-"ERR Bad data format"');

@@ -1,4 +1,4 @@
-/** Edge cases of commands on any type; test/conformance compares their replies with Redis's. */
+/** Tests edge cases of commands on any type. test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
@@ -15,7 +15,7 @@ beforeEach(() => {
 
 const textOf = (reply: Reply | undefined): string => (reply?.kind === "bulk" ? reply.bytes : "");
 
-/** Follows a scan to its end; `between` runs after each page. */
+/** Runs a scan to its end. `between` runs after each page. */
 function scanned(options: string, between: () => void = () => {}): string[] {
   const names: string[] = [];
   let cursor = "0";
@@ -112,7 +112,7 @@ test("RANDOMKEY follows from the unit's id, and never returns an expired key", (
   for (let i = 0; i < 20; i++) assert.equal(store.run("RANDOMKEY", `id ${i}`), '"k0"');
 });
 
-test("reports the latest 64-bit time exactly", () => {
+test("PEXPIRETIME reports the latest 64-bit time exactly", () => {
   store.run("SET k v PXAT 9223372036854775807");
   assert.equal(store.run("PEXPIRETIME k"), ":9223372036854775807");
   assert.ok(BigInt(store.run("PTTL k").slice(1)) < 2n ** 63n);

@@ -1,4 +1,4 @@
-/** Edge cases of hashes; test/conformance compares their replies with Redis's. */
+/** Tests edge cases of hashes. test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";

@@ -9,7 +9,7 @@ import { some } from "../../support/amount.js";
 import { StoreUnderTest } from "./store-under-test.js";
 
 const KEYS = 20_000;
-/** Maximum factor by which an estimate may be wrong, in both directions. */
+/** Maximum factor by which an estimate may be too high or too low. */
 const FACTOR = 2;
 
 setFlagsFromString("--expose-gc");

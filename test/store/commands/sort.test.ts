@@ -1,4 +1,4 @@
-/** Edge cases of SORT; test/conformance compares its replies with Redis's. */
+/** Tests edge cases of SORT. test/conformance compares its replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../store/command-table.js";

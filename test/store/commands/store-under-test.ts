@@ -9,7 +9,7 @@ import { shown } from "../../conformance/resp2-fold.js";
 export class StoreUnderTest {
   readonly #database = new Database();
   #units = 0;
-  /** Date of the next command, in milliseconds since 1970. */
+  /** The date of the next command, in milliseconds since 1970. */
   at = 1_000_000;
   /** Undo records of all commands that have run. */
   #records: UndoRecord[] = [];

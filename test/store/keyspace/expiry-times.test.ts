@@ -1,11 +1,11 @@
-/** The count of expired keys, compared with a scan of all keys. */
+/** Compares the count of expired keys with a scan of all keys. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Keyspace, NO_EXPIRY } from "../../../store/keyspace/keyspace.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 
-test("counts expired keys as a scan does, whatever changes", () => {
+test("the count of expired keys equals that of a scan, whatever changes", () => {
   const random = new SeededRandom(seed(), 0);
   const keyspace = new Keyspace();
   let now = 1000;
@@ -41,7 +41,7 @@ test("counts expired keys as a scan does, whatever changes", () => {
   assert.equal(keyspace.expired(now), 0);
 });
 
-test("drops and finds expired keys first, whether or not they were counted", () => {
+test("expired keys are found and dropped first, whether they were counted or not", () => {
   const keyspace = new Keyspace();
   for (const [key, expire] of [
     ["late", 30],

@@ -1,4 +1,4 @@
-/** The recency and the frequency of the use of keys, if they are tracked. */
+/** Tests the recency and the frequency of the use of keys, when they are tracked. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
@@ -58,7 +58,7 @@ test("the idle time counts from the last command that used the key", () => {
   assert.match(JSON.stringify(run("OBJECT FREQ k")), /An LFU maxmemory policy is not selected/);
 });
 
-test("of two keys created and read within moments, the one that was not read again is evicted first", () => {
+test("of two keys that were created and read at nearly the same time, the one that was not read again is evicted first", () => {
   const { database, state, run } = makeScene("lru");
   run("SET cold v");
   run("SET hot v");

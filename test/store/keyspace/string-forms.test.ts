@@ -1,4 +1,4 @@
-/** The forms of strings are remembered for few keys, and only until a key is written again. */
+/** Tests that the forms of strings are remembered for few keys, and only until a key is written again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../store/database.js";

@@ -1,4 +1,4 @@
-/** Changes to parts of long strings, compared with an array of bytes. DBSYNC_SEED replays a run. */
+/** Compares changes to parts of long strings with an array of bytes. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
@@ -112,7 +112,7 @@ test("a long string is not copied for each change, nor to read a part of it", ()
     assert.ok(isDraft(database));
   }
   run("GET", "k");
-  assert.ok(!isDraft(database), "after two reads it is a string again");
+  assert.ok(!isDraft(database), "after two reads the value is a string again");
 });
 
 test("a part that was read from a long string does not change with the string", () => {
@@ -143,7 +143,7 @@ test("a long string to which a unit appends repeatedly becomes a draft, because 
   database.execute(["SET", "k", long], unit);
   const append = ["APPEND", "k", "y"];
   database.execute(append, { ...unit, id: "before" });
-  assert.ok(!isDraft(database), "appended by one unit after the other, as logs are written");
+  assert.ok(!isDraft(database), "units that append one after the other make no draft");
   const commands = [append, ["GETRANGE", "k", "0", "1"], append, append];
   database.executeMulti(commands, { ...unit, id: "v" }, records);
   assert.ok(isDraft(database));

@@ -1,5 +1,6 @@
 /**
- * Undo restores the state byte for byte, for every command of the table, including new ones. DBSYNC_SEED replays a run.
+ * Tests that undo restores the state byte for byte, for every command of the table, including new ones. DBSYNC_SEED
+ * replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

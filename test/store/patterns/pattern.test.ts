@@ -1,4 +1,4 @@
-/** Patterns find the same as JavaScript's regular expressions, in linear time. DBSYNC_SEED replays a run. */
+/** Tests that patterns match what JavaScript's regular expressions match, in linear time. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compilePattern, PATTERN_STEPS_MAX, PatternFault } from "../../../store/patterns/pattern.js";
@@ -27,7 +27,7 @@ const FOUND: readonly (readonly [pattern: string, text: string, isFound: boolean
   ["[\\]\\-\\d]", "-", true],
   ["[a-]", "-", true],
   ["a??b", "b", true],
-  // It repeats an empty match about 10^24 times; a matcher that iterated would never return.
+  // The pattern repeats an empty match about 10^24 times. A matcher that iterated would never return.
   ["^((((((){9999}){9999}){9999}){9999}){9999}){9999}$", "", true],
   ["(?:(?:a{0}){9999}){9999}b", "b", true],
   ["^[^ab]{3}[b-d]{2}$", "zyxdc", true],

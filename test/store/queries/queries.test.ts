@@ -1,5 +1,5 @@
 /**
- * Operators of filters have the same meaning in DOC.* and MDB.*, except for the differences listed in
+ * Tests that operators of filters have the same meaning in DOC.* and MDB.*, except for the differences listed in
  * docs/decisions/0056.
  */
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
 /**
- * Operators of updates have the same meaning in DOC.UPDATE and MDB.*, except for the differences listed in
+ * Tests that operators of updates have the same meaning in DOC.UPDATE and MDB.*, except for the differences listed in
  * docs/decisions/0056.
  */
 import assert from "node:assert/strict";
@@ -41,7 +41,7 @@ const byBson = (update: string, document: string) =>
 
 const seed = seedOfRun();
 
-test(`operators of both change an entry in the same way (seed ${seed})`, () => {
+test(`operators for JSON and BSON change an entry in the same way (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   const some = <T>(least: number, most: number, make: () => T): T[] =>
     Array.from({ length: random.between(least, most) }, make);

@@ -1,6 +1,6 @@
 /**
- * The rules of one key: texts of denials, and differences from Redis. test/conformance/acl.test.ts compares the
- * decisions with Redis's.
+ * Tests the rules of one key: the texts of denials, and differences from Redis. test/conformance/acl.test.ts compares
+ * the decisions with those of Redis.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import type { Command } from "../../../store/rows/command.js";
 const table = { all: () => commands, find: findCommand };
 const aclOf = (...rules: ByteString[]) => new Acl(rules, table);
 
-/** Returns why rules deny a line; null: they permit it. */
+/** Returns why rules deny a line, or null if they permit it. */
 function denial(rules: string, line: string): string | null {
   const argv = line.split(" ");
   return aclOf(rules).denial(resolveCommand(argv) as Command, argv);

@@ -1,4 +1,6 @@
-/** Validation of public keys for the ring: which keys are accepted, and the error for each kind of mistake. */
+/**
+ * Tests the validation of public keys for the ring: which keys are accepted, and the error for each kind of mistake.
+ */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { test } from "node:test";
@@ -33,20 +35,20 @@ function modulusOf(bits: number, last = "\x01"): ByteString {
 const isRefused = (read: () => unknown, reason: RegExp, name?: string) =>
   assert.throws(read, (failure) => failure instanceof CommandFailure && reason.test(failure.message), name);
 
-test("accepts keys that node:crypto has generated", () => {
+test("the validation accepts keys that node:crypto has generated", () => {
   assert.deepEqual(readSpki(rsaDer), { algorithm: "rsa", bits: 2048 });
   assert.deepEqual(readSpki(ed25519Der), { algorithm: "ed25519", bits: 256 });
   assert.deepEqual(readSpki(rsaOf(modulusOf(4096))), { algorithm: "rsa", bits: 4096 });
 });
 
-test("rejects a key that is truncated anywhere, or followed by anything", () => {
+test("the validation rejects a key that is truncated anywhere, or followed by anything", () => {
   for (const der of [rsaDer, ed25519Der]) {
     for (let length = 0; length < der.length; length++) isRefused(() => readSpki(der.slice(0, length)), /./);
     isRefused(() => readSpki(`${der}\0`), /bytes follow/);
   }
 });
 
-test("rejects every flipped bit around the numbers", () => {
+test("the validation rejects every flipped bit around the numbers", () => {
   const beforeModulus = rsaDer.indexOf(modulusHead(rsaDer));
   for (let bit = 0; bit < 8 * beforeModulus; bit++)
     isRefused(() => readSpki(flipped(rsaDer, bit)), /./, `${bit}`);
@@ -56,7 +58,7 @@ test("rejects every flipped bit around the numbers", () => {
     isRefused(() => readSpki(flipped(ed25519Der, bit)), /./, `${bit}`);
 });
 
-test("rejects invalid numbers and parameters, and names them", () => {
+test("the validation rejects invalid numbers and parameters, and names them", () => {
   const good = modulusOf(2048);
   const cases: readonly [ByteString, RegExp][] = [
     [rsaOf(modulusOf(2047)), /RSA of 2047 bits/],
@@ -85,7 +87,7 @@ test("rejects invalid numbers and parameters, and names them", () => {
   for (const [der, reason] of cases) isRefused(() => readSpki(der), reason);
 });
 
-test("rejects Ed25519 points for which anyone can sign, as the reader of key files does", () => {
+test("the validation rejects Ed25519 points for which anyone can sign, as the reader of key files does", () => {
   const points = [
     "00".repeat(32),
     `${"00".repeat(31)}80`,
@@ -113,7 +115,7 @@ test("PEM and base64 yield the same bytes", () => {
   assert.equal(pemOfSpki(rsaDer), pem);
 });
 
-test("rejects texts of other kinds, and names the kind", () => {
+test("the validation rejects texts of other kinds, and names the kind", () => {
   const pem = pemOfSpki(rsaDer);
   const base64 = Buffer.from(rsaDer, "latin1").toString("base64");
   const cases: readonly [ByteString, RegExp][] = [

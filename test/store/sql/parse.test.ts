@@ -1,4 +1,6 @@
-/** Statements and their trees: both languages, positions of errors, limits, and bytes that are not a statement. */
+/**
+ * Tests statements and their trees: both languages, positions of errors, limits, and bytes that are not a statement.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";

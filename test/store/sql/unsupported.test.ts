@@ -1,4 +1,7 @@
-/** Unsupported features that SQL users try yield an error that names an alternative, in upper and lower case. */
+/**
+ * Tests that unsupported features that SQL users try yield an error that names an alternative, in upper and lower
+ * case.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -7,7 +10,7 @@ import { SqlMistake } from "../../../store/sql/mistake.js";
 import { parse } from "../../../store/sql/parse.js";
 import { UNSUPPORTED } from "../../../store/sql/unsupported.js";
 
-/** Unsupported feature in the error's words → statements. */
+/** The statements that use an unsupported feature, by the name of the feature in the error. */
 const TYPED: Readonly<Record<string, readonly string[]>> = {
   "alter table": ["alter table t add column x number"],
   rename: ["rename table t to u"],

@@ -1,5 +1,5 @@
 /**
- * Hashes, sets and lists compared with arrays, across the sizes at which their encoding changes, with elements of all
+ * Compares hashes, sets and lists with arrays, across the sizes at which their encoding changes, with elements of all
  * lengths. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
@@ -116,7 +116,7 @@ function assertList(list: List, elements: readonly string[], random: SeededRando
 
 test(`a list keeps its elements, whatever is done at its ends and in its middle (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
-  // The sizes are small, enough for chunks, and enough for several groups of chunks.
+  // The sizes are small, large enough for chunks, and large enough for several groups of chunks.
   for (const most of [40, 3000, 25_000]) {
     let list = new List();
     let elements: string[] = [];

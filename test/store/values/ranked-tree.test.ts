@@ -1,4 +1,4 @@
-/** The ranked tree, compared with a sorted array and linear search. DBSYNC_SEED replays a run. */
+/** Compares the ranked tree with a sorted array and linear search. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RankedTree } from "../../../store/values/ranked-tree.js";

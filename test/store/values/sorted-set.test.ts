@@ -1,4 +1,4 @@
-/** The sorted set: scores by member, members by rank, and the order of scans. DBSYNC_SEED replays a run. */
+/** Tests the sorted set: scores by member, members by rank, and the order of scans. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SortedSet } from "../../../store/values/sorted-set.js";

@@ -21,7 +21,7 @@ interface Case {
   readonly key?: KeyName;
   readonly at?: number;
   readonly seq?: number;
-  /** More header fields; their values are hexadecimal where those of the vector are. */
+  /** More header fields. Their values are hexadecimal if those of the vector are. */
   readonly more?: Optional;
   readonly commands: readonly (readonly string[])[];
   readonly note?: string;

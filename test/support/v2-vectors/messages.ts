@@ -1,4 +1,4 @@
-/** The messages other than `command`, with their decoded contents, in which hashes and ids are hexadecimal. */
+/** The messages other than `command`, with their decoded contents. Hashes and ids in them are hexadecimal. */
 import { cluster, hexText, NOW, raw, resp, vectorKeys } from "./scene.js";
 import type { MessageVector } from "./vector.js";
 

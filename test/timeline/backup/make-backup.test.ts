@@ -60,7 +60,7 @@ const placesIn = (view: EntrySource, from: number | null = null, to: number | nu
 
 test("a backup has all entries in order, and ranges of them from any point", () => {
   const scene = new PastScene();
-  // Several frames.
+  // These entries take several frames.
   const entries = Array.from({ length: 40 }, (_, i) =>
     scene.write(scene.app, i + 1, [`SET k ${"x".repeat(20_000)}`]),
   );
@@ -88,7 +88,7 @@ test("a backup has all entries in order, and ranges of them from any point", () 
   view.close();
 });
 
-test("entries that arrive during the backup, dated before the last entry, are included, until no more arrive", () => {
+test("a backup includes entries that arrive while it is made and precede the last entry, until no more arrive", () => {
   const scene = new PastScene();
   const entries = [1, 5, 9].map((at) => scene.write(scene.app, at, ["INCR n"]));
   const late = [7, 3, 4];
@@ -113,7 +113,7 @@ test("a backup omits snapshots that later arrivals invalidate, and fails if the 
   for (const to of [AT + 2, AT + 6]) makeSnapshot({ ...scene.recallParts, snapshots, from: null, to });
   scene.storage.put([], [["snapshots", Buffer.from(snapshots.list().join(" "))]]);
   const complete = new BackupView(backUp(scene, {}, snapshots).path, hashOf);
-  assert.deepEqual(complete.list(), [AT + 6], "only the newest one is included");
+  assert.deepEqual(complete.list(), [AT + 6], "only the newest snapshot is included");
   const chunks = [...(complete.read(AT + 6) ?? [])];
   assert.deepEqual(Buffer.concat(chunks), Buffer.concat(snapshots.files.get(AT + 6) ?? []));
   complete.close();

@@ -1,6 +1,6 @@
 /**
- * Tests counts and sums of a timeline's entries: equal to those computed from all order keys, at any date, saved or
- * not.
+ * Tests the counts and sums of a timeline's entries. They equal those computed from all order keys at any date,
+ * whether the index was saved or not.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -84,7 +84,7 @@ test(`an index that was saved and read again returns the same and can be extende
 test(`rows of old times are computed from the order keys (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 200);
   const holder = new Holder();
-  // One entry a second: more seconds than the finest level stores.
+  // There is one entry per second, and there are more seconds than the finest level stores.
   for (let second = 0; second < 140_000; second++)
     holder.add({ at: EPOCH + second * 1000, seq: 0, id: randomId(random) });
   const { index } = holder;

@@ -1,6 +1,6 @@
 /**
- * Tests that members that compare their entries end with the same ones, whatever differed, and at what cost.
- * DBSYNC_SEED replays a run.
+ * Tests that members that compare their entries end with the same ones, whatever the difference was, and that the
+ * exchange stays cheap. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const seed = seedOfRun();
 const EPOCH = 1_767_225_600_000;
 const RUNS = amount(10, 60);
 const ROUNDS_MAX = 4;
-/** Entries on both sides of a long partition: in a full run, more than one exchange can carry. */
+/** The number of entries on each side of a long partition. In a full run, one exchange cannot carry all of them. */
 const PARTED = amount(20_000, 140_000);
 
 function assertEqualAfter(one: Holder, other: Holder, note: string): void {
@@ -48,13 +48,13 @@ for (const { count, spread, within } of [
     assert.equal(given, 100);
     assert.equal(needless, 0);
     assert.ok(bytes <= 250_000, `${bytes} bytes`);
-    // A round trip has two messages; the last one has requests and entries.
+    // A round trip has two messages. The last message of the exchange has requests and entries.
     assert.ok(messages + 1 <= 2 * ROUNDS_MAX, `${messages} messages`);
     assert.ok(isSameDigest(one.index.total("data"), other.index.total("data")));
   });
 }
 
-test(`members end with the same entries, whatever differed (seed ${seed})`, () => {
+test(`members end with the same entries, whatever the difference was (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, 1, run);
     const [one, other] = [new Holder(), new Holder()];

@@ -33,7 +33,10 @@ import { failingLog } from "../support/failing-log.js";
 import { storageCases } from "../support/storage-cases.js";
 
 const CHILD = fileURLToPath(new URL("../support/disk-child.js", import.meta.url));
-/** Acknowledgements after which the process is killed: before or after LMDB has stored the first of them. */
+/**
+ * The number of acknowledgements after which the test kills the process: before or after LMDB has stored the first of
+ * them.
+ */
 const ACKNOWLEDGED_MIN = [2000, 200, 6000] as const;
 
 test("few long values are read at a time", () => {
@@ -106,7 +109,7 @@ test("a folder is accessible only to its owner, and belongs to one process", () 
     await new DiskStorage(folder, "always", failingLog).close();
   }));
 
-test("a folder that another process uses is refused, with the number of that process", () =>
+test("a storage refuses a folder that another process uses, and names that process", () =>
   withFolder(async (folder) => {
     const { child, acknowledged } = startChild(folder);
     await until(() => acknowledged.length > 0);
@@ -118,7 +121,7 @@ test("a folder that another process uses is refused, with the number of that pro
     await once(child, "exit");
   }));
 
-/** A wrapper in which a process has number 1, as in a container. */
+/** A command that runs another one with process number 1, as in a container. */
 const CONTAINER = ["unshare", "--kill-child", "-p", "-f", "--mount-proc"] as const;
 const canContain = spawnSync(CONTAINER[0], [...CONTAINER.slice(1), "true"]).status === 0;
 
@@ -131,7 +134,7 @@ test("a folder that a process of another container uses is refused", { skip: !ca
       const lock = join(folder, "timeline", "lock");
       const text = readFileSync(lock, "latin1");
       assert.throws(() => new DiskStorage(folder, "always", failingLog), inUse);
-      // With the same process number: in containers most daemons have number 1.
+      // The second process has the same number. In containers most daemons have number 1.
       const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small", "0"];
       const second = spawnSync(CONTAINER[0], args, { encoding: "utf8", timeout: 60_000 });
       assert.match(second.stderr, inUse);
@@ -148,7 +151,7 @@ test("a folder that a process of another container uses is refused", { skip: !ca
   }),
 );
 
-test("a process that reads the folder does not prevent opening it", () =>
+test("a process that only reads the folder does not prevent another from opening it", () =>
   withFolder(async (folder) => {
     await new DiskStorage(folder, "always", failingLog).close();
     const readCode = `import("lmdb").then(({ open }) => {
@@ -173,7 +176,10 @@ test("a lock left by an earlier process with the same number does not block", ()
     }
   }));
 
-/** Microseconds that an inline write may take: the event loop makes all writes, however slow the disk is. */
+/**
+ * The microseconds that an inline write may take. With this value the event loop makes all writes, however slow the
+ * disk is.
+ */
 const INLINE_MICROS = 1e9;
 
 for (const [fsync, inlineMicros] of [
@@ -211,7 +217,7 @@ function checkLeft(storage: DiskStorage, acknowledged: readonly number[]): void 
   assert.ok(mark >= Math.max(...acknowledged) - WORKERS, `mark ${mark}`);
 }
 
-test("groups that LMDB did not have when the process ended are filed by the next start", () =>
+test("the next start files the groups that LMDB did not have when the process ended", () =>
   withFolder(async (folder) => {
     const copy = join(folder, "copy");
     const storage = new DiskStorage(join(folder, "data"), "always", failingLog);
@@ -380,7 +386,7 @@ test("a write that fails on the event loop is reported, and no later write is ac
     const storage = new DiskStorage(folder, "always", failingLog, INLINE_MICROS);
     storage.put([[placeOf(1), contentOf(1)]]);
     await storage.flushed();
-    // The first group made the file longer, in a thread; zeros follow.
+    // A thread made the file longer for the first group. Zeros follow the group.
     await until(() => storage.bytes > 200_000);
     const log = join(folder, "timeline", "log-1");
     const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === log);
@@ -393,7 +399,7 @@ test("a write that fails on the event loop is reported, and no later write is ac
     await storage.close();
   }));
 
-/** Returns the target of a descriptor; null: it was closed in the meantime. */
+/** Returns the target of a descriptor, or null if it was closed in the meantime. */
 function linkOf(descriptor: string): string | null {
   try {
     return readlinkSync(`/proc/self/fd/${descriptor}`);

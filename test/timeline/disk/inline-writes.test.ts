@@ -64,7 +64,7 @@ test("a disk that is always slow blocks the event loop for a small share of the 
       machine.rest(ms);
       if (machine.write(ms)) blocked += ms;
     }
-    assert.ok(blocked > 0, `${ms} ms: it is tried`);
+    assert.ok(blocked > 0, `${ms} ms: the disk is tried`);
     assert.ok(blocked < 0.03 * machine.now, `${ms} ms: blocked for ${blocked} of ${machine.now}`);
   }
 });
@@ -81,5 +81,5 @@ test("an event loop that has other work leaves the writes to threads", () => {
     machine.rest(1);
     machine.write(0.3);
   }
-  assert.ok(machine.write(0.3), "it is idle again");
+  assert.ok(machine.write(0.3), "the event loop is idle again");
 });

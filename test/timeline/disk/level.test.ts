@@ -13,7 +13,9 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { failingLog } from "../support/failing-log.js";
 
 const ENTRIES = 200;
-/** Number of rounds for which an entry stays, and number of rounds after which the file has its final length. */
+/**
+ * The number of rounds for which an entry stays, and the number of rounds after which the file has its final length.
+ */
 const [KEPT, LEVEL] = [5, 20];
 const ROUNDS = amount(3 * LEVEL, 10 * LEVEL);
 /** Maximum length: some entries fill part of a page, some several pages, so that removals leave gaps of all sizes. */

@@ -58,7 +58,7 @@ function read(path: string, from: Buffer | null = null) {
   }
 }
 
-test("everything that the package has written is read, from the beginning and from any key on", () =>
+test("the reader returns everything that the package has written, from the beginning or from any key", () =>
   withFile(20_000, ({ path, entries }) => {
     const complete = read(path);
     assert.deepEqual(complete.damages, []);
@@ -70,7 +70,7 @@ test("everything that the package has written is read, from the beginning and fr
     assert.equal(findDamage(path, TREES, ALL), null);
   }));
 
-test("if one page of a file is empty, everything not on it is read, and the page is reported", () =>
+test("if one page of a file is empty, the reader returns the contents of all others and reports the page", () =>
   withFile(3000, ({ path, entries }) => {
     const seed = seedOfRun();
     process.stdout.write(`seed ${seed}\n`);
@@ -111,7 +111,7 @@ function damageIn(path: string): PageDamage | DamagedFile | null {
   }
 }
 
-/** Returns the entries; empty: the main tree itself is damaged. */
+/** Returns the entries. The result is empty if the main tree itself is damaged. */
 function entriesOf(path: string): [Set<string>] | [] {
   const file = new LmdbFile(path);
   const tree = file.tree(file.head(), "entries");

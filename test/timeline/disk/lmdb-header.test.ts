@@ -1,6 +1,6 @@
 /**
- * Tests that a torn head of LMDB's file is reported and does not end the process, as each of these damages would
- * without the check.
+ * Tests that a storage reports a torn head of LMDB's file. Without the check, each of these kinds of damage would end
+ * the process.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,7 +15,10 @@ import { failingLog } from "../support/failing-log.js";
 
 /** Size of the header in the LMDB version of the package lmdb. */
 const HEAD_BYTES = 168;
-/** The meaningful bytes; between them are the pages' own numbers and flags, which are not checked. */
+/**
+ * The positions of the bytes that have a meaning. Between them are the pages' own numbers and flags, which are not
+ * checked.
+ */
 const MEANT = { pageBytes: 48, lastPage: 144, version: 28, magic: 24 } as const;
 
 async function withFile(

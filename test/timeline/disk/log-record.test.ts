@@ -1,4 +1,4 @@
-/** Tests records of the log: written ones are read, and nothing else is accepted as one. */
+/** Tests records of the log: the reader returns the written records and accepts nothing else as a record. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
@@ -65,7 +65,7 @@ test(`a truncated record is skipped (seed ${seed})`, () => {
     assert.deepEqual([...readRecords(bytes.subarray(0, length), marker)], []);
 });
 
-test("a value that looks like a record of another start is skipped", () => {
+test("a value that looks like a record of a different start of the daemon is skipped", () => {
   const place = writePlace({ at: 1, seq: 0, id: "i".repeat(32) });
   const forged = bytesOfRecord(
     { sequence: 8, safe: 7, operations: [{ kind: "remove", place }] },

@@ -38,7 +38,7 @@ const put = (number: number, bytes = 30): readonly StorageOperation[] => [
 /** Bytes of a group of `put`. */
 const EACH = recordBytes(put(FILED));
 
-/** Whether threads or the event loop write the data that waits for the disk. */
+/** Threads write the data that waits for the disk, or the event loop does. */
 const INLINE_MICROS = [0, 1e9];
 
 /** Runs a test once for each way of writing. */
@@ -98,7 +98,7 @@ test("zeros written ahead overwrite no group, however long it is", async () => {
   for (const bytes of [1, 100, 1000, 300_000, 3 * MIB])
     await withLog("written-to-disk", async (log, folder) => {
       let written = (await log.write(put(41))).bytes;
-      // While the zeros are being written.
+      // These groups are written while the zeros are being written.
       for (const number of range(42, 45)) written += (await log.write(put(number, bytes))).bytes;
       await until("the last zeros are written", () => log.bytes > written);
       assert.deepEqual(remains(folder), { numbers: range(41, 45), lost: 0 }, `${bytes} bytes`);
@@ -117,7 +117,7 @@ function failPower(folder: string, end = readFileSync(join(folder, LOG_END_FILE)
 
 const SAFETIES = ["written-to-disk", "synced", "written"] as const;
 
-test("a group torn by a kill during its write is dropped silently, wherever it is torn", () =>
+test("a group that a kill has torn during its write is dropped silently, wherever the tear is", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 43)) await log.write(put(number));
     const end = readFileSync(join(folder, LOG_END_FILE));

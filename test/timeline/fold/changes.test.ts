@@ -1,4 +1,7 @@
-/** Tests the reported changes of a fold: events once, when a command is first applied; keys as often as they change. */
+/**
+ * Tests the changes that a fold reports. It reports an event once, when a command is first applied, and a key each
+ * time the key changes.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KeyChangeObservers } from "../../../engine/backends/key-change-observers.js";

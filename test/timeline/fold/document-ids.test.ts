@@ -39,7 +39,7 @@ function* permutations<A>(all: readonly A[]): Generator<readonly A[]> {
       yield [first, ...remaining];
 }
 
-/** Merges entries one by one, in every order. @returns the ids, the same for all orders */
+/** Merges entries one by one, in every order. @returns the ids, which are the same for all orders */
 function idsOf(entries: readonly Entry[], before: readonly Entry[] = []): Map<string, string> {
   const states: [string[], Map<string, string>][] = [];
   for (const order of permutations(entries)) {

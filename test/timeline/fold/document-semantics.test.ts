@@ -42,7 +42,7 @@ test("DOC.UPDATE selects and compares in the old way before the switch, and like
     entry(name, at, [["DOC.UPDATE", "d", ...words]], byRoot);
   const fold = newFold();
   fold.merge([...DOCUMENT, update("e", 5, JSON.stringify({ id: BEYOND }), "QUERY", QUERY)]);
-  // Both are selected, and nothing changes, because their values count as equal.
+  // The update selects the entry and changes nothing, because the old and the new value count as equal.
   assert.equal(query(fold, "DOC.COUNT", "d", "WHERE", QUERY), ":1");
   fold.merge([entry("c", 4, ["CLUSTER SEMANTICS 2"], byRoot)]);
   assert.equal(query(fold, "DOC.COUNT", "d", "WHERE", QUERY), ":0");

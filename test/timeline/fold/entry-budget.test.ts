@@ -30,11 +30,11 @@ const inserted = (name: string, at: number, documents = DOCUMENTS) =>
 const padding = (place: number) =>
   ["MDB.UPDATE", "d", "c", "1", `{"q":{},"u":{"$set":{"q.${place}":1}},"multi":true}`] as const;
 
-/** Units that exceed `STEPS` alone or with the rest of the same envelope. */
+/** Units that exceed `STEPS`, alone or together with the rest of their envelope. */
 const LARGE: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "an array that is filled up in many documents": [padding(500)],
   "a string that is filled up": [["SETRANGE", "k", "10000000", "x"]],
-  "an envelope whose last command is too much": [["SET", "k", "new"], ["INCR", "n"], padding(500)],
+  "an envelope whose last command exceeds the limit": [["SET", "k", "new"], ["INCR", "n"], padding(500)],
 };
 
 for (const [name, commands] of Object.entries(LARGE)) {
@@ -130,7 +130,7 @@ test("a timeline does not record what it refuses, and folds what another daemon 
   assert.deepEqual(canonicalState(again.timeline.database), canonicalState(free.timeline.database));
 });
 
-/** The index up to which documents are filled; twice as many elements count. */
+/** The index up to which documents are filled. Twice as many elements count. */
 const PLACE = 1_400_000;
 const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * PLACE)) + 1;
 

@@ -147,7 +147,7 @@ class Run {
     assert.deepEqual([this.#fold.redone, this.#fold.ring], [redone, ring]);
   }
 
-  /** Cuts at a date before which nothing arrives any longer. */
+  /** Cuts at a date before which no more entries arrive. */
   #cut(): void {
     const before = Math.min(...this.#pending.map(({ envelope: { at } }) => at), EPOCH + 200_000_000);
     const { cutAt } = this.#fold;

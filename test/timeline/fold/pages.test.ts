@@ -17,7 +17,7 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
 const ELEMENTS = 700;
-/** More keys than one step of a search for documents reads. */
+/** The number of further keys. It exceeds the number that one step of a search for documents reads. */
 const OTHER_KEYS = 10_050;
 const RUNS = amount(2, 12);
 const NOW = AT + 1_000_000;
@@ -38,7 +38,7 @@ interface Walk {
   /** Writes before all elements. */
   readonly before?: readonly string[];
   /**
-   * Reads until everything is found; late entries arrive at each `yield`.
+   * Reads until everything is found. Late entries arrive at each `yield`.
    * @returns the elements, as often as they were found
    */
   read(subject: Subject, random: SeededRandom): Steps<readonly ByteString[]>;
@@ -93,7 +93,7 @@ const stream = {
   late: (_: string, number: number) => [`XADD x * name late:${number}`],
 };
 
-/** A group in which all entries are pending, because each is read when it is added. */
+/** A consumer group in which all entries are pending, because each is read as soon as it is added. */
 const group = {
   before: ["XGROUP CREATE x g 0 MKSTREAM"],
   add: (element: string) => [...stream.add(element), "XREADGROUP GROUP g one STREAMS x >"],

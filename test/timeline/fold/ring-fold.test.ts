@@ -40,7 +40,7 @@ test("a unit is judged by the ring as of its position", () => {
   assert.equal(subject.ask("EXISTS a c e"), ":1");
 });
 
-test("a late revocation undoes what its key did after it, and no more", () => {
+test("a late revocation undoes what its key did after it, and nothing else", () => {
   const subject = newSubject();
   const by = { key: key(3) };
   subject.merge(add("a", 1, 3), entry("b", 2, ["SET b 1"], by), entry("d", 4, ["SET d 1"], by));

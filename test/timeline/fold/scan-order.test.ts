@@ -8,7 +8,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { entry, Subject } from "../support/fold-subject.js";
 
-/** More than a hash, a set or a sorted set returns in one page. */
+/** The number of elements. It exceeds the number that a hash, a set or a sorted set returns in one page. */
 const ELEMENTS = 600;
 const LATE = 40;
 const RUNS = 5;
@@ -82,7 +82,8 @@ for (const family of families)
         for (const element of elements) found.add(element);
         cursor = next;
         if (late >= LATE) continue;
-        // Before the write of this element: a write of it, or of one that is removed later or stays.
+        // The late write precedes the write of this element. It concerns this element, or one that is later removed or
+        // stays.
         const at = random.below(ELEMENTS);
         const [name, other] = [names[at] as string, `late:${late}`];
         const units = random.oneOf([

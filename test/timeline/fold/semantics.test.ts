@@ -1,7 +1,7 @@
 /**
- * Tests CLUSTER SEMANTICS in the fold: each unit has the meaning that the key ring defines at its position, in any
- * order of arrival; a release that does not know this meaning applies nothing. DBSYNC_SEED replays a run, DBSYNC_SEEDS
- * makes it longer.
+ * Tests CLUSTER SEMANTICS in the fold. Each unit has the meaning that the key ring defines at its position, in any
+ * order of arrival. A release that does not know this meaning applies nothing. DBSYNC_SEED replays a run,
+ * DBSYNC_SEEDS makes it longer.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -55,7 +55,7 @@ test("a command has the meaning of the version at its position", () => {
   assert.equal(fold.ring.semantics, 2);
 });
 
-test("a late switch redoes the later units whose meaning differs, and no more", () => {
+test("a late switch redoes the later units whose meaning differs, and no others", () => {
   const fold = newFold();
   const before = ["INCR n", "SET k 1", "TWICE k"];
   fold.merge([entry("a", 1, before), entry("c", 3, ["INCR n"]), entry("d", 4, ["SET x 1"])]);
@@ -171,7 +171,7 @@ test("a fold that left out entries begins again when the switch that ended it is
   assert.deepEqual(statesOf(fold), before);
 });
 
-test("replayed, an unknown version ends the fold too", () => {
+test("an unknown version also ends the fold when its entry is replayed", () => {
   const fold = newFold(EARLIER_SEMANTICS);
   for (const each of [entry("a", 1, ["INCR n"]), switchTo("b", 2, 2), entry("c", 3, ["INCR n"])])
     fold.replay(each);

@@ -17,7 +17,7 @@ export const sha256 = (bytes: Buffer): string =>
 
 export const known = (list: MemberList): KnownList => ({ hash: listHash(list, sha256), list });
 
-/** Returns the next list after some, with daemons added or removed. */
+/** Returns the list that follows the given lists, with daemons added or removed. */
 export function after(
   parents: readonly KnownList[],
   change: { add?: string; leave?: string },

@@ -1,4 +1,4 @@
-/** Tests each rule of members alone; test/simulation/members tests their combination. */
+/** Tests each rule of members alone. test/simulation/members tests their combination. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { standingOf } from "../../../protocol/members/succession.js";

@@ -26,7 +26,7 @@ class FakeAside implements AsideFolder {
   readonly snapshots = new MemorySnapshots();
   readonly notifications: string[] = [];
   cutAt: number | null = null;
-  /** Called when it is opened. */
+  /** Called when the folder is opened. */
   opened: () => void = () => {};
   committed: () => void = () => {};
 
@@ -170,7 +170,7 @@ test("a refused entry of the snapshot's key ring ends the adoption, and changes 
   assert.deepEqual(checks, ["KEY ADD"]);
 });
 
-test("a snapshot that is no longer required once it has arrived and been checked is refused, and changes nothing", async () => {
+test("a daemon refuses a snapshot that it no longer needs when it has arrived and been checked, and changes nothing", async () => {
   const aside = new FakeAside();
   const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];
   let checks = 0;
@@ -258,11 +258,11 @@ test("entries that arrive while data is put aside are not accepted, or are put a
   assert.ok(staged.cutAt > prunedTo + 1);
   const orphan = entryAt(prunedTo + 1, "SET stray 1");
   let accepted: readonly unknown[] = [];
-  // When all entries have been copied.
+  // This runs when all entries have been copied.
   aside.committed = () => {
     accepted = target.timeline.receive([orphan], MEMBER);
   };
   await adopt(target, { staged });
   const kept = [...aside.storage.places(null, null)].map((place) => place.subarray(-32).toString("latin1"));
-  assert.ok(accepted.length === 0 || kept.includes(orphan.id), "it does not exist anywhere");
+  assert.ok(accepted.length === 0 || kept.includes(orphan.id), "the entry does not exist anywhere");
 });

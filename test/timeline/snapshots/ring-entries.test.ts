@@ -88,7 +88,7 @@ function ringEntries(): Entry[] {
     entryAt(START + 1, `KEY ADD ${keyText(REVOKED)}`, ROOT),
     entryAt(START + 2, `KEY RULES ${hexId(ADDED)} +@read %R~x:*`, ROOT),
     entryAt(START + 3, `KEY REVOKE ${hexId(REVOKED)}`, ROOT),
-    // By an application: denied, but the key that it names is known.
+    // An application signs this entry. It is denied, but the key that it names is known.
     entryAt(START + 4, `KEY ADD ${keyText(DENIED)}`),
     entryAt(START + 5, `CLUSTER ADD ${keyText(DAEMON)} LABEL d`, ROOT),
     mixed(START + 6),
@@ -106,7 +106,7 @@ test("a ring is the same after snapshots, including denied entries and those com
   const entries = ringEntries();
   const kept = keep([...entries, entryAt(START + 10, "SET k v")]);
   const { ring } = foldOf(kept, END);
-  assert.equal([...ring.all()].length, 3 + 4, "including those of genesis");
+  assert.equal([...ring.all()].length, 3 + 4, "the ring includes the keys of genesis");
   assert.deepEqual(
     [DENIED, MIXED, ADDED].map((number) => ring.named.find(KEY_IDS[number] as string) === SPKIS[number]),
     [true, true, true],
@@ -153,7 +153,7 @@ function readAs(bytes: Buffer, genesis: () => KeyRing, refuses?: RefuseRingEntry
   return finish(readSnapshot([bytes], { genesis, databases: DATABASES_DEFAULT, hash }, refuses));
 }
 
-test("entries that are out of order, repeated, dated after the snapshot or malformed make it damaged", () => {
+test("entries that are out of order, repeated, dated after the snapshot or malformed make a snapshot damaged", () => {
   const entries = ringEntries();
   const genesis = () => genesisRing({ hasRoots: true });
   const [first, second, ...remaining] = entries as [Entry, Entry, ...Entry[]];

@@ -100,7 +100,7 @@ const visible = (database: Database, cutAt: number) =>
   });
 
 test("the last possible expiry time is restored, wherever it is in a frame", () => {
-  // Around the first size of a frame's buffer.
+  // These lengths are around the first size of a frame's buffer.
   for (let length = 130_900; length < 131_100; length++) {
     const writer = new SnapshotWriter(hash);
     writer.bytes("k".repeat(length));

@@ -14,7 +14,7 @@ export class Holder {
   readonly storage = new MemoryStorage();
   readonly index = new DigestIndex(this.storage);
 
-  /** Adds an order key that it does not have. */
+  /** Adds an order key that the holder does not have. */
   add(place: Place, isRing = false): void {
     this.storage.put([[writePlace(place), EMPTY]]);
     this.index.add(place, isRing);

@@ -1,6 +1,6 @@
 /**
- * A simple and slow reference for the fold: all entries sorted and applied to an empty store; and, from the keys that
- * each unit touches, the units that a late one affects.
+ * A simple and slow reference for the fold. It sorts all entries and applies them to an empty store. From the keys
+ * that each unit touches, it also determines the units that a late one affects.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, type Reply } from "../../../protocol/reply.js";
@@ -43,7 +43,7 @@ export function naiveUnits(entry: Entry): NaiveUnit[] {
   }));
 }
 
-/** Folds entries. @param ring  the initial key ring; it is changed */
+/** Folds entries. @param ring  the initial key ring, which the function changes */
 export function naiveFold(entries: readonly Entry[], ring: KeyRing, databases: number): NaiveState {
   const database = new Database({ databases });
   const units = entries.toSorted(compareEntries).flatMap(naiveUnits);
@@ -95,7 +95,7 @@ export interface NaiveTouch {
   readonly writes: boolean;
 }
 
-/** Returns the keys that a unit touches; null: none in the command tables, so it cannot affect data. */
+/** Returns the keys that a unit touches, or null if the command tables name none, so the unit cannot affect data. */
 export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] | null {
   const { db, if: conditions } = unit.entry.envelope;
   if (db >= databases || unit.commands.some((argv) => isKeyCommand(argv) || connectionMistake(argv) !== null))

@@ -69,7 +69,7 @@ export function entryOf(
   return { id, body, signature: Buffer.alloc(0), envelope };
 }
 
-/** Returns an entry with the id of its body, as a storage requires it. */
+/** Returns an entry with the id of its body, as a storage expects it. */
 export function withId(entry: Entry): Entry {
   return { ...entry, id: hash(bytesOf(signedBytes(entry.body))) };
 }

@@ -1,4 +1,4 @@
-/** Test cases for every storage; each storage's test file runs them. */
+/** Test cases for every storage. Each storage's test file runs them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Place, writePlace } from "../../../timeline/entries/entry.js";

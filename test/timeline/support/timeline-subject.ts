@@ -30,18 +30,18 @@ const LOOK_MS = 6;
 export interface SubjectOptions {
   readonly storage?: MemoryStorage;
   readonly snapshots?: SnapshotStore;
-  /** The number of entries after which a snapshot is made; default: none are made. */
+  /** The number of entries after which a snapshot is made. By default none are made. */
   readonly every?: number;
   readonly isAlone?: boolean;
   readonly limits?: Partial<TimelineLimits>;
   readonly now?: number;
-  /** Whether members confirm each of its snapshots at its next tick; default: they do. */
+  /** Whether members confirm each of its snapshots at its next tick. By default they do. */
   readonly isCertified?: boolean;
   readonly refusesRing?: RefuseRingEntry;
   readonly openAside?: OpenAside;
   readonly openLetters?: OpenLetters;
   readonly keepDamaged?: Keeping["keep"];
-  /** Syncs damaged entries; default: data is on the disk immediately. */
+  /** Syncs damaged entries. By default data is on the disk immediately. */
   readonly syncDamaged?: Keeping["synced"];
   /** Semantics by version; default: the versions of this release. */
   readonly known?: Semantics;

@@ -257,7 +257,7 @@ test("a silent member is dropped, and connected again later", () => {
   assert.equal(a.peering.state, "live");
 });
 
-/** A test's end of an incoming connection that records what it receives. */
+/** The test's end of an incoming connection. It records what it receives. */
 class Ear implements MemberSocket {
   readonly binding = null;
   readonly remote = "203.0.113.9:5";

@@ -11,7 +11,7 @@ import { World } from "../support.js";
 
 const from = (remote: string) => ({ remote }) as MemberConnection;
 
-test("the oldest connection of a full address is closed, or of the largest address if all slots are taken", () => {
+test("a daemon closes the oldest connection of a full address or, if all slots are taken, of the largest address", () => {
   const handshakes = new Handshakes({ ...PEERING_LIMITS, maxHandshakes: 5, maxHandshakesOfAddress: 3 });
   const crowd = ["1", "2", "3", "4"].map((port) => from(`192.0.2.1:${port}`));
   const [first, second] = crowd;

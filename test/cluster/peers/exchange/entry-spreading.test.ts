@@ -97,7 +97,7 @@ test("a client's entry travels from one end of a chain to the other, without an 
   assert.equal(world.countOf("push"), 2);
 });
 
-/** Creates a member that has requested an entry from one of two members in vain; the other one would send it. */
+/** Creates a member that has requested an entry in vain from one of two members. The other one would send it. */
 function askedInVain() {
   const world = new World();
   const nodes = ["a", "b"].map((name) => world.add(name, { peers: ["c"] }));
@@ -276,7 +276,7 @@ test("entries with invalid signatures are refused and counted, and finally the c
   assert.equal(world.countOf("proof"), before);
 });
 
-// After 80 s it is too old to be confirmed by members that received it.
+// After 80 s the entry is too old for members to confirm that they received it.
 for (const away of [40_000, 80_000]) {
   test(`a caller that waits for all members is notified when one that was away for ${away} ms has it, whichever daemon sent it`, async () => {
     const world = new World();
@@ -314,6 +314,6 @@ test("an entry longer than members accept stays on its daemon, and the other ent
     world.run(500);
   }
   assert.equal(entriesOf(b), 49);
-  assert.equal(world.countOf("challenge", "b"), 1, "they stay connected");
+  assert.equal(world.countOf("challenge", "b"), 1, "a and b stay connected");
   assert.equal(a.lines.filter(({ text }) => text.includes("longer than members accept")).length, 1);
 });

@@ -13,9 +13,9 @@ import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, sha256 } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 
-/** More entries than are verified in one step. */
+/** The number of entries in a push that takes several steps to verify. */
 const ENTRIES = 20;
-/** More entries than are recorded in one step. */
+/** The number of entries in a push that takes several steps to record. */
 const MANY = 100;
 
 const sender: Sender = {
@@ -37,7 +37,11 @@ interface Pushed {
   readonly work: Work;
 }
 
-/** Pushes entries. @param signatureThreads  their results; null: there are none @param value  what each entry writes */
+/**
+ * Pushes entries.
+ * @param signatureThreads  the results of the signature threads, or null if there are no threads
+ * @param value  what each entry writes
+ */
 function push(count: number, signatureThreads: SignatureThreads | null = null, value = "v"): Pushed {
   const soon = (step: () => void) => step();
   const timeline = new FakeTimeline(soon, () => {});
@@ -103,7 +107,7 @@ test("a push is passed on a few entries at a time, and other work runs in betwee
   assert.ok(batch.isRead);
 });
 
-/** Signature threads that answer, part by part, when the test permits it. */
+/** Signature threads that answer, part by part, when the test lets them. */
 function threadsOf() {
   const answers: (() => void)[] = [];
   const threads: SignatureThreads = {

@@ -1,4 +1,7 @@
-/** Tests messages between members, on simulated time: delivered once, in order and bounded; gaps are known. */
+/**
+ * Tests messages between members, on simulated time: they arrive once and in order, memory is bounded, and receivers
+ * notice gaps.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HearMessages } from "../../../../cluster/peers/shared/cluster-state.js";
@@ -63,7 +66,7 @@ test("a message is sent once to each connected member, and to no other", () => {
   assert.deepEqual(
     scene.texts.get("c"),
     ["three"],
-    "it does not receive messages sent while it was disconnected",
+    "c does not receive the message that was sent while it was disconnected",
   );
   assert.ok((scene.missed.get("b") ?? 0) >= 2, "a member that reconnects may have missed messages");
   assert.equal(again.peering.speaking.figures.heard, 1);
@@ -82,7 +85,7 @@ test("an older member is sent no messages, and stays connected", () => {
   assert.equal(c.peering.speaking.hasHearers, true);
 });
 
-test("a member does not forward messages from members: two that only a third one knows do not receive each other's", () => {
+test("a member does not forward messages from members, so two members that only a third one knows do not exchange messages", () => {
   const scene = new MessageScene();
   const [a, b, c] = [
     scene.add("a", { peers: ["b"] }),
@@ -146,7 +149,7 @@ test("a message that waits for a key is not checked again for each later message
     a.peering.speaking.speak(messageOf(`${number}`));
     scene.world.settle();
   }
-  assert.equal(looks, 2, "once by each of the two receivers");
+  assert.equal(looks, 2, "each of the two receivers checks it once");
   scene.world.run(2100);
   assert.equal(scene.texts.get("b")?.length, 500);
   for (let number = 1; number < 20; number++) a.peering.speaking.speak(messageOf(`nobody ${number}`));

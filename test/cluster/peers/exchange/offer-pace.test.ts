@@ -1,6 +1,6 @@
 /**
- * Tests how long entries wait before they are offered to a member: longer while it requests none, and not at all after
- * it has requested one.
+ * Tests how long entries wait before they are offered to a member. They wait longer while the member requests none,
+ * and do not wait after it has requested one.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -33,7 +33,7 @@ test("unwanted offers are spread over more and more ticks, and leave no entry ou
   );
 });
 
-test("a requested entry ends the waiting immediately", () => {
+test("a request for an entry ends the waiting immediately", () => {
   const pace = new OfferPace(0, MAX_TICKS);
   offersOf(pace, 1, 60);
   pace.wanted();

@@ -68,7 +68,7 @@ test("members with the same entries compare nothing", () => {
   assert.equal(world.countOf("reconcile"), 0);
 });
 
-test("old entries that one daemon of a chain accepted spread along it, only by comparisons", () => {
+test("comparisons alone spread old entries from one daemon to the complete chain", () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["c"] }), world.add("c")];
   for (let i = 0; i < 500; i++) a.timeline.take(entryOf(-1_000_000 + i));
@@ -95,7 +95,7 @@ test("a daemon without connections serves after a while", () => {
   assert.equal(a.peering.state, "isolated");
 });
 
-test("a changed list of peers opens new connections, and closes the removed ones", () => {
+test("a daemon with a changed list of peers opens new connections, and closes those to removed peers", () => {
   const world = new World();
   const [a] = [world.add("a", { peers: ["b"] }), world.add("b"), world.add("c")];
   world.run(1000);

@@ -1,4 +1,4 @@
-/** Tests the date up to which members have the same entries, and what happens with one that never does. */
+/** Tests the date up to which members have the same entries, and how a daemon treats a member that never has them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommonPast } from "../../../../cluster/peers/past/common-past.js";
@@ -56,13 +56,13 @@ class Scene {
   }
 }
 
-test("a member that catches up for long no longer delays signing, but still delays pruning for a while", async () => {
+test("a member that takes long to catch up no longer delays signing, but still delays pruning for a while", async () => {
   const scene = new Scene();
   await scene.settle(catchUpStuckMs);
   assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
   await scene.settle(10_000);
   assert.ok(scene.past.value > EPOCH);
-  assert.equal(scene.keepsFrom, 0, "the entries that it alone has have not arrived");
+  assert.equal(scene.keepsFrom, 0, "the entries that only it has have not arrived");
   await scene.settle(snapshotHoldMs);
   assert.equal(scene.keepsFrom, Number.POSITIVE_INFINITY);
   assert.ok(
@@ -71,7 +71,7 @@ test("a member that catches up for long no longer delays signing, but still dela
   );
 });
 
-test("up-to-date members that never agree delay each other's signing only for a while", async () => {
+test("members that are up to date but never agree delay each other's signing only for a while", async () => {
   const scene = new Scene();
   scene.isBehind = false;
   await scene.settle(snapshotHoldMs - 10_000);

@@ -133,7 +133,7 @@ class Scene {
 
 const AT = EPOCH - 5000;
 
-/** Returns a vote; null: none is known. */
+/** Returns a vote, or null if none is known. */
 const signedBy = ({ voting }: Scene, name: string, at: number): CutVote | null =>
   voting.from(idOf(name), at).find((vote) => vote.at === at) ?? null;
 
@@ -269,7 +269,7 @@ test("the votes of members that return with a new id each time are forgotten", (
   assert.deepEqual([isKnown("b48"), isKnown("b49")], [false, true]);
 });
 
-test("for a member that stays behind, snapshots are requested at growing intervals", () => {
+test("a daemon requests snapshots for a member that remains out of date at growing intervals", () => {
   const scene = new Scene();
   scene.isCatchingUp = true;
   const wantedIn = (ms: number) => {
@@ -281,7 +281,7 @@ test("for a member that stays behind, snapshots are requested at growing interva
   assert.equal(wantedIn(4000), 1);
   assert.equal(wantedIn(2 * PEERING_LIMITS.catchUpStuckMs + 4000), 1);
   assert.ok(wantedIn(3_600_000) <= 12);
-  // A member that reconnects repeatedly receives no more of them.
+  // A member that reconnects repeatedly does not cause more snapshots.
   for (let i = 0; i < 10; i++) {
     scene.isCatchingUp = i % 2 > 0;
     scene.pass();
@@ -289,7 +289,7 @@ test("for a member that stays behind, snapshots are requested at growing interva
   assert.equal(wantedIn(60_000), 0);
 });
 
-test("a snapshot requested for a member that stays behind has a date that can still be signed", () => {
+test("a snapshot requested for a member that remains out of date has a date that can still be signed", () => {
   const wantedAfter = (scene: Scene) => {
     scene.isCatchingUp = true;
     for (const end = scene.now + PEERING_LIMITS.catchUpStuckMs + 4000; scene.now < end; ) scene.pass();
@@ -299,15 +299,15 @@ test("a snapshot requested for a member that stays behind has a date that can st
   own.cuts = [cutOf(AT)];
   own.pass();
   own.cuts = [];
-  assert.equal(wantedAfter(own), AT, "not one that was signed here");
-  assert.equal(wantedAfter(new Scene(own.votes)), AT, "nor one from before a restart");
+  assert.equal(wantedAfter(own), AT, "the date is after those that were signed here");
+  assert.equal(wantedAfter(new Scene(own.votes)), AT, "a restart does not change this");
   assert.equal(wantedAfter(new Scene()), -1);
   const others = new Scene();
   others.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT + 1)));
   assert.equal(
     wantedAfter(others),
     AT,
-    "nor one that most others have signed; a single member's vote delays nothing",
+    "the date is after those that most others have signed, but not after a single member's",
   );
 });
 

@@ -42,7 +42,7 @@ test("a joiner next to a member that has pruned stays catching-up, and its log h
   }
   assert.deepEqual([...states], ["catching-up"]);
   assert.equal(a.peering.state, "live");
-  assert.equal(entriesOf(b), 10, "it has the remaining entries");
+  assert.equal(entriesOf(b), 10, "b has the remaining entries");
   assert.equal(errorsOf(b).length, 1);
   assert.deepEqual(errorsOf(b)[0]?.facts, {
     member: Buffer.from(keyOf("a").id, "latin1").toString("hex"),
@@ -59,7 +59,7 @@ test("a joiner next to a member that has pruned stays catching-up, and its log h
     [[0, false]],
   );
   world.run(600_000);
-  assert.equal(errorsOf(b).length, 2, "again every ten minutes");
+  assert.equal(errorsOf(b).length, 2, "the error is logged again every ten minutes");
   assert.equal(b.peering.state, "catching-up");
 });
 
@@ -134,7 +134,7 @@ test("a daemon that was away longer than the retention time is catching up as so
   world.run(30_000);
   assert.equal(b.peering.state, "catching-up");
   assert.equal(errorsOf(b).length, 1);
-  assert.equal(a.peering.state, "live", "it has more entries than a member that is not live");
+  assert.equal(a.peering.state, "live", "a has more entries than a member that is not live");
 });
 
 /** Returns the gaps of a daemon that is not live, with one member that has an entry that the daemon has pruned. */
@@ -184,7 +184,7 @@ test("missing entries no longer count as stuck as soon as they have arrived", ()
   hears(pruned);
   reports();
   const isStuck = () => gaps.isStuck("a", time.uptime, PEERING_LIMITS.snapshotAfterMs);
-  assert.equal(isStuck(), false, "they may be in flight");
+  assert.equal(isStuck(), false, "the missing entries may be in flight");
   time.uptime += PEERING_LIMITS.snapshotAfterMs;
   assert.equal(isStuck(), true);
   timeline.take(entry);
@@ -201,7 +201,7 @@ test("a member that alternately claims to have pruned, and never reports its ent
   }
 });
 
-test("a member that reports repeatedly does not cause as many requests to all other members", () => {
+test("a member that sends many reports does not cause as many requests to all other members", () => {
   const { requests, time, hears, reports } = subject();
   hears(EPOCH - 50_500);
   for (let i = 0; i < 1000; i++) reports();
@@ -296,7 +296,7 @@ test("entries pruned long ago are compared by coarse sums after the finer ones w
   world.runUntil(() => isLevel(a, b) && b.peering.state === "live");
 });
 
-test("of two daemons that were apart and pruned up to different dates, one is live, and the other is incomplete", () => {
+test("of two daemons that were disconnected and pruned up to different dates, one is live, and the other is incomplete", () => {
   // The number of entries by which one is ahead: in the part that both have pruned, and in the part that only the other
   // has pruned.
   for (const [before, between] of [

@@ -52,7 +52,7 @@ function chosen(
     addresses: addressesOf(["b", "c"]),
     state: "catching-up",
     beganEmpty: false,
-    // The time in which they could connect is over.
+    // The time in which members could connect is over.
     members: new Map(),
     settledAt: Number.NEGATIVE_INFINITY,
     notices: double<LogThrottle>({ warn: () => true }),
@@ -91,7 +91,7 @@ test("the snapshot that already replaces the pruned entries here is not adopted 
   assert.equal(chosen([FIRST], -1, { base, order: "b" }), SECOND, "an order has to change something");
 });
 
-test("of two agreed snapshots neither is adopted twice while this daemon stays behind", () => {
+test("of two agreed snapshots neither is adopted twice while this daemon remains out of date", () => {
   assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(FIRST), taken: [FIRST] }), SECOND);
   assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(SECOND), taken: [FIRST, SECOND] }), undefined);
 });

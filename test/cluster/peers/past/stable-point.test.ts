@@ -47,7 +47,7 @@ test("nothing becomes stable while a member is disconnected, has different entri
   b.timeline.take(entryOf(-10));
   a.timeline.take(entryOf(-20));
   world.run(20_000);
-  assert.equal(b.timeline.index.total("data").count, 1, "it receives nothing from the other");
+  assert.equal(b.timeline.index.total("data").count, 1, "b receives no entry from a");
   assert.equal(a.peering.stablePoint, 0);
 });
 
@@ -81,7 +81,7 @@ for (const [difference, entries] of [
       assert.equal(point.value, 0);
       point.tick(PEERING_LIMITS.reportEveryMs, () => [member]);
       report(own.index);
-      assert.equal(point.value, own.published, "once it has the same entries");
+      assert.equal(point.value, own.published, "the point advances once both have the same entries");
     });
 
 test("a report becomes invalid if the daemon's own digest changes after it", () => {
@@ -101,7 +101,7 @@ test("a report becomes invalid if the daemon's own digest changes after it", () 
   assert.equal(a.peering.stablePoint, before);
 });
 
-test("without members everything at or below the own watermark is stable", async () => {
+test("without members everything at or below the daemon's own watermark is stable", async () => {
   const world = new World();
   const a = world.add("a");
   world.run(500);
@@ -121,7 +121,7 @@ test("a clock that differs from the members' median is reported to the timeline,
   world.run(5000);
   for (const { peering } of [a, b, c]) assert.equal(peering.isSkewed, false);
   a.offset = 86_400_000;
-  assert.equal(a.peering.isSkewed, true, "at once");
+  assert.equal(a.peering.isSkewed, true, "a detects the error immediately");
   world.run(3000);
   assert.equal(a.timeline.isSkewed, true);
   assert.equal(b.peering.isSkewed || c.peering.isSkewed, false);

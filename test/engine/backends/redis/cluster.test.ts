@@ -174,7 +174,7 @@ describe("-d redis-cluster", () => {
     let rounds = 0;
     const writing = (async () => {
       for (; !isMoved || rounds < 5; rounds++) {
-        // Three commands of each kind in one turn: redirected commands must keep their order.
+        // Three commands of each kind are sent in one turn, because redirected commands must keep their order.
         const sent = counters.flatMap((key) => [
           run("INCR", key),
           run("APPEND", `${key}:log`, `${rounds},`),

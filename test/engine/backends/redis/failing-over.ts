@@ -1,5 +1,5 @@
 /**
- * Increments counters by many callers of one daemon while its Redis fails, and checks which increments were
+ * Increments counters for many callers of one daemon while its Redis fails, and checks which increments were
  * acknowledged or may have been executed.
  */
 import assert from "node:assert/strict";

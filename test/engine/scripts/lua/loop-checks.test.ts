@@ -40,7 +40,7 @@ test("an endless loop calls the check repeatedly, and ends when the check throws
 
 test("code without loops stays unchanged", () => {
   let times = 0;
-  // A number that looks like the opcode of a loop, a number of several bytes, and a branch table.
+  // The code has a number that looks like the opcode of a loop, a number of several bytes, and a branch table.
   const plain = moduleOf([0x41, 3, 0x1a, 0x42, 0x83, 0x03, 0x1a, 0x02, 0x40, 0x41, 0, 0x0e, 1, 0, 0, 0x0b]);
   run(withLoopChecks(plain, "asked"), () => ++times);
   assert.equal(times, 0);

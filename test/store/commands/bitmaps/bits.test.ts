@@ -1,4 +1,4 @@
-/** Bits of long strings, which are read as words, compared with reading byte by byte. */
+/** Tests bits of long strings. The code reads words; the reference reads byte by byte. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -50,7 +50,7 @@ test(`counting and finding bits in long strings matches reading byte by byte (se
   }
 });
 
-test("finds the only bit with a value at any position, and returns -1 if there is none", () => {
+test("a search finds the only bit with a value at any position, and returns -1 if there is none", () => {
   const length = BLOCK_BYTES + 100;
   for (const index of [0, 63, 64, 65, 67, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 65, length - 1]) {
     for (const [value, filler, one] of [

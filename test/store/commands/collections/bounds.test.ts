@@ -1,4 +1,4 @@
-/** Hostile documents: commands on collections reject them early, at little cost, and change nothing. */
+/** Tests hostile documents: commands on collections reject them early, at little cost, and change nothing. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { EffortBudget } from "../../../../store/keyspace/effort-budget.js";
@@ -20,7 +20,7 @@ const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...
 const pathOf = (names: number) => Array.from({ length: names }, () => "a").join(".");
 const numbers = (count: number) => JSON.stringify(Array.from({ length: count }, (_, i) => i));
 
-test("rejects paths with more names than documents can be deep, before following them", () => {
+test("a command rejects a path with more names than a document can be deep, before following it", () => {
   insert('{"_id":1,"x":1}');
   const long = pathOf(100_000);
   const tooLong = /the path to a field has at most 200 names/;
@@ -36,7 +36,7 @@ test("rejects paths with more names than documents can be deep, before following
   assert.equal(store.all(), "{_id:1,x:1}");
 });
 
-test("limits the keys of a document in an index as MongoDB does, and their size to that of a document", () => {
+test("an index limits the keys of a document as MongoDB does, and their size to that of a document", () => {
   store.run("CREATEINDEXES", '{"key":{"a":1,"s":1},"name":"as"}');
   const before = store.state();
   assert.match(insert(`{"_id":1,"a":${numbers(1000)},"s":"${"x".repeat(20_000)}"}`), /code:201/);
@@ -46,7 +46,7 @@ test("limits the keys of a document in an index as MongoDB does, and their size 
   assert.match(store.run("FIND", '{"sort":{"a":1,"s":1},"limit":1,"projection":{"_id":1}}'), /^\{_id:1\}$/);
 });
 
-test("reports changes of documents of any depth", () => {
+test("a command reports changes of documents of any depth", () => {
   const deep = `${'{"a":'.repeat(99)}1${"}".repeat(99)}`;
   assert.equal(insert(`{"_id":1,"a":${deep}}`), "{n:1}");
   const spec = writeBson(readExtendedJson('{"query":{},"update":{"$set":{"b":1}},"new":true}'));
@@ -55,7 +55,7 @@ test("reports changes of documents of any depth", () => {
   assert.match(store.run("FIND", '{"projection":{"b":1}}'), /b:1/);
 });
 
-test("changes nothing if the reply would be too deep", () => {
+test("a command changes nothing if its reply would be too deep", () => {
   insert(`{"_id":1,"l":["${"x".repeat(11_000_000)}"]}`);
   const shown = '"fields":{"l":{"$elemMatch":{"$regex":"y"}}}';
   const failed = (spec: string) =>
@@ -66,7 +66,7 @@ test("changes nothing if the reply would be too deep", () => {
   assert.equal(store.run("FIND", '{"projection":{"_id":1,"b":1}}'), "{_id:1}");
 });
 
-test("reports only the numbers of the last of very many failures", () => {
+test("an insert with very many failures reports only the numbers of the last ones", () => {
   const unit = { at: 1, db: 0, id: "u" };
   const document = "\x0e\0\0\0\x10_id\0\x01\0\0\0\0";
   const argv = ["MDB.INSERT", "db", "c", "0", ...Array.from({ length: 20_000 }, () => document)];
@@ -80,7 +80,7 @@ test("reports only the numbers of the last of very many failures", () => {
 const workWith = (units: number): Work => ({ units: WORK_MAX - units, effort: new EffortBudget() });
 const array = `{"a":${numbers(1000)},"l":[${"{},".repeat(999)}{}]}`;
 
-test("counts the cost of an array for each condition on it", () => {
+test("a filter counts the cost of an array for each condition on it", () => {
   const document = readExtendedJson(array);
   const met = (filter: string, work: Work) => filterOf(readExtendedJson(filter), work).isMet(document);
   const many = (one: (i: number) => string) => Array.from({ length: 100 }, (_, i) => one(i)).join(",");
@@ -107,14 +107,14 @@ test("$unwind counts the fields that it copies", () => {
   );
 });
 
-test("counts the elements with which an update pads an array before adding them", () => {
+test("an update counts the elements with which it pads an array before adding them", () => {
   const document = readExtendedJson('{"a":[]}');
   assert.throws(() => putAt(document, ["a", "20000"], 1, workWith(1000)), /a command checks at most/);
   assert.deepEqual(document, new Map([["a", []]]));
   putAt(document, ["a", "20000"], 1, workWith(2000));
 });
 
-test("counts a collection without reading its documents", () => {
+test("a count does not read the documents of a collection", () => {
   insert('{"_id":1,"a":{"b":2}}', '{"_id":2,"a":3}');
   assert.equal(store.run("COUNT", '{"skip":1}'), "1");
   assert.equal(store.run("COUNT", '{"limit":1}'), "1");

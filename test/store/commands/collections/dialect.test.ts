@@ -153,7 +153,7 @@ test("documents expire by the unit's date, not by any clock, and writes remove t
   assert.equal(store.state(), before, "undo restores expired documents too");
 });
 
-test("finds none of the expired documents even if a write removes only some, and their values can be inserted again", () => {
+test("a read finds no expired document even if a write removes only some, and their values can be inserted again", () => {
   store.run(
     "CREATEINDEXES",
     '{"key":{"d":1},"name":"d","expireAfterSeconds":0}',
@@ -162,7 +162,7 @@ test("finds none of the expired documents even if a write removes only some, and
   insert(
     ...Array.from({ length: 2500 }, (_, i) => `{"_id":${i},"u":${i},"d":{"$date":{"$numberLong":"1"}}}`),
   );
-  // They had expired on arrival, and the next writes remove them.
+  // The documents had expired on arrival, and the next writes remove them.
   assert.equal(store.run("COUNT", "{}"), "0");
   assert.equal(insert('{"_id":2400,"u":2400,"k":1}'), "{n:1}");
   assert.equal(store.all(), "{_id:2400,u:2400,k:1}");

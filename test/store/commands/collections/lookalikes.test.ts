@@ -24,7 +24,7 @@ test("a document that only resembles Extended JSON is stored as an ordinary one,
   assert.equal(stored('{"$minKey":1,"b":2}'), '{"$minKey":1,b:2}');
 });
 
-test("distinguishes documents that differ only in where nested documents end", () => {
+test("an insert distinguishes documents that differ only in where nested documents end", () => {
   const documents = ['{"A":{"}":1,"B":{},"":1}}', '{"A":{},"":1,"B":{"}":1}}'];
   assert.equal(insert(...documents.map((one) => `{"_id":${one}}`)), "{n:2}");
 });

@@ -12,7 +12,7 @@ const same = (name: string, args: readonly string[], answer: string) =>
   assert.equal(store.run(name, ...args), answer, `${name} ${args.join(" ")}`);
 const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...documents);
 
-test("finds documents in the order of insertion, with _id first", () => {
+test("FIND returns documents in the order of insertion, with _id first", () => {
   assert.equal(insert('{"b":1,"_id":2}', '{"_id":1}'), "{n:2}");
   assert.equal(store.all(), "{_id:2,b:1} {_id:1}");
   same("COUNT", ["{}"], "2");
@@ -20,7 +20,7 @@ test("finds documents in the order of insertion, with _id first", () => {
   same("FIND", ['{"filter":{"b":{"$exists":false}}}'], "{_id:1}");
 });
 
-test("reports a duplicate _id by its index; only an ordered insert stops there", () => {
+test("INSERT reports a duplicate _id by its index, and only an ordered insert stops there", () => {
   insert('{"_id":1}');
   const failure =
     '{index:0,code:11000,errmsg:"E11000 duplicate key error collection: db.c index: _id_ dup key: { _id: 1 }",keyPattern:{_id:1},keyValue:{_id:{"$numberDouble":"1.0"}}}';

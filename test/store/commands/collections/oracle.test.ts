@@ -1,4 +1,7 @@
-/** Random operations have the same result as in mingo, and undo restores the state. DBSYNC_SEED replays a run. */
+/**
+ * Tests that random operations have the same result as in mingo, and that undo restores the state. DBSYNC_SEED
+ * replays a run.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aggregate, find, Query, updateMany, updateOne } from "mingo";
@@ -13,7 +16,7 @@ import { type Json, type JsonObject, type Operation, RandomOperations } from "./
 
 const RUNS = amount(12, 150);
 const OPERATIONS = 80;
-/** One of this many operations is undone and executed again. */
+/** The test undoes and repeats one in this many operations. */
 const UNDONE = 8;
 const INDEXES = [
   '{"key":{"a":1},"name":"a_1"}',
@@ -66,7 +69,7 @@ function checkUndo(store: MdbUnderTest, operation: Operation, where: string): vo
   assert.equal(store.state(), before, `undone: ${where}`);
 }
 
-/** Runs an operation. @returns documents, or the number of matches; "refused": it is an error */
+/** Runs an operation. @returns documents, the number of matches, or "refused" if it is an error */
 function carriedOut(store: MdbUnderTest, operation: Operation): Json | "refused" {
   const spec = JSON.stringify(operation, (name, value) => (name === "kind" ? undefined : value));
   switch (operation.kind) {

@@ -1,6 +1,6 @@
 /**
- * Random operations on one collection. There are few fields and values, so that they collide; operations are plain
- * JavaScript values for both sides.
+ * Random operations on one collection. There are few fields and values, so that operations conflict. An operation is
+ * a plain JavaScript value for both sides.
  */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 
@@ -31,7 +31,7 @@ export type Operation =
   | { readonly kind: "aggregate"; readonly pipeline: readonly JsonObject[] };
 
 const IDS = 40;
-/** The array of a document, whatever the previous stages have done to it. */
+/** The array of a document, whatever previous stages have done to it. */
 const LIST: Json = { $cond: [{ $isArray: "$l" }, "$l", []] };
 
 const numberIn = (path: string): Json => ({ $cond: [{ $isNumber: path }, path, 1] });

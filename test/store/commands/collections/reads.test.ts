@@ -1,6 +1,6 @@
 /**
- * Cases that mingo cannot check: types of results, values that JavaScript does not have, rejections by name, and
- * limits.
+ * Tests cases that mingo cannot check: types of results, values that JavaScript does not have, rejections that name
+ * the feature, and limits.
  */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -88,7 +88,7 @@ test("an index finds everything that a filter matches", () => {
   assert.deepEqual(without, ["1 3", "1 2", "2", "4", "1", "1", "3 4"]);
 });
 
-test("unsupported features are errors by name, with and without documents", () => {
+test("unsupported features cause errors that name them, with and without documents", () => {
   const failures: readonly (readonly [string, RegExp])[] = [
     ['{"filter":{"a":{"$near":1}}}', /^MONGO 238 NotImplemented \$near/],
     ['{"filter":{"a":{"$nearly":1}}}', /^MONGO 2 BadValue unknown operator: \$nearly/],
@@ -156,7 +156,7 @@ test("groups add integers, doubles and decimals as MongoDB does", () => {
   );
 });
 
-test("$lookup by equality, $unwind with indexes, and projections with $slice and $elemMatch", () => {
+test("$lookup by equality, $unwind with indexes, and projections with $slice and $elemMatch work as in MongoDB", () => {
   insert('{"_id":1,"r":[1,2]}', '{"_id":2,"r":null}', '{"_id":3,"r":[]}');
   store.reply("MDB.INSERT", "db", "d", "1", '{"_id":1,"v":2.0}', '{"_id":2,"v":[1]}', '{"_id":3}');
   assert.equal(
@@ -177,7 +177,7 @@ test("$lookup by equality, $unwind with indexes, and projections with $slice and
   );
 });
 
-test("work is limited by what a command reads, whatever form it has", () => {
+test("the limit on work counts what a command reads, whatever form the command has", () => {
   const list = Array.from({ length: 1000 }, (_, i) => i).join(",");
   insert(...Array.from({ length: 500 }, (_, i) => `{"_id":${i},"l":[${list}]}`));
   assert.match(

@@ -1,6 +1,6 @@
 /**
- * Queries on documents, compared with a naive model in which JavaScript parses, filters and sorts every entry: with
- * indexes, without, and after undoing writes. DBSYNC_SEED replays a run.
+ * Compares queries on documents with a naive model in which JavaScript parses, filters and sorts every entry: with
+ * indexes, without indexes, and after undoing writes. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -268,7 +268,7 @@ function oddObject(random: SeededRandom, depth = 0): string {
   return `{${members.join(",")}}`;
 }
 
-/** Whether all members of a query loosely equal those of an entry; parses both. */
+/** Whether all members of a query loosely equal those of an entry. The function parses both. */
 function matches(text: string, query: string): boolean {
   const [entry, queried] = [parseJson(text), parseJson(query)] as [JsonObject, JsonObject];
   return queried.names.every((name, at) => {
@@ -321,7 +321,7 @@ test("a name that also occurs between two strings is found only as a member", ()
   assert.equal(scene.count("QUERY", '{":":"1"}'), 0);
 });
 
-test("an integer is equal in whatever form it is written, also within lists", () => {
+test("the written form of an integer has no effect on equality, not even within lists", () => {
   const scene = new Scene(0);
   scene.run(["DOC.CREATE", "d"]);
   scene.run([
@@ -343,7 +343,7 @@ test("queries find the existing entries after many were removed and after they w
   const valuesBy = (query: string) => scene.rows("QUERY", query).map(({ entry }) => entry["n"]);
   const before = valuesBy('{"a":"1"}');
   assert.equal(before.length, 100);
-  // A few removals leave holes; if most entries are removed, the holes are closed.
+  // A few removals leave holes. If most entries are removed, the holes are closed.
   for (const removedCount of [20, 200]) {
     const records: UndoRecord[] = [];
     for (let n = 0; n < removedCount; n++) scene.run(["DOC.DELETE", "d", `k${n}`], records);

@@ -1,6 +1,6 @@
 /**
- * Updates and deletions by condition, operators and new entries: a table of cases, and runs compared with entries in
- * JavaScript. DBSYNC_SEED replays a run.
+ * Tests updates and deletions by condition, operators and new entries: a table of cases, and runs that are compared
+ * with entries in JavaScript. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const seed = seedOfRun();
 const RUNS = 40;
 const STEPS = 25;
 
-/** An entry, data, and the entry afterwards; a pattern: the error. */
+/** An entry, the data of an update, and the resulting entry, or a pattern of the error. */
 const OPERATIONS: readonly (readonly [entry: string, data: string, after: string | RegExp])[] = [
   ['{"n":1}', '{"$inc":{"n":2}}', '{"n":3}'],
   ['{"n":1}', '{"$inc":{"n":-2.5}}', '{"n":-1.5}'],

@@ -1,4 +1,4 @@
-/** Edge cases of documents; test/listeners/json replays the original's recorded conversations. */
+/** Tests edge cases of documents. test/listeners/json replays the original's recorded conversations. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { numbering } from "../../../../store/commands/documents/document-inserts.js";

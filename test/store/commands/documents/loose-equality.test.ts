@@ -1,4 +1,7 @@
-/** Equality of values in PHP: a real PHP checks every pair of a set, and random pairs. DBSYNC_SEED replays a run. */
+/**
+ * Compares the equality of values with that of a real PHP, for every pair of a set and for random pairs. DBSYNC_SEED
+ * replays a run.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseJson } from "../../../../protocol/json/json-reader.js";
@@ -109,7 +112,7 @@ function randomText(random: SeededRandom): string {
   const space = () => (random.chance(0.15) ? random.oneOf(SPACES) : "");
   if (random.chance(0.04)) return space() + random.oneOf(WORDS) + space();
   const sign = random.chance(0.1) ? "+" : "";
-  // These have more digits than any double.
+  // These numbers have more digits than any double.
   const digits = random.chance(0.04)
     ? `${random.oneOf(["", "-"])}${"9".repeat(random.between(308, 311))}`
     : randomNumber(random);
@@ -142,7 +145,7 @@ test("random values are equal here if they are equal in PHP", { skip }, () => {
 
 test("writes recorded before CLUSTER SEMANTICS 2 compare as they did then", () => {
   const pairs: readonly (readonly [string, string, boolean, boolean])[] = [
-    // The results under the standard semantics, and for recorded writes.
+    // The columns are two values, and whether they are equal under the standard semantics and in recorded writes.
     ['"9223372036854775807"', '"9223372036854775808"', false, true],
     ['"9223372036854775808"', '"9223372036854775808.0"', true, true],
     ['"18446744073709551616.0"', '"18446744073709551617.5"', false, true],

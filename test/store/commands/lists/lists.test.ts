@@ -1,4 +1,4 @@
-/** Edge cases of lists; test/conformance compares their replies with Redis's. */
+/** Tests edge cases of lists. test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../store/command-table.js";

@@ -1,6 +1,6 @@
 /**
- * Names and texts in any script, keys of a database that another client has written, and statements that would produce
- * too much.
+ * Tests names and texts in any script, keys of a database that another client has written, and statements that would
+ * produce too much.
  */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
@@ -54,7 +54,7 @@ test("a domain that no statement could have created, because it would change whe
   assert.match(shown(sql("insert into t values (1)")), /min:0.0,max:0.0/);
 });
 
-test("rejects too many columns or values before it creates them", () => {
+test("a statement with too many columns or values is rejected before they are created", () => {
   const list = (count: number, each: (i: number) => string) =>
     Array.from({ length: count }, (_, i) => each(i)).join();
   const refused = (statement: string, text: RegExp) => assert.match(shown(sql(statement)), text);

@@ -1,5 +1,6 @@
 /**
- * Recorded steps whose replies differ here, and the reasons: the only table of differences. Steps are numbered from 0.
+ * The recorded steps whose replies differ here, with the reasons. This is the only table of differences. Steps are
+ * numbered from 0.
  */
 export interface Difference {
   readonly reason: string;
@@ -38,7 +39,7 @@ export const DIFFERENCES: readonly Difference[] = [
     steps: { domains: [11, 14] },
   },
   {
-    reason: "texts have an order, and a text that represents a number equals it (defect 6)",
+    reason: "texts have an order, and a text that spells a number equals the number (defect 6)",
     steps: { expressions: [11] },
   },
   {
@@ -80,7 +81,7 @@ export const DIFFERENCES: readonly Difference[] = [
   { reason: "there is no cache that would store errors", steps: { "cache-stores-errors": [4] } },
 ];
 
-/** Scenarios that concern frames, not statements. */
+/** Scenarios about frames, not statements. */
 export const FRAMING: ReadonlySet<string> = new Set(["framing"]);
 /** The step before which the servers are emptied. */
 export const EMPTIED_BEFORE = "lb-no-database-round-robin";

@@ -1,4 +1,4 @@
-/** The set of distinct rows, compared with a list of all rows. */
+/** Compares the set of distinct rows with a list of all rows. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DistinctRows } from "../../../../store/commands/relations/distinct-rows.js";

@@ -1,7 +1,7 @@
 /**
- * Random statements in the recorded form have the same result in a second, simple evaluator, and undo restores the
- * state: Malagasy statements in both versions of the semantics, English writes in the first. sqlite.test.ts compares
- * English statements of the standard form with SQLite. DBSYNC_SEED replays a run.
+ * Tests that random statements in the recorded form have the same result in a second, simple evaluator, and that undo
+ * restores the state. It uses Malagasy statements in both versions of the semantics, and English writes in the first.
+ * sqlite.test.ts compares English statements of the standard form with SQLite. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ import { outcomeOfReply } from "./transcript.js";
 
 const RUNS = amount(50, 300);
 const STATEMENTS = 80;
-/** One of this many statements is undone and executed again. */
+/** The test undoes and repeats one in this many statements. */
 const UNDONE = 8;
 
 const MAKE = [

@@ -1,6 +1,7 @@
 /**
- * A second evaluator, as simple as possible: arrays of rows, every pair of a join, every row of a table, no indexes, no
- * hashes, and no code of the store. Two tables: t accepts anything, u's k is unique.
+ * A second evaluator, as simple as possible. It stores rows in arrays, and checks every pair of a join and every row
+ * of a table. It has no indexes and no hashes, and uses no code of the store. There are two tables: `t` accepts
+ * anything, and the column `k` of `u` is unique.
  */
 import {
   COLUMNS,

@@ -1,8 +1,8 @@
 /**
- * A planned query returns the same rows, in the same order, as evaluation of each condition where it is written: random
- * joins of tables with and without keys, in both forms. In the standard form, a failing calculation counts only if no
- * other part of the conditions rejects the row: if the written order fails, a planned query fails, or returns the
- * result in which the calculation is null. DBSYNC_SEED replays a run.
+ * Tests that a planned query returns the same rows, in the same order, as an evaluation of each condition where it is
+ * written. The queries are random joins of tables with and without keys, in both forms. In the standard form, a
+ * failing calculation counts only if no other part of the conditions rejects the row: if the written order fails, a
+ * planned query fails too, or returns the result in which the calculation is null. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -157,7 +157,7 @@ class Writer {
       `${column()} + ${random.oneOf(["1", "0", "'1'"])}`,
       `${column()} - ${column()}`,
       `2 * ${column()}`,
-      // This may be null, or fail.
+      // This calculation may be null, or fail.
       `${column()} / ${column()}`,
       `(${column()} = ${column()})`,
       LARGE.replace("b.", `${alias}.`),
@@ -180,7 +180,7 @@ class Writer {
     if (kind < 7) return `${this.#column()} = ${this.#column()}`;
     if (kind < 9) return `${this.#column()} ${random.oneOf(["<", ">=", "!="])} ${this.#value()}`;
     if (kind < 10) return `${this.#column()} ${this.#words("is", "dia")} null`;
-    // This may fail.
+    // This calculation may fail.
     if (kind < 11) return `${this.#column()} + 10 / ${this.#column()} > ${this.#value()}`;
     return `!(${this.#column()} = ${this.#value()})`;
   }
@@ -202,7 +202,7 @@ function filled(random: SeededRandom): Database {
   for (const name of TABLES) {
     const key = random.oneOf(["", " primary key", " unique"]);
     execute(`create table ${name} (k number:text${key}, v number, s text, b number, c number)`);
-    // These are fewer rows than the minimum for an index, or more.
+    // The number of rows is below the minimum for an index, or above it.
     const rows = random.oneOf([0, 3, 15, 40]);
     for (let row = 0; row < rows; row++) {
       const k = random.chance(0.9)
@@ -243,7 +243,7 @@ test(`${RUNS * QUERIES} planned queries return what their conditions select wher
   assert.ok(moved > amount(5, 50), `${moved} failures in rows that another part rejects`);
 });
 
-/** Counts the steps of a query, between which other requests are served, its rows, and the rows that it checks. */
+/** Counts the steps of a query (other requests are served between them), its rows, and the rows that it checks. */
 function stepsOf(database: Database, text: string): { steps: number; rows: number; checked: number } {
   const { statement, language } = parse(bytesOfText(text));
   if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`not a query: ${text}`);
@@ -431,7 +431,7 @@ test("a value is propagated through equal columns only as far as all rows of the
     [3, "select * from t x join u y on x.k = y.k where y.k = 1"],
     [3, "select * from t x join u y on x.k = y.k where y.k = '1'"],
     [1, "select * from t x join u y on x.k = y.k where y.k = 'x'"],
-    // 'true' equals it too, and so do all values that the number 1 equals.
+    // The text 'true' equals it too, and so do all values that the number 1 equals.
     [4, "alaivo * #ao@ t x #tonona@ u y #ka x.k = y.k #rehefa y.k = 1"],
     [4, "alaivo * #ao@ t x #tonona@ u y #ka x.k = y.k #rehefa y.k = 'true'"],
     // These rows have no partner.

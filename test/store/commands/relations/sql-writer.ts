@@ -11,7 +11,7 @@ const written = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 export class SqlWriter {
   readonly #random: SeededRandom;
-  /** Aliases of the sources of the current query; null: names alone identify columns. */
+  /** Aliases of the sources of the current query, or null if names alone identify columns. */
   #aliases: readonly string[] | null = null;
 
   constructor(random: SeededRandom) {
@@ -82,7 +82,7 @@ export class SqlWriter {
     return `insert into w (${columns}) values ${this.#list(1, 3, row)}`;
   }
 
-  /** Returns `*` or `t.*`, and its number of columns; each of the tables has four. */
+  /** Returns `*` or `t.*`, and its number of columns. Each of the tables has four columns. */
   #allOf(table: string, isAlone: boolean): readonly [text: string, columns: number] {
     const random = this.#random;
     if (random.chance(0.8)) return ["", 0];
@@ -179,7 +179,9 @@ export class SqlWriter {
     return this.#chance(0.6, () => ` where ${this.#condition(3)}`);
   }
 
-  /** Returns the end of a query; one with a limit is sorted by all fields, so that both sides omit the same rows. */
+  /**
+   * Returns the end of a query. A query with a limit is sorted by all fields, so that both sides omit the same rows.
+   */
   #tail(width: number): string {
     const random = this.#random;
     if (random.chance(0.4)) return "";

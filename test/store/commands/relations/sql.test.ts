@@ -1,4 +1,6 @@
-/** Edge cases of SQL; oracle.test.ts compares random statements, transcripts.test.ts recorded ones. */
+/**
+ * Tests edge cases of SQL. oracle.test.ts compares random statements, and transcripts.test.ts compares recorded ones.
+ */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
@@ -83,7 +85,7 @@ test("dates are texts of the calendar, in chronological order", () => {
   assert.deepEqual(rows("select min(d), max(d) from t"), [["2024-02-29", "2026-11-21 09:00:00"]]);
 });
 
-test("groups, order, distinct and self-joins", () => {
+test("group by, order by, distinct and self-joins select the expected rows", () => {
   execute("insert into t (k,x) values (1,'a'),(2,'b'),(3,'a'),(4,null)");
   assert.deepEqual(
     rows("select x, count(*) n, max(k) from t group by x having count(*) > 0 order by n desc, x"),
@@ -167,7 +169,7 @@ test("a column without an alias is named by its expression: as SQL in English, a
   ]);
 });
 
-test("rejects joins that would exhaust the memory", () => {
+test("a join that would exhaust the memory is rejected", () => {
   execute("create table big (n number)");
   const many = Array.from({ length: 1500 }, (_, i) => `(${i})`).join(",");
   execute(`insert into big values ${many}`);
@@ -461,7 +463,7 @@ test("an index finds the rows of a list of values, in order and each once", () =
   assert.deepEqual(rows("select count(*) from n where k in (1, 2)"), [[0]]);
 });
 
-test("rejects a like that would take seconds", () => {
+test("a like that would take seconds is rejected", () => {
   execute("create table l (s text)");
   const text = "a".repeat(10_000);
   for (let i = 0; i < 20; i++) execute(`insert into l values ('${text}')`);
@@ -472,7 +474,7 @@ test("rejects a like that would take seconds", () => {
   assert.deepEqual(rows("select count(*) from l where s like '%a%a%a%'"), [[20]]);
 });
 
-test("rounds numbers half away from zero, according to their decimal digits", () => {
+test("numbers are rounded half away from zero, according to their decimal digits", () => {
   const of = (text: string) => (rows(`select round(${text})`) as unknown[][])[0]?.[0];
   const rounded: readonly (readonly [string, number | null])[] = [
     ["2.5", 3],

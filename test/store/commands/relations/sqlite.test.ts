@@ -37,7 +37,7 @@ for line in sys.stdin:
 
 type Rows = readonly (readonly unknown[])[];
 
-/** Returns null if there is no SQLite to compare with. */
+/** Returns the answers of SQLite, or null if SQLite is not installed. */
 function answersOfSqlite(runs: readonly (readonly string[])[]): (Rows | string)[][] | null {
   const input = runs.map((statements) => JSON.stringify(statements.map(forSqlite))).join("\n");
   const { status, stdout, stderr, error } = spawnSync("/usr/bin/python3", ["-c", ANSWER], {

@@ -13,7 +13,7 @@ export interface Step {
   readonly target?: string;
   /** Milliseconds to wait before this step. */
   readonly wait_ms?: number;
-  /** Whether the server forwarded the statement; false: a cache replied. */
+  /** Whether the server received the statement. It is false if a cache replied. */
   readonly forwarded?: boolean;
 }
 

@@ -1,5 +1,6 @@
 /**
- * SQL replies equal those of the original SQL server, statement by statement, except for the cases in differences.ts.
+ * Tests that SQL replies equal those of the original SQL server, statement by statement, except for the cases in
+ * differences.ts.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import { DIFFERENCES, type Difference, EMPTIED_BEFORE, FRAMING } from "./differences.js";
 import { type Outcome, outcomeOfFrames, outcomeOfReply, Server, scenarios } from "./transcript.js";
 
-/** Number of steps with statements: without it, a test that skipped them would pass. */
+/** The number of steps with statements. Without it, the test would pass even if it skipped them. */
 const STEPS = 506;
 
 const differenceOf = (scenario: string, step: number): Difference | undefined =>
@@ -26,7 +27,7 @@ let server = new Server();
 let steps = 0;
 for (const { name, steps: recordedSteps } of scenarios) {
   if (FRAMING.has(name)) continue;
-  test(`${name}: the same replies as recorded`, () => {
+  test(`${name}: the replies are the same as recorded`, () => {
     if (name === EMPTIED_BEFORE) server = new Server();
     for (const [number, { send, expect, conn = "", target = "" }] of recordedSteps.entries()) {
       if (send === undefined || expect === undefined) continue;

@@ -1,4 +1,4 @@
-/** Edge cases of sorted sets; test/conformance compares their replies with Redis's. */
+/** Tests edge cases of sorted sets. test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { StoreUnderTest } from "../store-under-test.js";

@@ -1,4 +1,4 @@
-/** Edge cases of streams; test/conformance compares their replies with Redis's. */
+/** Tests edge cases of streams. test/conformance compares their replies with Redis's. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { writeReply } from "../../../../protocol/resp/resp-writer.js";

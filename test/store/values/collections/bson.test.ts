@@ -1,6 +1,6 @@
 /**
- * BSON and Extended JSON, compared with the package bson; exact comparison and arithmetic of numbers; bytes that no
- * driver sends.
+ * Tests BSON and Extended JSON against the package bson, the exact comparison and arithmetic of numbers, and bytes
+ * that no driver sends.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

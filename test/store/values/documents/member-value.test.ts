@@ -1,5 +1,6 @@
 /**
- * Members are found in texts without parsing the texts, with the same result as a parser. DBSYNC_SEED replays a run.
+ * Tests that members are found in texts without parsing the texts, with the same result as a parser. DBSYNC_SEED
+ * replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

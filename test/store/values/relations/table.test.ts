@@ -1,5 +1,6 @@
 /**
- * Tables compared with arrays: the order of rows, indexes that agree with a scan, and inverses that restore everything.
+ * Compares tables with arrays: the order of rows, indexes that agree with a scan, and inverses that restore
+ * everything.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

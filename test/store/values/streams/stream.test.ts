@@ -1,4 +1,4 @@
-/** The stream: entries by id, from both ends, and the operations that undo needs. DBSYNC_SEED replays a run. */
+/** Tests the stream: entries by id, from both ends, and the operations that undo needs. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Stream } from "../../../../store/values/streams/stream.js";

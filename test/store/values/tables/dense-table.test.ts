@@ -7,7 +7,7 @@ import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 
 const seed = seedOfRun();
 
-/** Large enough for segments to split several times. */
+/** The maximum number of items, large enough for segments to split several times. */
 const ITEMS_MAX = 30_000;
 const STEPS = 120_000;
 

@@ -1,4 +1,4 @@
-/** The hash of names, compared with HalfSipHash, and HalfSipHash compared with its test vectors. */
+/** Compares the hash of names with HalfSipHash, and HalfSipHash with its test vectors. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cursorTag, hashOfName, seedNameHash } from "../../../../store/values/tables/name-hash.js";
