@@ -18,7 +18,7 @@ export const FULL_ONLY: readonly string[] = [
   "cli/completion/",
   "cli/exit-codes.test",
   "cli/json-tls.test",
-  "cli/json/json-server.test",
+  "cli/json/json-server-client.test",
   "cli/keys-help.test",
   "cli/limited-key.test",
   "cli/past/",
