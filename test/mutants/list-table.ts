@@ -69,6 +69,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/cli/status/trio-status.test.js",
   },
   {
+    name: "status: a killed member is also reported by the daemons that it was connected to",
+    file: "cluster/peers/connections/transport.js",
+    find: '"closed by the other side"',
+    replace: '"the other side has closed the connection"',
+    test: "test/cli/status/timeline-problems.test.js",
+  },
+  {
     name: "status: a nearly full disk is not reported",
     file: "net/process/disk-space.js",
     find: "this.last.free < bytes",
