@@ -1,4 +1,4 @@
-/** Determines by the rows of the options which changes SIGHUP applies immediately, and which need a restart. */
+/** Determines from the table of options which changes SIGHUP applies immediately, and which need a restart. */
 import { isDeepStrictEqual } from "node:util";
 import { isLimitName } from "./limits.js";
 import { nameOf } from "./option-row.js";

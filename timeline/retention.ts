@@ -1,6 +1,6 @@
 /**
  * Removes entries permanently: entries before a snapshot that are older than --retain, or that exceed the memory of a
- * timeline without a disk. This daemon can no longer help a member that was disconnected for longer.
+ * timeline without a disk. A member that does not have the removed entries can no longer fetch them from this daemon.
  */
 import type { Archive } from "./archive.js";
 import type { TimelineParts } from "./timeline-owner.js";
@@ -35,7 +35,7 @@ export class Retention {
     this.#archive = archive;
   }
 
-  /** Notes that a member's snapshot has pruned entries, which have to be removed. */
+  /** Notes that a member's snapshot was adopted, so entries may have been pruned that are still to be removed. */
   adopted(): void {
     this.#isRemoving = true;
   }

@@ -64,8 +64,8 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * The source of the report that the daemon's own key was revoked, so that its writes would reach no other daemon, or
-   * null if it was not revoked.
+   * The source that reported the revocation of the daemon's own key: the key ring or a peer. Null if the key was not
+   * revoked. Writes of a daemon whose key is revoked would reach no other daemon.
    */
   get revoked(): string | null {
     const { identity, timeline, peering } = this.#node;
@@ -101,8 +101,8 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * The maximum number of daemons in the cluster, as far as this daemon knows: itself, those of --peer, and the
-   * remaining connected ones.
+   * An upper bound for the number of daemons in the cluster, as known to this daemon: itself, the addresses of
+   * --peer, and all other connected daemons.
    */
   get daemons(): number {
     return 1 + this.#node.peering.members.length;
@@ -116,7 +116,7 @@ export class Recorder extends KeptRecording {
     return this.#node.timeline.ring;
   }
 
-  /** Whether an envelope is recorded; all others are only read. */
+  /** Whether an envelope is recorded. Envelopes that only read data are not. */
   records(envelope: Pick<Envelope, "commands">): boolean {
     return mayChange(envelope);
   }

@@ -16,10 +16,10 @@ import type { BackendFailure, Outcome } from "../backends/backend.js";
 export interface Floor {
   /**
    * Nothing dated at or before this date is accepted, except recorded envelopes on a daemon with a timeline. The date
-   * rises while databases have not answered.
+   * may increase until all databases have reported their time.
    */
   readonly date: number;
-  /** The reason why nothing is accepted yet, regardless of its date, or null if the floor is known. */
+  /** The refusal of all envelopes, whatever their dates, until the floor is known; then null. */
   readonly pending: Refused | null;
 }
 
@@ -40,7 +40,7 @@ const LAG_LOGGED_MS = 1000;
  * milliseconds.
  */
 const DATED_EARLY_MS = 1;
-/** The maximum time that a start waits, in milliseconds, even if the clock is set back. */
+/** The maximum time that `start` waits for the clock, in milliseconds, in case the clock is set back. */
 const PASS_MS_MAX = 20;
 
 export class StartFloor implements Floor, Service {
@@ -165,7 +165,7 @@ const isPassing = (reply: Reply): reply is ErrorReply =>
   reply.kind === "error" && !/^(NOPERM |ERR unknown command)/.test(reply.text);
 
 const reasonOf = (reply: Reply): string =>
-  reply.kind === "error" ? reply.text : `a reply that is ${reply.kind}`;
+  reply.kind === "error" ? reply.text : `a reply of type ${reply.kind}`;
 
 function refusalBy(database: TimedDatabase, outcome: BackendFailure | ErrorReply): Refused {
   if (outcome.kind === "error")
@@ -175,8 +175,8 @@ function refusalBy(database: TimedDatabase, outcome: BackendFailure | ErrorReply
 }
 
 const BEHIND =
-  "this clock is behind the clock of a Redis server: no command of version 2 is accepted until it has passed this date; " +
-  "check both clocks (chronyc tracking), and restart the daemon if the server's was wrong";
+  "this clock is behind the clock of a Redis server: no command of version 2 dated before takesFrom is accepted; " +
+  "check both clocks (chronyc tracking), and restart the daemon if the server's clock was wrong";
 const TELLS_NO_TIME =
   "the Redis server does not report its time, so a clock that was set back cannot be detected; permit its user the command TIME (+time)";
 const AWAITED = "no command of version 2 is accepted until the Redis server has reported its time";

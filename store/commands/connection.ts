@@ -1,6 +1,6 @@
 /**
- * Commands that concern only a connection, where listeners/resp executes them. In an envelope they return an error that
- * names the alternative. The rows are those of redis-server 7.0.
+ * Commands that affect only the connection on which they arrive. listeners/resp executes them; in an envelope they
+ * return an error that names the alternative. The rows are those of redis-server 7.0.
  */
 import { family } from "../rows/command.js";
 import { refuseWithoutConnection } from "../rows/connection-commands.js";

@@ -42,7 +42,7 @@ async function start(servers = 1) {
 const textOf = (reply: Reply | undefined) =>
   reply?.kind === "error" ? reply.text : `no error: ${reply?.kind}`;
 
-test("commands and envelopes reach Redis in the order of sending, without waiting for answers", async () => {
+test("commands and envelopes reach Redis in the order in which they were sent, without waiting for answers", async () => {
   const { client } = await start();
   const envelopes = Array.from({ length: 50 }, () =>
     client.sign([
@@ -60,7 +60,7 @@ test("commands and envelopes reach Redis in the order of sending, without waitin
   }
 });
 
-test("multi is a transaction, and one wrong command prevents all", async () => {
+test("multi is a transaction, and one invalid command prevents all commands from running", async () => {
   const { client } = await start(2);
   const [accepted] = await client.replies(
     [
@@ -91,7 +91,7 @@ test("commands that only Redis knows need a key without rules, and no key may ad
   assert.match(textOf(missing), /^ERR unknown command/);
 });
 
-test("conditions and other databases are refused with codes", async () => {
+test("conditions, and databases other than 0, are refused with a code", async () => {
   const { client } = await start();
   const codeOf = async (header: Parameters<typeof client.ask>[1]) => {
     const message = await client.ask([["SET", "k", "v"]], header);
@@ -176,7 +176,7 @@ test("an application's key cannot make Redis connect to other servers or change 
   await using daemon = await startDaemon(["-s", pair.file, "--root-key", root.file, "-d", place]);
   await daemon.logged(({ msg }) => msg === "database connected");
   using application = await EnvelopeClient.open(daemon.port, pair);
-  // A daemon with a Redis accepts envelopes only after its window.
+  // After its start, a daemon with a Redis accepts no envelopes until its window has passed.
   while ((await application.hello()).state !== "live")
     await new Promise((resolve) => setTimeout(resolve, 50));
   await application.replies([["SET", "k", "v"]]);

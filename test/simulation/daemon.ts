@@ -30,7 +30,7 @@ import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 
 const TIMELINE_TICK_MS = 100;
 const PEERING_TICK_MS = 25;
-/** The share of clock reads after which much time has passed. */
+/** The share of clock reads that take `readMs`. */
 const SLOW_READS = 0.05;
 
 export function startDaemon(host: Host, world: World): Daemon {

@@ -38,7 +38,7 @@ for (const [name, sentence] of Object.entries({
   STEPS_GRANTED: `Each argument and each ${BYTES_A_STEP} bytes of a command grant it ${STEPS_GRANTED} more steps`,
   PRODUCED_MAX: `a unit with more than ${number(PRODUCED_MAX)} steps`,
   WORK_MAX: `${number(WORK_MAX)} rows (\`WORK_MAX\`)`,
-  SOURCE_WORK: `counts for ${number(SOURCE_WORK)}`,
+  SOURCE_WORK: `counts as ${number(SOURCE_WORK)} rows`,
   PAIRS_MAX: `${number(PAIRS_MAX)} rows of a join (\`PAIRS_MAX\`)`,
   "WORK_MAX of collections": `${number(MONGO_WORK_MAX)} documents`,
   STEPS_BACK_MAX: `${number(STEPS_BACK_MAX)} backtracking steps (\`STEPS_BACK_MAX\`)`,

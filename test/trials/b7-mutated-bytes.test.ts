@@ -76,7 +76,7 @@ type Name = (typeof NAMES)[number];
 /** The listeners of the daemon that accepts unsigned commands. */
 const PLAIN = ["resp", "json", "memcached", "sql", "mongo", "admin"] as const;
 
-/** Returns valid first bytes of clients, for each listener. */
+/** Returns, for each listener, examples of the first bytes that a valid client sends. */
 const samples = (hello: Buffer): Readonly<Record<Name, readonly (Buffer | string)[]>> => ({
   dbsync: [COMMAND, `${COMMAND}${COMMAND}`, `d2:${HELLO_V2.length}:${HELLO_V2}`],
   ws: [

@@ -10,12 +10,12 @@ import { UnfiledOperations } from "./unfiled-operations.js";
 /** Milliseconds between two transactions at low load: each costs two syncs and some milliseconds of CPU. */
 const FILE_EVERY_MS = 1000;
 /**
- * The number of operations that starts a transaction immediately, and that a transaction has at most: passing them on
- * takes the event loop a few milliseconds.
+ * The maximum number of operations in a transaction. When this many are pending, a transaction starts immediately.
+ * Passing them to LMDB occupies the event loop for a few milliseconds.
  */
 const OPERATIONS_MAX = 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
-/** The number of bytes not yet in LMDB at which the log waits, because these bytes are also in memory. */
+/** The log waits while more bytes than this are not yet in LMDB, because these bytes are also in memory. */
 const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingHandlers {

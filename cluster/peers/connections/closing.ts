@@ -1,6 +1,6 @@
 /**
- * The last messages of a connection. A daemon that the member list does not name receives that list, because members no
- * longer accept connections with it.
+ * The last messages of a connection. A daemon that is missing from the member list receives that list before its
+ * connection is closed: it cannot learn of the list in another way, because members no longer accept its connections.
  */
 import {
   KNOWS_LISTS,
@@ -10,15 +10,18 @@ import {
 import type { CloseCode } from "../shared/close-reasons.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 
-/** The longest frame of a handshake. An unauthenticated peer cannot make this daemon buffer more. */
+/** The longest frame of a handshake, in bytes. An unauthenticated peer cannot make this daemon buffer more. */
 export const HANDSHAKE_FRAME_BYTES = 8192;
 /**
- * The longest frame that the opener accepts: after its proof the other daemon may send a list, and close the
- * connection.
+ * The longest frame that the opener of a connection accepts, in bytes. After receiving the opener's proof, the other
+ * daemon may send a list and close the connection.
  */
 export const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTES_MAX;
 
-/** @param knows  the features that the other side supports, according to its hello */
+/**
+ * Returns the member lists to send before the connection is closed for this reason.
+ * @param knows  the features that the other side supports, according to its hello
+ */
 export function closingLists(
   code: CloseCode,
   knows: ReadonlySet<string>,

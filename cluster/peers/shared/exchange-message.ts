@@ -1,4 +1,4 @@
-/** The messages between members once both are authenticated. */
+/** The messages that members exchange after both have authenticated. */
 import type { MemberMessage, OwnMessage } from "../../../protocol/members/member-messages.js";
 
 export type ExchangeMessage = Exclude<OwnMessage, { kind: "challenge" | "proof" | "bye" }>;

@@ -12,7 +12,7 @@ export interface RemovedEntry {
   readonly expire: number | undefined;
 }
 
-/** The data of keyed entries in addition to their texts, at the same indexes. */
+/** The keys of a document's entries; each key has the same index as its text. */
 export interface Keyed {
   readonly keys: ByteString[];
   readonly rankOf: Map<ByteString, number>;

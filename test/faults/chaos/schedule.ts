@@ -61,7 +61,7 @@ const PAIRS: readonly (readonly ActKind[])[] = [
   ["join", "damage"],
   ["blackout", "leave"],
 ];
-/** The first rounds, in which each act happens once. */
+/** The number of rounds in which each act occurs once. */
 export const ROUNDS_OF_ALL: number = PAIRS.length;
 
 /** The number of seats with a daemon from the start. The seat after them is empty most of the time. */

@@ -28,7 +28,7 @@ test("a read of many documents does not block another client, and returns the do
   };
   for (const [name, read] of Object.entries(reads)) {
     const order: string[] = [];
-    // Both clients are connected now.
+    // Both clients must be connected before the read begins.
     await Promise.all([items.findOne({ n: 0 }), otherItems.findOne({ n: 0 })]);
     const found = read().then((answer) => {
       order.push(name);

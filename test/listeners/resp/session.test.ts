@@ -30,7 +30,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("SELECT 3", "SET k 3", "SELECT 0", "GET k", "SELECT 3", "GET k", "DEL k"),
     lines("SELECT x", "SELECT 16", "SELECT -1", "SELECT", "SELECT 99999999999"),
   ],
-  "PING and ECHO answer": [lines("PING", "ping hello", "PING a b", "ECHO x", "ECHO", "ECHO a b")],
+  "PING and ECHO reply": [lines("PING", "ping hello", "PING a b", "ECHO x", "ECHO", "ECHO a b")],
   "QUIT is answered and closes the connection, whatever follows": [
     lines("QUIT", "PING"),
     lines("PING", "QUIT a b", "PING"),
@@ -173,7 +173,7 @@ for (const [name, streams] of Object.entries(conversations)) {
   });
 }
 
-test("lines and heads above 64 KiB are refused", { skip }, async () => {
+test("inline commands and length lines above 64 KiB are refused", { skip }, async () => {
   const long = "x".repeat(70_000);
   for (const [bytes, text] of [
     [long, "too big inline request"],

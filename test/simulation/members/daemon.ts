@@ -97,7 +97,7 @@ export class Daemon implements DaemonView {
     else {
       const { lists } = this.disk.durable;
       this.disk.wipe();
-      // The value that a daemon without data would choose as a member.
+      // If members need no data, a daemon without data starts again as a live member, with this watermark.
       const watermark = this.clock.now + LIMITS.future;
       if (!rules.needsData) Object.assign(this.disk.durable, { lists, isLive: 1, watermark });
       this.stable.publishedPoint = 0;
@@ -162,7 +162,7 @@ export class Daemon implements DaemonView {
     if (syncs && !syncsFirst) this.#sync();
   }
 
-  /** Returns the list that the daemon's messages name, and whether the daemon reports. */
+  /** Returns the list that the daemon's messages name, and whether its statuses count as reports under that list. */
   reporting(): { readonly under: KnownList | null; readonly isReport: boolean } {
     const { rules, lists } = this.around;
     const { standing, id: own, isLive } = this;
@@ -304,7 +304,7 @@ export class Daemon implements DaemonView {
       if (arrival === "below-stable")
         ledger.problem(
           this.number,
-          `receives an entry from daemon ${from} that is missing from what it has called final`,
+          `receives an entry from daemon ${from} that is missing from the entries that it has called final`,
         );
       if (arrival !== "accept") continue;
       this.held |= bit;
@@ -335,7 +335,7 @@ export class Daemon implements DaemonView {
     const watermark = rules.joinedWatermark(inForce.hash, others, reports, this.clock.now);
     if (watermark === null) return;
     this.watermark = Math.max(this.watermark, watermark);
-    // If none of the sources is right, there is no better starting point.
+    // If all other members are ahead of the time, there is no better starting point.
     const isAll = others.every((id) => reports.get(id)?.list === inForce.hash);
     if (watermark > time() + AHEAD_MS && isAll) this.isExcused = true;
     this.disk.write({ watermark: this.watermark, isLive: 1 });

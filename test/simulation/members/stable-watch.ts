@@ -43,7 +43,7 @@ export class StableWatch {
     if ((held & bit) === 0 && around.envelopes.dateOf(bit) < this.publishedPoint)
       around.ledger.problem(
         number,
-        "accepts an entry from a client that is missing from what it has called final",
+        "accepts an entry from a client that is missing from the entries that it has called final",
       );
   }
 

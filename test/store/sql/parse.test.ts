@@ -197,7 +197,7 @@ test("splitting a word does not read the words after it", () => {
   assert.equal(tree.query.fields?.length, 100_001);
 });
 
-test("limits are errors that name the limit", () => {
+test("a statement that exceeds a limit fails with an error that names the limit", () => {
   for (const [text, limit] of [
     [`select ${"(".repeat(100)}1${")".repeat(100)}`, "32 levels"],
     [`select ${"!".repeat(100)}1`, "32 levels"],

@@ -58,7 +58,7 @@ const placesIn = (view: EntrySource, from: number | null = null, to: number | nu
   return [...view.entries(at(from), at(to))].map(([place]) => place.toString("hex"));
 };
 
-test("a backup has all entries in order, and ranges of them from any point", () => {
+test("a backup contains all entries in order, and can return any range of them", () => {
   const scene = new PastScene();
   // These entries take several frames.
   const entries = Array.from({ length: 40 }, (_, i) =>
@@ -149,7 +149,7 @@ test("a backup starts again if entries are pruned or dropped meanwhile, and is r
   assert.throws(() => backUp(scene), /an entry of .* is damaged/);
 });
 
-test("each changed byte and each truncation is found and located", () => {
+test("each changed byte and each truncation is detected and located", () => {
   const scene = new PastScene();
   for (let at = 1; at <= 20; at++) scene.write(scene.app, at, [`SET k ${"x".repeat(20_000)}`]);
   const { path } = backUp(scene);

@@ -1,11 +1,11 @@
-/** Tests which writes the event loop makes itself, and which ones it leaves to threads. The test controls the clock. */
+/** Tests which writes the event loop performs itself, and which it leaves to threads. The test controls the clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InlineWrites } from "../../../timeline/disk/inline-writes.js";
 
 const LIMIT_MICROS = 1000;
 
-/** A disk and an event loop, in milliseconds. */
+/** A simulated disk and event loop. All times are in milliseconds. */
 class Machine {
   now = 0;
   idle = 0;
@@ -24,7 +24,7 @@ class Machine {
     this.now += ms;
   }
 
-  /** Makes a write. @returns whether the event loop made it */
+  /** Performs a write. @returns whether the event loop performed it */
   write(ms: number): boolean {
     const isInline = this.inline.allowsNext();
     if (isInline) this.inline.run(() => this.work(ms));
@@ -32,7 +32,7 @@ class Machine {
   }
 }
 
-test("an idle event loop makes the writes while the disk is fast", () => {
+test("an idle event loop performs the writes itself while the disk is fast", () => {
   const machine = new Machine();
   for (let i = 0; i < 1000; i++) {
     machine.rest(2);
@@ -46,7 +46,7 @@ test("a limit of 0 leaves all writes to threads", () => {
   assert.ok(!machine.write(0));
 });
 
-test("after one slow write threads make the writes, for a hundred times as long as it took", () => {
+test("after one slow write, threads perform the writes for a hundred times as long as it took", () => {
   const machine = new Machine();
   machine.rest(5);
   assert.ok(machine.write(60));
