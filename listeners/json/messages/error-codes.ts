@@ -54,7 +54,7 @@ export const ERROR_CODES = {
     begins: ["This daemon has started", "This daemon has not fetched yet"],
     meaning: "the daemon is not ready yet: try again",
   },
-  REFUSED: { begins: [], meaning: "any other error: its message" },
+  REFUSED: { begins: [], meaning: "any other error; the message describes it" },
 } as const satisfies Readonly<Record<string, Row>>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
