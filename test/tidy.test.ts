@@ -120,7 +120,8 @@ function functionsOf(lines: readonly string[]): { name: string; length: number }
       /^( *)(?:export )?(?:async )?function\*? (\w+)\b/.exec(line) ??
       /^( +)(?:static |async |get |set |\*)*(#?\w+)(?:<[^>]*>)?\(.*\)(?:: .+)? \{$/.exec(line);
     if (head === null || /^\s*(if|for|while|switch|return|catch)\b/.test(line)) return [];
-    const end = lines.indexOf(`${head[1]}}`, start);
+    const ends = [`${head[1]}}`, `${head[1]}},`];
+    const end = lines.findIndex((each, index) => index >= start && ends.includes(each));
     return [{ name: head[2] as string, length: end - start + 1 }];
   });
 }
