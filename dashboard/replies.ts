@@ -1,4 +1,4 @@
-/** Converts replies of the daemon to texts of the page. */
+/** Converts the daemon's replies to text for the page. */
 import type { SignedReply } from "./signing-client.js";
 
 /** Number of hexadecimal digits of an id that are shown. */
@@ -24,7 +24,7 @@ export function textOf(reply: SignedReply | undefined): string {
   return reply instanceof Uint8Array ? decoder.decode(reply) : String(reply);
 }
 
-/** Cuts a text, and makes its control and format characters visible. */
+/** Truncates a text, and escapes its control and format characters. */
 export function shown(text: string, max = 300): string {
   const cut = text.length > max ? `${text.slice(0, max)}… (${text.length - max} more)` : text;
   return cut.replace(
@@ -53,7 +53,7 @@ export function signerText({ label, signer, as }: Fields): string {
   return as == null ? by : `${by} for ${textOf(as)}`;
 }
 
-/** Describes the error that leaves a part of the page without data. */
+/** Returns the reason, shown in place of the data, why a part of the page could not be loaded. */
 export function reasonText(problem: unknown): string {
   const text = String(problem instanceof Error ? problem.message : problem);
   if (!text.includes("NOPERM")) return text;

@@ -1,7 +1,7 @@
 /**
- * Merges late entries of members into the serving fold: in order, for a few milliseconds in each turn of the event
- * loop, so that no client waits long, however many arrive together. Entries that belong before the tail, or affect too
- * many units, alone or together, cause a refold.
+ * Merges late entries from members into the serving fold, in order. It works for a few milliseconds in each turn of
+ * the event loop, so that clients do not wait long even if many entries arrive together. If an entry belongs before the
+ * tail, or if the entries affect too many units, the timeline is refolded instead.
  */
 import { BACKGROUND_TURN_MS } from "../protocol/steps.js";
 import type { RefoldingPlan } from "./background-refold.js";
@@ -13,15 +13,16 @@ import { REDO_MAX, type ServingFold } from "./serving-fold.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /**
- * The number of units that all waiting entries may cause to be redone, merge by merge. For more, a refold is cheaper, and
- * its turns are short.
+ * The maximum number of units to redo for all waiting entries, in all merges together. Above it, a refold costs less
+ * and also works in short turns.
  */
 const REDO_ALL_MAX = 4 * REDO_MAX;
-/** Maximum units of the tail to prepare in one turn (about 2 ms), and between two readings of the clock. */
+/** Maximum units of the tail to prepare in one turn (about 2 ms), and between two checks of the clock. */
 export const UNITS_A_TURN = 512;
 const UNITS_A_CHECK = 128;
 /**
- * The maximum number of late commands in a merge; that number takes about one turn. Each costs less in a larger merge.
+ * The maximum number of late commands in a merge, which then takes about one turn. In a larger merge, each command
+ * costs less.
  */
 const COMMANDS_MAX = 512;
 const COMMANDS_MIN = 16;
@@ -42,10 +43,10 @@ export class LateMerges {
     this.#failure = failure;
   }
 
-  /** Merges some of the waiting entries if it is time, and the remaining ones in later turns. */
+  /** Merges some of the waiting entries now, unless a turn is scheduled, and the remaining ones in later turns. */
   run(): void {
     this.#folding.waiting.noteTime(this.#parts.uptime());
-    // If a turn is already scheduled, wait for it: two turns in one would delay clients twice as long.
+    // Two batches in one turn of the event loop would delay clients twice as long.
     if (!this.#isScheduled) this.#turn();
   }
 
@@ -93,8 +94,8 @@ export class LateMerges {
   /**
    * Adapts the size of the next merge to the duration of the last one.
    * @param milliseconds  the duration of the last merge
-   * @param last  its late commands, and the units that it redid; if it redid more units, smaller merges would not be
-   * faster
+   * @param last  its late commands, and the units that it redid. If it redid more units than it merged commands, a
+   * smaller merge would not be faster.
    */
   #pace(milliseconds: number, last: { readonly commands: number; readonly redone: number }): void {
     if (2 * milliseconds < BACKGROUND_TURN_MS || last.redone >= last.commands)
@@ -102,7 +103,7 @@ export class LateMerges {
     else if (milliseconds > BACKGROUND_TURN_MS) this.#commands = Math.max(COMMANDS_MIN, this.#commands >> 1);
   }
 
-  /** Folds again with all late entries, unless more of them are expected. */
+  /** Starts a refold with all late entries, unless more late entries are expected soon. */
   #refold(): void {
     const { uptime, clock } = this.#parts;
     if (this.#folding.waiting.postponesRefold(uptime(), clock())) return;
@@ -138,7 +139,7 @@ export class LateMerges {
     const { dates, waiting, newest } = this.#folding;
     // The tail must not end before its old end, because the ids before that date are forgotten.
     const end = Math.max(this.#folding.fold.cutAt, dates.tailEnd(newest.at));
-    // The new fold must include everything that the current one has, whatever the clock shows now.
+    // The new fold must include all entries of the current one, even if the clock has been set back.
     const until = late.reduce(
       (latest, { envelope: { at } }) => Math.max(latest, at),
       Math.max(end, dates.dueUntil, newest.at),

@@ -63,7 +63,7 @@ export interface MirrorCounts {
 }
 
 export interface MirrorFigures extends Readonly<MirrorCounts> {
-  /** The name of Redis, without a password. */
+  /** The name of the Redis server, without a password. */
   readonly name: string;
   readonly state: "connecting" | "refused" | "comparing" | "behind" | "level";
   /** The reason why the mirror does not write, or null if it writes. */

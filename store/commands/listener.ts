@@ -102,7 +102,7 @@ const latency = listenerRows("server", {
     "Returns a histogram of the times of commands.",
   ],
   "LATENCY|HISTORY": [3, ADMIN, "2.8.13", "O(1)", "Returns the samples of an event: time and milliseconds."],
-  "LATENCY|LATEST": [2, ADMIN, "2.8.13", "O(1)", "Returns the latest sample of each event, and its highest."],
+  "LATENCY|LATEST": [2, ADMIN, "2.8.13", "O(1)", "Returns the latest and the highest sample of each event."],
   "LATENCY|RESET": [-2, ADMIN, "2.8.13", "O(1)", "Discards the samples of events."],
 });
 

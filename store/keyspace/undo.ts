@@ -1,6 +1,7 @@
 /**
- * Undo records: the inverses of mutations. They are undone newest first. A record identifies a key by database and key,
- * and a collection by the object itself, which stays the same as long as records of it exist.
+ * Undo records: the inverses of mutations. They are applied newest first. A record identifies a key by its database and
+ * name, and a list, set or other collection by the object itself. This object stays the same as long as records of it
+ * exist.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
@@ -26,11 +27,11 @@ interface OfKey {
   readonly key: ByteString;
 }
 
-/** The type of the record of each mutator, under its name. */
+/** The type of the undo record of each mutator, by the mutator's name. */
 export interface UndoRecords {
   /**
-   * The previous content of the key, in the record itself, since each SET and each INCR stores one. `old` is null if
-   * the key was absent.
+   * The previous content of the key. The fields are in the record itself, not in a nested object, because each
+   * SET and each INCR stores such a record. `old` is null if the key was absent.
    */
   put: OfKey & {
     readonly old: Value | null;
@@ -41,8 +42,8 @@ export interface UndoRecords {
   };
   expire: OfKey & { readonly old: number };
   /**
-   * `before` is the previous record, usually that of the change itself. The records are linked because an array for the
-   * two would cost more.
+   * `before` is the preceding record of the unit, usually the one for the change of the value. It is linked from here,
+   * because an array of two records would use more memory.
    */
   writer: OfKey & { readonly old: ByteString; readonly index: number; readonly before: UndoRecord | null };
   patch: OfKey & { readonly offset: number; readonly old: ByteString; readonly length: number };
@@ -67,7 +68,7 @@ export interface UndoRecords {
   score: { readonly zset: SortedSet; readonly member: ByteString; readonly old: number | undefined };
   streamAdd: { readonly stream: Stream; readonly marks: StreamMarks };
   streamRemove: { readonly stream: Stream; readonly removed: StreamEntry };
-  /** The blocks belong to the record until it is undone. */
+  /** The record owns the blocks until it is undone. */
   streamTrim: { readonly stream: Stream; readonly removed: readonly StreamBlock[] };
   streamMark: { readonly stream: Stream; readonly old: StreamMarks };
   groupPut: {

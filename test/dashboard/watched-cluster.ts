@@ -1,4 +1,4 @@
-/** A cluster of three daemons with the page of --admin, and clients that write. */
+/** A cluster of three daemons that serve the dashboard, and a client that writes to it. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "../daemon/replicas.js";

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./free-port.js";
 
-/** The number of attempts to start: another process may take the port between the search and the start. */
+/** Maximum attempts to start, because another process may take the free port before redis-server listens on it. */
 const START_ATTEMPTS_MAX = 5;
 
 export interface RedisServer extends AsyncDisposable {
@@ -39,7 +39,7 @@ export async function startRedis(
 }
 
 async function start(port: number, args: readonly string[]): Promise<RedisServer> {
-  // Each server has a new folder. Otherwise it would load the file that an earlier server has written with SAVE.
+  // Each server has a new folder. Otherwise it would load the file that an earlier server wrote with SAVE.
   const folder = mkdtempSync(join(tmpdir(), "dbsync-redis-"));
   const settings = [
     "--port",

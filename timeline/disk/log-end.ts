@@ -1,10 +1,11 @@
 /**
- * The position of the log's end, stored next to the log in DIR/timeline/log-end, so that a missing tail is noticed. The
- * file has 32 bytes, written in place after each group and never synced separately; integers are big-endian:
- *   CRC-32 of the rest (4) ‖ number of the last group written (6) ‖ of the last one on the disk (6) ‖ boot (16)
- * The file never claims more groups than exist. After a kill the first number is valid, because the system has both
- * files. After a power failure, recognized by a different `boot`, only the second one is valid, and it may be out of
- * date. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * The position of the log's end, stored next to the log in DIR/timeline/log-end, so that the daemon detects a missing
+ * tail. The file has 32 bytes. It is overwritten in place after each group, and never synced separately. Integers are
+ * big-endian:
+ *   CRC-32 of the rest (4) ‖ number of the last group written (6) ‖ number of the last group synced (6) ‖ boot id (16)
+ * The file never names a group that the log did not contain. After a kill of the process, the first number is valid,
+ * because the operating system keeps the writes to both files. After a power failure, which changes the boot id, only
+ * the second number is valid, and it may be out of date. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -20,11 +21,11 @@ const BYTES = BOOT_AT + BOOT_BYTES;
 
 /** The contents of the file. */
 export interface LogEnd {
-  /** The number of the last group that the system had. */
+  /** The number of the last group that was passed to the operating system. */
   readonly written: number;
-  /** The number of the last group that was on the disk, or 0 if none was synced. */
+  /** The number of the last group that was synced to the disk, or 0 if none was synced. */
   readonly synced: number;
-  /** Whether the machine has been running since the write, so that everything that the system had still exists. */
+  /** Whether the machine has not been restarted since. If true, the system has lost no write that it received. */
   readonly isSameBoot: boolean;
 }
 
@@ -71,7 +72,7 @@ export function readLogEnd(folder: string): FoundLogEnd {
   };
 }
 
-/** The system's boot id, drawn when it starts, or null if the system has none. */
+/** The random id that Linux generates at each boot, or null on systems without one. */
 const BOOT = bootOf(read("/proc/sys/kernel/random/boot_id"));
 
 function bootOf(text: Buffer | null): Buffer | null {

@@ -18,7 +18,7 @@ const LINGER_MS = 2_000;
 const ALERT = 0x15;
 const TLS_ONLY = "it accepts TLS only: write dbsyncs:// before it in --peer";
 const NOT_TLS =
-  "it closed in the TLS handshake: if it listens without TLS, remove the dbsyncs:// before it in --peer";
+  "it closed the connection in the TLS handshake: if it listens without TLS, remove the dbsyncs:// before it in --peer";
 export const CLOSED = "closed by the other side";
 
 export interface TransportLog {

@@ -1,11 +1,11 @@
 /**
- * A set of rows, keyed by as many of their first columns as necessary to distinguish them: a key of all values would
- * cost more than most joins.
+ * A set of rows. The key of a row contains only as many first columns as are needed to distinguish the rows, because
+ * building a key from all values would take longer than most joins.
  */
 import type { Scalar } from "../../values/relations/cell.js";
 
 type Row = readonly Scalar[];
-/** The only row with these first values, or the rows by their next value. */
+/** The only row with the given first values, or a map from the next value to the rows with that value. */
 type Node = Row | Map<Scalar, Node>;
 
 export class DistinctRows {

@@ -1,6 +1,6 @@
 /**
- * Functions of one row in standard statements: lower, upper, length, abs, round, coalesce. As in SQLite, they convert
- * only the letters A to Z.
+ * The scalar functions of standard statements: lower, upper, length, abs, round, coalesce. As in SQLite, lower and
+ * upper convert only ASCII letters.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Call, Expression } from "../../sql/tree.js";
@@ -11,7 +11,7 @@ import { type Compiled, standardAmount, textFor } from "./standard-values.js";
 
 type Known = number | ByteString | boolean;
 
-/** Functions of one value by name; null yields null. */
+/** The functions with one argument, by name. They are not called for null: the result is then null. */
 const OF_ONE: Readonly<Record<string, (value: Known) => Scalar>> = {
   lower: (value) => fold(textFor(value)),
   upper: (value) => textFor(value).replace(/[a-z]+/g, (letters) => letters.toUpperCase()),
@@ -19,7 +19,7 @@ const OF_ONE: Readonly<Record<string, (value: Known) => Scalar>> = {
   abs: (value) => Math.abs(standardAmount(value)),
 };
 
-/** @param compile compiles an argument; the grammar has checked their number */
+/** Compiles a call. The grammar has checked the number of arguments. @param compile  compiles an argument */
 export function scalarCall(
   { name, arguments: operands }: Call,
   compile: (expression: Expression) => Compiled,
@@ -45,7 +45,7 @@ export function scalarCall(
   };
 }
 
-/** Returns the first value that is not null; later values are not calculated. */
+/** Returns the first value that is not null; the remaining values are not evaluated. */
 function firstKnown(row: Parameters<Compiled>[0], values: readonly Compiled[]): Scalar {
   for (const value of values) {
     const scalar = value(row);
@@ -54,7 +54,7 @@ function firstKnown(row: Parameters<Compiled>[0], values: readonly Compiled[]): 
   return null;
 }
 
-/** Counts characters of UTF-8; a byte that belongs to none counts as one. */
+/** Counts the characters of a UTF-8 text. A byte that is not part of a character counts as one. */
 function charactersOf(text: ByteString): number {
   return text.replace(/[\xc0-\xff][\x80-\xbf]*/g, "x").length;
 }
@@ -63,8 +63,8 @@ const DIGITS_MAX = 30;
 /** All doubles that are at least this number are integers. */
 const WHOLE_MIN = 2 ** 52;
 /**
- * A number that is below a half by less than this fraction of itself counts as the half: 2.675 is stored as
- * 2.67499999999999982.
+ * NEAR / NEAR_SCALE is the fraction of itself by which a number is increased before it is rounded. A decimal number
+ * that is stored slightly below a half is therefore rounded up: 2.675 is stored as 2.67499999999999982.
  */
 const NEAR = 3n;
 const NEAR_SCALE = 10n ** 16n;

@@ -29,7 +29,7 @@ export const consumerGroups = family("stream", {
     since: "6.2.0",
     complexity: "O(M*log(N)), M: entries checked, at most ten times COUNT, N: entries that are pending",
     summary:
-      "Transfers to a consumer the entries that have been pending for others for a given time, starting at an id.",
+      "Transfers to a consumer, starting at an id, entries that other consumers have left pending for a given time.",
     run: xautoclaim,
   },
   XCLAIM: {
@@ -38,7 +38,7 @@ export const consumerGroups = family("stream", {
     keys: [write(1)],
     since: "5.0.0",
     complexity: "O(M*log(N)), M: ids named, N: entries that are pending",
-    summary: "Transfers to a consumer entries that have been pending for others for a given time.",
+    summary: "Transfers to a consumer entries that other consumers have left pending for a given time.",
     run: xclaim,
   },
   "XGROUP|CREATE": {

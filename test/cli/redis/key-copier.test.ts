@@ -8,7 +8,7 @@ import type { PlainReply } from "../../../protocol/reply.js";
 const bulk = (bytes: string): PlainReply => ({ kind: "bulk", bytes });
 const array = (...items: PlainReply[]): PlainReply => ({ kind: "array", items });
 
-/** Returns an imitation of a Redis without DUMP that has one stream. @param lengths  the lengths of its entries */
+/** Returns a fake Redis that has one stream and no DUMP command. @param lengths  the lengths of its entries */
 function sourceOf(lengths: readonly number[]): RedisSource {
   const entries = lengths.map((length, i) =>
     array(bulk(`${i + 1}-0`), array(bulk("f"), bulk("x".repeat(length)))),

@@ -14,7 +14,7 @@ after(() => rmSync(folder, { recursive: true }));
 const relation = (rows: readonly Reply[]) => map([bulk("rows"), array(rows)]);
 const rows = Array.from({ length: 40 }, (_, i) => array([status(String(i))]));
 
-/** Returns an imitation of a table that changes after the given number of pages in each attempt. */
+/** Returns a fake table that changes after the given number of pages in each attempt. */
 function changing(pages: readonly number[]): { asking: TypedRequests; requests: string[] } {
   const requests: string[] = [];
   let [attempt, left] = [0, 0];

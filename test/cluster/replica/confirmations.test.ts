@@ -8,7 +8,7 @@ import { Confirmations } from "../../../cluster/replica/confirmations.js";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import { double } from "../../support/double.js";
 
-test("results whose dates are final wait together until the state includes them", async () => {
+test("clients wait for final results, with few timers, until the state includes them", async () => {
   let [isFolded, checks, timers] = [false, 0, 0];
   const node = double<NodeState>({
     peering: { stable: () => Promise.resolve(), replicated: () => Promise.resolve() },

@@ -1,6 +1,6 @@
 /**
- * Tests that members that compare their entries end with the same ones, whatever the difference was, and that the
- * exchange stays cheap. DBSYNC_SEED replays a run.
+ * Tests that two members have the same entries after a comparison, regardless of the initial difference, and that the
+ * exchange is cheap. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const seed = seedOfRun();
 const EPOCH = 1_767_225_600_000;
 const RUNS = amount(10, 60);
 const ROUNDS_MAX = 4;
-/** The number of entries on each side of a long partition. In a full run, one exchange cannot carry all of them. */
+/** The number of entries on each side of a long partition. In a full run, they do not fit into one exchange. */
 const PARTED = amount(20_000, 140_000);
 
 function assertEqualAfter(one: Holder, other: Holder, note: string): void {
@@ -30,7 +30,7 @@ for (const { count, spread, within } of [
   { count: amount(30_000, 500_000), spread: 60_000, within: "60 seconds" },
   { count: amount(20_000, 200_000), spread: 86_400_000, within: "a day" },
 ]) {
-  test(`${count} common entries within ${within} and 100 different ones cost little (seed ${seed})`, (t) => {
+  test(`${count} common and 100 different entries within ${within} cost few bytes (seed ${seed})`, (t) => {
     const random = new SeededRandom(seed, spread);
     const [one, other] = [new Holder(), new Holder()];
     const each = count / 100;
@@ -40,7 +40,7 @@ for (const { count, spread, within } of [
       if (different !== 0) one.add(place);
       if (different !== 1) other.add(place);
     }
-    // Sorting entries is not part of an exchange: a disk stores them sorted.
+    // Sorts the entries before the measurement, because a disk stores them sorted.
     one.all("data");
     other.all("data");
     const { messages, bytes, given, needless, longestStep } = exchange(one, other, "data", 1);
@@ -48,13 +48,13 @@ for (const { count, spread, within } of [
     assert.equal(given, 100);
     assert.equal(needless, 0);
     assert.ok(bytes <= 250_000, `${bytes} bytes`);
-    // A round trip has two messages. The last message of the exchange has requests and entries.
+    // A round trip has two messages. The last message contains requests and entries.
     assert.ok(messages + 1 <= 2 * ROUNDS_MAX, `${messages} messages`);
     assert.ok(isSameDigest(one.index.total("data"), other.index.total("data")));
   });
 }
 
-test(`members end with the same entries, whatever the difference was (seed ${seed})`, () => {
+test(`after a comparison, two members have the same entries (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, 1, run);
     const [one, other] = [new Holder(), new Holder()];
@@ -80,7 +80,7 @@ test(`members end with the same entries, whatever the difference was (seed ${see
   }
 });
 
-test("a member that was away receives everything it missed in three messages", () => {
+test("a member that was down receives everything that it missed, after at most five messages", () => {
   const random = new SeededRandom(seed, 2);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < 20_000; i++) {
@@ -95,7 +95,7 @@ test("a member that was away receives everything it missed in three messages", (
   assertEqualAfter(one, other, "");
 });
 
-test("long partitions with many entries on both sides end after several bounded exchanges", () => {
+test("after a long partition, members become equal in several bounded exchanges", () => {
   const random = new SeededRandom(seed, 3);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < PARTED; i++) {
@@ -125,7 +125,7 @@ test("entries that differ only in a short id are distinguished under another sal
   assert.equal(one.all("data").length, 2);
 });
 
-test("entries of the last possible date are compared like others", () => {
+test("entries with the latest possible dates are compared like any other entries", () => {
   const random = new SeededRandom(seed, 5);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < 600; i++) {
@@ -137,7 +137,7 @@ test("entries of the last possible date are compared like others", () => {
   assertEqualAfter(one, other, "");
 });
 
-test("truncated, changed and random messages are refused or answered, never fatal", () => {
+test("a truncated, changed or random message is answered or refused, and never causes another error", () => {
   const random = new SeededRandom(seed, 4);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < 2000; i++) {

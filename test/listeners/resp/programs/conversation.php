@@ -205,7 +205,7 @@ function loggingIn(Redis $r): iterable
     yield problem($ben, fn () => $ben->set('ben:1', 'x'));
 }
 
-/** Converts bytes to texts that JSON accepts; false and null remain unchanged. */
+/** Converts values to ones that JSON can represent; false and null remain unchanged. */
 function readable($value)
 {
     if (is_array($value)) {
