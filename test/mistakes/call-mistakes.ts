@@ -155,7 +155,7 @@ export const CALL_MISTAKES: readonly Mistake[] = [
   {
     name: "A certificate in place of the private key",
     call: but(({ certificate }) => ({ key: certificate.certificate })),
-    says: [/tls-cert\.pem/, /(contains|holds) a certificate/, /file of the private key/],
+    says: [/tls-cert\.pem/, /(contains|holds) a certificate/, /file of the private key|private key's file/],
   },
   {
     name: "An encrypted key without its passphrase",

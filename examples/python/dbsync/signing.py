@@ -86,7 +86,7 @@ def _trouble(place: str, pem: bytes, secret: bytes | None, error: Exception) -> 
     if BEGIN not in pem:
         return f"{place} contains no PEM block, which begins with a line -----BEGIN …-----. Correct the path."
     if isinstance(error, TypeError) and secret is None:
-        return f"{place} is encrypted, and no password was given. Set the option password."
+        return f"{place} is encrypted, and no password was given. Specify it: password=…"
     if isinstance(error, TypeError):
         return f"{place} is not encrypted, but a password was given. Omit the password."
     if secret is not None:
