@@ -74,7 +74,7 @@ const SNAPSHOT_MS_MOST = 75_000;
  * waits for them.
  */
 const SILENCE_MS_MOST = 30_000;
-/** The number of passes over all entries if members accept small windows, and confirm each one only from the disk. */
+/** The number of times that all entries may have to be transferred, for `transferMs`. */
 const PASSES = 2;
 const CHECK_EVERY_MS = 250;
 /** Milliseconds after which the clocks advance to the dates of entries that are ahead of all clocks. */
@@ -277,7 +277,10 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
   }
 }
 
-/** Returns the milliseconds in which an empty host receives everything, with one window per sync. */
+/**
+ * Returns the milliseconds in which an empty host receives all entries. A host confirms each window only once it is on
+ * the disk, so it receives one window per sync.
+ */
 function transferMs({ honest: hosts, settings }: World): number {
   const { windowBytes = PEERING_LIMITS.windowBytes } = settings.peering;
   const bytes = Math.max(...hosts.map(({ disk: { entries } }) => bytesIn(entries.values())));

@@ -335,7 +335,7 @@ export class Daemon implements DaemonView {
     const watermark = rules.joinedWatermark(inForce.hash, others, reports, this.clock.now);
     if (watermark === null) return;
     this.watermark = Math.max(this.watermark, watermark);
-    // If all other members are ahead of the time, there is no better starting point.
+    // If all other members have reported and the watermark is still ahead of the time, the daemon has no better source.
     const isAll = others.every((id) => reports.get(id)?.list === inForce.hash);
     if (watermark > time() + AHEAD_MS && isAll) this.isExcused = true;
     this.disk.write({ watermark: this.watermark, isLive: 1 });
