@@ -58,7 +58,7 @@ test(`the same holds for every family of commands (seed ${seed})`, () => {
   });
 });
 
-/** One timeline that arrives in parts, checked after each merge. */
+/** A timeline whose entries arrive in parts. The fold is checked after each merge. */
 class Run {
   readonly #random: SeededRandom;
   readonly #genesis: Genesis;
