@@ -200,7 +200,7 @@ test("a folder's thread that receives nothing from the stream gives up, and repo
   const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);
   assert.match(reason, /no message of the stream arrived for 3000 ms: .*refused/i);
   await folder.close();
-  // The folder contains only the name of its stream, which identifies the stream.
+  // The folder contains only the name of its stream, by which the next start recognizes the stream.
   const again = folderOf("writes");
   assert.equal(again.load().created, "today");
   await again.close();

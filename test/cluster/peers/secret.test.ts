@@ -50,7 +50,7 @@ test("a daemon with another secret is refused, and both logs report the reason",
   }
 });
 
-test("a member that has proved a secret that was replaced since is disconnected", () => {
+test("a member that has proved a secret that has since been replaced is disconnected", () => {
   const world = new World();
   const a = world.add("a", { parts: partsOf(new ClusterSecret(bytes)) });
   world.add("b", { peers: ["a"], parts: partsOf(new ClusterSecret(bytes)) });

@@ -135,7 +135,7 @@ export class World {
   #sockets: [string, string, Pipe][] = [];
   #held: { readonly to: string; readonly run: () => void }[] = [];
 
-  /** Adds daemons that all know each other. @param options  for each of them */
+  /** Adds daemons that all know each other. @param options  the options of each daemon */
   addAll(names: readonly string[], options: Omit<NodeOptions, "peers"> = {}): Node[] {
     return names.map((name) =>
       this.add(name, { ...options, peers: names.filter((other) => other !== name) }),
@@ -322,7 +322,7 @@ export class World {
   }
 }
 
-/** Acts as a listener: reads the first frame, and passes the socket on. */
+/** Acts as a listener: reads the first frame, and passes the socket to the peering. */
 class Greeting implements MemberSocketOwner {
   readonly #pipe: Pipe;
   readonly #peering: Peering;
@@ -375,6 +375,6 @@ export function isLevel(...nodes: readonly Node[]): boolean {
 export const entriesOf = ({ timeline: { index } }: Pick<Node, "timeline">): number =>
   index.total("ring").count + index.total("data").count;
 
-/** Returns addresses of --peer: of daemons that have proved their identity, and of `unknown` other ones. */
+/** Returns `--peer` addresses: one for each of `ids`, whose daemons are identified, and `unknown` without an id. */
 export const addressesOf = (ids: Iterable<ByteString>, unknown = 0) =>
   [...ids, ...new Array<null>(unknown).fill(null)].map((id) => ({ id, isSelf: false }));

@@ -437,7 +437,7 @@ test("an impossible wait is refused as certain only if the envelope was not answ
   assert.equal(await waiting(), "cannot-wait unknown");
 });
 
-test("an entry is applied when it is folded, even if others still wait; one that waits, or does not exist, is not", () => {
+test("an entry counts as applied once it is folded, even if other entries wait; a waiting or missing entry does not", () => {
   const { timeline, recorder } = fixture();
   const place = { at: NOW, seq: 0, id: "i" };
   assert.equal(recorder.hasApplied(place, NOTHING_HEARD), false);

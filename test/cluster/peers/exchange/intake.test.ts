@@ -107,7 +107,7 @@ test("a push is passed on a few entries at a time, and other work runs in betwee
   assert.ok(batch.isRead);
 });
 
-/** Signature threads that answer, part by part, when the test lets them. */
+/** Returns simulated signature threads, and functions by which the test releases their answers one by one. */
 function threadsOf() {
   const answers: (() => void)[] = [];
   const threads: SignatureThreads = {
