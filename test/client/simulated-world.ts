@@ -53,16 +53,16 @@ export interface SimulatedCall {
 }
 
 /**
- * Checks that each daemon receives a command at most once, and never before a command whose call had settled when its
- * own call began.
+ * Checks that each daemon receives each command at most once, and in order: if one call began after another had
+ * settled, its command arrives after that of the other call.
  */
 export function judgeOrder({ servers }: SimulatedWorld, calls: readonly SimulatedCall[]): void {
   const numbers = new Map(calls.map((call) => [call.command, call]));
   for (const server of servers.values()) {
-    // The client may repeat a command that only reads together with later calls.
+    // The client may send a reading command again, together with later calls.
     const received = server.received.filter((command) => !command.startsWith("GET "));
     assert.equal(new Set(received).size, received.length, "no command is sent twice to a daemon");
-    // A command must not arrive after one whose call began later than its own call settled.
+    // The calls of commands that have arrived earlier must not have begun after the call of this command settled.
     let latestStart = -1;
     for (const command of received) {
       const { startedAt, settledAt } = numbers.get(command) as SimulatedCall & { settledAt: number };
