@@ -43,7 +43,7 @@ export class Daemon implements DaemonView {
   readonly around: Surroundings;
   /** Envelopes that other members have confirmed to be on their disks. */
   #confirmed: number[] = [];
-  /** Envelopes in memory, but not on disk, when the first list arrived. */
+  /** Envelopes that were in memory, but not on disk, when a list arrived. */
   #past = 0;
   /** For each member, the envelopes that the daemon pulled from it, and the list that was in force. */
   #pulled: ({ readonly under: ByteString; readonly all: number } | undefined)[] = [];
