@@ -39,7 +39,7 @@ interface Pushed {
 
 /**
  * Pushes entries.
- * @param signatureThreads  the results of the signature threads, or null if there are no threads
+ * @param signatureThreads  the threads that check signatures, or null if there are none
  * @param value  what each entry writes
  */
 function push(count: number, signatureThreads: SignatureThreads | null = null, value = "v"): Pushed {
