@@ -18,7 +18,7 @@ export interface Sent {
   readonly outcomes: Outcome[];
 }
 
-/** "Everything dated up to `at` is final." */
+/** A promise of a daemon: "Everything dated up to `at` is final." */
 export interface StablePromise {
   readonly host: string;
   readonly at: number;

@@ -37,7 +37,7 @@ export class StableWatch {
     this.#heldBefore[from] = this.#daemon.reported;
   }
 
-  /** Checks an envelope before it is inserted: its date must not be below the stable point that the daemon published. */
+  /** Checks an envelope before it is inserted: its date must not be below the published stable point. */
   checkBelow(bit: number): void {
     const { around, number, held } = this.#daemon;
     if ((held & bit) === 0 && around.envelopes.dateOf(bit) < this.publishedPoint)
