@@ -50,7 +50,7 @@ export interface NodeOptions {
   readonly isUnknown?: boolean;
 }
 
-/** Both ends of a stream. */
+/** One end of a stream; `far` is the other end. */
 class Pipe implements MemberSocket {
   readonly binding: Buffer | null;
   readonly remote: string;
@@ -116,11 +116,11 @@ export class World {
   now = 0;
   readonly nodes = new Map<string, Node>();
   readonly seen: Seen[] = [];
-  /** Pairs "a b" that receive nothing from each other. */
+  /** Directed pairs: "a b" means that b receives nothing from a. */
   readonly cut = new Set<string>();
   /** Paused nodes, whose messages wait for them. */
   readonly still = new Set<string>();
-  /** Whether a message is lost, with everything that was written in one chunk with it. */
+  /** Whether a message is lost, together with the rest of the chunk in which it was written. */
   isLost: (message: Seen) => boolean = () => false;
   /** Milliseconds from the writing of a message to its arrival. */
   latencyMs = 0;
@@ -192,7 +192,7 @@ export class World {
     return { host: name, port: 1, pin: null, tls: false };
   }
 
-  /** Continues a paused node. Nothing that waits for it has been read yet, and no timer has run. */
+  /** Continues a paused node. The messages that have waited for it are read by the next `settle` or `run`. */
   wake(name: string): void {
     this.still.delete(name);
     const woken = this.#held.filter(({ to }) => to === name);
