@@ -41,11 +41,11 @@ export interface SimulatedServer {
   mood: Mood;
   /** The daemon that answers new connections in version 2, or null if they are answered in version 1. */
   daemon: FakeDaemon | null;
-  /** The texts of commands in the order of arrival, each some time after it was written. */
+  /** The texts of the received commands, in the order of arrival. */
   readonly received: string[];
 }
 
-/** A call, with the name of its command by which servers record it. */
+/** A call. `command` is the text that servers record when they receive the command. */
 export interface SimulatedCall {
   readonly command: string;
   readonly startedAt: number;
@@ -129,7 +129,7 @@ export class SimulatedWorld implements Environment {
     };
   }
 
-  /** Returns whether a timer, or a socket since before `time`, keeps the process alive. */
+  /** Returns whether a timer, or a socket that has been busy since before `time`, keeps the process alive. */
   isHeldSince(time: number): boolean {
     const timers = [...this.timers.values()];
     return timers.some((held) => held) || [...this.holdingSockets.values()].some((since) => since < time);
