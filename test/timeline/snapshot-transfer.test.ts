@@ -30,7 +30,7 @@ async function makeSource({ count = 400, everyMs = 2000 } = {}): Promise<Timelin
   return source;
 }
 
-/** Creates a daemon that has only what it receives. */
+/** Creates a daemon without data. */
 async function makeTarget(source: TimelineSubject, options: SubjectOptions = {}): Promise<TimelineSubject> {
   return await new TimelineSubject({ ...OPTIONS, now: source.now, ...options }).open();
 }
