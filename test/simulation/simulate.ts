@@ -235,7 +235,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
   const operator = new Operator(world);
   await scheduler.runUntil(scheduler.time + SETTLE_MS);
   for (;;) {
-    // Repeated: data that rotted while it was written can be read from the disk only later.
+    // This is repeated, because data that rotted while it was written can be read from the disk only later.
     readRotten(hosts);
     await scheduler.runUntil(scheduler.time + CHECK_EVERY_MS);
     for (const host of world.hosts) restartFailed(host);
@@ -246,7 +246,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
     let difference = unlevel(world);
     if (difference === null || scheduler.time >= shiftsFrom) {
       shiftsFrom = scheduler.time + PATIENCE_MS;
-      // Entries that the byzantine member withheld may arrive after that.
+      // Entries that the byzantine member withheld may arrive even after the daemons are equal.
       if (shifts < SHIFTS_MOST && advanceClocks(world)) {
         shifts++;
         deadline = scheduler.time + patience;

@@ -26,7 +26,7 @@ import { skipWithout } from "../../support/requirements.js";
 
 const skip = skipWithout("nats-server");
 const MB = 1024 * 1024;
-/** The interval of the stream's own queries, which these tests run immediately. */
+/** The interval of the stream's own queries in milliseconds, which these tests shorten to 20 ms. */
 const ASK_EVERY_MS = 5000;
 const environment = {
   ...realEnvironment,
