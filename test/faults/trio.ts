@@ -159,7 +159,7 @@ export class Trio implements AsyncDisposable {
     return createClient({ servers, key: this.app.privateKey, timeout: CALL_MS, ...options });
   }
 
-  /** Returns the status of each daemon, or null for a daemon that does not answer. */
+  /** Returns the status of each daemon. @throws Error if a daemon does not answer */
   async statuses(): Promise<Status[]> {
     return await Promise.all(this.ports.map((_, index) => this.status(index)));
   }
