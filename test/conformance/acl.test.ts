@@ -165,7 +165,7 @@ function parsed(rules: readonly ByteString[]): Acl | undefined {
 }
 
 function randomRules(g: Generator): ByteString[] {
-  // Otherwise hardly any command would be permitted.
+  // Without the first two rules, hardly any command would be permitted.
   return [
     ...g.maybe(0.5, "+@all"),
     ...g.maybe(0.2, g.oneOf("%R~*", "%W~*", "%RW~*")),
