@@ -237,7 +237,7 @@ test("a daemon without Redis has started only when a client's next envelope is l
     steps.shift()?.();
     await new Promise(setImmediate);
   };
-  // A client on the same machine counts from a whole millisecond, so its dates are at most one millisecond early.
+  // The dates of a client on the same machine are whole milliseconds, so they are at most one millisecond too early.
   for (; clock.now - 1 <= floor.date; clock.now++) {
     await next();
     assert.equal(hasStarted, false);
