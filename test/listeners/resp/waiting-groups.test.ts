@@ -136,9 +136,9 @@ const commandsLeavingNothing = (key: ByteString): readonly Argv[] => [
 ];
 
 /**
- * Returns a command for one connection. No command replaces a stream that a client waits for: redis-server reports a
- * stream whose last entry was deleted as missing.
- * @param step  the number of the step, with which ids rise
+ * Returns a command for one connection. No command replaces a stream that a client waits for with another stream,
+ * because redis-server treats a stream whose last entry was deleted as missing.
+ * @param step  the number of the step, from which increasing ids are derived
  */
 function commandOf(random: SeededRandom, number: number, step: number): Argv {
   const key = random.oneOf(KEYS);
