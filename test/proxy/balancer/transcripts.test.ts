@@ -157,7 +157,7 @@ class Play {
     this.compared++;
   }
 
-  /** Stops or starts a daemon; returns when the balancer has noticed, and the running ones accept writes. */
+  /** Stops or starts a daemon. Resolves when the balancer has noticed this, and the running daemons accept writes. */
   async #event(event: string): Promise<void> {
     const [name = "", what] = event.split(" ");
     const runs = what !== "killed";
