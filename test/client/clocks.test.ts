@@ -8,7 +8,7 @@ import { errorOf, summary } from "./test-client.js";
 
 const DAY_MS = 86_400_000;
 
-/** Starts a daemon with a wrong clock on loopback. */
+/** Starts a daemon on loopback whose clock is wrong by the given milliseconds. */
 function off(milliseconds: number, id: number, reply: (name: string) => Reply): Promise<ServedDaemon> {
   const clock = () => Date.now() + milliseconds;
   return ServedDaemon.start({ id, clock, reply: ([name]) => reply(name as string) });

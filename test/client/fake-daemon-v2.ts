@@ -22,7 +22,7 @@ import {
 const WINDOW_PAST_MS = 30_000;
 const WINDOW_FUTURE_MS = 5_000;
 
-/** An applied envelope with its name and the daemon's time. */
+/** An applied envelope with its id and the daemon's time. */
 export interface Applied {
   readonly id: ByteString;
   readonly envelope: Envelope;
@@ -35,14 +35,14 @@ export class FakeDaemon {
   state: DaemonState = "live";
   /** Returns the milliseconds since 1970 by the daemon's clock. */
   clock: () => number;
-  /** Returns the reply to a command, or null if the daemon refuses the envelope instead. */
+  /** Returns the reply to a command. */
   reply: (argv: readonly ByteString[], envelope: Envelope) => Reply;
   /** The number of connected members that it reports, or undefined if it has no members. */
   members: number | undefined;
-  /** The code and effect with which it refuses every envelope. */
+  /** The code and effect with which the daemon refuses every envelope, or null if it refuses only invalid ones. */
   refusal: { code: string; effect: "not-applied" | "unknown" } | null = null;
   readonly applied: Applied[] = [];
-  /** The name of each received envelope, including repeated ones. */
+  /** The id of each received envelope, including repeated ones. */
   readonly arrived: ByteString[] = [];
   newest: EnvelopeDate = { at: 0, seq: 0 };
   readonly #answers = new Map<ByteString, ByteString>();
@@ -65,7 +65,7 @@ export class FakeDaemon {
     return (chunk) => parser.push(chunk).map((payload) => this.#answer(payload));
   }
 
-  /** Discards earlier requests, like a restart. */
+  /** Forgets its answers to earlier envelopes, as in a restart. */
   forget(): void {
     this.#answers.clear();
   }
@@ -93,8 +93,7 @@ export class FakeDaemon {
   #take({ body }: CommandMessage, clock: number): ByteString {
     const id = createHash("sha256").update(signedBytes(body)).digest().toString("latin1");
     this.arrived.push(id);
-    // The daemon also stores refusals, since a refused envelope must not be applied later because a clock was set in
-    // the meantime.
+    // The daemon also stores refusals. Otherwise it could apply a refused envelope later, after its clock was set.
     const answer = this.#answers.get(id) ?? this.#judge(id, readBody(body), clock);
     this.#answers.set(id, answer);
     return answer;

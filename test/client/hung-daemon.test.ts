@@ -72,7 +72,8 @@ test("replies of 32 KiB are not stored because of a hung daemon", async () => {
 test("a call is removed from a hung daemon's queue at its deadline, even after a call with a later deadline", async () => {
   await using scene = await sceneWith("OK");
   const { client, clock, hung } = scene;
-  // The first daemon now has a pending answer. After a later answer from another daemon, the client sends it nothing.
+  // The hung daemon does not answer the first call. Once the other daemon has answered the second call, the client
+  // sends nothing further to the hung daemon.
   await client.send("SET a 1");
   clock.advance(STALL_MS + 1);
   await client.send("SET b 1");

@@ -9,7 +9,7 @@ import { SeededRandom } from "../support/seeded-random.js";
 import { FakeDaemon } from "./fake-daemon-v2.js";
 import { type Mood, type SimulatedServer, SimulatedWorld } from "./simulated-world.js";
 
-/** The seed with which the slow answer and the following end of the connection come after all writes. */
+/** With this seed, the slow answer and then the end of the connection arrive after all writes. */
 const SEED = 1;
 
 test("a simulated daemon that closes on an envelope accepts no later one, even if its mood has changed", async () => {

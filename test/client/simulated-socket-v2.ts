@@ -101,7 +101,7 @@ export class SimulatedSocketV2 implements ClientSocket {
     const isHello = bytes.includes("hello");
     const isClosing = mood === "close" && !isHello;
     if (isClosing && !this.#isDeaf) closes();
-    // A stream has no gaps: nothing after unread bytes is read, whatever the mood is by then.
+    // A stream has no gaps: after unread bytes the daemon reads nothing further, even if its mood changes.
     this.#isDeaf ||= mood === "hang" || isClosing;
     if (this.#isDeaf) return;
     const before = daemon.applied.length;

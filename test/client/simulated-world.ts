@@ -41,11 +41,11 @@ export interface SimulatedServer {
   mood: Mood;
   /** The daemon that answers new connections in version 2, or null if they are answered in version 1. */
   daemon: FakeDaemon | null;
-  /** The texts of commands in the order of arrival, each some time after it was written. */
+  /** The texts of the received commands, in the order of arrival. */
   readonly received: string[];
 }
 
-/** A call, with the name of its command by which servers record it. */
+/** A call. `command` is the text that servers record when they receive the command. */
 export interface SimulatedCall {
   readonly command: string;
   readonly startedAt: number;
@@ -53,16 +53,16 @@ export interface SimulatedCall {
 }
 
 /**
- * Checks that each daemon receives a command at most once, and never before a command whose call had settled when its
- * own call began.
+ * Checks that each daemon receives each command at most once, and in order: if one call began after another had
+ * settled, its command arrives after that of the other call.
  */
 export function judgeOrder({ servers }: SimulatedWorld, calls: readonly SimulatedCall[]): void {
   const numbers = new Map(calls.map((call) => [call.command, call]));
   for (const server of servers.values()) {
-    // The client may repeat a command that only reads together with later calls.
+    // The client may send a reading command again, together with later calls.
     const received = server.received.filter((command) => !command.startsWith("GET "));
     assert.equal(new Set(received).size, received.length, "no command is sent twice to a daemon");
-    // A command must not arrive after one whose call began later than its own call settled.
+    // The calls of commands that have arrived earlier must not have begun after the call of this command settled.
     let latestStart = -1;
     for (const command of received) {
       const { startedAt, settledAt } = numbers.get(command) as SimulatedCall & { settledAt: number };
@@ -129,7 +129,7 @@ export class SimulatedWorld implements Environment {
     };
   }
 
-  /** Returns whether a timer, or a socket since before `time`, keeps the process alive. */
+  /** Returns whether a timer, or a socket that has been busy since before `time`, keeps the process alive. */
   isHeldSince(time: number): boolean {
     const timers = [...this.timers.values()];
     return timers.some((held) => held) || [...this.holdingSockets.values()].some((since) => since < time);

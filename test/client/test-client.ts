@@ -9,7 +9,7 @@ import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import type { FakeServer } from "./fake-server.js";
 import type { HandClock } from "./hand-clock.js";
 
-/** The timeout is the maximum, because no test here is about the default, and a busy machine may need that long. */
+/** The timeout of calls in milliseconds. It is the maximum, because a busy machine may need that long. */
 export const PATIENCE_MS = 20_000;
 
 /**

@@ -28,7 +28,7 @@ import { ALL_KEYS } from "./vocabulary.js";
 const VERDICTS = Number(process.env["DBSYNC_VERDICTS"] ?? 100_000);
 /** Number of commands checked for each user. */
 const COMMANDS_PER_USER = 100;
-/** Redis's error for a command that the user may not run, or whose keys it may not access. */
+/** Redis's error for a command that the user may not run, or for keys that the user may not access. */
 const DENIAL = /^This user has no permissions/;
 
 const table = { all: () => commands, find: findCommand };
@@ -133,8 +133,9 @@ async function compareUser(
 }
 
 /**
- * Whether our check is stricter than Redis's. For a complete database, our rules must permit all keys; Redis does not
- * find the key of PFMERGE without sources, nor any key but the first after STORE and STOREDIST of GEORADIUS.
+ * Whether our check is stricter than Redis's. If a command affects a complete database, our rules must permit all keys,
+ * but Redis's need not. Redis also does not find the key of PFMERGE without sources, and finds only the first key if
+ * GEORADIUS has several STORE or STOREDIST options.
  */
 function isStricter(command: Command, argv: readonly ByteString[]): boolean {
   if (command.name === "PFMERGE" && argv.length === 2) return true;
@@ -164,7 +165,7 @@ function parsed(rules: readonly ByteString[]): Acl | undefined {
 }
 
 function randomRules(g: Generator): ByteString[] {
-  // Otherwise hardly any command would be permitted.
+  // Without the first two rules, hardly any command would be permitted.
   return [
     ...g.maybe(0.5, "+@all"),
     ...g.maybe(0.2, g.oneOf("%R~*", "%W~*", "%RW~*")),

@@ -20,8 +20,8 @@ const WRONG_ARGUMENTS: readonly ByteString[] = [
   "\x00\xff",
 ];
 /**
- * Maximum number of repetitions: a random choice of more members, with repetitions, would exhaust the memory of both
- * sides.
+ * Maximum number of repetitions. If a command chose more random members, with repetitions, its reply would exhaust the
+ * memory of the store and of redis-server.
  */
 const REPEATS_MAX = 1000;
 /** Redis rejects smaller numbers of repetitions. */

@@ -111,7 +111,10 @@ export const ownAnswer = (reason: string): Incomparable => ({
   compare: () => ({ ask: [], agree: () => true }),
 });
 
-/** Accepts any reply of `kind` from redis-server if ours has that kind, or is an error; nil must be nil. */
+/**
+ * Accepts any reply of `kind` from redis-server if our reply is also of that kind or is an error. Replies of other
+ * kinds, such as nil, must be equal.
+ */
 export const ofKind = (kind: Reply["kind"], reason: string): Incomparable => ({
   reason,
   compare: (call) => ({

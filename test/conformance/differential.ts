@@ -55,7 +55,8 @@ export async function play(played: Episode, redis: RedisQueries): Promise<Outcom
   redis.queue(hello(played.resp));
   await redis.flush();
   const succeeded: boolean[] = [];
-  // Maximum milliseconds between the steps' dates and those that redis-server takes from its own clock, on any machine.
+  // The maximum number of milliseconds by which redis-server's clock, from which it takes its dates, was later than the
+  // dates of the steps. It is measured, since it is larger on a slow machine.
   let lag = 0;
   for (const phase of phasesOf(steps)) {
     const { at } = phase[0]!;

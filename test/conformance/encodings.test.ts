@@ -51,7 +51,8 @@ test(`OBJECT replies as redis-server does for new values (seed ${seed})`, { skip
       ["SET", "k", g.value()],
       ["SADD", "k", ...g.some(() => g.value(), 1, 5)],
       ["SADD", "k", ...g.some(() => g.integer(), 1, 5)],
-      // Each field occurs once: a long value that is replaced would still change its encoding.
+      // Each field occurs once. Otherwise a long value could be replaced within the command, and redis-server would
+      // still change the encoding because of it.
       ["HSET", "k", ...texts(g.random.between(1, 5)).flatMap((field) => [field, g.value()])],
       ["ZADD", "k", "1", g.value()],
     ),

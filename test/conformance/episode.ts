@@ -82,7 +82,7 @@ export function episode(
   return { steps, encoding, resp };
 }
 
-/** Makes many of the keys expire just before a time, in the database too. */
+/** Makes many of the database's keys expire just before the time `at`. @returns the executed steps */
 function expiries(database: Database, random: SeededRandom, at: number): Step[] {
   const steps: Step[] = [];
   database.keyspaces.forEach((keyspace, db) => {

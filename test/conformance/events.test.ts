@@ -155,7 +155,8 @@ test(`events are the same as redis-server's (seed ${seed})`, { skip }, async () 
     const now = Date.now();
     for (const step of episode(seed, number, { calls: EPISODE_CALLS, now }).steps) {
       const command = findCommand(step.name) as Command;
-      // Each server reports an expired key when it finds it.
+      // From here on, keys may have expired. Each server reports an expired key when it finds that key, which may be at
+      // different steps, so the comparison ends.
       if (step.at !== now || step.id.startsWith("expiry.")) break;
       if (!isCompared(command, step)) continue;
       const actual = ours.tell(step);

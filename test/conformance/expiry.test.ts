@@ -69,7 +69,7 @@ for (const [name, setter] of Object.entries(setters)) {
 
 interface Sample {
   readonly at: number;
-  /** Whether redis-server's clock did not advance in the meantime. */
+  /** Whether redis-server's clock showed the same millisecond before and after the calls. */
   readonly isOneMillisecond: boolean;
   readonly replies: readonly Reply[];
 }

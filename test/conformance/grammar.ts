@@ -214,7 +214,8 @@ export class Generator {
   }
 
   /**
-   * Returns options in any order, each a group of arguments (an empty one: absent), with the option's name in any case.
+   * Returns the arguments of options in random order, with the options' names in random case.
+   * @param options  one array for each option: its name and its values, or an empty array if the option is absent
    */
   shuffleOptions(options: readonly (readonly ByteString[])[]): ByteString[] {
     return this.random
@@ -232,8 +233,8 @@ export class Generator {
   }
 
   /**
-   * Returns seconds. No two of some thousand results are equal or close: two clocks must agree on which of two times is
-   * later.
+   * Returns seconds. Of several thousand results no two are equal or close to each other, so that two servers whose
+   * clocks differ slightly still agree on which of two keys expires first.
    */
   #lifetime(): number {
     this.#lifetimes++;

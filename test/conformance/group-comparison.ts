@@ -64,7 +64,10 @@ const inFields =
       }),
     );
 
-/** Collects the idle times of XPENDING with a range; its summary has no times, and no arrays of four. */
+/**
+ * Collects the idle times of XPENDING with a range. XPENDING without a range replies with a summary, which has no times
+ * and no arrays of four items, and is therefore returned unchanged.
+ */
 export const idleOfPending = inItems((item, times) =>
   item.kind === "array" && item.items.length === 4 ? atIndex(2)(item, times) : item,
 );

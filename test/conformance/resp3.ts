@@ -5,7 +5,7 @@ import type { Reply } from "../../protocol/reply.js";
 import { array, NIL } from "../../protocol/reply.js";
 import { itemsOf, shown } from "./resp2-fold.js";
 
-/** Converts pairs to arrays of two, two nils to one, and doubles to the number in their text. */
+/** Converts pairs to arrays of two items, both kinds of nil to one kind, and doubles to the number in their text. */
 export function asResp3(reply: Reply): Reply {
   switch (reply.kind) {
     case "nil-array":

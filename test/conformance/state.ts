@@ -22,7 +22,7 @@ import { itemsOf, shown } from "./resp2-fold.js";
 /** A key's content. Unordered contents are sorted. */
 export interface KeyState {
   readonly contents: string;
-  /** Expiry time, in milliseconds since 1970; -1: none. */
+  /** Expiry time, in milliseconds since 1970, or -1 if the key does not expire. */
   readonly expire: number;
   /** Times of a stream's groups: of deliveries and of consumers' last activity, in milliseconds since 1970. */
   readonly times: readonly number[];
@@ -143,7 +143,7 @@ export function contentsOfReply(type: string, reply: Reply, times: number[] = []
 }
 
 /**
- * Returns the differences, one line for each key; empty if the states are equal.
+ * Returns the differences, one line for each key, or an empty array if the states are equal.
  * @param lag maximum milliseconds by which redis-server has set expiry times later
  */
 export function stateDifferences(ours: State, theirs: State, lag: number): string[] {

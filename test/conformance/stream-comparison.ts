@@ -13,7 +13,7 @@ const NODES = [3, 5];
 const hasWord = (argv: readonly ByteString[], ...words: readonly string[]): boolean =>
   argv.some((argument) => words.includes(argument.toUpperCase()));
 
-/** Runs the call on a copy of the key, and then with our result as explicit arguments. */
+/** Runs the call in redis-server on a copy of the key, and then `outright`, which contains our result, on the key. */
 function tried({ argv, ours }: Call, outright: readonly ByteString[]): Comparison {
   return {
     ask: [

@@ -194,7 +194,10 @@ describe("Every bad vector", () => {
   }
 });
 
-/** Returns the stage at which a conforming daemon rejects a vector; "header": only the daemon can reject it. */
+/**
+ * Returns the stage at which a conforming daemon rejects a vector. The stage is "header" if the bytes are well-formed
+ * and correctly signed, so that only the daemon's checks of the header can reject them.
+ */
 function failingStage(vector: BadVector): string {
   const stream = vector.stream === undefined ? frameOf(vector) : hex(vector.stream);
   const parser = new FrameParser(MAX_FRAME_BYTES);

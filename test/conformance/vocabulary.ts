@@ -1,7 +1,7 @@
 /** The bytes of random calls: keys for each type, words that collide, and the limits of numbers. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** The keys that a command prefers: those that usually have values of this type, or all equally. */
+/** The keys that a command prefers: those that usually have values of one type, or, with `any`, keys of all types. */
 export type KeyFamily = keyof typeof KEYS | "any";
 
 export const KEYS = {

@@ -136,8 +136,8 @@ async function residentBytes(daemon: DaemonProcess): Promise<number> {
 }
 
 /**
- * Returns log lines about exceptions that must be bugs of the daemon; bad input is logged with codes and without an
- * error.
+ * Returns log lines about exceptions, which must be caused by bugs of the daemon. For bad input, the daemon logs a code
+ * at a lower level.
  */
 function mistakesIn({ log }: DaemonProcess): readonly LogLine[] {
   return log.filter(

@@ -129,7 +129,7 @@ test("an unmet condition on a live daemon with peers ends a call immediately", a
   const servers = [`127.0.0.1:${port}`, silent.address];
   const cluster = replicas[0]?.daemon.cluster ?? "";
   const settings = readOptions({ key: false, servers, cluster }, () => assert.fail("no defaults"));
-  // The client's clock stands still, so waiting for other daemons would never end.
+  // The client's clock does not advance, so waiting for other daemons would never end.
   const { environment } = new HandClock();
   await using client = new FanOutClient(settings, environment, key);
   await client.send("SET k v");

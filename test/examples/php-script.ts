@@ -9,8 +9,8 @@ export const PHP_FILE = join(repositoryRoot, "examples", "php", "dbsync.php");
 /**
  * Runs PHP code with dbsync.php loaded. The code ends with `$result = …`, and the result is returned as JSON. Any
  * other output of PHP, for example a warning, is an error.
- * @param options  `patience` replaces constants of dbsync.php, in seconds, which are too short for a busy machine or
- *   on which a test depends
+ * @param options  `patience` replaces timeouts of dbsync.php, in seconds: those that are too short for a busy machine,
+ *   and those on which the result of a test depends
  */
 export async function runPhp(
   code: string,

@@ -118,7 +118,7 @@ describe("the systemd unit", () => {
   });
 });
 
-/** The databases for options that require one. Those of the sample are for daemons with data. */
+/** The databases for options that require a certain kind. The sample's first database, `memory`, is not suitable. */
 const SIDECAR_DATABASE = 'database = "dbsync:127.0.0.1:1111"';
 const REDIS_DATABASE = 'database = "redis:127.0.0.1:6379"';
 
@@ -165,7 +165,7 @@ describe("the sample configuration", () => {
     try {
       const settingOf = (line: string) =>
         OPTION_NAMES.find((name) => line.startsWith(`${nameOf(OPTIONS[name])} = `)) ?? assert.fail(line);
-      // A daemon that signs for clients has other daemons as its database. Replicas belong to a Redis.
+      // Options of a sidecar require daemons as the database. The option about replicas requires a Redis.
       const lineOf = (setting: string, of: string) =>
         setting === "database"
           ? of === "waitReplicas"

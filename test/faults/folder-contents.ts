@@ -62,7 +62,7 @@ export async function damage(data: string, entries: Iterable<Entry>): Promise<bo
   return false;
 }
 
-/** Returns a predicate: whether an entry is in LMDB's tree and not in the log. */
+/** Returns a function that tests whether an entry is in LMDB's tree and not in the log. */
 async function filedIn(data: string): Promise<(entry: Entry) => boolean> {
   const reader = openReader(data);
   try {

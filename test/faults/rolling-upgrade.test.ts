@@ -1,7 +1,7 @@
 /**
  * Tests real daemons, some of which run a future release with another INCR, while clients write. Nothing changes
  * before the switch to the new semantics version. After it, the daemon that was not upgraded stores new entries and
- * reports the unknown version. When it is upgraded, it becomes equal to the others.
+ * reports the unknown version. Once this daemon is upgraded, its data is equal to that of the other daemons.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

@@ -180,7 +180,8 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
       },
       async mayGoOn(problem, isKilled) {
         assert.match(problem.message, INVALID);
-        // The client also reports this error if a page takes 50 ms longer than the errors of the other daemons.
+        // Even without a kill, the client reports this error if the page of the cursor's daemon arrives 50 ms later
+        // than the errors of the other daemons.
         assert.ok(isKilled || /another daemon/.test(problem.message), problem.message);
         return false;
       },

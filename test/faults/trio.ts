@@ -36,7 +36,7 @@ export class Trio implements AsyncDisposable {
    * there are relays between them.
    */
   linkPorts: readonly number[];
-  /** The same ports, if they depend on the daemon that connects. */
+  /** Returns the port through which a daemon connects to another. Tests replace it if each pair needs its own port. */
   linkPort: (from: number, to: number) => number = (_, to) => this.linkPorts[to] ?? 0;
   /** All lines that the daemons have logged at level error or fatal. */
   readonly errors: string[] = [];
@@ -159,7 +159,7 @@ export class Trio implements AsyncDisposable {
     return createClient({ servers, key: this.app.privateKey, timeout: CALL_MS, ...options });
   }
 
-  /** Returns the status of each daemon, or null for a daemon that does not answer. */
+  /** Returns the status of each daemon. @throws Error if a daemon does not answer */
   async statuses(): Promise<Status[]> {
     return await Promise.all(this.ports.map((_, index) => this.status(index)));
   }

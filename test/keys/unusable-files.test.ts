@@ -254,7 +254,7 @@ function sshKeygen(folder: string): void {
   ]);
 }
 
-/** Makes the case's file, with a space in its name: commands must quote it. */
+/** Makes the file of a case. Its name contains a space, which the commands in errors must quote. */
 function makeFile({ make }: Case, folder: string): string {
   copyFileSync(vectorKeys.private2048, join(folder, "key.pem"));
   copyFileSync(vectorKeys.public2048, join(folder, "pub.pem"));

@@ -57,8 +57,8 @@ function differenceOf(random: SeededRandom, shares: Shares): string | null {
 }
 
 /**
- * Returns entries of clients and administrators. Some conditions (`if`) name the last writer of a key, provided that
- * all entries arrive in order.
+ * Returns entries of clients and administrators. Some of their conditions (`if`) name the unit that is the last writer
+ * of a key if all entries arrive in order.
  */
 function someEntries(random: SeededRandom, genesis: Genesis, shares: Shares): Entry[] {
   const maker = new CommandMaker(random, { keys: random.oneOf([1, 1, 2, 4]), now: EPOCH, ...shares });

@@ -139,7 +139,7 @@ export const mutants: readonly Mutant[] = [
     name: "the watermark is checked when an envelope is decoded",
     file: "timeline/timeline.js",
     find: "if (place.at <= this.#watermark.value ||",
-    // The watermark at an earlier time, when the envelope was decoded.
+    // This value stands in for the watermark at the earlier time when the envelope was decoded.
     replace: "if (place.at <= this.#watermark.value - 2000 ||",
     from: 71,
   },

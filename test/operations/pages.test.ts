@@ -220,7 +220,8 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
     await everywhere("Keys", 1);
     const service = block(INSTALL, "As a service");
     for (const machine of machines) {
-      // The line of the service writes the configuration. In its next step, the page lets the reader edit it.
+      // The first two lines install the configuration and the service. Readers edit the configuration before the next
+      // line.
       await machine.type(service.slice(0, 2), servers);
       machine.configure('data = "/var/lib/dbsyncd"', servers);
       const roots = join(machine.root, "etc/dbsync/roots");

@@ -19,7 +19,7 @@ for (const setting of OPTION_NAMES) {
   const name = nameOf(row);
   test(`--${name} applies immediately after SIGHUP, or is reported to need a restart`, async () => {
     const needed = [...neededBy(setting)].filter((one) => one !== setting);
-    // Options that require this option are set together with it.
+    // Needed options that themselves require the tested option are set together with it, not before.
     const before = await settingsOf(argumentsOf(needed.filter((one) => !neededBy(one).has(setting))));
     const after = await settingsOf(argumentsOf([...needed, setting]));
     const named = restartNames(before, after);

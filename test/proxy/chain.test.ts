@@ -14,7 +14,7 @@ import { eventually, RowWriter, rowsAt } from "./row-writer.js";
 import { printedLines, Terminal } from "./terminals.js";
 
 const CLIENTS = 10;
-/** Rows that each client writes before the daemon is killed, and again after it. */
+/** The number of rows that each client writes before the daemon is killed, and again afterwards. */
 const ROWS = amount(10, 60);
 /** Maximum number of consecutive refusals that a client receives before the balancer notices the failure. */
 const REFUSED_IN_A_ROW = 3;

@@ -6,7 +6,7 @@ import { LineClient } from "./line-client.js";
 
 const DONE = "Tafinditra ny fiovana ny tabilao";
 
-/** Long enough for a busy machine. */
+/** A timeout in milliseconds that is long enough for a busy machine. */
 const EVENTUALLY_MS = 180_000;
 
 /** Repeats a step until it does not throw. */
@@ -47,8 +47,8 @@ export class RowWriter {
       this.isCutOff = true;
       return;
     }
-    // Such a statement has waited as long as the balancer waits for servers that reconnect. How many there are depends
-    // on how busy the machine is, so they are not counted.
+    // The balancer sends this answer after it has waited in vain for servers to reconnect. The number of such answers
+    // depends on how busy the machine is, so they are not counted as refusals.
     if (answer.startsWith("Hadisoana : LOADING ")) return;
     if (answer === BALANCER_ERROR) {
       this.refusedMost = Math.max(this.refusedMost, ++this.refusedInARow);

@@ -67,7 +67,7 @@ export class Terminal implements AsyncDisposable {
     return child?.exitCode ?? null;
   }
 
-  /** Waits for a match in its output and returns the first one. @throws Error  it has ended without a match */
+  /** Waits for the first match in the program's output. @throws Error if the program ends without a match */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const found = pattern.exec(this.output);

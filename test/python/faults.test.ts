@@ -192,8 +192,9 @@ with dbsync.Client(given["servers"], given["key"], timeout=20.0) as client:
 });
 
 /**
- * Forges a certificate in DER that OpenSSL still reads: the pinned key is inside indefinite lengths, which a DER
- * parser skips.
+ * Forges a certificate that is not valid DER, but that OpenSSL reads. It contains the pinned key in values of
+ * indefinite length. A DER parser that takes such a length as 0 would find the pinned key in place of the certificate's
+ * own key.
  */
 const FORGE = `
 import base64

@@ -55,7 +55,8 @@ function reportOf(answer: EnvelopeAnswer & { readonly kind: "result" }): Report 
 }
 
 /**
- * Returns the acknowledgements that are wrong without an excuse.
+ * Returns a description of each acknowledgement that differs from the final outcome of its unit. Acknowledgements are
+ * excused if an earlier entry on which the unit depends had not reached a majority of the hosts at that time.
  * @param entries  the entries that all daemons have in the end
  */
 export function wrongAcknowledgements(

@@ -190,7 +190,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
     for (const place of places)
       if (!kept.has(place) && !ledger.lost.has(place))
         problems.push(`${host} reported stable up to ${at - EPOCH}: ${shownPlace(place)} is missing`);
-    // A byzantine member can withhold entries that it claims not to have.
+    // A byzantine member can withhold entries that it claims not to have, so runs with such a member are not checked.
     for (const [place, entry] of settings.byzantine === null ? kept : [])
       if (entry.envelope.at <= at && !places.has(place) && !isExcused(world, promise, entry.id))
         problems.push(`${host} reported stable up to ${at - EPOCH}, but ${shownPlace(place)} arrived later`);

@@ -20,7 +20,7 @@ export class ComparisonWatch {
       trace(this.#host.name, () => `has compared its state of ${comparedAt}`);
     }
     const [found] = differences.asked.values();
-    // If a member sends false sums, any state may belong to them.
+    // A byzantine member may send false sums, so reported differences are violations only in runs without one.
     if (found !== undefined && settings.byzantine === null)
       ledger.violate(
         `${this.#host.name} key).join(" ")} differs => reports that ${found.map(({ key }) => key).join(" ")} differs => key).join(" ")} differs`,

@@ -74,7 +74,8 @@ export function startDaemon(host: Host, world: World): Daemon {
   const log = {
     debug: () => {},
     info: (facts: object, text: string) => {
-      // With false sums, a daemon cannot be sure that entries are gone.
+      // A snapshot of a byzantine member may have false sums. A daemon that has accepted such a snapshot cannot be sure
+      // that entries are gone, and reports them at level info only.
       if (ledger.isTainted && "upTo" in facts && "count" in facts) host.disk.hasReportedOrphans = true;
       // If other daemons wrote in the same second, the sums cannot show which entries are gone, and the daemon reports
       // each entry.
@@ -297,7 +298,7 @@ export function startDaemon(host: Host, world: World): Daemon {
         stableWatch.check(peering.stablePoint);
         comparisonWatch.check(peering);
         if (peering.state === "live") host.liveAt = scheduler.time;
-        // A daemon that was ordered to accept a member's snapshot stops accepting writes because of it.
+        // A daemon with an order to accept a member's snapshot stops accepting writes, so it is not watched.
         const isOut = lists !== null && (lists.isJoining || !world.honest.includes(host));
         if (order === null) watch.check(peering.state, isOut ? () => {} : violate);
       });

@@ -91,7 +91,7 @@ export class Disk {
     return [...[...forgotten].sort(), ...this.places().filter((place) => place >= end)];
   }
 
-  /** Returns the order keys of entries that are only in the snapshot, in no order. */
+  /** Returns the order keys of entries that are only in the snapshot, in no particular order. */
   forgotten(): readonly ByteString[] {
     return [...this.#base.forgotten];
   }

@@ -173,7 +173,7 @@ function rot({ hosts, honest, random, trace }: World): void {
 function wipe({ hosts, honest, heads, random, ledger, settings, trace }: World): void {
   const host = random.oneOf(hosts);
   const others = honest.filter((other) => other !== host);
-  // A daemon that is not joining must remain.
+  // Another member that has all final entries must remain.
   if (settings.lists && !others.some((other) => isSound(other, heads.length > 0))) return;
   const onlyHere = (place: string) => !others.some((other) => other.keeps(place));
   const isRottenElsewhere = (place: string) => others.some(({ disk }) => disk.rotten.has(place));

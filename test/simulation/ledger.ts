@@ -18,7 +18,7 @@ export interface Sent {
   readonly outcomes: Outcome[];
 }
 
-/** "Everything dated up to `at` is final." */
+/** A promise of a daemon: "Everything dated up to `at` is final." */
 export interface StablePromise {
   readonly host: string;
   readonly at: number;
@@ -53,7 +53,7 @@ export class Ledger {
   ordered = 0;
   /** By the seal of each snapshot: order keys of its entries. */
   readonly contents = new Map<ByteString, ReadonlySet<ByteString>>();
-  /** The same for snapshots of a byzantine member. */
+  /** By the seal of each snapshot of a byzantine member: order keys of its entries. */
   readonly badContents = new Map<ByteString, ReadonlySet<ByteString>>();
   /** The seal of each snapshot, by its contents: the same entries up to the same date must produce the same bytes. */
   readonly #seals = new Map<string, ByteString>();

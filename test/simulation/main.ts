@@ -21,7 +21,7 @@ const { values } = parseArgs({
   },
 });
 
-/** The figures that are printed as means over the runs. */
+/** The figures of which the mean over all runs is printed. */
 const FIGURES = [
   "events",
   "entries",

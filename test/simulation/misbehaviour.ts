@@ -1,4 +1,4 @@
-/** The independent actions of a byzantine member: it writes its own history and drops entries at random. */
+/** The independent actions of a byzantine member: it writes forged entries, and certifies its own snapshots. */
 import { Forger } from "./forger.js";
 import { Liar } from "./liar.js";
 import type { Host, Misbehaviour, World } from "./world.js";

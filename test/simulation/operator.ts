@@ -67,9 +67,9 @@ export class Operator {
   }
 
   /**
-   * Returns a serving daemon that has forgotten entries that the host misses, or the daemon whose snapshot the host
-   * was ordered to accept, or any other serving daemon. Returns null if there is none, or if no daemon has forgotten
-   * such entries and the host has no order.
+   * Returns the daemon whose snapshot the host should accept: preferably a live one that has forgotten entries that
+   * the host misses. If there is none and the host already has an order, the method returns the daemon that the order
+   * names, or any other live one. Otherwise it returns null.
    */
   #senderOf(host: Host): Host | null {
     const others = this.#world.honest.filter((other) => other !== host && other.daemon?.isLive === true);

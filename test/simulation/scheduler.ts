@@ -22,7 +22,7 @@ export class Scheduler {
   time = 0;
   /** The number of events run so far. */
   events = 0;
-  /** Set by an event that resolves promises with long chains. */
+  /** Set by an event that resolves promises on which long chains of further promises depend. */
   settles = false;
   #heap: Event[] = [];
   #count = 0;

@@ -8,14 +8,14 @@ import { restartFailed } from "./faults.js";
 import { noteStable } from "./stable-promises.js";
 import type { Host, World } from "./world.js";
 
-/** Milliseconds after which a watermark raised by a clock some seconds ahead has been reached. */
+/** Milliseconds after which all clocks have passed a watermark that a clock some seconds ahead has raised. */
 const SETTLED_MS = 9_000;
 /** Milliseconds after which members have forgotten earlier readings of each other's clocks. */
 const SETTLED_CLOCKS_MS = 22_000;
 const ANSWERED_MS = 2_000;
-/** Milliseconds after the window until a watermark has risen and been published, and all members have reported. */
+/** Milliseconds, in addition to the window, until watermarks have passed a write and all members have reported. */
 const STABLE_MS = 12_000;
-/** Maximum window that the check waits for. */
+/** Maximum window, in milliseconds, with which the check waits until writes are final. */
 const PAST_MOST_MS = 5_000;
 
 /** Checks that daemons serve. @returns the writes that daemons refuse or do not answer */

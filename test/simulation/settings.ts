@@ -179,7 +179,7 @@ export function drawComparing(random: SeededRandom, isExcluded: boolean): Partia
 
 const LISTS = 0.5;
 
-/** Draws whether members are listed: only in runs without lies and with administrators. */
+/** Draws whether members are listed. Called only for runs without lies and with administrators. */
 export function drawLists(random: SeededRandom): boolean {
   return random.chance(LISTS);
 }

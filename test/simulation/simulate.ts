@@ -74,7 +74,7 @@ const SNAPSHOT_MS_MOST = 75_000;
  * waits for them.
  */
 const SILENCE_MS_MOST = 30_000;
-/** The number of passes over all entries if members accept small windows, and confirm each one only from the disk. */
+/** The number of times that all entries may have to be transferred, for `transferMs`. */
 const PASSES = 2;
 const CHECK_EVERY_MS = 250;
 /** Milliseconds after which the clocks advance to the dates of entries that are ahead of all clocks. */
@@ -235,7 +235,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
   const operator = new Operator(world);
   await scheduler.runUntil(scheduler.time + SETTLE_MS);
   for (;;) {
-    // Repeated: data that rotted while it was written can be read from the disk only later.
+    // This is repeated, because data that rotted while it was written can be read from the disk only later.
     readRotten(hosts);
     await scheduler.runUntil(scheduler.time + CHECK_EVERY_MS);
     for (const host of world.hosts) restartFailed(host);
@@ -246,7 +246,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
     let difference = unlevel(world);
     if (difference === null || scheduler.time >= shiftsFrom) {
       shiftsFrom = scheduler.time + PATIENCE_MS;
-      // Entries that the byzantine member withheld may arrive after that.
+      // Entries that the byzantine member withheld may arrive even after the daemons are equal.
       if (shifts < SHIFTS_MOST && advanceClocks(world)) {
         shifts++;
         deadline = scheduler.time + patience;
@@ -277,7 +277,10 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
   }
 }
 
-/** Returns the milliseconds in which an empty host receives everything, with one window per sync. */
+/**
+ * Returns the milliseconds in which an empty host receives all entries. A host confirms each window only once it is on
+ * the disk, so it receives one window per sync.
+ */
 function transferMs({ honest: hosts, settings }: World): number {
   const { windowBytes = PEERING_LIMITS.windowBytes } = settings.peering;
   const bytes = Math.max(...hosts.map(({ disk: { entries } }) => bytesIn(entries.values())));

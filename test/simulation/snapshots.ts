@@ -79,7 +79,8 @@ export function snapshotParts(
               const honest = ledger.contents.get(seal);
               const contents = honest ?? ledger.badContents.get(seal) ?? new Set();
               if (honest === undefined && !host.isByzantine) {
-                // A daemon that started empty and never served may accept it from its only peer: no other data exists.
+                // A daemon that started empty and never served may accept a snapshot of its only peer, even if that
+                // peer is byzantine, because no other data exists.
                 if (world.honest.length > 1 || host.hasServed)
                   ledger.violate(`${host.name} accepts a snapshot of ${date} that no honest daemon has made`);
                 ledger.isTainted = true;

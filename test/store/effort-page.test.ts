@@ -60,7 +60,7 @@ const argvOf = (line: string): Argv => {
 /** A command that counts nothing. Since it may write, reads of other commands in its unit count as well. */
 const WRITE: Argv = ["PERSIST", "none"];
 
-/** Returns the steps that a command counts, except those that its arguments grant. */
+/** Returns the smallest budget that a command fits, without the steps that the size of its arguments grants. */
 function stepsOf(database: Database, argv: Argv): number {
   const fits = (steps: number) => {
     const records: UndoRecord[] = [];
@@ -90,7 +90,7 @@ function stepsOf(database: Database, argv: Argv): number {
 test("the page states the steps of commands for each element, and the number of elements at the default", () => {
   const database = databaseOfAllTypes();
   assert.ok(ROWS.length >= 15, `${ROWS.length} rows`);
-  // The steps that each statement counts for its source are not those of an element.
+  // Each statement also counts steps for its source. They do not belong to any element and are subtracted.
   const source = stepsOf(database, ["SQL", "d", "insert into t select a, v from t where a = -1"]);
   const measured = ROWS.map(([command]) => {
     const argv = argvOf(command);

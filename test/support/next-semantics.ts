@@ -68,7 +68,7 @@ export const EARLIER_SEMANTICS = new Semantics({ 1: commandTable });
 /** The semantics versions of the next release. */
 export const NEXT_SEMANTICS = new Semantics({ 1: commandTable, 2: NEXT });
 
-/** Returns an unchanged command as the very object of the current table, so both versions share it. */
+/** Replaces an unchanged command by the object from the current table, so that both versions share this object. */
 function shareUnchanged(command: Command): Command {
   return command.name in changed ? command : row(command.name);
 }

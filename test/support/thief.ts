@@ -1,6 +1,6 @@
 /**
- * An attacker that poses as a daemon. It breaks the version 2 hello, and records the version 1 frames that a client
- * sends afterwards.
+ * An attacker that poses as a daemon. It closes the connections on which a client sends the version 2 hello, and
+ * records the version 1 frames that the client sends afterwards.
  */
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";

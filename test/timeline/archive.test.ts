@@ -56,7 +56,7 @@ test("an entry that waits for the disk is retained as bytes, not as a parsed env
     const entry = { ...entryOf({ at: START + i, commands: structuredClone(commands) }, id), body };
     void archive.add([entry], null);
   };
-  // The engine allocates memory for compiled code first.
+  // During the first calls, the engine also allocates memory for compiled code.
   for (let i = 0; i < 100; i++) add(i);
   const before = bytesInUse();
   for (let i = 100; i < 500; i++) add(i);

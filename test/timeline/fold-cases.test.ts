@@ -34,7 +34,7 @@ test("a late unit does not see later writes to a key that it reads", () => {
   assert.equal(subject.fold.redone, 1);
 });
 
-test("later readers of a key do not make a late reader wait", () => {
+test("a unit that only reads a key does not count as late because of later readers of the key", () => {
   const subject = newSubject();
   subject.merge(entry("a", 1, ["SET a 1"]), entry("c", 3, ["COPY a c"]), entry("d", 4, ["COPY a d"]));
   assert.equal(subject.merge(entry("b", 2, ["COPY a b"]))[0]?.late, false);

@@ -175,7 +175,7 @@ test("a confirmed snapshot is no longer confirmed once an entry from before it h
   const subject = await new TimelineSubject(UNCERTIFIED).open();
   const { handover } = subject.timeline;
   await subject.writes(100, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
-  // A snapshot of this date is made again in any case.
+  // The timeline makes a snapshot of the roundest date again in any case.
   const roundest = roundestDate(START, handover.cuts.at(-1)?.at ?? -1);
   const found = handover.cuts.find(({ at }) => at === roundest) ?? assert.fail();
   handover.certify(found.at);

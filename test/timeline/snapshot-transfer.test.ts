@@ -30,7 +30,7 @@ async function makeSource({ count = 400, everyMs = 2000 } = {}): Promise<Timelin
   return source;
 }
 
-/** Creates a daemon that has only what it receives. */
+/** Creates a daemon without data. */
 async function makeTarget(source: TimelineSubject, options: SubjectOptions = {}): Promise<TimelineSubject> {
   return await new TimelineSubject({ ...OPTIONS, now: source.now, ...options }).open();
 }
@@ -117,7 +117,7 @@ test("a daemon's later entries stay, its earlier ones are removed, and are repor
   assert.ok([...target.storage.places(null, null)].every((place) => place.readBigUInt64BE() > prunedTo));
 });
 
-test("orphaned ring entries are reported one by one, data entries if the sums leave only one possibility", async () => {
+test("orphaned ring entries are reported one by one, and so are data entries if the sums leave only one possibility", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   const same = source.announced[3] as (typeof source.announced)[0];

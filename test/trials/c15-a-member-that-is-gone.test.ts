@@ -30,7 +30,7 @@ test("dbsync status reports a missing member of the list after a rolling restart
     return (await dbsync(["members", "add", ...trio.servers], [0, 1, 2])).code === 0;
   });
   await trio.end(GONE, "SIGKILL");
-  // The settings of the remaining daemons no longer name it.
+  // The settings of the remaining daemons no longer name the killed member.
   const argsOf = trio.argsOf.bind(trio);
   trio.argsOf = (index) => {
     const args = argsOf(index);

@@ -67,7 +67,8 @@ before(async () => {
   ];
   for (const command of commands) await client.call(command);
   await client.call("SET second 2", { db: 2 });
-  // The client's clock also dates the following writes, and has advanced when the backup is made.
+  // This is a date of the client's clock, which also dates the following writes. They are later, since the backup takes
+  // some time.
   then = Number.parseInt((client.lastWrite as string).slice(0, 16), 16);
   writeFileSync(at("data/functions.rdb"), "libraries of functions");
   const { code, stderr } = await backUp("first.dbsync");

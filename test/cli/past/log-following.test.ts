@@ -1,6 +1,6 @@
 /**
- * Tests that `dbsync log --follow` shows each unit once, in order, even if more arrived since the last request than
- * one answer contains.
+ * Tests that `dbsync log --follow` shows each unit once, in order, even if more units have arrived since the last
+ * request than one answer can contain.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

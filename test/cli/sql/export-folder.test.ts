@@ -57,7 +57,7 @@ async function fill(): Promise<void> {
   await sql("toko", "create table maro (k number, x text)");
   for (let from = 0; from < ROWS; from += 500)
     await sql("toko", `insert into maro values ${rows.slice(from, from + 500).join()}`);
-  // Deleted rows leave gaps, which are not rows.
+  // The gaps that deleted rows leave in the table must not be exported as rows.
   await sql("toko", "delete from maro where k >= 3 and k < 700");
   await sql("toko", "create view v as select * from olona");
   await sql("toko", "manamboara jery w @ alaivo * #ao@ v #tonona:natoraly@ (alaivo * #ao@ foana) f");

@@ -39,7 +39,7 @@ async function onTerminal(words: readonly string[], columns: number, env: object
   return await watched(words, columns, env, (child) => void child.stdin?.write("\x03"));
 }
 
-/** Runs it until it has redrawn the table, and then ends it. */
+/** Runs `dbsync status --watch` until it has redrawn the table, and then calls `end`, which ends the program. */
 async function watched(
   words: readonly string[],
   columns: number,

@@ -124,7 +124,7 @@ const ROWS: Row[] = [
   ["outcome", [behind(hit("OK")), hit("OK"), hit("OK")], "OK", "OK"],
   ["outcome", [erred("ERR"), erred("ERR"), null], "reply", "reply"],
   ["outcome", [erred("ERR"), hit("OK"), null], "wait", "answers-differ"],
-  // Of two servers both must answer. A single server must answer itself.
+  // If there are two servers, both must answer. If there is only one, it must answer.
   ["outcome", [hit("OK"), null], "wait", "too-few-answers"],
   ["outcome", [hit("OK"), failed], "too-few-answers", "too-few-answers"],
   ["outcome", [hit("OK"), hit("OK")], "OK", "OK"],

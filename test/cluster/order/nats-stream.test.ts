@@ -26,7 +26,7 @@ import { skipWithout } from "../../support/requirements.js";
 
 const skip = skipWithout("nats-server");
 const MB = 1024 * 1024;
-/** The interval of the stream's own queries, which these tests run immediately. */
+/** The interval of the stream's own queries in milliseconds, which these tests shorten to 20 ms. */
 const ASK_EVERY_MS = 5000;
 const environment = {
   ...realEnvironment,
@@ -200,7 +200,7 @@ test("a folder's thread that receives nothing from the stream gives up, and repo
   const reason = String(lines.find(({ msg }) => /^no snapshot/.test(String(msg)))?.["reason"]);
   assert.match(reason, /no message of the stream arrived for 3000 ms: .*refused/i);
   await folder.close();
-  // The folder contains only the name of its stream, which identifies the stream.
+  // The folder contains only the name of its stream, by which the next start recognizes the stream.
   const again = folderOf("writes");
   assert.equal(again.load().created, "today");
   await again.close();

@@ -152,7 +152,7 @@ test("after an unknown semantics version nothing is applied, and earlier results
   assert.deepEqual(get("k"), { kind: "bulk", bytes: "before" });
 });
 
-test("a release with a newer semantics version skips the same messages as others before it, and applies them after it", () => {
+test("a release that knows a newer semantics version skips the same messages as older releases until the switch to it, and applies them afterwards", () => {
   const [old, next] = [sceneOf(), sceneOf(NEXT_SEMANTICS)];
   const messages = [
     ["SET", "k", "v"],

@@ -57,7 +57,7 @@ export class FakeTimeline {
     this.#flushed = flushed;
   }
 
-  /** The same object, for classes that require a Timeline. */
+  /** Returns this object as a Timeline, for classes that require one. */
   get real(): Timeline {
     return this as unknown as Timeline;
   }

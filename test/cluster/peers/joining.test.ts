@@ -83,7 +83,7 @@ test("answers of a new daemon are no longer late once all configured peers have 
   joining.caughtUp([], A_AND_B);
   assert.equal(cleared(), 0, "b has not connected yet");
   met("b", 0);
-  // The entries that a has received in the meantime came after its first status.
+  // Member a has received entries in the meantime, but only after its first status.
   met("a", 5);
   joining.caughtUp([], A_AND_B);
   joining.caughtUp([], A_AND_B);

@@ -116,7 +116,7 @@ const push = (entries: Buffer, bytes = entries.length, isDeflated = false, numbe
 
 const bomb = deflateRawSync(Buffer.alloc(50_000_000));
 const long = writeEntries([entryOf(0, ["SET", "k", "v".repeat(1_100_000)])]);
-/** Sections of length 0: a comparison's head, followed by the kind, start, duration and no ids for each section. */
+/** A comparison with one section too many: its head, then the kind, start, duration and number of ids of each. */
 const sections = Buffer.concat([Buffer.from([1, 1, 0]), Buffer.alloc(4 * (ITEMS_MAX + 1), "\x03\0\x01\0")]);
 const place = { at: EPOCH, seq: 0, id: "x".repeat(32) };
 

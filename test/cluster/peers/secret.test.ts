@@ -50,7 +50,7 @@ test("a daemon with another secret is refused, and both logs report the reason",
   }
 });
 
-test("a member that has proved a secret that was replaced since is disconnected", () => {
+test("a member that has proved a secret that has since been replaced is disconnected", () => {
   const world = new World();
   const a = world.add("a", { parts: partsOf(new ClusterSecret(bytes)) });
   world.add("b", { peers: ["a"], parts: partsOf(new ClusterSecret(bytes)) });
@@ -101,7 +101,10 @@ const hello = {
   ...({ state: "live", role: "daemon" } as const),
 };
 
-/** Opens a connection to a daemon, and proves its own key. @param macOf  receives the proven bytes by side */
+/**
+ * Opens an attacker's connection to a daemon, and proves the attacker's own key.
+ * @param macOf  returns the attacker's mac; it receives a function that returns the bytes that a side has to prove
+ */
 function proveTo(node: Node, nonce: string, macOf: (proven: (side: number) => Buffer) => Buffer): Enemy {
   const enemy = new Enemy();
   enemy.owner = node.peering.accept(enemy, hello);

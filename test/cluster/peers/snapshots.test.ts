@@ -24,7 +24,7 @@ function fill(nodes: readonly Node[]): void {
   }
 }
 
-/** A fake handover, in which the order keys that the index counts stand in for a snapshot. */
+/** A fake handover. Its snapshots consist of the order keys of the pruned entries. */
 class FakeHandover {
   adoptions = 0;
   holds = 0;

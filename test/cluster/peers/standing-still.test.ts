@@ -25,7 +25,7 @@ test("a daemon that stood still is out of date before it reads anything, and unt
   const { world, nodes } = startTrio();
   const [a, , c] = nodes;
   world.still.add("c");
-  // A status that also names c's entries waits in its socket, followed by entries.
+  // Statuses that name only entries that c has wait in its socket. The new entries follow them.
   world.run(2 * PEERING_LIMITS.statusEveryMs);
   for (let i = 0; i < 5; i++) a.timeline.take(entryOf(-5_000 + i));
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
@@ -53,7 +53,7 @@ test("a member's reports from during the standstill do not prove that the daemon
   a.timeline.take(entryOf(-5_000));
   world.run(100);
   assert.equal(entriesOf(b), 1);
-  // A request arrives first: the sockets are read after the pause was detected.
+  // As for a request that arrives first, c checks its standing before it reads its sockets.
   world.still.delete("c");
   assert.equal(c.peering.standing.isBehind, true);
   world.wake("c");

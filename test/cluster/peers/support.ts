@@ -50,7 +50,7 @@ export interface NodeOptions {
   readonly isUnknown?: boolean;
 }
 
-/** Both ends of a stream. */
+/** One end of a stream; `far` is the other end. */
 class Pipe implements MemberSocket {
   readonly binding: Buffer | null;
   readonly remote: string;
@@ -116,11 +116,11 @@ export class World {
   now = 0;
   readonly nodes = new Map<string, Node>();
   readonly seen: Seen[] = [];
-  /** Pairs "a b" that receive nothing from each other. */
+  /** Directed pairs: "a b" means that b receives nothing from a. */
   readonly cut = new Set<string>();
   /** Paused nodes, whose messages wait for them. */
   readonly still = new Set<string>();
-  /** Whether a message is lost, with everything that was written in one chunk with it. */
+  /** Whether a message is lost, together with the rest of the chunk in which it was written. */
   isLost: (message: Seen) => boolean = () => false;
   /** Milliseconds from the writing of a message to its arrival. */
   latencyMs = 0;
@@ -135,7 +135,7 @@ export class World {
   #sockets: [string, string, Pipe][] = [];
   #held: { readonly to: string; readonly run: () => void }[] = [];
 
-  /** Adds daemons that all know each other. @param options  for each of them */
+  /** Adds daemons that all know each other. @param options  the options of each daemon */
   addAll(names: readonly string[], options: Omit<NodeOptions, "peers"> = {}): Node[] {
     return names.map((name) =>
       this.add(name, { ...options, peers: names.filter((other) => other !== name) }),
@@ -192,7 +192,7 @@ export class World {
     return { host: name, port: 1, pin: null, tls: false };
   }
 
-  /** Continues a paused node. Nothing that waits for it has been read yet, and no timer has run. */
+  /** Continues a paused node. The messages that have waited for it are read by the next `settle` or `run`. */
   wake(name: string): void {
     this.still.delete(name);
     const woken = this.#held.filter(({ to }) => to === name);
@@ -322,7 +322,7 @@ export class World {
   }
 }
 
-/** Acts as a listener: reads the first frame, and passes the socket on. */
+/** Acts as a listener: reads the first frame, and passes the socket to the peering. */
 class Greeting implements MemberSocketOwner {
   readonly #pipe: Pipe;
   readonly #peering: Peering;
@@ -375,6 +375,6 @@ export function isLevel(...nodes: readonly Node[]): boolean {
 export const entriesOf = ({ timeline: { index } }: Pick<Node, "timeline">): number =>
   index.total("ring").count + index.total("data").count;
 
-/** Returns addresses of --peer: of daemons that have proved their identity, and of `unknown` other ones. */
+/** Returns `--peer` addresses: one for each of `ids`, whose daemons are identified, and `unknown` without an id. */
 export const addressesOf = (ids: Iterable<ByteString>, unknown = 0) =>
   [...ids, ...new Array<null>(unknown).fill(null)].map((id) => ({ id, isSelf: false }));

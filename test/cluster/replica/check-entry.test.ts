@@ -51,7 +51,7 @@ test("a stored entry is recognized by its id alone, even if it is sent with anot
   assert.deepEqual(judge(again, ["x".repeat(32)]), { refused: "bad-signature" });
 });
 
-test("a revoked key's envelope is an entry: the fold knows whether it came before", () => {
+test("a revoked key's envelope is an entry, because only the fold knows whether it precedes the revocation", () => {
   const { judge, sign, signers } = sceneOf([root.file]);
   const administrator = signers.ring.find(root.id) ?? assert.fail();
   const revoke = ["KEY", "REVOKE", Buffer.from(pair.id, "latin1").toString("hex")];
@@ -126,7 +126,7 @@ test("a daemon authorizes itself only if there are no administrators", () => {
   assert.equal(ruled.judge(refused), "unknown-signer");
 });
 
-test("a client's signature for another user is refused; for a key that came later the fold decides", () => {
+test("an envelope for another user is refused if a client signed it; for a key that was added later, the fold decides", () => {
   const { judge, signers, sign, cluster } = sceneOf([root.file]);
   const as = "ada";
   const byClient = judge(sign([["SET", "k", "v"]], { as }));

@@ -330,7 +330,7 @@ test("a command that would be longer than any string, once encoded, is refused",
   assert.equal("code" in answer && answer.code, "command-too-long");
 });
 
-test("commands that are too much as one envelope are recorded one by one, and only the large one is refused", async () => {
+test("commands that are too costly as one envelope are recorded one by one, and only the costly one is refused", async () => {
   const { gateway, entries, sent, state } = fixture();
   await gateway.execute(["SET", "first", "1"], user);
   const signed: string[][] = [];
@@ -353,7 +353,7 @@ test("commands that are too much as one envelope are recorded one by one, and on
   assert.equal(sent.length - before, 2);
 });
 
-test("a transaction that is too much is refused completely, and not signed again", async () => {
+test("a transaction that is too costly is refused completely, and not signed again", async () => {
   const { gateway, state } = fixture();
   await gateway.execute(["SET", "first", "1"], user);
   let signed = 0;

@@ -210,7 +210,7 @@ test("flags report late units, unmet conditions, and daemons that may be out of 
   timeline.answers = [{ ...applied, late: true }];
   assert.equal(await codeOf(scene.take(scene.sign([["SET", "k", "v"]]))), "+OK\r\n$13\r\nlate isolated\r\n");
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$8\r\nisolated\r\n");
-  // A clock that is slow holds back the other members' entries.
+  // With a slow clock, the daemon holds back the other members' entries.
   peers.state = "live";
   peers.isSkewed = true;
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
@@ -277,7 +277,7 @@ for (const [condition, code, timeline, peers] of REFUSED) {
 }
 
 /**
- * Delivers a member's envelope before the client's.
+ * Delivers an envelope as if a member had sent it before the client did.
  * @param answers  the answers of the fold, or null if the envelope has not been folded yet
  */
 function give(
@@ -437,7 +437,7 @@ test("an impossible wait is refused as certain only if the envelope was not answ
   assert.equal(await waiting(), "cannot-wait unknown");
 });
 
-test("an entry is applied when it is folded, even if others still wait; one that waits, or does not exist, is not", () => {
+test("an entry counts as applied once it is folded, even if other entries wait; a waiting or missing entry does not", () => {
   const { timeline, recorder } = fixture();
   const place = { at: NOW, seq: 0, id: "i" };
   assert.equal(recorder.hasApplied(place, NOTHING_HEARD), false);

@@ -21,7 +21,10 @@ const id = (g: Generator): ByteString => {
     : g.oneOf("-", "+", "*", "$", ">", "1-1-1", "0-0", "1-1\0", "1".repeat(130));
 };
 
-/** Whether a key has only small ids, which other calls use too: after an id from `*`, XADD accepts no small one. */
+/**
+ * Whether all ids of a key are small, so that other calls often use the same ids. Such a key never receives an id from
+ * `*`, since XADD would then accept no small id.
+ */
 const isOfSmallIds = (key: ByteString): boolean => key === "m:1" || key === "m:2";
 
 /** A new id, usually one that XADD accepts. */

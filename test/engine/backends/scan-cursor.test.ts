@@ -40,7 +40,7 @@ async function isForeignTogether(backend: Backend, write: readonly (readonly str
   return reply.kind === "error";
 }
 
-test("another daemon's cursor is an error in a transaction that only reads, but not if all daemons must do the same", async () => {
+test("another daemon's cursor is an error in a transaction that only reads, but not in one that writes, since all daemons must execute it equally", async () => {
   const { timeline } = await new TimelineSubject({ now: START }).open();
   const memory = new MemoryBackend(realEnvironment);
   assert.ok(await isForeignTogether(new TimelineBackend(timeline, realEnvironment), []));

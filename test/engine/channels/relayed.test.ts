@@ -102,7 +102,7 @@ class TestSubscriber implements Disposable {
   }
 }
 
-/** Waits until the daemons accept each other's messages. Connected daemons may not have announced them yet. */
+/** Waits until each daemon forwards messages to all daemons. Daemons that have just connected may not do this yet. */
 async function untilConnected(): Promise<void> {
   for (const daemon of replicas) {
     const channel = `from ${daemon.port}`.replace(" ", "-");

@@ -43,7 +43,7 @@ export class MirroredFold {
     this.#tail.push(this.#run(argv, this.#unit(db)));
   }
 
-  /** Undoes the last units, applies a unit, and applies them again. */
+  /** Undoes the last `back` units, applies a late unit, and applies the undone units again. */
   applyLate(argv: readonly ByteString[], back: number, db = 0): void {
     const redone = this.#tail.splice(Math.max(0, this.#tail.length - back));
     for (const { records } of redone.toReversed()) this.database.undo(records);

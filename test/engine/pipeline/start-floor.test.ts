@@ -23,7 +23,10 @@ const pair = makeKeyPair();
 /** The options of each test. */
 const options = { timeout: 60_000 };
 
-/** Creates a daemon in front of these databases. @param aheadMs  milliseconds by which its clock is ahead of theirs */
+/**
+ * Creates a daemon in front of these databases.
+ * @param aheadMs  milliseconds by which the daemon's clock is ahead of the databases' clocks
+ */
 async function makeFront(databases: string, aheadMs = 0) {
   const clock = { now: Date.now() + aheadMs, uptime: 0 };
   const environment = { ...realEnvironment, clock: () => clock.now, uptime: () => clock.uptime };
@@ -55,7 +58,7 @@ async function makeFront(databases: string, aheadMs = 0) {
       clock.now += milliseconds;
       clock.uptime += milliseconds;
     },
-    /** Returns its warnings about clocks. */
+    /** Returns the daemon's warnings about clocks. */
     warnings: () => lines.filter(({ level }) => level === "warn"),
   };
 }
@@ -82,7 +85,8 @@ test(
       recorded.push(before.sign(visit));
     }
     for (const envelope of recorded) assert.equal(await before.outcome(envelope), "result");
-    // The other clock may not be further ahead than the date of an envelope may be.
+    // The test waits until the previous daemon's clock is ahead of the real clock by less than FUTURE_MS, the limit for
+    // the date of an envelope.
     await until(() => Date.now() + FUTURE_MS > before.clock.now);
 
     const again = await makeFront(at(redis.port), -20 * SECOND);
@@ -233,7 +237,7 @@ test("a daemon without Redis has started only when a client's next envelope is l
     steps.shift()?.();
     await new Promise(setImmediate);
   };
-  // A client on the same machine counts from a whole millisecond, so its dates are at most one millisecond early.
+  // The dates of a client on the same machine are whole milliseconds, so they are at most one millisecond too early.
   for (; clock.now - 1 <= floor.date; clock.now++) {
     await next();
     assert.equal(hasStarted, false);

@@ -5,7 +5,7 @@ import { Redis } from "ioredis";
 import { createClient } from "../../../client/dbsync-send.js";
 import { CALL_MS, type PlainScene, startPlain } from "./scene.js";
 
-/** The two daemons with the newer value. The third one was stopped when it was written. */
+/** The indices of the two daemons with the newer value. The third daemon has an older value. */
 const CURRENT = [0, 1];
 
 describe("three daemons, of which one is out of date", () => {
@@ -50,7 +50,7 @@ describe("three daemons, of which one is out of date", () => {
       await other.watch("a");
       signal(CURRENT, "SIGSTOP");
       const transaction = other.multi().set("a", "newest").exec();
-      // Only the daemon that is out of date resumes. With --policy first, the client receives that daemon's answer.
+      // Only the daemon that is out of date is not suspended. With --policy first, the client receives its answer.
       if (policy.length === 0) await assert.rejects(transaction, /^ReplyError: MAYBEAPPLIED/);
       else await transaction;
       signal(CURRENT, "SIGCONT");

@@ -145,7 +145,7 @@ test("daemons with TLS are trusted with --ca, and not without", async () => {
   await using scene = await startPlain({
     scheme: "dbsyncs",
     async args(_, folder) {
-      // All tests share one certificate: one test may read it while another one would write it.
+      // All tests share one certificate. Otherwise one test could read the file while another test writes it.
       written ??= writeCertificate(folder);
       const { certificate, key } = await written;
       authority = certificate;

@@ -18,7 +18,7 @@ const skip = skipUnlessFull || skipWithout("chromium");
 const GUESTS = 40;
 const LONG = Array.from({ length: 30 }, (_, line) => `line ${line} of a long text`).join("\n");
 
-/** Returns an expression: whether an element is completely visible and can be clicked. */
+/** Returns a JavaScript expression that tests whether an element is completely visible and can be clicked. */
 const isInView = (id: string) => `(() => {
   const one = document.getElementById("${id}");
   const { top, left, bottom, right } = one.getBoundingClientRect();

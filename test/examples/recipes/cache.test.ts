@@ -87,7 +87,8 @@ test("the cache does not keep a value that was computed from changed data, even 
   await fillWhileChanged(cut, reading, changing, slow);
   const deletedBefore = Date.now() + 1;
   await changing.send("DEL naive");
-  // The write needs another date: the order of two writes in the same millisecond is not predictable.
+  // The write must have a later date than the deletion, since the order of two writes in the same millisecond is not
+  // predictable.
   await cut.trio.until("a millisecond has passed", async () => Date.now() > deletedBefore);
   await reading.send("SET naive old");
   assert.equal(await reading.send("GET cache:page"), '"old"', "the value is cached for now");

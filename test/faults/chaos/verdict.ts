@@ -30,7 +30,7 @@ export function checkWrites(writes: readonly ReportedWrite[], state: State, eras
   return tally;
 }
 
-/** Returns the list that contains each token. @throws AssertionError if a token was pushed twice */
+/** Returns the pushed tokens with the lists that contain them. @throws AssertionError if a token was pushed twice */
 function pushedOf({ lists }: State): Map<string, string> {
   const pushed = new Map<string, string>();
   for (const [list, tokens] of lists) {
@@ -43,8 +43,9 @@ function pushedOf({ lists }: State): Map<string, string> {
 }
 
 /**
- * Returns whether any part of a write was applied, and whether all parts were. A write that only increments a counter
- * cannot be found, so it counts as complete and as absent.
+ * Returns whether any part of a write was applied, and whether all parts were. Increments are ignored, since a counter
+ * does not show which writes have incremented it. A write that only increments a counter therefore yields false and
+ * true.
  */
 function presence(
   { token, sets, list }: ReportedWrite,

@@ -12,7 +12,7 @@ const NOT_VALID = '{"status":"error","message":"The action \'listindexes\' provi
 const ALL = '{"action":"getall","replicate":false}\n';
 const NOTHING = '{"status":"success","documents":[],"replicated":false}\n\r';
 
-/** Starts the listener. @param port  the port to listen on; default: a free port */
+/** Starts the listener. @param port  the port to listen on, by default a free one */
 export async function startAsOriginal({ port = 0, ...options }: SceneOptions = {}): Promise<JsonScene> {
   const scene = await startJson(options);
   const sockets = new Set<Socket>();

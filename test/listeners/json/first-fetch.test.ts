@@ -160,7 +160,7 @@ test("a server that exceeds its time limit for all its documents gets more time 
   );
 });
 
-test("a server that stops and starts at any moment of the start loses nothing", async () => {
+test("a server that stops and starts at random times while the daemon starts loses no entries", async () => {
   const random = new SeededRandom(seedOfRun());
   for (let round = 0; round < amount(4, 30); round++) {
     const port = await freePort();

@@ -119,7 +119,8 @@ class Nodes implements AsyncDisposable {
 
   /**
    * Starts a server.
-   * @param replicas  names; with a leading "!" the original is configured with another address of the server
+   * @param replicas  names of servers; a leading "!" means that the original is configured with another address of
+   *   that server
    */
   async start(name: string, replicas: readonly string[]): Promise<void> {
     const ports = replicas.map((one) => this.port(one.replace("!", "")));
@@ -219,8 +220,8 @@ function bytesOf({ send = "", send_hex, parts, terminator = "\n" }: Step): Buffe
 }
 
 /**
- * Returns the recorded answer, or undefined if there is none. Where the process of the first version ended, it is the
- * answer of the second version.
+ * Returns the recorded answer, or undefined if there is none. If the process of the original's first version had ended,
+ * the answer is that of the second version.
  */
 function recorded({ expect = "", server_died, server_gone, second_version }: Step): string | undefined {
   return server_died || server_gone ? second_version?.expect : expect;

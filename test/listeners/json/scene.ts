@@ -14,7 +14,7 @@ import { Original } from "./original.js";
 export interface JsonScene extends AsyncDisposable {
   readonly port: number;
   readonly log: readonly LogLine[];
-  /** The figures of its --json-replica, or null if it has none. */
+  /** The figures of the listener's --json-replica, or null if it has none. */
   readonly figures: JsonReplicaFigures | null;
   /** Replaces limits, as SIGHUP does. */
   reload(limits: Partial<Limits>): void;
@@ -23,7 +23,7 @@ export interface JsonScene extends AsyncDisposable {
 export interface SceneOptions extends UserSceneOptions {
   /** The ports of servers that receive the writes. */
   readonly replicas?: readonly number[];
-  /** The port; default: a free one. */
+  /** The port, by default a free one. */
   readonly port?: number;
 }
 
@@ -62,7 +62,7 @@ export async function startJsonAlone(
   }
 }
 
-/** Reads one answer, without its end; empty if the server closes the connection instead. */
+/** Reads one answer. @returns the answer without its end mark, or "" if the server closes the connection instead */
 export async function answer(client: RawClient): Promise<string> {
   return (await client.readTo("\n\r")).replace(/\n\r$/, "");
 }

@@ -21,7 +21,7 @@ export function startMongo(options: UserSceneOptions = {}, environment?: Environ
   return startUserListener(options, (parts) => new MongoListener({ ...parts, daemon: ALONE }), environment);
 }
 
-/** Returns a client of the driver. @param login  name and password, and options of the address; empty for no user */
+/** Returns a client of the driver. @param login  name and password, and options of the address, or "" */
 export function clientOf(
   port: number,
   login = "",

@@ -72,7 +72,7 @@ export function applies({ runOnRequirements: some }: Pick<TestFile, "runOnRequir
   );
 }
 
-/** Compares a version with the server's. Negative: `version` is earlier. */
+/** Compares a version with the server's. @returns a negative number if `version` is earlier, 0 if they are equal */
 function compared(version: string): number {
   const parts = version.split(".").map(Number);
   for (const [i, own] of SERVER.entries()) if ((parts[i] ?? 0) !== own) return (parts[i] ?? 0) - own;

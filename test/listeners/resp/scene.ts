@@ -44,11 +44,11 @@ export interface SceneOptions {
   readonly users?: readonly string[];
   readonly memory?: MemoryLimit;
   readonly copies?: DaemonInterface["copies"];
-  /** The clients that may use DEBUG; default: none. */
+  /** The clients that may use DEBUG, by default none. */
   readonly enableDebugCommand?: DaemonInterface["settings"]["enableDebugCommand"];
-  /** The path of commands; default: in memory. */
+  /** The path of commands, by default to a database in memory. */
   readonly path?: CommandPath;
-  /** The environment; default: that of the process. */
+  /** The environment, by default that of the process. */
   readonly environment?: Environment;
 }
 

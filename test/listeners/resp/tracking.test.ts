@@ -91,10 +91,13 @@ function drawn(random: SeededRandom, ids: readonly number[], step: number): read
 }
 
 /**
- * Removes permitted differences: the order of a command's invalidations, and fields of CLIENT INFO that do not concern
- * tracking. redis-server writes the null of a redirected invalidation in the protocol of the source instead of the
- * reader's. Redirected invalidations precede the answer; for EXPIRE and an empty SUNIONSTORE redis-server sends the
- * number first.
+ * Removes the permitted differences:
+ * - the order of the invalidations that one command causes;
+ * - the fields of CLIENT INFO that do not concern tracking;
+ * - the form of null in a redirected invalidation: redis-server uses the protocol of the client that redirects, not
+ *   that of the client that receives the invalidation;
+ * - the order of invalidations and answer: invalidations come first, but for EXPIRE and an empty SUNIONSTORE
+ *   redis-server sends the number in the answer first.
  */
 function comparable(told: string): string {
   return told
@@ -275,7 +278,7 @@ test("on a daemon that records, units that are applied again after a late write 
   await quiet.send(lines("HELLO 3", "CLIENT TRACKING ON NOLOOP", "GET own", "GET k", "SET own 2", "GET own"));
   await client.send(lines("GET to", "GET other"));
   assert.deepEqual(invalidated(await quiet.receivedSoFar()), []);
-  // Its date precedes the last applied unit's, which is undone and applied again.
+  // The next write is dated before the last applied unit, which the daemon therefore undoes and applies again.
   using writer = await EnvelopeClient.open(replica.port, app);
   await writer.replies([["SET", "from", "early"]], { at: Date.now() - 10_000 });
   assert.deepEqual(invalidated(await client.receivedSoFar()), ["to"]);

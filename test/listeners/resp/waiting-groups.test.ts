@@ -38,10 +38,10 @@ before(async () => {
 after(() => comparison?.[Symbol.asyncDispose]());
 
 type Argv = readonly ByteString[];
-/** Replies with the numbers of their connections. */
+/** Replies, each with the number of its connection. */
 type Answers = readonly (readonly [number, Reply])[];
 
-/** Several connections to one server, with the information which of them wait. */
+/** Several connections to one server, and the numbers of those that wait. */
 class Side implements AsyncDisposable {
   readonly #admin: RedisConnection;
   readonly #connections: readonly RedisConnection[];
@@ -121,7 +121,7 @@ class Side implements AsyncDisposable {
 const KEYS = ["s", "s", "s", "t"];
 const GROUPS = ["g", "g", "g", "h"];
 
-/** Commands that name a stream as a key to write, and usually leave nothing for a waiting client. */
+/** Commands that name a stream as a key to write, but usually add no entry that a waiting client could receive. */
 const commandsLeavingNothing = (key: ByteString): readonly Argv[] => [
   ["SET", key, "x", "NX"],
   ["SETNX", key, "x"],
@@ -136,9 +136,9 @@ const commandsLeavingNothing = (key: ByteString): readonly Argv[] => [
 ];
 
 /**
- * Returns a command for one connection. No command replaces a stream that a client waits for: redis-server reports a
- * stream whose last entry was deleted as missing.
- * @param step  the number of the step, with which ids rise
+ * Returns a command for one connection. No command replaces a stream that a client waits for with another stream,
+ * because redis-server treats a stream whose last entry was deleted as missing.
+ * @param step  the number of the step, from which increasing ids are derived
  */
 function commandOf(random: SeededRandom, number: number, step: number): Argv {
   const key = random.oneOf(KEYS);

@@ -33,7 +33,7 @@ const different = new Set(
   ),
 );
 
-/** Returns whether a string in a statement does not end. It would include all later text, so such steps are skipped. */
+/** Returns whether a string in a statement is unterminated. It would include all later text, so the step is skipped. */
 const isOpen = (statement: string) =>
   (statement.match(/'/g)?.length ?? 0) % 2 === 1 && !statement.includes('"');
 

@@ -27,7 +27,7 @@ export async function openSocket(port: number, options: ClientOptions = {}): Pro
   return socket;
 }
 
-/** Returns the HTTP status of an upgrade request; 101: accepted. */
+/** Returns the HTTP status of an upgrade request. The status 101 means that the upgrade was accepted. */
 export async function statusOf(port: number, headers: Readonly<Record<string, string>>): Promise<number> {
   const raw = connect(port, "127.0.0.1");
   const usual = { host: `127.0.0.1:${port}`, connection: "Upgrade", upgrade: "websocket" };
@@ -72,7 +72,7 @@ export class MessageLine implements Line {
     this.socket.send(Buffer.from(bytes, "latin1"));
   }
 
-  /** Waits for data, and returns all data that has arrived; empty if the connection is closed. */
+  /** Waits for data, and returns all data that has arrived, or "" if the connection is closed. */
   async read(_least: number): Promise<string> {
     while (this.received === "" && this.socket.readyState !== WebSocket.CLOSED)
       await new Promise<void>((resolve) => {

@@ -12,7 +12,7 @@ import { defaultLimits } from "../../daemon/in-process.js";
 import { double } from "../../support/double.js";
 import { keepLog } from "../../support/log-lines.js";
 
-/** Returns a socket that accepts no bytes until the test lets it. */
+/** Returns a socket that accepts no bytes until the test allows it. */
 function slowSocket() {
   const sent: string[] = [];
   let lying = 0;

@@ -22,7 +22,7 @@ function value(random: SeededRandom, depth = 0): unknown {
   return Object.fromEntries(values.map((one) => [random.oneOf(TEXTS), one]));
 }
 
-/** Returns a line: a request is an object, and no incomplete line precedes one that is complete by itself. */
+/** Returns a line: usually a request, which is a JSON object, otherwise one of the lines in ODD. */
 function lineOf(random: SeededRandom): string {
   return random.chance(0.2) ? random.oneOf(ODD) : JSON.stringify({ data: value(random) });
 }
@@ -96,7 +96,8 @@ test("a request without a line break ends with its last closing bracket, however
     }
 });
 
-// Spaces before a line break also count, unless the request was already complete. Therefore the lines contain none.
+// Spaces before a line break count towards the length of the line, unless the parser has already returned the request.
+// That depends on the division, so these lines do not end with spaces.
 test("a line that is too long ends the requests at the same position for any division into pieces", () => {
   const tooLong = compareStreams(MAX_BYTES, ["\n"]);
   assert.ok(tooLong > 0 && tooLong < STREAMS, `${tooLong} of ${STREAMS} had one`);

@@ -142,7 +142,10 @@ const FAULTS: Readonly<Record<string, JsonFault>> = {
   10: "utf16",
 };
 
-/** @param text  the part after the first NOT_UTF8 is for PHP only */
+/**
+ * Returns the text as our reader and writer convert it, or the name of its fault.
+ * @param text  the part after the first NOT_UTF8 is only for PHP, and is ignored here
+ */
 function ours(text: string): string {
   const end = text.indexOf(NOT_UTF8);
   try {

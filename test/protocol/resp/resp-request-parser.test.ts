@@ -14,7 +14,7 @@ import { SeededRandom } from "../../support/seeded-random.js";
 
 const bounds = { bulkBytes: 1024 * 1024, requestBytes: 2 * 1024 * 1024 };
 
-/** Returns the requests in a stream that arrives in these pieces, all of them in one buffer, and its error. */
+/** Parses a stream that arrives in these pieces, each in the same buffer. @returns the requests and the error */
 function read(pieces: readonly Buffer[]): { requests: (readonly string[])[]; problem: string | null } {
   const parser = new RespRequestParser(bounds, new ShortStrings());
   const requests: (readonly string[])[] = [];

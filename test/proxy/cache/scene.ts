@@ -13,7 +13,7 @@ export interface CacheScene extends AsyncDisposable {
   readonly port: number;
   readonly figures: CacheFigures;
   readonly cache: SqlCache;
-  /** Its log lines. */
+  /** The cache's log lines. */
   readonly lines: readonly LogLine[];
   /** Advances the clock that determines the age of answers. */
   pass(milliseconds: number): void;

@@ -62,7 +62,8 @@ test("a statement that waits too long, or exceeds the queue, was not sent", asyn
   const asked = [1, 2, 3].map((i) => pool.ask(NEW_SESSION, `alaivo ${i}`));
   const [first, second, third] = (await Promise.all(asked)).map(shown);
   assert.equal(first, "timeout, reached: unknown");
-  // The connection is freed by the first statement's end, or given up at the same moment.
+  // When the first statement times out, the second one either receives a connection or itself times out in the queue,
+  // since both time limits end at the same moment.
   assert.match(second ?? "", /^(timeout, reached: unknown|busy, reached: no)$/);
   assert.equal(third, "busy, reached: no");
   pool.close();

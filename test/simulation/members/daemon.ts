@@ -43,7 +43,7 @@ export class Daemon implements DaemonView {
   readonly around: Surroundings;
   /** Envelopes that other members have confirmed to be on their disks. */
   #confirmed: number[] = [];
-  /** Envelopes in memory, but not on disk, when the first list arrived. */
+  /** Envelopes that were in memory, but not on disk, when a list arrived. */
   #past = 0;
   /** For each member, the envelopes that the daemon pulled from it, and the list that was in force. */
   #pulled: ({ readonly under: ByteString; readonly all: number } | undefined)[] = [];
@@ -335,7 +335,7 @@ export class Daemon implements DaemonView {
     const watermark = rules.joinedWatermark(inForce.hash, others, reports, this.clock.now);
     if (watermark === null) return;
     this.watermark = Math.max(this.watermark, watermark);
-    // If all other members are ahead of the time, there is no better starting point.
+    // If all other members have reported and the watermark is still ahead of the time, the daemon has no better source.
     const isAll = others.every((id) => reports.get(id)?.list === inForce.hash);
     if (watermark > time() + AHEAD_MS && isAll) this.isExcused = true;
     this.disk.write({ watermark: this.watermark, isLive: 1 });

@@ -47,7 +47,7 @@ export class Lists {
     return (this.all[this.#numbers.get(hash) as number] as KnownList).list.number;
   }
 
-  /** Returns those lists whose parents are all among them. */
+  /** Returns the lists of `known` whose parents are all in `known`. */
   closed(known: number): number {
     const before = this.#closed.get(known);
     if (before !== undefined) return before;

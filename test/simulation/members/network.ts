@@ -34,7 +34,7 @@ export type Body =
       /** Envelopes whose bodies the sender has dropped. */
       readonly dropped: number;
       readonly under: ByteString | null;
-      /** Envelopes that both hold after this message. */
+      /** Envelopes that both daemons hold after this message. */
       readonly all: number;
       readonly isAll: boolean;
     };

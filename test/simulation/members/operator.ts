@@ -1,7 +1,8 @@
 /**
- * The operators of a run. They remove, add and replace daemons and readmit them, sometimes with two parallel lists,
- * which they repair. They know only what one live daemon knows, with one exception, because no rule could repair the
- * result: each list retains a live member whose folder exists, and two parallel lists share such a member.
+ * The operators of a run. They add, remove, replace and readmit daemons. Sometimes they sign two parallel lists, which
+ * they merge later. They know only what one live daemon knows, with one exception: each list retains a live member
+ * whose folder exists, and two parallel lists share such a member. Without such a member no rule could repair the
+ * cluster.
  */
 import type { KnownList, MemberChange } from "../../../protocol/members/succession.js";
 import type { SeededRandom } from "../../support/seeded-random.js";

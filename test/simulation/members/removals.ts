@@ -1,4 +1,4 @@
-/** Removes each rule in turn. Some of the given number of seeds must then find a problem. */
+/** Variants of the rules in which one rule is missing or wrong. For each variant, some seeds must find a problem. */
 
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -53,7 +53,7 @@ function firstOfParallel(standing: Standing): Standing {
   };
 }
 
-/** Returns the daemons that are in any head and were not removed by another. */
+/** Returns the daemons that are in any head and were not removed by another head. */
 function inAnyHead(standing: Standing): Standing {
   const left = new Set(standing.heads.flatMap(({ list }) => list.left));
   const members = standing.heads.flatMap(({ list }) => list.members).filter((id) => !left.has(id));

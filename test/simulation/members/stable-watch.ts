@@ -37,7 +37,7 @@ export class StableWatch {
     this.#heldBefore[from] = this.#daemon.reported;
   }
 
-  /** Checks an envelope before it is inserted: it must not be below what the daemon has called final. */
+  /** Checks an envelope before it is inserted: its date must not be below the published stable point. */
   checkBelow(bit: number): void {
     const { around, number, held } = this.#daemon;
     if ((held & bit) === 0 && around.envelopes.dateOf(bit) < this.publishedPoint)
@@ -56,7 +56,7 @@ export class StableWatch {
     const watermarks = others.map((id) => reports.get(id)?.watermark ?? 0);
     const { published } = this.#daemon;
     const lowest = stableCandidate([published, ...watermarks]);
-    // This also tries values that a rule forbids.
+    // To test the rule, the daemon first tries a point that the watermarks do not permit yet.
     const tried = Math.max(this.value, lowest) + 1000 * (1 + around.random.below(LIMITS.past / 1000));
     for (const at of [tried, lowest])
       if (at > this.value && this.#isStable(at, under.hash, others, reports)) this.value = at;

@@ -222,7 +222,7 @@ export class World {
     this.#pausedUntil = [];
     for (let after = 0; after < HEALED_WITHIN; after++, this.#tick++) {
       const wrong = this.#daemons[wrongClock];
-      // Two clocks have no majority.
+      // With only two members, no majority can show which clock is wrong. The wrong clock is therefore corrected.
       if (wrong !== undefined && (!staysWrong || this.#members.length < 3)) wrong.clock.offset = 0;
       if (after % 4 === 0) this.#operator.mend();
       if (after < 20) this.#write(0.2);

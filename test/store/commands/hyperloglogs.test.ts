@@ -74,7 +74,7 @@ test("a string that is not a sketch, or a damaged sketch, is an error and does n
   assert.equal(store.state(), before);
 });
 
-test("counts registers that no element can produce as Redis does", () => {
+test("the estimate for registers that no element can produce is that of Redis", () => {
   const ff = "\xff";
   for (const [registers, count] of [
     [ff.repeat(12288), "-9223372036854775808"],

@@ -41,7 +41,7 @@ const kinds: Readonly<Record<string, (i: number) => ByteString[]>> = {
   ],
 };
 
-/** Number of keys that several of these commands fill. */
+/** The number of streams in `shared`. Many commands add to each of them. */
 const STREAMS = 10;
 const shared: typeof kinds = {
   "streams with unacknowledged groups": (i) =>

@@ -73,8 +73,8 @@ test("of two keys that were created and read at nearly the same time, the one th
 });
 
 /**
- * Returns mean and variance of Redis's counter after a number of hits: at c it increases with a probability of 1 in 1 +
- * 10 (c - 5).
+ * Returns mean and variance of Redis's counter after a number of hits. Each hit increases a counter with the value c
+ * with the probability 1 / (1 + 10 (c - 5)).
  */
 function countAfter(hits: number): { mean: number; variance: number } {
   let chances = new Float64Array(256);

@@ -217,7 +217,7 @@ function checkLeft(storage: DiskStorage, acknowledged: readonly number[]): void 
   assert.ok(mark >= Math.max(...acknowledged) - WORKERS, `mark ${mark}`);
 }
 
-test("the next start files the groups that LMDB did not have when the process ended", () =>
+test("the next start writes to LMDB the groups that LMDB did not have when the process ended", () =>
   withFolder(async (folder) => {
     const copy = join(folder, "copy");
     const storage = new DiskStorage(join(folder, "data"), "always", failingLog);
@@ -386,7 +386,7 @@ test("a write that fails on the event loop is reported, and no later write is ac
     const storage = new DiskStorage(folder, "always", failingLog, INLINE_MICROS);
     storage.put([[placeOf(1), contentOf(1)]]);
     await storage.flushed();
-    // A thread made the file longer for the first group. Zeros follow the group.
+    // For the first group, a thread has extended the file, so zeros follow the group.
     await until(() => storage.bytes > 200_000);
     const log = join(folder, "timeline", "log-1");
     const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === log);
@@ -394,7 +394,8 @@ test("a write that fails on the event loop is reported, and no later write is ac
     storage.put([[placeOf(2), contentOf(2)]]);
     await assert.rejects(storage.flushed(), /can no longer be written \(EBADF.*nothing is acknowledged/);
     await assert.rejects(storage.flushed(), /can no longer be written/);
-    // This file receives the descriptor that was closed, so the storage closes no other file.
+    // The storage will close its descriptor, which the test has already closed. The test opens a file that receives the
+    // same descriptor, so that the storage closes no file of another test.
     assert.equal(openSync(log, "r+"), Number(descriptor));
     await storage.close();
   }));

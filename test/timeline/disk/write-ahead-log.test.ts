@@ -38,7 +38,7 @@ const put = (number: number, bytes = 30): readonly StorageOperation[] => [
 /** Bytes of a group of `put`. */
 const EACH = recordBytes(put(FILED));
 
-/** Threads write the data that waits for the disk, or the event loop does. */
+/** The microseconds that an inline write may take: with 0, threads make all writes; with 1e9, the event loop does. */
 const INLINE_MICROS = [0, 1e9];
 
 /** Runs a test once for each way of writing. */
@@ -107,7 +107,7 @@ test("zeros written ahead overwrite no group, however long it is", async () => {
 
 /**
  * Simulates a restart of the machine, after which only synced data is promised.
- * @param end  of the log, as it was on the disk
+ * @param end  the content of the log-end file on the disk
  */
 function failPower(folder: string, end = readFileSync(join(folder, LOG_END_FILE))): void {
   end.fill(7, 16);
@@ -151,7 +151,7 @@ for (const safety of SAFETIES)
     }));
 
 test("after a power failure only synced groups count as lost", async () => {
-  /** The last promised group of 41 to 50. Groups up to 45 were synced explicitly. */
+  /** For each setting, the last group that must survive. Groups 41 to 50 are written, those up to 45 also synced. */
   const promised = { "written-to-disk": 50, synced: 45, written: FILED };
   for (const safety of SAFETIES)
     await withLog(safety, async (log, folder) => {
@@ -170,7 +170,7 @@ test("after a power failure only synced groups count as lost", async () => {
         const { unsynced } = readLog(folder, { marker, sequence: FILED });
         assert.equal(unsynced, 50 - Math.max(last, promised[safety]), `${safety}, up to ${last}`);
       }
-      // The operating system had not written the file yet: it is older than the log.
+      // If the operating system had not written the log-end file yet, this file is older than the log.
       failPower(folder, begun);
       writeFileSync(path, bytes);
       assert.deepEqual(remains(folder), { numbers: range(41, 50), lost: 0 }, safety);

@@ -58,7 +58,7 @@ test(`the same holds for every family of commands (seed ${seed})`, () => {
   });
 });
 
-/** One timeline that arrives in parts, checked after each merge. */
+/** A timeline whose entries arrive in parts. The fold is checked after each merge. */
 class Run {
   readonly #random: SeededRandom;
   readonly #genesis: Genesis;
@@ -219,13 +219,13 @@ function isLate(unit: NaiveUnit, applied: readonly NaiveUnit[]): boolean {
   return later.some((other) => mayWrite(other) && conflict(touchesOfUnit(other, DATABASES) ?? [], touches));
 }
 
-/** Whether a unit changes the key ring, from its bytes. */
+/** Whether a unit is for the key ring, which only its bytes decide. */
 function isRingUnit({ entry, commands }: NaiveUnit): boolean {
   if (entry.envelope.if !== null || !commands.every(isKeyCommand)) return false;
   return !commands.some((argv) => resolveCommand(argv) instanceof CommandFailure);
 }
 
-/** Returns how many units must be redone, by the rule's definition. @param units  all, in order */
+/** Returns how many units must be redone by definition. @param units  all units after the merge, in order */
 function affectedIn(
   units: readonly NaiveUnit[],
   isNew: ReadonlySet<Entry>,

@@ -63,7 +63,7 @@ function* inSteps({ fold }: Subject, argv: readonly string[]): Steps<readonly Re
   const unit = { at: NOW, db: 0, id: "u".repeat(36), takesSteps: true };
   const reply = fold.database.run(command, argv, unit);
   assert.ok(reply instanceof StepReply, `${argv[0]} is answered in one step`);
-  // The listeners reuse their units for other commands.
+  // Listeners reuse the unit object for other commands, so later steps must not read it.
   Object.assign(unit, { at: 0, db: 1 });
   for (const _ of reply.steps()) yield;
   return reply.items;
@@ -111,7 +111,7 @@ const documents = {
     'DOC.INSERT template {"name":"whole"}',
     ...Array.from({ length: OTHER_KEYS }, (_, number) => `SET other:${number} 1`),
   ],
-  // A value of another type has the same key before the document.
+  // Before the document, its key has a value of another type.
   add: (element: string) => [`SET ${element} text`, `COPY template ${element} REPLACE`],
   late: (element: string) => [`SET ${element} earlier`],
 };

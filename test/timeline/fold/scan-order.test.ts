@@ -70,7 +70,7 @@ for (const family of families)
       const random = new SeededRandom(seed, run);
       const names = Array.from({ length: ELEMENTS }, (_, number) => `stays:${number}`);
       const subject = new Subject();
-      // The dates leave space for a late write before each.
+      // The dates leave space for a late write before each of these writes.
       for (const [i, name] of names.entries())
         subject.merge(entry(`e${i}`, 1000 + 10 * i, [family.add(name)]));
 
@@ -82,8 +82,8 @@ for (const family of families)
         for (const element of elements) found.add(element);
         cursor = next;
         if (late >= LATE) continue;
-        // The late write precedes the write of this element. It concerns this element, or one that is later removed or
-        // stays.
+        // The late unit is dated before the write of element `name`. It adds this element, or another one, which it may
+        // also remove again.
         const at = random.below(ELEMENTS);
         const [name, other] = [names[at] as string, `late:${late}`];
         const units = random.oneOf([

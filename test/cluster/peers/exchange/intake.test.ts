@@ -39,7 +39,7 @@ interface Pushed {
 
 /**
  * Pushes entries.
- * @param signatureThreads  the results of the signature threads, or null if there are no threads
+ * @param signatureThreads  the threads that check signatures, or null if there are none
  * @param value  what each entry writes
  */
 function push(count: number, signatureThreads: SignatureThreads | null = null, value = "v"): Pushed {
@@ -107,7 +107,7 @@ test("a push is passed on a few entries at a time, and other work runs in betwee
   assert.ok(batch.isRead);
 });
 
-/** Signature threads that answer, part by part, when the test lets them. */
+/** Returns simulated signature threads, and functions by which the test releases their answers one by one. */
 function threadsOf() {
   const answers: (() => void)[] = [];
   const threads: SignatureThreads = {

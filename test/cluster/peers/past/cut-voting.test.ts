@@ -181,7 +181,7 @@ test("no date is signed twice, whatever happens to its state, not even after a r
   assert.equal(signedBy(again, "a", AT - 1), null);
 });
 
-test("more than half of the others must have signed the same state; a daemon that prunes counts itself as one of them", () => {
+test("more than half of the other members must have signed the same state; a daemon that prunes counts itself as one of them", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
   scene.pass();
@@ -311,7 +311,7 @@ test("a snapshot requested for a member that remains out of date has a date that
   );
 });
 
-test("the others' votes for held snapshots are sent to a member that connects, and repeatedly to one that is catching up", () => {
+test("other members' votes for held snapshots are sent to a member that connects, and repeatedly to one that is catching up", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
   scene.heard(voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT - 1)));

@@ -137,7 +137,7 @@ test("a daemon that was away longer than the retention time is catching up as so
   assert.equal(a.peering.state, "live", "a has more entries than a member that is not live");
 });
 
-/** Returns the gaps of a daemon that is not live, with one member that has an entry that the daemon has pruned. */
+/** Returns the gaps of a daemon that is not live and is missing an entry, which a member has pruned. */
 function subject() {
   const time = { uptime: 0 };
   const requests: number[] = [];
@@ -297,8 +297,8 @@ test("entries pruned long ago are compared by coarse sums after the finer ones w
 });
 
 test("of two daemons that were disconnected and pruned up to different dates, one is live, and the other is incomplete", () => {
-  // The number of entries by which one is ahead: in the part that both have pruned, and in the part that only the other
-  // has pruned.
+  // The number of entries that a has and b does not: in the part that both prune, and in the part that only a prunes.
+  // If the number is negative, b has entries that a does not have.
   for (const [before, between] of [
     [1, -3],
     [-1, 3],

@@ -22,9 +22,9 @@ const voteOf = (at: number): CutVote => ({ at, bytes: 1, seal: sha256(`${at}`), 
 /**
  * Returns the chosen date.
  * @param agreed  dates for which most other members have signed the same snapshot
- * @param missing  the entries that the member has dropped
- * @param options.base  the snapshot that replaces pruned entries here
- * @param options.taken  dates of snapshots adopted before
+ * @param missing  the date of the last requested snapshot that the member could not send, or -1 if there is none
+ * @param options.base  the snapshot that has replaced pruned entries of this daemon, or null
+ * @param options.taken  dates of the snapshots that this daemon has adopted before
  */
 function chosen(
   agreed: readonly number[],
@@ -96,7 +96,7 @@ test("of two agreed snapshots neither is adopted twice while this daemon remains
   assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(SECOND), taken: [FIRST, SECOND] }), undefined);
 });
 
-/** Returns a daemon that receives a complete snapshot. @param adopt  continues from there */
+/** Returns a transfer that has received a complete snapshot. @param adopt  called to adopt the snapshot */
 function takingOf(adopt: (owner: AdoptionHandlers) => void, isServing: () => boolean): SnapshotTaking {
   const staged = { cutAt: FIRST, room: Number.POSITIVE_INFINITY, write: () => {}, discard: () => {} };
   const handover = {

@@ -58,7 +58,8 @@ describe("TLS and users with -d", () => {
   };
 
   before(async () => {
-    // The nodes of a cluster are also clients of each other; our certificates are not valid for that.
+    // The nodes of a cluster are also TLS clients of each other. Certificates of dbsync-keygen are valid only for
+    // servers, so openssl makes this one.
     const key = join(folder, "key.pem");
     certificate = join(folder, "certificate.pem");
     const kind = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";

@@ -45,7 +45,7 @@ function finished(reply: Reply, between: (step: number) => void = () => {}): [st
   return [steps + 1, textOf(settled(reply))];
 }
 
-test("the first range query and the first sort run in steps, and and later ones take in one step, even after an insert", () => {
+test("the first range query and the first sort run in steps, and later ones take one step, even after an insert", () => {
   for (const spec of [RANGE, SORTED]) {
     beforeRange();
     const [steps, text] = finished(begun(spec));

@@ -66,7 +66,7 @@ export class Oracle {
       changed++;
       const copy = [...row];
       let cell = term(value, row, HEAD);
-      // A bound value is a number if the column accepts no text.
+      // In the columns n and k, a bound value that looks like a number is a number.
       if (value.kind === "bound" && position === 2 && /^-?\d+(\.\d+)?$/.test(value.text))
         cell = Number(value.text);
       if (value.kind === "bound" && position === 0 && /^-?\d+(\.\d+)?$/.test(value.text))

@@ -427,11 +427,11 @@ test("a value is propagated through equal columns only as far as all rows of the
     execute(`insert into ${name} values ${values},${rows}`);
   }
   for (const [rows, text] of [
-    // All values except 'true' and 'x' equal 1.
+    // Of the first five values in t, all except 'true' and 'x' equal 1.
     [3, "select * from t x join u y on x.k = y.k where y.k = 1"],
     [3, "select * from t x join u y on x.k = y.k where y.k = '1'"],
     [1, "select * from t x join u y on x.k = y.k where y.k = 'x'"],
-    // The text 'true' equals it too, and so do all values that the number 1 equals.
+    // In Malagasy statements the text 'true' equals the number 1, too, so both conditions find the same rows.
     [4, "alaivo * #ao@ t x #tonona@ u y #ka x.k = y.k #rehefa y.k = 1"],
     [4, "alaivo * #ao@ t x #tonona@ u y #ka x.k = y.k #rehefa y.k = 'true'"],
     // These rows have no partner.

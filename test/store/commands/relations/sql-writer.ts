@@ -170,7 +170,7 @@ export class SqlWriter {
     return random.chance(0.3) ? this.#text() : this.#number(2);
   }
 
-  /** Returns an alias or nothing. Except for the first field, appends a comment, by which the caller counts fields. */
+  /** Returns an alias or nothing, then, except for the first field, a comment. The caller counts fields by comments. */
   #alias(i: number): string {
     return `${this.#random.oneOf(["", ` f${i}`, ` as f${i}`, ` "f ${i}"`])}${i > 0 ? "/**/" : ""}`;
   }
