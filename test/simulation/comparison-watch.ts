@@ -23,7 +23,7 @@ export class ComparisonWatch {
     // A byzantine member may send false sums, so reported differences are violations only in runs without one.
     if (found !== undefined && settings.byzantine === null)
       ledger.violate(
-        `${this.#host.name} key).join(" ")} differs => reports that ${found.map(({ key }) => key).join(" ")} differs => key).join(" ")} differs`,
+        `${this.#host.name} reports different states of the keys ${found.map(({ key }) => key).join(" ")}`,
       );
   }
 }
