@@ -227,8 +227,8 @@ function presence(value: MemberSet | undefined, member: ByteString): Reply {
 }
 
 function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): Reply {
-  // As in Redis, an absent source key is detected before the type of the destination is checked. Otherwise a value of
-  // another type is an error for both keys.
+  // As in Redis, an absent source is detected before the type of the destination is checked. If the source exists, a
+  // source or a destination of another type is an error.
   if (data.get(fromKey!) === undefined) return ZERO;
   const from = data.getAs(MemberSet, fromKey!)!;
   const to = data.getAs(MemberSet, toKey!);
