@@ -174,7 +174,8 @@ function sort(data: Data, key: ByteString, request: SortRequest): Reply {
   const ordering = ORDERED_STEPS[request.alpha || request.keepsOrder ? "text" : "number"];
   data.effort.work(size * (FETCHED_STEPS + (isOrdered ? ordering : 0) + request.gets.length));
   const ordered = sortedElements(data, value, request);
-  // As in Redis, a start or an end after the last element is set to the last element.
+  // As in Redis, a start after the last element yields no elements, and an end after the last element means the last
+  // element.
   const from = Math.min(Math.max(request.start, 0), ordered.length);
   const to = request.count < 0 ? ordered.length : Math.min(from + request.count, ordered.length);
   const elements = ordered.slice(from, to);

@@ -116,7 +116,7 @@ function hasAll(entry: JsonContainer, members: readonly QueriedMember[]): boolea
   });
 }
 
-/** Whether an entry that is not a list has an equal member. */
+/** Whether an entry that is not a list has a member with this name and an equal value. */
 function hasSame(text: ByteString, { name, value, form, only, judged }: QueriedMember): boolean {
   const at = valueAt(text, name);
   if (at < 0) return false;

@@ -91,8 +91,8 @@ export function move(data: Data, { source, from, target, to }: Move): Reply {
   if (entry === undefined) return NIL;
   data.getAs(List, target); // reports a wrong type before anything changes
   const list = entry.value;
-  // The element of a list may keep its position. It is then not removed and added again, because removing the only
-  // element would also remove the key and its expiry time.
+  // An element that moves within one list may keep its position. It is then not removed and added again, because
+  // removing the only element would also remove the key and its expiry time.
   if (source === target && (from === to || list.size === 1))
     return bulk(list.at(from === "left" ? 0 : list.size - 1));
   const element = copied(data.listPop(entry, from));

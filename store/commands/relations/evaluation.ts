@@ -33,8 +33,8 @@ export interface Evaluation {
  */
 export const WORK_MAX = 20_000_000;
 /**
- * Number of rows that each source counts as, in addition to its own rows. A statement with small tables needs this
- * limit too, because views may name many sources, which may be views themselves.
+ * Number of rows that each source counts as, in addition to its own rows. This limits the number of sources, which
+ * views can multiply: a view may name many sources, which may be views themselves.
  */
 export const SOURCE_WORK = 10_000;
 

@@ -124,8 +124,8 @@ interface Indexed {
 }
 
 /**
- * Returns the numbers of the rows whose column has one of the values, ascending. @param equal finds the rows with one
- * value
+ * Returns the numbers of the rows whose column has one of the values, ascending.
+ * @param equal finds the rows with one value
  */
 function* numbersOf(
   { values }: Choice,

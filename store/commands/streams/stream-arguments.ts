@@ -49,8 +49,8 @@ export function newIdArgument(bytes: ByteString): RequestedId {
 }
 
 /**
- * Parses the first id of a range: `-`, `+`, an id, or `(` and the id after which the range begins. @throws
- * CommandFailure
+ * Parses the first id of a range: `-`, `+`, an id, or `(` and the id after which the range begins.
+ * @throws CommandFailure
  */
 export function startArgument(bytes: ByteString): StreamId {
   if (!isExclusive(bytes)) return endOfRange(bytes, 0n);
