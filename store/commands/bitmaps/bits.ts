@@ -124,8 +124,8 @@ export function readField(bytes: ByteString, index: number, bits: number): bigin
 }
 
 /**
- * Returns the bytes that contain an integer's lowest 1 to 64 bits, the highest at `index`; the bits around it do not
- * change.
+ * Returns the bytes that contain a field of 1 to 64 bits, with the field set to the lowest bits of an integer. The
+ * field's highest bit is at `index`; the bits around the field do not change.
  */
 export function bytesWithField(bytes: ByteString, index: number, bits: number, value: bigint): ByteString {
   const first = Math.floor(index / 8);

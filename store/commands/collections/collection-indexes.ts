@@ -71,7 +71,8 @@ const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "exp
 const SECONDS_MAX = 2_147_483_647n;
 
 /**
- * Returns the number of seconds after its date at which a document expires, or undefined if it does not expire.
+ * Returns the number of seconds after the date in the index's field at which a document expires, or undefined if the
+ * index does not make documents expire.
  * @throws CommandFailure
  */
 function secondsOf(document: BsonDocument, pattern: BsonDocument): number | undefined {
