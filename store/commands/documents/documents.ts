@@ -192,7 +192,8 @@ const RECORDED: ReadonlyMap<string, Handler> = new Map([
 
 /**
  * The writes as before CLUSTER SEMANTICS 2: they compare members by a different rule of equality, and an insert fails
- * if the highest possible number is in use. Reads are not included, since no timeline records them.
+ * if there are not enough numbers above the document's highest one. Reads are not included, since no timeline records
+ * them.
  */
 export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
   const run = RECORDED.get(command.name);
