@@ -140,7 +140,8 @@ function checkDocuments(collection: Collection, spec: IndexSpec, { text }: Names
   for (const bytes of collection.documents())
     for (const key of keysOf(index, bytes)) {
       if (spec.isUnique && seen.has(key.text)) {
-        // A document may contain a value twice, which is not a duplicate.
+        // The keys of one document differ, even if it contains a value twice, so the equal key is that of another
+        // document.
         throw duplicate(text, index, key);
       }
       if (spec.isUnique) seen.add(key.text);
