@@ -338,14 +338,14 @@ function remaining(data: Data, argv: readonly ByteString[], measure: (expire: nu
   if (entry === undefined) return integer(-2);
   if (entry.expire === NO_EXPIRY) return integer(-1);
   const time = Math.max(0, measure(entry.expire));
-  // The highest 64-bit times are stored as a double, which rounds them to one more than fits in 64 bits.
+  // Stored as a double, the highest 64-bit times are rounded to one more than the highest 64-bit integer.
   if (time > INT64_MAX) return integer(INT64_MAX);
   return integer(time);
 }
 
 function keys(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const pattern = argv[1]!;
-  // Fast path: most keys that do not match differ in the text before the first special character.
+  // Fast path: most keys that do not match differ from the pattern before its first special character.
   const literal = pattern.slice(0, pattern.search(/[*?[\\]|$/));
   const matches = matcherOf(pattern, data);
   const names: ByteString[] = [];
@@ -378,8 +378,8 @@ function persist(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 /**
- * Number of failed attempts after which all keys are searched: until expired keys are dropped, they can outnumber the
- * live ones.
+ * Number of random choices that may hit expired keys before all keys are searched: until expired keys are dropped, they
+ * can outnumber the keys that still exist.
  */
 const RANDOM_TRIES = 100;
 

@@ -76,8 +76,8 @@ const SKETCH_STEPS = 1700;
 /** Cost in steps of each register that is raised in a dense sketch. */
 const RAISED_STEPS = 2;
 /**
- * Cost in steps of each register that is raised in a sparse sketch: runs must move, which costs about as many steps as
- * they contain.
+ * Cost in steps of each register that is raised in a sparse sketch. This form consists of runs of equal registers, and
+ * the runs after the register must move.
  */
 const RAISED_IN_RUNS_STEPS = 100;
 const RUNS_REGISTERS_MAX = 1500;

@@ -225,9 +225,7 @@ function docsOf(table: CommandTable, command: Command): Reply {
   ]);
 }
 
-/**
- * Redis's names for those of our groups that have other names in Redis. Our groups are named like the ACL categories.
- */
+/** Redis's names of the groups that have another name here, because our groups are named after the ACL categories. */
 const GROUPS: Readonly<Record<string, string>> = {
   keyspace: "generic",
   sortedset: "sorted-set",

@@ -26,8 +26,8 @@ export interface KeyRequest {
 }
 
 /**
- * The interface of the ring for its commands. All methods except `find` and `all` may throw CommandFailure, in which
- * case they have changed nothing.
+ * The key ring as its commands use it. All methods except `find` and `all` may throw CommandFailure, in which case they
+ * have changed nothing.
  */
 export interface Ring {
   find(id: ByteString): KeyRecord | undefined;
@@ -145,7 +145,9 @@ function refuse(): Reply {
   throw custom("ERR KEY commands require signed envelopes (version 2), each in a separate unit");
 }
 
-/** The text is the same on every daemon, because the fold may also produce it. */
+/**
+ * Throws the error of CLUSTER MEMBERS. Its text must be the same on every daemon, because the fold may also return it.
+ */
 function refuseList(): Reply {
   throw custom(
     "ERR CLUSTER MEMBERS is answered by daemons with --data or --peer, if it is alone in an envelope without multi",

@@ -27,7 +27,10 @@ interface Range {
 /** Number of table cells that count as one step. */
 const CELLS_A_STEP = 8;
 
-/** Number of cells to fill, or of indexes to visit on the way back, before other commands may run. */
+/**
+ * Number of cells of the table that one step fills, or of indexes that one step visits on the way back through the
+ * table. Between steps, other commands may run.
+ */
 const STEP_CELLS = 65_536;
 
 export function longestCommonSubsequence(

@@ -1,6 +1,6 @@
 /**
- * OBJECT and MEMORY USAGE, which report how a value is stored and, if keys are evicted by their use, how it is used.
- * Behaviour and error texts are those of Redis 7; test/conformance checks them.
+ * OBJECT and MEMORY USAGE, which report how a value is stored, its memory and, if the eviction policy depends on it,
+ * how recently or how often it is used. Behaviour and error texts are those of Redis 7; test/conformance checks them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, NIL, type Reply, status } from "../../protocol/reply.js";

@@ -24,8 +24,8 @@ export function signedCount(bytes: ByteString): number {
 }
 
 /**
- * Chooses `count` different indexes 0 ≤ index < n at random, n > 0. For a negative count, chooses as many as its
- * absolute value, possibly with repetition.
+ * Chooses `count` different indexes 0 ≤ index < n at random, n > 0. If `count` is negative, chooses as many indexes as
+ * its absolute value, possibly the same index several times.
  * @throws CommandFailure if there would be too many
  */
 export function chosenIndexes(

@@ -1,4 +1,7 @@
-/** HRANDFIELD. It only reads, so its choice could differ between daemons, but the unit's seed makes it the same. */
+/**
+ * HRANDFIELD. The choice follows from the unit's seed, so every daemon returns the same fields, although a command that
+ * only reads need not do so.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, NIL, pairs, type Reply } from "../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/errors.js";
@@ -9,7 +12,7 @@ import type { Unit } from "../keyspace/unit.js";
 import { Hash } from "../values/hash.js";
 import { chosenIndexes, signedCount } from "./random-count.js";
 
-/** The number of items, which is twice the count, must not overflow. */
+/** Maximum count with WITHVALUES: twice as many items must fit in 64 bits. */
 const COUNT_WITH_VALUES_MAX = INT64_MAX / 2n;
 
 /** `HRANDFIELD key [count [WITHVALUES]]` */

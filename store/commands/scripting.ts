@@ -10,7 +10,10 @@ import { type Command, type Flag, family } from "../rows/command.js";
 import { counted, none, read, update } from "../rows/key-spec.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
-/** These commands change nothing and are never recorded, so none has the flag `write`, regardless of its category. */
+/**
+ * Returns the common part of rows. The commands change no data and are never recorded, so they do not have the flag
+ * `write`, even if they are in the category `write`.
+ */
 const row = (arity: number, flags: readonly Flag[], since: string) => ({
   arity,
   flags,

@@ -188,7 +188,7 @@ function select(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Replies like a Redis without replicas within MULTI. */
+/** Replies like WAIT within MULTI on a Redis without replicas. */
 function wait(_: Data, argv: readonly ByteString[]): Reply {
   waitArguments(argv);
   return ZERO;

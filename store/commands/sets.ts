@@ -227,8 +227,8 @@ function presence(value: MemberSet | undefined, member: ByteString): Reply {
 }
 
 function smove(data: Data, [, fromKey, toKey, member]: readonly ByteString[]): Reply {
-  // An absent source is detected before the destination's type is checked; a source of another type is an error, like a
-  // destination of another type.
+  // As in Redis, an absent source is detected before the type of the destination is checked. If the source exists, a
+  // source or a destination of another type is an error.
   if (data.get(fromKey!) === undefined) return ZERO;
   const from = data.getAs(MemberSet, fromKey!)!;
   const to = data.getAs(MemberSet, toKey!);
@@ -295,7 +295,7 @@ function sscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
   if (value === undefined) return scanReply(0, []);
   const options = scanOptions(data, argv, { first: 3, cursor });
   const isSmall = isCompact(value, encoding);
-  // Sets that Redis stores compactly consist of integers, in ascending order.
+  // The sets that Redis stores compactly contain only integers, which Redis returns in ascending order.
   const members = isSmall ? inOrder(value.members) : value.members;
   const matches: ByteString[] = [];
   const visit = (index: number) => {

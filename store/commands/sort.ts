@@ -44,9 +44,12 @@ export const sorting = family("list", {
 });
 
 interface SortRequest {
-  /** A pattern for the keys of the weights, or null if the elements are their own weights. */
+  /**
+   * A pattern for the keys whose values are the weights by which the elements are sorted, or null if the elements are
+   * their own weights.
+   */
   readonly by: KeyPattern | null;
-  /** Whether the order does not change, because BY has a pattern that names no keys. */
+  /** Whether the elements are not sorted, because the pattern of BY names no keys. */
   readonly keepsOrder: boolean;
   readonly gets: readonly (KeyPattern | "element" | "nothing")[];
   readonly descending: boolean;
@@ -171,7 +174,8 @@ function sort(data: Data, key: ByteString, request: SortRequest): Reply {
   const ordering = ORDERED_STEPS[request.alpha || request.keepsOrder ? "text" : "number"];
   data.effort.work(size * (FETCHED_STEPS + (isOrdered ? ordering : 0) + request.gets.length));
   const ordered = sortedElements(data, value, request);
-  // As in Redis, an end beyond the last element, or a start there, is set to the last element.
+  // As in Redis, a start after the last element yields no elements, and an end after the last element means the last
+  // element.
   const from = Math.min(Math.max(request.start, 0), ordered.length);
   const to = request.count < 0 ? ordered.length : Math.min(from + request.count, ordered.length);
   const elements = ordered.slice(from, to);
@@ -210,7 +214,10 @@ function elementsOf(value: Value | undefined): ByteString[] {
   throw wrongType();
 }
 
-/** Weighs and sorts elements. Equal numbers are ordered by the elements' bytes; equal bytes keep their order. */
+/**
+ * Sorts elements by their weights. Elements with equal numbers are ordered by their bytes, and elements with equal
+ * texts keep their order.
+ */
 function ordered(data: Data, elements: readonly ByteString[], request: SortRequest): ByteString[] {
   const { by, alpha, descending } = request;
   const sign = descending ? -1 : 1;

@@ -1,7 +1,7 @@
 /**
  * TIMELINE and its subcommands: the history and the status of the timeline, for administrators. The rows define arity,
- * rules and keys; a daemon that has a timeline executes them itself (daemon/history), elsewhere they return an error
- * that states what they require.
+ * rules and keys. A daemon that has a timeline executes the commands itself (daemon/history); elsewhere they return an
+ * error that states what they require.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -20,8 +20,8 @@ import { allDbs, type KeySpec, none, read, touchesOf } from "../rows/key-spec.js
 export const PAST_COMMAND_AT = 3;
 
 /**
- * Returns the command that TIMELINE GET runs on a past state, for which the user needs permission too, or null if it is
- * another command.
+ * Returns the command that TIMELINE GET runs on a past state, or null if the arguments call another command. The user
+ * needs permission for the returned command too.
  */
 export function commandOfPast(argv: readonly ByteString[]): readonly ByteString[] | null {
   const [name = "", subcommand] = argv;
@@ -118,7 +118,7 @@ function rowsOf(rows: Readonly<Record<string, TimelineRow>>): Readonly<Record<st
   );
 }
 
-/** The text is the same wherever the command is executed, because the fold may execute it. */
+/** Throws an error. Its text must be the same on every daemon, because the fold may also execute the command. */
 function refuse(): Reply {
   throw custom(
     "ERR TIMELINE is answered by daemons with --data or --peer, to signed envelopes (version 2) that change nothing, " +

@@ -11,8 +11,8 @@ import { thousandTimes } from "../arithmetic/long-double.js";
 const PLAIN_SECONDS = /^\d{1,9}$/;
 
 /**
- * Returns milliseconds; 0 means no limit. The store itself never waits; the listener that waits also calls this
- * function.
+ * Returns the timeout in milliseconds; 0 means no limit. The store never waits; it only checks the argument. A listener
+ * calls this function too, and waits.
  * @throws CommandFailure
  */
 export function timeoutArgument(bytes: ByteString): number {

@@ -1,6 +1,6 @@
 /**
- * Formats rules in the normal form of Redis (7.2), which has the same meaning when it is parsed again: first the keys,
- * then all commands or none, then the exceptions, with each command or category once.
+ * Formats rules in the normal form of Redis (7.2): first the keys, then all commands or none, then the exceptions, with
+ * each command or category once. Parsing the normal form yields rules with the same meaning.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Rule } from "./acl-rules.js";

@@ -58,7 +58,7 @@ export class WrongRule extends CommandFailure {
   /** The complete word, or the complete selector. */
   readonly modifier: ByteString;
   readonly problem: string;
-  /** Key of Redis's wording, or null if Redis accepts the rule or has no wording for it. */
+  /** The key of Redis's wording in RULE_MISTAKES, or null if Redis accepts the rule or has no wording for the error. */
   readonly mistake: keyof typeof RULE_MISTAKES | null;
 
   constructor(text: string, modifier: ByteString, problem: string, mistake: WrongRule["mistake"]) {
@@ -92,7 +92,7 @@ export function parseRules(texts: readonly ByteString[], table: CommandTable): R
   return rules;
 }
 
-/** Groups words: single words, and the words of each selector without its parentheses. */
+/** Returns each word outside selectors, and for each selector a list of its words without the parentheses. */
 function groupSelectors(words: readonly ByteString[]): (ByteString | readonly ByteString[])[] {
   const groups: (ByteString | readonly ByteString[])[] = [];
   for (let i = 0; i < words.length; i++) {

@@ -112,7 +112,10 @@ export class Acl {
     return channel === null ? null : `use channel '${echoed(channel)}': no rule allows it`;
   }
 
-  /** Returns why a command that is not in the table is not permitted, by its name, or null if it is permitted. */
+  /**
+   * Returns why a command that is not in the table is not permitted, or null if it is permitted.
+   * @param name the command's name
+   */
   foreignDenial(name: ByteString): string | null {
     if (this.#sets.some((set) => set.permitsForeign(name))) return null;
     const rule =
@@ -129,7 +132,7 @@ export class Acl {
     return this.#sets.some((set) => set.permitsTouch({ db: null, key: null, beginning, access: "read" }));
   }
 
-  /** Whether a set permits reading a key, which the keys of `if` require. */
+  /** Whether a set permits reading a key. The keys of conditions (`if`) require this permission. */
   mayRead(key: ByteString): boolean {
     return this.#sets.some((set) => set.permitsKey(key, "R"));
   }
@@ -137,7 +140,10 @@ export class Acl {
 
 type CommandRule = Extract<Rule, { kind: "all" | "category" | "command" }>;
 
-/** The permission for commands that are not in the table: they may belong to any category, with one exception. */
+/**
+ * The permission for commands that are not in the table. Such a command may belong to any category, except that the
+ * commands of `admin` are known by name (foreign-command.ts).
+ */
 type Foreign = "none" | "all" | "all but admin";
 
 /** The categories that include every administrative command. */
@@ -158,7 +164,7 @@ class RuleSet {
   #foreign: Foreign = "none";
   /** Verdicts of rules that name commands. */
   readonly #named = new Map<ByteString, Verdict>();
-  /** The last rule that denies administration, for commands that are not in the table. */
+  /** The last rule that denies administrative commands. It applies to those that are not in the table. */
   ruleAgainstAdministration: ByteString | undefined;
 
   constructor(rules: readonly Rule[], table: CommandTable) {
@@ -184,7 +190,7 @@ class RuleSet {
     return this.#foreign === "all" || (this.#foreign === "all but admin" && !administers(name));
   }
 
-  /** Returns the rule that denies a command that is not in the table, by its name. */
+  /** Returns the rule that names a command that is not in the table and denies it, or undefined if there is none. */
   ruleAgainstForeign(name: ByteString): ByteString | undefined {
     const verdict = this.#named.get(name.toUpperCase());
     return verdict?.allow === false ? verdict.rule : undefined;
@@ -259,13 +265,13 @@ class RuleSet {
   }
 
   /**
-   * Records the effect of a rule on unknown commands. The rules apply to a command with all its
-   * subcommands: denying one subcommand denies all of them, and allowing one has no effect.
+   * Records the effect of a rule on commands that are not in the table. Their subcommands are not distinguished: a rule
+   * that denies one subcommand denies the complete command, and a rule that allows one subcommand has no effect.
    */
   #noteForeign(rule: CommandRule, verdict: Verdict): void {
     if (rule.kind === "all") this.#named.clear();
     else if (rule.kind === "category" && !rule.allow) {
-      // The command may be in that category, like any other command.
+      // A command that an earlier rule allowed by name may belong to the denied category.
       for (const [name, { allow }] of this.#named) if (allow) this.#named.delete(name);
     } else if (rule.kind === "command" && ABSENT_COMMANDS.has(rule.name)) {
       const [container = "", ...subcommand] = rule.name.split("|");
@@ -293,7 +299,7 @@ function channelsOf(rules: readonly Rule[]): readonly ByteString[] | null | unde
   return channels;
 }
 
-/** Returns the permission for unknown commands after a rule; in case of doubt "none". */
+/** Returns the permission for commands that are not in the table after one more rule; in case of doubt "none". */
 function foreignAfter(rule: CommandRule, before: Foreign): Foreign {
   if (rule.kind === "all") return rule.allow ? "all" : "none";
   if (rule.kind === "command" || rule.allow || before === "none") return before;

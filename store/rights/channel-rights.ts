@@ -33,8 +33,8 @@ export function forbiddenChannel(
 
 /**
  * Returns the first channel that the patterns do not permit, or null if they permit all.
- * @param asPatterns whether the channels are patterns themselves: a pattern that is not literally one of the user's
- * might match more
+ * @param asPatterns whether the channels are patterns themselves. Such a pattern must be literally one of the user's
+ * patterns, because any other pattern might match channels that the user may not use.
  */
 export function refusedChannel(
   patterns: readonly ByteString[],

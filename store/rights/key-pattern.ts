@@ -30,13 +30,14 @@ export function allowsBeginning(
   return patterns.some((pattern) => grants(pattern, needs) && matchesBeginning(pattern.glob, beginning));
 }
 
-/** Whether a glob that ends with `*` matches every key with this beginning. */
+/** Whether a glob matches every key with this beginning, because it ends with `*`. */
 function matchesBeginning(glob: ByteString, beginning: ByteString): boolean {
   if (!ENDS_ON_ANYTHING.test(glob)) return false;
   const before = glob.slice(0, -1);
   for (let end = 0; end <= beginning.length; end++) {
     const text = beginning.slice(0, end);
-    // If an added `]` changes nothing, a class is unfinished and the star is one of its characters.
+    // If appending `]` makes the match fail, the `]` is an ordinary character, so the star does not belong to an
+    // unfinished class.
     if (globMatches(before, text) && !globMatches(`${before}]`, text)) return true;
   }
   return false;

@@ -33,8 +33,8 @@ export interface KeyRecord {
   /** The original texts of the rules, one each. */
   readonly rules: readonly ByteString[];
   /**
-   * Date of the unit that added it, or null for a genesis key. Envelopes with an earlier date were rejected and remain
-   * so.
+   * Date of the unit that added the key, or null for a genesis key. Envelopes of the key with an earlier date are
+   * rejected.
    */
   readonly addedAt: number | null;
   /** The key that added it, or null for a genesis key. */
@@ -44,8 +44,9 @@ export interface KeyRecord {
 }
 
 /**
- * Returns whether a key may sign. A revoked key may not, regardless of its envelope's date: the position of an envelope
- * signed earlier is before the revocation, where the key's record is not revoked yet.
+ * Returns whether a key may sign. A revoked key may not, whatever the envelope's date. An envelope whose position in
+ * the order is before the revocation is not affected, because it is checked with the record at that position, where the
+ * key is not revoked yet.
  * @param at milliseconds since 1970
  */
 export function validity({ revokedAt, addedAt, notBefore, notAfter }: KeyRecord, at: number): Validity {

@@ -18,15 +18,19 @@ export class CommandIndex implements CommandTable {
   readonly #byName = new Map<string, Command>();
   /** Names of the commands that have subcommands. */
   readonly #containers = new Set<string>();
-  /** Commands without subcommands and with a single row, by the same names: the most frequent ones. */
+  /**
+   * Commands that have no subcommands and only one row, by upper-case and lower-case name. The most frequent commands
+   * are among them, so this map is searched first.
+   */
   readonly #simple = new Map<string, Command>();
   readonly #ownSubcommands: ReadonlyMap<string, readonly string[]>;
 
   readonly #later: ReadonlyMap<string, CommandFailure>;
 
   /**
-   * @param producedMax maximum number of steps that a unit may produce, wherever it is folded
-   * @param later the replies for commands that only later tables contain, by name: they are unknown here
+   * @param producedMax maximum number of steps for the data that a unit may produce; the limit is the same on every
+   * daemon that folds the unit
+   * @param later errors for commands that this table does not contain, but a table of later semantics does, by name
    */
   constructor(
     commands: readonly Command[],

@@ -78,7 +78,10 @@ export interface Command extends Row {
   readonly lookedUp: LookedUp | null;
   /** Whether its cost is proportional to its arguments, so that budgets do not count it. */
   readonly isLinear: boolean;
-  /** Whether it is a query over many keys that can take arbitrarily long. Budgets limit it wherever it cannot yield. */
+  /**
+   * Whether it is a reading command whose duration does not follow from its keys. Budgets limit it wherever it cannot
+   * yield to other commands.
+   */
   readonly isQuery: boolean;
 }
 

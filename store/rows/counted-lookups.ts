@@ -1,7 +1,8 @@
 /**
- * Keys that a writing command looks up for reading, for Redis's counts of hits and misses: other commands count all
- * look-ups if they read, and none if they write (SET, the most frequent one, counts its GET itself). Source:
- * redis-server 7.0, the calls of lookupKeyRead.
+ * Redis counts whether a look-up for reading finds its key (hits and misses). A reading command counts all its
+ * look-ups, and a writing command usually counts none. This table contains the writing commands that also count
+ * look-ups, with the keys that they count. SET, the most frequent command, is not in it: with the option GET it counts
+ * its look-up itself. Source: redis-server 7.0, the calls of lookupKeyRead.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type KeySpec, touchesOf } from "./key-spec.js";

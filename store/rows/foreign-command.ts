@@ -1,7 +1,8 @@
 /**
- * Commands that are not in the table, but that the daemon's Redis may know. Their keys and categories are unknown too;
- * only the administrative ones are listed here. Source: redis-server 7.0, COMMAND LIST FILTERBY ACLCAT admin; and
- * MIGRATE, which is not in that category, but makes Redis connect to any address that the command names.
+ * Commands that are not in the table, but that the daemon's Redis may know. The daemon does not know their keys and
+ * categories, except that the commands listed here are administrative. Source: redis-server 7.0, COMMAND LIST FILTERBY
+ * ACLCAT admin; and MIGRATE, which is not in that category, but makes Redis connect to any address that the command
+ * names.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 

@@ -29,7 +29,7 @@ const LINEAR: ReadonlySet<string> = new Set([
 /** @param writes whether its flags include `write` */
 export const isLinear = (name: string, writes: boolean): boolean => writes && LINEAR.has(name);
 
-/** Commands that produce their replies in steps if the sender supports that. */
+/** Reading commands that can produce their replies in steps, if the caller supports that. */
 const QUERIES: ReadonlySet<string> = new Set([
   "LCS",
   "SQL_RO",
@@ -40,7 +40,7 @@ const QUERIES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether budgets count a reading command even if its unit writes nothing, because its cost does not follow from its
- * keys. They do not count it where it yields.
+ * Whether budgets limit a reading command even if its unit writes nothing, because its cost does not follow from its
+ * keys. Where the command can yield to other commands between its steps, budgets do not limit it.
  */
 export const isQuery = (name: string): boolean => QUERIES.has(name);

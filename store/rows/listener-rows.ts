@@ -1,6 +1,6 @@
 /**
- * Rows of commands that only a listener can execute, since they concern connections or the process, in a short
- * notation.
+ * A short notation for the rows of commands that only a listener can execute, because they concern connections or the
+ * process.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, status } from "../../protocol/reply.js";

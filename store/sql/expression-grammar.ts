@@ -109,7 +109,7 @@ function test(reader: TokenReader, operand: Expression): Expression | null {
   }
 }
 
-/** Parses values in parentheses, possibly none. Calculated values count as operators. */
+/** Parses values in parentheses, possibly none. Each value that must be calculated counts as an operator. */
 function values(reader: TokenReader): Membership["list"] {
   reader.expectSign("(");
   const list: Expression[] = [];

@@ -1,4 +1,4 @@
-/** Numbers expressions: two expressions have the same number if they have the same value in every row. */
+/** Assigns numbers to expressions: two expressions with the same number have the same value in every row. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Column, type Expression, operandsOf } from "./tree.js";
 
@@ -6,7 +6,7 @@ export class ExpressionNumbers {
   readonly #parameters: readonly ByteString[];
   readonly #columnOf: (column: Column) => number | ByteString;
   readonly #known = new Map<Expression, number>();
-  /** Numbers of expressions, by their form with the numbers of their parts. */
+  /** Numbers of expressions, by the kind of the expression and the numbers of its operands. */
   readonly #numbers = new Map<string, number>();
 
   /**

@@ -13,7 +13,9 @@ export interface Token {
   readonly end: number;
   /** The next token, or null if this is the last one. */
   next: Token | null;
-  /** Whether the other form reads this token, or the text before it, differently. */
+  /**
+   * Whether the other form of the language (recorded or standard) reads this token, or the text before it, differently.
+   */
   readonly isOfForm?: true;
 }
 
@@ -22,8 +24,8 @@ const PAIRS: Readonly<Record<string, string>> = { "!": "=", "<": "=>", ">": "=" 
 const SIGNS: ReadonlySet<string> = new Set("()*,.:=!<>+-/^#@?;");
 /**
  * Characters above ASCII that a name cannot contain: invalid UTF-8, control characters, spaces and signs. No version of
- * Unicode changes these properties, so a daemon whose version does not contain a letter yet reads a statement in the
- * same way.
+ * Unicode changes these properties, so daemons with different versions of Unicode read a statement in the same way,
+ * even if one version does not contain a letter of the statement yet.
  */
 const NO_NAME =
   /[\ufffd\ufeff\u0080-\u00a0\u1680\u2000-\u200d\u202f\u205f\u3000\p{Pattern_Syntax}\p{Pattern_White_Space}]/u;
@@ -41,10 +43,9 @@ export function tokensOf(statement: ByteString, form: Form): Token {
 }
 
 /**
- * Returns the tokens of a word without its beginning, as if a space followed the beginning; they are linked to the
- * existing next tokens.
+ * Splits a word after its beginning, as if a space followed the beginning, and returns the first token of the remaining
+ * word. The new tokens are linked to the existing tokens after the word.
  * @param length the length of the beginning
- * @returns the first token
  * @throws SqlMistake
  */
 export function restOfWord(statement: ByteString, word: Token, length: number): Token {

@@ -1,6 +1,6 @@
 /**
- * Parses a statement from its bytes alone. The trees of recent short statements are cached, because each is requested
- * several times and clients repeat statements.
+ * Parses a statement from its bytes alone. The trees of recent short statements are cached, because the daemon needs
+ * the tree of a statement several times while it executes it, and clients repeat statements.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ENGLISH_WORDS, MALAGASY_BEGINNINGS } from "./keywords.js";
@@ -20,15 +20,16 @@ export interface Parsed {
   readonly language: Language;
   /** Number of `?` in the statement. */
   readonly parameters: number;
-  /** Whether the other form would yield another tree. */
+  /** Whether the other form of the language (recorded or standard) would yield another tree. */
   readonly isOfForm: boolean;
-  /** Whether such a statement requires CLUSTER SEMANTICS 3 if it writes. */
+  /** Whether the statement requires CLUSTER SEMANTICS 3 if it writes. */
   readonly isExtended: boolean;
 }
 
 /**
- * Number of statements in one period of the cache. The cache is small: storing trees for longer costs more than parsing
- * again, because the garbage collector copies them.
+ * Number of different statements after which a new period of the cache begins. The cache contains only the trees that
+ * were used in the current period or the previous one. The periods are short, because the garbage collector copies
+ * trees that exist for longer, which costs more than parsing the statements again.
  */
 const RECENT_MAX = 64;
 const KEPT_CHARS_MAX = 2048;
@@ -42,8 +43,8 @@ class KnownTrees {
   /** Statements of the previous period. */
   #previous: ReadonlyMap<ByteString, Parsed> = new Map();
   /**
-   * The last long statements, which are used several times until they have been executed; afterwards they may be
-   * garbage-collected.
+   * The trees of the last long statements. Each tree is used several times until its statement has been executed, and
+   * may be garbage-collected afterwards.
    */
   readonly #long: WeakRef<{ readonly text: ByteString; readonly parsed: Parsed }>[] = [];
 
@@ -81,7 +82,7 @@ const KNOWN: Readonly<Record<Form, KnownTrees>> = {
   standard: new KnownTrees("standard"),
 };
 
-/** Returns a statement's tree in the standard form; a Malagasy statement, or `form`, selects the recorded form. */
+/** Returns a statement's tree in the given form. The tree of a Malagasy statement always has the recorded form. */
 export function parse(text: ByteString, form: Form = "standard"): Parsed {
   const standard = KNOWN.standard.of(text);
   return form === "standard" || !standard.isOfForm ? standard : KNOWN.recorded.of(text);
@@ -98,8 +99,8 @@ export const formOf = (language: Language, english: Form): Form =>
   language === "english" ? english : "recorded";
 
 /**
- * Sticky patterns: a single one for all comments would use stack space for each character, and a long statement would
- * overflow the stack.
+ * Sticky patterns, which are applied one after the other. A single pattern for all blanks and comments would use stack
+ * space for each character, so a long statement would overflow the stack.
  */
 const BLANKS = /\s*/y;
 const WORD = /[a-z]+/iy;
@@ -140,7 +141,7 @@ function afterComment(text: ByteString, at: number): number {
 function parsedAgain(text: ByteString, english: Form): Parsed {
   const language = languageOf(text);
   const form = formOf(language, english);
-  // The mistake may be valid in the other form.
+  // The statement may be valid in the other form.
   const mistaken = { language, parameters: 0, isOfForm: language === "english", isExtended: false };
   try {
     if (text.length > STATEMENT_BYTES_MAX)

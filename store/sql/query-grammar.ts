@@ -52,8 +52,9 @@ const NO_TAIL: Tail = { orderBy: [], limit: null };
 const hasTail = ({ orderBy, limit }: Tail) => orderBy.length > 0 || limit !== null;
 
 /**
- * Applies the clauses after the last of several queries to the combination: moves them from that query, or parses them
- * after its parentheses.
+ * Applies `order by` and `limit` after the last of several combined queries to the combination. If the last query is in
+ * parentheses, these clauses follow the parentheses and are parsed here; otherwise they were parsed as clauses of the
+ * last query, and are moved from there.
  */
 function withTail(query: SetQuery, reader: TokenReader): Query {
   const { right } = query;

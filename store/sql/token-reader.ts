@@ -22,7 +22,7 @@ export class TokenReader {
   readonly statement: ByteString;
   readonly language: Language;
   readonly form: Form;
-  /** Whether the other form would read a part of the statement differently. */
+  /** Whether the other form of the language (recorded or standard) would read a part of the statement differently. */
   isOfForm = false;
   /** Whether the statement requires CLUSTER SEMANTICS 3 if it writes. */
   isExtended = false;

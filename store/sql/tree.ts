@@ -99,13 +99,14 @@ export interface Select extends Tail {
   readonly joins: readonly Join[];
   readonly where: Expression | null;
   /**
-   * The grouping expressions; null if there are no groups, except that an aggregate function makes all rows one group.
+   * The expressions of `group by`; null if the select has no such clause. Without the clause an aggregate function
+   * makes all rows one group.
    */
   readonly groupBy: readonly Expression[] | null;
   readonly having: Expression | null;
 }
 
-/** The range of rows from one index to another, exclusive; `count` is the number of rows from the first one. */
+/** The rows to return: those from the index `from` to the index `to`, exclusive, or `count` rows from `from`. */
 export interface Limit {
   readonly from: Expression | null;
   readonly to: Expression | null;
@@ -168,7 +169,7 @@ export interface Call {
 
 export type Expression =
   | { readonly kind: "literal"; readonly value: Cell }
-  /** A `?`, which represents the argument with this number (from 0) after the statement. */
+  /** A `?`: its value is the argument with this number (from 0) after the statement. */
   | { readonly kind: "parameter"; readonly number: number }
   | Column
   | Binary

@@ -1,6 +1,6 @@
 /**
- * Features of SQL that users try but that are not supported: recognized at the position of the error, and reported with
- * an alternative.
+ * Features of SQL that are not supported, although users try them. A feature is recognized at the position of the
+ * syntax error, and the error names an alternative.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { SqlMistake } from "./mistake.js";
@@ -12,7 +12,7 @@ interface Row {
   readonly after: RegExp;
   /** Matches the text before the position; undefined means any text. */
   readonly before?: RegExp;
-  /** The alternative to it. */
+  /** The alternative to the feature. */
   readonly advice: string;
 }
 
@@ -260,7 +260,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   dense_rank: "number the rows in the application",
 };
 
-/** Alternatives to names that are values elsewhere, and not columns. */
+/** Alternatives to names that are values in other databases, but columns here. */
 const NAMES: Readonly<Record<string, string>> = {
   true: "write 1, or k = 1",
   false: "write 0, or k = 0",
@@ -315,9 +315,9 @@ export function unsupportedFunction(position: Position, name: ByteString): SqlMi
   );
 }
 
-/** Number of characters before a mistake that are compared with the rows. */
+/** Number of characters before a mistake in which the patterns of the rows are searched. */
 const BEFORE_CHARS = 200;
-/** Number of characters after a mistake that are compared with the rows. */
+/** Number of characters after a mistake in which the patterns of the rows are searched. */
 const AFTER_CHARS = 40;
 
 const KINDS: ReadonlySet<SqlMistake["kind"]> = new Set([

@@ -35,7 +35,10 @@ interface Operation extends FieldType {
 /** Number of arguments after each subcommand. */
 const ARGUMENTS: Readonly<Record<string, number>> = { GET: 2, SET: 3, INCRBY: 3, OVERFLOW: 1 };
 
-/** Returns how the command uses its key: it only reads if every subcommand is known and does not write. */
+/**
+ * Returns how BITFIELD uses its key: for reading if every subcommand is valid and only reads, and otherwise for
+ * writing.
+ */
 export function bitfieldKeys(argv: readonly ByteString[]): Touch[] {
   const key = argv[1] ?? "";
   for (let i = 2; i < argv.length; i++) {
@@ -103,7 +106,8 @@ function fitted(value: bigint, { kind, signed, bits, overflow }: Operation): big
   if (wrapped === value || overflow === "WRAP") return wrapped;
   if (overflow === "FAIL") return undefined;
   const max = (1n << BigInt(signed ? bits - 1 : bits)) - 1n;
-  // Redis's own arithmetic overflows for the lowest numbers to set, and treats them as the highest.
+  // If SET receives a number so low that Redis's 64-bit arithmetic overflows, Redis stores the highest value instead of
+  // the lowest.
   const isAbove = value > max || (kind === "SET" && signed && max - value > INT64_MAX);
   return isAbove ? max : signed ? -max - 1n : 0n;
 }

@@ -128,7 +128,7 @@ function partOf(bytes: ByteString, start: number, end: number, unit: number): Pa
   return { from: from * unit, to: (last + 1) * unit };
 }
 
-/** Returns the number of bits in a `BYTE` or `BIT`. @throws CommandFailure */
+/** Returns the number of bits that an index counts: 8 for `BYTE`, 1 for `BIT`. @throws CommandFailure */
 function unitArgument(bytes: ByteString | undefined): number {
   const word = bytes?.toUpperCase() ?? "BYTE";
   if (word !== "BYTE" && word !== "BIT") throw syntaxError();
@@ -175,7 +175,7 @@ function bitpos(data: Data, argv: readonly ByteString[]): Reply {
   if (from >= to) return integer(-1);
   countPart(data, { from, to });
   const index = findBit(bytes, bit, from, to);
-  // A string of ones is followed by zeros, unless the caller specifies an end.
+  // If all bits are ones, the first zero is the one after the end of the string, unless the caller specifies an end.
   return integer(index < 0 && bit === 0 && argv[4] === undefined ? to : index);
 }
 

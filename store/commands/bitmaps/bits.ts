@@ -26,7 +26,7 @@ export function byteWith(bytes: ByteString, index: number, value: Bit): ByteStri
   return String.fromCharCode(value === 1 ? byte | mask : byte & ~mask);
 }
 
-/** Number of bytes below which they are read one by one; for longer ranges, reading words is faster. */
+/** Ranges of fewer bytes are read byte by byte; longer ranges are read in words, which is faster. */
 const SHORT_BYTES = 64;
 
 /** Counts the bits `from` ≤ index < `to` that are 1. The range must not extend after the end. */
@@ -101,8 +101,8 @@ function findNear(bytes: ByteString, value: Bit, from: number, to: number): numb
 }
 
 /**
- * Returns the beginning of the first word in the bytes `start` ≤ index < `end` that may have a bit with the value, or
- * `end` if there is none.
+ * Returns the index at which the first word begins that may contain a bit with the value, among the bytes `start` ≤
+ * index < `end`, or `end` if there is none.
  */
 function pass(bytes: ByteString, value: Bit, start: number, end: number): number {
   const without = value === 1 ? 0 : -1;
@@ -124,8 +124,8 @@ export function readField(bytes: ByteString, index: number, bits: number): bigin
 }
 
 /**
- * Returns the bytes that contain an integer's lowest 1 to 64 bits, the highest at `index`; the bits around it do not
- * change.
+ * Returns the bytes that contain a field of 1 to 64 bits, with the field set to the lowest bits of an integer. The
+ * field's highest bit is at `index`; the bits around the field do not change.
  */
 export function bytesWithField(bytes: ByteString, index: number, bits: number, value: bigint): ByteString {
   const first = Math.floor(index / 8);

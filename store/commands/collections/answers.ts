@@ -66,8 +66,8 @@ export function bytesOf(document: BsonDocument): ByteString {
 }
 
 /**
- * Maximum number of bytes of failures that are returned in full; later ones consist only of their indexes and numbers,
- * as in MongoDB.
+ * Maximum number of bytes of failures that are returned in full. Each further failure consists only of its index and
+ * its error code, as in MongoDB.
  */
 const FAILURES_BYTES_MAX = 1024 * 1024;
 
@@ -96,7 +96,7 @@ export function stepByStep(ordered: ByteString, count: number, step: (i: number)
 export const count = (value: number): Int32 | bigint =>
   value === (value | 0) ? new Int32(value) : BigInt(value);
 
-/** Returns a command that replies with the details of a failure that concerns the complete command. */
+/** Returns a handler that adds the details to a failure of the complete command. */
 export const detailed =
   (run: Handler): Handler =>
   (data, argv, unit) => {

@@ -87,7 +87,7 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
   return null;
 }
 
-/** Share of the documents above which using a range costs more than it saves. */
+/** If a range contains more than this share of the documents, using it would cost more than it saves. */
 const LARGE_PART = 0.5;
 
 /**
@@ -161,7 +161,7 @@ function valuesOf(operand: Bson): readonly Bson[] | null {
 }
 
 /**
- * Whether an index finds exactly the documents that equal a value. This is not so for arrays, null and patterns,
- * because an index contains the elements of arrays, and null for missing fields.
+ * Whether an index finds exactly the documents that equal a value. For arrays, null and patterns it does not, because
+ * an index contains the elements of arrays, and contains null for missing fields.
  */
 const isPlain = (value: Bson): boolean => value !== null && !isArray(value) && !(value instanceof Regex);

@@ -89,7 +89,8 @@ export function writingTargetOf(data: Data, argv: readonly ByteString[], unit: U
 const NO_VARIABLES: ReadonlyMap<ByteString, Variable> = new Map();
 
 /**
- * Fields of a statement that older releases reject. `dialect: 2` permits the filters and updates that were added later.
+ * Fields of a statement that older releases reject. The field `dialect`, with the value 2, also permits the filters and
+ * updates that were added later.
  */
 export const LATER_FIELDS = ["dialect", "let", "arrayFilters"];
 const DIALECT = 2n;
@@ -205,7 +206,7 @@ function updated(general: Target, statement: BsonDocument): Updated {
  * Cost in steps of each document found for an update, so that a large update is rejected while it is still searching.
  */
 const CHANGE_STEPS = 120;
-/** Cost in steps of a document and each index of its collection. */
+/** Cost in steps of each document for each index of its collection. */
 const INDEX_STEPS = 90;
 /** Cost in steps of each document that is removed, in addition to that of finding it. */
 const REMOVED_STEPS = 10;
@@ -324,7 +325,8 @@ export function documentsAt({ readings }: Target, collection: Collection): Docum
 
 /**
  * Changes either all documents or none.
- * @param see receives the new bytes of the last document before anything changes, and may reject them
+ * @param see is called with the new bytes of the last document before any document is changed; it may throw to prevent
+ * all changes
  */
 export function changedBy(
   target: Target,
@@ -338,7 +340,7 @@ export function changedBy(
   let last: ByteString | undefined;
   for (const { number, bytes } of found) {
     last = bytesOf(apply(readCounted(bytes, work)));
-    // Writing and indexing the document cost the same amount again.
+    // Writing and indexing the new document cost as much as reading a document of its size.
     spend(work, costOf(last));
     if (last !== bytes) changes.push({ number, bytes: last });
   }
@@ -359,8 +361,8 @@ export function changedBy(
 }
 
 /**
- * Inserts the document of an update that matched none.
- * @param see called with the document before it is inserted, and may reject it
+ * Inserts the document of an update whose filter matched no document.
+ * @param see is called with the new document before it is inserted; it may throw to prevent that
  */
 export function upsertedBy(
   target: Target,

@@ -71,7 +71,8 @@ const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "exp
 const SECONDS_MAX = 2_147_483_647n;
 
 /**
- * Returns the number of seconds after its date at which a document expires, or undefined if it does not expire.
+ * Returns the number of seconds after the date in the index's field at which a document expires, or undefined if the
+ * index does not make documents expire.
  * @throws CommandFailure
  */
 function secondsOf(document: BsonDocument, pattern: BsonDocument): number | undefined {
@@ -139,7 +140,8 @@ function checkDocuments(collection: Collection, spec: IndexSpec, { text }: Names
   for (const bytes of collection.documents())
     for (const key of keysOf(index, bytes)) {
       if (spec.isUnique && seen.has(key.text)) {
-        // A document may contain a value twice, which is not a duplicate.
+        // The keys of one document differ, even if it contains a value twice, so the equal key is that of another
+        // document.
         throw duplicate(text, index, key);
       }
       if (spec.isUnique) seen.add(key.text);

@@ -14,8 +14,8 @@ import type { OrderedKey } from "../../values/collections/ordered-keys.js";
 import { ordering } from "./index-ranges.js";
 
 /**
- * Maximum number of documents that one write removes, so that no write takes long if very many documents expire
- * together.
+ * Maximum number of expired documents that one write removes, so that a write does not take long even if very many
+ * documents have expired.
  */
 const REMOVED_MAX = 1000;
 const SECOND_MS = 1000n;
@@ -35,7 +35,7 @@ function expiriesOf(collection: Collection, at: number, isCurrent = true): reado
     const { expireAfterSeconds: seconds } = index.spec;
     if (seconds === undefined) return [];
     const expiry = { index, until: BigInt(Math.floor(at)) - BigInt(seconds) * SECOND_MS };
-    // Without a complete order, each document must be checked.
+    // An index is left out only if its order is complete and shows that no document has expired.
     return index.isOrdered && isCurrent && entriesOf(expiry).next().done === true ? [] : [expiry];
   });
 }

@@ -33,14 +33,17 @@ export interface IndexRange {
   readonly equal: number;
   readonly from: OrderedKey;
   readonly to: OrderedKey;
-  /** The rank of the values that the next field may have; null means any rank. */
+  /**
+   * The rank of the next field's values: the place of their type in MongoDB's sort order. Null means values of any
+   * type.
+   */
   readonly rank: number | null;
 }
 
 const INT64_MIN = -(2n ** 63n);
 const ID_BYTES = 12;
 
-/** Returns the range of the best index for a filter, or null if no index has one. */
+/** Returns the range of the index that the filter restricts most, or null if the filter restricts no index. */
 export function rangeFor(collection: Collection, query: BsonDocument): IndexRange | null {
   const bounds = boundsOf(query);
   if (bounds.size === 0) return null;
@@ -95,9 +98,9 @@ function leastLike(value: Bson): Bson {
 const ORDERED_STEPS = 10;
 
 /**
- * Completes the order of an index in steps, between which the collection may change. Each step is counted before it is
- * executed, and its result is retained: a write that is rejected because it exceeds the budget has less work left when
- * the client sends it again.
+ * Completes the order of an index in steps, between which the collection may change. The cost of each step is counted
+ * before the step is executed, and the order completed so far is retained. If a write is rejected because it exceeds
+ * the budget, it therefore has less work left when the client sends it again.
  * @throws TooMuch
  */
 export function* ordering(
@@ -190,11 +193,12 @@ function boundOf(operand: Bson): Bounds | null {
   }
   const { lowest, highest } = bound;
   if (lowest === undefined && highest === undefined) return null;
-  // No single value is within bounds of two kinds. The filter detects that, without an index.
+  // No single value is between two bounds of different types. Such a condition uses no index; only the filter checks
+  // it.
   return lowest !== undefined && highest !== undefined && rankOf(lowest) !== rankOf(highest) ? null : bound;
 }
 
-/** Whether all values of this value's kind are adjacent in an index. */
+/** Whether the index contains all values of this value's type next to each other. */
 const isOrdered = (value: Bson): boolean =>
   isNumber(value)
     ? !Number.isNaN(doubleOf(value))

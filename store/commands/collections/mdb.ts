@@ -32,7 +32,7 @@ import { explain, rename, stats } from "./statistics.js";
 /** @param isExtended whether the command may use the additions of CLUSTER SEMANTICS 3 */
 type ByVersion = (data: Data, argv: readonly ByteString[], unit: Unit, isExtended: boolean) => Reply;
 
-/** Commands with fields that CLUSTER SEMANTICS 3 added. In earlier records these fields are an error. */
+/** Commands with fields that CLUSTER SEMANTICS 3 added. Before that version, these fields are an error. */
 const DIFFERING: Readonly<Record<string, ByVersion>> = {
   "MDB.UPDATE": update,
   "MDB.DELETE": remove,
@@ -217,7 +217,7 @@ export const collections = family("mongo", {
   },
 });
 
-/** The commands before CLUSTER SEMANTICS 3, with the rows that differ. */
+/** The rows of the commands that behave differently before CLUSTER SEMANTICS 3. */
 export const recordedCollections: readonly Command[] = collections.flatMap((command) => {
   const run = DIFFERING[command.name];
   return run === undefined ? [] : [{ ...command, run: byVersion(false, run) }];

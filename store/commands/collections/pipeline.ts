@@ -69,8 +69,9 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
 });
 
 /**
- * Returns the fields that a stage reads, if it does not pass the documents on; null means all fields. Counting a
- * collection therefore does not require reading its documents.
+ * Returns the names of the top-level fields that a stage reads, or null if the complete documents are needed, for
+ * example because the stage passes them on. For `$count` there are no such fields, so counting a collection does not
+ * require reading its documents.
  */
 function rootsOf(stage: readonly [ByteString, Bson] | undefined): ReadonlySet<ByteString> | null {
   const roots = new Set<ByteString>();

@@ -137,8 +137,8 @@ function* sortedOf(
 }
 
 /**
- * Returns documents in the order of an index; returns null if no index has that order, if the filter leaves few
- * documents, or if the collection has changed while the order was read.
+ * Returns documents in the order of an index. Returns null if no index has that order, if an equality in the filter
+ * leaves only few documents, or if the collection changed while the order was read.
  */
 function* foundInOrder(
   target: Target,
@@ -185,7 +185,7 @@ export const countDocuments = inSteps(["query", "skip", "limit"], function* (tar
     query.size > 0 || (collection !== undefined && expiredBy(collection, target.at) !== null);
   if (isFiltered)
     return integer((yield* inStepsOf(choosing(target, query, NOTHING, { skip, limit }))).length);
-  // All documents have been counted already.
+  // Without a filter, and without expired documents, the number of documents is known.
   const remaining = Math.max(0, (collection?.size ?? 0) - skip);
   return integer(limit === 0 ? remaining : Math.min(remaining, limit));
 });

@@ -1,4 +1,4 @@
-/** Checks unique indexes. All changes of a statement are checked before the first is made. */
+/** Checks unique indexes. All changes of a statement are checked before the first document is changed. */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { type Bson, type BsonDocument, Int32, ObjectId } from "../../values/collections/bson.js";
@@ -103,6 +103,6 @@ function shellText(value: Bson): ByteString {
   if (value instanceof Decimal) return bytesOfText(decimalText(value));
   if (isNumber(value)) return String(value);
   const text = writeExtendedJson(value);
-  // The text is cut between characters.
+  // Also removes the first bytes of a character that the cut divides.
   return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX).replace(/[\x80-\xff]+$/, "")}...` : text;
 }

@@ -19,7 +19,8 @@ const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
 
 /**
  * `DOC.DELETE document id [REVISION revision]`, `DOC.DELETE document [QUERY json, WHERE json, SORT json, LIMIT offset
- * count]`. In memory, later entries move up, as in the original; entries with permanent ids keep them.
+ * count]`. On a daemon without a timeline, the entries after a deleted one move up, and their ids decrease, as in the
+ * original. On a daemon with a timeline, the ids of entries are permanent.
  * @returns OK, or the number of entries that the conditions selected
  */
 export function deleteEntries(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -72,7 +73,10 @@ interface Removal {
 /** Cost in steps of each entry that is removed, or copied because many entries are removed. */
 const REMOVED_STEPS = 14;
 
-/** Removes many entries. Undoing each removal separately would take time quadratic in their number. */
+/**
+ * Removes many entries in one change, because undoing a separate change for each of them would take time quadratic in
+ * their number.
+ */
 function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
   const { value } = entry;
   const isOneByOne = seq !== undefined && value.staysOpen(keys.length);

@@ -80,8 +80,8 @@ export function namesOf(
 }
 
 /**
- * Returns the key of the entry that an id names: the key itself, or a number in any form, truncated; undefined if there
- * is no such entry.
+ * Returns the key of the entry that an id names, or undefined if there is no such entry. The id is the key itself, or a
+ * number in any notation, whose fraction is ignored.
  */
 export function keyOf(document: Document, id: ByteString): ByteString | undefined {
   if (document.get(id) !== undefined) return id;

@@ -7,7 +7,10 @@ import { bulk, bulks, integer, map, type Reply } from "../../../protocol/reply.j
 import type { Document } from "../../values/documents/document.js";
 import { countingAccess, type Selection, sortIndex, worthwhile } from "./document-selection.js";
 
-/** How a read searches: by an index, by remembered marks of a member's values, through all entries, or not at all. */
+/**
+ * How a read searches for entries: by an index; by marks, which are short checksums of a member's values; by checking
+ * all entries; or without checking any entry.
+ */
 type SearchMethod = "index" | "marks" | "all" | "none";
 
 export function explained(document: Document, selection: Selection): Reply {
@@ -21,7 +24,7 @@ export function explained(document: Document, selection: Selection): Reply {
   return explanation(document, { way, fields, entries: access?.count ?? document.size, order });
 }
 
-/** Explains DOC.COUNT: no entry is checked if an index can count them, or if all entries are counted. */
+/** Explains DOC.COUNT. It checks no entry if an index can count the entries, or if there is no condition. */
 export function explainedCount(document: Document, at: number, selection: Selection): Reply {
   const { condition } = selection;
   const isAll = condition.kind === "all" && condition.parts.length === 0;

@@ -1,7 +1,8 @@
 /**
- * DOC.INSERT. Entries without keys are numbered. In memory, or with COUNT (as the JSON listener records it), the number
- * is one above the highest. Otherwise a fold may move the unit, so the number follows from the unit and is permanent.
- * Source: docs/consistency.md "Ids of a document's entries"; stream-add.ts uses the same method.
+ * DOC.INSERT. Entries without keys are numbered. On a daemon without a timeline, or with COUNT (which the JSON listener
+ * records), the number is one above the highest. Otherwise a late entry of the timeline may change the position of the
+ * unit, so the number is derived from the unit itself and is permanent. Source: docs/consistency.md "Ids of a
+ * document's entries"; stream-add.ts uses the same method.
  */
 import { type ByteString, isAscii } from "../../../protocol/byte-string.js";
 import { type JsonShape, shapeOf } from "../../../protocol/json/json-shape.js";
@@ -52,8 +53,8 @@ interface NewEntry {
 
 /**
  * `DOC.INSERT document [EX seconds | …] [NOCHECK] [COUNT] [entry …]`, `DOC.INSERT document [EX seconds | …] [NOCHECK]
- * KEYS key entry [key entry …]`: inserts all entries, or none. Without NOCHECK all of them must have the members of the
- * first one.
+ * KEYS key entry [key entry …]`: inserts all entries, or none. Without NOCHECK each entry must have the members of the
+ * document's first entry.
  */
 export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return insertBy(data, argv, unit, "standard");
@@ -102,16 +103,21 @@ function insertBy(data: Data, argv: readonly ByteString[], unit: Unit, form: Num
   return bulks(keys);
 }
 
-/** The first entry of an insert, and the shape that further entries usually share with it. */
+/**
+ * The entry whose members all inserted entries must have: the document's first entry or, if the document is empty, the
+ * first inserted one.
+ */
 interface Expected {
   readonly value: JsonValue;
-  /** The shape that the entries usually have, or null if each entry is parsed. */
+  /**
+   * The shape of the entry: an inserted entry with this shape need not be parsed. Null if every entry must be parsed.
+   */
   readonly shape: JsonShape | null;
 }
 
 /**
- * Recent first entries by their text: for an insert of few entries, parsing the first one again would take most of the
- * time.
+ * Cached values of `Expected` by the text of their entry: for an insert of few entries, parsing the first entry again
+ * would take most of the time.
  */
 const cache = new Map<ByteString, Expected>();
 const KNOWN_MAX = 64;
@@ -129,7 +135,7 @@ function expectedOf(text: ByteString): Expected {
   return expected;
 }
 
-/** Checks that an entry has the members of the first one. @throws CommandFailure */
+/** Checks that an entry has the members of the first entry. @throws CommandFailure */
 function checkNames(value: JsonValue, first: JsonValue): void {
   if (!isContainer(value) || !isContainer(first)) throw notMembers();
   const names = memberNames(first as JsonContainer);
@@ -137,15 +143,15 @@ function checkNames(value: JsonValue, first: JsonValue): void {
 }
 
 /**
- * The version of the numbering. `recorded` is that of writes before CLUSTER SEMANTICS 2, which fail if counting exceeds
- * the highest number.
+ * The version of the numbering. `recorded` is that of writes before CLUSTER SEMANTICS 2, which fail if there are not
+ * enough numbers above the document's highest one.
  */
 export type NumberForm = "standard" | "recorded";
 
 interface Numbered {
   /** Number of ids to assign. */
   readonly count: number;
-  /** Whether entries are counted even where a fold may move the unit. */
+  /** Whether the next number is one above the highest even if the daemon has a timeline (option COUNT). */
   readonly isCounted?: boolean | undefined;
   readonly form: NumberForm;
 }
@@ -164,8 +170,9 @@ export function numbersOf(
 }
 
 /**
- * Returns a function that returns numbers below 2^53 that counting never reaches. They are needed if an entry with the
- * highest number was inserted before an insert that had already been acknowledged: that insert must not fail.
+ * Returns a function that returns numbers which are below 2^53, but above all numbers that counting uses. They are
+ * needed if a late entry of the timeline gives the highest number to an entry of the document, and an insert after it
+ * has already been acknowledged: this insert must not fail when it is applied again.
  */
 function spareNumbers(document: Document, unit: Unit): () => ByteString {
   let number = NUMBERS_END + slotOf(unit);
@@ -182,7 +189,7 @@ export function numbering(document: Document, unit: Unit): () => ByteString {
   let tried = 0;
   return () => {
     for (;;) {
-      // After all numbers of the millisecond come those of the next one.
+      // If all numbers of the millisecond are in use, the numbers of the next millisecond follow.
       const slot = tried < PLACES ? (first + tried) % PLACES : tried;
       tried++;
       const key = String(base + BigInt(slot));

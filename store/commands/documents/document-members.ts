@@ -48,8 +48,9 @@ const REWRITTEN_STEPS = 60;
 const REWRITTEN_BYTES_A_STEP = 8;
 
 /**
+ * Changes all entries that have to change, or none if there is an error.
  * @param change returns null if the entry does not change
- * @returns the number of changed entries: all that should change, or none
+ * @returns the number of changed entries
  */
 function rewrite(
   data: Data,

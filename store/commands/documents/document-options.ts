@@ -26,9 +26,9 @@ export interface Options {
   /** Whether to explain how entries are found, instead of returning them. */
   explain?: boolean;
   revision?: ByteString;
-  /** Whether entries need not have the members of the first one. */
+  /** Whether inserted entries need not have the members of the document's first entry. */
   noCheck?: boolean;
-  /** Whether entries are numbered 0, 1, 2, … even where a fold may move the unit. */
+  /** Whether entries are numbered 0, 1, 2, … even if the daemon has a timeline. */
   counts?: boolean;
   /** Whether an entry is created if none is found. */
   upsert?: boolean;
@@ -91,7 +91,7 @@ export function leadingOptions(
   const options: Options = {};
   let at = from;
   for (; at < argv.length; ) {
-    // The argument may be long, and need not be copied to find out that it is not an option.
+    // An argument longer than all option names is no option. It may be very long, so it is not converted to upper case.
     if (argv[at]!.length > LONGEST_WORD) break;
     const word = argv[at]!.toUpperCase();
     if (!allowed.includes(word as Word)) break;

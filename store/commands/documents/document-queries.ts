@@ -33,18 +33,18 @@ interface QueriedMember {
   readonly name: MemberName;
   readonly value: JsonValue;
   readonly form: EqualityForm;
-  /** The only scalar, apart from `true`, that can be equal, or null if there may be more. */
+  /** The JSON text of the only scalar, apart from `true`, that equals the value, or null if several scalars do. */
   readonly only: ByteString | null;
-  /** Scalars as they appear in texts, and whether each is equal. */
+  /** Results of earlier comparisons: whether a value of an entry, by its JSON text, equals the value of the query. */
   readonly judged: Map<ByteString, boolean>;
 }
 
 /**
- * Maximum number of scalars whose result a query remembers. Most members have few different values; for the remaining
- * ones the comparison is repeated.
+ * Maximum number of comparison results that a query remembers for each member. Most members have few different values;
+ * further values are compared each time.
  */
 const JUDGED_MAX = 4096;
-/** Maximum length of a value whose result a query remembers. */
+/** Maximum length of a value whose comparison result is remembered. */
 const JUDGED_CHARS_MAX = 64;
 /** The first character of a list. */
 const LIST = 0x5b;
@@ -116,7 +116,7 @@ function hasAll(entry: JsonContainer, members: readonly QueriedMember[]): boolea
   });
 }
 
-/** Whether an entry that is not a list has an equal member. */
+/** Whether an entry that is not a list has a member with this name and an equal value. */
 function hasSame(text: ByteString, { name, value, form, only, judged }: QueriedMember): boolean {
   const at = valueAt(text, name);
   if (at < 0) return false;

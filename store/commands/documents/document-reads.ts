@@ -82,7 +82,8 @@ export function get(data: Data, argv: readonly ByteString[], { at }: Unit): Repl
 const READ_STEPS = 12;
 
 /**
- * Counts the entries that a read is about to check; with an index, only those that the index finds.
+ * Counts all entries of the document if the read must check all of them. Nothing is counted if an index finds the
+ * entries.
  * @param selection null means all entries
  * @throws TooMuch
  */

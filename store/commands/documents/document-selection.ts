@@ -41,13 +41,15 @@ export interface Selection extends Query {
   readonly alike?: Alike | undefined;
 }
 
-/** Entries that an index finds. */
+/**
+ * The indexes that find the entries to check, with the ranges of values to look up, and the number of these entries.
+ */
 interface Access {
   readonly parts: readonly { readonly index: DocumentIndex; readonly spans: readonly Span[] }[];
   readonly count: number;
 }
 
-/** Maximum share of the entries that an index may leave if it is to be used. */
+/** An index is used only if it leaves at most this share of the entries to check. */
 const WORTH = 0.5;
 
 /** @param at the unit's date: expired entries count as absent */
@@ -176,7 +178,7 @@ export function presentEntries(document: Document, at: number): EntriesReply {
   return new EntriesReply(scan({ entries, expired }, { test: () => true, sort: [], limit: null }));
 }
 
-/** Yields the entries that have not expired, one by one. */
+/** Yields the entries that have not expired. */
 function* present(
   document: Document,
   at: number,

@@ -51,9 +51,9 @@ interface Update {
   readonly form: EqualityForm;
 }
 
-/** Cost in steps of each entry that is read, changed and written. */
+/** Cost in steps of each new text of an entry, in addition to that of its bytes. */
 const ENTRY_STEPS = 16;
-/** Cost in steps of reading the entry, and of its undo record. */
+/** Cost in steps of each entry for reading it and creating its undo record. */
 const CHANGE_STEPS = 130;
 
 /** An entry after the update. */
@@ -68,8 +68,8 @@ interface Changed {
  * `DOC.UPDATE document data [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [UPSERT [COUNT]] [REVISION
  * revision] [EX seconds | … | PERSIST]`: a list replaces all entries; an object replaces members of entries, or changes
  * them with operators such as `$inc`. All entries are changed, or none.
- * @returns the previous names of the members; the changes: nil for all, or the keys of entries with their changed
- * members; the key of a new entry
+ * @returns a map: `keys`, the previous names of the members; `changed`, the keys of the changed entries with their
+ * changed members, or nil if all entries were replaced; `added`, the key of a new entry, if there is one
  */
 export function updateDocument(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   return update(data, argv, unit, "standard");

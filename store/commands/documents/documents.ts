@@ -191,8 +191,9 @@ const RECORDED: ReadonlyMap<string, Handler> = new Map([
 ]);
 
 /**
- * The writes as before CLUSTER SEMANTICS 2: they compare members by a different equality, and they can run out of
- * numbers. Reads are not included, since no timeline records them.
+ * The writes as before CLUSTER SEMANTICS 2: they compare members by a different rule of equality, and an insert fails
+ * if there are not enough numbers above the document's highest one. Reads are not included, since no timeline records
+ * them.
  */
 export const recordedDocuments: readonly Command[] = documents.flatMap((command) => {
   const run = RECORDED.get(command.name);
@@ -277,15 +278,16 @@ function getKeys(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
   return array([bulk(first[0]), bulks(names.map(bytesOfText))]);
 }
 
-/** A document, and the unit that created it. */
+/** The key of a document, and a value that increases with the position of the unit that created it. */
 interface Aged {
   readonly key: ByteString;
   readonly born: ByteString;
 }
 
 /**
- * Returns the keys of all documents, the oldest first. Between two steps a late entry may cause units to be undone and
- * applied again, after which keys refer to other entries and documents. Each step therefore looks the keys up again.
+ * Returns the keys of all documents, the oldest first. Between two steps a late entry of the timeline may cause units
+ * to be undone and applied again. Afterwards a key may have another value or none, so each step looks up its keys
+ * again.
  */
 function documentsOf(data: Data, moment: Moment): Generator<void, readonly ByteString[]> {
   const keys = data.walked().map(({ key }) => key);

@@ -54,12 +54,13 @@ export function isTrue(value: JsonValue): boolean {
 function numberOf(value: string | JsonNumber, form: EqualityForm): PhpNumber | undefined {
   if (typeof value !== "string") return phpNumberOf(value.text);
   const number = phpNumeric(value);
-  // PHP compares the digits together with the space after them, and uses the smallest integer for one that exceeds 64
-  // bits.
+  // To find out whether 19 digits fit in 64 bits, PHP compares the string from the first digit to its end, including
+  // spaces, with the digits of the smallest integer. The smallest integer with spaces after it is therefore read as a
+  // double.
   return number === INT64_MIN && form === "standard" && SPACE_AT_END.test(value) ? Number(number) : number;
 }
 
-/** Compares strings that look like numbers as numbers, except where PHP notices that doubles are not exact enough. */
+/** Compares strings that look like numbers as numbers, except where PHP detects that doubles are not exact enough. */
 function isSameText(a: string, b: string, form: EqualityForm): boolean {
   if (a === b) return true;
   const [first, second] = [numberOf(a, form), numberOf(b, form)];

@@ -12,7 +12,10 @@ const EARTH_RADIUS = 6372797.560856;
 /** Half the equator on a Mercator map, in metres. */
 const MERCATOR_MAX = 20037726.37;
 const DEGREE = Math.PI / 180;
-/** The latitude above which coarser cells are used, because cells are narrow there. */
+/**
+ * Above each of these two latitudes, in the north and the south, the step (fineness) of the cells is one less, because
+ * cells are narrow there.
+ */
 const NORTHERN = 66;
 const POLAR = 80;
 
@@ -51,7 +54,9 @@ export function within(
   return shape.kind === "circle" && metres > shape.radius ? undefined : { place, metres };
 }
 
-/** The cells around the middle one in search order: steps to the east and to the north. */
+/**
+ * The middle cell and the cells around it in search order, each as its distance to the east and to the north in cells.
+ */
 const AROUND = [
   [0, 0],
   [0, 1],
@@ -97,7 +102,10 @@ function coversAll(middle: Cell, { longitude, latitude }: Area): boolean {
   );
 }
 
-/** Returns the step (fineness) of the cells, from the distance of the farthest point. */
+/**
+ * Returns the step (fineness) at which the cells are large enough for a shape, from the distance between its centre and
+ * its farthest point.
+ */
 function stepFor(shape: Shape, { latitude }: Place): number {
   let reach =
     shape.kind === "circle"

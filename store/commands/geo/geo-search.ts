@@ -15,8 +15,8 @@ import { find, type Search, searchReply, storeFound } from "./geo-results.js";
 import { type Place, placeOf } from "./geohash.js";
 
 /**
- * The options read so far. If the key is absent, no member can be the centre, but the remaining arguments are still
- * checked.
+ * The options read so far. If the key is absent, a member cannot be found and used as the centre, but the remaining
+ * arguments are still checked.
  */
 interface Draft {
   readonly value: SortedSet | undefined;

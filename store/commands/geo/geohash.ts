@@ -62,7 +62,7 @@ function stepsTo(degrees: number, { min, max }: Range, step: number): number {
   return Math.floor(((degrees - min) / (max - min)) * 2 ** step);
 }
 
-/** Returns the cell the given number of steps away, which wraps around at the edges. */
+/** Returns the cell that is the given number of cells away. At an edge of the map, the opposite edge follows. */
 export function neighbour({ step, east, north }: Cell, byEast: number, byNorth: number): Cell {
   const mask = 2 ** step - 1;
   return {

@@ -26,8 +26,8 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
     for (let i = 0; i < count; i++) popped.push(data.listPop(entry, end));
     return popped;
   }
-  // One undo record suffices for all elements. It copies the remaining elements, which are no more than the removed
-  // ones.
+  // Removing the elements in one change needs only one undo record. It copies the remaining elements, which are not
+  // more than the removed ones.
   const from = end === "left" ? 0 : size - count;
   const elements = list.slice(from, from + count);
   data.listSplice(entry, from, count, []);
@@ -91,7 +91,8 @@ export function move(data: Data, { source, from, target, to }: Move): Reply {
   if (entry === undefined) return NIL;
   data.getAs(List, target); // reports a wrong type before anything changes
   const list = entry.value;
-  // Within one list an element may keep its position, in which case the key, with its expiry time, must remain as well.
+  // An element that moves within one list may keep its position. It is then not removed and added again, because
+  // removing the only element would also remove the key and its expiry time.
   if (source === target && (from === to || list.size === 1))
     return bulk(list.at(from === "left" ? 0 : list.size - 1));
   const element = copied(data.listPop(entry, from));

@@ -12,10 +12,13 @@ import {
 import type { Data } from "../../keyspace/mutators.js";
 import { List } from "../../values/list.js";
 
-/** Number of elements checked together: finding a block takes longer than walking through it. */
+/**
+ * Number of elements checked together: finding the list's block in which a range begins takes longer than comparing the
+ * elements of a block.
+ */
 const BLOCK_ELEMENTS = 4096;
 
-/** An element that is found costs as much as this many that are only compared. */
+/** Cost of comparing an element, as a number of elements that are only read. */
 const LOOKS_AN_ELEMENT = 8;
 
 /** Selects which of the elements that equal the given one are found. */

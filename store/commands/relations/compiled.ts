@@ -25,8 +25,8 @@ export interface Scope {
   column(column: Column): Compiled;
   call(call: Call): Compiled;
   /**
-   * Returns the compiled form of an expression whose value is already available, so that its parts need not be
-   * compiled.
+   * Returns a function for an expression whose value is already available in each row, for example an aggregate, so
+   * that the parts of the expression need not be compiled; undefined for other expressions.
    */
   known?(expression: Expression): Compiled | undefined;
 }
@@ -94,16 +94,16 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
   }
 }
 
-/** Maximum number of operators calculated in one step, for all rows together. */
+/** Maximum number of operators that one step calculates for all its rows together. */
 const STEP_OPERATORS = 32 * STEP_ITEMS;
 
-/** Returns the number of rows to process in one step if these expressions are calculated: fewer for many operators. */
+/** Returns the number of rows for which one step calculates these expressions: the more operators, the fewer rows. */
 export function rowsAStep(expressions: readonly Expression[]): number {
   const operators = partsOfAll(expressions);
   return Math.max(1, Math.min(STEP_ITEMS, Math.floor(STEP_OPERATORS / Math.max(1, operators))));
 }
 
-/** Number of parts of expressions whose cost is included in that of a row. */
+/** Number of parts of expressions whose calculation is included in the cost of reading a row. */
 const PARTS_INCLUDED = 8;
 /** Cost in steps of each further part. */
 const STEPS_A_PART = 2;
@@ -122,8 +122,8 @@ const partsOfAll = (expressions: readonly Expression[]) =>
   expressions.reduce((sum, each) => sum + partsOf(each), 0);
 
 /**
- * Returns the number of operators, names and values of an expression; the literal values of a list count as one
- * look-up.
+ * Returns the number of parts of an expression: its operators, names and values. The literal values of a list count as
+ * one part, because they are looked up in one operation.
  */
 function partsOf(expression: Expression): number {
   return operandsOf(expression).reduce((sum, each) => sum + partsOf(each), 1 - writtenValues(expression));
@@ -145,8 +145,8 @@ export function condition(
 }
 
 /**
- * Compiles an operator with three truth values: null is neither true nor false, and results calculated from it are
- * null.
+ * Compiles an operator of a standard statement. Conditions have three truth values: null is neither true nor false, and
+ * a result calculated from null is null.
  */
 function standardBinary({ operator, ...sides }: Binary, scope: Scope, evaluation: Evaluation): Compiled {
   const left = compiled(sides.left, scope, evaluation);

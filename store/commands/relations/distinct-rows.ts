@@ -1,11 +1,12 @@
 /**
- * A set of rows. The key of a row contains only as many first columns as are needed to distinguish the rows, because
+ * A set of rows as a tree of maps: the first level contains the values of the first column, the next level those of the
+ * second, and so on. A row is stored at the first level at which its values distinguish it from all other rows, because
  * building a key from all values would take longer than most joins.
  */
 import type { Scalar } from "../../values/relations/cell.js";
 
 type Row = readonly Scalar[];
-/** The only row with the given first values, or a map from the next value to the rows with that value. */
+/** The only row with the values that lead to the node, or a map from the next value to the node for that value. */
 type Node = Row | Map<Scalar, Node>;
 
 export class DistinctRows {

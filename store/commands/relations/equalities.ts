@@ -1,14 +1,18 @@
 /**
  * Finds the parts of a condition that may be checked before the remaining parts, for example with an index. In the
- * recorded form, a part that can fail and the parts after it keep their positions, so a plan fails wherever checking
- * all rows fails. In the standard form, all parts may move: a failure counts only if no other part rejects the row.
+ * recorded form, a part that can fail and the parts after it keep their positions. A plan that checks the earlier parts
+ * first therefore fails wherever checking the complete condition for all rows fails. In the standard form, all parts
+ * may move, because a failure of a part counts only if no other part rejects the row.
  */
 import { type Binary, type Expression, type Form, operandsOf } from "../../sql/tree.js";
 
 /** Parts of a condition that must all hold, and may be checked before the remaining ones. */
 export interface Demands {
   readonly parts: readonly Expression[];
-  /** The parts before the first one that can fail; in the recorded form, also that part. */
+  /**
+   * In the recorded form, the parts up to the first one that can fail, including that part; in the standard form, all
+   * parts.
+   */
   readonly leading: readonly Expression[];
   /** Whether no part of the condition can fail. */
   readonly isSafe: boolean;
@@ -23,7 +27,7 @@ export function demandsOf(condition: Expression, form: Form): Demands {
 
 export type Equality = Binary & { readonly operator: "=" };
 
-/** Returns the equalities among the parts that may be checked first, in order. */
+/** Returns the equalities that may be checked before the remaining parts, in order. */
 export function leadingEqualities(condition: Expression, form: Form): readonly Equality[] {
   return demandsOf(condition, form).parts.filter(isEquality);
 }

@@ -28,13 +28,13 @@ export interface Evaluation {
 }
 
 /**
- * Maximum number of rows that a statement may check, including the fixed cost of its sources. Checking that many
- * rows takes a few seconds, during which all clients wait.
+ * Maximum number of rows that a statement may check, including SOURCE_WORK for each source. Checking that many rows
+ * takes a few seconds, during which all clients wait.
  */
 export const WORK_MAX = 20_000_000;
 /**
- * Number of rows counted for each source in addition to its own rows: views may name many sources, which may be views
- * too.
+ * Number of rows that each source counts as, in addition to its own rows. This limits the number of sources, which
+ * views can multiply: a view may name many sources, which may be views themselves.
  */
 export const SOURCE_WORK = 10_000;
 
@@ -42,7 +42,7 @@ export const SOURCE_WORK = 10_000;
 const STEPS_A_ROW = 4;
 /** Cost in steps of each row that is sorted or found by its values. */
 const STEPS_A_KEYED_ROW = 24;
-/** Cost in steps of each row that is added, changed or removed, in addition to that of the table. */
+/** Cost in steps of each row that is added, changed or removed, in addition to the cost of changing the table. */
 const STEPS_A_MADE_ROW = 14;
 
 export interface Work {

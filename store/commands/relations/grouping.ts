@@ -24,7 +24,7 @@ export function isGrouped({ groupBy, fields, having, orderBy }: Select): boolean
 }
 
 function hasAggregate(expression: Expression): boolean {
-  // In recorded statements all calls are aggregates, and their arguments are not checked.
+  // The arguments of an aggregate or of an unknown function are not searched. Recorded statements have no other calls.
   if (expression.kind === "call" && functionNamed(expression.name) !== undefined) return true;
   if (expression.kind === "call" && !SCALAR_FUNCTIONS.has(expression.name.toLowerCase())) return false;
   return operandsOf(expression).some(hasAggregate);

@@ -1,7 +1,8 @@
 /**
  * Joins two relations for writing statements before CLUSTER SEMANTICS 2: every condition is evaluated where it is
- * written, and limits count the pairs that are checked. If the condition requires two columns to be equal, a hash of
- * the right one is used. All other statements use planned-join.ts, with the same result.
+ * written, and limits count the pairs that are checked. If the condition requires a column of each side to be equal,
+ * the pairs are found by a hash of the right side's column. All other statements use planned-join.ts, with the same
+ * result.
  */
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
 import type { Expression, JoinKind } from "../../sql/tree.js";
@@ -22,7 +23,8 @@ import {
 } from "./relation.js";
 
 /**
- * Maximum number of pairs of rows that a join creates, or checks if it is not planned: more would exhaust the memory.
+ * Maximum number of pairs of rows that a join creates, or that a join without a plan checks. More pairs would exhaust
+ * the memory.
  */
 export const PAIRS_MAX = 1_000_000;
 /** @throws CommandFailure */
@@ -47,8 +49,8 @@ export function joined(
 }
 
 /**
- * Returns the result of a join from its rows: in the recorded form equal rows occur once, unless the join has no
- * condition.
+ * Returns the result of a join from its rows. In the recorded form, equal rows appear in the result once, unless the
+ * join has no condition.
  */
 export function* ofJoin(
   { left, right }: { readonly left: Relation; readonly right: Relation },
@@ -68,8 +70,8 @@ export function* ofJoin(
 }
 
 /**
- * Maximum length of each part of a name: some joins repeat names, and the names of nested joins would exceed the
- * maximum length of a string.
+ * Maximum length of each part of the name of a relation. Some joins repeat the names of their sides, so without a limit
+ * the name of a nested join would exceed the maximum length of a string.
  */
 const NAME_CHARS_MAX = 4096;
 
@@ -122,7 +124,7 @@ function pairsOf(left: Relation, right: Relation, on: Expression | null, evaluat
 interface Candidates {
   /** Returns the indexes of rows on the right that may match a row on the left. */
   of(row: RelationRow): readonly number[];
-  /** Whether they certainly match, because the condition has no other part. */
+  /** Whether these rows certainly match, because the condition has no other part. */
   readonly isAll: boolean;
 }
 
@@ -155,7 +157,8 @@ function candidatesBy(
 }
 
 /**
- * Joins by all columns of the same name, which the result contains once; in the recorded form null equals null here.
+ * Joins by all columns that both sides have. The result contains each of them once. In the recorded form, null equals
+ * null in such a column.
  */
 export function* naturallyJoined(
   left: Relation,

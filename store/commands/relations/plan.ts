@@ -1,9 +1,10 @@
 /**
- * Plans where the conditions of a select are checked: as soon as their columns are available, so that rows outside the
- * result are not joined. The rows and their order are the same as if each condition were checked where it is written;
- * equalities.ts determines which parts may move. If a part fails early, its row is retained and checked again where the
- * part is written, so a plan fails only where the written order fails. Stage 0 is the first source, stage n the rows of
- * the n-th join; a column has the same index in all stages that contain it.
+ * Plans where the conditions of a select are checked: each part as soon as its columns are available, so that rows
+ * outside the result are not joined. The rows and their order are the same as if each condition were checked where it
+ * is written; equalities.ts determines which parts may move. If the early check of a part fails with an error, the row
+ * is retained, and the part is checked again where it is written. A plan therefore fails only if checking in the
+ * written order fails. Stage 0 is the first source, and stage n consists of the rows of the n-th join; a column has the
+ * same index in all stages that contain it.
  */
 import { CommandFailure } from "../../arguments/errors.js";
 import { type Binary, type Expression, type Join, type JoinKind, operandsOf } from "../../sql/tree.js";
@@ -24,7 +25,7 @@ export interface SourceConditions {
   readonly holds: Holds[];
   /** The same conditions as expressions. */
   readonly parts: Expression[];
-  /** Values that its columns must equal. */
+  /** Values that columns of the source must equal. */
   readonly demands: Demand[];
 }
 
@@ -44,13 +45,13 @@ export interface EqualKeys {
 }
 
 export interface Stage {
-  /** The columns of its rows. */
+  /** The columns of the rows of this stage. */
   readonly columns: readonly RelationColumn[];
-  /** Conditions on its rows. */
+  /** Conditions on the rows of this stage. */
   readonly holds: Holds[];
   /** The same conditions as expressions. */
   readonly parts: Expression[];
-  /** The equalities in the order of its `on`. */
+  /** The equalities in the condition of the stage's join, in the order in which they are written. */
   readonly equal: EqualKeys[];
 }
 
@@ -174,7 +175,7 @@ export class Planner {
     let earliest = sources.length === 0 ? top : Math.max(...sources);
     for (let join = top; join > earliest; join--) {
       const kind = this.#joins[join - 1]?.kind;
-      // This join adds rows whose left side is null.
+      // This join adds rows whose left side is null. The part must be checked for them too.
       if (kind === "right" || kind === "full") earliest = join;
     }
     const kind = this.#joins[earliest - 1]?.kind;
@@ -208,7 +209,8 @@ export class Planner {
       this.#shareNaturally(position, value, stage);
       for (const { left, right, ...join } of this.#equalColumns) {
         const { kind } = join;
-        // A row of the stage whose column is not null has a partner in a join that may add nulls to the other side.
+        // An outer join of the stage adds rows in which this column is null. A row in which the column has the value is
+        // none of these, so it has a partner, whose column equals the value too.
         const isEarlier = join.stage <= stage;
         if (position === left && (kind === "inner" || (kind === "right" && isEarlier)))
           this.#put(this.#equalPart(right, value), Math.max(stage, join.stage));
@@ -218,7 +220,7 @@ export class Planner {
     }
   }
 
-  /** Adds a check of a column's value to the source of each natural join that shares the column. */
+  /** Adds a check of the value to each source that shares the column through a natural join. */
   #shareNaturally(position: number, value: Scalar, stage: number): void {
     for (const [i, { kind }] of this.#joins.slice(0, stage).entries()) {
       const { columns } = this.#stages[i] as Stage;
@@ -235,9 +237,9 @@ export class Planner {
   }
 
   /**
-   * Returns the only value that a column can have if it must equal a second column, which equals `value`; returns
-   * undefined if several values are possible. A text that represents a number equals the number, which equals other
-   * texts; in the recorded form numbers equal other texts, too.
+   * If one column equals `value` and a second column must equal the first, returns the value that the second column
+   * equals, or undefined if it is not certain. For a text that represents a number, it is the number: `'01'` equals 1,
+   * which equals `'1'`. In the recorded form a text can equal many values, so nothing is certain.
    */
   #equalValue(value: Scalar): Scalar | undefined {
     if (typeof value !== "string") return value;
@@ -272,8 +274,8 @@ export class Planner {
   }
 
   /**
-   * Returns the sides of the previous stage and of the source, or null if one of them names columns of both or of
-   * neither.
+   * Returns the two sides of an equality in a join's condition: first the side that names only columns of the previous
+   * stage, then the side that names only columns of the source. Returns null for any other equality.
    */
   #sidesOf({ left, right }: Binary, stage: number): readonly [Expression, Expression] | null {
     const [one, other] = [left, right].map((side) => {

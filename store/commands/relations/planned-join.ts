@@ -1,9 +1,9 @@
 /**
- * Joins the sources of a select according to its plan: the partners of a row are found by the index of a table, or
+ * Joins the sources of a select according to its plan. The partners of a row are found by the index of a table, or
  * otherwise by a hash. The rows and their order are those of joining.ts: by the rows of the left side, then by those of
- * the right one. Limits count the rows that are created; every row that is checked counts towards the statement's work.
- * The choice of an index depends only on the tables' rows and keys, not on which indexes exist, so a statement is
- * rejected everywhere or nowhere.
+ * the right one. The limit of pairs counts the pairs that are created, and each row that is checked counts towards the
+ * statement's work. Which index is used depends only on the rows and keys of the tables, not on which indexes a daemon
+ * has already built, so either all daemons reject a statement or none does.
  */
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Join, Select } from "../../sql/tree.js";
@@ -46,7 +46,10 @@ export function* plannedSources(
   return plan.hasWhere ? yield* ofSelection(all, rows, evaluation) : yield* selected(all, where, evaluation);
 }
 
-/** The rows of a relation that meet the conditions before a join; they are found when they are first read. */
+/**
+ * One side of a join: the rows of a relation that meet the conditions to be checked before the join. The rows are found
+ * when they are first read.
+ */
 class Side {
   readonly relation: Relation;
   readonly conditions: SourceConditions;
@@ -64,7 +67,7 @@ class Side {
     return holds.length === 0 ? null : (row) => holds.every((each) => each(row));
   }
 
-  /** Whether it is a large table, and no condition selects its rows by an index. */
+  /** Whether the side is a large table, and none of its conditions selects its rows by an index. */
   get isLargeTable(): boolean {
     return this.isTable && this.conditions.demands.length === 0;
   }
@@ -143,8 +146,8 @@ class StagedJoin {
   }
 
   /**
-   * Returns the keys if one of them is a column of a large table on this side whose unmatched rows the join drops, or
-   * null if there are no such keys.
+   * Returns the keys of an equality by which the index of this side finds rows, or null if there is none. The side must
+   * be a large table whose key is a column, and the join must not retain unmatched rows of this side.
    */
   #equalByIndex(side: "left" | "right"): EqualKeys | null {
     const { kind } = this.#join;
@@ -156,7 +159,7 @@ class StagedJoin {
     return mostSelective(columns, table, (each) => each[side].position) ?? null;
   }
 
-  /** Returns whether the right side has so few rows that their partners are found by the index of the left table. */
+  /** Returns whether the right side has so few rows that the index of the left table should find their partners. */
   *#hasFewOnTheRight(): Generator<void, boolean> {
     const leftSize = this.#left.relation.table?.size ?? 0;
     if (this.#right.isLargeTable && this.#right.conditions.holds.length === 0) {
@@ -181,13 +184,13 @@ class StagedJoin {
     if (table === null || position === null) return;
     countCalculated(this.#evaluation, rows.length, [key.expression]);
     const { holds } = indexed;
-    /** For each pair, the number of the row that the index found. */
+    /** For each pair, the number of the indexed side's row. */
     const numbers: number[] = [];
     const isMatched = new Uint8Array(rows.length);
     let everywhere: readonly number[] | null = null;
     for (const [at, row] of rows.entries()) {
       const value = key.value(row);
-      // If the key cannot be calculated, all rows are checked.
+      // If the key cannot be calculated, every row of the other side is a possible partner.
       if (value === undefined) everywhere ??= table.numbers;
       const partners = value === undefined ? (everywhere ?? []) : yield* table.equal(position, value);
       for (const number of partners) {
@@ -214,8 +217,8 @@ class StagedJoin {
   }
 
   /**
-   * Joins the rows of both sides. If two keys must be equal, it uses a hash of the right rows, or of the left ones if
-   * they are few.
+   * Joins the rows of both sides. If the condition requires two keys to be equal, the pairs are found by a hash of the
+   * right rows or, if the left side has far fewer rows, of the left ones.
    */
   *#byRows(): Generator<void, void> {
     const { kind } = this.#join;
@@ -268,7 +271,7 @@ class StagedJoin {
     return this.#equal[0] ?? null;
   }
 
-  /** Counts a row that is checked, and returns whether the step ends. */
+  /** Counts a row that is checked. Returns whether the step has checked enough rows and must end. */
   #check(): boolean {
     if (++this.#checked < this.#step) return false;
     spend(this.#evaluation, this.#checked);
@@ -317,11 +320,11 @@ function mostSelective<Item>(
   return unique ?? items[0];
 }
 
-/** The rows of one side by the value of a key. */
+/** A hash of the rows of one side, by the value of a key. */
 class KeyHash {
   readonly #key: Key;
   readonly #index = new HashIndex();
-  /** Rows whose key cannot be calculated: all rows of the other side are possible partners of these. */
+  /** Rows whose key cannot be calculated. They are possible partners of every row of the other side. */
   readonly #failed: number[] = [];
 
   constructor(key: Key) {

@@ -45,7 +45,7 @@ import type { Compiled } from "./standard-values.js";
 /** Maximum nesting of views: each level uses stack space. */
 const VIEWS_MAX = 8;
 
-/** The source of a select without sources: one row. */
+/** The source of a select that names no source: one row without columns. */
 const DUAL: Relation = { name: "dual", columns: [], rows: [[]], table: null, isSet: true };
 
 /** Returns the result of a query in a writing statement: no other command may run in between. @throws CommandFailure */
@@ -196,7 +196,7 @@ function* sourceRelation(source: Source, evaluation: Evaluation, depth: number):
   const namedSource = evaluation.sources.named(name);
   if (namedSource.kind === "table") return tableRelation(name, alias ?? name, namedSource);
   const { parsed, chars } = namedSource.view;
-  // Parsing a long view takes time.
+  // The length of the view's text is counted, because parsing a long view takes time.
   spend(evaluation, chars);
   if (depth === VIEWS_MAX) throw failure(evaluation, "nestedViews", String(VIEWS_MAX));
   const within = ofView(namedSource.view, evaluation);

@@ -51,7 +51,10 @@ export function tableRelation(
   };
 }
 
-/** Columns by table, with the origin that was requested last. They are cached because clients repeat statements. */
+/**
+ * The columns of each table with the origin (table name or alias) for which they were created last. They are cached
+ * because clients repeat statements.
+ */
 const knownColumns = new WeakMap<readonly TableColumn[], readonly RelationColumn[]>();
 
 export function columnsOf(columns: readonly TableColumn[], origin: ByteString): readonly RelationColumn[] {
@@ -75,8 +78,8 @@ export function* withoutDuplicates(rows: readonly RelationRow[]): Generator<void
 }
 
 /**
- * Returns the index of a column. In the recorded form an origin that no column has is ignored if only one column has
- * the name. In the standard form the case of letters does not matter if no column has exactly the name.
+ * Returns the index of a column. In the recorded form, an origin that no column has is ignored if only one column has
+ * the name. In the standard form, if no column has exactly this name, upper and lower case are not distinguished.
  * @throws CommandFailure
  */
 export function positionOf(

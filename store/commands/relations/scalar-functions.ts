@@ -63,8 +63,8 @@ const DIGITS_MAX = 30;
 /** All doubles that are at least this number are integers. */
 const WHOLE_MIN = 2 ** 52;
 /**
- * NEAR / NEAR_SCALE is the fraction of itself by which a number is increased before it is rounded. A decimal number
- * that is stored slightly below a half is therefore rounded up: 2.675 is stored as 2.67499999999999982.
+ * Before a number is rounded, it is increased by the fraction NEAR / NEAR_SCALE of itself. A decimal number that is
+ * stored slightly below a half is therefore rounded up: 2.675 is stored as 2.67499999999999982.
  */
 const NEAR = 3n;
 const NEAR_SCALE = 10n ** 16n;

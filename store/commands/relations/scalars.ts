@@ -1,7 +1,8 @@
 /**
- * Compares values. Values of the same type are compared directly, texts by their bytes; otherwise as numbers, where a
- * text counts as the number that it represents, or as 1 if it means yes. Null equals nothing and counts as 0. Source:
- * test/vectors/sql/GRAMMAR.md.
+ * Compares values by the rules of recorded statements; `sortOrder` also applies to standard ones. Values of the same
+ * type are compared directly, texts by their bytes. Values of different types are compared as numbers: a text counts as
+ * the number that it represents, or as 1 if it is a word such as `true`, `yes` or `on`. Null equals nothing and counts
+ * as 0. Source: test/vectors/sql/GRAMMAR.md.
  */
 import type { Scalar } from "../../values/relations/cell.js";
 import { leadingNumber, numberForText } from "../../values/relations/text-number.js";

@@ -21,7 +21,7 @@ import {
 /** Minimum number of rows of a table for an index to be used; in a smaller table all rows are checked. */
 export const INDEXED_ROWS_MIN = 16;
 
-/** Selects the rows that meet a condition; in the recorded form equal rows occur in the result once. */
+/** Selects the rows that meet a condition. In the recorded form, equal rows appear in the result once. */
 export function* selected(
   relation: Relation,
   where: Expression,
@@ -123,7 +123,10 @@ interface Indexed {
   isUnique(position: number): boolean;
 }
 
-/** Returns the numbers of the rows with one of the values, ascending. @param equal finds the rows with one value */
+/**
+ * Returns the numbers of the rows whose column has one of the values, ascending.
+ * @param equal finds the rows with one value
+ */
 function* numbersOf(
   { values }: Choice,
   equal: (value: Scalar) => Generator<void, readonly number[]>,
@@ -143,8 +146,9 @@ function* equalIn(table: Table, position: number, value: Scalar): Generator<void
 }
 
 /**
- * Returns the first required value, in the standard form preferably that of a column without equal values; otherwise
- * the first list with fewer values than the table has rows, or null if there is neither.
+ * Returns the values by which an index should find the rows, or null if no condition requires such values. A single
+ * required value is preferred to a list: the first one or, in the standard form, preferably that of a column without
+ * equal values. Otherwise returns the first list with fewer values than the table has rows.
  */
 function demanded(
   columns: readonly RelationColumn[],

@@ -74,7 +74,7 @@ export const sortKeys = (
     return { value: compiled(expression, scope, evaluation), expression, sign: isFalling ? -1 : 1 };
   });
 
-/** The number of rows that a sorted row counts as. */
+/** Number of rows that each row to sort counts as. */
 const SORTED_ROWS = 2;
 
 export function* sortedBy(

@@ -1,6 +1,6 @@
 /**
- * The tables and views that a statement reads. All are looked up when the statement begins: it may continue in later
- * turns of the event loop, and still reads the initial state.
+ * The tables and views that a statement reads. All of them are looked up when the statement begins. The statement may
+ * continue in later turns of the event loop, but still reads them as they were at its beginning.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandFailure } from "../../arguments/errors.js";
@@ -43,7 +43,9 @@ export class Sources {
     return source;
   }
 
-  /** Releases its tables, which may then change without being copied. */
+  /**
+   * Releases the readings of the tables. A later change of a table then need not preserve the rows for this statement.
+   */
   release(): void {
     for (const source of this.#found.values()) if (source.kind === "table") source.reading.release();
   }

@@ -65,9 +65,9 @@ export const relations = family("sql", {
 const EXTENDED = 3;
 
 /**
- * The SQL commands as before CLUSTER SEMANTICS 2 or 3, for writes: recorded statements must keep their effect. In
- * version 1, English statements have the recorded form, and their sources are found as at that time, with the same
- * limits. Reads are not included, since no timeline records them.
+ * The SQL commands for writes as before CLUSTER SEMANTICS 2 or 3: recorded statements must keep their effect. In
+ * version 1, English statements have the recorded form, and their joins are executed without a plan, with the limits of
+ * that version. Reads are not included, since no timeline records them.
  */
 export const relationsBy = (version: 1 | 2): readonly Command[] =>
   relations
@@ -130,8 +130,8 @@ function* stepped(work: Generator<void, Relation>, evaluation: Evaluation): Gene
 }
 
 /**
- * Replaces V8's error for a string that exceeds the maximum length by ours; no strings are created once rows are being
- * changed.
+ * Replaces V8's error for a string that exceeds the maximum length by an error of the statement. The statement has
+ * changed nothing then, because no strings are created once rows are being changed.
  */
 function ownError(problem: unknown, evaluation: Evaluation): unknown {
   const isTooLong = problem instanceof RangeError && TOO_LONG.test(problem.message);

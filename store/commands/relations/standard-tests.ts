@@ -58,7 +58,7 @@ class WrittenValues {
   }
 }
 
-/** Compiles `in`. An empty list contains nothing, not even null. */
+/** Compiles `in`. For an empty list the result is false, even if the value is null. */
 function membership({ operand, list }: Membership, compile: Compile): (row: RelationRow) => Truth {
   const value = compile(operand);
   const written = new WrittenValues();
@@ -97,17 +97,24 @@ const ANY_CHARACTER = -2;
 const UTF8_LEAD_MIN = 0xc0;
 const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
 
-/** Maximum number of backtracking steps of all `like` tests in one statement, which take about 50 ms. */
+/**
+ * Maximum number of bytes that all `like` tests of one statement compare again by backtracking, which takes about 50
+ * ms.
+ */
 const LIKE_STEPS_MAX = 20_000_000;
-/** The first backtracking steps at each position are not counted. */
+/** Backtracking after the last `%` is not counted if at most this many bytes after it were compared. */
 const STEPS_BACK_FREE = 16;
 
 /**
- * A pattern as bytes, and codes for `%` and `_`; null if it matches nothing, because it ends with the escape character.
+ * A pattern as a list of bytes, with special codes for `%` and `_`. Null matches nothing: the pattern ends with the
+ * escape character.
  */
 type Pattern = readonly number[] | null;
 
-/** Compiles `like`. The case of A to Z does not matter, and characters are those of UTF-8. Null matches nothing. */
+/**
+ * Compiles `like`. The case of the letters A to Z does not matter, and `_` matches one UTF-8 character. If the value or
+ * the pattern is null, the result is null.
+ */
 function like(test: Like, compile: Compile, evaluation: Evaluation): (row: RelationRow) => Truth {
   const [value, pattern] = [compile(test.operand), compile(test.pattern)];
   const escapeValue = test.escape === null ? "" : compile(test.escape)([]);

@@ -39,7 +39,10 @@ function orderToText(number: number, text: string): number {
   return written === undefined ? -1 : number - written;
 }
 
-/** Compiles `and` and `or` of three truth values: the right side is calculated only if the left one does not decide. */
+/**
+ * Compiles `and` and `or` of three truth values. The right side is calculated only if the left one does not determine
+ * the result.
+ */
 export function combinedTruth(
   operator: "and" | "or",
   left: Compiled,

@@ -27,7 +27,8 @@ const READING: ReadonlySet<Statement["kind"]> = new Set(["query", "show", "descr
 const EVERYTHING = { db: null, key: null, isCovered: true } as const;
 
 /**
- * Returns the keys that a statement may touch in either form, because its bytes do not show which form was recorded.
+ * Returns the keys that a statement may touch, in the recorded or the standard form: its bytes do not show in which
+ * form it will be executed.
  * @param argv `SQL database statement …`
  */
 export function touchesOfStatement(argv: readonly ByteString[]): Touch[] {

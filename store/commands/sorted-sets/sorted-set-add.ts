@@ -32,7 +32,7 @@ export function zadd(data: Data, argv: readonly ByteString[], increments: boolea
 }
 
 function optionOf(bytes: ByteString | undefined): Option | undefined {
-  // Fast path: usually the argument is a score and begins with a digit.
+  // Fast path: usually the argument is not an option, but a score, which begins with a digit.
   if (bytes === undefined || bytes.length > 4 || bytes < "A") return undefined;
   const word = bytes.toLowerCase();
   return OPTIONS.find((option) => option === word);

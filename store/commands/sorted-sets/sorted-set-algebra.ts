@@ -123,7 +123,7 @@ type Combine = (score: number, other: number) => number;
 
 const AGGREGATES: Readonly<Record<string, Combine>> = {
   sum: (score, other) => numberOrZero(score + other),
-  // Not Math.min: if `other` is not a number (0 times infinity), the score must not change.
+  // Not Math.min, which returns NaN if `other` is NaN (0 times infinity): the score must not change then.
   // biome-ignore lint/complexity/useMathMinMax: see above
   min: (score, other) => (other < score ? other : score),
   // biome-ignore lint/complexity/useMathMinMax: see above

@@ -31,7 +31,7 @@ export type Bounds = (zset: SortedSet, view: View, data: Data) => Span;
 const EMPTY: Span = { from: 0, to: 0 };
 
 /**
- * Parses the first and the last index; negative ones count from the end. The offset does not apply.
+ * Parses the first and the last index; negative ones count from the end. A range by rank has no offset.
  * @throws CommandFailure
  */
 export function rankBounds(firstBytes: ByteString, lastBytes: ByteString): Bounds {
@@ -104,10 +104,11 @@ function countBelow(zset: SortedSet, bound: LexBound, orEqual: boolean): number 
 }
 
 /**
- * Finds a range in a set with different scores. Its members are not sorted by name, so the range has little meaning,
- * but all daemons must find the same one. It is the range that Redis finds in a small set: it begins with the first
- * member inside the near bound, if that is also inside the far bound; the offset is applied from there,
- * regardless of the members that it skips; the range then ends with the last member inside the far bound.
+ * Finds a range by member in a set with different scores. Members of such a set are not sorted by name, so the range
+ * has little meaning, but all daemons must find the same one. It is the range that Redis finds in a small set. It
+ * begins with the first member inside the bound that is reached first; if that member is outside the other bound, the
+ * range is empty. The offset then skips members, inside or outside the bounds. The range ends before the next member
+ * outside the other bound.
  */
 function spanByWalk(zset: SortedSet, min: LexBound, max: LexBound, { reverse, offset }: View): Span {
   const isAboveMin = (member: ByteString) => !isBelow(member, min, min.exclusive);

@@ -35,7 +35,7 @@ export function claimOptions(argv: readonly ByteString[], at: number): ClaimOpti
   const reader = new OptionReader(argv, next);
   reader.read(at);
   const { force, justId, lastId } = reader;
-  // A negative time, or one in the future, means now.
+  // A negative time, or a time after the unit's date, means the unit's date.
   const isGiven = reader.deliveredAt >= 0 && reader.deliveredAt <= at;
   return {
     ids,

@@ -18,7 +18,7 @@ import { entryReply } from "./stream-reads.js";
 const AUTOCLAIM_COUNT = 100;
 /** Number of entries that XAUTOCLAIM may check for each entry of COUNT. */
 const LOOKS_FOR_EACH = 10;
-/** Redis's limit, which follows from the memory that it would allocate. */
+/** Redis's maximum for COUNT, which follows from the memory that Redis would allocate. */
 const AUTOCLAIM_COUNT_MAX = 2n ** 59n - 1n;
 /** Number of deliveries of an entry that FORCE claims although it was not delivered before, as in Redis. */
 const UNCLAIMED_DELIVERIES = 1;
@@ -71,7 +71,7 @@ export function xclaim(data: Data, argv: readonly ByteString[], { at }: Unit): R
     const consumer = data.groups.seen(group, argv[3]!);
     const deliveries = deliveriesOf(options, pending?.deliveries ?? UNCLAIMED_DELIVERIES);
     last = sharedPending({ consumer, deliveredAt: options.deliveredAt, deliveries }, last);
-    // Set immediately, because the same id may occur again.
+    // The change is made before the next id is checked, because the same id may occur several times.
     data.groups.setPending(group, [[id, last]]);
     items.push(claimedReply(entry, options.justId));
   }

@@ -43,8 +43,9 @@ export function xreadgroup(data: Data, argv: readonly ByteString[], unit: Unit):
 }
 
 /**
- * Reports whether a call of XREADGROUP would deliver anything: the reply is 1, or nil like that of XREADGROUP itself.
- * Callers need not record a call that delivers nothing. This command is not in the table.
+ * A command that reports whether a call of XREADGROUP with the same arguments would deliver anything: the reply is 1,
+ * or nil like that of XREADGROUP itself. Callers use it because a call that delivers nothing need not be recorded. The
+ * row is not in the command table.
  */
 export const XREADGROUP_OUTLOOK = family("stream", {
   XREADGROUP: {

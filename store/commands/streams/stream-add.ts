@@ -1,7 +1,7 @@
 /**
- * XADD. If a fold may move the unit, the ids that the store chooses follow from the unit, so a client can rely on an id
- * that it has received. Behaviour and error texts are those of Redis 7; test/conformance checks them. Source:
- * docs/consistency.md.
+ * XADD. On a daemon with a timeline, a late entry may change the position of the unit. The ids that the store chooses
+ * are therefore derived from the unit itself, so a client can rely on an id that it has received. Behaviour and error
+ * texts are those of Redis 7; test/conformance checks them. Source: docs/consistency.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, NIL, type Reply } from "../../../protocol/reply.js";
@@ -51,7 +51,10 @@ function resolvedId(lastId: StreamId, { id, chooses, mayMove }: RequestedId): St
   return newId;
 }
 
-/** Returns the unit's own id, or, if the stream has already reached it, the one after its last id. */
+/**
+ * Returns the id that is derived from the unit or, if the stream has already reached that id, the one after the
+ * stream's last id.
+ */
 function nextId(lastId: StreamId, unit: Unit): StreamId {
   const unitId = streamId(BigInt(unit.at), unit.seq === undefined ? 0n : slotOf(unit, unit.seq));
   return unitId > lastId ? unitId : lastId + 1n;

@@ -33,8 +33,8 @@ export interface RequestedId {
   /** `ms-*`: the stream chooses the number. */
   readonly chooses: boolean;
   /**
-   * `ms-seq+`: if the stream has already reached this id, the id after its last. A script's `*` is recorded in this
-   * form.
+   * `ms-seq+`: the entry receives this id or, if the stream has already reached it, the id after the stream's last id.
+   * When a script uses `*`, the id is recorded in this form.
    */
   readonly mayMove: boolean;
 }
@@ -48,7 +48,10 @@ export function newIdArgument(bytes: ByteString): RequestedId {
   return { id: parseId(id, 0n), chooses, mayMove };
 }
 
-/** Parses the first id of a range: `-`, `+`, an id, or after `(` the id to begin after. @throws CommandFailure */
+/**
+ * Parses the first id of a range: `-`, `+`, an id, or `(` and the id after which the range begins.
+ * @throws CommandFailure
+ */
 export function startArgument(bytes: ByteString): StreamId {
   if (!isExclusive(bytes)) return endOfRange(bytes, 0n);
   const id = parseId(bytes.slice(1), 0n);
@@ -95,8 +98,8 @@ function untilNul(bytes: ByteString): ByteString {
 }
 
 /**
- * Parses an unsigned 64-bit number as Redis does: if it is not in canonical form, by the rules of C's `strtoull`, which
- * skips spaces, accepts a sign, and subtracts a negative number from 2⁶⁴.
+ * Parses an unsigned 64-bit number as Redis does. A number that is not in canonical form is parsed by the rules of C's
+ * `strtoull`, which skips spaces, accepts a sign, and subtracts a negative number from 2⁶⁴.
  */
 function parseUnsigned(text: ByteString): bigint | undefined {
   // Fast path for the usual numbers, without a pattern or a sign.

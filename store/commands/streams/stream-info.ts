@@ -24,7 +24,10 @@ import { entriesReply, entryReply } from "./stream-reads.js";
 
 /** Default number of entries that FULL returns. */
 const FULL_COUNT = 10;
-/** Number of entries of one node in Redis's tree; our blocks are not reported, since they are not part of the state. */
+/**
+ * Number of entries of one node in Redis's tree, from which the reported number of nodes is calculated. The blocks in
+ * which a daemon stores a stream are not reported, since they are not part of the state.
+ */
 const NODE_ENTRIES = 100;
 
 export function xinfoStream(data: Data, argv: readonly ByteString[]): Reply {
