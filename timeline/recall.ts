@@ -20,7 +20,7 @@ const RECALLS_MAX = 2;
 export const RECALL_MS_MAX = 20_000;
 
 export interface RecallPlan {
-  /** The date from which entries are requested: a snapshot of an earlier date may replace those before it. */
+  /** The date from which each entry must be folded. Earlier entries may be replaced by a snapshot dated before it. */
   readonly from: number;
   /** The date after which entries are left out. */
   readonly until: number;

@@ -20,7 +20,10 @@ export interface RetentionTick {
   readonly now: number;
   /** The date from which members may need entries; milliseconds since 1970. */
   readonly keepsFrom: number;
-  /** Whether there are no other members: otherwise their votes on a snapshot are required before older entries are pruned. */
+  /**
+   * Whether there are no other members: otherwise their votes on a snapshot are required before older entries are
+   * pruned.
+   */
   readonly isAlone: boolean;
 }
 

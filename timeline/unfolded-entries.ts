@@ -1,6 +1,6 @@
 /**
- * Entries that are stored but not folded yet: those dated ahead of the clock, late ones that wait for the next merge, and
- * those that a refold includes. Source: docs/architecture.md "How daemons agree".
+ * Entries that are stored but not folded yet: those dated ahead of the clock, late ones that wait for the next merge,
+ * and those that a refold includes. Source: docs/architecture.md "How daemons agree".
  */
 
 import { compareEntries, type Entry, type Place } from "./entries/entry.js";

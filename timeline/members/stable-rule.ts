@@ -43,6 +43,9 @@ export function isStable<Digest>(
   return true;
 }
 
-/** Returns the latest time that may be final. @param watermarks  of all members, including this one's published watermark */
+/**
+ * Returns the latest time that may be final.
+ * @param watermarks  of all members, including this one's published watermark
+ */
 export const stableCandidate = (watermarks: Iterable<number>): number =>
   Math.floor(Math.min(...watermarks) / SECOND) * SECOND;

@@ -36,7 +36,8 @@ export function keptDates(
 
 /**
  * Returns the date that most members will choose, among the snapshots that are not certified yet; or the newest
- * certified one. Without it, entries could never be removed if snapshots are made faster than members compare them.
+ * certified one. If this snapshot were not retained, no entries could ever be removed when snapshots are made faster
+ * than members compare them.
  */
 function awaitedOf(
   dates: readonly number[],

@@ -39,7 +39,9 @@ export interface SnapshotSource {
 
 /** A store of snapshots. */
 export interface Snapshots extends SnapshotSource {
-  /** Returns when the snapshot is on disk, replacing one of the same date. If `chunks` throws, nothing is left on disk. */
+  /**
+   * Returns when the snapshot is on disk, replacing one of the same date. If `chunks` throws, nothing is left on disk.
+   */
   write(cutAt: number, chunks: Iterable<Buffer>): void;
   /** Removes a snapshot, if there is one of that date. */
   remove(cutAt: number): void;
@@ -73,8 +75,8 @@ export interface StagedSnapshot {
   /** The seal of the bytes written so far. */
   readonly seal: SnapshotSeal;
   /**
-   * Makes it a snapshot, replacing one of the same date. The replaced one is retained, and is restored at the next start
-   * unless `settle` was called. Resolves when it is on disk.
+   * Makes it a snapshot, replacing one of the same date. The replaced one is retained, and is restored at the next
+   * start unless `settle` was called. Resolves when it is on disk.
    */
   commit(): Promise<void>;
   /** Confirms the snapshot; called once the other data on the disk match it. */
@@ -100,9 +102,9 @@ export class SnapshotFiles implements SnapshotStore {
   readonly #folder: string;
 
   /**
-   * @param folder  created if it does not exist. A file that a crash left half written is removed, and one that was half
-   * replaced is restored
-   * @param options.sweeps  false if the folder exists, and nothing in it is changed
+   * @param folder  created if it does not exist. A file that a crash left half written is removed, and one that was
+   * half replaced is restored
+   * @param options.sweeps  false if nothing in the folder may be changed; the folder must then exist
    */
   constructor(folder: string, { sweeps = true }: { readonly sweeps?: boolean } = {}) {
     this.#folder = folder;
