@@ -25,7 +25,7 @@ const LETTERS_A_STEP = 64;
 export interface LostEntries {
   /** Their number, including those that were also removed here and therefore cannot be named. */
   readonly count: number;
-  /** The first of them, if they can be read. */
+  /** The first of these entries, as far as they can be read. */
   readonly entries: readonly Entry[];
 }
 
@@ -124,7 +124,7 @@ function* keepSteps(storage: Storage, letters: LetterWriter, groups: readonly Le
     }
 }
 
-/** Returns the first of some entries, if they can be read. */
+/** Returns the first of the given entries, as far as they can be read. */
 function readFirst(places: readonly Buffer[], { storage, hash }: TimelineParts): Entry[] {
   return places.slice(0, REPORTED_MAX).flatMap((place) => {
     const value = storage.get(place);

@@ -24,13 +24,15 @@ export interface RecallPlan {
   readonly from: number;
   /** The date after which entries are left out. */
   readonly until: number;
-  /** Receives the initial fold; called again if a snapshot turns out to be damaged. */
+  /**
+   * Receives the initial fold. Called again if the snapshot turns out to be damaged, so that the recall begins again.
+   */
   readonly begun: (fold: Fold) => void;
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
 }
 
 export interface Recalled {
-  /** The fold at the end. */
+  /** The fold after the last entry. */
   readonly fold: Fold;
   /** The date of the snapshot that it began with, or null if it began empty. */
   readonly snapshot: number | null;

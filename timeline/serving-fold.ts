@@ -48,7 +48,7 @@ export class ServingFold {
     return this.#fold;
   }
 
-  /** The latest date that the fold has ever had. */
+  /** The date and number of the newest entry that this daemon has folded. */
   get newest(): EnvelopeDate {
     return this.#newest;
   }

@@ -31,7 +31,7 @@ export class Watermark {
 
   /**
    * The date up to which entries may have been accepted from clients before a restart: the value on disk is at most two
-   * rounds old.
+   * publishing intervals old.
    */
   get takenTo(): number {
     const { past, future } = this.#parts.window;

@@ -122,7 +122,7 @@ export class Refold {
       if (found.at <= tailEnd) folded = fold.replay(entry);
       else {
         [folded] = fold.merge([keptEntry(entry)]) as [FoldedEntry];
-        // More entries with the same date may follow.
+        // Cut before the date of this entry, because more entries with this date may follow.
         trim(fold, tailBytes, Math.min(found.at - 1, cutTo?.() ?? found.at));
       }
       index?.add(found, isRingEntry(entry.envelope));

@@ -66,7 +66,7 @@ export interface SnapshotStore extends Snapshots {
 /** A snapshot that is arriving and not yet complete. */
 export interface StagedSnapshot {
   readonly cutAt: number;
-  /** The bytes that it may use now, in addition to everything else that needs space. */
+  /** The number of bytes that the staged snapshot may use now without taking space that other data need. */
   readonly room: number;
   /** Writes a chunk, which is copied or written before the call returns. */
   write(chunk: Buffer): void;

@@ -95,7 +95,8 @@ export class SnapshotMaking {
   }
 
   /**
-   * Returns the snapshot up to which entries may be removed next, if a newer one exists that can be used in its place.
+   * Returns the oldest snapshot up to which more entries may be removed, or null if there is none. It is never the
+   * newest snapshot.
    * @param isFree  whether no member has to have the same snapshot
    */
   next(isFree: boolean): number | null {

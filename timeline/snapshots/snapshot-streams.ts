@@ -34,8 +34,7 @@ export function* writeStream(
 }
 
 /**
- * Writes a group. Each pending entry of a consumer is written with all its fields, which it may share with the next
- * ones.
+ * Writes a group. Each pending entry is written with its complete delivery, even if several entries have the same one.
  */
 function* writeGroup(
   writer: SnapshotWriter,
