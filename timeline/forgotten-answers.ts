@@ -45,7 +45,7 @@ export class ForgottenAnswers {
   /**
    * Marks as late each unit that a lost unit may have followed in the order.
    * @param folded  units that were just folded
-   * @returns all of them
+   * @returns all given entries, with the marks
    */
   mark(folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
     for (const { entry } of folded) if (this.#isLate(entry)) return folded.map((one) => this.#marked(one));

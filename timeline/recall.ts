@@ -45,7 +45,7 @@ export class RecallFailure extends Error {
   override readonly name = "RecallFailure";
 }
 
-/** One command of an entry; with `multi` or `if`, all of them. */
+/** A unit of an entry: one command, or with `multi` or `if` all commands of the entry. */
 export interface RecalledUnit {
   readonly entry: Entry;
   /** The index in its entry. */

@@ -152,8 +152,8 @@ export class Timeline {
   }
 
   /**
-   * Does one short step of preparation for a client's entry; a late entry may need many such steps. @returns whether
-   * the entry can now be taken
+   * Does one short step of preparation for a client's entry; a late entry may need many such steps.
+   * @returns whether the entry can now be taken
    */
   prepare = (entry: Entry): boolean =>
     entry.envelope.at <= this.#fold.cutAt || this.#fold.prepare(entry, UNITS_A_TURN, REDO_MAX);

@@ -28,7 +28,7 @@ export interface EntrySource {
   entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]>;
 }
 
-/** Marks that are read from one of the same sources. */
+/** Marks that are read from a storage, a folder or a backup, like the entries of an `EntrySource`. */
 export interface MarkSource {
   /** Returns a flushed mark, or null if it was never set. */
   mark(name: MarkName): Buffer | null;

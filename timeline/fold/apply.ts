@@ -34,7 +34,7 @@ export interface UnitPlace {
 /**
  * Applies a unit of data.
  * @param records  empty; receives the undo records of the unit
- * @throws Shortage  the unit may be half applied, and the caller discards the state
+ * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
  * @throws TooMuch   the unit is not recorded yet, and exceeds the daemon's budget; nothing of it is applied
  */
 export function applyUnit(
@@ -132,7 +132,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
 /**
  * Runs a command that is a complete unit.
  * @param records  empty; receives its undo records
- * @throws Shortage  as above
+ * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
  * @throws TooMuch   it is not recorded yet, and exceeds the daemon's budget; nothing is changed
  */
 export function runCommand(

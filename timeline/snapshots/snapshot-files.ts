@@ -75,8 +75,8 @@ export interface StagedSnapshot {
   /** The seal of the bytes written so far. */
   readonly seal: SnapshotSeal;
   /**
-   * Makes it a snapshot, replacing one of the same date. The replaced one is retained, and is restored at the next
-   * start unless `settle` was called. Resolves when it is on disk.
+   * Turns the staged bytes into a snapshot, which replaces one of the same date. The replaced snapshot is retained, and
+   * the next start restores it unless `settle` was called. Resolves when it is on disk.
    */
   commit(): Promise<void>;
   /** Confirms the snapshot; called once the other data on the disk match it. */
@@ -92,7 +92,7 @@ const CHUNK_BYTES = 262_144;
 const DATE_DIGITS = 16;
 const NAME = /^(\d{16})\.snapshot$/;
 const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
-/** Suffix of a file that a staged one has replaced, until that one is settled. */
+/** Suffix of the file of a snapshot that a staged snapshot has replaced, until the staged one is settled. */
 const REPLACED = ".replaced";
 /** The share of the free space that a staged snapshot may use: a daemon without free space accepts no writes. */
 export const SHARE_OF_FREE = 0.5;
