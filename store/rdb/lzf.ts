@@ -6,7 +6,7 @@ const LITERAL_MAX = 32;
 /** A back reference with this length in its control byte has another length byte. */
 const LONG = 7;
 /**
- * The maximum number of bytes to which a compressed byte can expand: the three bytes of a long back reference stand for
+ * The maximum number of bytes to which a compressed byte can expand: the three bytes of a long back reference encode
  * up to 7 + 255 + 2 bytes.
  */
 const EXPANSION_MAX = (LONG + 255 + 2) / 3;
