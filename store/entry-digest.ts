@@ -141,8 +141,8 @@ class Mix {
   #one: number;
   #other: number;
   /**
-   * Bits mixed from the salt. If they were the same bits that select the part of the value, the part of an element
-   * would depend on it.
+   * Selects the sampled part of each long element. It is mixed from the salt: if the salt itself selected both the
+   * sampled elements and their parts, the part of an element would depend on which elements are sampled.
    */
   readonly #elementSalt: number;
   #elementBytes = BYTES_MAX;

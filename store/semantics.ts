@@ -134,7 +134,7 @@ export function readRow(table: CommandIndex, argv: readonly ByteString[]): Comma
 function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean {
   const words = command.name.split("|");
   if (connectionMistake(words) !== null || isKeyCommand(words)) return false;
-  // The row depends on the arguments, which is valid only if all tables agree on it.
+  // A command whose row depends on the arguments is ordinary only if it is the same in all tables.
   return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
 }
 

@@ -30,7 +30,9 @@ interface Damaged {
   readonly place: Place;
   /** Whether the state includes it. */
   readonly isFolded: boolean;
-  /** The set in which the index counted it until then, or null if the index did not count it. */
+  /**
+   * The set in which the index counted the entry before the damage was found, or null if it did not count the entry.
+   */
   readonly counted: DigestSet | null;
   /** Whether its remains have been removed, and the state is being folded again without it. */
   readonly isRemoved: boolean;
@@ -52,8 +54,8 @@ export class Archive {
   readonly #unflushed = new Map<ByteString, number>();
   readonly #damaged = new Map<ByteString, Damaged>();
   /**
-   * Whether the last removal is still being written to disk. Until it is complete, the same order keys would be found
-   * again.
+   * Whether the last removal of pruned entries is still being written to disk. Until then the storage still returns
+   * their order keys, so another removal would only find the same entries again.
    */
   #isRemoving = false;
 
@@ -77,7 +79,8 @@ export class Archive {
   prune(until: number): void {
     if (until <= this.prunedTo) return;
     this.prunedTo = Math.floor(until);
-    // A snapshot contains the entries as they were before they were damaged: members count them, and so does this index.
+    // A snapshot contains the entries as they were before they were damaged: members count them, and so does this
+    // index.
     for (const { place, counted } of this.#takeDamagedUpTo(this.prunedTo))
       if (counted !== null) this.index.add(place, counted === "ring");
     this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
@@ -87,8 +90,8 @@ export class Archive {
    * Drops everything dated at or before a time, because a member's snapshot replaces it. All earlier writes must have
    * been flushed.
    * @param marks  the snapshot's marks; written to disk together with the date, before anything is announced
-   * @param dropped  order keys of later entries that are dropped too: removed in the same step, and accepted if they are
-   * received again
+   * @param dropped  order keys of later entries that are dropped too: removed in the same step, and accepted if they
+   * are received again
    * @returns an index to be filled, which replaces the current one
    */
   async adopt(cutAt: number, marks: readonly Mark[], dropped: readonly Buffer[]): Promise<DigestIndex> {
@@ -194,7 +197,8 @@ export class Archive {
   #synced(entries: readonly FlushedEntry[], from: ByteString | null): void {
     for (const entry of entries) {
       this.#unflushed.delete(entry.id);
-      // A refold may already have found it damaged: then it has to be received again.
+      // A refold may already have found the entry damaged on disk. Then the index does not count it until a member has
+      // sent it again.
       if (!this.#damaged.has(entry.id)) this.index.add(entry, entry.ring !== null);
     }
     this.making?.grown(entries.length);
@@ -240,7 +244,8 @@ export class Archive {
   /**
    * Notes that an entry on disk cannot be read; an undamaged copy from any member replaces it. A pruned entry is in
    * a snapshot, and is no longer requested.
-   * @param isFolded  whether the state includes it; if it certainly is on disk, the index then counts it
+   * @param isFolded  whether the state includes the entry. If so, and if the entry has been flushed to disk, the index
+   * counts the entry, and now stops counting it
    */
   damaged(place: Place, isFolded: boolean): void {
     if (place.at <= this.prunedTo || this.#damaged.has(place.id)) return;
@@ -272,7 +277,7 @@ export class Archive {
     return places.sort(comparePlaces);
   }
 
-  /** Returns the date of the last of them, or null if there are none. */
+  /** Returns the latest date of the damaged entries dated up to a time, or null if there are none. */
   lastDamagedUpTo(date: number): number | null {
     let last: number | null = null;
     for (const { place } of this.#damaged.values())
@@ -300,7 +305,7 @@ export class Archive {
     let isFolded = false;
     for (const place of places) {
       const damaged = this.#damaged.get(place.id);
-      // It has been received again in the meantime.
+      // A member has sent the entry again in the meantime.
       if (damaged === undefined) continue;
       this.#recent.remove(place);
       isFolded ||= damaged.isFolded;
@@ -323,7 +328,8 @@ export class Archive {
   }
 
   #emptyIndex(): DigestIndex {
-    // Bytes that were passed to the disk may be visible there before they are safe.
+    // The storage may already return order keys of entries that are not safe on disk yet; `#flushedPlaces` leaves them
+    // out.
     return new DigestIndex({ places: (from, to) => this.#flushedPlaces(from, to) });
   }
 

@@ -14,8 +14,8 @@ import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 /**
- * The number of missed commands to merge in one turn. If more than half as many arrived during the last turn, twice
- * their number is merged, so that merging catches up.
+ * The minimum number of missed commands to merge in one turn. If commands arrive faster, each turn merges twice as many
+ * as have arrived since the last turn, so that merging catches up.
  */
 const MISSED_A_TURN = 256;
 /** Milliseconds between two progress lines in the log. */
@@ -26,9 +26,15 @@ export interface RefoldingPlan {
   readonly tailEnd: number;
   /** The date after which entries are left out. */
   readonly until: number;
-  /** The maximum bytes of undo records. If there are more, the fold is cut at a later date, but not after the result of `cutTo`. */
+  /**
+   * The maximum bytes of undo records. If there are more, the fold is cut at a later date, but not after the result of
+   * `cutTo`.
+   */
   readonly tailBytes: number;
-  /** Returns the latest date up to which the fold will have nothing to merge. Absent if no entries will arrive. */
+  /**
+   * Returns the latest date at which the fold may be cut: all entries that are still to be merged into it are dated
+   * later. Absent if no entries will arrive.
+   */
   readonly cutTo?: () => number;
   /** The index to fill with the entries that the refold finds, or null if it is already filled. */
   readonly index: DigestIndex | null;
@@ -77,7 +83,7 @@ export class BackgroundRefold {
     }
   }
 
-  /** Whether the new fold includes an entry that existed when it started. */
+  /** Whether the new fold already includes an entry that was stored when the refold started. */
   hasFolded(place: Place): boolean {
     const isFound = !this.#gaps.has(place.id) && !this.#archive.isRemoved(place.id);
     return this.#refold?.isPast(place) === true && isFound;
@@ -90,7 +96,10 @@ export class BackgroundRefold {
     return gaps;
   }
 
-  /** Returns the entries that arrived during the refold and could not be merged into the new fold; called when it is done. */
+  /**
+   * Returns the entries that arrived during the refold and could not be merged into the new fold; called when it is
+   * done.
+   */
   takeBelow(): Entry[] {
     this.#arrived = new Set();
     return this.#below.splice(0);
@@ -161,21 +170,25 @@ export class BackgroundRefold {
     step();
   }
 
-  /** Returns the latest date at which the fold can be cut so that entries that arrived in the meantime can still be merged. */
+  /**
+   * Returns the latest date at which the fold can be cut so that entries that arrived in the meantime can still be
+   * merged.
+   */
   #cutTo({ cutTo }: RefoldingPlan): number {
     return Math.min(cutTo?.() ?? Number.POSITIVE_INFINITY, this.#missedFrom - 1);
   }
 
   /**
    * Merges entries that arrived in the meantime into the new fold, in slices.
-   * @param before  the number of their commands that the last slice left over
+   * @param before  the number of missed commands that were left after the last slice
    */
   #mergeMissed(fold: Fold, plan: RefoldingPlan, before: number, done: (fold: Fold) => void): void {
     if (this.#isStopped) return;
     const newCommands = before === 0 ? 0 : this.#missedCommands - before;
     const slice = this.#takeMissed(Math.max(MISSED_A_TURN, 2 * newCommands));
     const above = slice.filter(({ envelope: { at } }) => at > fold.cutAt);
-    // The fold left out commands that now take effect, so these entries have to be folded again together with them.
+    // The result is null if commands that the fold left out would now take effect. Then the entries of this slice have
+    // to be folded again together with those commands.
     const isMerged = fold.mergeWithin(Number.POSITIVE_INFINITY, above) !== null;
     for (const entry of slice) if (!isMerged || entry.envelope.at <= fold.cutAt) this.#below.push(entry);
     trim(fold, plan.tailBytes, this.#cutTo(plan));

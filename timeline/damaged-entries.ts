@@ -1,8 +1,8 @@
 /**
  * Entries that were found damaged here and that no member has a copy of. The other members continue without them, so
  * their remains are removed: no snapshot could be made with them, and a start would find them again. If the state
- * includes them, it is folded again without them. Each one is logged. Two kinds are never removed, because they could not
- * be restored: those that a later version can read, and those whose bytes could not be copied.
+ * includes them, it is folded again without them. Each one is logged. Two kinds are never removed, because they could
+ * not be restored: those that a later version can read, and those whose bytes could not be copied.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps } from "../protocol/steps.js";
@@ -45,8 +45,8 @@ export class DamagedEntries {
   }
 
   /**
-   * The date of the last damaged entry, until which those dated ahead wait; milliseconds since 1970, or null if there
-   * are none.
+   * The date of the last damaged entry in milliseconds since 1970, or null if there are none. Damaged entries that are
+   * dated ahead of the clock do not count until their date.
    */
   get lastAt(): number | null {
     return this.#folding.archive.lastDamagedUpTo(this.#parts.clock());
@@ -68,8 +68,8 @@ export class DamagedEntries {
   }
 
   /**
-   * Returns the damaged entries that can be removed now. An entry that waits in memory would be folded later,
-   * although the disk no longer has it.
+   * Returns the damaged entries that can be removed now. There are none while an entry with an earlier or equal date
+   * waits in memory to be folded: if that entry were removed from disk, it would still be folded later.
    */
   #removable(): readonly Place[] {
     const { archive, waiting, isServing } = this.#folding;
@@ -110,7 +110,7 @@ export class DamagedEntries {
   #outcomeOf(place: Place, keeping: Keeping | null): Outcome {
     const { storage, hash } = this.#parts;
     const stayed = this.#staying.get(place.id);
-    // It was read earlier, and its bytes have not changed since.
+    // An earlier call has read the entry, and its bytes have not changed since then.
     if (stayed === "intact") return { stays: "intact" };
     const value = storage.get(writePlace(place));
     if (value === null) return { stays: null, copy: null };
@@ -135,7 +135,7 @@ export class DamagedEntries {
     const { archive } = this.#folding;
     const [first] = places.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));
     if (first === undefined) return;
-    // Snapshots that contain one are no longer valid.
+    // Snapshots that contain one of these entries are no longer valid.
     const removed = places.filter(({ id }) => !this.#staying.has(id));
     void this.#removeAll(removed, archive.making?.outdated(first.at) ?? null);
   }
@@ -150,7 +150,10 @@ export class DamagedEntries {
     this.#removed(removed);
   }
 
-  /** Drops the entries from the archive, and folds again if a state includes one: a refold may have begun in the meantime. */
+  /**
+   * Drops the entries from the archive, and folds again if a state includes one: a refold may have begun in the
+   * meantime.
+   */
   #removed(places: readonly Place[]): void {
     const { archive, isServing } = this.#folding;
     if (!isServing) return;

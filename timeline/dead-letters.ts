@@ -1,7 +1,7 @@
 /**
- * Dead letters: acknowledged entries that leave a timeline permanently although perhaps no other daemon has them. They are
- * stored as they were signed until an operator writes them again. The caller passes the store; cluster/dead-letters/
- * has the files. Source: docs/decisions/0041-dead-letters-are-kept-on-disk.md.
+ * Dead letters: acknowledged entries that leave a timeline permanently although perhaps no other daemon has them. They
+ * are stored as they were signed until an operator writes them again. The caller passes the store;
+ * cluster/dead-letters/ has the files. Source: docs/decisions/0041-dead-letters-are-kept-on-disk.md.
  */
 import type { Mark } from "./entries/storage.js";
 
@@ -20,8 +20,8 @@ export const LETTER_REASONS = {
 export type LetterReason = keyof typeof LETTER_REASONS;
 
 /**
- * Writes letters that belong together: those of one adopted snapshot, or of the folder of a daemon that was left
- * out.
+ * Writes letters that belong together: those from one adopted snapshot, or those from the folder of a daemon that was
+ * left out of the member list.
  */
 export interface LetterWriter {
   /**
@@ -32,8 +32,8 @@ export interface LetterWriter {
    */
   keep(place: Buffer, value: Buffer, reason: LetterReason): void;
   /**
-   * Writes the letters to disk, still undecided: the next start turns them into letters if the mark exists, and
-   * otherwise removes them.
+   * Writes the letters to disk as undecided. If the daemon stops before `settle`, the next start confirms the letters
+   * if the returned mark is in the storage, and otherwise removes them.
    * @returns the mark to write in the step that removes the entries, or null if there are no letters
    * @throws Error  the disk has failed: then no entry may be dropped
    */

@@ -23,7 +23,9 @@ export class FoldDates {
     return Math.floor(Math.min(this.#watermark.now(), newest) - this.#parts.limits.tailMs);
   }
 
-  /** The date at which the tail would end if there were an entry dated now, but not after the published watermark. */
+  /**
+   * The date at which the tail would end if an entry dated now existed, or the published watermark if that is earlier.
+   */
   get finalTo(): number {
     const watermark = this.#watermark;
     return Math.min(Math.floor(watermark.now() - this.#parts.limits.tailMs), watermark.published);

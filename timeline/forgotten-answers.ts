@@ -1,8 +1,8 @@
 /**
  * Determines whether this daemon may have answered units that it no longer has. A daemon loses units at a restart if
  * they were only in memory, were not yet on disk or are damaged, and when a member's snapshot replaces them. An earlier
- * unit that arrives now should have been answered before the lost ones, so it counts as late up to the latest date that
- * they can have. Source: docs/consistency.md, "What `late` means".
+ * unit that arrives now should have been answered before the lost ones, so a unit counts as late if it is not dated
+ * after the latest date that the lost units can have. Source: docs/consistency.md, "What `late` means".
  */
 import type { FoldedEntry } from "./fold/batch.js";
 import type { TimelineParts } from "./timeline-owner.js";
@@ -20,8 +20,8 @@ export class ForgottenAnswers {
   }
 
   /**
-   * Called at startup, and again when a member's snapshot replaces the entries here. @param isBegun  whether there were
-   * entries
+   * Called at startup, and again when a member's snapshot replaces the entries here.
+   * @param isBegun  whether there were entries
    */
   opened(isBegun: boolean): void {
     const { storage, isAlone } = this.#parts;
@@ -43,8 +43,9 @@ export class ForgottenAnswers {
   }
 
   /**
-   * Marks the units that a lost one may have followed as late. @param folded  units that were just folded @returns all
-   * of them
+   * Marks as late each unit that a lost unit may have followed in the order.
+   * @param folded  units that were just folded
+   * @returns all given entries, with the marks
    */
   mark(folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
     for (const { entry } of folded) if (this.#isLate(entry)) return folded.map((one) => this.#marked(one));

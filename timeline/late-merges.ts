@@ -21,8 +21,8 @@ const REDO_ALL_MAX = 4 * REDO_MAX;
 export const UNITS_A_TURN = 512;
 const UNITS_A_CHECK = 128;
 /**
- * The maximum number of late commands in a merge, which then takes about one turn. In a larger merge, each command
- * costs less.
+ * The maximum number of late commands in a merge. A merge of this size takes about one turn. Merges are made as large
+ * as a turn allows, because merging many commands together costs less for each command.
  */
 const COMMANDS_MAX = 512;
 const COMMANDS_MIN = 16;
@@ -60,7 +60,7 @@ export class LateMerges {
     else this.#schedule();
   }
 
-  /** @returns whether the fold is ready for an entry */
+  /** @returns whether the fold is ready to merge the first late entry */
   #prepare(fold: Fold, first: Entry, until: number): boolean {
     const { uptime } = this.#parts;
     for (let units = 0; units < UNITS_A_TURN; units += UNITS_A_CHECK) {
@@ -94,8 +94,8 @@ export class LateMerges {
   /**
    * Adapts the size of the next merge to the duration of the last one.
    * @param milliseconds  the duration of the last merge
-   * @param last  its late commands, and the units that it redid. If it redid more units than it merged commands, a
-   * smaller merge would not be faster.
+   * @param last  the number of late commands in the last merge, and of the units that it redid. If it redid at least as
+   * many units as it merged commands, a smaller merge would not be faster.
    */
   #pace(milliseconds: number, last: { readonly commands: number; readonly redone: number }): void {
     if (2 * milliseconds < BACKGROUND_TURN_MS || last.redone >= last.commands)

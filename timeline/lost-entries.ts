@@ -1,6 +1,6 @@
 /**
- * This daemon's entries that are lost when a member's snapshot replaces them. They are found before anything is changed,
- * so that they can be stored as dead letters. Source: docs/consistency.md, "When things go wrong".
+ * This daemon's entries that are lost when a member's snapshot replaces them. They are found before anything is
+ * changed, so that they can be stored as dead letters. Source: docs/consistency.md, "When things go wrong".
  */
 import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
@@ -25,17 +25,17 @@ const LETTERS_A_STEP = 64;
 export interface LostEntries {
   /** Their number, including those that were also removed here and therefore cannot be named. */
   readonly count: number;
-  /** The first of them, if they can be read. */
+  /** The first of these entries, as far as they can be read. */
   readonly entries: readonly Entry[];
 }
 
-/** Entries that the snapshot does not contain, although its date is later. */
+/** Entries that the snapshot does not contain, although they are dated before it. */
 export interface FoundOrphans extends LostEntries {
   /** Entries that the snapshot may or may not contain; some certainly missing ones may be among them. */
   readonly possible: LostEntries;
   /** Later entries signed with keys that the snapshot does not know: orphaned entries had added these keys. */
   readonly unverifiable: LostEntries;
-  /** The dead letters made of all these, or null if there is no disk to store them on. */
+  /** The dead letters that were written for all these entries, or null if there is no disk to store them on. */
   readonly letters: KeptLetters | null;
 }
 
@@ -47,7 +47,7 @@ export interface ReceivedSnapshot {
 
 export interface Losing {
   readonly orphans: FoundOrphans;
-  /** The order keys of later entries that have to be dropped too. */
+  /** The order keys of entries dated after the snapshot that have to be dropped too. */
   readonly dropped: readonly Buffer[];
   /** The letters on the disk, undecided, or null if there is no disk to store them on. */
   readonly letters: LetterWriter | null;
@@ -77,7 +77,7 @@ export async function findLosing(
   const missing = places.map(writePlace);
   const doubtful = possible.places.map(writePlace);
   const read = (group: readonly Buffer[]) => readFirst(group, parts);
-  // The certain ones first, because the space may not suffice for all.
+  // Store the certainly lost entries first, because the space may not suffice for all entries.
   const groups = [
     { reason: "missing", group: missing },
     { reason: "unknown-key", group: unknown },
@@ -124,7 +124,7 @@ function* keepSteps(storage: Storage, letters: LetterWriter, groups: readonly Le
     }
 }
 
-/** Returns the first of some entries, if they can be read. */
+/** Returns the first of the given entries, as far as they can be read. */
 function readFirst(places: readonly Buffer[], { storage, hash }: TimelineParts): Entry[] {
   return places.slice(0, REPORTED_MAX).flatMap((place) => {
     const value = storage.get(place);

@@ -1,13 +1,16 @@
 /**
- * A timeline without a disk: entries by the second of their date, each second sorted when it is read. Adding at the end,
- * the usual case, is a push; a late entry costs no more than sorting one second.
+ * A timeline without a disk: entries by the second of their date, each second sorted when it is read. Adding at the
+ * end, the usual case, is a push; a late entry costs no more than sorting one second.
  */
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { firstFrom } from "./entries/ascending-search.js";
 import { dateOf, firstPlaceAt, PLACE_BYTES } from "./entries/entry.js";
 import type { Mark, MarkName, Storage } from "./entries/storage.js";
 
-/** The entries of one second. Each is one string, order key ‖ value, which takes the least memory and compares natively. */
+/**
+ * The entries of one second. Each is one string, order key ‖ value, which takes the least memory, and which the engine
+ * compares quickly.
+ */
 interface Second {
   records: ByteString[];
   isSorted: boolean;
@@ -122,7 +125,7 @@ export class MemoryStorage implements Storage {
     this.#order.splice(firstFrom(this.#order, number), 1);
   }
 
-  /** Returns the records of a second in order; of two that were put with one order key, the later one. */
+  /** Returns the records of a second in order; if two were put with the same order key, only the later one. */
   #sorted(second: Second): readonly ByteString[] {
     if (second.isSorted) return second.records;
     const byPlace = new Map(second.records.map((record) => [record.slice(0, PLACE_BYTES), record]));
@@ -133,7 +136,10 @@ export class MemoryStorage implements Storage {
     return second.records;
   }
 
-  /** Yields the records of a range. It looks up the next second after each one, because entries may be added and removed. */
+  /**
+   * Yields the records of a range. It looks up the next second after each one, because entries may be added and
+   * removed.
+   */
   *#range(from: Buffer | null, to: Buffer | null): Generator<ByteString> {
     const end = to === null ? null : bytesOf(to);
     let next = from === null ? "" : bytesOf(from);

@@ -20,17 +20,19 @@ const RECALLS_MAX = 2;
 export const RECALL_MS_MAX = 20_000;
 
 export interface RecallPlan {
-  /** The date from which entries are requested: a snapshot of an earlier date may replace those before it. */
+  /** The date from which each entry must be folded. Earlier entries may be replaced by a snapshot dated before it. */
   readonly from: number;
   /** The date after which entries are left out. */
   readonly until: number;
-  /** Receives the initial fold; called again if a snapshot turns out to be damaged. */
+  /**
+   * Receives the initial fold. Called again if the snapshot turns out to be damaged, so that the recall begins again.
+   */
   readonly begun: (fold: Fold) => void;
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
 }
 
 export interface Recalled {
-  /** The fold at the end. */
+  /** The fold after the last entry. */
   readonly fold: Fold;
   /** The date of the snapshot that it began with, or null if it began empty. */
   readonly snapshot: number | null;
@@ -43,7 +45,7 @@ export class RecallFailure extends Error {
   override readonly name = "RecallFailure";
 }
 
-/** One command of an entry; with `multi` or `if`, all of them. */
+/** A unit of an entry: one command, or with `multi` or `if` all commands of the entry. */
 export interface RecalledUnit {
   readonly entry: Entry;
   /** The index in its entry. */

@@ -5,9 +5,9 @@
 import type { Archive } from "./archive.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-/** Entries that are removed in one tick. */
+/** The maximum number of entries that are removed in one tick. */
 const ENTRIES_A_TICK = 5000;
-/** Entries that members may need are retained up to this multiple of the bytes otherwise allowed. */
+/** Entries that members may need are retained until the storage has more bytes than `retainBytes` times this factor. */
 const HELPING_FACTOR = 2;
 
 /** The state that a tick's decisions depend on. */
@@ -20,7 +20,10 @@ export interface RetentionTick {
   readonly now: number;
   /** The date from which members may need entries; milliseconds since 1970. */
   readonly keepsFrom: number;
-  /** Whether there are no other members: otherwise their votes on a snapshot are required before older entries are pruned. */
+  /**
+   * Whether there are no other members: otherwise their votes on a snapshot are required before older entries are
+   * pruned.
+   */
   readonly isAlone: boolean;
 }
 
@@ -56,7 +59,7 @@ export class Retention {
     const base =
       (isFull ? making?.next(isFree) : making?.bestBase(Math.min(now - retainMs, end - 1, cutAt), isFree)) ??
       null;
-    // Prune exactly up to a snapshot, so that later arrivals can be folded from it.
+    // Prune exactly up to a snapshot, so that entries that arrive later can be folded from that snapshot.
     if (base !== null && base < end && base <= cutAt && base > this.#archive.prunedTo) {
       making?.begin(base);
       this.#archive.prune(base);

@@ -1,6 +1,6 @@
 /**
- * The fold that answers commands. It is built from the entries on disk, extended as entries arrive, cut as time passes, and
- * replaced after a refold. Source: docs/architecture.md "How daemons agree".
+ * The fold that answers commands. It is built from the entries on disk, extended as entries arrive, cut as time passes,
+ * and replaced after a refold. Source: docs/architecture.md "How daemons agree".
  */
 import type { EnvelopeDate } from "../protocol/version-2/messages-v2.js";
 import { Database } from "../store/database.js";
@@ -48,7 +48,7 @@ export class ServingFold {
     return this.#fold;
   }
 
-  /** The latest date that the fold has ever had. */
+  /** The date and number of the newest entry that this daemon has folded. */
   get newest(): EnvelopeDate {
     return this.#newest;
   }
@@ -116,7 +116,7 @@ export class ServingFold {
     const { cutAt, end } = this.#fold;
     const tailEnd = this.dates.tailEnd(this.#newest.at);
     this.#fold.cut(tailEnd);
-    // The cut stays at the beginning of the standstill, but ids keep arriving.
+    // During a standstill the cut does not advance, but entries keep arriving, so their old ids are dropped here.
     if (end !== null) this.archive.forget(tailEnd);
     trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
     if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);

@@ -18,7 +18,7 @@ import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js
 import type { Cut, SnapshotMaking } from "./snapshots/snapshot-making.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-/** Milliseconds for which nothing is removed after a member has requested that. */
+/** Milliseconds for which no entries are removed after a call of `hold`. */
 const HOLD_MS = 5000;
 
 /** A snapshot that can be sent to a member. */
@@ -33,12 +33,12 @@ export interface SendableSnapshot {
 /** Receives the events of adopting a snapshot. */
 export interface AdoptionHandlers {
   /**
-   * Returns whether the snapshot is still needed. Called when all of it has arrived and been checked, directly before it
-   * is adopted.
+   * Returns whether the snapshot is still needed. Called when all of it has arrived and been checked, directly before
+   * it is adopted.
    */
   isWanted(): boolean;
   /**
-   * Called when the previous entries are stored aside.
+   * Called when the previous entries have been copied to a separate folder.
    * @param name  the name of the copy, or null if there is no disk
    */
   onAside(name: string | null): void;
@@ -228,7 +228,7 @@ export class SnapshotTransfer {
     await storage.synced();
   }
 
-  /** Reads the snapshot to its end. A snapshot that can be read once can also be read at a start. */
+  /** Reads the snapshot to its end. If this succeeds, the next start can read the snapshot too. */
   *#check({ staged, agreed }: Arrived): Steps<ReceivedSnapshot> {
     const { bytes, seal } = staged.seal;
     if (bytes !== agreed.bytes || seal !== agreed.seal)

@@ -1,7 +1,7 @@
 /**
- * Digests of the served state, which daemons compare: sums of all keys in buckets, computed in short steps while the state
- * changes; and digests of single keys, exact as of a date. The sums only find keys that may differ; the digest of a key is
- * always exact. Source: docs/decisions/0043-states-are-compared.md.
+ * Digests of the served state, which daemons compare: sums of all keys in buckets, computed in short steps while the
+ * state changes; and digests of single keys, exact as of a date. The sums only find keys that may differ; the digest of
+ * a key is always exact. Source: docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
@@ -54,7 +54,7 @@ const SHARE_KEYS = 2 ** 20;
 const KEYS_A_BUCKET = 8;
 const BUCKETS_MIN = 16;
 const BUCKETS_MAX = 65_536;
-/** Keys, and entries of the tail, between two readings of the clock. */
+/** The number of keys, or of entries of the tail, that are processed between two readings of the clock. */
 const KEYS_A_STEP = 32;
 /**
  * The number of keys in a page. Each page reads one segment of the table; scanning its cells takes a few microseconds.
@@ -171,8 +171,8 @@ function digestIn(database: Database, { db, key }: NamedKey, { at, salt }: SumSe
 const isInvisible = (entry: Parameters<typeof isExpired>[0], at: number) => isExpired(entry, at);
 
 /**
- * Returns the bucket, by the upper bits of the hash: each bucket of a daemon with fewer buckets equals an integral number
- * of another daemon's buckets.
+ * Returns the bucket, by the upper bits of the hash: a bucket of a daemon with few buckets then has the same keys as
+ * several complete buckets of a daemon with more.
  */
 const bucketOf = (hash: number, buckets: number): number => Math.floor((hash / 2 ** 32) * buckets);
 
@@ -186,9 +186,9 @@ function powerOfTwo(min: number, from: number, to: number): number {
 }
 
 /**
- * Visits each key that exists during the complete walk exactly once, in the order of scans. (Removing a key moves another
- * one in the table, so a walk by index could visit that one twice.) Keys of a page that change before their turn count as
- * changed since the date of the sums.
+ * Visits each key that exists during the complete walk exactly once, in the order of scans. (Removing a key moves
+ * another one in the table, so a walk by index could visit that one twice.) Keys of a page that change before their
+ * turn count as changed since the date of the sums.
  */
 function* eachKey(keyspace: Keyspace, visit: (entry: Keyspace["entries"][number]) => void): Steps<void> {
   let from = 0;

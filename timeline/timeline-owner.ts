@@ -1,6 +1,6 @@
 /**
- * The environment of a timeline: what its owner passes in, the events that the owner receives, and the outcome of accepting
- * an entry.
+ * The environment of a timeline: what its owner passes in, the events that the owner receives, and the outcome of
+ * accepting an entry.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";

@@ -1,6 +1,6 @@
 /**
- * The timeline: accepts entries, each once; stores them; and maintains the state that follows from them. Disk, clock, hash
- * and turns of the event loop are passed in. Source: docs/architecture.md "How daemons agree".
+ * The timeline: accepts entries, each once; stores them; and maintains the state that follows from them. Disk, clock,
+ * hash and turns of the event loop are passed in. Source: docs/architecture.md "How daemons agree".
  *
  *   take (clients) ────┐                       ┌─ fold.merge ─► answers
  *   receive (members) ─┴─► known? ─► store ──►─┤
@@ -151,12 +151,16 @@ export class Timeline {
     this.#folding.raise(to);
   }
 
-  /** Prepares for an entry in a short step; a late one may need many. @returns whether the entry can now be taken */
+  /**
+   * Does one short step of preparation for a client's entry; a late entry may need many such steps.
+   * @returns whether the entry can now be taken
+   */
   prepare = (entry: Entry): boolean =>
     entry.envelope.at <= this.#fold.cutAt || this.#fold.prepare(entry, UNITS_A_TURN, REDO_MAX);
 
   /**
-   * Accepts an entry from a client: checks, stores, folds and answers it in one step. Its date has already been checked.
+   * Accepts an entry from a client: checks, stores, folds and answers it in one step. Its date has already been
+   * checked.
    */
   take(entry: Entry): Taking {
     const failure = this.failure ?? this.standstill;
@@ -181,7 +185,8 @@ export class Timeline {
     if (added.length === 0) return added;
     const again = added.filter(({ id }) => this.#archive.isFolded(id));
     const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#archive.isFolded(id));
-    // A running refold may or may not have found them while they were readable.
+    // These entries were damaged and have been sent again. A running refold may have read some of them before the
+    // damage; the remaining ones have to be merged into its result.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
     this.#keep(added, from)?.catch(() => {});
     this.waiting.add(unfolded, this.#dates.dueUntil);

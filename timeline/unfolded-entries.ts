@@ -1,6 +1,6 @@
 /**
- * Entries that are stored but not folded yet: those dated ahead of the clock, late ones that wait for the next merge, and
- * those that a refold includes. Source: docs/architecture.md "How daemons agree".
+ * Entries that are stored but not folded yet: those dated ahead of the clock, late ones that wait for the next merge,
+ * and those that a refold includes. Source: docs/architecture.md "How daemons agree".
  */
 
 import { compareEntries, type Entry, type Place } from "./entries/entry.js";
@@ -112,7 +112,7 @@ export class UnfoldedEntries {
   /**
    * Whether there is room for an entry dated `at`.
    * @param bytes  the length of body and signature
-   * @param until  entries dated up to it need no room
+   * @param until  entries dated up to this are not stored as future entries, so they need no room
    */
   hasRoom(at: number, bytes: number, until: number): boolean {
     return at <= until || this.#ahead.hasRoom(bytes);

@@ -12,7 +12,7 @@ import { viewEntry } from "./entries/stored-value.js";
 import { unitsOf } from "./fold/unit.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
-/** Entries between two turns: a few milliseconds. */
+/** The number of entries to check between two turns of the event loop, which takes a few milliseconds. */
 const ENTRIES_A_STEP = 64;
 
 /** Order keys, each kind in order. */
@@ -30,7 +30,7 @@ interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
 }
 
 /**
- * Finds these entries. Nothing may be written to the storage in the meantime.
+ * Finds the entries that no daemon could verify. Nothing may be written to the storage in the meantime.
  * @param ring   the snapshot's key ring; the keys that the remaining entries name are added to it
  * @param after  only entries dated after this are checked; milliseconds since 1970
  */

@@ -1,6 +1,6 @@
 /**
- * The low watermark: nothing dated at or before it is accepted from clients. It is valid immediately, and is sent to other
- * members only when it is on disk. Source: docs/decisions/0039-what-member-lists-allow.md.
+ * The low watermark: nothing dated at or before it is accepted from clients. It is valid immediately, and is sent to
+ * other members only when it is on disk. Source: docs/decisions/0039-what-member-lists-allow.md.
  */
 import { SteadyClock } from "./entries/steady-clock.js";
 import type { Failure } from "./failure.js";
@@ -31,7 +31,7 @@ export class Watermark {
 
   /**
    * The date up to which entries may have been accepted from clients before a restart: the value on disk is at most two
-   * rounds old.
+   * publishing intervals old.
    */
   get takenTo(): number {
     const { past, future } = this.#parts.window;

@@ -46,7 +46,7 @@ export function stored(kind: EventClass, name: string, keyOf = first): EventRule
 }
 
 /**
- * Returns the same rule for commands in which an option among the arguments names the key.
+ * Returns a rule like `stored`, for commands in which an option among the arguments names the key.
  * @param words the options; the last one counts
  */
 export function storedAfter(kind: EventClass, name: string, words: RegExp, from: number): EventRule {

@@ -127,7 +127,10 @@ const addedConsumers: EventRule = (effects) => {
 const hasGroup = (value: Value | undefined, group: ConsumerGroup) =>
   value instanceof Stream && value.group(group.name) === group;
 
-/** Whether one of the operations writes. If all of them fail, the string may have grown nevertheless. */
+/**
+ * Whether at least one of BITFIELD's operations has written. A changed key does not prove this: even if all operations
+ * fail, the string may have grown.
+ */
 const setsBits: Condition = (effects, key) => {
   const { argv, reply } = effects;
   if (!effects.changed(key) || reply.kind !== "array") return false;

@@ -24,7 +24,7 @@ export interface Entry {
   expire: number;
   /** The unit that last changed the value, expiry or name. */
   writer: ByteString;
-  /** The start of the writer's id as it is stored: with `writerIndex` the envelope's id, otherwise the complete id. */
+  /** The stored part of the writer's id: the envelope's id, or the complete id if `writerIndex` is WHOLE. */
   writerStart: ByteString;
   /** The unit's index in its envelope, or WHOLE. */
   writerIndex: number;

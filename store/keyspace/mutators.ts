@@ -190,7 +190,8 @@ export class Data {
       const old = 2 * part.length < length ? detached(part) : part;
       this.#records.push({ mutator: "patch", db: this.#unit.db, key: entry.key, offset, old, length });
     }
-    // A unit that appends several times may read a part of the string in between.
+    // Only the unit's first patch of a string may be concatenated lazily, because a unit that appends several times may
+    // read the string in between.
     const isFirst = this.#patched !== entry || this.#patchedBy !== this.#unit.id;
     this.#patched = entry;
     this.#patchedBy = this.#unit.id;
@@ -308,8 +309,8 @@ export class Data {
 
   #touch(entry: Entry): void {
     const { db } = this.#unit;
-    // Compares entries instead of ids: ids mostly differ only at their ends, so comparing them would cost more than
-    // many commands.
+    // Compares entries instead of writers' ids: ids mostly differ only at their ends, so comparing two ids would take
+    // longer than many a command.
     if (this.#records !== null && this.#touched !== entry) {
       const { key, writerStart: old, writerIndex: index } = entry;
       const before = this.#records.pop() ?? null;

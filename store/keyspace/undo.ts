@@ -68,7 +68,7 @@ export interface UndoRecords {
   score: { readonly zset: SortedSet; readonly member: ByteString; readonly old: number | undefined };
   streamAdd: { readonly stream: Stream; readonly marks: StreamMarks };
   streamRemove: { readonly stream: Stream; readonly removed: StreamEntry };
-  /** The record owns the blocks until it is undone. */
+  /** The removed blocks belong to the record until it is undone. */
   streamTrim: { readonly stream: Stream; readonly removed: readonly StreamBlock[] };
   streamMark: { readonly stream: Stream; readonly old: StreamMarks };
   groupPut: {

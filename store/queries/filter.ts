@@ -63,8 +63,8 @@ export interface FilterAlgebra<Value, Path, Test> {
   readonly isThere: Test;
 
   /**
-   * Returns the test that exactly the other values pass, or null if the condition must be negated instead because a
-   * path may lead to several values.
+   * Returns the test that a value passes if and only if it fails the given test. Returns null if a path may lead to
+   * several values; the caller then negates the complete condition instead.
    */
   complement(test: Test): Test | null;
   /** Returns the conjunction of a member's operators. */

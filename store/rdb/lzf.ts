@@ -1,11 +1,14 @@
 /** LZF decompression: Redis compresses long strings with LZF. Source: the format of liblzf 3.6. */
 import { MalformedRdb } from "./malformed-rdb.js";
 
-/** A smaller control byte is the number of literal bytes minus one; a larger one begins a back reference. */
+/** A control byte below this value is the number of literal bytes minus one; any other begins a back reference. */
 const LITERAL_MAX = 32;
-/** A back reference with this length has another length byte. */
+/** A back reference with this length in its control byte has another length byte. */
 const LONG = 7;
-/** Three bytes are the shortest back reference of maximum length: 7 plus the value of the length byte plus 2. */
+/**
+ * The maximum number of bytes to which a compressed byte can expand: the three bytes of a long back reference encode
+ * up to 7 + 255 + 2 bytes.
+ */
 const EXPANSION_MAX = (LONG + 255 + 2) / 3;
 
 /**

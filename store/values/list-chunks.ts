@@ -81,7 +81,7 @@ export class ListChunks {
 
   /**
    * Calls a function for each of the elements `from` ≤ index < `to`, in order.
-   * @param wanted the only element that matters: chunks without it are skipped
+   * @param wanted the only element for which the function must be called: chunks that do not contain it are skipped
    */
   forEach(
     from: number,

@@ -98,7 +98,7 @@ export class List {
 
   /**
    * Calls a function for each element, in order.
-   * @param wanted the only element that matters: any other may be skipped
+   * @param wanted the only element for which the function must be called: it need not be called for other elements
    */
   #forEach(
     from: number,

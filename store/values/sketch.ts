@@ -1,8 +1,8 @@
 /**
  * A HyperLogLog sketch, in the bytes that Redis stores: "HYLL" ‖ encoding (1) ‖ unused (3) ‖ cached estimate (8,
- * little-endian; highest bit set: none) ‖ registers. Dense: 16384 registers of 6 bits, lowest bits first. Sparse: runs
- * of registers (see sketch-sparse.ts). A sketch is a working copy; `bytes` is the value to store. Source: redis-server
- * 7.0, test/conformance.
+ * little-endian; highest bit set if there is none) ‖ registers. Dense: 16384 registers of 6 bits, lowest bits first.
+ * Sparse: runs of registers (see sketch-sparse.ts). A sketch is a working copy; `bytes` is the value to store. Source:
+ * redis-server 7.0, test/conformance.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { estimate } from "./sketch-estimate.js";

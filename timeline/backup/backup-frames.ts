@@ -119,7 +119,8 @@ export class FrameReader {
       const isIntact = sealOf(this.#hash, seal, body).equals(found) && kind != null;
       if (isIntact) yield { kind, items: body.subarray(1), offset, bytes: end - offset };
       else yield { from: offset, to: end, problem: "the bytes differ from what was written" };
-      // The seal of the next frame covers the seal that the file has for this frame.
+      // Even if this frame is damaged, continue with the seal in the file: the seal of the next frame was computed from
+      // it.
       seal = found;
       offset = end;
     }

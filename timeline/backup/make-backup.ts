@@ -1,7 +1,7 @@
 /**
  * Makes a backup of a timeline's folder, to which a daemon may continue to write. The backup contains the entries of
- * one moment, and all data that belong to them. Entries that arrive while it is being made may be dated before the last
- * one, so the search for such entries is repeated until it finds none.
+ * one moment, and all data that belong to them. Entries that arrive while the backup is being made may be dated before
+ * the last copied entry, so the search for such entries is repeated until it finds none.
  */
 import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readPlace } from "../entries/entry.js";
@@ -43,7 +43,7 @@ export class NoBackup extends Error {
 const FRAME_BYTES = 256 * 1024;
 /** Maximum searches for entries that arrived in the meantime. Each takes as long as reading all order keys. */
 const SEARCHES_MAX = 20;
-/** The maximum number of such entries: they are in memory when the backup is read. */
+/** The maximum number of entries that may arrive in the meantime: all of them are in memory when the backup is read. */
 const LATE_MAX = 1_000_000;
 const PROGRESS_EVERY = 1000;
 
@@ -60,7 +60,8 @@ export function writeBackup(parts: BackupParts): BackupEnd | null {
   const copies = copySnapshots(parts);
   const late = new Map<string, number>();
   for (let search = 1; search <= SEARCHES_MAX; search++) {
-    // Read the marks before the search: if it finds nothing, everything belongs to the same moment.
+    // Read the marks before the search. If the search finds no entry, the marks and the copied entries belong to the
+    // same moment.
     const marks = marksOf(view);
     const held = heldSnapshots(view);
     const found = addMissing(parts, late);

@@ -2,7 +2,8 @@
  * The contents of a timeline as counts and sums of ids: by second, by 64 seconds and by 4096. With these sums members
  * find in a few steps where their entries differ, and can compute a digest up to a date at low cost. Entries of the key
  * ring are counted separately from data. Memory is bounded: for old dates only the coarser sums are stored, and the
- * finer ones are computed from the storage on request. Sums are a hint, not a proof, because a signer could grind ids.
+ * finer ones are computed from the storage on request. Equal sums are a hint, not a proof, because a signer could
+ * search for ids with a certain sum.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
@@ -39,8 +40,9 @@ const ROWS_MAX = 131_072;
 /** The number of rows that remain after old rows were dropped. */
 const ROWS_LEFT = (ROWS_MAX / 4) * 3;
 /**
- * Seconds before a snapshot's date, rounded to a row of the coarsest level, for which the finer levels are saved with
- * it. It is the same on every daemon, whatever rows the daemon still has.
+ * For each of the two finer levels, the number of seconds before a snapshot's date for which its rows are saved with
+ * the snapshot, rounded to a row of the coarsest level. The numbers are constants so that every daemon saves the same
+ * rows, even if some daemons have older rows in memory.
  */
 const SAVED_SECONDS = [8192, 2 ** 22] as const;
 const ROWS_A_CHUNK = 1024;
@@ -76,7 +78,10 @@ class Sums {
     this.from.fill(0);
   }
 
-  /** Drops the oldest rows of a level when there are more than `max`, in complete rows of the next level. */
+  /**
+   * If a level has more than `max` rows, drops the oldest ones until at most `left` remain. The first remaining row
+   * begins together with a row of the next level.
+   */
   bound(level: number, max: number, left: number): void {
     const table = this.tables[level] as SumTable;
     if (table.size <= max) return;
@@ -195,8 +200,8 @@ export class DigestIndex {
   }
 
   /**
-   * Yields the sums of data as bytes, for a snapshot of a date. Finer sums of old dates are left out. No entry with a later
-   * date may be counted.
+   * Yields the sums of data as bytes, for a snapshot of a date. Finer sums of old dates are left out. No entry with a
+   * later date may be counted.
    */
   *serialise(cutAt: number): Generator<Buffer> {
     yield* writeSums(this.#sums.data, cutAt);
@@ -254,7 +259,10 @@ function* writeSums({ tables, from }: Sums, cutAt: number): Generator<Buffer> {
   }
 }
 
-/** Reads the sums. The total is made from the coarsest level, which is always complete. @returns the number of bytes read */
+/**
+ * Reads the sums. The total is made from the coarsest level, which is always complete.
+ * @returns the number of bytes read
+ */
 function readSums(sums: Sums, bytes: Buffer): number {
   if (bytes.readUInt32BE(0) !== FORMAT) throw new RangeError("a digest index of another format");
   sums.from[0] = bytes.readUIntBE(4, 6);

@@ -10,7 +10,7 @@ import { highOf, lowOf, OrderKeyWalk } from "./order-key-walk.js";
 import { ROW_SECONDS, type SumRow } from "./reconcile-message.js";
 import type { SumTable } from "./sum-table.js";
 
-/** Rows between two turns. */
+/** The number of rows that are read between two turns of the event loop. */
 const ROWS_A_STEP = 8192;
 const COARSEST = ROW_SECONDS.length - 1;
 
@@ -57,7 +57,7 @@ function addRows(
   return end;
 }
 
-/** Adds up ids that arrive in ascending order. */
+/** Combines counts and sums into rows. The caller adds them in ascending order of their seconds. */
 class RowSums {
   readonly rows: { start: number; count: number; high: number; low: number }[] = [];
   readonly #seconds: number;

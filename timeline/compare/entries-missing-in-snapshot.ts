@@ -1,7 +1,8 @@
 /**
- * This daemon's entries that a member's snapshot certainly or possibly does not contain. The snapshot lists its ring
- * entries; for all other entries it has only sums. If the sums of a range differ and the snapshot counts fewer entries,
- * then at least the difference of the counts is certainly missing; the remaining entries of the range may be missing.
+ * Finds this daemon's entries that a member's snapshot certainly or possibly does not contain. The snapshot lists its
+ * ring entries; for all other entries it has only sums. If the sums of a range differ and the snapshot counts N entries
+ * fewer, then at least N entries of the range are certainly missing from the snapshot; the remaining entries of the range
+ * may be missing.
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -33,12 +34,15 @@ export interface FoundEntries {
 }
 
 export interface EntriesMissingInSnapshot extends FoundEntries {
-  /** Entries that the snapshot may or may not contain. They include missing entries that could not be identified. */
+  /**
+   * Entries that the snapshot may or may not contain. `places` also includes certainly missing entries that cannot be
+   * distinguished from the rest of their range.
+   */
   readonly possible: FoundEntries;
 }
 
 /**
- * Finds the orphaned entries.
+ * Finds the entries that the snapshot does not contain.
  * @param own       the index of this daemon
  * @param snapshot  the index of the snapshot; has no storage
  * @param cutAt     only entries dated up to it are compared; milliseconds since 1970
@@ -62,7 +66,7 @@ export function* entriesMissingInSnapshot(
   const walk = new OrderKeyWalk(own, "data");
   for (const range of yield* differing(own, snapshot, cutAt)) {
     const excess = Math.max(range.own.count - range.snapshot.count, 0);
-    // If the counts are equal, at least one entry differs.
+    // The sums differ. If the counts are equal, at least one entry of this daemon is therefore missing from the snapshot.
     const missing = range.own.count === range.snapshot.count ? 1 : excess;
     count += missing;
     const found: Place[] = [];

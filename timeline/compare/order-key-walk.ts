@@ -5,7 +5,9 @@ import { firstPlaceAt, PLACE_BYTES } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { nextPlace } from "./ranges.js";
 
-/** Order keys between two turns: one or two milliseconds. */
+/**
+ * The number of order keys that are visited between two turns of the event loop, which takes one or two milliseconds.
+ */
 const PLACES_A_STEP = 1024;
 const ID_OFFSET = PLACE_BYTES - 32;
 
@@ -38,7 +40,9 @@ export class OrderKeyWalk {
     }
   }
 
-  /** Returns the sums of a second by the first bits of the ids: the high and low word of the least significant 64 bits. */
+  /**
+   * Returns the sums of a second by the first bits of the ids: the high and low word of the least significant 64 bits.
+   */
   *groupSums(second: number, bits: number): Steps<Uint32Array> {
     const sums = new Uint32Array(2 << bits);
     yield* this.visit({ from: second, to: second + 1 }, (place) => {
@@ -51,7 +55,7 @@ export class OrderKeyWalk {
   }
 }
 
-/** Returns the least significant 64 bits of an id, as two words. */
+/** Returns the upper word of the least significant 64 bits of an id; `lowOf` returns the lower word. */
 export const highOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES - 8);
 export const lowOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES - 4);
 
@@ -59,8 +63,8 @@ export const lowOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES -
 export const groupOf = (place: Buffer, bits: number): number => place.readUInt32BE(ID_OFFSET) >>> (32 - bits);
 
 /**
- * Returns 8 of the 32 bytes of an id. Because the salt changes, an attacker that grinds ids which agree in some bytes
- * would have to make them agree in all.
+ * Returns the 8 of the 32 bytes of an id that the salt selects. Each exchange has another salt, so an attacker that
+ * searches for two ids with the same short id would have to find ids that agree in all 32 bytes.
  */
 export function shortId(place: Buffer, salt: number): ByteString {
   const from = ID_OFFSET + 8 * salt;

@@ -84,7 +84,7 @@ export class RangeCursor {
   }
 }
 
-/** Returns the smallest order key after this one. */
+/** Returns the smallest order key after the given one. */
 export function nextPlace(place: Buffer): Buffer {
   const next = Buffer.from(place);
   for (let i = next.length - 1; i >= 0; i--) {

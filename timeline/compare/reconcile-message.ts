@@ -28,9 +28,9 @@ export interface GroupsSection extends TimeRange {
 export interface IdsSection extends TimeRange {
   readonly kind: "ids";
   readonly bits: number;
-  /** In ascending order; [0] if bits are 0. */
+  /** The numbers of the groups in ascending order; [0] if `bits` is 0. */
   readonly groups: readonly number[];
-  /** 8 bytes each. */
+  /** The short ids, 8 bytes each. */
   readonly ids: Buffer;
 }
 
@@ -43,7 +43,7 @@ export interface RequestsSection extends TimeRange {
 export type Section = SumsSection | GroupsSection | IdsSection | RequestsSection;
 
 export interface SumRow {
-  /** The first second. */
+  /** The second with which the row begins. */
   readonly start: number;
   readonly count: number;
   readonly high: number;
@@ -67,8 +67,9 @@ export const ROW_SECONDS = [1, 64, 4096, 262_144] as const;
 export const SHORT_BYTES = 8;
 export const GROUP_BITS_MAX = 16;
 /**
- * The maximum total of sections, rows, groups and short ids in a message. A member writes fewer, because a reply ends
- * at 65,536 of each, and in memory each takes many times its bytes.
+ * The maximum total of sections, rows, groups and short ids in a message. Members send fewer, because a reply has at
+ * most 65,536 of each. Messages with more items are rejected, because an item takes many times more bytes in memory
+ * than in the message.
  */
 export const ITEMS_MAX = 2 ** 19;
 const VERSION = 1;

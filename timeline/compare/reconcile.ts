@@ -88,8 +88,9 @@ const startOfRow = (level: number, second: number) => {
 };
 
 /**
- * Answers a message of an exchange. The length of an exchange is bounded, and the next exchange finds the remaining
- * differences: as long as the totals differ, it should begin once the entries that this one sent have arrived.
+ * Answers a message of an exchange. Because the length of an exchange is bounded, one exchange may not find all
+ * differences. As long as the totals differ, the caller should begin another exchange when the entries sent in this one
+ * have arrived.
  * @throws MalformedFrame  a message that no member sends
  */
 export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {

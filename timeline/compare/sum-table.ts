@@ -150,7 +150,10 @@ export function readWords(id: ByteString, into: Words): void {
   }
 }
 
-/** Does the same with bytes. */
+/**
+ * Converts an id in a buffer to words.
+ * @param offset  the position of the id
+ */
 export function readWordsAt(bytes: Buffer, offset: number, into: Words): void {
   for (let word = 0, i = offset + 28; word < SUM_WORDS; word++, i -= 4) into[word] = bytes.readUInt32BE(i);
 }

@@ -21,9 +21,10 @@ import { WriteAheadLog } from "./write-ahead-log.js";
 
 /**
  * The moment at which puts count as flushed. With "always" it is when they are on the disk. With "never" it is when
- * they were passed to the system. With an interval it is the same moment, and they are on the disk at most that many
- * milliseconds later. A killed process loses nothing that was passed to the system; a power failure may lose it. With
- * "never" a power failure may also make the folder unusable, because LMDB's pages reach the disk in any order.
+ * they were passed to the system. With an interval it is also when they were passed to the system, and at most that
+ * many milliseconds later they are on the disk. A killed process loses nothing that was passed to the system; a power
+ * failure may lose it. With "never" a power failure may also make the folder unusable, because LMDB's pages reach the
+ * disk in any order.
  */
 export type Fsync = "always" | "never" | { readonly interval: number };
 
@@ -40,7 +41,10 @@ interface Waiting {
 }
 
 const FOLDER_MODE = 0o700;
-/** Milliseconds of idle time that show that no other envelope arrived in the same turn that could share the write. */
+/**
+ * If the event loop was idle for at least this many milliseconds since the last call of `flushNow`, no other envelope
+ * of the same turn can share the write.
+ */
 const REST_MS = 0.05;
 
 export class DiskStorage implements Storage {
@@ -282,8 +286,8 @@ export class DiskStorage implements Storage {
   };
 
   /**
-   * Empties the log into LMDB, so that a stopped daemon's folder needs no log. @returns whether LMDB has everything
-   * on the disk
+   * Empties the log into LMDB, so that a stopped daemon's folder needs no log.
+   * @returns whether LMDB has everything on the disk
    */
   async #fileAll(): Promise<boolean> {
     if (this.#failure !== null) return false;

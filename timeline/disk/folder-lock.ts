@@ -28,7 +28,10 @@ const ATTEMPTS_MAX = 3;
  */
 const START_FIELD = 22 - 3;
 
-/** Folders that this process has locked. They are listed because its own process id in a lock file proves nothing. */
+/**
+ * Folders that this process has locked. They are listed because a lock file with this process's id does not show
+ * whether this process has locked the folder.
+ */
 const ownFolders = new Set<string>();
 
 /** The error if another process uses the folder. */

@@ -1,8 +1,8 @@
 /**
  * Shows a timeline's folder as it is on disk, even while a daemon writes to it. The view only reads: it opens nothing
  * for writing, and takes no lock. If the folder is being written, the view shows the entries that existed when it was
- * opened. Entries with earlier dates may be added in the meantime; it shows some of them and counts the remaining ones.
- * It needs no package. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
+ * opened. Entries with earlier dates may be added in the meantime; the view shows some of them and counts the remaining
+ * ones. The view does not need the package lmdb. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
  */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -16,12 +16,12 @@ import { LOG_KEY, readLogMark } from "./log-mark.js";
 import { UnfiledOperations } from "./unfiled-operations.js";
 import { type LogRemains, readLog } from "./write-ahead-log.js";
 
-/** Entries that are read in one step, while no transaction ends. */
+/** The number of entries that are read in one step, during which no transaction may end. */
 const SLICE_MAX = 1024;
 const SLICE_BYTES = 1024 * 1024;
 /** The maximum attempts to read a log in which groups appear to be missing, because a process may be writing it. */
 const READS_MAX = 20;
-/** Milliseconds between two attempts: in this time a running daemon has moved the log's groups into LMDB. */
+/** Milliseconds between two attempts. In this time a running daemon moves the log's groups into LMDB. */
 const READ_EVERY_MS = 500;
 
 /**
@@ -51,7 +51,8 @@ async function readLogOfOneMoment(folder: string, tree: TreeView): Promise<LogRe
   for (let attempt = 1; ; attempt++) {
     const mark = tree.logMark;
     const remains = readLog(folder, mark ?? NO_MARK);
-    // A process that writes the log may begin a file again between two reads. Then groups only appear to be missing.
+    // Between reading the mark and reading the log, a running daemon may begin to overwrite one of the log's files.
+    // Groups then appear to be missing although they are in LMDB.
     const now = `${mark?.sequence} ${remains.lost} ${JSON.stringify(remains.end)}`;
     if (remains.lost === 0 || now === before || attempt === READS_MAX) return remains;
     before = now;

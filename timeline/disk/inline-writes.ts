@@ -1,8 +1,8 @@
 /**
- * Decides whether a write that waits for the disk is made on the event loop. Waking a thread, and being woken by it, costs
- * about 50 µs of CPU and at least 100 µs of waiting, often as long as the disk needs. The event loop writes only while it is
- * otherwise idle for at least that long between two writes. After one slow write the threads write for a while, so that
- * a slow disk blocks the event loop for at most one percent of the time.
+ * Decides whether a write that waits for the disk is made on the event loop. Waking a thread, and being woken by it,
+ * costs about 50 µs of CPU and at least 100 µs of waiting, often as long as the disk needs. The event loop writes only
+ * if, on average, it is idle between two writes for at least as long as a write takes. After one slow write the threads
+ * write for a while, so that a slow disk blocks the event loop for at most one percent of the time.
  */
 import { performance } from "node:perf_hooks";
 

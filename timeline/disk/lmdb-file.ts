@@ -1,8 +1,8 @@
 /**
- * A reader of LMDB's file without LMDB: it opens nothing for writing, enters no reader in LMDB's lock table, and reports a
- * damaged page instead of ending the process. It reads the pages of one transaction consistently, in short steps. A
- * page is rewritten two transactions after it was released at the earliest, so everything that was read while no
- * transaction ended is complete.
+ * A reader of LMDB's file without LMDB: it opens nothing for writing, enters no reader in LMDB's lock table, and
+ * reports a damaged page instead of ending the process. It reads the pages of one transaction consistently, in short
+ * steps. LMDB does not overwrite a page before the second transaction after the one that released it, so pages that
+ * were read while no transaction ended are consistent.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { type FileHead, readHead } from "./lmdb-header.js";

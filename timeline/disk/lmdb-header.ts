@@ -25,7 +25,7 @@ const HEAD_BYTES = 168;
 
 const IS_META = 0x08;
 const MAGIC = 0xbeefc0de;
-/** The version of the file's layout, in the lower half of its number. */
+/** The version of the file's layout, which is in the lower 16 bits of the version field. */
 const VERSION = 2;
 const PAGE_BYTES_MIN = 512;
 const PAGE_BYTES_MAX = 65_536;
@@ -40,7 +40,7 @@ export interface FileHead {
   readonly pageBytes: number;
   /** The number of complete pages in the file. */
   readonly pages: number;
-  /** The number of the page where a tree begins; 2^64-1: the tree is empty. */
+  /** The number of the page where the tree of free pages begins, or 2^64-1 if the tree is empty. */
   readonly freeRoot: bigint;
   readonly mainRoot: bigint;
 }

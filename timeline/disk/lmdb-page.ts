@@ -1,7 +1,7 @@
 /**
- * One page of a tree in LMDB's file, read from its bytes. Nothing in it is trusted, because LMDB's own code ends the process
- * on a page that is zeroed or torn. Numbers are in the machine's byte order.
- * Source: `MDB_page`, `MDB_node` and `MDB_ovpage` in LMDB's mdb.c, as in the package lmdb.
+ * One page of a tree in LMDB's file, read from its bytes. Nothing in it is trusted, because LMDB's own code ends the
+ * process on a page that is zeroed or torn. Numbers are in the machine's byte order. Source: `MDB_page`, `MDB_node` and
+ * `MDB_ovpage` in LMDB's mdb.c, as in the package lmdb.
  */
 import { endianness } from "node:os";
 

@@ -50,7 +50,8 @@ export class LmdbTree {
       maxDbs: 4,
       ...BINARY,
     });
-    // LMDB lists this process only after its first read. If the list is empty, LMDB starts a new list.
+    // LMDB adds this process to its list of readers only at the first read, so the list does not contain this opening
+    // yet. If no other process has the environment open, LMDB has cleared the list.
     this.hasNamesake = this.#readers().includes(process.pid);
     this.#entries = this.#root.openDB("entries", BINARY);
     this.#marks = this.#root.openDB("marks", BINARY);

@@ -1,12 +1,13 @@
 /**
  * A group of operations in the log's format, integers big-endian:
  *   marker (16) ‖ CRC-32 of the rest (4) ‖ length of the operations (4) ‖ sequence (6) ‖ safe (6) ‖ operations
- * `safe`: groups up to this one were as safe as --fsync requires when the record was written. An operation: kind (1), then
+ * `safe`: groups up to this one were as safe as --fsync requires when the record was written.
+ * An operation begins with its kind (1). Then follow:
  *   put:    place (42) ‖ length (4) ‖ value
  *   remove: place (42)
  *   mark:   length (1) ‖ name ‖ length (4) ‖ value
- * The marker is drawn at random at each start, and is secret. Therefore a value that looks like a record is not taken for
- * one, nor is an earlier record. Numbers of kinds never change: existing folders contain them.
+ * The marker is drawn at random at each start, and is secret. Therefore a value that looks like a record is not taken
+ * for one, nor is an earlier record. Numbers of kinds never change: existing folders contain them.
  */
 import { crc32 } from "node:zlib";
 import { PLACE_BYTES } from "../entries/entry.js";

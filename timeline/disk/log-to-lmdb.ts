@@ -1,6 +1,6 @@
 /**
  * Moves groups from the log into LMDB in the background, many in one transaction; no answer waits for that. Reads
- * combine both.
+ * combine LMDB with the groups that are not in LMDB yet.
  */
 
 import type { OperationGroup, StorageOperation } from "../entries/storage-operation.js";

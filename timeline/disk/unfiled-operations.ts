@@ -42,7 +42,7 @@ export class UnfiledOperations {
     for (const [name, mark] of this.#marks) if (mark.sequence <= sequence) this.#marks.delete(name);
   }
 
-  /** Returns the value of an entry, null if it was removed, or undefined if it has not changed. */
+  /** Returns the value of an entry, null if it was removed, or undefined if LMDB has its last change. */
   get(place: Buffer): Buffer | null | undefined {
     return this.#changes.size === 0 ? undefined : this.#changes.get(bytesOf(place))?.value;
   }
@@ -58,8 +58,8 @@ export class UnfiledOperations {
   }
 
   /**
-   * Returns the items in a range of order keys.
-   * @param slice   LMDB's items in it
+   * Returns the items in a range of order keys: LMDB's items with all changes that LMDB does not have yet.
+   * @param slice  LMDB's items in the range
    * @param itemOf  creates an item like LMDB's for an entry that LMDB does not have
    */
   merge<T>(

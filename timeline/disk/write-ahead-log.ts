@@ -1,7 +1,7 @@
 /**
- * The log of operations that LMDB may not have yet: two files, DIR/timeline/log-1 and log-2, are written in turn, with one
- * write for each group. When a file has become long, the other one is used as soon as LMDB has everything in
- * it, so both stay small. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * The log of operations that LMDB may not have yet: two files, DIR/timeline/log-1 and log-2, are written in turn, with
+ * one write for each group. When a file has become long, the other one is used as soon as LMDB has everything in it, so
+ * both stay small. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import {
   closeSync,
@@ -40,9 +40,12 @@ const ROOM_BYTES = 1024 * 1024;
 /** The flag of writes that are on the disk when they return, at half the cost of a write and a sync. Linux only. */
 const ON_DISK = process.platform === "linux" ? constants.O_DSYNC : 0;
 
-/** The maximum bytes of a group that the event loop writes. Passing it to the system takes less time than waking a thread. */
+/**
+ * The maximum bytes of a group that the event loop writes. Passing it to the system takes less time than waking a
+ * thread.
+ */
 const INLINE_BYTES_MAX = 256 * 1024;
-/** The same if the write waits for the disk. */
+/** The maximum bytes of a group that the event loop writes if the write waits for the disk. */
 const INLINE_SYNCED_BYTES_MAX = 32 * 1024;
 
 const ZEROS = Buffer.alloc(ROOM_AHEAD_BYTES);
@@ -71,9 +74,9 @@ interface LogFile {
   size: number;
   /** The number of the last group in it. */
   last: number;
-  /** Whether the disk may not have all of it. */
+  /** Whether a part of the file may not be on the disk yet. */
   isUnsynced: boolean;
-  /** Settles when no zeros are being written beyond `size`. */
+  /** Settles when the zeros beyond `size` are written; null if none are being written. */
   growing: Promise<void> | null;
 }
 
@@ -152,7 +155,10 @@ export class WriteAheadLog {
     this.#filed = sequence;
   }
 
-  /** Closes the files; must not be called during a sync. @param isNeeded  whether LMDB does not have everything in the log */
+  /**
+   * Closes the files; must not be called during a sync.
+   * @param isNeeded  whether LMDB does not have everything in the log
+   */
   async close(isNeeded: boolean): Promise<void> {
     await this.#writing?.catch(() => {});
     for (const { descriptor, growing } of this.#files) {
@@ -198,14 +204,17 @@ export class WriteAheadLog {
     }, grown);
   }
 
-  /** Writes the log's end after the group that it describes: it must never promise a group that does not exist. */
+  /**
+   * Writes the log's end. Called only after the last group is written, because the end must never name a group that
+   * does not exist.
+   */
   #writeEnd(): void {
     this.#end.write(this.#last, this.#options.safety === "written" ? 0 : this.#safe);
   }
 
   /**
-   * Whether a group is written on the event loop: not during a sync or a write of zeros to its file, which would delay it,
-   * and not if it makes the file longer.
+   * Whether a group is written on the event loop: not during a sync or a write of zeros to its file, which would delay
+   * it, and not if it makes the file longer.
    */
   #isInline(file: LogFile, bytes: number): boolean {
     if (this.#isSyncing || bytes > INLINE_BYTES_MAX) return false;
@@ -243,7 +252,8 @@ export interface LogRemains {
 
 /** Reads the groups that the log has and LMDB does not have. @param mark  LMDB's position in the log */
 export function readLog(folder: string, { marker, sequence: filed }: LogMark): LogRemains {
-  // Read before the log: a process that writes extends the log first.
+  // Read the log's end before the log. A running daemon writes a group first and the end afterwards, so the log then
+  // has every group that the end names.
   const end = readLogEnd(folder);
   const records: LogRecord[] = [];
   for (const name of FILE_NAMES) {
@@ -256,7 +266,8 @@ export function readLog(folder: string, { marker, sequence: filed }: LogMark): L
   let lost = 0;
   let last = filed;
   for (const { sequence, operations } of records) {
-    // Groups that were never promised can be missing after a power failure. In that case later groups are ignored.
+    // Groups after the last safe one can be missing after a power failure. In that case all groups after the gap are
+    // ignored.
     if (sequence > last + 1 && last + 1 > safe) break;
     lost += sequence - last - 1;
     groups.push({ sequence, operations, bytes: recordBytes(operations) });

@@ -1,8 +1,8 @@
 /** Searches in ascending arrays. */
 
 /**
- * Returns the index of the first ascending item that is not below a bound. The usual case, a bound beyond the last item,
- * is checked first.
+ * Returns the index of the first ascending item that is not below a bound. The usual case, a bound beyond the last
+ * item, is checked first.
  */
 export function firstFrom<T extends number | string>(items: readonly T[], bound: T): number {
   const last = items.at(-1);

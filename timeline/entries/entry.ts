@@ -18,7 +18,9 @@ export interface Entry extends SignedBytes {
   readonly envelope: Envelope;
 }
 
-/** The order key of an entry, its position in the order of all entries: compare `at`, then `seq`, then `id` as bytes. */
+/**
+ * The order key of an entry, its position in the order of all entries: compare `at`, then `seq`, then `id` as bytes.
+ */
 export interface Place {
   /** Milliseconds since 1970. */
   readonly at: number;

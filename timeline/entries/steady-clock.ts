@@ -13,7 +13,7 @@ export class SteadyClock {
   #offset: number | null = null;
   #steppedAt: number | null = null;
 
-  /** @returns milliseconds since 1970, not above the clock */
+  /** @returns milliseconds since 1970, never later than `clock` */
   read(clock: number, uptime: number): number {
     const offset = clock - uptime;
     const isStep = this.#offset !== null && Math.abs(offset - this.#offset) > STEP_MS;

@@ -5,8 +5,8 @@
  */
 
 /**
- * The names of marks: numbers, or a few bytes, that are stored next to the entries, such as the low watermark, the valid
- * snapshots, the members' votes on snapshots, and the last dead letters.
+ * The names of marks: numbers, or a few bytes, that are stored next to the entries, such as the low watermark, the
+ * valid snapshots, the members' votes on snapshots, and the last dead letters.
  */
 export type MarkName =
   | "watermark"
@@ -28,7 +28,7 @@ export interface EntrySource {
   entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]>;
 }
 
-/** Marks that are read from one of the same sources. */
+/** Marks that are read from a storage, a folder or a backup, like the entries of an `EntrySource`. */
 export interface MarkSource {
   /** Returns a flushed mark, or null if it was never set. */
   mark(name: MarkName): Buffer | null;
@@ -52,8 +52,8 @@ export interface Storage extends EntrySource, MarkSource {
   put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks?: readonly Mark[]): void;
 
   /**
-   * Resolves when everything put so far is as safe as --fsync requires; calls that wait together share one sync. Rejects
-   * when the disk has failed; from then on it always rejects, and nothing more is written.
+   * Resolves when everything put so far is as safe as --fsync requires; calls that wait together share one sync.
+   * Rejects when the disk has failed; from then on it always rejects, and nothing more is written.
    */
   flushed(): Promise<void>;
 
@@ -64,8 +64,8 @@ export interface Storage extends EntrySource, MarkSource {
   flushNow(): boolean;
 
   /**
-   * Resolves when everything put so far is on the disk, and may therefore be sent to members. With --fsync interval that
-   * is later than `flushed`. Rejects as `flushed` does.
+   * Resolves when everything put so far is on the disk, and may therefore be sent to members. With --fsync interval
+   * that is later than `flushed`. Rejects as `flushed` does.
    */
   synced(): Promise<void>;
 

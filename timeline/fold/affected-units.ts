@@ -110,8 +110,8 @@ export function affectedAlongTail(
 }
 
 /**
- * Marks which units are late, including reads, if complete databases are touched. The parameters are the same as those
- * of `affectedAlongTail`.
+ * Determines, if complete databases are touched, which of the arriving units are late, including units that only read.
+ * The parameters are the same as those of `affectedAlongTail`.
  */
 export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]): void {
   const touched = new Touched();
@@ -124,8 +124,8 @@ export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]):
 }
 
 /**
- * The keys and databases that some units touch. It is symmetric: whether another unit conflicts with them does not
- * depend on which one is earlier.
+ * The keys and databases that some units touch. Conflicts are symmetric: whether another unit conflicts with these
+ * units does not depend on which unit is earlier.
  */
 class Touched {
   readonly #databases = new Map<number, TouchedDatabase>();

@@ -34,7 +34,7 @@ export interface UnitPlace {
 /**
  * Applies a unit of data.
  * @param records  empty; receives the undo records of the unit
- * @throws Shortage  the unit may be half applied, and the caller discards the state
+ * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
  * @throws TooMuch   the unit is not recorded yet, and exceeds the daemon's budget; nothing of it is applied
  */
 export function applyUnit(
@@ -66,7 +66,8 @@ export function notApplied(unit: FoldUnit): UnitAnswer {
 }
 
 /**
- * Returns why a unit is not permitted, given the meaning of its commands, or why it cannot be run; null if it may run.
+ * Returns the error of a unit that is not permitted or cannot be run, judged by its current command table; null if the
+ * unit may be run.
  */
 export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
   const { key, at, as, if: conditions } = unit.envelope;
@@ -90,7 +91,7 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   const { envelope, commands } = unit;
   const { key, at, db, multi } = envelope;
   ring.named.addOf(commands);
-  // Names in the rules may be known only by the newer semantics version.
+  // If this release does not know the semantics version, it may not know all names in the unit's rules either.
   if (ring.table === null) return notApplied(unit);
   unit.setTable(ring.table, ring.known);
   const known = ring.find(key);
@@ -131,7 +132,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
 /**
  * Runs a command that is a complete unit.
  * @param records  empty; receives its undo records
- * @throws Shortage  as above
+ * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
  * @throws TooMuch   it is not recorded yet, and exceeds the daemon's budget; nothing is changed
  */
 export function runCommand(
@@ -143,7 +144,7 @@ export function runCommand(
   table: CommandIndex,
 ): Reply {
   try {
-    // Later units must not change the reply.
+    // Complete the reply now, so that later units cannot change it.
     return settled(database.run(command, argv, place, records, table));
   } catch (problem) {
     throwOutOfMemory(problem);
@@ -151,7 +152,10 @@ export function runCommand(
   }
 }
 
-/** Undoes a unit: half a unit would be a state that no other daemon has. @throws TooMuch  if that was the problem */
+/**
+ * Undoes a unit that failed, because no other daemon would have the state after half a unit. @throws TooMuch  if
+ * `problem` is one
+ */
 function undo(database: Database, records: UndoRecord[], problem: unknown): Reply {
   database.undo(records);
   records.length = 0;

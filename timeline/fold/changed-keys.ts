@@ -12,7 +12,10 @@ export interface ChangedKeys {
   readonly next: Place | null;
 }
 
-/** Returns the keys that some entries changed. @param entries  one more than `max`, if there are that many */
+/**
+ * Returns the keys that some entries changed.
+ * @param entries  the first `max` of them are read; one more is passed if there are more
+ */
 export function changedBy(entries: readonly TailEntry[], max: number): ChangedKeys {
   const keys: { db: number; key: ByteString }[] = [];
   let changesDatabase = false;

@@ -27,7 +27,7 @@ export function admit(
   stepsMax: number,
 ): readonly FoldedEntry[] | "too-much" | null {
   const merge = () => fold.mergeWithin(maxRedone, [entry]);
-  // If other units would have to be redone after the entry, it is tried first.
+  // If units after the entry may have to be redone, first try the entry separately: redoing those units must not count.
   if (!isAfter([entry], fold.newest)) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
     return isTooMuch ? "too-much" : merge();
@@ -35,7 +35,7 @@ export function admit(
   try {
     return fold.database.admitting(stepsMax, merge);
   } catch (problem) {
-    // Its units have been undone.
+    // The fold has already undone the entry's units.
     if (problem instanceof TooMuch) return "too-much";
     throw problem;
   }
@@ -50,7 +50,10 @@ export function isCounted({ envelope }: Entry, { table, known }: KeyRing): boole
   });
 }
 
-/** Tries an entry on the newest state, and undoes it. @param stepsMax  for all its units together */
+/**
+ * Whether an entry exceeds a budget on the newest state; applies it there and undoes it.
+ * @param stepsMax  for all its units together
+ */
 export function exceeds(
   entry: Entry,
   stepsMax: number,

@@ -97,7 +97,7 @@ export class Fold {
   }
 
   /**
-   * Adds entries that it does not have, all dated after `cutAt`, in any order.
+   * Adds entries that the fold does not have yet. All of them must be dated after `cutAt`; their order does not matter.
    * @returns the entries with their answers, in the order of the parameter
    */
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
@@ -111,8 +111,8 @@ export class Fold {
 
   /**
    * Merges entries if at most the given number of applied units has to be undone and redone.
-   * @returns null if there are more, or units that were not applied before now have to be applied but are no longer in
-   * memory; nothing is changed
+   * @returns null if more units would have to be redone, or if units that were not applied before would now have to be
+   * applied but are no longer in memory; in both cases nothing is changed
    */
   mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
     for (const { envelope } of entries)
@@ -147,7 +147,8 @@ export class Fold {
    * Prepares for a late entry, so that merging it takes no longer than redoing the units that it affects.
    * @param max        units to be processed in this step
    * @param maxRedone  the bound with which it will be merged
-   * @returns whether it is ready; also true if the entry certainly affects more units
+   * @returns whether the fold is ready to merge the entry; also true if the entry certainly affects more than
+   * `maxRedone` units, so that `mergeWithin` will return null
    */
   prepare(late: Entry, max: number, maxRedone: number): boolean {
     return this.#tail.prepare(late, max, maxRedone);
@@ -265,7 +266,10 @@ export class Fold {
     });
   }
 
-  /** Undoes the affected units, and applies them again with the late ones in order. @param placed  the late ones' data units */
+  /**
+   * Undoes the affected units, and applies them again with the late ones in order.
+   * @param placed  the late ones' data units
+   */
   #mergeLate(late: readonly Arrival[], placed: readonly FoldUnit[], affected: readonly FoldUnit[]): void {
     const units = ofDatabases(late);
     this.#tail.findLate(units, placed);

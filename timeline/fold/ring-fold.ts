@@ -1,7 +1,7 @@
 /**
- * The key ring over the tail: its state at the cut, the units that have changed it since, and each record's versions. It
- * is folded separately, before the data. Data units then look up their signer and their command table as of their
- * position. Source: docs/architecture.md "How daemons agree".
+ * The key ring at each position of the tail: its state at the cut, the units that have changed it since, and each
+ * record's versions. It is folded separately, before the data. Data units then look up their signer and their command
+ * table as of their position. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { canonicalRecord } from "../../store/digest.js";
@@ -180,7 +180,7 @@ export class RingFold {
 
   #note(record: KeyRecord): void {
     const unit = this.#current;
-    // The ring has become the base in the meantime.
+    // The unit is applied to the base, for which no versions are recorded.
     if (unit === null) return;
     const versions = this.#versions.get(record.id);
     const version = { unit, record };

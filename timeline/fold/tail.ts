@@ -1,7 +1,7 @@
 /**
- * The applied entries that can still be undone, in order. They are dropped at the front, and usually added at the end. An
- * entry is stored as its bytes and its undo records: fewer long-lived objects mean less work for the garbage collector. Its
- * units are created again when an entry arrives that belongs before it, which is rare.
+ * The applied entries that can still be undone, in order. They are dropped at the front, and usually added at the end.
+ * An entry is stored as its bytes and its undo records: fewer long-lived objects mean less work for the garbage
+ * collector. Its units are created again when an entry arrives that belongs before it, which is rare.
  */
 import { readBody } from "../../protocol/version-2/envelope.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
@@ -113,7 +113,8 @@ export class Tail {
   }
 
   /**
-   * Inserts entries that have their units at their positions; all later ones have theirs. @param added  in order
+   * Inserts entries at their positions. They and all later entries must already have their units.
+   * @param added  in order
    */
   insert(added: readonly TailEntry[]): void {
     const entries = this.#entries;
@@ -121,7 +122,8 @@ export class Tail {
     for (let i = added.length - 1; i >= 0; i--) entries.push(null);
     for (let i = added.length - 1; i >= 0; i--) {
       const entry = added[i] as TailEntry;
-      // Comparing each moved entry would take ten times as long, because they are far apart in memory.
+      // Find the position by a binary search: comparing each moved entry would take ten times as long, because the
+      // entries are far apart in memory.
       const at = this.#firstFrom(entry, end);
       for (let from = end - 1; from >= at; from--) entries[from + i + 1] = entries[from] as TailEntry;
       entries[at + i] = entry;
@@ -172,7 +174,7 @@ export class Tail {
     return wanted;
   }
 
-  /** Returns the units after a unit; they have been created. */
+  /** Returns the units after a unit. They must have been created. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
     const { place } = unit;
     const units: FoldUnit[] = [];

@@ -11,8 +11,8 @@ interface Cursor {
   /** The number of applied units that were passed: a late writer at this position affects all of them. */
   touched: number;
   /**
-   * The number of these units that a late reader at this position affects: all from the earliest one that may write to
-   * the newest.
+   * The number of the passed units that a late reader at this position affects: the earliest of them that may write the
+   * key, and all after it.
    */
   written: number;
 }
@@ -34,11 +34,13 @@ export class TouchLists {
   /**
    * Inserts units at their positions, and finds out which of them are late.
    * @param units  in order
-   * @param max    the number of applied units that one of them may affect: no more of a key's list is walked
-   * @returns false if one affects more, and none of them was added
+   * @param max  the maximum number of applied units that each of them may affect; the walk along a key's list stops
+   * there
+   * @returns false if one of them affects more; then none of them is added
    */
   insert(units: readonly FoldUnit[], max: number): boolean {
-    // The key is the newest node of a list, which does not change once the batch's newest unit on that key is inserted.
+    // Each cursor is found by the newest node of its list. That node does not change during the loop, because the
+    // batch's newest units are inserted first.
     const cursors = new Map<TouchNode, Cursor>();
     const inserted: TouchNode[] = [];
     for (let i = units.length - 1; i >= 0; i--)
@@ -66,7 +68,9 @@ export class TouchLists {
     if (unit.more !== null) for (const node of unit.more) this.#unlink(node, node.key as ByteString);
   }
 
-  /** Whether an applied unit after this one, which is in no list, may write a key that it reads. */
+  /**
+   * Whether an applied unit after the given one may write a key that the given one reads. The given unit is in no list.
+   */
   isLateRead(unit: FoldUnit): boolean {
     return nodesOf(unit).some(({ db, key }) => {
       let node = this.#newest[db]?.get(key as ByteString) ?? null;
@@ -88,7 +92,7 @@ export class TouchLists {
     newest.set(key, node);
   }
 
-  /** @returns false if it is not inserted, because it affects more than `max` */
+  /** @returns false if the node was not inserted, because its unit affects more than `max` units */
   #insertNode(node: TouchNode, cursors: Map<TouchNode, Cursor>, max: number): boolean {
     const { unit } = node;
     const key = node.key as ByteString;
@@ -132,7 +136,7 @@ function cursorAt(newest: TouchNode): Cursor {
  * Moves a cursor past the nodes of all units later than the given one. A late writer affects all later units, because
  * each later writer is affected and affects those after it. A late reader affects the first later writer and all units
  * after it.
- * @returns false if it stopped, because these are more than `max`
+ * @returns false if the unit affects more than `max` units, so that the cursor stopped before
  */
 function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number): boolean {
   for (;;) {

@@ -76,7 +76,7 @@ export class TouchedTail {
     return this.#tail.keepsUnits;
   }
 
-  /** Adds an entry after all existing ones that has been applied without units. */
+  /** Adds an entry, after all existing ones, that was applied without creating its units. */
   pushApplied(entry: Entry, { undoing, count }: Pick<AppliedEntry, "undoing" | "count">): void {
     const kept = new TailEntry(entry, count);
     kept.undoing = undoing;
@@ -94,8 +94,10 @@ export class TouchedTail {
   }
 
   /**
-   * Inserts some of the units that a late entry needs into the lists.
-   * @param maxAffected  if it certainly affects more, or too much has to be searched, no further units are created
+   * Creates some of the units that must be in the lists before a late entry can be merged, and inserts them there.
+   * @param max  the approximate number of units to create now
+   * @param maxAffected  if the entry certainly affects more units, or if too many units would have to be searched, no
+   * further units are created
    * @returns whether that was all
    */
   prepare(late: Entry, max: number, maxAffected: number): boolean {
@@ -108,7 +110,7 @@ export class TouchedTail {
     );
   }
 
-  /** Returns the applied units after one. */
+  /** Returns the applied units after the given one. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
     this.#unfold(unit.place);
     return this.#tail.unitsAfter(unit);
@@ -136,8 +138,8 @@ export class TouchedTail {
   }
 
   /**
-   * Whether units certainly affect too many units, judging by the nodes that are already in the lists. It may miss
-   * some, so the result false is not certain.
+   * Whether units certainly affect too many units, judging by the nodes that are already in the lists. Nodes that are
+   * not in the lists yet are not counted, so the result false is not certain.
    * @param place  the order key of the first unit
    */
   #isTooMuch(units: readonly FoldUnit[], place: Place, max: number): boolean {
@@ -177,7 +179,10 @@ export class TouchedTail {
     return unit.isApplied ? [unit, ...later] : later;
   }
 
-  /** Marks late units: the lists show which are late, unless complete databases are touched. */
+  /**
+   * Determines which units are late. If no complete database is touched, the insertion into the lists has already
+   * marked those that may write, and only those that read are checked here.
+   */
   findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
     const [first] = late;
     if (first === undefined) return;
@@ -201,7 +206,7 @@ export class TouchedTail {
     if (this.#lastWhole === unit) this.#lastWhole = null;
   }
 
-  /** Counts a unit that is in the lists and has been applied, again or for the first time. */
+  /** Notes that a unit in the lists has been applied, for the first time or again, and counts its bytes. */
   keep(unit: FoldUnit): void {
     unit.isApplied = true;
     this.#bytes -= unit.bytes;
@@ -213,7 +218,7 @@ export class TouchedTail {
 
   /**
    * Creates the units of the entries at or after an order key, the newest first, and inserts them into the lists.
-   * @param max  their approximate number
+   * @param max  the approximate number of units to create
    * @returns whether that was all
    */
   #unfold(from: Place, max = Number.POSITIVE_INFINITY): boolean {

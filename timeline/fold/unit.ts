@@ -1,6 +1,6 @@
 /**
- * An entry's units as the fold processes them, and their nodes in the lists of the keys that they touch. A unit's possible
- * effects follow from its bytes alone: units that fail or are denied still touch the same keys. Source:
+ * An entry's units as the fold processes them, and their nodes in the lists of the keys that they touch. A unit's
+ * possible effects follow from its bytes alone: units that fail or are denied still touch the same keys. Source:
  * docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -21,7 +21,8 @@ export interface UnitAnswer {
   readonly reply: Reply;
   readonly outcome: "applied" | "denied" | "unmet" | "malformed";
   /**
-   * Whether a later unit was applied earlier and touches a key that this one may write, or may write one that it reads.
+   * Whether a unit that follows in the order was applied before this one, and touches a key that this one may write, or
+   * may write a key that this one reads.
    */
   readonly late: boolean;
 }
@@ -65,7 +66,7 @@ export class TouchNode {
   writes = false;
   older: TouchNode | null = null;
   newer: TouchNode | null = null;
-  /** The search that has looked for the next writer after this reader. */
+  /** The number of the last search that looked for the next writer after this reader. */
   passed = 0;
 
   constructor(unit: FoldUnit | null) {
@@ -107,9 +108,11 @@ export class FoldUnit extends TouchNode {
   isDenied = false;
   /** Whether it is part of the state. */
   isApplied = false;
-  /** Whether a later unit that was applied earlier touches its keys. */
+  /**
+   * Whether a unit that follows in the order was applied before this one and touches its keys: see `UnitAnswer.late`.
+   */
   isLate = false;
-  /** The search that has found it affected. */
+  /** The number of the last search that found this unit affected. */
   found = 0;
   /** The answer, until the caller has taken it. */
   answer: UnitAnswer | null = null;
@@ -152,7 +155,9 @@ export class FoldUnit extends TouchNode {
     this.isRunnable = this.kind !== "nothing" && !rows.some((row) => row instanceof CommandFailure);
   }
 
-  /** Whether it has the same effect with two tables. Null means an unknown table, with which it has no effect. */
+  /**
+   * Whether the unit has the same effect with both tables. Null means an unknown table, with which it has no effect.
+   */
   hasSameMeaning(one: CommandIndex | null, other: CommandIndex | null): boolean {
     if (one === other) return true;
     if (one === null || other === null) return false;
@@ -230,7 +235,8 @@ function kindOfSeveral(
 }
 
 /**
- * Returns the kind in the table with the greatest effect, because other entries may change the table at its position.
+ * Returns the kind of a unit according to the table with which the unit has the greatest effect, because entries that
+ * arrive later may change the table that applies at the unit's position.
  */
 function kindOfAll(
   commands: FoldUnit["commands"],
@@ -263,8 +269,8 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
 }
 
 /**
- * Sets the keys that a unit touches, whatever its commands mean at its position: its nodes, in no list yet, and its
- * complete databases. Databases that do not exist are ignored.
+ * Sets the keys that a unit may touch in any semantics version: creates its nodes, which are in no list yet, and notes
+ * the complete databases that it touches. Databases that do not exist are ignored.
  */
 export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;

@@ -1,6 +1,6 @@
 /**
- * Rules for which entries a daemon accepts, from which members, and when it may report. They follow from the member lists
- * that it knows, as soon as these are in memory.
+ * Rules for which entries a daemon accepts, from which members, and when it may report. They follow from the member
+ * lists that it knows, as soon as these are in memory.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Standing } from "../../protocol/members/succession.js";
@@ -20,9 +20,10 @@ export type FirstHandRefusal = "no-data" | "no-member" | "joining" | "skewed";
 const isListed = ({ heads }: Standing): boolean => heads.length > 0;
 
 /**
- * Whether a daemon may accept entries from another one. As soon as a newer list is known, nothing is accepted from daemons
- * that it leaves out. A daemon that no list names accepts nothing: while it joins, it could receive entries from a
- * daemon before it learns that the list leaves that daemon out. Without a list every authenticated daemon may send entries.
+ * Whether a daemon may accept entries from another one. As soon as a newer list is known, nothing is accepted from
+ * daemons that it leaves out. A daemon that no list names accepts nothing: while it joins, it could receive entries
+ * from a daemon before it learns that the list leaves that daemon out. Without a list every authenticated daemon may
+ * send entries.
  */
 export const mayTakeFrom = (standing: Standing, own: ByteString, id: ByteString): boolean =>
   !isListed(standing) || (standing.members.has(own) && standing.members.has(id));
@@ -46,8 +47,9 @@ export function firstHandRefusal({
 
 /**
  * Whether a daemon may report. The list must be on disk, and so must all entries that the daemon had when it first
- * received the list; a daemon that the list leaves out may have sent some of them. A report covers only what is on disk,
- * and an entry that reaches the disk later would come after it. Two parallel lists cannot both be followed.
+ * received the list; a daemon that the list leaves out may have sent some of them. A report covers only what is on
+ * disk, so it would not cover such an entry if the entry reached the disk later. Two parallel lists cannot both be
+ * followed.
  */
 export const mayReport = ({
   standing,

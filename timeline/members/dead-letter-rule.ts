@@ -4,7 +4,9 @@
  * the ids of removed entries.
  */
 
-/** `held`: the member has it. `forgotten`: it is too old for the member to know. */
+/**
+ * `held`: the member has it. `forgotten`: the entry is so old that the member no longer knows whether it had the entry.
+ */
 export type Fate = "held" | "undecided" | "dead-letter" | "forgotten";
 
 export interface MembersPast {
@@ -17,7 +19,8 @@ export interface MembersPast {
 /**
  * Returns the outcome of an entry.
  * @param at  the entry's date
- * @param isHeld  whether the member has it, or its id; until the entry is final, that member may be lost with it
+ * @param isHeld  whether the member has the entry, or its id. Before the entry is final, the outcome is undecided even
+ * then, because the member could be lost together with the entry
  */
 export function fateOf(at: number, isHeld: boolean, { stablePoint, idsFrom }: MembersPast): Fate {
   if (at >= stablePoint) return "undecided";

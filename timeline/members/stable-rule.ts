@@ -18,7 +18,10 @@ export interface Report<Digest> {
 
 const SECOND = 1000;
 
-/** Whether a report was made under the same list: one of another list does not count. */
+/**
+ * Whether a member's report was made under the same list as this daemon's own report. A report under another list does
+ * not count.
+ */
 const isOfList = <Digest>(report: Report<Digest>, own: Report<Digest>): boolean => report.list === own.list;
 
 /**
@@ -43,6 +46,9 @@ export function isStable<Digest>(
   return true;
 }
 
-/** Returns the latest time that may be final. @param watermarks  of all members, including this one's published watermark */
+/**
+ * Returns the latest time that may be final.
+ * @param watermarks  of all members, including this one's published watermark
+ */
 export const stableCandidate = (watermarks: Iterable<number>): number =>
   Math.floor(Math.min(...watermarks) / SECOND) * SECOND;

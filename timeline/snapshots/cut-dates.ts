@@ -1,8 +1,8 @@
 /**
- * Chooses the dates of snapshots. Every daemon of the cluster independently chooses the same dates, so that members
- * can compare their states there. The roundest of all possible dates, as a binary number, is chosen: a daemon that
- * chooses from a longer range that contains another daemon's choice selects the same date, or one that all will select.
- * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Chooses the dates of snapshots. Every daemon of the cluster independently chooses the same dates, so that members can
+ * compare their states there. The roundest of all possible dates, as a binary number, is chosen: a daemon that chooses
+ * from a longer range selects the same date as the other daemons, or a rounder one, which they select too as soon as
+ * their ranges contain it. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 /** Returns the date after `after` and up to `upTo` that the highest power of two divides, or null if there is none. */

@@ -10,7 +10,7 @@ const KEPT_OVER_TIME = 8;
  * Returns the dates of the snapshots to retain.
  * @param dates      the dates of the valid snapshots, ascending
  * @param base       the one that replaces removed entries, or null if nothing was removed
- * @param certified  those for which enough members have the same snapshot
+ * @param certified  the dates for which enough members have the same snapshot
  * @param retainMs   milliseconds for which entries are stored; infinity means forever
  */
 export function keptDates(
@@ -36,7 +36,8 @@ export function keptDates(
 
 /**
  * Returns the date that most members will choose, among the snapshots that are not certified yet; or the newest
- * certified one. Without it, entries could never be removed if snapshots are made faster than members compare them.
+ * certified one. If this snapshot were not retained, no entries could ever be removed when snapshots are made faster
+ * than members compare them.
  */
 function awaitedOf(
   dates: readonly number[],

@@ -1,4 +1,6 @@
-/** Snapshots of a timeline in memory. The timeline begins with one of them once its oldest entries have been removed. */
+/**
+ * Snapshots of a timeline in memory. The timeline begins with one of them once its oldest entries have been removed.
+ */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { SnapshotSeal, SnapshotStore, StagedSnapshot } from "./snapshot-files.js";
 import { SEAL_BYTES } from "./snapshot-stream.js";

@@ -1,6 +1,6 @@
 /**
- * Folds the timeline again from a snapshot or from the beginning, in slices: at startup; when an entry belongs before the
- * tail; when too many units would have to be redone in one step; and to make a snapshot.
+ * Folds the timeline again from a snapshot or from the beginning, in slices: at startup; when an entry belongs before
+ * the tail; when too many units would have to be redone in one step; and to make a snapshot.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -27,7 +27,9 @@ export interface RefoldParts extends Beginning {
   readonly from: number | null;
   /** Entries dated up to this are folded without undo records. */
   readonly tailEnd: number;
-  /** The maximum bytes of undo records. If there are more, the oldest are dropped, and the fold is cut at a later date. */
+  /**
+   * The maximum bytes of undo records. If there are more, the oldest are dropped, and the fold is cut at a later date.
+   */
   readonly tailBytes: number;
   /** Returns the latest possible date of that cut. Defaults to the date of the entries folded so far. */
   readonly cutTo?: () => number;
@@ -120,7 +122,7 @@ export class Refold {
       if (found.at <= tailEnd) folded = fold.replay(entry);
       else {
         [folded] = fold.merge([keptEntry(entry)]) as [FoldedEntry];
-        // More entries with the same date may follow.
+        // Cut before the date of this entry, because more entries with this date may follow.
         trim(fold, tailBytes, Math.min(found.at - 1, cutTo?.() ?? found.at));
       }
       index?.add(found, isRingEntry(entry.envelope));

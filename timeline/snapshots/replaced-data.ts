@@ -23,7 +23,11 @@ export interface AsideFolder {
   discard(): Promise<void>;
 }
 
-/** Begins a copy. @param cutAt  the date of the new snapshot; milliseconds since 1970 @throws Error  there is not enough space */
+/**
+ * Begins a copy.
+ * @param cutAt  the date of the new snapshot; milliseconds since 1970
+ * @throws Error  there is not enough space
+ */
 export type OpenAside = (cutAt: number) => Promise<AsideFolder>;
 
 export interface AsideSource {

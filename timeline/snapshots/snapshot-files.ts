@@ -39,7 +39,9 @@ export interface SnapshotSource {
 
 /** A store of snapshots. */
 export interface Snapshots extends SnapshotSource {
-  /** Returns when the snapshot is on disk, replacing one of the same date. If `chunks` throws, nothing is left on disk. */
+  /**
+   * Returns when the snapshot is on disk, replacing one of the same date. If `chunks` throws, nothing is left on disk.
+   */
   write(cutAt: number, chunks: Iterable<Buffer>): void;
   /** Removes a snapshot, if there is one of that date. */
   remove(cutAt: number): void;
@@ -64,7 +66,7 @@ export interface SnapshotStore extends Snapshots {
 /** A snapshot that is arriving and not yet complete. */
 export interface StagedSnapshot {
   readonly cutAt: number;
-  /** The bytes that it may use now, in addition to everything else that needs space. */
+  /** The number of bytes that the staged snapshot may use now without taking space that other data need. */
   readonly room: number;
   /** Writes a chunk, which is copied or written before the call returns. */
   write(chunk: Buffer): void;
@@ -73,8 +75,8 @@ export interface StagedSnapshot {
   /** The seal of the bytes written so far. */
   readonly seal: SnapshotSeal;
   /**
-   * Makes it a snapshot, replacing one of the same date. The replaced one is retained, and is restored at the next start
-   * unless `settle` was called. Resolves when it is on disk.
+   * Turns the staged bytes into a snapshot, which replaces one of the same date. The replaced snapshot is retained, and
+   * the next start restores it unless `settle` was called. Resolves when it is on disk.
    */
   commit(): Promise<void>;
   /** Confirms the snapshot; called once the other data on the disk match it. */
@@ -90,7 +92,7 @@ const CHUNK_BYTES = 262_144;
 const DATE_DIGITS = 16;
 const NAME = /^(\d{16})\.snapshot$/;
 const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
-/** Suffix of a file that a staged one has replaced, until that one is settled. */
+/** Suffix of the file of a snapshot that a staged snapshot has replaced, until the staged one is settled. */
 const REPLACED = ".replaced";
 /** The share of the free space that a staged snapshot may use: a daemon without free space accepts no writes. */
 export const SHARE_OF_FREE = 0.5;
@@ -100,9 +102,9 @@ export class SnapshotFiles implements SnapshotStore {
   readonly #folder: string;
 
   /**
-   * @param folder  created if it does not exist. A file that a crash left half written is removed, and one that was half
-   * replaced is restored
-   * @param options.sweeps  false if the folder exists, and nothing in it is changed
+   * @param folder  created if it does not exist. A file that a crash left half written is removed, and one that was
+   * half replaced is restored
+   * @param options.sweeps  false if nothing in the folder may be changed; the folder must then exist
    */
   constructor(folder: string, { sweeps = true }: { readonly sweeps?: boolean } = {}) {
     this.#folder = folder;

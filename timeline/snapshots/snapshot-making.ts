@@ -95,7 +95,8 @@ export class SnapshotMaking {
   }
 
   /**
-   * Returns the snapshot up to which entries may be removed next, if a newer one exists that can be used in its place.
+   * Returns the oldest snapshot up to which more entries may be removed, or null if there is none. It is never the
+   * newest snapshot.
    * @param isFree  whether no member has to have the same snapshot
    */
   next(isFree: boolean): number | null {
@@ -148,9 +149,9 @@ export class SnapshotMaking {
   }
 
   /**
-   * Prepares for a member's snapshot before it is valid here. Until it is adopted or abandoned, none is made, because it
-   * could have the same date. For the same reason this daemon's own valid snapshot of that date is removed, except the
-   * base, because nothing can be folded without it.
+   * Prepares for a member's snapshot before it is valid here. Until that snapshot is adopted or abandoned, this daemon
+   * makes none, because its own could have the same date. For the same reason this daemon's own valid snapshot of that
+   * date is removed, except the base, because nothing can be folded without it.
    */
   async expect(date: number): Promise<void> {
     this.#expected = date;
@@ -219,7 +220,7 @@ export class SnapshotMaking {
   /**
    * Requests the next snapshot as soon as a date for it exists, even if it contains the same entries as the last one:
    * members may have signed a different state for the date of the last snapshot.
-   * @param after  the date must be later; milliseconds since 1970; -1: it may be any date
+   * @param after  the snapshot must have a later date; milliseconds since 1970, or -1 for any date
    */
   want(after: number): void {
     this.#wantedAfter = after;

@@ -33,7 +33,9 @@ export function* writeStream(
   for (const group of stream.groups) yield* writeGroup(writer, group, fullFrame);
 }
 
-/** Writes a group. Each pending entry of a consumer is written with all its fields, which it may share with the next ones. */
+/**
+ * Writes a group. Each pending entry is written with its complete delivery, even if several entries have the same one.
+ */
 function* writeGroup(
   writer: SnapshotWriter,
   { name, marks, consumers }: ConsumerGroup,

@@ -34,7 +34,7 @@ import { readTable, writeTable } from "./snapshot-tables.js";
 
 export { DamagedSnapshot, type SnapshotHash };
 
-/** Their indexes are stored on disk: only append. */
+/** The types of values. Snapshots on disk contain indexes into this list: add new types only at the end. */
 const TYPES = [
   ...(["end", "string", "list", "hash", "set", "zset", "stream"] as const),
   // A document with indexes, or with entries that expire, is written as the second kind.

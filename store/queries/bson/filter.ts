@@ -181,7 +181,7 @@ class BsonFilters implements FilterAlgebra<Bson, FieldPath, BsonTest> {
     return isTrue(operand);
   }
 
-  /** Returns null, because some elements of an array may pass while the remaining ones fail. */
+  /** Returns null, because some elements of an array may pass a test while the remaining ones fail it. */
   complement(): null {
     return null;
   }

@@ -93,7 +93,7 @@ function read(
   setLeaf(parsed.tree, path, { computed: expressionOf(value, scope) });
 }
 
-/** @param leaf null if the field has no projection, and no other entry may have one for it */
+/** @param leaf null to set nothing, and only check that the field has no other projection */
 function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf | null): void {
   let branch = tree;
   for (const part of path.slice(0, -1)) {

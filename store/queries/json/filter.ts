@@ -90,7 +90,10 @@ function valueTest(test: JsonTest): Predicate<MemberValue> {
   return (value) => isWithin(value, spans);
 }
 
-/** Returns a value that all entries that meet a condition have, or undefined if none is known. */
+/**
+ * Returns the name of a member, and the mark of the value that it has in every entry that meets the condition, or
+ * undefined if no such member is known.
+ */
 export function alikeOf(condition: JsonCondition): Alike | undefined {
   if (condition.kind === "all") {
     for (const part of condition.parts) {

@@ -48,7 +48,7 @@ export function exactParts(value: BsonNumber): DecimalValue {
     return { ...integerParts(BigInt(number)), isNegative: Object.is(number, -0) || number < 0 };
   let scaled = number;
   let halves = 0;
-  // This is exact: only the exponent changes, and the largest exponents are far above those of subnormal numbers.
+  // Doubling is exact: it changes only the exponent, and a number with a fraction is too small to overflow.
   while (!Number.isInteger(scaled)) {
     scaled *= 2;
     halves++;

@@ -48,7 +48,7 @@ function partsOf(bytes: ByteString): DecimalValue {
   if (top === 0b11111) return "nan";
   if (top === 0b11110) return isNegative ? "-infinity" : "infinity";
   if (top >= 0b11000) {
-    // A coefficient that is too large counts as 0.
+    // As IEEE 754 requires, a coefficient that is too large counts as 0.
     return { isNegative, coefficient: 0n, exponent: Number((bits >> 111n) & 0x3fffn) - BIAS };
   }
   const coefficient = bits & COEFFICIENT_MASK;
@@ -148,7 +148,8 @@ export function decimalProduct(a: DecimalValue, b: DecimalValue): DecimalValue {
 /** @param divisor a positive count */
 export function decimalQuotient(a: DecimalValue, divisor: bigint): DecimalValue {
   if (typeof a === "string" || a.coefficient === 0n) return a;
-  // One digit more than are stored, and one that is not 0 if there is a remainder.
+  // Calculates more digits than a decimal stores, and appends a digit 1 if there is a remainder, so that rounding is
+  // correct.
   const digits = DIGITS + 2 + digitsOf(divisor);
   const scaled = a.coefficient * 10n ** BigInt(digits);
   let coefficient = scaled / divisor;

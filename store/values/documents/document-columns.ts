@@ -18,11 +18,11 @@ export interface Alike {
 /** Maximum number of columns; those that queries used last are retained. */
 const COLUMNS_MAX = 4;
 /**
- * Number of slots that one query adds to a column, which takes a few milliseconds; the query checks the later slots
- * itself.
+ * Number of slots that one query adds to a column, which takes a few milliseconds. The query reads the texts of all
+ * later slots.
  */
 const COMPLETED_MAX = 20_000;
-/** The mark of a value that equals many values: the text must be checked. */
+/** The mark of a value that may equal several different values, so that the entry's text must be read. */
 const ANY = 0;
 /** The mark of a value that equals no number and no string. */
 const NONE = 1;

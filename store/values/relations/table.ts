@@ -71,7 +71,10 @@ export class Table {
   #holes = 0;
   /** Indexes by the position of their column. */
   readonly #indexes = new Map<number, HashIndex>();
-  /** Statements that read the current rows; before the rows change, they are copied for them. */
+  /**
+   * Statements that read the current rows. Before the rows change, the table copies them, so that these statements
+   * still read the old rows.
+   */
   readonly #readings = new Set<TableReading>();
 
   constructor(columns: readonly TableColumn[] = []) {

@@ -1,6 +1,6 @@
 /**
  * Converts texts to numbers where a statement compares a text with a number or calculates with it. The rules are those
- * of the original, but numbers have full precision.
+ * of the original implementation of statements, but numbers have full precision.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { numberOfText } from "./domain.js";

@@ -1,7 +1,7 @@
 /**
  * Counts how many of all entries ever added a group has read, and how many it has not. A stream knows how many entries
- * were added, but it knows only the last of the deleted ones. If that one is after the group's position, the number of
- * unread entries is unknown. Source: redis-server 7.0.
+ * were added, but of the deleted entries it knows only the last one. If that entry comes after the group's position,
+ * the number of unread entries is unknown. Source: redis-server 7.0.
  */
 import type { GroupMarks } from "./consumer-group.js";
 import type { Stream } from "./stream.js";

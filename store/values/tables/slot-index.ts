@@ -32,7 +32,7 @@ export class Segment {
   cells: Int32Array;
   mask: number;
   used = 0;
-  /** Number of leading bits that all hashes in this segment share. */
+  /** Number of leading bits that are the same in all hashes of this segment. */
   depth: number;
 
   constructor(capacity: number, depth: number) {
