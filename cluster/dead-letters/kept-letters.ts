@@ -59,7 +59,11 @@ export class DeadLetters {
     }
   }
 
-  /** Decides at the start whether undecided files of an earlier process contain letters. */
+  /**
+   * Called at the start, for files that an earlier process left undecided. The file that the timeline's mark names
+   * becomes valid, because its entries were dropped from the timeline. All remaining files are removed, because their
+   * entries were not dropped.
+   */
   decide(storage: Storage, log: TimelineLogger): void {
     const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";

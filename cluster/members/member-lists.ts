@@ -34,8 +34,8 @@ const NO_LIST: ByteString = "";
 
 export class MemberLists {
   /**
-   * The membership according to all known lists, on disk or not: entries of a daemon that they leave out are no longer
-   * accepted.
+   * The membership according to all known lists, on disk or not: entries of a daemon that the lists leave out are no
+   * longer accepted.
    */
   standing: Standing;
   durable: DurableLists;

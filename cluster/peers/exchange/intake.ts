@@ -194,7 +194,10 @@ export class Intake {
     }
   }
 
-  /** Called before the entries are passed on: from now on the reports of other members about spread entries count. */
+  /**
+   * Notes that the sender has the entries. Called before the timeline receives them, so that reports of other members
+   * about the same entries are counted from now on.
+   */
   #note(entries: readonly Entry[], sender: Sender): void {
     const oldest = oldestSpread(this.#cluster);
     for (const entry of entries)
