@@ -139,7 +139,7 @@ class LettersOfSnapshot implements LetterWriter {
       renameSync(this.#path + UNDECIDED, this.#path + DECIDED);
       syncFolder(dirname(this.#path));
     } catch {
-      // The next start renames it, because the mark exists.
+      // The next start renames the file, because the mark exists.
     }
   }
 
@@ -149,7 +149,7 @@ class LettersOfSnapshot implements LetterWriter {
       try {
         rmSync(this.#path + ending, { force: true });
       } catch {
-        // The next start removes it, because the mark does not exist.
+        // The next start removes the file, because the mark does not exist.
       }
     }
   }

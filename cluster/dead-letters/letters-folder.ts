@@ -162,7 +162,7 @@ export class LettersFolder {
       renameSync(this.#mark(place.id, BEGUN), path);
     } catch (problem) {
       if (errnoOf(problem) !== "ENOENT") throw problem;
-      // Another program that wrote it again in the meantime (--anyway) has removed the mark.
+      // Another program that wrote the letter again in the meantime (--anyway) has removed the mark.
       if (!existsSync(path)) writeSafely(path);
     }
     syncFolder(this.#marks);

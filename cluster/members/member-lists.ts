@@ -113,7 +113,7 @@ export class MemberLists {
     return this.isMember && !this.#hasJoined;
   }
 
-  /** Whether the reports of this daemon count. */
+  /** Whether the other members may rely on this daemon's reports. */
   get isReporting(): boolean {
     // Once the list is on disk, everything that was accepted before it is also on disk.
     const { standing, isSettled: isListOnDisk } = this;

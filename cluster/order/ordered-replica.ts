@@ -239,8 +239,9 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   }
 
   /**
-   * Checks whether this process stood still; if so, it has to locate the current end of the stream again. Called at
-   * each tick and before each answer, because after a standstill sockets are read before timers run.
+   * Checks whether there was a standstill of this process; if so, the daemon has to locate the current end of the
+   * stream again. Called at each tick and before each answer, because after a standstill sockets are read before timers
+   * run.
    */
   #noticeStandstill(): void {
     const { environment, settings, log } = this;

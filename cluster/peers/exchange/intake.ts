@@ -136,7 +136,8 @@ export class Intake {
       try {
         checked = yield* this.#check(part, proved, sender, since);
       } catch (problem) {
-        // None of these entries was stored. An exception in `#store` would end the process: data may be partly changed.
+        // None of these entries was stored. An exception in `#store` is not caught here and ends the process, because
+        // data may be partly changed.
         sender.failed(problem);
         return;
       }
