@@ -13,7 +13,10 @@ import type { Fate } from "../../timeline/members/dead-letter-rule.js";
 import { DeadLetters, LettersNotKept } from "./kept-letters.js";
 import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folder.js";
 
-/** The maximum number of envelopes in one request, which TIMELINE FATE accepts, and of their bytes. */
+/**
+ * The limits of one request: the number of envelopes, which is what TIMELINE FATE accepts, and the bytes of these
+ * envelopes.
+ */
 const PLACES_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;
 
@@ -30,7 +33,7 @@ type Stored = readonly [place: Buffer, value: Buffer];
 /**
  * @param data  the data folder
  * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in order
- * @throws Error  the folder cannot be read, or letters cannot be stored: then none is stored
+ * @throws Error  the folder cannot be read, or the letters cannot be stored; after an error, no letter is stored
  */
 export async function findLetters(
   data: string,
@@ -63,7 +66,10 @@ export async function findLetters(
   }
 }
 
-/** Completes the file. Nothing is dropped from the timeline, so no mark has to decide whether the letters count. */
+/**
+ * Completes the file of letters, which is valid immediately. A daemon first records in a mark of its timeline that it
+ * has dropped the entries; this program drops no entries.
+ */
 async function settled(writer: LetterWriter): Promise<number> {
   await writer.commit();
   writer.settle();

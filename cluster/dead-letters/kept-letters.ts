@@ -59,7 +59,11 @@ export class DeadLetters {
     }
   }
 
-  /** Decides at the start whether undecided files of an earlier process contain letters. */
+  /**
+   * Called at the start, for files that an earlier process left undecided. The file that the timeline's mark names
+   * becomes valid, because its entries were dropped from the timeline. All remaining files are removed, because their
+   * entries were not dropped.
+   */
   decide(storage: Storage, log: TimelineLogger): void {
     const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";
@@ -135,7 +139,7 @@ class LettersOfSnapshot implements LetterWriter {
       renameSync(this.#path + UNDECIDED, this.#path + DECIDED);
       syncFolder(dirname(this.#path));
     } catch {
-      // The next start renames it, because the mark exists.
+      // The next start renames the file, because the mark exists.
     }
   }
 
@@ -145,7 +149,7 @@ class LettersOfSnapshot implements LetterWriter {
       try {
         rmSync(this.#path + ending, { force: true });
       } catch {
-        // The next start removes it, because the mark does not exist.
+        // The next start removes the file, because the mark does not exist.
       }
     }
   }

@@ -34,14 +34,18 @@ const BEGUN = ".begun";
 const WRITTEN = ".written";
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
-/** Milliseconds within which a folder may change again and keep its modification date. */
+/**
+ * A folder that was modified less than this number of milliseconds ago is always read again: it may have changed since
+ * the last reading without a new modification date.
+ */
 const FRESH_MS = 2000;
 
 export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
 
 /**
- * `undecided`: the daemon was stopped while it adopted a snapshot, and its next start decides. `begun`: it may have
- * been written again, but the program was stopped, or no daemon has confirmed the write.
+ * `undecided`: the daemon was stopped while it adopted a snapshot; its next start decides whether the letter is valid.
+ * `begun`: the letter may have been written again, but the program that did so was stopped, or no daemon has confirmed
+ * the write.
  */
 export type LetterState = "waiting" | "undecided" | "begun" | "written";
 
@@ -158,7 +162,7 @@ export class LettersFolder {
       renameSync(this.#mark(place.id, BEGUN), path);
     } catch (problem) {
       if (errnoOf(problem) !== "ENOENT") throw problem;
-      // Another program that wrote it again in the meantime (--anyway) has removed the mark.
+      // Another program that wrote the letter again in the meantime (--anyway) has removed the mark.
       if (!existsSync(path)) writeSafely(path);
     }
     syncFolder(this.#marks);

@@ -73,8 +73,8 @@ export async function backUp(
 }
 
 /**
- * Turns an error into a sentence. An error from reading the folder names the path that was read; an error from writing
- * the file names no path, or that of the file.
+ * Turns an error from writing the backup into a sentence. Such an error names no path, or one in the folder of the
+ * backup. An error that names another path comes from reading the data folder, and is returned unchanged.
  */
 function failed(file: string, problem: unknown): unknown {
   const { path } = problem as NodeJS.ErrnoException;

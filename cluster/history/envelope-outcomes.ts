@@ -11,7 +11,7 @@ import { type Fate, fateOf } from "../../timeline/members/dead-letter-rule.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 
-/** Order keys in one command: about 84 kB. */
+/** The maximum number of order keys in one command, which take about 84 kB. */
 export const PLACES_MAX = 1000;
 
 /** @param argv  `TIMELINE FATE daemon place …`, hexadecimal. @throws CommandFailure */

@@ -57,7 +57,10 @@ function isWanted({ at, key, as }: Envelope, { from, signer }: LogQuery): boolea
   return at >= from && (hexOf(key).startsWith(signer) || (isKeyId(as) && as.startsWith(signer)));
 }
 
-/** Whether the user is the id of a key. That key signed a command of version 1, which the daemon has signed again. */
+/**
+ * Whether the user is the id of a key. Such an entry contains a command of version 1, which that key has signed; the
+ * daemon recorded it with its own signature.
+ */
 function isKeyId(as: ByteString | null): as is ByteString {
   return as !== null && /^[\da-f]{64}$/.test(as);
 }

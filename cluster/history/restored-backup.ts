@@ -33,7 +33,7 @@ const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 /** The suffix of a folder's name while it is being written. */
 const UNFINISHED = ".unfinished";
-/** Milliseconds between syncs. No client waits for a single entry: everything is synced before it counts. */
+/** Milliseconds between syncs. They need not be frequent: the complete folder is synced before it receives its name. */
 const SYNC_MS = 1000;
 const DAMAGES_SHOWN = 10;
 

@@ -78,8 +78,8 @@ export interface VerificationReport {
 /** The maximum number of faults that are named individually. */
 export const FAULTS_MAX = 100;
 /**
- * The maximum number of entries whose signer is looked up again at the end: its key may have been added at a later
- * date.
+ * The maximum number of entries with an unknown signer that are checked again at the end, when the key ring also has
+ * the keys that were added at later dates.
  */
 const UNKNOWN_MAX = 10_000;
 const PROGRESS_EVERY = 1000;

@@ -34,8 +34,8 @@ const NO_LIST: ByteString = "";
 
 export class MemberLists {
   /**
-   * The membership according to all known lists, on disk or not: entries of a daemon that they leave out are no longer
-   * accepted.
+   * The membership according to all known lists, on disk or not: entries of a daemon that the lists leave out are no
+   * longer accepted.
    */
   standing: Standing;
   durable: DurableLists;
@@ -113,7 +113,7 @@ export class MemberLists {
     return this.isMember && !this.#hasJoined;
   }
 
-  /** Whether the reports of this daemon count. */
+  /** Whether the other members may rely on this daemon's reports. */
   get isReporting(): boolean {
     // Once the list is on disk, everything that was accepted before it is also on disk.
     const { standing, isSettled: isListOnDisk } = this;

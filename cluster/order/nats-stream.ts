@@ -66,7 +66,7 @@ export class NatsStream implements OrderStream {
   #isStopped = false;
   #cancel = () => {};
   readonly #throttle: LogThrottle;
-  /** Whether the next information about the stream is passed to the reader. */
+  /** Whether `locateEnd` was called, so that the reader receives the next information about the stream. */
   #isLocating = false;
   /** The link on which NATS denied a permission, which has been logged. */
   #notPermitted: Link | null = null;

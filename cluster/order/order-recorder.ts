@@ -100,7 +100,7 @@ export class OrderRecorder extends KeptRecording {
     return this.holds(place) && (wait.kind === "stable" || wait.daemons <= this.daemons);
   }
 
-  /** Does nothing: the stream has already sent the entry. */
+  /** Does nothing: the other daemons receive the entry from the stream. */
   give(): void {}
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
@@ -150,7 +150,7 @@ export class OrderRecorder extends KeptRecording {
 
   /** Processes the outcome of a message. */
   passed(seq: number, ordered: Ordered): void {
-    // A client that waits for it on this daemon is answered directly.
+    // If a client waits for this envelope on this daemon, `waiting` answers it, and the answer need not be stored.
     if (ordered.kind === "applied" && !this.waiting.isWaitedFor(ordered.entry.id)) {
       const { entry, answers } = ordered;
       this.memberAnswers.folded([entry], [{ entry, answers }], this.readStatus);

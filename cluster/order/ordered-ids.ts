@@ -6,13 +6,16 @@
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
-/** The maximum number of ids, in about 150 MB. Above it the earliest dates are forgotten, and no longer accepted. */
+/**
+ * The maximum number of ids, which take about 150 MB. If there are more, the ids with the earliest dates are forgotten,
+ * and envelopes with such dates are no longer accepted.
+ */
 const ORDER_IDS_MAX = 1_000_000;
-/** The milliseconds of dates that are forgotten together. */
+/** Ids are grouped by intervals of this number of milliseconds, and each group is forgotten in one step. */
 const BUCKET_MS = 1000;
 
 export class OrderedIds {
-  /** The date at or before which nothing is accepted. */
+  /** The date at or before which no envelope is accepted. */
   floor: number;
   readonly #buckets = new Map<number, Set<ByteString>>();
   readonly #max: number;
@@ -39,7 +42,9 @@ export class OrderedIds {
     if (this.#size > this.#max) this.#makeRoom();
   }
 
-  /** Notes the current time: ids are forgotten when no envelope of their date is accepted any longer. */
+  /**
+   * Notes the time of an applied message. Ids are forgotten when no envelope with their date is accepted any longer.
+   */
   passed(at: number): void {
     const lowest = bucketOf(at - ORDER_WINDOW.past);
     if (lowest <= this.#lowest) return;

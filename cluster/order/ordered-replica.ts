@@ -53,11 +53,14 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   readonly #folder: OrderFolder;
   /** When the stream that this daemon uses was created, or null if the daemon has never been connected to one. */
   #created: string | null;
-  /** The sequence of the last message when the daemon last connected, or null if it has not connected yet. */
+  /**
+   * The sequence of the last message when the daemon last connected. Null if it is unknown: before the first
+   * connection, and after a standstill of this process.
+   */
   #goal: number | null = null;
   /**
-   * The messages that the stream has lost although they were applied here, or a message in it that cannot be applied,
-   * or null if there are none, as far as is known.
+   * Describes the messages that were applied here and that the stream has lost, or the message of the stream that
+   * cannot be applied. Null if no such message is known. Unlike `failure`, it is never reset.
    */
   #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -236,8 +239,9 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   }
 
   /**
-   * Requests the end of the stream again after a standstill. Also called before each answer, because sockets are read
-   * before timers run.
+   * Checks whether there was a standstill of this process; if so, the daemon has to locate the current end of the
+   * stream again. Called at each tick and before each answer, because after a standstill sockets are read before timers
+   * run.
    */
   #noticeStandstill(): void {
     const { environment, settings, log } = this;

@@ -26,14 +26,16 @@ import { OrderedIds } from "./ordered-ids.js";
 /** The outcome of a message. */
 export type Ordered =
   | { readonly kind: "applied"; readonly entry: Entry; readonly answers: readonly UnitAnswer[] }
-  /** It is signed correctly, but no daemon applies it. */
+  /** The message is an envelope with a valid signature, but no daemon applies it, for example because it is too old. */
   | {
       readonly kind: "refused";
       readonly entry: Entry;
       readonly refusal: Refused;
       readonly isFinal: boolean;
     }
-  /** It is not an envelope, was not signed by its key, or was in the stream before. */
+  /**
+   * The message is not an envelope, its signature is not valid, or the stream had the same envelope before (`isKnown`).
+   */
   | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
 
 /** An entry that changes the key ring, with its position. */
@@ -97,7 +99,7 @@ export class OrderedState {
     this.#known = { holds: ({ id, at }) => this.#ids.has(id, at), hasRoom: () => true };
   }
 
-  /** Whether applying an entry that is not in the stream needs more than the given number of steps in one turn. */
+  /** Whether applying an entry, which is not in the stream yet, would need more than the given number of steps. */
   exceeds(entry: Entry, stepsMax: number): boolean {
     return isCounted(entry, this.ring) && exceeds(entry, stepsMax, this.#fold);
   }
@@ -117,7 +119,7 @@ export class OrderedState {
     return this.#fold.ring;
   }
 
-  /** Why no messages after a certain one are applied, or null if all are applied. */
+  /** The reason why this daemon has stopped applying messages, or null if it applies them. */
   get standstill(): string | null {
     return standstillOf(this.#fold);
   }

@@ -47,9 +47,9 @@ interface Waiting {
   readonly until: number;
   readonly outcome: Promise<StreamOutcome>;
   readonly end: (outcome: StreamOutcome) => void;
-  /** Whether it certainly is not in the stream. */
+  /** Whether the entry certainly is not in the stream. */
   isOut: boolean;
-  /** Whether a different message has its name in the stream, so that it is added without a name. */
+  /** Whether a different message of the stream has the entry's name, so that the entry is added without a name. */
   isNameless: boolean;
 }
 
@@ -61,7 +61,7 @@ export class WaitingEntries {
   readonly #waiting = new Map<ByteString, Waiting>();
   /** Bytes of waiting entries. */
   #bytes = 0;
-  /** Entries whose names belong to messages that are not read yet, by sequence. */
+  /** Entries whose name the stream already had, for a message that is not read yet; by the sequence of that message. */
   readonly #awaited = new Map<number, Waiting>();
 
   constructor(order: OrderContext) {
@@ -103,7 +103,10 @@ export class WaitingEntries {
     return waiting.outcome;
   }
 
-  /** Notes the message at the next sequence. */
+  /**
+   * Processes the next message of the stream. It answers the entry that the message contains. If the message is a
+   * different one with the name of a waiting entry, that entry is sent again.
+   */
   passed(seq: number, ordered: Ordered): void {
     if (ordered.kind !== "skipped") {
       const { entry } = ordered;
@@ -145,7 +148,7 @@ export class WaitingEntries {
     const { stream, environment } = this.#order;
     const { entry, data } = waiting;
     const wasOut = waiting.isOut;
-    // From here on it may be in the stream.
+    // From here on the entry may be in the stream.
     waiting.isOut = false;
     const from = environment.uptime();
     const published = await stream.publish(waiting.isNameless ? null : entry.id, data);
@@ -177,8 +180,8 @@ export class WaitingEntries {
   }
 
   /**
-   * Handles a name that is already in the stream. It belongs to the envelope itself, added earlier or by another
-   * daemon, or to a different message.
+   * Called when the stream already had a message with the entry's name. That message is the envelope itself, added
+   * earlier or by another daemon, or it is a different message.
    */
   #repeated(waiting: Waiting, seq: number): void {
     if (seq <= this.#order.state.seq) this.#displaced(waiting);
@@ -186,8 +189,8 @@ export class WaitingEntries {
   }
 
   /**
-   * Sends an entry without a name, because a different message has it: any client that may write to the stream can add
-   * one.
+   * Sends an entry without a name, because a different message has its name. Any client that may write to the stream
+   * can add such a message.
    */
   #displaced(waiting: Waiting): void {
     if (!this.#isWaiting(waiting) || waiting.isNameless) return;

@@ -21,7 +21,7 @@ const REASONS = {
 } as const;
 
 export class CatchingUp {
-  /** The reason why it is catching up, or last was. */
+  /** The reason why this daemon is catching up, or was last catching up. */
   reason: string = REASONS.started;
   /**
    * Whether the daemon is still receiving the entries that the members had at its start, as long as it can reach any
@@ -35,11 +35,13 @@ export class CatchingUp {
   /** Whether the log already reports that catching up is over. */
   #isLogged = false;
   /**
-   * Whether the entries that this daemon had when it caught up are marked. All of them have to be folded before it is
-   * live.
+   * Whether the timeline has marked the entries that this daemon had when it caught up. The daemon becomes live only
+   * after all of these entries are folded.
    */
   #isMarked = false;
-  /** Whether it was cut off, reaches most members again, and accepts writes while it compares itself with them. */
+  /**
+   * Whether this daemon was cut off, reaches most members again, and accepts writes while it compares itself with them.
+   */
   #isReturning = false;
   /** When it was last cut off, as `uptime` milliseconds. */
   #cutOffAt = 0;
@@ -127,7 +129,7 @@ export class CatchingUp {
   /**
    * Begins or ends the return of a daemon that was cut off. The other members may have continued without it, and while
    * it was cut off it believed any member about missing entries. Therefore it passes the checks of a starting daemon
-   * before it is live. It accepts writes in the meantime, as it did a moment ago: perhaps no other daemon does.
+   * before it is live. It continues to accept writes in the meantime, because perhaps no other daemon accepts any.
    */
   #turn(isReturning: boolean): void {
     this.#isReturning = isReturning;
@@ -139,8 +141,9 @@ export class CatchingUp {
   }
 
   /**
-   * Whether a majority continued without this daemon: a member that has connected since was live before it received
-   * anything from this one, so clients can write there. Of two daemons, neither is a majority without the other.
+   * Whether a majority of the cluster may have continued without this daemon. This is so if a member that has connected
+   * since the cut-off was already live before it received anything from this daemon, because clients may have written
+   * to it. In a cluster of two daemons neither is a majority without the other.
    */
   #isBehindLive(): boolean {
     const wasLiveBefore = ({ metAs, status, since }: Member) =>
@@ -149,8 +152,8 @@ export class CatchingUp {
   }
 
   /**
-   * Whether the entries that this daemon had when it caught up are in the state. Later ones may wait for a moment,
-   * regardless of their dates.
+   * Whether the entries that this daemon had when it caught up are in the state. Entries that arrived later may still
+   * wait to be folded.
    */
   #isLevel(): boolean {
     const { timeline } = this.#cluster;
@@ -192,7 +195,7 @@ export class CatchingUp {
    *   report anything, so either all members have been compared, or the time to wait for the remaining ones is over.
    * - The comparison with all configured members is complete, and none of them is live.
    * - The comparison with all connected members is complete, and the time to wait for more is over. This time is
-   *   limited, whatever they send.
+   *   limited, even if members keep sending new entries.
    * A daemon that reaches no member serves with the data that it has.
    */
   #consider(now: number): void {

@@ -43,7 +43,7 @@ export class Joining {
   /**
    * Raises the watermark once, when this daemon has received the members' entries or reaches no member. If it reaches
    * none, it begins at its own clock's time. Each call also checks whether all configured members began without data:
-   * then this daemon cannot have answered anything before its start, and its answers are no longer late.
+   * then no daemon can have answered anything before this daemon started, and answers are no longer marked as late.
    * @param members  the connected members
    * @param electorate  the configured or listed members
    */

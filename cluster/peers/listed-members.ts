@@ -19,9 +19,9 @@ interface MemberReport extends Omit<JoinReport, "isLive" | "watermark" | "isPull
   readonly isReporting: boolean;
   /** Its last status when it first reported this list: that status's watermark is older than the report. */
   readonly statusThen: Member["status"];
-  /** The number of its lists that were checked since the last status. */
+  /** The number of the member's lists that were checked since its last status. */
   checks: number;
-  /** Whether the lists that are known here have been sent to it since then. */
+  /** Whether the lists that are known here have been sent to the member since its last status. */
   isSent: boolean;
 }
 

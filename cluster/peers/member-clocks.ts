@@ -1,6 +1,6 @@
 /**
- * Checks whether this machine's clock is off, by the median of the members' clocks, including this one. A sample
- * states how far a member's clock was ahead of this machine's uptime.
+ * Checks whether this machine's clock is off, by comparing it with the median of all members' clocks, including this
+ * one's. A sample states how far a member's clock was ahead of this machine's uptime.
  * Source: docs/decisions/0039-what-member-lists-allow.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";

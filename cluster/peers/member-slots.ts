@@ -35,13 +35,16 @@ export class MemberSlots {
     return nonVoters < nonVotersMax(electorateIn(this.#cluster)) && members.size < MEMBERS_MAX;
   }
 
-  /** Returns the newest member without a vote, if it has to be dropped before this one takes its slot. */
+  /**
+   * Returns the newest member without a vote if it has to be dropped so that the member with this id can take a slot;
+   * otherwise null.
+   */
   nonVoterToDropFor(id: ByteString): Member | null {
     const { members } = this.#cluster;
     return members.has(id) || members.size < MEMBERS_MAX ? null : (this.#nonVoters.at(-1) ?? null);
   }
 
-  /** @returns its bit @throws RangeError  no member was dropped for it */
+  /** @returns its bit @throws RangeError  there is no slot, because no other member was dropped */
   take(id: ByteString): number {
     return this.#bits.of(id);
   }

@@ -1,6 +1,7 @@
 /**
- * Detects that this daemon was removed from the members while it was disconnected: no member sends it the entry that
- * removes it. It believes an authenticated member's report, but only as long as no other member is connected.
+ * Detects that this daemon was removed from the members while it was disconnected. No member sends it the entry that
+ * removes it, so this daemon relies on reports: it believes an authenticated member's report, but only as long as no
+ * other member is connected.
  */
 
 import type { LogThrottle } from "../../net/process/log-throttle.js";

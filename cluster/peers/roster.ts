@@ -208,7 +208,8 @@ export class Roster implements ConnectionOwner {
    */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
-    // If the connection leads to this daemon itself, the proof has to show that, too.
+    // The hello has this daemon's own id. Only the proof can show whether the connection really leads to this daemon
+    // itself.
     if (id === identity.id) return null;
     const reason = refusal(id, secret !== null);
     if (reason !== null && !isMembershipCode(reason)) return reason;
@@ -251,7 +252,8 @@ export class Roster implements ConnectionOwner {
     const member = this.#cluster.members.get(connection.id);
     if (member?.connection !== connection) return;
     this.revocation.taken();
-    // A daemon that no list names receives only lists, each time it connects. Receiving one does not end its problem.
+    // A daemon that no list names receives only lists, each time it connects. Therefore a list does not show that the
+    // member accepts this daemon, and the logged problem remains.
     if (message.kind !== "list" && this.#unconfirmed.delete(connection))
       this.#cluster.notices.clear(
         subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name),

@@ -1,7 +1,7 @@
 /**
  * Detects that this process did nothing for a while (it was stopped, its machine was suspended, or a garbage collection
- * was long), or that it receives nothing from most members and is not yet known to be cut off. Until it has compared
- * itself with most of the cluster again, its state may be stale.
+ * was long), or that it receives nothing from most members and is not yet known to be cut off. Until the daemon has
+ * compared itself with most of the cluster again, its state may be stale.
  * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
 import type { Member } from "./member.js";
@@ -13,7 +13,10 @@ export class StandingStill {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
   readonly #clock: StandstillClock;
-  /** The end of the last standstill, in milliseconds of uptime, or null if it has compared itself since. */
+  /**
+   * The end of the last standstill, in milliseconds of uptime, or null if this daemon has compared itself with most
+   * members since.
+   */
   #wokeAt: number | null = null;
   #isMarked = false;
   #isCutOff = false;
@@ -25,7 +28,8 @@ export class StandingStill {
   }
 
   /**
-   * Whether its state may be stale since a standstill. Check it before each answer: sockets are read before timers run.
+   * Whether this daemon's state may be stale because of a standstill. Callers check this before each answer, because
+   * after a standstill sockets are read before timers run.
    */
   get isBehind(): boolean {
     this.#measure(this.#cluster.uptime());

@@ -17,7 +17,7 @@ export class VouchedLists {
    * @param peer  its id, which it has proved
    * @param list  the hash of the list's envelope and signature
    * @param configured  the peers of --peer
-   * @returns the number of configured peers that use it, if most of them do; otherwise null
+   * @returns the number of configured peers that use the list, or null if it is not a majority of them
    */
   vouch(peer: ByteString, list: ByteString, configured: Electorate): number | null {
     for (const id of this.#sent.keys()) if (!configured.ids.has(id)) this.#sent.delete(id);

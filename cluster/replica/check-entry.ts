@@ -68,7 +68,8 @@ function check(
   timeline: Holder,
 ): CheckedEntry {
   const { ring } = signers;
-  // Before the signature is verified, only the signer and the date are read: they identify most entries already held.
+  // Before the signature is verified, only the signer and the date are read: they are sufficient to recognize most
+  // entries that this daemon already has.
   const { key, at, seq } = readHead(body);
   const id = proved?.id ?? hashOf(...signedPieces(body));
   const place = { at, seq, id };

@@ -42,7 +42,7 @@ export class Confirmations {
         cancel();
         this.#unfolded.delete(check);
         this.#open.delete(giveUp);
-        // A snapshot may have replaced the state that contained it.
+        // A snapshot may have replaced the state that contained the unit.
         resolve(isConfirmed && (handover.adoptions === adoptions || this.#node.timeline.hasFolded(place)));
       };
       const giveUp = () => end(false);
@@ -64,7 +64,7 @@ export class Confirmations {
     this.#stopChecking = null;
   }
 
-  /** Checks all results together: one timer serves thousands. */
+  /** Repeats a check later. All results are checked together, because one timer can serve thousands of them. */
   #checkAgain(check: () => void): void {
     this.#unfolded.add(check);
     this.#stopChecking ??= this.#node.environment.setTimer(CHECK_MS, () => {

@@ -53,7 +53,7 @@ function withId(argv: readonly ByteString[], id: ByteString): readonly ByteStrin
 }
 
 /**
- * Adds the keys that the documents have received, because another unit would choose other ones.
+ * Adds the generated keys of the documents to the command, because the recorded unit would generate different keys.
  * @returns null if they have keys already, or their number does not match
  */
 function withKeys(

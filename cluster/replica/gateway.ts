@@ -62,7 +62,7 @@ interface Group {
   readonly waiting: GatewayWaiter[];
   /** Bytes of the commands, estimated. */
   bytes: number;
-  /** Whether the group is one of several commands that together were too large for one envelope. */
+  /** Whether the group has a single command, and was split off from a group that was too large for one envelope. */
   readonly isApart?: boolean;
 }
 
@@ -157,8 +157,8 @@ export class Gateway {
   }
 
   /**
-   * Returns the next position, directly after the state. Commands that still wait to be recorded, and have no answer
-   * yet, come after it.
+   * Returns the position directly after the current state. Commands that still wait to be recorded come after this
+   * position, which is possible because they have not been answered.
    */
   begin(): GatewayPlace {
     // This may also record the command that authorizes the daemon's key. If nothing can be signed, the reason is
@@ -220,7 +220,10 @@ export class Gateway {
     }
   };
 
-  /** Serves other clients first; commands received in the meantime come after these. */
+  /**
+   * Signs these groups later, so that other clients are served first. Commands received in the meantime come after
+   * them.
+   */
   #signLater(groups: readonly Group[]): void {
     this.#groups = [...groups, ...this.#groups];
     this.#pace.received(groups.reduce((sum, { commands }) => sum + commands.length, 0));

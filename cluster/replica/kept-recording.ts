@@ -89,7 +89,10 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
     return taken.isRecorded ? this.take(taken) : this.answerHere(taken);
   }
 
-  /** Answers envelopes that are neither recorded nor for the databases. @returns null if it is for the databases */
+  /**
+   * Answers envelopes that are neither recorded nor for the databases.
+   * @returns null if the envelope is for the databases
+   */
   protected answerHere(_: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     return null;
   }

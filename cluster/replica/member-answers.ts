@@ -1,7 +1,7 @@
 /**
- * The fold's answers to entries that members sent. A client whose own copy arrives after a member's receives them, as
- * if its copy had arrived first. They are kept for the window, bounded in number and bytes; the oldest are dropped
- * first.
+ * The fold's answers to entries that members sent. If a client's own copy of an envelope arrives after the member's
+ * entry, the client receives the same answers as if its copy had arrived first. The answers are kept for the window,
+ * bounded in number and bytes; the oldest are dropped first.
  */
 
 import type { Result } from "../../engine/answers/request.js";

@@ -190,7 +190,7 @@ export class Recorder extends KeptRecording {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
     while (!timeline.prepare(entry));
-    // In the meantime a member may have sent it, or the disk or the clock may have failed.
+    // In the meantime a member may have sent the entry, or the disk or the clock may have failed.
     const refusal = this.refusal();
     return (
       this.firstAnswer(taken) ??
@@ -210,8 +210,8 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * Returns why no write is accepted from clients now. @param readStatus  the current read status: whatever causes a
-   * refusal also sets it
+   * Returns why no write is accepted from clients now.
+   * @param readStatus  the current read status: every condition that causes a refusal also sets this status
    */
   refusal(readStatus = this.readStatus): Refused | null {
     if (readStatus === "") return null;

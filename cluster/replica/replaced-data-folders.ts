@@ -27,7 +27,7 @@ const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 /** The suffix of an unfinished folder. */
 const PARTIAL = ".partial";
-/** Milliseconds between syncs. No client waits for a single entry in it: everything is synced before it counts. */
+/** Milliseconds between syncs of a copy. They need not be frequent: the complete copy is synced before it is used. */
 const ASIDE_SYNC_MS = 1000;
 /** Bytes that a copy may need in addition to the copied ones: for its own log, and for pages that are less full. */
 const MARGIN_BYTES = 16_777_216;
@@ -36,8 +36,8 @@ const MEBIBYTE = 1_048_576;
 export const DAMAGED_BYTES_MAX = 64 * MEBIBYTE;
 
 /**
- * Returns a function that opens folders for what snapshots replace, or null if there is no data folder. Removes the
- * unfinished folder of an earlier process.
+ * Returns a function that opens folders for the entries that snapshots replace, or null if there is no data folder.
+ * Removes the unfinished folder of an earlier process.
  * @param freeBytes  free bytes on the disk that contains a folder
  */
 export function asideOf(
@@ -128,7 +128,7 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
       const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
       try {
         kept ??= bytesIn(folder);
-        // An earlier attempt may have stored it without dropping it from the timeline.
+        // An earlier attempt may have stored the entry without dropping it from the timeline.
         const more = value.length - (statSync(copy, { throwIfNoEntry: false })?.size ?? 0);
         if (kept + more > DAMAGED_BYTES_MAX) return null;
         mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });

@@ -1,7 +1,7 @@
 /**
  * Decides when the gateway signs the waiting commands: at the end of the turn, but never while an envelope is being
- * flushed, because the disk writes one after the other. Each envelope costs every daemon one signature check and one
- * write, so it should contain many commands.
+ * flushed, because the disk performs one write after the other. Each envelope costs every daemon one signature check
+ * and one write, so it should contain many commands.
  */
 import type { Environment } from "../../net/process/environment.js";
 
@@ -59,8 +59,8 @@ export class SigningPace {
   }
 
   /**
-   * Waits for the clients that have just been answered: they are likely to send more commands immediately, as before,
-   * which can go into the same envelope as the waiting ones.
+   * Waits for the clients that have just been answered. They are likely to send their next commands immediately, and
+   * these commands can then go into the same envelope as the waiting ones.
    */
   #wait(): void {
     this.#wanted = Math.min(ENOUGH, this.#waiting + this.#answered);

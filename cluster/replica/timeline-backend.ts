@@ -22,7 +22,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { readRow, rowIn } from "../../store/semantics.js";
 
-/** The group of commands that contains those about the past, along with many other commands. */
+/** The command group that contains the TIMELINE commands, along with many other commands. */
 const PAST_GROUP = "server";
 
 /** The commands about the past that report outcomes of units. */
@@ -35,7 +35,7 @@ const EXPIRED_A_TICK = 5000;
 export interface TimelineState {
   readonly database: Database;
   readonly failure: string | null;
-  /** Why no units after a certain date are applied, or null if all are applied. */
+  /** The reason why this daemon has stopped applying units, or null if it applies them. */
   readonly standstill: string | null;
 }
 
@@ -93,7 +93,10 @@ export class TimelineBackend implements Backend {
     this.#invalidateCopies();
   }
 
-  /** Invalidates the clients' copies of keys, once, at a standstill: unapplied changes would not invalidate them. */
+  /**
+   * When a standstill begins, invalidates the copies of keys that clients have cached, because later changes are not
+   * applied and would not invalidate them.
+   */
   #invalidateCopies(): void {
     const isStill = this.standstill !== null;
     if (isStill && !this.#hasLoggedStandstill) this.changes.replaced();
@@ -122,14 +125,14 @@ export class TimelineBackend implements Backend {
     if (other !== null) return other;
     unit.at = this.#readDate(now);
     const { database } = this.#timeline;
-    // Listeners resolve commands by the newest table only.
+    // Listeners look up commands in the newest command table, but the state may use an older one.
     const here = rowIn(database.table, command, argv);
     return here instanceof CommandFailure ? here.reply : database.run(here, argv, unit);
   }
 
   /**
-   * The error that refuses reads at a standstill: otherwise a client would assume that it reads the newest state, or
-   * null if there is no standstill.
+   * The error for reads at a standstill, or null if there is none. Without this error, a client would assume that it
+   * reads the newest state.
    */
   get standstill(): Reply | null {
     const { standstill } = this.#timeline;
@@ -154,7 +157,7 @@ export class TimelineBackend implements Backend {
     return refused ?? database.sharing(run, this.unitSteps);
   }
 
-  /** Whether the conditions hold. At a standstill they do, because the commands themselves are refused. */
+  /** Whether the conditions hold. True at a standstill, because the commands themselves are then refused. */
   holds(conditions: readonly Condition[], unit: Unit): boolean {
     return this.standstill !== null || this.#timeline.database.holds(conditions, this.#dated(unit).at);
   }

@@ -38,7 +38,10 @@ export function answerUnrecorded(
   return denials === null ? null : denialOf(id, denials, { room, readStatus });
 }
 
-/** Returns the answers to the envelope's units, or null if a part of it is permitted, and the fold decides. */
+/**
+ * Returns the refusals of the envelope's units, or null if any unit is permitted: the envelope is then recorded, and
+ * the fold decides about each unit.
+ */
 function denialsOf(
   { key, at, as, commands, multi, if: conditions }: Envelope,
   signer: KeyRecord,

@@ -6,8 +6,8 @@
 import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
 
 /**
- * Whether the daemon has not applied, and will not apply, any part of the request; `varies` means that each answer
- * states it.
+ * The effect of a refused request. `not-applied` means that the daemon has applied no part of it, and never will;
+ * `varies` means that each answer states its effect.
  */
 export type Effect = "not-applied" | "unknown" | "varies";
 

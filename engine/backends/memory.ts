@@ -43,7 +43,7 @@ export class MemoryBackend implements Backend {
    */
   loading: (() => string | null) | null = null;
   readonly #environment: Environment;
-  /** Maximum milliseconds before now at which a later unit may be dated. */
+  /** A unit that arrives later may be dated at most this number of milliseconds before the current time. */
   readonly #past: number;
   readonly #database: Database;
   #timer: NodeJS.Timeout | null = null;

@@ -32,7 +32,8 @@ export class NewestDate implements EnvelopeDate {
 }
 
 /**
- * Returns whether a command may write. A command that is not in the table may write in Redis, and KEY in the key ring.
+ * Returns whether a command may write. A command that is not in the table may write to a Redis, or to the key ring
+ * (KEY).
  */
 function writes(argv: readonly ByteString[]): boolean {
   return mayWrite(argv) === true || findCommand(argv[0] ?? "") === undefined;

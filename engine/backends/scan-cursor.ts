@@ -33,8 +33,8 @@ export function foreignCursor({ name, writes }: Command, argv: readonly ByteStri
 }
 
 /**
- * Returns the same error for read-only commands that share one answer, where the error of a single command could not be
- * reported.
+ * Like `foreignCursor`, but for several read-only commands that share one answer, in which the error of a single
+ * command could not be reported.
  */
 export function foreignCursorAmong(
   commands: readonly (readonly ByteString[])[],

@@ -19,7 +19,10 @@ const SAMPLES = 5;
  * The number of keys to sample; the least used of them is evicted. With ten it is close to the least used of all keys.
  */
 const CANDIDATES = 10;
-/** Attempts that may find outdated positions in the queue, before the key that expires first is chosen. */
+/**
+ * The number of random picks from the queue of expiring keys. If all of them hit outdated positions, the key that
+ * expires first is chosen.
+ */
 const TRIES = 16;
 
 interface Victim {

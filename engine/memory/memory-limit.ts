@@ -19,9 +19,10 @@ import type { MemoryGauge } from "./memory-gauge.js";
 /** The interval between two readings of the gauge, in milliseconds. */
 const LOOK_INTERVAL_MS = 50;
 /**
- * A collection is forced at the earliest after this time in milliseconds, and after this multiple of the last
- * collection's duration. It is forced earlier if usage has grown by this share of the limit and nothing is refused yet,
- * or if this share of all keys was dropped.
+ * When usage exceeds the limit, a garbage collection shows how many bytes are really in use. It is forced only when
+ * `GAP_MS` milliseconds, and `GAP_COLLECTIONS` times the duration of the last collection, have passed since the last
+ * exact measurement. It is forced earlier if usage has grown by the share `GROWTH` of the limit and no command is
+ * refused yet, or, while commands are refused, if the share `GONE` of all keys was dropped.
  */
 const GAP_MS = 2000;
 const GAP_COLLECTIONS = 20;
@@ -140,7 +141,8 @@ export class MemoryLimit implements Service {
    */
   refuses(needsMemory: boolean): boolean {
     if (!this.#isFull || !needsMemory) return false;
-    // All growth since then is garbage of refusals and reads, because no command that needs memory was accepted.
+    // Since the last measurement, usage has grown only by garbage from refusals and reads, because no command that
+    // needs memory was accepted. Therefore frequent measurements are not necessary.
     if (this.#isTime || this.#keysNow < this.#keys * (1 - GONE)) this.#measure();
     return this.#isFull;
   }

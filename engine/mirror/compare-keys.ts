@@ -6,7 +6,7 @@ import { compareKey, expectedBytes, type RedisCommand } from "./mirrored-key.js"
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 
 export interface MirrorScene {
-  /** The current state; a change that is running ends in the same turn. */
+  /** The current state. Each change of it is completed within one turn of the event loop. */
   readonly fold: MirroredFold;
   /** Milliseconds since 1970. */
   readonly clock: () => number;

@@ -19,7 +19,10 @@ export class Comparing {
   #comparison: Comparison | null = null;
   /** The number of comparisons so far. */
   #number = 0;
-  /** The value of `#handled` at which all differences are written, or null if the comparison is still running. */
+  /**
+   * Set when all keys were compared: the value that `#handled` reaches when all keys that were waiting at that time are
+   * written or refused. Null before that.
+   */
   #drainedAt: number | null = null;
   #different = 0;
   /** Uptimes in milliseconds: of the next slice, and of the next regular comparison. */

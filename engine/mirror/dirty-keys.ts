@@ -16,7 +16,7 @@ const NAME_BYTES_MAX = 64 * 1024 * 1024;
 
 export class DirtyKeys implements KeyObserver {
   readonly #keys = new Map<string, MirrorKey>();
-  /** The iterator is reused, because a new one would skip all removed slots again. */
+  /** One iterator is used for many calls, because a new one would have to skip the slots of all removed keys again. */
   #waiting = this.#keys.entries();
   readonly #most: number;
   readonly #wake: () => void;
@@ -68,8 +68,8 @@ export class DirtyKeys implements KeyObserver {
   }
 
   /**
-   * Adds keys that the mirror itself has found, a few at a time. It may exceed the limit; otherwise a comparison might
-   * never end.
+   * Adds keys that the mirror itself has found, a few at a time. These keys may exceed the limit: otherwise a
+   * comparison that finds many differing keys would start again and again.
    */
   add(keys: Iterable<MirrorKey>): void {
     if (this.#lost === null) for (const key of keys) this.#keep(nameOf(key.db, key.key), key);

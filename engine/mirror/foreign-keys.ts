@@ -1,4 +1,7 @@
-/** Keys that other clients have changed in Redis. Each key is checked, because Redis reports expired keys as well. */
+/**
+ * Keys that Redis reports as changed by other clients. Each key is compared with the fold, because Redis also reports
+ * keys that have merely expired.
+ */
 
 import { compareKeys, type MirrorScene } from "./compare-keys.js";
 import type { MirrorKey } from "./dirty-keys.js";
@@ -8,7 +11,7 @@ const SLICE_NAMES = 50;
 
 export class ForeignKeys {
   readonly #names = new Set<string>();
-  /** The iterator is reused, because a new one would skip all removed slots again. */
+  /** One iterator is used for many calls, because a new one would have to skip the slots of all removed names again. */
   #waiting = this.#names.values();
   readonly #most: number;
 

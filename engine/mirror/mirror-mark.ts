@@ -57,15 +57,16 @@ export type Claim =
   | { readonly kind: "same" }
   /** All keys must be compared before Redis equals the fold. */
   | { readonly kind: "compare"; readonly reason: string; readonly isAlarm: boolean }
-  /** The daemon may not write there. */
+  /** The daemon may not write to this Redis. */
   | { readonly kind: "refused"; readonly reason: string };
 
 export interface Claimant {
   readonly cluster: string;
   readonly daemon: string;
   /**
-   * The marks that the daemon has found, or written in this run. One of them is in Redis if nothing went wrong; null
-   * means no mark. The list is empty if the daemon has neither found nor written a mark yet.
+   * The marks that the daemon has found or written last in this run. If no other program has changed Redis, one of them
+   * is there. An item that is null means that Redis has no mark. The list is empty if the daemon has neither found nor
+   * written a mark yet.
    */
   readonly written: readonly (string | null)[];
   /** `Mark.whole` of the current state, or an empty string if more entries are recorded than applied. */

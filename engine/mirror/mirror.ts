@@ -54,8 +54,9 @@ export class Mirror implements Service {
   #state: "connecting" | "refused" | "up" = "connecting";
   #trouble: string | null = null;
   /**
-   * Redis has one of these marks, the last one if its batch was accepted; null means no mark. The list is empty if no
-   * mark was found or written yet.
+   * The marks of which one is in Redis, as far as the daemon knows: normally one; while the outcome of a batch is
+   * unknown, the mark before the batch and the batch's own mark. An item that is null means that Redis has no mark. The
+   * list is empty if no mark was found or written yet.
    */
   #marks: readonly (string | null)[] = [];
   #batches = 0;

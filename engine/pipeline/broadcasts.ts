@@ -1,7 +1,7 @@
 /**
  * Publishes the messages of envelopes, each message once, whether the signing client sent the envelope or a member
- * forwarded it. An id that is no longer remembered is dated at or before a floor; its messages are never published
- * again.
+ * forwarded it. The ids of the published envelopes are remembered. Forgotten ids are dated at or before a certain date,
+ * the floor; messages of envelopes with such dates are never published.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -74,7 +74,7 @@ export class Broadcasts {
     });
   }
 
-  /** Records an envelope whose messages were already published from its signed form. */
+  /** Remembers the id of an envelope that was signed for messages after this daemon had published them. */
   note(id: ByteString, at: number): void {
     if (!this.isKnown(id, at) && this.#seen.makeRoom(this.#environment.clock()) !== false)
       this.#seen.add(id, at, null);
@@ -99,7 +99,8 @@ export class Broadcasts {
       if (!this.wasPublished(id, at)) this.miss();
       return messages.map((message) => channels.countReceivers(message));
     }
-    // All remembered ids belong to the current second. A message that might be published twice is not published.
+    // No id can be forgotten, because all remembered ids belong to the current second. Without remembering this id its
+    // messages could be published twice, so they are not published.
     if (this.#seen.makeRoom(this.#environment.clock()) === false) {
       this.miss();
       return messages.map(() => 0);

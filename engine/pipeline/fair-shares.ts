@@ -1,14 +1,15 @@
-/** A bounded resource that keys share. No key may hold more of it than remains free. */
+/** A bounded resource that signing keys share. No signing key may hold more of it than remains free. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class FairShares {
   readonly #held = new Map<ByteString, number>();
-  /** The amount that all keys hold together. Only this class changes it. */
+  /** The amount that all signing keys hold together. Only this class changes it. */
   total = 0;
 
   /**
-   * Reserves an amount for a key. @param most  size of the complete resource @returns false if the key would hold too
-   * much
+   * Reserves an amount for a signing key.
+   * @param most  size of the complete resource
+   * @returns false if the key would hold too much
    */
   take(key: ByteString, amount: number, most: number): boolean {
     const held = (this.#held.get(key) ?? 0) + amount;

@@ -1,4 +1,4 @@
-/** Limits the envelopes per second of each key, with a token bucket that holds the tokens of one second. */
+/** Limits the envelopes per second of each signing key, with a token bucket that holds the tokens of one second. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 interface Bucket {

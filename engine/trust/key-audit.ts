@@ -42,7 +42,7 @@ export class KeyAudit {
   }
 }
 
-/** Logs key changes among the entries that another daemon sent. */
+/** Logs the changes of the key ring in entries that another daemon sent. */
 export function tellReceived(entries: readonly FlushedEntry[], log: Logger): void {
   for (const { id, at, ring } of entries) {
     if (ring === null) continue;

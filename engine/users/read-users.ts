@@ -1,6 +1,6 @@
 /**
- * Reads the users of the listeners, at the start and again on SIGHUP, and checks that they do not open a listener to
- * other machines.
+ * Reads the users of the listeners, at the start and again on SIGHUP, and checks that no client on another machine
+ * could connect without a password, unless --allow-anonymous is set.
  */
 import { statSync } from "node:fs";
 import { isLoopback } from "../../net/process/loopback.js";
@@ -17,7 +17,8 @@ export type Doors = Pick<Settings, UserListenerName | "allowAnonymous">;
 /**
  * Reads the users of a file.
  * @param secrets  receives the passwords, or null if only their hashes are needed
- * @throws StartError  the file cannot be read, or its users open a listener; states the cures
+ * @throws StartError  the file cannot be read, or clients on other machines could connect without a password; states
+ * the cures
  */
 export function readUsers(
   settings: Doors & Pick<Settings, "aclFile">,

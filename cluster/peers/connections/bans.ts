@@ -5,8 +5,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 /**
- * The maximum number of banned ids: each costs the banned member a key, and entries or votes that it has to send in
- * full.
+ * The maximum number of banned ids. An attacker cannot exceed it cheaply: to be banned again, it needs a new key, and
+ * must send the entries or votes that lead to a ban.
  */
 export const BANS_MAX = 1000;
 

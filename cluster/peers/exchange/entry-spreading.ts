@@ -181,7 +181,8 @@ export class EntrySpreading {
   }
 
   /**
-   * Offers entries that callers wait for: a member that received one from another daemon reports it after the offer.
+   * Offers again the entries that callers wait for. A member that has received such an entry from another daemon
+   * replies to the offer by reporting that it has the entry.
    */
   #offerAwaited(now: number): void {
     this.#offerAgainAt = now + OFFER_AGAIN_MS;

@@ -136,7 +136,8 @@ export class Intake {
       try {
         checked = yield* this.#check(part, proved, sender, since);
       } catch (problem) {
-        // None of these entries was stored. An exception in `#store` would end the process: data may be partly changed.
+        // None of these entries was stored. An exception in `#store` is not caught here and ends the process, because
+        // data may be partly changed.
         sender.failed(problem);
         return;
       }
@@ -194,7 +195,10 @@ export class Intake {
     }
   }
 
-  /** Called before the entries are passed on: from now on the reports of other members about spread entries count. */
+  /**
+   * Notes that the sender has the entries. Called before the timeline receives them, so that reports of other members
+   * about the same entries are counted from now on.
+   */
   #note(entries: readonly Entry[], sender: Sender): void {
     const oldest = oldestSpread(this.#cluster);
     for (const entry of entries)

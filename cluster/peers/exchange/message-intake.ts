@@ -22,8 +22,8 @@ export interface Speaker {
 /** Messages that are checked between two checks of the clock; some take a tenth of a millisecond each. */
 const MESSAGES_A_CHECK = 8;
 /**
- * After a wait for a key that did not arrive, messages with unknown keys are not held for this multiple of the wait,
- * because they would delay the member's other messages.
+ * If a key does not arrive in time, messages with unknown keys are refused immediately during a pause, because waiting
+ * for keys again and again would delay the member's other messages. The pause is this multiple of the maximum wait.
  */
 const PAUSE_FACTOR = 15;
 
@@ -38,7 +38,9 @@ export class MessageIntake {
   #isChecking = false;
   /** Whether the first message was received. Earlier messages may have been missed, which is reported then. */
   #hasBegun = false;
-  /** Whether a refused message may have been delivered by other daemons, which is not reported yet. */
+  /**
+   * Whether this daemon has refused a message that other daemons may have delivered, and has not reported this gap yet.
+   */
   #isMissing = false;
   /**
    * When the first message began to wait for its signer's key, as `uptime` milliseconds, or null if it does not wait.

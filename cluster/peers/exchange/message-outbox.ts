@@ -21,8 +21,8 @@ export class MessageOutbox {
   #bytes = 0;
   #number = 0;
   /**
-   * Whether messages were dropped without the member's knowledge. True at first, because of the messages before it was
-   * connected.
+   * Whether messages were dropped without the member's knowledge. True at first, because the member has not received
+   * the messages that were sent before it connected.
    */
   #isMissing = true;
 

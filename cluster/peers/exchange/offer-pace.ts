@@ -12,7 +12,9 @@ export class OfferPace {
   /** Whether the member was offered entries and has requested none since. */
   #isUnwanted = false;
 
-  /** @param tick  the last one: entries that were on disk before it are found by comparison */
+  /**
+   * @param tick  the number of the last tick: the comparison with the member finds entries that were on disk before it
+   */
   constructor(tick: number, maxTicks: number) {
     this.#offeredTo = tick;
     this.#maxTicks = maxTicks;

@@ -15,7 +15,10 @@ import type { ClusterState } from "../shared/cluster-state.js";
 import type { ExchangeMessage } from "../shared/exchange-message.js";
 import type { Outbox } from "./outbox.js";
 
-/** An exchange that moved fewer entries is complete: the remaining differences were written in the meantime. */
+/**
+ * If an exchange has transferred fewer entries, no further exchange follows immediately: the entries that still differ
+ * were written in the meantime.
+ */
 const FEW = 256;
 /**
  * The number of consecutive statuses whose totals must differ before the difference counts as more than entries in

@@ -13,32 +13,35 @@ export interface AtOnce extends PackedEntry {
 
 export interface ReplicationState {
   readonly place: Place;
-  /** Whether it is on this daemon's disk. */
+  /** Whether the entry is on this daemon's disk. */
   isFlushed: boolean;
-  /** Members that have reported that it is on their disk. */
+  /** The bits of the members that have reported that the entry is on their disk. */
   has: number;
-  /** Members to which it was pushed on the current connection. */
+  /** The bits of the members to which the entry was pushed on the current connection. */
   sent: number;
-  /** Members to notify when it is on this daemon's disk. */
+  /** The bits of the members to notify when the entry is on this daemon's disk. */
   pendingAcks: number;
   /** The entry to be pushed without a request, or null if there is none. */
   atOnce: AtOnce | null;
   /** The number of turns for which the state was kept because a notification was pending. */
   turns: number;
-  /** Whether a caller waits until members have it: if so, it is offered immediately. */
+  /** Whether a caller waits until members have the entry; if so, the entry is offered immediately. */
   isUrgent: boolean;
 }
 
 /**
- * The date before which entries from members count as reconciled: the remaining members find them by comparing, and are
- * not notified.
+ * Returns a date. Entries from members that are dated before it are not offered to the remaining members, which find
+ * such entries by comparing.
  */
 export const oldestSpread = (parts: {
   readonly clock: () => number;
   readonly limits: { readonly past: number };
 }): number => parts.clock() - 2 * parts.limits.past;
 
-/** Turns after which an entry is dropped although a notification is pending. */
+/**
+ * The number of turns, of up to `replicationStateMs` each, after which a state is dropped even if a notification is
+ * pending.
+ */
 const TURNS_MAX = 6;
 
 export class ReplicationStates {

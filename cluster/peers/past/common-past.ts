@@ -21,9 +21,9 @@ export class CommonPast {
   /** When members began catching up, for those that have not finished. */
   readonly #behind = new Map<ByteString, number>();
   #nextAt = Number.NEGATIVE_INFINITY;
-  /** The date for all connected members, including slow ones, as far as it is known. */
+  /** The date before which all connected members, including slow ones, are known to have the same entries. */
   #common = 0;
-  /** The times since which that date, and the date without slow members, have not grown. */
+  /** Measure how long that date, and the corresponding date without slow members, have not grown. */
   readonly #commonGrowth = new Growth();
   readonly #levelGrowth = new Growth();
 

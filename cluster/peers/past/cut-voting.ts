@@ -42,7 +42,9 @@ export class CutVoting {
   #nextAt = 0;
   /** When a voting member began catching up, or this daemon last helped one, or null if none is catching up. */
   #stuckSince: number | null = null;
-  /** Milliseconds before it helps again, and the time from which this pause starts again at its minimum. */
+  /**
+   * Milliseconds before this daemon helps again, and the `uptime` from which this pause starts again at its minimum.
+   */
   #helpPause = 0;
   #calmFrom = Number.NEGATIVE_INFINITY;
   /** Whether the votes on disk are outdated. */
@@ -111,9 +113,10 @@ export class CutVoting {
   }
 
   /**
-   * Helps members that have been catching up for long: they may be missing entries that no agreed snapshot contains.
-   * Then another snapshot is made, and further ones later, because members make theirs at different moments and may
-   * choose different dates. A member that is always catching up must not keep every daemon busy, so the pauses grow.
+   * Helps members that have been catching up for long, because they may be missing entries that no agreed snapshot
+   * contains: requests another snapshot, and further ones later. Several may be necessary, because members make their
+   * snapshots at different moments and may choose different dates. The pauses between the requests grow, so that a
+   * member that is always catching up does not keep every daemon busy.
    */
   #help(now: number): void {
     const peering = this.#cluster;

@@ -30,13 +30,13 @@ const AGAIN_MS = 600_000;
 interface Gap {
   readonly member: ByteString;
   address: string;
-  /** The date up to which it has pruned everything; milliseconds since 1970. */
+  /** The date up to which the member has pruned everything; milliseconds since 1970. */
   pruned: number;
   /** Whether the member itself reports that it is not missing anything. */
   isComplete: boolean;
-  /** The date up to which its report was requested; milliseconds since 1970. */
+  /** The date up to which a report was requested from the member; milliseconds since 1970. */
   at: number;
-  /** Its last report on that date, or null if there is none yet. */
+  /** The member's last report on that date, or null if there is none yet. */
   report: Report | null;
   /** The last reports of the other members on that date. */
   readonly witnesses: Map<ByteString, Report>;
@@ -51,7 +51,8 @@ interface Gap {
   /** Whether entries are missing here. */
   isOpen: boolean;
   /**
-   * Whether they have never been equal since the member connected: then the missing entries are not merely in flight.
+   * Whether the member's entries and this daemon's have never been equal since the member connected. If so, the missing
+   * entries are not merely in flight.
    */
   isNew: boolean;
   /** When the gap opened. */
@@ -103,7 +104,8 @@ export class Gaps {
       close(gap);
       return;
     }
-    // If both have pruned, they compare at the same date: otherwise both could find that they have less, or neither.
+    // If both daemons have pruned entries, both compare at the same date. Otherwise both could conclude that they have
+    // fewer entries than the other, or neither of them could.
     gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#cluster.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }
@@ -175,7 +177,7 @@ export class Gaps {
     return open.length > 0 && open.every(({ shrunkAt }) => now - shrunkAt >= this.#cluster.limits.catchUpMs);
   }
 
-  /** Stops waiting for the missing entries, until the reports of their members change. */
+  /** Stops waiting for the missing entries, until a member that has them sends a different report. */
   forgive(): void {
     for (const gap of this.#gaps.values()) {
       if (!gap.isOpen) continue;

@@ -35,7 +35,8 @@ export function isBelieved(
 ): boolean {
   const { members, notices, order, timeline } = cluster;
   if (order === member) return true;
-  // If both signed a state that can no longer be read here, this daemon has lost it. No witness is needed for that.
+  // If the member and this daemon have signed the same state, and it can no longer be read here, this daemon has lost
+  // entries. No witness is needed for that.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
   const voices = electorateIn(cluster);

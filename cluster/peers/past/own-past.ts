@@ -12,7 +12,7 @@ import type { Report } from "./stable-point.js";
 
 export class OwnPast {
   readonly #cluster: ClusterState;
-  /** The end of what this daemon had pruned when it last requested reports; milliseconds since 1970. */
+  /** The end of the period that this daemon had pruned when it last requested reports; milliseconds since 1970. */
   #at = -1;
   /** When it requested them; `uptime` milliseconds. */
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -69,7 +69,8 @@ export class OwnPast {
   }
 
   /**
-   * Whether too much differs for this daemon to be live.
+   * Whether this daemon must not be live, because most other members have different entries of the period that it has
+   * pruned. A live daemon waits for a while before this counts, because the difference may disappear.
    * @param isCatchingUp  whether it was catching up at the last tick
    */
   isLacking(now: number, isCatchingUp: boolean): boolean {
@@ -77,7 +78,10 @@ export class OwnPast {
     return other !== null && (isCatchingUp || now - other.since >= this.#cluster.limits.catchUpMs);
   }
 
-  /** Whether a member has the same entries as most other members, and a difference has existed for a while. */
+  /**
+   * Whether a member has the same entries as most other members, and this daemon has had different ones for at least
+   * `forMs` milliseconds.
+   */
   isStuck(id: ByteString, now: number, forMs: number): boolean {
     const report = this.#reports.get(id);
     if (this.#other === null || report === undefined || now - this.#other.since < forMs) return false;

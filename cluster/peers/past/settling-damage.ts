@@ -18,7 +18,7 @@ export class SettlingDamage {
    * When they were requested, as `uptime` milliseconds, or null if nothing is damaged, or the damage was just found.
    */
   #askedAt: number | null = null;
-  /** Reports received since then. */
+  /** Reports received since that request. */
   readonly #reports = new Map<ByteString, Report>();
   /** When most members began to agree with this daemon, as `uptime` milliseconds, or null if they do not. */
   #since: number | null = null;

@@ -69,7 +69,8 @@ export class SnapshotChoice {
     return candidates
       .flatMap((sender) => {
         const { id, status } = sender;
-        // The member sends everything that it has not pruned entry by entry.
+        // The member can still send the entries that it has not pruned, so the snapshot only has to replace the pruned
+        // ones.
         const isOne = status?.state === "live" && gaps.isStuck(id, now, forMs);
         return isOne ? [{ sender, needed: status.pruned }] : [];
       })

@@ -42,7 +42,7 @@ export interface SnapshotProgress {
 interface Taking extends Choice {
   staged: StagedSnapshot | null;
   received: number;
-  /** The number of these bytes that were received since `movedAt`. */
+  /** The number of bytes that were received since `movedAt`. */
   fresh: number;
   /** The number of the next part to arrive, and that of the next part to request. */
   number: number;

@@ -1,7 +1,7 @@
 /**
- * The date before which everything is final. It is a full second C. For C every member has reported, both as of the
- * same moment, a published watermark of at least C and a digest up to C that equals this daemon's *present* one. The
- * date is kept in memory only.
+ * The date before which everything is final. It is a full second C for which every member has reported two values as of
+ * the same moment: a published watermark of at least C, and a digest up to C that equals this daemon's *current* digest
+ * up to C. The date is kept in memory only.
  * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";

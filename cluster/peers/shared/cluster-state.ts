@@ -181,11 +181,11 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
   /** The number of daemons, including this one, as of the last tick. */
   size: number;
   /**
-   * Whether it began without data, and has not served since. It reports no watermark before it serves, even after a
-   * restart.
+   * Whether this daemon began without data, and has not served since. It reports no watermark before it serves, even
+   * after a restart.
    */
   beganEmpty: boolean;
-  /** When it was last in a state other than catching up, or started; `uptime` milliseconds. */
+  /** When this daemon was last in a state other than catching up, or was started; `uptime` milliseconds. */
   settledAt: number;
   /** When catching up began, or a member last sent new entries; `uptime` milliseconds. */
   progressAt: number;
@@ -194,8 +194,8 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
 }
 
 /**
- * Yields members that have sent a status: before that they accept no long messages. A comparison finds the entries that
- * they are missing.
+ * Yields the members that have sent a status: before its first status, a member accepts no long messages. A later
+ * comparison finds the entries that it is missing.
  */
 export function* listening<Member extends ConnectedMember>({
   members,

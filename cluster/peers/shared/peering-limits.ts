@@ -27,7 +27,9 @@ export const PEERING_LIMITS = {
   statusEveryMs: 2_000,
   /** The interval between two reports of a daemon about itself. */
   aboutEveryMs: 2_000,
-  /** Ticks between two offers to a member that has recently requested nothing of what it was offered. */
+  /**
+   * The maximum number of ticks between two offers to a member that has recently requested none of the offered entries.
+   */
   offerTicksMax: 8,
   /**
    * A connection over which nothing arrives for this time counts as dead. A member sends five statuses in this time.
@@ -45,10 +47,11 @@ export const PEERING_LIMITS = {
   goodConnectionMs: 10_000,
   /** A daemon that reaches no member serves alone after this time. */
   catchUpMs: 10_000,
-  /** The same for a daemon whose members send nothing new although the comparison is not complete. */
+  /** A daemon serves after this time if its members send no new entries, although the comparison is not complete. */
   catchUpStuckMs: 30_000,
   /**
-   * The same for a daemon that has compared itself with most of the cluster, whatever the remaining members still send.
+   * A daemon serves after this time if it has compared itself with most of the cluster, even if the remaining members
+   * still send new entries.
    */
   catchUpMaxMs: 600_000,
   /** Order keys in one message. */
@@ -64,9 +67,11 @@ export const PEERING_LIMITS = {
   batchEntries: ENTRIES_MAX,
   /** Bytes of pushes in flight that a member has not acknowledged. */
   windowBytes: MIB,
-  /** Bytes that the system has not accepted: a member that does not read receives neither offers nor pushes. */
+  /** A member that does not read receives neither offers nor pushes while more than this number of bytes are unsent. */
   maxUnsentBytes: 4 * MIB,
-  /** Unsent bytes, without those of pushes, above which the member's connection is closed. Pushes have a window. */
+  /**
+   * Unsent bytes, without those of pushes, above which the member's connection is closed. `windowBytes` limits pushes.
+   */
   closeAboveUnsentBytes: 64 * MIB,
   /** Bodies that wait to be pushed without a request; further ones are offered. */
   maxAtOnceBytes: 4 * MIB,
@@ -120,12 +125,12 @@ export const PEERING_LIMITS = {
   /** The age at which an abandoned wait is dropped: callers limit their waiting themselves. */
   waitMaxMs: 120_000,
   /**
-   * The time between two dates at which members compare their states, and the share of the time that this may use
-   * (--compare-percent).
+   * The time between two dates at which members compare their states, and the percentage of the time that comparing may
+   * use (--compare-percent).
    */
   compareEveryMs: 15_000,
   comparePercent: LIMITS.comparePercent.fallback,
-  /** The duration of work between two turns of the event loop. */
+  /** The maximum duration of background work in one turn of the event loop. */
   sliceMs: 2,
 } as const;
 

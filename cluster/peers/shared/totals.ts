@@ -6,7 +6,7 @@ import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestIndex, isSameDigest, LEVEL_SECONDS } from "../../../timeline/compare/digest-index.js";
 
 const SECOND = 1000;
-/** The coarsest sums are kept forever. */
+/** The length in milliseconds of the longest intervals that have sums of their entries. These sums are kept forever. */
 const COARSEST = (LEVEL_SECONDS.at(-1) as number) * SECOND;
 
 export const isSameTotals = (one: Totals, other: Totals): boolean =>
@@ -28,7 +28,7 @@ export const totalsUpTo = (index: DigestIndex, at: number): Totals => ({
  * Returns a date for which sums are available although the entries are not: in whole seconds if it is recent, otherwise
  * coarser.
  * @param pruned  no entry dated at or before it is stored; milliseconds since 1970, like all dates
- * @returns above `pruned`
+ * @returns a date after `pruned`
  */
 export function endOfPruned(pruned: number, now: number): number {
   const unit = now - pruned > 2 * COARSEST ? COARSEST : SECOND;

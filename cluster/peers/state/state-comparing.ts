@@ -52,7 +52,7 @@ export interface ComparedMember extends ConnectedMember {
   malformed(detail: string): void;
 }
 
-/** The date up to which everything is final. */
+/** The source of the stable point. */
 interface Final {
   /** The date before which everything is final. */
   readonly value: number;
@@ -230,7 +230,7 @@ function isSame({ digest: one }: KeyDigest, { digest: other }: KeyDigest): boole
   return one.high === other.high && one.low === other.low;
 }
 
-/** Adds sums up into fewer buckets: each is the sum of neighboring ones. */
+/** Combines sums into fewer buckets: the sum of each new bucket is that of several neighboring buckets. */
 function inBuckets(sums: Uint32Array, buckets: number): Uint32Array {
   if (sums.length === buckets) return sums;
   const fewer = new Uint32Array(buckets);

@@ -1,6 +1,6 @@
 /** Counts the commands in all lanes, so that a command can wait for all earlier ones. */
 
-/** The commands that arrived between two commands that wait for all earlier ones. */
+/** The commands that arrived between two calls of `CommandBarrier.passed`. */
 export class Crowd {
   #count = 0;
   #whenGone: (() => void) | null = null;

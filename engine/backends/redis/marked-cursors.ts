@@ -10,9 +10,12 @@ import type { Outcome } from "../backend.js";
 import { FOREIGN, SCANS } from "../scan-cursor.js";
 import type { Argv } from "./link.js";
 
-/** Redis's cursors are smaller than the number of slots in a hash table. */
+/** The upper bound of the server's own cursors: they are smaller than the number of slots in a hash table. */
 const OWN = 2n ** 34n;
-/** Some clients read cursors as doubles. Larger cursors of another server are forwarded unchanged. */
+/**
+ * The upper bound of marked cursors, because some clients read cursors as doubles. A larger cursor comes from another
+ * server, and is forwarded unchanged.
+ */
 const MARKED = 2n ** 53n;
 const CURSOR = /^\d{1,20}$/;
 const TOO_LARGE = error("ERR the cursor of this server cannot be forwarded: scan the server directly");

@@ -72,7 +72,7 @@ export class CjsonEncoder {
     return length > 0 ? this.#array(index, length, depth) : this.#object(index, depth);
   }
 
-  /** Returns the length of an array; 0 or less: the table is not an array. */
+  /** Returns the length of an array, or 0 or less if the table is not an array. */
   #arrayLength(index: number): number {
     const found = arrayLength(this.#machine, this.#state, index);
     if (found === null) return -1;

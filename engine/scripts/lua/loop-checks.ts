@@ -28,7 +28,7 @@ const CODE = {
 } as const;
 const NO_RESULT = 0x40;
 
-/** The kinds of immediate operands of an instruction; other values are their number. */
+/** Special values in `IMMEDIATES`. All other values are the number of an instruction's immediate operands. */
 const UNKNOWN = -1;
 const BYTES_4 = 4;
 const BYTES_8 = 8;
@@ -153,7 +153,10 @@ const positive = (value: number): number[] => {
 /** The global variable that counts the iterations. */
 const GLOBAL = [I32, VARIABLE, CODE.number, ...positive(ROUNDS), CODE.end];
 
-/** Encodes the code of one iteration: it counts down, and after the last one calls the function and starts again. */
+/**
+ * Encodes the code that is added to each loop. It decrements the counter in each iteration; when the counter is 0, it
+ * calls the function and resets the counter.
+ */
 function meterOf(global: number, called: number): number[] {
   if (called < 0) throw new Error("the WebAssembly module does not import the requested function");
   const [get, put] = [

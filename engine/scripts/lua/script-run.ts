@@ -27,7 +27,7 @@ export class ScriptRun {
   readonly #deadline: number;
   readonly #time: number;
 
-  /** @param bounds  milliseconds that the script may take, including earlier scripts, and those already spent */
+  /** @param bounds  the time limit in milliseconds, and the part of it that earlier scripts have already used */
   constructor(
     caller: ScriptCaller,
     uptime: () => number,
