@@ -63,7 +63,7 @@ export class WebClient implements BrowserClient, CallsOwner {
   readonly #alarm: Alarm;
   /** The outbox, or null if the key or the module is not loaded yet. */
   #outbox: Outbox | null = null;
-  /** The load in progress or done, or null if the last attempt failed. */
+  /** The outbox that is being loaded or has been loaded, or null if the last attempt to load it failed. */
   #opened: Promise<Outbox> | null = null;
   /** The subscriptions, or null if the caller has not subscribed yet. */
   #listening: Promise<Listening> | null = null;

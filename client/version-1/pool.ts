@@ -122,7 +122,8 @@ export class Pool {
     for (const connection of this.#waiting) {
       if ((connection.delivery as Delivery).call.deadline > now) continue;
       this.#waiting.delete(connection);
-      // If no other daemon has answered either, the next call uses a new connection.
+      // If no other daemon has answered either, this machine's network may have failed: close the connection, so that
+      // the next call opens a new one.
       const stays = this.#othersAnsweredSince(connection.since - STALL_MS);
       if (stays) this.#overdue.add(connection);
       this.#fail((stays ? connection.letPass() : connection.close()) as Delivery, "timeout", "", now);

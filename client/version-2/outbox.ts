@@ -1,7 +1,7 @@
 /**
  * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
  * cost of signatures per call falls as the load rises. If all envelopes are answered, the client signs immediately on
- * this thread; otherwise it signs on another. Batches are signed and sent in the order of their calls.
+ * this thread; otherwise it signs on another thread. Batches are signed and sent in the order of their calls.
  */
 
 import type { CallsOwner } from "../calls/calls-owner.js";
@@ -27,8 +27,8 @@ const WAITING_MAX = 100_000;
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * The number of envelopes without an answer from any daemon at which the next one is delayed, by at most `PACE_MS`. The
- * envelopes for near daemons are therefore well filled, and distant daemons do not delay them.
+ * If this number of envelopes has no answer from any daemon yet, the client signs the next one only after an answer or
+ * after `PACE_MS`. With near daemons, more calls then share each envelope; with distant daemons, the delay stays short.
  */
 const UNANSWERED_AT_ONCE = 2;
 const PACE_MS = 2;
