@@ -130,7 +130,7 @@ function greet(session: MongoSession, command: CommandDocument, isPrimary: strin
   if (loginStart === null) return `${hello}${mechanisms}`;
   return startLogin(session, loginStart).then(
     (begun) => `${hello}${mechanisms}${element("speculativeAuthenticate", embedded(framed(begun)))}`,
-    // The driver then sends saslStart, and receives the error in the reply.
+    // The login could not begin: the driver then sends saslStart, and receives the error in the reply to it.
     () => `${hello}${mechanisms}`,
   );
 }

@@ -190,8 +190,8 @@ function statFields(session: RespSession): Fields {
 }
 
 /**
- * Returns the numbers of reads that found, or did not find, their key. If other daemons have the keys, those count
- * instead.
+ * Returns the numbers of reads that found, or did not find, their key. If other daemons have the keys, those daemons
+ * count the reads, and no fields are returned here.
  */
 function lookupFields({ server }: RespSession): Fields {
   const { changes } = server.path;

@@ -294,7 +294,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.whenServed = () => this.#noteTime(route, argv, milliseconds);
   }
 
-  /** Logs a slow command, according to the limits after the command. */
+  /** Logs a command if it was slow. The limits are read now, because the command itself may have changed them. */
   #noteTime({ command }: Route, argv: readonly ByteString[], milliseconds: number): void {
     const { limits } = this.server.host;
     if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
