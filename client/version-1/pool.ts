@@ -150,7 +150,7 @@ export class Pool {
     this.#pump(now);
   }
 
-  /** Returns the time of the next necessary `tick`, as far as it is known now. */
+  /** Returns the time at which `tick` must be called next. Later events may make an earlier call necessary. */
   nextTick(): number {
     let time = (this.#queue.first?.call.deadline ?? Number.POSITIVE_INFINITY) + SLACK_MS;
     for (const connection of this.#waiting)
@@ -215,7 +215,7 @@ export class Pool {
     if (wasConnecting) {
       const failedAt = stage === "dns" || stage === "tls" ? stage : "connect";
       this.#backOff.failed({ stage: failedAt, detail }, now, this.#environment.random());
-      // Other open connections can still drain the queue. Without one, its deliveries fail.
+      // If another connection is open or being opened, it can still write the queued deliveries; otherwise they fail.
       if (this.#connected + this.#connecting.size === 0) {
         for (const waiting of this.#queue.takeAll()) this.#fail(waiting, failedAt, detail, now);
       }

@@ -211,7 +211,7 @@ export class Link implements ConnectionV2Owner {
     this.#pump(now);
   }
 
-  /** Returns the time of the next necessary `tick`, as far as it is known now. */
+  /** Returns the time at which `tick` must be called next. Later events may make an earlier call necessary. */
   nextTick(): number {
     let time = Number.POSITIVE_INFINITY;
     if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;

@@ -103,7 +103,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     if (call.settings.traceparent) this.fleet.trace();
     if (this.fleet.cluster === "") {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
-      // Daemons that speak version 1 have received the call; the remaining ones are in their back-off.
+      // Daemons that speak version 1 have received the call; the other daemons may all be in their back-off.
       if (this.fleet.isUnreachable) this.unreachable(now);
     }
     this.#planFlush();
