@@ -35,7 +35,7 @@ const ignored = (arity: number): Subcommand => ({ arity, run: () => OK });
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   "AOF-FLUSH-SLEEP": ignored(3),
-  // No server replicates from this one by replication id.
+  // The command has no effect, because no server uses this daemon's replication id.
   "CHANGE-REPL-ID": { arity: 2, run: () => OK },
   DIGEST: { arity: 2, run: digest },
   "DIGEST-VALUE": { arity: -2, run: digestValues },

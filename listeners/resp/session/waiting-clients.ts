@@ -338,7 +338,7 @@ export class WaitingClients {
     waiter.resolve(reply);
   }
 
-  /** Handles a changed expiry time. It adds no data, unless the key has expired immediately. */
+  /** Handles a changed expiry time. Clients are served only if it has made the key expire immediately. */
   #retimed(awaited: AwaitedKey): void {
     const first = awaited.waiting.find(({ waiter }) => waiter.shape.type === "group");
     if (first !== undefined && this.#watchEnd(first, awaited) === PTTL_ABSENT) this.#mark(awaited);
@@ -346,7 +346,7 @@ export class WaitingClients {
 
   /**
    * Schedules a check of a key after its expiry, for clients that wait for one of its groups. @returns the reply of
-   * PTTL; NaN: not known yet
+   * PTTL, or NaN if it is not known yet
    */
   #watchEnd({ waiter }: Waiting, awaited: AwaitedKey): number {
     this.#endWatch(awaited);
