@@ -141,7 +141,7 @@ export class JsonLineParser {
   #isClosedBy(piece: Buffer): boolean {
     let at = this.#isEscaped ? 1 : 0;
     let inString = this.#inString;
-    /** The number of consecutive plain bytes in a string, and the index of the next quotation mark; -1: not searched yet. */
+    /** The number of consecutive plain bytes in a string, and the index of the next quotation mark (at first -1). */
     let [plain, quote] = [0, -1];
     for (; at < piece.length; at++) {
       if (inString && plain++ === LONG_STRING) {
