@@ -264,7 +264,7 @@ export class Pool {
   #takeIdle(now: number): Connection | undefined {
     const connection = this.#idle.pop();
     if (connection === undefined || connection.since + IDLE_MS_MAX > now) return connection;
-    // If the most recently used connection is too old, all are.
+    // If the most recently used connection is too old, all idle connections are too old.
     connection.close();
     for (const older of this.#idle.splice(0)) older.close();
     return undefined;
