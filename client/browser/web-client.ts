@@ -253,7 +253,7 @@ export class WebClient implements BrowserClient, CallsOwner {
         this.#release(held);
         queueMicrotask(() => recovered({ ...waiting, value, error }));
       };
-      // The clock may have been set back.
+      // The rest of the time may exceed the original timeout if the clock has been set back.
       const timeout = hasRoom ? Math.max(0, Math.min(until - environment.wallClock(), before.timeout)) : 0;
       return new PendingCall({
         shape: "value",
