@@ -43,7 +43,7 @@ export class Feed {
       const response = await fetch("/history");
       if (response.ok) this.#handlers.history((await response.json()) as DashboardHistory);
     } catch {
-      // The connection was lost. The next one reads the history again.
+      // The connection was lost. After the next connection is opened, the history is read again.
     }
   }
 
