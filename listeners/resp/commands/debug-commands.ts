@@ -58,7 +58,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   "SET-ACTIVE-EXPIRE": { arity: 3, run: () => OK },
   "SET-SKIP-CHECKSUM-VALIDATION": ignored(3),
   SLEEP: { arity: 3, run: sleep },
-  // The project's own tests cover patterns.
+  // With this command Redis tests its matching of patterns; this project's own tests cover that.
   "STRINGMATCH-TEST": { arity: 2, run: () => status("Apparently Redis did not crash: test passed") },
 };
 
