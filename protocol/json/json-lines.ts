@@ -82,7 +82,8 @@ export class JsonLineParser {
       if (end < 0) break;
       if (joins && this.#unfinished.length === 0 && isBegun(chunk, from, end)) {
         const close = endOfText(chunk, from);
-        // The search fails only once. Otherwise each of many unclosed lines would search the complete chunk.
+        // After one failed search, this chunk is not searched again. Otherwise the parser would search the complete
+        // chunk for each of many unclosed lines.
         if (close < 0) joins = false;
         else if ((end = chunk.indexOf(LINE_FEED, close)) < 0) break;
       }
