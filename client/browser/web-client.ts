@@ -253,7 +253,7 @@ export class WebClient implements BrowserClient, CallsOwner {
         this.#release(held);
         queueMicrotask(() => recovered({ ...waiting, value, error }));
       };
-      // The rest of the time may exceed the original timeout if the clock has been set back.
+      // The remaining time may exceed the original timeout if the clock has been set back.
       const timeout = hasRoom ? Math.max(0, Math.min(until - environment.wallClock(), before.timeout)) : 0;
       return new PendingCall({
         shape: "value",
@@ -296,7 +296,8 @@ export class WebClient implements BrowserClient, CallsOwner {
     const { servers: addresses } = settings;
     const loading = loaded(import("../version-2/outbox.js"));
     const storing = settings.keyName === null ? null : loaded(import("./kept-envelopes.js"));
-    // A missing key is reported first, so these rejections are handled later.
+    // If the key cannot be loaded, that error is reported. If an import fails meanwhile, its rejection must not count
+    // as unhandled.
     loading.catch(() => {});
     storing?.catch(() => {});
     const sealer = await WebSealer.of(await this.#key);
