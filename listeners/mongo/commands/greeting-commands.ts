@@ -103,7 +103,7 @@ export const greetings: readonly MongoCommand[] = [
 
 function greet(session: MongoSession, command: CommandDocument, isPrimary: string) {
   const { server, id } = session;
-  // If the greeting fails, a driver that knows other servers sends nothing to this one.
+  // While the daemon is catching up, the greeting fails, so that drivers that know other servers use those.
   if (isOneOfSeveral(server.daemon) && server.daemon.state === "catching-up")
     throw failure(
       13436,
