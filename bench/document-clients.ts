@@ -120,7 +120,7 @@ export interface Entry {
   readonly group: number;
 }
 
-/** Returns an entry of the document. @param count  the total number of entries, which determines that of groups */
+/** Returns an entry of the document. @param count  the number of all entries, which determines the number of groups */
 export function entryOf(place: number, count: number): Entry {
   return {
     name: `Person ${place}`,

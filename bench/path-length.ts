@@ -51,7 +51,8 @@ type Request = () => Promise<unknown>;
 /**
  * Measures the path of a request through a daemon: the functions that more than half of the samples entered, except
  * those of timers.
- * @param file  a file that every request enters at its end, possibly after its answer
+ * @param file  a file whose functions run at the end of every request, possibly after the answer; a sample waits for
+ *   them. If empty, a sample waits only a fixed time
  * @param isWarm  waits until the daemon has processed the warm-up
  */
 async function pathOf(

@@ -21,7 +21,7 @@ export type { Carrying };
 
 type Argv = readonly ByteString[];
 
-/** The timeout of a write that must become final: the daemons' window, and then their reports. */
+/** The timeout of a write that must become final. It covers the daemons' window, and the reports that follow it. */
 const STABLE_TIMEOUT_MS = 60_000;
 
 /** The number of databases whose settings are cached. */
@@ -131,9 +131,9 @@ function headerOf(db: number): EnvelopeOptions {
 }
 
 /**
- * Returns the settings of a read for a connection with watched keys: unless a policy is set, it needs the answer of a
- * majority. Two majorities share a daemon, so the value is no older than the writers that WATCH read. Without this, an
- * older value could be taken for the one that the condition names.
+ * Returns the settings of a read for a connection with watched keys. Unless a policy is set, the read needs the answer
+ * of a majority. Two majorities share a daemon, so the value is no older than the last writers that WATCH has read.
+ * Otherwise the client could read an older value, although the condition of its transaction names the newer writer.
  */
 const watching = (settings: CallSettings): CallSettings =>
   settings.policy === "usual" ? { ...settings, policy: "majority" } : settings;

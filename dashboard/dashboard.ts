@@ -140,7 +140,8 @@ new Feed({
     announce(frame);
     last = frame;
     silentMs = null;
-    // A hidden page updates only its title and icon. The next frame after it is shown, at most a second later, draws the rest.
+    // While the page is hidden, only its title and icon are updated. Once it is visible, the next frame, at most a
+    // second later, draws the rest.
     if (document.hidden) showState();
     else draw(frame);
   },

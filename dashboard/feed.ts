@@ -30,7 +30,7 @@ export class Feed {
     this.#source?.close();
     this.#connectedAt = performance.now();
     this.#source = new EventSource("/events");
-    // The history is loaded after the first frame, so that there is no gap. Both may have the same samples.
+    // The history is loaded once frames arrive, so that no sample is missing. Frames may repeat samples of the history.
     this.#source.onopen = () => void this.#readHistory();
     this.#source.onmessage = ({ data }: MessageEvent<string>) => {
       this.#receivedAt = performance.now();
@@ -43,7 +43,7 @@ export class Feed {
       const response = await fetch("/history");
       if (response.ok) this.#handlers.history((await response.json()) as DashboardHistory);
     } catch {
-      // The connection was lost. The next one reads the history again.
+      // The connection was lost. After the next connection is opened, the history is read again.
     }
   }
 

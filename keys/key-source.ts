@@ -74,7 +74,7 @@ function readAll(descriptor: number): Buffer | null {
 }
 
 function modeWarning(file: string, due: KeyHalf, mode: number): string | null {
-  // Windows has no such bits. The mode that Node.js reports there would cause a warning for every file.
+  // Windows has no permission bits. The mode that Node.js reports there would cause a warning for every file.
   if (process.platform === "win32") return null;
   const octal = `mode ${mode.toString(8).padStart(4, "0")}`;
   if (due === "private") {

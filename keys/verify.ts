@@ -56,7 +56,7 @@ export function verifyDigest(digest: string, signature: Buffer, key: KeyObject):
   try {
     block = publicDecrypt({ key, padding: constants.RSA_PKCS1_PADDING }, signature);
   } catch {
-    // The number is not smaller than the modulus, or the padding is wrong.
+    // The signature, as a number, is not smaller than the modulus, or its padding is wrong.
     return false;
   }
   return block.toString("latin1") === digestInfo(digest);

@@ -30,15 +30,15 @@ export class SqlLineParser {
   /** The complete statements. */
   #complete: ByteString[] = [];
   #completeBytes = 0;
-  /** The quote that ends the current string literal; 0: none has begun. */
+  /** The quote that ends the current string literal, or 0 outside of a literal. */
   #quote = 0;
   #isEscaped = false;
-  /** The end of the current comment: the end of the line, or a STAR before a SLASH; 0: none has begun. */
+  /** The byte that ends the current comment: a line end, or a STAR before a SLASH. It is 0 outside of a comment. */
   #comment = 0;
   /** Whether the statement may contain comments, or null if its first word has not ended. */
   #mayHaveComments: boolean | null = null;
   #firstWord = "";
-  /** The previous byte if a comment may begin or end with it; 0: it is another byte. */
+  /** The previous byte if a comment may begin or end with it, otherwise 0. */
   #last = 0;
   /** Whether the statement contains more than comments. */
   #hasCode = false;

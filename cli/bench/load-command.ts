@@ -27,7 +27,7 @@ export interface LoadCommand {
 /**
  * @param text    `set`, `get`, `mixed`, or a command that may contain `__rand__` and `__value__`, quoted as in `dbsync
  *   repl`
- * @param random  at least 0, below 1
+ * @param random  returns a number from 0 (inclusive) to 1 (exclusive)
  * @throws DbsyncError `bad-command`
  */
 export function loadCommand(

@@ -9,7 +9,7 @@ export interface KeyDifference {
   readonly label: string;
   /** Addresses of the daemons that do not know the key. */
   readonly lackedBy: readonly string[];
-  /** The fields that differ between the remaining daemons, with their values; empty: the fields are the same. */
+  /** The fields that differ between the remaining daemons, with their values; empty if no field differs. */
   readonly held: readonly { readonly address: string; readonly differing: Partial<RingKey> }[];
 }
 

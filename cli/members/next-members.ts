@@ -73,7 +73,7 @@ function alreadyDone(
   const { members, left, parents } = head.list;
   const isMerge = add.length + leave.length === 0;
   if (isMerge) return parents.length > 1 || isBehind(views, head) ? head : null;
-  // In a repeated replacement, the address of the lost daemon already means the new one.
+  // When a replacement is repeated, the address of the lost daemon already belongs to the new daemon.
   const isSuccessor = (id: string) => isReplacing && add.includes(id) && views.some((view) => view.id === id);
   const isDone =
     add.every((id) => members.includes(rawId(id))) &&
@@ -139,7 +139,7 @@ function objectionTo(
       "A daemon that has just started needs about 10 s: wait and try again. Otherwise start a daemon that has caught up, or query it; " +
       "with --force, entries that only removed daemons have are lost"
     );
-  // A daemon that knows no list would treat itself as added by the next one, and wait for an earlier member.
+  // A daemon that knows no list would treat itself as added by the next list, and wait for a member of an earlier list.
   if (heads.length > 0 && !complete.some(isListed))
     return (
       "the current list has not reached any daemon that has caught up and would remain: wait a few seconds and try again; with --force " +

@@ -28,7 +28,8 @@ export interface Tally {
 /**
  * Copies all keys of a Redis.
  * @param replace  whether to overwrite keys that the daemons already have; keys with other names stay
- * @throws Error  the daemons already have keys; a connection failed; some keys could not be copied, but all others were
+ * @throws Error  the daemons already have keys; a connection failed; some keys could not be copied, but the remaining
+ *   ones were
  */
 export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
   if (!replace) await requireEmpty(send, "leaves all other keys unchanged");

@@ -131,7 +131,7 @@ class Replica {
     await this.#copyAll(source, copier);
     using _ = showProgress(() => `following; ${keys(this.#written.size)} to copy; Ctrl-C cuts over`);
     for (;;) {
-      // Notifications of earlier writes arrive before the answers.
+      // Notifications of earlier writes arrive before the answers to these commands.
       await Promise.all([events.ask(["PING"]), source.ask(["PING"])]);
       if (this.#interrupts > 1) throw new Ended("ended before the cut-over: later writes are not copied");
       if (this.#written.size > 0) await this.#copyWritten(copier);

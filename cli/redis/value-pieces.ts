@@ -83,7 +83,7 @@ async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Arg
     count += entries.length;
     if (entries.length < PIECE_ELEMENTS) break;
   }
-  // An empty stream must exist too.
+  // A stream without entries must also be created.
   if (count === 0)
     yield* [
       ["XADD", key, "0-1", "a", "b"],

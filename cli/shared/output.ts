@@ -25,8 +25,8 @@ export function printSentence(text: string, tone: Tone): void {
 }
 
 /**
- * Prints an answer (null: nil) and a line break. In a pipe its bytes are unchanged; on a terminal control characters
- * are escaped.
+ * Prints an answer, or `(nil)` for null, and a line break. In a pipe the answer's bytes are unchanged; on a terminal
+ * control characters are escaped.
  */
 export function printValue(value: ByteString | null): void {
   const bytes = value ?? "(nil)";

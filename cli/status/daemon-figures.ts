@@ -31,7 +31,8 @@ export interface DaemonFigures {
 
 export interface OrderFigures {
   /**
-   * The number of the last applied message, and the counts of messages to apply and of envelopes that wait for theirs.
+   * The number of the last applied message, the count of messages that are still to be applied, and the count of
+   * envelopes whose messages have not come back from the stream yet.
    */
   readonly applied: number;
   readonly behind: number;

@@ -114,9 +114,9 @@ export function sameText(
 const TIME_OF_DAY = [11, 19] as const;
 
 /**
- * Returns the first digits of the checksum of a daemon's entries up to the compared date. Without such a date, as in
- * the first half minute, it returns those of the checksum of all entries, provided that it is the same on all daemons:
- * a difference may be due only to entries in flight.
+ * Returns the first digits of the checksum of a daemon's entries up to the compared date. In the first half minute
+ * there is no such date. In that case it returns the first digits of the checksum of all entries if this checksum is
+ * the same on all daemons, and otherwise `-`, because the difference may only be due to entries in flight.
  */
 function heldText(
   { settledFingerprint, fingerprint }: TimelineStatus,

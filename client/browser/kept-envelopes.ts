@@ -133,7 +133,7 @@ export class KeptEnvelopes {
   async #hold(owner: string, held: () => unknown): Promise<void> {
     const { locks } = (globalThis as unknown as { navigator: { locks?: Locks } }).navigator;
     if (locks === undefined) throw new DbsyncError("bad-key", "no Web Locks");
-    // An aborted request rejects.
+    // The promise rejects if the signal aborts the request.
     await locks.request(`${DATABASE}/${owner}`, { signal: this.#closing.signal }, held).catch((problem) => {
       if (!this.#closing.signal.aborted) throw problem;
     });

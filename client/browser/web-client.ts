@@ -63,7 +63,7 @@ export class WebClient implements BrowserClient, CallsOwner {
   readonly #alarm: Alarm;
   /** The outbox, or null if the key or the module is not loaded yet. */
   #outbox: Outbox | null = null;
-  /** The load in progress or done, or null if the last attempt failed. */
+  /** The outbox that is being loaded or has been loaded, or null if the last attempt to load it failed. */
   #opened: Promise<Outbox> | null = null;
   /** The subscriptions, or null if the caller has not subscribed yet. */
   #listening: Promise<Listening> | null = null;
@@ -253,7 +253,7 @@ export class WebClient implements BrowserClient, CallsOwner {
         this.#release(held);
         queueMicrotask(() => recovered({ ...waiting, value, error }));
       };
-      // The clock may have been set back.
+      // The remaining time may exceed the original timeout if the clock has been set back.
       const timeout = hasRoom ? Math.max(0, Math.min(until - environment.wallClock(), before.timeout)) : 0;
       return new PendingCall({
         shape: "value",
@@ -296,7 +296,8 @@ export class WebClient implements BrowserClient, CallsOwner {
     const { servers: addresses } = settings;
     const loading = loaded(import("../version-2/outbox.js"));
     const storing = settings.keyName === null ? null : loaded(import("./kept-envelopes.js"));
-    // A missing key is reported first, so these rejections are handled later.
+    // If the key cannot be loaded, that error is reported. If an import fails meanwhile, its rejection must not count
+    // as unhandled.
     loading.catch(() => {});
     storing?.catch(() => {});
     const sealer = await WebSealer.of(await this.#key);

@@ -61,7 +61,7 @@ export class WebEnvironment implements Environment {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => events.opened();
     socket.onmessage = ({ data }) => events.received(Buffer.from(data));
-    // A browser does not tell pages the reason.
+    // Browsers do not report the reason to pages.
     socket.onclose = ({ code }) => events.closed({ message: `WebSocket closed (${code})` });
     socket.onerror = () => {};
     return {

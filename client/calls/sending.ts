@@ -83,7 +83,7 @@ export class Sending {
   deliveries: { readonly report: Report | null; readonly writtenAt: number }[] | null = null;
   /** Whether the daemon may still turn out to speak version 1, so that it needs the calls individually. */
   mayTurn = true;
-  /** Whether the daemon has peers. If it is also live, its nil is valid for all of them. */
+  /** Whether the daemon has peers. If the daemon is also live, a nil that it answers is valid for all its peers. */
   hasPeers = false;
   /** Whether the daemon may not have the client's last writes. Its answer then counts like one from a daemon that is catching up. */
   isBehind = false;

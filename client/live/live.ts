@@ -138,7 +138,7 @@ export class Live {
     this.#connection = null;
     this.#next = (servers.indexOf(failed.address) + 1) % servers.length;
     if (!wasOpen) this.#failures++;
-    // No server remains to be tried, and this one has stated the reason for its refusal.
+    // Give up if all servers have been tried and this server's reason for its refusal is permanent.
     const refusal = this.#failures >= servers.length ? finalRefusal(detail, failed.address.text) : null;
     if (refusal !== null) {
       this.#failAll(refusal);

@@ -7,7 +7,7 @@ import type { Stage } from "./errors.js";
 /** The maximum wait after the first failure. */
 const FIRST_MS = 50;
 
-/** The maximum wait after any failure. A call may notice that late that a daemon has recovered. */
+/** The maximum wait after any failure. A call may take this long to notice that a daemon has recovered. */
 const LONGEST_MS = 2_000;
 
 /** The failure of an attempt to connect. */

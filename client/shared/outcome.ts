@@ -73,7 +73,7 @@ export function outcomeOf(
   },
 ): Outcome {
   const { address, startedAt, shape, isRead } = of;
-  // The outcomes of an error are read by people.
+  // People read the outcomes of an error, so they are text even if the caller requests bytes.
   const format = of.format === "bytes" && shape !== "outcomes" ? "text" : of.format;
   const ms = Math.max(0, report.at - startedAt);
   if (report.ok) {

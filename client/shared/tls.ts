@@ -33,7 +33,7 @@ export function connectTls(
 ): TLSSocket {
   const { host, port, tls } = endpoint;
   const session = sessions.get(tls);
-  // A session may be resumed once (RFC 8446, C.4).
+  // A session may be resumed only once (RFC 8446, C.4).
   sessions.delete(tls);
   const socket = connect({
     host,

@@ -193,7 +193,7 @@ export class Version1Calls {
     for (const pool of this.pools) pool.tick(now);
   }
 
-  /** Returns the time of the next necessary `tick`, as far as it is known now. */
+  /** Returns the time at which `tick` must be called next. Later events may make an earlier call necessary. */
   nextTick(): number {
     let time = Number.POSITIVE_INFINITY;
     for (const call of this.#calls) time = Math.min(time, call.dueAt);

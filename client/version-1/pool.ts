@@ -122,7 +122,8 @@ export class Pool {
     for (const connection of this.#waiting) {
       if ((connection.delivery as Delivery).call.deadline > now) continue;
       this.#waiting.delete(connection);
-      // If no other daemon has answered either, the next call uses a new connection.
+      // If no other daemon has answered either, this machine's network may have failed: close the connection, so that
+      // the next call opens a new one.
       const stays = this.#othersAnsweredSince(connection.since - STALL_MS);
       if (stays) this.#overdue.add(connection);
       this.#fail((stays ? connection.letPass() : connection.close()) as Delivery, "timeout", "", now);
@@ -149,7 +150,7 @@ export class Pool {
     this.#pump(now);
   }
 
-  /** Returns the time of the next necessary `tick`, as far as it is known now. */
+  /** Returns the time at which `tick` must be called next. Later events may make an earlier call necessary. */
   nextTick(): number {
     let time = (this.#queue.first?.call.deadline ?? Number.POSITIVE_INFINITY) + SLACK_MS;
     for (const connection of this.#waiting)
@@ -214,7 +215,7 @@ export class Pool {
     if (wasConnecting) {
       const failedAt = stage === "dns" || stage === "tls" ? stage : "connect";
       this.#backOff.failed({ stage: failedAt, detail }, now, this.#environment.random());
-      // Other open connections can still drain the queue. Without one, its deliveries fail.
+      // If another connection is open or being opened, it can still write the queued deliveries; otherwise they fail.
       if (this.#connected + this.#connecting.size === 0) {
         for (const waiting of this.#queue.takeAll()) this.#fail(waiting, failedAt, detail, now);
       }
@@ -263,7 +264,7 @@ export class Pool {
   #takeIdle(now: number): Connection | undefined {
     const connection = this.#idle.pop();
     if (connection === undefined || connection.since + IDLE_MS_MAX > now) return connection;
-    // If the most recently used connection is too old, all are.
+    // If the most recently used connection is too old, all idle connections are too old.
     connection.close();
     for (const older of this.#idle.splice(0)) older.close();
     return undefined;

@@ -218,7 +218,7 @@ export class Batch implements SentBatch {
       if (!isOpen(call)) continue;
       const isEnd = code === "closed" || code === "reset";
       const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
-      // A daemon that received nothing is not part of the failure.
+      // Unless the client ends, the error lists only the daemons to which the envelope was written.
       const sent = reports.map((report) => (report?.ok || report?.written ? report : null));
       this.#fail(call, code, detail, isEnd ? reports : sent);
     }

@@ -27,7 +27,7 @@ export class ClientClock {
    * range; otherwise it moves to the nearest value in it. The first offset is the middle of the range.
    */
   update(daemon: object, clock: number, sentAt: number, now: number): void {
-    // Daemons send whole milliseconds.
+    // Daemons send whole milliseconds, so the exact time is between `clock` and `clock` + 1.
     const min = clock - now;
     const max = clock + 1 - sentAt;
     const known = this.#offsets.get(daemon);
@@ -51,7 +51,7 @@ export class ClientClock {
   date(now: number): EnvelopeDate {
     const time = Math.max(0, this.time(now));
     const latest = time + AHEAD_MS_MAX;
-    // Later dates come from a clock that was wrong.
+    // Dates after `latest` came from a clock that was wrong, so new dates need not follow them.
     const used = this.#used.at > latest ? NEVER : this.#used;
     const seen = this.#seen.at > latest ? { at: latest, seq: -1 } : this.#seen;
     const highest = laterOf(used, seen);

@@ -1,6 +1,6 @@
 /**
- * Selects the cluster of a client without a configured one: the cluster that most daemons name. One misconfigured
- * daemon therefore neither makes a call fail nor receives one. The function is pure.
+ * Selects the cluster of a client without a configured one: the cluster that most daemons name. A single misconfigured
+ * daemon therefore does not make calls fail, and receives no calls. The function is pure.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";

@@ -41,7 +41,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
   implements SocketEvents
 {
   state: "connecting" | "greeting" | "speaking" | "closed" = "connecting";
-  /** The time at which it began to connect or, once the hello is written, began to greet. */
+  /** The time at which the attempt to connect began or, once the hello has been written, the time of writing it. */
   since: number;
   /** Whether a byte has arrived. */
   hasReceived = false;

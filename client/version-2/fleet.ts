@@ -209,7 +209,7 @@ export class Fleet implements LinkOwner {
   /** Returns the acknowledged write that a batch names in `after`, or null if there is none. */
   after(batch: SentBatch, now: number): ByteString | null {
     if (!batch.isRead && batch.options?.if == null) return null;
-    // A connected daemon can answer. Reads then need not name a write that only an unreachable daemon is missing.
+    // A connected daemon can answer, so reads need not name a write that only unreachable daemons may be missing.
     for (const { state } of this.links) if (state === "speaking") return this.session.after(batch, now);
     for (let index = 0; index < this.links.length; index++) this.session.disconnected(index);
     return this.session.after(batch, now);
@@ -241,8 +241,8 @@ export class Fleet implements LinkOwner {
     const { code, sentence, clock, effect } = message;
     this.clock.update(link, clock, sending.writtenAt, now);
     const detail = `${code}: ${sentence}`;
-    // If the envelope was also written to an earlier, lost connection, it may have been applied there; the refusal does not
-    // cover that.
+    // If the envelope was also written to an earlier connection that was lost, the daemon may have applied it then,
+    // although it refuses the envelope now.
     const written = effect === "unknown" || sending.writes > 1;
     const failure: Failure = { ok: false, stage: "refused", detail, written, at: now };
     const { batch } = sending;

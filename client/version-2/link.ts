@@ -48,7 +48,7 @@ export interface LinkOwner {
   turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
   /** Called for each result. Returns false for a read whose daemon may not have the client's writes. @throws MalformedFrame */
   answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean;
-  /** Called after such a result: the read is signed again, with the missing write in `after`. */
+  /** Called if `answered` returned false: the read is signed again, with the missing write in `after`. */
   notProven(sending: Sending, now: number): void;
   refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
   failed(sending: Sending, failure: Failure): void;
@@ -211,7 +211,7 @@ export class Link implements ConnectionV2Owner {
     this.#pump(now);
   }
 
-  /** Returns the time of the next necessary `tick`, as far as it is known now. */
+  /** Returns the time at which `tick` must be called next. Later events may make an earlier call necessary. */
   nextTick(): number {
     let time = Number.POSITIVE_INFINITY;
     if (this.#connection !== null && this.state !== "speaking") time = this.#connection.since + CONNECT_MS;
@@ -304,7 +304,7 @@ export class Link implements ConnectionV2Owner {
 
   #turnOut1(now: number): void {
     const meaning = this.version.closedHello(now);
-    // The queue may be empty because the cluster is not known yet.
+    // Connect even if the queue is empty: calls may be waiting until a daemon names the cluster.
     if (meaning === "doubt") this.#retry("lost", "", now, true);
     else if (meaning !== "version-1") this.#lose(meaning, "", now);
     else {
@@ -390,7 +390,8 @@ export class Link implements ConnectionV2Owner {
     const { silentSince } = this.#onTheWay;
     let isAlone = false;
     for (const sending of this.#onTheWay.takeExpired(now)) {
-      // If no other daemon has answered either, the next call uses a new connection.
+      // If no other daemon has answered either, this machine's network may have failed: give up the connection, so that
+      // the next call uses a new one.
       isAlone ||= sending.writtenAt >= silentSince && !this.#owner.othersAnsweredSince(this, silentSince);
       this.#fail(sending, "timeout", "", now);
     }
@@ -412,7 +413,8 @@ export class Link implements ConnectionV2Owner {
   }
 
   #fail(sending: Sending, stage: Stage, detail: string, now: number): void {
-    // A daemon that refuses all envelopes of this kind has not accepted those written only on this connection.
+    // The daemon refuses all envelopes of this client, so it has not applied an envelope that was written only on this
+    // connection.
     const before = isTermsDetail(detail) && sending.state === "written" ? 1 : 0;
     this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
   }

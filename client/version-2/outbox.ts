@@ -1,7 +1,7 @@
 /**
  * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
  * cost of signatures per call falls as the load rises. If all envelopes are answered, the client signs immediately on
- * this thread; otherwise it signs on another. Batches are signed and sent in the order of their calls.
+ * this thread; otherwise it signs on another thread. Batches are signed and sent in the order of their calls.
  */
 
 import type { CallsOwner } from "../calls/calls-owner.js";
@@ -27,8 +27,8 @@ const WAITING_MAX = 100_000;
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * The number of envelopes without an answer from any daemon at which the next one is delayed, by at most `PACE_MS`. The
- * envelopes for near daemons are therefore well filled, and distant daemons do not delay them.
+ * If this number of envelopes has no answer from any daemon yet, the client signs the next one only after an answer or
+ * after `PACE_MS`. With near daemons, more calls then share each envelope; with distant daemons, the delay stays short.
  */
 const UNANSWERED_AT_ONCE = 2;
 const PACE_MS = 2;
@@ -103,7 +103,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     if (call.settings.traceparent) this.fleet.trace();
     if (this.fleet.cluster === "") {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
-      // Daemons that speak version 1 have received the call; the remaining ones are in their back-off.
+      // Daemons that speak version 1 have received the call; the other daemons may all be in their back-off.
       if (this.fleet.isUnreachable) this.unreachable(now);
     }
     this.#planFlush();
@@ -255,7 +255,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     const header = { key: sealer.keyId, cluster, nonce, ...this.fleet.date(batch, now) };
     const draft = draftOf(batch, header, this.fleet.after(batch, now));
     this.#signedAt = now;
-    // A delayed answer does not show how busy the daemons are.
+    // An answer that waits for a condition does not show how busy the daemons are.
     if (batch.wait === null) this.#unanswered.add(batch);
     batch.signatures++;
     if (isIdle && sealer.seal !== null) {

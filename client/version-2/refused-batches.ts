@@ -16,7 +16,7 @@ export class RefusedBatches {
   readonly #links: readonly Link[];
   readonly #owner: FleetOwner;
   readonly #alarm: Alarm;
-  /** The held batches, each with the time at which it is reconsidered even if daemons are silent; the last such time is its deadline. */
+  /** The held batches, each with the time at which it is reconsidered even if no daemon has answered by then. */
   readonly #held = new Map<SentBatch, number>();
 
   constructor(votes: ClusterVotes, links: readonly Link[], owner: FleetOwner, alarm: Alarm) {

@@ -31,7 +31,7 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
 /**
  * Returns why client and daemon disagree, in the form of a refusal, or null if they agree. `version-1` means that
  * neither signs, and that the daemon's release has only signed envelopes.
- * @param asks  the capabilities in the client's hello, or undefined if there are none and the client signs
+ * @param capabilities  the capabilities in the client's hello, or undefined if there are none and the client signs
  */
 export function disagreement(
   { versions, knows = [] }: Hello,

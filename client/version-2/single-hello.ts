@@ -120,7 +120,8 @@ class Greeter implements ConnectionV2Owner {
 
   #greeted(hello: Hello, now: number): void {
     const roundTrip = now - this.#sentAt;
-    // Assume the middle of the round trip; the daemon sends whole milliseconds.
+    // Assume that the daemon read its clock in the middle of the round trip. It sends whole milliseconds, so the exact
+    // time was half a millisecond later on average.
     const clockDifference = hello.clock + 0.5 - (this.#sentWall + roundTrip / 2);
     if (this.#best === null || roundTrip < this.#best.roundTrip)
       this.#best = { kind: "hello", hello, connecting: this.#connecting, roundTrip, clockDifference };

@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   );
   const chats = await freePorts(CHAT_PORT, SERVERS);
   for (const [index, port] of chats.entries()) {
-    // Each client prefers a different server, and connects to the next one when it loses its server.
+    // Each chat server prefers a different daemon, and connects to the next daemon when it loses the preferred one.
     const turned = <Place>(places: readonly Place[]) => [...places.slice(index), ...places.slice(0, index)];
     const hosts = turned(redis).map((one) => `${HOST}:${one}`);
     const urls = turned(mongo).map((one) => `mongodb://${HOST}:${one}/chat`);

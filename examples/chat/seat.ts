@@ -34,7 +34,7 @@ const CLOSE = { normal: 1000, policy: 1008, binary: 1003, later: 1013 } as const
  * read together; otherwise these would be sent again.
  */
 const SHOWN_PER_HISTORY = 3;
-/** Older messages that are repeated are recognised by their room. */
+/** A message that a client sends again is not published again if it was stored longer ago than this. */
 const TOLD_AGAIN_MS = 60_000;
 const SAY_AGAIN_MS = 1000;
 

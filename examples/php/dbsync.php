@@ -1190,7 +1190,8 @@ namespace Dbsync {
                 $rest = substr($this->input, $this->expected);
                 $this->forgetAnswer();
                 $this->closedHello = false;
-                // Such a daemon refuses an unsigned command that was sent after the hello.
+                // A daemon without version 2 refuses an unsigned command that was sent after the hello, so the command can be
+                // sent again as version 1.
                 if (!in_array('2', $versions, true) && !($isSigned && $this->waiting[0]->begun)) {
                     // The connection already uses version 2.
                     $this->close();
@@ -2025,8 +2026,8 @@ namespace Dbsync {
             }
 
             /**
-             * Reads from the daemon of the lock. It received the writes of the previous owner before the release, so it has
-             * them.
+             * Reads from the daemon that granted the lock. It has the writes of the previous owner of the lock, because it
+             * received them before the release.
              */
             private function readWhereHeld(string $id): ?string
             {
@@ -2403,7 +2404,7 @@ namespace Dbsync {
         /** Reads the answers of version 1. */
         final class Version1
         {
-            /** The beginning of a chunk. A daemon sends one chunk for each of its databases. */
+            /** The maximum number of chunks in an answer. A daemon sends one chunk for each of its databases. */
             private const MAX_CHUNKS = 1000;
 
             /** Returns the first chunk between `$at` and `$end`, without its NUL; '' for "no value"; null for garbage. */

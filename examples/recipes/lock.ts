@@ -10,7 +10,7 @@ const CLOCK_RATES = 1.05;
 const PAUSE_MS = 100;
 
 export interface Turn {
-  /** Greater than that of every earlier turn: the protected resource should refuse a lower number than the last one. */
+  /** It is greater than in all earlier turns. The protected resource should refuse a number below the last one. */
   readonly number: number;
   /** Returns the remaining milliseconds of the lease. Uses two clocks: one stops while the machine is suspended. */
   left(): number;

@@ -52,7 +52,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
   }
 
   override takes(pending: number): boolean {
-    // Both versions serve a request when no other one is pending.
+    // With no pending request, the next request may be served in both versions.
     return pending === 0 || this.#session === null || this.#session.takes(pending);
   }
 

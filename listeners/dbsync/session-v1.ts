@@ -38,7 +38,7 @@ export class SessionV1 implements Session {
     const request = requestOf(payload, pipeline.signers !== null);
     const startedAt = environment.uptime();
     const answer = "kind" in request ? request : pipeline.handle(request);
-    // Only a request with a verified signature waits for a database.
+    // The answer is a promise if the request waits for a database, which requires a verified signature.
     this.isProven ||= answer instanceof Promise || isProofOfPermission(answer);
     return answer instanceof Promise
       ? answer.then((one) => this.#speak(one, startedAt))

@@ -1,7 +1,7 @@
 /**
  * Writes long answers piece by piece through one buffer, which all connections of a listener share. Joining the pieces
- * would create another copy, and so would Node's buffer for that string. Writing everything in one turn would delay
- * other clients.
+ * would copy the answer, and Node would copy the joined string again into a buffer. Writing everything in one turn
+ * would delay other clients.
  */
 import type { ClientSocket } from "../../net/connections/client-socket.js";
 import type { LongAnswer } from "../../net/connections/dialect.js";

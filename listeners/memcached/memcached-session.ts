@@ -106,7 +106,7 @@ export class MemcachedSession {
       const { flags, data } = itemOf(value.bytes);
       const unique = writers === null ? "" : ` ${uniqueOf(bytesOf(writers[at]))}`;
       items += `VALUE ${keys[at]} ${flags} ${data.length}${unique}\r\n${data}\r\n`;
-      // A request may name one long value many times. Such an answer is never completed.
+      // A request may name a long value many times. Stop at the limit, so that the complete answer is never in memory.
       if (items.length > this.#host.limits.maxOutputBytes) return TOO_LONG;
     }
     return `${items}END\r\n`;

@@ -46,7 +46,7 @@ export class RespDialect extends Dialect<Argv> {
   /** A command that waits until earlier ones are answered, or until a pause ends. */
   #heldBack: Argv | null = null;
   #isPaused = false;
-  /** The number of commands served in this turn, and of their errors. */
+  /** The number of commands served in this turn, and the number of errors among their replies. */
   #served = 0;
   #errors = 0;
 

@@ -101,7 +101,7 @@ export class ClientOutput implements AnswerListener {
       return true;
     }
     if (this.flush()) return this.#writeLong(answer);
-    // The client must first read the earlier answers.
+    // The long answer is written later, because the client must first read the earlier answers.
     this.#long = answer;
     return false;
   }

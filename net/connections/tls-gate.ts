@@ -38,7 +38,7 @@ export class TlsGate {
   ) {
     this.#refusals = refusals;
     this.#maxHandshakes = maxHandshakes;
-    // It does not listen: sockets are passed to it.
+    // This server does not listen on a port: `admit` passes sockets to it.
     this.#server = createServer({
       ...certificate.current,
       ...secureOptions,

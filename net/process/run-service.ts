@@ -34,7 +34,7 @@ export async function runService<S extends Service>(
   const exit = (code: number) => {
     close().finally(() => process.exit(code));
   };
-  // Invalid input never causes this.
+  // Only a bug causes an uncaught exception; invalid input never does.
   const crash = (problem: unknown) => {
     log.fatal({ err: problem }, lastWords(problem) ?? BUG);
     exit(EXIT_FAILED);

@@ -16,7 +16,7 @@ export function boundYoungGeneration(options: string): void {
   if (options.includes("semi-space")) return;
   let grows = true;
   const adjust = () => {
-    // The engine shrinks it while the process has little to do.
+    // Enable growth again if the young generation is small: the engine shrinks it while the process has little to do.
     if (grows === youngBytes() < ENOUGH_BYTES) return;
     grows = !grows;
     setFlagsFromString(`--semi-space-growth-factor=${grows ? 2 : 1}`);

@@ -82,7 +82,8 @@ export class JsonLineParser {
       if (end < 0) break;
       if (joins && this.#unfinished.length === 0 && isBegun(chunk, from, end)) {
         const close = endOfText(chunk, from);
-        // The search fails only once. Otherwise each of many unclosed lines would search the complete chunk.
+        // After one failed search, this chunk is not searched again. Otherwise the parser would search the complete
+        // chunk for each of many unclosed lines.
         if (close < 0) joins = false;
         else if ((end = chunk.indexOf(LINE_FEED, close)) < 0) break;
       }
@@ -141,7 +142,7 @@ export class JsonLineParser {
   #isClosedBy(piece: Buffer): boolean {
     let at = this.#isEscaped ? 1 : 0;
     let inString = this.#inString;
-    /** The number of consecutive plain bytes in a string, and the index of the next quotation mark; -1: not searched yet. */
+    /** The number of consecutive plain bytes in a string, and the index of the next quotation mark (at first -1). */
     let [plain, quote] = [0, -1];
     for (; at < piece.length; at++) {
       if (inString && plain++ === LONG_STRING) {

@@ -33,7 +33,7 @@ export interface StatusMessage extends Totals {
   readonly clock: number;
   /** The published watermark. */
   readonly watermark: number;
-  /** The date, in milliseconds since 1970, at or before which entries have been pruned; 0: none have. */
+  /** The date, in milliseconds since 1970, at or before which entries have been pruned, or 0 if none have. */
   readonly pruned: number;
   readonly state: DaemonState;
   /** Whether the sender's clock differs from the members' median, so that it accepts no writes from clients. */

@@ -76,7 +76,7 @@ function lengthAt(bytes: Buffer, type: number, from: number, last: number): numb
   if (uncounted === undefined) throw new MalformedBson(`a value of type ${type}`);
   const declared = from + LENGTH_BYTES > last ? -1 : bytes.readInt32LE(from);
   if (declared < 0) throw new MalformedBson("a value with a wrong length");
-  // A length that includes its own bytes is never shorter.
+  // A value is at least as long as its length field, even if the field declares less.
   return Math.max(declared + uncounted, LENGTH_BYTES);
 }
 

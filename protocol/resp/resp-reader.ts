@@ -16,8 +16,9 @@ const LENGTH_DIGITS_MAX = 10;
 /** The maximum number of digits of a safe integer. */
 const NUMBER_DIGITS_MAX = 16;
 /**
- * The number of bytes to convert together when a short string is read. Extracting the next short string from the converted text costs a
- * quarter of a separate conversion. The engine copies substrings shorter than 13; a longer one would keep the complete text in memory.
+ * The number of bytes to convert together when a short string is read. Extracting the next short string from the
+ * converted text costs a quarter of a separate conversion. The engine copies a substring of fewer than 13 characters; a
+ * longer substring would keep the complete text in memory.
  */
 const TEXT_BYTES = 1024;
 const SHORT_BYTES_MAX = 12;

@@ -46,7 +46,7 @@ export class RespRequestParser {
   #argv: ByteString[] | null = null;
   #missing = 0;
   #argvBytes = 0;
-  /** The length of the bulk string that is being read; -1: its header is next. */
+  /** The length of the bulk string that is being read, or -1 if its header is next. */
   #bulk = -1;
   readonly #strings: ShortStrings;
 

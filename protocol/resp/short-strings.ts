@@ -26,7 +26,7 @@ export class ShortStrings {
     this.#slot = -1;
     if (length > LENGTH_MAX) return null;
     if (length === 0) return "";
-    // Names usually differ at their end.
+    // The hash covers the last four bytes, because names usually differ at their end.
     let hash = length;
     for (let at = end - 1; at >= start && at > end - 5; at--)
       hash = Math.imul(hash, 31) + (buffer[at] as number);

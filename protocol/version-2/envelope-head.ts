@@ -9,7 +9,7 @@ import { MalformedFrame } from "../errors.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { type EnvelopeHead, readStart, SEQ_MAX, signerOf } from "./envelope.js";
 
-/** The maximum number of strings in an array before the date, which is that of `if`. */
+/** The maximum number of strings in an array before the date. The longest one is `if`: three strings per condition. */
 const ARRAY_MAX = 3 * 1024;
 const STAR = 0x2a;
 const AT = Buffer.from("at");

@@ -1,6 +1,7 @@
 /**
- * Serves the requests of one client. If a server fails, a read is sent to another one. A write is sent to another one only if the first has
- * certainly not received it; if that is unknown, it is refused. The session's database applies to all servers; a refused USE does not change it.
+ * Serves the requests of one client. If a server fails, a read is sent to another server. A write is sent to another
+ * server only if the first one has certainly not received it; if that is unknown, the client receives an error. The
+ * session's database applies to all servers; a refused USE does not change it.
  */
 
 import type { Environment } from "../../net/process/environment.js";

@@ -151,7 +151,7 @@ export class AnswerStore<Result> {
       return;
     }
     this.#entries.set(flight.key, keep);
-    // An answer may exceed the limit of the complete cache.
+    // The cache does not store an answer that alone exceeds its limit.
     if (!this.#entries.has(flight.key)) return;
     figures.stored++;
     this.#tagged.add(flight.key, keep.tags);

@@ -45,7 +45,8 @@ export class SqlCache implements Service {
     this.#parts = parts;
     this.#server = new UpstreamServer(place, upstreamLimits, environment, log);
     this.#store = new AnswerStore(Lru, limits, figures, environment.uptime);
-    // Stored answers may be out of date for their lifetime in any case.
+    // A write whose answer was lost may still be executed until the reply timeout. The time is at least the lifetime of
+    // stored answers, during which they may be out of date in any case.
     const doubtTime = Math.max(limits.life, upstreamLimits.replyTimeout);
     this.#listener = new LineListener({
       address: parts.address,

@@ -3,7 +3,7 @@ import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { BALANCER_ERROR, errorFrame, messageFrame } from "../../protocol/sql-frames.js";
 import type { UpstreamFailure } from "./statement-outcome.js";
 
-/** Matches the error of this balancer or the earlier one, which does not depend on the statement's outcome. */
+/** Matches an error of this balancer or the earlier one. It may mean that the statement's outcome is unknown. */
 const OF_BALANCER = /^RESULT_MESSAGE\n(?:Hadisoana : )?Erreur de connexion backend/;
 const NOT_KNOWN = "it is not known whether the statement was executed";
 

@@ -1,6 +1,7 @@
 /**
- * A server of the SQL line protocol: whether it is up, and its answers. It is up until several statements fail, or several of the heartbeats
- * that are sent while it is silent. After that, statements fail immediately until it has answered again.
+ * A server of the SQL line protocol: whether it is up, and its answers. The server counts as down after several
+ * statements or heartbeats have failed; heartbeats are sent while the server is silent. Statements then fail
+ * immediately, until the server has answered again.
  */
 import type { Logger } from "pino";
 import { BackOff } from "../../client/shared/back-off.js";

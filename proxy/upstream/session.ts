@@ -26,7 +26,7 @@ export const useOf = (database: ByteString): ByteString => `ampiasao ${database}
  */
 const CHOSEN =
   /^RESULT_MESSAGE\n(?:Ny tahiry : ([^ \t\r\n]+) dia miasa ankehitriny|database ([^ \t\r\n]+) is chosen)\nEND\n$/;
-/** A length that no such answer exceeds. */
+/** Longer answers are not matched, because no answer to a USE is longer. */
 const CHOSEN_MAX = 1024;
 /** Matches a USE for servers with other answers. The original accepts the name even without a space after the keyword. */
 const USE = /^#?(?:ampiasao|use)/i;

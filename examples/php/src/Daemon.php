@@ -385,7 +385,8 @@ final class Daemon
         $rest = substr($this->input, $this->expected);
         $this->forgetAnswer();
         $this->closedHello = false;
-        // Such a daemon refuses an unsigned command that was sent after the hello.
+        // A daemon without version 2 refuses an unsigned command that was sent after the hello, so the command can be
+        // sent again as version 1.
         if (!in_array('2', $versions, true) && !($isSigned && $this->waiting[0]->begun)) {
             // The connection already uses version 2.
             $this->close();

@@ -190,8 +190,8 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
     }
 
     /**
-     * Reads from the daemon of the lock. It received the writes of the previous owner before the release, so it has
-     * them.
+     * Reads from the daemon that granted the lock. It has the writes of the previous owner of the lock, because it
+     * received them before the release.
      */
     private function readWhereHeld(string $id): ?string
     {

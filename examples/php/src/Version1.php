@@ -6,7 +6,7 @@ namespace Dbsync;
 /** Reads the answers of version 1. */
 final class Version1
 {
-    /** The beginning of a chunk. A daemon sends one chunk for each of its databases. */
+    /** The maximum number of chunks in an answer. A daemon sends one chunk for each of its databases. */
     private const MAX_CHUNKS = 1000;
 
     /** Returns the first chunk between `$at` and `$end`, without its NUL; '' for "no value"; null for garbage. */

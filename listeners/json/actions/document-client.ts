@@ -40,8 +40,8 @@ export class DocumentClient {
 
   /**
    * The kind of ids that entries without keys receive. `moving`: 0, 1, 2, …, where a deletion renumbers the later
-   * entries. `counted`: the same, but a deletion changes no other id. `long`: numbers with 19 digits, on a sidecar,
-   * whose writes may be dated before writes that the daemons have already applied.
+   * entries. `counted`: also 0, 1, 2, …, but a deletion changes no other id. `long`: numbers with 19 digits, on a
+   * sidecar, whose writes may be dated before writes that the daemons have already applied.
    */
   get ids(): "moving" | "counted" | "long" {
     const { records, carries } = this.#host.path;

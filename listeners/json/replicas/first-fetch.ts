@@ -17,7 +17,10 @@ const RETRY_MS = 50;
 const RETRY_MAX_MS = 15_000;
 /** Maximum milliseconds that a server may take to send all its documents; the limit doubles with each timeout. */
 const PATIENCE_MAX_MS = 300_000;
-/** The number of times that the documents of a server are fetched if it forwarded writes in the meantime. */
+/**
+ * Maximum number of fetches from one server. The fetch is repeated if this daemon refused forwarded writes in the
+ * meantime, because the fetched documents may not include these writes.
+ */
 const ROUNDS = 3;
 /** The request for all documents. */
 const GET_ALL = '{"action":"getall","replicate":false}';

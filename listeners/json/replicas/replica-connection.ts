@@ -62,7 +62,7 @@ export class ReplicaConnection {
   ): Promise<ReplicaConnection> {
     const socket = connect({ host, port, noDelay: true });
     const connection = new ReplicaConnection(socket, bounds, closed);
-    // Sent before the socket is connected, so that the time limit includes connecting.
+    // The request is sent before the socket is connected, so that its time limit includes connecting.
     try {
       const answer = await connection.ask(JSON.stringify({ action: PROBE_ACTION, id: mark }));
       connection.#isDbsyncd = isFromDbsyncd(answer);

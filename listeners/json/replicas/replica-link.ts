@@ -1,7 +1,8 @@
 /**
- * One server of --json-replica. Writes are sent to it in order, and wait only once for a silent server. If the server
- * has missed or refused a write, the complete document is sent again until the server has it. A document that the
- * server has neither sent nor confirmed never replaces one of the server's own documents.
+ * One server of --json-replica. Writes are sent to it in order. If the server does not answer a write within the time
+ * limit, later writes do not wait for it until it has been reached again. If the server has missed or refused a write,
+ * the complete document is sent again until the server has it. A document that the server has neither sent nor
+ * confirmed never replaces one of the server's own documents.
  */
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -66,8 +67,8 @@ export class ReplicaLink {
   readonly #work = new SerialWork();
   #count = 0;
   /**
-   * The documents that were sent completely: the number of the last included write, and whether the server accepted the
-   * document.
+   * For each document that was sent completely, the number of the last write that it included, and whether the server
+   * accepted the document.
    */
   readonly #whole = new Map<ByteString, { readonly upTo: number; readonly isTaken: boolean }>();
   #retry: NodeJS.Timeout | null = null;
@@ -242,7 +243,7 @@ export class ReplicaLink {
 
   /** Handles a lost connection. @param connection  the lost connection, or null if there was none */
   #lost(problem: unknown, connection: ReplicaConnection | null): void {
-    // Every request that was not answered reports the same connection.
+    // Each unanswered request reports the loss of the same connection, which is handled once.
     if (this.contact.isSelf || this.contact.connection !== connection) return;
     this.contact.reportAway(problem);
     this.missed.retry();

@@ -26,7 +26,7 @@ export const REQUEST_CHARS_MAX = 60_000;
 
 /** Members of an update that select or add entries other than the entry 0. */
 const BEYOND = ["query", "where", "sort", "limit", "offset", "upsert"];
-/** Matches an id that can only be the entry's own. */
+/** Matches a number in its usual form, such as `12`. An id in another form, such as `012`, may mean another entry. */
 const ENTRY_NUMBER = /^(?:0|[1-9]\d{0,14})$/;
 
 /** The requests that are sent for a write, one after the other. */
@@ -61,9 +61,10 @@ function deletionOf({ id = "" }: JsonRequest, document: ByteString, store: Docum
 }
 
 /**
- * Returns the members of an update of one entry. Without an id the original changes the entry 0. With an id that begins
- * with a number but is not one, it changes the entry with that number; with a number it replaces all entries. It takes
- * the permitted members from the entry 0. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
+ * Returns the members of an update of one entry. Without an id the original changes the entry 0. If the id is a number,
+ * the original replaces all entries; if it only begins with a number, such as `5x`, the original changes the entry with
+ * that number. The request therefore has the number followed by an x. The original takes the permitted members from the
+ * entry 0. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
  * @returns null if no request changes only this entry
  */
 function entryUpdateOf(request: JsonRequest, document: ByteString, store: DocumentStore): string | null {

@@ -103,7 +103,7 @@ export const greetings: readonly MongoCommand[] = [
 
 function greet(session: MongoSession, command: CommandDocument, isPrimary: string) {
   const { server, id } = session;
-  // If the greeting fails, a driver that knows other servers sends nothing to this one.
+  // While the daemon is catching up, the greeting fails, so that drivers that know other servers use those.
   if (isOneOfSeveral(server.daemon) && server.daemon.state === "catching-up")
     throw failure(
       13436,
@@ -130,7 +130,7 @@ function greet(session: MongoSession, command: CommandDocument, isPrimary: strin
   if (loginStart === null) return `${hello}${mechanisms}`;
   return startLogin(session, loginStart).then(
     (begun) => `${hello}${mechanisms}${element("speculativeAuthenticate", embedded(framed(begun)))}`,
-    // The driver then sends saslStart, and receives the error in the reply.
+    // The login could not begin: the driver then sends saslStart, and receives the error in the reply to it.
     () => `${hello}${mechanisms}`,
   );
 }

@@ -115,7 +115,7 @@ function continueLogin({ login }: MongoSession, command: CommandDocument): ByteS
   const { scram, skipsLast } = conversation;
   const proof = scram.finish(payload);
   if (proof === null || !login.enter(scram.user)) throw refused();
-  // Older drivers send one more exchange, which is empty.
+  // Older drivers send one more message, which is empty.
   if (!skipsLast) login.conversation = { ...conversation, isProved: true };
   return step(proof, skipsLast);
 }

@@ -151,7 +151,7 @@ export class Refusals {
     for (const { name, start, from, end } of membersOf(bytes))
       if (name === ERRORS) errors = this.#placed(bytes.subarray(from, end));
       else otherMembers += bytesOf(bytes, start, end);
-    // In an ordered batch, the store has stopped before the refused document.
+    // If the store reports an error in an ordered batch, it stopped before the refused document.
     const all = this.#isOrdered && errors.length > 0 ? errors : [...errors, ...this.#refused];
     return otherMembers + errorsOf([...all].sort((a, b) => a.index - b.index));
   }

@@ -35,7 +35,7 @@ const ignored = (arity: number): Subcommand => ({ arity, run: () => OK });
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   "AOF-FLUSH-SLEEP": ignored(3),
-  // No server replicates from this one by replication id.
+  // The command has no effect, because no server uses this daemon's replication id.
   "CHANGE-REPL-ID": { arity: 2, run: () => OK },
   DIGEST: { arity: 2, run: digest },
   "DIGEST-VALUE": { arity: -2, run: digestValues },
@@ -58,7 +58,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   "SET-ACTIVE-EXPIRE": { arity: 3, run: () => OK },
   "SET-SKIP-CHECKSUM-VALIDATION": ignored(3),
   SLEEP: { arity: 3, run: sleep },
-  // The project's own tests cover patterns.
+  // With this command Redis tests its matching of patterns; this project's own tests cover that.
   "STRINGMATCH-TEST": { arity: 2, run: () => status("Apparently Redis did not crash: test passed") },
 };
 

@@ -151,8 +151,8 @@ function persistenceFields({ server }: RespSession): Fields {
   const { daemon, seconds } = server;
   const isKept = daemon.settings.data !== null;
   return {
-    // The daemon serves reads even while its data is incomplete or writes have failed, so clients that wait for 0 must
-    // be served.
+    // Always 0, the value that clients wait for, because the daemon serves reads even while its data is incomplete or
+    // after writes have failed.
     loading: 0,
     ...(isKept ? { aof_last_write_status: daemon.failure === null ? "ok" : "err" } : {}),
     rdb_changes_since_last_save: 0,
@@ -190,8 +190,8 @@ function statFields(session: RespSession): Fields {
 }
 
 /**
- * Returns the numbers of reads that found, or did not find, their key. If other daemons have the keys, those count
- * instead.
+ * Returns the numbers of reads that found, or did not find, their key. If other daemons have the keys, those daemons
+ * count the reads, and no fields are returned here.
  */
 function lookupFields({ server }: RespSession): Fields {
   const { changes } = server.path;

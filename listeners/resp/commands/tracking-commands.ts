@@ -114,8 +114,8 @@ function checkPrefixes(prefixes: readonly ByteString[], old: readonly ByteString
 }
 
 /**
- * Returns the prefixes that overlap with another one. In sorted order a longer prefix follows its own beginning, and
- * all prefixes between them begin in the same way.
+ * Returns the prefixes that overlap with another one. In sorted order, all prefixes that begin with a shorter one
+ * follow it directly.
  */
 function overlappingOf(prefixes: readonly ByteString[]): ReadonlySet<ByteString> {
   const found = new Set<ByteString>();

@@ -44,7 +44,7 @@ export function runOrWait<Waiter extends ReplyWaiter>(
 ): Reply | Promise<Reply> | Waiter {
   const { path } = server;
   if (path.records || path.carries) return runAndRecordOrWait(server, command, argv, sender);
-  // The reply comes immediately, and reports mistakes.
+  // The command runs in memory, so the reply is available immediately. It is an error if the command has a mistake.
   const reply = path.execute(command, argv, sender) as Reply;
   if (!isNothing(reply)) return reply;
   const shape = shapeOf(path, command, argv, sender);
@@ -61,7 +61,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   sender: BlockableSender<Waiter>,
 ): Reply | Promise<Reply> {
   const isOfGroup = command.name === "XREADGROUP";
-  // Mistakes that concern a group are found later, because the empty database has no groups.
+  // XREADGROUP is checked later, because the empty database has no groups.
   const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
   if (mistake.kind === "error") return mistake;
   const waitFor = () => {

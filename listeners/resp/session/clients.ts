@@ -22,7 +22,7 @@ export interface Client {
   readonly userName: ByteString | null;
   readonly db: number;
   readonly protocol: 2 | 3;
-  /** The number of commands since MULTI; -1: no transaction is open. */
+  /** The number of commands since MULTI, or -1 if no transaction is open. */
   readonly queuedCount: number;
   readonly isWaiting: boolean;
   readonly isMonitor: boolean;

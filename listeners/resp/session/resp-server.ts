@@ -169,7 +169,7 @@ export class RespServer implements WriteObserver {
    * `lua`
    */
   show(command: Command, argv: readonly ByteString[], { db, remote }: Client, from = remote): void {
-    // In Redis, QUIT is answered before it counts as a command.
+    // As in Redis, monitors see neither administrators' commands nor QUIT.
     if (command.flags.includes("admin") || command.name === "QUIT") return;
     const microseconds = Math.round(this.environment.clock() * 1000);
     const at = `${Math.floor(microseconds / 1e6)}.${String(microseconds % 1e6).padStart(6, "0")}`;

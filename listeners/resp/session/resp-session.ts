@@ -275,7 +275,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (monitors.size > 0 && !isShown) server.show(route.command, argv, this);
     if (tracking.size > 0) tracking.ran(this, route.command, argv);
     if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
-    // The time spent waiting does not count.
+    // Only the command's own time is logged, not the time that the client waits for data.
     else this.#noteTimeWhenServed(route, argv, milliseconds);
     // As in Redis, waiting clients are served before the next command of any client; a transaction counts as one
     // command.
@@ -294,7 +294,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     this.whenServed = () => this.#noteTime(route, argv, milliseconds);
   }
 
-  /** Logs a slow command, according to the limits after the command. */
+  /** Logs a command if it was slow. The limits are read now, because the command itself may have changed them. */
   #noteTime({ command }: Route, argv: readonly ByteString[], milliseconds: number): void {
     const { limits } = this.server.host;
     if (milliseconds >= limits.slowlogTime || (limits.latencyTime > 0 && milliseconds >= limits.latencyTime))
@@ -324,8 +324,8 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /**
-   * Returns whether a command may run while replies are pending. It may be a write after other writes, because writes
-   * are recorded in order, or any command on a path that preserves the order.
+   * Returns whether a command may run while replies are pending. A write may run after other writes, because writes are
+   * recorded in order. If the path sends commands to other daemons in order, any command for the databases may run.
    */
   mayRunConcurrently(argv: readonly ByteString[]): boolean {
     const { carries } = this.server.path;
@@ -409,8 +409,8 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /**
-   * Returns whether a command in a transaction needs memory. Queuing any command does, but a transaction can always be
-   * ended.
+   * Returns whether a command in a transaction needs memory. EXEC does if one of the queued commands does. The commands
+   * that end a transaction without running it need none. Any other command needs memory because it is queued.
    */
   #queueNeedsMemory({ command: { name } }: Route): boolean {
     if (name === "EXEC") return this.queued?.some(({ route }) => route.needsMemory) ?? false;

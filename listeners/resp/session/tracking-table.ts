@@ -1,7 +1,7 @@
 /**
- * The connections that cache keys. Each connection receives one invalidation when a key changes, whichever client
- * changes it, and also when a command is applied again after a late one. The table is limited: above the limit, the
- * oldest keys are reported as changed.
+ * The connections that cache keys. Each connection receives one invalidation when a key changes. The change may be made
+ * by any client, or result from commands that are applied again after a late one. The table is limited: above the
+ * limit, the oldest keys are reported as changed.
  * Source: redis-server 7.0, tracking.c.
  */
 

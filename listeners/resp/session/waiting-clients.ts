@@ -1,8 +1,8 @@
 /**
  * The clients that wait for data in keys. They are served in the order in which they began to wait, once the command
- * that adds the data is complete. Then the waiting command itself runs, for that one key; where writes are recorded it
- * takes the usual path. Queues deliver tens of thousands of elements per second in this way, without a promise, a name
- * or a set for each element.
+ * that adds the data is complete. To serve a client, its waiting command runs for the one key that has data; if writes
+ * are recorded, this command is recorded like any other one. Queues may deliver tens of thousands of elements per
+ * second, so the code creates no promise, name or set for each element.
  */
 
 import type { CheckedCommand } from "../../../engine/backends/checked-command.js";
@@ -43,8 +43,8 @@ const SERVE_NO_CLIENT: ReadonlySet<string> = new Set([
   ...["CREATE", "CREATECONSUMER", "DELCONSUMER", "SETID"].map((name) => `XGROUP|${name}`),
 ]);
 /**
- * Commands that return 0 or nil if they have added nothing. (Other commands change keys even then, for example one that
- * stores an empty set.)
+ * Commands that have added nothing if they return 0 or nil. Other commands may change keys although they return 0: a
+ * command that stores an empty set removes the earlier value.
  */
 const MAY_LEAVE_NOTHING: ReadonlySet<string> = new Set([
   ...["COPY", "MOVE", "MSETNX", "RENAMENX", "SET", "SETNX", "XGROUP|DESTROY"],
@@ -66,7 +66,10 @@ interface Waiter {
 /** A waiting client, and whether its command is running now. */
 class Waiting {
   isRunning = false;
-  /** The reply if its command finds nothing. */
+  /**
+   * The reply to send if the running command finds nothing, because the client's wait ended while it was running; null
+   * if the wait has not ended.
+   */
   overdue: Reply | null = null;
   isAnswered = false;
   cancelTimer = NOTHING_TO_CANCEL;
@@ -98,7 +101,7 @@ export class WaitingClients {
   /** The awaited keys by name, for each database. */
   readonly #awaited: (Map<ByteString, AwaitedKey> | undefined)[] = [];
   readonly #ready = new Set<AwaitedKey>();
-  /** The awaited keys that commands in flight name, in the order of these commands. */
+  /** The awaited keys that writes in flight may change, in the order of these writes. */
   readonly #expected = new Set<AwaitedKey>();
   #size = 0;
   #isServing = false;
@@ -143,7 +146,10 @@ export class WaitingClients {
     return this.#size;
   }
 
-  /** Registers commands in flight. After them, clients that wait for their keys are served in order. */
+  /**
+   * Registers commands in flight. Once they are applied, `changed` serves the clients that wait for the keys of the
+   * writes, in the order of the writes.
+   */
   sent(calls: readonly CheckedCommand[], db: number): void {
     if (this.#size === 0) return;
     const named = calls.flatMap(({ command, argv }) =>
@@ -326,13 +332,13 @@ export class WaitingClients {
       awaited.waiting.splice(index, 1);
       if (awaited.waiting.length > 0) continue;
       this.#endWatch(awaited);
-      // The next client that waits for the key uses the same object.
+      // Keep the object of a key that a write in flight may change: the next client that waits for the key uses it.
       if (!this.#expected.has(awaited)) this.#forget(awaited);
     }
     waiter.resolve(reply);
   }
 
-  /** Handles a changed expiry time. It adds no data, unless the key has expired immediately. */
+  /** Handles a changed expiry time. Clients are served only if it has made the key expire immediately. */
   #retimed(awaited: AwaitedKey): void {
     const first = awaited.waiting.find(({ waiter }) => waiter.shape.type === "group");
     if (first !== undefined && this.#watchEnd(first, awaited) === PTTL_ABSENT) this.#mark(awaited);
@@ -340,7 +346,7 @@ export class WaitingClients {
 
   /**
    * Schedules a check of a key after its expiry, for clients that wait for one of its groups. @returns the reply of
-   * PTTL; NaN: not known yet
+   * PTTL, or NaN if it is not known yet
    */
   #watchEnd({ waiter }: Waiting, awaited: AwaitedKey): number {
     this.#endWatch(awaited);
