@@ -206,7 +206,7 @@ export const TIMELINE_FIGURES = {
     kind: "text-or-nil",
     help: "the numbers of the newest member lists that it knows; if there are several, they exclude each other",
   },
-  listHash: { kind: "text-or-nil", help: "the hash of the first of them" },
+  listHash: { kind: "text-or-nil", help: "the hash of the first of these lists" },
   joining: { kind: "flag", help: "whether a list has added this daemon but no live member has answered yet" },
   skewed: {
     kind: "flag",
@@ -279,7 +279,7 @@ export const TIMELINE_FIGURES = {
       labels: { set: "ring" },
     },
   },
-  ringSum: { kind: "text", help: 'the sum of their ids, see "Members"' },
+  ringSum: { kind: "text", help: 'the sum of the ids of these envelopes, see "Members"' },
   dataEntries: {
     kind: "number",
     help: "the number of all other recorded envelopes",
@@ -290,7 +290,7 @@ export const TIMELINE_FIGURES = {
       labels: { set: "data" },
     },
   },
-  dataSum: { kind: "text", help: "the sum of their ids" },
+  dataSum: { kind: "text", help: "the sum of the ids of these envelopes" },
   tailUnits: {
     kind: "number",
     help: "the number of units whose order can still change",
@@ -347,7 +347,7 @@ export const TIMELINE_FIGURES = {
   },
   dropped: {
     kind: "number",
-    help: "the number of envelopes from members that were dropped because that key did not arrive",
+    help: "the number of envelopes from members that were dropped because their signer's key did not arrive",
     metric: {
       name: "dbsyncd_quarantine_dropped_total",
       type: "counter",
@@ -383,7 +383,7 @@ export const TIMELINE_FIGURES = {
   },
   strays: {
     kind: "number",
-    help: "the number of its own envelopes that these snapshots do not contain, or whose keys they do not contain, since the start",
+    help: "the number of its own envelopes that are missing from these snapshots, or whose keys are missing from them, since the start",
     metric: {
       name: "dbsyncd_strays_total",
       type: "counter",
@@ -392,7 +392,7 @@ export const TIMELINE_FIGURES = {
   },
   possibleStrays: {
     kind: "number",
-    help: "the number of its own envelopes for which this is not known",
+    help: "the number of its own envelopes that may be missing from these snapshots",
     metric: {
       name: "dbsyncd_possible_strays_total",
       type: "counter",
@@ -418,7 +418,7 @@ export const TIMELINE_FIGURES = {
       help: "Received bytes of a member's snapshot that will replace the state; 0: none is being received.",
     },
   },
-  takingTotal: { kind: "number", help: "its size in bytes; 0: not known yet" },
+  takingTotal: { kind: "number", help: "the size of this snapshot in bytes; 0: not known yet" },
   order: {
     kind: "text-or-nil",
     help: "the option that would decide what the members cannot decide (rule 9)",
