@@ -27,7 +27,7 @@ const SAMPLES = smoke ? 3 : 41;
 const PAUSE_MS = 30;
 /** Milliseconds from the answer to the end of a sample. A longer time would include timers. */
 const SETTLE_MS = 4;
-/** The number of additional samples for an entry after the daemon has written it to its log. */
+/** How many times the probe is read again after the daemon has written an entry to its log. */
 const AFTER_LOG = 4;
 const LOG_FILE = "timeline/disk/write-ahead-log.js";
 const PROBED = [
@@ -49,8 +49,8 @@ const probed = (args: readonly string[]) => startProgram([...PROBED, ...args]);
 type Request = () => Promise<unknown>;
 
 /**
- * Measures the path of a request through a daemon: the functions that more than half of the samples entered, except
- * those of timers.
+ * Measures the path of a request through a daemon: the functions that it enters in more than half of the samples. The
+ * calls that it makes in the same time without a request, such as those of timers, are subtracted.
  * @param file  a file whose functions run at the end of every request, possibly after the answer; a sample waits for
  *   them. If empty, a sample waits only a fixed time
  * @param isWarm  waits until the daemon has processed the warm-up

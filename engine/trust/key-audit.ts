@@ -7,7 +7,7 @@ import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import type { FlushedEntry } from "../../timeline/entries/entry.js";
 
-/** Maximum characters of a command in the log; a key in PEM and its rules are shorter. */
+/** Maximum number of characters of a command in the log; a key in PEM and its rules are shorter. */
 const AUDITED_CHARS = 4096;
 
 /** Maximum number of log lines about denials in a period; further denials are only counted. */

@@ -1,4 +1,4 @@
-/** Writes answers of the SQL line protocol, byte for byte like the original: relations in pages of 20 rows. */
+/** Writes relations for the SQL line protocol. With pages of 20 rows, the bytes are those of the original. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { messageFrame } from "../../protocol/sql-frames.js";

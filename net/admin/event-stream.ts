@@ -1,7 +1,7 @@
 /**
- * Server-sent events for open pages: one text per second for all of them. Without a listener there is no timer and
- * no event is created. The number of listeners is limited; above the limit the oldest one is closed, and reconnects.
- * A listener that does not read is closed.
+ * Server-sent events for open pages: one text per second, the same for all of them. Without a listener there is no
+ * timer, and no event is created. The number of listeners is limited: above the limit, the stream closes the oldest
+ * one, which then reconnects. The stream also closes a listener that does not read.
  */
 import type { ServerResponse } from "node:http";
 

@@ -3,7 +3,7 @@
 export class Histogram {
   /** The inclusive upper bounds of the buckets, ascending. One more bucket follows the last. */
   readonly bounds: readonly number[];
-  /** The number of observations in each bucket, without the smaller ones; one element longer than `bounds`. */
+  /** The number of observations in each bucket, not cumulative; one element longer than `bounds`. */
   readonly counts: Float64Array;
   sum = 0;
 

@@ -105,7 +105,7 @@ export class TokenReader {
     if (!this.acceptSign(sign)) throw this.mistake(`'${sign}'`);
   }
 
-  /** @param what the term for the name in an error */
+  /** @param what the kind of name that is expected, for the error */
   name(what: string): ByteString {
     if (this.token.kind !== "word") throw this.mistake(what);
     if (this.form === "standard" && RESERVED_WORDS.has(this.token.lower))

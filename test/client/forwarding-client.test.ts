@@ -6,7 +6,7 @@ import { ForwardingClient } from "../../client/forwarding-client.js";
 import type { CallSettings } from "../../client/settings/call-options.js";
 import type { CallPolicy } from "../../client/shared/policy.js";
 
-/** Returns the policies of sent commands. Each command has the number of keys that its connection watches. */
+/** Returns the policies of sent commands. `watched` is the number of keys that the command's connection watches. */
 function policiesOf(policy: CallPolicy, sent: readonly (readonly [command: string, watched: number])[]) {
   const policies: CallPolicy[] = [];
   const client: Pick<FanOutClient, "carry"> = {

@@ -1,4 +1,4 @@
-/** The bytes of random calls: keys for each type, words that collide, and the limits of numbers. */
+/** Arguments for random calls: keys for each type, a few words that many calls share, and edge cases of numbers. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /** The keys that a command prefers: those that usually have values of one type, or, with `any`, keys of all types. */
@@ -33,7 +33,7 @@ export const INTEGER_EDGES: readonly ByteString[] = [
   ...["9223372036854775806", "9223372036854775807", "9223372036854775808", "18446744073709551615"],
   ...["-9223372036854775807", "-9223372036854775808", "-9223372036854775809", "99999999999999999999999"],
 ];
-/** Limits of times, without small positive numbers: a key with such a time would expire while the test runs. */
+/** Edge cases of times, without small positive numbers: a key with such a time would expire while the test runs. */
 export const TIME_EDGES: readonly ByteString[] = INTEGER_EDGES.filter(
   (edge) => !["+1", "01", " 1", "1 "].includes(edge),
 );

@@ -40,8 +40,8 @@ class DyingStorage extends MemoryStorage {
 }
 
 /**
- * Writes at the same times on each daemon, so that all prune up to the same date. The first entries add a key that
- * signs the last ones.
+ * Writes entries at the same times on each daemon, so that both daemons prune up to the same date. On the daemon
+ * "mine", the first entry adds a key that signs the last one.
  */
 async function written(options: SubjectOptions, name: string): Promise<TimelineSubject> {
   const subject = await new TimelineSubject({ ...OPTIONS, ...options }).open();
@@ -63,7 +63,7 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
   return subject;
 }
 
-/** Adopts the snapshot of `source`. @returns the entries reported as lost, or null if the adoption stopped before */
+/** Adopts the snapshot of `source`. @returns the entries reported as lost, or null if the adoption did not complete */
 async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<FoundOrphans | null> {
   const snapshot = source.timeline.handover.sendable(source.timeline.prunedTo) ?? assert.fail();
   const staged = target.timeline.handover.stage(snapshot.cutAt);

@@ -147,8 +147,9 @@ function* equalIn(table: Table, position: number, value: Scalar): Generator<void
 
 /**
  * Returns the values by which an index should find the rows, or null if no condition requires such values. A single
- * required value is preferred to a list: the first one or, in the standard form, preferably that of a column without
- * equal values. Otherwise returns the first list with fewer values than the table has rows.
+ * required value is preferred to a list. Of several single values, the first one is returned or, in the standard form,
+ * the first one of a unique column, if there is one. Without a single value, returns the first list with fewer values
+ * than the table has rows.
  */
 function demanded(
   columns: readonly RelationColumn[],

@@ -1,7 +1,7 @@
 /**
- * Values by the ids of entries, ascending, in blocks of neighbours: O(log n) to find and to change, and a range is a
- * walk from block to block. Most ids are added at the end, and most are removed at the beginning. The division into
- * blocks is not part of the state.
+ * Maps the ids of entries to values, in ascending order. Neighbouring ids are stored in blocks: finding or changing a
+ * value takes O(log n), and a range is read block by block. Most ids are added at the end, and most are removed at the
+ * beginning. The division into blocks is not part of the state.
  */
 import type { StreamId } from "./stream-id.js";
 
@@ -106,7 +106,7 @@ export class IdMap<V> {
       ids.splice(index, 0, id);
       values.splice(index, 0, value);
     } else if (isLast) {
-      // Ids that are added in order leave full blocks.
+      // The full block is not split, so ids that are added in order leave full blocks.
       this.#blocks.push({ ids: [id], values: [value] });
     } else {
       ids.splice(index, 0, id);
@@ -139,14 +139,14 @@ export class IdMap<V> {
   }
 }
 
-/** Removes an element. Most are removed at an end, where no array of the removed ones needs to be allocated. */
+/** Removes an element. Most elements are removed at an end, where pop and shift allocate no array, unlike splice. */
 function takeOut(from: unknown[], index: number): void {
   if (index === from.length - 1) from.pop();
   else if (index === 0) from.shift();
   else from.splice(index, 1);
 }
 
-/** Counts the ids of a block before one. */
+/** Returns the number of ids of a block that are lower than the given id. */
 function indexOfId(ids: readonly StreamId[], id: StreamId): number {
   let low = 0;
   let high = ids.length;

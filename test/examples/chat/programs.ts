@@ -1,4 +1,4 @@
-/** Runs clients of the chat as programs, and reads their output. */
+/** Runs chat clients as programs, and reads their output. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -39,12 +39,15 @@ export class ClientProgram implements Disposable {
   }
 }
 
-/** Returns the arguments that start the terminal client. */
+/** Returns the command that starts the terminal client. */
 export const terminal = (port: number): readonly string[] => [
   ...[process.execPath, join(buildRoot, "examples/chat/terminal.js"), "-a", "127.0.0.1", "-p", String(port)],
 ];
 
-/** Returns the arguments that start the exercise's client. The Python on the PATH may not find Debian's packages. */
+/**
+ * Returns the command that starts client.py, the client as in the exercise. The Python on the PATH may not find
+ * Debian's packages.
+ */
 export const python = (port: number): readonly string[] => [
   ...["/usr/bin/python3", "-B", join(repositoryRoot, "test/examples/chat/client.py"), "-p", String(port)],
 ];

@@ -1,4 +1,4 @@
-/** One run of the model: daemons, a network, operators and clients, with faults at first and later without. */
+/** One run of the model of daemons, a network, operators and clients: a phase with faults, and then one without. */
 import { SeededRandom } from "../../support/seeded-random.js";
 import { Daemon } from "./daemon.js";
 import { bitsOf, Envelopes } from "./envelopes.js";
@@ -130,7 +130,7 @@ export class World {
     return daemon;
   }
 
-  /** Gives each daemon the address of each running one. */
+  /** Informs each daemon of the addresses of the other daemons that have not been wiped. */
   #meet(): void {
     const running = this.#daemons.filter(({ isWiped }) => !isWiped).map(({ number }) => number);
     this.#others = this.#daemons.map(({ number }) => running.filter((other) => other !== number));
@@ -187,7 +187,7 @@ export class World {
     this.#ledger.onDisk[daemon.number] = 0;
   }
 
-  /** Cuts the network into two sides, or one direction between two daemons. */
+  /** Divides the daemons into two sides, and cuts all links between them or only those in one direction. */
   #cut(): void {
     const random = this.#random;
     const side = random.below(1 << this.#daemons.length);
@@ -260,7 +260,7 @@ export class World {
     return `the cluster has not recovered after ${HEALED_WITHIN} ticks: ${states.join("; ")}`;
   }
 
-  /** Checks after the repair that promises and reported outcomes hold. */
+  /** Checks, after the recovery, that the daemons have kept their promises and reported the right outcomes. */
   #judge(): void {
     const ledger = this.#ledger;
     const members = this.#members;
