@@ -66,7 +66,7 @@ export interface CommandMethods {
   bitcount(key: Argument, ...range: Argument[]): Promise<number>;
   /** Reads, sets and adds to integers of any width within a string. */
   bitfield(key: Argument, ...operations: Argument[]): Promise<ReplyValue>;
-  /** Returns the index of the first bit that is 1, or 0. */
+  /** Returns the index of the first bit that is set (1) or clear (0). */
   bitpos(key: Argument, bit: Argument, ...range: Argument[]): Promise<number>;
   /** Returns a bit of a string. */
   getbit(key: Argument, offset: Argument): Promise<number>;

@@ -75,15 +75,15 @@ const scripts = family("scripting", {
 
 const RUN: readonly Flag[] = ["noscript", "stale", "movablekeys"];
 const RUN_READING: readonly Flag[] = ["readonly", ...RUN];
-const AS_SCRIPT = "as the script";
+const AS_SCRIPT = "Depends on the script";
 
 /** Commands that run scripts. The argument before the keys is the number of keys. */
 const running: readonly Command[] = listenerRows("scripting", {
   EVAL: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a script."],
   EVALSHA: [-3, RUN, "2.6.0", AS_SCRIPT, "Runs a known script, by its SHA-1."],
   EVALSHA_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "Runs a known script that writes nothing, by its SHA-1."],
-  FCALL: [-3, RUN, "7.0.0", "as the function", "Runs a function of a library."],
-  FCALL_RO: [-3, RUN_READING, "7.0.0", "as the function", "Runs a function that writes nothing."],
+  FCALL: [-3, RUN, "7.0.0", "Depends on the function", "Runs a function of a library."],
+  FCALL_RO: [-3, RUN_READING, "7.0.0", "Depends on the function", "Runs a function that writes nothing."],
   EVAL_RO: [-3, RUN_READING, "7.0.0", AS_SCRIPT, "Runs a script that writes nothing."],
 }).map((row) => ({ ...row, keys: counted(row.reads ? read : update, 2) }));
 

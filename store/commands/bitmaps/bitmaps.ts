@@ -58,7 +58,7 @@ export const bitmaps = family("bitmap", {
     keys: [read(1)],
     since: "2.8.7",
     complexity: "O(N), N: bytes read",
-    summary: "Returns the index of the first bit that is 1, or 0.",
+    summary: "Returns the index of the first bit that is set (1) or clear (0).",
     run: bitpos,
   },
   GETBIT: {

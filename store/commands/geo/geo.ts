@@ -78,8 +78,8 @@ export const geo = family("geo", {
   },
   GEORADIUS: radius(6, "Returns or stores the members around a position; GEOSEARCH's old form."),
   GEORADIUS_RO: radiusReadOnly(6, "Returns the members around a position; GEOSEARCH's old form."),
-  GEORADIUSBYMEMBER: radius(5, "Returns or stores the members around one; GEOSEARCH's old form."),
-  GEORADIUSBYMEMBER_RO: radiusReadOnly(5, "Returns the members around one; GEOSEARCH's old form."),
+  GEORADIUSBYMEMBER: radius(5, "Returns or stores the members around a member; GEOSEARCH's old form."),
+  GEORADIUSBYMEMBER_RO: radiusReadOnly(5, "Returns the members around a member; GEOSEARCH's old form."),
   GEOSEARCH: {
     arity: -7,
     flags: ["readonly"],
