@@ -22,8 +22,6 @@ export class ComparisonWatch {
     const [found] = differences.asked.values();
     // A byzantine member may send false sums, so reported differences are violations only in runs without one.
     if (found !== undefined && settings.byzantine === null)
-      ledger.violate(
-        `${this.#host.name} reports different states of the keys ${found.map(({ key }) => key).join(" ")}`,
-      );
+      ledger.violate(`${this.#host.name} reports that ${found.map(({ key }) => key).join(" ")} differs`);
   }
 }
