@@ -142,8 +142,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
       published,
       publishing,
       connections,
-      disk: this.disk.last,
-      isDiskLow: this.isDiskLow,
+      lowDisk: this.isDiskLow ? this.disk.last : null,
     };
   }
 

@@ -131,9 +131,7 @@ export class Frames implements EventSource {
     return [
       ...backends.filter(({ up }) => !up).map(({ name }) => backendProblem(name)),
       ...stateProblems(state),
-      ...(stream === null
-        ? []
-        : orderProblems({ ...stream, lowDisk: stream.isDiskLow ? stream.disk : null })),
+      ...(stream === null ? [] : orderProblems(stream)),
       ...(figures === null ? [] : publicProblems(figures, now)),
     ];
   }

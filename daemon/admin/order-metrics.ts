@@ -49,7 +49,7 @@ export const ORDER_METRICS: Readonly<Record<string, ValueRow | HistogramRow>> = 
   dbsyncd_order_disk_low: ofOrder(
     "gauge",
     "1 while fewer bytes of the data folder's file system are free than --min-disk-free, otherwise 0.",
-    ({ isDiskLow }) => Number(isDiskLow),
+    ({ lowDisk }) => Number(lowDisk !== null),
   ),
   dbsyncd_order_publishes_total: {
     type: "counter",

@@ -80,14 +80,14 @@ function ownFields(daemon: InspectedDaemon): Fields {
 function orderFields({ order }: InspectedDaemon): Fields {
   const figures = order();
   if (figures === null) return {};
-  const { applied, behind, waiting, connections, published, trouble, disk, isDiskLow } = figures;
+  const { applied, behind, waiting, connections, published, trouble, lowDisk } = figures;
   const { stored, repeated, refused, unknown } = published;
   const counts = { applied, behind, waiting, connections, stored, repeated, refused, unknown };
   const pairs = Object.entries(counts).map(([name, count]) => `${name}=${count}`);
   return {
     dbsync_order: pairs.join(","),
     ...(trouble === null ? {} : { dbsync_order_trouble: trouble }),
-    ...(isDiskLow && disk !== null ? { dbsync_disk_low: `free=${disk.free},size=${disk.size}` } : {}),
+    ...(lowDisk === null ? {} : { dbsync_disk_low: `free=${lowDisk.free},size=${lowDisk.size}` }),
   };
 }
 

@@ -28,8 +28,6 @@ export interface OrderFigures {
   readonly publishing: Histogram;
   /** The number of connections made since the start. */
   readonly connections: number;
-  /** The space on the disk of the data folder, or null if it is not known or there is no folder. */
-  readonly disk: DiskBytes | null;
-  /** Whether fewer bytes are free than --min-disk-free. */
-  readonly isDiskLow: boolean;
+  /** The space on the disk of the data folder while less than --min-disk-free is free, otherwise null. */
+  readonly lowDisk: DiskBytes | null;
 }
