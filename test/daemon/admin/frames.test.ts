@@ -8,6 +8,7 @@ import { test } from "node:test";
 import pino from "pino";
 import { type FrameSources, Frames } from "../../../daemon/admin/frames.js";
 import { Metrics } from "../../../daemon/admin/metrics.js";
+import { Histogram } from "../../../net/admin/histogram.js";
 import { AdminServer } from "../../../net/admin/server.js";
 import { parseHostAndPort } from "../../../net/process/host-and-port.js";
 import type { DashboardFrame, DashboardHistory } from "../../../protocol/json/dashboard-frame.js";
@@ -22,7 +23,12 @@ function framesOf(parts: Partial<FrameSources> = {}) {
     health: () => ({ version: "1", state: "live", backends: [{ name: "redis:db:6379", up: false }] }),
     bufferedBytes: () => 0,
     replica: () => null,
-    order: () => ({ applied: 1, behind: 0, waiting: 0, trouble: "no server answers" }) as never,
+    order: () => ({
+      ...{ trouble: "no server answers", applied: 1, behind: 0, skipped: 0, waiting: 0, connections: 0 },
+      published: { stored: 0, repeated: 0, refused: 0, unknown: 0 },
+      publishing: new Histogram([]),
+      lowDisk: null,
+    }),
     jsonReplicas: () => null,
     keys: () => null,
     families: () => null,
