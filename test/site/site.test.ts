@@ -256,8 +256,9 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
     const press = (daemon: number, text: string) =>
       tab.until(`[...document.querySelectorAll(".timeline .daemon")][${daemon}]
         ?.querySelectorAll("button").values().some((button) => button.innerText === "${text}" && (button.click(), true))`);
-    await press(0, "Cut off");
-    await tab.until(`document.querySelector(".timeline .daemon button[aria-pressed=true]") !== null`);
+    // The page ignores buttons until its script runs, so the first press is repeated until it has an effect.
+    while (!(await tab.run(`document.querySelector(".timeline .daemon button[aria-pressed=true]") !== null`)))
+      await press(0, "Cut off");
     await press(0, "SET colour red");
     await press(1, "SET colour blue");
     await tab.until(`JSON.stringify(${states}) === '["colour = red","colour = blue","colour = blue"]'`);
