@@ -50,7 +50,7 @@ const shared: typeof kinds = {
       : i < KEYS / 2
         ? ["XADD", `s${i % STREAMS}`, `${i}-1`, "f", "v"]
         : ["XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", `s${i % STREAMS}`, ">"],
-  "long streams": (i) => ["XADD", `s${i % STREAMS}`, `${i + 1}-1`, "field", text(i, 20)],
+  "long streams": (i) => ["XADD", `s${i % STREAMS}`, `${i + 1}-1`, "field", text(i, 200)],
 };
 
 /**
