@@ -51,7 +51,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     durable: storage.isDurable,
     diskFree: node.disk.last?.free ?? null,
     diskSize: node.disk.last?.size ?? null,
-    diskLow: node.disk.isBelow(node.settings.limits.minDiskFree),
+    diskLow: node.isDiskLow,
     deadLetters,
     state: recorder.state,
     semantics: timeline.ring.semantics,

@@ -33,6 +33,8 @@ export interface NodeState extends ReplicaContext {
   readonly backend: TimelineBackend;
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
+  /** Whether fewer bytes are known to be free than --min-disk-free. */
+  readonly isDiskLow: boolean;
   readonly peering: Peering;
   /** The daemon's member lists, or null if it has none. */
   readonly lists: MemberLists | null;
