@@ -1,5 +1,6 @@
 /**
- * Tests the files from which editors, repository hosts and old module resolvers read the project's settings.
+ * Tests the files from which editors, repository hosts and old module resolvers read the project's settings, and the
+ * figures that the first page quotes.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
@@ -44,4 +45,24 @@ test("the files that templates name exist", () => {
   const scripts = (JSON.parse(read("package.json")) as { scripts: Record<string, string> }).scripts;
   for (const [, script = ""] of read(".github/PULL_REQUEST_TEMPLATE.md").matchAll(/npm (?:run )?(\w+)/g))
     assert.ok(script in scripts, script);
+});
+
+test("the README quotes the throughput that bench/RESULTS.md shows", () => {
+  const results = read("bench/RESULTS.md");
+  const shown = [
+    "dbsyncd, RSA, --fsync always, first",
+    "Redis, appendfsync always",
+    "etcd, 3",
+    "NATS KV",
+  ].map((name) => {
+    const row =
+      results.split("\n").find((line) => line.startsWith(`| ${name}`)) ?? assert.fail(`no row ${name}`);
+    const perSecond = Number(row.split(" | ")[7]);
+    return (Math.round(perSecond / 100) * 100).toLocaleString("en");
+  });
+  const [, quoted = ""] =
+    /^\| durable writes per second, 64 in flight ¹⁰ \| (.*) \| not measured \| not/m.exec(
+      read("README.md"),
+    ) ?? [];
+  assert.deepEqual(quoted.split(" | "), shown);
 });
