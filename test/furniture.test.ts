@@ -47,17 +47,20 @@ test("the files that templates name exist", () => {
     assert.ok(script in scripts, script);
 });
 
-test("the README quotes the throughput that bench/RESULTS.md shows", () => {
+test("the README quotes the figures that bench/RESULTS.md shows", () => {
   const results = read("bench/RESULTS.md");
+  const cells = (name: string): readonly number[] => {
+    const row =
+      results.split("\n").find((line) => line.startsWith(`| ${name}`)) ?? assert.fail(`no row ${name}`);
+    return row.split(" | ").map(Number);
+  };
   const shown = [
     "dbsyncd, RSA, --fsync always, first",
     "Redis, appendfsync always",
     "etcd, 3",
     "NATS KV",
   ].map((name) => {
-    const row =
-      results.split("\n").find((line) => line.startsWith(`| ${name}`)) ?? assert.fail(`no row ${name}`);
-    const perSecond = Number(row.split(" | ")[7]);
+    const perSecond = cells(name)[7] ?? Number.NaN;
     return (Math.round(perSecond / 100) * 100).toLocaleString("en");
   });
   const [, quoted = ""] =
@@ -65,4 +68,8 @@ test("the README quotes the throughput that bench/RESULTS.md shows", () => {
       read("README.md"),
     ) ?? [];
   assert.deepEqual(quoted.split(" | "), shown);
+  const [, µs, thousands] =
+    /a signed call takes (\d+) µs, 64 calls in flight reach (\d+),000 per/.exec(read("README.md")) ?? [];
+  assert.equal(Number(µs), cells("dbsyncSend, 1 in")[2]);
+  assert.equal(Number(thousands), Math.round((cells("dbsyncSend, 64 in")[1] ?? Number.NaN) / 1000));
 });
