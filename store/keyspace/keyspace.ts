@@ -46,8 +46,8 @@ export function isExpired(entry: Entry, at: number): boolean {
 }
 
 /**
- * An entry as it is stored. Most keys do not expire, and a numeric field that may be large would cost an object for
- * each entry.
+ * An entry as it is stored. The expiry time is null for a key that does not expire, as most keys: V8 would allocate an
+ * object for each entry if the field always contained a large number.
  */
 class StoredEntry implements Entry {
   readonly key: ByteString;

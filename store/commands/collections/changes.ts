@@ -79,7 +79,7 @@ export function targetOf(
   };
 }
 
-/** Returns the target of a write, which removes expired documents first. */
+/** Removes expired documents, and returns the target of a write. */
 export function writingTargetOf(data: Data, argv: readonly ByteString[], unit: Unit): Target {
   const target = targetOf(data, argv, unit);
   removeExpired(data, collectionAt(data, target.namespace), unit.at);
