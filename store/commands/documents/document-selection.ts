@@ -274,7 +274,7 @@ export function worthwhile(document: Document, condition: JsonCondition): Access
   return access !== null && access.count <= document.size * WORTH ? access : null;
 }
 
-/** Returns how indexes find all entries that meet a condition, and as few others as possible; null if none helps. */
+/** Returns how indexes find all entries that meet a condition, and few other entries, or null if no index helps. */
 function accessOf(document: Document, condition: JsonCondition): Access | null {
   switch (condition.kind) {
     case "not":
