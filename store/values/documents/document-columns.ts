@@ -126,7 +126,7 @@ class Column {
   }
 }
 
-/** @returns the mark of a number or string */
+/** Returns the mark of a value. */
 export function markOf(value: MemberValue): number {
   if (typeof value === "object") return value.kind === TRUE.kind || value.kind === FALSE.kind ? ANY : NONE;
   const number = typeof value === "string" ? numberIn(value) : value;
