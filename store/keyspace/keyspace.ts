@@ -46,8 +46,8 @@ export function isExpired(entry: Entry, at: number): boolean {
 }
 
 /**
- * An entry as it is stored. The expiry time is null for a key that does not expire, as most keys: V8 would allocate an
- * object for each entry if the field always contained a large number.
+ * An entry as it is stored. The expiry time of a key that does not expire is null. In a field that contained a large
+ * number in every entry, V8 would store each number as a separate object.
  */
 class StoredEntry implements Entry {
   readonly key: ByteString;
