@@ -34,14 +34,14 @@ export class Database {
   #expired = 0;
   /** Receives the changes that commands make to keys, or null if there is no listener. */
   listener: ChangeListener | null = null;
-  /** Number of records at the beginning of the current unit that concern expired keys. */
+  /** Number of undo records before those of the current command, including those of expired keys removed for it. */
   #expiredTo = 0;
   /**
    * The semantics of commands in the newest state; `executeMulti` and `run` receive the semantics of other states as an
    * argument.
    */
   table: CommandIndex = commandTable;
-  /** Whether the current commands were applied before and are applied again because earlier ones were inserted. */
+  /** Whether the current commands are applied again, because a late entry was inserted before them. */
   isRedoing = false;
   readonly #effort = new EffortBudget();
 
@@ -61,8 +61,8 @@ export class Database {
   }
 
   /**
-   * Returns the number of keys that have expired, for statistics: if a unit is applied again, its keys are counted
-   * again.
+   * Returns the number of keys that have expired, for statistics. If a unit is applied again, the expired keys that it
+   * removes are counted again.
    * @param at milliseconds since 1970
    */
   expiredKeys(at: number): number {
@@ -70,7 +70,7 @@ export class Database {
   }
 
   /**
-   * Searches for keys that have expired, which makes counting them fast.
+   * Searches for expired keys in advance, so that `expiredKeys` takes little time.
    * @param most approximate number of keys to check in each database
    */
   lookForExpired(at: number, most: number): void {
@@ -276,8 +276,8 @@ export class Database {
   }
 
   /**
-   * Applies a command. It does so directly in the usual case, in which there is no listener for changes and a write
-   * does not count look-ups.
+   * Applies a command. In the usual case, this takes a short path: there is no listener for changes, and the command is
+   * not a write that counts look-ups.
    */
   #apply(
     command: Command,
@@ -357,7 +357,7 @@ export class Database {
     return this.isRedoing || this.#keyspaces[db]!.hasTaken(expire);
   }
 
-  /** Removes expired keys that a unit may write before it runs, so that undo restores them. */
+  /** Before a command runs, removes the expired keys that it may write, so that undo restores them. */
   #removeExpired(command: Command, argv: readonly ByteString[], unit: Unit): void {
     for (const { db, key, expire } of expiredWrites(this.#keyspaces, command, argv, unit)) {
       this.#data.delete(key, db);

@@ -44,8 +44,8 @@ export function hashOfKey(db: number, key: ByteString, salt: number): number {
 }
 
 /**
- * Returns the digest of a key's name, type, value, expiry time and last writer. The marks of a stream's groups are left
- * out, because they have no writer.
+ * Returns the digest of a key's name, type, value, expiry time and last writer. The consumer groups of a stream are
+ * left out, because changes to them do not change the key's last writer.
  */
 export function digestOfEntry(db: number, { key, value, expire, writer }: Entry, salt: number): Digest64 {
   const mix = new Mix(salt);

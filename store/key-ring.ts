@@ -158,9 +158,9 @@ export class KeyRing implements Ring {
   }
 
   /**
-   * Returns the record of the daemon's key that a CLUSTER ADD both adds and is signed with. If genesis names no
-   * administrator, a daemon may add its own key in this way. The key may be in the ring already. Returns null for any
-   * other unit.
+   * If a unit is a CLUSTER ADD that adds the key with which it is signed, returns the record of this key, which may be
+   * in the ring already. A daemon may add its own key in this way if genesis names no administrator. Returns null for
+   * any other unit.
    * @param key id of the unit's signer
    * @param at the unit's date
    */

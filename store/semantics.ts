@@ -43,7 +43,7 @@ export class Semantics {
   readonly isAlike: boolean;
   readonly #byNumber: ReadonlyMap<number, CommandIndex>;
 
-  /** @throws Error if the fold could not change between the tables */
+  /** @throws Error if the fold could not change from one table to the next */
   constructor(tables: Readonly<Record<number, CommandIndex>>) {
     this.#byNumber = new Map(Object.entries(tables).map(([number, table]) => [Number(number), table]));
     this.numbers = [...this.#byNumber.keys()].sort((a, b) => a - b);
@@ -79,7 +79,10 @@ export class Semantics {
   }
 }
 
-/** Checks that properties that are recorded, or that rules may name, do not depend on the version. */
+/**
+ * Checks that a table has all commands of the previous one, that each still writes or still does not, and that the
+ * commands of the key ring are the same.
+ */
 function checkSuccessor(before: CommandIndex, after: CommandIndex): void {
   for (const old of before.all()) {
     const row = after.find(old.name);
@@ -106,9 +109,8 @@ function isShapedAlike(table: CommandIndex, newest: CommandIndex): boolean {
 }
 
 /**
- * Returns the row in another table of a command found in `commandTable`. A command that is in no table, such as the
- * preview of XREADGROUP, is the same in all versions. So is a newer command that only reads, since reads are not
- * recorded.
+ * Returns the row that a table has for a command of `commandTable`. A command that is in no table, such as the preview
+ * of XREADGROUP, is the same in all versions. So is a newer command that only reads, since reads are not recorded.
  */
 export function rowIn(
   table: CommandIndex,
@@ -138,7 +140,7 @@ function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean 
   return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
 }
 
-/** Returns the rows with which older tables differ from the newest one. */
+/** Returns the rows of an older table: those of the newest one without later commands, some of them replaced. */
 function rowsWith(differing: readonly Command[]): readonly Command[] {
   const byName = new Map([...recordedCollections, ...differing].map((row) => [row.name, row]));
   return commands.filter(({ name }) => !laterCollections.has(name)).map((row) => byName.get(row.name) ?? row);

@@ -1,4 +1,4 @@
-/** Every error that a command can return, in the wording of Redis 7. Source: redis-server 7.0, test/conformance. */
+/** The errors that several commands return, in the wording of Redis 7. Source: redis-server 7.0, test/conformance. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 

@@ -49,7 +49,7 @@ export function narrow(value: bigint): number | bigint {
 export function addIntegers(one: number | bigint, other: number | bigint): number | bigint | undefined {
   if (typeof one === "number" && typeof other === "number") {
     const sum = one + other;
-    // The usual case avoids comparing a number with a bigint, for which V8 would leave compiled code.
+    // The usual case ends here: comparing a number with a bigint, as below, makes V8 discard its optimized code.
     if (Number.isSafeInteger(sum)) return sum;
   }
   const sum = BigInt(one) + BigInt(other);

@@ -18,7 +18,7 @@ export interface ScanOptions {
   readonly type: string | undefined;
 }
 
-/** Reads `cursor [MATCH pattern] [COUNT n] [TYPE type]`. @throws CommandFailure */
+/** Parses the cursor of a scan. @throws CommandFailure */
 export function scanCursor(bytes: ByteString): number {
   const [text = ""] = bytes.split("\0", 1);
   const cursor = Math.abs(Number(text));
@@ -37,7 +37,11 @@ interface Counting {
 /** Cost in steps of each element that a page of a scan visits. */
 export const VISITED_STEPS = 6;
 
-/** @param first  index of the first option in `argv` */
+/**
+ * Parses `[MATCH pattern] [COUNT n] [TYPE type]`.
+ * @param first index of the first option in `argv`
+ * @throws CommandFailure
+ */
 export function scanOptions(
   data: Counting,
   argv: readonly ByteString[],

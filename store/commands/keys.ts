@@ -247,7 +247,7 @@ function setSemantics(ring: Ring, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Returns the version that a command would set for the units after it, or null if it is another command or invalid. */
+/** Returns the version that a CLUSTER SEMANTICS would set, or null if the command is another one or is invalid. */
 export function semanticsAskedBy(argv: readonly ByteString[]): number | null {
   const [name = "", subcommand = "", text = ""] = argv;
   if (argv.length !== 3 || name.toUpperCase() !== "CLUSTER" || subcommand.toUpperCase() !== "SEMANTICS")

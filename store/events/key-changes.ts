@@ -39,7 +39,7 @@ function visitOne(record: UndoRecord, visit: Visit): void {
       visit({ db: record.second, key: null, existed: true });
       break;
     default:
-    // For a change within a collection there is also a record of its key.
+    // A change within a collection is reported by the record of its key, which is a "put" or a "writer" record.
   }
 }
 

@@ -60,14 +60,14 @@ function itemsOf(reply: Reply): number {
 export class EffortBudget {
   /** Steps that the unit has produced so far, which every daemon counts alike. */
   produced = 0;
-  /** Steps that the unit has produced so far, and those that this daemon has read. */
+  /** Steps so far for what the unit has produced and for what this daemon has read. */
   steps = 0;
   producedMax = Number.POSITIVE_INFINITY;
   stepsMax = Number.POSITIVE_INFINITY;
 
   /** Steps granted for the arguments so far: a unit may always produce as much as its sender has sent. */
   #granted = 0;
-  /** The part granted to this unit: how much a unit may produce must not depend on other units admitted with it. */
+  /** Steps granted for the current unit alone: what it may produce must not depend on units admitted with it. */
   #grantedToUnit = 0;
 
   /** Whether the current units are not recorded yet: a unit that exceeds a budget is undone and receives no reply. */

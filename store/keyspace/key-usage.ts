@@ -13,13 +13,11 @@ export type UsageKind = "lru" | "lfu";
  */
 const TICK_MS = 10;
 const MINUTE_MS = 60_000;
-/**
- * Redis's values: the maximum count, the count of a new key, and how much less likely each further increment is
- * (lfu-log-factor).
- */
+/** The maximum count, as in Redis. */
 const COUNT_MAX = 255;
+/** The count of a new key, as in Redis. */
 const COUNT_FIRST = 5;
-/** The lfu-log-factor that CONFIG GET returns. */
+/** Redis's default lfu-log-factor, which CONFIG GET returns: it makes increments of high counts less likely. */
 const LOG_FACTOR = 10;
 /** An entry's `use` contains the minutes, multiplied by this number, plus the count. */
 const COUNTS = COUNT_MAX + 1;

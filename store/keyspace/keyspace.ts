@@ -46,8 +46,8 @@ export function isExpired(entry: Entry, at: number): boolean {
 }
 
 /**
- * An entry as it is stored. Most keys do not expire, and a numeric field that may be large would cost an object for
- * each entry.
+ * An entry as it is stored. The expiry time of a key that does not expire is null. In a field that contained a large
+ * number in every entry, V8 would store each number as a separate object.
  */
 class StoredEntry implements Entry {
   readonly key: ByteString;

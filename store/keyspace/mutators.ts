@@ -55,8 +55,9 @@ export class Data {
   #records: UndoRecord[] | null = null;
   /** The entry whose previous writer was recorded last. */
   #touched: Entry | null = null;
-  /** The string that was patched last; the next field is the unit that patched it. */
+  /** The string that was patched last. */
   #patched: Entry | null = null;
+  /** The id of the unit that patched that string. */
   #patchedBy: ByteString = "";
   readonly #host = {
     at: () => this.#unit.at,
@@ -310,7 +311,7 @@ export class Data {
   #touch(entry: Entry): void {
     const { db } = this.#unit;
     // Compares entries instead of writers' ids: ids mostly differ only at their ends, so comparing two ids would take
-    // longer than many a command.
+    // longer than some commands.
     if (this.#records !== null && this.#touched !== entry) {
       const { key, writerStart: old, writerIndex: index } = entry;
       const before = this.#records.pop() ?? null;

@@ -8,8 +8,8 @@ export class OutOfMemory extends Error {
 }
 
 /**
- * V8's message. It differs for strings, arrays and tables that exceed their maximum length. A stack overflow is not
- * included: it would stop every daemon, at each start.
+ * V8's message for a failed allocation. A string, an array or a table that exceeds its maximum length causes another
+ * message, which must not match. Nor must a stack overflow, which would stop every daemon, at each start.
  */
 const ALLOCATION_FAILED = /allocation failed/i;
 /** The error code of Node.js. */

@@ -18,7 +18,10 @@ export interface Unit {
   readonly db: number;
   /** Identifies this unit; seeds its random choices and names it as a key's last writer. */
   readonly id: ByteString;
-  /** The index of the command in a unit of several commands, from 0; default 0. Only random choices depend on it. */
+  /**
+   * The index of the command in a unit of several commands, from 0; default 0. Random choices and the ids of new
+   * entries depend on it.
+   */
   readonly step?: number;
   /** Whether the user may read all keys; default: false. Only commands that report earlier commands use it. */
   readonly readsAll?: boolean | undefined;
@@ -72,9 +75,10 @@ export class EnvelopeUnit implements Unit, UnitName {
 }
 
 /**
- * The unit of an envelope in the fold. Each SET stores its id as the key's last writer, and few of these ids are ever
- * read: storing the complete id would take one more object for each key and each undo record. A copy of the properties
- * is not a valid unit, because `id` and `parts` are getters.
+ * The unit of an envelope in the fold. Each SET stores the id of its unit as the key's last writer, and few of these
+ * ids are ever read. The two parts of an id are therefore stored separately: the complete id would take one more object
+ * for each key and each undo record. A copy of the properties is not a valid unit, because `id` and `parts` are
+ * getters.
  */
 export class FoldedUnit implements Unit, UnitName {
   readonly at: number;

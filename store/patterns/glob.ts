@@ -9,7 +9,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
  * documents this limit.
  */
 export const STEPS_BACK_MAX = 1_000_000;
-/** The first backtracking steps at each position are not counted: most names share some bytes with a pattern. */
+/** Backtracking that repeats at most this many bytes is not counted: most names share some bytes with a pattern. */
 const STEPS_BACK_FREE = 16;
 /** Maximum length of a class that is not counted; longer classes are counted by their bytes. */
 const CLASS_BYTES_FREE = 64;

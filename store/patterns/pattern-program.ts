@@ -26,8 +26,9 @@ export const isWord: CharTest = (code) =>
 
 export class PatternProgram {
   readonly #steps: readonly Step[];
-  /** The index of the character before which each step was last reached. */
+  /** The value of `#time` when each step was last reached. */
   readonly #reachedAt: Float64Array;
+  /** Number of positions visited so far, in all texts. */
   #time = 0;
 
   constructor(steps: readonly Step[]) {

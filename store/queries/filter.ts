@@ -23,7 +23,7 @@ export interface FilterAlgebra<Value, Path, Test> {
   readonly conditionsMax: number;
   /** Whether an empty filter counts as a condition. */
   readonly countsEmpty: boolean;
-  /** The names permitted among the names of members: $and, $or, $nor, $not, $comment, and the algebra's own. */
+  /** The clauses that a filter may contain besides members: $and, $or, $nor, $not, $comment, and the algebra's own. */
   readonly clauses: readonly string[];
 
   /** Compiles a clause that only this algebra has. @throws CommandFailure */
@@ -48,7 +48,7 @@ export interface FilterAlgebra<Value, Path, Test> {
   /** Whether the operand of a member's $not consists of operators; otherwise it is a value. @throws CommandFailure */
   negatesOperators(operand: Value): boolean;
 
-  /** Compiles an equality test with a value in the position of operators. */
+  /** Compiles a test for equality with a member's operand that is a value, not operators. */
   same(value: Value): Test;
   /** Compiles $eq and $ne. @throws CommandFailure */
   equals(call: OperatorCall<Value, Path>): Test;

@@ -55,7 +55,7 @@ export const RULE_MISTAKES = {
 
 /** An invalid rule. The message says how to correct it; Redis clients receive Redis's wording. */
 export class WrongRule extends CommandFailure {
-  /** The complete word, or the complete selector. */
+  /** The invalid rule: its complete word, or the complete selector that contains it. */
   readonly modifier: ByteString;
   readonly problem: string;
   /** The key of Redis's wording in RULE_MISTAKES, or null if Redis accepts the rule or has no wording for the error. */

@@ -46,7 +46,7 @@ export class Acl {
   readonly #channels: readonly ByteString[] | null | undefined;
   /** The parsed rules; those outside all selectors are first. */
   readonly #rules: readonly (readonly Rule[])[];
-  /** The rule sets that decide, in the same order. */
+  /** The sets made from `#rules`, in the same order. */
   readonly #sets: readonly RuleSet[];
 
   /** @throws CommandFailure that names the first invalid rule */
@@ -71,8 +71,8 @@ export class Acl {
   }
 
   /**
-   * Returns the part of a command that is not permitted, or null if it is permitted. If several sets reject several
-   * keys, returns the last one.
+   * Returns the part of a command that is not permitted, or null if the command is permitted. If the sets reject
+   * different keys, returns the one that comes last in the arguments.
    */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
     for (const set of this.#sets) if (set.permits(command, argv)) return null;
@@ -151,7 +151,7 @@ const ADMINISTERING_CATEGORIES: ReadonlySet<string> = new Set(["admin", "dangero
 
 interface Verdict {
   readonly allow: boolean;
-  /** The rule that set it last. */
+  /** The last rule that applies to the command. */
   readonly rule: ByteString;
 }
 
@@ -299,7 +299,10 @@ function channelsOf(rules: readonly Rule[]): readonly ByteString[] | null | unde
   return channels;
 }
 
-/** Returns the permission for commands that are not in the table after one more rule; in case of doubt "none". */
+/**
+ * Returns the permission for commands that are not in the table after a further rule has been applied. If such a
+ * command may belong to a category that the rule denies, the result is "none".
+ */
 function foreignAfter(rule: CommandRule, before: Foreign): Foreign {
   if (rule.kind === "all") return rule.allow ? "all" : "none";
   if (rule.kind === "command" || rule.allow || before === "none") return before;

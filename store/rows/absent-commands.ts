@@ -3,7 +3,7 @@
  * daemon's backend may be one. Source: redis-server 7.0, COMMAND LIST; test/conformance/command-table.test.ts.
  */
 
-/** Subcommands in the form `CONTAINER|NAME`; the container's name precedes them if the container itself is absent. */
+/** The absent subcommands of each absent container. */
 const CONTAINERS: Readonly<Record<string, string>> = {
   CLUSTER:
     "ADDSLOTS ADDSLOTSRANGE BUMPEPOCH COUNT-FAILURE-REPORTS COUNTKEYSINSLOT DELSLOTS DELSLOTSRANGE FAILOVER FLUSHSLOTS FORGET " +

@@ -13,7 +13,7 @@ const SPECIAL = "response_policy:special";
 const RANDOM = "nondeterministic_output";
 const UNORDERED = "nondeterministic_output_order";
 
-/** Tips, and the names of the commands. */
+/** Tips, and the names of the commands that have them. */
 const TIPS: readonly (readonly [tips: readonly string[], names: string])[] = [
   [[SEVERAL], "MGET"],
   [[SEVERAL, ALL], "MSET"],

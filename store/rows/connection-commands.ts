@@ -9,7 +9,7 @@ const CONDITIONS = "the header's if, an option of the client, sets the condition
 const SIGNED = "its signature identifies its sender";
 const OWN = "it is for connections of the RESP listener (--resp)";
 
-/** Commands, or the first words of those that consist of two. */
+/** What an envelope uses instead of each command, or of all commands that begin with this word. */
 const INSTEAD: Readonly<Record<string, string>> = {
   SELECT: "its header names the database (db)",
   MULTI: TOGETHER,
@@ -32,7 +32,7 @@ const MISTAKES: ReadonlyMap<string, ErrorReply> = new Map(
 
 const LENGTHS: ReadonlySet<number> = new Set(Object.keys(INSTEAD).map(({ length }) => length));
 
-/** Returns the error for such a command in an envelope, or null if it is not such a command. */
+/** Returns the error for a connection's command in an envelope, or null for any other command. */
 export function connectionMistake(argv: readonly ByteString[]): ErrorReply | null {
   const name = argv[0] as ByteString;
   return LENGTHS.has(name.length) ? (MISTAKES.get(name.toUpperCase()) ?? null) : null;

@@ -10,7 +10,7 @@ export class ExpressionNumbers {
   readonly #numbers = new Map<string, number>();
 
   /**
-   * @param parameters the values of each `?`
+   * @param parameters the values of the `?` in the statement, in order
    * @param columnOf returns the index of the column, or the text that a name in double quotes represents
    */
   constructor(parameters: readonly ByteString[], columnOf: (column: Column) => number | ByteString) {

@@ -129,7 +129,7 @@ function afterComments(statement: ByteString, at: number): number {
 const isNumberStart = (statement: ByteString, at: number) =>
   isDigit(statement.charCodeAt(at)) || (statement[at] === "." && isDigit(statement.charCodeAt(at + 1)));
 
-/** Matches hexadecimal digits, or digits with an optional point and an optional exponent. */
+/** Matches a hexadecimal number, or digits with an optional point and an optional exponent. */
 const STANDARD_NUMBER = /0x[\da-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?/iy;
 const RECORDED_NUMBER = /^\d+(?:\.\d+)?$/;
 

@@ -1,7 +1,7 @@
 /** A syntax error: the text found, the text expected, the line and the column. */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 
-/** Kinds of mistakes other than a word in the wrong position. */
+/** The kinds of mistakes. `unexpected` means that a different text was expected at the position. */
 export type MistakeKind =
   | "unexpected"
   | "unknown-command"

@@ -248,7 +248,7 @@ function standardGrouping(reader: TokenReader): readonly Expression[] {
   return keys;
 }
 
-/** Whether an operator follows, so that the parentheses were part of an expression. */
+/** Whether an operator follows the parentheses, which are then part of an expression. */
 const isOperator = ({ token: { kind, text } }: TokenReader) =>
   kind === "sign" && text !== "," && text !== ")" && text !== ";";
 

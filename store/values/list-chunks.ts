@@ -109,8 +109,9 @@ export class ListChunks {
   }
 
   /**
-   * Replaces `count` elements, starting at an index, if all are in one chunk.
-   * @returns false if they are not all in one chunk
+   * Replaces `count` elements of one chunk, starting at an index.
+   * @returns false, without a change, if the elements are in several chunks, if the chunk would become empty, or if too
+   * many elements are inserted
    */
   splice(index: number, count: number, inserted: readonly ByteString[]): boolean {
     const { group, chunk: number, offset } = this.#find(Math.min(index, this.#size - 1));

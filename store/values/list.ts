@@ -190,7 +190,10 @@ function refill({ left, middle, right }: Long, end: End): void {
   }
 }
 
-/** @returns whether all replaced elements were in one chunk or one end */
+/**
+ * Replaces `count` elements of one end or of one chunk, starting at an index.
+ * @returns false, without a change, if the list has to be built again instead
+ */
 function spliceLong(list: Long, index: number, count: number, inserted: readonly ByteString[]): boolean {
   if (inserted.length > CHUNK_ELEMENTS) return false;
   const { left, middle, right } = list;

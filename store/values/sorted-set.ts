@@ -123,7 +123,7 @@ export class SortedSet {
     return copy;
   }
 
-  /** Counts the members before this one; returns undefined if there is no such member. */
+  /** Returns the number of members before the given member, or undefined if the set does not contain it. */
   rank(member: ByteString): number | undefined {
     const score = this.get(member);
     if (score === undefined) return undefined;

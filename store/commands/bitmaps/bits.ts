@@ -101,8 +101,8 @@ function findNear(bytes: ByteString, value: Bit, from: number, to: number): numb
 }
 
 /**
- * Returns the index at which the first word begins that may contain a bit with the value, among the bytes `start` ≤
- * index < `end`, or `end` if there is none.
+ * Searches the bytes `start` ≤ index < `end` word by word. Returns the index at which the first word begins that may
+ * contain a bit with the given value, or `end` if there is no such word.
  */
 function pass(bytes: ByteString, value: Bit, start: number, end: number): number {
   const without = value === 1 ? 0 : -1;

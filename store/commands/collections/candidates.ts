@@ -19,7 +19,7 @@ export interface Found {
   readonly bytes: ByteString;
 }
 
-/** The documents of a collection, as they are now or as they were. */
+/** The current documents of a collection, or its documents as they were when a command began to read them. */
 export type Documents = Collection | CollectionReading;
 
 /** A filter with a test for expired documents, which count as absent. */
@@ -62,7 +62,7 @@ function* numbered(
   for (const number of numbers) yield [number, collection.document(number)];
 }
 
-/** The documents that an index finds. */
+/** The documents that an index finds for a filter, which the filter may still reject. */
 export interface Candidates {
   readonly index: CollectionIndex;
   /** The numbers of the documents, ascending. */
@@ -91,8 +91,8 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
 const LARGE_PART = 0.5;
 
 /**
- * Finds in steps the documents that a filter may match by a range; returns null if no index helps or if the collection
- * has changed between steps.
+ * Finds in steps the documents that a filter may match by a range. Returns null if no index helps, if the collection
+ * has changed between steps, or if the range contains too many documents.
  * @param isCurrent returns whether the collection is unchanged
  */
 export function* byRange(

@@ -54,11 +54,11 @@ import { Uniqueness } from "./uniqueness.js";
 export interface Target extends Scope {
   readonly data: Data;
   readonly namespace: Namespace;
-  /** The readings that a command executed in steps must release; null if the command runs in one step. */
+  /** The readings that the command must release when it ends, or null if the command runs in one step. */
   readonly readings: CollectionReading[] | null;
 }
 
-/** @param readings receives the readings to release; null if documents are read in one step */
+/** @param readings receives the readings that the caller must release; null if the command runs in one step */
 export function targetOf(
   data: Data,
   argv: readonly ByteString[],
@@ -79,7 +79,7 @@ export function targetOf(
   };
 }
 
-/** Returns the target of a write, which removes expired documents first. */
+/** Removes expired documents, and returns the target of a write. */
 export function writingTargetOf(data: Data, argv: readonly ByteString[], unit: Unit): Target {
   const target = targetOf(data, argv, unit);
   removeExpired(data, collectionAt(data, target.namespace), unit.at);
@@ -113,7 +113,7 @@ export function statementOf(
 }
 
 /**
- * Returns the target of a statement: without `dialect: 2` a statement keeps its original meaning.
+ * Returns the target of a statement. Operators of expressions are available only if the statement has `dialect: 2`.
  * @throws CommandFailure
  */
 export function targetFor(target: Target, statement: BsonDocument): Target {
@@ -270,8 +270,8 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
 }
 
 /**
- * Yields the documents that meet a filter, from a range that is found in steps. The caller has already executed the
- * first step.
+ * Yields the documents that meet a filter, and null after each step in which the range is still being searched. The
+ * caller has already executed the range's first step.
  */
 function* matchingIn(
   range: Generator<void, Candidates | null>,

@@ -17,7 +17,7 @@ const named =
   (access: Touch["access"], needs: Permission): KeySpec =>
   (argv: readonly ByteString[]) => [touch(argv, access, needs)];
 
-/** `command db collection …`, by the access to the collection. */
+/** `command db collection …`: the collection, with the access that the command needs. */
 export const inserted = named("write", "W");
 export const updated = named("write", "RW");
 export const queried = named("read", "R");

@@ -43,7 +43,7 @@ export interface IndexRange {
 const INT64_MIN = -(2n ** 63n);
 const ID_BYTES = 12;
 
-/** Returns the range of the index that the filter restricts most, or null if the filter restricts no index. */
+/** Returns the narrowest range to which the filter restricts an index, or null if the filter restricts no index. */
 export function rangeFor(collection: Collection, query: BsonDocument): IndexRange | null {
   const bounds = boundsOf(query);
   if (bounds.size === 0) return null;
@@ -58,13 +58,13 @@ export function rangeFor(collection: Collection, query: BsonDocument): IndexRang
 
 const weightOf = ({ equal, rank }: IndexRange): number => 2 * equal + (rank === null ? 0 : 1);
 
-/** Returns the range to which a filter restricts an index; null means the complete index. */
+/** Returns the range to which a filter restricts an index, or null if the filter does not restrict the index. */
 function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>): IndexRange | null {
   // A sparse index omits documents without the fields, but they do not have the required values either.
   const fields = [...index.spec.pattern.keys()];
   const prefix: Bson[] = [];
   for (const [i, field] of fields.entries()) {
-    // Different elements of an array may meet different conditions, so only the first field is certain.
+    // In an array, different elements may meet the conditions, so only the first field can restrict the range.
     if (index.isMultikey && i > 0) break;
     const bound = bounds.get(field);
     if (bound === undefined) break;

@@ -74,8 +74,8 @@ interface Removal {
 const REMOVED_STEPS = 14;
 
 /**
- * Removes many entries in one change, because undoing a separate change for each of them would take time quadratic in
- * their number.
+ * Removes several entries: one by one if the document keeps the holes, and otherwise in one change. If holes were
+ * closed in between, undoing the separate changes would take time quadratic in their number.
  */
 function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
   const { value } = entry;
@@ -86,7 +86,7 @@ function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
   else data.put(entry.key, remaining(value, new Set(keys)), entry.expire);
 }
 
-/** Returns the same document without some entries. */
+/** Returns a copy of a document without the given entries. */
 function remaining(document: Document, without: ReadonlySet<ByteString>): Document {
   const copy = document.emptied();
   for (const [key, text] of document.entries())
@@ -95,7 +95,7 @@ function remaining(document: Document, without: ReadonlySet<ByteString>): Docume
   return copy;
 }
 
-/** Returns the same document without some entries, with the remaining ones numbered again from 0. */
+/** Returns a copy of a document without the given entries, in which the numeric keys count from 0 again. */
 function renumbered(document: Document, without: ReadonlySet<ByteString>): Document {
   const copy = document.emptied();
   let number = 0;

@@ -31,7 +31,7 @@ import {
 import { LIFETIME, leadingOptions } from "./document-options.js";
 
 const KEYS = "KEYS";
-/** Number of bits for the numbers within one millisecond: the 63 bits of a number minus the 42 bits of a date. */
+/** Number of low bits that distinguish the numbers of one millisecond; the date takes the remaining 42 of 63 bits. */
 const PLACE_BITS = 21;
 const PLACES = 2 ** PLACE_BITS;
 /**
@@ -170,9 +170,9 @@ export function numbersOf(
 }
 
 /**
- * Returns a function that returns numbers which are below 2^53, but above all numbers that counting uses. They are
- * needed if a late entry of the timeline gives the highest number to an entry of the document, and an insert after it
- * has already been acknowledged: this insert must not fail when it is applied again.
+ * Returns a function that returns numbers for entries after counting has reached its highest number. A late entry of
+ * the timeline may insert an entry with that number before an insert that was already acknowledged. The acknowledged
+ * insert must not fail when it is applied again. These numbers are above all counted numbers, and below 2^53.
  */
 function spareNumbers(document: Document, unit: Unit): () => ByteString {
   let number = NUMBERS_END + slotOf(unit);
@@ -198,7 +198,7 @@ export function numbering(document: Document, unit: Unit): () => ByteString {
   };
 }
 
-/** Returns a position among the numbers of a millisecond, from the envelope's id and the unit's index. */
+/** Returns where a unit begins among the numbers of a millisecond, from the envelope's id and the unit's index. */
 function slotOf({ id, step = 0 }: Unit): number {
   const start = (id.charCodeAt(0) << 16) | (id.charCodeAt(1) << 8) | id.charCodeAt(2);
   const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);

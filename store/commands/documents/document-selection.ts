@@ -1,7 +1,6 @@
 /**
- * Selects and sorts the entries of a read. An index is used if it leaves fewer than half of the entries to check; the
- * entries that it finds are checked like any others, so an index never changes a result. Source: docs/json-documents.md
- * "Indexes".
+ * Selects and sorts the entries of a read. An index is used if it leaves at most half of the entries to check. All
+ * entries that it finds are checked, so an index never changes a result. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
@@ -275,7 +274,7 @@ export function worthwhile(document: Document, condition: JsonCondition): Access
   return access !== null && access.count <= document.size * WORTH ? access : null;
 }
 
-/** Returns the smallest set of entries that contains all that meet a condition, or null if no index helps. */
+/** Returns how indexes find all entries that meet a condition, and few other entries, or null if no index helps. */
 function accessOf(document: Document, condition: JsonCondition): Access | null {
   switch (condition.kind) {
     case "not":

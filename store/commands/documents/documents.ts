@@ -221,7 +221,7 @@ function drop(data: Data, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** The date and the database of a unit, for replies in steps: listeners reuse the unit itself for other commands. */
+/** The date and the database of a unit, copied for replies in steps, because listeners reuse the unit object. */
 interface Moment {
   readonly at: number;
   readonly db: number;

@@ -21,7 +21,7 @@ import {
 } from "../../../protocol/json/php-number.js";
 
 const INTEGER_TEXT = /^\s*[+-]?\d+\s*$/;
-/** Matches 20 digits or more, or exactly 19, which may exceed 64 bits. */
+/** Matches numbers that may exceed 64 bits: those with 20 digits or more, and integers of exactly 19 digits. */
 const OVERFLOW = /^\s*[+-]?0*[1-9](?:\d{19}|\d{18}\s*$)/;
 const SPACE_AT_END = /\s$/;
 

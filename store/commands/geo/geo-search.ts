@@ -26,7 +26,7 @@ interface Draft {
   area: Area | undefined;
   order: Search["order"];
   count: number;
-  /** FROM…, BY… and the options without arguments. */
+  /** The options without arguments, and STOREDIST. */
   readonly flags: Set<string>;
   target: ByteString | undefined;
 }

@@ -1,4 +1,4 @@
-/** The list commands that remove elements from an end: LPOP, RPOP, LMPOP, and LMOVE, RPOPLPUSH, which move them. */
+/** The list commands that remove elements from an end: LPOP, RPOP and LMPOP; LMOVE and RPOPLPUSH, which move them. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulksReply } from "../../../protocol/lazy-bulk-reply.js";
 import { array, bulk, NIL, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
@@ -26,8 +26,8 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
     for (let i = 0; i < count; i++) popped.push(data.listPop(entry, end));
     return popped;
   }
-  // Removing the elements in one change needs only one undo record. It copies the remaining elements, which are not
-  // more than the removed ones.
+  // Removing the elements in one change needs only one undo record. This change copies the remaining elements, of which
+  // there are at most as many as removed ones.
   const from = end === "left" ? 0 : size - count;
   const elements = list.slice(from, from + count);
   data.listSplice(entry, from, count, []);

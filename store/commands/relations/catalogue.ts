@@ -89,7 +89,7 @@ export function viewNamed(evaluation: Evaluation, name: ByteString): View | unde
 export function domainNamed(evaluation: Evaluation, name: ByteString): Domain | undefined {
   const text = storedText(evaluation, "domain", name);
   if (text === undefined) return undefined;
-  // Each column that names the domain contains a complete copy, here and in snapshots.
+  // Each column of this domain stores a complete copy of it, so each use costs as much as the copy.
   spend(evaluation, text.length);
   const domain = domainOfText(text);
   if (domain === undefined) throw failure(evaluation, "damaged", evaluation.database, name);

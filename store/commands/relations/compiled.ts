@@ -235,7 +235,7 @@ function result(operator: Arithmetic, one: number, other: number, evaluation: Ev
   return value;
 }
 
-/** Returns the value that an expression has in every row, or undefined if it depends on the row. */
+/** Returns the value of a literal, a parameter or a negated number; undefined for any other expression. */
 export function constantOf(expression: Expression, { parameters }: Evaluation): Scalar | undefined {
   if (expression.kind === "literal") return expression.value;
   if (expression.kind === "parameter") return parameters[expression.number] ?? null;

@@ -1,17 +1,17 @@
 /**
- * Finds the parts of a condition that may be checked before the remaining parts, for example with an index. In the
- * recorded form, a part that can fail and the parts after it keep their positions. A plan that checks the earlier parts
- * first therefore fails wherever checking the complete condition for all rows fails. In the standard form, all parts
- * may move, because a failure of a part counts only if no other part rejects the row.
+ * Splits a condition into the parts that AND combines, and finds those that may be checked early, for example by an
+ * index. In the recorded form, only the parts before the first one that can fail may be checked early, so that a
+ * statement fails exactly when it would fail if the condition were checked as written. In the standard form, all parts
+ * may be checked early, because a failure of a part counts only if no other part rejects the row.
  */
 import { type Binary, type Expression, type Form, operandsOf } from "../../sql/tree.js";
 
-/** Parts of a condition that must all hold, and may be checked before the remaining ones. */
+/** The parts of a condition, all of which must hold. */
 export interface Demands {
+  /** The parts that may be checked early. */
   readonly parts: readonly Expression[];
   /**
-   * In the recorded form, the parts up to the first one that can fail, including that part; in the standard form, all
-   * parts.
+   * The parts that may be checked early and, in the recorded form, the first part that can fail, which follows them.
    */
   readonly leading: readonly Expression[];
   /** Whether no part of the condition can fail. */
@@ -27,7 +27,7 @@ export function demandsOf(condition: Expression, form: Form): Demands {
 
 export type Equality = Binary & { readonly operator: "=" };
 
-/** Returns the equalities that may be checked before the remaining parts, in order. */
+/** Returns the equalities that may be checked early, in order. */
 export function leadingEqualities(condition: Expression, form: Form): readonly Equality[] {
   return demandsOf(condition, form).parts.filter(isEquality);
 }

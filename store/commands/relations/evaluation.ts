@@ -19,7 +19,7 @@ export interface Evaluation {
   readonly isPlanned: boolean;
   /** The tables and views that the statement reads. */
   readonly sources: Sources;
-  /** The values of each `?`. */
+  /** The values of the `?` in the statement, in order. */
   readonly parameters: readonly ByteString[];
   /** The cost of the statement so far. */
   readonly work: Work;

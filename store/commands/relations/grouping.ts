@@ -24,7 +24,7 @@ export function isGrouped({ groupBy, fields, having, orderBy }: Select): boolean
 }
 
 function hasAggregate(expression: Expression): boolean {
-  // The arguments of an aggregate or of an unknown function are not searched. Recorded statements have no other calls.
+  // The arguments of a scalar function may contain an aggregate; those of an unknown function are not searched.
   if (expression.kind === "call" && functionNamed(expression.name) !== undefined) return true;
   if (expression.kind === "call" && !SCALAR_FUNCTIONS.has(expression.name.toLowerCase())) return false;
   return operandsOf(expression).some(hasAggregate);
@@ -41,7 +41,7 @@ interface Aggregate {
 /** The rows of groups: the grouping expressions, followed by the aggregates. */
 export interface Groups {
   readonly scope: Scope;
-  /** Computes the rows. Must be called after everything has been compiled in the scope. */
+  /** Computes the rows. Must be called after all expressions of the select have been compiled in the scope. */
   rows(): Generator<void, readonly RelationRow[]>;
 }
 

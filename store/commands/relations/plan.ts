@@ -84,7 +84,7 @@ interface EqualColumns {
   readonly right: number;
 }
 
-/** A value that a column has in all rows of a stage, except in rows that a later join adds, where it is null. */
+/** A column and the value that it has in all rows of a stage; in rows that a later join adds, the column is null. */
 interface Fact extends Demand {
   readonly stage: number;
 }
@@ -209,8 +209,8 @@ export class Planner {
       this.#shareNaturally(position, value, stage);
       for (const { left, right, ...join } of this.#equalColumns) {
         const { kind } = join;
-        // An outer join of the stage adds rows in which this column is null. A row in which the column has the value is
-        // none of these, so it has a partner, whose column equals the value too.
+        // An outer join adds rows in which this column is null. A row in which this column has the value was not added
+        // in this way: it has a partner on the other side, and the partner's column has the value too.
         const isEarlier = join.stage <= stage;
         if (position === left && (kind === "inner" || (kind === "right" && isEarlier)))
           this.#put(this.#equalPart(right, value), Math.max(stage, join.stage));
@@ -237,9 +237,10 @@ export class Planner {
   }
 
   /**
-   * If one column equals `value` and a second column must equal the first, returns the value that the second column
-   * equals, or undefined if it is not certain. For a text that represents a number, it is the number: `'01'` equals 1,
-   * which equals `'1'`. In the recorded form a text can equal many values, so nothing is certain.
+   * Returns the value of a column that must equal another column whose value is known, or undefined if it is not
+   * certain. For a text that represents a number, returns the number, since `'01'` and `'1'` both equal 1. In the
+   * recorded form a text can equal many values, so nothing is certain.
+   * @param value the value of the other column
    */
   #equalValue(value: Scalar): Scalar | undefined {
     if (typeof value !== "string") return value;

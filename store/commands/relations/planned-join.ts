@@ -146,8 +146,9 @@ class StagedJoin {
   }
 
   /**
-   * Returns the keys of an equality by which the index of this side finds rows, or null if there is none. The side must
-   * be a large table whose key is a column, and the join must not retain unmatched rows of this side.
+   * Returns the keys of an equality for which an index of this side can find the partners of the other side's rows, or
+   * null if there is no such equality. This side must be a large table, its key must be a column, and the join must not
+   * retain unmatched rows of this side.
    */
   #equalByIndex(side: "left" | "right"): EqualKeys | null {
     const { kind } = this.#join;
@@ -207,7 +208,7 @@ class StagedJoin {
     if (this.#join.kind !== "inner") yield* this.#addUnmatched(isLeft ? "right" : "left", rows, isMatched);
   }
 
-  /** Sorts the pairs by their numbers; pairs with equal numbers keep their order. */
+  /** Sorts the pairs by the given numbers, one for each pair; pairs with equal numbers keep their order. */
   *#sortPairs(numbers: readonly number[]): Generator<void, void> {
     const order = yield* sortedInSteps(
       [...numbers.keys()],

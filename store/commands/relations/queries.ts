@@ -83,7 +83,7 @@ function* answeredQuery(query: Query, evaluation: Evaluation, depth: number): Ge
   return yield* ended(all, query, evaluation);
 }
 
-/** Sorts a combination by its own columns and applies its limit. */
+/** Sorts the result of a set operation by its columns, and applies the limit of the query. */
 function* ended(relation: Relation, { orderBy, limit }: SetQuery, evaluation: Evaluation) {
   let all = relation;
   if (orderBy.length > 0) {

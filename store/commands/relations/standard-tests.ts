@@ -102,7 +102,7 @@ const isContinuation = (byte: number) => (byte & 0xc0) === 0x80;
  * ms.
  */
 const LIKE_STEPS_MAX = 20_000_000;
-/** Backtracking after the last `%` is not counted if at most this many bytes after it were compared. */
+/** Backtracking to the last `%` is not counted if it repeats at most this many bytes. */
 const STEPS_BACK_FREE = 16;
 
 /**

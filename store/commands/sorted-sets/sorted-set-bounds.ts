@@ -105,10 +105,10 @@ function countBelow(zset: SortedSet, bound: LexBound, orEqual: boolean): number 
 
 /**
  * Finds a range by member in a set with different scores. Members of such a set are not sorted by name, so the range
- * has little meaning, but all daemons must find the same one. It is the range that Redis finds in a small set. It
- * begins with the first member inside the bound that is reached first; if that member is outside the other bound, the
- * range is empty. The offset then skips members, inside or outside the bounds. The range ends before the next member
- * outside the other bound.
+ * has little meaning, but all daemons must find the same one. They find the range that Redis finds in a small set. In
+ * reading order, one of the two bounds comes first. The range begins with the first member inside that bound; if this
+ * member is outside the second bound, the range is empty. The offset then skips members, inside or outside the bounds.
+ * The range ends before the next member outside the second bound.
  */
 function spanByWalk(zset: SortedSet, min: LexBound, max: LexBound, { reverse, offset }: View): Span {
   const isAboveMin = (member: ByteString) => !isBelow(member, min, min.exclusive);

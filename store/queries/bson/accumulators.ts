@@ -52,7 +52,7 @@ class Sum {
   #addDouble(value: number): void {
     this.#hasDouble = true;
     const sum = this.#double + value;
-    // The rounding error is that of the smaller number.
+    // Adds the rounding error of this addition, whichever of the two numbers is larger.
     if (Number.isFinite(sum)) {
       const part = sum - this.#double;
       this.#lost += this.#double - (sum - part) + (value - part);

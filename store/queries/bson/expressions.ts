@@ -159,7 +159,7 @@ function valueAlong(value: Bson | undefined, parts: readonly ByteString[], at: n
   if (isDocument(value)) return valueAlong(value.get(parts[at] as ByteString), parts, at + 1);
   if (!isArray(value)) return undefined;
   return value.flatMap((one) => {
-    // A document in a nested array is only reached by the remaining path.
+    // Elements that are neither documents nor arrays have no value at the path.
     const inner = isDocument(one) || isArray(one) ? valueAlong(one, parts, at) : undefined;
     return inner === undefined ? [] : [inner];
   });

@@ -161,7 +161,7 @@ function equalValue(operand: BsonDocument): Bson | undefined {
   return isArray(all) && all.length === 1 ? all[0] : undefined;
 }
 
-/** Whether the value at a part of a path exists but is not a document, so the path cannot continue. */
+/** Whether a path cannot continue at part `i`: this is its last part, or the value there is not a document. */
 const isEnd = (document: BsonDocument, path: FieldPath, i: number): boolean =>
   i === path.length - 1 || !isDocument(valueAt(document, path.slice(0, i + 1)));
 

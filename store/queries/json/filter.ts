@@ -91,8 +91,8 @@ function valueTest(test: JsonTest): Predicate<MemberValue> {
 }
 
 /**
- * Returns the name of a member, and the mark of the value that it has in every entry that meets the condition, or
- * undefined if no such member is known.
+ * Returns a member that has the same value in every entry that meets the condition, as the member's name and the
+ * value's mark, or undefined if no such member is known.
  */
 export function alikeOf(condition: JsonCondition): Alike | undefined {
   if (condition.kind === "all") {

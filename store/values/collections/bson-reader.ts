@@ -74,7 +74,7 @@ class BsonReader {
     const end = this.#begin(depth);
     const items: Bson[] = [];
     for (let type = this.#byte(); type !== 0; type = this.#byte()) {
-      // The names of an array's elements are ignored, as drivers do: they count the elements.
+      // The names of an array's elements are ignored. Like drivers, this reader counts the elements itself.
       this.#cstring();
       items.push(this.#value(type, depth));
     }

@@ -91,7 +91,7 @@ export class CollectionIndex {
     this.#roots = new Set(this.paths.map(([root]) => root as ByteString));
   }
 
-  /** @throws ParallelArrays */
+  /** @throws ParallelArrays, TooManyKeys */
   keysOf(bytes: ByteString): readonly IndexKey[] {
     return indexKeys(readKnownBson(bytes, this.#roots), this.paths, this.spec.isSparse);
   }

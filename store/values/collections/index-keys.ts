@@ -21,7 +21,8 @@ export class ParallelArrays extends BsonFault {}
 export class TooManyKeys extends BsonFault {}
 
 /**
- * The maximum number of keys of one document in one index, as in MongoDB; together they are no longer than a document.
+ * The maximum number of keys of one document in one index, as in MongoDB. Together, their texts must not be longer than
+ * the largest document.
  */
 const KEYS_MAX = 100_000;
 

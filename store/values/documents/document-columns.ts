@@ -96,8 +96,8 @@ class Column {
   }
 
   /**
-   * Returns the first index, beginning at `from`, of an entry whose value may have the mark, or an index after the last
-   * entry if there is no such entry.
+   * Returns the first index, beginning at `from`, of an entry whose value may have the mark. An entry whose mark is not
+   * known may have any mark.
    */
   find(mark: number, from: number): number {
     const marks = this.#marks;
@@ -126,7 +126,7 @@ class Column {
   }
 }
 
-/** @returns the mark of a number or string */
+/** Returns the mark of a value. */
 export function markOf(value: MemberValue): number {
   if (typeof value === "object") return value.kind === TRUE.kind || value.kind === FALSE.kind ? ANY : NONE;
   const number = typeof value === "string" ? numberIn(value) : value;

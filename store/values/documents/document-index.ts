@@ -139,12 +139,12 @@ export class DocumentIndex {
     return [first as Position, last as Position];
   }
 
-  /** Returns the position of the first entry that is not less. */
+  /** Returns the position of the first entry that does not precede the given value and rank. */
   #find(value: MemberValue, rank: number): Position {
     const chunks = this.#chunks as Chunk[];
     const isLess = ({ values, ranks }: Chunk, at: number) =>
       (compareMembers(values[at] as MemberValue, value) || (ranks[at] as number) - rank) < 0;
-    // The last chunk whose first entry is less, or the first chunk.
+    // The last chunk whose first entry precedes them, or the first chunk.
     const chunk = Math.max(0, partition(chunks.length, (at) => isLess(chunks[at] as Chunk, 0)) - 1);
     const found = chunks[chunk] as Chunk;
     const at = partition(found.ranks.length, (position) => isLess(found, position));

@@ -105,17 +105,18 @@ export interface MemberName {
   readonly name: string;
   readonly label: ByteString;
   /**
-   * The outer member and the inner name with which the search continues if no member has the full name; null if there
-   * are none.
+   * If no member has the full name, the search continues with the inner name in the outer member. Null if the name is
+   * not a path.
    */
   readonly within: { readonly outer: MemberName; readonly inner: MemberName } | null;
   /**
-   * The label with its colon, if no other part of a text can look the same; null if it may occur between two strings.
+   * The label with its colon, for a search in the text. Null if the name begins with a character that can follow a
+   * string: the end of a string and the text after it could then look like the label.
    */
   readonly mark: ByteString | null;
 }
 
-/** Matches a character that can follow a string that is not a name. */
+/** Matches a name that begins with a character that can follow a string in JSON. */
 const AFTER_STRING = /^[,:\]}]/;
 
 /** @param name in UTF-8; points separate the names of a path into nested members */
@@ -199,7 +200,7 @@ function hasBetween(text: ByteString, character: string, end: number): boolean {
   return at >= 0 && at < end;
 }
 
-/** Finds the member's value as `valueAt` does, but member by member. */
+/** Returns the same as `valueAt`, but reads the object member by member. */
 function walkedTo(text: ByteString, { label }: MemberName): number {
   for (let at = 1; text.charCodeAt(at) === QUOTE; ) {
     const from = endOfString(text, at) + 1;

@@ -108,8 +108,8 @@ function atomOf(parsed: unknown): DomainAtom | undefined {
 }
 
 /**
- * Excludes numbers that are too large for a double, -0, and characters that are not bytes. JSON permits all of these,
- * but each would change when it is written again.
+ * JSON permits numbers that are too large for a double, characters above 255, and -0, all of which would change when
+ * they are written again. The first two are rejected here, and `plain` converts -0 to 0.
  */
 const isBound = (value: unknown): value is number | null => value === null || Number.isFinite(value);
 export const isCell = (value: unknown): value is Cell =>

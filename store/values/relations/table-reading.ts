@@ -104,7 +104,7 @@ export class TableReading {
   *equal(column: number, value: Parameters<HashIndex["equal"]>[0]): Generator<void, readonly number[]> {
     let index = this.#known(column) ?? (yield* this.index(column));
     yield* index.prepareFor(value);
-    // If the table changes during a step, its index changes as well.
+    // If the table has changed during a step, its index contains the new rows, so an index of the old rows is needed.
     if (index !== this.#known(column)) {
       index = yield* this.index(column);
       yield* index.prepareFor(value);

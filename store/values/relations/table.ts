@@ -249,8 +249,8 @@ export class Table {
   }
 
   /**
-   * Removes the holes, except for a hole at the end: a new row would receive its number, but an undo may restore the
-   * removed row with that number.
+   * Removes the holes, except for a hole at the end. Without this hole a new row would receive its number, with which
+   * an undo may restore the removed row.
    */
   #closeHoles(): void {
     const last = this.#rows.length - 1;

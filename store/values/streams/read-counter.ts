@@ -1,7 +1,7 @@
 /**
  * Counts how many of all entries ever added a group has read, and how many it has not. A stream knows how many entries
- * were added, but of the deleted entries it knows only the last one. If that entry comes after the group's position,
- * the number of unread entries is unknown. Source: redis-server 7.0.
+ * were added, but of the deleted entries it knows only the highest id. If that id is after the group's position, the
+ * number of unread entries is unknown. Source: redis-server 7.0.
  */
 import type { GroupMarks } from "./consumer-group.js";
 import type { Stream } from "./stream.js";
@@ -35,7 +35,7 @@ export function countUpTo({ marks, size, firstId }: Stream, id: StreamId): bigin
   return added - BigInt(size) + (id === first ? 1n : 0n);
 }
 
-/** Whether the last deleted entry is at or after the given id, and not before all remaining entries. */
+/** Whether the highest deleted id is at or after the given id, and not before the first remaining entry. */
 function hasGapFrom({ marks: { maxDeletedId }, firstId }: Stream, id: StreamId): boolean {
   return firstId !== undefined && maxDeletedId >= firstId && maxDeletedId >= id;
 }

@@ -96,7 +96,8 @@ export class SealedEntries {
   }
 
   /**
-   * Returns an id in the stored form, or the next id that can be represented. The id must not be after the last one.
+   * Returns an id in the stored form or, if its sequence number is too long for this form, the next id that fits. The
+   * id must not be after the last one.
    */
   #keyOf(id: StreamId): Buffer {
     const isOver = widthOf(seqOf(id)) > this.#seqBytes;

@@ -92,7 +92,7 @@ function wordAt(name: ByteString, at: number): number {
   );
 }
 
-/** Returns the remaining bytes combined with the length: its low byte as in the standard, and its higher bytes. */
+/** Returns the last word: the remaining bytes, the length's low byte as in SipHash, and its higher bytes. */
 function lastWord(name: ByteString, at: number): number {
   const { length } = name;
   let word = (length << 24) ^ (length >>> 8);

@@ -1,9 +1,9 @@
 /**
  * Scans, in the order of the names' hashes. A name keeps its position in that order no matter what is added, removed,
- * undone or created again meanwhile, so a scan returns each name that exists from its first page to its last. An index
- * in the table would not suffice: late entries undo and redo writes, and names change their slots. A cursor is the hash
- * with which the next page begins, preceded by a number of the process that issued it; 0 begins and ends a scan. A
- * cursor of another process begins a new scan.
+ * undone or created again meanwhile, so a scan returns each name that exists from its first page to its last. Slots in
+ * the table would not suffice as positions: when a late entry causes writes to be undone and applied again, names
+ * change their slots. A cursor is the hash with which the next page begins, preceded by a number of the process that
+ * issued it; 0 begins and ends a scan. A cursor of another process begins a new scan.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { cursorTag, hashOfName } from "./name-hash.js";
