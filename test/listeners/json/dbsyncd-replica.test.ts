@@ -62,7 +62,7 @@ test("the daemon's own address in the list causes no problem", async () => {
   assert.ok(ours.log.every(({ level }) => level !== "warn" && level !== "error"));
 });
 
-test("an original that is replaced by a dbsyncd is sent nothing more, and clients are still served", async () => {
+test("a dbsyncd that replaces an original is sent nothing, and clients are still served", async () => {
   const port = await freePort();
   const original = await Original.start(port, []);
   await using ours = await startJson({ replicas: [port], limits });
