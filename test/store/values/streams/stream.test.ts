@@ -16,7 +16,7 @@ const STEPS = 3000;
 
 const everything = (stream: Stream) => [...stream.range(0n, STREAM_ID_MAX)];
 
-/** Returns a random entry: most entries have the same names, some have many fields. */
+/** Returns a random entry: most entries have the same names, and some have many fields. */
 function randomEntry(random: SeededRandom, id: bigint): StreamEntry {
   const names = random.chance(0.8) ? ["a", "b"] : ["x", "a", "y"].slice(0, random.between(1, 3));
   return { id, fields: names.flatMap((name) => [name, String(random.below(1000))]) };
