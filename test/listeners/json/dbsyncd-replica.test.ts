@@ -42,7 +42,7 @@ test("two daemons that name each other fetch nothing from each other", async () 
   await using first = await startJson({ replicas: [port], limits });
   await using second = await startJson({ port, replicas: [first.port], limits });
   const isFound = (one: typeof first) => one.figures?.servers[0]?.isDbsyncd === true;
-  await until("each has recognized the other", () => isFound(first) && isFound(second));
+  await until("each daemon has recognized the other", () => isFound(first) && isFound(second));
   for (const one of [first, second]) {
     using client = await RawClient.open(one.port);
     assert.match(await ask(client, { action: "create", document: "d" }), /has not fetched yet.*--peer/);
