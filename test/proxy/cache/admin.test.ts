@@ -47,7 +47,7 @@ test("the SQL cache reports its stored answers, its waiting reads, and whether i
   await client.ask("insert into t values (1)");
   isHolding = true;
   const answers = [client, other].map((one) => one.ask("select 2 from t"));
-  await until("both wait", async () => /^dbsync_proxy_cache_waiting 2$/m.test(await cache.metrics()));
+  await until("both reads wait", async () => /^dbsync_proxy_cache_waiting 2$/m.test(await cache.metrics()));
   isHolding = false;
   for (const go of held) go();
   await Promise.all(answers);
