@@ -47,7 +47,7 @@ after(async () => {
 });
 
 for (const { name, file, program, skip } of LIBRARIES) {
-  test(`${name}: the first examples of its manual`, { skip }, async () => {
+  test(`${name} passes the first examples of its manual`, { skip }, async () => {
     for (const { name: server, served } of servers) {
       const ended = await run(program, [join(folder, file), String(served.port)], {
         env: { PYTHONDONTWRITEBYTECODE: "1" },

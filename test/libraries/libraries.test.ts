@@ -71,7 +71,7 @@ after(async () => {
 
 for (const library of LIBRARIES) {
   const { name, file } = library;
-  test(`${name}: its usual examples`, { skip: skipReason(library) }, async () => {
+  test(`${name} passes its usual examples`, { skip: skipReason(library) }, async () => {
     const program = PROGRAMS[file.split("/")[0] ?? ""] ?? "";
     await Promise.all(
       servers.map(async ({ name: server, served: { port } }) => {

@@ -122,7 +122,7 @@ test("a command with millions of arguments is refused before it is split", async
   assert.ok(daemon.log.some(({ reason }) => reason === "too-many-arguments"));
 });
 
-test("silent and half-sent connections are closed after the idle time, busy ones are not", async () => {
+test("silent and half-sent connections are closed after the idle time, but busy ones are not", async () => {
   let uptime = 0;
   const environment = { ...realEnvironment, uptime: () => uptime };
   await using daemon = await startInProcess({
@@ -182,7 +182,7 @@ test("a request and an answer may have the maximum length, but not more", async 
   assert.equal(await other.rest(), "");
 });
 
-test("many half-sent requests cannot use up the memory: the largest is dropped, small ones stay", async () => {
+test("the daemon drops the largest of many half-sent requests before they use up the memory", async () => {
   const args = ["--max-request-bytes", "8MiB", "--max-buffered-bytes", "16MiB"];
   await using daemon = await startDaemon(args);
   using small = await RawClient.open(daemon.port);

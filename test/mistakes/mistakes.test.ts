@@ -53,7 +53,7 @@ for (const { name: group, mistakes } of GROUPS)
         assert.equal(printedText(page, mistake), printed, `npm run mistakes writes ${PAGE} again`);
       });
     for (const language of LANGUAGES)
-      test(`the same calls in ${language}`, { skip: languageSkip(language, mistakes) }, async () => {
+      test(`${language} reports the mistakes`, { skip: languageSkip(language, mistakes) }, async () => {
         for (const [mistake, text] of await textsIn(language, mistakes, scene))
           check(mistake, { [language]: plain(text, scene) });
       });

@@ -48,7 +48,7 @@ export interface Scene extends Files, AsyncDisposable {
   readonly folder: string;
   readonly at: Readonly<Record<DaemonName, string>>;
   readonly log: (name: DaemonName) => readonly object[];
-  /** Servers that are no daemons: one of version 1, `website` with another protocol, `hung`, which never answers. */
+  /** Servers that are not daemons: one speaks version 1, `website` another protocol, and `hung` never answers. */
   readonly version1: string;
   readonly website: string;
   readonly hung: string;

@@ -5,7 +5,7 @@ import { parseSpecifications } from "../../options/database-list.js";
 
 const plain = { kind: "redis", db: 0, username: null, password: null, tls: false };
 
-test("php-dbsync's form contains host and port, with brackets for IPv6", () => {
+test("the form of php-dbsync names a host and a port, with brackets around an IPv6 address", () => {
   assert.deepEqual(parseSpecifications("redis:127.0.0.1:6379"), [
     { ...plain, name: "redis:127.0.0.1:6379", host: "127.0.0.1", port: 6379 },
   ]);
@@ -19,7 +19,7 @@ test("several databases keep their order, and spaces around commas are ignored",
   assert.deepEqual(names, ["redis:b:2", "memory", "redis:a:1"]);
 });
 
-test("a URL contains user, password, number and TLS, and its name contains no password", () => {
+test("a URL contains user, password, database and TLS, and the resulting name has no password", () => {
   assert.deepEqual(parseSpecifications("rediss://me:s%2Cc%40@db.example:7000/5"), [
     {
       kind: "redis",

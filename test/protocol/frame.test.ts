@@ -117,7 +117,7 @@ test("a Redis client on the wrong port is recognized", () => {
   for (const text of ["PING\r\n", "ds:1:a*1\r\n", "ds2:1:a*"]) assert.doesNotMatch(problem(text), /Redis/);
 });
 
-test("frames before a malformed one are delivered, nothing after it is", () => {
+test("frames before a malformed one are delivered, and nothing after it is", () => {
   const { payloads, malformed } = parse([latin1("ds:1:ads:1:b!ds:1:c"), latin1("ds:1:d")]);
   assert.deepEqual(payloads, ["a", "b"]);
   assert.equal(malformed?.offset, 12);

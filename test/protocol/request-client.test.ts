@@ -153,7 +153,7 @@ test("an answer that is not read to its end ends the connection", async () => {
   assert.equal(client.end?.why, "dropped");
 });
 
-test("the time limit of an answer starts with its request or the previous answer, and with each chunk if it limits silence", () => {
+test("each answer restarts the time limit, and so does each chunk if the limit is for silence", () => {
   for (const isSilence of [false, true]) {
     let begun = 0;
     const setTimer = () => {

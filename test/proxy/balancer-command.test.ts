@@ -36,7 +36,7 @@ test("health, metrics and status report the servers, and whether clients should 
   await one.stop();
   await two.stop();
   const health = () => fetch(`http://127.0.0.1:${admin}/healthz`);
-  await until("it is not ready", async () => (await health()).status === 503);
+  await until("the balancer is not ready", async () => (await health()).status === 503);
   const told = await run(`dbsync-proxy status --json ${admin}`);
   assert.equal(told.code, 1);
   const { status: word, servers } = JSON.parse(told.output) as { status: string; servers: { up: boolean }[] };

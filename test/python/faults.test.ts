@@ -276,7 +276,7 @@ for (const theft of some(THEFTS)) {
   });
 }
 
-/** Sets Python's names for a client of one fake daemon, and `given`'s limits for its decoder. */
+/** Python code that sets the limits of the decoder, calls one fake daemon, and prints the outcome. */
 const DECODING = `
 import asyncio, dbsync.link, dbsync.resp
 for name, value in given["limits"].items(): setattr(dbsync.resp, name, value)
@@ -303,8 +303,8 @@ async def main():
 print(json.dumps(asyncio.run(main())))`;
 
 /**
- * Returns the result of a call for that reply. The loop's clock advances by `jump` seconds once all bytes of the
- * reply have arrived.
+ * Returns the result of a call to a daemon that sends `reply`. The loop's clock advances by `jump` seconds once all
+ * bytes of a long reply have arrived.
  */
 async function decoded(reply: string, limits: Record<string, number>, jump = 0): Promise<unknown> {
   await using daemon = await fakeV2(

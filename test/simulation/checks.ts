@@ -16,7 +16,7 @@ import { isExcused } from "./stable-promises.js";
 import { namedBy, unverifiablePlaces } from "./unverifiable.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
-/** Returns why the daemons are not equal yet, or null if all have the same entries on disk and serve. */
+/** Returns why the daemons are not equal yet, or null if all have the same entries on disk and serve clients. */
 export function unlevel(world: World): string | null {
   const { honest: hosts } = world;
   const first = hosts[0] as Host;

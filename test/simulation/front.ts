@@ -39,7 +39,7 @@ export interface FrontParts {
   readonly remembered: number;
   readonly soon: (step: () => void) => void;
   readonly storage: Storage;
-  /** Called in the step in which an entry is recorded from a client. */
+  /** Called in the step in which an entry of a client is recorded. */
   readonly accepted: (entry: Entry) => void;
   /** Called for an entry that the daemon itself has signed. @param flushed  resolves when the entry is acknowledged */
   readonly signed: (entry: Entry, flushed: Promise<void>) => void;

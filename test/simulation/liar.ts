@@ -22,11 +22,11 @@ import type { Lie } from "./lies.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
 const DAY_MS = 86_400_000;
-/** The share of the messages affected by a lie that are altered. */
+/** The share of messages that the liar alters, among those that a lie affects. */
 const ALTERED = 0.5;
-/** Maximum number of messages that it stores to send them again. */
+/** Maximum number of messages that the liar stores in order to send them again. */
 const KEPT_MOST = 40;
-/** Maximum number of votes that it adds to a status. */
+/** Maximum number of votes that the liar adds to a status. */
 const VOTES_MOST = 4;
 const INFLATED_MOST = 1 << 20;
 
@@ -35,7 +35,7 @@ export class Liar {
   readonly #host: Host;
   readonly #forger: Forger;
   readonly #kept: Buffer[] = [];
-  /** The number of entries by which it always overstates its totals. */
+  /** The number of entries by which the liar always overstates its totals. */
   readonly #gap: number;
 
   constructor(world: World, host: Host, forger: Forger) {

@@ -1,7 +1,7 @@
 /**
  * A simulated network. Members' connections are ordered streams like TCP: a lost segment delays all later ones, and a
- * long cut breaks the connection and loses the data in flight. Clients' messages travel individually: they are lost,
- * doubled, late, and in any order.
+ * long cut breaks the connection and loses the data in flight. Clients' messages travel individually: they may be
+ * lost, duplicated or delayed, and they arrive in any order.
  */
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Processor, Scheduler } from "./scheduler.js";
@@ -24,7 +24,7 @@ export interface Conditions {
   cutting: number;
 }
 
-/** The events of a connection's end, for its process. */
+/** The functions that an end of a connection calls in its process when an event occurs. */
 export interface EndOwner {
   received(chunk: Buffer): void;
   closed(reason: string): void;

@@ -56,8 +56,8 @@ export class Operator {
   }
 
   /**
-   * Whether this host and the members that could contradict a single member's report are not a majority of the
-   * cluster.
+   * Whether the host is not live and, together with the honest members that have served, is not a majority of the
+   * cluster. Only these members could contradict the report of a single member.
    */
   #isUndecidable(host: Host): boolean {
     if (host.daemon?.isLive === true) return false;

@@ -72,8 +72,8 @@ export class MergingFold {
 }
 
 /**
- * Returns the later units that the late one affects: each that touches what the late one or an affected one may write,
- * or may write what these read.
+ * Returns the later units that a late unit affects. A later unit is affected if it touches a key that the late unit or
+ * another affected unit may write, or if it may write a key that one of them reads.
  */
 function affectedBy(late: Applied, later: readonly Applied[]): Applied[] {
   const dirty = [...late.touches];

@@ -69,7 +69,7 @@ test("a damaged entry before a snapshot is in the state after a restart, and is 
   }
 });
 
-/** Turns of a refold of 600 entries, 64 in each, after which an event occurs. The last one is after the refold. */
+/** The turns after which an event occurs. A refold of 600 entries takes ten turns, so the last event is after it. */
 const MOMENTS = [0, 2, ...some([6, 9], 0), 40];
 
 for (const which of [5, 300, 595]) {

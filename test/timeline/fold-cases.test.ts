@@ -90,7 +90,7 @@ test("a late unit that touches complete databases redoes every unit that touches
   assert.equal(subject.fold.redone, 4);
 });
 
-test("a late unit before one that touches complete databases finds the units after that", () => {
+test("a late unit before a SWAPDB also redoes the units after the SWAPDB", () => {
   const subject = newSubject();
   subject.merge(entry("b", 2, ["SWAPDB 0 1"]), entry("c", 3, ["APPEND a !"], { db: 1 }));
   subject.merge(entry("a", 1, ["SET a 1"]));

@@ -84,7 +84,7 @@ async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<
   return isAdopted ? (reports[0] as FoundOrphans) : null;
 }
 
-test("a crash before the marks are on the disk loses no entry silently, even if both daemons have a snapshot of that date", async () => {
+test("a crash before the marks are on the disk loses no entry silently", async () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-handover-"));
   try {
     const source = await written({}, "theirs");

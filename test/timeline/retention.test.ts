@@ -121,7 +121,7 @@ test("a jump of a lone daemon's clock for a few minutes prunes nothing", async (
   assert.notEqual(subject.mark.pruned, null);
 });
 
-test("a daemon that knows that its clock is ahead prunes nothing by it, and continues once it is right", async () => {
+test("a daemon that knows that its clock is ahead prunes nothing until the clock is right", async () => {
   const subject = await new TimelineSubject({ every: 10, limits: { retainMs: RETAIN_MS } }).open();
   await subject.writes(100, DAY_MS / 20, (i) => `SET k${i} v`);
   await subject.pass(MINUTE_MS);
@@ -243,7 +243,7 @@ test("a snapshot that a member waits for is made even if nothing has arrived sin
   assert.equal(subject.mark.pruned, pruned);
   const newest = dates();
   await subject.pass(20 * MINUTE_MS);
-  assert.deepEqual(dates(), newest, "one");
+  assert.deepEqual(dates(), newest, "only one snapshot is made");
 });
 
 test("a snapshot made again for the same date, with a late entry, is reported with its new contents", async () => {
@@ -261,7 +261,7 @@ test("a snapshot made again for the same date, with a late entry, is reported wi
   assert.equal(after.seal, subject.snapshots.sealOf(after.at)?.seal);
 });
 
-test("if a member needs a snapshot of a later date, the snapshot has a later date, even if an earlier one is rounder", async () => {
+test("a member's request for a later snapshot has priority over a rounder date", async () => {
   const subject = await new TimelineSubject({ every: 1000, isCertified: false }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   const { handover } = subject.timeline;

@@ -97,7 +97,7 @@ test("a daemon without data has everything after a snapshot and the remaining en
   assertEqual(await target.restarted().open(), source);
 });
 
-test("a daemon's later entries stay, its earlier ones are removed, and are reported", async () => {
+test("a daemon keeps its later entries, and removes and reports its earlier ones", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   const { prunedTo } = source.timeline;
@@ -316,7 +316,7 @@ async function makeTwin(source: TimelineSubject): Promise<TimelineSubject> {
   return target;
 }
 
-test("no snapshot of the daemon's own with the same date is made in between", async () => {
+test("the daemon makes no snapshot of its own with the same date during the adoption", async () => {
   const source = await makeSource();
   const target = await makeTwin(source);
   const staged = stageFrom(source, target);

@@ -40,7 +40,7 @@ test("dbsync status reports a missing member of the list after a rolling restart
   for (const index of STAY) {
     await trio.end(index, "SIGTERM");
     await trio.start(index, {});
-    await trio.until("it serves", async () => (await trio.status(index)).state !== "");
+    await trio.until("the daemon serves", async () => (await trio.status(index)).state !== "");
   }
   const areLive = async () => {
     const states = await Promise.all(STAY.map(async (index) => (await trio.status(index)).state));

@@ -69,7 +69,7 @@ class Listener implements Disposable {
   async next(): Promise<Received> {
     while (this.#messages.length === 0) {
       const bytes = await this.raw.read(Math.max(1, this.raw.received.length));
-      assert.notEqual(bytes, "", "it has closed");
+      assert.notEqual(bytes, "", "the connection is closed");
       for (const payload of this.#parser.push(Buffer.from(bytes, "latin1")))
         this.#messages.push(messageOf(payload));
     }

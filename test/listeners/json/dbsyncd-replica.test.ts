@@ -42,7 +42,7 @@ test("two daemons that name each other fetch nothing from each other", async () 
   await using first = await startJson({ replicas: [port], limits });
   await using second = await startJson({ port, replicas: [first.port], limits });
   const isFound = (one: typeof first) => one.figures?.servers[0]?.isDbsyncd === true;
-  await until("each has recognized the other", () => isFound(first) && isFound(second));
+  await until("each daemon has recognized the other", () => isFound(first) && isFound(second));
   for (const one of [first, second]) {
     using client = await RawClient.open(one.port);
     assert.match(await ask(client, { action: "create", document: "d" }), /has not fetched yet.*--peer/);
@@ -62,7 +62,7 @@ test("the daemon's own address in the list causes no problem", async () => {
   assert.ok(ours.log.every(({ level }) => level !== "warn" && level !== "error"));
 });
 
-test("an original that is replaced by a dbsyncd is sent nothing more, and clients are still served", async () => {
+test("a dbsyncd that replaces an original is sent nothing, and clients are still served", async () => {
   const port = await freePort();
   const original = await Original.start(port, []);
   await using ours = await startJson({ replicas: [port], limits });

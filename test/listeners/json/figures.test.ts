@@ -51,7 +51,7 @@ test("INFO, metrics and /healthz report which servers are unreachable, and what 
   using client = await RawClient.open(own);
   let n = 0;
   const write = () => ask(client, { action: "create", document: `d${n++}` });
-  await until("a write reaches it", async () => (await write()).includes('"replicated":true'));
+  await until("a write reaches the original", async () => (await write()).includes('"replicated":true'));
   const row = `json_replica0:server=127.0.0.1:${other}`;
   const online = await readFigures(daemon);
   const well = "missing_documents=0,refused_documents=0,different_documents=0";

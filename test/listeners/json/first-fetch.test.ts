@@ -93,7 +93,7 @@ async function hasAll(port: number): Promise<void> {
   assert.match(await ask(client, insert), /"replicated":true/);
 }
 
-test("clients are refused without the documents of a stopped server, and with them nothing is lost", async () => {
+test("clients are refused until a stopped server has sent its documents, and nothing is lost", async () => {
   const port = await freePort();
   await using ours = await startJson({ replicas: [port], limits });
   using client = await RawClient.open(ours.port);
@@ -186,7 +186,7 @@ test("a server that stops and starts at random times while the daemon starts los
   }
 });
 
-test("a document that a server created is not replaced by one with the same name that the server never sent", async () => {
+test("a document that was created while a server was down does not replace the server's one", async () => {
   const port = await freePort();
   const first = await Original.start(port, []);
   await using ours = await startJson({ replicas: [port], limits });

@@ -84,7 +84,7 @@ test("a long answer shows the state at the time of the request, despite concurre
   const { data } = JSON.parse(await (answers[0] as Promise<string>)) as { data: { n: number }[] };
   assert.equal(data.length, stored.length);
   const changed = data.slice(0, 4).map(({ n }) => n);
-  // The answer contains each write completely or not at all, and none after a missing one.
+  // The answer contains each write completely or not at all. If one write is missing, all later ones are too.
   const first = changed.indexOf(changed.find((n) => n !== -1) ?? -1);
   assert.deepEqual(changed.slice(Math.max(first, 0)), first < 0 ? changed : [0, 1, 2, 3].slice(first));
   assert.deepEqual(data.slice(4), stored.slice(4));

@@ -25,7 +25,7 @@ const getMore = (client: MongoClient, id: Long, batchSize?: number) =>
     .db("shop")
     .command({ getMore: id, collection: "items", ...(batchSize === undefined ? {} : { batchSize }) });
 
-test("an answer is fetched in parts of the requested size, as it was when it was found", async () => {
+test("a client fetches an answer in parts of the requested size, as the query found it", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   await fill(client);
@@ -54,7 +54,7 @@ test("a batch has at most 16 MiB, and at least one document", async () => {
   );
 });
 
-test("closed cursors are gone, and a single batch opens no cursor", async () => {
+test("a closed cursor no longer exists, and a single batch opens no cursor", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   await fill(client);
@@ -69,7 +69,7 @@ test("closed cursors are gone, and a single batch opens no cursor", async () => 
   assert.equal(scene.listener.bufferedBytes, 0);
 });
 
-test("10,000 cursors are limited in number and bytes, and unused ones are closed first", async () => {
+test("the number and the bytes of cursors are limited, and unused cursors are closed first", async () => {
   await using scene = await startMongo({ limits: { mongoCursors: 50, mongoCursorBytes: 20_000_000 } });
   await using client = clientOf(scene.port);
   await fill(client);
@@ -97,7 +97,7 @@ test("a cursor that is unused for --mongo-cursor-timeout is closed", async () =>
   await using client = clientOf(scene.port);
   await fill(client);
   const id = await open(client);
-  await until("nothing is kept", () => Promise.resolve(scene.listener.bufferedBytes === 0));
+  await until("the answer is released", () => Promise.resolve(scene.listener.bufferedBytes === 0));
   await assert.rejects(getMore(client, id), { code: 43 });
 });
 

@@ -9,7 +9,7 @@ const DOCUMENTS = 50_000;
 
 test("a read of many documents does not block another client, and returns the documents that existed when it began", async () => {
   let now = 0;
-  // Each step is a turn.
+  // The clock advances by one turn at each reading, so each step of a read takes a turn.
   const uptime = () => {
     now += TURN_MS;
     return now;

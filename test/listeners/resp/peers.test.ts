@@ -14,7 +14,7 @@ interface Served {
   readonly port: number;
 }
 
-/** Starts two peer daemons with folders, and waits until they are complete. */
+/** Starts two peer daemons with folders, and waits until they are live. */
 async function startPair(): Promise<AsyncDisposable & { readonly one: Served; readonly other: Served }> {
   const app = makeKeyPair();
   const folders = [makeFolder(), makeFolder()];
@@ -31,7 +31,7 @@ async function startPair(): Promise<AsyncDisposable & { readonly one: Served; re
   const [one, other] = await Promise.all([start(0), start(1)]);
   for (const { port } of [one, other]) {
     using client = await RedisConnection.open(port);
-    await until("the daemon is complete", async () => {
+    await until("the daemon is live", async () => {
       const info = await client.call("INFO", "replication");
       return info.kind === "bulk" && info.bytes.includes("dbsync_state:live");
     });

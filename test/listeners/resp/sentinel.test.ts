@@ -83,5 +83,7 @@ test("sentinels accept a daemon as a master that is up, find each other, and rep
   }
   await scene[Symbol.asyncDispose]();
   for (const sentinel of [one, other])
-    await until("it is down", async () => ((await sentinel.known()).get("flags") ?? "").includes("o_down"));
+    await until("the daemon is down", async () =>
+      ((await sentinel.known()).get("flags") ?? "").includes("o_down"),
+    );
 });

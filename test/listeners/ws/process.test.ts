@@ -12,7 +12,7 @@ import { MessageLine, openClient, pair } from "./scene.js";
 
 const SERVING = "serving WebSocket clients";
 
-test("a page's writes are recorded and signed like all others", async () => {
+test("the writes of a page are recorded and signed like all other writes", async () => {
   using folder = makeFolder();
   const args = ["-s", pair.file, "--data", folder.path, "--ws", "0"];
   const portOf = async (daemon: Awaited<ReturnType<typeof startDaemon>>) =>

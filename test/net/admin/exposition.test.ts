@@ -60,7 +60,7 @@ b_total{x="3",y=""} 9007199254740992
   );
 });
 
-test("characters that would end a line or a label's value are escaped, in help texts only those that the format requires", () => {
+test("labels and help texts escape exactly the characters that the format requires", () => {
   const text = textOf({ a: gauge([{ labels: { x: 'a"b\\c\nd' }, value: 1 }], 'a"b\\c\nd') });
   assert.equal(text, `# HELP a a"b\\\\c\\nd\n# TYPE a gauge\na{x="a\\"b\\\\c\\nd"} 1\n`);
 });

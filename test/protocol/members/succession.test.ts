@@ -58,7 +58,7 @@ for (const [what, change, problem] of [
     assert.match(problemAfter([first], less, change) as string, problem);
   });
 
-test("without lists none is in force", () => {
+test("no list is in force if there are none", () => {
   assert.deepEqual(standingOf([]), { heads: [], inForce: null, members: new Set(), left: new Set() });
 });
 
@@ -69,20 +69,20 @@ test("the list in force is the one that succeeds all other known lists", () => {
   assert.deepEqual([...standing.left], idsOf("D"));
 });
 
-test("of two parallel lists none is in force until a list has both as parents", () => {
+test("neither of two parallel lists is in force until a list has both as parents", () => {
   const doubled = standingOf([first, less, other]);
   assert.equal(doubled.inForce, null);
   assert.deepEqual(doubled.heads, [less, other]);
   assert.deepEqual([...doubled.members], idsOf("AB"));
   assert.deepEqual([...doubled.left].sort(), idsOf("CD"));
   assert.equal(standingOf([first, less, other, merged]).inForce, merged);
-  // A further list after one of the two decides nothing, whatever its number is.
+  // A list that succeeds only one of the two is not in force either, whatever its number is.
   const later = listAfter([less], { add: "F" });
   const latest = listAfter([later], { add: "G" });
   assert.equal(standingOf([first, less, other, later, latest]).inForce, null);
 });
 
-test("two first lists are parallel like any others", () => {
+test("two first lists are parallel, so neither is in force", () => {
   const second = known({ cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), left: [] });
   assert.equal(standingOf([first, second]).inForce, null);
   assert.deepEqual(listAfter([first, second], {}).list.members, idsOf("AB"));

@@ -36,7 +36,7 @@ async function startTwo() {
   };
 }
 
-test("reads are sent to the servers in turn, all writes of a database to one, and each server uses the session's database", async () => {
+test("the balancer sends reads to the servers in turn, and all writes of a database to one", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();

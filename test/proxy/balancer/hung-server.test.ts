@@ -61,7 +61,7 @@ test("a server that executes a slow statement is not down while it answers heart
   using client = await scene.client();
   const answer = client.told("insert into t values (1);");
   const before = beats;
-  await until("it has answered several heartbeats", async () => beats > before + BEATS);
+  await until("the server has answered several heartbeats", async () => beats > before + BEATS);
   finish(messageFrame("at last"));
   assert.equal(await answer, "at last");
 });

@@ -47,7 +47,7 @@ test("the SQL cache reports its stored answers, its waiting reads, and whether i
   await client.ask("insert into t values (1)");
   isHolding = true;
   const answers = [client, other].map((one) => one.ask("select 2 from t"));
-  await until("both wait", async () => /^dbsync_proxy_cache_waiting 2$/m.test(await cache.metrics()));
+  await until("both reads wait", async () => /^dbsync_proxy_cache_waiting 2$/m.test(await cache.metrics()));
   isHolding = false;
   for (const go of held) go();
   await Promise.all(answers);
@@ -66,7 +66,7 @@ test("the SQL cache reports its stored answers, its waiting reads, and whether i
   assert.equal(code, 0, output);
   assert.match(output, new RegExp(`^127\\.0\\.0\\.1:${server.port} +up +1 +2 +0 +1 +\\d+ +1`, "m"));
   await server.stop();
-  await until("it is not ready", async () => (await cache.healthz()) === 503);
+  await until("the cache is not ready", async () => (await cache.healthz()) === 503);
   const told = await cache.status(" --json");
   assert.equal(told.code, 1);
   assert.equal((JSON.parse(told.output) as { cache: { up: boolean } }).cache.up, false);

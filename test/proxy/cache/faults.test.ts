@@ -18,16 +18,16 @@ test("a dead server is reported immediately, stored answers are served meanwhile
   using client = await LineClient.open(cache.port);
   assert.equal(await client.ask("alaivo 2"), pageOf("alaivo 2"));
   await server.stop();
-  await until(() => !cache.cache.isUp, "it is known to be dead");
+  await until(() => !cache.cache.isUp, "the cache knows that the server is dead");
   assert.equal(await client.ask("alaivo 3"), LOST);
   assert.equal(await client.ask("manampia ao@ t (x) sanda (1)"), LOST);
   assert.equal(await client.ask("alaivo 2"), pageOf("alaivo 2"));
   await server.start();
-  await until(() => cache.cache.isUp, "it is known to be back");
+  await until(() => cache.cache.isUp, "the cache knows that the server is back");
   assert.equal(await client.ask("alaivo 3"), pageOf("alaivo 3"));
 });
 
-test("a read on a connection that the server had closed is sent again, a write is not", async () => {
+test("a read on a connection that the server had closed is sent again, but a write is not", async () => {
   const asked: string[] = [];
   await using server = await FakeSqlServer.start(({ statement, socket }) => {
     if (statement === HEARTBEAT) return pageOf("1");
@@ -51,7 +51,7 @@ test("a slow answer delays no other statements, and times out", async () => {
   using slow = await LineClient.open(cache.port);
   using quick = await LineClient.open(cache.port);
   const waiting = slow.ask("alaivo 9");
-  await until(() => server.statements.includes("alaivo 9"), "the slow one is asked");
+  await until(() => server.statements.includes("alaivo 9"), "the slow statement has arrived");
   for (let i = 10; i < 30; i++) assert.equal(await quick.ask(`alaivo ${i}`), pageOf(`alaivo ${i}`));
   assert.equal(await waiting, LOST);
   assert.equal(await slow.ask("alaivo 10"), pageOf("alaivo 10"));
@@ -85,11 +85,11 @@ test("a client that does not read uses little memory and is closed, and other cl
   deaf.raw.socket.pause();
   const { figures } = cache;
   deaf.raw.send("alaivo 2;".repeat(5_000));
-  await until(() => figures.hits > 0, "it is served");
+  await until(() => figures.hits > 0, "the cache answers the client");
   using other = await LineClient.open(cache.port);
   assert.equal(await other.ask("alaivo 2"), page);
-  await until(() => cache.lines.some(({ reason }) => reason === "output-stuck"), "it is closed");
-  assert.ok(figures.hits < 1_000, `${figures.hits} answers were made for it`);
+  await until(() => cache.lines.some(({ reason }) => reason === "output-stuck"), "the client is closed");
+  assert.ok(figures.hits < 1_000, `${figures.hits} answers for the client`);
   using last = await LineClient.open(cache.port);
   assert.equal(await last.ask("alaivo 2"), page);
 });

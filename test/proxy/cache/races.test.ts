@@ -123,7 +123,7 @@ test("concurrent equal reads wait for one fetch, and share its failure", async (
   await using cache = await startCache(server.port);
   const clients = await Promise.all(Array.from({ length: 20 }, () => inToko(cache.port)));
   const asked = clients.map((client) => client.ask(READ));
-  await until(() => cache.figures.joined === 19 && held.count(READ) > 0, "all wait");
+  await until(() => cache.figures.joined === 19 && held.count(READ) > 0, "all reads wait");
   assert.equal(held.count(READ), 1);
   await held.answer(READ, errorFrame("not now"));
   for (const answer of await Promise.all(asked)) assert.equal(answer, errorFrame("not now"));

@@ -5,7 +5,7 @@ import { type Reach, statementKind } from "../../../proxy/routing/statement-kind
 
 const tables = (...names: string[]): Reach => ({ kind: "tables", names: new Set(names) });
 
-test("reads depend on the tables or views that they name, in either language, or on more", () => {
+test("a read depends on the tables or views that it names, on its database, or on the server", () => {
   for (const [text, reach] of [
     ["alaivo 1", tables()],
     ["alaivo k #ao@ t #tonona@ u #ka t.k = u.k", tables("t", "u")],
@@ -18,7 +18,7 @@ test("reads depend on the tables or views that they name, in either language, or
     assert.deepEqual(statementKind(text), { kind: "read", reach }, text);
 });
 
-test("writes change one table's rows, or the objects of a database", () => {
+test("a write changes the rows of a table, the objects of a database, or the server", () => {
   for (const [text, reach, kind, name] of [
     ["insert into t (k) select k from u", tables("t"), "table", "t"],
     ["havaozy t ova k = 1 rehefa k = 2", tables("t"), "table", "t"],

@@ -17,10 +17,10 @@ test("statements do not wait for a dead server, and its return is detected", asy
   server.start();
   assert.equal(shown(await server.ask(NEW_SESSION, "x")), messageFrame("done"));
   await fake.stop();
-  await until(() => !server.isUp, "its end is noticed without a statement");
+  await until(() => !server.isUp, "the stopped server is down without a statement");
   assert.equal(shown(await server.ask(NEW_SESSION, "x")), "down, reached: no");
   await fake.start();
-  await until(() => server.isUp, "it is found again");
+  await until(() => server.isUp, "the server is up again");
   assert.equal(shown(await server.ask(NEW_SESSION, "x")), messageFrame("done"));
   assert.deepEqual(changes, [false, true]);
   server.stop();
@@ -40,7 +40,7 @@ test("a hung server is down after a missed heartbeat, and its waiting statements
   assert.equal(server.lastFailure?.why, "timeout");
   assert.match(shown(await slow), /, reached: unknown$/);
   answer = messageFrame("done");
-  await until(() => server.isUp, "it answers again");
+  await until(() => server.isUp, "the server answers again");
   server.stop();
 });
 
@@ -58,7 +58,7 @@ test("a busy server needs no heartbeat", async () => {
   server.stop();
 });
 
-test("a statement whose database no longer exists is sent without it, but not if a balancer has reported that it reached no server", async () => {
+test("a statement is sent even if its database is missing, but not after a balancer's error", async () => {
   let refusal = errorFrame("Tsy misy ny tahiry : toko");
   await using fake = await FakeSqlServer.start(({ statement }) =>
     statement.startsWith("ampiasao") ? refusal : messageFrame("done"),

@@ -60,8 +60,8 @@ export class Clock {
   }
 
   /**
-   * Whether the clock counts as off. It is computed at each read, and is true until a majority has answered or cannot
-   * answer.
+   * Whether the clock counts as off. It always does until a majority of the members has answered, or until the daemon
+   * has waited for that majority for `LIMITS.settleMs`.
    */
   get isSkewed(): boolean {
     return !this.#isSettled || this.#read().isSkewed;

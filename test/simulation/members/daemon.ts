@@ -176,7 +176,7 @@ export class Daemon implements DaemonView {
     return { under: namesList ? head : null, isReport: rules.mayReport(all) };
   }
 
-  /** The envelopes that its reports claim. */
+  /** The envelopes that the daemon's reports claim to include. */
   get reported(): number {
     return this.around.rules.reportsFromDisk ? this.disk.durable.held : this.held;
   }

@@ -63,7 +63,7 @@ export class Network {
     this.#settings = settings;
   }
 
-  /** Sends a message. @param tick  now */
+  /** Sends a message. @param tick  the current tick */
   send(tick: number, message: Message): void {
     const { loss, doubling } = this.#settings;
     const random = this.#random;

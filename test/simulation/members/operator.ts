@@ -77,7 +77,7 @@ export class Operator {
     );
   }
 
-  /** Asks a live member for the outcome of the writes of removed daemons, if it can report it. */
+  /** Asks a random daemon, if it is a live member, for the outcomes of the writes of removed daemons. */
   queryFates(): void {
     const { daemons, random, rules, envelopes, ledger } = this.#parts;
     const daemon = random.oneOf(daemons);

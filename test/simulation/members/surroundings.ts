@@ -33,7 +33,7 @@ export interface DaemonView {
   /** The watermark in memory. */
   watermark: number;
   readonly published: number;
-  /** The envelopes that the daemon's reports claim. */
+  /** The envelopes that the daemon's reports claim to include. */
   readonly reported: number;
   /** The last status of each daemon. */
   readonly lastStatuses: readonly (Status | undefined)[];

@@ -266,9 +266,10 @@ export class World {
     const members = this.#members;
     const final = members[0]?.held ?? 0;
     if ((ledger.onAll & ~final) !== 0) ledger.problem(-1, "an entry that all members had on disk is lost");
-    if ((ledger.reportedHeld & ~final) !== 0) ledger.problem(-1, "a write was reported as held that is not");
+    if ((ledger.reportedHeld & ~final) !== 0)
+      ledger.problem(-1, "a write that was reported as held is missing");
     if ((ledger.reportedDead & final) !== 0)
-      ledger.problem(-1, "a write was reported as a dead letter that is held");
+      ledger.problem(-1, "a write that was reported as a dead letter is held");
     for (const daemon of this.#daemons) {
       if (daemon.isWiped) continue;
       const lost = (ledger.onDisk[daemon.number] ?? 0) & ~final;

@@ -103,7 +103,7 @@ test("HRANDFIELD chooses by the unit's id alone", () => {
   assert.ok(first.size > 10, "fifty units choose only a few different fields");
 });
 
-test("HRANDFIELD with a positive count returns each field once, with a negative one repetitions", () => {
+test("HRANDFIELD repeats fields if its count is negative, and otherwise returns each field once", () => {
   store.run("HSET h a 1 b 2 c 3");
   assert.deepEqual(elements(store.reply("HRANDFIELD h 9")).sort(), ["a", "b", "c"]);
   assert.equal(new Set(elements(store.reply("HRANDFIELD h 2"))).size, 2);

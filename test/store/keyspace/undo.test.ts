@@ -29,8 +29,8 @@ import {
 const STATES = amount(3, 12);
 const CALLS_PER_STATE = amount(1, 2);
 /**
- * Maximum number of states in which to try a command that has not changed anything yet, and attempts in each. Commands
- * of the same family run first, to create data for it.
+ * Maximum number of states in which the test tries a command that has not changed anything yet, and the number of calls
+ * in each state. Commands of the same family run first, to create data for that command.
  */
 const STATES_MAX = 1000;
 const CALLS_UNTIL_CHANGED = 20;

@@ -9,13 +9,13 @@ const LONG_IF = Array.from({ length: 1025 }, (_, index) => ["0", String(index), 
 /** The name of each vector, the name and value of a changed or additional header field, and a note. */
 const VALUES: readonly (readonly [string, string, Resp, string])[] = [
   ["header-name-unknown", "ttl", "5", "no such name"],
-  ["header-name-capitals", "DB", "1", "names are lower case"],
+  ["header-name-capitals", "DB", "1", "names must be in lower case"],
   ["header-name-empty", "", "1", "no such name"],
-  ["header-name-of-objects", "constructor", "1", "no such name, whatever the language at hand says"],
+  ["header-name-of-objects", "constructor", "1", "an unknown name that JavaScript objects have"],
   ["cluster-31-bytes", "cluster", "x".repeat(31), "too short"],
-  ["cluster-hexadecimal", "cluster", cluster.toString("hex"), "raw bytes are due"],
-  ["at-empty", "at", "", "no number"],
-  ["at-text", "at", "now", "no number"],
+  ["cluster-hexadecimal", "cluster", cluster.toString("hex"), "raw bytes are required"],
+  ["at-empty", "at", "", "not a number"],
+  ["at-text", "at", "now", "not a number"],
   ["at-leading-zero", "at", `0${NOW}`, "not canonical"],
   ["at-plus", "at", `+${NOW}`, "not canonical"],
   ["at-minus", "at", "-1", "before 1970"],
@@ -23,29 +23,29 @@ const VALUES: readonly (readonly [string, string, Resp, string])[] = [
   ["at-exponent", "at", "1.79e12", "not decimal"],
   ["at-blank", "at", ` ${NOW}`, "not canonical"],
   ["at-line-feed", "at", `${NOW}\n`, "not canonical"],
-  ["at-too-high", "at", "9007199254740992", "2^53 is one too many"],
-  ["at-integer", "at", raw(`:${NOW}\r\n`), "a bulk string is due"],
-  ["seq-too-high", "seq", "65536", "one too many"],
+  ["at-too-high", "at", "9007199254740992", "2^53 is one above the maximum"],
+  ["at-integer", "at", raw(`:${NOW}\r\n`), "a bulk string is required"],
+  ["seq-too-high", "seq", "65536", "one above the maximum"],
   ["seq-leading-zero", "seq", "00", "not canonical"],
   ["nonce-15-bytes", "nonce", "x".repeat(15), "too short"],
   ["nonce-17-bytes", "nonce", "x".repeat(17), "too long"],
-  ["nonce-nil", "nonce", raw("$-1\r\n"), "nil is no bulk string"],
-  ["db-minus", "db", "-1", "no number of a database"],
+  ["nonce-nil", "nonce", raw("$-1\r\n"), "nil is not a bulk string"],
+  ["db-minus", "db", "-1", "not the number of a database"],
   ["db-leading-zero", "db", "01", "not canonical"],
-  ["db-too-high", "db", "2147483648", "2^31 is one too many"],
-  ["multi-zero", "multi", "0", "`1`, or no multi"],
-  ["multi-word", "multi", "true", "`1`, or no multi"],
-  ["if-no-array", "if", "0 k", "an array is due"],
+  ["db-too-high", "db", "2147483648", "2^31 is one above the maximum"],
+  ["multi-zero", "multi", "0", "`multi` is `1` or absent"],
+  ["multi-word", "multi", "true", "`multi` is `1` or absent"],
+  ["if-no-array", "if", "0 k", "an array is required"],
   ["if-empty", "if", [], "no key"],
-  ["if-of-two", "if", ["0", "k"], "three for each key"],
+  ["if-of-two", "if", ["0", "k"], "each key needs three elements"],
   ["if-unit-35-bytes", "if", ["0", "k", UNIT.slice(1)], "too short"],
-  ["if-unit-id-only", "if", ["0", "k", UNIT.slice(0, 32)], "an id is no unit"],
-  ["if-database-text", "if", ["zero", "k", UNIT], "no number"],
+  ["if-unit-id-only", "if", ["0", "k", UNIT.slice(0, 32)], "an envelope's id does not name a unit"],
+  ["if-database-text", "if", ["zero", "k", UNIT], "not a number"],
   ["if-too-many", "if", LONG_IF, "1025 keys"],
   ["after-45-bytes", "after", "x".repeat(45), "too short"],
-  ["after-unit", "after", UNIT, "a unit is no order key"],
+  ["after-unit", "after", UNIT, "a unit's id is not an order key"],
   ["only-31-bytes", "only", "x".repeat(31), "too short"],
-  ["as-empty", "as", "", "no user"],
+  ["as-empty", "as", "", "the name of the user is empty"],
   ["as-257-bytes", "as", "x".repeat(257), "too long"],
 ];
 
@@ -56,19 +56,19 @@ const COMMANDS: readonly (readonly [string, readonly Resp[], string])[] = [
   ["command-no-array", ["PING"], "a command is an array"],
   ["command-integer", [raw("*2\r\n$4\r\nINCR\r\n:1\r\n")], "arguments are bulk strings"],
   ["command-status", [raw("*1\r\n+PING\r\n")], "arguments are bulk strings"],
-  ["command-nil", [raw("*2\r\n$3\r\nGET\r\n$-1\r\n")], "nil is no argument"],
-  ["command-nil-array", [raw("*-1\r\n")], "nil is no command"],
+  ["command-nil", [raw("*2\r\n$3\r\nGET\r\n$-1\r\n")], "nil is not an argument"],
+  ["command-nil-array", [raw("*-1\r\n")], "nil is not a command"],
   ["command-nested", [["EVAL", ["x"]]], "arguments are bulk strings"],
   ["command-count-too-high", [raw("*3\r\n$3\r\nGET\r\n$1\r\nk\r\n")], "an argument is missing"],
-  ["command-count-too-low", [raw("*1\r\n$3\r\nGET\r\n$1\r\nk\r\n")], "an argument more than announced"],
+  ["command-count-too-low", [raw("*1\r\n$3\r\nGET\r\n$1\r\nk\r\n")], "one argument more than announced"],
   ["command-count-leading-zero", [raw("*01\r\n$4\r\nPING\r\n")], "not canonical"],
   ["command-length-leading-zero", [raw("*1\r\n$04\r\nPING\r\n")], "not canonical"],
   ["command-length-plus", [raw("*1\r\n$+4\r\nPING\r\n")], "not canonical"],
-  ["command-length-too-high", [raw("*1\r\n$5\r\nPING\r\n")], "no CR LF where it should end"],
+  ["command-length-too-high", [raw("*1\r\n$5\r\nPING\r\n")], "no CR LF where the bulk string should end"],
   ["command-length-huge", [raw("*1\r\n$9999999999\r\nPING\r\n")], "longer than the body"],
-  ["command-count-huge", [raw("*9999999999\r\n$4\r\nPING\r\n")], "nothing may be kept for what is not there"],
+  ["command-count-huge", [raw("*9999999999\r\n$4\r\nPING\r\n")], "announced elements need no memory yet"],
   ["command-line-feed-alone", [raw("*1\n$4\nPING\n")], "lines end with CR LF"],
-  ["command-inline", [raw("PING\r\n")], "RESP's inline commands are not taken"],
+  ["command-inline", [raw("PING\r\n")], "RESP's inline commands are not accepted"],
 ];
 
 export function badBodies(): BadVector[] {
@@ -78,12 +78,16 @@ export function badBodies(): BadVector[] {
     ...["cluster", "at", "seq", "nonce"].map((missing) => {
       const name = `${missing}-missing`;
       const pairs = pairsFor(name).filter(([each]) => each !== missing);
-      return vector(name, bodyOf(pairs), "a required name");
+      return vector(name, bodyOf(pairs), "a required name is missing");
     }),
     ...["key", "at", "nonce"].map((twice) => {
       const name = `${twice}-twice`;
       const pairs = pairsFor(name);
-      return vector(name, bodyOf([...pairs, pairs.find(([each]) => each === twice) as Pair]), "a name twice");
+      return vector(
+        name,
+        bodyOf([...pairs, pairs.find(([each]) => each === twice) as Pair]),
+        "a name occurs twice",
+      );
     }),
     ...VALUES.map(([name, field, value, note]) =>
       vector(name, bodyOf(withPair(pairsFor(name), field, value)), note),
@@ -97,7 +101,7 @@ export function badBodies(): BadVector[] {
     vector(
       "body-bytes-behind",
       Buffer.concat([bodyOf(pairsFor("behind")), raw("\r\n")]),
-      "nothing may follow",
+      "nothing may follow the array",
     ),
     vector("body-cut", bodyOf(pairsFor("cut")).subarray(0, -1), "the last byte is missing"),
     vector(
@@ -112,7 +116,7 @@ export function badBodies(): BadVector[] {
     vector(
       "key-only",
       resp(["dbsync2", ["key", hexText(vectorKeys.ed25519.id)], ["PING"]]),
-      "all others are missing",
+      "all other names are missing",
     ),
   ];
 }

@@ -5,16 +5,16 @@ import type { BadVector } from "./vector.js";
 
 /** The name of each vector, a header field with its value, the code of the refusal, and a note. */
 const CASES: readonly (readonly [string, string, Resp, string, string])[] = [
-  ["for-another-cluster", "cluster", "\0".repeat(32), "wrong-cluster", "another audience"],
-  ["for-another-daemon", "only", "\0".repeat(32), "wrong-daemon", "the id of no daemon"],
-  ["for-somebody", "as", "alice", "not-a-daemon", "only a daemon's key may say `as`"],
-  ["database-16", "db", "16", "wrong-db", "the memory database has 0 to 15"],
-  ["a-minute-late", "at", String(NOW - 60_000), "skew", "30 s is the most"],
-  ["just-late", "at", String(NOW - 30_000), "skew", "less than 30 s is due"],
-  ["just-early", "at", String(NOW + 5_000), "skew", "less than 5 s is due"],
-  ["a-minute-early", "at", String(NOW + 60_000), "skew", "5 s is the most"],
-  ["in-1970", "at", "0", "skew", "30 s is the most"],
-  ["in-287396", "at", "9007199254740991", "skew", "5 s is the most"],
+  ["for-another-cluster", "cluster", "\0".repeat(32), "wrong-cluster", "the id of another cluster"],
+  ["for-another-daemon", "only", "\0".repeat(32), "wrong-daemon", "an id that no daemon has"],
+  ["for-somebody", "as", "alice", "not-a-daemon", "only a daemon's key may use `as`"],
+  ["database-16", "db", "16", "wrong-db", "the memory database has the numbers 0 to 15"],
+  ["a-minute-late", "at", String(NOW - 60_000), "skew", "the maximum is 30 s"],
+  ["just-late", "at", String(NOW - 30_000), "skew", "the date must be less than 30 s in the past"],
+  ["just-early", "at", String(NOW + 5_000), "skew", "the date must be less than 5 s in the future"],
+  ["a-minute-early", "at", String(NOW + 60_000), "skew", "the maximum is 5 s"],
+  ["in-1970", "at", "0", "skew", "the maximum is 30 s"],
+  ["in-287396", "at", "9007199254740991", "skew", "the maximum is 5 s"],
   [
     "before-the-start",
     "at",
@@ -22,7 +22,7 @@ const CASES: readonly (readonly [string, string, Resp, string, string])[] = [
     "too-old",
     "within the window, but before the daemon started",
   ],
-  ["at-the-start", "at", String(STARTED_AT), "too-old", "dated at the moment of the start itself"],
+  ["at-the-start", "at", String(STARTED_AT), "too-old", "dated exactly at the daemon's start"],
 ];
 
 export function badHeaders(): BadVector[] {

@@ -17,29 +17,29 @@ function withoutSigner(): BadVector[] {
     signedVector({ name, stage: "key", code, note }, body);
   const pairs = (name: string) => pairsFor(name);
   return [
-    vector("key-body-empty", raw(""), "no body"),
-    vector("key-body-no-array", raw("$7\r\ndbsync2\r\n"), "a body is an array"),
-    vector("key-magic-other", resp(["dbsync3", pairs("key-magic-other").flat(), ["PING"]]), "not this magic"),
-    vector("key-no-commands", bodyOf(pairs("key-no-commands"), []), "an envelope of no commands"),
+    vector("key-body-empty", raw(""), "the body is empty"),
+    vector("key-body-no-array", raw("$7\r\ndbsync2\r\n"), "a body must be an array"),
+    vector("key-magic-other", resp(["dbsync3", pairs("key-magic-other").flat(), ["PING"]]), "a wrong magic"),
+    vector("key-no-commands", bodyOf(pairs("key-no-commands"), []), "an envelope without commands"),
     vector("key-too-many-commands", bodyOf(pairs("key-too-many"), Array(4097).fill(["P"])), "4097 commands"),
-    vector("key-header-no-array", resp(["dbsync2", "key", ["PING"]]), "the header is an array"),
+    vector("key-header-no-array", resp(["dbsync2", "key", ["PING"]]), "the header must be an array"),
     vector("key-header-empty", resp(["dbsync2", [], ["PING"]]), "no key"),
     vector(
       "key-header-odd",
       resp(["dbsync2", [...pairs("odd").flat(), "db"], ["PING"]]),
-      "a name without value",
+      "a name without a value",
     ),
     vector(
       "key-header-too-long",
       bodyOf(Array(12).fill(pairs("long")[0])),
-      "more pairs than there are names",
+      "more pairs than the format has names",
     ),
-    vector("key-not-first", bodyOf([...pairs("key-not-first")].reverse()), "`key` is the first of all"),
+    vector("key-not-first", bodyOf([...pairs("key-not-first")].reverse()), "`key` must be the first name"),
     vector("key-31-bytes", bodyOf(withPair(pairs("key-31"), "key", "x".repeat(31))), "too short"),
     vector(
       "key-hexadecimal",
       bodyOf(withPair(pairs("hex"), "key", vectorKeys.ed25519.id)),
-      "raw bytes are due",
+      "raw bytes are required",
     ),
     vector(
       "key-of-nobody",
@@ -52,7 +52,7 @@ function withoutSigner(): BadVector[] {
         name: "key-stranger",
         stage: "key",
         code: "unknown-key",
-        note: "a good key, not this cluster's",
+        note: "a valid key that this cluster does not know",
         key: "stranger",
       },
       bodyOf(pairsFor("key-stranger", "stranger")),
@@ -69,16 +69,18 @@ function rsaSignatures(): BadVector[] {
   const good = (bytes: Buffer) => signatureOf(bytes, "rsa2048");
   return [
     vector("signature-none", "no bytes", () => Buffer.alloc(0)),
-    vector("signature-zeros", "256 bytes of zero", () => Buffer.alloc(256)),
+    vector("signature-zeros", "256 zero bytes", () => Buffer.alloc(256)),
     vector("signature-one", "the number 1", () => Buffer.concat([Buffer.alloc(255), raw("\x01")])),
     vector("signature-bit", "one bit flipped", (_, signed) => flipped(good(signed), 100)),
     vector("signature-short", "the last byte is missing", (_, signed) => good(signed).subarray(0, 255)),
-    vector("signature-long", "one byte more", (_, signed) => Buffer.concat([good(signed), raw("\0")])),
+    vector("signature-long", "one byte too many", (_, signed) => Buffer.concat([good(signed), raw("\0")])),
     vector("signature-zero-in-front", "the same number, 257 bytes", (_, signed) =>
       Buffer.concat([raw("\0"), good(signed)]),
     ),
-    vector("signature-hexadecimal", "raw bytes are due", (_, signed) => raw(good(signed).toString("hex"))),
-    vector("signature-of-body", "of the body without what stands in front", (body) => good(body)),
+    vector("signature-hexadecimal", "raw bytes are required", (_, signed) =>
+      raw(good(signed).toString("hex")),
+    ),
+    vector("signature-of-body", "of the body without the bytes before it", (body) => good(body)),
     vector("signature-of-id", "of the id", (_, signed) => good(createHash("sha256").update(signed).digest())),
     vector("signature-other-domain", "of a genesis record", (_, signed) =>
       good(raw(signed.toString("latin1").replace("command", "genesis"))),
@@ -108,7 +110,7 @@ function tampered(): BadVector {
   const pairs = pairsFor("signature-body-changed", "rsa2048");
   const signature = signatureOf(signedBytesOf(bodyOf(pairs, SET)), "rsa2048").toString("hex");
   const body = bodyOf(pairs, [["SET", "k", "w"]]).toString("hex");
-  const note = "one byte of the body is another than was signed";
+  const note = "one byte of the body differs from the signed one";
   return { name: "signature-body-changed", stage: "signature", code: "bad-signature", note, body, signature };
 }
 
@@ -123,13 +125,13 @@ function edSignatures(): BadVector[] {
     vector("ed25519-bit", "one bit flipped", (signed) => flipped(good(signed), 10)),
     vector("ed25519-short", "63 bytes", (signed) => good(signed).subarray(0, 63)),
     vector("ed25519-long", "65 bytes", (signed) => Buffer.concat([good(signed), raw("\0")])),
-    vector("ed25519-zeros", "64 bytes of zero", () => Buffer.alloc(64)),
+    vector("ed25519-zeros", "64 zero bytes", () => Buffer.alloc(64)),
     vector("ed25519-other-key", "by another key", (signed) => signatureOf(signed, "stranger")),
     vector("ed25519-rsa-for-it", "by the RSA key", (signed) => signatureOf(signed, "rsa2048")),
-    vector("ed25519-of-hash", "of the SHA-512 of what is to be signed", (signed) =>
+    vector("ed25519-of-hash", "of the SHA-512 hash of the bytes to sign", (signed) =>
       good(createHash("sha512").update(signed).digest()),
     ),
-    vector("ed25519-s-plus-l", "S raised by the group's order: the same equation, another text", (signed) =>
+    vector("ed25519-s-plus-l", "S plus the group's order: a solution, but not canonical", (signed) =>
       withHighS(good(signed)),
     ),
   ];

@@ -57,14 +57,14 @@ const CASES: readonly Case[] = [
     key: "ed25519",
     at: 0,
     commands: SET,
-    note: "well formed; a daemon refuses it as skew",
+    note: "well formed; a daemon refuses it with the code skew",
   },
   {
     name: "at-highest",
     key: "ed25519",
     at: Number.MAX_SAFE_INTEGER,
     commands: SET,
-    note: "well formed; a daemon refuses it as skew",
+    note: "well formed; a daemon refuses it with the code skew",
   },
   { name: "db", key: "ed25519", more: { db: 7 }, commands: SET },
   {
@@ -72,7 +72,7 @@ const CASES: readonly Case[] = [
     key: "ed25519",
     more: { db: 2147483647 },
     commands: SET,
-    note: "well formed; a daemon refuses it as wrong-db",
+    note: "well formed; a daemon refuses it with the code wrong-db",
   },
   {
     name: "multi",

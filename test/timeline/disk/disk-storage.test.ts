@@ -39,7 +39,7 @@ const CHILD = fileURLToPath(new URL("../support/disk-child.js", import.meta.url)
  */
 const ACKNOWLEDGED_MIN = [2000, 200, 6000] as const;
 
-test("few long values are read at a time", () => {
+test("an iteration reads only a few long values ahead", () => {
   const value = Buffer.alloc(300_000);
   const keys = Array.from({ length: 100 }, (_, i) => writePlace({ at: i, seq: 0, id: "i".repeat(32) }));
   let read = 0;

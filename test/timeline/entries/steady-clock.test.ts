@@ -6,13 +6,13 @@ import { SteadyClock } from "../../../timeline/entries/steady-clock.js";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
-test("a clock without steps is read as it is", () => {
+test("the steady clock returns a clock without steps unchanged", () => {
   const steady = new SteadyClock();
   for (const uptime of [0, 100, 5000, HOUR_MS])
     assert.equal(steady.read(1e12 + uptime, uptime), 1e12 + uptime);
 });
 
-test("a drifting clock is followed", () => {
+test("the steady clock follows a drifting clock", () => {
   const steady = new SteadyClock();
   for (let uptime = 0; uptime < HOUR_MS; uptime += 1000) {
     const clock = 1e12 + Math.floor(uptime * 1.01);
@@ -20,7 +20,7 @@ test("a drifting clock is followed", () => {
   }
 });
 
-test("a step ahead is accepted after ten minutes, and not before", () => {
+test("the steady clock accepts a step ahead after ten minutes, and not before", () => {
   const steady = new SteadyClock();
   steady.read(1e12, 0);
   for (let uptime = 100; uptime < 10 * MINUTE_MS; uptime += 100)
@@ -29,7 +29,7 @@ test("a step ahead is accepted after ten minutes, and not before", () => {
   assert.equal(steady.read(1e12 + HOUR_MS + later, later), 1e12 + HOUR_MS + later);
 });
 
-test("a step ahead and back leaves no trace, and the next one has to last again", () => {
+test("a step ahead and back has no effect, and a later step must last ten minutes again", () => {
   const steady = new SteadyClock();
   steady.read(1e12, 0);
   assert.equal(steady.read(1e12 + HOUR_MS, 100), 1e12 + 100);
@@ -37,7 +37,7 @@ test("a step ahead and back leaves no trace, and the next one has to last again"
   assert.equal(steady.read(1e12 + HOUR_MS, 12 * MINUTE_MS), 1e12 + 12 * MINUTE_MS);
 });
 
-test("the result is never above a clock that has stepped back", () => {
+test("the steady clock is never ahead of a clock that has stepped back", () => {
   const steady = new SteadyClock();
   steady.read(1e12, 0);
   assert.equal(steady.read(1e12 - HOUR_MS, 100), 1e12 - HOUR_MS);

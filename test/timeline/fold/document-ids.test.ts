@@ -55,7 +55,7 @@ function idsOf(entries: readonly Entry[], before: readonly Entry[] = []): Map<st
   return first[1];
 }
 
-test("the first id is 0, each further one is the next, and of two daemons' inserts the later one continues after the earlier", () => {
+test("ids count from 0 in the order of the entries, across the inserts of several daemons", () => {
   const ids = idsOf(
     [insert("a", 10, "a"), insert("b", 10, "b1", "b2"), insert("c", 11, "c"), insert("e", 12, "e")],
     [write("create", 1, "DOC.CREATE", "d")],
@@ -63,7 +63,7 @@ test("the first id is 0, each further one is the next, and of two daemons' inser
   assert.deepEqual(Object.fromEntries(ids), { a: "0", b1: "1", b2: "2", c: "3", e: "4" });
 });
 
-test("no id is assigned twice, whatever was deleted, given a key or emptied in between", () => {
+test("no two entries share an id after a deletion, an insert with a key, or DOC.EMPTY", () => {
   const before = [write("create", 1, "DOC.CREATE", "d"), insert("a", 2, "a1", "a2")];
   const keys = write("k", 11, "DOC.INSERT", "d", "KEYS", "7", '{"mark":"k"}');
   const removal = write("r", 12, "DOC.DELETE", "d", "7");

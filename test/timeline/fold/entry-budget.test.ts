@@ -130,7 +130,7 @@ test("a timeline does not record what it refuses, and folds what another daemon 
   assert.deepEqual(canonicalState(again.timeline.database), canonicalState(free.timeline.database));
 });
 
-/** The index up to which documents are filled. Twice as many elements count. */
+/** The index up to which an update pads an array in each document. The budget counts twice as many. */
 const PLACE = 1_400_000;
 const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * PLACE)) + 1;
 

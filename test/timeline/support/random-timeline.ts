@@ -82,7 +82,7 @@ const RULES: readonly (readonly ByteString[])[] = [
   ["+@write", "%R~*", "%W~x:*"],
   ["-@all"],
 ];
-/** The number of databases in use, and one that does not exist. */
+/** The number of databases in use, and the number of a database that does not exist. */
 const DATABASES_USED = 3;
 const DATABASE_ABSENT = 16;
 
@@ -93,7 +93,7 @@ export class RandomTimeline {
   readonly #grammars: readonly CommandGrammar[];
   /** The share of entries that concern the key ring. */
   readonly #ringShare: number;
-  /** The range of dates, and the number of different ones. */
+  /** The range of dates in milliseconds. */
   readonly #span: number;
   readonly #made: Entry[] = [];
 

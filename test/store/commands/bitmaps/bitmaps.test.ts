@@ -21,7 +21,7 @@ test("SETBIT changes nothing if the bit already has the value and the string doe
   assert.equal(store.run("STRLEN b"), ":2");
 });
 
-test("SETBIT and BITFIELD keep the expiry time, BITOP removes that of its destination", () => {
+test("SETBIT and BITFIELD keep the expiry time, but BITOP removes that of its destination", () => {
   store.run("SETBIT b 7 1");
   store.run("PEXPIREAT b 2000000");
   store.run("SETBIT b 100 1");

@@ -15,7 +15,7 @@ const touched = (...argv: readonly string[]) =>
     ({ key, access, needs, beginning }) => `${access} ${key ?? `${beginning}*`} ${needs ?? ""}`,
   );
 
-test("commands touch their collection, $lookup also those that it names, and lists touch all collections of a database", () => {
+test("commands touch their collection, and $lookup also the collection that it joins", () => {
   assert.deepEqual(touched("MDB.INSERT", "db", "c.d", "1", "{}"), ["write mongo:db.c.d W"]);
   assert.deepEqual(touched("MDB.UPDATE", "db", "c", "1", "{}"), ["write mongo:db.c RW"]);
   assert.deepEqual(touched("MDB.DELETE", "db", "c", "1", "{}"), ["write mongo:db.c RW"]);
@@ -34,7 +34,7 @@ test("commands touch their collection, $lookup also those that it names, and lis
   assert.deepEqual(touched("MDB.AGGREGATE", "db", "c", "$lookup"), ["read mongo:db.c R"]);
 });
 
-test("a collection is a key like others: it can be copied, renamed and expired; MDB commands reject other types", () => {
+test("a collection can be copied, renamed and expired like any key; MDB commands reject other types", () => {
   const run = (...argv: readonly string[]) => textOf(store.reply(...argv));
   store.run("INSERT", "1", '{"_id":1}');
   store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a","unique":true}');

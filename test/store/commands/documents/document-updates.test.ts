@@ -91,7 +91,7 @@ for (const [entry, data, after] of OPERATIONS) {
   });
 }
 
-test("one entry that cannot be changed leaves all unchanged", () => {
+test("an update that cannot change one of its entries changes none", () => {
   const store = new StoreUnderTest();
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"n":1} {"n":"x"} {"n":3}');
@@ -232,7 +232,7 @@ test("with permanent ids most entries are removed, and restored, in one step", (
   assert.deepEqual(canonicalState(database), state);
 });
 
-test("no entry becomes deeper than a text that can be read", () => {
+test("a write that would nest an entry too deeply to be read is refused", () => {
   const deep = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
   const store = new StoreUnderTest();
   store.run("DOC.CREATE d");

@@ -209,7 +209,7 @@ test("numbers of units with the same date differ, within an envelope and across 
   assert.equal(folded.run("DOC.COUNT d"), ":400");
 });
 
-test("after all numbers of a date come those of the next one", () => {
+test("the number after the last number of a date belongs to the next date", () => {
   const at = 1_790_000_000_000;
   const dateOf = (key: string) => Number(BigInt(key) >> 21n);
   const full = double<Document>({ get: (key) => (dateOf(key) === at ? "{}" : undefined) });
@@ -225,7 +225,7 @@ test("with a timeline the remaining entries keep their ids when one is removed",
   assert.equal(folded.run("DOC.GET d"), '["0" "{\\"a\\":0}" "2" "{\\"a\\":2}"]');
 });
 
-test("with a timeline each counted entry receives a unique number, next to entries that are not counted", () => {
+test("with a timeline DOC.INSERT COUNT assigns the next number, whatever other ids exist", () => {
   const folded = new Folded();
   const records: UndoRecord[] = [];
   folded.run("DOC.CREATE d");
@@ -279,7 +279,7 @@ test("a reply shows the state of one moment, whatever changes before it is writt
   }
 });
 
-test("the names of documents are those of one moment, the oldest first", () => {
+test("DOC.LIST returns the documents of one moment, the oldest first", () => {
   for (const name of ["c", "a", "b"]) store.run(`DOC.CREATE ${name}`);
   store.run("SET x 1");
   const before = store.reply("DOC.LIST");

@@ -135,7 +135,7 @@ test("random values are equal here if they are equal in PHP", { skip }, () => {
   const random = new SeededRandom(seed);
   const pairs = Array.from({ length: PAIRS }, () => {
     const one = randomValue(random);
-    // A list and an object with the same single key are equal often enough.
+    // In PHP, a list of one element can equal an object whose only key is 0, so this produces equal pairs.
     if (random.chance(0.1)) return [`[${one}]`, `{"0":${randomValue(random, MAX_DEPTH)}}`] as const;
     return [one, randomValue(random)] as const;
   });

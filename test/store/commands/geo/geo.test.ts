@@ -55,7 +55,7 @@ test("a search without results removes the key in which it would store them, and
   assert.equal(store.run("EXISTS x"), ":0");
 });
 
-test("ANY stops at the first members found, COUNT alone selects the nearest", () => {
+test("ANY stops at the first members found, and COUNT alone selects the nearest members", () => {
   store.run("GEOADD g 10 10 far 10.001 10 near 10.0005 10 nearer");
   assert.equal(store.run("GEOSEARCH g FROMLONLAT 10.0004 10 BYRADIUS 1 km COUNT 1"), '["nearer"]');
   assert.match(store.run("GEOSEARCH g FROMLONLAT 10.0004 10 BYRADIUS 1 km COUNT 1 ANY"), /^\["\w+"\]$/);

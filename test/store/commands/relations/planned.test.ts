@@ -1,8 +1,9 @@
 /**
  * Tests that a planned query returns the same rows, in the same order, as an evaluation of each condition where it is
  * written. The queries are random joins of tables with and without keys, in both forms. In the standard form, a
- * failing calculation counts only if no other part of the conditions rejects the row: if the written order fails, a
- * planned query fails too, or returns the result in which the calculation is null. DBSYNC_SEED replays a run.
+ * failing calculation is an error only if no other part of the conditions rejects the row. If the evaluation in the
+ * written order fails, the planned query must fail too, or return the result in which the calculation is null.
+ * DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -170,7 +170,10 @@ export class SqlWriter {
     return random.chance(0.3) ? this.#text() : this.#number(2);
   }
 
-  /** Returns an alias or nothing, then, except for the first field, a comment. The caller counts fields by comments. */
+  /**
+   * Returns an alias or nothing. For every field except the first, a comment follows, because the caller counts fields
+   * by their comments.
+   */
   #alias(i: number): string {
     return `${this.#random.oneOf(["", ` f${i}`, ` as f${i}`, ` "f ${i}"`])}${i > 0 ? "/**/" : ""}`;
   }

@@ -104,7 +104,7 @@ test("a range by name over different scores follows from the contents alone, wha
   assert.equal(direct.run("ZRANGE z 0 -1 WITHSCORES"), roundabout.run("ZRANGE z 0 -1 WITHSCORES"));
 });
 
-test("a negative offset finds nothing, a negative limit everything", () => {
+test("a negative offset finds nothing, and a negative limit finds everything", () => {
   store.run("ZADD z 1 a 2 b 3 c");
   assert.equal(store.run("ZRANGEBYSCORE z -inf +inf LIMIT -1 5"), "[]");
   assert.equal(store.run("ZRANGEBYSCORE z -inf +inf LIMIT 1 -7"), '["b" "c"]');
@@ -122,7 +122,7 @@ test("ZRANGESTORE may store into its source, and a stored set shares nothing wit
   assert.equal(store.run("ZSCORE z a"), ",1");
 });
 
-test("a union treats sets as members of score 1, and opposite infinities as 0", () => {
+test("a union gives the members of sets a score of 1, and adds opposite infinities to 0", () => {
   store.run("SADD s a b");
   store.run("ZADD z inf a 2 c");
   store.run("ZADD y -inf a");

@@ -16,7 +16,7 @@ const STEPS = 3000;
 
 const everything = (stream: Stream) => [...stream.range(0n, STREAM_ID_MAX)];
 
-/** Returns a random entry: most entries have the same names, some have many fields. */
+/** Returns a random entry: most entries have the same names, and some have many fields. */
 function randomEntry(random: SeededRandom, id: bigint): StreamEntry {
   const names = random.chance(0.8) ? ["a", "b"] : ["x", "a", "y"].slice(0, random.between(1, 3));
   return { id, fields: names.flatMap((name) => [name, String(random.below(1000))]) };
@@ -123,7 +123,7 @@ test("sealed entries are unchanged: ids of any width, values of any length, seve
     }
 });
 
-test("a block of long values is not sealed, one of short values is sealed when the next one begins", () => {
+test("a block of short values is sealed when the next one begins, but not a block of long values", () => {
   for (const [length, isSealed] of [
     [10, true],
     [2000, false],
