@@ -46,7 +46,7 @@ async function next<Event>(iterator: AsyncIterator<Event>): Promise<Event> {
   return value;
 }
 
-/** Returns the next event except gaps between daemons, some of which occur while the daemons start. */
+/** Returns the next event. Skips gap events about the daemons' own connections, which occur while daemons start. */
 async function nextPastMembers(iterator: AsyncIterator<ChannelEvent>): Promise<ChannelEvent> {
   for (;;) {
     const event = await next(iterator);
@@ -54,7 +54,7 @@ async function nextPastMembers(iterator: AsyncIterator<ChannelEvent>): Promise<C
   }
 }
 
-test("a client receives messages from all daemons through one; when it fails, the client reports a gap and uses another", async () => {
+test("a client receives all messages from one daemon, and after its loss reports a gap and uses another", async () => {
   const [first, second] = replicas as [RunningReplica, RunningReplica];
   await using client = clientOf([first, second]);
   await using speaker = clientOf([second]);
@@ -64,7 +64,7 @@ test("a client receives messages from all daemons through one; when it fails, th
   assert.equal((await nextPastMembers(all)).type, "open");
   // Connected daemons may not have announced yet that they accept channel messages.
   let isHeard = false;
-  const speaking = until("the first receives from the second", async () => {
+  const speaking = until("the first daemon receives messages from the second", async () => {
     await speaker.send("PUBLISH news hello");
     return isHeard;
   });

@@ -96,7 +96,7 @@ test("a read that was signed before its client knew of a refusal is signed again
   two.daemon.refusal = null;
   one.passes = () => [];
   const read = client.send("GET k", { timeout: 700 });
-  await until(() => held.length === 2, "the old value");
+  await until(() => held.length === 2, "the answer with the old value");
   two.passes = (answers) => [...held.splice(0), ...answers];
   void client.send("PING").catch(() => null);
   await read;
