@@ -54,7 +54,7 @@ async function nextPastMembers(iterator: AsyncIterator<ChannelEvent>): Promise<C
   }
 }
 
-test("a client receives all messages from one daemon, and after its loss reports a gap and uses another", async () => {
+test("a client receives all messages from one daemon, and reports a gap before it uses another", async () => {
   const [first, second] = replicas as [RunningReplica, RunningReplica];
   await using client = clientOf([first, second]);
   await using speaker = clientOf([second]);

@@ -15,7 +15,7 @@ const queueOf = ({ live }: Listened): EventQueue<ChannelEvent> => {
   return queue;
 };
 
-test("if all daemons refuse a subscription, the client tries each once per round, and reports one gap", async () => {
+test("if all daemons refuse a subscription, the client tries each once per round, with one gap", async () => {
   const world = new Listened("one,two");
   const queue = queueOf(world);
   world.refusal = "unknown-key";

@@ -1,6 +1,6 @@
 /**
- * Tests that dead letters are complete on the disk before anything is dropped, and that damage, crashes and full disks
- * cost no more than necessary.
+ * Tests that dead letters are complete on the disk before the daemon drops their entries, and that damage, a crash or a
+ * full disk loses no more letters than necessary.
  */
 import assert from "node:assert/strict";
 import {
@@ -276,7 +276,7 @@ test("a removed letter is removed from each file that contains it; otherwise it 
   assert.deepEqual(folder.list().letters, []);
 });
 
-test("a letter that was dropped twice counts once, as decided", async () => {
+test("a letter in a decided and an undecided file is listed once, from the decided file", async () => {
   using data = makeFolder();
   const [entry] = some(1) as [Entry];
   const undecided = lettersIn(data.path).open(CUT_AT - 1);
