@@ -256,7 +256,7 @@ test("the gateway dates envelopes after its last one, all applied entries and th
   assert.deepEqual(date(), [5001, 0], "nothing at or before the watermark would be accepted");
 });
 
-test("the gateway answers commands with the refusal of their envelope, or with the disk's failure", async () => {
+test("the gateway answers commands with the refusal of their envelope, or a disk failure", async () => {
   const { gateway, state } = fixture();
   state.refusal = refused("catching-up", "");
   assert.deepEqual(await gateway.execute(["SET", "k", "v"], user), state.refusal);
