@@ -158,7 +158,7 @@ test("a client without a key receives an error if the daemon needs one, and clos
   await assert.rejects(waiting, /closed/);
 });
 
-test("if no daemon is reachable, the client reports one gap until one is", async () => {
+test("while no daemon is reachable, the client reports only one gap", async () => {
   const port = await freePort();
   await using client = createClient({ servers: `127.0.0.1:${port}`, key: app.privateKey });
   const news = client.subscribe("news");

@@ -49,7 +49,7 @@ test("after a write that one daemon has not accepted, reads name the write until
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
-test("a refusal before another daemon's answer also counts", async () => {
+test("reads also name a write that one daemon refused before another daemon accepted it", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
