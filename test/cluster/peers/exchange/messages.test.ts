@@ -182,7 +182,7 @@ test("a member that sends lies is banned; one that sends late messages is not", 
   assert.ok(bySeparation <= 1, "the lie was spread nowhere");
 });
 
-test("messages beyond the checking capacity are known to be missing", () => {
+test("messages that exceed the checking capacity are counted as missed", () => {
   const scene = new MessageScene();
   const a = scene.add("a");
   const b = scene.add("b", { limits: { relayBytes: 1000 } });

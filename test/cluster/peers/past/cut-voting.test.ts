@@ -341,7 +341,7 @@ test("the number of stored votes of a member is bounded, and those for held snap
   assert.notEqual(signedBy(scene, "b", AT - 801), null);
 });
 
-test("a state is not certified if most others have signed a different one", () => {
+test("a daemon does not certify its state if most other members have signed a different one", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT, "own")];
   scene.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)));
