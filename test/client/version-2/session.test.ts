@@ -122,7 +122,7 @@ test("a daemon with a new connection must prove that it has the newest write", a
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
-test("daemons that are missing different writes each prove one, and none answers a read before that", async () => {
+test("each of two daemons must prove the write that it missed before it answers a read", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -137,7 +137,7 @@ test("daemons that are missing different writes each prove one, and none answers
     daemon.daemon.refusal = null;
   }
   const before = one.daemon.applied.length;
-  // The single call is signed again until both have proved that they have the write.
+  // The call is signed again until each daemon has proved that it has the write that it missed.
   await client.sendAll("GET k");
   const named = one.daemon.applied.slice(before).map(({ envelope }) => hexOf(envelope.after ?? ""));
   assert.deepEqual(new Set(named), new Set(missed));
