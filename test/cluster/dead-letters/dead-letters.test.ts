@@ -210,7 +210,7 @@ test("thousands of letters are stored, listed, counted and removed", async () =>
   assert.deepEqual(readdirSync(folder.path), []);
 });
 
-test("a letter that was written again is marked and stays, and one whose writing has only begun still waits", async () => {
+test("a letter that was written again stays, and a letter whose writing has only begun still waits", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path);
   await keepAll(letters, some(3));

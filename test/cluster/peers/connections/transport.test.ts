@@ -168,7 +168,7 @@ test("a server without a daemon is distinguished from one that does not listen",
   await until(() => c.peering.members[0]?.trouble === "ECONNREFUSED");
 });
 
-test("a daemon's hello after a client's, and bytes after a daemon's hello, do not make a member", async () => {
+test("a connection with the hellos of a client and of a daemon does not become a member's", async () => {
   await using b = await startNode([]);
   const hello = { kind: "hello", versions: [2], cluster: "", clock: 0, state: "", daemon: "" } as const;
   const asClient = writeFrame(writeHello({ ...hello, role: "client" }), 2);

@@ -135,7 +135,7 @@ test("messages whose signer's key is in flight wait for it in order, but not for
   assert.equal(b.peering.speaking.figures.refused, 1);
 });
 
-test("a message that waits for a key is not checked again for each later message, and delays them only once", () => {
+test("a message that waits for a key is checked only once, and later messages of its key do not wait", () => {
   const scene = new MessageScene();
   const [a, b] = scene.addAll() as [Node, Node];
   let looks = 0;
