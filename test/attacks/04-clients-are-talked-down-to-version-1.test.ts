@@ -81,7 +81,7 @@ describe("a client sends no signed command as version 1 unless this is configure
     const skip = name.includes("php") ? skipWithout("php") : false;
     for (const isClusterKnown of some([true, false])) {
       const which = isClusterKnown ? "with --cluster" : "without --cluster";
-      test(`${name}, ${which}: no replayable command when each hello is answered by a close`, {
+      test(`${name} ${which} sends no replayable command if each hello is answered by a close`, {
         ...LIMIT,
         skip,
       }, async () => {
@@ -96,7 +96,7 @@ describe("a client sends no signed command as version 1 unless this is configure
       });
     }
 
-    test(`${name}: no replayable command when only the first hello is answered by a close`, {
+    test(`${name} sends no replayable command if only the first hello is answered by a close`, {
       ...LIMIT,
       skip,
     }, async () => {
@@ -109,7 +109,7 @@ describe("a client sends no signed command as version 1 unless this is configure
   }
 
   test(
-    "dbsync send: no replayable command when an attacker uses all of --max-connections",
+    "dbsync send sends no replayable command while an attacker uses all of --max-connections",
     LIMIT,
     async () => {
       await using full = await scene(["--max-connections", "4"]);

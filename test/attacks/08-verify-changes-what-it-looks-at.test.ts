@@ -52,8 +52,8 @@ async function startWithWrites(): Promise<Victims> {
 }
 
 /**
- * The maximum number of attempts. The database follows the log with a delay, but it may be complete when the daemon
- * is killed.
+ * The maximum number of daemons to kill until a database is missing entries of the log. The database is usually behind
+ * the log, but it may have caught up at the time of the kill.
  */
 const KILLS_MAX = 20;
 

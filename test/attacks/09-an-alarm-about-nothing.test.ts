@@ -55,7 +55,7 @@ async function statusOf(victims: Victims, index: number): Promise<{ strays: numb
 
 const flat = (value: Value): string[] => (Array.isArray(value) ? value.flatMap(flat) : [textOf(value)]);
 
-/** The names and numbers of writes that belong to one second. */
+/** A series of writes dated within one second. They set the keys `name:from` to `name:(to - 1)`. */
 interface Writes {
   readonly second: number;
   readonly name: string;

@@ -15,8 +15,8 @@ import { startWorkshop } from "./workshop.js";
 const options = { timeout: 300_000, skip: skipWithout("redis-server") };
 
 /**
- * The clock difference. It exceeds the time before its start for which a daemon refuses envelopes, but the date of
- * the envelope is not yet too far in the future.
+ * Milliseconds by which the clock is set back. By this clock the daemon would accept the recorded envelope: its date
+ * is neither too early for a daemon that has just started, nor too far in the future.
  */
 const BEHIND_MS = 8_000;
 

@@ -15,7 +15,7 @@ import { freePort, refusingAddress } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { type Cluster, startCluster } from "./cluster.js";
 
-/** A cluster. Two further daemons with a timeline use the same keys. */
+/** A cluster of one daemon without a timeline. The two daemons with a timeline use its keys. */
 let plain: Cluster;
 let folder: string;
 let daemons: TestDaemon[];

@@ -100,7 +100,7 @@ describe("dbsync status", () => {
     assert.equal((await run("status", "-s", old.address, "-k", "app.pem", "--versions", "1,2")).code, 0);
   });
 
-  test("remarks on a daemon of version 2 to which version 1 is sent", async () => {
+  test("warns if the client sends version 1 to a daemon that speaks version 2", async () => {
     const one = `127.0.0.1:${cluster.daemons.daemons[0]?.port}`;
     const result = await run("status", "-s", `dbsync1://${one}`, "-k", "app.pem");
     assert.equal(result.code, 1);

@@ -50,7 +50,7 @@ for (const [behaviour, alone, message] of ROWS) {
       assert.ok(error.message.includes(server.address));
     });
 
-    test("does not affect or delay a call that another daemon answers, now or later", async () => {
+    test("neither affects nor delays calls that another daemon answers", async () => {
       await using bad = await FakeServer.start(behaviour);
       await using good = await FakeServer.start();
       // The client's clock does not move, so a wait for a time would never end.
@@ -61,7 +61,7 @@ for (const [behaviour, alone, message] of ROWS) {
   });
 }
 
-test("an unreachable daemon fails with stage connect, not applied, and costs no time", async () => {
+test("the outcome of an unreachable daemon is immediately connect, not applied", async () => {
   const dead = await refusingAddress();
   await using good = await FakeServer.start();
   await using client = clientOf([dead, good]);
@@ -81,7 +81,7 @@ test("an unknown host name fails with stage dns", async () => {
   assert.equal(summary(error.outcomes[0]), "dns not-applied");
 });
 
-test("if all fail, the error lists every daemon in order, in message and outcomes", async () => {
+test("if all daemons fail, the message and the outcomes of the error list them in order", async () => {
   const dead = await refusingAddress();
   await using hung = await FakeServer.start("hang");
   await using closing = await FakeServer.start("close on request");
@@ -89,7 +89,7 @@ test("if all fail, the error lists every daemon in order, in message and outcome
   await using client = clientOf([dead, hung, closing], { timeout: TIMEOUT_MS, clock });
   using outcomes = hearOutcomes();
   const failure = errorOf(client.send("SET k v"));
-  await until(() => hung.requests.length === 1 && outcomes.told.length === 2, "all but the one that hangs");
+  await until(() => hung.requests.length === 1 && outcomes.told.length === 2, "the other outcomes");
   clock.advance(TIMEOUT_MS);
   const error = await failure;
   assert.deepEqual(error.outcomes.map(summary), [
@@ -112,7 +112,7 @@ test("daemons with the same failure are listed together", async () => {
   await using client = clientOf([one, hung, two], { timeout: TIMEOUT_MS, clock });
   using outcomes = hearOutcomes();
   const failure = errorOf(client.send("SET k v"));
-  await until(() => outcomes.told.length === 2, "all but the one that hangs");
+  await until(() => outcomes.told.length === 2, "the other outcomes");
   clock.advance(TIMEOUT_MS);
   const { message } = await failure;
   const lines = message.split("\n").map((line) => line.trim().split(" (", 1)[0]);
@@ -120,7 +120,7 @@ test("daemons with the same failure are listed together", async () => {
   assert.equal(lines.length, 3);
 });
 
-test("a command that only reads has never applied anything, whatever its outcome", async () => {
+test("a failed read is always reported as not applied", async () => {
   await using hung = await FakeServer.start("hang");
   const clock = new HandClock();
   await using client = clientOf([hung], { timeout: TIMEOUT_MS, clock });
@@ -139,7 +139,7 @@ test("a late answer replaces an early failure", async () => {
   assert.equal(await client.send("GET k"), "OK");
 });
 
-test("a value that arrives soon after nil replaces it, and nil is the result if the others hang", async () => {
+test("nil is the result unless a value arrives soon afterwards", async () => {
   await using nil = await FakeServer.start("nil");
   await using other = await FakeServer.start("answer late");
   other.lateMs = 10;
@@ -243,7 +243,7 @@ test("policy all-equal returns the value that all daemons sent, otherwise it lis
   assert.deepEqual(differs.outcomes.map(summary), ["ok OK", "ok other"]);
   two.behaviour = "hang";
   const failure = errorOf(client.send("GET k"));
-  await until(() => two.requests.length === 3 && outcomes.told.length === 5, "all but the one that hangs");
+  await until(() => two.requests.length === 3 && outcomes.told.length === 5, "the other outcomes");
   clock.advance(TIMEOUT_MS);
   const missing = await failure;
   assert.equal(missing.code, "not-all-answered");

@@ -49,7 +49,7 @@ test("with a configured cluster, an attacker next to a daemon receives at most e
   assert.deepEqual(thief.captured, []);
 });
 
-test("a daemon at its connection limit receives no version 1 command, and everything once it has room", async () => {
+test("a client sends no version 1 command to a daemon at its connection limit, or afterwards", async () => {
   await using daemon = await startDaemon({ args: ["--max-connections", "2"] });
   // These connections are authenticated, because the daemon closes unauthenticated ones first.
   const others = [createClient(daemon.options), createClient(daemon.options)];

@@ -80,7 +80,7 @@ test("a connected client asks its daemons for their support once a call has a tr
   await until("the trace context is sent", traced);
 });
 
-test("a subscriber to dbsync:call may set it; an invalid one is ignored there, and is an error as an option", async () => {
+test("a subscriber's trace context is used if it is valid, and an invalid option is an error", async () => {
   const calls = tracingChannel<unknown, CallMessage>("dbsync:call");
   let traceparent = contextOf("d");
   const subscribers = {
@@ -129,7 +129,7 @@ test("a daemon that does not support trace contexts receives the same envelope w
   ]);
 });
 
-test("a client without traced calls does not ask for their support", async () => {
+test("a client without traced calls does not ask its daemons for their support", async () => {
   const { old, received } = await startOld();
   await using _ = old;
   await using client = open(old.address);

@@ -133,7 +133,7 @@ for (const [what, replies, options, code] of [
     "answers-differ",
   ],
 ] as const) {
-  test(`a daemon that had not answered when ${what} failed the call is reported as not awaited`, async () => {
+  test(`a call that fails because of ${what} reports a silent daemon as not awaited`, async () => {
     await using one = await ServedDaemon.start({ id: 1, reply: () => replies[0] });
     await using two = await ServedDaemon.start({ id: 2, reply: () => replies[1] });
     await using three = await ServedDaemon.start({ id: 3, reply: () => replies[2] });

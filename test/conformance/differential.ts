@@ -120,8 +120,8 @@ function checkOf(step: Step, resp: Episode["resp"], database: Database): Check {
 }
 
 /**
- * Returns the special comparison of a step. In RESP2 it is complete; in RESP3 it compares only the kinds in the reply
- * of a command that reads.
+ * Returns the check of a step with a special comparison. Replies in RESP2 are compared completely. In RESP3 only the
+ * kinds of a reply and its parts are compared, and only for commands that read.
  */
 function specialCheck(
   { name, argv }: Step,
@@ -161,7 +161,7 @@ function settingsOf(encoding: Encoding): string[] {
   return Object.keys(ENCODING_DEFAULTS).flatMap((name) => [name, encoding === "compact" ? "1000000" : "0"]);
 }
 
-/** Returns undefined if the replies must be the same. */
+/** Returns the special comparison of a step, or undefined if its reply must equal redis-server's. */
 function specialComparison(
   { name, argv, db, at, id }: Step,
   ours: Reply,

@@ -180,7 +180,7 @@ function plainReply(reply: Reply): unknown {
 }
 
 describe("Every bad vector", () => {
-  test("has a unique name, and there are some for each stage", () => {
+  test("has a unique name, and each stage has bad vectors", () => {
     const names = [...vectors.good, ...vectors.bad, ...vectors.messages].map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
     assert.ok(vectors.bad.length >= 60);

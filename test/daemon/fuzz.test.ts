@@ -150,7 +150,7 @@ async function ask(port: number, line: string): Promise<string> {
   return await client.ask(line);
 }
 
-test(`${FRAMES} random and mutated frames do not change the daemon`, async () => {
+test(`${FRAMES} random and mutated frames neither end the daemon nor leak memory`, async () => {
   const seed = seedOfRun();
   console.log(`replay with DBSYNC_SEED=${seed}`);
   const program = join(buildRoot, "test", "daemon", "fuzz-subject.js");

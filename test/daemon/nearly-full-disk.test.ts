@@ -21,7 +21,7 @@ for (const [limit, isLow] of [
       const { stdout } = await runDbsync(["status", "--json", ...words]);
       return /"diskFree":\d+,"diskSize":\d+/.test(stdout);
     };
-    await until("its disk is known", known);
+    await until("the daemon knows the size of its disk", known);
     const { code, stdout } = await status();
     assert.equal(code, isLow ? 1 : 0, stdout);
     const warning =

@@ -34,7 +34,7 @@ async function startReplicas(
       });
     }),
   );
-  await until("all are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
   return {
     replicas,
     async [Symbol.asyncDispose]() {
@@ -56,7 +56,7 @@ test("a write to one daemon can be read on the others, and `after` waits for it 
   await client.send("SET later 1");
   await using other = clientOf([third]);
   assert.equal(await other.send("GET later", { after: client.lastWrite ?? "" }), "1");
-  await until("the second has it", async () => {
+  await until("the second daemon has the write", async () => {
     const [reply] = await reader.replies([["GET", "k"]]);
     return reply?.kind === "bulk" && reply.bytes === "v";
   });
@@ -71,7 +71,7 @@ test("a client whose copy of an envelope arrives after a member's receives the a
   assert.deepEqual(await one.replies([["INCR", "n"]]), [integer(1)]);
   const increment = one.sign([["INCR", "n"]]);
   const message = await one.exchange(increment.frame);
-  await until("the second has it", async () => {
+  await until("the second daemon has the write", async () => {
     const [reply] = await other.replies([["GET", "n"]]);
     return reply?.kind === "bulk" && reply.bytes === "2";
   });
@@ -154,7 +154,7 @@ test("version 1 is off with peers, and the gateway records its writes and sends 
   const answers = [await old.answer(), await old.answer(), await old.answer()];
   assert.deepEqual(answers, ["redis:2:1\0", "redis:2:2\0", "redis:2:2\0"]);
   using reader = await EnvelopeClient.open(second, app);
-  await until("the peer has it", async () => {
+  await until("the peer has the write", async () => {
     const [reply] = await reader.replies([["GET", "n"]]);
     return reply?.kind === "bulk" && reply.bytes === "2";
   });

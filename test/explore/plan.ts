@@ -1,6 +1,6 @@
 /** The order in which randomised test files run. Each turn has its own seed and size. */
 
-/** The files that run most often, since they have found the most. */
+/** The files that run most often, since they have found the most errors. */
 const CHIEF = [
   "simulation/simulation.test.js",
   "conformance/differential.test.js",

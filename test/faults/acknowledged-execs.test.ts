@@ -13,7 +13,7 @@ import { startDaemon } from "../support/daemon-process.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "./trio.js";
 
-/** The number of rounds of each kind, of counting clients, and of clients that only write and read. */
+/** The numbers of rounds per kind of fault, of counting clients, and of clients that only write and read. */
 const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? amount(1, 2));
 const COUNTERS = 3;
 const WRITERS = 6;
@@ -102,7 +102,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     await pause(HANG_MS);
     trio.daemon(one).kill("SIGCONT");
   },
-  "a hang while another one catches up": async (trio, [one, other]) => {
+  "a hang while another daemon catches up": async (trio, [one, other]) => {
     await trio.end(one, "SIGKILL");
     await pause(ASIDE_MS);
     const started = trio.start(one);
@@ -114,7 +114,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 };
 
 for (const [name, fault] of some(Object.entries(FAULTS)))
-  test(`acknowledged transactions are applied, and others are not, over ${name} (seed ${seed})`, async (t) => {
+  test(`acknowledged transactions are applied, and refused ones are not, during ${name} (seed ${seed})`, async (t) => {
     const random = new SeededRandom(seed, Object.keys(FAULTS).indexOf(name));
     await using trio = await Trio.start();
     const key = join(trio.folder(0), "sidecar.pem");
@@ -141,7 +141,7 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
       const [one, other] = random.shuffled([...trio.ports.keys()]) as [number, number];
       await fault(trio, [one, other]);
       await pause(ASIDE_MS);
-      await trio.until("all are live", async () =>
+      await trio.until("all daemons are live", async () =>
         (await trio.statuses()).every(({ state }) => state === "live"),
       );
       isOver = true;
@@ -157,12 +157,12 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
         assert.deepEqual(
           applied.filter((token) => !log.includes(token)),
           [],
-          "acknowledged and not applied",
+          "every acknowledged transaction is applied",
         );
         assert.deepEqual(
           [...nil, ...notApplied].filter((token) => log.includes(token)),
           [],
-          "nil and applied",
+          "no transaction that returned nil or an error is applied",
         );
         assert.equal(
           Number(await client.call(["GET", counter])),

@@ -50,7 +50,7 @@ for (const [name, off] of some(DAYS.toReversed()))
 
 async function refuses(trio: Trio): Promise<void> {
   await using alone = trio.client([2], { timeout: 2000 });
-  await trio.until("it refuses", async () => {
+  await trio.until("the daemon refuses writes", async () => {
     const problem = await alone.send("SET k 3").then(
       () => null,
       (error: Error) => error,

@@ -57,5 +57,5 @@ test("a disconnected daemon's write becomes a dead letter when it adopts a snaps
   assert.equal(written.code, 0, written.stdout + written.stderr);
   await trio.level(LEVEL_MS);
   assert.equal(await client.send("GET visits", { policy: "all-equal" }), "1");
-  await trio.until("none waits", async () => (await trio.status(2)).deadLetters === 0);
+  await trio.until("no dead letter waits", async () => (await trio.status(2)).deadLetters === 0);
 });

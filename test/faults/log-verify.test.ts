@@ -204,7 +204,7 @@ test("log verify works on a folder while its daemon writes, and does not disturb
   try {
     let before = 0;
     for (let run = 0; run < RUNS_MEANWHILE; run++) {
-      await trio.until("it writes", async () => written > before + 200);
+      await trio.until("the client writes more", async () => written > before + 200);
       const acknowledged = written - 20;
       const { code, report, text } = await verify(trio.folder(0), trio);
       assert.equal(code, 0, text);

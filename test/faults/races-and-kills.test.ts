@@ -45,7 +45,7 @@ for (const isInMemory of some([false, true]))
         await trio.start(index);
         link.isCut = false;
         const areAllLive = async () => (await trio.statuses()).every(({ state }) => state === "live");
-        await trio.until("all are live", areAllLive);
+        await trio.until("all daemons are live", areAllLive);
       }
     })().finally(() => {
       isOver = true;

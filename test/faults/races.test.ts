@@ -98,7 +98,7 @@ test(`none of ten thousand races for a lock has two winners (seed ${seed})`, asy
     }),
   );
   open.push(...replicas);
-  await until("all are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
   const clients = await Promise.all(
     [0, 1].map(() => Promise.all(replicas.map((replica) => Voter.open(replica)))),
   );

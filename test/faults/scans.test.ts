@@ -154,7 +154,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
 
   async function restart(index: number): Promise<void> {
     await trio.start(index);
-    await trio.until("all are live", async () =>
+    await trio.until("all daemons are live", async () =>
       (await trio.statuses()).every(({ state }) => state === "live"),
     );
     await recordProcess(index);

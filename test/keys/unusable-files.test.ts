@@ -16,7 +16,7 @@ interface Case {
   readonly title: string;
   /** Arguments with which openssl writes the file from `key.pem` and `pub.pem`, or a function that writes it. */
   readonly make: readonly string[] | ((folder: string) => void);
-  /** The code of the refusal if this half is expected to be refused. If it is absent, this half is not tested. */
+  /** The error codes if the file is loaded as a private or as a public key. An absent code is not tested. */
   readonly private?: KeyFileErrorCode;
   readonly public?: KeyFileErrorCode;
   /** Arguments that make the remedy's command non-interactive. They are absent if the sentence contains no command. */

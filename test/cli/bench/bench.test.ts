@@ -157,7 +157,7 @@ test("bench compares lists of daemons, and names their backends", { skip }, asyn
   await using redis = await startRedis();
   await using node = await startRedis({ args: ["--cluster-enabled", "yes"] });
   await askRedis(node.port, "CLUSTER", "ADDSLOTSRANGE", "0", "16383");
-  await until("its slots are served", async () =>
+  await until("the Redis Cluster serves its slots", async () =>
     /state:ok/.test(await textOf(node.port, "CLUSTER", "INFO")),
   );
   const unsigned = ["memory", `redis:127.0.0.1:${redis.port}`, `redis-cluster:127.0.0.1:${node.port}`];

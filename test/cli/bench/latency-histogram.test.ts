@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { LatencyHistogram } from "../../../cli/bench/latency-histogram.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
-/** Number of steps between random exponents. */
+/** The number of values from which a random exponent is drawn. */
 const STEPS = 2 ** 20;
 
 test("quantiles are accurate to 1.5 %, and never above the longest latency", () => {

@@ -33,22 +33,22 @@ const keys = [
 const ask = async () => keys;
 const never = () => assert.fail("the key ring must not be requested");
 
-test("an argument can be an id, for which the program does not read the key ring", async () => {
+test("idOf accepts an id without reading the key ring", async () => {
   assert.equal(await idOf("AB".repeat(32), never), "ab".repeat(32));
 });
 
-test("an argument can be the file of a public key, for which the program does not read the key ring", async () => {
+test("idOf accepts the file of a public key without reading the key ring", async () => {
   assert.match(await idOf(PUBLIC_KEY, never), /^[\da-f]{64}$/);
   await assert.rejects(idOf("./none.pem", never), /none\.pem does not exist/);
   await assert.rejects(idOf(PUBLIC_KEY.replace("public", "private"), never), /contains a private key/);
 });
 
-test("an argument can be the first digits of an id in upper or lower case, or a label", async () => {
+test("idOf accepts the first digits of an id in upper or lower case, or a label", async () => {
   assert.equal(await idOf("ABCD1", ask), keys[0]?.id);
   assert.equal(await idOf("web", ask), keys[0]?.id);
 });
 
-test("an argument that matches several keys or none, or is too short, is refused", async () => {
+test("idOf refuses an argument that matches several keys or none, or is too short", async () => {
   await assert.rejects(idOf("abcd", ask), /"abcd" matches 3 keys: .*\(web\).*\(ci\).*type more digits/);
   await assert.rejects(idOf("twice", ask), /matches 2 keys/);
   await assert.rejects(idOf("123", ask), /there is no key "123"/);

@@ -163,13 +163,13 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     /none of the queried daemons \(-s\) that would remain on the list has caught up.*about 10 s: wait and try again/,
   ],
   [
-    "a list after a list that another live daemon does not know, because a single daemon could have invented it",
+    "the next list if another live daemon does not know the current one, which a daemon may have invented",
     [view("A", [first]), view("B", [listAfter([first], { leave: "A" })])],
     change("D"),
     /a:1111 does not know the list that another daemon reports/,
   ],
   [
-    "a list after a list without proof",
+    "the next list if the current one has no proof",
     [
       view("A", [], { lists: [reported(first, "no-proof")] }),
       view("B", [], { lists: [reported(first, "no-proof")] }),
@@ -178,7 +178,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     /list 1, which a:1111 reports, is not signed by an administrator: that daemon is malicious/,
   ],
   [
-    "a list after a list that an unknown key has signed",
+    "the next list if an unknown key has signed the current one",
     [
       view("A", [], { lists: [reported(first, "unknown-key")] }),
       view("B", [], { lists: [reported(first, "unknown-key")] }),
@@ -187,7 +187,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     /is signed by the key 4b4b4b4b4b4b, which is not yours\. .* \(--root-key other-public\.pem\)/,
   ],
   [
-    "a list after a list that only one of three daemons reports as the newest",
+    "the next list if only one of three daemons reports the current one as the newest",
     [view("A", [first])],
     change("D"),
     /only 1 of the 3 daemons that would remain report that list 1 is the newest/,
@@ -199,7 +199,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
     /only 1 of the 2 .* no list yet/,
   ],
   [
-    "the current list again if there is none",
+    "the current list again if there is no list",
     [view("A", [])],
     change("", "", { isAnew: true }),
     /there is no member list/,
@@ -281,7 +281,7 @@ test("a name may still mean a removed daemon, and a new daemon at its address is
   );
 });
 
-test("the same list is signed again", () => {
+test("dbsync members signs the current list again on request", () => {
   const views = [view("A", [first]), view("B", [first])];
   const list = next(views, change("", "", { isAnew: true }));
   assert.deepEqual([list.number, list.members, list.left], [2, first.list.members, []]);

@@ -67,8 +67,7 @@ before(async () => {
   ];
   for (const command of commands) await client.call(command);
   await client.call("SET second 2", { db: 2 });
-  // This is a date of the client's clock, which also dates the following writes. They are later, since the backup takes
-  // some time.
+  // `then` is the date of the last write, by the client's clock. The writes after the backup have later dates.
   then = Number.parseInt((client.lastWrite as string).slice(0, 16), 16);
   writeFileSync(at("data/functions.rdb"), "libraries of functions");
   const { code, stderr } = await backUp("first.dbsync");
@@ -100,7 +99,7 @@ test("a backup of a running daemon is verified like its folder, only its owner c
   assert.match(nothing.stderr, /the folder does not exist/);
 });
 
-test("a folder is restored into an empty one, with the state of the backup or of a date", async () => {
+test("a backup is restored into an empty folder, with its own state or that of an earlier date", async () => {
   // A restore that was killed leaves this folder.
   mkdirSync(at("restored.unfinished/timeline"), { recursive: true });
   writeFileSync(at("restored.unfinished/timeline/data.mdb"), "half");

@@ -144,7 +144,7 @@ test("a letter is written again once, with its bytes and in its database, and a 
   assert.equal(third.stdout, `${shortId(counted)} written again: 2\n`);
 });
 
-test("--all writes the letters that are certain to be missing in order, and skips doubtful ones", async () => {
+test("--all writes only letters that are certainly missing, in their order", async () => {
   const { stdout, stderr, code } = await writeAgain("--all");
   assert.equal(code, 1, stderr);
   const [first, second, third] = stdout.trimEnd().split("\n");

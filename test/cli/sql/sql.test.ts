@@ -27,7 +27,7 @@ const SHOP = `create database shop; use shop;
 create table item (id number primary key, name text,
                    price number);`;
 
-test("for statements from a pipe only the results are printed, as tables", async () => {
+test("dbsync sql prints only the results of statements from a pipe, as tables", async () => {
   const input = `${SHOP}
 insert into item values (1, 'lamp; or light', 12.5), (20, 'a
 b', null);

@@ -123,7 +123,7 @@ test("control characters from a server are escaped", () => {
   assert.ok(text.includes("FAIL  a:1: its disk \\x1b[2J; look"), text.join("\n"));
 });
 
-test("lines are cut and wrapped to the width, bars are as high as their values", () => {
+test("long lines are shortened or wrapped to the width, and the height of each bar shows its value", () => {
   assert.equal(clip("127.0.0.1:1111", 10), "127.0.0.1…");
   assert.equal(clip("short", 10), "short");
   assert.deepEqual(wrapped("FAIL  a:1: it is away; start it", 20), [

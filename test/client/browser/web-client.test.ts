@@ -59,7 +59,7 @@ test("a page continues without a stopped daemon, which receives pending calls wh
   assert.equal(await client.send("SET k 4", { policy: "all" }), "OK");
 });
 
-test("while no daemon is reachable calls wait, are listed, and are sent when one is", async () => {
+test("while no daemon is reachable, calls wait and are listed; later they are sent", async () => {
   await using fleet = await makeFleet(2, 0);
   let changes = 0;
   using client = clientOf(fleet, { changed: () => changes++ });
@@ -91,7 +91,7 @@ test("calls are sent as soon as a daemon is reachable even if timers fire early,
   });
   const setTimer = globalThis.setTimeout;
   const early = mock.method(globalThis, "setTimeout", ((ring: () => void, ms = 0) =>
-    // The call's deadline does not change, so it has failed by then.
+    // Only short timers fire early, not the timer of the call's deadline.
     setTimer(ring, ms < 1000 ? ms / 2 : ms)) as typeof setTimeout);
   const sent = client.send("INCR n");
   while (refused < fleet.servers.length) await turn();

@@ -46,7 +46,7 @@ async function next<Event>(iterator: AsyncIterator<Event>): Promise<Event> {
   return value;
 }
 
-/** Returns the next event except gaps between daemons, some of which occur while the daemons start. */
+/** Returns the next event. Skips gap events about the daemons' own connections, which occur while daemons start. */
 async function nextPastMembers(iterator: AsyncIterator<ChannelEvent>): Promise<ChannelEvent> {
   for (;;) {
     const event = await next(iterator);
@@ -54,7 +54,7 @@ async function nextPastMembers(iterator: AsyncIterator<ChannelEvent>): Promise<C
   }
 }
 
-test("a client receives messages from all daemons through one; when it fails, the client reports a gap and uses another", async () => {
+test("a client receives all messages from one daemon, and reports a gap before it uses another", async () => {
   const [first, second] = replicas as [RunningReplica, RunningReplica];
   await using client = clientOf([first, second]);
   await using speaker = clientOf([second]);
@@ -64,7 +64,7 @@ test("a client receives messages from all daemons through one; when it fails, th
   assert.equal((await nextPastMembers(all)).type, "open");
   // Connected daemons may not have announced yet that they accept channel messages.
   let isHeard = false;
-  const speaking = until("the first receives from the second", async () => {
+  const speaking = until("the first daemon receives messages from the second", async () => {
     await speaker.send("PUBLISH news hello");
     return isHeard;
   });
@@ -158,7 +158,7 @@ test("a client without a key receives an error if the daemon needs one, and clos
   await assert.rejects(waiting, /closed/);
 });
 
-test("if no daemon is reachable, the client reports one gap until one is", async () => {
+test("while no daemon is reachable, the client reports only one gap", async () => {
   const port = await freePort();
   await using client = createClient({ servers: `127.0.0.1:${port}`, key: app.privateKey });
   const news = client.subscribe("news");

@@ -1,4 +1,4 @@
-/** Tests subscriptions to daemons that send a hello and then refuse, and with slow signatures. */
+/** Tests subscriptions that daemons refuse after their hello, and subscriptions whose signatures take long. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EventQueue } from "../../../client/live/event-queue.js";
@@ -15,7 +15,7 @@ const queueOf = ({ live }: Listened): EventQueue<ChannelEvent> => {
   return queue;
 };
 
-test("each daemon that greets and then refuses is tried once before a pause, with one gap", async () => {
+test("if all daemons refuse a subscription, the client tries each once per round, with one gap", async () => {
   const world = new Listened("one,two");
   const queue = queueOf(world);
   world.refusal = "unknown-key";

@@ -57,7 +57,7 @@ test("an empty DBSYNC_SIGNKEY means unsigned, whatever the ini file says", () =>
   assert.equal(readDefaults({ ...places, variables: { DBSYNC_SIGNKEY: "" } }).signkey, "");
 });
 
-test("a relative key path is relative to its ini file, an absolute one is unchanged", () => {
+test("a relative key path is relative to its ini file, and an absolute path is unchanged", () => {
   write("etc/dbsync.ini", "signkey=keys/k.pem");
   assert.equal(readDefaults(places).signkey, join(root, "etc/keys/k.pem"));
   write("etc/dbsync.ini", "signkey=/k.pem");

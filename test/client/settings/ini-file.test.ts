@@ -19,7 +19,7 @@ const GOOD: [name: string, text: string, settings: Record<string, string>][] = [
     "\uFEFFservers=a\r\nsignkey=\r\n",
     { servers: "a", signkey: "" },
   ],
-  ["the last of two", "servers=a\nservers=b", { servers: "b" }],
+  ["a setting twice, of which the second applies", "servers=a\nservers=b", { servers: "b" }],
   ["PHP's extension line", "extension=dbsync.so\nservers=a", { servers: "a" }],
   [
     "the client's behaviour",

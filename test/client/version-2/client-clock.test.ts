@@ -1,4 +1,4 @@
-/** Tests the dates of envelopes. */
+/** Tests the clock by which a client dates its envelopes, and the choice of the cluster. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientClock } from "../../../client/version-2/client-clock.js";
@@ -14,7 +14,7 @@ test("the clock follows this machine until a daemon has answered, and then the d
   assert.ok(Math.abs(clock.time(15) - 2_000_000) <= 1);
 });
 
-test("an offset within the range of an answer is kept, another one moves to the nearest value in the range", () => {
+test("an offset outside the range of an answer moves to the nearest value in that range", () => {
   const clock = new ClientClock(0);
   clock.update(daemon, 1_000, 10, 20);
   const before = clock.time(100);
@@ -30,7 +30,7 @@ test("with several daemons the median clock is used", () => {
   assert.ok(Math.abs(clock.time(0) - 1_010) <= 1);
 });
 
-test("dates increase, by number within a millisecond, and beyond all seen dates", () => {
+test("each date is later than all previous and all seen dates", () => {
   const clock = new ClientClock(1_000);
   assert.deepEqual(
     [clock.date(0), clock.date(0), clock.date(1)],

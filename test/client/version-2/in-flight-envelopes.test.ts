@@ -1,4 +1,4 @@
-/** Tests for how long a daemon's answer has been pending. */
+/** Tests the envelopes in flight to a daemon: since when the daemon has been silent, and their limits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../../client/calls/sending.js";

@@ -49,7 +49,7 @@ test("after a write that one daemon has not accepted, reads name the write until
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
-test("a refusal before another daemon's answer also counts", async () => {
+test("reads also name a write that one daemon refused before another daemon accepted it", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -96,7 +96,7 @@ test("a read that was signed before its client knew of a refusal is signed again
   two.daemon.refusal = null;
   one.passes = () => [];
   const read = client.send("GET k", { timeout: 700 });
-  await until(() => held.length === 2, "the old value");
+  await until(() => held.length === 2, "the answer with the old value");
   two.passes = (answers) => [...held.splice(0), ...answers];
   void client.send("PING").catch(() => null);
   await read;
@@ -122,7 +122,7 @@ test("a daemon with a new connection must prove that it has the newest write", a
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
-test("daemons that are missing different writes each prove one, and none answers a read before that", async () => {
+test("each of two daemons must prove the write that it missed before it answers a read", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -137,7 +137,7 @@ test("daemons that are missing different writes each prove one, and none answers
     daemon.daemon.refusal = null;
   }
   const before = one.daemon.applied.length;
-  // The single call is signed again until both have proved that they have the write.
+  // The call is signed again until each daemon has proved that it has the write that it missed.
   await client.sendAll("GET k");
   const named = one.daemon.applied.slice(before).map(({ envelope }) => hexOf(envelope.after ?? ""));
   assert.deepEqual(new Set(named), new Set(missed));

@@ -1,6 +1,6 @@
 /**
- * Tests that dead letters are complete on the disk before anything is dropped, and that damage, crashes and full disks
- * cost no more than necessary.
+ * Tests that dead letters are complete on the disk before the daemon drops their entries, and that damage, a crash or a
+ * full disk loses no more letters than necessary.
  */
 import assert from "node:assert/strict";
 import {
@@ -210,7 +210,7 @@ test("thousands of letters are stored, listed, counted and removed", async () =>
   assert.deepEqual(readdirSync(folder.path), []);
 });
 
-test("a letter that was written again is marked and stays, and one whose writing has only begun still waits", async () => {
+test("a letter that was written again stays, and a letter whose writing has only begun still waits", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path);
   await keepAll(letters, some(3));
@@ -276,7 +276,7 @@ test("a removed letter is removed from each file that contains it; otherwise it 
   assert.deepEqual(folder.list().letters, []);
 });
 
-test("a letter that was dropped twice counts once, as decided", async () => {
+test("a letter in a decided and an undecided file is listed once, from the decided file", async () => {
   using data = makeFolder();
   const [entry] = some(1) as [Entry];
   const undecided = lettersIn(data.path).open(CUT_AT - 1);

@@ -110,7 +110,7 @@ describe("TIMELINE LOG", () => {
     assert.equal(fromOf(AT + 5, "FROM", "7"), 7);
   });
 
-  test("judges each signer as of the command's position", async () => {
+  test("judges each signer by the key ring at the command's position", async () => {
     const { app, root } = scene;
     const late = makeKeyPair();
     scene.write(late, 1, ["SET k early"]);
@@ -226,7 +226,7 @@ describe("TIMELINE BLAME", () => {
 });
 
 describe("TIMELINE GET", () => {
-  test("runs a reading command on the state of a date, as of that date", async () => {
+  test("runs a reading command on the state of a date, with that date as the time", async () => {
     const { app } = scene;
     scene.write(app, 1, ["SET k 1 PX 1000", "RPUSH l a b"]);
     scene.write(app, 100, ["SET k 2", "LPOP l"]);
@@ -258,7 +258,7 @@ describe("TIMELINE GET", () => {
     );
   });
 
-  test("does not guess if an entry is damaged", async () => {
+  test("returns an error instead of a value if an entry is damaged", async () => {
     const entry = scene.write(scene.app, 1, ["SET k v"]);
     const { placeOf, writePlace } = await import("../../../timeline/entries/entry.js");
     scene.storage.put([[writePlace(placeOf(entry)), Buffer.from("nonsense")]]);

@@ -144,7 +144,7 @@ test("a daemon that a later list adds has to join once, and so does one that nev
   assert.ok(empty.isJoining);
 });
 
-test("under two parallel lists no daemon reports, until a list follows both", async () => {
+test("a daemon with two parallel lists sends no reports until it has a list that follows both", async () => {
   const disk = new Disk();
   const lists = open(idOf("A"), disk);
   const [one, other] = [after([first], "D"), after([first], "", "C")];
@@ -157,7 +157,7 @@ test("under two parallel lists no daemon reports, until a list follows both", as
   assert.deepEqual([lists.isReporting, lists.durable.lists.length], [true, 1]);
 });
 
-test("a list of an unknown signer is accepted if the configured peers use it; a daemon that may have writes needs two of them", () => {
+test("a list of an unknown signer needs one peer that uses it, or two if the daemon may have writes", () => {
   const later = makeKeyPair();
   const { body, signature } = signed(first, later);
   const isTaken = (lists: MemberLists, peers: number) =>

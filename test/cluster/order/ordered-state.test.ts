@@ -124,7 +124,7 @@ test("an applied envelope is not applied again after garbage dated by a clock th
   assert.deepEqual(get("n"), { kind: "bulk", bytes: "1" });
 });
 
-test("rights are those at the position: a command after a revocation is denied", () => {
+test("a key's rights depend on the position in the stream: a command after its revocation is denied", () => {
   const { add, sign } = sceneOf();
   const revoke = ["KEY", "REVOKE", Buffer.from(pair.id, "latin1").toString("hex")];
   assert.equal(add(sign([["SET", "k", "1"]])).kind, "applied");

@@ -18,7 +18,7 @@ const ABOUT: MemberAbout = {
   problems: ["its disk has failed (EIO)"],
 };
 
-test("a member shows another one's report about itself, and nothing for one that sends no report", () => {
+test("a member shows what each other member reports about itself, if it sends a report", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b", "c"], parts: { about: () => ABOUT } });
   const b = world.add("b", { parts: { about: () => ({ ...ABOUT, pagePort: 1 }) } });

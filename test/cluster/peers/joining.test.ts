@@ -1,4 +1,4 @@
-/** Tests where an empty daemon starts: not before the date that its members have called final. */
+/** Tests from which date a daemon without data accepts entries: only after all dates that its members call final. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Joining, joiningWatermark } from "../../../cluster/peers/joining.js";

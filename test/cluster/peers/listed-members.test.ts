@@ -118,7 +118,7 @@ test("a daemon that no list names receives only lists", () => {
   assert.deepEqual([lists.given.length > 0, b.timeline.index.total("data").count], [true, 0]);
 });
 
-test("a member whose list is refused here stays a member: its signer may have been revoked in the meantime", () => {
+test("a daemon keeps a member whose list it refuses, since the list's signer may have been revoked", () => {
   const world = new World();
   const lists = new Lists("b", HASH, ["a", "b"]);
   const take = (body: Buffer) => {
@@ -205,7 +205,7 @@ test("a list with an unknown signer is accepted once most of the configured peer
   assert.ok(c.lines.some(({ text }) => /most of its configured peers use it/.test(text)));
 });
 
-test("a peer that a list leaves out has no vote, and is not counted; a peer that it does not name is counted", () => {
+test("a peer excluded by the list does not count for the majority, but an unnamed peer does", () => {
   for (const isLeftOut of [false, true]) {
     const world = new World();
     const lists = new Lists("c", "K".repeat(32), NAMES);

@@ -37,7 +37,7 @@ function addLiar(world: World, peers: readonly string[] = ["a", "b"]): Node {
   return liar;
 }
 
-test("a member's claim to have pruned entries that no other member knows makes no member catch up", () => {
+test("if one member claims to have pruned unknown entries, the other members stay live", () => {
   const { world, honest } = pairAnd("liar");
   addLiar(world);
   for (let i = 0; i < 240; i++) {
@@ -127,7 +127,7 @@ test("entries that most other members have and no longer store make a live daemo
   assert.deepEqual([a.peering.state, b.peering.state], ["live", "live"]);
 });
 
-test("two daemons that lost everything do not become live by agreeing on nothing while a third has the entries", () => {
+test("two daemons that lost all entries do not become live while a third has the entries", () => {
   const world = new World();
   const names = ["a", "b", "c"];
   const a = world.add("a", { peers: ["b", "c"] });

@@ -79,15 +79,15 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
   const choices = choice.choices(0, [
     double<ConnectedMember>({ id: GIVER.id, connection, status, compared: null }),
   ]);
-  assert.equal(choice.order === null, choices.length === 1, "an operator may order the other ones");
+  assert.equal(choice.order === null, choices.length === 1, "an operator can order its adoption");
   assert.equal(warned.length, 1 - choices.length);
   return choices.length === 1;
 }
 
-test("a snapshot is adopted if most have signed the same one; otherwise only by this daemon's own signature or an order", () => {
+test("a daemon adopts a snapshot if most members or the daemon itself have signed it, or by an order", () => {
   assert.equal(isTaken(voteOf("s")), true);
-  assert.equal(isTaken(null), false, "most have signed nothing for its date");
-  assert.equal(isTaken(voteOf("t")), false, "most have signed another");
+  assert.equal(isTaken(null), false, "most members have signed nothing for its date");
+  assert.equal(isTaken(voteOf("t")), false, "most members have signed another snapshot");
   assert.equal(isTaken(null, { haveSigned: true }), true);
   assert.equal(isTaken(voteOf("t"), { order: true }), true);
 });

@@ -199,7 +199,7 @@ test("no snapshot is loaded while a member that is connected, or may still conne
   assert.equal(c.peering.snapshots.taken, 0);
 });
 
-test("a complete daemon, or a live one, loads none", () => {
+test("live daemons load no snapshot after pruning", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   fill([a, b]);
@@ -340,7 +340,7 @@ test("members that were disconnected for longer than the retention time keep the
   for (const node of nodes) assert.equal(node.peering.snapshots.taken, node.name === name ? 0 : 1, node.name);
 });
 
-test("entries that not all connected members have are kept, even while other members are away, but not forever", () => {
+test("a daemon keeps entries that a connected member does not have, but not forever", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b", "absent"], limits: { snapshotHoldMs: 60_000 } });
   const handover = handoverOf(a);

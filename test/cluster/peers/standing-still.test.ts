@@ -21,11 +21,11 @@ function startTrio(): { world: World; nodes: readonly [Node, Node, Node] } {
   return { world, nodes };
 }
 
-test("a daemon that stood still is out of date before it reads anything, and until it has its members' entries", () => {
+test("a daemon that stood still is immediately out of date, until it has its members' entries", () => {
   const { world, nodes } = startTrio();
   const [a, , c] = nodes;
   world.still.add("c");
-  // Statuses that name only entries that c has wait in its socket. The new entries follow them.
+  // The first statuses that wait in c's socket name only entries that c has. The new entries follow.
   world.run(2 * PEERING_LIMITS.statusEveryMs);
   for (let i = 0; i < 5; i++) a.timeline.take(entryOf(-5_000 + i));
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
@@ -43,7 +43,7 @@ test("a daemon that stood still is out of date before it reads anything, and unt
   assert.equal(c.peering.standing.isBehind, false);
 });
 
-test("a member's reports from during the standstill do not prove that the daemon has its entries", () => {
+test("reports sent during the standstill do not prove that the daemon has its members' entries", () => {
   const { world, nodes } = startTrio();
   const [a, b, c] = nodes;
   world.still.add("c");
@@ -53,7 +53,7 @@ test("a member's reports from during the standstill do not prove that the daemon
   a.timeline.take(entryOf(-5_000));
   world.run(100);
   assert.equal(entriesOf(b), 1);
-  // As for a request that arrives first, c checks its standing before it reads its sockets.
+  // Here c checks its standing before it reads its sockets, as it does when a request is the first to arrive.
   world.still.delete("c");
   assert.equal(c.peering.standing.isBehind, true);
   world.wake("c");
@@ -79,7 +79,7 @@ test("a daemon whose members do not return serves again after a time, and report
   assert.equal(c.peering.state, "isolated");
 });
 
-test("two daemons that stood still together, and one whose only member is away, are not stuck", () => {
+test("two daemons that stood still together become up to date again", () => {
   const world = new World();
   const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
   const areLive = () => [a, b].every(({ peering }) => peering.state === "live" && !peering.standing.isBehind);
@@ -91,7 +91,7 @@ test("two daemons that stood still together, and one whose only member is away, 
   world.runUntil(areLive, 2 * PEERING_LIMITS.statusEveryMs);
 });
 
-test("a pause below the limit, and one of a daemon alone, change nothing", () => {
+test("a pause below the limit, or of a daemon without members, changes nothing", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
   world.still.add("c");
@@ -118,7 +118,7 @@ test("a clock that jumps ahead, as on a suspended machine, counts as a standstil
   world.runUntil(() => !c.peering.standing.isBehind);
 });
 
-test("a daemon that receives nothing from most of the others reports that before they are considered dead", () => {
+test("a daemon that receives nothing from most members reports that before it considers them dead", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
   assert.equal(c.peering.standing.isCutOff, false);

@@ -364,7 +364,7 @@ export const checkEntryBy =
     }
   };
 
-/** Whether nodes hold the same entries, and the given number. */
+/** Whether all given nodes have the same entries. */
 export function isLevel(...nodes: readonly Node[]): boolean {
   const totals = nodes.map(({ timeline: { index } }) =>
     JSON.stringify([index.total("ring"), index.total("data")]),

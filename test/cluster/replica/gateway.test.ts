@@ -233,7 +233,7 @@ test("an answer that has to be final waits; the other answers of its envelope do
   assert.equal(late.kind === "refused" && late.code, "not-stable");
 });
 
-test("envelopes are dated by the clock, and after everything applied, dated or promised before", async () => {
+test("the gateway dates envelopes after its last one, all applied entries and the watermark", async () => {
   const { gateway, entries, state } = fixture();
   const write = () => gateway.execute(["SET", "k", "v"], user);
   const date = () => {
@@ -256,7 +256,7 @@ test("envelopes are dated by the clock, and after everything applied, dated or p
   assert.deepEqual(date(), [5001, 0], "nothing at or before the watermark would be accepted");
 });
 
-test("a refusal answers each command, and a failed disk those that wait for it", async () => {
+test("the gateway answers commands with the refusal of their envelope, or a disk failure", async () => {
   const { gateway, state } = fixture();
   state.refusal = refused("catching-up", "");
   assert.deepEqual(await gateway.execute(["SET", "k", "v"], user), state.refusal);

@@ -59,7 +59,7 @@ test("messages of a key of the cluster are delivered once", () => {
   assert.deepEqual(delivered, ["one", "two"]);
 });
 
-test("an envelope that is unproved, for another cluster, or contains more than messages counts as a lie", () => {
+test("an envelope with a wrong signature, cluster or command counts as a lie", () => {
   const { judge, sign, delivered, signers } = sceneOf();
   const valid = sign([publish("text")]);
   const flipped = Buffer.from(valid.body);

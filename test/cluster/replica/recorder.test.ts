@@ -426,7 +426,7 @@ test("`after` continues when a peer sends the named unit", async () => {
   assert.equal(await codeOf(answer), OK_UNIT);
 });
 
-test("an impossible wait is refused as certain only if the envelope was not answered before", async () => {
+test("an impossible wait is refused as unknown only if the envelope was answered before", async () => {
   const { scene } = fixture();
   const read = scene.sign([["GET", "k"]]);
   const { body, signature } = read;

@@ -95,7 +95,7 @@ test("a mirror is not reported as complete: another release derives more from th
   assert.equal(completeSums(timeline), "");
 });
 
-test("a program's commands have the meaning of the newest ring, even if the release knows a newer one", async () => {
+test("a trial run uses the command table of the database, not the newest one of the release", async () => {
   const { timeline } = await sceneOf();
   const { database } = timeline;
   const incremented = () => {

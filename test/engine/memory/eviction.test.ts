@@ -101,7 +101,7 @@ test("large values count for more: few keys are evicted if their values are larg
   assert.ok(evictor.evicted >= 2 && evictor.evicted <= 12, `${evictor.evicted} keys were evicted`);
 });
 
-test("many keys are evicted in slices between other clients' turns, and a new request replaces the goal", async () => {
+test("many keys are evicted in slices, between which clients are served, until no keys are left", async () => {
   const database = makeDatabase();
   let now = 0;
   const environment = double<Environment>({ uptime: () => now++, random: () => 0 });

@@ -154,7 +154,7 @@ for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
     );
   });
 
-test("a daemon that evicts expiring keys keeps the others, and refuses writes when only these are left", async () => {
+test("a daemon that evicts expiring keys keeps all other keys, and then refuses writes", async () => {
   const policy = new SeededRandom(seed()).oneOf(["volatile-ttl", "volatile-random"]);
   await using daemon = await startDaemon([
     ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],

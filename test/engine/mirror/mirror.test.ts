@@ -281,7 +281,7 @@ describe("a mirror", { skip }, () => {
     using redis = await RedisConnection.open(server.port);
     await redis.call("SET", "k", "theirs");
     await until("the change is reverted", async () => (await differences(fold, server.port)).length === 0);
-    await until("all was compared", () => running.figures.compared?.reason === "it was disconnected");
+    await until("the comparison is done", () => running.figures.compared?.reason === "it was disconnected");
   });
 
   test("a comparison finds changes that no event reported", async () => {
@@ -299,6 +299,6 @@ describe("a mirror", { skip }, () => {
     await until("both changes are found", () => running.figures.different === 2);
     await until("both are corrected", async () => (await differences(fold, server.port)).length === 0);
     const number = running.mirror.repair(false);
-    await until("all was compared", () => (running.figures.compared?.number ?? 0) >= number);
+    await until("the comparison is done", () => (running.figures.compared?.number ?? 0) >= number);
   });
 });

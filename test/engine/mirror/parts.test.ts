@@ -139,7 +139,7 @@ test("keys that are removed while others arrive are each removed once, in order"
   assert.equal(dirty.size, 0);
 });
 
-test("a comparison reads keys in portions by the size of their values, and only the name of a key that should not exist", async () => {
+test("a comparison reads values in limited portions, and no values of keys that should not exist", async () => {
   const database = new Database();
   const [length, count] = [300_000, 20];
   const unit = { at: 1, db: 0, id: "u".repeat(32) };

@@ -1,4 +1,4 @@
-/** Tests the confirmed answer to an envelope that has no effect. */
+/** Tests the answer to a client that waits for the final result of an envelope without an effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { denialOf, resultOf } from "../../../engine/answers/result-writer.js";
@@ -11,7 +11,7 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 
 const NOW = 1_790_000_000_000;
 
-test("an answer that consists of errors is confirmed only while its entry can be read, or immediately if it was denied and not recorded", async () => {
+test("an error is final if its entry can be read, or if the command was denied", async () => {
   const failed: UnitAnswer = { reply: error("ERR no"), outcome: "applied", late: false };
   let isDenied = false;
   let isHeld = true;

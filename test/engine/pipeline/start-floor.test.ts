@@ -214,7 +214,7 @@ test("a busy Redis is queried again", options, async () => {
   assert.equal(front.warnings().length, 1);
 });
 
-test("a daemon without Redis has started only when a client's next envelope is later than its floor", async () => {
+test("a daemon without Redis starts only when a client's next date is later than its floor", async () => {
   const clock = { now: Date.now(), uptime: 0 };
   const steps: (() => void)[] = [];
   const environment: Environment = {
@@ -245,7 +245,7 @@ test("a daemon without Redis has started only when a client's next envelope is l
   await next();
   await started;
 
-  // A clock that stops or is set back delays no start.
+  // A clock that stops or is set back does not delay the start.
   clock.now -= 10 * SECOND;
   const again = new StartFloor({ databases: [], future: 0, environment, log });
   hasStarted = false;

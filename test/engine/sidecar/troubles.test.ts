@@ -18,7 +18,7 @@ const bulk = (bytes: string): Reply => ({ kind: "bulk", bytes });
 const problem = (reply: Reply) =>
   reply.kind === "error" ? reply.text : `no error: ${JSON.stringify(reply)}`;
 
-describe("the same plain daemons", () => {
+describe("a sidecar of plain daemons", () => {
   let scene: PlainScene;
   before(async () => {
     scene = await startPlain();
@@ -98,7 +98,7 @@ describe("the same plain daemons", () => {
   });
 
   // This test stops all daemons.
-  test("while all daemons are down a write is not applied, and once one is back it is", async () => {
+  test("while all daemons are down a write is not applied, and once one is back writes succeed", async () => {
     const { port } = await scene.sidecar();
     using redis = await RedisConnection.open(port);
     assert.deepEqual(await redis.call("SET", "k", "1"), OK);

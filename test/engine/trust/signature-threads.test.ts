@@ -88,7 +88,7 @@ test("an entry that was verified with a different key from the one in the ring i
   assert.ok("id" in (check(body, signature, timeline, { id, spki }) as object));
 });
 
-test("tasks that are running when the threads are stopped are answered with nothing, and so are later ones", async () => {
+test("stopped threads return null for each entry of running and later tasks", async () => {
   const threads = start(2);
   const entries = mixed().map(({ entry }) => entry);
   const underWay = threads.prove(entries);

@@ -99,7 +99,7 @@ test("a client that has written nothing waits for connected daemons", () => {
   assert.equal(copies.count(null), 1);
 });
 
-test("beyond the maximum number of waits the next one ends immediately, until some have ended", () => {
+test("a wait beyond the maximum number ends immediately, until earlier waits have ended", () => {
   const { copies } = makeScene();
   const ends: (() => void)[] = [];
   let ended = 0;

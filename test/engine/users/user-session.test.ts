@@ -87,7 +87,7 @@ test("a user that is disabled or removed is logged out", () => {
   }
 });
 
-test("a session without a login becomes the default user when that user is opened, and is logged out when it is closed", () => {
+test("a session without a login has the default user while that user needs no password", () => {
   const { session, users } = makeScene("off");
   users.become(changed(users, "default", "on nopass"));
   assert.equal(session.renew(), true);

@@ -65,7 +65,7 @@ test("a daemon's own address among its peers is not tried again, and the daemon 
   world.run(5000);
   assert.equal(a.peering.members[0]?.connection, "self");
   assert.equal(world.countOf("hello"), 2);
-  assert.equal(world.countOf("proof"), 2, "the proof has shown that");
+  assert.equal(world.countOf("proof"), 2, "the proof shows that the address is its own");
   assert.equal(a.peering.state, "live");
   assert.deepEqual(textsOf(a).filter((text) => text === CLOSE_REASONS.self).length, 1);
   world.run(300_000);

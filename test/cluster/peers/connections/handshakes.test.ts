@@ -30,7 +30,7 @@ test("a daemon closes the oldest connection of a full address or, if all slots a
   assert.equal([...handshakes].length, 4);
 });
 
-test("an address is distinguished from others by the part that its owner could not choose", () => {
+test("an address counts by its IPv4 address or IPv6 subnet, which its owner could not choose", () => {
   const subnets: Record<string, string> = {
     "192.0.2.1:40000": "192.0.2.1",
     "::ffff:192.0.2.1:40000": "192.0.2.1",

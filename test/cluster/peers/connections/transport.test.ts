@@ -116,7 +116,7 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-/** Runs until both have 1000 entries. */
+/** Adds entries to the two members in turn, and waits until both have 1000 entries. @param fresh  their number */
 async function exchange(a: RealNode, b: RealNode, fresh = 1000): Promise<void> {
   for (let i = 0; i < fresh; i++)
     (i % 2 === 0 ? a : b).timeline.take(entryOf(i, ["SET", `key ${i}`, "v".repeat(i)]));
@@ -168,7 +168,7 @@ test("a server without a daemon is distinguished from one that does not listen",
   await until(() => c.peering.members[0]?.trouble === "ECONNREFUSED");
 });
 
-test("a daemon's hello after a client's, and bytes after a daemon's hello, do not make a member", async () => {
+test("a connection with the hellos of a client and of a daemon does not become a member's", async () => {
   await using b = await startNode([]);
   const hello = { kind: "hello", versions: [2], cluster: "", clock: 0, state: "", daemon: "" } as const;
   const asClient = writeFrame(writeHello({ ...hello, role: "client" }), 2);

@@ -5,7 +5,7 @@ import { placeOf } from "../../../../timeline/entries/entry.js";
 import { EPOCH, entryOf, keyOf } from "../entries.js";
 import { entriesOf, isLevel, type Node, World } from "../support.js";
 
-test("an entry that one member accepts reaches the other, its order key first", () => {
+test("a member offers an accepted entry by its order key, and pushes it to a member that requests it", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(500);

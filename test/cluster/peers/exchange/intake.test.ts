@@ -136,7 +136,7 @@ test("a long push waits for the threads that check its signatures, and is passed
   while (recorded() < MANY) await turn();
 });
 
-test("work that waits for a thread does not continue after all work was cleared", async () => {
+test("work that waits for a thread does not continue after it was cleared", async () => {
   const { threads, answers } = threadsOf();
   const { work, recorded } = push(MANY, threads);
   const slices = new BackgroundWork({ uptime: () => 0, defer: (step) => step(), milliseconds: 1 });

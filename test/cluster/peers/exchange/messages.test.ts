@@ -135,7 +135,7 @@ test("messages whose signer's key is in flight wait for it in order, but not for
   assert.equal(b.peering.speaking.figures.refused, 1);
 });
 
-test("a message that waits for a key is not checked again for each later message, and delays them only once", () => {
+test("a message that waits for a key is checked only once, and later messages of its key do not wait", () => {
   const scene = new MessageScene();
   const [a, b] = scene.addAll() as [Node, Node];
   let looks = 0;
@@ -182,7 +182,7 @@ test("a member that sends lies is banned; one that sends late messages is not", 
   assert.ok(bySeparation <= 1, "the lie was spread nowhere");
 });
 
-test("messages beyond the checking capacity are known to be missing", () => {
+test("messages that exceed the checking capacity are counted as missed", () => {
   const scene = new MessageScene();
   const a = scene.add("a");
   const b = scene.add("b", { limits: { relayBytes: 1000 } });

@@ -11,7 +11,7 @@ import { entriesOf, World } from "../support.js";
 const TICK_MS = 25;
 const MAX_TICKS = 8;
 
-/** Returns the ticks whose entries were offered, by the tick of the offer. */
+/** Runs the ticks `from` to `to`. @returns for each offer, the ticks whose entries it contains */
 function offersOf(pace: OfferPace, from: number, to: number): number[][] {
   const offers: number[][] = [];
   for (let tick = from; tick <= to; tick++) {
@@ -22,7 +22,7 @@ function offersOf(pace: OfferPace, from: number, to: number): number[][] {
   return offers;
 }
 
-test("unwanted offers are spread over more and more ticks, and leave no entry out", () => {
+test("while a member requests nothing, offers become rarer, and still contain all entries", () => {
   const pace = new OfferPace(0, MAX_TICKS);
   const offers = offersOf(pace, 1, 60);
   assert.deepEqual(offers.map(({ length }) => length).slice(0, 6), [1, 1, 2, 4, 8, 8]);
@@ -33,7 +33,7 @@ test("unwanted offers are spread over more and more ticks, and leave no entry ou
   );
 });
 
-test("a request for an entry ends the waiting immediately", () => {
+test("after a member has requested an entry, the next offer follows immediately", () => {
   const pace = new OfferPace(0, MAX_TICKS);
   offersOf(pace, 1, 60);
   pace.wanted();
@@ -41,7 +41,7 @@ test("a request for an entry ends the waiting immediately", () => {
   assert.equal(offersOf(pace, 61, 62).flat().at(-1), 61);
 });
 
-test("entries that a member was known to have do not make it wait longer", () => {
+test("offers do not become rarer if the member is known to have their entries", () => {
   const pace = new OfferPace(0, MAX_TICKS);
   for (let tick = 2; tick < 100; tick++) {
     assert.equal(pace.ticksToOffer(tick), 1);

@@ -27,7 +27,7 @@ test("entries are deflated if that helps; small, large or random ones are not", 
   assert.ok(!unpacked([entry(randomBytes(10 * KIB))], packer).isDeflated);
 });
 
-test("the same entries for the next member are not packed again, different ones are", () => {
+test("the packer reuses its result if the next member receives the same entries, and only then", () => {
   const packer = new Packer(LIMITS);
   const [one, other] = [plain(10 * KIB), plain(10 * KIB)];
   const { packed } = unpacked([one, other], packer);

@@ -62,12 +62,12 @@ test("a member that takes long to catch up no longer delays signing, but still d
   assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
   await scene.settle(10_000);
   assert.ok(scene.past.value > EPOCH);
-  assert.equal(scene.keepsFrom, 0, "the entries that only it has have not arrived");
+  assert.equal(scene.keepsFrom, 0, "entries that only c has may still arrive");
   await scene.settle(snapshotHoldMs);
   assert.equal(scene.keepsFrom, Number.POSITIVE_INFINITY);
   assert.ok(
     scene.past.value < EPOCH + scene.now,
-    "signed states are compared with the up-to-date members, as before",
+    "states are still compared with the members that are up to date",
   );
 });
 
@@ -80,7 +80,7 @@ test("members that are up to date but never agree delay each other's signing onl
   assert.deepEqual([scene.past.value, scene.keepsFrom], [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
 });
 
-test("a member that is up to date again, but differs, counts immediately", async () => {
+test("a member with different entries delays signing again as soon as it is up to date", async () => {
   const scene = new Scene();
   await scene.settle(catchUpStuckMs + 10_000);
   scene.isBehind = false;

@@ -152,7 +152,7 @@ test("a cut is signed once all connected members have the same entries up to it,
   assert.equal(signedBy(scene, "a", EPOCH), null);
 });
 
-test("a daemon that is catching up signs nothing, and one that has pruned signs up to that date", () => {
+test("a daemon that is catching up signs nothing, and an isolated one signs cuts of pruned entries", () => {
   const scene = new Scene();
   scene.state = "catching-up";
   scene.commonPast = 0;
@@ -166,7 +166,7 @@ test("a daemon that is catching up signs nothing, and one that has pruned signs 
   assert.equal(signedBy(scene, "a", EPOCH), null);
 });
 
-test("no date is signed twice, whatever happens to its state, not even after a restart", () => {
+test("a daemon signs no date twice, even if its state changes or it is restarted", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
   scene.pass();
@@ -233,7 +233,7 @@ test("a member that signs two states of one date has proved its guilt; a forger 
   assert.match(scene.errors[0] as string, /two states of one date/);
 });
 
-test("a proof of guilt is still valid after a restart, among other votes, and for a limited number of members", () => {
+test("proofs of guilt are stored together with votes, survive a restart, and are limited in number", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
   scene.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("b", cutOf(AT, "another")));
@@ -263,7 +263,7 @@ test("the votes of members that return with a new id each time are forgotten", (
     scene.pass();
   }
   const known = Array.from({ length: 50 }, (_, i) => `b${i}`).filter(isKnown);
-  assert.deepEqual(known, ["b48", "b49"], "one of them may be at the address without a known daemon");
+  assert.deepEqual(known, ["b48", "b49"], "one of them may be the unknown daemon at an address");
   scene.electorate = { ids: new Set([idOf("b49"), idOf("c")]), others: 2 };
   scene.pass();
   assert.deepEqual([isKnown("b48"), isKnown("b49")], [false, true]);
@@ -341,7 +341,7 @@ test("the number of stored votes of a member is bounded, and those for held snap
   assert.notEqual(signedBy(scene, "b", AT - 801), null);
 });
 
-test("a state is not certified if most others have signed a different one", () => {
+test("a daemon does not certify its state if most other members have signed a different one", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT, "own")];
   scene.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)));
@@ -364,7 +364,7 @@ test("a vote is neither sent nor counted before it is on the disk", () => {
   assert.ok(scene.sent.length > 0);
 });
 
-test("a vote stays among the stored ones although other votes are stored before it is on the disk", () => {
+test("a vote remains stored if another vote is stored before the first one is on the disk", () => {
   const scene = new Scene();
   const saved: (() => void)[] = [];
   scene.save = (kept) => void saved.push(kept);

@@ -98,7 +98,7 @@ test("a joiner that receives everything from a complete member becomes live with
   assert.deepEqual([states, errorsOf(c).length], [["level"], 0]);
 });
 
-test("of two members with the same entries one or both may have pruned: they stay live, even while clients write", () => {
+test("two members with the same entries stay live during writes, whether one or both have pruned", () => {
   const world = new World();
   const [a, b] = [world.add("a"), world.add("b", { peers: ["a"] })];
   fill(a, b);
@@ -137,7 +137,7 @@ test("a daemon that was away longer than the retention time is catching up as so
   assert.equal(a.peering.state, "live", "a has more entries than a member that is not live");
 });
 
-/** Returns the gaps of a daemon that is not live and is missing an entry, which a member has pruned. */
+/** Returns the gaps of a daemon that is not live, and is missing an entry that a member has pruned. */
 function subject() {
   const time = { uptime: 0 };
   const requests: number[] = [];
@@ -178,7 +178,7 @@ function subject() {
   return { gaps, time, requests, timeline, entry, hears, reports };
 }
 
-test("missing entries no longer count as stuck as soon as they have arrived", () => {
+test("missing entries stop counting as stuck when they arrive", () => {
   const { gaps, time, timeline, entry, hears, reports } = subject();
   const pruned = EPOCH - 50_500;
   hears(pruned);
@@ -191,7 +191,7 @@ test("missing entries no longer count as stuck as soon as they have arrived", ()
   assert.equal(isStuck(), false);
 });
 
-test("a member that alternately claims to have pruned, and never reports its entries, is not waited for forever", () => {
+test("a daemon does not wait forever for a member that claims to prune and never reports its entries", () => {
   const { gaps, time, hears } = subject();
   for (let i = 0; i < 20; i++) {
     hears(0);
@@ -201,7 +201,7 @@ test("a member that alternately claims to have pruned, and never reports its ent
   }
 });
 
-test("a member that sends many reports does not cause as many requests to all other members", () => {
+test("many reports of one member cause only one request to the other members per interval", () => {
   const { requests, time, hears, reports } = subject();
   hears(EPOCH - 50_500);
   for (let i = 0; i < 1000; i++) reports();
@@ -211,7 +211,7 @@ test("a member that sends many reports does not cause as many requests to all ot
   assert.equal(requests.length, 2);
 });
 
-test("reports are requested from the others as long as entries are missing, even if their member sends no more reports", () => {
+test("a daemon requests reports from other members until no entry is missing", () => {
   const { gaps, requests, time, timeline, entry, hears, reports } = subject();
   hears(EPOCH - 50_500);
   reports();
@@ -227,7 +227,7 @@ test("reports are requested from the others as long as entries are missing, even
   assert.equal(requests.length, 0, "nothing is missing any longer");
 });
 
-/** Creates a daemon that is missing what a departed member has pruned, and a member that is connected only to it. */
+/** Creates a daemon that is missing entries that a departed member has pruned, and a member connected only to it. */
 function lackingOfOneGone(prunedTo: number) {
   const world = new World();
   const a = world.add("a");
@@ -243,14 +243,14 @@ function lackingOfOneGone(prunedTo: number) {
   return { world, b };
 }
 
-test("missing entries are remembered while the member is disconnected, until it is removed from the peers", () => {
+test("a daemon remembers missing entries while their member is disconnected, until it is removed", () => {
   const { world, b } = lackingOfOneGone(-50_000);
   b.peering.setPeers([world.addressOf("c")]);
   world.run(100);
   assert.equal(b.peering.state, "live");
 });
 
-test("missing entries are not waited for if the member has returned with a new id and no data", () => {
+test("a daemon stops waiting for missing entries if their member returns with a new id and no data", () => {
   const { world, b } = lackingOfOneGone(-40_000);
   const key = keyOf("another");
   world.add("a", { parts: { identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) } } });
@@ -297,8 +297,8 @@ test("entries pruned long ago are compared by coarse sums after the finer ones w
 });
 
 test("of two daemons that were disconnected and pruned up to different dates, one is live, and the other is incomplete", () => {
-  // The number of entries that a has and b does not: in the part that both prune, and in the part that only a prunes.
-  // If the number is negative, b has entries that a does not have.
+  // `before`: how many more entries a has than b in the part that both prune. `between`: how many more a has than b in
+  // the part that only a prunes. If a number is negative, b has more.
   for (const [before, between] of [
     [1, -3],
     [-1, 3],

@@ -74,24 +74,24 @@ function chosen(
     ?.agreed.at;
 }
 
-test("if a member no longer has a signed snapshot, the next agreed one is chosen, then the first again", () => {
+test("if a member cannot send an agreed snapshot, the next one is chosen, then the first again", () => {
   assert.equal(chosen([FIRST, SECOND, THIRD], -1), FIRST);
   assert.equal(chosen([FIRST, SECOND, THIRD], FIRST), SECOND);
   assert.equal(chosen([FIRST, THIRD], FIRST), THIRD);
   assert.equal(chosen([FIRST, SECOND], SECOND), FIRST);
   assert.equal(chosen([], FIRST), undefined);
-  assert.equal(chosen([], FIRST, { order: "b" }), SECOND, "an order has to be carried out too");
+  assert.equal(chosen([], FIRST, { order: "b" }), SECOND, "an order needs no majority");
 });
 
-test("the snapshot that already replaces the pruned entries here is not adopted again; another of its date is", () => {
+test("a daemon does not adopt the snapshot that already replaces its pruned entries again", () => {
   const base = voteOf(FIRST);
   assert.equal(chosen([FIRST], -1, { base }), undefined);
   assert.equal(chosen([FIRST, SECOND], -1, { base }), SECOND);
   assert.equal(chosen([FIRST, SECOND], -1, { base: { ...base, seal: sha256("another") } }), FIRST);
-  assert.equal(chosen([FIRST], -1, { base, order: "b" }), SECOND, "an order has to change something");
+  assert.equal(chosen([FIRST], -1, { base, order: "b" }), SECOND, "an order selects a different snapshot");
 });
 
-test("of two agreed snapshots neither is adopted twice while this daemon remains out of date", () => {
+test("a daemon that remains out of date adopts each of two agreed snapshots only once", () => {
   assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(FIRST), taken: [FIRST] }), SECOND);
   assert.equal(chosen([FIRST, SECOND], -1, { base: voteOf(SECOND), taken: [FIRST, SECOND] }), undefined);
 });

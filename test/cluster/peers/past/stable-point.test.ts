@@ -21,7 +21,7 @@ const settle = async () => {
   for (let i = 0; i < 5; i++) await Promise.resolve();
 };
 
-test("everything below all watermarks is stable once all report the same", async () => {
+test("entries before all watermarks are stable once all members report the same entries", async () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b"), world.add("c")];
   world.run(500);
