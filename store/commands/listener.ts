@@ -175,7 +175,13 @@ const alone = [
       "O(1)",
       "Returns a status with --data, because every write is already on the disk.",
     ],
-    DEBUG: [-2, ADMIN, "1.0.0", "Depends on the subcommand", "Subcommands for tests, such as SLEEP and OBJECT."],
+    DEBUG: [
+      -2,
+      ADMIN,
+      "1.0.0",
+      "Depends on the subcommand",
+      "Subcommands for tests, such as SLEEP and OBJECT.",
+    ],
     MONITOR: [1, ADMIN, "1.0.0", "O(1)", "Sends every command to the connection when it runs."],
     REPLICAOF: [3, REPLICA, "5.0.0", "O(1)", NO_REPLICA],
     SAVE: [
