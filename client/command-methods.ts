@@ -126,7 +126,7 @@ export interface CommandMethods {
   flushdb(...options: Argument[]): Promise<"OK">;
   /** Returns the element at an index, counted from the left or, if negative, from the right. */
   lindex(key: Argument, index: Argument): Promise<string | null>;
-  /** Inserts an element before or after the first occurrence of another. */
+  /** Inserts an element before or after the first occurrence of another element. */
   linsert(key: Argument, place: Argument, pivot: Argument, element: Argument): Promise<number>;
   /** Counts the elements of a list. */
   llen(key: Argument): Promise<number>;
@@ -212,7 +212,7 @@ export interface CommandMethods {
   srandmember(key: Argument, count?: Argument): Promise<string | string[] | null>;
   /** Removes members from a set. */
   srem(key: Argument, member: Argument, ...members: Argument[]): Promise<number>;
-  /** Returns a page of a set's members and the cursor of the next. */
+  /** Returns a page of a set's members and the cursor of the next page. */
   sscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
   /** Returns the members of any of the sets. */
   sunion(key: Argument, ...keys: Argument[]): Promise<string[]>;
@@ -256,7 +256,7 @@ export interface CommandMethods {
   zrevrange(key: Argument, start: Argument, stop: Argument, ...options: Argument[]): Promise<string[]>;
   /** Returns a member's rank, counted from the highest score. */
   zrevrank(key: Argument, member: Argument): Promise<number | null>;
-  /** Returns a page of a sorted set's members and scores and the cursor of the next. */
+  /** Returns a page of a sorted set's members and scores and the cursor of the next page. */
   zscan(key: Argument, cursor: Argument, ...options: Argument[]): Promise<[cursor: string, found: string[]]>;
   /** Returns a member's score. */
   zscore(key: Argument, member: Argument): Promise<string | null>;

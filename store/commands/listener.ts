@@ -24,7 +24,7 @@ const client = listenerRows("connection", {
     PLAIN,
     "6.0.0",
     "O(1)",
-    "Returns the client that receives this one's invalidations, or -1 if there is none.",
+    "Returns the client that receives this client's invalidations, or -1 if there is none.",
   ],
   "CLIENT|ID": [2, PLAIN, "5.0.0", "O(1)", "Returns the connection's number."],
   "CLIENT|INFO": [2, PLAIN, "6.2.0", "O(1)", "Describes the connection."],
@@ -115,7 +115,7 @@ const slowlog = listenerRows("server", {
 
 const USERS = "O(N), N: users";
 const acl = listenerRows("server", {
-  "ACL|CAT": [-2, PLAIN, "6.0.0", "O(1)", "Returns the categories, or the commands of one."],
+  "ACL|CAT": [-2, PLAIN, "6.0.0", "O(1)", "Returns the categories, or the commands of a category."],
   "ACL|DELUSER": [-3, ADMIN, "6.0.0", "O(1)", "Removes users and closes their connections."],
   "ACL|DRYRUN": [-4, ADMIN, "7.0.0", "O(1)", "Checks whether a user may run a command."],
   "ACL|GENPASS": [-2, PLAIN, "6.0.0", "O(1)", "Generates a random password."],

@@ -158,7 +158,7 @@ export const sets = family("set", {
     keys: [read(1)],
     since: "2.8.0",
     complexity: "O(1) for each call, O(N) for a complete scan, N: members",
-    summary: "Returns a page of a set's members and the cursor of the next.",
+    summary: "Returns a page of a set's members and the cursor of the next page.",
     run: sscan,
   },
   SUNION: {

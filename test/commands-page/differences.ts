@@ -32,7 +32,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   REPLCONF: "Only rdb-only has an effect.",
   SYNC: "After REPLCONF rdb-only 1, which redis-cli --rdb sends, returns all keys in one answer of at most --max-output-bytes. An error if the client wants to replicate, or if some keys are documents, tables or collections.",
   LASTSAVE: "With --data, the present time, because acknowledged writes are on the disk.",
-  EVAL: "A script that takes longer than --lua-time-limit is stopped with an error; until then no other client is answered, and its writes remain. With --data or --peer, a script can write to one database with at most 4096 commands, and its writes are recorded as one unit (consistency.md). redis.set_repl and redis.debug have no effect.",
+  EVAL: "A script that takes longer than --lua-time-limit is stopped with an error. Until then, no other client is answered. Writes that the script has made remain. With --data or --peer, a script can write to one database with at most 4096 commands, and its writes are recorded as one unit (consistency.md). redis.set_repl and redis.debug have no effect.",
   EVALSHA: "See EVAL.",
   FCALL: "See EVAL.",
   "FUNCTION|LIST": "Libraries are listed in the order in which they were loaded.",

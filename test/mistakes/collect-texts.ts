@@ -117,7 +117,7 @@ async function inLog({ of, line }: NonNullable<Mistake["log"]>, scene: Scene): P
   return `${level}: ${msg}${shown.length > 0 ? ` (${shown.join(", ")})` : ""}`;
 }
 
-/** Replaces folders, ports, keys and times, which differ between runs. */
+/** Replaces folders, ports, keys, process ids and times, which differ between runs. */
 export function plain(text: string, { folder, at }: Scene): string {
   const ports = Object.values(at).map((address) => address.split(":")[1] as string);
   return (
@@ -131,6 +131,7 @@ export function plain(text: string, { folder, at }: Scene): string {
       .replace(/\b(?!(?:ab){32})[\da-f]{64}\b/g, "9f2c…")
       .replace(/(?:ab){32}/g, "abab…")
       .replace(/x{20,}/g, "xxx…")
+      .replace(/in use by process \d+/g, "in use by process 4711")
       // The error follows a hello, whose length depends on the client.
       .replace(/at byte [1-9]\d+/g, "at byte 86")
       .replace(/it is \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ/g, "it is 2027-01-31 12:00:00Z")

@@ -21,7 +21,7 @@ export const DAEMON_MISTAKES: readonly Mistake[] = [
   {
     name: "A data folder that another daemon uses",
     isCommon: true,
-    daemon: (scene) => signed(scene, "--data", scene.file("data")),
+    daemon: (scene) => signed(scene, "--data", scene.file("used-data")),
     says: [/data/, /in use/],
   },
   {

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -55,7 +56,7 @@ export interface Scene extends Files, AsyncDisposable {
 }
 
 export async function makeScene(): Promise<Scene> {
-  const folder = mkdtempSync(join(tmpdir(), "dbsync-mistakes-"));
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "dbsync-mistakes-")));
   const file = (name: string) => join(folder, name);
   await writeKeys(file);
   for (const name of ["good-tls", "expired-tls", "keys", "no-keys"]) mkdirSync(file(name));
@@ -66,6 +67,7 @@ export async function makeScene(): Promise<Scene> {
   // A daemon writes the data folder with these keys, and is then stopped.
   const before = await startReplica({ args: ["-s", file("app-public.pem"), "--data", file("old-data")] });
   await before[Symbol.asyncDispose]();
+  lockForParent(file("used-data"));
   const running = new Map<DaemonName, RunningReplica>();
   for (const name of Object.keys(DAEMONS) as DaemonName[])
     running.set(name, await startReplica({ args: DAEMONS[name](files) }));
@@ -111,6 +113,13 @@ async function writeKeys(file: (name: string) => string): Promise<void> {
   chmodSync(file("open.pem"), 0o644);
   writeFileSync(file("empty.pem"), "", { mode: 0o600 });
   writeFileSync(file("notes.txt"), "Remember the milk.\n", { mode: 0o600 });
+}
+
+/** Creates a data folder whose lock belongs to the parent process, which plays the role of another daemon. */
+function lockForParent(data: string): void {
+  const timeline = join(data, "timeline");
+  mkdirSync(timeline, { recursive: true, mode: 0o700 });
+  writeFileSync(join(timeline, "lock"), `${process.ppid} ?\n`, { mode: 0o600 });
 }
 
 /** Adds a key that may only read, and a revoked key. */

@@ -195,7 +195,7 @@ export const ALARMS: Readonly<Record<string, Alarm>> = {
     severity: "warning",
     summary: "{{ $labels.instance }} restarts repeatedly",
     says: [],
-    page: "Read the daemon's log, and the exit codes in [the installation guide](../install.md)",
+    page: "Read the daemon's log, and the exit codes in [the troubleshooting guide](troubleshooting.md)",
   },
 };
 

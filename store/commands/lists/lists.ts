@@ -28,7 +28,7 @@ export const lists = family("list", {
     keys: [write(1)],
     since: "2.2.0",
     complexity: "O(N), N: elements of the list",
-    summary: "Inserts an element before or after the first occurrence of another.",
+    summary: "Inserts an element before or after the first occurrence of another element.",
     run: linsert,
   },
   LLEN: {

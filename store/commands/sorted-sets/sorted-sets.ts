@@ -132,7 +132,7 @@ export const sortedSets = family("sortedset", {
     keys: [read(1)],
     since: "2.8.0",
     complexity: "O(1) for each call, O(N) for a complete scan, N: members",
-    summary: "Returns a page of a sorted set's members and scores and the cursor of the next.",
+    summary: "Returns a page of a sorted set's members and scores and the cursor of the next page.",
     run: zscan,
   },
   ZSCORE: {
