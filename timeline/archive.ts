@@ -206,8 +206,8 @@ export class Archive {
   }
 
   /**
-   * Returns the bytes of an entry that is on disk, or null if there is none, or it is damaged, and members will send it
-   * again.
+   * Returns the bytes of an entry that is on disk. Returns null if the entry is not on disk, or if it is damaged;
+   * members send a damaged entry again.
    */
   read(place: Place): SignedBytes | null {
     const { storage, hash } = this.#parts;
@@ -218,7 +218,7 @@ export class Archive {
     return parts;
   }
 
-  /** Notes the id of an entry that was found on disk at the start. */
+  /** Records the id of an entry that was found on disk at the start. */
   found(entry: Entry): void {
     this.#recent.add(placeOf(entry));
   }
@@ -242,8 +242,8 @@ export class Archive {
   }
 
   /**
-   * Notes that an entry on disk cannot be read; an undamaged copy from any member replaces it. A pruned entry is in
-   * a snapshot, and is no longer requested.
+   * Records that an entry on disk cannot be read; an undamaged copy from any member replaces it. Does nothing for a
+   * pruned entry, because a snapshot contains it.
    * @param isFolded  whether the state includes the entry. If so, and if the entry has been flushed to disk, the index
    * counts the entry, and now stops counting it
    */
@@ -255,7 +255,7 @@ export class Archive {
   }
 
   /**
-   * Notes that a new state, folded from the readable entries, is used from now on.
+   * Records that a new state, folded from the readable entries, is used from now on.
    * @param gaps   ids of entries that could not be read
    * @param until  entries dated later were not read
    * @returns whether the new state lacks entries that the previous one included

@@ -16,7 +16,7 @@ import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
 /** The maximum number of recalls: each has a separate state in memory, as large as the serving one. */
 const RECALLS_MAX = 2;
-/** Milliseconds: the longest deadline of a client; afterwards no client waits for the answer. */
+/** The maximum duration of a recall in milliseconds. It is the longest deadline of a client. */
 export const RECALL_MS_MAX = 20_000;
 
 export interface RecallPlan {

@@ -25,7 +25,7 @@ export function heldTo({ end, cutAt }: Fold, finalTo: number) {
   return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };
 }
 
-/** Returns the folded entries that were applied, whose answers are therefore the units' own. */
+/** Returns the entries that the fold has really applied: only their answers are results of the commands. */
 export function appliedOf({ end }: Fold, folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
   return end === null ? folded : folded.filter(({ entry }) => comparePlaces(placeOf(entry), end) < 0);
 }

@@ -100,8 +100,8 @@ export class SnapshotTransfer {
   }
 
   /**
-   * Notes that a member is missing entries that could not be sent: the next snapshot is made as soon as there is a date
-   * for it.
+   * Called when a member is missing entries that could not be sent. The next snapshot is made as soon as there is a
+   * date for it.
    * @param after  the snapshot must have a later date; milliseconds since 1970, or -1 for any date
    */
   want(after: number): void {
@@ -113,7 +113,7 @@ export class SnapshotTransfer {
     return this.#folding.archive.lastDamagedUpTo(date) !== null;
   }
 
-  /** Notes that enough members have the same snapshot of a date, so that everything before it may be pruned. */
+  /** Records that enough members have the same snapshot of a date, so that everything before it may be pruned. */
   certify(date: number): void {
     this.#folding.archive.making?.certify(date);
   }
@@ -139,7 +139,7 @@ export class SnapshotTransfer {
     return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#keepsFrom;
   }
 
-  /** Notes the date from which members may be missing entries, or may have additional ones. */
+  /** Sets the date from which members may be missing entries, or may have additional ones. */
   keepFrom(date: number): void {
     this.#keepsFrom = date;
   }

@@ -183,7 +183,7 @@ class Comparison {
     for (; theirs < rows.length; theirs++) this.#requestRow(level, rows[theirs] as SumRow);
   }
 
-  /** Notes a row in which only the other member has entries. */
+  /** Requests the entries of a row in which only the other member has entries. */
   #requestRow(level: number, { start, count }: SumRow): void {
     const end = start + (ROW_SECONDS[level] as number);
     const last = this.#tasks.at(-1);
@@ -285,7 +285,7 @@ class Reply {
   }
 }
 
-/** Returns the binary logarithm of the number of groups of a second that keeps sums and ids together short. */
+/** Returns the binary logarithm of the number of groups that makes the sums and ids of a second shortest in total. */
 function groupBits(count: number, total: number): number {
   const root = Math.sqrt(count);
   const groups = Math.min(8 * root, Math.max(root, (GROUPS_TARGET * count) / total));

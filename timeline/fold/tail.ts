@@ -72,8 +72,8 @@ export class Tail {
   #dropped = 0;
   #length = 0;
   /**
-   * The range of entries that have their units: it begins at the first of these indexes and ends before the second. No
-   * entry from the second index on has its units.
+   * The range of entries whose units have been created: it begins at the index `#unfoldedFrom` and ends before the
+   * index `#foldedFrom`. The entries from `#foldedFrom` on have no units.
    */
   #unfoldedFrom = 0;
   #foldedFrom = 0;
@@ -162,7 +162,7 @@ export class Tail {
     return { between, behind, isAll: first <= wanted };
   }
 
-  /** Returns the index from which the given number of units still has to be created, but not before `wanted`. */
+  /** Returns the index, at least `wanted`, from which about `max` units still have to be created. */
   #firstOfNewest(wanted: number, max: number): number {
     let units = 0;
     for (let at = this.#entries.length; at > wanted; ) {

@@ -269,8 +269,8 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
 }
 
 /**
- * Sets the keys that a unit may touch in any semantics version: creates its nodes, which are in no list yet, and notes
- * the complete databases that it touches. Databases that do not exist are ignored.
+ * Sets the keys that a unit may touch in any semantics version: creates its nodes, which are in no list yet, and
+ * records the complete databases that it touches. Databases that do not exist are ignored.
  */
 export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;

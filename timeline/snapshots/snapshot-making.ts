@@ -115,7 +115,7 @@ export class SnapshotMaking {
     return isFree || this.#certified.has(date);
   }
 
-  /** Notes that enough members have the same snapshot of this date. Does nothing if it is no longer valid. */
+  /** Records that enough members have the same snapshot of this date. Does nothing if it is no longer valid. */
   certify(date: number): void {
     if (this.#valid.includes(date)) this.#certified.add(date);
   }
@@ -143,7 +143,7 @@ export class SnapshotMaking {
     return this.#base;
   }
 
-  /** Notes that entries up to this snapshot are removed from now on. */
+  /** Records that entries up to this snapshot are removed from now on. */
   begin(date: number): void {
     this.#base = date;
   }
