@@ -130,7 +130,7 @@ export class LettersFolder {
   }
 
   /**
-   * Notes that a letter is about to be written again. The note is on disk before this returns.
+   * Records that a letter is about to be written again. The record is on disk when this method returns.
    * @param isAgain  whether to write it even if an earlier attempt has begun
    * @throws LetterTaken
    * @throws LettersNotWritten
@@ -155,7 +155,7 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** Notes that a letter that was begun has certainly been written again. This needs no space on the disk. */
+  /** Records that a letter has certainly been written again after `begin`. This needs no space on the disk. */
   written({ place }: Letter): void {
     const path = this.#mark(place.id, WRITTEN);
     try {
@@ -168,7 +168,7 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** Notes that a letter was certainly not written again. */
+  /** Records that a letter was certainly not written again. */
   unwritten({ place }: Letter): void {
     rmSync(this.#mark(place.id, BEGUN), { force: true });
     syncFolder(this.#marks);

@@ -105,7 +105,7 @@ class BlameTracker {
     return this.#expire !== NO_EXPIRY && at > this.#expire ? null : this.#writer;
   }
 
-  /** Notes the current state of the key. The fold changes the key's entry in place, so its fields are copied. */
+  /** Copies the current state of the key, because the fold changes the key's entry in place. */
   #note(): void {
     const { db, key } = this.#place;
     const entry = this.#fold?.database.keyspaces[db]?.find(key);

@@ -61,7 +61,10 @@ export class WaitingEntries {
   readonly #waiting = new Map<ByteString, Waiting>();
   /** Bytes of waiting entries. */
   #bytes = 0;
-  /** Entries whose name the stream already had, for a message that is not read yet; by the sequence of that message. */
+  /**
+   * Entries whose name belongs to an earlier message of the stream that has not been read yet, by the sequence of that
+   * message.
+   */
   readonly #awaited = new Map<number, Waiting>();
 
   constructor(order: OrderContext) {

@@ -302,8 +302,8 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * The option by which an operator can resolve missing entries that the members cannot resolve, or null if there is
-   * none.
+   * The option with which an operator makes this daemon adopt a member's snapshot in place of missing entries, or null
+   * if no operator has to decide that.
    */
   get order(): string | null {
     return this.#past.order;

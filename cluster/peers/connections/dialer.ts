@@ -81,7 +81,7 @@ export class Dialer {
   }
 
   /**
-   * Notes that the connection was lost.
+   * Records that the connection was lost, and schedules the next attempt.
    * @param code  the reason, if it is certain: the report of an unauthenticated peer does not count
    * @param openFor  milliseconds for which it was open after both sides were authenticated, or 0 if it never was
    */
@@ -115,7 +115,7 @@ export class Dialer {
     return { ...NOT_CONNECTED, address: name, id, connection, trouble, lastHeard };
   }
 
-  /** Notes the id that was proved at this address, by a member or by a daemon that the member list does not name. */
+  /** Records the id that was proved at this address, by a member or by a daemon that the member list does not name. */
   proved({ id, spki }: MemberConnection): void {
     this.id = id;
     this.spki = spki;

@@ -74,8 +74,7 @@ export class MemberConnection implements MemberSocketOwner {
   /** The features that it claims to support: members of older versions support fewer. */
   knows: ReadonlySet<string> = new Set();
   /**
-   * The reason that it sent when it closed the connection, or null if there is none, or it did not close the
-   * connection.
+   * The reason that the other side has sent for closing the connection, or null if it has sent none.
    */
   closeCode: CloseCode | null = null;
   #known: MemberSecret | null = null;
@@ -232,7 +231,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   /**
    * Closes only this connection after an exception that the other side's bytes caused. That is safe, because the code
-   * that threw only notes what the member reports. Entries are stored in separate steps.
+   * that threw only records what the member reports. Entries are stored in separate steps.
    */
   #failed(problem: unknown): void {
     if (!this.isClosed) this.#lose("internal-error", stackOf(problem));

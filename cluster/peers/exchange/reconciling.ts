@@ -16,8 +16,8 @@ import type { ExchangeMessage } from "../shared/exchange-message.js";
 import type { Outbox } from "./outbox.js";
 
 /**
- * If an exchange has transferred fewer entries, no further exchange follows immediately: the entries that still differ
- * were written in the meantime.
+ * If an exchange has transferred fewer entries than this, the next one does not follow immediately: entries that still
+ * differ were probably written in the meantime.
  */
 const FEW = 256;
 /**
@@ -145,7 +145,7 @@ export class Reconciling {
     this.#ringAt = Math.min(this.#ringAt, Math.max(now, this.#ringAgainAt));
   }
 
-  /** Notes that a push was received or acknowledged: it may belong to an exchange. */
+  /** Records progress, because a push was received or acknowledged that may belong to an exchange. */
   moved(): void {
     this.#movedAt = this.#cluster.uptime();
   }

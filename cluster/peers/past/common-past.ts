@@ -23,7 +23,7 @@ export class CommonPast {
   #nextAt = Number.NEGATIVE_INFINITY;
   /** The date before which all connected members, including slow ones, are known to have the same entries. */
   #common = 0;
-  /** Measure how long that date, and the corresponding date without slow members, have not grown. */
+  /** Measures how long `#common` has not grown; `#levelGrowth` does so for the same date without slow members. */
   readonly #commonGrowth = new Growth();
   readonly #levelGrowth = new Growth();
 
@@ -64,7 +64,7 @@ export class CommonPast {
     this.#point.tick(now, () => level);
     const { timeline, limits } = this.#cluster;
     const { value } = this.#point;
-    // The remaining members must not forget the entries that only a slow member has, before it has sent them.
+    // This daemon must not forget entries that a slow member may still need or send.
     if (level.length === all.length) this.#common = Math.max(this.#common, value);
     // A member that never agrees must not fill every disk, and one that is always slow must not make the others sign a
     // state without comparing.

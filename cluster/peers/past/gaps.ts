@@ -121,7 +121,7 @@ export class Gaps {
   }
 
   /**
-   * Notes a report. The other members' reports are kept until the date changes; the member can change the date as
+   * Records a report. The other members' reports are kept until the date changes; the member can change the date as
    * often as it likes.
    */
   #noteReport(gap: Gap, report: Report): void {
