@@ -158,7 +158,8 @@ export class Archive {
   }
 
   /**
-   * Stores entries that are not stored yet. The same write marks the snapshots that the first of them invalidates.
+   * Stores entries that are not stored yet. The same write removes from the list of valid snapshots those that are
+   * not dated before the first of these entries.
    * @param entries  in order, at least one
    * @param from     the member that sent them, or null for a client
    * @returns a promise that resolves when they are as safe as --fsync requires, or null if they already are

@@ -92,7 +92,7 @@ export class Recalls {
     return oldest === null ? 0 : oldest + 1;
   }
 
-  /** Runs a recall. Entries that arrive in the meantime may or may not be found. Rejects with RecallFailure. */
+  /** Runs a recall. It may or may not include entries that arrive in the meantime. Rejects with RecallFailure. */
   async run(plan: RecallPlan): Promise<Recalled> {
     const [snapshot] = this.#beginnings(plan.from);
     if (snapshot === undefined) throw new RecallFailure(this.#tooEarly(plan.from));
@@ -139,7 +139,7 @@ export class Recalls {
   }
 
   /**
-   * Passes steps on until a time is reached.
+   * Runs steps until they are done or a time is reached.
    * @param endsAt  `uptime` milliseconds
    * @throws RecallFailure  the time was reached before the steps were done
    */

@@ -27,7 +27,7 @@ export interface StateSums {
   readonly sums: Uint32Array;
 }
 
-/** The sum of a bucket whose keys have changed since the date. */
+/** Replaces the sum of a bucket that cannot be compared, because some of its keys have changed since the date. */
 export const UNCOMPARED = 0xffff_ffff;
 
 export interface NamedKey {
@@ -40,7 +40,7 @@ export interface KeyDigest extends NamedKey {
   readonly digest: Digest64 | null;
 }
 
-/** Selects keys: those of a share that are in some of the buckets. */
+/** Selects the keys of a share that are in the wanted buckets. */
 export interface WantedKeys {
   readonly wanted: ReadonlySet<number>;
   readonly shares: number;
@@ -167,7 +167,7 @@ function digestIn(database: Database, { db, key }: NamedKey, { at, salt }: SumSe
   return entry === undefined || isInvisible(entry, at) ? null : digestOfEntry(db, entry, salt);
 }
 
-/** Whether a unit of that date no longer sees the entry. It makes no difference when each daemon actually drops it. */
+/** Whether a unit of that date no longer sees the entry, even if this daemon has not dropped the entry yet. */
 const isInvisible = (entry: Parameters<typeof isExpired>[0], at: number) => isExpired(entry, at);
 
 /**

@@ -43,8 +43,8 @@ export interface Outcome {
 }
 
 /**
- * The maximum number of entries in a set for which all short ids are sent immediately. It is higher for the ring, which
- * decides about the other entries.
+ * The maximum number of entries in a set for which all short ids are sent immediately. It is higher for the key ring,
+ * without which the remaining entries cannot be verified.
  */
 const ALL_IDS_MAX: Readonly<Record<DigestSet, number>> = { ring: 4096, data: 256 };
 /** The maximum number of entries in a differing row for which their short ids are sent. */

@@ -28,8 +28,8 @@ export interface UnitAnswer {
 }
 
 /**
- * Returns the commands of an envelope if each is an ordinary unit; otherwise null.
- * That is the usual case, and its units need not be created until an entry arrives that belongs before them.
+ * Returns the commands of an envelope if each is an ordinary unit; otherwise null. Usually each is, and the units need
+ * not be created until an entry arrives that belongs before them.
  */
 export function ordinaryCommands(
   envelope: Envelope,
@@ -136,7 +136,7 @@ export class FoldUnit extends TouchNode {
     this.kind = known.isAlike ? kind : kindOfAll(this.commands, envelope, databases, known);
   }
 
-  /** Sets the table of the unit's position. @param isAlike  whether both tables have a row for the same calls */
+  /** Sets the command table that is valid at the unit's position, and looks up the unit's commands in that table. */
   setTable(table: CommandIndex, { isAlike }: Semantics): void {
     if (this.table === table) return;
     this.table = table;

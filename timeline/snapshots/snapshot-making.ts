@@ -260,7 +260,7 @@ export class SnapshotMaking {
 
   async #make(to: number): Promise<void> {
     try {
-      // Entries dated up to it may not be visible to other threads yet.
+      // Other threads may not be able to read all entries dated up to `to` yet.
       await this.#storage.settled();
       await this.#parts.make(this.best(to), to);
     } catch (problem) {
