@@ -1,8 +1,8 @@
 /**
  * Dead letters in a data folder. The daemon stores them, and an operator may handle them even while the daemon runs. A
- * file of letters is never changed in place, only replaced by one without some of them. A file next to it records the
- * progress of each letter: `written/ID.begun` while the letter is being written again, or if the outcome is uncertain;
- * then `written/ID.written`.
+ * file of letters is never changed in place; to remove letters, a new file replaces it. Empty files record the progress
+ * of each letter: `written/ID.begun` exists while the letter is being written again, or if the outcome is uncertain;
+ * then it is renamed to `written/ID.written`.
  */
 import {
   existsSync,

@@ -1,7 +1,7 @@
 /**
  * TIMELINE BLAME: finds the units that produced the current value of a key. After each entry it checks whether the
- * key's value, expiry or existence has changed. If such an entry has several units, it reports all those that may write
- * the key and did not fail.
+ * key's value, expiry or existence has changed. If an entry that has changed the key has several units,
+ * the answer contains all of them that may write the key and did not fail.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";

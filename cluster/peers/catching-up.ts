@@ -24,7 +24,7 @@ export class CatchingUp {
   /** The reason why this daemon is catching up, or was last catching up. */
   reason: string = REASONS.started;
   /**
-   * Whether the daemon is still receiving the entries that the members had at its start, as long as it can reach any
+   * Whether the daemon is still receiving the entries that the members had when it started. False if it can reach no
    * member.
    */
   isUnderWay = true;

@@ -12,7 +12,7 @@ import type { MemberStatus } from "../shared/cluster-state.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
 
-/** The longest wait after a surplus connection was closed. If the other connection breaks, this one replaces it. */
+/** The longest wait after a second connection to a member was closed, to replace the first one soon if that breaks. */
 const DUPLICATE_MS = 1000;
 /**
  * Milliseconds for which the daemon does not connect to an address if it is this daemon's own, or if the member list

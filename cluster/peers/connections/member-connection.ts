@@ -47,7 +47,7 @@ export interface ConnectionOwner {
   message(connection: MemberConnection, message: ExchangeMessage): void;
   /** Refuses connections from this member for a while. @param detail  for the log */
   ban(connection: MemberConnection, detail: string): void;
-  /** Receives the list by which a member justifies that it leaves this daemon out. */
+  /** Receives the list by which a member proves that this daemon was left out. */
   leftOut(connection: MemberConnection, message: ListMessage): void;
   /**
    * Called when the connection is lost and this side did not call `close`. The other side's reason is believed only if

@@ -1,4 +1,7 @@
-/** Answers members that request totals up to a date. Sums are expensive: reports are limited, and dates are whole seconds. */
+/**
+ * Answers members that request totals up to a date. Because totals are expensive to compute, the number of reports is
+ * limited, and dates are whole seconds.
+ */
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { totalsUpTo } from "../shared/totals.js";
