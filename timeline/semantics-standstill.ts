@@ -1,6 +1,7 @@
 /**
- * A fold that does not know the semantics version from some position applies nothing after it. These functions report
- * how far its state is valid, and what users can do. Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
+ * A fold that does not know the semantics version from some position applies nothing after that position. These
+ * functions report up to where the fold's state is valid, and what users can do.
+ * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
 import { dateText } from "../protocol/version-2/envelope.js";
 import { comparePlaces, placeOf } from "./entries/entry.js";

@@ -89,8 +89,8 @@ const startOfRow = (level: number, second: number) => {
 
 /**
  * Answers a message of an exchange. Because the length of an exchange is bounded, one exchange may not find all
- * differences. As long as the totals differ, the caller should begin another exchange when the entries sent in this one
- * have arrived.
+ * differences. As long as the totals differ, the caller should begin another exchange when all entries sent in the last
+ * exchange have arrived.
  * @throws MalformedFrame  a message that no member sends
  */
 export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {

@@ -21,8 +21,8 @@ export interface UnitAnswer {
   readonly reply: Reply;
   readonly outcome: "applied" | "denied" | "unmet" | "malformed";
   /**
-   * Whether a unit that follows in the order was applied before this one, and touches a key that this one may write, or
-   * may write a key that this one reads.
+   * Whether a unit that follows this unit in the order was applied before it and conflicts with it. Two units conflict
+   * if one of them may write a key that the other touches.
    */
   readonly late: boolean;
 }
