@@ -107,8 +107,8 @@ export class WaitingEntries {
   }
 
   /**
-   * Processes the next message of the stream. It answers the entry that the message contains. If the message is a
-   * different one with the name of a waiting entry, that entry is sent again.
+   * Processes the next message of the stream, and answers the waiting entry that the message contains. A waiting entry
+   * whose name belongs to this message, although its content differs, is sent again.
    */
   passed(seq: number, ordered: Ordered): void {
     if (ordered.kind !== "skipped") {

@@ -69,8 +69,7 @@ export class SnapshotChoice {
     return candidates
       .flatMap((sender) => {
         const { id, status } = sender;
-        // The member can still send the entries that it has not pruned, so the snapshot only has to replace the pruned
-        // ones.
+        // The snapshot only has to replace the entries that the member has pruned: the member can still send the rest.
         const isOne = status?.state === "live" && gaps.isStuck(id, now, forMs);
         return isOne ? [{ sender, needed: status.pruned }] : [];
       })
