@@ -1,7 +1,7 @@
 /**
- * Digests of the served state, which daemons compare: sums of all keys in buckets, computed in short steps while the
- * state changes; and digests of single keys, exact as of a date. The sums only find keys that may differ; the digest of
- * a key is always exact. Source: docs/decisions/0043-states-are-compared.md.
+ * Digests of the served state, which daemons compare. The sums over all keys in buckets are computed in short steps
+ * while the state changes, and only locate keys that may differ. The digest of a single key is exact as of a date.
+ * Source: docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
