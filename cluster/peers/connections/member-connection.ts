@@ -67,8 +67,8 @@ export class MemberConnection implements MemberSocketOwner {
   /** Whether the other side has proved its id, and that it is a member. */
   isProven = false;
   /**
-   * SubjectPublicKeyInfo of its key, once it has proved that it has the key, listed or not, or an empty string until
-   * then.
+   * SubjectPublicKeyInfo of the other side's key, even if the member list does not name that key. An empty string until
+   * the other side has proved that it has the key.
    */
   spki: ByteString = "";
   /** The features that it claims to support: members of older versions support fewer. */
