@@ -1,5 +1,5 @@
 /**
- * The contents of a timeline as counts and sums of ids: by second, by 64 seconds and by 4096. With these sums members
+ * The contents of a timeline as counts and sums of ids for intervals of 1, 64 and 4096 seconds. With these sums members
  * find in a few steps where their entries differ, and can compute a digest up to a date at low cost. Entries of the key
  * ring are counted separately from data. Memory is bounded: for old dates only the coarser sums are stored, and the
  * finer ones are computed from the storage on request. Equal sums are a hint, not a proof, because a signer could
