@@ -246,8 +246,8 @@ export class Pipeline {
   }
 
   /**
-   * Refuses an envelope that would be accepted at another time. The refusal states that the envelope is certainly not
-   * applied only if its id can be remembered: otherwise it could be applied if it were sent again.
+   * Refuses an envelope that would be accepted at another time. If its id can be remembered, the refusal guarantees
+   * that the envelope is never applied. Otherwise the envelope could be accepted if it were sent again.
    */
   #refuse({ id, envelope: { at, key } }: Taken, refusal: Refused): EnvelopeAnswer {
     const answer = notApplied(id, refusal);
