@@ -4,7 +4,8 @@
  * cluster/peers/ uses the functions as follows:
  *
  *   one side  `start` → message;   either side  `answer(message)` → { reply, toSend, requested };
- *   send `reply` (if any) and the entries of `toSend` (through a RangeCursor, ranges.ts) to the other, until there is no reply.
+ *   send `reply` (if any) and the entries of `toSend` (through a RangeCursor, ranges.ts) to the other side,
+ *   until there is no reply.
  *
  * The messages become finer step by step: sums of 262144, 4096 or 64 seconds (coarser for older dates) → sums of
  * 1 second → sums of groups of ids → short ids → requested ids. If one side has no entries, the other sends everything;
