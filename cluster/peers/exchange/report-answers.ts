@@ -33,7 +33,7 @@ export class ReportAnswers {
     return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
   }
 
-  /** Sends a report to a member, or closes the connection if its request is malformed; ignores requests beyond the limit. */
+  /** Answers a member's request, or closes the connection if it is malformed. Ignores requests beyond the limit. */
   give(at: number, to: Requester): void {
     const answer = this.answer(at);
     if (answer === "malformed") to.malformed(`a report request up to ${at}, which is not a whole second`);
