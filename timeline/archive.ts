@@ -158,7 +158,8 @@ export class Archive {
   }
 
   /**
-   * Stores entries that are not stored yet. The same write marks the snapshots that the first of them invalidates.
+   * Stores entries that are not stored yet. The same write removes from the list of valid snapshots those that are
+   * not dated before the first of these entries.
    * @param entries  in order, at least one
    * @param from     the member that sent them, or null for a client
    * @returns a promise that resolves when they are as safe as --fsync requires, or null if they already are
@@ -206,8 +207,8 @@ export class Archive {
   }
 
   /**
-   * Returns the bytes of an entry that is on disk, or null if there is none, or it is damaged, and members will send it
-   * again.
+   * Returns the bytes of an entry that is on disk. Returns null if the entry is not on disk, or if it is damaged;
+   * members send a damaged entry again.
    */
   read(place: Place): SignedBytes | null {
     const { storage, hash } = this.#parts;
@@ -218,7 +219,7 @@ export class Archive {
     return parts;
   }
 
-  /** Notes the id of an entry that was found on disk at the start. */
+  /** Records the id of an entry that was found on disk at the start. */
   found(entry: Entry): void {
     this.#recent.add(placeOf(entry));
   }
@@ -242,8 +243,8 @@ export class Archive {
   }
 
   /**
-   * Notes that an entry on disk cannot be read; an undamaged copy from any member replaces it. A pruned entry is in
-   * a snapshot, and is no longer requested.
+   * Records that an entry on disk cannot be read; an undamaged copy from any member replaces it. Does nothing for a
+   * pruned entry, because a snapshot contains it.
    * @param isFolded  whether the state includes the entry. If so, and if the entry has been flushed to disk, the index
    * counts the entry, and now stops counting it
    */
@@ -255,7 +256,7 @@ export class Archive {
   }
 
   /**
-   * Notes that a new state, folded from the readable entries, is used from now on.
+   * Records that a new state, folded from the readable entries, is used from now on.
    * @param gaps   ids of entries that could not be read
    * @param until  entries dated later were not read
    * @returns whether the new state lacks entries that the previous one included

@@ -69,12 +69,12 @@ export class BackgroundRefold {
     return this.#isRunning;
   }
 
-  /** Notes entries that arrived after the start: the refold skips them, because it may or may not find them. */
+  /** Records entries that arrived after the start. The refold skips them, because it may or may not find them. */
   arrived(entries: readonly Entry[]): void {
     if (this.#isRunning) for (const { id } of entries) this.#arrived.add(id);
   }
 
-  /** Notes entries that were merged into the current fold, and have to be merged into the new one. */
+  /** Records entries that were merged into the current fold, and still have to be merged into the new fold. */
   missed(entries: readonly Entry[]): void {
     if (!this.#isRunning) return;
     for (const entry of entries) {
@@ -97,8 +97,8 @@ export class BackgroundRefold {
   }
 
   /**
-   * Returns the entries that arrived during the refold and could not be merged into the new fold; called when it is
-   * done.
+   * Returns the entries that arrived during the refold and could not be merged into the new fold. Called when the
+   * refold is done.
    */
   takeBelow(): Entry[] {
     this.#arrived = new Set();

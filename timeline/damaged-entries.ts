@@ -151,8 +151,8 @@ export class DamagedEntries {
   }
 
   /**
-   * Drops the entries from the archive, and folds again if a state includes one: a refold may have begun in the
-   * meantime.
+   * Drops the entries from the archive. Starts a refold if the current state, or that of a refold that began in the
+   * meantime, includes one of them.
    */
   #removed(places: readonly Place[]): void {
     const { archive, isServing } = this.#folding;

@@ -9,7 +9,7 @@ import type { Mark } from "./entries/storage.js";
 export const LETTER_REASONS = {
   /** The adopted snapshot certainly does not contain it. */
   missing: 1,
-  /** The snapshot has a different sum for its second, so it may or may not contain it. */
+  /** The snapshot's sum for the second of the entry differs, so the snapshot may or may not contain the entry. */
   possible: 2,
   /** The command that added its signer's key is itself a dead letter. */
   "unknown-key": 3,

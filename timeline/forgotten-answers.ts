@@ -32,7 +32,7 @@ export class ForgottenAnswers {
     this.#isOpened = true;
   }
 
-  /** Notes that some answered units are lost. They may be dated ahead of the clock. */
+  /** Records that some answered units are lost. They may be dated ahead of the clock. */
   some(): void {
     this.#until = Math.max(this.#until, this.#end);
   }

@@ -16,7 +16,7 @@ import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
 /** The maximum number of recalls: each has a separate state in memory, as large as the serving one. */
 const RECALLS_MAX = 2;
-/** Milliseconds: the longest deadline of a client; afterwards no client waits for the answer. */
+/** The maximum duration of a recall in milliseconds. It is the longest deadline of a client. */
 export const RECALL_MS_MAX = 20_000;
 
 export interface RecallPlan {
@@ -92,7 +92,7 @@ export class Recalls {
     return oldest === null ? 0 : oldest + 1;
   }
 
-  /** Runs a recall. Entries that arrive in the meantime may or may not be found. Rejects with RecallFailure. */
+  /** Runs a recall. It may or may not include entries that arrive in the meantime. Rejects with RecallFailure. */
   async run(plan: RecallPlan): Promise<Recalled> {
     const [snapshot] = this.#beginnings(plan.from);
     if (snapshot === undefined) throw new RecallFailure(this.#tooEarly(plan.from));
@@ -139,7 +139,7 @@ export class Recalls {
   }
 
   /**
-   * Passes steps on until a time is reached.
+   * Runs steps until they are done or a time is reached.
    * @param endsAt  `uptime` milliseconds
    * @throws RecallFailure  the time was reached before the steps were done
    */

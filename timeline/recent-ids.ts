@@ -2,7 +2,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Place } from "./entries/entry.js";
 
-/** The milliseconds of dates that are forgotten together. */
+/** The length of the intervals, in milliseconds, whose ids are forgotten together. */
 const BUCKET_MS = 1000;
 
 export class RecentIds {
@@ -23,7 +23,7 @@ export class RecentIds {
     this.#buckets.get(bucketOf(at))?.delete(id);
   }
 
-  /** Forgets ids, but only those dated at or before `at`. */
+  /** Forgets the ids of complete intervals dated at or before `at`. */
   forget(at: number): void {
     for (const number of this.#buckets.keys()) {
       if ((number + 1) * BUCKET_MS - 1 <= at) this.#buckets.delete(number);

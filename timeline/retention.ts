@@ -14,14 +14,14 @@ const HELPING_FACTOR = 2;
 export interface RetentionTick {
   /** The date up to which all entries are in the fold at their positions. */
   readonly cutAt: number;
-  /** The date up to which the tail has ended and nothing is accepted from clients; milliseconds since 1970. */
+  /** The date at or before which nothing is in the tail or accepted from clients; milliseconds since 1970. */
   readonly finalTo: number;
   /** Milliseconds since 1970. */
   readonly now: number;
   /** The date from which members may need entries; milliseconds since 1970. */
   readonly keepsFrom: number;
   /**
-   * Whether there are no other members: otherwise their votes on a snapshot are required before older entries are
+   * Whether this daemon has no other members. If it has some, they must vote for a snapshot before older entries are
    * pruned.
    */
   readonly isAlone: boolean;
@@ -30,7 +30,7 @@ export interface RetentionTick {
 export class Retention {
   readonly #parts: TimelineParts;
   readonly #archive: Archive;
-  /** Whether pruned entries may still exist: at first, those of an earlier process. */
+  /** Whether pruned entries may still have to be removed. True at first: an earlier process may have left some. */
   #isRemoving = true;
 
   constructor(parts: TimelineParts, archive: Archive) {
@@ -38,7 +38,7 @@ export class Retention {
     this.#archive = archive;
   }
 
-  /** Notes that a member's snapshot was adopted, so entries may have been pruned that are still to be removed. */
+  /** Called when a member's snapshot was adopted: entries may have been pruned that are still to be removed. */
   adopted(): void {
     this.#isRemoving = true;
   }

@@ -1,6 +1,7 @@
 /**
- * A fold that does not know the semantics version from some position applies nothing after it. These functions report
- * how far its state is valid, and what users can do. Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
+ * A fold that does not know the semantics version from some position applies nothing after that position. These
+ * functions report up to where the fold's state is valid, and what users can do.
+ * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
 import { dateText } from "../protocol/version-2/envelope.js";
 import { comparePlaces, placeOf } from "./entries/entry.js";
@@ -25,7 +26,7 @@ export function heldTo({ end, cutAt }: Fold, finalTo: number) {
   return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };
 }
 
-/** Returns the folded entries that were applied, whose answers are therefore the units' own. */
+/** Returns the entries that the fold has really applied: only their answers are results of the commands. */
 export function appliedOf({ end }: Fold, folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
   return end === null ? folded : folded.filter(({ entry }) => comparePlaces(placeOf(entry), end) < 0);
 }

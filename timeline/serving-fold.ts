@@ -76,7 +76,7 @@ export class ServingFold {
     forgotten.opened(last !== null || this.#watermark.value > 0);
     const newest = last === null ? 0 : readPlace(last).at;
     const tailEnd = Math.max(this.dates.tailEnd(newest), making?.newest ?? -1);
-    // Entries accepted before a restart are folded after it, whatever the clock shows now.
+    // Entries that were accepted before a restart are folded after it, even if the clock now shows an earlier time.
     const until = Math.max(tailEnd, this.dates.dueUntil, this.#watermark.takenTo);
     const found = (entry: Entry) => {
       if (entry.envelope.at > tailEnd) archive.found(entry);

@@ -1,7 +1,8 @@
 /**
- * Hands a snapshot over from one member to another that is missing entries which no member stores any longer. The
- * receiver starts again from that snapshot and its own entries of later dates. Other modules decide which snapshot may
- * be trusted; this one checks that it has exactly the agreed bytes, and that its key ring follows from signatures.
+ * Sends a snapshot to a member that is missing entries which no member stores any longer, and receives one for this
+ * daemon. The receiver starts again from the snapshot and its own entries of later dates. Other modules decide which
+ * snapshot may be trusted; this module checks that the snapshot has exactly the agreed bytes, and that its key ring
+ * follows from signatures.
  * Source: docs/decisions/0014-a-snapshot-is-handed-over-as-it-is.md, 0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -100,8 +101,8 @@ export class SnapshotTransfer {
   }
 
   /**
-   * Notes that a member is missing entries that could not be sent: the next snapshot is made as soon as there is a date
-   * for it.
+   * Called when a member is missing entries that could not be sent. The next snapshot is made as soon as there is a
+   * date for it.
    * @param after  the snapshot must have a later date; milliseconds since 1970, or -1 for any date
    */
   want(after: number): void {
@@ -113,7 +114,7 @@ export class SnapshotTransfer {
     return this.#folding.archive.lastDamagedUpTo(date) !== null;
   }
 
-  /** Notes that enough members have the same snapshot of a date, so that everything before it may be pruned. */
+  /** Records that enough members have the same snapshot of a date, so that everything before it may be pruned. */
   certify(date: number): void {
     this.#folding.archive.making?.certify(date);
   }
@@ -139,7 +140,7 @@ export class SnapshotTransfer {
     return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#keepsFrom;
   }
 
-  /** Notes the date from which members may be missing entries, or may have additional ones. */
+  /** Sets the date from which members may be missing entries, or may have additional ones. */
   keepFrom(date: number): void {
     this.#keepsFrom = date;
   }
@@ -210,7 +211,7 @@ export class SnapshotTransfer {
     this.adoptions++;
     handlers.onOrphaned(orphans);
     const index = await archive.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);
-    // Settling earlier could lose entries silently: after a crash the previous snapshot must be the valid one.
+    // Do not settle earlier: after a crash before this point, only the previous snapshot matches the entries on disk.
     staged.settle();
     letters?.settle();
     this.#retention.adopted();
@@ -221,7 +222,7 @@ export class SnapshotTransfer {
   async #becomeIdle(): Promise<void> {
     const { soon, storage } = this.#parts;
     while (this.#folding.refolding.isRunning && this.#failure.reason === null) {
-      // The refold waits for the disk too. Without this wait, the loop would only pass turns until the disk is ready.
+      // The refold waits for the disk too. Without this wait, the loop would only burn CPU until the disk is ready.
       await storage.flushed();
       await new Promise<void>((resolve) => soon(resolve));
     }

@@ -1,7 +1,7 @@
 /**
- * Digests of the served state, which daemons compare: sums of all keys in buckets, computed in short steps while the
- * state changes; and digests of single keys, exact as of a date. The sums only find keys that may differ; the digest of
- * a key is always exact. Source: docs/decisions/0043-states-are-compared.md.
+ * Digests of the served state, which daemons compare. The sums over all keys in buckets are computed in short steps
+ * while the state changes, and only locate keys that may differ. The digest of a single key is exact as of a date.
+ * Source: docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
@@ -27,7 +27,7 @@ export interface StateSums {
   readonly sums: Uint32Array;
 }
 
-/** The sum of a bucket whose keys have changed since the date. */
+/** Replaces the sum of a bucket that cannot be compared, because some of its keys have changed since the date. */
 export const UNCOMPARED = 0xffff_ffff;
 
 export interface NamedKey {
@@ -40,7 +40,7 @@ export interface KeyDigest extends NamedKey {
   readonly digest: Digest64 | null;
 }
 
-/** Selects keys: those of a share that are in some of the buckets. */
+/** Selects the keys of a share that are in the wanted buckets. */
 export interface WantedKeys {
   readonly wanted: ReadonlySet<number>;
   readonly shares: number;
@@ -167,7 +167,7 @@ function digestIn(database: Database, { db, key }: NamedKey, { at, salt }: SumSe
   return entry === undefined || isInvisible(entry, at) ? null : digestOfEntry(db, entry, salt);
 }
 
-/** Whether a unit of that date no longer sees the entry. It makes no difference when each daemon actually drops it. */
+/** Whether a unit of that date no longer sees the entry, even if this daemon has not dropped the entry yet. */
 const isInvisible = (entry: Parameters<typeof isExpired>[0], at: number) => isExpired(entry, at);
 
 /**

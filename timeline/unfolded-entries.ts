@@ -77,7 +77,7 @@ export class UnfoldedEntries {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
 
-  /** Notes the time from which an entry has been waiting although its date has passed. @param uptime  milliseconds */
+  /** Records since when entries have been waiting although their dates have passed. @param uptime  milliseconds */
   noteTime(uptime: number): void {
     if (this.isLevel) this.#since = null;
     else this.#since ??= uptime;
@@ -195,7 +195,7 @@ export class UnfoldedEntries {
     return [...this.takeLate(this.#late.length), ...this.#ahead.takeDue(Number.POSITIVE_INFINITY)];
   }
 
-  /** Notes a merge that had to redo units. */
+  /** Records the time of a merge that had to redo units. */
   merged(startedAt: number, endedAt: number): void {
     this.#mergesFrom = endedAt + Math.min(PAUSE_FACTOR * (endedAt - startedAt), PAUSE_MS_MAX);
   }

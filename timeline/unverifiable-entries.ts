@@ -1,7 +1,7 @@
 /**
  * Finds entries that no other daemon could verify any longer: a member's snapshot replaces the entries that named their
- * signers' keys, and does not contain these keys. The search uses the same information as members use to check
- * entries: what the bytes name, regardless of the sender and the time.
+ * signers' keys, and does not contain these keys. The search uses only the bytes of entries, regardless of the
+ * sender and the time, as members do when they check entries.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";

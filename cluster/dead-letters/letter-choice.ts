@@ -38,7 +38,7 @@ export function reasonNotToSign({ state, reason, since }: Letter): string | null
   return reason === "possible" ? "the state may contain it: check that first" : null;
 }
 
-/** @throws NotChosen  some may not be written again; then none is */
+/** Checks that all of the letters may be written again. @throws NotChosen  at least one of them may not */
 export function checkWritable(letters: readonly Letter[], isAnyway: boolean): void {
   const undecided = letters.filter(({ state }) => state === "undecided");
   if (undecided.length > 0)
@@ -61,7 +61,7 @@ export function checkWritable(letters: readonly Letter[], isAnyway: boolean): vo
   );
 }
 
-/** @throws NotChosen  one of them may still be in the timeline */
+/** Checks that the letters may be removed. @throws NotChosen  the entry of one may still be in the timeline */
 export function checkRemovable(letters: readonly Letter[]): void {
   const undecided = letters.filter(({ state }) => state === "undecided");
   if (undecided.length > 0)

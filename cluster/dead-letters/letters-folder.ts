@@ -1,8 +1,8 @@
 /**
  * Dead letters in a data folder. The daemon stores them, and an operator may handle them even while the daemon runs. A
- * file of letters is never changed in place, only replaced by one without some of them. A file next to it records the
- * progress of each letter: `written/ID.begun` while the letter is being written again, or if the outcome is uncertain;
- * then `written/ID.written`.
+ * file of letters is never changed in place; to remove letters, a new file replaces it. Empty files record the progress
+ * of each letter: `written/ID.begun` exists while the letter is being written again, or if the outcome is uncertain;
+ * then it is renamed to `written/ID.written`.
  */
 import {
   existsSync,
@@ -130,7 +130,7 @@ export class LettersFolder {
   }
 
   /**
-   * Notes that a letter is about to be written again. The note is on disk before this returns.
+   * Records that a letter is about to be written again. The record is on disk when this method returns.
    * @param isAgain  whether to write it even if an earlier attempt has begun
    * @throws LetterTaken
    * @throws LettersNotWritten
@@ -155,7 +155,7 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** Notes that a letter that was begun has certainly been written again. This needs no space on the disk. */
+  /** Records that a letter has certainly been written again after `begin`. This needs no space on the disk. */
   written({ place }: Letter): void {
     const path = this.#mark(place.id, WRITTEN);
     try {
@@ -168,7 +168,7 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** Notes that a letter was certainly not written again. */
+  /** Records that a letter was certainly not written again. */
   unwritten({ place }: Letter): void {
     rmSync(this.#mark(place.id, BEGUN), { force: true });
     syncFolder(this.#marks);

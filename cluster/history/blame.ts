@@ -1,7 +1,7 @@
 /**
  * TIMELINE BLAME: finds the units that produced the current value of a key. After each entry it checks whether the
- * key's value, expiry or existence has changed. If such an entry has several units, it reports all those that may write
- * the key and did not fail.
+ * key's value, expiry or existence has changed. If an entry that has changed the key has several units,
+ * the answer contains all of them that may write the key and did not fail.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
@@ -105,7 +105,7 @@ class BlameTracker {
     return this.#expire !== NO_EXPIRY && at > this.#expire ? null : this.#writer;
   }
 
-  /** Notes the current state of the key. The fold changes the key's entry in place, so its fields are copied. */
+  /** Copies the current state of the key, because the fold changes the key's entry in place. */
   #note(): void {
     const { db, key } = this.#place;
     const entry = this.#fold?.database.keyspaces[db]?.find(key);

@@ -104,8 +104,8 @@ function memberReport(member: MemberStatus, { heads, members }: Standing, timeli
 }
 
 /**
- * Whether the member and this daemon have the same entries, also in their states, or null if the member did not report
- * it.
+ * Whether the member and this daemon have the same entries, and have applied all of them; null if the member has not
+ * reported its entries.
  */
 const isEqual = (member: MemberStatus, { isLevel }: { readonly isLevel: boolean }): boolean | null =>
   member.isEqual && isLevel && member.state !== "catching-up";

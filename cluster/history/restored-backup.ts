@@ -130,7 +130,7 @@ async function fill(
       snapshots: new SnapshotFiles(snapshotFolder(made)),
       commit: () => storage.close(),
       discard: async () => {
-        // Closing fails like the write before it, whose error is reported.
+        // After a failed write, closing fails too. Only the error of the write is reported.
         await storage.close().catch(() => {});
         rmSync(made, { recursive: true, force: true });
       },

@@ -1,6 +1,6 @@
 /**
- * Notes in the data folder whether the daemon is catching up. Programs that only read the folder (`dbsync backup`, `dbsync
- * log verify`) then know that entries may be missing from it. A daemon that stops while catching up leaves the note.
+ * Records in the data folder whether the daemon is catching up. Programs that only read the folder (`dbsync backup`,
+ * `dbsync log verify`) then know that entries may be missing from it. The record remains if the daemon stops meanwhile.
  */
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
@@ -27,7 +27,7 @@ export class StateMark {
   }
 }
 
-/** Whether the daemon of a folder is catching up, or was when it stopped. Older versions wrote no note. */
+/** Whether a folder's daemon is catching up, or was when it stopped; false for older versions, which wrote no mark. */
 export function isIncomplete(storage: { mark(name: "state"): Buffer | null }): boolean {
   return storage.mark("state")?.toString() === CATCHING_UP;
 }

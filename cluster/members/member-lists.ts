@@ -50,8 +50,8 @@ export class MemberLists {
 
   /**
    * @param own  the daemon's own id
-   * @param hasServed  whether the daemon may have accepted writes from clients: it is or was live, even if only before
-   * its first watermark
+   * @param hasServed  whether the daemon may have accepted writes from clients, because it is or was live, even if it
+   * has not set a watermark yet
    * @throws StartError  the lists on the disk cannot be read
    */
   constructor(storage: Storage, signers: Signers, own: ByteString, hasServed: () => boolean) {
@@ -165,7 +165,7 @@ export class MemberLists {
     return { saved };
   }
 
-  /** Notes that this daemon has received a live member's state under this list. */
+  /** Records that this daemon has received a live member's state under this list. */
   joined(): void {
     if (this.#hasJoined) return;
     this.#hasJoined = true;

@@ -17,7 +17,7 @@ import { type FirstStream, readFirstStream, writeFirstStream } from "./first-str
 import { type Loaded, newestIn } from "./newest-state.js";
 import type { OrderTask } from "./order-worker.js";
 
-/** The number of snapshots: the newest one, and the one before it in case the newest cannot be read. */
+/** The number of snapshots to retain: the newest one, and the one before it in case the newest cannot be read. */
 const KEPT = 2;
 /** Milliseconds for which the thread that makes a snapshot waits for a message of the stream. */
 const PATIENCE_MS = 60_000;

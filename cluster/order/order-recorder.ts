@@ -79,8 +79,8 @@ export class OrderRecorder extends KeptRecording {
   }
 
   /**
-   * Whether the envelope is in the stream. For a forgotten id this is unknown, but then its date is sufficient to
-   * refuse it.
+   * Whether the envelope is known to be in the stream. An envelope whose id was forgotten is refused because of its
+   * date.
    */
   holds({ id, at }: Place): boolean {
     return this.#order.state.has(id, at);

@@ -62,8 +62,8 @@ export interface OrderStream extends Service {
   readonly connections: number;
   /** The sequence of its last message, as last reported. */
   readonly newest: number;
-  /** Reports to the reader (`connected`) the current end of the stream: immediately, or once it can be reached. */
+  /** Calls `connected` of the reader with the current end of the stream, as soon as the stream can be reached. */
   locateEnd(): void;
-  /** @param name  the stream stores only one message with a name within its own window, or null for no name */
+  /** @param name  within a certain time, the stream stores only one message with the same name; null for no name */
   publish(name: ByteString | null, data: Buffer): Promise<Published>;
 }

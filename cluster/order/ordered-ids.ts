@@ -42,9 +42,7 @@ export class OrderedIds {
     if (this.#size > this.#max) this.#makeRoom();
   }
 
-  /**
-   * Notes the time of an applied message. Ids are forgotten when no envelope with their date is accepted any longer.
-   */
+  /** Forgets the ids whose dates are too early to be accepted by now. @param at  the time of an applied message */
   passed(at: number): void {
     const lowest = bucketOf(at - ORDER_WINDOW.past);
     if (lowest <= this.#lowest) return;

@@ -202,8 +202,8 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   }
 
   /**
-   * Returns why a stream is not the one from which this state was made, or why it cannot continue this state; null if
-   * it can.
+   * Returns why this state cannot be continued from a stream, for example because it is not the stream from which the
+   * state was made; null if it can.
    */
   #misfit({ first, last, created }: StreamFacts): string | null {
     const { seq } = this.state;

@@ -138,7 +138,7 @@ export class OrderedState {
     return this.#ids.has(id, at);
   }
 
-  /** Whether a message with the last one's sequence is the last one itself. */
+  /** Whether a message is the last applied one, and not a different message with the same sequence. */
   isLast(message: StreamMessage): boolean {
     const last = this.#last;
     if (last === null) return this.#past.mark === markOf(message);

@@ -61,7 +61,10 @@ export class WaitingEntries {
   readonly #waiting = new Map<ByteString, Waiting>();
   /** Bytes of waiting entries. */
   #bytes = 0;
-  /** Entries whose name the stream already had, for a message that is not read yet; by the sequence of that message. */
+  /**
+   * Entries whose name belongs to an earlier message of the stream that has not been read yet, by the sequence of that
+   * message.
+   */
   readonly #awaited = new Map<number, Waiting>();
 
   constructor(order: OrderContext) {
@@ -104,8 +107,8 @@ export class WaitingEntries {
   }
 
   /**
-   * Processes the next message of the stream. It answers the entry that the message contains. If the message is a
-   * different one with the name of a waiting entry, that entry is sent again.
+   * Processes the next message of the stream, and answers the waiting entry that the message contains. A waiting entry
+   * whose name belongs to this message, although its content differs, is sent again.
    */
   passed(seq: number, ordered: Ordered): void {
     if (ordered.kind !== "skipped") {

@@ -1,6 +1,6 @@
 /**
- * The daemon's state among the members: whether it has received the entries that they had when it connected, and
- * whether it reaches a majority.
+ * The daemon's state among the members: whether the daemon has received the entries that the members had when it
+ * connected, and whether it reaches a majority of them.
  */
 
 import type { Joining } from "./joining.js";
@@ -24,7 +24,7 @@ export class CatchingUp {
   /** The reason why this daemon is catching up, or was last catching up. */
   reason: string = REASONS.started;
   /**
-   * Whether the daemon is still receiving the entries that the members had at its start, as long as it can reach any
+   * Whether the daemon is still receiving the entries that the members had when it started, or is still waiting for a
    * member.
    */
   isUnderWay = true;
@@ -128,8 +128,9 @@ export class CatchingUp {
 
   /**
    * Begins or ends the return of a daemon that was cut off. The other members may have continued without it, and while
-   * it was cut off it believed any member about missing entries. Therefore it passes the checks of a starting daemon
-   * before it is live. It continues to accept writes in the meantime, because perhaps no other daemon accepts any.
+   * it was cut off it believed any single member that claimed to have more entries. Therefore it has to pass the checks
+   * of a starting daemon before it is live. In the meantime it continues to accept writes, because perhaps no other
+   * daemon accepts any.
    */
   #turn(isReturning: boolean): void {
     this.#isReturning = isReturning;
@@ -191,11 +192,11 @@ export class CatchingUp {
 
   /**
    * Ends catching up when one of these conditions holds:
-   * - The comparison with every live member is complete, and at least one was found live. A single member could
-   *   report anything, so either all members have been compared, or the time to wait for the remaining ones is over.
-   * - The comparison with all configured members is complete, and none of them is live.
-   * - The comparison with all connected members is complete, and the time to wait for more is over. This time is
-   *   limited, even if members keep sending new entries.
+   * - The comparison with a live member is complete. A single member could report anything, so in addition the
+   *   comparison with all other live members must be complete, or the time to wait for them must be over.
+   * - All members are connected, and the comparison with each of them is complete.
+   * - The comparison with all connected members is complete, and the time to wait for more members is over.
+   * - The time to wait for the comparison is over, even if members keep sending new entries.
    * A daemon that reaches no member serves with the data that it has.
    */
   #consider(now: number): void {

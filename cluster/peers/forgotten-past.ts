@@ -1,7 +1,7 @@
 /**
- * Handles entries that members no longer have. It finds members that are missing some (gaps.ts), the date up to which
- * all have the same ones (common-past.ts), the states at that date that members have signed (cut-voting.ts), and the
- * snapshot that may replace missing entries (snapshot-choice.ts, snapshot-taking.ts). Source:
+ * Handles entries that some members have pruned and others are missing. gaps.ts finds such entries, common-past.ts the
+ * date up to which all members have the same entries, and cut-voting.ts the states that members have signed. Then
+ * snapshot-choice.ts selects the snapshot that may replace missing entries, and snapshot-taking.ts loads it. Source:
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
@@ -78,8 +78,8 @@ export class ForgottenPast {
   }
 
   /**
-   * The option by which an operator can resolve missing entries that the members cannot resolve, or null if there is
-   * none.
+   * The option with which an operator makes this daemon adopt a member's snapshot in place of missing entries, or null
+   * if no operator has to decide that.
    */
   get order(): string | null {
     return this.#choice.order;

@@ -31,7 +31,7 @@ export class Joining {
   }
 
   /**
-   * Notes the first status of a member's connection; later connections of the member do not count.
+   * Records the first status of a member's connection; later connections of the member do not count.
    * @param id  the member's proved id
    */
   met(id: ByteString, { data }: StatusMessage): void {

@@ -11,7 +11,7 @@ export class MemberBits {
   /** Bits by member. Disconnected members are ordered by the time at which they disconnected, the earliest first. */
   readonly #bits = new Map<ByteString, number>();
   readonly #cluster: ClusterState;
-  /** Notes by id; those of a member without a bit are deleted. */
+  /** Data about members by id, which is deleted when a member loses its bit. */
   readonly #notes: Map<ByteString, unknown>;
   readonly #onForgotten: (bit: number) => void;
 

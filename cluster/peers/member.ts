@@ -74,8 +74,8 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   /** The number of new entries that it has sent. */
   entriesReceived = 0;
   /**
-   * The state that the member was in when a comparison with it was completed, after which this daemon has all of its
-   * entries of that time, or null if no comparison is complete yet.
+   * The member's state when the comparison with it was completed, or null if no comparison is complete yet. After the
+   * comparison this daemon has all entries that the member had at that time.
    */
   compared: "live" | "other" | null = null;
   /** When it connected, by this daemon's clock. */

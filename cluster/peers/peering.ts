@@ -289,8 +289,8 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * A member's report that this daemon's own key was revoked or that no list names it, as long as no other member
-   * accepts this daemon.
+   * A member's report that this daemon's own key was revoked or is in no member list, or null if there is no report, or
+   * if another member accepts this daemon.
    */
   get word(): OwnRemoval["word"] {
     return this.#roster.revocation.word;
@@ -302,8 +302,8 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * The option by which an operator can resolve missing entries that the members cannot resolve, or null if there is
-   * none.
+   * The option with which an operator makes this daemon adopt a member's snapshot in place of missing entries, or null
+   * if no operator has to decide that.
    */
   get order(): string | null {
     return this.#past.order;

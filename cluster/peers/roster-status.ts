@@ -11,8 +11,8 @@ const NO_ADDRESS = "No address of --peer leads to it.";
 
 /**
  * Returns addresses of --peer first, then members that connected from other addresses, then listed members without an
- * address. Without the last ones, a missing member that was removed from --peer would keep everything from becoming
- * final without being visible.
+ * address. Without the listed members, a missing member that was removed from --peer would prevent all writes from
+ * becoming final without being visible.
  * @param named  the other members of the list, or null if there is no list
  * @param lastHeard  milliseconds since a disconnected member last sent something, or null if unknown
  */

@@ -13,7 +13,7 @@ export class VouchedLists {
   readonly #sent = new Map<ByteString, readonly ByteString[]>();
 
   /**
-   * Notes that a peer uses a list. A peer that is not configured is not counted.
+   * Records that a peer uses a list. A peer that is not configured is not counted.
    * @param peer  its id, which it has proved
    * @param list  the hash of the list's envelope and signature
    * @param configured  the peers of --peer

@@ -1,13 +1,13 @@
 /**
- * Results that wait until they are final (`stable`), or on the disks of other daemons (`replicated`). Their number and
- * waiting time are limited. Source: docs/protocol-v2.md "Waiting".
+ * Delays results until their writes are final (`stable`) or on the disks of other daemons (`replicated`). The number of
+ * delayed results and the delay are limited. Source: docs/protocol-v2.md "Waiting".
  */
 
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { NodeState } from "./replica-context.js";
 
-/** Results that may wait at the same time. */
+/** The maximum number of results that are delayed at the same time. */
 const WAITING_MAX = 10_000;
 /**
  * Maximum milliseconds of a stable wait: nothing is final before the window has passed and the members have sent their
@@ -30,7 +30,7 @@ export class Confirmations {
     this.#node = node;
   }
 
-  /** Whether the record was confirmed in time; false immediately if too many results wait. */
+  /** Whether the write was confirmed in time. False, without any delay, if too many results are already delayed. */
   async confirm(place: Place, wait: Wait): Promise<boolean> {
     if (this.#open.size >= WAITING_MAX) return false;
     const { peering, environment } = this.#node;
@@ -57,14 +57,14 @@ export class Confirmations {
     });
   }
 
-  /** Releases all waiting results. */
+  /** Ends all delays: the writes count as not confirmed. */
   stop(): void {
     for (const giveUp of [...this.#open]) giveUp();
     this.#stopChecking?.();
     this.#stopChecking = null;
   }
 
-  /** Repeats a check later. All results are checked together, because one timer can serve thousands of them. */
+  /** Repeats a check later. All checks share one timer, because there may be thousands of them. */
   #checkAgain(check: () => void): void {
     this.#unfolded.add(check);
     this.#stopChecking ??= this.#node.environment.setTimer(CHECK_MS, () => {

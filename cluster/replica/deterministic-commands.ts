@@ -1,6 +1,6 @@
 /**
- * Replaces commands whose effect depends on a choice by commands that name the choice, so that their unit has the same
- * effect wherever and whenever it is folded.
+ * Rewrites commands whose effect depends on a choice at run time, such as SPOP. The rewritten command contains the
+ * choice, so that its unit has the same effect on every daemon, whenever it is folded.
  */
 
 import type { CheckedCommand } from "../../engine/backends/checked-command.js";
@@ -44,8 +44,8 @@ function membersOf(reply: Reply): ByteString[] {
 }
 
 /**
- * Replaces the id by the chosen one; if the stream's last id is already higher when the unit is folded, the unit uses
- * the id after that.
+ * Inserts the chosen id into XADD. If the stream's last id is not lower when the unit is folded, the unit uses the id
+ * after that last id.
  */
 function withId(argv: readonly ByteString[], id: ByteString): readonly ByteString[] {
   const at = placeOfId(argv);
@@ -53,8 +53,8 @@ function withId(argv: readonly ByteString[], id: ByteString): readonly ByteStrin
 }
 
 /**
- * Adds the generated keys of the documents to the command, because the recorded unit would generate different keys.
- * @returns null if they have keys already, or their number does not match
+ * Adds the generated keys of the documents to DOC.INSERT, because the recorded unit would generate different keys.
+ * @returns null if the command already contains keys, or their number does not match
  */
 function withKeys(
   command: Command,

@@ -31,7 +31,7 @@ export interface EntryRecorder {
   readonly newest: EnvelopeDate;
   /** The date at or before which no write would be accepted. */
   readonly floor: number;
-  /** Whether an envelope is recorded; all others are only read. */
+  /** Whether an envelope is recorded. Envelopes that only read data are not. */
   records(envelope: Pick<Envelope, "commands">): boolean;
   /** Returns why no write is accepted now, or null if writes are accepted. */
   refusal(): Refused | null;

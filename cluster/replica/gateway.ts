@@ -102,7 +102,7 @@ export class Gateway {
     this.#pace = new SigningPace(context.environment, defer, this.#signAll);
   }
 
-  /** Whether a command has to be recorded; all others are only read. */
+  /** Whether a command has to be recorded. Commands that only read data are not. */
   takes(argv: Argv): boolean {
     return this.#recorder.records({ commands: [argv] });
   }

@@ -59,7 +59,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
   /** Returns the first answer to an envelope that is already stored. */
   protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
-  /** Whether reads include the unit now, or never will. */
+  /** Whether reads include the unit by now, or it is certain that no read ever will. */
   protected abstract isSettled(place: Place): boolean;
 
   /**

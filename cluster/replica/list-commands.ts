@@ -1,6 +1,7 @@
 /**
  * CLUSTER MEMBERS: reports what this daemon knows about the member list, and accepts a new list. The command is not
- * recorded: the envelope is stored, and proves the list to other daemons. Source: docs/protocol-v2.md "Members by list".
+ * recorded: the envelope is stored, and proves the list to other daemons. Source: docs/protocol-v2.md "Members by
+ * list".
  */
 
 import { type EnvelopeAnswer, notApplied, refused, unknown } from "../../engine/answers/request.js";

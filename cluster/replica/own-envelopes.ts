@@ -1,6 +1,6 @@
 /**
- * Envelopes that the daemon itself signs, with a key that it has authorized. Each is dated after everything that the
- * daemon has applied or signed.
+ * Creates envelopes that the daemon itself signs. Its key has to be authorized first. Each envelope is dated after
+ * everything that the daemon has applied or signed.
  */
 import { type Refused, refused } from "../../engine/answers/request.js";
 import { hashOf, type Identity } from "../../engine/trust/identity.js";

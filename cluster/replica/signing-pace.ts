@@ -38,18 +38,18 @@ export class SigningPace {
     this.#signAll = signAll;
   }
 
-  /** Notes that commands have been received. */
+  /** Records that commands have been received, which now wait to be signed. */
   received(commands: number): void {
     this.#waiting += commands;
     this.#schedule();
   }
 
-  /** Notes that an envelope was passed to the disk. */
+  /** Records that an envelope was passed to the disk. */
   recorded(): void {
     this.#unflushed++;
   }
 
-  /** Notes that an envelope is on disk, or never will be. @param commands  the number of its commands, now answered */
+  /** Records that an envelope is on disk, or has failed. @param commands  the number of its commands, now answered */
   flushed(commands: number): void {
     this.#answered += commands;
     if (--this.#unflushed > 0) return;

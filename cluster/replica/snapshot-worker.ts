@@ -1,6 +1,6 @@
 /**
- * The thread that makes one snapshot from the timeline on disk, and exits. It reports only that it has exited, or its
- * error.
+ * The thread that makes one snapshot from the timeline on disk, and then exits. It sends no messages to the main
+ * thread, which receives only its exit code and its error.
  */
 import { workerData } from "node:worker_threads";
 import { hashOf } from "../../engine/trust/identity.js";

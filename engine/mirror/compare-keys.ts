@@ -19,7 +19,7 @@ export interface KeyDifferences {
   readonly different: readonly MirrorKey[];
   /** Keys whose value has a newer format than this release knows. */
   readonly unreadable: readonly MirrorKey[];
-  /** The total bytes of their values in Redis. */
+  /** The total bytes of the compared values in Redis. */
   readonly bytes: number;
 }
 

@@ -246,8 +246,8 @@ export class Pipeline {
   }
 
   /**
-   * Refuses an envelope that would be accepted at another time. It is certainly not applied only while its id is
-   * remembered.
+   * Refuses an envelope that would be accepted at another time. If its id can be remembered, the refusal guarantees
+   * that the envelope is never applied. Otherwise the envelope could be accepted if it were sent again.
    */
   #refuse({ id, envelope: { at, key } }: Taken, refusal: Refused): EnvelopeAnswer {
     const answer = notApplied(id, refusal);

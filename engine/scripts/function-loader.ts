@@ -28,7 +28,7 @@ export class FunctionLoader {
   readonly #machine: LuaMachine;
   readonly #globals: number;
   readonly #handler: number;
-  /** The metatable of the guard of `redis`, and the table that it guards except during loading. */
+  /** The metatable that makes `redis` read-only. During loading it refers to `#loading`, afterwards to `#redis`. */
   readonly #guard: number;
   readonly #redis: number;
   /** The table `redis` that libraries see while they are loaded. */

@@ -16,7 +16,7 @@ import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { Service } from "../../net/process/service.js";
 import { StartError } from "../../net/process/start-error.js";
 
-/** How long before a certificate expires a warning is logged, in milliseconds. */
+/** A warning is logged when a certificate expires in less than this number of milliseconds. */
 const SOON_MS = 14 * 86_400_000;
 /** The interval between two warnings about the same certificate, in milliseconds. */
 const WARN_EVERY_MS = 86_400_000;

@@ -32,8 +32,8 @@ export class VerifyThreads {
   #number = 0;
 
   /**
-   * @param failed  called with the error of a thread that has ended or could not start; its tasks are answered with
-   * null, and it receives no further tasks
+   * @param failed  called with the error of a thread that has ended or could not start. Its tasks are answered with an
+   * empty list, and it receives no further tasks.
    */
   constructor(count: number, failed: (problem: Error) => void, makeWorker = makeVerifyWorker) {
     this.#count = count;

@@ -1,7 +1,7 @@
 /**
  * The bytes of a backup's file: a head (magic, format), then frames of length (4, big-endian) ‖ kind (1) ‖ items ‖
  * seal (32). A seal is the hash of the previous seal, the kind and the items. Seals locate damage, and reveal frames
- * that were left out, repeated or moved. Numbers on disk never change; new ones are added. Source:
+ * that were left out, repeated or moved. The number of a kind never changes. Source:
  * docs/decisions/0034-a-backup-is-a-file-of-envelopes.md.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
@@ -38,7 +38,7 @@ const FORMAT = 1;
 const HEAD = Buffer.concat([Buffer.from(MAGIC, "latin1"), Buffer.of(0, 0, 0, FORMAT)]);
 const LENGTH_BYTES = 4;
 export const SEAL_BYTES = 32;
-/** Maximum bytes of kind and items: an envelope is shorter, and a frame contains complete envelopes. */
+/** Maximum bytes of a frame's kind and items. Envelopes are shorter, and each is completely in one frame. */
 const FRAME_BYTES_MAX = 1024 * 1024 * 1024;
 
 export class FrameWriter {

@@ -23,7 +23,7 @@ export interface BackupEnd {
   readonly marks: Readonly<Partial<Record<MarkName, string>>>;
   /** Libraries of functions, base64, or null if there were none. */
   readonly functions: string | null;
-  /** Whether its daemon was catching up, so that entries may be missing; older versions do not write it. */
+  /** Whether the daemon was catching up, so that entries may be missing. Absent in backups of older versions. */
   readonly incomplete?: boolean;
 }
 

@@ -50,7 +50,7 @@ const PROGRESS_EVERY = 1000;
 /**
  * Writes a backup.
  * @returns null if the daemon has removed entries in the meantime, so the copy does not show the state of a single
- * moment; begin again
+ * moment; the caller then starts again
  * @throws NoBackup
  */
 export function writeBackup(parts: BackupParts): BackupEnd | null {

@@ -1,5 +1,5 @@
 /**
- * The contents of a timeline as counts and sums of ids: by second, by 64 seconds and by 4096. With these sums members
+ * The contents of a timeline as counts and sums of ids for intervals of 1, 64 and 4096 seconds. With these sums members
  * find in a few steps where their entries differ, and can compute a digest up to a date at low cost. Entries of the key
  * ring are counted separately from data. Memory is bounded: for old dates only the coarser sums are stored, and the
  * finer ones are computed from the storage on request. Equal sums are a hint, not a proof, because a signer could
@@ -34,7 +34,8 @@ export const LEVEL_SECONDS = [1, 64, 4096] as const;
 /** The number of rows of a level that one row of the next level combines. */
 const FANOUT = 64;
 /**
- * The maximum number of rows of a finer level: 36 hours of busy seconds, or 97 days of busy minutes; 5 MB per level.
+ * The maximum number of rows of each finer level, which take 5 MB. If every interval has entries, the rows of one
+ * second cover 36 hours, and those of 64 seconds cover 97 days.
  */
 const ROWS_MAX = 131_072;
 /** The number of rows that remain after old rows were dropped. */

@@ -1,8 +1,8 @@
 /**
  * Finds this daemon's entries that a member's snapshot certainly or possibly does not contain. The snapshot lists its
  * ring entries; for all other entries it has only sums. If the sums of a range differ and the snapshot counts N entries
- * fewer, then at least N entries of the range are certainly missing from the snapshot; the remaining entries of the range
- * may be missing.
+ * fewer, then at least N entries of the range are certainly missing from the snapshot; the remaining entries of the
+ * range may be missing.
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
@@ -66,7 +66,7 @@ export function* entriesMissingInSnapshot(
   const walk = new OrderKeyWalk(own, "data");
   for (const range of yield* differing(own, snapshot, cutAt)) {
     const excess = Math.max(range.own.count - range.snapshot.count, 0);
-    // The sums differ. If the counts are equal, at least one entry of this daemon is therefore missing from the snapshot.
+    // The sums differ. Therefore at least one entry is missing from the snapshot, even if the counts are equal.
     const missing = range.own.count === range.snapshot.count ? 1 : excess;
     count += missing;
     const found: Place[] = [];

@@ -41,7 +41,8 @@ export class OrderKeyWalk {
   }
 
   /**
-   * Returns the sums of a second by the first bits of the ids: the high and low word of the least significant 64 bits.
+   * Groups the ids of one second by their first bits, and adds up the least significant 64 bits of the ids in each
+   * group. Returns the high and the low word of each sum.
    */
   *groupSums(second: number, bits: number): Steps<Uint32Array> {
     const sums = new Uint32Array(2 << bits);

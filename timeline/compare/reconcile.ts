@@ -4,7 +4,8 @@
  * cluster/peers/ uses the functions as follows:
  *
  *   one side  `start` → message;   either side  `answer(message)` → { reply, toSend, requested };
- *   send `reply` (if any) and the entries of `toSend` (through a RangeCursor, ranges.ts) to the other, until there is no reply.
+ *   send `reply` (if any) and the entries of `toSend` (through a RangeCursor, ranges.ts) to the other side,
+ *   until there is no reply.
  *
  * The messages become finer step by step: sums of 262144, 4096 or 64 seconds (coarser for older dates) → sums of
  * 1 second → sums of groups of ids → short ids → requested ids. If one side has no entries, the other sends everything;
@@ -43,8 +44,8 @@ export interface Outcome {
 }
 
 /**
- * The maximum number of entries in a set for which all short ids are sent immediately. It is higher for the ring, which
- * decides about the other entries.
+ * The maximum number of entries in a set for which all short ids are sent immediately. It is higher for the key ring,
+ * without which the remaining entries cannot be verified.
  */
 const ALL_IDS_MAX: Readonly<Record<DigestSet, number>> = { ring: 4096, data: 256 };
 /** The maximum number of entries in a differing row for which their short ids are sent. */
@@ -89,8 +90,8 @@ const startOfRow = (level: number, second: number) => {
 
 /**
  * Answers a message of an exchange. Because the length of an exchange is bounded, one exchange may not find all
- * differences. As long as the totals differ, the caller should begin another exchange when the entries sent in this one
- * have arrived.
+ * differences. As long as the totals differ, the caller should begin another exchange when all entries sent in the last
+ * exchange have arrived.
  * @throws MalformedFrame  a message that no member sends
  */
 export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
@@ -183,7 +184,7 @@ class Comparison {
     for (; theirs < rows.length; theirs++) this.#requestRow(level, rows[theirs] as SumRow);
   }
 
-  /** Notes a row in which only the other member has entries. */
+  /** Requests the entries of a row in which only the other member has entries. */
   #requestRow(level: number, { start, count }: SumRow): void {
     const end = start + (ROW_SECONDS[level] as number);
     const last = this.#tasks.at(-1);
@@ -285,7 +286,7 @@ class Reply {
   }
 }
 
-/** Returns the binary logarithm of the number of groups of a second that keeps sums and ids together short. */
+/** Returns the binary logarithm of the number of groups that makes the sums and ids of a second shortest in total. */
 function groupBits(count: number, total: number): number {
   const root = Math.sqrt(count);
   const groups = Math.min(8 * root, Math.max(root, (GROUPS_TARGET * count) / total));

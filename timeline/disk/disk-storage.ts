@@ -1,7 +1,7 @@
 /**
  * A timeline on disk, in DIR/timeline: puts are written to the log, which acknowledges them, and later to LMDB. Puts
- * that arrive while the log writes share the next write, so one sync serves all waiting callers. The module needs the
- * package lmdb: load it only on use. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * that arrive while the log writes share the next write, so one sync serves all waiting callers. This module needs the
+ * package lmdb, so load it only when it is used. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -78,8 +78,8 @@ export class DiskStorage implements Storage {
   /**
    * @param data  the data folder; "timeline" below it is created if necessary
    * @param log  receives a warning about a damaged log
-   * @param inlineMicros  the event loop makes writes that take fewer microseconds on average; 0 if threads make all
-   * writes
+   * @param inlineMicros  the event loop itself writes as long as a write takes fewer microseconds on average; 0 if only
+   * threads write
    * @throws FolderInUse  another process uses it
    * @throws DamagedFile  LMDB's file is damaged, and LMDB would end the process
    */

@@ -19,7 +19,7 @@ import { join } from "node:path";
 
 const LOCK_FILE = "lock";
 /**
- * The maximum number of attempts: another start may take over a stale lock between our check and our own attempt.
+ * The maximum number of attempts: another process may take over a stale lock between our check and our own attempt.
  */
 const ATTEMPTS_MAX = 3;
 /**
@@ -63,7 +63,7 @@ export function lockFolder(folder: string): FolderLock {
     const holder = holderOf(found);
     if (holder !== null || attempt === ATTEMPTS_MAX)
       throw inUse(folder, holder === null ? "another process" : `process ${holder}`, path);
-    // Remove it only if it is still the lock that was checked: another start may have replaced it in the meantime.
+    // Remove only the lock that was checked: another process may have replaced it in the meantime.
     if (found !== null && read(path) === found) rmSync(path, { force: true });
   }
   if (read(path) !== ours) throw inUse(folder, "another process", path);

@@ -1,8 +1,8 @@
 /**
- * Decides whether a write that waits for the disk is made on the event loop. Waking a thread, and being woken by it,
- * costs about 50 µs of CPU and at least 100 µs of waiting, often as long as the disk needs. The event loop writes only
- * if, on average, it is idle between two writes for at least as long as a write takes. After one slow write the threads
- * write for a while, so that a slow disk blocks the event loop for at most one percent of the time.
+ * Decides whether the event loop itself writes, and waits for the disk, or a thread does. Waking a thread, and being
+ * woken by it, costs about 50 µs of CPU and at least 100 µs of waiting, often as long as the disk needs. The event loop
+ * writes only if, on average, it is idle between two writes for at least as long as a write takes. After one slow write
+ * the threads write for a while, so that a slow disk blocks the event loop for at most one percent of the time.
  */
 import { performance } from "node:perf_hooks";
 
@@ -17,7 +17,7 @@ const PAUSE_MIN_MS = 1000;
 /** Clocks in milliseconds that never jump. */
 export interface LoopTimes {
   readonly uptime: () => number;
-  /** Returns for how many of these milliseconds the event loop was idle. */
+  /** Returns for how many milliseconds of `uptime` the event loop was idle. */
   readonly idle: () => number;
 }
 
@@ -36,7 +36,7 @@ export class InlineWrites {
   #idleBefore: number;
   #pausedUntil = Number.NEGATIVE_INFINITY;
 
-  /** @param limitMicros  microseconds that writes may take on average, or 0 if threads make all of them */
+  /** @param limitMicros  microseconds that writes may take on average, or 0 if only threads write */
   constructor(limitMicros: number, times: LoopTimes = LOOP_TIMES) {
     this.#limitMs = limitMicros / 1000;
     this.#meanMs = this.#limitMs / 2;
@@ -45,7 +45,7 @@ export class InlineWrites {
     this.#idleBefore = times.idle();
   }
 
-  /** Whether the next write may be made on the event loop. Called once before each write. */
+  /** Whether the event loop itself may perform the next write. Called once before each write. */
   allowsNext(): boolean {
     if (this.#limitMs === 0) return false;
     const idle = this.#times.idle();

@@ -1,6 +1,6 @@
 /**
- * Reads a timeline on disk: the code that the daemon's own storage and the worker for snapshots share.
- * It needs the package lmdb: load this module only on use.
+ * Reads a timeline on disk: the code that the daemon's own storage and the worker for snapshots share. This module
+ * needs the package lmdb, so load it only when it is used.
  */
 import { join } from "node:path";
 import { type Database, open } from "lmdb";

@@ -15,7 +15,7 @@ const FILE_EVERY_MS = 1000;
  */
 const OPERATIONS_MAX = 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
-/** The log waits while more bytes than this are not yet in LMDB, because these bytes are also in memory. */
+/** The maximum bytes of groups that are not in LMDB yet, and so also in memory. Above it, the log waits. */
 const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingHandlers {

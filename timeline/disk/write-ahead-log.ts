@@ -62,7 +62,7 @@ export interface WriteAheadLogOptions {
    * system has it.
    */
   readonly safety: "written-to-disk" | "synced" | "written";
-  /** Decides whether writes that wait for the disk are made on the event loop. */
+  /** Decides whether the event loop itself performs writes that wait for the disk. */
   readonly inline: InlineWrites;
 }
 
@@ -150,7 +150,7 @@ export class WriteAheadLog {
     this.#writeEnd();
   }
 
-  /** Notes that LMDB has all groups up to this one as safely as the log. */
+  /** Records that all groups up to this one are in LMDB, where they are as safe as in the log. */
   filed(sequence: number): void {
     this.#filed = sequence;
   }

@@ -41,7 +41,7 @@ export interface Storage extends EntrySource, MarkSource {
   readonly isSafe: boolean;
   /** The bytes of entries and marks. */
   readonly bytes: number;
-  /** Groups of writes that were safe before, and were missing when it was opened. */
+  /** The number of groups of writes that were safe before, but were missing when the storage was opened. */
   readonly lostGroups: number;
 
   /**

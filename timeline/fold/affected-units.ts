@@ -1,8 +1,8 @@
 /**
- * Finds the applied units that late ones affect: the smallest set that contains each later unit that touches a key
- * which a late or affected unit may write, or that may write a key which such a unit reads. Two searches yield the same
- * result: one along the keys' lists, and, if complete databases are touched, one through all later units. Source:
- * docs/architecture.md "The life of a signed write".
+ * Finds the applied units that late units affect. A unit affects a later unit if it may write a key that the later unit
+ * touches, or if it reads a key that the later unit may write; an affected unit affects further units in the same way.
+ * There are two searches with the same result: one follows the lists of the keys, and the other visits all later units
+ * because complete databases are touched. Source: docs/architecture.md "The life of a signed write".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Heap } from "../entries/heap.js";
@@ -17,7 +17,7 @@ export interface Seeds {
   readonly flipped: readonly FoldUnit[];
 }
 
-/** Returns the first of both kinds, or null if there are none. */
+/** Returns the first of all seeds, or null if there are none. */
 export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
   const [first, other] = [late[0], flipped[0]];
   if (first === undefined || other === undefined) return first ?? other ?? null;

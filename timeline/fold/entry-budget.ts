@@ -1,6 +1,6 @@
 /**
  * Refuses an entry that is not recorded yet if it exceeds this daemon's budget for one step. That is the daemon's own
- * decision, on its own state; recorded entries are folded whatever they cost here.
+ * decision, on its own state; recorded entries are always folded.
  */
 
 import { CommandFailure } from "../../store/arguments/errors.js";

@@ -268,7 +268,7 @@ export class Fold {
 
   /**
    * Undoes the affected units, and applies them again with the late ones in order.
-   * @param placed  the late ones' data units
+   * @param placed  the data units of the late entries
    */
   #mergeLate(late: readonly Arrival[], placed: readonly FoldUnit[], affected: readonly FoldUnit[]): void {
     const units = ofDatabases(late);

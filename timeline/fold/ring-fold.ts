@@ -92,7 +92,7 @@ export class RingFold {
     unit.answer = this.#apply(unit);
   }
 
-  /** Returns a ring fold with additional units at their positions, and sets their answers; this one does not change. */
+  /** Returns a copy with additional units at their positions, and sets the answers of these units. */
   refolded(units: readonly FoldUnit[]): RingFold {
     const other = new RingFold(this.#base, this.#baseEnd);
     const added = new Set(units);

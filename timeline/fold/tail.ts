@@ -9,7 +9,7 @@ import type { Semantics } from "../../store/semantics.js";
 import { comparePlaces, type Entry, type Place } from "../entries/entry.js";
 import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
 
-/** The number of dropped slots at the front below which the remaining ones are not moved. */
+/** As long as there are fewer dropped slots at the front, the remaining slots are not moved. */
 const DROPPED_MIN = 1024;
 
 /** The number of entries after a late one that retain their units: late entries often arrive together. */
@@ -58,9 +58,9 @@ export class TailEntry implements Place {
 
 /** Entries without units. */
 export interface FoldedEntries {
-  /** Entries that may come before some that have units. */
+  /** Entries that precede the entries with units, if there are any. */
   readonly between: readonly TailEntry[];
-  /** Entries after all that have units. */
+  /** Entries that follow all entries with units. */
   readonly behind: readonly TailEntry[];
   /** Whether these are all entries at or after the order key. */
   readonly isAll: boolean;
@@ -72,8 +72,8 @@ export class Tail {
   #dropped = 0;
   #length = 0;
   /**
-   * The range of entries that have their units: it begins at the first of these indexes and ends before the second. No
-   * entry from the second index on has its units.
+   * The range of entries whose units have been created: it begins at the index `#unfoldedFrom` and ends before the
+   * index `#foldedFrom`. The entries from `#foldedFrom` on have no units.
    */
   #unfoldedFrom = 0;
   #foldedFrom = 0;
@@ -162,7 +162,7 @@ export class Tail {
     return { between, behind, isAll: first <= wanted };
   }
 
-  /** Returns the index from which the given number of units still has to be created, but not before `wanted`. */
+  /** Returns the index, at least `wanted`, from which about `max` units still have to be created. */
   #firstOfNewest(wanted: number, max: number): number {
     let units = 0;
     for (let at = this.#entries.length; at > wanted; ) {

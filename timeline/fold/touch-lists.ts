@@ -136,7 +136,7 @@ function cursorAt(newest: TouchNode): Cursor {
  * Moves a cursor past the nodes of all units later than the given one. A late writer affects all later units, because
  * each later writer is affected and affects those after it. A late reader affects the first later writer and all units
  * after it.
- * @returns false if the unit affects more than `max` units, so that the cursor stopped before
+ * @returns false if the unit affects more than `max` units; the cursor then stops early
  */
 function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number): boolean {
   for (;;) {

@@ -98,7 +98,7 @@ export class TouchedTail {
    * @param max  the approximate number of units to create now
    * @param maxAffected  if the entry certainly affects more units, or if too many units would have to be searched, no
    * further units are created
-   * @returns whether that was all
+   * @returns whether no more preparation is needed
    */
   prepare(late: Entry, max: number, maxAffected: number): boolean {
     const { last } = this.#tail;
@@ -118,7 +118,7 @@ export class TouchedTail {
 
   /**
    * Inserts the units that may change something into the lists.
-   * @returns them, or null if they affect more than `max` units
+   * @returns these units, or null if they affect more than `max` units
    */
   place(late: readonly Arrival[], max: number): FoldUnit[] | null {
     const [first] = late;
@@ -138,8 +138,8 @@ export class TouchedTail {
   }
 
   /**
-   * Whether units certainly affect too many units, judging by the nodes that are already in the lists. Nodes that are
-   * not in the lists yet are not counted, so the result false is not certain.
+   * Whether units certainly affect too many units, judging by the nodes that are already in the lists. If the result is
+   * false, they may still affect too many, because nodes that are not in the lists yet are not counted.
    * @param place  the order key of the first unit
    */
   #isTooMuch(units: readonly FoldUnit[], place: Place, max: number): boolean {
@@ -206,7 +206,7 @@ export class TouchedTail {
     if (this.#lastWhole === unit) this.#lastWhole = null;
   }
 
-  /** Notes that a unit in the lists has been applied, for the first time or again, and counts its bytes. */
+  /** Records that a unit in the lists has been applied, for the first time or again, and counts its bytes. */
   keep(unit: FoldUnit): void {
     unit.isApplied = true;
     this.#bytes -= unit.bytes;
@@ -219,7 +219,7 @@ export class TouchedTail {
   /**
    * Creates the units of the entries at or after an order key, the newest first, and inserts them into the lists.
    * @param max  the approximate number of units to create
-   * @returns whether that was all
+   * @returns whether all of these entries now have their units
    */
   #unfold(from: Place, max = Number.POSITIVE_INFINITY): boolean {
     const { between, behind, isAll } = this.#tail.takeFolded(from, max);

@@ -1,4 +1,4 @@
-/** Limits the tail to its bytes. Bytes, not seconds, are usually the limit. */
+/** Limits the memory of the tail. The tail usually reaches this limit before its maximum duration. */
 import type { Fold } from "./fold.js";
 
 /** Milliseconds of the tail that are dropped in one step. */

@@ -21,15 +21,15 @@ export interface UnitAnswer {
   readonly reply: Reply;
   readonly outcome: "applied" | "denied" | "unmet" | "malformed";
   /**
-   * Whether a unit that follows in the order was applied before this one, and touches a key that this one may write, or
-   * may write a key that this one reads.
+   * Whether a unit that follows this unit in the order was applied before it and conflicts with it. Two units conflict
+   * if one of them may write a key that the other touches.
    */
   readonly late: boolean;
 }
 
 /**
- * Returns the commands of an envelope if each is an ordinary unit; otherwise null.
- * That is the usual case, and its units need not be created until an entry arrives that belongs before them.
+ * Returns the commands of an envelope if each is an ordinary unit; otherwise null. Usually each is, and the units need
+ * not be created until an entry arrives that belongs before them.
  */
 export function ordinaryCommands(
   envelope: Envelope,
@@ -136,7 +136,7 @@ export class FoldUnit extends TouchNode {
     this.kind = known.isAlike ? kind : kindOfAll(this.commands, envelope, databases, known);
   }
 
-  /** Sets the table of the unit's position. @param isAlike  whether both tables have a row for the same calls */
+  /** Sets the command table that is valid at the unit's position, and looks up the unit's commands in that table. */
   setTable(table: CommandIndex, { isAlike }: Semantics): void {
     if (this.table === table) return;
     this.table = table;
@@ -269,8 +269,8 @@ export function compareUnits(a: FoldUnit, b: FoldUnit): number {
 }
 
 /**
- * Sets the keys that a unit may touch in any semantics version: creates its nodes, which are in no list yet, and notes
- * the complete databases that it touches. Databases that do not exist are ignored.
+ * Sets the keys that a unit may touch in any semantics version: creates its nodes, which are in no list yet, and
+ * records the complete databases that it touches. Databases that do not exist are ignored.
  */
 export function findTouches(unit: FoldUnit, databases: number, known: Semantics): void {
   const { envelope, command } = unit;

@@ -1,6 +1,6 @@
 /**
- * Rules for which entries a daemon accepts, from which members, and when it may report. They follow from the member
- * lists that it knows, as soon as these are in memory.
+ * Decides which entries a daemon accepts, from which members, and when it may report. The rules depend on the member
+ * lists that the daemon knows, even if these are not on disk yet.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Standing } from "../../protocol/members/succession.js";

@@ -1,8 +1,8 @@
 /**
- * Decides when everything dated before a time is final: when each member has reported, as of one moment and only about
- * data on its disk, that it accepts nothing earlier any longer, and that up to this time it has the same entries as
- * this daemon has *now*. The member that accepts an envelope from a client does so before its own report, so equal
- * reports mean that no earlier envelope can still arrive.
+ * Decides when everything dated before a time is final. Each member must have reported two things, as of one moment and
+ * only about data on its disk: that it no longer accepts earlier entries from clients, and that up to this time it has
+ * the same entries as this daemon has *now*. The member that accepts an envelope from a client does so before its own
+ * report, so equal reports mean that no earlier envelope can still arrive.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 

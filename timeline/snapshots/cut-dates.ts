@@ -1,8 +1,8 @@
 /**
  * Chooses the dates of snapshots. Every daemon of the cluster independently chooses the same dates, so that members can
- * compare their states there. The roundest of all possible dates, as a binary number, is chosen: a daemon that chooses
- * from a longer range selects the same date as the other daemons, or a rounder one, which they select too as soon as
- * their ranges contain it. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * compare their states there. Each daemon chooses the possible date that is the roundest binary number. A daemon with
+ * a longer range selects the same date as the other daemons, or a rounder one; the other daemons select that one too as
+ * soon as their ranges contain it. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 /** Returns the date after `after` and up to `upTo` that the highest power of two divides, or null if there is none. */

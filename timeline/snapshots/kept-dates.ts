@@ -1,7 +1,7 @@
 /** Selects the valid snapshots to retain, because each takes as much space as the complete state. */
 import { roundnessOf } from "./cut-dates.js";
 
-/** The number of newest snapshots, which are always retained. The older one is needed when late entries arrive. */
+/** The number of newest snapshots to retain in any case. The older one is needed when late entries arrive. */
 const KEPT = 2;
 /** The number of further snapshots, spread over the time for which entries are retained. */
 const KEPT_OVER_TIME = 8;
@@ -35,9 +35,9 @@ export function keptDates(
 }
 
 /**
- * Returns the date that most members will choose, among the snapshots that are not certified yet; or the newest
- * certified one. If this snapshot were not retained, no entries could ever be removed when snapshots are made faster
- * than members compare them.
+ * Returns the newest certified snapshot after the base or, if there is none, the snapshot whose date most members will
+ * choose. If this snapshot were not retained, members that make snapshots faster than they compare them could never
+ * certify one, and could never remove entries.
  */
 function awaitedOf(
   dates: readonly number[],

@@ -1,6 +1,6 @@
 /**
- * A copy of the data that a member's snapshot replaces: a separate timeline, as complete as it was, for an operator to
- * examine and remove. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Copies the data that a member's snapshot replaces to a separate timeline, which an operator can examine and remove.
+ * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 import type { EntrySource, Mark, MarkName, MarkSource, Storage } from "../entries/storage.js";

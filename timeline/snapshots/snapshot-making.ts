@@ -115,7 +115,7 @@ export class SnapshotMaking {
     return isFree || this.#certified.has(date);
   }
 
-  /** Notes that enough members have the same snapshot of this date. Does nothing if it is no longer valid. */
+  /** Records that enough members have the same snapshot of this date. Does nothing if it is no longer valid. */
   certify(date: number): void {
     if (this.#valid.includes(date)) this.#certified.add(date);
   }
@@ -143,7 +143,7 @@ export class SnapshotMaking {
     return this.#base;
   }
 
-  /** Notes that entries up to this snapshot are removed from now on. */
+  /** Records that entries up to this snapshot are removed from now on. */
   begin(date: number): void {
     this.#base = date;
   }
@@ -203,7 +203,7 @@ export class SnapshotMaking {
     if (stillValid.length === this.#valid.length) return null;
     this.#valid = stillValid;
     for (const date of this.#certified) if (date >= at) this.#certified.delete(date);
-    // Another snapshot of the same date may be made before the next request.
+    // Drop these seals now: another snapshot of the same date may be made before `cuts` is read again.
     for (const date of this.#cuts.keys()) if (date >= at) this.#cuts.delete(date);
     this.#hasOutdated = true;
     return ["snapshots", writeDates(stillValid)];
@@ -235,8 +235,8 @@ export class SnapshotMaking {
   /**
    * Begins the next snapshot if it is time.
    * @param cutAt    the date up to which all entries are in the fold at their positions
-   * @param finalTo  the date up to which nothing is accepted from clients. A required snapshot may have a date up to
-   * this one. Otherwise, while no client writes, no later date would exist for which members could sign the same state
+   * @param finalTo  the date up to which nothing is accepted from clients. A required snapshot may be dated up to
+   * `finalTo`: while no client writes, `cutAt` does not advance, so there would be no later date to choose
    */
   consider(cutAt: number, isUrgent: boolean, finalTo: number): void {
     if (this.#running !== null || this.#expected !== null) return;
@@ -260,7 +260,7 @@ export class SnapshotMaking {
 
   async #make(to: number): Promise<void> {
     try {
-      // Entries dated up to it may not be visible to other threads yet.
+      // Other threads may not be able to read all entries dated up to `to` yet.
       await this.#storage.settled();
       await this.#parts.make(this.best(to), to);
     } catch (problem) {

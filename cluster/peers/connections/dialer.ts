@@ -12,7 +12,7 @@ import type { MemberStatus } from "../shared/cluster-state.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
 
-/** The longest wait after a surplus connection was closed. If the other connection breaks, this one replaces it. */
+/** The longest wait after a second connection to a member was closed, to replace the first one soon if that breaks. */
 const DUPLICATE_MS = 1000;
 /**
  * Milliseconds for which the daemon does not connect to an address if it is this daemon's own, or if the member list
@@ -81,7 +81,7 @@ export class Dialer {
   }
 
   /**
-   * Notes that the connection was lost.
+   * Records that the connection was lost, and schedules the next attempt.
    * @param code  the reason, if it is certain: the report of an unauthenticated peer does not count
    * @param openFor  milliseconds for which it was open after both sides were authenticated, or 0 if it never was
    */
@@ -115,7 +115,7 @@ export class Dialer {
     return { ...NOT_CONNECTED, address: name, id, connection, trouble, lastHeard };
   }
 
-  /** Notes the id that was proved at this address, by a member or by a daemon that the member list does not name. */
+  /** Records the id that was proved at this address, by a member or by a daemon that the member list does not name. */
   proved({ id, spki }: MemberConnection): void {
     this.id = id;
     this.spki = spki;

@@ -47,7 +47,7 @@ export interface ConnectionOwner {
   message(connection: MemberConnection, message: ExchangeMessage): void;
   /** Refuses connections from this member for a while. @param detail  for the log */
   ban(connection: MemberConnection, detail: string): void;
-  /** Receives the list by which a member justifies that it leaves this daemon out. */
+  /** Receives the list by which a member proves that this daemon was left out. */
   leftOut(connection: MemberConnection, message: ListMessage): void;
   /**
    * Called when the connection is lost and this side did not call `close`. The other side's reason is believed only if
@@ -67,15 +67,14 @@ export class MemberConnection implements MemberSocketOwner {
   /** Whether the other side has proved its id, and that it is a member. */
   isProven = false;
   /**
-   * SubjectPublicKeyInfo of its key, once it has proved that it has the key, listed or not, or an empty string until
-   * then.
+   * SubjectPublicKeyInfo of the other side's key, even if the member list does not name that key. An empty string until
+   * the other side has proved that it has the key.
    */
   spki: ByteString = "";
   /** The features that it claims to support: members of older versions support fewer. */
   knows: ReadonlySet<string> = new Set();
   /**
-   * The reason that it sent when it closed the connection, or null if there is none, or it did not close the
-   * connection.
+   * The reason that the other side has sent for closing the connection, or null if it has sent none.
    */
   closeCode: CloseCode | null = null;
   #known: MemberSecret | null = null;
@@ -232,7 +231,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   /**
    * Closes only this connection after an exception that the other side's bytes caused. That is safe, because the code
-   * that threw only notes what the member reports. Entries are stored in separate steps.
+   * that threw only records what the member reports. Entries are stored in separate steps.
    */
   #failed(problem: unknown): void {
     if (!this.isClosed) this.#lose("internal-error", stackOf(problem));

@@ -148,7 +148,7 @@ export class EntrySpreading {
     this.#request(this.requests.disconnected(member.bit, this.#cluster.uptime(), this.#live()));
   }
 
-  /** Forgets everything noted for a bit, because the bit is assigned to another member. */
+  /** Forgets the previous member of a bit, because the bit is assigned to another member. */
   forget(bit: number): void {
     this.states.forget(bit);
     this.requests.forget(bit);

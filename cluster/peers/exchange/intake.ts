@@ -21,13 +21,13 @@ const ENTRIES_A_CHECK = 8;
 /** Entries that are passed to the timeline in one step, which takes about 1 ms. Each step has a fixed cost. */
 const ENTRIES_A_STEP = 32;
 /**
- * The number of entries from which other threads check a push's signatures. For fewer, passing them over costs more
- * than it saves.
+ * The minimum number of entries in a push whose signatures other threads check. For fewer entries, handing the push to
+ * the threads costs more than it saves.
  */
 const ENTRIES_FOR_THREADS = 64;
 /**
- * The maximum size of a push that is passed to other threads. An honest push is longer only if it is a single entry.
- * Passing it over is one step, and copies the entries.
+ * The maximum size of a push that is handed to other threads, which copies the entries in one step. An honest push is
+ * longer only if it is a single entry.
  */
 const BYTES_FOR_THREADS = 1024 * 1024;
 
@@ -196,8 +196,8 @@ export class Intake {
   }
 
   /**
-   * Notes that the sender has the entries. Called before the timeline receives them, so that reports of other members
-   * about the same entries are counted from now on.
+   * Records that the sender has the entries. Called before the timeline receives the entries, so that other members'
+   * reports about them count from now on.
    */
   #note(entries: readonly Entry[], sender: Sender): void {
     const oldest = oldestSpread(this.#cluster);

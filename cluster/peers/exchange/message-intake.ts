@@ -139,7 +139,8 @@ export class MessageIntake {
   }
 
   /**
-   * Whether to wait for the signer's key: a daemon may authorize itself with its first message, and the entry follows.
+   * Whether to wait for the signer's key. The first message of a daemon may arrive before the entry that authorizes the
+   * daemon's key.
    */
   #waitsForKey(): boolean {
     const { uptime, limits } = this.#cluster;

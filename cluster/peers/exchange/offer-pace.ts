@@ -1,7 +1,7 @@
 /**
  * Decides how long entries wait before they are offered to one member. A client usually sends its envelopes to all
  * daemons, so an offer mostly names entries that the member already has. As long as the member requests none of the
- * offered entries, more ticks share one offer. The member's first request resets this.
+ * offered entries, more ticks share one offer. The member's next request ends this delay.
  */
 export class OfferPace {
   /** Ticks between two offers. */
@@ -12,9 +12,7 @@ export class OfferPace {
   /** Whether the member was offered entries and has requested none since. */
   #isUnwanted = false;
 
-  /**
-   * @param tick  the number of the last tick: the comparison with the member finds entries that were on disk before it
-   */
+  /** @param tick  the number of the last tick; the comparison with the member finds earlier entries */
   constructor(tick: number, maxTicks: number) {
     this.#offeredTo = tick;
     this.#maxTicks = maxTicks;
@@ -27,7 +25,7 @@ export class OfferPace {
   }
 
   /**
-   * Notes that the entries of all earlier ticks were offered.
+   * Records that the entries of all earlier ticks were offered.
    * @param hadAll  whether the member was known to have all of them
    */
   offered(tick: number, hadAll: boolean): void {
@@ -37,7 +35,7 @@ export class OfferPace {
     this.#isUnwanted = true;
   }
 
-  /** Notes that the member requested an entry. */
+  /** Records that the member has requested an offered entry. */
   wanted(): void {
     this.#ticks = 1;
     this.#isUnwanted = false;

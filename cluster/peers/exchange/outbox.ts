@@ -109,7 +109,7 @@ export class Outbox {
     };
   }
 
-  /** Notes that the member has processed all pushes up to this one. @returns false if it was never sent */
+  /** Records that the member has processed all pushes up to a number. @returns false if that push was never sent */
   acked(number: number): boolean {
     if (number > this.#number) return false;
     for (

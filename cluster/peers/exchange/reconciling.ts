@@ -1,8 +1,8 @@
 /**
  * Compares the entries here with those of one member, and sends the entries that the member is missing: the key ring
- * first, then data, oldest first. An exchange, which one side begins, is over for a side when both sides have
- * pushed all entries that they had to send, and have processed all that they received. timeline/compare/reconcile.ts
- * creates the contents of the messages; this class decides when they are sent.
+ * first, then data, oldest first. Either side may begin an exchange. The exchange is over when both sides have
+ * pushed all entries that the other side is missing, and have processed all entries that they received.
+ * timeline/compare/reconcile.ts creates the contents of the messages; this class decides when they are sent.
  */
 
 import type { Work } from "../../../net/process/background-work.js";
@@ -16,13 +16,13 @@ import type { ExchangeMessage } from "../shared/exchange-message.js";
 import type { Outbox } from "./outbox.js";
 
 /**
- * If an exchange has transferred fewer entries, no further exchange follows immediately: the entries that still differ
- * were written in the meantime.
+ * If an exchange has transferred fewer entries than this, the next one does not follow immediately: entries that still
+ * differ were probably written in the meantime.
  */
 const FEW = 256;
 /**
- * The number of consecutive statuses whose totals must differ before the difference counts as more than entries in
- * flight.
+ * The number of consecutive statuses whose totals must differ before an exchange begins. A single difference may be due
+ * to entries in flight.
  */
 const DIFFERING_STATUSES = 2;
 const SALT_MAX = 2 ** 31;
@@ -145,7 +145,7 @@ export class Reconciling {
     this.#ringAt = Math.min(this.#ringAt, Math.max(now, this.#ringAgainAt));
   }
 
-  /** Notes that a push was received or acknowledged: it may belong to an exchange. */
+  /** Records progress, because a push was received or acknowledged that may belong to an exchange. */
   moved(): void {
     this.#movedAt = this.#cluster.uptime();
   }

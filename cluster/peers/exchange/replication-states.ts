@@ -30,8 +30,8 @@ export interface ReplicationState {
 }
 
 /**
- * Returns a date. Entries from members that are dated before it are not offered to the remaining members, which find
- * such entries by comparing.
+ * Returns the date of the oldest entries that this daemon offers after it has received them from a member. The
+ * remaining members find older entries by comparing.
  */
 export const oldestSpread = (parts: {
   readonly clock: () => number;
@@ -103,7 +103,7 @@ export class ReplicationStates {
     }
   }
 
-  /** Forgets everything noted for a bit, because the bit is assigned to another member. */
+  /** Forgets the previous member of a bit, because the bit is assigned to another member. */
   forget(bit: number): void {
     for (const states of [this.#young, this.#old]) {
       for (const state of states.values()) {

@@ -1,4 +1,7 @@
-/** Answers members that request totals up to a date. Sums are expensive: reports are limited, and dates are whole seconds. */
+/**
+ * Answers members that request totals up to a date. Because totals are expensive to compute, the number of reports is
+ * limited, and dates are whole seconds.
+ */
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { totalsUpTo } from "../shared/totals.js";
@@ -30,7 +33,7 @@ export class ReportAnswers {
     return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
   }
 
-  /** Sends a report to a member, or closes the connection if its request is malformed; ignores requests beyond the limit. */
+  /** Answers a member's request, or closes the connection if it is malformed. Ignores requests beyond the limit. */
   give(at: number, to: Requester): void {
     const answer = this.answer(at);
     if (answer === "malformed") to.malformed(`a report request up to ${at}, which is not a whole second`);

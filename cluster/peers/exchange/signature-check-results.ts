@@ -1,6 +1,6 @@
 /**
- * Results of the signature checks that other threads make for a push. The threads work a few entries ahead of the main
- * thread, which processes the entries in order.
+ * Results of the signature checks that other threads perform for a push. The threads work a few entries ahead of the
+ * main thread, which processes the entries in order.
  */
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";

@@ -23,7 +23,7 @@ export class CommonPast {
   #nextAt = Number.NEGATIVE_INFINITY;
   /** The date before which all connected members, including slow ones, are known to have the same entries. */
   #common = 0;
-  /** Measure how long that date, and the corresponding date without slow members, have not grown. */
+  /** Measures how long `#common` has not grown. `#levelGrowth` measures the date that ignores slow members. */
   readonly #commonGrowth = new Growth();
   readonly #levelGrowth = new Growth();
 
@@ -64,10 +64,11 @@ export class CommonPast {
     this.#point.tick(now, () => level);
     const { timeline, limits } = this.#cluster;
     const { value } = this.#point;
-    // The remaining members must not forget the entries that only a slow member has, before it has sent them.
+    // Keep the date while a member is slow: entries that only this member has could not be added to a pruned period.
     if (level.length === all.length) this.#common = Math.max(this.#common, value);
-    // A member that never agrees must not fill every disk, and one that is always slow must not make the others sign a
-    // state without comparing.
+    // Entries are not retained forever for a member that never agrees, because they would fill every disk. The two
+    // dates are timed separately, so that a slow member never makes the remaining members sign a state that they have
+    // not compared.
     const upTo = (growth: Growth, date: number) =>
       growth.lasts(date, now) > limits.snapshotHoldMs ? Number.POSITIVE_INFINITY : date;
     this.value = upTo(this.#levelGrowth, value);

@@ -57,7 +57,7 @@ interface Gap {
   isNew: boolean;
   /** When the gap opened. */
   since: number;
-  /** The fewest entries that were missing since it opened, and when that number was found. */
+  /** The lowest number of missing entries since the gap opened, and when that number was found. */
   fewest: number;
   shrunkAt: number;
   loggedAt: number;
@@ -105,7 +105,7 @@ export class Gaps {
       return;
     }
     // If both daemons have pruned entries, both compare at the same date. Otherwise both could conclude that they have
-    // fewer entries than the other, or neither of them could.
+    // fewer entries than the other daemon, or neither could.
     gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#cluster.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }
@@ -121,8 +121,7 @@ export class Gaps {
   }
 
   /**
-   * Notes a report. The other members' reports are kept until the date changes; the member can change the date as
-   * often as it likes.
+   * Records a member's report. Reports of the other members about a different date are discarded.
    */
   #noteReport(gap: Gap, report: Report): void {
     if (gap.report?.at !== report.at) gap.witnesses.clear();
@@ -130,7 +129,7 @@ export class Gaps {
     if (this.#differs(report)) this.#askAll(gap, report);
   }
 
-  /** Requests reports from all members, at a limited rate, regardless of how often one of them reports. */
+  /** Requests reports from all members. The rate is limited, however often one member reports another date. */
   #askAll(gap: Gap, { at }: Report): void {
     const now = this.#cluster.uptime();
     if (now < gap.askedAt + this.#cluster.limits.reportEveryMs / ASKS_A_ROUND) return;

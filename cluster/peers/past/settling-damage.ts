@@ -1,8 +1,8 @@
 /**
- * Settles entries that were found damaged here. They are requested from the other members again. If no member sends
- * such an entry, and most have exactly the readable entries that this daemon has of that time, then their state does
- * not contain the entry, and this daemon drops it too. The comparison uses reports on the past, because recent entries
- * are never the same everywhere. A daemon without members drops the entry without waiting.
+ * Settles entries that were found damaged here. This daemon requests them from the other members. If no member sends
+ * such an entry, and the entries of most members up to that time equal those that are readable here, then the members'
+ * states do not contain the entry, and this daemon drops it too. The comparison uses reports on the past, because
+ * recent entries are never the same everywhere. A daemon without members drops the entry without waiting.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";

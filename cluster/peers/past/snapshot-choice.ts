@@ -18,7 +18,7 @@ export class SnapshotChoice {
   readonly #gaps: Gaps;
   readonly #voting: CutVoting;
   readonly #taking: SnapshotTaking;
-  /** The option by which an operator can decide, as of the last check, or null if none is needed. */
+  /** See `order`; as of the last check. */
   #order: string | null = null;
 
   constructor(cluster: ClusterState, past: { gaps: Gaps; voting: CutVoting; taking: SnapshotTaking }) {
@@ -29,8 +29,8 @@ export class SnapshotChoice {
   }
 
   /**
-   * The option with which an operator may start this daemon, because members cannot settle the gap, or null if there is
-   * none.
+   * The option with which an operator makes this daemon adopt a member's snapshot in place of missing entries, or null
+   * if no operator has to decide that.
    */
   get order(): string | null {
     return this.#order;
@@ -54,8 +54,8 @@ export class SnapshotChoice {
   }
 
   /**
-   * Returns live members that have the missing entries in their state, while no connected member could send the entries
-   * themselves, with the date that a snapshot has to reach.
+   * Returns the live members whose states include the missing entries, if no connected member can send the entries
+   * themselves. `needed` is the date that a snapshot has to reach.
    */
   #stuck(now: number, candidates: readonly ConnectedMember[]): { sender: ConnectedMember; needed: number }[] {
     const cluster = this.#cluster;
@@ -69,8 +69,7 @@ export class SnapshotChoice {
     return candidates
       .flatMap((sender) => {
         const { id, status } = sender;
-        // The member can still send the entries that it has not pruned, so the snapshot only has to replace the pruned
-        // ones.
+        // The snapshot only has to replace the entries that the member has pruned: the member can still send the rest.
         const isOne = status?.state === "live" && gaps.isStuck(id, now, forMs);
         return isOne ? [{ sender, needed: status.pruned }] : [];
       })

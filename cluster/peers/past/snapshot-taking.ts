@@ -167,7 +167,7 @@ export class SnapshotTaking {
     return true;
   }
 
-  /** Notes progress. A few bytes do not count as progress: another member may be able to send everything. */
+  /** Records progress. A few bytes do not count as progress: another member may be able to send everything. */
   #moved(taking: Taking, bytes: number): void {
     const { uptime, limits } = this.#cluster;
     taking.fresh += bytes;

@@ -159,8 +159,8 @@ export interface ConnectedMember {
   /** Its last status, or null if there is none yet. */
   readonly status: StatusMessage | null;
   /**
-   * The state that the member was in when a comparison with it was completed, after which this daemon has all of its
-   * entries of that time, or null if no comparison is complete yet.
+   * The member's state when the comparison with it was completed, or null if no comparison is complete yet. After the
+   * comparison this daemon has all entries that the member had at that time.
    */
   readonly compared: "live" | "other" | null;
   readonly isCatchingUp: boolean;

@@ -104,8 +104,8 @@ export const PEERING_LIMITS = {
    */
   snapshotMinBytes: 64 * KIB,
   /**
-   * A member that makes no progress for this time is replaced by another. After a failure the next attempt waits as
-   * long.
+   * A member that makes no progress for this time is replaced by another. After a failure the next attempt waits for
+   * the same time.
    */
   snapshotStuckMs: 10_000,
   /** A snapshot is loaded only if no member has sent a missing entry for this time. */
@@ -145,10 +145,10 @@ export const peeringLimits = ({ window, limits }: Settings): PeeringLimits => ({
   standstillMs: limits.standstill,
 });
 
-/** The number of bits in a number, and therefore of members that can be distinguished. */
+/** The maximum number of connected members: each has one bit of a number. */
 export const MEMBERS_MAX = 31;
 /**
- * The number of them that may have no vote: many ids may know the cluster's secret. Fewer are allowed if the addresses
- * of --peer need the slots.
+ * The maximum number of connected members without a vote, because many ids may know the cluster's secret. It is lower
+ * if the addresses of --peer need the slots.
  */
 export const NON_VOTERS_MAX = 15;

@@ -177,7 +177,7 @@ export class StateComparing {
     for (const [bucket, sum] of here.entries())
       if (sum !== there[bucket] && sum !== UNCOMPARED && there[bucket] !== UNCOMPARED) differing.push(bucket);
     if (differing.length === 0 || this.#wanted !== null) return;
-    // The first bucket varies, because some may contain only keys that cannot be requested.
+    // Begin with a random bucket, because some buckets may contain only keys that cannot be requested.
     const first = Math.floor(this.#cluster.random() * differing.length);
     const wanted = new Set([...differing.slice(first), ...differing].slice(0, BUCKETS_SEARCHED));
     const { salt, shares } = own;

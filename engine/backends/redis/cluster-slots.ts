@@ -53,7 +53,7 @@ export interface SlotRange {
 
 /**
  * Parses the reply to CLUSTER SLOTS, sorted by slot.
- * @param node  the one that replied; it omits its own address if it does not know it
+ * @param node  the address of the node that replied, which may omit that address from its reply
  */
 export function readSlots(reply: Reply, node: Address): SlotRange[] {
   const ranges = (reply.kind === "array" ? reply.items : []).map((item) => {

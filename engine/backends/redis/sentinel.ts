@@ -152,7 +152,7 @@ class SentinelFinder implements ServerFinder {
   #take(address: Address, epoch: number): void {
     const before = this.#master;
     const isSame = before !== null && addressText(before.address) === addressText(address);
-    // An older reply counts until there is a newer one.
+    // Keep the known master until a reply with a higher epoch names another one.
     if (isSame || (before !== null && epoch <= this.#epoch)) return;
     this.#epoch = epoch;
     this.#isMaster = false;

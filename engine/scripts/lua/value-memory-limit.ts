@@ -1,6 +1,6 @@
 /**
- * Limits the memory that a script's values may use outside the machine to the size of the machine's memory. A table
- * that contains another one twice, and so on, is small in Lua, but unbounded as text or as a reply.
+ * Limits the memory that a script's values may use outside the machine to the size of the machine's memory. A few
+ * nested tables, each of which contains the next one twice, are small in Lua but huge as text or as a reply.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LuaMachine } from "./lua-machine.js";
