@@ -31,7 +31,7 @@ export function finish<A>(work: Iterator<unknown, A>): A {
 }
 
 /** Runs at least one step, and further ones until the turn is over. Returns the result of the work; null if more steps remain. */
-export function redirectionOf<A>(
+export function runTurn<A>(
   work: Iterator<unknown, A>,
   uptime: () => number,
   milliseconds = TURN_MS,
@@ -55,13 +55,13 @@ export function inTurns<A>(
   { uptime, soon }: TurnClock,
   { milliseconds, isWanted }: TurnOptions = {},
 ): A | Promise<A> {
-  const first = redirectionOf(work, uptime, milliseconds);
+  const first = runTurn(work, uptime, milliseconds);
   if (first !== null) return first.value;
   return new Promise<A>((resolve, reject) => {
     const next = () => {
       if (isWanted?.() === false) return;
       try {
-        const done = redirectionOf(work, uptime, milliseconds);
+        const done = runTurn(work, uptime, milliseconds);
         if (done === null) soon(next);
         else resolve(done.value);
       } catch (problem) {

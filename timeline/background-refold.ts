@@ -3,7 +3,7 @@
  * remembers entries that arrive in the meantime.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { BACKGROUND_TURN_MS, redirectionOf } from "../protocol/steps.js";
+import { BACKGROUND_TURN_MS, runTurn } from "../protocol/steps.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import type { Entry, Place } from "./entries/entry.js";
@@ -145,7 +145,7 @@ export class BackgroundRefold {
     const step = (): void => {
       if (this.#isStopped) return;
       try {
-        const folded = redirectionOf(refold.steps, uptime, BACKGROUND_TURN_MS);
+        const folded = runTurn(refold.steps, uptime, BACKGROUND_TURN_MS);
         if (folded !== null) {
           this.#mergeMissed(folded.value, plan, 0, done);
           return;

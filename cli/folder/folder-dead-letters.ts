@@ -6,7 +6,7 @@ import {
   checkRemovable,
   checkWritable,
   chosen,
-  reasonNotToSign,
+  reasonNotToWrite,
   shortId,
 } from "../../cluster/dead-letters/letter-choice.js";
 import { type Letter, LettersFolder, type UnreadLetters } from "../../cluster/dead-letters/letters-folder.js";
@@ -143,7 +143,7 @@ export function writeLettersAgain(
     const { letters } = folder.list();
     const wanted =
       ids === null
-        ? letters.filter((letter) => letter.state !== "undecided" && reasonNotToSign(letter) === null)
+        ? letters.filter((letter) => letter.state !== "undecided" && reasonNotToWrite(letter) === null)
         : chosen(letters, ids);
     checkWritable(wanted, isAnyway);
     for (const letter of wanted) {

@@ -201,7 +201,7 @@ async function makeChange(
     next: attempts(),
     send: async (command) => failureOf(await send(command, list)),
   }).finally(() => progress[Symbol.dispose]());
-  reportKeyChange(flags, { isKnown, outcomes, authorized }, { list, hash: listHash(text, sha256) });
+  reportListChange(flags, { isKnown, outcomes, authorized }, { list, hash: listHash(text, sha256) });
 }
 
 type Failed = Extract<Outcome, { status: "failed" }>;
@@ -238,7 +238,7 @@ interface Done {
   readonly authorized: readonly Authorization[];
 }
 
-function reportKeyChange(
+function reportListChange(
   flags: MembersFlags,
   { isKnown, outcomes, authorized }: Done,
   { list, hash }: KnownList,

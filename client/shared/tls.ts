@@ -39,7 +39,7 @@ export function connectTls(
     host,
     port,
     minVersion: MIN_VERSION,
-    // `reasonNotToSign` checks the certificate and gives a more detailed reason than the error's code.
+    // `reasonNotToTrust` checks the certificate and gives a more detailed reason than the error's code.
     rejectUnauthorized: false,
     checkServerIdentity: otherNames,
     ...(tls.authorities === null ? {} : { ca: tls.authorities }),
@@ -52,7 +52,7 @@ export function connectTls(
     else offered = latest;
   });
   socket.on("secureConnect", () => {
-    const doubt = reasonNotToSign(socket, tls);
+    const doubt = reasonNotToTrust(socket, tls);
     if (doubt !== null) {
       handlers.failed(doubt);
       return;
@@ -72,7 +72,7 @@ function otherNames(host: string, certificate: PeerCertificate): Error | undefin
 }
 
 /** Returns why the server's identity could not be verified, or null if it was verified. */
-function reasonNotToSign(socket: TLSSocket, { pins }: TlsPeer): string | null {
+function reasonNotToTrust(socket: TLSSocket, { pins }: TlsPeer): string | null {
   // Only the holder of the key of an earlier, proven session can resume it.
   if (socket.isSessionReused()) return null;
   const certificate = socket.getPeerX509Certificate();

@@ -31,7 +31,7 @@ export function chosen(letters: readonly Letter[], ids: readonly string[]): Lett
 }
 
 /** Returns why a letter may not be written again without confirmation, or null if it may. */
-export function reasonNotToSign({ state, reason, since }: Letter): string | null {
+export function reasonNotToWrite({ state, reason, since }: Letter): string | null {
   const when = since === null ? "" : ` at ${new Date(since).toISOString()}`;
   if (state === "written") return `it was written again${when}`;
   if (state === "begun") return `writing it again was begun${when}, and may have succeeded`;
@@ -45,11 +45,11 @@ export function checkWritable(letters: readonly Letter[], isAnyway: boolean): vo
     throw new NotChosen(
       `${namesOf(undecided)}: the daemon was stopped while it adopted a snapshot, and may still have it. Start the daemon first.`,
     );
-  const doubtful = isAnyway ? [] : letters.filter((letter) => reasonNotToSign(letter) !== null);
+  const doubtful = isAnyway ? [] : letters.filter((letter) => reasonNotToWrite(letter) !== null);
   if (doubtful.length === 0) return;
   const lines = doubtful
     .slice(0, NAMED_MAX)
-    .map((letter) => `  ${shortId(letter)}: ${reasonNotToSign(letter)}`);
+    .map((letter) => `  ${shortId(letter)}: ${reasonNotToWrite(letter)}`);
   const more = doubtful.length > NAMED_MAX ? [`  and ${doubtful.length - NAMED_MAX} more`] : [];
   throw new NotChosen(
     [

@@ -63,7 +63,7 @@ export class Peering implements RosterEvents {
   #ringChanged = false;
 
   constructor(context: PeeringContext) {
-    const cluster = clusterIdOf(context);
+    const cluster = createClusterState(context);
     this.#cluster = cluster;
     const roster = new Roster(cluster, this);
     this.#roster = roster;
@@ -361,7 +361,7 @@ export class Peering implements RosterEvents {
 }
 
 /** Creates the record as it is before the first tick. */
-function clusterIdOf(context: PeeringContext): ClusterState<Member> {
+function createClusterState(context: PeeringContext): ClusterState<Member> {
   const { log, uptime, soon, limits, peers } = context;
   return {
     ...context,

@@ -5,6 +5,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Logger } from "pino";
 import type { Environment } from "../process/environment.js";
+import type { ListenAddress } from "../process/host-and-port.js";
 import type { Service } from "../process/service.js";
 import { StartError } from "../process/start-error.js";
 import type { ConnectionLimits } from "./connection-limits.js";
@@ -46,12 +47,6 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   readonly log: Logger;
   /** Called once. @returns a function that creates a connection for a socket */
   readonly connector: (registry: ConnectionRegistry<L, O>) => (socket: Socket) => OpenConnection;
-}
-
-export interface ListenAddress {
-  readonly address: string;
-  /** The port. Before the start it is 0 if any free port may be used. */
-  readonly port: number;
 }
 
 export class SocketListener<

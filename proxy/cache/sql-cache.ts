@@ -1,8 +1,8 @@
 /** A cache of recent reads between clients of the SQL line protocol and one server. */
 import type { LRUCache } from "lru-cache";
 import type { Logger } from "pino";
-import type { ListenAddress } from "../../net/connections/socket-listener.js";
 import type { Environment } from "../../net/process/environment.js";
+import type { ListenAddress } from "../../net/process/host-and-port.js";
 import type { Service } from "../../net/process/service.js";
 import type { ClientLimits } from "../clients/client-limits.js";
 import type { LineObserver } from "../clients/line-dialect.js";

@@ -11,7 +11,7 @@ import {
   KNOWS_STATES,
   type StateSumsMessage,
 } from "../../../protocol/members/state-messages.js";
-import { redirectionOf, type Steps } from "../../../protocol/steps.js";
+import { runTurn, type Steps } from "../../../protocol/steps.js";
 import {
   type KeyDigest,
   type NamedKey,
@@ -103,7 +103,7 @@ export class StateComparing {
       this.#work = this.#search(this.#wanted);
       this.#wanted = null;
     }
-    if (this.#work !== null && redirectionOf(this.#work, uptime, share) !== null) this.#work = null;
+    if (this.#work !== null && runTurn(this.#work, uptime, share) !== null) this.#work = null;
   }
 
   left(id: ByteString): void {

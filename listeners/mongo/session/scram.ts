@@ -76,12 +76,12 @@ export class ScramLogin {
     const proved = Buffer.from(proof as string, "base64");
     if (proved.length !== PROOF_BYTES) return null;
     const signed = `${bare},${this.challenge},${unproved}`;
-    const known = secrets.find(({ storedKey }) => isProofOfPermission(proved, storedKey, signed));
+    const known = secrets.find(({ storedKey }) => isProofOfPassword(proved, storedKey, signed));
     return known === undefined ? null : `v=${hmac(known.serverKey, signed).toString("base64")}`;
   }
 }
 
-function isProofOfPermission(proof: Buffer, storedKey: Buffer, signed: ByteString): boolean {
+function isProofOfPassword(proof: Buffer, storedKey: Buffer, signed: ByteString): boolean {
   const signature = hmac(storedKey, signed);
   const clientKey = Buffer.from(proof.map((byte, at) => byte ^ (signature[at] as number)));
   return timingSafeEqual(createHash("sha256").update(clientKey).digest(), storedKey);

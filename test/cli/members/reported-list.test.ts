@@ -28,7 +28,7 @@ test("a list that an administrator has signed is verified, and reported with dat
 });
 
 test("other envelopes of a daemon do not verify an invented list", () => {
-  const reasonNotToSign = (text: string, proofParts: readonly string[]) =>
+  const doubtOf = (text: string, proofParts: readonly string[]) =>
     reportedList(text, proofParts, verifies)?.doubt;
   const list = ["CLUSTER", "MEMBERS", made];
   for (const proofParts of [
@@ -40,8 +40,8 @@ test("other envelopes of a daemon do not verify an invented list", () => {
     proof([list, ["SET", "a", "1"]]),
     proof([list], root, "x".repeat(32)),
   ])
-    assert.equal(reasonNotToSign(made, proofParts), "no-proof");
-  assert.equal(reasonNotToSign(made, proof([list], makeKeyPair())), "unknown-key");
-  assert.equal(reasonNotToSign(made, [proof([list])[0] ?? "", signature]), "bad-signature");
+    assert.equal(doubtOf(made, proofParts), "no-proof");
+  assert.equal(doubtOf(made, proof([list], makeKeyPair())), "unknown-key");
+  assert.equal(doubtOf(made, [proof([list])[0] ?? "", signature]), "bad-signature");
   assert.equal(reportedList("no list", [body, signature], verifies), null);
 });

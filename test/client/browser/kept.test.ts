@@ -75,7 +75,7 @@ interface Scene extends AsyncDisposable {
   cut(): void;
 }
 
-async function pathTo(fleet: Fleet, key: string, file: string): Promise<Scene> {
+async function openScene(fleet: Fleet, key: string, file: string): Promise<Scene> {
   const sockets = new Set<Socket>();
   const relay = createRelay((socket) => {
     socket.on("error", () => {});
@@ -112,7 +112,7 @@ async function scene(key: string, tab: Tab): Promise<Scene> {
   await tab.until("window.isReady");
   const file = join(folder.path, `${key}.pem`);
   writeFileSync(file, String(await tab.run(`dbsync.openKey("${key}").then(dbsync.publicKeyPem)`)));
-  const way = await pathTo(await makeFleet(1, 1, file), key, file);
+  const way = await openScene(await makeFleet(1, 1, file), key, file);
   await tab.open(way.address);
   await tab.until("window.isReady && open()");
   assert.equal(await tab.run(`client.send("PING")`), "PONG");
