@@ -312,9 +312,10 @@ describe("servers without a disk", () => {
             assert.equal(await healthy.call("SET", `${number}:during`, "3"), "OK");
           }
         })();
-        await cluster.restart(one);
-        isBack = true;
-        await asking;
+        const restarted = cluster.restart(one).finally(() => {
+          isBack = true;
+        });
+        await Promise.all([restarted, asking]);
         await cluster.untilEqual();
         const keys = ["before", "meanwhile", "during"].map((name) => `${number}:${name}`);
         await assertEverywhere(cluster, ["MGET", ...keys], ["1", "2", "3"]);
