@@ -307,7 +307,7 @@ describe("servers without a disk", () => {
         await healthy.call("SET", `${number}:meanwhile`, "2");
         let isBack = false;
         const asking = (async () => {
-          for (; !isBack; await pause(5)) {
+          for (; !isBack; await pause(50)) {
             assert.equal(await healthy.call("GET", `${number}:before`), "1");
             assert.equal(await healthy.call("SET", `${number}:during`, "3"), "OK");
           }
