@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { lowDiskText } from "../../protocol/figures/daemon-problems.js";
 import { type Chromium, startChromium, type Tab } from "../client/browser/chromium.js";
 import { frameOf, memberOf, SAMPLE, STUB } from "../dashboard/frames.js";
 import { startWatched, type WatchedCluster } from "../dashboard/watched-cluster.js";
@@ -93,11 +94,17 @@ async function withMembers(chromium: Chromium, url: string): Promise<Buffer> {
     memberOf(`db${index + 2}.${index % 2 === 0 ? "antananarivo" : "toamasina"}.example:1111`, {
       skew: (index * 7) % 11,
       roundTrip: 1 + index / 10,
-      ...(index === 6 ? { diskFree: 6e9 } : {}),
+      ...(index === 6 ? { diskFree: 6e9, problems: [lowDiskText(6e9, 200e9)] } : {}),
       ...(index === 11 ? { state: "catching-up", lag: 5200, equal: false } : {}),
     }),
   );
-  const tab = await stubbed(chromium, url, { samples: SAMPLE, arrivals: [] }, frameOf({ members }));
+  const catchingUp = {
+    text: `its member ${members[11]?.address} is catching up`,
+    fix: "that daemon's log shows its progress",
+    ...{ severity: "progress", isOfMember: true },
+  };
+  const frame = { ...frameOf({ members }), problems: [catchingUp] };
+  const tab = await stubbed(chromium, url, { samples: SAMPLE, arrivals: [] }, frame);
   return shot(tab, WIDE, { height: 1360 });
 }
 
