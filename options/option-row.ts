@@ -2,7 +2,7 @@
 import type { Form } from "./value-forms.js";
 
 export interface OptionRow<Value = unknown> {
-  /** The flags in the form of commander: `-s, --sign-key <file>`; an option without `<…>` is a switch. */
+  /** The flags in commander's syntax: `-s, --sign-key <file>`; an option without `<…>` is a switch. */
   readonly flags: string;
   readonly help: string;
   /** Parses, checks and formats the value. */

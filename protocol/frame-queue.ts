@@ -1,8 +1,11 @@
-/** Parses the requests of versions 1 and 2 from a stream of bytes: it queues the payloads of frames, and counts the memory that they need. */
+/**
+ * Parses the requests of versions 1 and 2 from a stream of bytes: queues the payloads of frames, and counts the memory
+ * that they need.
+ */
 import type { MalformedFrame } from "./errors.js";
 import { FrameParser, type Version } from "./frame.js";
 
-/** The bytes that each received piece counts in addition to its length, because even single bytes need memory. */
+/** Bytes counted for each received chunk in addition to its length: the memory that even a chunk of one byte needs. */
 const PIECE_BYTES = 200;
 
 export class FrameQueue {
@@ -15,8 +18,8 @@ export class FrameQueue {
   #unfinishedBytes = 0;
 
   /**
-   * @param maxPayloadBytes  a longer announced payload is malformed
-   * @param version          the version to accept; 0: the first frame decides
+   * @param maxPayloadBytes  a frame whose header states a longer payload is malformed
+   * @param version          the version to accept; 0: the first frame determines it
    */
   constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
     this.#parser = new FrameParser(maxPayloadBytes, version);
@@ -44,7 +47,7 @@ export class FrameQueue {
   /**
    * Adds received bytes.
    * @param chunk  bytes of any length; payloads are views of it, so it must not be changed afterwards
-   * @returns whether a frame has begun or was completed; otherwise the chunk only continued one
+   * @returns whether the chunk began or completed a frame; false if it only continued one
    */
   push(chunk: Buffer): boolean {
     const wasMidFrame = this.#parser.midFrame;

@@ -1,6 +1,6 @@
 /**
- * Answers envelopes that are not recorded: unsigned ones, those for a single daemon, those that arrive when no write
- * is accepted, and those with no command that the newest ring permits and this version knows.
+ * Answers envelopes that are not recorded: unsigned ones, those for a single daemon, those that arrive while writes are
+ * refused, those whose commands the newest key ring all denies, and those with an unknown semantics version.
  */
 
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
@@ -16,7 +16,7 @@ import { isDenied, refusalOf } from "../../store/unit-permission.js";
 /** The part of the recorder that is used here. */
 interface Recording {
   readonly ring: KeyRing;
-  /** Returns why no write is accepted from clients now. @param readStatus  the current one */
+  /** Returns why clients' writes are refused now, or null if they are accepted. @param readStatus  the current one */
   refusal(readStatus: ReadStatus): Refused | null;
 }
 
@@ -27,7 +27,7 @@ export function answerUnrecorded(
   recording: Recording,
   audit: KeyAudit,
 ): EnvelopeAnswer | null {
-  // If there are keys, the pipeline passes no unsigned envelope on, and every recorded one has a proven signer.
+  // A daemon with keys refuses unsigned envelopes earlier, so every recorded envelope has a verified signer.
   if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
   if (envelope.only !== null)
     return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
@@ -39,8 +39,8 @@ export function answerUnrecorded(
 }
 
 /**
- * Returns the refusals of the envelope's units, or null if any unit is permitted: the envelope is then recorded, and
- * the fold decides about each unit.
+ * Returns the refusals of the envelope's units, or null if at least one unit is permitted: the envelope is then
+ * recorded, and the fold decides about each unit.
  */
 function denialsOf(
   { key, at, as, commands, multi, if: conditions }: Envelope,

@@ -1,4 +1,4 @@
-/** Computes CRC-32C (Castagnoli), which may follow a message. Source: RFC 3720, appendix B.4. */
+/** Computes CRC-32C (Castagnoli), the optional checksum at the end of a message. Source: RFC 3720, appendix B.4. */
 
 const POLYNOMIAL = 0x82f63b78;
 

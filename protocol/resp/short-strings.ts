@@ -1,6 +1,6 @@
 /**
- * A cache of recently read short byte strings. Clients send the same commands, keys and fields repeatedly. Comparing a few bytes
- * with an existing string costs a fraction of creating a new one, and produces no garbage.
+ * A cache of recently read short byte strings. Clients send the same commands, keys and fields repeatedly. Comparing a
+ * few bytes with an existing string costs a fraction of creating a new one, and produces no garbage.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 
@@ -36,7 +36,10 @@ export class ShortStrings {
     return known.length === length && isAt(known, buffer, start) ? known : null;
   }
 
-  /** Caches a string. @param made  the string that the last search did not find; it must not be a part of a longer string */
+  /**
+   * Caches a string.
+   * @param made  the string that the last search did not find; not a slice, which would retain the longer string
+   */
   keep(made: ByteString): ByteString {
     if (this.#slot >= 0) this.#strings[this.#slot] = made;
     return made;

@@ -1,9 +1,9 @@
 /**
- * Functions of statements, by their names in lower case. Malagasy and recorded statements have only the aggregate
- * functions.
+ * The functions of SQL, by their names in lower case. Only the standard form has scalar functions: the recorded form,
+ * which Malagasy statements always have, supports only the aggregate functions.
  */
 
-/** Functions of a group's rows. */
+/** The functions that compute one value from the rows of a group. */
 export const AGGREGATE_NAMES = ["count", "sum", "avg", "min", "max"] as const;
 export type AggregateName = (typeof AGGREGATE_NAMES)[number];
 export const AGGREGATES: ReadonlySet<string> = new Set(AGGREGATE_NAMES);
@@ -17,7 +17,7 @@ interface Arguments {
 
 const ONE = { least: 1, most: 1 } as const;
 
-/** The functions of one row, with their arguments. */
+/** The functions that compute a value from one row, with their arguments. */
 export const SCALAR_FUNCTIONS: ReadonlyMap<string, Arguments> = new Map([
   ["lower", { ...ONE, words: "lower(text)" }],
   ["upper", { ...ONE, words: "upper(text)" }],

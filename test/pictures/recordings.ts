@@ -62,7 +62,7 @@ async function playRepl(terminal: TmuxTerminal): Promise<string> {
   return screen;
 }
 
-/** Writes several times every tenth of a second until it is aborted. */
+/** Writes to the first two daemons every 100 ms until the signal is aborted. */
 async function keepWriting(cluster: WatchedCluster, signal: AbortSignal): Promise<void> {
   for (let n = 0; !signal.aborted; n++) {
     // The daemon may be down.

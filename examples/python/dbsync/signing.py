@@ -1,6 +1,7 @@
 """
-The key that signs commands. The package "cryptography" makes the signatures. It is imported when the first key is loaded, since
-Python's standard library has neither RSA nor Ed25519 (docs/decisions/0035-python-signs-by-cryptography.md).
+The key that signs commands. The package "cryptography" makes the signatures, because Python's standard library has
+neither RSA nor Ed25519 (docs/decisions/0035-python-signs-by-cryptography.md). It is imported when the first key is
+loaded.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Signer:
 
 
 def _read(key: str | bytes | os.PathLike[str]) -> tuple[str, bytes]:
-    """Returns the name of the key in messages, and its PEM text."""
+    """Returns the key's name for messages, and its PEM text."""
     if isinstance(key, bytes) or (isinstance(key, str) and BEGIN.decode() in key):
         return "the key given as PEM text", key if isinstance(key, bytes) else key.encode()
     path = os.fspath(key)

@@ -1,6 +1,7 @@
 /**
- * Implements MULTI, EXEC, DISCARD, WATCH and UNWATCH. Queued commands run in one step. Where writes are recorded they
- * are one unit, an envelope with `multi`; the watched keys are its `if`. Texts: redis-server 7.0.
+ * Implements MULTI, EXEC, DISCARD, WATCH and UNWATCH. Queued commands run in one step. On a daemon that records writes,
+ * they are one unit, an envelope with `multi`, and the watched keys are its `if`. Error texts are those of
+ * redis-server 7.0.
  */
 
 import type { CommandSender, StepRunner, Writers } from "../../../engine/users/command-path.js";
@@ -83,7 +84,7 @@ function unwatch({ watched }: RespSession): Reply {
   return OK;
 }
 
-/** @param isReady  whether scripts can run, or their engine cannot be loaded */
+/** @param isReady  false if the engine of scripts must be loaded first; true if it is loaded or has failed to load */
 function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   const { queued, isSpoilt, server } = session;
   if (queued === null) throw custom("ERR EXEC without MULTI");
@@ -177,7 +178,7 @@ const REFUSED: Readonly<Record<AclRefusal["what"], string>> = {
   channel: "no permission to access one of the channels used as arguments",
 };
 
-/** A call for the databases, with the user that made it. */
+/** A queued command that the store executes, with its database and user. */
 interface QueuedCall extends Queued {
   /** The index of the call's reply in the transaction's array. */
   readonly index: number;

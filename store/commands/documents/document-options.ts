@@ -32,7 +32,7 @@ export interface Options {
   counts?: boolean;
   /** Whether an entry is created if none is found. */
   upsert?: boolean;
-  /** Milliseconds since 1970; null means that the entry must not expire. */
+  /** Milliseconds since 1970; null removes the expiry time. */
   expire?: number | null;
 }
 
@@ -59,14 +59,14 @@ const words = {
   Record<string, { count: number; read: (given: readonly (ByteString | undefined)[]) => Options }>
 >;
 
-/** Words of the options that set the lifetime of an entry. */
+/** Names of the options that set or remove the expiry time of an entry. */
 export const LIFETIME: readonly Word[] = [...Object.keys(expireUnits), "PERSIST"];
 
 const LONGEST_WORD = Math.max(
   ...[...Object.keys(words), ...Object.keys(expireUnits)].map(({ length }) => length),
 );
 
-/** Words of the options that select entries. */
+/** Names of the options that select entries. */
 export const CHOICE: readonly Word[] = ["QUERY", "WHERE", "SORT", "LIMIT"];
 
 export interface OptionPosition {
@@ -154,7 +154,7 @@ function fieldNames(value: JsonValue): readonly string[] {
   return value as readonly string[];
 }
 
-/** Returns a member's name from its own argument. @throws CommandFailure */
+/** Checks an argument that is the name of a member, and returns it. @throws CommandFailure */
 export function fieldArgument(bytes: ByteString): ByteString {
   const name = textOfBytes(bytes);
   if (bytesOfText(name) !== bytes) throw custom("ERR not UTF-8");

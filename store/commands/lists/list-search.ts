@@ -13,12 +13,12 @@ import type { Data } from "../../keyspace/mutators.js";
 import { List } from "../../values/list.js";
 
 /**
- * Number of elements checked together: finding the list's block in which a range begins takes longer than comparing the
- * elements of a block.
+ * Number of elements checked in one step. Large steps are faster: to begin a step, the list must find the block that
+ * contains its first element, which takes longer than comparing the elements of a block.
  */
 const BLOCK_ELEMENTS = 4096;
 
-/** Cost of comparing an element, as a number of elements that are only read. */
+/** Cost of comparing an element, relative to only reading it. */
 const LOOKS_AN_ELEMENT = 8;
 
 /** Selects which of the elements that equal the given one are found. */

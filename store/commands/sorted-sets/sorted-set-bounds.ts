@@ -22,7 +22,7 @@ export interface View {
   readonly offset: number;
 }
 
-/** Cost in steps of each member that is compared in a sorted set that is not ordered by its members. */
+/** Steps per member of finding a range by member in a set with different scores, which compares all members. */
 const WALKED_STEPS = 4;
 
 /** @returns the ranks within the bounds and after the offset; `from` ≤ `to` */

@@ -27,7 +27,7 @@ const DECIMAL_BYTES = 16;
 /** The subtype of binary data that contains its length a second time. */
 const OLD_BINARY = 2;
 
-/** The options of a regular expression that drivers can read. */
+/** The options of regular expressions that drivers accept. */
 const REGEX_OPTIONS = /^[ilmsux]*$/;
 
 const scratch = new DataView(new ArrayBuffer(8));

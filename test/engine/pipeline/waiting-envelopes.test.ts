@@ -1,4 +1,4 @@
-/** Tests envelopes that wait for other envelopes: their maximum number, and that each is notified once. */
+/** Tests envelopes that wait for other envelopes: the limits of their number and bytes, and their results. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WaitingEnvelopes } from "../../../engine/pipeline/waiting-envelopes.js";
@@ -6,7 +6,7 @@ import { realEnvironment } from "../../../net/process/environment.js";
 
 const MIB = 1024 * 1024;
 
-test("a waiting envelope is notified when the other one was applied, or when all waits end", async () => {
+test("a wait returns true once the other envelope is applied, and false when the daemon stops", async () => {
   const waiters = new WaitingEnvelopes(realEnvironment);
   const [applied, stopped] = [waiters.wait("a", "key", 1), waiters.wait("b", "key", 1)];
   waiters.applied("a");

@@ -1,4 +1,4 @@
-/** Tests transactions through a sidecar while one daemon has another state and replies first. */
+/** Tests transactions through a sidecar while one daemon is out of date and replies first. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Redis } from "ioredis";
@@ -12,7 +12,7 @@ describe("three daemons, of which one is out of date", () => {
   let scene: PlainScene;
   const clients: Redis[] = [];
 
-  /** Opens a Redis client of the sidecar. Its calls fail soon, because some daemons never reply. */
+  /** Starts a sidecar with a short timeout, because some daemons never reply, and connects a Redis client to it. */
   async function open(...args: readonly string[]): Promise<Redis> {
     const { port } = await scene.sidecar("--backend-timeout", "700ms", ...args);
     const redis = new Redis({ port });
@@ -24,7 +24,7 @@ describe("three daemons, of which one is out of date", () => {
     for (const number of which) scene.daemons[number]?.kill(name);
   };
 
-  /** Writes the key with one writer on two daemons, and with another value and writer on the third. */
+  /** Writes different values, by different writers: the new one to two daemons, the old one to the third. */
   async function writeUnequal(key: string): Promise<void> {
     await using old = scene.only(2);
     await old.call(["SET", key, "old"]);
@@ -42,7 +42,7 @@ describe("three daemons, of which one is out of date", () => {
     await scene[Symbol.asyncDispose]();
   });
 
-  test("without --policy the answer of one daemon acknowledges no transaction, neither as applied nor as not applied", async () => {
+  test("one daemon's answer does not decide whether a transaction was applied, unless --policy first is set", async () => {
     await writeUnequal("a");
     const redis = await open();
     for (const policy of [[], ["--policy", "first"]]) {
@@ -50,7 +50,7 @@ describe("three daemons, of which one is out of date", () => {
       await other.watch("a");
       signal(CURRENT, "SIGSTOP");
       const transaction = other.multi().set("a", "newest").exec();
-      // Only the daemon that is out of date is not suspended. With --policy first, the client receives its answer.
+      // Only the daemon that is out of date is running. With --policy first, the client receives its answer.
       if (policy.length === 0) await assert.rejects(transaction, /^ReplyError: MAYBEAPPLIED/);
       else await transaction;
       signal(CURRENT, "SIGCONT");
@@ -78,7 +78,7 @@ describe("three daemons, of which one is out of date", () => {
     signal(CURRENT, "SIGCONT");
   });
 
-  test("the error of WATCH shows the writers on which the daemons differ in hexadecimal", async () => {
+  test("if the daemons report different writers, the error of WATCH shows them in hexadecimal", async () => {
     await writeUnequal("d");
     const redis = await open();
     signal([0], "SIGSTOP");

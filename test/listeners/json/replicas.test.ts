@@ -48,7 +48,8 @@ interface Original extends AsyncDisposable {
 }
 
 /**
- * Starts a server that answers like the original: it treats all bytes of one read as one request, and needs some time.
+ * Starts a server that answers like the original: it treats all bytes of one read as one request, and answers in a
+ * later turn of the event loop.
  */
 async function startOriginal({
   port = 0,
@@ -90,7 +91,7 @@ async function startOriginal({
   };
 }
 
-test("a silent server delays one write, but not the next ones", async () => {
+test("a silent server delays the first write, but not later ones", async () => {
   const port = await freePort();
   await using ours = await startJsonAlone({ replicas: [port], limits: { jsonReplicaTimeout: 50 } });
   await using silent = await startSilent(port);
@@ -103,7 +104,7 @@ test("a silent server delays one write, but not the next ones", async () => {
   assert.ok(silent.connections < 20, "each write tried to connect again");
 });
 
-test("a new time limit applies immediately, also to a waiting write", async () => {
+test("a new timeout applies immediately, even to a write that is already waiting", async () => {
   await using original = await startOriginal({
     answerTo: (request) => (request.includes('"create"') ? null : DONE),
   });
@@ -201,7 +202,7 @@ test("writes of several clients are sent to a server once each, in order", async
   assert.equal(await ask(reader, request), await ask(first, request));
 });
 
-test("an original server is sent one request at a time, in its own form", async () => {
+test("an original server receives one request at a time, in the form that originals use", async () => {
   await using original = await startOriginal();
   await using ours = await startJson({ replicas: [original.port] });
   const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.open(ours.port)));

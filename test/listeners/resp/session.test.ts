@@ -1,4 +1,4 @@
-/** Compares a connection's own commands, transactions and malformed streams with redis-server's, byte for byte. */
+/** Compares the answers to connection commands, transactions and malformed streams with redis-server's, by bytes. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
@@ -53,7 +53,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
       "DEL h z",
     ),
   ],
-  "commands of the connection take effect in a transaction": [
+  "connection commands take effect in a transaction": [
     lines(
       "MULTI",
       "SELECT 3",
@@ -69,7 +69,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("MULTI", "SET k 1", "DISCARD", "GET k"),
     lines("MULTI", "PING", "QUIT"),
   ],
-  "a subcommand cannot be called as one word": [
+  "commands in the form COMMAND|SUBCOMMAND are unknown": [
     lines("CONFIG|GET save", "OBJECT|HELP", "GET|SET k v", "SET| k v", "command count|", "PING|"),
   ],
   "a command that cannot be queued makes the transaction fail": [
@@ -117,11 +117,11 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
     lines("SELECT 1", "SET k 1", "SELECT 0", "WATCH k", "SWAPDB 0 1", "SWAPDB 0 1", "MULTI", "PING", "EXEC"),
     lines("SELECT 1", "DEL k", "WATCH k", "MULTI", "SET k 1", "DEL k", "EXEC", "MULTI", "PING", "EXEC"),
   ],
-  "unknown commands and wrong numbers of arguments are reported as by Redis": [
+  "unknown commands and wrong numbers of arguments return Redis's errors": [
     lines("foo", "FOO bar baz", "GET", "get a b", "SET a", "COMMAND FOO", "COMMAND COUNT x"),
     lines('"a\\r\\nb" c', '""', "$1"),
   ],
-  "malformed streams receive an error, and are closed": [
+  "malformed streams are answered with an error, and the connection closes": [
     ...[
       "*1\r\n+x\r\n",
       "*1\r\n\x01x\r\n",

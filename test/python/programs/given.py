@@ -1,4 +1,4 @@
-"""The data that a test passes to its cases, and a function to wait."""
+"""The data that a test passes to its Python programs, and a function that waits for a condition."""
 
 import json
 import os

@@ -15,7 +15,7 @@ async function withFolder(use: (folder: string) => void | Promise<void>): Promis
   }
 }
 
-test("files return the written bytes by date, ascending", () =>
+test("snapshots are listed by date, ascending, and contain the written bytes", () =>
   withFolder((folder) => {
     const files = new SnapshotFiles(folder);
     const large = Buffer.alloc(600_000, 7);
@@ -48,7 +48,7 @@ test("a failed write leaves the previous file", () =>
     assert.equal(readdirSync(folder).length, 1);
   }));
 
-test("a file that a crash left half written is no snapshot, and is removed at the start", () =>
+test("a file that was half written at a crash is not listed, and is removed at the next start", () =>
   withFolder((folder) => {
     const files = new SnapshotFiles(folder);
     files.write(5, [Buffer.from("good")]);
@@ -87,7 +87,7 @@ test("a snapshot that arrives piece by piece exists once it is complete, and lea
     left.discard();
   }));
 
-test("a snapshot that has replaced another restores it, unless it is settled", () =>
+test("until a snapshot is settled, discarding it or a restart restores the snapshot that it replaced", () =>
   withFolder(async (folder) => {
     const contents = (files: SnapshotFiles) => Buffer.concat([...files.read(5)!]).toString();
     const replace = async () => {
