@@ -13,6 +13,7 @@ const ALONE = double<DaemonInterface>({
   port: 0,
   copies: null,
   members: 0,
+  semantics: null,
   state: "live",
   settings: { data: null, fsync: "always", peers: [] },
 });
