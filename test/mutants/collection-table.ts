@@ -43,6 +43,13 @@ export const collectionMutants: readonly Mutant[] = [
     test: "test/listeners/mongo/later-features.test.js",
   },
   {
+    name: "mongo: a transaction is refused like a repeated write, whose error drivers replace",
+    file: "listeners/mongo/messages/fields.js",
+    find: "TRANSACTION.some((name) => command.has(name))",
+    replace: "false",
+    test: "test/listeners/mongo/documents.test.js",
+  },
+  {
     name: "collections: $lookup accesses only its own collection",
     file: "store/commands/collections/collection-keys.js",
     find: "return collectionsIn(documentOf(argument));",
