@@ -22,6 +22,7 @@ import { StartError } from "../net/process/start-error.js";
 import { isSidecar, type Settings, USER_LISTENER_NAMES, type UserListenerName } from "../options/settings.js";
 import { OPTIONS } from "../options/table.js";
 import { allUserListeners } from "../options/user-listener-rules.js";
+import { SEMANTICS } from "../store/semantics.js";
 import type { Core } from "./core.js";
 
 type Load = () => Promise<new (parts: UserListenerParts) => DaemonListener>;
@@ -129,7 +130,7 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
 }
 
 function faceOf(
-  { settings, replica, pipeline, shutDown, memory, slowLog, log, channels }: Core,
+  { settings, replica, pipeline, shutDown, memory, slowLog, log, channels, known = SEMANTICS }: Core,
   name: UserListenerName,
   listeners: UserListeners,
 ): DaemonInterface {
@@ -158,6 +159,9 @@ function faceOf(
     },
     get jsonReplicas() {
       return listeners.jsonReplicas;
+    },
+    get semantics() {
+      return replica === null ? null : known.numberOf(replica.backend.database.table);
     },
     get state() {
       return pipeline.recording.state;

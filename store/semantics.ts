@@ -21,7 +21,7 @@ export const FIRST_SEMANTICS = 1;
  * The version that adds `in`, `like`, `between`, `default` and the other words of docs/sql.md to English SQL that
  * writes, and `dialect: 2`, indexes that expire documents and MDB.RENAME to collections.
  */
-const EXTENDED_QUERY_SEMANTICS = 3;
+export const EXTENDED_QUERY_SEMANTICS = 3;
 /**
  * The version that limits how much a unit may produce. Source: docs/decisions/0047-budgets-count-what-is-produced.md.
  */
@@ -61,6 +61,11 @@ export class Semantics {
   /** Returns the table of a version, or null if this release does not support it. */
   table(number: number): CommandIndex | null {
     return this.#byNumber.get(number) ?? null;
+  }
+
+  /** Returns the version of a table. */
+  numberOf(table: CommandIndex): number {
+    return this.numbers[this.tables.indexOf(table)] ?? FIRST_SEMANTICS;
   }
 
   /** The newest supported table. */

@@ -33,6 +33,7 @@ export async function examineServers(settings: Settings, add: Report): Promise<r
     if (status.stage === null && !isReported) examinePing(ping, isSigned, add);
   }
   examineClusters(statuses, add);
+  examineSemantics(statuses, add);
   await examineOldClocks(client, { statuses, pings }, add);
   // A daemon without a timeline has little more to report.
   const unreported = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
@@ -123,6 +124,21 @@ function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
     subject: "cluster",
     text: `${short(known[0]?.cluster ?? null)}, the same on all ${known.length} daemons`,
   });
+}
+
+/** Reports that all daemons support a newer version of the semantics than that of the cluster. */
+function examineSemantics(statuses: readonly DaemonStatus[], add: Report): void {
+  const timelines = statuses.flatMap(({ timeline }) => timeline ?? []);
+  if (timelines.length === 0 || timelines.length < statuses.length) return;
+  const current = Math.max(...timelines.map(({ semantics }) => semantics));
+  const available = Math.min(...timelines.map(({ availableSemantics }) => availableSemantics));
+  if (available <= current) return;
+  const commands = Array.from(
+    { length: available - current },
+    (_, i) => `dbsync send -k root-private.pem --policy all CLUSTER SEMANTICS ${current + 1 + i}`,
+  );
+  const text = `commands have version ${current} of the semantics; all daemons support ${available}, which later features need. To use them: ${commands.join(", then ")}`;
+  add({ grade: "OK", subject: "cluster", text });
 }
 
 /**

@@ -55,6 +55,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     deadLetters,
     state: recorder.state,
     semantics: timeline.ring.semantics,
+    availableSemantics: availableSemantics(node),
     revoked: recorder.revoked,
     unlisted: recorder.unlisted,
     authorize: recorder.introduction?.join(" ") ?? null,
@@ -83,6 +84,9 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     members: peering.members.map((member) => memberReport(member, standing, timeline)),
   };
 }
+
+const availableSemantics = ({ settings, timeline: { ring } }: NodeState): number =>
+  settings.rootKey.length === 0 ? ring.semantics : (ring.known.numbers.at(-1) as number);
 
 function memberReport(member: MemberStatus, { heads, members }: Standing, timeline: Timeline): MemberReport {
   const { id, isLacking, about } = member;

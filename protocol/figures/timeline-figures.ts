@@ -195,6 +195,10 @@ export const TIMELINE_FIGURES = {
     },
   },
   semantics: { kind: "number", help: "the version of the meaning of commands, after all applied envelopes" },
+  availableSemantics: {
+    kind: "number",
+    help: "the newest such version that an administrator can set, as far as this daemon supports it; without administrators the current one",
+  },
   standstill: { kind: "text-or-nil", help: "why the daemon applies nothing after a certain date" },
   revoked: { kind: "text-or-nil", help: "the daemon that reported that this daemon's own key was revoked" },
   unlisted: { kind: "text-or-nil", help: "why this daemon is not a member of the list" },

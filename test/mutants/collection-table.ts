@@ -21,6 +21,35 @@ export const collectionMutants: readonly Mutant[] = [
     test: "test/listeners/mongo/documents.test.js",
   },
   {
+    name: "mongo: a feature of a later version is recorded before it is refused",
+    file: "listeners/mongo/session/later-features.js",
+    find: "semantics >= EXTENDED_QUERY_SEMANTICS ||",
+    replace: "semantics > 0 ||",
+    test: "test/listeners/mongo/later-features.test.js",
+  },
+  {
+    name: "mongo: a value is taken for a feature of a later version",
+    file: "listeners/mongo/session/later-features.js",
+    find: 'if (!name.startsWith("$") || type !== BSON.document)\n            continue;',
+    replace:
+      'if (update.includes(".$"))\n            return name;\n        if (!name.startsWith("$") || type !== BSON.document)\n            continue;',
+    test: "test/listeners/mongo/later-features.test.js",
+  },
+  {
+    name: "mongo: a sidecar's error about a later version does not name the feature",
+    file: "listeners/mongo/session/later-features.js",
+    find: "problem.sentence.includes(FROM_THIRD)",
+    replace: "false",
+    test: "test/listeners/mongo/later-features.test.js",
+  },
+  {
+    name: "mongo: a transaction is refused like a repeated write, whose error drivers replace",
+    file: "listeners/mongo/messages/fields.js",
+    find: "TRANSACTION.some((name) => command.has(name))",
+    replace: "false",
+    test: "test/listeners/mongo/documents.test.js",
+  },
+  {
     name: "collections: $lookup accesses only its own collection",
     file: "store/commands/collections/collection-keys.js",
     find: "return collectionsIn(documentOf(argument));",

@@ -186,9 +186,16 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "mongo: drivers select a daemon that is catching up",
-    file: "listeners/mongo/commands/greeting-commands.js",
-    find: 'server.daemon.state === "catching-up"',
+    file: "listeners/mongo/session/mongo-server.js",
+    find: 'this.daemon.state === "catching-up"',
     replace: "false",
+    test: "test/listeners/mongo/several-daemons.test.js",
+  },
+  {
+    name: "mongo: the greeting of a daemon that is catching up fails immediately",
+    file: "listeners/mongo/session/mongo-server.js",
+    find: "if (environment.uptime() >= end)",
+    replace: "if (true)",
     test: "test/listeners/mongo/several-daemons.test.js",
   },
 ];

@@ -1,7 +1,7 @@
 /** The commands by which drivers learn the properties of the server, and whether it is alive. */
 
 import { version } from "../../../net/process/version.js";
-import { bytesOfText } from "../../../protocol/byte-string.js";
+import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import {
   boolean,
   date,
@@ -101,14 +101,31 @@ export const greetings: readonly MongoCommand[] = [
   },
 ];
 
-function greet(session: MongoSession, command: CommandDocument, isPrimary: string) {
-  const { server, id } = session;
-  // While the daemon is catching up, the greeting fails, so that drivers that know other servers use those.
-  if (isOneOfSeveral(server.daemon) && server.daemon.state === "catching-up")
+/**
+ * Greets a client. A driver may choose a daemon that has just been restarted because of an earlier greeting, and does
+ * not repeat a write whose connection cannot be made. While the daemon is catching up, the greeting therefore waits for
+ * a short time. Then it fails, so that drivers that know other servers use those. A greeting as another kind of server
+ * would make drivers forget this server permanently.
+ * Source: MongoDB's specification, "Server Discovery and Monitoring", updateShardedFromServer.
+ */
+function greet(
+  session: MongoSession,
+  command: CommandDocument,
+  isPrimary: string,
+): ByteString | Promise<ByteString> {
+  const { server } = session;
+  if (!server.isCatchingUp) return greeting(session, command, isPrimary);
+  return server.caughtUp().then((isLive) => {
+    if (isLive) return greeting(session, command, isPrimary);
     throw failure(
       13436,
       "this daemon is catching up with its peers: use another one, or try again in a few seconds",
     );
+  });
+}
+
+function greeting(session: MongoSession, command: CommandDocument, isPrimary: string) {
+  const { server, id } = session;
   const messageBytes = Math.min(MESSAGE_BYTES_MAX, server.host.limits.maxRequestBytes);
   const hello = elements({
     helloOk: boolean(true),
@@ -117,7 +134,7 @@ function greet(session: MongoSession, command: CommandDocument, isPrimary: strin
     maxMessageSizeBytes: int32(messageBytes),
     maxWriteBatchSize: int32(BATCH_DOCUMENTS_MAX),
     localTime: date(server.host.environment.clock()),
-    ...(isOneOfSeveral(server.daemon) ? { msg: text("isdbgrid") } : SESSIONS),
+    ...(server.isOneOfSeveral ? { msg: text("isdbgrid") } : SESSIONS),
     connectionId: int32(id),
     minWireVersion: int32(WIRE_VERSION_MIN),
     maxWireVersion: int32(WIRE_VERSION),
@@ -136,14 +153,6 @@ function greet(session: MongoSession, command: CommandDocument, isPrimary: strin
 }
 
 const SESSIONS = { logicalSessionTimeoutMinutes: int32(SESSION_MINUTES) };
-
-/**
- * Returns whether drivers should treat the daemon as one of several equal servers (a mongos), among which they choose
- * and fail over. Such a server has no sessions here: with sessions drivers would send transaction numbers in order to
- * repeat writes.
- */
-const isOneOfSeveral = ({ settings, members }: MongoServer["daemon"]): boolean =>
-  settings.peers.length > 0 || members > 1;
 
 const VERSION_PARAMETER = "featureCompatibilityVersion";
 

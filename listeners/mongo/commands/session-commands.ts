@@ -1,18 +1,14 @@
 /**
- * The commands of logical sessions, which drivers begin and end themselves. The daemon stores nothing for them.
- * Transactions are refused in the same way as by a standalone server.
+ * The commands of logical sessions, which drivers begin and end themselves. The daemon stores nothing for them, and
+ * refuses transactions.
  */
 import { binary, date, document, elements, int32 } from "../../../protocol/mongo/bson-writer.js";
-import { failure } from "../messages/failure.js";
+import { noTransactions } from "../messages/fields.js";
 import type { MongoCommand } from "../session/mongo-session.js";
 
 const UUID = 4;
 const UUID_BYTES = 16;
 export const SESSION_MINUTES = 30;
-
-const refuse = () => {
-  throw failure(20, "Transaction numbers are only allowed on a replica set member or mongos");
-};
 
 export const sessionCommands: readonly MongoCommand[] = [
   {
@@ -42,8 +38,10 @@ export const sessionCommands: readonly MongoCommand[] = [
   {
     names: ["commitTransaction", "abortTransaction"],
     group: "connection",
-    summary: "refused (20): transactions are not supported",
+    summary: "refused (238): transactions are not supported",
     fields: "any",
-    run: refuse,
+    run: () => {
+      throw noTransactions();
+    },
   },
 ];

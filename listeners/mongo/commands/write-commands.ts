@@ -1,11 +1,12 @@
 /** The commands that change documents. Each command is one unit, regardless of the number of its documents. */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
-import { type BsonValue, element, framed, int32 } from "../../../protocol/mongo/bson-writer.js";
+import { type BsonValue, element, framed } from "../../../protocol/mongo/bson-writer.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../../../protocol/mongo/message.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, type MongoFailure } from "../messages/failure.js";
 import { checkMembers, type Fields } from "../messages/fields.js";
+import { inDialect } from "../session/later-features.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { collectionArguments } from "./arguments.js";
 import { membersOfReply, Refusals, refusedId, refusedUpsertId } from "./refused-documents.js";
@@ -72,7 +73,10 @@ export const writeCommands: readonly MongoCommand[] = [
       batch(session, command, {
         verb: "MDB.UPDATE",
         field: "updates",
-        argument: (bytes) => updateStatement(bytes, session, command.element("let")),
+        argument: (bytes) => {
+          const update = statement(bytes, UPDATE_FIELDS, "update.updates");
+          return inDialect(framed(upsertable(update, UPDATE_NAMES, session) + command.element("let")));
+        },
         refusal: (bytes) => refusedUpsertId(bytes, "q", "u"),
       }),
   },
@@ -85,11 +89,10 @@ export const writeCommands: readonly MongoCommand[] = [
       batch(session, command, {
         verb: "MDB.DELETE",
         field: "deletes",
-        argument: (bytes) =>
-          inDialect(
-            statement(bytes, DELETION_FIELDS, "delete.deletes").only(["q", "limit"]),
-            command.element("let"),
-          ),
+        argument: (bytes) => {
+          const deletion = statement(bytes, DELETION_FIELDS, "delete.deletes");
+          return inDialect(framed(deletion.elements(["q", "limit"]) + command.element("let")));
+        },
       }),
   },
   {
@@ -131,32 +134,16 @@ function batch(
 }
 
 function findAndModify(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
-  const names = ["query", "sort", "remove", "update", "new", "fields", "upsert", "arrayFilters"];
+  const names = ["query", "sort", "remove", "update", "new", "fields", "upsert", "arrayFilters", "let"];
   const refusal = command.flag("upsert")
     ? refusedUpsertId(Buffer.from(command.only(names), "latin1"), "query", "update")
     : null;
   if (refusal !== null) throw refusal;
-  const isLater = command.element("fields").includes("$");
-  const spec = inDialect(upsertable(command, names, session), command.element("let"), isLater);
+  const spec = inDialect(framed(upsertable(command, names, session)));
   return session.write(command, ["MDB.FINDANDMODIFY", ...collectionArguments(command), spec], membersOfReply);
 }
 
 const UPDATE_NAMES = ["q", "u", "multi", "upsert", "arrayFilters"];
-
-function updateStatement(bytes: Buffer, session: MongoSession, variables: ByteString): ByteString {
-  const document = statement(bytes, UPDATE_FIELDS, "update.updates");
-  return inDialect(upsertable(document, UPDATE_NAMES, session), variables);
-}
-
-/** Names that releases before `dialect: 2` do not know. A statement without them is recorded in the older form. */
-const LATER = ["$expr\0", "$bit\0", ".$", "arrayFilters\0", "\x04u\0", "\x04update\0"];
-const SECOND_DIALECT = element("dialect", int32(2));
-
-/** Adds the command's variables to a statement, and its dialect if it is needed. */
-function inDialect(spec: ByteString, variables: ByteString, isLater = false): ByteString {
-  if (!isLater && variables === "" && !LATER.some((name) => spec.includes(name))) return spec;
-  return framed(spec.slice(LENGTH_BYTES, -1) + variables + SECOND_DIALECT);
-}
 
 function statement(bytes: Buffer, fields: Fields, where: ByteString): CommandDocument {
   const document = new CommandDocument(bytes);
@@ -164,10 +151,10 @@ function statement(bytes: Buffer, fields: Fields, where: ByteString): CommandDoc
   return document;
 }
 
-/** Adds an id for the document that an upsert may insert. */
+/** Returns the named members, and an id for the document that an upsert may insert. */
 function upsertable(document: CommandDocument, names: readonly string[], session: MongoSession): ByteString {
   const id = document.flag("upsert") ? element(UPSERT_ID, session.server.objectIds.next()) : "";
-  return framed(names.map((name) => document.element(name)).join("") + id);
+  return document.elements(names) + id;
 }
 
 /** Returns a document with an id, which is added if missing. @throws MongoFailure */

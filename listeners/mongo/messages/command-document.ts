@@ -58,9 +58,14 @@ export class CommandDocument {
     return member === undefined ? "" : bytesOf(this.#bytes, member.start, member.end);
   }
 
+  /** Returns the bytes of the named members, unchanged. */
+  elements(names: readonly string[]): ByteString {
+    return names.map((name) => this.element(name)).join("");
+  }
+
   /** Returns a document that contains the named members, unchanged. */
   only(names: readonly string[]): ByteString {
-    return framed(names.map((name) => this.element(name)).join(""));
+    return framed(this.elements(names));
   }
 
   /** Returns the bytes of a string, or null if it is absent. @throws MongoFailure  it has another type */

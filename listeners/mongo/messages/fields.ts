@@ -1,6 +1,7 @@
 /** Checks the fields of commands, so that an unsupported request is refused with the name of the field. */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { BSON } from "../../../protocol/mongo/bson-types.js";
+import { alternativeTo } from "../../../store/queries/bson/mongodb-names.js";
 import type { CommandDocument } from "./command-document.js";
 import { failure } from "./failure.js";
 
@@ -29,8 +30,8 @@ const COMMON_FIELDS: Fields = {
   startTransaction: "taken",
 };
 
-const NO_TRANSACTIONS =
-  "Transaction numbers are only allowed on a replica set member or mongos: transactions are not supported; put data that belongs together into one document, or into one bulkWrite of a collection";
+/** The fields of a command in a transaction. */
+const TRANSACTION = ["startTransaction", "autocommit"];
 const READ_CONCERN: Fields = {
   level: "taken",
   provenance: "ignored",
@@ -62,8 +63,15 @@ function checkMember(
 ): void {
   if (use === undefined) throw unknown(where, name);
   if (use === "default" && !requestsNothing(document, name))
-    throw failure(238, `'${textOfBytes(name)}' of ${textOfBytes(where)} is not supported by this server`);
+    throw failure(
+      238,
+      `'${textOfBytes(name)}' of ${textOfBytes(where)} is not supported by this server${alternativeTo(name)}`,
+    );
 }
+
+/** The failure of a transaction. Drivers replace the message of error 20 by one about retryable writes. */
+export const noTransactions = () =>
+  failure(238, `transactions are not supported by this server${alternativeTo("transactions")}`);
 
 const unknown = (where: ByteString, name: ByteString) =>
   failure(40415, `BSON field '${textOfBytes(where)}.${textOfBytes(name)}' is an unknown field.`);
@@ -80,8 +88,10 @@ const STABLE_COMMANDS: ReadonlySet<string> = new Set(
 );
 
 function checkCommon(command: CommandDocument): void {
-  for (const name of ["txnNumber", "startTransaction", "autocommit"])
-    if (command.has(name)) throw failure(20, NO_TRANSACTIONS);
+  if (TRANSACTION.some((name) => command.has(name))) throw noTransactions();
+  // A driver that repeats writes: its message for this error names the option that disables it.
+  if (command.has("txnNumber"))
+    throw failure(20, "Transaction numbers are only allowed on a replica set member or mongos");
   const version = command.words("apiVersion");
   if (version !== null && version !== "1")
     throw failure(322, `Provided apiVersion:${version} is not implemented; 1 is`);

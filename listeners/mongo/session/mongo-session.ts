@@ -15,9 +15,10 @@ import type { Reply } from "../../../protocol/reply.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure.js";
 import { checkFields, type Fields } from "../messages/fields.js";
+import { namingFeature, refuseLater } from "./later-features.js";
 import { MongoLogin } from "./login.js";
 import type { MongoServer } from "./mongo-server.js";
-import { waited, writeConcernOf } from "./write-concern.js";
+import { type WriteConcern, waited, writeConcernOf } from "./write-concern.js";
 
 /** A command, as a row of the table. */
 export interface MongoCommand {
@@ -110,13 +111,31 @@ export class MongoSession {
     return reply instanceof Promise ? reply.then((one) => good(one, answered)) : good(reply, answered);
   }
 
-  /** Runs a command that writes. The answer waits as its `writeConcern` requires. */
+  /** Runs a command that writes. The answer waits as its `writeConcern` requires. @throws MongoFailure */
   write(
     command: CommandDocument,
     argv: readonly ByteString[],
     answered: (reply: Reply) => ByteString,
   ): ByteString | Promise<ByteString> {
-    const concern = writeConcernOf(command, this.server.daemon);
+    const { daemon } = this.server;
+    const concern = writeConcernOf(command, daemon);
+    refuseLater(argv, daemon);
+    const fail = (problem: unknown) => {
+      throw namingFeature(problem, argv, daemon);
+    };
+    try {
+      const answer = this.#written(concern, argv, answered);
+      return typeof answer === "string" ? answer : answer.catch(fail);
+    } catch (problem) {
+      return fail(problem);
+    }
+  }
+
+  #written(
+    concern: WriteConcern,
+    argv: readonly ByteString[],
+    answered: (reply: Reply) => ByteString,
+  ): ByteString | Promise<ByteString> {
     if (concern.others === 0) return this.run(argv, answered);
     const sender = new AwaitedSender(this.#userSession, this.server.host.environment);
     const wait = (answer: ByteString) =>

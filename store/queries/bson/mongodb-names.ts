@@ -40,10 +40,11 @@ const KINDS = {
   expression: EXPRESSIONS,
 } as const;
 
-/** Alternatives to unsupported features; docs/mongo-collections.md lists them. */
-export const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
+/** Alternatives to unsupported features and to fields of commands; docs/mongo-collections.md lists them. */
+const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
   ["$bucket", "group by a $switch or by $floor of a $divide"],
   ["$bucketAuto", "group by a $switch or by $floor of a $divide"],
+  ["$collStats", "send the command collStats, or count the documents"],
   ["$changeStream", "with dbsyncd's own client, watch() the key mongo:DATABASE.COLLECTION"],
   ["$densify", "add the missing documents in the client"],
   ["$facet", "send one pipeline for each facet"],
@@ -52,6 +53,7 @@ export const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
   ["$geoNear", "use GEOSEARCH of the Redis commands"],
   ["$geoWithin", "use GEOSEARCH of the Redis commands, or compare longitude and latitude"],
   ["$graphLookup", "look up level by level, one $lookup each"],
+  ["$indexStats", "list the indexes, and see by explain which one a query uses"],
   ["$jsonSchema", "check documents in the client, as mongoose does"],
   ["$listLocalSessions", "see clients in dbsync top, or on the dashboard"],
   ["$merge", "read the result, and write it by bulkWrite with upserts"],
@@ -66,12 +68,25 @@ export const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
   ["$where", "use $expr"],
   ["$function", "use operators of expressions"],
   ["$accumulator", "use $push, and calculate in the client"],
+  ["capped", "create an index with expireAfterSeconds"],
+  ["collation", "store and query a field in lower case"],
+  ["partialFilterExpression", "use a sparse index"],
+  ["tailable", "with dbsyncd's own client, watch() the key mongo:DATABASE.COLLECTION"],
+  ["timeseries", "use a plain collection, with an index on the time"],
+  ["transactions", "put related data into one document, or write it with one bulkWrite on a collection"],
+  ["validator", "check documents in the client, as mongoose does"],
+  ["viewOn", "send the query from the program"],
 ]);
 
 /** Returns the error for a name that MongoDB knows and this server does not support. */
 export function missing(name: ByteString): MongoFailure {
+  return notHere(`${name} is not supported by this server${alternativeTo(name)}`);
+}
+
+/** Returns the end of an error, with the alternative to an unsupported feature or field if there is one. */
+export function alternativeTo(name: ByteString): string {
   const instead = INSTEAD.get(name);
-  return notHere(`${name} is not supported by this server${instead === undefined ? "" : `: ${instead}`}`);
+  return instead === undefined ? "" : `: ${instead}`;
 }
 
 /**

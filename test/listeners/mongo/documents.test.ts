@@ -4,6 +4,7 @@ import { test } from "node:test";
 import {
   Binary,
   BSON,
+  type ClientSession,
   type Collection,
   type Db,
   Decimal128,
@@ -186,8 +187,10 @@ test("an unsupported feature is refused by its name", async () => {
   const refused: readonly [Document, number, RegExp][] = [
     [{ mapReduce: "a" }, 59, /mapReduce/],
     [{ find: "a", filtr: {} }, 40415, /'find\.filtr'/],
-    [{ find: "a", collation: { locale: "de" } }, 238, /'collation' of find/],
-    [{ find: "a", tailable: true }, 238, /'tailable'/],
+    [{ find: "a", collation: { locale: "de" } }, 238, /'collation' of find .*: store .* in lower case$/],
+    [{ find: "a", tailable: true }, 238, /'tailable' .* watch\(\)/],
+    [createIndex({ partialFilterExpression: { a: 1 } }), 238, /'partialFilterExpression' .* sparse index$/],
+    [{ aggregate: "a", pipeline: [{ $collStats: {} }], cursor: {} }, 238, /\$collStats .* command collStats/],
     [{ find: "a", filter: { $where: "1" } }, 238, /\$where/],
     [{ find: 1 }, 73, /collection name/],
     [{ find: "" }, 73, /namespace/],
@@ -195,7 +198,9 @@ test("an unsupported feature is refused by its name", async () => {
     [{ find: "a", batchSize: -1 }, 2, /batchSize/],
     [{ find: "a", readConcern: { level: "majority" } }, 148, /majority/],
     [{ find: "a", readConcern: { level: "snapshot" } }, 123, /replica set/],
-    [{ find: "a", txnNumber: 1, startTransaction: true }, 20, /Transaction numbers/],
+    [{ find: "a", txnNumber: 1, startTransaction: true }, 238, /transactions .*: put related data into one/],
+    [{ commitTransaction: 1, txnNumber: 1, autocommit: false }, 238, /transactions are not supported/],
+    [{ insert: "a", documents: [{ a: 1 }], txnNumber: 1 }, 20, /^Transaction numbers/],
     [{ insert: "a", documents: [] }, 16, /batch sizes/],
     [{ insert: "a", documents: [1] }, 14, /is not a document/],
     [{ insert: "a", documents: [{ a: 1 }], writeConcern: { w: 2 } }, 2, /not replicated/],
@@ -250,6 +255,24 @@ test("a user may access only the collections that its rules permit", async () =>
   await assert.rejects(ann.db("other").collection("items").insertOne({ a: 1 }), { code: 13 });
   await assert.rejects(eva.db("shop").collection("items").insertOne({ a: 1 }), { code: 13 });
   await assert.rejects(eva.db("shop").collection("orders").find().toArray(), { code: 13 });
+});
+
+test("a transaction fails with the daemon's sentence, which the driver does not replace", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  const items = client.db("shop").collection("transactions");
+  const message =
+    "transactions are not supported by this server: put related data into one document, or write it with one bulkWrite on a collection";
+  const write = (session: ClientSession) => () => items.insertOne({ n: 1 }, { session });
+  await assert.rejects(
+    client.withSession((session) => session.withTransaction(write(session))),
+    { message },
+  );
+  await assert.rejects(
+    client.withSession((session) => session.withTransaction(() => items.findOne({}, { session }))),
+    { message },
+  );
+  assert.equal(await items.countDocuments(), 0);
 });
 
 test("sessions and unacknowledged writes are accepted", async () => {

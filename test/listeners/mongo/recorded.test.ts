@@ -12,7 +12,6 @@ import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
-import { letIn, switchToThird } from "../../support/signed-by-root.js";
 
 const app = makeKeyPair();
 const ROUNDS = amount(12, 60);
@@ -124,33 +123,6 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
   } finally {
     await Promise.all(clients.map((one) => one.close()));
     await Promise.all(daemons.map((one) => one[Symbol.asyncDispose]()));
-  }
-});
-
-test("features of version 3 fail on daemons that record, with the command to send, until an administrator has sent it", async () => {
-  const root = makeKeyPair();
-  using folder = makeFolder();
-  const keys = ["-s", app.file, "--root-key", root.file];
-  await using daemon = await startDaemon([...keys, "--data", folder.path, "--mongo", "0"]);
-  const client = await clientFor(daemon);
-  try {
-    await letIn(daemon, root.privateKey);
-    const items = itemsOf(client);
-    await items.insertOne({ _id: 1 as never, n: 1, l: [1, 2] });
-    const later = [
-      () => items.updateOne({ l: 2 }, { $set: { "l.$": 3 } }),
-      () => items.updateOne({}, [{ $set: { m: { $add: ["$n", 1] } } }]),
-      () => items.createIndex({ at: 1 }, { expireAfterSeconds: 60 }),
-      () => items.rename("things"),
-    ];
-    for (const write of later) await assert.rejects(write(), /CLUSTER SEMANTICS 2, then CLUSTER SEMANTICS 3/);
-    assert.deepEqual(await items.find().toArray(), [{ _id: 1, n: 1, l: [1, 2] }]);
-    await switchToThird(daemon, root.privateKey);
-    for (const write of later) await write();
-    const things = client.db("shop").collection("things");
-    assert.deepEqual(await things.find().toArray(), [{ _id: 1, n: 1, l: [1, 3], m: 2 }]);
-  } finally {
-    await client.close();
   }
 });
 

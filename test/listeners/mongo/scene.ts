@@ -8,17 +8,23 @@ import { startUserListener, type UserScene, type UserSceneOptions } from "../use
 
 export type MongoScene = UserScene<MongoListener>;
 
-const ALONE = double<DaemonInterface>({
+/** A daemon that records nothing and has no peers. */
+export const ALONE = double<DaemonInterface>({
   address: "127.0.0.1",
   port: 0,
   copies: null,
   members: 0,
+  semantics: null,
   state: "live",
   settings: { data: null, fsync: "always", peers: [] },
 });
 
-export function startMongo(options: UserSceneOptions = {}, environment?: Environment): Promise<MongoScene> {
-  return startUserListener(options, (parts) => new MongoListener({ ...parts, daemon: ALONE }), environment);
+export function startMongo(
+  options: UserSceneOptions = {},
+  environment?: Environment,
+  daemon = ALONE,
+): Promise<MongoScene> {
+  return startUserListener(options, (parts) => new MongoListener({ ...parts, daemon }), environment);
 }
 
 /** Returns a client of the driver. @param login  name and password, and options of the address, or "" */

@@ -7,10 +7,13 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
+import { type Environment, realEnvironment } from "../../../net/process/environment.js";
 import { startReplica, until } from "../../daemon/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { listenAtFreePort } from "../../support/free-port.js";
+import { ALONE, clientOf, startMongo } from "./scene.js";
 import { ThreeDaemons } from "./three-daemons.js";
 
 test("the driver fails over between daemons, while it runs and at its start", async () => {
@@ -46,6 +49,51 @@ test("the driver fails over between daemons, while it runs and at its start", as
   );
 });
 
+test("a greeting waits while a daemon catches up, but only for a limited time", async () => {
+  const daemon = {
+    ...ALONE,
+    state: "catching-up",
+    settings: { ...ALONE.settings, peers: double<typeof ALONE.settings.peers>([{}]) },
+  };
+  let now = 0;
+  const checks: (() => void)[] = [];
+  const environment: Environment = {
+    ...realEnvironment,
+    uptime: () => now,
+    setTimer(_, step) {
+      checks.push(step);
+      return () => {};
+    },
+  };
+  await using scene = await startMongo({}, environment, daemon);
+  const check = async () => {
+    await until("a greeting waits", () => checks.length > 0);
+    for (const step of checks.splice(0)) step();
+  };
+  const connected = () => {
+    const client = clientOf(scene.port);
+    const failures: Error[] = [];
+    client.on("serverHeartbeatFailed", ({ failure }) => failures.push(failure));
+    return { client, failures, ready: client.connect() };
+  };
+  const early = connected();
+  await check();
+  daemon.state = "live";
+  await check();
+  await early.ready;
+  assert.deepEqual(early.failures, []);
+  daemon.state = "catching-up";
+  const late = connected();
+  await check();
+  now += 60_000;
+  await check();
+  await until("the greeting fails", () => late.failures.length > 0);
+  assert.match(String(late.failures[0]), /this daemon is catching up with its peers/);
+  daemon.state = "live";
+  await late.ready;
+  for (const { client } of [early, late]) await client.close();
+});
+
 test("drivers do not use a daemon that is catching up", async () => {
   // A peer that accepts connections and sends nothing, so that the daemon keeps catching up.
   const sockets: Socket[] = [];
@@ -57,7 +105,7 @@ test("drivers do not use a daemon that is catching up", async () => {
       args: ["-s", key.file, "--peer", `127.0.0.1:${peer}`, "--mongo", "0", ...knowsSecret],
     });
     const url = `mongodb://127.0.0.1:${replica.daemon.userAddress("mongo")?.port}`;
-    await using client = new MongoClient(url, { serverSelectionTimeoutMS: 500 });
+    await using client = new MongoClient(url, { serverSelectionTimeoutMS: 5000 });
     await assert.rejects(client.connect(), /this daemon is catching up with its peers: use another one/);
   } finally {
     for (const socket of sockets) socket.destroy();

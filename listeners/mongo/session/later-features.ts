@@ -1,0 +1,138 @@
+/**
+ * The features that recorded writes have only from version 3 of the semantics on. Until then, the daemon refuses them
+ * before they are recorded: if the switch to version 3 arrived late, the fold would apply a recorded write although its
+ * client has received an error.
+ */
+import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
+import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
+import { BSON } from "../../../protocol/mongo/bson-types.js";
+import { element, framed, int32 } from "../../../protocol/mongo/bson-writer.js";
+import { FROM_THIRD } from "../../../store/queries/bson/command-fields.js";
+import { EXTENDED_QUERY_SEMANTICS, FIRST_SEMANTICS } from "../../../store/semantics.js";
+import type { DaemonInterface } from "../../daemon-interface.js";
+import { type FailureCode, failure, MongoFailure } from "../messages/failure.js";
+
+const LENGTH_BYTES = 4;
+const FILTERS = "arrayFilters";
+/** Bytes that a statement with a later feature contains. Most statements contain none of them, and are not parsed. */
+const SIGNS = ["$expr\0", "$bit\0", ".$", `${FILTERS}\0`, "\x04u\0", "\x04update\0", "let\0", "\x03fields\0"];
+const DIALECT = element("dialect", int32(2));
+/** The end of a statement with a dialect. */
+const DIALECT_END = `${DIALECT}\0`;
+
+/** Returns a statement with its dialect, or unchanged if the statement has the same meaning in each version. */
+export function inDialect(statement: ByteString): ByteString {
+  return featureOf(statement) === null ? statement : framed(statement.slice(LENGTH_BYTES, -1) + DIALECT);
+}
+
+/**
+ * Returns the name of a later feature of a statement, or null if it has none. Also returns null if the bytes are not a
+ * document, because the store itself refuses them.
+ */
+function featureOf(statement: ByteString): string | null {
+  if (!SIGNS.some((sign) => statement.includes(sign))) return null;
+  try {
+    return namedIn(Buffer.from(statement, "latin1"));
+  } catch (problem) {
+    if (problem instanceof MalformedBson) return null;
+    throw problem;
+  }
+}
+
+/** @throws MalformedBson */
+function namedIn(statement: Buffer): string | null {
+  const members = [...membersOf(statement)];
+  // The paths with these filters are positional too.
+  if (members.some(({ name }) => name === FILTERS)) return FILTERS;
+  for (const { name, type, from, end } of members) {
+    const value = statement.subarray(from, end);
+    const feature = namedAt(name, type, value);
+    if (feature !== null) return feature;
+  }
+  return null;
+}
+
+/** Returns the later feature of a statement's member, or null if it has none. @throws MalformedBson */
+function namedAt(name: ByteString, type: number, value: Buffer): string | null {
+  if (name === "let") return name;
+  const isUpdate = name === "u" || name === "update";
+  if (isUpdate && type === BSON.array) return "an update by a pipeline";
+  if (type !== BSON.document) return null;
+  if (isUpdate) return namedInUpdate(value);
+  if (name === "fields") return value.includes("$") ? "'$' in a projection" : null;
+  return (name === "q" || name === "query") && hasExpression(value) ? "$expr" : null;
+}
+
+function namedInUpdate(update: Buffer): string | null {
+  for (const { name, type, from, end } of membersOf(update)) {
+    if (name === "$bit") return name;
+    if (!name.startsWith("$") || type !== BSON.document) continue;
+    for (const { name: path } of membersOf(update.subarray(from, end)))
+      if (path.includes(".$")) return `the positional path '${textOfBytes(path)}'`;
+  }
+  return null;
+}
+
+/** Returns whether a filter contains `$expr` at any depth. */
+function hasExpression(filter: Buffer): boolean {
+  const pending = [filter];
+  for (let one = pending.pop(); one !== undefined; one = pending.pop())
+    for (const { name, type, from, end } of membersOf(one)) {
+      if (name === "$expr") return true;
+      if (type === BSON.document || type === BSON.array) pending.push(one.subarray(from, end));
+    }
+  return false;
+}
+
+/** Returns the name of a later feature that a command of the store has, or null if it has none. */
+function featureOfCommand([name = "", ...args]: readonly ByteString[]): string | null {
+  if (name === "MDB.RENAME") return "renameCollection";
+  if (name === "MDB.CREATEINDEXES") {
+    const isExpiring = args.some((one) => one.includes("expireAfterSeconds\0"));
+    return isExpiring ? "expireAfterSeconds" : null;
+  }
+  const statement = args.find((one) => one.endsWith(DIALECT_END));
+  return statement === undefined ? null : featureOf(statement);
+}
+
+/** @throws MongoFailure  the command has a feature that this cluster does not have yet */
+export function refuseLater(argv: readonly ByteString[], daemon: DaemonInterface): void {
+  const { semantics } = daemon;
+  // A daemon that is catching up does not know the version yet, and accepts no writes.
+  if (semantics === null || semantics >= EXTENDED_QUERY_SEMANTICS || daemon.state === "catching-up") return;
+  const feature = featureOfCommand(argv);
+  if (feature !== null) throw notYet(feature, argv, daemon);
+}
+
+/** Returns the failure of a write. If its feature needs a later version, the failure names the feature. */
+export function namingFeature(
+  problem: unknown,
+  argv: readonly ByteString[],
+  daemon: DaemonInterface,
+): unknown {
+  if (!(problem instanceof MongoFailure && problem.sentence.includes(FROM_THIRD))) return problem;
+  const feature = featureOfCommand(argv);
+  return feature === null ? problem : notYet(feature, argv, daemon);
+}
+
+function notYet(feature: string, [name]: readonly ByteString[], daemon: DaemonInterface): MongoFailure {
+  const { settings, semantics } = daemon;
+  const code: FailureCode = name === "MDB.RENAME" ? 8 : 40415;
+  const needs = `${feature} requires version ${EXTENDED_QUERY_SEMANTICS} of the semantics`;
+  if (semantics !== null && settings.rootKey.length === 0)
+    return failure(
+      code,
+      `${needs}, which an administrator sets: the daemons of this cluster have no --root-key, and must have it at the first start of their data folders`,
+    );
+  const first = Math.min(semantics ?? FIRST_SEMANTICS, EXTENDED_QUERY_SEMANTICS - 1);
+  const commands = Array.from({ length: EXTENDED_QUERY_SEMANTICS - first }, (_, i) =>
+    switchTo(first + 1 + i),
+  );
+  return failure(
+    code,
+    `${needs}: when all daemons run this release, an administrator sends ${commands.join(", then ")}`,
+  );
+}
+
+const switchTo = (version: number) =>
+  `dbsync send -k root-private.pem --policy all CLUSTER SEMANTICS ${version}`;
