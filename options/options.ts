@@ -4,7 +4,7 @@ import { loadWith } from "../net/process/optional-package.js";
 import { StartError } from "../net/process/start-error.js";
 import { nearestName } from "../protocol/nearest-name.js";
 import { environmentNameOf, type OptionRow, ENVIRONMENT_PREFIX as PREFIX } from "./option-row.js";
-import { insteadOf } from "./removed-options.js";
+import { insteadOf } from "./absent-options.js";
 import { SECTIONS } from "./table.js";
 import { explained, parsePath } from "./value-forms.js";
 
