@@ -185,6 +185,27 @@ export const webMutants: readonly Mutant[] = [
     test: "test/listeners/first-bytes.test.js",
   },
   {
+    name: "listeners: a PostgreSQL client is disconnected when its request for TLS is refused",
+    file: "net/connections/first-byte.js",
+    find: "foreign.isInterim",
+    replace: "false",
+    test: "test/listeners/first-bytes.test.js",
+  },
+  {
+    name: "options: an option of another program is compared only by its letters",
+    file: "options/options.js",
+    find: "insteadOf(bare) ?? suggestionFor(bare)",
+    replace: "insteadOf(bare)",
+    test: "test/options/options.test.js",
+  },
+  {
+    name: "cli: commander suggests subcommands for a command of the store",
+    file: "cli/main.js",
+    find: "isSubcommand(word) || !isCommandName(word)",
+    replace: "true",
+    test: "test/cli/main.test.js",
+  },
+  {
     name: "mongo: drivers select a daemon that is catching up",
     file: "listeners/mongo/commands/greeting-commands.js",
     find: 'server.daemon.state === "catching-up"',
