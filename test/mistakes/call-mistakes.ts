@@ -150,12 +150,12 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     name: "The public key in place of the private key",
     isCommon: true,
     call: keyFile("app-public.pem"),
-    says: [/app-public\.pem/, /public key, which cannot sign/, /private file of the pair/],
+    says: [/app-public\.pem/, /public key, which cannot sign\. Specify the private file of the pair\./],
   },
   {
     name: "A certificate in place of the private key",
     call: but(({ certificate }) => ({ key: certificate.certificate })),
-    says: [/tls-cert\.pem/, /(contains|holds) a certificate/, /file of the private key|private key's file/],
+    says: [/tls-cert\.pem:? contains a certificate, but no private key\. Specify the file of the private key\.$/m],
   },
   {
     name: "An encrypted key without its passphrase",
