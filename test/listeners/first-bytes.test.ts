@@ -1,6 +1,7 @@
 /** Tests that no listener executes lines that an attacker placed into messages of another protocol. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -12,7 +13,9 @@ import { makeFolder, type RunningReplica, startReplica } from "../daemon/replica
 import { skipUnlessFull } from "../support/amount.js";
 import { answerUntilClosed, clientHello } from "../support/client-hello.js";
 import { startDaemon } from "../support/daemon-process.js";
+import { freePort, listenAtFreePort } from "../support/free-port.js";
 import { RedisConnection } from "../support/redis-connection.js";
+import { startRedis } from "../support/redis-server.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
@@ -155,6 +158,41 @@ test("real clients on the wrong port report the option that serves them", async 
     assert.notEqual(code, 0);
     assert.match(stderr, /--sql serves SQL/, `${port}`);
   }
+});
+
+test("dbsync ping at a wrong port prints one line, with advice that fits", async () => {
+  await using all = await startDaemon(["--resp", "0", "--admin", "0"]);
+  await using redis = await startRedis();
+  const website = createServer();
+  website.on("request", (_, response) => response.end("welcome"));
+  const served = async (msg: string) => (await all.logged((line) => line.msg === msg))["port"] as number;
+  const cases = [
+    [
+      await served("serving Redis clients"),
+      /serves Redis clients \(--resp\), .*; name the daemon's --port instead, /,
+    ],
+    [
+      await served("serving /healthz and /metrics"),
+      /serves HTTP \(--admin\), .*; name the daemon's --port instead, /,
+    ],
+    [
+      redis.port,
+      /garbage: .*; Redis servers begin like this one, at byte 0\); is it really dbsyncd that listens there\?/,
+    ],
+    [
+      await listenAtFreePort(website),
+      /garbage: .*; HTTP servers begin like this one, at byte 0\); is it really dbsyncd that listens there\?/,
+    ],
+    [await freePort(), /connect: no connection \(ECONNREFUSED\); is dbsyncd running there\?/],
+  ] as const;
+  for (const [port, expected] of cases) {
+    const { code, stdout, stderr } = await runDbsync(["ping", "-s", `127.0.0.1:${port}`]);
+    assert.deepEqual([code, stderr], [1, ""]);
+    assert.match(stdout, new RegExp(`^127\\.0\\.0\\.1:${port}: [^\\n]* \\[not applied there\\]\\n$`));
+    assert.match(stdout, expected);
+    assert.doesNotMatch(stdout, /log says|max-request-bytes/);
+  }
+  website.close();
 });
 
 /** A request for TLS, which a PostgreSQL client sends first. */
