@@ -206,6 +206,20 @@ export const webMutants: readonly Mutant[] = [
     test: "test/cli/main.test.js",
   },
   {
+    name: "status: the state of a member is the one that another daemon received last",
+    file: "cli/status/timeline-report.js",
+    find: 'return own?.state ?? state ?? "-";',
+    replace: 'return state ?? "-";',
+    test: "test/cli/status/status-text.test.js",
+  },
+  {
+    name: "client: a port for other clients is explained as a malformed message",
+    file: "client/shared/described-outcomes.js",
+    find: "detail.startsWith(OTHER_PORT)",
+    replace: "false",
+    test: "test/listeners/first-bytes.test.js",
+  },
+  {
     name: "mongo: drivers select a daemon that is catching up",
     file: "listeners/mongo/commands/greeting-commands.js",
     find: 'server.daemon.state === "catching-up"',
