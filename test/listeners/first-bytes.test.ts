@@ -151,7 +151,11 @@ test("real clients on the wrong port report the option that serves them", async 
   }
   for (const port of [...ports.slice(1), await served("serving MongoDB clients")]) {
     const settings = { servers: `127.0.0.1:${port}`, versions: "2", timeout: 5_000 } as const;
-    await assert.rejects(dbsyncSend("PING", settings), /--port serves dbsync's protocol/, `${port}`);
+    await assert.rejects(
+      dbsyncSend("PING", settings),
+      /--port serves dbsync's protocol\); name the daemon's --port instead/,
+      `${port}`,
+    );
   }
   for (const port of [...ports, await served("serving MongoDB clients")]) {
     const { code, stderr } = await runDbsync(["sql", `127.0.0.1:${port}`], { input: "show tables;" });
@@ -204,7 +208,8 @@ test("a PostgreSQL client that requests TLS receives a refusal and then the erro
     ...["--sql", "0", "--admin", "0"],
   ]);
   const lines = ["serving WebSocket clients", "serving SQL clients", "serving /healthz and /metrics"];
-  const ports = [all.port];
+  // A daemon in its own process, and the one of this process.
+  const ports = [all.port, portOf("resp"), portOf("memcached")];
   for (const msg of lines) ports.push((await all.logged((line) => line.msg === msg))["port"] as number);
   for (const port of ports) {
     const socket = connect({ host: "127.0.0.1", port });

@@ -199,13 +199,6 @@ export const webMutants: readonly Mutant[] = [
     test: "test/options/options.test.js",
   },
   {
-    name: "cli: commander suggests subcommands for a command of the store",
-    file: "cli/main.js",
-    find: "isSubcommand(word) || !isCommandName(word)",
-    replace: "true",
-    test: "test/cli/main.test.js",
-  },
-  {
     name: "status: the state of a member is the one that another daemon received last",
     file: "cli/status/timeline-report.js",
     find: 'return own?.state ?? state ?? "-";',
