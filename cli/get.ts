@@ -10,10 +10,12 @@ import { BinaryText, jsonOf } from "./past/binary-text.js";
 import { type AskPast, queryHistory } from "./past/history-queries.js";
 import { type SendFlags, sendCommand } from "./send.js";
 import { addClientOptions, addDatabaseOption } from "./shared/client-options.js";
+import { isCommandName } from "./shared/command-names.js";
 import { formatDate, parsePastDate } from "./shared/dates.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { parseOptionsAfterArguments } from "./shared/options-after-arguments.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
+import { shellWords } from "./shared/shell-words.js";
 
 interface GetFlags extends SendFlags {
   readonly at?: string;
@@ -65,10 +67,13 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
   const flags = command.opts<GetFlags>();
   const { at: date } = flags;
   if (date === undefined) {
-    if (words.length > 1)
-      command.error(
-        `error: too many arguments: dbsync get accepts one key\n(A command for the daemons: dbsync send ${words.join(" ")})`,
-      );
+    if (words.length > 1) {
+      const [word = ""] = words;
+      const hint = isCommandName(word)
+        ? `${word} is a command of the store: dbsync send ${shellWords(words)}`
+        : `For several keys: dbsync send MGET ${shellWords(words)}`;
+      command.error(`error: too many arguments: dbsync get accepts one key\n(${hint})`);
+    }
     return sendCommand(["GET", ...words], flags);
   }
   return queryHistory(flags, async (ask) => {

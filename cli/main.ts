@@ -6,6 +6,7 @@ import { shownLines } from "../net/terminal/shown-text.js";
 import { makeProgram } from "./program.js";
 import { isCommandName } from "./shared/command-names.js";
 import { EXIT, exitCodeOf } from "./shared/exit-codes.js";
+import { shellWords } from "./shared/shell-words.js";
 
 const program = makeProgram();
 
@@ -18,13 +19,17 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await program.parseAsync(withoutHelp(process.argv.slice(2)), { from: "user" });
+  const words = withoutHelp(process.argv.slice(2));
+  refuseStoreCommand(words);
+  await program.parseAsync(words, { from: "user" });
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has already printed the error. For --help and --version the exit code is 0.
     const [word = ""] = program.args;
     if (error.code === "commander.unknownCommand" && isCommandName(word)) {
-      process.stderr.write(`(A command for the daemons: dbsync send ${program.args.join(" ")})\n`);
+      process.stderr.write(
+        `(${word} is also a command of the store: dbsync send ${shellWords(program.args)})\n`,
+      );
     }
     if (error.code === "commander.unknownOption") suggestOrder(process.argv.slice(2));
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
@@ -40,13 +45,26 @@ try {
 function withoutHelp(words: string[]): string[] {
   const [help, name = "help", ...others] = words;
   if (help !== "help" || name.startsWith("-") || name === help) return words;
-  const isKnown = program.commands.some((each) => each.name() === name || each.aliases().includes(name));
-  return isKnown ? words : [name, ...others];
+  return isSubcommand(name) ? words : [name, ...others];
+}
+
+/** Refuses a command of the store in the place of a subcommand. Commander would suggest subcommands with similar letters. */
+function refuseStoreCommand(words: readonly string[]): void {
+  const [word = ""] = words;
+  if (isSubcommand(word) || !isCommandName(word)) return;
+  program.showHelpAfterError(false);
+  program.error(
+    `error: dbsync has no command ${word}; ${word} is a command of the store: dbsync send ${shellWords(words)}`,
+  );
+}
+
+function isSubcommand(word: string): boolean {
+  return program.commands.some((each) => each.name() === word || each.aliases().includes(word));
 }
 
 /** Prints a hint if an option precedes the subcommand to which it belongs. */
 function suggestOrder([first = "", ...others]: readonly string[]): void {
-  const subcommand = others.find((word) => program.commands.some((each) => each.name() === word));
+  const subcommand = others.find(isSubcommand) ?? (others.some(isCommandName) ? "send" : undefined);
   if (!first.startsWith("-") || subcommand === undefined) return;
   process.stderr.write(`(Options come after the subcommand: dbsync ${subcommand} ${first} …)\n`);
 }

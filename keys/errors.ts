@@ -50,12 +50,12 @@ const SENTENCES = {
     `${place} contains a public key, which cannot sign. Specify the private file of the pair.`,
   certificate: ({ place, file, due }) =>
     due === "private"
-      ? `${place} contains a certificate, which includes no private key. Specify the private key's file.`
+      ? `${place} contains a certificate, but no private key. Specify the file of the private key.`
       : `${place} contains a certificate. Extract its key: ` +
         `openssl x509 -in ${file} -pubkey -noout > public.pem`,
   "certificate-request": ({ place, file, due }) =>
     due === "private"
-      ? `${place} contains a certificate request, which includes no private key. Specify the private key's file.`
+      ? `${place} contains a certificate request, but no private key. Specify the file of the private key.`
       : `${place} contains a certificate request. Extract its public key: ` +
         `openssl req -in ${file} -pubkey -noout > public.pem`,
   "openssh-private": ({ place, file, due }) =>
@@ -71,7 +71,7 @@ const SENTENCES = {
   putty: ({ place, file, due }) =>
     due === "private"
       ? `${place} is in PuTTY's own format. Convert it: puttygen ${file} -O private-openssh -o private.pem`
-      : `${place} contains a private key in PuTTY's own format. Specify the public key's file.`,
+      : `${place} contains a private key in PuTTY's own format. Specify the file of the public key.`,
   der: ({ place, file, due }) =>
     due === "private"
       ? `${place} is in binary form (DER) instead of PEM. Convert it: ` +

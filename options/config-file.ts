@@ -8,8 +8,8 @@ import type { Command } from "commander";
 import { parse, TomlError } from "smol-toml";
 import { UnusableFile } from "../net/process/start-error.js";
 import { nearestName } from "../protocol/nearest-name.js";
+import { insteadOf } from "./absent-options.js";
 import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
-import { insteadOf } from "./removed-options.js";
 import { OPTIONS } from "./table.js";
 import { WrongType } from "./value-forms.js";
 

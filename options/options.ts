@@ -3,8 +3,8 @@ import { Command, CommanderError, Option } from "commander";
 import { loadWith } from "../net/process/optional-package.js";
 import { StartError } from "../net/process/start-error.js";
 import { nearestName } from "../protocol/nearest-name.js";
+import { insteadOf, suggestionFor } from "./absent-options.js";
 import { environmentNameOf, type OptionRow, ENVIRONMENT_PREFIX as PREFIX } from "./option-row.js";
-import { insteadOf } from "./removed-options.js";
 import { SECTIONS } from "./table.js";
 import { explained, parsePath } from "./value-forms.js";
 
@@ -24,6 +24,11 @@ Examples:
   dbsyncd --resp 6379                  Redis clients too, on 127.0.0.1:6379
   dbsyncd --json                       JSON documents too, on 127.0.0.1:8888
   dbsyncd --compat php-dbsync          this machine's Redis, like php-dbsync`;
+
+/** The end of the short help, where users look first. */
+const MORE = `
+
+These are the common options. dbsyncd --help-all prints all of them.`;
 
 export interface TableOptions {
   readonly version: string;
@@ -51,7 +56,7 @@ export function optionTable({ version, everything, print }: TableOptions): Comma
     }
     if (heading === null) for (const option of actions()) program.addOption(option);
   }
-  return program.addHelpText("after", EXIT_CODES + EXAMPLES);
+  return program.addHelpText("after", EXIT_CODES + EXAMPLES + (everything ? "" : MORE));
 }
 
 function optionOf(row: OptionRow): Option {
@@ -94,7 +99,7 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
         : problem.message.replace(/^error: /, "");
     const hint =
       problem.code === "commander.unknownOption" ? suggestion(program, message) : misplaced(program, argv);
-    throw new StartError(`${message}${hint}\nSee dbsyncd --help.`, 2);
+    throw new StartError(`${message}${hint}\nSee dbsyncd --help, or dbsyncd --help-all for all options.`, 2);
   }
   refuseMisspelt(program, env);
   // Commander would treat any value of a switch's variable as true.
@@ -116,9 +121,11 @@ export async function applyNamedFile(program: Command): Promise<void> {
 /** Suggests an option. Commander's own suggestions leave out options that the short help does not show. */
 function suggestion(program: Command, message: string): string {
   const [, name] = /^unknown option '(--[^'=]+)/.exec(message) ?? [];
-  const instead = name === undefined ? null : insteadOf(name.replace("--", ""));
+  if (name === undefined) return "";
+  const bare = name.replace("--", "");
+  const instead = insteadOf(bare) ?? suggestionFor(bare);
   if (instead !== null) return `\n(${instead})`;
-  const meant = name === undefined ? null : meantOption(program, name);
+  const meant = meantOption(program, name);
   return meant === null ? "" : `\n(Did you mean ${meant}?)`;
 }
 

@@ -84,12 +84,12 @@ export const USER_LISTENERS = {
       example: MONGO_PORT,
     }),
   },
-  /** The language of --sql's messages. */
+  /** The language of --sql's messages, or null for the language of each statement. */
   sqlLanguage: row({
     flags: "--sql-language <language>",
-    help: "language of --sql's messages: mg, Malagasy as in the original, or en, English",
+    help: "language of --sql's confirmations: mg, Malagasy, or en, English (default: that of the statement)",
     form: choice(["mg", "en"]),
-    fallback: "mg",
+    fallback: null,
     reload: "restart",
     example: "en",
     needs: ["sql"],

@@ -33,7 +33,7 @@ export function validateUserListeners(settings: Settings): void {
     fail("--enable-debug-command is for clients of --resp: add --resp, or leave it out.");
   if (notifyKeyspaceEvents.text !== "" && settings.resp === null)
     fail("--notify-keyspace-events is for clients of --resp: add --resp, or leave it out.");
-  if (settings.sqlLanguage !== "mg" && settings.sql === null)
+  if (settings.sqlLanguage !== null && settings.sql === null)
     fail("--sql-language is for the answers of --sql: add --sql, or leave it out.");
   if (requested.length === 0) return;
   if (!hasTimeline(settings) && (database.length > 1 || database.some(({ kind }) => isRedis(kind))))

@@ -10,8 +10,12 @@ import { ReceiveBuffer } from "./receive-buffer.js";
 /** The maximum number of characters between the two colons, as in the original. */
 const MAX_LENGTH_CHARS = 10;
 
-/** The first byte of a Redis client's request. */
-const ASTERISK = 0x2a;
+/** The programs whose streams begin with a byte. */
+const BEGINNERS: Readonly<Record<number, string>> = {
+  42: "Redis clients",
+  45: "Redis servers",
+  72: "HTTP servers",
+};
 const COLON = 0x3a;
 const PLUS = 0x2b;
 const ZERO = 0x30;
@@ -156,8 +160,8 @@ export class FrameParser {
 
   /** Returns the text about the expected input at an unexpected byte. */
   #expected(byte: number): string {
-    const isRedisClient = this.#offset === 0 && byte === ASTERISK;
-    return EXPECTED[this.version] + (isRedisClient ? "; Redis clients begin like this one" : "");
+    const beginners = this.#offset === 0 ? BEGINNERS[byte] : undefined;
+    return EXPECTED[this.version] + (beginners === undefined ? "" : `; ${beginners} begin like this one`);
   }
 
   /** Reads a character of the tag: "ds", optionally "2", then ":". If the stream's version is not known, the third character decides it. */

@@ -21,6 +21,7 @@ const ENGLISH: ReadonlySet<string> = new Set(
   "select insert update delete create drop show use describe".split(" "),
 );
 const FIRST_WORD_CHARS = 8;
+const BEGINNING_BYTES = 1024;
 
 export class SqlLineParser {
   /** The maximum length of a statement in bytes. It may be changed between two statements. */
@@ -59,6 +60,14 @@ export class SqlLineParser {
   /** Whether the next statement is too long. The parser then returns no more statements. */
   get isTooLong(): boolean {
     return (this.#complete[0]?.length ?? this.#unfinished.length) > this.maxBytes;
+  }
+
+  /** The beginning of the next statement, from which its language follows. */
+  get beginning(): ByteString {
+    const { bytes, at, end } = this.#unfinished;
+    return (
+      this.#complete[0]?.slice(0, BEGINNING_BYTES) ?? bytesOf(bytes, at, Math.min(end, at + BEGINNING_BYTES))
+    );
   }
 
   /** Adds received bytes, and copies them. */

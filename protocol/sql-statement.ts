@@ -34,12 +34,20 @@ export function readAside(statement: ByteString): SqlAside | null {
   return HTTP.test(statement) ? { kind: "http" } : null;
 }
 
+/** Matches a text whose last quote follows a backslash, up to that quote. */
+const ESCAPED_END = /(['"])[^'"]*\\\1(?=[\s,);]|$)/;
+
 /**
- * Whether a statement contains an unfinished literal or comment, so that a server would wait for more input or include
- * the following bytes.
+ * Returns what is unfinished in a statement, a literal or a comment, so that a server would wait for more input or
+ * include the following bytes; null if nothing is.
  */
-export function isOpen(statement: string): boolean {
-  return literalsOf(statement) === null;
+export function unfinishedPart(statement: string): string | null {
+  const literals = literalsOf(statement);
+  if (typeof literals !== "number") return null;
+  if (statement.startsWith("/*", literals)) return "a comment in this statement has no */ at its end";
+  const [text] = ESCAPED_END.exec(statement) ?? [];
+  const hint = text === undefined ? "" : `; ${text} does not end there: write \\\\ for a backslash`;
+  return `a text in this statement has no closing quote${hint}`;
 }
 
 /**
@@ -58,7 +66,8 @@ export function forTheOriginal(statement: string): string | null {
   if (statement.includes(";")) return null;
   let written = "";
   let at = 0;
-  for (const [from, to] of literalsOf(statement) ?? []) {
+  const literals = literalsOf(statement);
+  for (const [from, to] of typeof literals === "number" ? [] : literals) {
     written += blanked(statement.slice(at, from));
     written += statement.slice(from, to).replaceAll("\r", "\\r").replaceAll("\n", "\\n");
     at = to;
@@ -85,13 +94,16 @@ function endOfComment(statement: string, at: number): number {
   return end >= 0 ? end + length : length === 1 ? statement.length : Infinity;
 }
 
-/** Returns the starts and ends of the string literals in a statement, including quotes; null if one has no end. */
-function literalsOf(statement: string): (readonly [number, number])[] | null {
+/**
+ * Returns the starts and ends of the string literals in a statement, including quotes; the index of a literal or comment
+ * that has no end.
+ */
+function literalsOf(statement: string): (readonly [number, number])[] | number {
   const texts: (readonly [number, number])[] = [];
   const mayHaveComments = ENGLISH.test(statement);
   for (let at = 0; at < statement.length; at++) {
     const end = mayHaveComments ? endOfComment(statement, at) : at;
-    if (end === Infinity) return null;
+    if (end === Infinity) return at;
     if (end !== at) {
       at = end - 1;
       continue;
@@ -101,7 +113,7 @@ function literalsOf(statement: string): (readonly [number, number])[] | null {
     const from = at++;
     for (; at < statement.length && statement.charCodeAt(at) !== quote; at++)
       if (statement.charCodeAt(at) === BACKSLASH) at++;
-    if (at >= statement.length) return null;
+    if (at >= statement.length) return from;
     texts.push([from, at + 1]);
   }
   return texts;

@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { RequestClient } from "../../protocol/request-client.js";
-import { ended, forTheOriginal, isOpen } from "../../protocol/sql-statement.js";
+import { ended, forTheOriginal, unfinishedPart } from "../../protocol/sql-statement.js";
 import { readServerUrl } from "../shared/server-url.js";
 import { connected, setTimer } from "../shared/text-socket.js";
 import { type SqlAnswer, SqlAnswerReader } from "./sql-answer-reader.js";
@@ -64,9 +64,8 @@ export class SqlServer implements Disposable {
         ? unsent("this server ends a statement at every ;, even inside a text")
         : this.#send(line);
     }
-    return isOpen(statement)
-      ? unsent("a text in this statement has no closing quote")
-      : this.#send(statement);
+    const unfinished = unfinishedPart(statement);
+    return unfinished === null ? this.#send(statement) : unsent(unfinished);
   }
 
   async #begin(login: ServerAddress["login"]): Promise<void> {

@@ -30,8 +30,8 @@ function summaryOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
 
 /** Returns the timelines that were read. */
 export const timelinesOf = (daemons: readonly DaemonStatus[]): readonly ShownTimeline[] =>
-  daemons.flatMap(({ address, daemon, timeline }) =>
-    timeline === null ? [] : [{ address, daemon, timeline }],
+  daemons.flatMap(({ address, daemon, state, timeline }) =>
+    timeline === null ? [] : [{ address, daemon, state, timeline }],
   );
 
 export interface Sentence {

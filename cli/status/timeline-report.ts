@@ -14,6 +14,8 @@ export interface ShownTimeline {
   readonly address: string;
   /** The daemon's id, hexadecimal, or null if it is unknown. */
   readonly daemon: string | null;
+  /** The state that the daemon reports itself, or null if it is unknown. */
+  readonly state: string | null;
   readonly timeline: TimelineStatus;
 }
 
@@ -83,7 +85,28 @@ const hasList = ({ timeline }: ShownTimeline): boolean => timeline.lists.length 
 interface ShownMember {
   readonly address: string;
   readonly member: MemberStatus;
+  readonly state: string;
   readonly same: string;
+}
+
+/** Returns the members of all daemons that were read. */
+export const membersOf = (shown: readonly ShownTimeline[]): readonly ShownMember[] =>
+  shown.flatMap(({ address, timeline }) =>
+    timeline.members.map((member) => ({
+      address,
+      member,
+      state: stateText(member, shown),
+      same: sameText(member, timeline, shown),
+    })),
+  );
+
+/**
+ * Returns the state of a member: as it reports itself if it was also queried, because the daemon may not have received
+ * its current state yet; otherwise as the daemon reports it.
+ */
+function stateText({ id, state }: MemberStatus, shown: readonly ShownTimeline[]): string {
+  const own = shown.find(({ daemon }) => id !== null && daemon === id);
+  return own?.state ?? state ?? "-";
 }
 
 const SAME_ABOUT =
@@ -136,7 +159,7 @@ export const MEMBER_COLUMNS: readonly Column<ShownMember>[] = [
   {
     head: "STATE",
     about: "the state that the member reports; otherwise connecting, waiting (for the next attempt) or self",
-    cell: ({ member: { connection, state } }) => (connection === "connected" ? (state ?? "-") : connection),
+    cell: ({ member: { connection }, state }) => (connection === "connected" ? state : connection),
   },
   {
     head: "CLOCK",
@@ -165,9 +188,7 @@ export function formatTimelines(shown: readonly ShownTimeline[], now: number, co
   if (shown.length === 0) return "";
   const held = shown.map((one) => ({ ...one, held: heldText(one.timeline, shown) }));
   const table = formatHeadedTable(fitted(rowsOf(timelineColumns(now, shown.some(hasList)), held), columns));
-  const members = shown.flatMap(({ address, timeline }) =>
-    timeline.members.map((member) => ({ address, member, same: sameText(member, timeline, shown) })),
-  );
+  const members = membersOf(shown);
   if (members.length === 0) return `\n${table}`;
   const rows = fitted(rowsOf(MEMBER_COLUMNS, members), columns);
   const toneOf = (row: number) => (isAway(members[row] as ShownMember) ? "bad" : "plain");

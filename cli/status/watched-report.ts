@@ -7,7 +7,7 @@ import { bytesText, countText, millisecondsText, spanText } from "../shared/amou
 import { stateOf } from "./daemon-report.js";
 import type { DaemonStatus } from "./daemon-status.js";
 import { readyText, sentencesOf, timelinesOf } from "./status-text.js";
-import { sameText } from "./timeline-report.js";
+import { membersOf } from "./timeline-report.js";
 
 /** Maximum number of updates whose rates are shown. */
 const UPDATES_MAX = 40;
@@ -102,18 +102,13 @@ function timelineLines({ daemons, rates, now, columns }: WatchedScene): ShownLin
 }
 
 function memberLines(daemons: readonly DaemonStatus[], columns: number): ShownLine[] {
-  const timelines = timelinesOf(daemons);
-  const shown = timelines.flatMap(({ address, timeline }) =>
-    timeline.members
-      .filter(({ connection }) => connection !== "self")
-      .map((member) => ({ address, member, same: sameText(member, timeline, timelines) })),
-  );
+  const shown = membersOf(timelinesOf(daemons)).filter(({ member }) => member.connection !== "self");
   const head = ["SEEN BY", "MEMBER", "STATE", "LAG", "CLOCK", "SILENT", "SAME"];
   const isAway = (index: number) => shown[index]?.member.connection !== "connected";
-  const rows = shown.map(({ address, member, same }, index) => [
+  const rows = shown.map(({ address, member, state, same }, index) => [
     address,
     member.address,
-    isAway(index) ? "away" : (member.state ?? "-"),
+    isAway(index) ? "away" : state,
     isAway(index) ? "-" : count(member.lag + member.behind),
     isAway(index) ? "-" : milliseconds(member.skew),
     member.lastHeard === null ? "-" : spanText(member.lastHeard / MS_PER_SECOND),

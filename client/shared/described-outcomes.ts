@@ -51,8 +51,12 @@ function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
   return detail.startsWith("TOOLONG ") ? "applied there" : "recorded there, and may yet succeed";
 }
 
+/** The beginning of the refusal of a daemon's port for clients of another protocol. */
+const OTHER_PORT = "malformed: this port serves ";
+
 /** Returns what to do about a failure. For a refusal this depends on its code. */
 export function outcomeCure({ stage, detail }: Omit<Failed, "status">): string {
+  if (detail.startsWith(OTHER_PORT)) return "name the daemon's --port instead, which is 1111 by default";
   const code = detail.split(":", 1)[0] ?? "";
   const isRefused = stage === "refused" || (stage === "lost" && Object.hasOwn(REFUSAL_CURES, code));
   return (isRefused ? REFUSAL_CURES[code] : undefined) ?? STAGES[stage].cure;

@@ -823,6 +823,10 @@ namespace Dbsync {
                 'database-down' => ' See the daemon\'s log, and start its database.',
             ];
 
+            /** The beginning of the refusal of a daemon's port for clients of another protocol, and its remedy. */
+            private const OTHER_PORT = 'this port serves ';
+            private const OTHER_PORT_CURE = '; name the daemon\'s --port instead, which is 1111 by default';
+
             /** The original daemon closes a connection after 3 s without a request. No command may be sent at that moment. */
             private const IDLE_SECONDS = 2.5;
             /** The maximum number of waiting commands. Above it, a daemon does not receive the next command. */
@@ -1172,6 +1176,8 @@ namespace Dbsync {
                     $delivery->begun = $effect !== 'not-applied';
                     $delivery->misdated = $code === 'skew' || $code === 'too-old';
                     $this->settle("$code: $sentence" . (self::CURES[$code] ?? ''));
+                } elseif ($this->version === 0 && $name === 'refused' && strpos($message[3], self::OTHER_PORT) === 0) {
+                    $this->fail("$message[2]: $message[3]" . self::OTHER_PORT_CURE);
                 } else {
                     throw new Failure('no answer');
                 }
@@ -1399,8 +1405,8 @@ namespace Dbsync {
                 $found = [
                     '/^\s*$/D' => 'is empty; copy the file again, or make a new pair: dbsync-keygen',
                     '/ENCRYPTED/' => 'is encrypted; make a copy without a passphrase: openssl pkey -in FILE -out private.pem',
-                    '/BEGIN [A-Z ]*PUBLIC KEY/' => 'contains a public key, which cannot sign; name the private file of the pair',
-                    '/BEGIN CERTIFICATE/' => 'contains a certificate, but no private key; name the file of the private key',
+                    '/BEGIN [A-Z ]*PUBLIC KEY/' => 'contains a public key, which cannot sign. Specify the private file of the pair.',
+                    '/BEGIN CERTIFICATE/' => 'contains a certificate, but no private key. Specify the file of the private key.',
                     '/^(?!.*BEGIN )/s' => 'contains no PEM block; correct the path',
                 ];
                 foreach ($found as $pattern => $trouble) {

@@ -21,12 +21,13 @@ export class SqlDialect extends SessionDialect<ByteString> {
   readonly listener = SQL_LISTENER;
   protected readonly parser = new SqlLineParser(0);
   readonly #host: UserSocketHost;
-  readonly #language: SqlLanguage;
+  readonly #session: SqlSession;
 
-  constructor(host: UserSocketHost, language: SqlLanguage) {
-    super(host, new SqlSession(host, language));
+  constructor(host: UserSocketHost, language: SqlLanguage | null) {
+    const session = new SqlSession(host, language);
+    super(host, session);
     this.#host = host;
-    this.#language = language;
+    this.#session = session;
   }
 
   override foreignClient(chunk: Buffer): ForeignClient | null {
@@ -58,7 +59,7 @@ export class SqlDialect extends SessionDialect<ByteString> {
 
   problem(): Closing | null {
     if (!this.parser.isTooLong) return null;
-    const words = errorFrame(MESSAGES.tooLong[this.#language]);
+    const words = errorFrame(MESSAGES.tooLong[this.#session.languageFor(this.parser.beginning)]);
     return closing("malformed", "a statement that is longer than the maximum", words);
   }
 

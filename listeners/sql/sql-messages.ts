@@ -1,10 +1,19 @@
 /** The messages for executed statements and for logins, in the original's language or in English. */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
+import { languageOf } from "../../store/sql/parse.js";
 import type { Statement } from "../../store/sql/tree.js";
 
 /** A value of --sql-language. */
 export type SqlLanguage = "mg" | "en";
+
+/** Matches the Malagasy word for the request that sets the number of rows per page. */
+const MALAGASY_REQUEST = /^\s*pejy\b/i;
+
+/** Returns the language of a statement or of another request, which is also that of the answer. */
+export function languageOfRequest(text: ByteString): SqlLanguage {
+  return languageOf(text) === "malagasy" || MALAGASY_REQUEST.test(text) ? "mg" : "en";
+}
 
 const OBJECTS = { table: "tabilao", domain: "efitra", view: "jery", database: "tahiry" } as const;
 
@@ -27,13 +36,16 @@ export function doneText(statement: Statement, reply: Reply, language: SqlLangua
     case "insert":
     case "update":
     case "delete":
-      return language === "en" ? `${changed(reply)} rows` : "Tafinditra ny fiovana ny tabilao";
+      return language === "en" ? rowsText(reply) : "Tafinditra ny fiovana ny tabilao";
     default:
       return "";
   }
 }
 
-const changed = (reply: Reply) => (reply.kind === "integer" ? reply.value : 0);
+function rowsText(reply: Reply): ByteString {
+  const rows = Number(reply.kind === "integer" ? reply.value : 0);
+  return rows === 1 ? "1 row" : `${rows} rows`;
+}
 
 interface Message {
   readonly mg: ByteString;

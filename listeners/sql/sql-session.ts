@@ -17,20 +17,23 @@ import { SqlMistake } from "../../store/sql/mistake.js";
 import { parseEither } from "../../store/sql/parse.js";
 import type { UserSocketHost } from "../user-listener.js";
 import { PAGE_ROWS, type RelationReply, relationFrame } from "./relation-frames.js";
-import { doneText, MESSAGES, type SqlLanguage } from "./sql-messages.js";
+import { doneText, languageOfRequest, MESSAGES, type SqlLanguage } from "./sql-messages.js";
 
 export class SqlSession {
   readonly commands: UserCommands;
   readonly #host: UserSocketHost;
-  readonly #language: SqlLanguage;
+  /** The language of all messages other than errors, or null for that of each statement. */
+  readonly #setting: SqlLanguage | null;
+  /** The language of the messages about the current statement. */
+  #language: SqlLanguage = "mg";
   readonly #sender: SessionSender;
   /** The selected database, or an empty name if there is none. */
   #database: ByteString = "";
   #pageRows = PAGE_ROWS;
 
-  constructor(host: UserSocketHost, language: SqlLanguage) {
+  constructor(host: UserSocketHost, setting: SqlLanguage | null) {
     this.#host = host;
-    this.#language = language;
+    this.#setting = setting;
     this.commands = new UserCommands(host, (denial) => this.#denied(denial));
     this.#sender = new SteppedSender(this.commands.userSession, host.environment);
   }
@@ -38,12 +41,18 @@ export class SqlSession {
   /** Serves a statement. @returns the answer, or null if the connection must be closed */
   serve(statement: ByteString): ByteString | Promise<ByteString> | null {
     this.commands.userSession.renew();
+    this.#language = this.languageFor(statement);
     const aside = readAside(statement);
     if (aside !== null) return this.#setUp(aside);
     const reply = this.commands.run(["SQL", this.#database, statement], this.#sender);
     return reply instanceof Promise
       ? reply.then((settled) => this.#answerOf(statement, settled))
       : this.#answerOf(statement, reply);
+  }
+
+  /** Returns the language of the messages about a statement, of which only the beginning may be known. */
+  languageFor(statement: ByteString): SqlLanguage {
+    return this.#setting ?? languageOfRequest(statement);
   }
 
   #setUp(aside: SqlAside): ByteString | null {

@@ -67,9 +67,11 @@ export class WebSocketUpgrade {
   #refuse(problem: NonHttpClient, raw: Duplex): void {
     const { rawPacket } = problem;
     const foreign = rawPacket === undefined ? null : foreignClient(rawPacket, "ws", ["http"]);
-    refuseNonHttpClient(problem, raw, foreign?.answer ?? null);
+    refuseNonHttpClient(problem, raw, foreign);
     const socket = this.#pending.get(raw);
-    if (foreign !== null && socket !== undefined) this.#note("malformed", socket, foreign.detail);
+    if (foreign === null || socket === undefined) return;
+    this.#note("malformed", socket, foreign.detail);
+    this.#pending.delete(raw);
   }
 
   #upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): void {

@@ -14,16 +14,26 @@ const STATUS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
 };
 
+/** A client of another protocol. */
+interface OtherClient {
+  /** The answer in its protocol, or null if there is none. */
+  readonly answer: string | null;
+  /** Whether the client must send another message before the connection closes. */
+  readonly isInterim: boolean;
+}
+
 /**
- * Sends an HTTP response, or `foreign`, and closes the connection.
- * @param foreign  the answer in the client's protocol, or null if there is none
+ * Sends an HTTP response, or the answer to `foreign`, and closes the connection.
+ * @param foreign  null: the client's protocol is unknown
  */
 export function refuseNonHttpClient(
   { code = "" }: NonHttpClient,
   socket: Duplex,
-  foreign: string | null,
+  foreign: OtherClient | null,
 ): void {
   if (!socket.writable || code === "ECONNRESET") return void socket.destroy();
-  const answer = foreign ?? `HTTP/1.1 ${STATUS[code] ?? "400 Bad Request"}\r\nConnection: close\r\n\r\n`;
+  if (foreign?.isInterim) return void socket.write(foreign.answer ?? "", "latin1");
+  const answer =
+    foreign?.answer ?? `HTTP/1.1 ${STATUS[code] ?? "400 Bad Request"}\r\nConnection: close\r\n\r\n`;
   socket.end(answer, "latin1", () => socket.destroy());
 }

@@ -68,6 +68,7 @@ interface WrongClient {
   readonly spoken: string;
   readonly detail: string;
   readonly answer: string | null;
+  readonly isInterim: boolean;
 }
 
 export class AdminServer implements Service {
@@ -131,7 +132,7 @@ export class AdminServer implements Service {
   #refuse(problem: NonHttpClient, socket: Duplex): void {
     const { rawPacket } = problem;
     const foreign = rawPacket === undefined ? null : (this.#parts.foreignClient?.(rawPacket) ?? null);
-    refuseNonHttpClient(problem, socket, foreign?.answer ?? null);
+    refuseNonHttpClient(problem, socket, foreign);
     if (foreign === null) return;
     const { spoken, detail } = foreign;
     this.#throttle.warn(spoken, { detail }, "A client that does not speak HTTP connected to --admin.");

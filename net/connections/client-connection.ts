@@ -16,6 +16,7 @@ import {
   closing,
   type Dialect,
   type HandOver,
+  type InterimAnswer,
   type Served,
 } from "./dialect.js";
 import { wrongBeginning } from "./first-byte.js";
@@ -41,6 +42,8 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   #hasTurn = false;
   #isUnauthenticated = true;
   #hasBegun = false;
+  /** Whether the log already contains the reason for which the connection will close. */
+  #isNoted = false;
   #inputEnded = false;
   #isStopping = false;
   #state: "open" | "ending" | "gone" = "open";
@@ -178,9 +181,13 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     if (this.#isUnauthenticated) this.#registry.heard(this);
     traceFrame(this.#registry.log, "received", this.remote, chunk);
     try {
-      const wrong = this.#hasBegun ? null : wrongBeginning(dialect, chunk);
-      this.#hasBegun = true;
-      if (wrong !== null) return void this.#close(wrong);
+      if (!this.#hasBegun) {
+        const wrong = wrongBeginning(dialect, chunk);
+        if (wrong?.kind === "interim") return void this.#answerInterim(wrong);
+        this.#hasBegun = true;
+        if (wrong !== null) return void this.#close(wrong);
+        this.#isNoted = false;
+      }
       if (dialect.push(chunk)) this.activeAt = this.#registry.environment.uptime();
     } catch (problem) {
       return void this.#close(readingFailed(problem));
@@ -189,6 +196,13 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     else if (!dialect.listensOn) this.socket.pause();
     dialect.keep();
     this.#account();
+  }
+
+  /** Answers a client of another protocol. The time of its last request does not change: it has sent none. */
+  #answerInterim({ detail, words }: InterimAnswer): void {
+    this.#noteRefusal("malformed", detail);
+    this.#isNoted = true;
+    this.push(words);
   }
 
   readonly #onEnd = (): void => {
@@ -316,11 +330,17 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   #close({ code, detail, words, offset }: Closing): void {
     if (this.#state !== "open" && words !== null) return;
+    this.#noteRefusal(code, detail, offset);
+    this.#isNoted = false;
+    if (words === null) this.destroy();
+    else this.#end(words);
+  }
+
+  #noteRefusal(code: string, detail: string, offset?: number): void {
+    if (this.#isNoted) return;
     const position = offset === undefined ? {} : { offset };
     this.#registry.refusals.note(code, { remote: this.remote, detail, ...position });
     this.#registry.observer.refused(this.#dialect.listener, code);
-    if (words === null) this.destroy();
-    else this.#end(words);
   }
 
   /** Ends the connection after the collected answers. */

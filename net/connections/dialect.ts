@@ -32,6 +32,14 @@ export interface Closing {
   readonly offset?: number;
 }
 
+/** An answer to a client of another protocol, whose connection closes after its next message. */
+export interface InterimAnswer {
+  readonly kind: "interim";
+  /** The detail for the log. */
+  readonly detail: string;
+  readonly words: string;
+}
+
 /** Creates a close reason. @typeParam Code  the program's codes, which the program defines */
 export function closing<Code extends string = ConnectionRefusal>(
   code: Code,

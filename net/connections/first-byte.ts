@@ -2,7 +2,7 @@
  * Checks the first byte of a connection that expects text. A client of another protocol, such as TLS, may send lines
  * that an attacker has chosen, for example in a session ticket or a server name. None of them may count as a request.
  */
-import { type Closing, closing } from "./dialect.js";
+import { type Closing, closing, type InterimAnswer } from "./dialect.js";
 import type { ForeignClient } from "./foreign-client.js";
 
 const BLANK = new Set([0x09, 0x0a, 0x0b, 0x0c, 0x0d]);
@@ -18,16 +18,24 @@ export function isTextByte(byte: number): boolean {
   return byte < DELETE || (byte >= LEAD_MIN && byte <= LEAD_MAX);
 }
 
-/** Returns the close reason for a connection that begins with a chunk, or null if its dialect accepts the chunk. */
+/**
+ * Returns the close reason for a connection that begins with a chunk, the answer to a client that must send more before
+ * it closes, or null if its dialect accepts the chunk.
+ */
 export function wrongBeginning(
   dialect: {
     foreignClient(chunk: Buffer): ForeignClient | null;
     isFirstByte(byte: number): boolean;
   },
   chunk: Buffer,
-): Closing | null {
+): Closing | InterimAnswer | null {
   const foreign = dialect.foreignClient(chunk);
-  if (foreign !== null) return closing("malformed", foreign.detail, foreign.answer);
+  if (foreign !== null) {
+    const { answer, detail } = foreign;
+    return foreign.isInterim
+      ? { kind: "interim", detail, words: answer ?? "" }
+      : closing("malformed", detail, answer);
+  }
   const [byte] = chunk;
   if (byte === undefined || dialect.isFirstByte(byte)) return null;
   return closing(

@@ -9,7 +9,9 @@ import { errorFrame } from "../../protocol/sql-frames.js";
 import { writeRefused } from "../../protocol/version-2/messages-v2.js";
 
 /** A protocol that dbsyncd speaks on one of its ports, or that clients may try there. */
-export type Spoken = keyof typeof PORTS | "tls";
+export type Spoken = Port | "tls" | "postgresql";
+
+type Port = keyof typeof PORTS;
 
 /** The services of ports, by protocol. */
 const PORTS = {
@@ -32,6 +34,8 @@ export interface ForeignClient {
    * answer, because the protocol has no suitable one.
    */
   readonly answer: string | null;
+  /** Whether the client must send another message before it can show an error, so that the connection stays open. */
+  readonly isInterim: boolean;
 }
 
 /** The maximum number of bytes that are examined. */
@@ -49,6 +53,17 @@ const MONGO_BYTES_MAX = 48_000_000;
 /** MongoDB's error code for a protocol error. */
 const PROTOCOL_ERROR = 17;
 const MONGO_KINDS: readonly number[] = [MONGO_QUERY, 2012, 2013];
+/**
+ * The codes of the first message of a PostgreSQL client, after its length: requests for TLS and for GSSAPI, and version
+ * 3 of the protocol. Source: PostgreSQL's manual, "Message Formats".
+ */
+const POSTGRESQL_ENCRYPTION: readonly number[] = [80877103, 80877104];
+const POSTGRESQL_VERSION = 3;
+const POSTGRESQL_HEAD_BYTES = 8;
+const POSTGRESQL_CODE_AT = 4;
+const POSTGRESQL_BYTES_MAX = 10_000;
+/** PostgreSQL's error code for a protocol violation. */
+const POSTGRESQL_ERROR = "08P01";
 
 interface Protocol {
   readonly spoken: Spoken;
@@ -114,6 +129,12 @@ const PROTOCOLS: readonly Protocol[] = [
     answer: mongoAnswer,
   },
   {
+    spoken: "postgresql",
+    begins: (_, chunk) => isPostgresql(chunk),
+    served: "a PostgreSQL client, whose protocol dbsyncd does not speak; --sql serves SQL to dbsync sql",
+    answer: postgresqlAnswer,
+  },
+  {
     spoken: "dbsync",
     begins: (head) => /^ds2:\d/.test(head),
     served: "a dbsync client; --port serves dbsync's protocol",
@@ -159,6 +180,28 @@ function isMongo(chunk: Buffer): boolean {
   return isLong && MONGO_KINDS.includes(chunk.readInt32LE(MONGO_KIND_AT));
 }
 
+/** Refuses encryption if the client requests it; libpq then sends the user's name without it. Otherwise returns an error. */
+function postgresqlAnswer(sentence: string, chunk: Buffer): string {
+  if (requestsEncryption(chunk)) return "N";
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${POSTGRESQL_ERROR}\0M${sentence}\0\0`);
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(length.length + fields.length);
+  return `E${Buffer.concat([length, fields]).toString("latin1")}`;
+}
+
+function isPostgresql(chunk: Buffer): boolean {
+  if (chunk.length <= POSTGRESQL_HEAD_BYTES) return requestsEncryption(chunk);
+  const length = chunk.readInt32BE(0);
+  const isLong = length > POSTGRESQL_HEAD_BYTES && length <= POSTGRESQL_BYTES_MAX;
+  return isLong && chunk.readInt16BE(POSTGRESQL_CODE_AT) === POSTGRESQL_VERSION;
+}
+
+/** Whether the message requests TLS or GSSAPI. */
+function requestsEncryption(chunk: Buffer): boolean {
+  if (chunk.length !== POSTGRESQL_HEAD_BYTES || chunk.readInt32BE(0) !== POSTGRESQL_HEAD_BYTES) return false;
+  return POSTGRESQL_ENCRYPTION.includes(chunk.readInt32BE(POSTGRESQL_CODE_AT));
+}
+
 /** Returns the response to an HTTP request on a port that does not serve HTTP. The connection then closes. */
 function httpAnswer(text: string): string {
   const body = `${text}\n`;
@@ -174,15 +217,12 @@ function httpAnswer(text: string): string {
  * @param here  the protocol of the port
  * @param also  further protocols that are accepted there
  */
-export function foreignClient(
-  chunk: Buffer,
-  here: Exclude<Spoken, "tls">,
-  also: readonly Spoken[] = [],
-): ForeignClient | null {
+export function foreignClient(chunk: Buffer, here: Port, also: readonly Spoken[] = []): ForeignClient | null {
   const head = chunk.toString("latin1", 0, EXAMINED_MAX);
   const found = PROTOCOLS.find(({ begins }) => begins(head, chunk));
   if (found === undefined || found.spoken === here || also.includes(found.spoken)) return null;
   const { spoken, served, answer } = found;
   const detail = `this port serves ${PORTS[here]}, and this is ${served}`;
-  return { spoken, detail, answer: answer?.(detail, chunk) ?? null };
+  const isInterim = spoken === "postgresql" && requestsEncryption(chunk);
+  return { spoken, detail, answer: answer?.(detail, chunk) ?? null, isInterim };
 }

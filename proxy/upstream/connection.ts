@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ConnectionEnd, RequestClient } from "../../protocol/request-client.js";
 import { FULL_FRAME, type SqlFrame, SqlFrameReader } from "../../protocol/sql-frames.js";
-import { ended, forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
+import { ended, forTheOriginal, isPlain, readAside, unfinishedPart } from "../../protocol/sql-statement.js";
 import type { UpstreamLimits } from "./limits.js";
 import { connectTo, type UpstreamAddress } from "./server-address.js";
 import {
@@ -190,7 +190,8 @@ export class UpstreamConnection {
   /** Finds out whether the server is the original, if the original would misinterpret the statement, or may send several frames as its answer. */
   async #suit(statement: ByteString): Promise<UpstreamFailure | null> {
     const isSafe = isPlain(statement);
-    if (!isSafe && isOpen(statement)) return failed("unsuited", "no", "a string or comment in it has no end");
+    if (!isSafe && unfinishedPart(statement) !== null)
+      return failed("unsuited", "no", "a string or comment in it has no end");
     if (this.#isDbsyncd !== null || (isSafe && !this.#parts.manners.hasErred)) return null;
     const { pages } = this.#session;
     const outcome = await this.#send(pages === "" ? DBSYNCD_PROBE : pages);

@@ -19,7 +19,10 @@ const message = (malagasy: string, english: string): Message => ({
 });
 
 const MESSAGES = {
-  noDatabase: message("Tsy nisafidy tahiry ianao", "no database is chosen"),
+  noDatabase: message(
+    "Tsy nisafidy tahiry ianao",
+    "no database is chosen: write use x (after create database x), or name it in the command: SQL x",
+  ),
   unknownDatabase: message("Tsy misy ny tahiry : {0}", "there is no database {0}"),
   databaseExists: message("Ny tahiry ({0}) dia efa misy", "the database {0} already exists"),
   unknownTable: message("La table {0}.{1} n'as pas été trouvé", "there is no {1} in the database {0}"),

@@ -109,7 +109,7 @@ const WORD = /[a-z]+/iy;
  * Returns the language of a statement, which is also that of its errors. It follows from the first word after any
  * comments, which only English statements may have. If no statement begins with that word, the language is English.
  */
-function languageOf(text: ByteString): Language {
+export function languageOf(text: ByteString): Language {
   let at = afterBlanks(text, 0);
   for (let end = afterComment(text, at); end > at; end = afterComment(text, at)) at = afterBlanks(text, end);
   WORD.lastIndex = at;

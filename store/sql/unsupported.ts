@@ -27,6 +27,8 @@ const TYPE = "write number, number(min,max), text, text(min,max), date or enum('
 const NO_KEYS =
   "check the other table before the insert; a column takes number(0,9), text(1,5) or enum('a','b')";
 const NOT_HERE = "calculate it in the application";
+const BACKSLASH = "a text that ends with a backslash";
+const TWO_BACKSLASHES = "write it twice: 'C:\\\\'";
 
 const row = (what: string, after: RegExp, advice: string, before?: RegExp): Row =>
   before === undefined ? { what, after, advice } : { what, after, before, advice };
@@ -137,10 +139,24 @@ export const UNSUPPORTED: readonly Row[] = [
   row(
     "this type",
     /^\(/,
-    TYPE,
-    /\b(?:var)?(?:char|character|char2|binary|decimal|numeric|int|integer|float|double|varying|time|timestamp|blob|bit|datetime)$/,
+    "write text, or text(0,20)",
+    /\b(?:n?(?:var)?char2?|(?:var)?character|varying|(?:var)?binary|blob|n?clob|string)$/,
   ),
-  row("this type", /^(?:precision|varying|unsigned|with|without|zerofill)\b/, TYPE),
+  row(
+    "this type",
+    /^\(/,
+    "write number, or number(0,999)",
+    /\b(?:decimal|numeric|(?:tiny|small|medium|big)?int|integer|float|double|precision|real)$/,
+  ),
+  row("this type", /^\(/, "write date", /\b(?:time|timestamp|timestamptz|datetime)$/),
+  row("this type", /^\(/, TYPE, /\bbit$/),
+  row("a length without a minimum", /^\)/, "write text(0,20)", /\btext\s*\(\s*\d+$/),
+  row("a number of digits", /^\)/, "write number, or number(0,999)", /\bnumber\s*\(\s*\d+$/),
+  row("this type", /^varying\b/, "write text, or text(0,20)"),
+  row("this type", /^(?:precision|unsigned|zerofill)\b/, "write number"),
+  row("this type", /^(?:with|without)\b/, "write date", /\btime(?:stamp)?$/),
+  row(BACKSLASH, /^(['"])[^'"]*\\\1(?:[\s,);]|$)/, TWO_BACKSLASHES),
+  row(BACKSLASH, /^['"\\]/, TWO_BACKSLASHES, /\\['"][\s,);]/),
   row("on conflict", /^on\s+(?:conflict|duplicate)\b/, UPSERT),
   row("returning", /^returning\b/, "write select … where … after it"),
   row(

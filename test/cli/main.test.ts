@@ -408,4 +408,34 @@ describe("dbsync", () => {
     assert.match((await runDbsync(["get", "k"])).stderr, /GET k/);
     assert.equal((await runDbsync([])).code, 2);
   });
+
+  test("suggests dbsync send, and no similar subcommand, for a command of the store", async () => {
+    for (const [words, typed] of some(
+      [
+        [["hset", "k", "f", "a b"], "hset k f 'a b'"],
+        [["del", "it's"], "del 'it'\\''s'"],
+        [["INCR", "k", "-s", "127.0.0.1:1"], "INCR k -s 127.0.0.1:1"],
+        [["help", "incr"], "incr"],
+      ] as const,
+      2,
+    )) {
+      const { code, stdout, stderr } = await runDbsync([...words]);
+      assert.deepEqual([code, stdout], [2, ""]);
+      const name = typed.split(" ")[0];
+      assert.equal(
+        stderr,
+        `dbsync: dbsync has no command ${name}; ${name} is a command of the store: dbsync send ${typed}\n`,
+      );
+    }
+    const early = await runDbsync(["-k", "app.pem", "hset", "k", "f", "v"]);
+    assert.match(
+      early.stderr,
+      /unknown option '-k'[\s\S]*\(Options come after the subcommand: dbsync send -k …\)/,
+    );
+    const keys = await runDbsync(["keys", "a*"]);
+    assert.match(
+      keys.stderr,
+      /unknown command 'a\*'[\s\S]*\(keys is also a command of the store: dbsync send keys 'a\*'\)/,
+    );
+  });
 });

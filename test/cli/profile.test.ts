@@ -136,7 +136,12 @@ test("dbsync get sends GET for one key", async () => {
   );
   const many = await cluster.run(["get", "-k", "app.pem", "HGETALL", "cart"]);
   assert.equal(many.code, 2);
-  assert.match(many.stderr, /accepts one key\n\(A command for the daemons: dbsync send HGETALL cart\)/);
+  assert.match(
+    many.stderr,
+    /accepts one key\n\(HGETALL is a command of the store: dbsync send HGETALL cart\)/,
+  );
+  const keys = await cluster.run(["get", "-k", "app.pem", "cart", "a basket"]);
+  assert.match(keys.stderr, /accepts one key\n\(For several keys: dbsync send MGET cart 'a basket'\)/);
 });
 
 test("help groups the subcommands, and explains the common options once", async () => {

@@ -1,14 +1,24 @@
 /** Tests that no listener executes lines that an attacker placed into messages of another protocol. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { connect } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { MongoClient } from "mongodb";
 import { dbsyncSend } from "../../client/dbsync-send.js";
 import { runDbsync } from "../client/child.js";
 import { makeFolder, type RunningReplica, startReplica } from "../daemon/replicas.js";
+import { skipUnlessFull } from "../support/amount.js";
 import { answerUntilClosed, clientHello } from "../support/client-hello.js";
 import { startDaemon } from "../support/daemon-process.js";
+import { freePort, listenAtFreePort } from "../support/free-port.js";
 import { RedisConnection } from "../support/redis-connection.js";
+import { startRedis } from "../support/redis-server.js";
+import { repositoryRoot } from "../support/repository.js";
+import { skipWithout } from "../support/requirements.js";
+import { run } from "../support/run-program.js";
 
 /** Lines that would each write something, by listener. */
 const WRITES = {
@@ -70,6 +80,8 @@ const BEGINNINGS = {
   json: '["get","SECRET"]\n',
   dbsync: "ds2:6:SECRET",
   sql: "select SECRET from SECRET where SECRET = 1;\n",
+  // A startup message: its length, version 3.0, and the user's name.
+  postgresql: "\0\0\0\x15\0\x03\0\0user\0SECRET\0\0",
 } as const;
 
 /** The answer to a client of each protocol, and the option that serves the protocol. */
@@ -81,6 +93,7 @@ const ANSWERS = {
   mongo: [/ok\0{9}\x02errmsg\0[^\0]+\0[\s\S]*ProtocolError\0\0$/, "--mongo"],
   dbsync: [/^ds2:\d+:\*6\r\n\$7\r\nrefused\r\n\$0\r\n\r\n\$9\r\nmalformed\r\n/, "--port"],
   sql: [/^RESULT_MESSAGE\nHadisoana : [^\n]+\nEND\n$/, "--sql"],
+  postgresql: [/^E[\s\S]{4}SFATAL\0VFATAL\0C08P01\0M[^\0]+\0\0$/, "--sql"],
 } as const;
 type Speaker = keyof typeof ANSWERS;
 const PROTOCOLS = Object.keys(ANSWERS) as Speaker[];
@@ -138,13 +151,90 @@ test("real clients on the wrong port report the option that serves them", async 
   }
   for (const port of [...ports.slice(1), await served("serving MongoDB clients")]) {
     const settings = { servers: `127.0.0.1:${port}`, versions: "2", timeout: 5_000 } as const;
-    await assert.rejects(dbsyncSend("PING", settings), /--port serves dbsync's protocol/, `${port}`);
+    await assert.rejects(
+      dbsyncSend("PING", settings),
+      /--port serves dbsync's protocol\); name the daemon's --port instead/,
+      `${port}`,
+    );
   }
   for (const port of [...ports, await served("serving MongoDB clients")]) {
     const { code, stderr } = await runDbsync(["sql", `127.0.0.1:${port}`], { input: "show tables;" });
     assert.notEqual(code, 0);
     assert.match(stderr, /--sql serves SQL/, `${port}`);
   }
+});
+
+test("dbsync ping at a wrong port prints one line, with advice that fits", async () => {
+  await using all = await startDaemon(["--resp", "0", "--admin", "0"]);
+  await using redis = await startRedis();
+  const website = createServer();
+  website.on("request", (_, response) => response.end("welcome"));
+  const served = async (msg: string) => (await all.logged((line) => line.msg === msg))["port"] as number;
+  const cases = [
+    [
+      await served("serving Redis clients"),
+      /serves Redis clients \(--resp\), .*; name the daemon's --port instead, /,
+    ],
+    [
+      await served("serving /healthz and /metrics"),
+      /serves HTTP \(--admin\), .*; name the daemon's --port instead, /,
+    ],
+    [
+      redis.port,
+      /garbage: .*; Redis servers begin like this one, at byte 0\); is it really dbsyncd that listens there\?/,
+    ],
+    [
+      await listenAtFreePort(website),
+      /garbage: .*; HTTP servers begin like this one, at byte 0\); is it really dbsyncd that listens there\?/,
+    ],
+    [await freePort(), /connect: no connection \(ECONNREFUSED\); is dbsyncd running there\?/],
+  ] as const;
+  for (const [port, expected] of cases) {
+    const { code, stdout, stderr } = await runDbsync(["ping", "-s", `127.0.0.1:${port}`]);
+    assert.deepEqual([code, stderr], [1, ""]);
+    assert.match(stdout, new RegExp(`^127\\.0\\.0\\.1:${port}: [^\\n]* \\[not applied there\\]\\n$`));
+    assert.match(stdout, expected);
+    assert.doesNotMatch(stdout, /log says|max-request-bytes/);
+  }
+  website.close();
+});
+
+/** A request for TLS, which a PostgreSQL client sends first. */
+const TLS_REQUEST = Buffer.from("\0\0\0\x08\x04\xd2\x16\x2f", "latin1");
+
+test("a PostgreSQL client that requests TLS receives a refusal and then the error, and the log has one line", async () => {
+  await using all = await startDaemon([
+    ...["-s", join(repositoryRoot, "test", "vectors", "php-dbsync", "test-rsa2048-public.pem"), "--ws", "0"],
+    ...["--sql", "0", "--admin", "0"],
+  ]);
+  const lines = ["serving WebSocket clients", "serving SQL clients", "serving /healthz and /metrics"];
+  // A daemon in its own process, and the one of this process.
+  const ports = [all.port, portOf("resp"), portOf("memcached")];
+  for (const msg of lines) ports.push((await all.logged((line) => line.msg === msg))["port"] as number);
+  for (const port of ports) {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.write(TLS_REQUEST);
+    const [refused] = (await once(socket, "data")) as [Buffer];
+    assert.equal(refused.toString("latin1"), "N", `${port}`);
+    const answer = text(socket);
+    socket.end(BEGINNINGS.postgresql);
+    assert.match(await answer, ANSWERS.postgresql[0], `${port}`);
+  }
+  const { stdout } = await all.stop();
+  for (const option of ["port", "ws", "sql", "admin"])
+    assert.equal(stdout.split(`(--${option}), and this is a PostgreSQL client`).length, 2, option);
+});
+
+test("psql at a wrong port prints the reason", { skip: skipUnlessFull || skipWithout("psql") }, async () => {
+  await using all = await startDaemon(["--resp", "0"]);
+  const resp = (await all.logged((line) => line.msg === "serving Redis clients"))["port"] as number;
+  for (const port of [all.port, resp])
+    for (const mode of ["disable", "prefer"]) {
+      const place = `host=127.0.0.1 port=${port} user=ada dbname=test sslmode=${mode}`;
+      const { code, stderr } = await run("psql", [place, "-c", "select 1"]);
+      assert.equal(code, 2);
+      assert.match(stderr, /FATAL: {2}this port serves .* and this is a PostgreSQL client/, mode);
+    }
 });
 
 /** A message of kind 2013 with an empty body. */

@@ -39,6 +39,15 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     says: [/127\.0\.0\.1:1111/, /garbage|version 2/, /dbsyncd?/],
   },
   {
+    name: "The port for Redis clients",
+    call: but(({ resp }) => ({ servers: resp })),
+    says: [
+      /127\.0\.0\.1:1111/,
+      /this port serves Redis clients \(--resp\)/,
+      /name the daemon's --port instead/i,
+    ],
+  },
+  {
     name: "No key for a daemon that requires signed commands",
     isCommon: true,
     call: but(() => ({ key: "" })),
@@ -150,12 +159,14 @@ export const CALL_MISTAKES: readonly Mistake[] = [
     name: "The public key in place of the private key",
     isCommon: true,
     call: keyFile("app-public.pem"),
-    says: [/app-public\.pem/, /public key, which cannot sign/, /private file of the pair/],
+    says: [/app-public\.pem/, /public key, which cannot sign\. Specify the private file of the pair\./],
   },
   {
     name: "A certificate in place of the private key",
     call: but(({ certificate }) => ({ key: certificate.certificate })),
-    says: [/tls-cert\.pem/, /(contains|holds) a certificate/, /file of the private key|private key's file/],
+    says: [
+      /tls-cert\.pem:? contains a certificate, but no private key\. Specify the file of the private key\.$/m,
+    ],
   },
   {
     name: "An encrypted key without its passphrase",

@@ -80,7 +80,11 @@ export const SHELL_MISTAKES: readonly Mistake[] = [
     says: [/'--sever'/, /--servers/],
   },
   { name: "A misspelt subcommand", shell: shell("sned", "GET", "a"), says: [/'sned'/, /send/] },
-  { name: "A command without send", shell: shell("SET", "a", "1"), says: [/'SET'/, /dbsync send SET a 1/] },
+  {
+    name: "A command without send",
+    shell: shell("SET", "a", "1"),
+    says: [/no command SET/, /dbsync send SET a 1/],
+  },
   {
     name: "No command at all",
     shell: shell("send"),

@@ -21,7 +21,7 @@ import { freePort, listenAtFreePort } from "../support/free-port.js";
 
 /** The arguments of the daemons by name. */
 const DAEMONS = {
-  unsigned: () => [],
+  unsigned: () => ["--resp", "0"],
   signed: ({ file }) => ["-s", file("app-public.pem"), "--root-key", file("root-public.pem")],
   other: ({ file }) => ["-s", file("stranger-public.pem"), "--cluster-name", "other"],
   encrypted: ({ file, certificate }) => [
@@ -52,6 +52,8 @@ export interface Scene extends Files, AsyncDisposable {
   /** Servers that are not daemons: one speaks version 1, `website` another protocol, and `hung` never answers. */
   readonly version1: string;
   readonly website: string;
+  /** The port for Redis clients of the unsigned daemon. */
+  readonly resp: string;
   readonly hung: string;
 }
 
@@ -86,6 +88,7 @@ export async function makeScene(): Promise<Scene> {
     at,
     version1: fakes[0].address,
     website: fakes[1].address,
+    resp: `127.0.0.1:${running.get("unsigned")?.daemon.userAddress("resp")?.port}`,
     hung: silent.address,
     log: (name) => running.get(name)?.log ?? [],
     async [Symbol.asyncDispose]() {

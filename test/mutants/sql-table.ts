@@ -12,6 +12,20 @@ const SQLITE = "test/store/commands/relations/sqlite.test.js";
 
 export const sqlMutants: readonly Mutant[] = [
   {
+    name: "sql: confirmations are in Malagasy in every statement",
+    file: "listeners/sql/sql-session.js",
+    find: "this.#setting ?? languageOfRequest(statement)",
+    replace: 'this.#setting ?? "mg"',
+    test: "test/listeners/sql/listener.test.js",
+  },
+  {
+    name: "sql: --sql-language has no effect",
+    file: "listeners/sql/sql-session.js",
+    find: "this.#setting ?? languageOfRequest",
+    replace: "languageOfRequest",
+    test: "test/listeners/sql/listener.test.js",
+  },
+  {
     name: "SQL: an insert counts as a read-only statement",
     file: "store/commands/relations/statement-keys.js",
     find: 'new Set(["query", "show", "describe", "use"])',

@@ -9,3 +9,13 @@ test("--help-all prints defaults in the form in which users type them", async ()
   assert.ok(defaults.length > 30);
   for (const value of defaults) assert.doesNotMatch(value ?? "", /^$|[{}[\]]|object|undefined|null/);
 });
+
+test("--help ends with a sentence about --help-all, which then ends without it", async () => {
+  const common = await runDaemon(["--help"]);
+  assert.match(
+    common.stdout,
+    /\n\nThese are the common options\. dbsyncd --help-all prints all of them\.\n$/,
+  );
+  const all = await runDaemon(["--help-all"]);
+  assert.doesNotMatch(all.stdout, /common options\. /);
+});

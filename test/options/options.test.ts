@@ -57,6 +57,13 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-p", "-1"], 2, /port/],
   [["--no-such"], 2, /unknown option '--no-such'/],
   [["--prot", "1"], 2, /Did you mean --port\?/],
+  [
+    ["--redis", "localhost"],
+    2,
+    /^unknown option '--redis'\n\(.* Redis clients, write --resp \[HOST:\]PORT\. .* as the database, write -d redis:host:port\.\)$/m,
+  ],
+  [["--redis=6379"], 2, /write --resp /],
+  [["--requirepass", "secret"], 2, /write --acl-file FILE/],
   [["-p", "1", "something"], 2, /too many arguments: "something"/],
   [["-b", ""], 2, /Expected an address/],
   [["-b", "no such host"], 2, /Expected an address/],
@@ -234,7 +241,10 @@ for (const [args, code, stderr] of REFUSED) {
 
 test("a refusal is printed on standard error with the program's name", async () => {
   const ended = await runDaemon(["-p", "abc"]);
-  assert.match(ended.stderr, /^dbsyncd: option '-p.*\nSee dbsyncd --help\.\n$/);
+  assert.match(
+    ended.stderr,
+    /^dbsyncd: option '-p.*\nSee dbsyncd --help, or dbsyncd --help-all for all options\.\n$/,
+  );
   assert.deepEqual([ended.code, ended.stdout], [2, ""]);
 });
 

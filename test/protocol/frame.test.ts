@@ -108,13 +108,19 @@ test("a malformed header is refused at its first bad byte, with the offset in th
   }
 });
 
-test("a Redis client on the wrong port is recognized", () => {
+test("a Redis client on the wrong port is recognized, and servers of other protocols", () => {
   const problem = (text: string) => parse([latin1(text)]).malformed?.message ?? "";
   assert.match(
     problem("*1\r\n$4\r\nPING\r\n"),
     /begins with "ds:" or "ds2:"; Redis clients begin like this one/,
   );
-  for (const text of ["PING\r\n", "ds:1:a*1\r\n", "ds2:1:a*"]) assert.doesNotMatch(problem(text), /Redis/);
+  assert.match(problem("-ERR unknown command\r\n"), /"ds2:"; Redis servers begin like this one, at byte 0/);
+  assert.match(
+    problem("HTTP/1.1 400 Bad Request\r\n"),
+    /"ds2:"; HTTP servers begin like this one, at byte 0/,
+  );
+  for (const text of ["PING\r\n", "ds:1:a*1\r\n", "ds2:1:a*", "dH"])
+    assert.doesNotMatch(problem(text), /begin like/);
 });
 
 test("frames before a malformed one are delivered, and nothing after it is", () => {

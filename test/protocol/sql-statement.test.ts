@@ -1,21 +1,36 @@
 /** Tests statements in the dialects of other servers, and texts that are not statements. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ended, forTheOriginal, isOpen, isPlain, readAside } from "../../protocol/sql-statement.js";
+import { ended, forTheOriginal, isPlain, readAside, unfinishedPart } from "../../protocol/sql-statement.js";
 
 test("an unterminated string is found, whatever it contains", () => {
   for (const open of ["select 'a", `select "it's`, "select 'a\\'", "select 'a\\", "'a' 'b"])
-    assert.ok(isOpen(open), open);
+    assert.ok(unfinishedPart(open) !== null, open);
   for (const whole of ["select 'a'", `select "it's"`, "select 'a\\''", "'it''s'", "select 1"])
-    assert.ok(!isOpen(whole), whole);
+    assert.ok(unfinishedPart(whole) === null, whole);
 });
 
 test("a quote in a comment of an English statement does not begin a string, and an unterminated comment is found", () => {
   for (const whole of ["select 1 -- it's", "/* ' */ select /* \" */ 'a'", "-- a\nselect 1"])
-    assert.ok(!isOpen(whole) && !isPlain(whole), whole);
+    assert.ok(unfinishedPart(whole) === null && !isPlain(whole), whole);
   for (const open of ["select 1 /* more", "select 1 -- a\n 'b", "alaivo 1 -- it's"])
-    assert.ok(isOpen(open), open);
+    assert.ok(unfinishedPart(open) !== null, open);
   assert.equal(ended("select 1 -- it"), "select 1 -- it\n;");
+});
+
+test("the message about an unfinished part names a comment, or the backslash that continues a text", () => {
+  assert.equal(unfinishedPart("select 1 /* more"), "a comment in this statement has no */ at its end");
+  assert.equal(unfinishedPart("select 'a"), "a text in this statement has no closing quote");
+  // A quote after a backslash does not end a text, as in the daemon.
+  for (const text of [
+    String.raw`insert into t values ('C:\'); select 1`,
+    String.raw`select 'C:\', 2 x; select "y"`,
+  ])
+    assert.match(
+      unfinishedPart(text) ?? "",
+      /^a text in this statement has no closing quote; 'C:\\' does not end there: write \\\\ for a backslash$/,
+    );
+  assert.equal(unfinishedPart(String.raw`insert into t values ('C:\\'), ('it\'s')`), null);
 });
 
 test("for the original server a statement is written on one line, and line breaks in strings are escaped", () => {

@@ -98,6 +98,12 @@ export const requirements: readonly Requirement[] = [
     isForFullRuns: true,
   },
   {
+    program: "psql",
+    debianPackage: "postgresql-client",
+    purpose: "PostgreSQL's client at a wrong port",
+    isForFullRuns: true,
+  },
+  {
     program: "composer",
     debianPackage: "composer",
     purpose: "examples/php as a package",

@@ -18,6 +18,10 @@ final class Daemon
         'database-down' => ' See the daemon\'s log, and start its database.',
     ];
 
+    /** The beginning of the refusal of a daemon's port for clients of another protocol, and its remedy. */
+    private const OTHER_PORT = 'this port serves ';
+    private const OTHER_PORT_CURE = '; name the daemon\'s --port instead, which is 1111 by default';
+
     /** The original daemon closes a connection after 3 s without a request. No command may be sent at that moment. */
     private const IDLE_SECONDS = 2.5;
     /** The maximum number of waiting commands. Above it, a daemon does not receive the next command. */
@@ -367,6 +371,8 @@ final class Daemon
             $delivery->begun = $effect !== 'not-applied';
             $delivery->misdated = $code === 'skew' || $code === 'too-old';
             $this->settle("$code: $sentence" . (self::CURES[$code] ?? ''));
+        } elseif ($this->version === 0 && $name === 'refused' && strpos($message[3], self::OTHER_PORT) === 0) {
+            $this->fail("$message[2]: $message[3]" . self::OTHER_PORT_CURE);
         } else {
             throw new Failure('no answer');
         }

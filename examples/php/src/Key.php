@@ -55,8 +55,8 @@ final class Key
         $found = [
             '/^\s*$/D' => 'is empty; copy the file again, or make a new pair: dbsync-keygen',
             '/ENCRYPTED/' => 'is encrypted; make a copy without a passphrase: openssl pkey -in FILE -out private.pem',
-            '/BEGIN [A-Z ]*PUBLIC KEY/' => 'contains a public key, which cannot sign; name the private file of the pair',
-            '/BEGIN CERTIFICATE/' => 'contains a certificate, but no private key; name the file of the private key',
+            '/BEGIN [A-Z ]*PUBLIC KEY/' => 'contains a public key, which cannot sign. Specify the private file of the pair.',
+            '/BEGIN CERTIFICATE/' => 'contains a certificate, but no private key. Specify the file of the private key.',
             '/^(?!.*BEGIN )/s' => 'contains no PEM block; correct the path',
         ];
         foreach ($found as $pattern => $trouble) {

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Iterable, Literal, Sequence
 
-from .sentences import EFFECTS, OWN_CURES, REFUSAL_CURES, STAGES
+from .sentences import EFFECTS, OTHER_PORT, OTHER_PORT_CURE, OWN_CURES, REFUSAL_CURES, STAGES
 
 Effect = Literal["not-applied", "unknown"]
 
@@ -148,6 +148,8 @@ def describe(outcome: Outcome) -> str:
     if outcome.stage in ("refused", "lost"):
         code = outcome.detail.split(":", 1)[0]
         cure = {**REFUSAL_CURES, **OWN_CURES}.get(code, cure)
+    if outcome.detail.startswith(OTHER_PORT):
+        cure = OTHER_PORT_CURE
     detail = f" ({_printable(outcome.detail)})" if outcome.detail else ""
     effect = "recorded" if outcome.stage == "reply" and outcome.effect == "unknown" else outcome.effect
     return f"{outcome.stage}: {meaning}{detail}; {cure} [{EFFECTS[effect]}]"

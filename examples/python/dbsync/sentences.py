@@ -42,6 +42,10 @@ CODES = {
 }
 """The sentences about a complete call."""
 
+# The beginning of the refusal of a daemon's port for clients of another protocol, and its remedy.
+OTHER_PORT = "malformed: this port serves "
+OTHER_PORT_CURE = "name the daemon's --port instead, which is 1111 by default"
+
 OWN_CURES = {"unsigned": "name the private key: key=… or DBSYNC_SIGNKEY, for python3 -m dbsync --key"}
 """The remedies of refusals that differ in this package."""
 

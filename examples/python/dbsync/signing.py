@@ -81,9 +81,9 @@ def _trouble(place: str, pem: bytes, secret: bytes | None, error: Exception) -> 
     if b"BEGIN OPENSSH" in pem:
         return f"{place} is in OpenSSH's own format. Convert a copy: ssh-keygen -p -m PKCS8 -f COPY"
     if b"PUBLIC KEY-----" in pem:
-        return f"{place} contains a public key, which cannot sign. Name the private file of the pair."
+        return f"{place} contains a public key, which cannot sign. Specify the private file of the pair."
     if b"CERTIFICATE-----" in pem:
-        return f"{place} contains a certificate, but no private key. Name the file of the private key."
+        return f"{place} contains a certificate, but no private key. Specify the file of the private key."
     if BEGIN not in pem:
         return f"{place} contains no PEM block, which begins with a line -----BEGIN …-----. Correct the path."
     if isinstance(error, TypeError) and secret is None:

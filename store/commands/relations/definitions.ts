@@ -123,7 +123,8 @@ function checkPreset(preset: Cell, domain: Domain, { name }: TableColumn, evalua
   throw failure(evaluation, "misfit", domainWords(domain), "0", scalarText(preset), name);
 }
 
-const SHOWN = "fanasehoana";
+/** The name of the relation and of its only column. */
+const SHOWN: Readonly<Record<Language, string>> = { malagasy: "fanasehoana", english: "name" };
 
 export function shown(kind: ObjectKind | "database", evaluation: Evaluation): Relation {
   if (kind !== "database") catalogue(evaluation);
@@ -133,9 +134,10 @@ export function shown(kind: ObjectKind | "database", evaluation: Evaluation): Re
       : kind === "table"
         ? namesOf(evaluation, evaluation.database)
         : [...storedNames(evaluation, kind)].sort();
+  const name = SHOWN[evaluation.language];
   return {
-    name: SHOWN,
-    columns: [{ name: SHOWN, origin: SHOWN }],
+    name,
+    columns: [{ name, origin: name }],
     rows: names.map((name) => [name]),
     table: null,
     isSet: true,

@@ -61,6 +61,19 @@ test("a failed statement is reported, later ones are sent, and the exit code is 
   );
 });
 
+test("a text that seems to end with a backslash is reported with the way to write it", async () => {
+  const input = String.raw`select 1 one; select 'C:\' path; select 2 two;`;
+  const { code, stdout, stderr } = await runDbsync(["sql", place], { input });
+  assert.equal(code, 1);
+  assert.match(stdout, /^one\n---\n {2}1\n\(1 row\)\n$/);
+  assert.equal(
+    stderr,
+    "dbsync: a text in this statement has no closing quote; 'C:\\' does not end there: write \\\\ for a backslash: nothing was sent\n",
+  );
+  const written = await runDbsync(["sql", place], { input: String.raw`select 'C:\\' path;` });
+  assert.match(written.stdout, /^path\n-+\nC:\\/);
+});
+
 test("with --json each answer is a line", async () => {
   const input =
     "create database j; use j; create table t (k number, x text); insert into t values (1, 'é'); select * from t; nonsense;";

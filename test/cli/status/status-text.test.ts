@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DaemonStatus } from "../../../cli/status/daemon-status.js";
 import { formatStatus } from "../../../cli/status/status-text.js";
+import { MEMBER, WELL } from "./well-timeline.js";
 
 const daemon = (ok: boolean): DaemonStatus =>
   ({
@@ -29,4 +30,31 @@ const daemon = (ok: boolean): DaemonStatus =>
 test("the number of ready daemons is shown for several daemons, also without --wait", () => {
   assert.match(formatStatus([daemon(true), daemon(false), daemon(true)], 120, false), /\n2 of 3 ready\n$/);
   assert.doesNotMatch(formatStatus([daemon(true)], 120, false), /ready/);
+});
+
+test("the state of a member is the one that it reports itself, as in the number of ready daemons", () => {
+  const late = (index: number, state: string): DaemonStatus => ({
+    ...daemon(true),
+    address: `10.0.0.${index}:1111`,
+    daemon: `a${index}`,
+    state,
+    timeline: {
+      ...WELL,
+      // The state that the other daemon has received last.
+      members: [
+        { ...MEMBER, address: `10.0.0.${3 - index}:1111`, id: `a${3 - index}`, state: "catching-up" },
+      ],
+    },
+  });
+  const ready = formatStatus([late(1, "live"), late(2, "live")], 120, false);
+  assert.match(ready, /\n2 of 2 ready\n/);
+  assert.match(ready, /\n10\.0\.0\.1:1111 +10\.0\.0\.2:1111 +live /);
+  assert.doesNotMatch(ready, /catching-up/);
+  const progress = [{ text: "it is catching up", fix: "", severity: "progress", isOfMember: false }] as const;
+  const starting = formatStatus([late(1, "live"), { ...late(2, "catching-up"), progress }], 120, false);
+  assert.match(starting, /\n1 of 2 ready\n/);
+  assert.match(starting, /\n10\.0\.0\.1:1111 +10\.0\.0\.2:1111 +catching-up /);
+  assert.match(starting, /\n10\.0\.0\.2:1111 +10\.0\.0\.1:1111 +live /);
+  // A daemon that was not queried has the state that the other daemon received.
+  assert.match(formatStatus([late(1, "live")], 120, false), /10\.0\.0\.2:1111 +catching-up /);
 });

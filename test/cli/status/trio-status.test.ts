@@ -134,7 +134,10 @@ test("SAME shows for each member what was compared", () => {
   const text = (
     { theirs = own, ...changed }: Partial<MemberStatus> & { theirs?: TimelineStatus },
     mine: TimelineStatus = own,
-  ) => sameText({ ...member, ...changed }, mine, [{ address: "b:1", daemon: "ab", timeline: theirs }]);
+  ) =>
+    sameText({ ...member, ...changed }, mine, [
+      { address: "b:1", daemon: "ab", state: "live", timeline: theirs },
+    ]);
   assert.equal(text({ equal: true }), "yes");
   assert.equal(text({ equal: null }), "-");
   assert.equal(text({ connection: "waiting" }), "-");

@@ -76,7 +76,7 @@ export async function startResp({
       fsync: "always",
       jsonReplicas: [],
       peers: [],
-      sqlLanguage: "mg",
+      sqlLanguage: null,
       ...NOWHERE,
       allowAnonymous: false,
       enableDebugCommand,

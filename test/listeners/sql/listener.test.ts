@@ -90,16 +90,64 @@ test("a refused USE changes nothing, and each connection has its own database", 
   const answer = await scene.exchange("create database d;use d;use e;create table t (k number);show tables;");
   assert.match(answer, /Hadisoana : there is no database e\n/);
   assert.match(answer, /"rows":\[\["t"\]\]/);
-  assert.match(await scene.exchange("show tables;"), /no database is chosen/);
+  assert.match(
+    await scene.exchange("show tables;"),
+    /no database is chosen: write use x \(after create database x\), or name it in the command: SQL x\n/,
+  );
 });
 
-test("--sql-language selects English messages", async () => {
-  await using scene = await startSql({ language: "en" });
-  const answer = await scene.exchange(
-    "create database d;use d;create table t (k number);insert into t values (1),(2);drop table t;",
+const framesOf = (texts: readonly string[]) => texts.map((text) => `RESULT_MESSAGE\n${text}\nEND\n`).join("");
+const ENGLISH =
+  "create database d;use d;create table t (k number);insert into t values (1),(2);delete from t where k = 1;drop table t;";
+const ENGLISH_ANSWERS = [
+  "database d is made",
+  "database d is chosen",
+  "table t is made",
+  "2 rows",
+  "1 row",
+  "",
+];
+const MALAGASY =
+  "manamboara tahiry e;ampiasao e;manamboara tabilao t (k ISA(0,9));manampia ao@ t (k) sanda (1);";
+const MALAGASY_ANSWERS = [
+  "Ny tahiry : e dia voaforona soamantsara",
+  "Ny tahiry : e dia miasa ankehitriny",
+  "Ny tabilao : t dia voaforona soamantsara",
+  "Tafinditra ny fiovana ny tabilao",
+];
+
+test("a confirmation is in the language of its statement", async () => {
+  await using scene = await startSql();
+  assert.equal(
+    await scene.exchange(`${ENGLISH}${MALAGASY}pages 30;pejy 30;`),
+    framesOf([
+      ...ENGLISH_ANSWERS,
+      ...MALAGASY_ANSWERS,
+      "the number of rows per page was changed",
+      "Voaova ny haben'ny pejy",
+    ]),
   );
-  const expected = ["database d is made", "database d is chosen", "table t is made", "2 rows", ""];
-  assert.equal(answer, expected.map((text) => `RESULT_MESSAGE\n${text}\nEND\n`).join(""));
+  assert.match(
+    await scene.exchange("show databases;"),
+    /"name":"name".*"columns":\[\{"name":"name","origin":"name"\}\]/,
+  );
+  assert.match(
+    await scene.exchange("asehoy ny tahiry;"),
+    /"columns":\[\{"name":"fanasehoana","origin":"fanasehoana"\}\]/,
+  );
+});
+
+test("--sql-language selects the language of all confirmations", async () => {
+  await using english = await startSql({ language: "en" });
+  assert.match(
+    await english.exchange(MALAGASY),
+    /database e is made[\s\S]*database e is chosen[\s\S]*1 row\n/,
+  );
+  await using malagasy = await startSql({ language: "mg" });
+  assert.match(
+    await malagasy.exchange(ENGLISH),
+    /d dia voaforona[\s\S]*d dia miasa[\s\S]*Tafinditra ny fiovana/,
+  );
 });
 
 test("a client that must log in first sends its name and password, and then has the rights of that user", async () => {
@@ -110,7 +158,11 @@ test("a client that must log in first sends its name and password, and then has 
   ];
   await using scene = await startSql({ users });
   assert.match(await scene.exchange("alaivo 1;"), /Hadisoana : Midira aloha/);
-  assert.match(await scene.exchange("login shop wrong;alaivo 1;"), /Diso ny anarana.*[\s\S]*Midira aloha/);
+  assert.match(
+    await scene.exchange("login shop wrong;alaivo 1;"),
+    /wrong name or password\n[\s\S]*Midira aloha/,
+  );
+  assert.match(await scene.exchange("select 1;"), /Hadisoana : log in first/);
   const answer = await scene.exchange(
     "login shop secret;create database shop;use shop;create table t (k number);select * from t;create database other;show databases;",
   );
@@ -120,14 +172,15 @@ test("a client that must log in first sends its name and password, and then has 
     [false, false, false, false, false],
   );
   assert.ok(
-    replies.slice(5).every((text) => text?.startsWith("Hadisoana : Tsy mahazo")),
+    replies.slice(5).every((text) => text?.startsWith("Hadisoana : this user has no permission")),
     answer,
   );
-  assert.match(await scene.exchange("login voila voil\xc3\xa0;"), /Tafiditra/);
+  assert.match(await scene.exchange("login voila voil\xc3\xa0;"), /logged in/);
   const long = `select '${"x".repeat(5000)}' x;`;
-  assert.match(await scene.exchange(long), /Lava loatra/);
-  assert.match(await scene.exchange(`login shop secret;${long}`), /Tafiditra[\s\S]*"rows":\[\["x{5000}"\]\]/);
-  assert.match(await scene.exchange(`login shop wrong;${long}`), /Diso ny anarana[\s\S]*Lava loatra/);
+  assert.match(await scene.exchange(long), /the statement is longer than this server accepts/);
+  assert.match(await scene.exchange(`alaivo ${long};`), /Lava loatra ny fanontaniana/);
+  assert.match(await scene.exchange(`login shop secret;${long}`), /logged in[\s\S]*"rows":\[\["x{5000}"\]\]/);
+  assert.match(await scene.exchange(`login shop wrong;${long}`), /wrong name[\s\S]*longer than/);
 });
 
 test("a relation that exceeds the maximum string length is refused, whatever the page size", async () => {
@@ -138,14 +191,14 @@ test("a relation that exceeds the maximum string length is refused, whatever the
   const answer = await scene.exchange(
     `create database d;use d;create table t (k number);insert into t values ${rows};pages 1;select k as ${name} from t;select 1;`,
   );
-  assert.match(answer, /Lava loatra ny valiny[\s\S]*\[\[1\.0\]\]/);
+  assert.match(answer, /the answer would be too long: use limit\n[\s\S]*\[\[1\.0\]\]/);
 });
 
 test("while memory is full, rows can be read but not added", async () => {
   await using scene = await startSql({ memory: FULL });
   assert.match(
     await scene.exchange("create database d;alaivo 1;"),
-    /Hadisoana : Feno ny[\s\S]*"rows":\[\[1\.0\]\]/,
+    /Hadisoana : memory is full\n[\s\S]*"rows":\[\[1\.0\]\]/,
   );
 });
 
@@ -153,11 +206,11 @@ test("the size of statements and answers is limited, and a browser's request end
   await using scene = await startSql({ limits: { maxOutputBytes: 4096 } });
   assert.match(
     await scene.exchange(`select '${"x".repeat(4096)}';select 1;`),
-    /Lava loatra ny valiny[\s\S]*\[\[1\.0\]\]/,
+    /the answer would be too long: use limit\n[\s\S]*\[\[1\.0\]\]/,
   );
   assert.match(
     await scene.exchange(`select 1;select '${"x".repeat(STATEMENT_BYTES_MAX)}';select 1;`),
-    /\[\[1\.0\]\][\s\S]*Lava loatra ny fanontaniana\nEND\n$/,
+    /\[\[1\.0\]\][\s\S]*the statement is longer than this server accepts\nEND\n$/,
   );
   const refusal = await scene.exchange("POST / HTTP/1.1\r\nHost: here\r\n\r\n;create database d;");
   assert.match(refusal, /^HTTP\/1\.1 400 [\s\S]*\r\n\r\nthis port serves SQL \(--sql\).*\n$/);

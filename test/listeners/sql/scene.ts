@@ -8,10 +8,10 @@ import { startUserListener, type UserScene, type UserSceneOptions } from "../use
 export type SqlScene = UserScene<SqlListener>;
 
 export interface SceneOptions extends UserSceneOptions {
-  readonly language?: SqlLanguage;
+  readonly language?: SqlLanguage | null;
 }
 
-export function startSql({ language = "mg", ...options }: SceneOptions = {}): Promise<SqlScene> {
+export function startSql({ language = null, ...options }: SceneOptions = {}): Promise<SqlScene> {
   const daemon = double<DaemonInterface>({ settings: { sqlLanguage: language } });
   return startUserListener(options, (parts) => new SqlListener({ ...parts, daemon }));
 }

@@ -77,6 +77,18 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
     "create table t (s varchar(40))",
     "create table t (k decimal(10, 2))",
     "create table t (k double precision)",
+    "create table t (s character varying(40))",
+    "create table t (k int unsigned)",
+    "create table t (d timestamp(3))",
+    "create table t (d timestamp with time zone)",
+    "create table t (d bit(3))",
+  ],
+  "a length without a minimum": ["create table t (s text(40))"],
+  "a number of digits": ["create table t (k number(10))"],
+  "a text that ends with a backslash": [
+    String.raw`insert into t values ('C:\')`,
+    String.raw`insert into t values ('C:\', 'b')`,
+    String.raw`insert into t values ('C:\', 'D:\')`,
   ],
   "on conflict": [
     "insert into t values (1) on conflict do nothing",
@@ -181,6 +193,7 @@ test("every row of the table applies to a statement", () => {
 test("other mistakes are reported as before", () => {
   for (const text of [
     "selct 1",
+    String.raw`select 'it\'s' x y`,
     "create thing x",
     "select 1 frm t u v",
     "select k from t where k = = 1",
