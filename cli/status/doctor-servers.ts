@@ -128,10 +128,14 @@ function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
 
 /** Reports that all daemons support a newer version of the semantics than that of the cluster. */
 function examineSemantics(statuses: readonly DaemonStatus[], add: Report): void {
-  const timelines = statuses.flatMap(({ timeline }) => timeline ?? []);
-  if (timelines.length === 0 || timelines.length < statuses.length) return;
-  const current = Math.max(...timelines.map(({ semantics }) => semantics));
-  const available = Math.min(...timelines.map(({ availableSemantics }) => availableSemantics));
+  if (statuses.length === 0) return;
+  let current = 0;
+  let available = Number.POSITIVE_INFINITY;
+  for (const { timeline } of statuses) {
+    if (timeline === null) return;
+    current = Math.max(current, timeline.semantics);
+    available = Math.min(available, timeline.availableSemantics);
+  }
   if (available <= current) return;
   const commands = Array.from(
     { length: available - current },
