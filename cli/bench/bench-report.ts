@@ -56,10 +56,10 @@ export function formatFigures(figures: BenchFigures, latencies: LatencyHistogram
   return formatTable(rows) + formatHistogram(latencies) + formatErrors(figures.errors);
 }
 
-/** The figures of one list of daemons, where several are compared. */
+/** The figures of one list of daemons in a comparison of several lists. */
 export interface BenchRow extends BenchFigures {
   readonly servers: string;
-  /** The backends of its daemons. */
+  /** The backends of the daemons on the list. */
   readonly behind: string;
 }
 

@@ -11,8 +11,8 @@ export type Needed = readonly string[] | "nothing" | "unknown";
 
 /**
  * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key yet
- * cannot report its own; in that case the key comes from the reports of its peers. A reported key is used only if its
- * hash is the daemon's id.
+ * cannot report its own key; in that case this function uses the reports of its peers. A reported key is used only if
+ * its hash is the daemon's id.
  * @param id  the added daemon's id, hexadecimal
  */
 export function neededBy(id: string, views: readonly MemberView[]): Needed {

@@ -36,7 +36,7 @@ export interface PastUnit {
   readonly change: string | null;
 }
 
-/** Colours of outcomes; without an entry: plain. */
+/** Colours of outcomes; all other outcomes are plain. */
 const TONES: ReadonlyMap<string, Tone> = new Map([
   ["error", "warn"],
   ["unmet", "warn"],

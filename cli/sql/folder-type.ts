@@ -12,7 +12,7 @@ export type FolderType = readonly FolderAtom[];
 
 /**
  * Parses a type.
- * @param supports  the field of the file
+ * @param supports the value of the field `supports` in the file
  * @param place  the location for messages
  * @throws Error  it is not a type
  */
@@ -83,7 +83,7 @@ const ATOM = new RegExp(
   "suy",
 );
 
-/** Parses a type in the form of `famaritana`. @throws Error  it is not a type */
+/** Parses a type as the answer to `famaritana` (describe) shows it. @throws Error it is not a type */
 export function typeOfWords(words: string): FolderType {
   const type: FolderAtom[] = [];
   for (let at = 0; at < words.length; at = ATOM.lastIndex) {

@@ -29,7 +29,10 @@ export interface BrowserCallOptions {
   readonly traceparent?: string | undefined;
   /** The number of the database; default 0. */
   readonly db?: number | undefined;
-  /** The call is applied only if each of these keys was last changed by that writer; otherwise the result is null. */
+  /**
+   * The call is applied only if the last write to each of these keys is the given `writer`; otherwise the result is
+   * null.
+   */
   readonly if?:
     | readonly { readonly key: string; readonly writer: string | null; readonly db?: number | undefined }[]
     | undefined;
