@@ -1,6 +1,6 @@
 /**
- * A client: one signature per call, one connection pool per daemon, and one timer for all. It connects the outbox, the
- * pools and the timer.
+ * A client, which combines the outbox, a connection pool for each daemon, and one timer for all calls. Each call is
+ * signed only once.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";

@@ -39,7 +39,7 @@ export interface MemberView {
 
 /**
  * Returns the views of the daemons that answered.
- * @throws DbsyncError no daemon answered (throws the first error), or the daemons belong to different clusters
+ * @throws DbsyncError  no daemon answered (throws the first error), or the daemons belong to different clusters
  */
 export function viewsOf(
   answers: readonly Answer[],

@@ -51,7 +51,7 @@ export interface ReplicateOptions {
 
 /**
  * Copies a Redis and its changes until the cut-over.
- * @throws Error the errors of `importRedis`; or the user interrupted the import twice
+ * @throws Error  the errors of `importRedis`; or the user interrupted the import twice
  */
 export async function replicateRedis(
   address: RedisAddress,

@@ -68,7 +68,7 @@ export class Completion {
 
   /**
    * Returns cached names, or fetches them.
-   * @param table the table whose columns are requested, or "" for the names of databases, tables and views
+   * @param table  the table whose columns are requested, or "" for the names of databases, tables and views
    */
   #cached(table: string, ask: () => Promise<readonly string[]>): Promise<readonly string[]> {
     const key = `${this.#session.database}\n${table}`;

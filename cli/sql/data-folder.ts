@@ -59,19 +59,19 @@ export const fileOf = (
   name: string,
 ) => join(folder, database, kind, name + ENDING);
 
-/** Reads the type of a domain. @throws Error the message names the file and says what to do */
+/** Reads the type of a domain. @throws Error  the message names the file and says what to do */
 export async function readDomain(file: string): Promise<FolderType> {
   const { supports } = await readObject(file);
   return typeOf(supports, file);
 }
 
-/** Reads a view, and returns the tree of its query. @throws Error the message names the file and says what to do */
+/** Reads a view, and returns the tree of its query. @throws Error  the message names the file and says what to do */
 export async function readViewObject(file: string): Promise<unknown> {
   const { selectExpr } = await readObject(file);
   return selectExpr;
 }
 
-/** Reads a table. @throws Error the message names the file and the row, and says what to do */
+/** Reads a table. @throws Error  the message names the file and the row, and says what to do */
 export async function readTable(file: string): Promise<FolderTable> {
   const { fieldName: fields, domaines: domains, individus: rows } = await readObject(file);
   if (!Array.isArray(fields) || !Array.isArray(domains) || !Array.isArray(rows))

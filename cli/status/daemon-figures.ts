@@ -60,7 +60,7 @@ const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
 /**
  * Reads the figures of daemons. A daemon that does not report to this key receives a PING instead, which it can answer
  * only if its database answers.
- * @param asked for each server, whether to query it
+ * @param asked  for each server, whether to query it
  * @returns an answer for each server
  */
 export async function readFigures(

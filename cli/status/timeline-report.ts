@@ -26,7 +26,7 @@ interface TimelineRow extends ShownTimeline {
 /**
  * Returns the columns of the timelines.
  * @param now  milliseconds since 1970
- * @param hasLists whether at least one daemon knows a member list
+ * @param hasLists  whether at least one daemon knows a member list
  */
 export const timelineColumns = (now: number, hasLists: boolean): readonly Column<TimelineRow>[] => [
   { head: "TIMELINE OF", about: "the daemon", cell: ({ address }) => address },

@@ -127,7 +127,7 @@ function troubleLines(daemons: readonly DaemonStatus[], columns: number): ShownL
 
 /**
  * Returns an empty line, the head and the rows.
- * @param toneOf returns the tone of a row; the row after the head is number 0
+ * @param toneOf  returns the tone of a row; the row after the head is number 0
  */
 export function headedLines(
   rows: readonly (readonly string[])[],

@@ -1,7 +1,7 @@
 /**
  * Stores a page's signed, unanswered envelopes in IndexedDB, so that they outlive the page. The next page of the site
- * with the same key takes them over. Each open page holds its own lock. The lock protects the page's envelopes while it
- * is open, and ensures that exactly one page takes them over after it has closed.
+ * with the same key takes them over. Each open page holds its own lock. While the page is open, the lock protects the
+ * page's envelopes. After the page has closed, the lock ensures that exactly one other page takes them over.
  */
 
 import type { SignedEnvelope } from "../calls/sending.js";

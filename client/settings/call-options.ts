@@ -54,7 +54,10 @@ export const CALL_CHECKS = {
 
 const CALL_OPTIONS: readonly string[] = Object.keys(CALL_CHECKS);
 
-/** Returns the settings of one call: those of `options`, and of `base` for the remaining ones. @throws DbsyncError `bad-option` */
+/**
+ * Returns the settings of one call. Those that `options` does not contain come from `base`.
+ * @throws DbsyncError `bad-option`
+ */
 export function readCallOptions(
   options: TypedCallOptions,
   base: CallSettings & { readonly servers: readonly unknown[] },

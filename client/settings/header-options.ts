@@ -25,7 +25,10 @@ export interface If {
 export interface HeaderOptions {
   /** The number of the database; default 0. */
   readonly db?: number | undefined;
-  /** The call is applied only if each of these keys was last changed by that writer; otherwise its result is null. */
+  /**
+   * The call is applied only if the last write to each of these keys is the given `writer`; otherwise its result is
+   * null.
+   */
   readonly if?: readonly If[] | undefined;
   /** The write that a daemon must have before it applies the call: 92 hexadecimal digits, from `lastWrite`. */
   readonly after?: string | undefined;
@@ -43,7 +46,7 @@ export interface HeaderOptions {
   readonly replicated?: number | undefined;
 }
 
-/** The same options in the form of the header. */
+/** The options of `HeaderOptions` in the form in which a header contains them. */
 export interface EnvelopeOptions {
   readonly db?: number;
   readonly if?: readonly Condition[] | null;
@@ -114,7 +117,7 @@ function conditionOf({ key, writer, db }: If, callDb: number): Condition {
 }
 
 function writerBytes(writer: string | Buffer): string | undefined {
-  // WRITERS returns this for an absent key.
+  // WRITERS returns an empty writer for an absent key.
   if (writer.length === 0) return "";
   if (typeof writer === "string") return bytesOfHex(writer, UNIT_ID_BYTES);
   return writer.length === UNIT_ID_BYTES ? writer.toString("latin1") : undefined;

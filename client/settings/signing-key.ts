@@ -20,7 +20,7 @@ export interface EnvelopeSigner {
   readonly keyId: ByteString;
   /** Signs bytes. @param id  the SHA-256 of the bytes */
   sign(bytes: Buffer, id: ByteString): Buffer;
-  /** Signs on another thread. The caller must not change the bytes before it has finished. */
+  /** Signs on another thread. The caller must not change the bytes before the promise settles. */
   signAside(bytes: Buffer): Promise<Buffer>;
 }
 

@@ -40,7 +40,7 @@ export function isReadCommand(command: CommandInput): boolean {
 
 /**
  * The kind of a command. Only commands of one kind share an envelope: daemons do not record reads and messages, and
- * accept them, and commands for the key ring, only in separate envelopes.
+ * accept reads, messages and commands for the key ring only in separate envelopes.
  */
 export type Company = "reads" | "writes" | "messages" | "ring";
 

@@ -51,7 +51,7 @@ function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
   return detail.startsWith("TOOLONG ") ? "applied there" : "recorded there, and may yet succeed";
 }
 
-/** The beginning of the refusal of a daemon's port for clients of another protocol. */
+/** The beginning of the refusal that a daemon sends on a port for another protocol. */
 const OTHER_PORT = "malformed: this port serves ";
 
 /** Returns what to do about a failure. For a refusal this depends on its code. */

@@ -21,7 +21,7 @@ export const ASK_AGAIN_MS = 1_000;
 /** The interval at which the client checks whether a daemon that turned out to speak version 2 has answered its version 1 calls. */
 export const DRAIN_MS = 2;
 
-/** The delay after their deadline with which expired items are removed from a hung daemon's queue, many at a time. */
+/** Expired items leave a hung daemon's queue this long after their deadline, so that one pass removes many of them. */
 export const SLACK_MS = 100;
 
 /** The maximum number of times an envelope is written, each time on a new connection. */

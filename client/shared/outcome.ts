@@ -12,8 +12,8 @@ export type Form = Format | "bytes";
 
 /**
  * A successful answer. `values` has one value for each database of the daemon, and is empty for nil. In version 2 there
- * is one value, and `reply` is the original reply; in version 1 it is null. `at` is the time of the clock in
- * milliseconds.
+ * is one value, and `reply` is the original reply; in version 1 it is null. `at` is the time of the answer by the
+ * client's monotonic clock, in milliseconds.
  */
 export interface Answer {
   readonly ok: true;
@@ -33,7 +33,7 @@ export interface Failure {
   readonly detail: string;
   readonly written: boolean;
   readonly at: number;
-  /** The flags, if the command itself failed, as in an answer. */
+  /** The flags of the daemon's answer, if the command itself failed. */
   readonly flags?: ByteString;
 }
 

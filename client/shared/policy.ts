@@ -6,8 +6,8 @@ import { type Answer, isBehind, isLate, isUnmet, type Report } from "./outcome.j
  * A rule for the result of a call:
  * - `first`: the first answer that is not nil. Any later answer replaces a failure, and a later value replaces nil or
  *   the answer of a daemon that is catching up. The result is therefore null only if every daemon that answered
- *   returned nil, or if a daemon whose peers have the same data returned nil. It is also not null if as many daemons
- *   have refused the command's date as have answered nil, because a clock is then wrong.
+ *   returned nil, or if a daemon whose peers have the same data returned nil. If at least as many daemons have refused
+ *   the command's date as have answered nil, a clock is wrong, and the call fails instead.
  * - a number: the first answer that is not nil, as soon as that number of daemons has answered. The answers need not be
  *   equal. `all` means the number of servers.
  * - `majority`: an answer that more than half of all servers sent. A command's failure counts as an answer.
@@ -23,9 +23,9 @@ export type Policy = "first" | "majority" | "all" | "all-equal" | number;
 export type CallPolicy = Policy | "usual";
 
 /**
- * A policy, or `outcome`: the report on which more than half of all servers agree for a unit with conditions. They
- * report that it was applied, that a condition did not hold, or the same failure. Late answers, and those of a daemon
- * that is catching up, do not count.
+ * A policy, or `outcome`: the report on which more than half of all servers agree for a unit with conditions. These
+ * servers report that the unit was applied, that a condition did not hold, or the same failure. Late answers, and those
+ * of a daemon that is catching up, do not count.
  */
 export type Rule = Policy | "outcome";
 

@@ -22,7 +22,10 @@ export type Shape = "text" | "value" | "buffers" | "reply" | "outcomes";
 /** The handlers of a result, and its form. Exactly one of the two handlers is called, once. */
 export interface Waiter {
   readonly shape: Shape;
-  /** Handles the result. @param result  from `resultOf`; for the shape `outcomes` an object that contains them */
+  /**
+   * Handles the result.
+   * @param result  from `resultOf`; for the shape `outcomes` an object that contains the outcomes
+   */
   resolve(result: unknown): void;
   reject(error: DbsyncError): void;
 }

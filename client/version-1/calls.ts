@@ -41,7 +41,7 @@ export class Call implements Sender {
 
   constructor(parts: {
     calls: Version1Calls;
-    /** Set to the time at which a call must be judged before its deadline. */
+    /** Rings when the call must be judged, which may be before its deadline. */
     alarm: Alarm;
     settings: CallSettings;
     waiter: Waiter;

@@ -29,7 +29,7 @@ import type { Delivery } from "./delivery.js";
  */
 const CONNECTIONS_MAX = 16;
 
-/** The time within which a daemon that closes after each answer does so. */
+/** A daemon that closes the connection after each answer closes it within this time. */
 const TRIAL_MS = 250;
 
 /**
@@ -162,7 +162,10 @@ export class Pool {
     return time;
   }
 
-  /** Closes connections that would keep an otherwise idle process alive. Idle ones may still receive answers. */
+  /**
+   * Closes connections that would keep an otherwise idle process alive. All other connections may still receive
+   * answers.
+   */
   releaseProcess(now: number): void {
     for (const connection of [...this.#connecting, ...this.#waiting, ...this.#overdue]) {
       if (!connection.holdsProcess()) continue;
@@ -329,9 +332,9 @@ class Connection implements SocketEvents {
   state: "connecting" | "idle" | "waiting" | "overdue" | "closed" = "connecting";
   /** The delivery that is waiting for its answer; null unless the state is `waiting`. */
   delivery: Delivery | null = null;
-  /** The number of answers that have arrived on it. */
+  /** The number of answers that have arrived on this connection. */
   answers = 0;
-  /** The time of its last change of state. */
+  /** The time of the last change of `state`. */
   since: number;
   /** The deadline of the attempt to connect. */
   readonly connectBy: number;
@@ -391,7 +394,7 @@ class Connection implements SocketEvents {
     return delivery;
   }
 
-  /** Whether it would keep the process alive, because it is still connecting or has unsent bytes. */
+  /** Whether the connection would keep the process alive, because it is not established yet or has unsent bytes. */
   holdsProcess(): boolean {
     return this.state === "connecting" || (this.state !== "closed" && this.#socket.unsentBytes() > 0);
   }

@@ -10,7 +10,7 @@ import { isLoopback } from "../shared/loopback.js";
 import { type Choice, CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
 import type { Link } from "./link.js";
 
-/** The time after a conflict from which a call makes the client query the daemons again. */
+/** If a conflict is at least this old, the next call makes the client query the daemons again. */
 const CONFLICT_MS = 1_000;
 
 export class ClusterVotes {

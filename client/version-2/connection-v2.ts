@@ -95,7 +95,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#socket.destroy();
   }
 
-  /** Whether it would keep the process alive, because it is not established yet or has unsent bytes. */
+  /** Whether the connection would keep the process alive, because it is not established yet or has unsent bytes. */
   holdsProcess(): boolean {
     return this.state !== "speaking" || this.#socket.unsentBytes() > 0;
   }

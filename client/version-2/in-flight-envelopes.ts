@@ -6,8 +6,9 @@ import { SLACK_MS } from "../shared/link-times.js";
 const ENVELOPES_MAX = 256;
 const BYTES_MAX = 8 * 1024 * 1024;
 /**
- * The same limits for envelopes whose answers are delayed (`stable`, `replicated`), perhaps by half a minute. They are
- * counted separately, so that they leave room for all other envelopes. A daemon accepts this many on a connection.
+ * The same limits for envelopes whose answers are delayed (`stable`, `replicated`), perhaps by half a minute. These
+ * envelopes are counted separately, so that they leave room for all other envelopes. A daemon accepts this many on a
+ * connection.
  */
 const WAITING_ENVELOPES_MAX = 1024;
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;

@@ -91,7 +91,7 @@ export class Session {
       this.#miss(daemon, batch, now);
   }
 
-  /** Records a new connection. Its daemon may have restarted or paused since the last one. */
+  /** Records a new connection. The daemon may have restarted or paused since the last connection. */
   connected(daemon: number, hasTimeline: boolean): void {
     this.#hasTimeline[daemon] = hasTimeline;
     if (!hasTimeline || this.#last === null) return;

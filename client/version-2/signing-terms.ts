@@ -30,7 +30,7 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
 
 /**
  * Returns why client and daemon disagree, in the form of a refusal, or null if they agree. `version-1` means that
- * neither signs, and that the daemon's release has only signed envelopes.
+ * neither side has a key, and that the daemon's release accepts unsigned commands only in version 1.
  * @param capabilities  the capabilities in the client's hello, or undefined if there are none and the client signs
  */
 export function disagreement(
