@@ -26,7 +26,7 @@ interface GetFlags extends SendFlags {
  */
 const MAX_AHEAD_MS = 60_000;
 
-/** Commands that read all of a key, by the key's type. */
+/** Commands that read a complete value, by the type of the key. */
 const READ_ALL: Readonly<Record<string, (key: string) => readonly string[]>> = {
   hash: (key) => ["HGETALL", key],
   list: (key) => ["LRANGE", key, "0", "-1"],

@@ -1,4 +1,4 @@
-/** Describes the backends of daemons in a few words; `dbsync bench` prints them with its figures. */
+/** Describes the backends of daemons in a few words; `dbsync bench` prints this description with its figures. */
 import type { CallingClient } from "../../client/client.js";
 import type { Settings } from "../../client/settings/options.js";
 import { DbsyncError } from "../../client/shared/errors.js";

@@ -13,8 +13,8 @@ const BAR_CHARS = 40;
 const EXAMPLE_CHARS = 100;
 
 /**
- * The figures of a run. Times are in milliseconds, null without a successful call. Throughput is in successful calls a
- * second.
+ * The figures of a run. Times are in milliseconds, or null if no call succeeded. Throughput is the number of successful
+ * calls per second.
  */
 export interface BenchFigures {
   readonly calls: number;

@@ -6,7 +6,10 @@
 import { authorizationOf } from "../keys/authorization.js";
 import type { MemberView } from "./member-views.js";
 
-/** The command that authorizes a daemon's key; "unknown": no daemon that answered knows the key yet. */
+/**
+ * The command that authorizes a daemon's key; "nothing": the key is already authorized; "unknown": no daemon that
+ * answered knows the key yet.
+ */
 export type Needed = readonly string[] | "nothing" | "unknown";
 
 /**

@@ -13,7 +13,7 @@ const DUMP_BYTES_MAX = 16 * 1024 * 1024;
 /** Maximum number and total length of pieces in flight; each entry of a stream is a piece. */
 export const TOGETHER_MAX = 500;
 export const TOGETHER_BYTES_MAX = 1024 * 1024;
-/** The error of a daemon or of its Redis for a serialization format that it does not know. */
+/** The error of a daemon, or of the Redis behind it, for an unknown serialization format. */
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
 /**

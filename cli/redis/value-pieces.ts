@@ -1,6 +1,7 @@
 /**
- * Reads a value in pieces by the commands of its type, and yields the commands that recreate it. Used if the serialized
- * form (DUMP) is not available, not accepted or too long. No client may write the key at the same time.
+ * Reads a value in pieces by the commands of its type, and yields the commands that recreate it. An import reads a
+ * value in this way if its serialized form (DUMP) is not available, not accepted or too long. No client may write the
+ * key at the same time.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";

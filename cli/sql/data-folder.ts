@@ -127,7 +127,8 @@ function checkedName(name: string, location: string): string {
 }
 
 /**
- * Returns the error about a damaged file. The original writes files in place, so a crash can leave an incomplete file.
+ * Returns the error about a damaged file. The earlier server writes files in place, so a crash can leave an incomplete
+ * file.
  */
 const broken = (file: string, what: string) =>
   new Error(`${file}: ${what}; copy this file from another server's folder, or move it out of this folder`);

@@ -109,7 +109,7 @@ const allowedOf = (word: string) =>
 
 const DATE_CLASS = /\bDAT[EY]$/;
 
-/** Parses an atom by its fields, because the names of classes differ between versions of the original. */
+/** Parses an atom by its fields, because the names of classes differ between versions of the earlier server. */
 function atomOf(atom: unknown, place: string): FolderAtom {
   const {
     allowedValue,
@@ -137,7 +137,7 @@ function accepts(atom: FolderAtom, value: string | number): boolean {
       return typeof value === "string" && isWithin(value.length, atom);
     case "enumeration":
       return atom.allowed.includes(value);
-    // The original cannot store dates; the daemons check them.
+    // The earlier server cannot store dates; the daemons check them.
     case "date":
       return typeof value === "string";
   }

@@ -42,7 +42,7 @@ export interface OrderFigures {
   readonly waiting: number;
   /** The reason why the daemon cannot read or write the stream, or null if it can. */
   readonly trouble: string | null;
-  /** The bytes on the disk of the data folder, if it is nearly full; otherwise null. */
+  /** The free and the total bytes of the disk with the data folder if that disk is nearly full; otherwise null. */
   readonly lowDisk: { readonly free: number; readonly size: number } | null;
 }
 

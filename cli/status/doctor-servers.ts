@@ -35,7 +35,7 @@ export async function examineServers(settings: Settings, add: Report): Promise<r
   examineClusters(statuses, add);
   examineSemantics(statuses, add);
   await examineOldClocks(client, { statuses, pings }, add);
-  // A daemon without a timeline has little more to report.
+  // A daemon without a timeline has little more to report, so its note is left out.
   const unreported = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
   return [...new Set(unreported.flatMap(({ timelineNote }) => timelineNote ?? []))];
 }
@@ -126,7 +126,7 @@ function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
   });
 }
 
-/** Reports it if all daemons support a newer version of the semantics than the cluster uses. */
+/** If all daemons support a newer version of the semantics than the cluster uses, reports how to use that version. */
 function examineSemantics(statuses: readonly DaemonStatus[], add: Report): void {
   if (statuses.length === 0) return;
   let current = 0;

@@ -12,7 +12,7 @@ export interface BrowserOptions extends BrowserCallOptions {
   readonly key?: string | WebKey | undefined;
   /** The cluster, 64 hexadecimal digits, as the daemons print it when they start. By default the client queries the daemons. */
   readonly cluster?: string | undefined;
-  /** Called with the result of each call that an earlier page signed but received no answer to. */
+  /** Called with the result of each call that an earlier page had signed and that no daemon had answered. */
   readonly recovered?: ((end: Recovered) => void) | undefined;
   /** Called when `outbox`, `unkept` or `daemons` has changed, once for several changes. */
   readonly changed?: (() => void) | undefined;

@@ -74,7 +74,7 @@ export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => bool
 /**
  * Reads the options of a call's header.
  * @param usual  the client's options, the defaults for the call
- * @returns null if none is set
+ * @returns null if no option is set
  */
 export function readHeaderOptions(
   options: HeaderOptions,

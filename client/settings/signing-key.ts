@@ -92,7 +92,7 @@ function keySource(
 /**
  * Returns the frame of a command. It is signed once for all daemons.
  * @param input  the command as the caller passed it, for errors
- * @throws DbsyncError `bad-command`: version 1 does not support it
+ * @throws DbsyncError `bad-command`: version 1 does not support the command
  */
 export function frameOf(
   command: string | readonly string[],

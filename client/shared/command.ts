@@ -59,7 +59,7 @@ const ALONE: Readonly<Record<string, Company>> = Object.assign(Object.create(nul
   SPUBLISH: "messages",
 });
 
-/** The character code before `a`. ASCII codes up to it have no lower-case letters. */
+/** The character code before `a`. No ASCII character with a code up to this one is a lower-case letter. */
 const BEFORE_SMALL_A = 0x60;
 
 /** Converts a name to upper case. Most names are already upper case, so usually no new string is created. */

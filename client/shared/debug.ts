@@ -1,5 +1,6 @@
 /**
- * Prints every frame to standard error if DBSYNC_DEBUG is 1, like the original's debug build. Frames contain no keys.
+ * Prints every frame to standard error if DBSYNC_DEBUG is 1, like the debug build of the original driver. Frames
+ * contain no keys.
  */
 
 /**

@@ -138,7 +138,7 @@ function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): S
   return socket;
 }
 
-/** Reports the end of a socket once. @returns the reporting function, for other causes of the end */
+/** Reports the end of a socket once. @returns a function that reports the end for another cause */
 function listen(socket: Socket, closed: SocketEvents["closed"]): SocketEvents["closed"] {
   let open = true;
   const once = (error: SocketError | null) => {

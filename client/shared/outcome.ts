@@ -4,7 +4,10 @@ import type { PlainValue } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Outcome, Stage } from "./errors.js";
 
-/** The format of a result. `text`: the value. `php-dbsync`: the text that the original's driver returns to PHP, `redis:5:PONG`. */
+/**
+ * The format of a result. `text`: the value. `php-dbsync`: the text that the original driver returns to PHP,
+ * `redis:5:PONG`.
+ */
 export type Format = "text" | "php-dbsync";
 
 /** A format, or `bytes`: text in which each character is a byte, for callers that write it as bytes. */
@@ -40,8 +43,8 @@ export interface Failure {
 export type Report = Answer | Failure;
 
 /**
- * Whether the daemon had already answered a later command on the same keys. The two answers are inconsistent, so this
- * one does not count towards an agreement of daemons.
+ * Whether the daemon had already answered a later command on the same keys. The daemon's answers then contradict the
+ * order of the commands, so this answer does not count as agreement.
  */
 export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags.split(" ").includes("late");
 

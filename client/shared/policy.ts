@@ -115,7 +115,7 @@ function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict
   return isDoubted ? { kind: "failed", code: "clocks-differ" } : { kind: "value", answer: miss };
 }
 
-/** Judges a number or `all`. It waits for every daemon before it fails, like `all-equal`. */
+/** Judges a number or `all`. This rule waits for every daemon before it fails, like `all-equal`. */
 function judgeNumber(needed: number, reports: Reports, final: boolean): Verdict {
   const all = answersOf(reports);
   const answers = all.filter((answer) => !isLate(answer));
@@ -154,7 +154,10 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
   return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
 }
 
-/** Judges `outcome`. It fails as soon as no outcome can reach a majority, so a client that wants a lock does not wait longer than necessary. */
+/**
+ * Judges `outcome`. This rule fails as soon as no outcome can reach a majority, so a client that wants a lock does not
+ * wait longer than necessary.
+ */
 function judgeOutcome(reports: Reports, final: boolean): Verdict {
   const counts = new Map<string, number>();
   let [silent, answered, late, highest] = [0, 0, 0, 0];
@@ -186,7 +189,10 @@ function outcomeWord(report: Report): string {
   return isUnmet(report.flags) ? "unmet" : "applied";
 }
 
-/** Judges `all-equal`. It waits for every daemon even if one has failed, because the error reports the outcome of each. */
+/**
+ * Judges `all-equal`. This rule waits for every daemon even if one has failed, because the error reports the outcome of
+ * each.
+ */
 function judgeAllEqual(reports: Reports, final: boolean): Verdict {
   if (isSilent(reports) && !final) return WAIT;
   const answers = answersOf(reports);

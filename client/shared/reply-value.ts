@@ -51,7 +51,10 @@ export function resultOf(
     : valueText(answer.values, format);
 }
 
-/** Converts a reply to its value. @param index  the index of the replied command, if there are several */
+/**
+ * Converts a reply to its value.
+ * @param index  the index of the command to which the reply belongs, if there are several commands
+ */
 export function replyValue(
   reply: PlainReply,
   buffers: boolean,

@@ -44,7 +44,10 @@ export interface Endpoint {
 
 /** The address of a daemon. */
 export interface Address extends Endpoint {
-  /** Its name in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
+  /**
+   * The daemon's name in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`,
+   * `dbsync1://host:port`.
+   */
   readonly text: string;
   /**
    * The protocol versions that the entry for this daemon names. If the entry names none, null: the option `versions`

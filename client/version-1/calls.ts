@@ -1,6 +1,6 @@
 /**
  * One call: a signed frame for several daemons, and a promise that settles exactly once, by its deadline. A `Delivery`
- * sends the call to one of them. It outlives the promise, because every daemon should receive the command.
+ * sends the call to one of them. A delivery may outlive the promise, because every daemon should receive the command.
  */
 
 import type { CallsOwner } from "../calls/calls-owner.js";

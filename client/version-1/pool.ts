@@ -5,8 +5,9 @@
  * call to this daemon has ended. Every daemon therefore receives a caller's sequential commands in order, even if the
  * caller did not wait for that daemon's answers. Only concurrent commands use several connections.
  *
- * Failures: the pool opens no further connections to a daemon that is silent while other daemons answer. Its commands
- * wait in the queue until it recovers. After a failed connection the pool waits before the next attempt (back-off.ts).
+ * Failures: the pool opens no further connections to a daemon that is silent while other daemons answer. Commands for
+ * that daemon wait in the queue until it recovers. After a failed connection the pool waits before the next attempt
+ * (back-off.ts).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unreadable } from "../../protocol/errors.js";

@@ -23,7 +23,7 @@ export class ClusterVotes {
   readonly #warn: (warning: string) => void;
   readonly #alarm: Alarm;
   readonly #votes = new Map<Link, ByteString>();
-  /** The time at which the cluster is decided, once a daemon has named one. */
+  /** The time at which the client decides on the cluster, or infinity before a daemon has named one. */
   #decideBy = Number.POSITIVE_INFINITY;
   /** The time at which the conflict began. */
   #conflictAt = 0;
@@ -61,8 +61,8 @@ export class ClusterVotes {
   }
 
   /**
-   * Handles a daemon's refusal of an envelope because of its cluster. Queries the daemon again, unless it has already
-   * named another cluster.
+   * Handles a daemon's refusal of an envelope because of the envelope's cluster. Queries the daemon again, unless it
+   * has already named another cluster.
    * @returns whether the cluster is undecided again, because no majority of daemons names it
    */
   doubt(link: Link, refused: ByteString, now: number): boolean {

@@ -1,6 +1,6 @@
 /**
  * One version 2 connection. It converts between bytes and messages, and begins with a hello. link.ts manages the
- * envelopes in flight, and handles its end.
+ * envelopes in flight, and handles the end of the connection.
  *
  *   connecting ──opened──► greeting ──hello──► speaking
  *        └─────────────────────┴───────────────────┴──── closed, garbage, close() ──► closed

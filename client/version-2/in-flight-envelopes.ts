@@ -31,7 +31,10 @@ export class InFlightEnvelopes {
     return this.#due.size < ENVELOPES_MAX && this.#dueBytes < BYTES_MAX;
   }
 
-  /** Whether there is room for a sending. One with a delayed answer must not block the envelopes after it in the queue. */
+  /**
+   * Whether there is room for a sending. If there is none, the caller rejects the sending, which must not block the
+   * envelopes after it in the queue.
+   */
   takes(sending: Sending): boolean {
     const waiting = this.#sendings.size - this.#due.size;
     const hasRoomToWait = waiting < WAITING_ENVELOPES_MAX && this.#waitingBytes < WAITING_BYTES_MAX;

@@ -19,7 +19,7 @@ const SESSION_MS = 30_000;
 export interface LastWrite extends EnvelopeDate {
   readonly id: ByteString;
   readonly index: number;
-  /** The clock time of the answer. */
+  /** The time at which the answer arrived. */
   readonly answeredAt: number;
 }
 
@@ -27,7 +27,7 @@ export interface LastWrite extends EnvelopeDate {
 export interface MissedWrite extends EnvelopeDate {
   /** Its order key, as in `after`. */
   readonly orderKey: ByteString;
-  /** The clock time of the answer. */
+  /** The time at which the answer arrived. */
   readonly answeredAt: number;
 }
 
