@@ -318,7 +318,10 @@ export class FanOutClient implements CallingClient, CallsOwner {
   }
 }
 
-/** Returns a call's settings with the trace context that a subscriber to `dbsync:call` has set, unless the call has its own. */
+/**
+ * Returns a call's settings with the trace context that a subscriber to `dbsync:call` has set, unless the call has its
+ * own.
+ */
 function traced(settings: CallSettings, message: CallMessage | undefined): CallSettings {
   const traceparent = message?.traceparent;
   if (settings.traceparent !== null || !isTraceparent(traceparent)) return settings;

@@ -60,7 +60,8 @@ export class ForwardingClient {
   #timeout = 0;
 
   /**
-   * Opens a client with only these options. It does not read environment variables such as DBSYNC_SERVERS, nor dbsync.ini.
+   * Opens a client with only these options. It does not read environment variables such as DBSYNC_SERVERS, nor
+   * dbsync.ini.
    * @param warned  receives warnings about the key
    * @throws DbsyncError  an option or a key that cannot be used
    */

@@ -8,9 +8,15 @@ import type { WebKey } from "./web-key.js";
 export interface BrowserOptions extends BrowserCallOptions {
   /** The daemons' `--ws` addresses: `wss://db1.example:1180`, several separated by commas, or a list. */
   readonly servers: string | readonly string[];
-  /** The name under which the key is stored, default `dbsync`, or a key from `makeKey`. A stored key is generated at its first use. */
+  /**
+   * The name under which the key is stored, default `dbsync`, or a key from `makeKey`. A stored key is generated at its
+   * first use.
+   */
   readonly key?: string | WebKey | undefined;
-  /** The cluster, 64 hexadecimal digits, as the daemons print it when they start. By default the client queries the daemons. */
+  /**
+   * The cluster, 64 hexadecimal digits, as the daemons print it when they start. By default the client queries the
+   * daemons.
+   */
   readonly cluster?: string | undefined;
   /** Called with the result of each call that an earlier page had signed and that no daemon had answered. */
   readonly recovered?: ((end: Recovered) => void) | undefined;

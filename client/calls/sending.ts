@@ -85,7 +85,10 @@ export class Sending {
   mayTurn = true;
   /** Whether the daemon has peers. If the daemon is also live, a nil that it answers is valid for all its peers. */
   hasPeers = false;
-  /** Whether the daemon may not have the client's last writes. Its answer then counts like one from a daemon that is catching up. */
+  /**
+   * Whether the daemon may not have the client's last writes. Its answer then counts like one from a daemon that is
+   * catching up.
+   */
   isBehind = false;
   /** The number of deliveries that have not ended. */
   openDeliveries = 0;
@@ -100,7 +103,8 @@ export class Sending {
 
   /**
    * The size that counts in a daemon's queue. It includes the frame; the signed bytes, which are equally long and are
-   * stored until the id is known; and the calls, if they may still be needed, both as the caller passed them and in RESP.
+   * stored until the id is known; and the calls, if they may still be needed, both as the caller passed them and in
+   * RESP.
    */
   get bytes(): number {
     return 2 * (this.envelope?.message.length ?? 0) + (this.mayTurn ? 2 * this.batch.bytes : 0);

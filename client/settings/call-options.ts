@@ -20,7 +20,10 @@ export interface CallOptions extends HeaderOptions {
    * (`if`) it is the outcome that more than half of the servers report. See policy.ts.
    */
   readonly policy?: Policy | undefined;
-  /** The `traceparent` of W3C Trace Context, 55 characters, which the daemons' slow logs show. Daemons that do not support it do not receive it. */
+  /**
+   * The `traceparent` of W3C Trace Context, 55 characters, which the daemons' slow logs show. Daemons that do not
+   * support it do not receive it.
+   */
   readonly traceparent?: string | undefined;
 }
 
@@ -86,7 +89,11 @@ export function policyFor(policy: CallPolicy, servers: readonly unknown[]): Call
   return policy;
 }
 
-/** Checks the names and values of options. @param secrets  options whose values errors must not show. @throws DbsyncError `bad-option` */
+/**
+ * Checks the names and values of options.
+ * @param secrets  options whose values errors must not show.
+ * @throws DbsyncError `bad-option`
+ */
 export function checkOptions(
   options: object,
   names: readonly string[],

@@ -1,4 +1,6 @@
-/** Options of a call that are sent in or next to the header of its envelope. Version 1 therefore does not support them. */
+/**
+ * Options of a call that are sent in or next to the header of its envelope. Version 1 therefore does not support them.
+ */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import {
   bytesOfHex,
@@ -41,7 +43,8 @@ export interface HeaderOptions {
    */
   readonly stable?: boolean | undefined;
   /**
-   * The number of daemons, including the one that answers, that must have this write on disk before the answer: 1 to 99.
+   * The number of daemons, including the one that answers, that must have this write on disk before the answer: 1 to
+   * 99.
    */
   readonly replicated?: number | undefined;
 }

@@ -12,7 +12,10 @@ export class Alarm {
   #time = Number.POSITIVE_INFINITY;
   #held = false;
 
-  /** Creates an alarm that is not set. @param ring  called at the time set or slightly later, after which the alarm is not set */
+  /**
+   * Creates an alarm that is not set.
+   * @param ring  called at the time set or slightly later, after which the alarm is not set
+   */
   constructor(environment: Environment, ring: () => void) {
     this.#environment = environment;
     this.#ring = ring;

@@ -57,7 +57,10 @@ export function callLabel({ inputs, bytes }: LabelledCall): string {
   return commandsLabel(inputs as readonly CommandInput[]);
 }
 
-/** Returns the label of the command that a reply belongs to. @param index  the index of the command, if there are several */
+/**
+ * Returns the label of the command that a reply belongs to.
+ * @param index  the index of the command, if there are several
+ */
 export function replyLabel({ inputs, bytes }: LabelledCall, index: number): string {
   const command = typeof bytes === "string" ? inputs : inputs[index];
   return command === undefined ? "" : commandLabel(command as CommandInput);

@@ -8,7 +8,10 @@ import { READ_COMMANDS } from "./read-commands.js";
 /** An argument. Text is sent as UTF-8, a number as decimal digits, bytes unchanged. */
 export type Argument = string | number | Uint8Array;
 
-/** A line, which is split at spaces without quoting, as in version 1; or a list of the name and the arguments, which may contain any bytes. */
+/**
+ * A line, which is split at spaces without quoting, as in version 1; or a list of the name and the arguments, which may
+ * contain any bytes.
+ */
 export type CommandInput = string | readonly Argument[];
 
 /**
@@ -86,7 +89,9 @@ function argumentsOf(command: readonly Argument[]): ByteString[] {
   });
 }
 
-/** Returns the command with text arguments, for version 1. @throws DbsyncError `bad-command`: an argument is not text */
+/**
+ * Returns the command with text arguments, for version 1. @throws DbsyncError `bad-command`: an argument is not text
+ */
 export function textArguments(command: CommandInput): string | readonly string[] {
   if (typeof command === "string") return command;
   if (!Array.isArray(command)) throw notACommand(command);

@@ -1,4 +1,7 @@
-/** Describes outcomes in sentences: each daemon's response to a call, and what to do about a failure. Web pages do not load this (decision 23). */
+/**
+ * Describes outcomes in sentences: each daemon's response to a call, and what to do about a failure. Web pages do not
+ * load this (decision 23).
+ */
 
 import { formatValue } from "./format-value.js";
 import { REFUSAL_CURES } from "./refusal-cures.js";

@@ -29,7 +29,10 @@ export type CallPolicy = Policy | "usual";
  */
 export type Rule = Policy | "outcome";
 
-/** Returns the rule that determines the result of a call. @param hasConditions  whether its unit has conditions (`if`) */
+/**
+ * Returns the rule that determines the result of a call.
+ * @param hasConditions  whether its unit has conditions (`if`)
+ */
 export function ruleFor(policy: CallPolicy, hasConditions: boolean): Rule {
   if (policy !== "usual") return policy;
   return hasConditions ? "outcome" : "first";

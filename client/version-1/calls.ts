@@ -81,7 +81,10 @@ export class Call implements Sender {
     this.#calls.ended();
   }
 
-  /** Settles the call with the answers received so far. At the deadline, servers that have not answered count as timed out. */
+  /**
+   * Settles the call with the answers received so far. At the deadline, servers that have not answered count as timed
+   * out.
+   */
   judgeNow(now: number): void {
     if (this.isSettled) return;
     if (now >= this.deadline) this.#giveUp((delivery) => this.#calls.reasonOfSilence(delivery), now);

@@ -62,7 +62,10 @@ export class Pool {
   readonly #connecting = new Set<Connection>();
   readonly #waiting = new Set<Connection>();
   readonly #overdue = new Set<Connection>();
-  /** The idle connections. The most recently used one is last and is used next, so that unneeded ones expire at the front. */
+  /**
+   * The idle connections. The most recently used one is last and is used next, so that unneeded ones expire at the
+   * front.
+   */
   readonly #idle: Connection[] = [];
   /** The connection that stays open and unused to detect whether the daemon closes it. */
   #onTrial: Connection | null = null;
@@ -374,8 +377,8 @@ class Connection implements SocketEvents {
   }
 
   /**
-   * Stops waiting for an answer after its timeout. If the answer arrives later, it still shows that the daemon is alive.
-   * The caller ends the delivery.
+   * Stops waiting for an answer after its timeout. If the answer arrives later, it still shows that the daemon is
+   * alive. The caller ends the delivery.
    */
   letPass(): Delivery {
     const delivery = this.delivery as Delivery;

@@ -1,6 +1,6 @@
 /**
- * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The state of
- * the envelope is in the batch; a call has only its promise.
+ * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The state
+ * of the envelope is in the batch; a call has only its promise.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";

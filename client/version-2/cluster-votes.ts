@@ -80,7 +80,10 @@ export class ClusterVotes {
     return true;
   }
 
-  /** Decides on the cluster if possible, and marks the links to daemons of other clusters. @returns whether it was decided */
+  /**
+   * Decides on the cluster if possible, and marks the links to daemons of other clusters.
+   * @returns whether it was decided
+   */
   decide(now: number): boolean {
     if (!this.isConfigured) {
       const choice = this.#choose(now);
@@ -102,7 +105,10 @@ export class ClusterVotes {
     this.#alarm.ringBy(time);
   }
 
-  /** Chooses a cluster. The earlier vote of an unconnected daemon counts until it is connected again, but does not break ties. */
+  /**
+   * Chooses a cluster. The earlier vote of an unconnected daemon counts until it is connected again, but does not break
+   * ties.
+   */
   #choose(now: number): Choice {
     const links = this.#links;
     const isDue = this.cluster === "" && now >= this.#decideBy;

@@ -33,8 +33,8 @@ export class DetectedVersion {
   }
 
   /**
-   * Whether envelopes may follow the hello before it is answered. A daemon that speaks version 1 would not execute them,
-   * but the client could not be certain that it may send them again as version 1.
+   * Whether envelopes may follow the hello before it is answered. A daemon that speaks version 1 would not execute
+   * them, but the client could not be certain that it may send them again as version 1.
    */
   get isCertain(): boolean {
     return (this.#hasSpoken2 || this.#versions === "2") && !this.#isDoubted;

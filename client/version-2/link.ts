@@ -46,13 +46,18 @@ export interface LinkOwner {
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
   /** Called with the queued sendings when the daemon has closed the connection after the hello. */
   turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
-  /** Called for each result. Returns false for a read whose daemon may not have the client's writes. @throws MalformedFrame */
+  /**
+   * Called for each result. Returns false for a read whose daemon may not have the client's writes.
+   * @throws MalformedFrame
+   */
   answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean;
   /** Called if `answered` returned false: the read is signed again, with the missing write in `after`. */
   notProven(sending: Sending, now: number): void;
   refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
   failed(sending: Sending, failure: Failure): void;
-  /** Called when an attempt to connect has failed: possibly no daemon remains for the batches that wait to be signed. */
+  /**
+   * Called when an attempt to connect has failed: possibly no daemon remains for the batches that wait to be signed.
+   */
   lostHope(link: Link, now: number): void;
   /** Whether another daemon has answered since `time`. */
   othersAnsweredSince(link: Link, time: number): boolean;
@@ -317,7 +322,10 @@ export class Link implements ConnectionV2Owner {
     }
   }
 
-  /** Handles the loss of the connection. Sendings fail if they can neither wait for a new connection nor be written again. */
+  /**
+   * Handles the loss of the connection. Sendings fail if they can neither wait for a new connection nor be written
+   * again.
+   */
   #lose(stage: Stage, detail: string, now: number): void {
     if (this.state !== "speaking") {
       this.#drop();

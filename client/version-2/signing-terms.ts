@@ -1,6 +1,7 @@
 /**
- * Checks whether a client and a daemon agree on signatures: a client with a key requires a daemon with keys, and a client
- * without a key requires a daemon without keys. The functions are pure. Source: docs/protocol-v2.md "Without a key".
+ * Checks whether a client and a daemon agree on signatures: a client with a key requires a daemon with keys, and a
+ * client without a key requires a daemon without keys. The functions are pure. Source: docs/protocol-v2.md "Without a
+ * key".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NO_KEY } from "../../protocol/version-2/envelope.js";
