@@ -8,7 +8,7 @@ import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { answer, ask, startJson } from "./scene.js";
 
-test("errors have codes after a request for codes, and their messages are unchanged", async () => {
+test("errors contain codes once the client has requested them, with unchanged messages", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const absent = { action: "get", document: "d" };

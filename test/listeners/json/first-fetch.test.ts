@@ -186,7 +186,7 @@ test("a server that stops and starts at random times while the daemon starts los
   }
 });
 
-test("a document that was created while a server was down does not replace the server's one", async () => {
+test("a document created while a server was down does not replace the server's document", async () => {
   const port = await freePort();
   const first = await Original.start(port, []);
   await using ours = await startJson({ replicas: [port], limits });

@@ -84,7 +84,7 @@ const NOT_FETCHED = "not-fetched";
 const REFUSED_AFTER_MS = 500;
 
 for (const scenario of scenarios) {
-  test(`"${scenario.name}" is answered as by the original, except for differences in the manual`, async () => {
+  test(`"${scenario.name}" receives the original's answers, except for the manual's differences`, async () => {
     await using nodes = new Nodes();
     for (const name of Object.keys(scenario.topology)) await nodes.place(name);
     for (const [name, replicas] of inOrderOfStart(scenario)) await nodes.start(name, replicas);
@@ -228,8 +228,8 @@ function recorded({ expect = "", server_died, server_gone, second_version }: Ste
 }
 
 for (const { reason, requests, original, answer: ours = original } of unrecorded) {
-  const as = reason === null ? "by the original" : `documented in the manual (${reason})`;
-  test(`${requests.slice(-2).join(" ")} is answered as ${as}`, async () => {
+  const where = reason === null ? "on the original" : `documented in the manual (${reason})`;
+  test(`${requests.slice(-2).join(" ")} is answered as ${where}`, async () => {
     await using server = await startJson();
     using client = await RawClient.open(server.port);
     let last = "";

@@ -60,7 +60,7 @@ function inOrder(told: string): string {
   );
 }
 
-test("subscribers and publishers receive the same as from redis-server", { skip }, async () => {
+test("subscribers and publishers receive the same answers as from redis-server", { skip }, async () => {
   const episodes = 40;
   for (let episode = 0; episode < episodes; episode++) {
     const told = await Promise.all(
@@ -155,7 +155,7 @@ const CONVERSATIONS: Readonly<Record<string, readonly string[]>> = {
 };
 
 for (const [topic, commands] of Object.entries(CONVERSATIONS))
-  test(`as redis-server: ${topic}`, { skip }, async () => {
+  test(`answers equal redis-server's: ${topic}`, { skip }, async () => {
     await Promise.all([comparison.ours.port, comparison.redis.port].map(untilUnsubscribed));
     await comparison.assertSame(lines(...commands));
   });
