@@ -120,7 +120,7 @@ test("undo reverts every write with an expiry time and every removal of expired 
   assert.equal(store.run("DOC.COUNT d"), ":3");
 });
 
-test("a plain document is plain again after undo has removed its keys and before it restores entries", () => {
+test("a document is plain again once undo has removed its keys, before undo restores its entries", () => {
   store.run('DOC.INSERT d {"a":0} {"a":1} {"a":2}');
   store.run("DOC.INDEX CREATE d a");
   store.run('DOC.COUNT d WHERE {"a":1}');

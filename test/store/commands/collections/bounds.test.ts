@@ -76,7 +76,7 @@ test("an insert with very many failures reports only the numbers of the last one
   assert.ok(reply.bytes.endsWith("\x02errmsg\0\x01\0\0\0\0\0\0\0"));
 });
 
-/** Returns the work of a command that has only `units` left. */
+/** Returns the `Work` of a command that may do only `units` more. */
 const workWith = (units: number): Work => ({ units: WORK_MAX - units, effort: new EffortBudget() });
 const array = `{"a":${numbers(1000)},"l":[${"{},".repeat(999)}{}]}`;
 

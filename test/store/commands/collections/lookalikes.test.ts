@@ -1,4 +1,4 @@
-/** Values and documents that look alike, and statements without their essential part. */
+/** Tests values and documents that look alike, and statements that omit an essential part. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { MdbUnderTest } from "./mdb-under-test.js";

@@ -262,7 +262,7 @@ test("undo restores thousands of removed entries in their order", () => {
   assert.deepEqual(canonicalState(folded.database), before);
 });
 
-test("a reply shows the state of one moment, whatever changes before it is written", () => {
+test("a reply shows the state at one moment, whatever changes before it is written", () => {
   for (const key of ["", "KEYS x "]) {
     store = new StoreUnderTest();
     store.run("DOC.CREATE d");
@@ -279,7 +279,7 @@ test("a reply shows the state of one moment, whatever changes before it is writt
   }
 });
 
-test("DOC.LIST returns the documents of one moment, the oldest first", () => {
+test("DOC.LIST returns the documents that exist at one moment, the oldest first", () => {
   for (const name of ["c", "a", "b"]) store.run(`DOC.CREATE ${name}`);
   store.run("SET x 1");
   const before = store.reply("DOC.LIST");
