@@ -1,7 +1,7 @@
 /**
  * Bundles the files of each program into a few files, in `bundles/` of the build. Otherwise dbsyncd would read 300
- * files at its start, which takes twice as long as everything else that it does there. Code that is loaded on first
- * use has separate files, and programs share the files of common code.
+ * files at its start, which takes twice as long as the rest of its start. Code that is loaded on first use has separate
+ * files, and programs share the files of common code.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";

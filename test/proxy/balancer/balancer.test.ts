@@ -50,7 +50,7 @@ test("the balancer sends reads to the servers in turn, and all writes of a datab
     assert.match(statements[0] ?? "", /^(?:ampiasao|use) d$/);
 });
 
-test("a session reads from the server to which it wrote recently", async () => {
+test("a session reads from the server to which it has recently written", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 60_000 } });
   using client = await scene.client();
@@ -94,7 +94,7 @@ test("a write that may have been executed is refused and not sent again", async 
   assert.equal(scene.balancer.counts.unknown, 1);
 });
 
-test("writes move to another server while theirs is down, and back when it is up", async () => {
+test("writes move to another server while their server is down, and return once it is up", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();

@@ -9,7 +9,7 @@ import { poolAt, shown } from "./parts.js";
 
 const inDatabase = (database: string) => ({ ...NEW_SESSION, database });
 
-/** Makes answers that name the connection's database. */
+/** Returns a function that answers statements with the name of their connection's database. */
 function databases(): (asked: { statement: string; connection: number }) => string {
   const chosen = new Map<number, string>();
   return ({ statement, connection }) => {
