@@ -1,6 +1,6 @@
 /**
- * Finds the versions of Node that dbsync supports, except the running one. If a version is not on the PATH (`node22`),
- * it is downloaded from the registry and unpacked next to the packages, but not installed. A version that is not
+ * Finds the versions of Node that dbsync supports, except the running version. A version that is not on the PATH (as
+ * `node22`) is downloaded from the registry and unpacked next to the packages, but not installed. A version that is not
  * available is skipped with a message.
  */
 import { spawnSync } from "node:child_process";

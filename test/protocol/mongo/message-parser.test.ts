@@ -67,7 +67,7 @@ test("messages are complete for any division of their bytes", () => {
   }
 });
 
-test("a long message is returned without delaying the next one", () => {
+test("a long message does not delay the message that follows it", () => {
   const long = framed(element("a", text("x".repeat(90_000))));
   const { messages, held } = parsed([command(long), command(PING)]);
   assert.deepEqual([messages.length, bytesOf(messages[0]?.body as Buffer), held], [2, long, 0]);

@@ -73,7 +73,7 @@ test("many replies are written like separate ones", () => {
   }
 });
 
-test("an answer of many bulk strings does not change when its source changes", () => {
+test("an array of many bulk strings does not change when the source of its strings changes", () => {
   const values = Array.from({ length: 1000 }, (_, i) => String(i));
   const answer = bulksReply("array", values);
   const before = writeReply(answer);
