@@ -8,7 +8,7 @@ import { posix } from "node:path";
 
 interface Finding {
   /**
-   * The sentences that `dbsync status` prints, with … for variable parts. There is none if only a rate shows the
+   * The sentences that `dbsync status` prints, with … for variable parts. The list is empty if only a rate shows the
    * problem.
    */
   readonly says: readonly string[];
