@@ -70,7 +70,7 @@ function userFolder(): string {
   return folder;
 }
 
-/** Replaces the ports in a document, including the default port, by free ones. */
+/** Replaces the ports in a document, including the default port, with free ports. */
 async function withFreePorts(text: string): Promise<{ document: string; port: string }> {
   const ports = new Map([["1111", String(await freePort())]]);
   for (const [port] of text.matchAll(/\b(?:1111|1112|1113|2222|6379|6380|8888|8889|9464|9465|9466)\b/g)) {

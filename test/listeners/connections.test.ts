@@ -108,7 +108,7 @@ test("a client that reads slowly receives the complete last answer, however long
   slow.command("GET big");
   using idle = await RawClient.open(daemon.port);
   now = 10_000;
-  // By the time the daemon closes the idle connection, it has also checked how long the slow one has been open.
+  // By the time the daemon closes the idle connection, it has also checked the timeout of the slow connection.
   assert.equal(await idle.rest(), "");
   slow.socket.resume();
   assert.equal((await slow.rest()).length, "ds:20971536:redis:20971521:\0".length + 20 * MIB);

@@ -16,7 +16,7 @@ import { run } from "../support/run-program.js";
 import type { Call, Mistake, Reader, ShellCall } from "./mistake.js";
 import type { Scene } from "./scene.js";
 
-/** Texts by the place where they appear. */
+/** The texts about one mistake, by where each text appears. */
 export type Texts = Partial<Record<Reader, string>>;
 
 /**

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 
-/** The version for each major number. Any later version is also suitable, but fixed ones make runs repeatable. */
+/** The version for each major number. Any later version is also suitable, but fixed versions make runs repeatable. */
 const VERSIONS = new Map([
   ["20", "20.19.5"],
   ["22", "22.23.3"],

@@ -153,7 +153,7 @@ test("an answer that is not read to its end ends the connection", async () => {
   assert.equal(client.end?.why, "dropped");
 });
 
-test("each answer restarts the time limit, and each chunk does so if the limit is one of silence", () => {
+test("each answer restarts the time limit, and a limit of silence also restarts with each chunk", () => {
   for (const isSilence of [false, true]) {
     let begun = 0;
     const setTimer = () => {

@@ -136,7 +136,7 @@ const LONG_READS: readonly Argv[] = [
   ["SQL_RO", "d", "select a from t where a < 0"],
 ];
 
-/** Reads. In a unit that also writes, every daemon executes them too. */
+/** Commands that only read. In a unit that also writes, every daemon executes them. */
 const READS: readonly Make[] = [
   () => ["LRANGE", "l", "0", "-1"],
   () => ["HGETALL", "h"],

@@ -107,7 +107,7 @@ function inOrderOfStart({ topology }: Scenario): readonly (readonly [string, rea
   return [...ordered];
 }
 
-/** The servers of a scenario, by name. Each of them treats the other ones as originals. */
+/** The servers of a scenario, by name. Each server treats the remaining servers as originals. */
 class Nodes implements AsyncDisposable {
   readonly #ports = new Map<string, number>();
   readonly #running = new Map<string, JsonScene>();
@@ -220,8 +220,8 @@ function bytesOf({ send = "", send_hex, parts, terminator = "\n" }: Step): Buffe
 }
 
 /**
- * Returns the recorded answer, or undefined if there is none. If the process of the original's first version had ended,
- * the answer is that of the second version.
+ * Returns the recorded answer, or undefined if there is none. If the original's first version had crashed, returns the
+ * answer of its second version.
  */
 function recorded({ expect = "", server_died, server_gone, second_version }: Step): string | undefined {
   return server_died || server_gone ? second_version?.expect : expect;

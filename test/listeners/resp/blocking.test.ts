@@ -315,7 +315,7 @@ test("a listener that stops does not wait for waiting clients", async () => {
   assert.equal(await client.rest(), "*-1\r\n");
 });
 
-test("clients that wait for several keys that a transaction fills are served as in Redis, also on a daemon that records", {
+test("clients that wait for several keys that a transaction fills are served as in Redis, even on a daemon that records", {
   skip,
 }, async () => {
   using folder = makeFolder();

@@ -1,4 +1,4 @@
-/** Compares the answers while memory is full with those of a redis-server above its maxmemory. */
+/** Compares the answers while memory is full with the answers of a redis-server above its maxmemory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";

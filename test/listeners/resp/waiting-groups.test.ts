@@ -41,7 +41,7 @@ type Argv = readonly ByteString[];
 /** Replies, each with the number of its connection. */
 type Answers = readonly (readonly [number, Reply])[];
 
-/** Several connections to one server, and the numbers of those that wait. */
+/** Several connections to one server, and the numbers of the connections that wait. */
 class Side implements AsyncDisposable {
   readonly #admin: RedisConnection;
   readonly #connections: readonly RedisConnection[];

@@ -1,6 +1,6 @@
 /**
- * Tests with real daemons that too many bytes or connections close unauthenticated connections, so that authenticated
- * ones can stay.
+ * Tests with real daemons that unauthenticated connections are closed first if there are too many bytes or too many
+ * connections.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

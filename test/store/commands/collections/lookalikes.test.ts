@@ -29,7 +29,7 @@ test("an insert distinguishes documents that differ only in where nested documen
   assert.equal(insert(...documents.map((one) => `{"_id":${one}}`)), "{n:2}");
 });
 
-test("an upsert uses null from the filter, also as _id", () => {
+test("an upsert uses null from the filter, even as _id", () => {
   const upsert = (q: string) =>
     store.run("UPDATE", "1", `{"q":${q},"u":{"$set":{"b":1}},"upsert":true,"upsertId":7}`);
   upsert('{"_id":null}');

@@ -268,7 +268,7 @@ function oddObject(random: SeededRandom, depth = 0): string {
   return `{${members.join(",")}}`;
 }
 
-/** Whether all members of a query loosely equal those of an entry. The function parses both. */
+/** Parses an entry and a query. @returns whether each member of the query loosely equals the entry's member */
 function matches(text: string, query: string): boolean {
   const [entry, queried] = [parseJson(text), parseJson(query)] as [JsonObject, JsonObject];
   return queried.names.every((name, at) => {

@@ -1,5 +1,5 @@
 /**
- * Compares the equality of values with that of a real PHP, for every pair of a set and for random pairs. DBSYNC_SEED
+ * Compares the loose equality of values with PHP's `==`, for every pair of a set and for random pairs. DBSYNC_SEED
  * replays a run.
  */
 import assert from "node:assert/strict";

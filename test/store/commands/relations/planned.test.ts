@@ -244,7 +244,7 @@ test(`${RUNS * QUERIES} planned queries return the same as conditions that are e
   assert.ok(moved > amount(5, 50), `${moved} failures in rows that another part rejects`);
 });
 
-/** Counts the steps of a query (other requests are served between them), its rows, and the rows that it checks. */
+/** Counts the steps of a query, between which other requests are served, its rows, and the rows that it checks. */
 function stepsOf(database: Database, text: string): { steps: number; rows: number; checked: number } {
   const { statement, language } = parse(bytesOfText(text));
   if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`not a query: ${text}`);
