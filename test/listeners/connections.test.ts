@@ -52,7 +52,7 @@ test("many refusals cause only a few lines in the log", async () => {
   assert.equal(daemon.log.filter(({ reason }) => reason === "malformed").length, 20);
 });
 
-test("frames after a refused one are not executed", async () => {
+test("frames after a refused frame are not executed", async () => {
   await using daemon = await startInProcess({ backends: memory() });
   using client = await RawClient.open(daemon.port);
   client.send("ds:7:INCR n\0ds:5:NONE\0ds:7:INCR n\0");

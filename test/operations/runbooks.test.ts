@@ -300,7 +300,7 @@ test("a wrong clock: its daemon refuses writes until the clock is set and the da
   for (const key of ["in time", "probe"]) await assertValue(key, ALL);
 });
 
-test("all machines were off: after the start they have all entries", async () => {
+test("all machines were off: after their start the daemons have all entries", async () => {
   await writes("last", ALL);
   for (const index of ALL) await trio.end(index, "SIGKILL");
   await type("All machines were off", 0);
@@ -322,7 +322,7 @@ test("one folder remains: the other daemons start with empty folders", async () 
   await assertValue("last", ALL);
 });
 
-test("all folders are lost: one is restored from the backup, and the other daemons receive its data", async () => {
+test("all folders are lost: one folder is restored from the backup, and the other daemons receive its data", async () => {
   await succeeds(["backup", "--data", trio.folder(0), at("monday.dbsync")], ALL);
   await writes("after the backup", ALL);
   for (const index of ALL) {

@@ -41,7 +41,7 @@ test("a retention time is a number of days, or a time with a unit", () => {
     assert.throws(() => parseRetention(text), { name: "RangeError", message: /^Expected forever/ }, text);
 });
 
-test("an invalid limit, or one out of bounds, is refused with the expected form", () => {
+test("a limit that is invalid or out of bounds is refused with the expected form", () => {
   for (const text of ["", "many", "-1", "1e9", "0x10", "5 parsecs", "1KiB", "9999h"]) {
     assert.throws(
       () => parseLimit(LIMITS.idleTimeout, text),
@@ -59,7 +59,7 @@ test("each default is within its bounds and has a reason", () => {
   }
 });
 
-test("loopback addresses are recognized; whether a name is one is unknown until it is resolved", () => {
+test("loopback addresses are recognized, and names other than localhost are undecided", () => {
   for (const address of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
     assert.equal(isLoopback(address), true);
   for (const address of ["0.0.0.0", "::", "10.0.0.1", "fe80::1", "128.0.0.1"])

@@ -19,7 +19,7 @@ test("frames are returned in order, whether they arrived in one piece or in seve
   assert.equal(queue.version, 1);
 });
 
-test("push reports pieces that begin or complete a frame, but not pieces that only continue one", () => {
+test("push reports pieces that begin or complete a frame, but not pieces that only continue a frame", () => {
   const queue = new FrameQueue(100);
   const told = ["ds2:3", ":ab", "c", "ds2:1:dds2:", "1:e"].map((piece) => queue.push(latin1(piece)));
   assert.deepEqual(told, [true, false, true, true, true]);

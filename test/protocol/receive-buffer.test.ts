@@ -18,7 +18,7 @@ test("The buffer refers to a pushed chunk, until keep copies the chunk's bytes",
   assert.equal(textOf(buffer), "cdefgh");
 });
 
-test("Bytes that were returned are not overwritten by later ones", () => {
+test("Bytes that were returned are not overwritten by later bytes", () => {
   const buffer = new ReceiveBuffer();
   buffer.append(Buffer.from("one"), 3);
   const one = buffer.take(3);

@@ -64,7 +64,7 @@ test("a message may begin with the line END, and a relation may end with an erro
   ]);
 });
 
-test("an invalid answer and one that is too long are reported, and no further bytes are stored", () => {
+test("invalid and overlong answers are reported, and no further bytes are stored", () => {
   const tls = framesOf([Buffer.of(0x15, 3, 1, 0, 2, 2, 0x28), bytes("\n")]);
   assert.equal(tls.reader.problem, "no-answer");
   assert.equal(framesOf([bytes("x".repeat(100))]).reader.problem, "no-answer");

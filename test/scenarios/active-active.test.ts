@@ -295,7 +295,7 @@ describe("servers that were disconnected from each other", () => {
 
 describe("servers without a disk", () => {
   for (const count of COUNTS)
-    test(`send all data to one that returns empty, and continue to answer: ${count} daemons (seed ${seed})`, async () => {
+    test(`send all data to a server that returns empty, and continue to answer: ${count} daemons (seed ${seed})`, async () => {
       await using cluster = await ActiveCluster.start(count, { isInMemory: true });
       for (let number = 0; number < RUNS; number++) {
         const random = new SeededRandom(seed, count, number);
@@ -324,7 +324,7 @@ describe("servers without a disk", () => {
       }
     });
 
-  test("lose all data if they are all killed together (a documented limit)", async () => {
+  test("lose all data if all of them are killed together (a documented limit)", async () => {
     await using cluster = await ActiveCluster.start(2, { isInMemory: true });
     await cluster.client(0).call("SET", "k", "v");
     await cluster.untilEqual();

@@ -39,7 +39,7 @@ test(`units in any order yield the state and the replies of units in order (seed
   for (let run = 0; run < RUNS; run++) assert.equal(difference(run, touchesOfUnit), undefined);
 });
 
-test("some units are applied again, but fewer than if each late unit affected all later ones", () => {
+test("some units are applied again, but fewer than if each late unit affected all later units", () => {
   let redone = 0;
   let later = 0;
   for (let run = 0; run < 20; run++) {

@@ -1,7 +1,7 @@
 /**
  * Bundles the files of each program into a few files, in `bundles/` of the build. Otherwise dbsyncd would read 300
- * files when it starts, which takes twice as long as the rest of the start. Code that is loaded on first use has separate
- * files, and programs share the files of common code.
+ * files when it starts, which takes twice as long as the rest of the start. Code that is loaded on first use has
+ * separate files, and programs share the files of common code.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";

@@ -42,7 +42,7 @@ test("the daemon executes a request that an original forwards as an original wou
   );
 });
 
-test("no entries are checked after one with its own key, and a deletion renumbers all entries", async () => {
+test("no entries are checked after an entry with its own key, and a deletion renumbers all entries", async () => {
   await using ours = await startJson();
   using client = await RawClient.open(ours.port);
   const does = (request: object) => ask(client, { document, replicate: false, ...request });
@@ -62,7 +62,7 @@ test("no entries are checked after one with its own key, and a deletion renumber
   );
 });
 
-test("a client's own requests are executed as usual, and refusals of forwarded ones are logged", async () => {
+test("a client's own requests are executed as usual, and refusals of forwarded requests are logged", async () => {
   await using ours = await startJson();
   using client = await RawClient.open(ours.port);
   const does = (request: object) => ask(client, { document, ...request });

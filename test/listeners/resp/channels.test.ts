@@ -199,7 +199,7 @@ test("a client without permission for a channel receives an error, and is discon
   assert.deepEqual(await admin.call("PUBLISH", "news:1", "not heard"), { kind: "integer", value: 0 });
 });
 
-test("a client that never reads is disconnected when too much is pending, and others continue to receive", async () => {
+test("a client that never reads is disconnected when too much is pending, unlike other clients", async () => {
   await using scene = await startResp({ limits: { maxOutputBytes: 200_000 } });
   using deaf = await RawClient.open(scene.port);
   using good = await RawClient.open(scene.port);
@@ -252,7 +252,7 @@ test("a client that is disconnected because of its own command is served no furt
   assert.deepEqual(await other.call("PUBSUB", "CHANNELS"), { kind: "array", items: [] });
 });
 
-test("subscriptions count as memory of a client: a client with too many is disconnected, and others continue", async () => {
+test("subscriptions count as memory, so a client with too many subscriptions is disconnected", async () => {
   await using scene = await startResp({
     limits: { maxBufferedBytes: 3_000_000, maxUnprovenBytes: 2_000_000 },
   });

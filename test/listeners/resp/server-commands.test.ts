@@ -175,7 +175,7 @@ const namesOf = (line: string) =>
     .split(" ")
     .map((field) => field.split("=")[0]);
 
-test("CLIENT LIST has Redis's fields, followed by those of Redis 7.2", { skip }, async () => {
+test("CLIENT LIST has Redis's fields, followed by the additional fields of Redis 7.2", { skip }, async () => {
   const [ours, theirs] = await Promise.all(
     [comparison.ours, comparison.redis].map(({ port }) =>
       answers(port, lines("CLIENT SETNAME jo", "CLIENT INFO")),

@@ -28,7 +28,7 @@ class Loop {
   }
 }
 
-test("short steps share a turn, and a long one ends it", () => {
+test("short steps share a turn, and a long step ends the turn", () => {
   const loop = new Loop();
   for (const [name, ms] of [
     ["a", 0],

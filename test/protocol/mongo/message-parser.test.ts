@@ -106,7 +106,7 @@ for (const [what, bytes, fault] of [
     assert.match(found ?? "", fault);
   });
 
-test("a sequence with more documents than a command may have is refused before they use memory", () => {
+test("a sequence with more documents than a command may have is refused before the documents use memory", () => {
   const documents = empty.repeat(100_001);
   const sequenced = `\x01${int32Bytes(documents.length + 6)}a\0${documents}`;
   const { messages, fault } = parsed([message(`${flags}\0${empty}${sequenced}`)], 1_000_000);

@@ -36,7 +36,7 @@ async function startTwo() {
   };
 }
 
-test("the balancer sends reads to the servers in turn, and all writes of a database to one", async () => {
+test("the balancer sends reads to the servers in turn, and all writes of a database to one server", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -111,7 +111,7 @@ test("writes move to another server while their server is down, and return once 
   assert.ok(scene.lines.some(({ msg }) => msg?.startsWith("Erreur connexion à ")));
 });
 
-test("a server that is not ready is skipped, and if none is ready, statements wait until one is", async () => {
+test("the balancer skips a server that is not ready; if no server is ready, statements wait", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using first = await scene.client();
@@ -130,7 +130,7 @@ test("a server that is not ready is skipped, and if none is ready, statements wa
   assert.equal(await client.told("insert into t values (3);"), writer);
 });
 
-test("statements wait for a server that is not ready if the others are down", async () => {
+test("statements wait for a server that is not ready if the other servers are down", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using client = await scene.client();
@@ -197,7 +197,7 @@ test("statements and clients are limited, and a browser's request ends the conne
   assert.equal(await browser.ask("GET / HTTP/1.1;"), "");
 });
 
-test("the session's database is the one that the server reports, with its complete name, regardless of the form of the statement", async () => {
+test("a session has the database that the server reports, with its complete name, whatever the statement contains", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => {
     const [, name] = /^ampiasao ?(.+)$/.exec(statement) ?? [];
     return messageFrame(name === undefined ? "done" : `Ny tahiry : ${name} dia miasa ankehitriny`);

@@ -13,7 +13,7 @@ import { startCache } from "./scene.js";
 const LIFE = { cache: { life: 86_400_000, maxEntries: 1000 } };
 const seed = seedOfRun();
 
-test("a write removes the answers that depend on it, including those of views, and keeps the remaining ones", async () => {
+test("a write removes the answers that depend on it, including answers from views, and keeps all other answers", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
   using client = await LineClient.open(cache.port);

@@ -84,7 +84,7 @@ test("concurrent answers are limited in size", async () => {
   assert.ok((await Promise.all(large)).map(shown).includes("closed, reached: unknown"));
 });
 
-test("idle connections are closed after a while, and those that the server closed are not used", async () => {
+test("the pool closes idle connections after a while, and uses no connection that the server has closed", async () => {
   await using server = await FakeSqlServer.start();
   const pool = poolAt(server.port, { idleTimeout: 50 });
   await pool.ask(NEW_SESSION, "x");

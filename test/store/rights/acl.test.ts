@@ -55,7 +55,7 @@ test("a denial names the key and the missing permission", () => {
   assert.equal(denial("+@all ~a", "MGET a b c"), "read key 'b', which 'mget' needs: no rule allows it");
 });
 
-test("with several selectors the denial is that of one that permits the command", () => {
+test("with several selectors the denial is that of a selector that permits the command", () => {
   assert.equal(denial("+set ~a (+get ~b)", "GET a"), "read key 'a', which 'get' needs: no rule allows it");
   assert.equal(denial("+set ~a (+get ~b)", "GET b"), null);
 });

@@ -171,7 +171,7 @@ test("a script cannot change how its connection's writes are answered", async ()
   assert.match(reply, /^-ERR This Redis command is not allowed from script/);
 });
 
-test("a stopped script does not affect the next one", async () => {
+test("a stopped script does not affect the next script", async () => {
   await using scene = await startResp({ limits });
   assert.match(await answers(scene.port, evaluated("while true do end")), /stopped/);
   await assertGoesOn(scene.port, "local n = 0 for i = 1, 100000 do n = n + 1 end return n", ":100000\r\n");

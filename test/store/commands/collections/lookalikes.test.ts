@@ -10,7 +10,7 @@ beforeEach(() => {
 
 const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...documents);
 
-test("a document that only resembles Extended JSON is stored as an ordinary one, or rejected", () => {
+test("a document that only resembles Extended JSON is stored as an ordinary document, or rejected", () => {
   const stored = (value: string) => {
     store.run("DELETE", "1", '{"q":{},"limit":0}');
     assert.equal(insert(`{"_id":1,"a":${value}}`), "{n:1}", value);

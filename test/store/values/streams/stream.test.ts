@@ -123,7 +123,7 @@ test("sealed entries are unchanged: ids of any width, values of any length, seve
     }
 });
 
-test("a block of short values is sealed when the next one begins, but not a block of long values", () => {
+test("a block of short values is sealed when the next block begins, but a block of long values is not", () => {
   for (const [length, isSealed] of [
     [10, true],
     [2000, false],
