@@ -159,7 +159,7 @@ test("only the daemon that a subscription names accepts it, and only its first s
   const frame = listener.frame([["SUBSCRIBE", "a"]]);
   assert.deepEqual(await listener.send(frame), [integer(1)]);
   using thief = await Listener.open(daemon.port);
-  assert.deepEqual(await thief.send(frame), [integer(1)], "the first answer");
+  assert.deepEqual(await thief.send(frame), [integer(1)], "the attacker receives the first answer again");
   using elsewhere = await Listener.open(other.port);
   elsewhere.raw.send(frame);
   const refusal = await elsewhere.next();

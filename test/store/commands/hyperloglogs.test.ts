@@ -34,7 +34,7 @@ test("a sketch becomes dense when it would exceed 3000 bytes, and undo restores 
   store.run("PEXPIREAT p 2000000");
   let added = 0;
   while (store.run("STRLEN p") !== ":12304") {
-    assert.ok(added < 3000, "it never becomes dense");
+    assert.ok(added < 3000, "the sketch never becomes dense");
     assert.ok(Number(store.run("STRLEN p").slice(1)) <= 3000);
     const next = `PFADD p ${elements(added, added + 10)}`;
     assert.ok(store.isUndone(next));

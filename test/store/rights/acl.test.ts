@@ -108,7 +108,7 @@ test("commands that only the daemon's Redis knows are judged by the rules that n
   assert.ok(!permits("allkeys +@all -migrate", "MIGRATE"));
   assert.ok(permits("allkeys +@all -migrate", "restore-asking"));
   assert.ok(permits("allkeys +get +restore-asking", "restore-asking"));
-  assert.ok(!permits("~a* +restore-asking", "restore-asking"), "its keys are unknown");
+  assert.ok(!permits("~a* +restore-asking", "restore-asking"), "the keys of the command are unknown");
   assert.ok(!permits("allkeys +restore-asking -@write", "restore-asking"));
   assert.ok(!permits("allkeys +@all -cluster|slots", "cluster"), "subcommands are not distinguished");
   assert.ok(!permits("allkeys +cluster|slots", "cluster"));

@@ -86,7 +86,7 @@ function compared(stream: Stream, model: readonly StreamEntry[], random: SeededR
   const copy = stream.clone();
   stream.push({ id: STREAM_ID_MAX, fields: ["a", "b"] });
   if (model[0] !== undefined) stream.delete(model[0].id);
-  assert.deepEqual(everything(copy), model, "a copy shares nothing");
+  assert.deepEqual(everything(copy), model, "a copy shares nothing with its stream");
   return copy;
 }
 
