@@ -197,7 +197,7 @@ test("statements and clients are limited, and a browser's request ends the conne
   assert.equal(await browser.ask("GET / HTTP/1.1;"), "");
 });
 
-test("a session has the database that the server reports, with its complete name, whatever the statement contains", async () => {
+test("a session uses the complete name of the database that the server reports, however USE was written", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => {
     const [, name] = /^ampiasao ?(.+)$/.exec(statement) ?? [];
     return messageFrame(name === undefined ? "done" : `Ny tahiry : ${name} dia miasa ankehitriny`);

@@ -74,7 +74,7 @@ test("the refusal of a USE becomes the answer to the following statement, which 
   );
 });
 
-test("a session has the database that the server reports, however the statement was written", async () => {
+test("a session uses the database that the server reports, however USE was written", async () => {
   await withServer(
     ({ statement }) => (/toko/.test(statement) ? CHOSEN : messageFrame("done")),
     async (connection, server) => {
