@@ -29,7 +29,7 @@ const gauge = (samples: readonly Sample<number>[], help = "Help."): AnyMetric<nu
   read: () => samples,
 });
 
-test("values are written with and without labels, and a metric may have no values", () => {
+test("the exposition contains values with and without labels, and metrics without values", () => {
   const text = textOf({
     a: gauge([{ labels: {}, value: 1.5 }]),
     b_total: {
@@ -65,7 +65,7 @@ test("labels and help texts escape exactly the characters that the format requir
   assert.equal(text, `# HELP a a"b\\\\c\\nd\n# TYPE a gauge\na{x="a\\"b\\\\c\\nd"} 1\n`);
 });
 
-test("infinities and NaN are written as Go reads them", () => {
+test("infinities and NaN are written in the form that Go parses", () => {
   const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300, 5e-324];
   const text = textOf({ a: gauge(values.map((value, x) => ({ labels: { x: String(x) }, value }))) });
   const written = text.matchAll(/^a\{.*\} (.*)$/gm);
@@ -75,7 +75,7 @@ test("infinities and NaN are written as Go reads them", () => {
   );
 });
 
-test("a histogram's buckets include the counts of the smaller ones", () => {
+test("each bucket of a histogram includes the counts of all smaller buckets", () => {
   const histogram = new Histogram([-1, 0.5]);
   for (const value of [-2, -1, 0.5, 3, 4]) histogram.observe(value);
   const labels = { backend: "redis" };
@@ -100,7 +100,7 @@ a_seconds_count{backend="redis"} 5
   );
 });
 
-test("no series occurs twice, since Prometheus would refuse the complete text", () => {
+test("no series occurs twice, because Prometheus would refuse the complete text", () => {
   const samples = [1, 2].map((value) => ({ labels: { x: "same" }, value }));
   const counter: AnyMetric<null> = { type: "counter", labels: ["x"], help: "Help.", read: () => samples };
   const text = textOf({ a: gauge(samples), b_total: counter });

@@ -28,7 +28,7 @@ class Loop {
   }
 }
 
-test("short steps share a turn, and a long one ends it", () => {
+test("short steps share a turn, and a long step ends the turn", () => {
   const loop = new Loop();
   for (const [name, ms] of [
     ["a", 0],
@@ -43,7 +43,7 @@ test("short steps share a turn, and a long one ends it", () => {
   assert.deepEqual(loop.deferred, []);
 });
 
-test("a step that another step adds runs in a later turn, after the steps that were added before", () => {
+test("a step that another step adds runs in a later turn, after all steps that were added earlier", () => {
   const loop = new Loop();
   loop.step("a", 5, () => loop.step("again", 0));
   loop.step("b", 0);

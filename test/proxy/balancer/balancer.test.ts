@@ -36,7 +36,7 @@ async function startTwo() {
   };
 }
 
-test("the balancer sends reads to the servers in turn, and all writes of a database to one", async () => {
+test("the balancer sends reads to the servers in turn, and all writes of a database to one server", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -50,7 +50,7 @@ test("the balancer sends reads to the servers in turn, and all writes of a datab
     assert.match(statements[0] ?? "", /^(?:ampiasao|use) d$/);
 });
 
-test("a session reads from the server to which it wrote recently", async () => {
+test("a session reads from the server to which it has recently written", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 60_000 } });
   using client = await scene.client();
@@ -94,7 +94,7 @@ test("a write that may have been executed is refused and not sent again", async 
   assert.equal(scene.balancer.counts.unknown, 1);
 });
 
-test("writes move to another server while theirs is down, and back when it is up", async () => {
+test("writes move to another server while their server is down, and return once it is up", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -111,7 +111,7 @@ test("writes move to another server while theirs is down, and back when it is up
   assert.ok(scene.lines.some(({ msg }) => msg?.startsWith("Erreur connexion à ")));
 });
 
-test("a server that is not ready is skipped, and if none is ready, statements wait until one is", async () => {
+test("the balancer skips a server that is not ready; if no server is ready, statements wait", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using first = await scene.client();
@@ -130,7 +130,7 @@ test("a server that is not ready is skipped, and if none is ready, statements wa
   assert.equal(await client.told("insert into t values (3);"), writer);
 });
 
-test("statements wait for a server that is not ready if the others are down", async () => {
+test("statements wait for a server that is not ready if the other servers are down", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using client = await scene.client();
@@ -197,7 +197,7 @@ test("statements and clients are limited, and a browser's request ends the conne
   assert.equal(await browser.ask("GET / HTTP/1.1;"), "");
 });
 
-test("the session's database is the one that the server reports, with its complete name, regardless of the form of the statement", async () => {
+test("a session uses the complete name of the database that the server reports, however USE was written", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => {
     const [, name] = /^ampiasao ?(.+)$/.exec(statement) ?? [];
     return messageFrame(name === undefined ? "done" : `Ny tahiry : ${name} dia miasa ankehitriny`);

@@ -24,7 +24,7 @@ async function startFake(name: string) {
   return { server, hang: () => (isHung = true) };
 }
 
-test("writes to a hung server are answered as unknown, and unsent ones are sent to the next server", async () => {
+test("the outcome of writes that a hung server has received is unknown; unsent writes go to the next server", async () => {
   const [one, two] = [await startFake("one"), await startFake("two")];
   await using first = one.server;
   await using second = two.server;

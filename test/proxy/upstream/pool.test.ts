@@ -9,7 +9,7 @@ import { poolAt, shown } from "./parts.js";
 
 const inDatabase = (database: string) => ({ ...NEW_SESSION, database });
 
-/** Makes answers that name the connection's database. */
+/** Returns a function that answers statements with the name of their connection's database. */
 function databases(): (asked: { statement: string; connection: number }) => string {
   const chosen = new Map<number, string>();
   return ({ statement, connection }) => {
@@ -84,7 +84,7 @@ test("concurrent answers are limited in size", async () => {
   assert.ok((await Promise.all(large)).map(shown).includes("closed, reached: unknown"));
 });
 
-test("idle connections are closed after a while, and those that the server closed are not used", async () => {
+test("the pool closes idle connections after a while, and uses no connection that the server has closed", async () => {
   await using server = await FakeSqlServer.start();
   const pool = poolAt(server.port, { idleTimeout: 50 });
   await pool.ask(NEW_SESSION, "x");
