@@ -15,7 +15,7 @@ export interface MemorySettings {
   policy: EvictionPolicy;
   /** The policies that CONFIG SET accepts. */
   readonly policies: readonly EvictionPolicy[];
-  /** The bytes in use as the limit counts them, including garbage. */
+  /** The memory in use in bytes, including garbage that V8 has not collected yet. */
   readonly used: number;
   /** The number of keys evicted since the start. */
   readonly evicted: number;

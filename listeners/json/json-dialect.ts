@@ -17,7 +17,7 @@ import type { JsonReplicas } from "./replicas/replicas.js";
 
 export const JSON_LISTENER = "json";
 const TOO_LONG = "The line is longer than this server accepts (--max-request-bytes).";
-/** The maximum length of a line before a login, in bytes. A login needs no more, and one read returns no more. */
+/** The maximum length of a line before a login, in bytes. A login is much shorter. */
 const LOGIN_LINE_BYTES_MAX = 256 * 1024;
 const LOGIN_TOO_LONG = "The line is longer than this server accepts before a login.";
 

@@ -184,7 +184,7 @@ function listIndexes(client: DocumentClient, { document }: JsonRequest): Answer 
   );
 }
 
-/** Returns all documents. `replicated` only repeats the request, because nothing was written. */
+/** Returns all documents. The member `replicated` only echoes the request's `replicate`: a read replicates nothing. */
 function getAll(client: DocumentClient, request: JsonRequest): Answer {
   return then(client.read(["DOC.GETALL"]), (reply) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));

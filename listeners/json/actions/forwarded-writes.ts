@@ -34,7 +34,7 @@ export function isForwardedWrite(client: DocumentClient, request: JsonRequest): 
 }
 
 /**
- * Checks entries as the original does: members may be missing, and entries are compared only with the entry 0. @returns
+ * Checks entries as the original does: members may be missing, and entries are compared only with entry 0. @returns
  * arguments of DOC.INSERT
  */
 export function checkWords(

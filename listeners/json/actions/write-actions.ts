@@ -82,7 +82,7 @@ export function insert(client: DocumentClient, request: JsonRequest): Answer {
 /** The name of the member, spelled as in the original. */
 const INSERTED = "data_interted";
 
-/** Answers an insertion whose data is not an array. If the document does not exist, that is the error. */
+/** Returns the error for data that is neither an array nor an object, or the error for a missing document. */
 function insertFailure(client: DocumentClient, document: ByteString): Answer {
   return then(client.read(["DOC.GET", document, "LIMIT", "0", "0"]), (reply) =>
     failure(reply.kind === "error" && NOT_THERE.has(sentenceOf(reply)) ? sentenceOf(reply) : NOT_MEMBERS),

@@ -41,7 +41,7 @@ const READ_CONCERN: Fields = {
 };
 const LOCAL_LEVELS: readonly (string | null)[] = [null, "local", "available"];
 
-/** @throws MongoFailure  a field is unknown, or requests something that the daemon does not support */
+/** Checks a command's fields. @throws MongoFailure  one is unknown, or requests something unsupported */
 export function checkFields(command: CommandDocument, fields: Fields): void {
   const { name: own } = command;
   for (const { name } of command.members)
@@ -50,7 +50,11 @@ export function checkFields(command: CommandDocument, fields: Fields): void {
   checkCommon(command);
 }
 
-/** @param where  the command that contains the document @throws MongoFailure  as above */
+/**
+ * Checks the fields of a document within a command.
+ * @param where  the name of the command or field that contains the document
+ * @throws MongoFailure  a field is unknown, or requests something that the daemon does not support
+ */
 export function checkMembers(document: CommandDocument, fields: Fields, where: ByteString): void {
   for (const { name } of document.members) checkMember(document, name, useOf(fields, name), where);
 }

@@ -1,5 +1,6 @@
 /**
- * Implements INFO, by sections, for clients and dashboards. It has all fields of Redis whose value is known or obvious.
+ * Implements INFO, by sections, for clients and dashboards. INFO has every field of Redis whose value is known or
+ * obvious here.
  */
 import { availableParallelism, release, totalmem, type } from "node:os";
 import type { Scripts } from "../../../engine/scripts/scripts.js";

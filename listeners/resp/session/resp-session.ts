@@ -122,7 +122,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   readonly watched: WatchedKeys;
   /** Whether EXEC is running its commands, none of which may wait. */
   isExecuting = false;
-  /** Runs the commands of EXEC one by one, if there are scripts among them. */
+  /** The runner of EXEC's commands if there are scripts among them, or null otherwise. */
   steps: StepRunner | null = null;
   /** The start of a transaction with scripts, which share one time limit, as uptime in milliseconds. */
   scriptsSince: number | null = null;

@@ -65,7 +65,7 @@ export class TrackingTable implements KeyObserver {
     return this.#changes !== null;
   }
 
-  /** The numbers of connections that cache now, of their keys with and without repetitions, and of prefixes. */
+  /** Counts for INFO: connections that cache now, distinct tracked keys, pairs of key and connection, and prefixes. */
   get figures() {
     const clients = [...this.#trackers.values()].filter(({ mode }) => mode !== null).length;
     return { clients, keys: this.#keys.size, items: this.#items, prefixes: this.#prefixes.size };
