@@ -63,8 +63,8 @@ export class DocumentStore {
   }
 
   /**
-   * Returns whether the ids of the document's n entries are 0 to n - 1. This method is called after a deletion, which has
-   * renumbered the numeric ids from 0 on: if n - 1 is one of the ids, all ids are numeric.
+   * Returns whether the ids of the document's n entries are 0 to n - 1. The caller has just deleted an entry, which
+   * renumbered the numeric ids from 0 on. Therefore, if n - 1 is one of the ids, all ids are numeric.
    */
   isCounted(document: ByteString): boolean {
     const count = this.run(["DOC.COUNT", document]);
