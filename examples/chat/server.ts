@@ -25,7 +25,7 @@ import { words } from "./words.js";
 /** The maximum size of a request's head in bytes, and the time in milliseconds within which it must arrive. */
 const HEAD_BYTES = 8192;
 const HEAD_MS = 10_000;
-/** Matches a valid address of another server, since addresses are sent in a header. */
+/** Matches the valid addresses of other servers. The security policy, an HTTP header, contains these addresses. */
 const ADDRESS = /^wss?:\/\/[\w.:[\]-]+$/;
 /** The maximum number of milliseconds between two attempts to connect to Redis. */
 const REDIS_RETRY_MS = 1000;

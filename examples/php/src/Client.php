@@ -23,7 +23,7 @@ final class Client
     private array $daemons = [];
     /** @var Key[] the keys by their files */
     private array $keys = [];
-    /** @var Cluster[] the clusters by the value of the option */
+    /** @var Cluster[] the clusters by the value of the option `cluster` */
     private array $clusters = [];
     private int $process = 0;
     /** Whether the wait for pending commands at the end of the script is over. */
@@ -185,7 +185,7 @@ final class Client
         return $deliveries;
     }
 
-    /** Returns whether to send a new envelope: a clock was wrong, and no daemon can execute the old envelope. */
+    /** Returns whether to send a new envelope: daemons refused the date of the old one, and none can execute it. */
     private static function wereMisdated(array $deliveries): bool
     {
         $begun = array_filter($deliveries, static fn (Delivery $each): bool => $each->begun);
