@@ -44,7 +44,7 @@ export interface DaemonInterface {
   readonly semantics: number | null;
   /** The daemon's state, as clients see it. */
   readonly state: string;
-  /** The reason why the daemon no longer writes, or null if it works. */
+  /** The reason why the daemon no longer accepts writes, or null if there is none. */
   readonly failure: string | null;
   /** Stops the process once its work is finished; null if the process belongs to another program. */
   readonly shutDown: (() => void) | null;

@@ -1,6 +1,6 @@
 /**
  * The dialect of --json. Each line is a request, which the session executes; answers are returned in the same order. As
- * with the original, clients may be silent between lines for any time, but not within a line.
+ * with the original, clients may be silent for any length of time between lines, but not within a line.
  */
 
 import { type Answer, type Closing, closing } from "../../net/connections/dialect.js";

@@ -182,7 +182,8 @@ const nameJson = (key: ByteString | number) =>
 
 export const keyJson = (bytes: ByteString) => writePhpKey(textOfBytes(bytes));
 /**
- * Returns an id as JSON. It is a string if a language with only doubles would confuse it with the id of another entry.
+ * Returns an id as JSON. An integer with too many digits for a double is a string, so that clients in languages with
+ * only doubles do not confuse two ids.
  */
 export const idJson = (bytes: ByteString) =>
   Number.isSafeInteger(Number(bytes)) ? keyJson(bytes) : writePhpString(textOfBytes(bytes));

@@ -124,7 +124,8 @@ function explanation(client: DocumentClient, argv: readonly ByteString[]): Answe
 }
 
 /**
- * Returns the conditions of a request with an id. Like the original it ignores a query; unknown conditions are refused.
+ * Returns the conditions of a request with an id. As in the original, a query is ignored. Unknown conditions are
+ * refused.
  */
 const named = (request: JsonRequest) =>
   filterWords(request).slice(request.get("query") === undefined ? 0 : 2);

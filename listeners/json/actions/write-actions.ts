@@ -127,7 +127,7 @@ export function update(client: DocumentClient, request: JsonRequest): Answer {
   });
 }
 
-/** Answers a failed update. If the data has wrong members, the answer lists the correct ones. */
+/** Answers a failed update. If the data has wrong members, the answer lists the permitted members. */
 function updateFailure(client: DocumentClient, document: ByteString, sentence: string): Answer {
   if (sentence !== NOT_MEMBERS && !sentence.startsWith("The required keys")) return failure(sentence);
   return then(client.read(["DOC.GETKEYS", document]), (reply) =>

@@ -93,7 +93,7 @@ const STABLE_COMMANDS: ReadonlySet<string> = new Set(
 
 function checkCommon(command: CommandDocument): void {
   if (TRANSACTION.some((name) => command.has(name))) throw noTransactions();
-  // A driver that repeats writes: its message for this error names the option that disables it.
+  // Drivers that retry writes send this field. For error 20 they report the option that disables retries.
   if (command.has("txnNumber"))
     throw failure(20, "Transaction numbers are only allowed on a replica set member or mongos");
   const version = command.words("apiVersion");

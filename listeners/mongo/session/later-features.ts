@@ -20,7 +20,7 @@ const DIALECT = element("dialect", int32(2));
 /** The bytes with which a statement ends if its dialect was added. */
 const DIALECT_END = `${DIALECT}\0`;
 
-/** Returns a statement with its dialect, or unchanged if the statement has the same meaning in each version. */
+/** Returns a statement with its dialect, or unchanged if the statement has the same meaning in every version. */
 export function inDialect(statement: ByteString): ByteString {
   return featureOf(statement) === null ? statement : framed(statement.slice(LENGTH_BYTES, -1) + DIALECT);
 }
@@ -42,7 +42,7 @@ function featureOf(statement: ByteString): string | null {
 /** @throws MalformedBson */
 function namedIn(statement: Buffer): string | null {
   const members = [...membersOf(statement)];
-  // The paths with these filters are positional too.
+  // Paths that use array filters are positional, too.
   if (members.some(({ name }) => name === FILTERS)) return FILTERS;
   for (const { name, type, from, end } of members) {
     const value = statement.subarray(from, end);

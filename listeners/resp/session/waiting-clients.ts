@@ -16,7 +16,7 @@ import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 import type { AwaitedType, WaitShape } from "./waiting-commands.js";
 
-/** The reply after the time limit, regardless of the usual empty reply of the command. */
+/** The reply after the time limit. It is the same for all commands, even those with a different empty reply. */
 export const TIMED_OUT = NIL_ARRAY;
 /** The longest possible timer in milliseconds; a client with a longer limit waits without limit. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -31,12 +31,12 @@ const SIZE_OF = {
   stream: null,
   group: null,
 } as const;
-/** The errors for clients whose group, or its stream, was removed. */
+/** The errors for clients that wait for a group, if the stream or the group was removed. */
 const NO_STREAM = error("UNBLOCKED the stream key no longer exists");
 const NO_GROUP = error("NOGROUP the consumer group this client was blocked on no longer exists");
 /**
- * Commands that write to streams without adding anything to read. SETID does add something, but Redis serves no client
- * after it either.
+ * Commands on streams after which no waiting client is served, because they add no entry. XGROUP SETID can make entries
+ * available again, but even then Redis serves no client.
  */
 const SERVE_NO_CLIENT: ReadonlySet<string> = new Set([
   ...["XACK", "XAUTOCLAIM", "XCLAIM", "XDEL", "XREADGROUP", "XSETID", "XTRIM"],
