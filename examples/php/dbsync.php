@@ -177,7 +177,7 @@ namespace Dbsync {
                 return $this->deleted(array_map([$this, 'name'], self::list($keys)));
             }
 
-            /** Removes all keys with the prefix. Each daemon removes those that it has. */
+            /** Removes all keys with the prefix. Each daemon removes the keys that it has. */
             public function clear(): bool
             {
                 $this->error = null;
@@ -357,7 +357,7 @@ namespace Dbsync {
 
             /**
              * Sends several commands as one unit with one signature. No other command is applied between them, and either all
-             * of them are applied or none. As in Redis, a command that fails does not undo the others. Requires version 2.
+             * of them are applied or none. As in Redis, a command that fails does not undo the rest. Requires version 2.
              * @param array[]|string[]  $commands
              * @param array|string|null $options
              * @return array  the reply to each command; for a failed command a CommandError
@@ -1880,9 +1880,9 @@ namespace Dbsync {
              * @param Client $client   a client of all daemons
              * @param array  $options  prefix: the prefix of the keys ("session:"); lifetime: the lifetime of a session in seconds
              *                         (session.gc_maxlifetime); lock: the maximum time in seconds for which a request waits for
-             *                         another one of the same session (0: requests do not wait); lease: the time in seconds after
-             *                         which the lock of a killed process ends, longer than any request takes (60); ask: the time
-             *                         in seconds after which the next daemon is asked for the lock (0.5)
+             *                         another request of the same session (0: requests do not wait); lease: the time in seconds
+             *                         after which the lock of a killed process ends, longer than any request takes (60); ask: the
+             *                         time in seconds after which the next daemon is asked for the lock (0.5)
              * @throws Failure
              */
             public function __construct(Client $client, array $options = [])

@@ -15,8 +15,8 @@ const RETRY_MS = 25;
 export interface CacheTimes {
   readonly ttlMs: number;
   /**
-   * The lifetime of the result "no such value". It should be short. Within this time, the function is called only
-   * once.
+   * The lifetime of the result "no such value". It should be short, because the function is not called again within
+   * this time.
    */
   readonly missingMs: number;
 }

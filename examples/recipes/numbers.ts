@@ -49,8 +49,8 @@ export class UniqueNumbers {
 }
 
 /**
- * Handles a failed attempt. If two programs try the same block, both may lose it, and they try the next one. If too
- * few daemons answer, the error is thrown.
+ * Handles a failed attempt. If two programs try the same block, both may fail to reserve it, and then try the next
+ * block. If too few daemons answer, the error is thrown.
  */
 function lost(problem: unknown): null {
   const isRace = problem instanceof DbsyncError && ["answers-differ", "late-answers"].includes(problem.code);

@@ -73,7 +73,7 @@ final class Client
 
     /**
      * Sends several commands as one unit with one signature. No other command is applied between them, and either all
-     * of them are applied or none. As in Redis, a command that fails does not undo the others. Requires version 2.
+     * of them are applied or none. As in Redis, a command that fails does not undo the rest. Requires version 2.
      * @param array[]|string[]  $commands
      * @param array|string|null $options
      * @return array  the reply to each command; for a failed command a CommandError

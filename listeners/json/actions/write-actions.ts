@@ -44,7 +44,7 @@ export function change(client: DocumentClient, request: JsonRequest, command: st
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
   return then(client.write([command, document], request), ({ reply, replicated }) =>
-    // A document that does not exist was not emptied, so nothing was replicated.
+    // The reply 0 means that the document does not exist, so there was no write to replicate.
     good(reply, () => replicatedMember(reply.kind === "integer" && reply.value === 0 ? null : replicated)),
   );
 }
