@@ -1880,9 +1880,9 @@ namespace Dbsync {
              * @param Client $client   a client of all daemons
              * @param array  $options  prefix: the prefix of the keys ("session:"); lifetime: the lifetime of a session in seconds
              *                         (session.gc_maxlifetime); lock: the maximum time in seconds for which a request waits for
-             *                         another request of the same session (0: requests do not wait); lease: the time in seconds
-             *                         after which the lock of a killed process ends, longer than any request takes (60); ask: the
-             *                         time in seconds after which the next daemon is asked for the lock (0.5)
+             *                         another request of the same session (0: requests do not wait); lease: the time in
+             *                         seconds after which the lock of a killed process ends, longer than any request takes
+             *                         (60); ask: the time in seconds after which the next daemon is asked for the lock (0.5)
              * @throws Failure
              */
             public function __construct(Client $client, array $options = [])
