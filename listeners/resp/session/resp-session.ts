@@ -420,7 +420,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
 
 /**
  * Returns whether a command is answered in the order of arrival, without waiting for data, a time or other daemons.
- * @param carries  whether reads are also answered in that order
+ * @param carries  whether the daemon sends commands to other daemons, which answer even reads in that order
  */
 function isPlain({ writes, handler, mayWait }: Route, carries: boolean): boolean {
   return (writes || carries) && handler === null && !mayWait;

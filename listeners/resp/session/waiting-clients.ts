@@ -123,7 +123,7 @@ export class WaitingClients {
       waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#giveUp(waiting, TIMED_OUT));
     for (const key of keys) {
       const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
-      // A key may be named twice.
+      // A command may name a key twice.
       if (awaited.waiting.at(-1) !== waiting) awaited.waiting.push(waiting);
       if (waiter.shape.type === "group") this.#watchEnd(waiting, awaited);
     }
@@ -275,8 +275,8 @@ export class WaitingClients {
   }
 
   /**
-   * Returns whether a key has data for a waiting client, or an error if it never will. @param argv  the command that
-   * would run
+   * Returns whether a key has data for a waiting client, or an error if the group of the client was removed.
+   * @param argv  the command that would run
    */
   #outlook(
     { type }: WaitShape,
