@@ -275,7 +275,7 @@ export class WaitingClients {
   }
 
   /**
-   * Returns whether a key has data for a waiting client, or an error if the group of the client was removed.
+   * Returns whether a key has data for a waiting client, or an error if the client's group or its stream was removed.
    * @param argv  the command that would run
    */
   #outlook(
