@@ -178,7 +178,7 @@ function listCollections(session: MongoSession, command: CommandDocument): ByteS
   ]);
 }
 
-/** Runs a command that lists collections, databases or indexes, and returns the first batch. */
+/** Runs a command that lists collections or indexes, and returns the first batch. */
 function listed(
   session: MongoSession,
   command: CommandDocument,
