@@ -114,7 +114,7 @@ report(
   "full-load",
   `## Ten minutes at full load
 
-${machine()} \`npm run bench -- full-load\`, load average over five minutes: ${loadavg()[1]?.toFixed(0)}. ${CLIENTS} clients with ${CALLERS} callers each
+${machine()} \`npm run bench -- full-load\`. Load average over five minutes: ${loadavg()[1]?.toFixed(0)}. Each of the ${CLIENTS} clients has ${CALLERS} callers, which
 send two commands at a time (${KINDS} kinds of writes, ${KEYS.toLocaleString("en")} keys, and sessions that expire within a minute), signed with RSA-2048. The daemons run with \`--fsync always ${LIMITS.join(" ")}\`. Each row shows means of the samples since the previous row.
 
 ${textOf(one, "One daemon")}
