@@ -79,7 +79,7 @@ async function writeTo(
 
 const thisSecond = (): number => Math.floor(Date.now() / SECOND_MS) * SECOND_MS;
 
-/** Writes until two other members have pruned the entries of a second. */
+/** Writes until two other members have pruned the entries of the given second. */
 async function writeUntilPruned(victims: Victims, second: number): Promise<void> {
   using client = await victims.client(0);
   const isOver = async () => {
