@@ -39,7 +39,7 @@ const words = (url: string, ...more: string[]) => [
 const importFrom = (url: string, ...more: string[]): Promise<ChildResult> => runDbsync(words(url, ...more));
 const here = (db = 0) => `redis://127.0.0.1:${redis.port}/${db}`;
 
-/** Starts a server with a fixed answer for each name of a command. */
+/** Starts a fake server that answers each command by its name. */
 async function startHostile(answers: Readonly<Record<string, string>>) {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
