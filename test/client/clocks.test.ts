@@ -65,7 +65,7 @@ test("a hung daemon does not prevent a read from being signed again for the othe
   assert.ok(performance.now() - startedAt < 5_000);
 });
 
-test("one wrong clock among three does not delay nil, and costs no additional signature", async () => {
+test("one wrong clock among three neither delays nil nor causes an additional signature", async () => {
   await using one = await off(0, 1, miss);
   await using two = await off(0, 2, miss);
   await using odd = await off(-DAY_MS, 3, miss);

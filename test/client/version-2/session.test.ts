@@ -31,7 +31,7 @@ async function startPair() {
   return daemons;
 }
 
-test("after a write that one daemon has not accepted, reads name the write until the daemon has proved that it has it", async () => {
+test("reads name a write that one daemon has not accepted, until that daemon proves that it has the write", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -122,7 +122,7 @@ test("a daemon with a new connection must prove that it has the newest write", a
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
-test("each of two daemons must prove the write that it missed before it answers a read", async () => {
+test("each of two daemons must prove that it has its missed write before it answers a read", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
