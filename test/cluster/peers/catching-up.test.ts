@@ -11,7 +11,7 @@ test("a daemon is live when the received entries are in its state, and stays liv
   b.timeline.waiting.isMarkPast = false;
   world.run(20_000);
   assert.equal(b.peering.state, "catching-up");
-  // Continuous writes do not delay the state live, however old their dates are.
+  // Continuous writes do not keep a daemon from being live, however old their dates are.
   for (let i = 0; i < 20; i++) {
     a.timeline.take(entryOf(-EPOCH / 2 - i * 1000));
     world.run(1000);

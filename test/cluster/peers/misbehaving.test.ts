@@ -263,7 +263,7 @@ test("a member made by hand sends and receives entries", () => {
   assert.deepEqual(hand.received.at(-1), push(writeEntries([offeredEntry])));
 });
 
-test("a member that has sent nothing yet is sent no more than a status", () => {
+test("a member that has sent nothing yet receives no more than a status", () => {
   const world = new World();
   const node = world.add("a");
   const hand = new Hand(node);
