@@ -27,7 +27,7 @@ const REPEATS_MAX = 1000;
 /** Redis rejects smaller numbers of repetitions. */
 const REPEATS_REFUSED = -(2 ** 62);
 
-/** Returns name and arguments, a container's name before its subcommand's. */
+/** Returns the name and the arguments. A container's name precedes the name of its subcommand. */
 export function randomCall(g: Generator, grammar: CommandGrammar): ByteString[] {
   for (;;) {
     const args = [...argumentsFor(g, grammar)];
