@@ -181,7 +181,7 @@ test("with administrators the gateway's writes are refused until an administrato
   assert.deepEqual(await reader.replies([["GET", "n"]]), [bulk("1")]);
 });
 
-test("a daemon without connection to its peers reports this with each answer, and still accepts writes", async () => {
+test("a daemon without connected peers reports this with each answer, and still accepts writes", async () => {
   await using cluster = await startReplicas(3);
   const [alone, ...others] = cluster.replicas;
   assert.ok(alone !== undefined);

@@ -92,7 +92,7 @@ test("Several daemons form one cluster, and the others answer when one is stoppe
   assert.equal(await client.send("GET k"), "v");
 });
 
-test("Options are those of the command line; a wrong one is reported, and variables are ignored", async () => {
+test("A daemon accepts command-line options, reports a wrong one, and ignores variables", async () => {
   process.env["DBSYNCD_CLOSE"] = "nonsense";
   try {
     await using daemon = await startDaemon({ key: false, args: ["--max-request-bytes", "1KiB"] });

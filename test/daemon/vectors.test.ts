@@ -87,7 +87,7 @@ async function replay(vector: Vector, client: RawClient): Promise<void> {
     client.send(request.slice(at, at + size));
     at += size;
     if (vector.name === "raw-ping-twice") await received(client, PONG.length);
-    // To send two pieces in two segments, the second is written after the first was sent.
+    // The test writes the second piece after the first was sent, so that they arrive in two segments.
     else if (at < request.length) await new Promise((resolve) => setImmediate(resolve));
   }
   if (vector.name.endsWith("-then-halfclose")) client.socket.end();
