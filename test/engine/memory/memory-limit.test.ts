@@ -126,7 +126,7 @@ test("live objects above the limit are detected, immediately if there are many, 
     );
   }));
 
-test("memory is no longer full once it was released, whether or not V8 has noticed", () =>
+test("memory is no longer full after its release, even if V8 has not noticed the release", () =>
   withLimit(({ gauge, limit, wait }) => {
     gauge.live = 1200;
     wait(LOOK_MS);
