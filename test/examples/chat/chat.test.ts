@@ -1,6 +1,6 @@
 /**
- * Tests the complete chat with three daemons, two servers, a browser, a terminal client and a client of the exercise.
- * One server is killed in the middle.
+ * Tests the complete chat with three daemons, two servers, a browser, a terminal client, and a client of the exercise
+ * (examples/chat/README.md). The test kills one server and one daemon.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";

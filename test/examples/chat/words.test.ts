@@ -1,4 +1,4 @@
-/** Tests the exact bytes of the exercise's protocol, and its sessions in Redis. Two servers share one Redis. */
+/** Tests the protocol of the exercise (examples/chat/README.md) and its sessions. Two servers share one Redis. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";

@@ -12,7 +12,7 @@ const CALL_MS = 3000;
 const MAJORITY = { policy: "majority" } as const;
 const read = (consumer: string, from: string) => ["XREADGROUP", "GROUP", "g", consumer, "STREAMS", "s", from];
 
-test("at most one of two concurrent consumers with majority receives an entry, and the entry stays pending if none does", async () => {
+test("an entry that no consumer receives by majority stays pending for one of the consumers", async () => {
   await using cut = await trioOfFile();
   const client = cut.client();
   await client.send(["XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"]);
