@@ -287,7 +287,7 @@ test("dbsync members signs the current list again on request", () => {
   assert.deepEqual([list.number, list.members, list.left], [2, first.list.members, []]);
 });
 
-test("a proof from one daemon counts for all, and a list without proof is signed only with --force", () => {
+test("a proof from one daemon counts for all daemons, and only --force signs a list without proof", () => {
   const views = [view("A", [], { lists: [reported(first, "no-proof")] }), view("B", [first])];
   assert.equal(next(views, change("", "C")).number, 2);
   assert.equal(

@@ -187,7 +187,7 @@ describe("dbsync import redis:", () => {
     await emptied();
   });
 
-  test("copies a database to the same number or to another one, and mixes no data without --replace", async () => {
+  test("copies a database to the same or another number, and changes existing data only with --replace", async () => {
     await source.call("FLUSHALL");
     await source.call("SELECT", "3");
     await source.call("SET", "third", "3");

@@ -240,7 +240,7 @@ test("a daemon that is catching up is not compared with other daemons", () => {
   assert.deepEqual(diagnose(WELL, { others: [behind], now: NOW }).problems, []);
 });
 
-test("a member that was queried itself is not also reported by other daemons", () => {
+test("a queried member's state is not reported again as a problem of other daemons", () => {
   const found = (standing: Standing, member: Partial<MemberStatus>) => {
     const timeline = { ...WELL, ...withMember(member) };
     const { problems, progress } = diagnose(timeline, { others: [], now: NOW, standingOf: () => standing });
