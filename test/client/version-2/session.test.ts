@@ -129,7 +129,7 @@ test("each of two daemons must prove that it has its missed write before it answ
   await using client = client2Of([one, two], { isSession: true });
   await client.send("SET k old", { policy: "all" });
   const missed: (string | null)[] = [];
-  // Each refuses the write that the other one accepts.
+  // Each daemon refuses the write that the other daemon accepts.
   for (const daemon of [two, one]) {
     daemon.daemon.refusal = { code: "catching-up", effect: "not-applied" };
     await errorOf(client.send("SET k new", { policy: "all" }));
