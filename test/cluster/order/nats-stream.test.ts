@@ -26,7 +26,7 @@ import { skipWithout } from "../../support/requirements.js";
 
 const skip = skipWithout("nats-server");
 const MB = 1024 * 1024;
-/** The interval between the stream's own queries in milliseconds. These tests wait only 20 ms instead. */
+/** The interval between the queries of NatsStream in milliseconds. These tests replace it with 20 ms. */
 const ASK_EVERY_MS = 5000;
 const environment = {
   ...realEnvironment,
@@ -78,7 +78,7 @@ describe("a stream of NATS", { skip }, () => {
     folder[Symbol.dispose]();
   });
 
-  test("is created if the daemon has never used one; the log reports that, and the existing streams", async () => {
+  test("is created if the daemon has never used a stream, and the log names the existing streams", async () => {
     for (const [name, others] of [
       ["first", undefined],
       ["second", ["first"]],

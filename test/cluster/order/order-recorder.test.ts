@@ -62,7 +62,7 @@ function sceneOf(unitSteps: number) {
 
 const members = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
 
-test("a unit that does too much is refused before it is in the stream, and changes nothing", async () => {
+test("a daemon refuses a unit that does too much before it adds the unit to the stream", async () => {
   const { state, recorder, published, record } = sceneOf(STEPS);
   await record(["SADD", "m", ...members(3000)]);
   const before = canonicalState(state.database);
@@ -86,7 +86,7 @@ test("a unit that does too much is refused before it is in the stream, and chang
   assert.ok(Array.isArray(await record(["SADD", "more", ...members(5000)])));
 });
 
-test("a daemon applies an entry that another one has added, regardless of its own limit", async () => {
+test("a daemon applies an entry of another daemon regardless of its own limit", async () => {
   const [free, bounded] = [sceneOf(UNIT_STEPS_DEFAULT), sceneOf(STEPS)];
   await free.record(["SETRANGE", "s", "5000000", "x"]);
   const [data] = free.published;

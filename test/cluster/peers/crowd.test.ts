@@ -64,7 +64,7 @@ test("many unnamed peers that prove themselves at the same time do not exceed th
   const world = new World();
   crowd(world, MEMBERS_MAX + 9);
   const a = world.add("a", { peers: ["b"], parts });
-  // All connections of one turn are in their handshake together.
+  // All connections that are opened in one turn are in their handshakes at the same time.
   world.run(20_000);
   assert.equal(connected(a).length, NON_VOTERS_MAX);
 });

@@ -85,7 +85,7 @@ test("a report under another list does not count, and members send each other th
   assert.ok(a.peering.stablePoint > EPOCH && b.peering.stablePoint > EPOCH);
 });
 
-test("a daemon that was added accepts nothing before another one has reported under the list", () => {
+test("an added daemon accepts nothing before another daemon has reported under the list", () => {
   const world = new World();
   const [one, two, three] = NAMES.map((name) => new Lists(name, HASH, NAMES)) as [Lists, Lists, Lists];
   const a = start(world, "a", one);

@@ -273,7 +273,7 @@ test("an incomplete daemon that prunes makes no other daemon catch up, and stays
   );
 });
 
-test("entries pruned long ago are compared by coarse sums after the finer ones were dropped", () => {
+test("entries pruned long ago are compared by coarse sums after the finer sums were dropped", () => {
   const world = new World();
   const [a, b] = [world.add("a"), world.add("b")];
   const DAY = 86_400_000;
