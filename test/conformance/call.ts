@@ -4,7 +4,7 @@ import { parseInteger } from "../../store/arguments/numbers.js";
 import { argumentsFor, type CommandGrammar } from "./families.js";
 import type { Generator } from "./grammar.js";
 
-/** Fraction of calls with a mistake in addition to those of their grammar. */
+/** Fraction of calls into which randomCall inserts a mistake, in addition to the mistakes of their grammar. */
 const MISTAKES = 0.06;
 /** Arguments inserted as mistakes. None is a small positive number, which could become a time to live. */
 const WRONG_ARGUMENTS: readonly ByteString[] = [
