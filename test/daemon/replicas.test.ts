@@ -45,7 +45,7 @@ async function startReplicas(
 
 const portsOf = (replicas: readonly RunningReplica[]) => replicas.map(({ port }) => port);
 
-test("a write to one daemon can be read on the others, and `after` waits for it there", async () => {
+test("a write to one daemon can be read on the other daemons, where `after` waits for it", async () => {
   await using cluster = await startReplicas(3);
   const [first = 0, second = 0, third = 0] = portsOf(cluster.replicas);
   using writer = await EnvelopeClient.open(first, app);

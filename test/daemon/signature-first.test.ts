@@ -53,7 +53,7 @@ const changed = ({ signature, ...others }: SignedEnvelope): SignedEnvelope => ({
 /** Computes the id and verifies the signature without reading the watched body. */
 const hash = () => "x".repeat(HASH_BYTES);
 
-test("an envelope with an unknown key or a bad signature is read only up to its date, also with a timeline", () => {
+test("an envelope with an unknown key or a bad signature is read only up to its date, even with a timeline", () => {
   const held = new Set<string>();
   const recording = {
     records: () => true,

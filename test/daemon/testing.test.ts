@@ -83,7 +83,7 @@ test("Without a key unsigned commands are accepted", async () => {
   assert.equal(await client.ask("PING"), "PONG");
 });
 
-test("Several daemons form one cluster, and the others answer when one is stopped", async () => {
+test("Several daemons form one cluster, and the remaining daemons answer when one is stopped", async () => {
   await using three = await startDaemons(3);
   assert.equal(three.servers, three.daemons.map(({ servers }) => servers).join());
   await using client = createClient(three.options);
