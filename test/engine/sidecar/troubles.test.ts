@@ -98,7 +98,7 @@ describe("a sidecar of plain daemons", () => {
   });
 
   // This test stops all daemons.
-  test("while all daemons are down a write is not applied, and once one is back writes succeed", async () => {
+  test("a write is not applied while all daemons are down, and succeeds once a daemon is back", async () => {
     const { port } = await scene.sidecar();
     using redis = await RedisConnection.open(port);
     assert.deepEqual(await redis.call("SET", "k", "1"), OK);
