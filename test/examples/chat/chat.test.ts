@@ -115,7 +115,7 @@ test("a browser, a terminal and the exercise's client chat on two servers, and c
       await bob.prints(one);
     }
     assert.equal(await page.tab.run(`sessionStorage.getItem("chat-session")`), session);
-    // This daemon is also used by the other server.
+    // The remaining server uses this daemon.
     await daemons.kill(1);
     await page.say("at another daemon");
     await page.shows("at another daemon");

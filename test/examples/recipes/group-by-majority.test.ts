@@ -19,7 +19,7 @@ test("an entry that no consumer receives by majority stays pending for one of th
   await client.send(["XADD", "s", "*", "n", "1"]);
   await cut.trio.level(60_000);
   cut.areApart = true;
-  // Each consumer is the first one on one daemon, which delivers the entry to it. Neither has a majority.
+  // Each consumer is the first to read on its daemon, so that daemon delivers the entry to it. Neither has a majority.
   const some = [await cut.reaching([0], { timeout: CALL_MS }), await cut.reaching([1], { timeout: CALL_MS })];
   const results = await Promise.allSettled(some.map((one, i) => one.call(read(`c${i}`, ">"), MAJORITY)));
   assert.deepEqual(
