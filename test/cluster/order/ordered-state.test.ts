@@ -115,7 +115,7 @@ test("a leader whose clock is behind does not turn time back", () => {
   assert.deepEqual(state.newest, { at: NOW + 10, seq: 1 });
 });
 
-test("an applied envelope is not applied again after garbage dated by a clock that is ahead", () => {
+test("garbage from a clock that is ahead does not make a daemon apply an envelope again", () => {
   const { add, put, sign, get } = sceneOf();
   const once = sign([["INCR", "n"]]);
   add(once);

@@ -92,7 +92,7 @@ test("a daemon without a free slot drops an unnamed peer for an address that is 
   assert.ok(statuses.every(({ connection }) => connection === "connected"));
 });
 
-test("the bit of a voting member is reassigned last", () => {
+test("a voting member is the last to lose its bit to another member", () => {
   const forgotten: number[] = [];
   const notes = new Map<string, unknown>([["named", 1]]);
   const cluster = double<ClusterState>({ members: new Map(), addresses: addressesOf(["named"]) });

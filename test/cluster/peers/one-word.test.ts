@@ -72,7 +72,7 @@ test("a starting daemon is live if most of the cluster confirm it, regardless of
   assert.equal(again.peering.state, "live");
 });
 
-test("a starting daemon is not kept catching up by a member that never sends the entries that it claims", () => {
+test("a starting daemon is not kept catching up by a member that never sends the entries that it claims to have", () => {
   const { world } = pairAnd("liar");
   const liar = addLiar(world);
   liar.timeline.read = () => null;

@@ -254,7 +254,7 @@ test("an entry dated too far ahead to be stored is sent again when its date is r
   assert.equal(entriesOf(b), 30);
 });
 
-test("entries with invalid signatures are refused and counted, and finally the connection is closed for a while", () => {
+test("entries with invalid signatures are refused and counted, and many of them disconnect the member for a while", () => {
   const world = new World();
   const limits = { maxRefusals: 3 };
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { limits })];

@@ -1,4 +1,4 @@
-/** Tests damaged entries that no member sends again: when a daemon continues without them. */
+/** Tests when a daemon continues without damaged entries that no member sends again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
@@ -68,7 +68,7 @@ test("a daemon keeps a damaged entry until a disconnected member has reconnected
   assert.ok(a.timeline.damagedEntries.timesLetGo > 0);
 });
 
-test("a daemon without members does not wait for any", () => {
+test("a daemon without members drops a damaged entry after a while", () => {
   const world = new World();
   const alone = world.add("a", { peers: [] });
   alone.timeline.damagedEntries.lastAt = EPOCH - 1000;
