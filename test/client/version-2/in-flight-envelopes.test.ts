@@ -1,4 +1,4 @@
-/** Tests the envelopes in flight to a daemon: their limits, and the time since which the daemon is silent. */
+/** Tests the envelopes in flight to a daemon: their limits, and how long the daemon has been silent. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../../client/calls/sending.js";

@@ -20,7 +20,7 @@ const afterOf = (...daemons: readonly ServedDaemon[]) =>
     return after === null ? null : hexOf(after);
   });
 
-/** Starts two daemons with members. Each answers reads with a different value. */
+/** Starts two daemons with members. The daemons answer reads with different values. */
 async function startPair() {
   const daemons = [await ServedDaemon.start({ id: 1 }), await ServedDaemon.start({ id: 2 })] as const;
   for (const [index, { daemon }] of daemons.entries()) {
