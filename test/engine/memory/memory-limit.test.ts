@@ -211,7 +211,7 @@ test("keys are evicted until there is space, and commands are refused only when 
   }, database);
 });
 
-test("a new policy applies immediately where keys may be evicted", async () => {
+test("a new eviction policy applies immediately if the daemon stores keys", async () => {
   await withLimit(({ gauge, limit, wait }) => {
     assert.ok(limit.policies.includes("volatile-ttl"));
     limit.policy = "noeviction";

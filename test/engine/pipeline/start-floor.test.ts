@@ -214,7 +214,7 @@ test("a busy Redis is queried again", options, async () => {
   assert.equal(front.warnings().length, 1);
 });
 
-test("a daemon without Redis starts only when a client's next date is later than its floor", async () => {
+test("a daemon without Redis starts only when a client's next date is later than the daemon's floor", async () => {
   const clock = { now: Date.now(), uptime: 0 };
   const steps: (() => void)[] = [];
   const environment: Environment = {

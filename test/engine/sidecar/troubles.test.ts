@@ -1,4 +1,4 @@
-/** Tests a sidecar's answers when daemons hang, stop, return, differ, or no longer know its key. */
+/** Tests a sidecar's answers when daemons hang, stop, return, differ, or no longer know the sidecar's key. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

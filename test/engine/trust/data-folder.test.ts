@@ -166,7 +166,7 @@ test("a folder is created with its parents, and one that cannot be created is re
   }
 });
 
-test("a plain daemon replies as before, and the hello of a daemon with a timeline contains the number of its peers", async () => {
+test("only the hello of a daemon with a timeline contains the number of peers", async () => {
   using folder = makeFolder();
   await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
   using client = await EnvelopeClient.open(daemon.port, app);

@@ -99,7 +99,7 @@ test("a client that has written nothing waits for connected daemons", () => {
   assert.equal(copies.count(null), 1);
 });
 
-test("a wait beyond the maximum number ends immediately, until earlier waits have ended", () => {
+test("a wait ends immediately while there are too many other waits", () => {
   const { copies } = makeScene();
   const ends: (() => void)[] = [];
   let ended = 0;
