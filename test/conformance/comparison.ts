@@ -172,7 +172,7 @@ export const popped: Incomparable = {
   },
 };
 
-/** Relative error of a score that is accepted: one or two in the last digit. */
+/** Maximum relative difference of two equal scores: one or two units in the last place. */
 const LAST_DIGITS = 2 ** -51;
 
 /**

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** Returns a number between two, with a few random digits. */
+/** Returns a random number from `from` to `to`. */
 const between = (g: Generator, from: number, to: number): number =>
   from + ((to - from) * g.random.below(2 ** 30)) / 2 ** 30;
 
