@@ -1,4 +1,4 @@
-/** Tests dbsyncd/testing, the daemons for tests of users. */
+/** Tests dbsyncd/testing, the daemons for users' own tests. */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";

@@ -62,7 +62,7 @@ const COMPLETIONS: Readonly<Record<string, string>> = {
 const PONG = "ds:13:redis:5:PONG\0";
 const TWO_PONGS = "ds:26:redis:5:PONG\0redis:5:PONG\0";
 
-/** Returns a further request that the daemon of this vector answers, with the answer. */
+/** Returns a further request that the daemon of this vector answers, and its answer. */
 function probeOf(vector: Vector): { request: string; answer: string } {
   const answer = vector.name.startsWith("two-databases") ? TWO_PONGS : PONG;
   const completion = COMPLETIONS[vector.name];
