@@ -62,7 +62,7 @@ async function examine(tab: Tab, what: string): Promise<void> {
     }
 }
 
-test("20 members with long names appear as a table on a desktop and as cards on a phone, below problems", {
+test("the page shows 20 members with long names as a table or, on a phone, as cards, below the problems", {
   skip: skipUnlessFull,
 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
