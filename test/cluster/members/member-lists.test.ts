@@ -128,7 +128,7 @@ test("a daemon that is left out, not named or without a disk is not a member, an
   assert.match(unsafe.refusal ?? "", /can name no daemon without --data/);
 });
 
-test("a daemon joins once if a later list adds it or if it has never served", async () => {
+test("a daemon must join before it serves if a later list adds it, or if it has never served", async () => {
   const disk = new Disk();
   const lists = open(idOf("D"), disk);
   take(lists, after([less], "D"));
@@ -157,7 +157,7 @@ test("a daemon with two parallel lists sends no reports until it has a list that
   assert.deepEqual([lists.isReporting, lists.durable.lists.length], [true, 1]);
 });
 
-test("a daemon needs one peer that uses an unknown signer's list, or two if it may have writes", () => {
+test("an unknown signer's list is accepted if one peer uses it, or two if the daemon may have writes", () => {
   const later = makeKeyPair();
   const { body, signature } = signed(first, later);
   const isTaken = (lists: MemberLists, peers: number) =>

@@ -1,4 +1,4 @@
-/** Tests which entries a daemon refuses before it adds them to the stream, because of their cost. */
+/** Tests which entries a daemon refuses because of their cost, before it adds them to the stream. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OrderContext } from "../../../cluster/order/order-context.js";
@@ -82,7 +82,7 @@ test("a daemon refuses a unit that does too much before it adds the unit to the 
   }
   assert.deepEqual([published.length, state.seq, recorder.waiting.size], [1, 1, 0]);
   assert.deepEqual(canonicalState(state.database), before);
-  // Other work of the command does not count.
+  // This command does not exceed the limit.
   assert.ok(Array.isArray(await record(["SADD", "more", ...members(5000)])));
 });
 

@@ -120,7 +120,7 @@ function threadsOf() {
   return { threads, answers };
 }
 
-test("a long push waits for the threads that check its signatures, and is passed on in order", async () => {
+test("a long push waits for the threads that check its signatures, and its entries are recorded in order", async () => {
   const { threads, answers } = threadsOf();
   const { work, recorded } = push(MANY, threads);
   const soon = (step: () => void) => void setImmediate(step);
