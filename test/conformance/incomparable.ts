@@ -129,7 +129,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   PEXPIRETIME: nearly(1),
   KEYS: unordered(),
   RANDOMKEY: {
-    reason: "the choice is random there and seeded by the unit here",
+    reason: "redis-server chooses at random, and the store by a seed from the unit",
     compare: ({ ours }) => ({
       ask: [["KEYS", "*"]],
       agree: ([all]) =>
