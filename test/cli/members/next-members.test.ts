@@ -263,7 +263,7 @@ test("a daemon is named by its id, the first digits of its id, or its address", 
   );
 });
 
-test("a name may refer to a removed daemon, for which a new daemon at its address is not mistaken", () => {
+test("a name may refer to a removed daemon, unless a new daemon has its address", () => {
   const previous = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
   const successor = { ...previous, id: hex("D") };
   const views = [view("A", [first], { peers: [previous, successor] })];
