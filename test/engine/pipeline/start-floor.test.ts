@@ -133,7 +133,7 @@ test("a daemon whose clock is not behind uses it, and logs nothing", options, as
 });
 
 test(
-  "a daemon accepts nothing until its Redis has reported the time, and rejects these envelopes later",
+  "a daemon refuses envelopes that arrive before its Redis has reported the time, even if they are repeated",
   options,
   async () => {
     const port = await freePort();
