@@ -151,7 +151,7 @@ test("a read in flight to a lost daemon is signed again, and names the write", a
   await using _two = two;
   await using client = client2Of([one, two], { isSession: true });
   await client.send("SET k new", { policy: "all" });
-  // The first daemon sends nothing. The other one loses its connection during the read, and answers on the next one.
+  // The first daemon sends nothing. The other daemon loses its connection during the read, and answers on the next.
   one.passes = () => [];
   let lost = 0;
   two.passes = (answers) => (lost++ === 0 ? null : answers);
