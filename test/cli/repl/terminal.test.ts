@@ -92,7 +92,7 @@ test("SELECT 0 selects database 0 even if --db names another database", async ()
   await talk;
 });
 
-test("replies from daemons without keys have types, too", async () => {
+test("replies from daemons without keys also have types", async () => {
   await using daemons = await startDaemons(1, { key: false });
   const { typist, talk } = startSession({ servers: daemons.servers, key: "" });
   await typist.types('SET a "1 2"\r', "OK", "> ");

@@ -74,7 +74,7 @@ test("an error explains how to write a text that seems to end with a backslash",
   assert.match(written.stdout, /^path\n-+\nC:\\/);
 });
 
-test("with --json each answer is a line", async () => {
+test("dbsync sql --json prints each answer as a line", async () => {
   const input =
     "create database j; use j; create table t (k number, x text); insert into t values (1, 'é'); select * from t; nonsense;";
   const { code, stdout, stderr } = await runDbsync(["sql", place, "--json"], { input });

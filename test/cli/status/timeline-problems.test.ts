@@ -179,7 +179,7 @@ test("only the authorization of the daemon's own key is shown, whatever the daem
   );
 });
 
-test("a member that is not on the list may be only a remark", () => {
+test("a member that is not on the list may cause only a remark", () => {
   const found = diagnose(
     { ...WELL, ...withMember({ connection: "waiting", listed: false }) },
     { others: [WELL], now: NOW },
@@ -258,7 +258,7 @@ test("a queried member's state is not reported again as a problem of other daemo
   assert.deepEqual(found("busy", refused), [1, 0]);
 });
 
-test("a timeline in memory that no other daemon has is a remark", () => {
+test("a timeline in memory that no other daemon has causes a remark", () => {
   const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, { others: [], now: NOW });
   assert.match(remarks[0]?.text ?? "", /stores everything only in memory, and no other daemon is connected/);
 });
