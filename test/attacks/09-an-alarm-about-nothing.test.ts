@@ -141,7 +141,7 @@ const kill = (victims: Victims, indices: readonly number[], signal: NodeJS.Signa
   for (const index of indices) victims.daemons[index]?.kill(signal);
 };
 
-test("daemons report lost entries, and only those that are lost", LIMIT, async (t) => {
+test("daemons report lost entries, and no entries that still exist", LIMIT, async (t) => {
   await using victims = await Victims.start(4, { data: false, peers: "secret", args: FORGETFUL });
   await victims.allLive();
   const names = Array.from({ length: WRITES }, (_, i) => `around:${i}`);
