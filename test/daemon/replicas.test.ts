@@ -62,7 +62,7 @@ test("a write to one daemon can be read on the other daemons, where `after` wait
   });
 });
 
-test("a client whose copy of an envelope arrives after a member's receives the answer of the fold", async () => {
+test("if a member's copy of an envelope arrives before the client's, the client receives the fold's answer", async () => {
   await using cluster = await startReplicas(2);
   const [first = 0, second = 0] = portsOf(cluster.replicas);
   using one = await EnvelopeClient.open(first, app);

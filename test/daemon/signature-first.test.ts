@@ -115,7 +115,7 @@ test("an entry from a member is read only up to its date before its signature is
   assert.ok(furthest >= good.body.length - 2, "a valid envelope is read completely");
 });
 
-test("the head of a body agrees with the body, wherever the date is, and is malformed otherwise", () => {
+test("readHead returns the same key and date as readBody, and refuses malformed heads", () => {
   const { cluster } = makeScene({ clock: { now: NOW }, pair });
   const conditions = Array.from({ length: 1024 }, (_, i) => ({ db: 0, key: `k${i}`, writer: "" }));
   const { body } = signCommands(pair, [["GET", "k"]], { cluster, at: 5, seq: 7, if: conditions });

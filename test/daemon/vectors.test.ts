@@ -212,7 +212,7 @@ for (const role of ["memory", "redis"] as const) {
   });
 }
 
-test("unknown-database-type does not start, and the error says what is expected", async () => {
+test("a daemon refuses to start with an unknown type of database, and names the known types", async () => {
   const { code, stderr } = await runDaemon(["-d", "nosuchtype:127.0.0.1:1"]);
   assert.equal(code, 2);
   assert.match(stderr, /unknown database type "nosuchtype"\. Expected memory, redis:host:port/);
