@@ -101,7 +101,7 @@ test("a full daemon that records commands refuses them before it records them", 
   assert.deepEqual(await keysOf(client), integer(accepted), "the folder does not contain refused writes");
 });
 
-test("a daemon that evicts any key refuses nothing and stays near its limit", async () => {
+test("a daemon that may evict any key refuses nothing and stays near its limit", async () => {
   await using daemon = await startDaemon([
     ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", "allkeys-random"],
   ]);
@@ -154,7 +154,7 @@ for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
     );
   });
 
-test("a daemon that evicts expiring keys keeps all other keys, and then refuses writes", async () => {
+test("a daemon that may evict only expiring keys keeps all other keys, and then refuses writes", async () => {
   const policy = new SeededRandom(seed()).oneOf(["volatile-ttl", "volatile-random"]);
   await using daemon = await startDaemon([
     ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],
