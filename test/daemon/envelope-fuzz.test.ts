@@ -124,7 +124,7 @@ test(`${FRAMES} changed envelopes are refused, break nothing and leak no memory`
   assert.equal(scene.pipeline.seen.size, 0);
 });
 
-/** Changes the message. In most cases the length of the frame is corrected; otherwise the frame is changed anywhere. */
+/** Changes the message, and in most cases corrects the length of the frame. */
 function changed(random: SeededRandom, original: SignedEnvelope): Buffer {
   const kind = random.below(10);
   if (kind < 3) return Buffer.from(frameOf(mutated(random, original.body), original.signature), "latin1");
