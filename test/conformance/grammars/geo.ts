@@ -1,4 +1,4 @@
-/** Calls of the geo commands. Places vary, so that distances rarely tie: Redis leaves the order of ties undefined. */
+/** Calls of the geo commands. Places vary, so distances rarely tie. Redis leaves the order of ties undefined. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
