@@ -244,7 +244,7 @@ test("forged messages of a member are ignored, and a member that continues is di
   const ownKey = { privateKey: member.identity.key, id: member.identity.id };
   let number = 1;
   for (const envelope of [
-    // An envelope with the signature of other bytes.
+    // This envelope has the signature of another envelope.
     { ...signed("forged"), signature: signed("other").signature },
     // The member's own key, which no administrator has authorized.
     signCommands(ownKey, [["PUBLISH", "lies", "own"]], { cluster }),
