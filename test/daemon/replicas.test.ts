@@ -45,7 +45,7 @@ async function startReplicas(
 
 const portsOf = (replicas: readonly RunningReplica[]) => replicas.map(({ port }) => port);
 
-test("a write to one daemon can be read on the others, and `after` waits for it there", async () => {
+test("a write to one daemon can be read on the other daemons, where `after` waits for it", async () => {
   await using cluster = await startReplicas(3);
   const [first = 0, second = 0, third = 0] = portsOf(cluster.replicas);
   using writer = await EnvelopeClient.open(first, app);
@@ -62,7 +62,7 @@ test("a write to one daemon can be read on the others, and `after` waits for it 
   });
 });
 
-test("a client whose copy of an envelope arrives after a member's receives the answer of the fold", async () => {
+test("if a member's copy of an envelope arrives before the client's, the client receives the fold's answer", async () => {
   await using cluster = await startReplicas(2);
   const [first = 0, second = 0] = portsOf(cluster.replicas);
   using one = await EnvelopeClient.open(first, app);
@@ -181,7 +181,7 @@ test("with administrators the gateway's writes are refused until an administrato
   assert.deepEqual(await reader.replies([["GET", "n"]]), [bulk("1")]);
 });
 
-test("a daemon without connection to its peers reports this with each answer, and still accepts writes", async () => {
+test("a daemon without connected peers reports this with each answer, and still accepts writes", async () => {
   await using cluster = await startReplicas(3);
   const [alone, ...others] = cluster.replicas;
   assert.ok(alone !== undefined);

@@ -109,7 +109,7 @@ test("the page shows three daemons, one that stops and starts, late writes, and 
   assert.deepEqual(await tab.run("window.violations"), []);
 });
 
-test("an open page stores no more data than it shows", { skip: skipUnlessFull }, async () => {
+test("an open page keeps no more data than it shows", { skip: skipUnlessFull }, async () => {
   await using chromium = await startChromium();
   const { tab } = chromium;
   await using cluster = await startWatched();

@@ -127,7 +127,7 @@ test("A name of a certificate is a host name, a wildcard or an address", () => {
     assert.ok(!isCertificateName(name), name);
 });
 
-test("An unusable pair is refused with the file, the reason and the fix", {
+test("The error for an unusable pair names the file, the reason and the fix", {
   skip: withoutOpenssl,
 }, async () => {
   using folder = temporaryFolder();

@@ -84,7 +84,7 @@ async function scrape(admin: Started): Promise<Map<string, number>> {
   );
 }
 
-test("/healthz is 200 while the daemon is live and its databases are up", async () => {
+test("/healthz returns 200 while the daemon is live and its databases are up", async () => {
   await using admin = await startAdmin();
   const response = await admin.get("/healthz");
   assert.equal(response.status, 200);
@@ -92,7 +92,7 @@ test("/healthz is 200 while the daemon is live and its databases are up", async 
   assert.deepEqual(await response.json(), { status: "ok", ...LIVE });
 });
 
-test("/healthz is 503 while a database is down, and while the daemon is not live", async () => {
+test("/healthz returns 503 while a database is down, and while the daemon is not live", async () => {
   let health: Health = LIVE;
   await using admin = await startAdmin({ health: () => health });
   const status = async (now: Health) => {
@@ -110,7 +110,7 @@ test("/healthz is 503 while a database is down, and while the daemon is not live
   assert.equal(await status(LIVE), 200);
 });
 
-test("other paths are 404, other methods 405, HEAD has no body", async () => {
+test("other paths return 404, other methods return 405, and answers to HEAD have no body", async () => {
   await using admin = await startAdmin();
   assert.equal((await admin.get("/")).status, 404);
   assert.equal((await admin.get("/metrics/x")).status, 404);
