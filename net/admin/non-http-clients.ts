@@ -23,8 +23,8 @@ interface OtherClient {
 }
 
 /**
- * Sends an HTTP response, or the answer to `foreign`, and closes the connection.
- * @param foreign  null: the client's protocol is unknown
+ * Refuses a client: sends an HTTP error, or an answer in the client's protocol if it is known, and closes the connection.
+ * @param foreign  the client of another protocol, or null if its protocol is unknown
  */
 export function refuseNonHttpClient(
   { code = "" }: NonHttpClient,

@@ -45,7 +45,7 @@ const METHODS = ["GET", "HEAD"];
 const TEXT = "text/plain; charset=utf-8";
 
 export interface HealthReport {
-  /** Whether clients should be sent here. */
+  /** Whether load balancers should send clients to this server. */
   readonly isHealthy: boolean;
   /** Further fields of the response, without secrets. */
   readonly details: object;
@@ -96,7 +96,7 @@ export class AdminServer implements Service {
     this.#server.setTimeout(REQUEST_MS);
   }
 
-  /** The address on which it listens. */
+  /** The address on which the server listens. */
   get address(): AddressInfo {
     return this.#server.address() as AddressInfo;
   }

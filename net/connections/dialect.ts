@@ -1,6 +1,6 @@
 /**
- * The protocol of a listener's clients, in the form that connections use: it converts bytes to requests and answers to
- * bytes. A dialect does not use sockets. The methods here are defaults.
+ * The protocol of a listener's clients, in the form that connections use. It parses received bytes into requests, and
+ * formats answers as bytes. A dialect does not use sockets. The methods here are defaults.
  */
 import type { ClientSocket } from "./client-socket.js";
 import type { ConnectionRefusal } from "./connection-refusals.js";

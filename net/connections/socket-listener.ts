@@ -17,8 +17,9 @@ import type { TlsGate } from "./tls-gate.js";
 
 /** The number of connections that the system completes before the listener accepts them. */
 const BACKLOG = 1024;
-/** The number of checks of the connections' times within one idle timeout, and the maximum interval between them. */
+/** The number of times per idle timeout that the listener checks for idle connections. */
 const CHECKS_PER_IDLE_TIME = 10;
+/** The maximum number of milliseconds between two of these checks. */
 const CHECK_MS_MAX = 1000;
 /**
  * The milliseconds, in addition to the backend's timeout, for which requests in progress may continue when the daemon
@@ -125,7 +126,7 @@ export class SocketListener<
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
-  /** Replaces the limits. For open connections, the maximum size of a request stays. */
+  /** Replaces the limits. Open connections keep their maximum size of a request. */
   set limits(limits: L) {
     this.#registry.limits = limits;
     this.#registry.budget.limits = limits;

@@ -8,7 +8,7 @@ import { createServer, type SecureContextOptions, type Server, type TLSSocket } 
 import type { ConnectionRefusal } from "./connection-refusals.js";
 import type { RefusalLog } from "./refusal-log.js";
 
-/** The timeout of a handshake, for two round trips and for the delay in this process while many clients connect. */
+/** The timeout of a handshake. It allows for two round trips, and for delays while many clients connect. */
 const HANDSHAKE_MS = 10_000;
 /** The maximum number of simultaneous handshakes. Each needs about 50 KiB; an honest one ends within milliseconds. */
 const MAX_HANDSHAKES = 1024;
@@ -18,9 +18,10 @@ const MAX_HANDSHAKES = 1024;
  */
 const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
 
-/** The certificate of a gate: the current one, and each renewed one. */
+/** The certificate that a gate presents to clients. It may be renewed while the gate is open. */
 export interface ServedCertificate {
   readonly current: SecureContextOptions;
+  /** Passes each renewed certificate to `taker`. */
   handTo(taker: (certificate: SecureContextOptions) => void): void;
 }
 

@@ -33,7 +33,7 @@ async function connected(): Promise<Pair> {
 
 const LEFT = { idleTimeout: 60_000, isExpected: true, hasLeft: true };
 
-test("a connection is closed immediately if the client has ended its stream and all bytes are sent to it", async () => {
+test("a connection is closed immediately if its client has ended the stream and no bytes wait", async () => {
   await using pair = await connected();
   const { client, socket } = pair;
   socket.write("answer");
