@@ -23,7 +23,8 @@ interface OtherClient {
 }
 
 /**
- * Refuses a client: sends an HTTP error, or an answer in the client's protocol if it is known, and closes the connection.
+ * Refuses a client: sends an HTTP error, or an answer in the client's protocol if it is known, and closes the
+ * connection.
  * @param foreign  the client of another protocol, or null if its protocol is unknown
  */
 export function refuseNonHttpClient(

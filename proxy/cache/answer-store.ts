@@ -1,6 +1,6 @@
 /**
- * Cached answers, each with tags for the data that it depends on, and pending fetches. An answer is not stored if these data changed after
- * the request, even if the answer arrives after the change. A request after the change does not wait for it.
+ * The cached answers and the pending fetches. Each has tags for the data that its answer depends on. If these data
+ * change during a fetch, the answer is not stored, and later requests do not wait for the fetch.
  */
 import type { LRUCache } from "lru-cache";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -39,7 +39,7 @@ export class AnswerStore<Result> {
   readonly #tagged = new TagIndex<ByteString>();
   readonly #flights = new Map<ByteString, Flight<Result>>();
   readonly #flying = new TagIndex<Flight<Result>>();
-  /** The tags for which nothing is stored, with the times until when. */
+  /** The tags whose answers are not stored at present, with the times at which storing resumes. */
   readonly #doubts = new Map<string, number>();
   #waiting = 0;
 

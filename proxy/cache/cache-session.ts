@@ -24,7 +24,7 @@ export class CacheSession implements LineSession {
   readonly #figures: CacheFigures;
   readonly #doubtTime: number;
   #session: UpstreamSession = NEW_SESSION;
-  /** The prefix of statements in keys, so that no client receives an answer for another user or another database. */
+  /** The prefix of the cache's keys. It prevents a client from receiving an answer for another user or database. */
   #prefix = prefixOf(NEW_SESSION);
 
   /** Creates a session. @param doubtTime  the milliseconds within which a write whose answer was lost may still be executed */

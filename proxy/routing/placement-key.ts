@@ -30,7 +30,10 @@ const OF_ROWS = /^(?:manampia ao@|fafao #ao@)[ \t\r\n]*([^ \t\r\n;(#]+)/i;
 const OF_UPDATE = /^havaozy\b/i;
 const KINDS: Readonly<Record<string, string>> = { tabilao: "TABLE", jery: "VIEW", efitra: "DOMAIN" };
 
-/** Returns the original's placement key of a write, including names that it parses wrongly; null if there is none, so that the first server is used. */
+/**
+ * Returns the placement key that the original computes for a write, even where the original parses a name wrongly.
+ * Returns null if the original computes no key; such a write is sent to the first server.
+ */
 export function originalKey(statement: ByteString, database: ByteString): ByteString | null {
   const [, made] = OF_DATABASE.exec(statement) ?? [];
   if (made !== undefined) return keyOfDatabase(made);

@@ -4,7 +4,7 @@
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 
-/** The hash for scores: `even`, or that of the original, whose scores differ little if the servers' names differ little. */
+/** The hash for scores: `even`, or `original`, which gives similar scores to servers with similar names. */
 export type Hash = "even" | "original";
 
 export interface Named {

@@ -21,7 +21,10 @@ import {
 } from "./balancer-settings.js";
 
 const PARTITIONS = ["DB_OBJECT", "DB"] as const;
-/** The hashes. The first is the original's name, and distributes evenly here; the second has the original's placement. */
+/**
+ * The names of the hashes in the file. The original knows only the first one, which means an even distribution here. The
+ * second one places writes like the original.
+ */
 const HASHES = ["RENDEZVOUS", "RENDEZVOUS_FNV1A"] as const;
 const REPLICATION_OFF = "NONE";
 const DEFAULT_HOST = "127.0.0.1";

@@ -29,7 +29,7 @@ const CLOSED = "closed by the server";
 
 /** Facts about one server that its connections share. */
 export interface ServerManners {
-  /** Whether the server answered with an error before it was known whether it is the original. */
+  /** Whether the server has answered with an error while it was not known whether it is the original. */
   hasErred: boolean;
 }
 
@@ -149,7 +149,7 @@ export class UpstreamConnection {
     });
   }
 
-  /** Whether the server refuses this connection because it has too many. It reports that before it reads anything. */
+  /** Whether the server refuses this connection because it has too many. It reports this before it reads a statement. */
   #isFull({ bytes }: SqlFrame): boolean {
     const isFull = !this.#hasAnswered && bytes === FULL_FRAME;
     this.#hasAnswered = true;
@@ -187,7 +187,10 @@ export class UpstreamConnection {
     return null;
   }
 
-  /** Finds out whether the server is the original, if the original would misinterpret the statement, or may send several frames as its answer. */
+  /**
+   * Finds out whether the server is the original, if that matters: the original misinterprets some statements, and may
+   * send several frames after an error.
+   */
   async #suit(statement: ByteString): Promise<UpstreamFailure | null> {
     const isSafe = isPlain(statement);
     if (!isSafe && unfinishedPart(statement) !== null)
@@ -200,7 +203,7 @@ export class UpstreamConnection {
     return null;
   }
 
-  /** Updates the connection's session. After an exception it is not known, so no other statement is sent on this connection. */
+  /** Updates the connection's session. If that throws, the session is unknown, and the connection is closed. */
   #tryFollow(statement: ByteString, frame: SqlFrame): void {
     try {
       this.#follow(statement, frame);

@@ -62,7 +62,7 @@ test("a session reads from the server to which it wrote recently", async () => {
   assert.deepEqual([...answers], [writer]);
 });
 
-test("a read that one server loses is sent to the other", async () => {
+test("a read that one server leaves unanswered is sent to the other server", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -94,7 +94,7 @@ test("a write that may have been executed is refused and not sent again", async 
   assert.equal(scene.balancer.counts.unknown, 1);
 });
 
-test("writes move to another server while theirs is down, and back when it is up", async () => {
+test("writes move to another server while their server is down, and back when it is up again", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -111,7 +111,7 @@ test("writes move to another server while theirs is down, and back when it is up
   assert.ok(scene.lines.some(({ msg }) => msg?.startsWith("Erreur connexion à ")));
 });
 
-test("a server that is not ready is skipped, and if none is ready, statements wait until one is", async () => {
+test("the balancer skips a server that is not ready, and waits if no server is ready", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using first = await scene.client();

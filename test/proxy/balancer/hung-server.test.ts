@@ -24,7 +24,7 @@ async function startFake(name: string) {
   return { server, hang: () => (isHung = true) };
 }
 
-test("writes to a hung server are answered as unknown, and unsent ones are sent to the next server", async () => {
+test("the balancer reports writes to a hung server as unknown, and moves waiting writes", async () => {
   const [one, two] = [await startFake("one"), await startFake("two")];
   await using first = one.server;
   await using second = two.server;
@@ -66,7 +66,7 @@ test("a server that executes a slow statement is not down while it answers heart
   assert.equal(await answer, "at last");
 });
 
-test("a daemon that is stopped by SIGSTOP delays no writer until --reply-timeout", async () => {
+test("a daemon that is stopped by SIGSTOP delays writers for less than --reply-timeout", async () => {
   await using daemon = await startDaemon(["--sql", "0"]);
   const { port } = await daemon.logged(({ msg }) => msg === "serving SQL clients");
   const upstream = { ...LIMITS, heartbeatTimeout: 1_000 };

@@ -131,7 +131,7 @@ class Play {
   readonly #scene: BalancerScene;
   readonly #clients = new Map<string, LineClient>();
   compared = 0;
-  /** The number of steps that the original's balancer answered with an error, and that ours answers. */
+  /** The number of steps that the original's balancer answered with an error, and ours answers without an error. */
   mended = 0;
 
   constructor(pair: Pair, scene: BalancerScene) {

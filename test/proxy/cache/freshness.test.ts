@@ -59,7 +59,7 @@ test("a write removes the answers that depend on it, including those of views, a
   assert.deepEqual(await kept(), [false, false, false, false]);
 });
 
-test("random statements of many clients are answered as without a cache", async () => {
+test("random statements of many clients have the same answers as without a cache", async () => {
   console.log(`DBSYNC_SEED=${seed}`);
   const random = new SeededRandom(seed);
   await using server = await startSql({ language: "en" });
@@ -102,7 +102,7 @@ test("random statements of many clients are answered as without a cache", async 
   for (const { cached, direct } of clients) for (const client of [cached, direct]) client[Symbol.dispose]();
 });
 
-test("a read never misses a row that was acknowledged before it, with many concurrent readers and writers", async () => {
+test("with many readers and writers, no read misses a row that was acknowledged before it", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
   using first = await LineClient.open(cache.port);

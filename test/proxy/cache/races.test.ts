@@ -16,7 +16,7 @@ const READ = "alaivo x ao@ t";
 const WRITE = "manampia ao@ t (x) sanda (1)";
 const USE = /^ampiasao (\S+)$/;
 
-/** Answers that the test releases; of equal statements, the oldest is answered first. */
+/** Answers that the test releases. If statements are equal, the oldest is answered first. */
 class Held {
   readonly #waiting = new Map<string, ((answer: string) => void)[]>();
 
@@ -49,7 +49,7 @@ async function inToko(port: number): Promise<LineClient> {
   return client;
 }
 
-test("a read that began before a write and is answered after it is not stored, and no new read waits for it", async () => {
+test("the answer to a read that a write overtakes is not stored, and no new read waits for it", async () => {
   const held = new Held();
   await using server = await FakeSqlServer.start(held.answering);
   await using cache = await startCache(server.port);
@@ -90,7 +90,7 @@ test("answers that were stored during a write are removed when the write is answ
   assert.equal(await next, pageOf("new"));
 });
 
-test("a write whose answer was lost may be executed later: answers that depend on it are not stored for a while", async () => {
+test("after a write whose answer was lost, the cache stores no dependent answers for a while", async () => {
   const held = new Held();
   await using server = await FakeSqlServer.start((asked) => {
     if (asked.statement !== WRITE) return held.answering(asked);

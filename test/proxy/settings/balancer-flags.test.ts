@@ -17,7 +17,7 @@ const file = (roles: readonly string[], role: string) =>
     "config.json",
   );
 
-test("servers on the command line replace those of the file, and its other rules remain", () => {
+test("servers on the command line replace the file's servers, but not its other settings", () => {
   const { servers, routing } = withFlags(file(["MASTER"], "REPLICA"), ["a=127.0.0.1:4000", "[::1]"], {});
   assert.deepEqual(
     servers.map(({ id, place }) => [id, place.port]),

@@ -56,7 +56,7 @@ test("logged-in sessions share no connection with other sessions, even if few co
   pool.close();
 });
 
-test("a statement that waits too long, or exceeds the queue, was not sent", async () => {
+test("a statement that waits too long, or finds the queue full, is not sent", async () => {
   await using server = await FakeSqlServer.start(() => null);
   const pool = poolAt(server.port, { maxConnections: 1, maxWaiting: 1, replyTimeout: 100 });
   const asked = [1, 2, 3].map((i) => pool.ask(NEW_SESSION, `alaivo ${i}`));
