@@ -49,9 +49,9 @@ export interface RequestClientOptions<Answer> {
   readonly setTimer: (milliseconds: number, step: () => void) => () => void;
   /** The milliseconds within which an answer must arrive after its request or after the previous answer; 0: no limit. */
   readonly answerMs: number;
-  /** Whether each chunk restarts this time, so that it limits silence. */
+  /** Whether each received chunk restarts this timeout, which then limits only silence. */
   readonly isSilence?: boolean;
-  /** Handles an answer that belongs to no request, such as a channel message. Returns whether it is one. */
+  /** Handles an answer that belongs to no request, such as a channel message. Returns false for any other answer. */
   readonly takesAside?: (answer: Answer) => boolean;
   /** Whether bytes may arrive while no request is waiting, because they may begin a message that was not requested. */
   readonly hasMessages?: boolean;

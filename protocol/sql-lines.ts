@@ -62,7 +62,7 @@ export class SqlLineParser {
     return (this.#complete[0]?.length ?? this.#unfinished.length) > this.maxBytes;
   }
 
-  /** The beginning of the next statement, from which its language follows. */
+  /** The beginning of the next statement, which shows its language. */
   get beginning(): ByteString {
     const { bytes, at, end } = this.#unfinished;
     return (

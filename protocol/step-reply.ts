@@ -29,7 +29,10 @@ export class StepReply<Kind extends "array" | "map"> {
   }
 }
 
-/** A reply of any kind that is found in steps. Until `settled` returns it, it is the only item of an array. */
+/**
+ * A reply of any kind that is found in steps. It has the form of an array whose only item is the actual reply, which
+ * `settled` returns.
+ */
 class SteppedReply extends StepReply<"array"> {
   constructor(work: Generator<void, Reply>) {
     super("array", alone(work));

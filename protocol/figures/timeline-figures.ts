@@ -452,8 +452,8 @@ export const TIMELINE_FIGURES = {
 } as const satisfies FigureTable;
 
 /**
- * The figures of UPTO: count `:` sum of the entries dated before a full second. They are equal on all daemons that have published a
- * watermark above it.
+ * The figures of UPTO: count `:` sum of the entries dated before a full second. If several daemons have published
+ * watermarks above that second, their figures are equal.
  */
 export const UPTO_FIGURES = {
   upto: { kind: "number", help: "UPTO, rounded down to a second" },

@@ -51,7 +51,7 @@ export interface DashboardFrame {
   readonly startedAt: number;
   readonly version: string;
   readonly state: string;
-  /** Whether clients should be sent here. */
+  /** Whether load balancers should send clients to this daemon. */
   readonly isHealthy: boolean;
   /** The problems, with the sentences of dbsync doctor. */
   readonly problems: readonly Problem[];

@@ -15,7 +15,7 @@ const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 /** The length of a string after which indexOf searches for the next special byte. For shorter strings a loop is faster. */
 const LONG_STRING = 64;
-/** The request that is not JSON. */
+/** The only request that is not JSON. */
 const QUIT = "quit";
 
 export class JsonLineParser {

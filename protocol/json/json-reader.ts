@@ -52,7 +52,10 @@ export const JSON_VALUES_MAX = 1_000_000;
  */
 export const NOT_UTF8 = "\udfff";
 
-/** The number of elements of a list whose shape may differ from the first one's. After it, the list is parsed without a shape. */
+/**
+ * The maximum number of elements of a list that may differ in shape from its first element. If more differ, the rest of
+ * the list is parsed without a shape.
+ */
 const OTHERS_MAX = 8;
 /** The length of a string after which a regular expression finds the next special character. It is ten times as fast, but slow to start. */
 const LONG_STRING = 64;

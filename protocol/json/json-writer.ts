@@ -67,7 +67,10 @@ const MEMBER = `${TEXT}:(?:${TEXT}|0|-?[1-9]\\d{0,14}|true|false|null)`;
 const PLAIN_OBJECT = String.raw`\{(?!"0":)${MEMBER}(?:,${MEMBER})*\}`;
 const PLAIN_ENTRY = `(?:${TEXT}:)?${PLAIN_OBJECT}`;
 const PLAIN_ENTRIES = new RegExp(`^${PLAIN_ENTRY}(?:,${PLAIN_ENTRY})*$`);
-/** The maximum length of texts that are matched with it, because the engine's memory for backtracking grows with the length. */
+/**
+ * The maximum length of texts that are matched with PLAIN_ENTRIES, because the engine's memory for backtracking grows
+ * with the length.
+ */
 const TRIED_CHARS_MAX = 64 * 1024;
 
 /** Converts a text from `writeJson`, as UTF-8, to PHP's form. */

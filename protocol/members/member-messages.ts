@@ -36,7 +36,7 @@ export interface StatusMessage extends Totals {
   /** The date, in milliseconds since 1970, at or before which entries have been pruned, or 0 if none have. */
   readonly pruned: number;
   readonly state: DaemonState;
-  /** Whether the sender's clock differs from the members' median, so that it accepts no writes from clients. */
+  /** Whether the sender accepts no writes from clients because its clock differs from the members' median. */
   readonly skewed: boolean;
 }
 

@@ -21,7 +21,7 @@ export interface RefusedList {
 
 type Hash = (bytes: Buffer) => ByteString;
 
-/** The maximum number of members: this daemon, and one bit of a number for each other one. */
+/** The maximum number of members. A daemon represents each of the other 31 members by one bit of a number. */
 const MAX_DAEMONS = 32;
 
 /** Whether a command contains a list or queries it. */

@@ -26,7 +26,10 @@ const CHECKSUM_BYTES = 4;
 const EMPTY_DOCUMENT_BYTES = 5;
 /** The maximum number of sequences in a message. Drivers send one or two. */
 const SEQUENCES_MAX = 16;
-/** The maximum number of documents in one command, which the server reports to drivers. Each costs more than its bytes. */
+/**
+ * The maximum number of documents in one command, which the server reports to drivers. Each document needs more memory
+ * than its bytes.
+ */
 export const BATCH_DOCUMENTS_MAX = 100_000;
 
 export interface DocumentSequence {

@@ -25,7 +25,7 @@ const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
 /** The maximum number of digits of an exact number. Longer numbers are above every limit. */
 const DIGITS_MAX = 15;
-/** The bytes that an argument counts in addition to its length, because even empty ones need memory. */
+/** The memory counted for each argument in addition to its length. Even an empty argument needs memory. */
 const ARGUMENT_BYTES = 16;
 
 export interface RequestBounds {

@@ -50,9 +50,9 @@ export interface EnvelopeHeader extends EnvelopeHead {
   /** Whether the complete envelope is one unit. */
   readonly multi: boolean;
   readonly if: readonly Condition[] | null;
-  /** The order key of the write that the daemon must have first. */
+  /** The order key of a write that the daemon must have before it accepts this envelope, or null. */
   readonly after: ByteString | null;
-  /** The id of the only daemon that may accept it. */
+  /** The id of the only daemon that may accept the envelope, or null if any daemon may. */
   readonly only: ByteString | null;
   /** The user on a listener without signatures. */
   readonly as: ByteString | null;

@@ -114,7 +114,7 @@ export interface RefusedMessage {
   readonly code: string;
   readonly sentence: string;
   readonly clock: number;
-  /** `not-applied` if the daemon is certain that it has applied nothing of it and will not; otherwise `unknown`. */
+  /** `not-applied` if the daemon has certainly applied nothing of the envelope and never will; otherwise `unknown`. */
   readonly effect: "not-applied" | "unknown";
 }
 

@@ -22,8 +22,8 @@ import {
 
 const PARTITIONS = ["DB_OBJECT", "DB"] as const;
 /**
- * The names of the hashes in the file. The original knows only the first one, which means an even distribution here. The
- * second one places writes like the original.
+ * The names of the hashes in the file. The original knows only the first one, which means an even distribution here.
+ * The second one places writes like the original.
  */
 const HASHES = ["RENDEZVOUS", "RENDEZVOUS_FNV1A"] as const;
 const REPLICATION_OFF = "NONE";

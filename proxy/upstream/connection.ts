@@ -149,7 +149,7 @@ export class UpstreamConnection {
     });
   }
 
-  /** Whether the server refuses this connection because it has too many. It reports this before it reads a statement. */
+  /** Whether the server refuses this connection because it has too many. It does so before it reads a statement. */
   #isFull({ bytes }: SqlFrame): boolean {
     const isFull = !this.#hasAnswered && bytes === FULL_FRAME;
     this.#hasAnswered = true;

@@ -108,7 +108,7 @@ test("a malformed header is refused at its first bad byte, with the offset in th
   }
 });
 
-test("a Redis client on the wrong port is recognized, and servers of other protocols", () => {
+test("the parser recognizes Redis clients, and servers of other protocols", () => {
   const problem = (text: string) => parse([latin1(text)]).malformed?.message ?? "";
   assert.match(
     problem("*1\r\n$4\r\nPING\r\n"),

@@ -248,7 +248,7 @@ test(`joined texts equal the text of their joined values (seed ${seed})`, () => 
   }
 });
 
-test("a character that needs escaping is found in a long string too", () => {
+test("the reader finds invalid characters, and those that it must decode, even in long strings", () => {
   for (const length of [63, 64, 65, 200]) {
     const start = "x".repeat(length);
     for (const [written, read] of [
