@@ -4,7 +4,7 @@ const REMOVED: Readonly<Record<string, string>> = {
   "json-replica-kept-bytes": "dbsyncd daemons share the writes of JSON clients with --peer",
 };
 
-/** What users expect from the options of other programs, by the names that these options have there. */
+/** Suggestions for users that try an option of another program, by the names of these options. */
 const EXPECTED: readonly (readonly [names: string, suggestion: string])[] = [
   [
     "redis redis-port redis-url redis-host",

@@ -128,7 +128,7 @@ test("no package is loaded for a key, good or damaged", () => {
   assert.equal(execFileSync(process.execPath, argv, { encoding: "utf8" }).trim(), "damaged");
 });
 
-test("Ed25519 loads when it is allowed", () => {
+test("an Ed25519 key loads if its type is allowed", () => {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const kinds = ["rsa", "ed25519"] as const;
   const pem = privateKey.export({ type: "pkcs8", format: "pem" });

@@ -412,7 +412,7 @@ test("the daemon can listen on IPv6, with or without brackets, and on host names
   }
 });
 
-test("with --compat the start logs the default that differs from php-dbsync's, but not a chosen value", async () => {
+test("a daemon with --compat logs a default that differs from php-dbsync's, but no set value", async () => {
   await using plain = await startDaemon(["--compat", "php-dbsync"]);
   const logged = plain.log.filter(({ msg }) => msg.startsWith("Differences from php-dbsync"));
   assert.deepEqual(
@@ -454,7 +454,7 @@ test("the last line of a start reports that the daemon is ready, with a command 
   assert.match(early.msg, /^started, but not ready for JSON clients yet; try: dbsync send /);
 });
 
-test("an unsigned daemon on all addresses starts if that is permitted", async () => {
+test("an unsigned daemon listens on all addresses if the options permit it", async () => {
   await using daemon = await startDaemon(["-b", "0.0.0.0", "--allow-unsigned"]);
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("PING"), "PONG");
