@@ -9,8 +9,8 @@ import {
 type Counts = [clients: number, members: number, late: number];
 
 /**
- * Counts of envelopes by date, limited to dates around the present: about 260 bins, and the bins of the seconds
- * between two calls of `forget`.
+ * Counts of envelopes by date, limited to dates around the present: about 260 bins. Older bins remain until the next
+ * call of `forget`.
  */
 export class Arrivals {
   readonly #clock: () => number;

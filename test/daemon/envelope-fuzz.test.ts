@@ -1,6 +1,7 @@
 /**
- * Sends changed envelopes: all bits of some are flipped, and many are changed randomly. None may be accepted, end the
- * daemon or leak memory. DBSYNC_SEED repeats a run, and DBSYNC_FRAMES sets the number of envelopes.
+ * Sends changed envelopes: each bit of two envelopes is flipped, one bit at a time, and many envelopes are changed
+ * randomly. No changed envelope may be accepted, end the daemon or leak memory. DBSYNC_SEED repeats a run, and
+ * DBSYNC_FRAMES sets the number of envelopes.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -69,7 +70,7 @@ const COMMANDS = [
 ];
 
 for (const pair of [rsa, ed25519]) {
-  test(`no envelope with a flipped bit in body or signature is accepted, ${pair === rsa ? "RSA" : "Ed25519"}`, () => {
+  test(`no envelope with a flipped bit is accepted, ${pair === rsa ? "RSA" : "Ed25519"}`, () => {
     const clock = { now: 1_790_000_000_000 };
     const scene = makeScene({ clock, pair });
     const session = sessionOf(scene);

@@ -118,7 +118,7 @@ const outcomesOf = (scene: Scene, envelopes: readonly SignedEnvelope[]) =>
     return answer.kind === "result" ? "result" : `${answer.code} ${answer.effect}`;
   });
 
-test("a key that sends dates far in the future uses only its own memory", () => {
+test("a key that signs many envelopes for the future exhausts only its own share of the memory", () => {
   const clock = { now: START };
   const root = makeKeyPair();
   const parts = { remembered: { most: 160, mostBytes: 1 << 20 } };

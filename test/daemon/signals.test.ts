@@ -115,7 +115,7 @@ const HANGS_UP = `
   }
 `;
 
-test("SIGHUP during loading does not end the daemon, and has an effect", async () => {
+test("SIGHUP during loading does not end the daemon, which later reads its configuration again", async () => {
   const script = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
   const preload = `import { register } from "node:module"; register(${JSON.stringify(script(HANGS_UP))});`;
   await using daemon = await startDaemon([], { execArgv: ["--import", script(preload)] });

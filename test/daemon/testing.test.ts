@@ -1,4 +1,4 @@
-/** Tests dbsyncd/testing, the daemons for tests of users. */
+/** Tests dbsyncd/testing, which starts daemons for users' own tests. */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -83,7 +83,7 @@ test("Without a key unsigned commands are accepted", async () => {
   assert.equal(await client.ask("PING"), "PONG");
 });
 
-test("Several daemons form one cluster, and the others answer when one is stopped", async () => {
+test("Several daemons form one cluster, and the remaining daemons answer when one is stopped", async () => {
   await using three = await startDaemons(3);
   assert.equal(three.servers, three.daemons.map(({ servers }) => servers).join());
   await using client = createClient(three.options);

@@ -100,7 +100,7 @@ describe("A daemon without keys", () => {
 
   for (const vector of vectors.unsigned) {
     const { name, note, withoutKeys } = vector;
-    test(`answers ${name} (${note}) with ${JSON.stringify(withoutKeys).slice(0, 60)}, also if it is repeated`, async () => {
+    test(`answers ${name} (${note}) with ${JSON.stringify(withoutKeys).slice(0, 60)}, even if it is repeated`, async () => {
       for (let time = 0; time < 2; time++)
         assert.deepEqual(await ask(daemon.port, commandFrame(vector)), withoutKeys);
     });

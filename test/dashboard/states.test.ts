@@ -62,7 +62,7 @@ async function examine(tab: Tab, what: string): Promise<void> {
     }
 }
 
-test("20 members with long names are a table on a desktop and cards on a phone, with problems at the top", {
+test("the page shows 20 members with long names as a table on a desktop and as cards on a phone", {
   skip: skipUnlessFull,
 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
@@ -133,7 +133,7 @@ test("a temporary state is grey, and title, icon and state show no fault", {
   assert.equal(await tab.run(`document.getElementById("no-problems").checkVisibility()`), true);
 });
 
-test("without data each part explains why it is empty", { skip: skipUnlessFull }, async () => {
+test("each part of a page without data explains why it is empty", { skip: skipUnlessFull }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
   await using chromium = await startChromium();
   const tab = await stubbed(chromium, daemon, { samples: [], arrivals: [] });

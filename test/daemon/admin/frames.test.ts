@@ -45,7 +45,7 @@ function framesOf(parts: Partial<FrameSources> = {}) {
   return { frames: new Frames(sources), watcher: () => watcher };
 }
 
-test("writes are counted before a page is open, and not after the end", (t) => {
+test("writes are counted even while no page is open, until the counters are stopped", (t) => {
   const { frames, watcher } = framesOf();
   t.after(() => frames.stop());
   frames.start();
