@@ -66,7 +66,7 @@ export class Inspection implements Inspecting {
     }
   }
 
-  /** Whether the daemon itself answers a command, as it always does for INFO dbsync. Otherwise the Redis of -d answers. */
+  /** Whether the daemon itself answers a command, as always for INFO dbsync. Otherwise the Redis of -d answers. */
   #isForDaemon([, section = ""]: readonly ByteString[]): boolean {
     return isOwnMemory(this.#daemon.settings()) || section.toLowerCase() === OWN_SECTION;
   }
