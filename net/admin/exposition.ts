@@ -22,7 +22,7 @@ export function makeExposition<Sources>(metrics: Metrics<Sources>, sources: Sour
   };
 }
 
-/** Writes one metric. Without samples, it has only its name, help and type. */
+/** Writes one metric. A metric without samples has only its name, help and type. */
 function textOf<Sources>(name: string, row: AnyMetric<Sources>, sources: Sources): string {
   const lines = [`# HELP ${name} ${escaped(row.help)}`, `# TYPE ${name} ${row.type}`];
   const series =

@@ -1,4 +1,4 @@
-/** Answers a client of a web server whose bytes are not an HTTP request. */
+/** Refuses clients of a web server that send something other than an HTTP request. */
 import type { Duplex } from "node:stream";
 
 /** The error that `node:http` emits as `clientError`. */

@@ -14,7 +14,7 @@ export interface LongAnswer {
   /**
    * Continues to write the answer.
    * @param sent  receives the bytes that are sent to the client
-   * @returns false if it is not complete, which is allowed only for dialects that answer requests one after the other
+   * @returns false if a part of the answer remains; allowed only for dialects that answer one request after the other
    */
   write(socket: ClientSocket, sent: (bytes: Buffer | string) => void): boolean;
 }

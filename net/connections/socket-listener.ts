@@ -151,8 +151,8 @@ export class SocketListener<
 
   /** Closes an unauthenticated connection. @returns whether there was one */
   #makeRoom(): boolean {
-    // Closes a connection of the larger group: those in their handshake, or those after it. Honest clients stay in
-    // neither group for long.
+    // The connection to close is one of the larger group: connections in their handshake, or unauthenticated
+    // connections after it. Honest clients stay in neither group for long.
     if ((this.#gate?.size ?? 0) > this.#registry.unauthenticated && this.#gate?.dropOldest()) return true;
     return this.#registry.dropSilent();
   }

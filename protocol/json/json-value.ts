@@ -12,7 +12,7 @@ export class JsonNumber {
   }
 }
 
-/** The number of members from which a table is used to find them. */
+/** The minimum number of members for which a table is used to find a member. */
 const TABLE_MEMBERS_MIN = 12;
 
 /** An object that is known to be well-formed and has not been parsed yet. */

@@ -21,7 +21,7 @@ export interface CacheHealth {
   };
 }
 
-/** Reports the health. Cached answers are also served without the server, but all other statements are refused. */
+/** Reports the health. While the server is down, the cache serves stored answers and refuses all other statements. */
 export function cacheHealth({ cache, clients }: CacheSources): HealthReport {
   const { place: server, isUp: up, reason, waiting, entries, bytes } = cache;
   const { hits, misses, emptied } = cache.figures;

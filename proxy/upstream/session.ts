@@ -52,7 +52,7 @@ export function sessionAfter(
   return aside?.kind === "pages" ? { ...session, pages: statement } : session;
 }
 
-/** Whether sessions may share connections if the database is chosen again. */
+/** Whether two sessions may share a connection, on which only the database must be chosen again. */
 export const isSameClient = (one: UpstreamSession, other: UpstreamSession): boolean =>
   one.login === other.login && one.pages === other.pages;
 
