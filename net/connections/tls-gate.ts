@@ -104,7 +104,7 @@ export class TlsGate {
   #failed(error: NodeJS.ErrnoException, secured: TLSSocket): void {
     const key = keyOf(secured);
     const handshake = this.#handshakes.get(key);
-    // If the client has disconnected, its address is not known here; the `close` event of its socket reports it.
+    // After a disconnect the key cannot be computed. The `close` event of the client's socket then reports the end.
     if (handshake === undefined) return;
     const { code = error.message } = error;
     if (PLAIN.has(code)) handshake.socket.write(ALERT);

@@ -36,7 +36,7 @@ async function start(options: Options = {}) {
   return { daemon, open, client: await open() };
 }
 
-test("an envelope of several commands is answered with a reply for each", async () => {
+test("an envelope of several commands is answered with a reply for each command", async () => {
   const { client } = await start();
   const message = await client.ask([
     ["SET", "k", "v"],

@@ -24,7 +24,7 @@ function play(scene: Scene, envelopes: readonly SignedEnvelope[]): Record<string
   return counts;
 }
 
-test(`${RECORDED} recorded envelopes are applied once, and on no other daemon`, () => {
+test(`${RECORDED} recorded envelopes are applied once, and never in another cluster`, () => {
   const clock = { now: START };
   const scene = makeScene({ clock, pair });
   const envelopes: SignedEnvelope[] = [];

@@ -75,7 +75,7 @@ test("the exposition writes infinities and NaN in the form that Go parses", () =
   );
 });
 
-test("a histogram's buckets include the counts of the smaller ones", () => {
+test("a histogram's buckets include the counts of all smaller buckets", () => {
   const histogram = new Histogram([-1, 0.5]);
   for (const value of [-2, -1, 0.5, 3, 4]) histogram.observe(value);
   const labels = { backend: "redis" };

@@ -53,7 +53,7 @@ function outputTo(socket: Socket, pushes = new PushedOutput()): ClientOutput {
   );
 }
 
-test("a long answer waits until the client has read the short ones before it", () => {
+test("a long answer waits until the client has read the earlier short answers", () => {
   const { sent, takeAll, socket } = slowSocket();
   const output = outputTo(socket);
   const long: LongAnswer = {
@@ -74,7 +74,7 @@ test("a long answer waits until the client has read the short ones before it", (
   assert.deepEqual(sent, ["short", "long"]);
 });
 
-test("each client receives its pushed messages, in order among its answers, regardless of other clients", () => {
+test("each client receives its pushed messages and answers in order, whatever others receive", () => {
   const pushes = new PushedOutput();
   const [one, other] = [slowSocket(), slowSocket()];
   const [first, second] = [outputTo(one.socket, pushes), outputTo(other.socket, pushes)];

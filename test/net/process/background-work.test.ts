@@ -28,7 +28,7 @@ class Loop {
   }
 }
 
-test("short steps share a turn, and a long one ends it", () => {
+test("short steps share a turn, and a long step ends the turn", () => {
   const loop = new Loop();
   for (const [name, ms] of [
     ["a", 0],
@@ -54,7 +54,7 @@ test("a step that another step adds runs in a later turn, after the steps that w
   assert.deepEqual(loop.turn(), ["then"]);
 });
 
-test("long work ends a turn, and continues after the steps that waited before it", () => {
+test("long work ends a turn, and continues after the steps that were already waiting", () => {
   const loop = new Loop();
   loop.turns.add(
     (function* () {

@@ -186,7 +186,7 @@ test("replicas receive only reads, and SINGLE_PRIMARY sends writes to the first 
   for (let i = 0; i < 8; i++) assert.equal(await client.told(`create database d${i};`), "one");
 });
 
-test("statements and clients are limited, and a browser's request ends the connection", async () => {
+test("the balancer limits statements and clients, and disconnects a browser", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, {
     clients: { maxRequestBytes: 100, maxConnections: 1 },

@@ -69,7 +69,7 @@ test("a statement that waits too long, or finds the queue full, is not sent", as
   pool.close();
 });
 
-test("concurrent answers are limited in size", async () => {
+test("the pool limits the total size of concurrent answers", async () => {
   await using server = await FakeSqlServer.start(({ statement, socket }) => {
     if (statement === "small") return pageOf("small");
     socket.write(`RESULT_MESSAGE\n${"x".repeat(60_000)}`);
@@ -84,20 +84,20 @@ test("concurrent answers are limited in size", async () => {
   assert.ok((await Promise.all(large)).map(shown).includes("closed, reached: unknown"));
 });
 
-test("idle connections are closed after a while, and those that the server closed are not used", async () => {
+test("the pool closes idle connections, and uses no connections that the server has closed", async () => {
   await using server = await FakeSqlServer.start();
   const pool = poolAt(server.port, { idleTimeout: 50 });
   await pool.ask(NEW_SESSION, "x");
   await until(() => pool.connections === 0 && server.sockets.size === 0, "the idle connection is closed");
   await pool.ask(NEW_SESSION, "y");
   for (const socket of server.sockets) socket.destroy();
-  await until(() => pool.connections === 0, "the pool has noticed");
+  await until(() => pool.connections === 0, "the pool has removed the closed connection");
   assert.equal(shown(await pool.ask(NEW_SESSION, "z")), messageFrame("done"));
   pool.close();
   assert.equal(shown(await pool.ask(NEW_SESSION, "z")), "closed, reached: no");
 });
 
-test("bytes that the original sends after an error with line breaks are not taken for another answer", async () => {
+test("the pool does not mistake the end of an error with line breaks for another answer", async () => {
   const erred = new Set<number>();
   await using server = await FakeSqlServer.start(({ statement, connection }) => {
     if (statement.startsWith("pages")) return errorFrame("Commande valide non trouvé");
