@@ -1,4 +1,4 @@
-/** Options that dbsyncd does not have, with what the error suggests: removed ones, and those of other programs. */
+/** Suggestions for options that dbsyncd does not have: removed options, and options of other programs. */
 const REMOVED: Readonly<Record<string, string>> = {
   "json-replica-kept-writes": "dbsyncd daemons share the writes of JSON clients with --peer",
   "json-replica-kept-bytes": "dbsyncd daemons share the writes of JSON clients with --peer",

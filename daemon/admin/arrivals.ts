@@ -1,4 +1,4 @@
-/** Counts the envelopes that were recorded in the last minute by their dates, for the page of --admin. */
+/** Counts the recorded envelopes of the last minute by date, for the page of --admin. */
 import {
   ARRIVAL_BIN_MS,
   ARRIVALS_AHEAD_MS,
@@ -18,7 +18,7 @@ export class Arrivals {
   readonly #changed = new Set<number>();
   /** The newest date of an envelope so far. */
   #newest = 0;
-  /** Number of envelopes since the start whose dates were outside the counted time. */
+  /** Number of envelopes since the start whose dates were outside the counted range. */
   elsewhere = 0;
 
   constructor(clock: () => number) {

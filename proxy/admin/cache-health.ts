@@ -10,7 +10,7 @@ export interface CacheHealth {
     /** The address of the cache's server, and whether the server answers. */
     readonly server: string;
     readonly up: boolean;
-    /** The last failure, for example why the server does not answer, if there was one. */
+    /** The last failure, such as the reason why the server does not answer; absent if there was none. */
     readonly reason?: string;
     readonly hits: number;
     readonly misses: number;

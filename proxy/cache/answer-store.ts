@@ -8,7 +8,7 @@ import type { CacheFigures } from "./cache-figures.js";
 import type { CacheLimits } from "./cache-limits.js";
 import { TagIndex } from "./tag-index.js";
 
-/** The approximate cost of an entry in addition to its bytes. */
+/** The approximate memory, in bytes, that an entry needs in addition to its answer and its statement. */
 const ENTRY_BYTES = 400;
 
 interface Entry {

@@ -21,8 +21,8 @@ export function placementKey(
 export const keyOfDatabase = (name: ByteString): ByteString => `DB:${name}`;
 
 /**
- * Matches a statement like the original: with one space between words, and for DELETE only the form with `#`. Byte A0 may be a part of a
- * letter.
+ * Matches statements as the original does: with one space between words, and for DELETE only the form with `#`. Byte A0
+ * may be a part of a letter.
  */
 const OF_DATABASE = /^(?:manamboara|ravao ny) tahiry[ \t\r\n]+([^ \t\r\n;(]+)/i;
 const OF_OBJECT = /^(?:manamboara|ravao ny) (tabilao|jery|efitra)[ \t\r\n]+([^ \t\r\n;(@]+)/i;

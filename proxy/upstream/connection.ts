@@ -29,7 +29,7 @@ const CLOSED = "closed by the server";
 
 /** Facts about one server that its connections share. */
 export interface ServerManners {
-  /** Whether the server has answered with an error while it was not known whether it is the original. */
+  /** Whether the server answered with an error before the proxy had found out whether it is the original. */
   hasErred: boolean;
 }
 
