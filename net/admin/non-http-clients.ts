@@ -16,7 +16,7 @@ const STATUS: Readonly<Record<string, string>> = {
 
 /** A client of another protocol. */
 interface OtherClient {
-  /** The answer in its protocol, or null if there is none. */
+  /** The answer in the client's protocol, or null if there is none. */
   readonly answer: string | null;
   /** Whether the client must send another message before the connection closes. */
   readonly isInterim: boolean;

@@ -1,6 +1,6 @@
 /**
  * The small web server of --admin: /healthz for load balancers and supervisors, /metrics for Prometheus, and a site
- * for people. It answers each request from memory, changes nothing, and serves no secrets.
+ * for browsers. It answers each request from memory, changes nothing, and serves no secrets.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -57,7 +57,7 @@ export interface AdminServerParts {
   readonly hosts: readonly string[];
   readonly health: () => HealthReport;
   readonly exposition: Exposition;
-  /** The pages for people, if there are any. */
+  /** The site for browsers, if there is one. */
   readonly site?: Site;
   readonly log: Logger;
   /** Recognizes a client that does not speak HTTP by its first bytes. Returns null for an unknown client. */

@@ -42,7 +42,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   #hasTurn = false;
   #isUnauthenticated = true;
   #hasBegun = false;
-  /** Whether the log already contains the reason for which the connection will close. */
+  /** Whether the log already contains the reason why the connection will close. */
   #isNoted = false;
   #inputEnded = false;
   #isStopping = false;

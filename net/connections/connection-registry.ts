@@ -28,7 +28,7 @@ export class ConnectionRegistry<
   readonly refusals: RefusalLog;
   readonly budget: ByteBudget;
   readonly pushes: PushedOutput = new PushedOutput();
-  /** Replaced when the configuration is read again. */
+  /** The limits, which are replaced when the configuration is read again. */
   limits: L;
   /** The number of connections that were refused because there were too many. */
   rejected = 0;

@@ -38,7 +38,7 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   readonly options: { readonly address: string; readonly port: string };
   /** Creates the TLS gate that clients pass first; null without TLS. */
   readonly gate: ((refusals: RefusalLog) => TlsGate) | null;
-  /** The text for a client that exceeds the number of connections, or "" if there is none. */
+  /** The text for a client above the maximum number of connections, or "" if there is none. */
   readonly fullText: string;
   readonly observer: O;
   readonly limits: L;
@@ -73,8 +73,8 @@ export class SocketListener<
   }
 
   /**
-   * The address that it listens on. The address is also valid before the start and after the stop, because clients of
-   * another listener may ask for it then.
+   * The address of the listener. It is valid even before the start and after the stop, because clients of another
+   * listener may ask for it then.
    */
   get address(): ListenAddress {
     return this.#address;
