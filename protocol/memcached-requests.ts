@@ -9,7 +9,7 @@ import { ReceiveBuffer } from "./receive-buffer.js";
 const LINE_BYTES_MAX = 256 * 1024;
 const KEY_BYTES_MAX = 250;
 const FLAGS_MAX = 0xffffffff;
-/** The maximum length of data for which memcached accepts the line of a request. */
+/** The maximum length of data that memcached accepts in the line of a storage command. */
 const LENGTH_MAX = 2 ** 31 - 3;
 /** The first byte of each request of the binary protocol. */
 const BINARY_MAGIC = 0x80;

@@ -1,6 +1,6 @@
 /**
- * A client for a connection on which answers arrive in the order of the requests. It matches them, checks their timeouts, and reports why the
- * connection ended. The caller provides the socket, the timer and the parser of answers.
+ * A client for a connection on which answers arrive in the order of the requests. It matches answers to requests, checks
+ * timeouts, and reports why the connection ended. The caller provides the socket, the timer and the parser of answers.
  */
 import type { ByteString } from "./byte-string.js";
 import { stackOf } from "./errors.js";

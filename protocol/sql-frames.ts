@@ -126,7 +126,8 @@ export class SqlFrameReader {
   #keep(part: Buffer): void {
     if (part.length === 0) return;
     this.#unfinished.append(part, part.length);
-    // A line that is not a header is not an answer. Its end may never arrive, so it is refused before that.
+    // A line that is not a header is not an answer. The end of such a line may never arrive, so the
+    // parser refuses the line earlier.
     if (this.#lineKind === "head" && this.#line.length === LINE_KEPT) this.problem ??= "no-answer";
     if (this.#unfinished.length > this.#maxBytes) this.problem ??= "too-long";
   }

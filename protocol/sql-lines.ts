@@ -122,7 +122,7 @@ export class SqlLineParser {
     this.#last = this.#comment === STAR ? byte : 0;
   }
 
-  /** Whether a comment begins with the previous byte and this one. */
+  /** Whether a comment begins with the previous byte and this byte. */
   #beginsComment(byte: number): boolean {
     if (this.#mayHaveComments === false) {
       this.#hasCode = true;

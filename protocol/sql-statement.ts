@@ -38,8 +38,8 @@ export function readAside(statement: ByteString): SqlAside | null {
 const ESCAPED_END = /(['"])[^'"]*\\\1(?=[\s,);]|$)/;
 
 /**
- * Returns what is unfinished in a statement, a literal or a comment, so that a server would wait for more input or
- * include the following bytes; null if nothing is.
+ * Describes an unfinished literal or comment in a statement, because of which a server would wait for more input or
+ * include the following bytes. Returns null if there is none.
  */
 export function unfinishedPart(statement: string): string | null {
   const literals = literalsOf(statement);
@@ -95,8 +95,8 @@ function endOfComment(statement: string, at: number): number {
 }
 
 /**
- * Returns the starts and ends of the string literals in a statement, including quotes; the index of a literal or comment
- * that has no end.
+ * Returns the starts and ends of the string literals in a statement, including quotes. If a literal or comment has no
+ * end, returns its index instead.
  */
 function literalsOf(statement: string): (readonly [number, number])[] | number {
   const texts: (readonly [number, number])[] = [];

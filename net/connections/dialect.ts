@@ -65,8 +65,8 @@ export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
 
 /**
  * A pending answer, in its position among the other answers. The code that creates the object must not keep a
- * reference to it after the answer, because pending answers are needed only for milliseconds, and the garbage collector copies each
- * object that is still referenced.
+ * reference to it after the answer, because pending answers are needed only for milliseconds, and the garbage collector
+ * copies each object that is still referenced.
  */
 export interface LaterAnswer {
   readonly kind: "later";

@@ -8,9 +8,9 @@ import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figu
 /** The state of a member according to a query, or null if it was not queried. */
 export type Standing = "away" | "busy" | "ready" | null;
 
-/** The difference between two clocks, in milliseconds, that is not a problem yet. Members use the same limit. */
+/** The maximum tolerated difference between two clocks, in milliseconds. Members use the same limit. */
 const SKEW_MAX_MS = 2000;
-/** The maximum normal age of the newest final unit. It is usually about the window, 30 s. */
+/** The maximum normal age of the newest final unit. The usual age is the length of the window, about 30 s. */
 const STABLE_BEHIND_MAX_MS = 120_000;
 /** The maximum normal distance of the watermark ahead of the clock, which covers the window and the skew of this clock. */
 const AHEAD_MAX_MS = 120_000;
@@ -31,7 +31,7 @@ export interface DiagnosedTimeline extends TimelineReport {
   readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
 }
 
-/** The value of `authorize` if the reported command does not authorize the daemon's own key; it must not be signed. */
+/** The value of `authorize` if the command that a daemon reports would not authorize the daemon's own key. */
 export const NOT_ITS_OWN = "";
 
 /** Returns a report with the conclusions that follow from it alone. */
@@ -294,7 +294,7 @@ function diagnoseList(
     );
 }
 
-/** Whether the reason for a missing connection may only be that the member has just been started. */
+/** Whether a connection may be missing only because the member has just been started. */
 const isUnanswered = (trouble: string | null): boolean =>
   trouble === null || !/^(it|its|no|the) /i.test(trouble);
 

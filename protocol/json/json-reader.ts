@@ -1,7 +1,7 @@
 /**
- * Parses JSON texts into values, as strictly as RFC 8259 and PHP's json_decode. If a text has several errors, it reports the same one as
- * json_decode, because the original server reports that to its clients. One difference: a number outside the range of
- * doubles is rejected. Source: PHP 8.2's ext/json (test/protocol/json/json-reader.test.ts compares with it);
+ * Parses JSON texts into values, as strictly as RFC 8259 and PHP's json_decode. If a text has several errors, the reader
+ * reports the same error as json_decode, because the original server reports that error to its clients. There is one
+ * difference: a number outside the range of doubles is rejected. Source: PHP 8.2's ext/json (test/protocol/json/json-reader.test.ts compares with it);
  * docs/json-documents.md.
  */
 import { type JsonShape, shapeOf } from "./json-shape.js";

@@ -10,7 +10,7 @@ export interface ListMessage {
   readonly hash: ByteString;
   /** Whether the sender's reports are valid under this list. */
   readonly isReporting: boolean;
-  /** An envelope with a list, for a member that uses another one; both fields are empty if the message has only the hash. */
+  /** An envelope with a list, for a member that uses another list; both fields are empty if only the hash is sent. */
   readonly body: Buffer;
   readonly signature: Buffer;
 }

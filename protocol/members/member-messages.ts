@@ -26,7 +26,7 @@ export interface StatusMessage extends Totals {
   readonly kind: "status";
   /** The number of this status message on the connection, starting at 1. */
   readonly serial: number;
-  /** The last received number, and the milliseconds since then; 0: none yet. */
+  /** The number of the last status message that the sender received, and the milliseconds since then; 0: none yet. */
   readonly echo: number;
   readonly echoAge: number;
   /** The time by the sender's clock, in milliseconds since 1970. */
@@ -192,7 +192,7 @@ function elementsOf(message: OwnMessage): Element[] {
   }
 }
 
-/** The number of elements of each kind, including its name. */
+/** The number of elements of a message of each kind, including the name of the kind. */
 const LENGTHS: Readonly<Record<OwnKind, number>> = {
   challenge: 2,
   proof: 4,

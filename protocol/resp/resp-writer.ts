@@ -47,7 +47,7 @@ export function putCommand(target: Buffer, at: number, argv: readonly ByteString
   return end;
 }
 
-/** The length above which a call of Node's function is faster. */
+/** The length above which a call of Node's function is faster than a loop. */
 const PUT_BYTES_MAX = 48;
 
 function put(target: Buffer, at: number, bytes: ByteString): number {

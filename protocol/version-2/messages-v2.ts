@@ -77,8 +77,8 @@ export interface EventMessage {
 }
 
 /**
- * `stable`: the order up to the envelope is final. `replicated`: N daemons have it on disk, including the one that
- * answers.
+ * `stable`: the order up to the envelope is final. `replicated`: N daemons have the envelope on disk, including the
+ * daemon that answers.
  */
 export type Wait = { readonly kind: "stable" } | { readonly kind: "replicated"; readonly daemons: number };
 
@@ -214,7 +214,7 @@ export function readClientMessage(payload: Buffer): ClientMessage {
   throw reader.malformed("expected a hello or a command");
 }
 
-/** The limits for the number of elements of a command: its name, two signed ones, and at most two unsigned ones. */
+/** The limits for the number of elements of a command: its name, two signed elements, and at most two unsigned elements. */
 const COMMAND_ELEMENTS_MIN = 3;
 const COMMAND_ELEMENTS_MAX = 5;
 

@@ -1,7 +1,7 @@
 /**
  * Sends statements to one server of the SQL line protocol, and tracks whether the server is up. It counts as down after
- * several statements or heartbeats have failed; heartbeats are sent while the server is silent. While it is down, statements
- * fail immediately.
+ * several statements or heartbeats have failed; heartbeats are sent while the server is silent. While it is down,
+ * statements fail immediately.
  */
 import type { Logger } from "pino";
 import { BackOff } from "../../client/shared/back-off.js";
