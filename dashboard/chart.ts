@@ -1,4 +1,7 @@
-/** A chart of one or two figures of the last hour, with axes and a readout of the value that the pointer or the arrow keys select. */
+/**
+ * A chart of one or two figures of the last hour, with axes and a readout of the value that the pointer or the arrow
+ * keys select.
+ */
 import { SAMPLE_EVERY_MS, type SampleName } from "../protocol/json/dashboard-frame.js";
 import { newElement, newSvg, setText } from "./elements.js";
 import { HOUR_MS, SampleHistory } from "./sample-history.js";

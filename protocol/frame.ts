@@ -1,6 +1,6 @@
 /**
- * Framing, in both directions: `ds:<length>:<payload>` in version 1, `ds2:<length>:<payload>` in version 2, where `length`
- * is the payload's number of bytes in decimal. The first frame of a stream determines its version.
+ * Framing, in both directions: `ds:<length>:<payload>` in version 1, `ds2:<length>:<payload>` in version 2, where
+ * `length` is the payload's number of bytes in decimal. The first frame of a stream determines its version.
  * Source: docs/protocol.md and docs/protocol-v2.md "Frame"; test/vectors/php-dbsync/README.md "Frame".
  */
 import type { ByteString } from "./byte-string.js";
@@ -114,8 +114,8 @@ export class FrameParser {
   }
 
   /**
-   * Reads a header that has arrived completely in a version 2 stream. @returns the offset of the payload; 0 if the header
-   * has another form, and nothing was read
+   * Reads a header that has arrived completely in a version 2 stream.
+   * @returns the offset of the payload; 0 if the header has another form, and nothing was read
    */
   #readUsualHeader(chunk: Buffer, start: number): number {
     if (this.version !== 2 || this.#headerChars > 0) return 0;
@@ -164,7 +164,10 @@ export class FrameParser {
     return EXPECTED[this.version] + (beginners === undefined ? "" : `; ${beginners} begin like this one`);
   }
 
-  /** Reads a character of the tag: "ds", optionally "2", then ":". If the stream's version is not known, the third character decides it. */
+  /**
+   * Reads a character of the tag: "ds", optionally "2", then ":". If the stream's version is not known, the third
+   * character decides it.
+   */
   #readTagChar(byte: number): boolean {
     const at = this.#headerChars;
     if (at === 2 && this.version === 0) this.version = byte === TWO ? 2 : byte === COLON ? 1 : 0;
@@ -175,7 +178,10 @@ export class FrameParser {
     return true;
   }
 
-  /** Reads a character of the length: in version 1 like C's `%d` (spaces, a plus sign, digits), in version 2 a canonical decimal. */
+  /**
+   * Reads a character of the length: in version 1 like C's `%d` (spaces, a plus sign, digits), in version 2 a canonical
+   * decimal.
+   */
   #readLengthChar(byte: number): boolean {
     if (this.#headerChars - this.#lengthStart >= MAX_LENGTH_CHARS) return false;
     if (byte >= ZERO && byte <= NINE) {

@@ -1,5 +1,6 @@
 /**
- * Parses requests of memcached's text protocol from a stream of bytes: a line and, for a storage command, a block of data.
+ * Parses requests of memcached's text protocol from a stream of bytes: a line and, for a storage command, a block of
+ * data.
  * Source: memcached's doc/protocol.txt; test/vectors/memcached contains the answers of memcached 1.6.18.
  */
 import { type ByteString, bytesOf } from "./byte-string.js";

@@ -1,6 +1,7 @@
 /**
- * Writes the answers of the SQL line protocol, and parses them from a stream of bytes. Each answer is a frame that ends with a line END: a
- * message, an error, or pages of a relation followed by a message. Source: test/vectors/sql/GRAMMAR.md "Wire".
+ * Writes the answers of the SQL line protocol, and parses them from a stream of bytes. Each answer is a frame that ends
+ * with a line END: a message, an error, or pages of a relation followed by a message. Source:
+ * test/vectors/sql/GRAMMAR.md "Wire".
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";

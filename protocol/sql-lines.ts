@@ -1,7 +1,7 @@
 /**
- * Parses statements of the SQL line protocol from a stream of bytes. A statement ends with a `;` outside of string literals and, in English
- * statements, outside of comments. Source: test/vectors/sql/GRAMMAR.md "Wire". In the original, a `;` inside a literal ends the statement;
- * this parser fixes that.
+ * Parses statements of the SQL line protocol from a stream of bytes. A statement ends with a `;` outside of string
+ * literals and, in English statements, outside of comments. Source: test/vectors/sql/GRAMMAR.md "Wire". In the
+ * original, a `;` inside a literal ends the statement; this parser fixes that.
  */
 import { type ByteString, bytesOf, isBlank, trimmed } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";

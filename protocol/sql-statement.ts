@@ -1,6 +1,6 @@
 /**
- * Parses requests of the SQL line protocol that are not statements, and converts statements for the original server. The original ends a
- * statement at every `;`, and repeats its lines in errors, where a line END would end the answer.
+ * Parses requests of the SQL line protocol that are not statements, and converts statements for the original server.
+ * The original ends a statement at every `;`, and repeats its lines in errors, where a line END would end the answer.
  */
 import type { ByteString } from "./byte-string.js";
 
@@ -9,8 +9,8 @@ const LOGIN = /^login[ \t\r\n]+([^ \t\r\n]+)[ \t\r\n]+([^ \t\r\n]+)$/i;
 /** Matches a request that sets the number of rows per page for the connection. */
 const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
 /**
- * Matches HTTP: a web page has made a browser connect here, and its data must not be interpreted as statements, even if a `;` in its path
- * ends the first one.
+ * Matches HTTP: a web page has made a browser connect here, and its data must not be interpreted as statements, even if
+ * a `;` in its path ends the first one.
  */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT) \/)/i;
 /** Matches a statement without quotes, semicolons, line breaks and comments. */

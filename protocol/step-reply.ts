@@ -1,6 +1,6 @@
 /**
- * A reply whose items are found in steps, because there may be very many. The listener runs the steps, or the first access to the items
- * runs all of them. If other commands run before that, the items include their changes.
+ * A reply whose items are found in steps, because there may be very many. The listener runs the steps, or the first
+ * access to the items runs all of them. If other commands run before that, the items include their changes.
  */
 import type { Reply } from "./reply.js";
 import { finish } from "./steps.js";
@@ -45,7 +45,8 @@ function* alone(work: Generator<void, Reply>): Generator<void, readonly Reply[]>
 
 /**
  * Returns the reply that work produces.
- * @param takesSteps  whether the reply may be found in steps, of which only the first runs here; otherwise all of them run here
+ * @param takesSteps  whether the reply may be found in steps, of which only the first runs here; otherwise all of them
+ *   run here
  * @throws the errors of the steps that run here
  */
 export function repliedBy(work: Generator<void, Reply>, takesSteps: boolean | undefined): Reply {

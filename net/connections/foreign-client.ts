@@ -180,7 +180,10 @@ function isMongo(chunk: Buffer): boolean {
   return isLong && MONGO_KINDS.includes(chunk.readInt32LE(MONGO_KIND_AT));
 }
 
-/** Refuses encryption if the client requests it; libpq then sends the user's name without it. Otherwise returns an error. */
+/**
+ * Refuses encryption if the client requests it; libpq then sends the user's name without it. Otherwise returns an
+ * error.
+ */
 function postgresqlAnswer(sentence: string, chunk: Buffer): string {
   if (requestsEncryption(chunk)) return "N";
   const fields = Buffer.from(`SFATAL\0VFATAL\0C${POSTGRESQL_ERROR}\0M${sentence}\0\0`);

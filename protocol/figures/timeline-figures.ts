@@ -1,6 +1,6 @@
 /**
- * The figures of TIMELINE STATUS. `dbsync status` reads them with this table, /metrics shows those that have a metric, and
- * docs/protocol-v2.md lists all. Dates are milliseconds since 1970; hashes and ids are hexadecimal.
+ * The figures of TIMELINE STATUS. `dbsync status` reads them with this table, /metrics shows those that have a metric,
+ * and docs/protocol-v2.md lists all. Dates are milliseconds since 1970; hashes and ids are hexadecimal.
  */
 import type { Figures, FigureTable } from "./figure.js";
 

@@ -12,7 +12,9 @@ export type Standing = "away" | "busy" | "ready" | null;
 const SKEW_MAX_MS = 2000;
 /** The maximum normal age of the newest final unit. The usual age is the length of the window, about 30 s. */
 const STABLE_BEHIND_MAX_MS = 120_000;
-/** The maximum normal distance of the watermark ahead of the clock, which covers the window and the skew of this clock. */
+/**
+ * The maximum normal distance of the watermark ahead of the clock, which covers the window and the skew of this clock.
+ */
 const AHEAD_MAX_MS = 120_000;
 /** The maximum normal number of envelopes in flight. There are more only after an interruption. */
 const LAG_MAX = 10_000;

@@ -1,6 +1,6 @@
 /**
- * Values of JSON texts, with details that JavaScript's objects lose: the original text of numbers, the order of members (`10` before `9`),
- * and arbitrary names (`__proto__`). Source: RFC 8259; docs/json-documents.md.
+ * Values of JSON texts, with details that JavaScript's objects lose: the original text of numbers, the order of members
+ * (`10` before `9`), and arbitrary names (`__proto__`). Source: RFC 8259; docs/json-documents.md.
  */
 
 /** A number with its original text. */

@@ -1,4 +1,7 @@
-/** The message that names the sender's member list, with an envelope that proves a list. Source: docs/protocol-v2.md "Members". */
+/**
+ * The message that names the sender's member list, with an envelope that proves a list. Source: docs/protocol-v2.md
+ * "Members".
+ */
 import type { ByteString } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";

@@ -1,6 +1,7 @@
 /**
- * The messages between members after a hello with the role `daemon`: payloads of version 2 frames, which are RESP2 arrays of
- * bulk strings whose first element is the kind. Many small values (order keys, entries) are packed into one bulk string.
+ * The messages between members after a hello with the role `daemon`: payloads of version 2 frames, which are RESP2
+ * arrays of bulk strings whose first element is the kind. Many small values (order keys, entries) are packed into one
+ * bulk string.
  * Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../byte-string.js";
@@ -52,7 +53,10 @@ export type MemberMessage =
   | { readonly kind: "offer"; readonly places: readonly PackedPlace[] }
   | { readonly kind: "want"; readonly places: readonly PackedPlace[] }
   | PushMessage
-  /** Reports that all pushes up to `number` have been handled, and that the entries with these order keys are on the sender's disk. */
+  /**
+   * Reports that all pushes up to `number` have been handled, and that the entries with these order keys are on the
+   * sender's disk.
+   */
   | { readonly kind: "have"; readonly number: number; readonly places: readonly PackedPlace[] }
   /** A step of a reconciliation, from timeline/compare/reconcile.ts. */
   | { readonly kind: "reconcile"; readonly session: number; readonly step: Buffer }

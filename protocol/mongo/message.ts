@@ -1,6 +1,6 @@
 /**
- * Parses the supported messages of the MongoDB wire protocol, and writes answers. Documents remain bytes; only the length at their beginning
- * is checked.
+ * Parses the supported messages of the MongoDB wire protocol, and writes answers. Documents remain bytes; only the
+ * length at their beginning is checked.
  * Source: the specification of OP_MSG (mongodb/specifications, message/OP_MSG.md), and of the opcodes before it.
  */
 import { crc32c } from "./crc32c.js";

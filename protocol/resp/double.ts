@@ -1,7 +1,9 @@
 /** Formats doubles as Redis 7.0 does for wire formats without doubles: like C's `%.17g`. */
 
 const DIGITS = 17;
-/** The number of digits that is sufficient to detect a tie: a double with exactly 18 digits, the last of which is a 5. */
+/**
+ * The number of digits that is sufficient to detect a tie: a double with exactly 18 digits, the last of which is a 5.
+ */
 const DIGITS_OF_TIE = 60;
 /** The number from which JavaScript's `toFixed` writes an exponent. */
 const FIXED_MAX = 1e21;

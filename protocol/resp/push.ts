@@ -1,6 +1,6 @@
 /**
- * Writes messages that a connection did not request, or several messages for one command: a push in RESP3, an array in RESP2. Source:
- * redis-server 7.0, pubsub.c.
+ * Writes messages that a connection did not request, or several messages for one command: a push in RESP3, an array in
+ * RESP2. Source: redis-server 7.0, pubsub.c.
  */
 import type { ByteString } from "../byte-string.js";
 import { array, bulk, integer, NIL, type Reply } from "../reply.js";

@@ -1,4 +1,7 @@
-/** Parses RESP2 replies from a stream of bytes. Until a reply is complete, each byte is checked only once, and long strings are skipped. */
+/**
+ * Parses RESP2 replies from a stream of bytes. Until a reply is complete, each byte is checked only once, and long
+ * strings are skipped.
+ */
 import { bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { ReceiveBuffer } from "../receive-buffer.js";

@@ -214,7 +214,9 @@ export function readClientMessage(payload: Buffer): ClientMessage {
   throw reader.malformed("expected a hello or a command");
 }
 
-/** The limits for the number of elements of a command: its name, two signed elements, and at most two unsigned elements. */
+/**
+ * The limits for the number of elements of a command: its name, two signed elements, and at most two unsigned elements.
+ */
 const COMMAND_ELEMENTS_MIN = 3;
 const COMMAND_ELEMENTS_MAX = 5;
 
@@ -270,7 +272,10 @@ const EVENT_ELEMENTS_MAX = 16;
 
 const STATES: readonly string[] = ["live", "catching-up", "isolated", ""];
 
-/** The limits for the number of elements of a hello: without the number of members, and with elements that later versions may append. */
+/**
+ * The limits for the number of elements of a hello: without the number of members, and with elements that later
+ * versions may append.
+ */
 const HELLO_ELEMENTS_MIN = 7;
 const HELLO_ELEMENTS_MAX = 64;
 /** The number of elements of a hello with capabilities. */

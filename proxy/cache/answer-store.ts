@@ -120,7 +120,10 @@ export class AnswerStore<Result> {
     for (const flight of this.#flying.of(tags)) this.#overtake(flight);
   }
 
-  /** Removes the answers with these tags and stores no new ones for some time, because their data may have changed or may still change. */
+  /**
+   * Removes the answers with these tags and stores no new ones for some time, because their data may have changed or
+   * may still change.
+   */
   distrust(tags: readonly string[], milliseconds: number): void {
     this.empty(tags);
     const now = this.#uptime();

@@ -27,7 +27,10 @@ export class CacheSession implements LineSession {
   /** The prefix of the cache's keys. It prevents a client from receiving an answer for another user or database. */
   #prefix = prefixOf(NEW_SESSION);
 
-  /** Creates a session. @param doubtTime  the milliseconds within which a write whose answer was lost may still be executed */
+  /**
+   * Creates a session.
+   * @param doubtTime  the milliseconds within which a write whose answer was lost may still be executed
+   */
   constructor(
     server: UpstreamServer,
     store: AnswerStore<UpstreamOutcome>,

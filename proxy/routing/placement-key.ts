@@ -1,4 +1,7 @@
-/** Computes the placement key of a write. Writes with equal keys are sent to the same server. Source: test/vectors/sql/GRAMMAR.md, "Session and routing". */
+/**
+ * Computes the placement key of a write. Writes with equal keys are sent to the same server. Source:
+ * test/vectors/sql/GRAMMAR.md, "Session and routing".
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { PlacedObject } from "./statement-kind.js";
 

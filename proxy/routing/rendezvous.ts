@@ -1,6 +1,6 @@
 /**
- * Rendezvous hashing: each server has a score for a key, and the scores determine the order of the servers for that key. When a server is
- * removed, only its keys move, each to the next server in the key's order.
+ * Rendezvous hashing: each server has a score for a key, and the scores determine the order of the servers for that
+ * key. When a server is removed, only its keys move, each to the next server in the key's order.
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 

@@ -1,6 +1,6 @@
 /**
- * Reads the original's config.json. Members that the original ignores (listenHost, strategy, mode, partition, hash, replication) are used;
- * unknown members are accepted. Source: test/vectors/sql/GRAMMAR.md, "config.json".
+ * Reads the original's config.json. Members that the original ignores (listenHost, strategy, mode, partition, hash,
+ * replication) are used; unknown members are accepted. Source: test/vectors/sql/GRAMMAR.md, "config.json".
  */
 import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";

@@ -1,7 +1,7 @@
 /**
- * One connection to a server of the SQL line protocol, for one statement at a time. It is opened for the first statement, enters the session
- * of each statement, and reports whether a statement has certainly not reached the server. After anything unexpected it is closed, because
- * its next answer could belong to another statement.
+ * One connection to a server of the SQL line protocol, for one statement at a time. It is opened for the first
+ * statement, enters the session of each statement, and reports whether a statement has certainly not reached the
+ * server. After anything unexpected it is closed, because its next answer could belong to another statement.
  */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -74,7 +74,10 @@ export class UpstreamConnection {
     return this.#heldBytes;
   }
 
-  /** Returns the preparation that a statement of this session requires; "none": the connection belongs to another client. */
+  /**
+   * Returns the preparation that a statement of this session requires; "none": the connection belongs to another
+   * client.
+   */
   fitOf(session: UpstreamSession): "ready" | "choose" | "prepare" | "none" {
     if (isSameSession(this.#session, session)) return "ready";
     if (this.#socket === null) return "prepare";
@@ -219,13 +222,17 @@ export class UpstreamConnection {
     // After a refused USE the original refuses all statements; after a refused login the user is unknown.
     const isDoubtful = mayChoose(statement) || readAside(statement) !== null;
     if (isDoubtful && this.#session === before) this.#drop();
-    // The original repeats strings in its errors, including line breaks. Further frames, which are not answers, may therefore follow the first.
+    // The original repeats strings in its errors, including line breaks. Frames that are not answers may therefore
+    // follow the error.
     if (!frame.isError || this.#isDbsyncd === true) return;
     this.#parts.manners.hasErred = true;
     this.#drop();
   }
 
-  /** Closes the connection with a reset. Otherwise clients that cause errors could fill the system's table of closed connections. */
+  /**
+   * Closes the connection with a reset. Otherwise clients that cause errors could fill the system's table of closed
+   * connections.
+   */
   #drop(): void {
     if (this.#parts.place.tls === null) this.#socket?.resetAndDestroy();
     this.close();

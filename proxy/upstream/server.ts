@@ -44,7 +44,10 @@ export class UpstreamServer {
   #failures = 0;
   #lastFailure: UpstreamFailure | null = null;
   #answeredAt = 0;
-  /** The connection for heartbeats. It is separate from the pool, whose connections may all be executing slow statements. */
+  /**
+   * The connection for heartbeats. It is separate from the pool, whose connections may all be executing slow
+   * statements.
+   */
   #heart: UpstreamConnection | null = null;
   readonly #manners: ServerManners = { hasErred: false };
   #isBeating = false;
