@@ -18,7 +18,7 @@ import { makeFolder, type RunningReplica, settingsFrom, startReplica, until } fr
 const app = makeKeyPair("rsa");
 const root = makeKeyPair();
 
-/** Starts daemons on the loopback that are all peers of each other. @param count  their number */
+/** Starts daemons on loopback that are all peers of each other. @param count  the number of daemons */
 async function startReplicas(
   count: number,
   args: (index: number) => readonly string[] = () => [],

@@ -68,7 +68,7 @@ test("the page is small, including its script and style sheet", (t) => {
   );
 });
 
-test("entries dated before existing ones are late, and dates outside the minute are only counted", () => {
+test("entries dated before existing entries are late, and dates outside the minute are only counted", () => {
   const now = 1_000_000;
   const arrivals = new Arrivals(() => now);
   arrivals.add([{ at: now - 5000 }, { at: now - 10_000 }], true);
@@ -241,7 +241,7 @@ test("an opened page receives the last hour and the last minute, whether other p
     50,
   );
   let history = await historyOf();
-  await until("two samples", async () => (history = await historyOf()).samples.length >= 2);
+  await until("the history has two samples", async () => (history = await historyOf()).samples.length >= 2);
   for (const row of history.samples) assert.equal(row.length, 1 + SAMPLE_SERIES.length);
   const memory = history.samples.at(-1)?.[1 + SAMPLE_SERIES.indexOf("memory")] ?? 0;
   assert.ok(memory > 1_000_000, `${memory}`);

@@ -95,7 +95,7 @@ test("writeKeyPair changes nothing if either name is in use, even by a dangling 
   }
 });
 
-test("writeKeyPair with force replaces both", () => {
+test("writeKeyPair with force replaces both files", () => {
   using folder = temporaryFolder();
   const paths = keyPairPaths(folder.path, null);
   writeKeyPair(pair, paths, { force: false });

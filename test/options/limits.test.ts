@@ -59,7 +59,7 @@ test("each default is within its bounds and has a reason", () => {
   }
 });
 
-test("loopback addresses are recognized; names are undecided before they are resolved", () => {
+test("isLoopback recognizes loopback addresses and localhost, and returns null for other names", () => {
   for (const address of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
     assert.equal(isLoopback(address), true);
   for (const address of ["0.0.0.0", "::", "10.0.0.1", "fe80::1", "128.0.0.1"])

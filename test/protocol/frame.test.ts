@@ -123,7 +123,7 @@ test("the parser recognizes Redis clients, and servers of other protocols", () =
     assert.doesNotMatch(problem(text), /begin like/);
 });
 
-test("frames before a malformed one are delivered, and nothing after it is", () => {
+test("the parser returns the frames before a malformed frame, and nothing after it", () => {
   const { payloads, malformed } = parse([latin1("ds:1:ads:1:b!ds:1:c"), latin1("ds:1:d")]);
   assert.deepEqual(payloads, ["a", "b"]);
   assert.equal(malformed?.offset, 12);
@@ -151,7 +151,7 @@ test("version 2 accepts only canonical lengths", () => {
   assert.deepEqual(parse([latin1("ds2:0:ds2:10:0123456789")]).payloads, ["", "0123456789"]);
 });
 
-test("after the first frame of version 2, a complete header is refused for the same reasons as any other", () => {
+test("in version 2, a complete header is refused for the same reasons as an incomplete one", () => {
   for (const [header, problem] of [
     [`ds2:${LIMIT + 1}:`, /over 1000 bytes was announced/],
     ["ds2:01:", /canonical decimal length/],

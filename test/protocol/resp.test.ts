@@ -153,7 +153,7 @@ test("successive commands with similar names keep their own names", () => {
   reader.expectEnd();
 });
 
-test("short lines are distinguished from longer ones with the same beginning", () => {
+test("short lines are distinguished from longer lines with the same beginning", () => {
   for (const line of ["+OK", "+OKAY", "+O", "+", "+OK\rx", "-OK", ":-1", "$-1", "*-1", "+-1"]) {
     const reader = new RespReader(latin1(`${line}\r\n`));
     assert.equal(writeReply(reader.readReply()), `${line}\r\n`);

@@ -64,7 +64,7 @@ test("the first line of a message is always text, and a relation with the messag
   ]);
 });
 
-test("an invalid answer and one that is too long are reported, and no further bytes are stored", () => {
+test("the parser reports an invalid or overlong answer, and then stores no further bytes", () => {
   const tls = framesOf([Buffer.of(0x15, 3, 1, 0, 2, 2, 0x28), bytes("\n")]);
   assert.equal(tls.reader.problem, "no-answer");
   assert.equal(framesOf([bytes("x".repeat(100))]).reader.problem, "no-answer");

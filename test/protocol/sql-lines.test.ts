@@ -52,7 +52,7 @@ test("two hyphens directly after the first word are a comment only in English st
   assert.deepEqual(taken(parser), ["alaivo--1", "alaivo/*1", "select--;\n1", "select/*;*/1"]);
 });
 
-test("spaces after a statement do not begin another one, and the end of input adds no statement", () => {
+test("spaces after a statement begin no other statement, and the end of input adds none", () => {
   const parser = new SqlLineParser(1000);
   parser.push(Buffer.from("alaivo 1;\r\n  \n"));
   assert.deepEqual(taken(parser), ["alaivo 1"]);

@@ -1,4 +1,4 @@
-/** Tests `dbsync-proxy` as a program: its arguments, config.json, its reports, and its exit. */
+/** Tests `dbsync-proxy` as a program: its arguments, config.json, its reports, and its exit codes. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";

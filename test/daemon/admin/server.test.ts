@@ -110,7 +110,7 @@ test("/healthz is 503 while a database is down, and while the daemon is not live
   assert.equal(await status(LIVE), 200);
 });
 
-test("other paths are 404, other methods 405, HEAD has no body", async () => {
+test("other paths are answered with 404, other methods with 405, and HEAD without a body", async () => {
   await using admin = await startAdmin();
   assert.equal((await admin.get("/")).status, 404);
   assert.equal((await admin.get("/metrics/x")).status, 404);

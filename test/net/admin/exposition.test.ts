@@ -60,7 +60,7 @@ b_total{x="3",y=""} 9007199254740992
   );
 });
 
-test("labels and help texts escape exactly the characters that the format requires", () => {
+test("the exposition escapes exactly the required characters in labels and help texts", () => {
   const text = textOf({ a: gauge([{ labels: { x: 'a"b\\c\nd' }, value: 1 }], 'a"b\\c\nd') });
   assert.equal(text, `# HELP a a"b\\\\c\\nd\n# TYPE a gauge\na{x="a\\"b\\\\c\\nd"} 1\n`);
 });
@@ -100,7 +100,7 @@ a_seconds_count{backend="redis"} 5
   );
 });
 
-test("no series occurs twice, since Prometheus would refuse the complete text", () => {
+test("the exposition contains no series twice, because Prometheus would refuse the text", () => {
   const samples = [1, 2].map((value) => ({ labels: { x: "same" }, value }));
   const counter: AnyMetric<null> = { type: "counter", labels: ["x"], help: "Help.", read: () => samples };
   const text = textOf({ a: gauge(samples), b_total: counter });

@@ -1,6 +1,6 @@
 /**
- * Tests that objects in an array that have the shape of the first one are parsed only when their members are read, and
- * that this makes no visible difference.
+ * Tests that the objects of an array are parsed only when their members are read if they have the same shape as the
+ * first object, and that this makes no visible difference.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

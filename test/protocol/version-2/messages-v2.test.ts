@@ -60,7 +60,7 @@ test("a hello of a later version may have more elements, which are ignored", () 
   assert.throws(() => readDaemonMessage(latin1(noString)), MalformedFrame);
 });
 
-test("a command names the condition of its answer, in only one form", () => {
+test("a command may name a condition for its answer, which has only one valid form", () => {
   for (const wait of [{ kind: "stable" }, { kind: "replicated", daemons: 99 }] as const) {
     const message = readClientMessage(latin1(writeCommandMessage("b", "s", wait)));
     assert.deepEqual(message.kind === "command" && message.wait, wait);

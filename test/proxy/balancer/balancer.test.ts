@@ -36,7 +36,7 @@ async function startTwo() {
   };
 }
 
-test("the balancer sends reads to the servers in turn, and all writes of a database to one", async () => {
+test("the balancer sends reads to all servers in turn, and a database's writes to one server", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -130,7 +130,7 @@ test("the balancer skips a server that is not ready, and waits if no server is r
   assert.equal(await client.told("insert into t values (3);"), writer);
 });
 
-test("statements wait for a server that is not ready if the others are down", async () => {
+test("statements wait for a server that is not ready if the other servers are down", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using client = await scene.client();
@@ -147,7 +147,7 @@ test("statements wait for a server that is not ready if the others are down", as
   assert.equal(await client.told("insert into t values (2);"), writer);
 });
 
-test("without servers each statement is answered with the original's text", async () => {
+test("the balancer answers every statement with the original's error if all servers are down", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -197,7 +197,7 @@ test("the balancer limits statements and clients, and disconnects a browser", as
   assert.equal(await browser.ask("GET / HTTP/1.1;"), "");
 });
 
-test("the session's database is the one that the server reports, with its complete name, regardless of the form of the statement", async () => {
+test("a session uses the complete database name that the server reports after any form of USE", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => {
     const [, name] = /^ampiasao ?(.+)$/.exec(statement) ?? [];
     return messageFrame(name === undefined ? "done" : `Ny tahiry : ${name} dia miasa ankehitriny`);

@@ -11,7 +11,7 @@ import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";
 
 const UNKNOWN = /it is not known whether the statement was executed/;
-/** A time longer than any statement waits, in milliseconds. */
+/** A timeout in milliseconds that no statement reaches. */
 const NEVER_MS = 3_600_000;
 const LIMITS = { heartbeatInterval: 20, heartbeatTimeout: 100, replyTimeout: NEVER_MS };
 const CLIENTS = 8;
@@ -24,7 +24,7 @@ async function startFake(name: string) {
   return { server, hang: () => (isHung = true) };
 }
 
-test("the balancer reports writes to a hung server as unknown, and moves waiting writes", async () => {
+test("the balancer reports sent writes as unknown, and sends waiting writes to another server", async () => {
   const [one, two] = [await startFake("one"), await startFake("two")];
   await using first = one.server;
   await using second = two.server;

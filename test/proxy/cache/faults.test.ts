@@ -72,7 +72,7 @@ test("the cache reports invalid and overlong answers as errors, and does not sto
   assert.equal(cache.figures.stored, 1);
 });
 
-test("a client that does not read uses little memory and is closed, and other clients are served", async () => {
+test("the cache disconnects a client that does not read, and serves other clients meanwhile", async () => {
   const page = pageOf("x".repeat(200_000));
   await using server = await FakeSqlServer.start(({ statement }) =>
     statement === HEARTBEAT ? pageOf("1") : page,

@@ -1,6 +1,6 @@
 /**
  * Tests a cache with a real server: after one client has written through the cache, every client reads the new data
- * through it, including from views.
+ * through the cache, including data from views.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { startCache } from "./scene.js";
 const LIFE = { cache: { life: 86_400_000, maxEntries: 1000 } };
 const seed = seedOfRun();
 
-test("a write removes the answers that depend on it, including those of views, and keeps the remaining ones", async () => {
+test("a write removes exactly the answers that it may change, including answers of views", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
   using client = await LineClient.open(cache.port);

@@ -177,7 +177,7 @@ test("errors and messages are never stored", async () => {
   assert.equal(await client.ask("alaivo 2"), pageOf("row"));
 });
 
-test("a write whose outcome the balancer reports as unknown is treated as such", async () => {
+test("the cache treats the outcome of a write as unknown if the balancer reports it as unknown", async () => {
   for (const text of [
     "Erreur de connexion backend",
     "Hadisoana : Erreur de connexion backend : m1 : not known",

@@ -1,4 +1,4 @@
-/** Tests that a balancer's flags have priority over the file, and that together they must name servers. */
+/** Tests that a balancer's flags have priority over the file, and that flags and file together must name servers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StartError } from "../../../net/process/start-error.js";

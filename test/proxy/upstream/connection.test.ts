@@ -74,7 +74,7 @@ test("the refusal of a USE becomes the answer to the following statement, which 
   );
 });
 
-test("the database is the one that the server reports, however the statement was written", async () => {
+test("the connection's database is the one that the server reports after a USE of any form", async () => {
   await withServer(
     ({ statement }) => (/toko/.test(statement) ? CHOSEN : messageFrame("done")),
     async (connection, server) => {
