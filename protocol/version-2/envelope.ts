@@ -324,7 +324,7 @@ export function unitId(id: ByteString, index: number): ByteString {
 const indexBytes = (index: number): ByteString =>
   String.fromCharCode(index >>> 24, (index >>> 16) & 255, (index >>> 8) & 255, index & 255);
 
-/** A cache of the bytes by index. Databases store a unit's id with each key and share these strings. */
+/** The cached bytes of each index. Databases store a unit's id with each key and share these strings. */
 const INDEX_BYTES: ByteString[] = [];
 
 /** Returns the bytes for hexadecimal digits; undefined if the digits are invalid. */

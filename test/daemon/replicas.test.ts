@@ -148,7 +148,7 @@ test("a daemon with peers refuses version 1, or records its writes and sends the
   assert.equal(await php.send("SET k v"), "OK");
   using raw = await RawClient.open(second);
   raw.send(version1("GET k"));
-  assert.equal(await raw.read(1), "", "closed without a message");
+  assert.equal(await raw.read(1), "", "the daemon closes the connection without a message");
   using old = await RawClient.open(first);
   old.send(version1("INCR n") + version1("INCR n") + version1("GET n"));
   const answers = [await old.answer(), await old.answer(), await old.answer()];
@@ -169,7 +169,7 @@ test("with administrators, a gateway's writes are refused until one authorizes i
   const command = String(advice?.["command"]);
   using old = await RawClient.open(daemon.port);
   old.send(version1("INCR n"));
-  assert.equal(await old.answer(), "", "closed without a message");
+  assert.equal(await old.answer(), "", "the daemon closes the connection without a message");
   const refusals = daemon.log.filter((line) => JSON.stringify(line).includes("not-let-in"));
   assert.ok(JSON.stringify(refusals).includes(command), JSON.stringify(refusals));
   using administrator = await EnvelopeClient.open(daemon.port, root);

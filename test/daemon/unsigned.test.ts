@@ -59,7 +59,7 @@ async function nextMessage(client: RawClient): Promise<DaemonMessage> {
   let head = "";
   while (!/^ds2:\d+:$/.test(head)) {
     const byte = await client.read(1);
-    assert.notEqual(byte, "", "the daemon has closed");
+    assert.notEqual(byte, "", "the daemon has closed the connection");
     head += byte;
   }
   return readDaemonMessage(Buffer.from(await client.read(Number(head.slice(4, -1))), "latin1"));

@@ -86,7 +86,7 @@ test("entries dated before existing entries are late, and dates outside the minu
   assert.deepEqual(new Map(arrivals.all.map(([bin, ...counts]) => [bin, counts])), found);
   for (let at = 0; at < 2 * now; at += 10) arrivals.add([{ at }], true);
   arrivals.forget();
-  assert.ok(arrivals.all.length < 300, "the number is bounded");
+  assert.ok(arrivals.all.length < 300, "the number of bins is bounded");
   assert.ok(arrivals.takeChanged().length < 300);
 });
 
@@ -264,5 +264,5 @@ test("the samples cover an hour, and unknown values remain unknown", () => {
   assert.deepEqual(rows.at(-1), samples.last);
   assert.equal(samples.last?.[1], 0.3333);
   assert.equal(samples.last?.at(-1), null);
-  assert.ok(samples.json.length < 100_000, "a page reads all of it");
+  assert.ok(samples.json.length < 100_000, "a page reads the complete history");
 });

@@ -113,7 +113,7 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
       mine?.filter((row) => !unknown.has(row)),
       acknowledged.sort((a, b) => a - b),
     );
-    assert.ok(unknown.size <= CLIENTS, "at most the statements in flight");
+    assert.ok(unknown.size <= CLIENTS, "at most the outcomes of the statements in flight are unknown");
   });
   for (const { refusedMost } of writers) assert.ok(refusedMost <= REFUSED_IN_A_ROW, String(refusedMost));
   for (const client of clients) client[Symbol.dispose]();

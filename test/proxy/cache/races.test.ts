@@ -108,7 +108,7 @@ test("after a write whose answer was lost, the cache stores no dependent answers
     await held.answer(READ, pageOf(value));
     assert.equal(await read, pageOf(value));
   }
-  assert.equal(cache.figures.stored, 1, "the views alone");
+  assert.equal(cache.figures.stored, 1, "the cache stores only the views");
   cache.pass(60_000);
   const read = client.ask(READ);
   await held.answer(READ, pageOf("newest"));
