@@ -94,7 +94,7 @@ test("if no more ids can be remembered, the oldest envelopes are refused by thei
   play(scene, envelopes);
   assert.equal(scene.get("n"), "300");
   const flood = Array.from({ length: 60 }, () => scene.sign([["INCR", "m"]], { at: clock.now + 3000 }));
-  assert.ok((play(scene, flood)["memory-full"] ?? 0) > 0, "the daemon must remember envelopes with future dates");
+  assert.ok((play(scene, flood)["memory-full"] ?? 0) > 0, "envelopes with future dates are remembered");
 });
 
 test("an envelope that was refused as not applied is not applied later, when its date or rate would be valid", async () => {
@@ -133,7 +133,7 @@ test("a key that signs many envelopes for the future exhausts only its own share
   assert.deepEqual(outcomesOf(scene, others), Array(5).fill("skew not-applied"));
   clock.now = early.at;
   play(scene, [...flood.slice(0, 10), ...others]);
-  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "the refused envelopes are not applied later");
+  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "refused envelopes are not applied");
   clock.now += 60 * SECOND;
   assert.equal(scene.codeOf(scene.sign([["PING"]])), "result");
   const next = { cluster: scene.cluster, at: clock.now + 60 * SECOND };
