@@ -24,7 +24,7 @@ const CONFIG = {
 
 const read = (config: unknown) => readOriginalConfig(JSON.stringify(config), "config.json");
 
-test("the proxy accepts the original's file unchanged, and applies settings that the original ignored", () => {
+test("the proxy accepts the original's file, and applies settings that the original ignored", () => {
   const settings = read(CONFIG);
   assert.deepEqual(settings.listen, { address: "127.0.0.1", port: 3949 });
   assert.deepEqual(
