@@ -49,8 +49,8 @@ export function hasKeys({ signKey, rootKey }: KeyFiles): boolean {
 }
 
 /**
- * Whether only signed commands are accepted. A daemon with a timeline accepts no others, even if it has no keys of
- * clients and signs the commands of all clients itself.
+ * Whether only signed commands are accepted. This is always so on a daemon with a timeline, even if the daemon has no
+ * keys of clients and signs the commands of all clients itself.
  */
 export function isSigned(settings: Settings): boolean {
   return hasKeys(settings) || hasTimeline(settings);
