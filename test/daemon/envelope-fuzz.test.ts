@@ -55,7 +55,7 @@ function codesOf(session: SessionV2, bytes: Buffer): string[] {
   return parser.push(bytes).map((payload) => {
     const spoken = session.serve(payload);
     assert.ok(!(spoken instanceof Promise), "a changed envelope must not wait");
-    assert.ok(typeof spoken === "string" || "words" in spoken, "no connection becomes a member's");
+    assert.ok(typeof spoken === "string" || "words" in spoken, "no connection is handed over to members");
     const frame = typeof spoken === "string" ? spoken : (spoken.words as string);
     const [received] = new FrameParser(REQUEST_BYTES, 2).push(Buffer.from(frame, "latin1"));
     const message = readDaemonMessage(received as Buffer);
@@ -70,7 +70,7 @@ const COMMANDS = [
 ];
 
 for (const pair of [rsa, ed25519]) {
-  test(`no envelope with a flipped bit in body or signature is accepted, ${pair === rsa ? "RSA" : "Ed25519"}`, () => {
+  test(`no envelope with a flipped bit is accepted, ${pair === rsa ? "RSA" : "Ed25519"}`, () => {
     const clock = { now: 1_790_000_000_000 };
     const scene = makeScene({ clock, pair });
     const session = sessionOf(scene);

@@ -1,4 +1,4 @@
-/** Runs daemons with --data or --peer in the process of the test, on free ports of the loopback. */
+/** Runs daemons with --data or --peer in the process of the test, on free ports of the loopback interface. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

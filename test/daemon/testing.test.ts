@@ -12,7 +12,7 @@ import { StartError } from "../../net/process/start-error.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
 
-// Parallel tests use the system's folder for temporary files, so this test has its own.
+// Parallel tests use the system's folder for temporary files, so this test has a separate folder.
 const scratch = mkdtempSync(join(tmpdir(), "dbsync-tested-"));
 process.env["TMPDIR"] = scratch;
 after(() => rmSync(scratch, { recursive: true }));
@@ -76,7 +76,7 @@ test("An RSA key can be created or passed, and a foreign key is refused", async 
   await assert.rejects(unlisted.send("GET k"));
 });
 
-test("Without a key unsigned commands are accepted", async () => {
+test("A daemon without a key accepts unsigned commands", async () => {
   await using daemon = await startDaemon({ key: false });
   assert.equal(daemon.key, null);
   using client = await RawClient.open(daemon.port);

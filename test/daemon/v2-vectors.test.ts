@@ -1,6 +1,6 @@
 /**
  * Tests the daemon with test/vectors/v2: it refuses each bad vector with the code of the vector, and answers the good
- * ones that are for this daemon.
+ * vectors that are for this daemon.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

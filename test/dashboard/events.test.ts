@@ -241,7 +241,7 @@ test("a newly opened page receives earlier data, even if no page was open before
     50,
   );
   let history = await historyOf();
-  await until("two samples", async () => (history = await historyOf()).samples.length >= 2);
+  await until("the history has two samples", async () => (history = await historyOf()).samples.length >= 2);
   for (const row of history.samples) assert.equal(row.length, 1 + SAMPLE_SERIES.length);
   const memory = history.samples.at(-1)?.[1 + SAMPLE_SERIES.indexOf("memory")] ?? 0;
   assert.ok(memory > 1_000_000, `${memory}`);
@@ -264,5 +264,5 @@ test("the samples cover an hour, and unknown values remain unknown", () => {
   assert.deepEqual(rows.at(-1), samples.last);
   assert.equal(samples.last?.[1], 0.3333);
   assert.equal(samples.last?.at(-1), null);
-  assert.ok(samples.json.length < 100_000, "a page reads all of it");
+  assert.ok(samples.json.length < 100_000, "a page reads the complete history");
 });

@@ -1,4 +1,4 @@
-/** Tests the page of --admin in Chromium with three daemons, one of which ends, and with a write that arrives late. */
+/** Tests the page of --admin in Chromium: three daemons, one of which is killed and started again, and a late write. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";

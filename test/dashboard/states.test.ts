@@ -91,7 +91,7 @@ test("the page shows 20 members with long names as a table or, on a phone, as ca
   assert.deepEqual(states, ["disconnected/bad", "silent, was live/warn", "live/good"]);
   await examine(tab, "20 members");
   const display = `getComputedStyle(document.querySelector("#members tbody tr")).display`;
-  assert.equal(await tab.run(display), "block", "a card on a phone");
+  assert.equal(await tab.run(display), "block", "a member is a card on a phone");
   const breaks = `(() => {
     const range = document.createRange(), node = document.querySelector("#members tbody tr:nth-child(2) a");
     return [...node.childNodes].filter((one) => one.nodeType === 3).every((one) => {

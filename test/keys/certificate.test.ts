@@ -74,7 +74,7 @@ test("dbsync-keygen --certificate prints the fingerprint of the key and the entr
   assert.deepEqual(readdirSync(folder.path), ["tls-cert.pem", "tls-key.pem"]);
 });
 
-test("A certificate is not replaced without --force; --keep-key generates a new one for the same key", async () => {
+test("A certificate is replaced only with --force, or with --keep-key for the same key", async () => {
   using folder = temporaryFolder();
   await run(folder.path, "--certificate", "--san", "a.example");
   const before = loadCertificatePair(filesIn(folder.path));

@@ -23,7 +23,7 @@ for (const [typed, meant] of [
     assert.equal(nearestName(typed, NAMES), meant);
   });
 
-test("the nearer of two names is suggested, or the first of two equally near names", () => {
+test("nearestName suggests the nearer of two names, or the first of two equally near names", () => {
   assert.equal(nearestName("policx", ["polite", "policy"]), "policy");
   assert.equal(nearestName("abcx", ["abcd", "abce"]), "abcd");
 });

@@ -139,7 +139,7 @@ test("a canonical decimal is parsed, and too large a number is refused", () => {
     assert.ok(Number.isNaN(read(text)), JSON.stringify(text));
   const reader = new RespReader(latin1("$2\r\n1x\r\n$1\r\n5\r\n"));
   assert.ok(Number.isNaN(reader.readBulkDecimal()));
-  assert.equal(reader.readBulkDecimal(), 5, "other values are skipped as well");
+  assert.equal(reader.readBulkDecimal(), 5, "the reader skips other values, too");
 });
 
 test("successive commands with similar names keep their own names", () => {

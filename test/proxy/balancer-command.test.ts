@@ -1,4 +1,4 @@
-/** Tests `dbsync-proxy` as a program: its arguments, config.json, its reports, and its exit. */
+/** Tests `dbsync-proxy` as a program: its arguments, config.json, its reports, and its exit codes. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
@@ -70,7 +70,7 @@ test("DIRK_CONFIG_PATH names an original config.json, and options override the f
   assert.equal(named, `"127.0.0.1:${server.port}"`);
 });
 
-test("errors are reported with code 2 for wrong arguments and 1 for an unreachable proxy", async () => {
+test("dbsync-proxy exits with 2 after wrong arguments, and with 1 if a proxy is unreachable", async () => {
   const none = { DIRK_CONFIG_PATH: "" };
   for (const [line, code, told] of [
     ["dbsync-proxy", 2, /There are no servers/],

@@ -1,7 +1,7 @@
 /**
  * Tests the chain in docs/proxy.md, in five terminals: two daemons, the balancer, the cache, a client. One daemon is
  * killed while ten clients write into one table; reads and writes continue, no acknowledged row is lost, and the daemon
- * is equal again after its restart.
+ * has the same data as its peer again after its restart.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";

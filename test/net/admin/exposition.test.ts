@@ -1,6 +1,6 @@
 /**
- * Tests the exposition for Prometheus: its exact text format, the names in the tables, and its check by promtool if
- * that is installed.
+ * Tests the exposition for Prometheus: its exact text format and the metric names in the tables. If promtool is
+ * installed, it also checks the daemon's metrics.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -60,7 +60,7 @@ b_total{x="3",y=""} 9007199254740992
   );
 });
 
-test("labels and help texts escape exactly the characters that the format requires", () => {
+test("the exposition escapes exactly the required characters in labels and help texts", () => {
   const text = textOf({ a: gauge([{ labels: { x: 'a"b\\c\nd' }, value: 1 }], 'a"b\\c\nd') });
   assert.equal(text, `# HELP a a"b\\\\c\\nd\n# TYPE a gauge\na{x="a\\"b\\\\c\\nd"} 1\n`);
 });
@@ -100,7 +100,7 @@ a_seconds_count{backend="redis"} 5
   );
 });
 
-test("no series occurs twice, because Prometheus would refuse the complete text", () => {
+test("the exposition contains no series twice, because Prometheus would refuse the text", () => {
   const samples = [1, 2].map((value) => ({ labels: { x: "same" }, value }));
   const counter: AnyMetric<null> = { type: "counter", labels: ["x"], help: "Help.", read: () => samples };
   const text = textOf({ a: gauge(samples), b_total: counter });
@@ -108,7 +108,7 @@ test("no series occurs twice, because Prometheus would refuse the complete text"
   assert.match(text, /\nb_total\{x="same"\} 3\n$/);
 });
 
-test("names and labels of all tables follow the rules of Prometheus", () => {
+test("the metric names and labels in all tables follow Prometheus's rules", () => {
   for (const [name, { type, labels, help }] of TABLES.flatMap((table) => Object.entries(table))) {
     assert.match(name, /^[a-z][a-z0-9_]*$/);
     assert.equal(name.endsWith("_total"), type === "counter", name);
@@ -118,7 +118,7 @@ test("names and labels of all tables follow the rules of Prometheus", () => {
   }
 });
 
-test("promtool finds nothing in the daemon's metrics", { skip: skipWithout("promtool") }, () => {
+test("promtool finds no problem in the daemon's metrics", { skip: skipWithout("promtool") }, () => {
   const metrics = new Counts();
   metrics.connected("dbsync-v2", 1);
   metrics.verified(0.04);

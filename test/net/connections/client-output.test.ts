@@ -74,7 +74,7 @@ test("a long answer waits until the client has read the short answers before it"
   assert.deepEqual(sent, ["short", "long"]);
 });
 
-test("each client receives its pushed messages, in order among its answers, regardless of other clients", () => {
+test("each client receives its own pushed messages and answers in order", () => {
   const pushes = new PushedOutput();
   const [one, other] = [slowSocket(), slowSocket()];
   const [first, second] = [outputTo(one.socket, pushes), outputTo(other.socket, pushes)];

@@ -61,7 +61,7 @@ test("unauthenticated clients use at most --max-unproven-bytes of the limit for 
 
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test("at --max-connections silent unauthenticated clients are closed on every listener, and authenticated clients stay", async () => {
+test("at --max-connections, every listener closes only unauthenticated clients", async () => {
   using folder = makeFolder();
   const users = join(folder.path, "users.acl");
   writeFileSync(users, "user default off\nuser ann on >pw ~* +@all\n", { mode: 0o600 });

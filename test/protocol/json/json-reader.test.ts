@@ -278,7 +278,7 @@ test("numbers, the order of members and names of any kind remain as they were wr
   assert.equal(writeJson(value), '{"a":3,"b":2}');
 });
 
-test("an object with many members finds each, and stores the last of duplicates", () => {
+test("an object with many members finds each member, and stores the last of duplicate members", () => {
   const names = Array.from({ length: 40 }, (_, at) => `n${at}`);
   const text = [...names, ...names].map((name, at) => `"${name}":${at}`).join(",");
   const value = parseJson(`{${text}}`);

@@ -58,11 +58,11 @@ for (const [what, change, problem] of [
     assert.match(problemAfter([first], less, change) as string, problem);
   });
 
-test("no list is in force if there are none", () => {
+test("no list is in force if no list is known", () => {
   assert.deepEqual(standingOf([]), { heads: [], inForce: null, members: new Set(), left: new Set() });
 });
 
-test("the list in force is the one that succeeds all other known lists", () => {
+test("a list that succeeds all other known lists is in force", () => {
   const standing = standingOf([less, first]);
   assert.equal(standing.inForce, less);
   assert.deepEqual([...standing.members], idsOf("ABC"));

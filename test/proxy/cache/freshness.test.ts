@@ -102,7 +102,7 @@ test("random statements of many clients receive the same answers with a cache as
   for (const { cached, direct } of clients) for (const client of [cached, direct]) client[Symbol.dispose]();
 });
 
-test("a read never misses a row that was acknowledged before it, with many concurrent readers and writers", async () => {
+test("with many readers and writers, no read misses a row that was acknowledged before it", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
   using first = await LineClient.open(cache.port);

@@ -90,7 +90,7 @@ test("answers that were stored during a write are removed when the write is answ
   assert.equal(await next, pageOf("new"));
 });
 
-test("a write whose answer was lost may be executed later: answers that depend on it are not stored for a while", async () => {
+test("after a write whose answer was lost, the cache stores no dependent answers for a while", async () => {
   const held = new Held();
   await using server = await FakeSqlServer.start((asked) => {
     if (asked.statement !== WRITE) return held.answering(asked);
@@ -108,7 +108,7 @@ test("a write whose answer was lost may be executed later: answers that depend o
     await held.answer(READ, pageOf(value));
     assert.equal(await read, pageOf(value));
   }
-  assert.equal(cache.figures.stored, 1, "the views alone");
+  assert.equal(cache.figures.stored, 1, "the cache stores only the views");
   cache.pass(60_000);
   const read = client.ask(READ);
   await held.answer(READ, pageOf("newest"));
