@@ -43,7 +43,7 @@ import { describeSelf } from "./self-description.js";
 
 /** Milliseconds between two ticks of the peers, if there are any. */
 const TICK_MS = 25;
-/** The timeline ticks with every fourth tick of the peers. */
+/** The timeline ticks with every fourth tick of the peers. Without peers, there are only these ticks. */
 const TIMELINE_TICKS = 4;
 /** The free space of the disk is read every two seconds. */
 const DISK_TICKS = 80;
@@ -128,14 +128,14 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const took = Math.round(environment.uptime() - startedAt);
     log.info({ milliseconds: took, ...this.timeline.figures }, "the timeline is folded");
     this.peering.start();
-    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+    this.#scheduleTick();
     logAtStart(this, this.#secret !== null);
   }
 
   /** Stops the peers first: entries that they have sent are still stored. */
   async stop(): Promise<void> {
     this.history.stop();
-    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.peering.stop();
     await this.timeline.stop();
   }
@@ -176,11 +176,17 @@ export class ClusterNode extends KeptWrites implements NodeState {
     };
   }
 
-  #tick(): void {
-    this.#ticks++;
-    const isTimelines = this.#ticks % TIMELINE_TICKS === 0;
-    if (isTimelines || !this.peering.isAlone) this.peering.tick();
-    if (isTimelines) this.#tickTimeline();
+  /** Without peers, the node skips the ticks between those of the timeline: an idle daemon then wakes less often. */
+  #scheduleTick(): void {
+    const ticks = this.peering.isAlone ? TIMELINE_TICKS - (this.#ticks % TIMELINE_TICKS) : 1;
+    this.#timer = setTimeout(() => this.#tick(ticks), ticks * TICK_MS).unref();
+  }
+
+  #tick(ticks: number): void {
+    this.#ticks += ticks;
+    this.#scheduleTick();
+    this.peering.tick();
+    if (this.#ticks % TIMELINE_TICKS === 0) this.#tickTimeline();
   }
 
   #tickTimeline(): void {
