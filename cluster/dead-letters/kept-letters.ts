@@ -26,8 +26,8 @@ import {
 
 const PARTIAL = ".partial";
 /**
- * The number of random bytes in a name. Two files of one date need different names, because the mark may still name a
- * file that was removed.
+ * The number of random bytes in a file's name. Two files with the same date need different names, because the
+ * timeline's mark may still contain the name of a file that was removed.
  */
 const NAME_BYTES = 4;
 
@@ -35,7 +35,7 @@ type WriteBytes = (descriptor: number, bytes: Buffer, from: number) => number;
 
 export class DeadLetters {
   readonly folder: LettersFolder;
-  /** The limit for all letters together. */
+  /** The maximum bytes of all letters together. */
   readonly maxBytes: number;
   readonly write: WriteBytes;
 
@@ -54,7 +54,7 @@ export class DeadLetters {
     try {
       return this.folder.countWaiting(now);
     } catch {
-      // A folder that cannot be read is reported at the start, and when letters have to be stored.
+      // The daemon reports an unreadable folder when it starts, and when it has to store letters.
       return 0;
     }
   }

@@ -1,4 +1,4 @@
-/** Finds the dead letters that an operator names, and checks which of them may be written again. */
+/** Finds the dead letters that an operator names, and checks whether they may be written again or removed. */
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Letter } from "./letters-folder.js";
 

@@ -29,14 +29,14 @@ const REASONS = new Map<number, LetterReason>(
 export interface LetterHead {
   readonly place: Place;
   readonly reason: LetterReason;
-  /** The bytes of the complete letter, with its head. */
+  /** The index of the letter's first byte, which belongs to its head, and the index after its last byte. */
   readonly from: number;
   readonly to: number;
 }
 
 export interface LetterHeads {
   readonly heads: readonly LetterHead[];
-  /** Bytes at the end that cannot be read, or 0 if there are none. */
+  /** The number of unreadable bytes at the end of the file. */
   readonly unread: number;
 }
 
@@ -83,7 +83,7 @@ export class LetterFile {
     return readEntry(place, this.read(from + HEAD_BYTES, to), hashOf);
   }
 
-  /** Returns bytes of the file; fewer at its end. */
+  /** Returns a range of the file's bytes, which is shorter if the file ends before `to`. */
   read(from: number, to: number): Buffer {
     const bytes = Buffer.alloc(to - from);
     return bytes.subarray(0, readSync(this.#descriptor, bytes, 0, bytes.length, from));

@@ -35,8 +35,8 @@ const WRITTEN = ".written";
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
 /**
- * A folder that was modified less than this number of milliseconds ago is always read again: it may have changed since
- * the last reading without a new modification date.
+ * A folder that was modified less than this number of milliseconds ago is always read again. Its modification date is
+ * too coarse to show whether the folder has changed since the last reading.
  */
 const FRESH_MS = 2000;
 
@@ -116,7 +116,8 @@ export class LettersFolder {
         const state = file.endsWith(UNDECIDED)
           ? UNTOUCHED.undecided
           : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
-        // If the same entry was dropped twice, the decided letter counts.
+        // If the same entry was dropped twice, the letter that is already valid takes precedence over the undecided
+        // one.
         if (!letters.has(id) || letters.get(id)?.state === "undecided")
           letters.set(id, { ...head, file, ...state });
       }
@@ -147,7 +148,8 @@ export class LettersFolder {
       const reason = writingFailure(problem);
       throw reason === null ? problem : new LettersNotWritten(path, reason, "The letter was not sent");
     }
-    // Check after making this program's mark: another program makes the mark `written` before it removes its own.
+    // Check only after creating the mark `begun`: another program creates its mark `written` before it removes its own
+    // mark `begun`.
     if (!isAgain && existsSync(this.#mark(place.id, WRITTEN))) {
       rmSync(path, { force: true });
       throw new LetterTaken("another program has written it again in the meantime");

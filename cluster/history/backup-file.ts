@@ -26,7 +26,7 @@ export interface BackupReport {
   readonly snapshots: readonly number[];
   /** A hash over the complete file; hexadecimal. */
   readonly seal: string;
-  /** Whether its daemon was catching up, so that entries may be missing. */
+  /** Whether the daemon was catching up. If so, the backup may lack entries. */
   readonly incomplete: boolean;
 }
 
@@ -73,8 +73,9 @@ export async function backUp(
 }
 
 /**
- * Turns an error from writing the backup into a sentence. Such an error names no path, or one in the folder of the
- * backup. An error that names another path comes from reading the data folder, and is returned unchanged.
+ * Converts an error from writing the backup into an error with a sentence for the operator. Such an error contains no
+ * path, or a path in the backup's folder. An error with another path comes from reading the data folder, and is
+ * returned unchanged.
  */
 function failed(file: string, problem: unknown): unknown {
   const { path } = problem as NodeJS.ErrnoException;
@@ -132,7 +133,7 @@ const INCOMPLETE =
   "its daemon is catching up, or was when it stopped, so entries that other daemons have may be missing: wait until dbsync status shows it " +
   "as live, or back up another daemon; --incomplete makes the backup anyway";
 
-/** Checks that the disk has everything that was written. @throws Error  it does not */
+/** Reads the file from the disk, and checks that it is complete. @throws Error  it is not */
 function readBack(staged: string): BackupView {
   const view = new BackupView(staged, hashOf);
   view.close();

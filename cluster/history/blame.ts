@@ -100,7 +100,7 @@ class BlameTracker {
     }
   }
 
-  /** Returns the key's last writer, as the next unit with that date would see it. */
+  /** Returns the key's last writer, or null if the key does not exist or has expired at the given date. */
   writerAt(at: number): Writer {
     return this.#expire !== NO_EXPIRY && at > this.#expire ? null : this.#writer;
   }
@@ -113,7 +113,9 @@ class BlameTracker {
     this.#expire = entry?.expire ?? NO_EXPIRY;
   }
 
-  /** Returns the unit with only the commands that may have written the key, without other keys and their data. */
+  /**
+   * Returns the unit with only the commands that may have written the key. Their other keys and all data are omitted.
+   */
   #ofKeyAlone(unit: RecalledUnit): RecalledUnit {
     const { entry, commands, answer } = unit;
     const { key } = this.#place;

@@ -1,6 +1,6 @@
 /**
- * TIMELINE FATE: returns the outcome of envelopes that a daemon had accepted before the member list removed it, so that
- * those that no member has can be stored as dead letters. Source: docs/protocol-v2.md "TIMELINE".
+ * TIMELINE FATE: returns the outcome of envelopes that a daemon had accepted before the member list removed it. The
+ * client stores the envelopes that no member has as dead letters. Source: docs/protocol-v2.md "TIMELINE".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../protocol/reply.js";

@@ -31,8 +31,8 @@ export interface Seen {
   /** Whether the folder was written to in the meantime, so that later entries are not included. */
   readonly isWritten: boolean;
   /**
-   * The number of entries that were added in the meantime, dated before the last verified one. Some of them may be in
-   * `state`, which then cannot be compared.
+   * The number of entries that the daemon added during the verification, dated before the last verified entry. If there
+   * are any, `state` may include only some of them, so it cannot be compared with another daemon's state.
    */
   readonly missed: number;
 }
@@ -144,7 +144,7 @@ function unreadable(signers: Signers, fault: Fault): FolderReport {
   };
 }
 
-/** @param faults  inserted before the report's own */
+/** @param faults  inserted before the faults of the report */
 function withFaults(report: VerificationReport, faults: readonly Fault[]): VerificationReport {
   const all = [...faults, ...report.faults];
   return { ...report, faults: all.slice(0, FAULTS_MAX), faultCount: faults.length + report.faultCount };

@@ -158,7 +158,7 @@ export interface KeysRestoring {
   readonly noticed: (text: string) => void;
 }
 
-/** A key in the form that RESTORE accepts; `left` states why it cannot be restored. */
+/** A key and its value in the form that RESTORE accepts, or the reason (`left`) why the key cannot be restored. */
 export interface RestoredKey {
   readonly key: ByteString;
   /** Milliseconds since 1970, or 0 if it does not expire. */

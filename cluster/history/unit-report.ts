@@ -23,12 +23,15 @@ export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome
   return outcome === "applied" && reply.kind === "error" ? "error" : outcome;
 }
 
-/** The maximum bytes of an entry that stays in memory until its report is needed. Most reports are never needed. */
+/**
+ * The maximum size in bytes of an entry that is kept in memory until its report is needed. Most reports are never
+ * needed.
+ */
 const KEPT_BYTES_MAX = 1024;
 
 /**
- * Returns a function that returns the report of a unit. For a short entry, the function makes the report when it is
- * called. For a longer entry the report is made now, so that the entry itself need not stay in memory.
+ * Returns a function that returns the report of a unit. For a short entry, the report is created when that function is
+ * called. For a longer entry it is created now, so that the entry itself need not stay in memory.
  * @param signer  the signer's record at that time, absent if unknown
  * @param more    names and values after the fixed ones
  */

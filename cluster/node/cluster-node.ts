@@ -149,8 +149,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
   }
 
   /**
-   * The function that accepts a connection from another daemon, after its hello, or null if none is accepted, because
-   * the other daemon would receive entries that are not on disk.
+   * The function that accepts a connection from another daemon after its hello, or null if no connections are accepted,
+   * because the other daemon would receive entries that are not on disk.
    */
   get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
     if (this.settings.fsync === "never") return null;

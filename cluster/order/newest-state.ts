@@ -10,7 +10,7 @@ import { nothingYet, type OrderedPast } from "./ordered-state.js";
 /** The state from which a daemon continues at startup. */
 export interface Loaded {
   readonly past: OrderedPast;
-  /** When its stream was created, or null if it has never been connected to one. */
+  /** When the stream of this state was created, or null if the state comes from no stream. */
   readonly created: string | null;
 }
 

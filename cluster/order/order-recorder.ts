@@ -90,12 +90,12 @@ export class OrderRecorder extends KeptRecording {
     return this.#order.state.floor;
   }
 
-  /** Whether a unit is applied, or never will be because its date is too old. */
+  /** Whether a unit has been applied, or can no longer be applied because its date is too old. */
   protected isSettled(place: Place): boolean {
     return this.holds(place) || place.at <= this.floor;
   }
 
-  /** Confirms immediately: an answer is final when it is sent. */
+  /** Resolves immediately, because every answer is already final when it is sent. */
   async confirm(place: Place, wait: Wait): Promise<boolean> {
     return this.holds(place) && (wait.kind === "stable" || wait.daemons <= this.daemons);
   }
@@ -139,7 +139,7 @@ export class OrderRecorder extends KeptRecording {
       : this.waiting.add(entry, senders);
   }
 
-  /** Returns why nothing is added now, or null if envelopes are added. */
+  /** Returns why no envelope can be added to the stream now, or null if envelopes can be added. */
   refusal(): Refused | null {
     const { stream, failure, hasCaughtUp, state } = this.#order;
     if (state.standstill !== null) return refused("semantics-unknown", state.standstill);
@@ -163,7 +163,7 @@ export class OrderRecorder extends KeptRecording {
     this.waiting.stop();
   }
 
-  /** Answers an envelope that another daemon sent before the client did. */
+  /** Answers a client's envelope that another daemon has already added to the stream. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
     return (await this.memberAnswers.find(taken)) ?? answerNotKept(taken.id);
   }

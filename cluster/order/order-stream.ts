@@ -40,7 +40,7 @@ export interface StreamFacts {
 export interface StreamReader {
   /** The sequence of the next message to read. */
   readonly next: number;
-  /** Whether the daemon has never used a stream, and its folder names none: then the stream may be created. */
+  /** Whether neither the daemon nor its data folder has ever used a stream. Only then may the stream be created. */
   readonly isNew: boolean;
   /** Called when the stream is connected. @returns why reading cannot continue from `next`, or null if it can */
   connected(facts: StreamFacts): string | null;
