@@ -1,8 +1,7 @@
 /**
- * The date before which everything is final. It is a full second C for which every member has reported two values as of
- * the same moment: a published watermark of at least C, and a digest up to C that equals this daemon's *current* digest
- * up to C. The date is kept in memory only.
- * Source: docs/architecture.md "How daemons agree".
+ * The date before which everything is final. It is a full second C. Every member has reported, as of one moment, a
+ * published watermark of at least C, and a digest of its entries up to C that equals this daemon's *current* digest up
+ * to C. The date is kept in memory only. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
@@ -100,7 +99,7 @@ export class StablePoint {
     for (const member of members) member.ask(at);
   }
 
-  /** Called when the set of members has changed: reports under the old one no longer count. */
+  /** Called when the set of members has changed. Earlier reports no longer count. */
   discard(): void {
     this.#round = null;
   }
