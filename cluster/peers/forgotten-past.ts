@@ -78,8 +78,8 @@ export class ForgottenPast {
   }
 
   /**
-   * The option with which an operator makes this daemon adopt a member's snapshot in place of missing entries, or null
-   * if no operator has to decide that.
+   * The option with which an operator can make this daemon adopt a member's snapshot in place of missing entries, or
+   * null if no operator has to decide.
    */
   get order(): string | null {
     return this.#choice.order;

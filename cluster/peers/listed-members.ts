@@ -66,7 +66,7 @@ export class ListedMembers {
 
   /**
    * Called when the lists known here have changed.
-   * @returns whether messages were ignored until now because there was no list
+   * @returns whether this daemon ignored its members' messages until now because no list named it
    */
   changed(): boolean {
     const { isOutside = false, isSettled = false, isJoining = false } = this.#cluster.lists ?? {};

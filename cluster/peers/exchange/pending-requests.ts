@@ -9,7 +9,7 @@ import type { Place } from "../../../timeline/entries/entry.js";
 interface PendingRequest {
   readonly place: Place;
   from: number;
-  /** The bits of further members that have offered the entry. */
+  /** The bits of the other members that have offered the entry. */
   others: number;
   /** The time of the request, in milliseconds of uptime. */
   at: number;
