@@ -3,9 +3,9 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { RefusalCode } from "./refusals.js";
 
-/** One command of version 1 as it was received, neither verified nor split. */
+/** One command of version 1 as it was received: its signature is not verified, and its arguments are not parsed yet. */
 export interface Request {
-  /** The command's text with its NUL, which `signature` covers. */
+  /** The command's text, including the final NUL, as covered by `signature`. */
   readonly text: Buffer;
   readonly signature: Buffer | null;
 }
@@ -15,7 +15,7 @@ export type Answer = Replies | Refused;
 /** The command was executed. */
 export interface Replies {
   readonly kind: "replies";
-  /** One reply from each database, in configured order. */
+  /** The reply of each database, in the configured order. */
   readonly replies: readonly Exclude<Reply, { kind: "error" }>[];
 }
 
@@ -48,7 +48,7 @@ export interface Result {
 export interface RefusedEnvelope extends Refused {
   /** The id of the envelope, or an empty string if the message was not an envelope. */
   readonly id: ByteString;
-  /** Whether it is certain that nothing of the envelope was or will be applied here. */
+  /** Whether this daemon certainly has not applied any part of the envelope, and never will (`not-applied`). */
   readonly effect: "not-applied" | "unknown";
 }
 

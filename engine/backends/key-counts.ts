@@ -2,7 +2,7 @@
 import type { Database } from "../../store/database.js";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 
-/** Maximum keys of each database whose time to live is sampled. */
+/** The maximum number of keys in each database whose time to live is sampled. */
 const SAMPLES_MAX = 1000;
 
 export interface KeyCounts {

@@ -1,4 +1,7 @@
-/** Watchers of keys, by name or by prefix. Without watchers, changes are not observed. */
+/**
+ * Notifies watchers of changed keys, which they select by name or by prefix. Without watchers, changes are not
+ * observed.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { PrefixMap } from "./prefix-map.js";
 
