@@ -1,4 +1,6 @@
-/** A bounded resource that signing keys share. No signing key may hold more of it than remains free. */
+/**
+ * A limited resource that signing keys share. No signing key may hold more of the resource than is left for all others.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class FairShares {
@@ -8,7 +10,7 @@ export class FairShares {
 
   /**
    * Reserves an amount for a signing key.
-   * @param most  size of the complete resource
+   * @param most  the size of the complete resource
    * @returns false if the key would hold too much
    */
   take(key: ByteString, amount: number, most: number): boolean {
