@@ -53,8 +53,8 @@ export function checkEnvelope(
 }
 
 /**
- * Checks that an envelope with KEY or CLUSTER commands contains no other commands, and that it is short enough. @param
- * bytes  the length of its body
+ * Checks that an envelope with KEY or CLUSTER commands contains no other commands, and that it is short enough.
+ * @param bytes  the length of the envelope's body
  */
 export function checkRing(commands: Envelope["commands"], bytes: number): Refused | null {
   if (!commands.some(isKeyCommand)) return null;
