@@ -26,7 +26,7 @@ export interface BackupReport {
   readonly snapshots: readonly number[];
   /** A hash over the complete file; hexadecimal. */
   readonly seal: string;
-  /** Whether the daemon was catching up. If so, the backup may lack entries. */
+  /** Whether the daemon was catching up. If so, entries may be missing from the backup. */
   readonly incomplete: boolean;
 }
 

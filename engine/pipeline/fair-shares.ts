@@ -1,6 +1,4 @@
-/**
- * A limited resource that signing keys share. No signing key may hold more of the resource than is left for all others.
- */
+/** A limited resource that signing keys share. No signing key may hold more of the resource than remains free. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class FairShares {

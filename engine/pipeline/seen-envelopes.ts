@@ -120,7 +120,7 @@ export class SeenEnvelopes {
 
   /**
    * Remembers the refusal of an envelope that would be accepted at another time.
-   * @param key  the envelope's signer, which may use at most as much space as is left for all others
+   * @param key  the envelope's signer, which may use at most as much space as remains free
    * @returns whether there was space
    */
   addRefused(id: ByteString, at: number, key: ByteString, answer: EnvelopeAnswer): boolean {

@@ -34,7 +34,7 @@ interface Named {
 }
 
 export class PasswordSecrets {
-  /** The seed of all salts. Unknown users receive a salt too, so that clients cannot tell which users exist. */
+  /** The seed of all salts. Unknown users receive a salt too, so that clients cannot find out which users exist. */
   readonly #seed: Buffer;
   readonly #made = new Map<string, Promise<PasswordSecret>>();
   #working = 0;

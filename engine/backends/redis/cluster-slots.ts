@@ -53,7 +53,7 @@ export interface SlotRange {
 
 /**
  * Parses the reply to CLUSTER SLOTS, sorted by slot.
- * @param node  the address of the node that replied; it stands for an address that the reply omits
+ * @param node  the address of the node that replied, which is used if the reply omits that node's address
  */
 export function readSlots(reply: Reply, node: Address): SlotRange[] {
   const ranges = (reply.kind === "array" ? reply.items : []).map((item) => {

@@ -23,7 +23,7 @@ const LATER = new RegExp(
 
 /**
  * Parses an error reply.
- * @param server  the address of the server that replied; it stands for a host that the reply omits
+ * @param server  the address of the server that replied, whose host is used if the reply omits the host
  * @returns null if the error is an answer to the command
  */
 export function redirectionOf(text: ByteString, server: Address): Redirection | null {
