@@ -27,7 +27,7 @@ import { LETTERS_MAGIC, LetterFile, type LetterHead } from "./letter-file.js";
 /** The folder's name in the data folder. */
 const LETTERS_FOLDER = "dead-letters";
 const MARKS_FOLDER = "written";
-/** Suffixes of a file of letters, and of a file whose entries the timeline may still have. */
+/** The suffix of a file of valid letters, and the suffix of a file whose entries may still be in the timeline. */
 export const DECIDED = ".letters";
 export const UNDECIDED = ".undecided";
 const BEGUN = ".begun";
@@ -52,7 +52,10 @@ export type LetterState = "waiting" | "undecided" | "begun" | "written";
 /** The progress of writing a letter again. */
 interface LetterProgress {
   readonly state: LetterState;
-  /** When the program began or completed writing it again; milliseconds since 1970, or null if neither. */
+  /**
+   * When a program began or completed writing the letter again, in milliseconds since 1970. Null if no program has
+   * begun.
+   */
   readonly since: number | null;
 }
 
@@ -132,7 +135,7 @@ export class LettersFolder {
 
   /**
    * Records that a letter is about to be written again. The record is on disk when this method returns.
-   * @param isAgain  whether to write it even if an earlier attempt has begun
+   * @param isAgain  whether to continue even if an earlier attempt has begun
    * @throws LetterTaken
    * @throws LettersNotWritten
    */
@@ -157,7 +160,7 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** Records that a letter has certainly been written again after `begin`. This needs no space on the disk. */
+  /** Records, after `begin`, that a letter has certainly been written again. The record needs no space on the disk. */
   written({ place }: Letter): void {
     const path = this.#mark(place.id, WRITTEN);
     try {

@@ -32,7 +32,7 @@ export interface BackupReport {
 
 /** Readable by its owner only, because the file contains all data. */
 const MODE = 0o600;
-/** The maximum number of attempts: if the daemon prunes entries in the meantime, the backup starts again. */
+/** The maximum number of attempts. If the daemon prunes entries during an attempt, the backup starts again. */
 const RUNS_MAX = 3;
 
 /**
@@ -84,7 +84,7 @@ function failed(file: string, problem: unknown): unknown {
   return sentence === null ? problem : new NoBackup(sentence, { cause: problem });
 }
 
-/** @returns the seal, or null if entries were pruned in the meantime */
+/** @returns the seal, or null if entries were pruned before they were read */
 async function runOnce(
   data: string,
   staged: string,
@@ -150,7 +150,7 @@ export function whyUnread(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);
 }
 
-/** Creates an empty file next to the final one. @returns its name @throws NoBackup */
+/** Creates an empty temporary file in the folder of the backup. @returns its name @throws NoBackup */
 function begun(file: string): string {
   try {
     return stage(file, "", MODE);

@@ -22,7 +22,7 @@ type Writer = ByteString | null;
 type Change = "created" | "changed" | "removed";
 
 export interface BlameScene extends LogScene {
-  /** Whether commands are shown completely; otherwise their effects on other keys are left out. */
+  /** Whether commands are shown with all their arguments. If not, only their names and the key are shown. */
   readonly showsAll: boolean;
 }
 
@@ -137,7 +137,7 @@ function changeOf(before: Writer, after: Writer): Change | null {
   return before === null ? "created" : "changed";
 }
 
-/** Formats `id:index`, the name of a unit. */
+/** Returns the name of a unit, which has the form `id:index`, or nil for null. */
 function writerReply(writer: Writer): Reply {
   if (writer === null) return NIL;
   const index = Buffer.from(writer.slice(HASH_BYTES), "latin1").readUInt32BE();

@@ -1,6 +1,7 @@
 /**
- * The owner of everything that --data and --peer add: storage, timeline, peers, and what the pipeline uses of them. The
- * daemon loads this module, and with it all of timeline/ and peers/, only if one of these options is set.
+ * The owner of everything that --data and --peer add: the storage, the timeline, the peers, and the objects through
+ * which the pipeline uses them. The daemon loads this module, and with it all of timeline/ and peers/, only if one of
+ * these options is set.
  */
 import type { Socket } from "node:net";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
@@ -132,7 +133,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     logAtStart(this, this.#secret !== null);
   }
 
-  /** Stops the peers first: entries that they have sent are still stored. */
+  /** Stops the peers first, so that all entries that they have sent are still stored. */
   async stop(): Promise<void> {
     this.history.stop();
     if (this.#timer !== null) clearInterval(this.#timer);
@@ -167,7 +168,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const secret = loadClusterSecret(settings, this.log);
     return () => {
       const isSame = secret !== null && this.#secret?.equals(secret) === true;
-      // A new secret disconnects the members that have proved that they know the previous one.
+      // Replace the secret only if it has changed, because a new secret disconnects the members that have proved that
+      // they know the previous one.
       if (!isSame) this.#secret = secret;
       this.#peers = settings.peers;
       this.peering.setOrder(settings.adopt);

@@ -1,7 +1,7 @@
 /**
- * A stream of NATS JetStream. It reconnects, and continues reading at the same position. It detects lost messages by
- * the sequence of the next message, or by the silence after them. The NATS packages are loaded with this module, only
- * with --order.
+ * A stream of NATS JetStream. It reconnects, and then continues reading at the same position. It detects lost messages
+ * by a gap in the sequence numbers, or by missing heartbeats. The NATS packages are loaded with this module, which the
+ * daemon loads only if --order is set.
  */
 import { readFileSync } from "node:fs";
 import {
@@ -318,7 +318,7 @@ async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
   try {
     for await (const name of manager.streams.names("dbsync.*")) if (names.push(name) === NAMED_MAX) break;
   } catch {
-    // The names are only a hint.
+    // Ignore the error, because the names are only a hint in a log line.
   }
   return names;
 }

@@ -1,7 +1,7 @@
 /**
- * Records envelopes that change something, on a daemon whose order is a stream. It adds them to the stream, and answers
- * them once their message has come back and is applied. The answer is then final. The pipeline has already done its
- * checks.
+ * Records envelopes on a daemon whose writes are ordered by a stream. It adds each envelope that may change something
+ * to the stream, and answers the envelope once its message has come back and is applied. The answer is then final. The
+ * pipeline has checked the envelope before.
  */
 import {
   type EnvelopeAnswer,
@@ -61,7 +61,7 @@ export class OrderRecorder extends KeptRecording {
     return this.#order.stream.facts?.others ?? 0;
   }
 
-  /** The number of servers that certainly store a write: the smallest majority of the stream's servers. */
+  /** The number of servers that certainly store a write, which is the smallest majority of the stream's servers. */
   get daemons(): number {
     return 1 + Math.floor((this.#order.stream.facts?.replicas ?? 1) / 2);
   }

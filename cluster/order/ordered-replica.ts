@@ -1,7 +1,7 @@
 /**
- * The owner of everything that --order adds: the stream, the state that follows from its messages, and what the
- * pipeline and the listeners use of both. The daemon loads this module, and with it the NATS packages, only with that
- * option.
+ * The owner of everything that --order adds: the stream, the state that follows from its messages, and the objects
+ * through which the pipeline and the listeners use both. The daemon loads this module, and with it the NATS packages,
+ * only if that option is set.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import { DurableCopies } from "../../engine/users/durable-copies.js";

@@ -18,7 +18,7 @@ import { VouchedLists } from "./vouched-lists.js";
  */
 const CHECKS_MAX = 16;
 
-/** The list that a member uses, and what it reported with it. */
+/** The list that a member uses, and the member's other reports under that list. */
 interface MemberReport extends Omit<JoinReport, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
   /**
@@ -171,7 +171,7 @@ export class ListedMembers {
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
-      // An honest member may use a refused list if the signer's key was revoked in the meantime.
+      // Only log the refusal: an honest member may use a refused list if the signer's key was revoked in the meantime.
       this.#cluster.notices.warn(
         `list of ${member.id}`,
         { ...factsOf(member), reason: outcome.refused },

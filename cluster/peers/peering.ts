@@ -1,8 +1,8 @@
 /**
- * The connections to the members, and the messages sent to them and received from them. It has no sockets, timers or
- * files itself: its owner's calls, the sockets' events, and `tick` every 25 ms drive it. Begin with roster.ts
- * (connections), entry-spreading.ts (one entry) and reconciling.ts (missed entries). Source: docs/architecture.md "How
- * daemons agree".
+ * Manages the connections to the members, and the messages that are exchanged with them. Peering has no sockets, timers
+ * or files of its own. It acts only on calls of its owner, on events of sockets, and on `tick`, which is called every
+ * 25 ms. Begin with roster.ts (connections), entry-spreading.ts (one entry) and reconciling.ts (missed entries).
+ * Source: docs/architecture.md "How daemons agree".
  */
 
 import { BackgroundWork } from "../../net/process/background-work.js";
@@ -198,7 +198,7 @@ export class Peering implements RosterEvents {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
   }
 
-  /** Replaces the addresses; connections opened to addresses that are no longer listed are closed. */
+  /** Replaces the addresses. Closes connections that were opened to addresses that are no longer listed. */
   setPeers(addresses: readonly PeerAddress[]): void {
     this.#stable.discard();
     this.#roster.setPeers(addresses);

@@ -91,7 +91,7 @@ export class Roster implements ConnectionOwner {
     for (const { connection } of [...this.#cluster.members.values()]) connection.checkTime(now);
   }
 
-  /** Replaces the addresses; connections opened to addresses that are no longer listed are closed. */
+  /** Replaces the addresses. Closes connections that were opened to addresses that are no longer listed. */
   setPeers(addresses: ClusterState["peers"]): void {
     for (const connection of this.#dialers.set(addresses, this.#cluster)) this.#close(connection, "stopping");
     this.#cluster.addresses = this.#dialers.all;
@@ -115,7 +115,7 @@ export class Roster implements ConnectionOwner {
     const connection = MemberConnection.answer(this.#cluster, this, socket);
     if (this.#isRunning) connection.greet(hello);
     else connection.close("stopping");
-    // The connection may be closed, because the hello alone can show that the other side is not a member.
+    // `greet` may have closed the connection, because the hello alone can show that the other side is not a member.
     const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
     oldest?.close("too-many-handshakes");
     if (oldest !== null) this.lost(oldest, "too-many-handshakes", CLOSE_REASONS["too-many-handshakes"]);
@@ -189,7 +189,7 @@ export class Roster implements ConnectionOwner {
     this.#banUntil(uptime() + limits.banMs, id, "too-many-refused", detail);
   }
 
-  /** Bans a member permanently after a proof of its guilt. */
+  /** Bans a member permanently, because it has signed contradictory votes. */
   banPermanently(id: ByteString): void {
     this.#banUntil(Number.POSITIVE_INFINITY, id, "contradicted", CLOSE_REASONS.contradicted);
   }

@@ -11,8 +11,8 @@ export interface Recorded {
   /** The answers. They must not be read before the entry is flushed. */
   readonly answers: readonly UnitAnswer[];
   /**
-   * Resolves when the entry is flushed, or null if it already is. Rejects with `NotTaken` if the entry was not
-   * recorded, or with another error if the write failed.
+   * Resolves when the entry is flushed, or null if it already is. Rejects with `NotTaken`, which contains a refusal, or
+   * with another error if writing to the disk failed.
    */
   readonly flushed: Promise<void> | null;
 }

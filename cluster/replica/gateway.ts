@@ -30,7 +30,7 @@ import { SigningPace } from "./signing-pace.js";
 /** The sender of a command. */
 export interface GatewayUser {
   readonly db: number;
-  /** The user's name in the audit, or null if no user was authenticated. */
+  /** The user's name in the audit log, or null if no user was authenticated. */
   readonly as: ByteString | null;
   /** Whether the answer waits until the command's position is final. */
   readonly isStable?: boolean;

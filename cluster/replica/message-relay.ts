@@ -92,8 +92,8 @@ export class MessageRelay implements Relay {
 }
 
 /**
- * Relays messages that are published on this daemon to the members: a client's signed message unchanged, any other
- * message signed by the daemon.
+ * Relays messages that are published on this daemon to the members. A client's signed message is relayed unchanged. The
+ * daemon signs all other messages.
  */
 export function relayMessages(parts: MessageRelaying): void {
   const { own, speaking, broadcasts } = parts;

@@ -25,7 +25,7 @@ type Argv = readonly ByteString[];
 /** The header of an envelope, without its date and its signer. */
 export interface OwnHeader {
   readonly db: number;
-  /** The user's name in the audit, or null if no user was authenticated. */
+  /** The user's name in the audit log, or null if no user was authenticated. */
   readonly as: ByteString | null;
   readonly multi: boolean;
   readonly conditions: readonly Condition[] | null;
@@ -85,7 +85,7 @@ export class OwnEnvelopes {
     return seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
   }
 
-  /** Authorizes the daemon's key if necessary. @returns why that is impossible */
+  /** Authorizes the daemon's key if necessary. @returns why that is impossible, or null if the key is authorized */
   #enter(): Refused | null {
     const { identity, log } = this.#context;
     const recorder = this.#recorder;

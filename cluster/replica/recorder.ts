@@ -1,6 +1,6 @@
 /**
- * Records envelopes that change something, on a daemon with a timeline: they are folded, and answered once they are as
- * safe as --fsync requires. The pipeline has already done its checks.
+ * Records envelopes on a daemon with a timeline. It folds each envelope that may change something, and answers the
+ * envelope once it is as safe as --fsync requires. The pipeline has checked the envelope before.
  */
 import {
   type EnvelopeAnswer,

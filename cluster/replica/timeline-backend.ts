@@ -41,7 +41,7 @@ export interface TimelineState {
 
 /** Answers TIMELINE commands. */
 export interface PastCommands {
-  /** @returns null if the command is not one of these */
+  /** @returns null if the command is not a TIMELINE command */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
 }
 

@@ -12,14 +12,14 @@ export interface Request {
 
 export type Answer = Replies | Refused;
 
-/** The command was executed. */
+/** The replies to a command that was executed. */
 export interface Replies {
   readonly kind: "replies";
   /** The reply of each database, in the configured order. */
   readonly replies: readonly Exclude<Reply, { kind: "error" }>[];
 }
 
-/** The command was not executed, or its outcome is unknown; the code states which. */
+/** The refusal of a command that was not executed, or whose outcome is unknown. The code states which. */
 export interface Refused {
   readonly kind: "refused";
   readonly code: RefusalCode;

@@ -15,7 +15,7 @@ export interface BackendFailure {
   readonly kind: "failed";
   readonly code: Extract<RefusalCode, `database-${string}` | "not-carried">;
   readonly detail: string;
-  /** Whether the command certainly was not and will not be applied, or may have been. */
+  /** Whether the command certainly has not been and will not be applied (`not-applied`), or may have been applied. */
   readonly effect: "not-applied" | "unknown";
 }
 

@@ -23,7 +23,7 @@ import type { WriteObserver } from "./write-observer.js";
 
 /** The interval between two rounds of dropping expired keys, in milliseconds. */
 const SWEEP_INTERVAL_MS = 100;
-/** Keys dropped in one step; a step takes well under a millisecond. */
+/** The number of keys that are dropped in one step, which takes well under a millisecond. */
 const KEYS_PER_STEP = 500;
 /** The command group of the commands that read and write documents. */
 const DOCUMENT_GROUP = "document";

@@ -19,10 +19,7 @@ export const snapshotFolder = (data: string): string => join(data, "snapshots");
 /** Returns the folder for the states of a stream (--order), which replaces the timeline. */
 export const orderFolder = (data: string): string => join(data, "order");
 
-/**
- * Returns why a folder in which no timeline was found cannot be read as a data folder, and what to do. @param folder
- * the data folder
- */
+/** Returns why a folder in which no timeline was found cannot be read as a data folder, and what to do. */
 export function noTimeline(folder: string): string {
   const reason = !existsSync(folder)
     ? "the folder does not exist, or this user cannot access it"

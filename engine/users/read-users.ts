@@ -30,8 +30,8 @@ export function readUsers(
 }
 
 /**
- * Reads the users again while clients are being served. If the file was emptied, or lost its line for the default user,
- * that must not open access without a password.
+ * Reads the users again while clients are being served. Access without a password must not become possible because the
+ * file was emptied, or lost its line for the default user.
  * @throws StartError  states the cures
  */
 export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "aclFile">): Users {

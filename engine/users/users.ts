@@ -14,7 +14,7 @@ import type { PasswordSecrets } from "./password-secrets.js";
 import { hashOf, type Passwords, takePassword, wrongWord } from "./passwords.js";
 
 export const DEFAULT_USER = "default";
-/** Maximum size of the file in bytes; it is maintained by hand. */
+/** Maximum size of the file in bytes. A larger file is a mistake, because the file is maintained by hand. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface User {
@@ -46,7 +46,7 @@ export class Users {
   /** The secrets for SCRAM logins, or null if no listener needs them. */
   readonly secrets: PasswordSecrets | null;
 
-  /** @param file  null for no file: then there is only the default user, with all permissions @throws StartError */
+  /** @param file  the path of the file, or null for only the default user, with all permissions @throws StartError */
   constructor(file: string | null, secrets: PasswordSecrets | null = null) {
     this.secrets = secrets;
     const users = readUsers(file, secrets);

@@ -1,7 +1,7 @@
 /**
- * One address of --peer, and the connection to it. The first attempt is immediate, and so is the first one after the
- * loss of a long connection. Later attempts wait with full jitter, so that many daemons do not connect at the same
- * moment to one that has restarted.
+ * One address of --peer, and the connection to it. The first attempt to connect is immediate, and so is the first
+ * attempt after a connection that lasted long. Later attempts wait for a random time (full jitter), so that many
+ * daemons do not connect at the same moment to a daemon that has restarted.
  */
 
 import { placeName } from "../../../net/process/host-and-port.js";

@@ -1,4 +1,6 @@
-/** Packs pushes, and deflates them if that helps: signatures cannot be compressed, values often can. */
+/**
+ * Packs pushes, and deflates them if that makes them smaller. Signatures cannot be compressed, but values often can.
+ */
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { type PackedEntry, writeEntries } from "../../../protocol/members/member-packing.js";
 

@@ -7,7 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { type Report, type Reporter, StablePoint } from "./stable-point.js";
 
-/** Milliseconds between two checks of which members have reported, and which are slow. */
+/** Milliseconds between two updates of the date. */
 const CHECK_EVERY_MS = 250;
 
 /** A member that is connected. */
@@ -92,12 +92,12 @@ export class CommonPast {
 /** Measures for how long a date has not increased. */
 class Growth {
   #date = 0;
-  /** When the date last grew, as `uptime` milliseconds, or null if `lasts` was not called yet. */
+  /** When the date last increased, as `uptime` milliseconds, or null if `lasts` was not called yet. */
   #grownAt: number | null = null;
 
   /**
-   * @param date  the current one; if it is lower than before, the measurement starts again
-   * @returns the milliseconds since it last grew, or since the first call
+   * @param date  the current date
+   * @returns the milliseconds since the date last increased, or since the first call
    */
   lasts(date: number, now: number): number {
     if (this.#grownAt === null || date > this.#date) this.#grownAt = now;

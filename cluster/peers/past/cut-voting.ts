@@ -19,11 +19,11 @@ import { electorateIn, majorityOf } from "../shared/electorate.js";
 import type { CommonPast } from "./common-past.js";
 import { Contradictions } from "./contradictions.js";
 
-/** The maximum number of votes that are stored for one member: more than the snapshots that an honest one has. */
+/** The maximum number of votes that are stored for one member. An honest member has fewer snapshots. */
 const VOTES_EACH = 64;
 /**
- * The maximum number of signatures that are checked per second for one member: an honest one sends a handful in a
- * minute.
+ * The maximum number of signatures that are checked per second for one member. An honest member sends a handful of
+ * votes in a minute.
  */
 const CHECKS_MAX = 64;
 const SECOND = 1000;
@@ -92,7 +92,7 @@ export class CutVoting {
     }
   }
 
-  /** Adds a vote with a valid signature. */
+  /** Adds a vote whose signature is valid. */
   #add(vote: CutVote): void {
     const id = this.#cluster.hash(Buffer.from(vote.spki, "latin1"));
     const known = this.#votes.get(id)?.get(vote.at);
@@ -226,8 +226,8 @@ export class CutVoting {
   }
 
   /**
-   * Forgets the votes of daemons that are no longer voters: a daemon that restarts with an empty folder has a new id
-   * each time. The number of such daemons that are kept equals the number of voters whose id is still unknown.
+   * Forgets the votes of daemons that are not voters, because a daemon that restarts with an empty folder has a new id
+   * each time. The votes of some of these daemons are kept: as many as there are voters whose ids are still unknown.
    */
   #forgetNonVoters(): void {
     const { ids, others } = electorateIn(this.#cluster);

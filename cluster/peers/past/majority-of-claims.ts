@@ -15,7 +15,7 @@ import type { CutVoting } from "./cut-voting.js";
 export interface Claim {
   readonly member: ByteString;
   readonly address: string;
-  /** Milliseconds since 1970. */
+  /** The date up to which the member has pruned its entries, in milliseconds since 1970. */
   readonly pruned: number;
   /** The totals up to that date: of that member, of this daemon, and as the other members have reported them. */
   readonly report: Totals;

@@ -14,13 +14,16 @@ import {
 import type { Timeline } from "../../../timeline/timeline.js";
 import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 
-/** The list hash in a cluster without lists: a daemon is a member because it is connected. */
+/**
+ * A constant in place of the hash of the member list. The lists need not be compared here, because the caller passes
+ * only members whose reports count.
+ */
 const NO_LIST = "";
 
 /** A member whose reports count. */
 export interface Reporter {
   readonly id: ByteString;
-  /** The watermark of its last status, or null if it has sent none yet. */
+  /** The watermark in the member's last status, or null if it has sent none yet. */
   readonly watermark: number | null;
   ask(at: number): void;
 }

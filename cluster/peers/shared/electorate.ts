@@ -30,8 +30,8 @@ export function electorateOf(
 }
 
 /**
- * Returns the smallest number of other voters that is a majority of the other voters. A daemon that determines whether
- * another daemon could have received enough reports counts itself as one of that daemon's other voters.
+ * Returns how many of the other voters are a majority of the other voters. A daemon that determines whether another
+ * daemon could have received enough reports counts itself as one of that daemon's other voters.
  */
 export const majorityOf = ({ others }: Electorate): number => Math.floor(others / 2) + 1;
 

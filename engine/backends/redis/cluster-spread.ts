@@ -1,7 +1,7 @@
 /**
- * Routes commands without keys to the masters of a Redis Cluster. Some commands are sent to any master. Others are sent
- * to all masters, and the replies are merged. All commands that are not in the table are refused, because they concern
- * a single server.
+ * Routes commands without keys to the masters of a Redis Cluster. Some commands are sent to any master. Other commands
+ * are sent to all masters, and the replies are merged. Commands that are not in the table are refused, because they
+ * concern a single server.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/reply.js";

@@ -12,8 +12,8 @@ export type Redirection =
 
 const ELSEWHERE = /^(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})$/;
 /**
- * The texts of errors after which a command may be sent again. They are complete texts, because scripts may return
- * similar errors. UNBLOCKED means that a master became a replica while the command was waiting.
+ * Matches the errors after which a command may be sent again. The patterns contain the servers' exact wording, because
+ * scripts may return similar errors. UNBLOCKED means that a master became a replica while the command was waiting.
  */
 const LATER = new RegExp(
   "^(TRYAGAIN Multiple keys request during rehashing of slot|CLUSTERDOWN (The cluster is down|Hash slot not served)|" +

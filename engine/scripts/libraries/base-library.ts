@@ -20,8 +20,8 @@ export interface LuasOwn {
 }
 
 /**
- * The guards of read-only tables by address, and whether a script can get a guard's own metatable (`own`) or none
- * (`none`).
+ * The guards of read-only tables, by address. The value states whether `getmetatable` returns the guard's own metatable
+ * (`own`) or nil (`none`).
  */
 export type Guarded = ReadonlyMap<number, "none" | "own">;
 
