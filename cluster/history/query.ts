@@ -53,8 +53,9 @@ export function readBlameFrom(argv: readonly ByteString[]): number | null {
 }
 
 /**
- * @param argv  `TIMELINE STATUS …`. @returns the date in milliseconds since 1970, or null if there is no UPTO. @throws
- * CommandFailure
+ * @param argv  `TIMELINE STATUS …`.
+ * @returns the date in milliseconds since 1970, or null if there is no UPTO.
+ * @throws CommandFailure
  */
 export function readStatusUpTo(argv: readonly ByteString[]): number | null {
   return dateOption(readOptions(argv, 2, ["UPTO"]), "UPTO");

@@ -10,7 +10,7 @@ export interface KeyPlace {
   readonly key: ByteString;
 }
 
-/** Whether a command or condition (`if`) of a unit names the key, or concerns all keys of its database. */
+/** Whether a command or condition (`if`) of a unit names the key, or concerns all keys of the key's database. */
 export function unitTouchesKey(unit: RecalledUnit, place: KeyPlace): boolean {
   const conditions = unit.entry.envelope.if ?? [];
   if (conditions.some(({ db, key }) => db === place.db && key === place.key)) return true;
@@ -27,7 +27,7 @@ export function writes(argv: readonly ByteString[], db: number, place: KeyPlace)
   return touchesIn(argv, db, place).some(({ access }) => access === "write");
 }
 
-/** Returns the command's accesses to the key, including accesses to all keys of its database. */
+/** Returns the command's accesses to the key, including accesses to all keys of the key's database. */
 function touchesIn(argv: readonly ByteString[], db: number, place: KeyPlace): Touch[] {
   const command = resolveCommand(argv);
   if (command instanceof CommandFailure) return [];

@@ -33,8 +33,8 @@ import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } f
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
 const NONCE_BYTES = 32;
 /**
- * The maximum number of messages that may arrive in one chunk with the proof, before the parser accepts long frames. A
- * member sends one status, and members of older versions send more messages.
+ * The maximum number of messages that may arrive after the proof, but before the parser accepts long frames. A member
+ * sends one status. Members of older versions send more messages.
  */
 const EARLY_MAX = 1024;
 
@@ -88,7 +88,7 @@ export class MemberConnection implements MemberSocketOwner {
   #state: State;
   #parser = new FrameParser(HANDSHAKE_FRAME_BYTES, VERSION);
   #isWide = false;
-  /** Messages that arrived in one chunk with the proof, before the parser accepted long frames. */
+  /** Messages that arrived after the proof, but before the parser accepted long frames. */
   #early: ExchangeMessage[] = [];
   /** When the handshake began; `uptime` milliseconds. */
   readonly #since: number;

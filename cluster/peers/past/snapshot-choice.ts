@@ -98,8 +98,8 @@ export class SnapshotChoice {
   }
 
   /**
-   * Whether the vote is for the snapshot that this daemon's state already began with: adopting it again would change
-   * nothing.
+   * Whether the vote is for the snapshot that this daemon already has in place of its pruned entries: adopting it again
+   * would change nothing.
    */
   #isHere({ at, seal }: CutVote): boolean {
     const { prunedTo, handover } = this.#cluster.timeline;
