@@ -15,7 +15,7 @@ import { shownCommands } from "./unit-report.js";
  */
 const READ_BYTES_MAX = 64 * 1024;
 
-/** @param folder  null if there is no data folder @throws CommandFailure */
+/** @param folder  the folder of dead letters, or null if there is no data folder @throws CommandFailure */
 export function deadLetters(argv: readonly ByteString[], folder: LettersFolder | null, ring: KeyRing): Reply {
   const { from, limit } = readLettersQuery(argv);
   const { letters, unread } = folder?.list() ?? { letters: [], unread: [] };

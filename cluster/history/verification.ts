@@ -78,7 +78,7 @@ export interface VerificationReport {
 /** The maximum number of faults that are named individually. */
 export const FAULTS_MAX = 100;
 /**
- * The maximum number of entries with an unknown signer that are checked again at the end, when the key ring also has
+ * The maximum number of entries with an unknown signer that are checked again at the end, when the key ring includes
  * the keys that were added at later dates.
  */
 const UNKNOWN_MAX = 10_000;
@@ -102,7 +102,7 @@ export class Verification {
   #firstMalformed: string | null = null;
 
   /**
-   * @param snapshots  null if there are none
+   * @param snapshots  the folder's snapshots, or null if it has none
    * @param onProgress  receives the number of entries checked so far, every thousand entries
    */
   constructor(

@@ -136,7 +136,7 @@ export class MemberLists {
     return mayTakeFrom(this.standing, this.#own, id);
   }
 
-  /** @param body  the caller must not overwrite these bytes later, nor those of the signature */
+  /** @param body  kept, like the signature: the caller must not overwrite the bytes of either later */
   take(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";

@@ -14,7 +14,7 @@ export interface Loaded {
   readonly created: string | null;
 }
 
-/** @param files  null if there are none. @throws StartError  they were made with other keys */
+/** @param files  the snapshots, or null if there are none. @throws StartError  they were made with other keys */
 export function newestIn(
   files: SnapshotFiles | null,
   parts: {

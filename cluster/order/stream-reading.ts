@@ -33,7 +33,7 @@ export class StreamReading {
   #cancel = () => {};
   #isStopped = false;
 
-  /** @param connection  is closed when reading over it cannot continue */
+  /** @param connection  the connection to read over, which is closed if reading cannot continue */
   constructor(
     connection: NatsConnection,
     reader: StreamReader,
@@ -109,7 +109,7 @@ export class StreamReading {
     }
   }
 
-  /** Handles a heartbeat, or the request to confirm that everything has been received. */
+  /** Handles a heartbeat, or the server's request to confirm that all messages have been received. */
   #control(message: Msg): void {
     const replySubject = message.reply || message.headers?.get("Nats-Consumer-Stalled") || "";
     if (replySubject !== "") this.#connection.publish(replySubject);

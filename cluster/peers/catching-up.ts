@@ -165,8 +165,8 @@ export class CatchingUp {
   }
 
   /**
-   * Whether every daemon is missing entries that another has pruned, so that none is live, and no connected member has
-   * more entries than this daemon. This daemon then continues with its own data, and the other daemons load its
+   * Whether no daemon is live, because each is missing entries that another daemon has pruned, and no connected member
+   * has more entries than this daemon. This daemon then continues with its own data, and the other daemons load its
    * snapshot.
    */
   #isFullestOfStuck(now: number): boolean {

@@ -51,7 +51,7 @@ export class Peering implements RosterEvents {
   readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
-  /** Results of comparing this daemon's state with those of members. */
+  /** The comparison of this daemon's state with the members' states. */
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
   /** The channel messages. */
@@ -230,7 +230,8 @@ export class Peering implements RosterEvents {
 
   /**
    * Accepts an incoming connection.
-   * @param hello  its first frame, of role `daemon`; nothing may have been received after it
+   * @param hello  the connection's first frame, with the role `daemon`. The caller must not have received anything
+   * after it
    */
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
     return this.#roster.accept(socket, hello);

@@ -14,7 +14,7 @@ export class VouchedLists {
 
   /**
    * Records that a peer uses a list. A peer that is not configured is not counted.
-   * @param peer  its id, which it has proved
+   * @param peer  the id that the peer has proved
    * @param list  the hash of the list's envelope and signature
    * @param configured  the peers of --peer
    * @returns the number of configured peers that use the list, or null if it is not a majority of them

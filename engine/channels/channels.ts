@@ -30,7 +30,7 @@ export interface ChannelMessage {
 
 /** Sends messages to the other daemons. */
 export interface Relay {
-  /** Sends the message to all connected daemons, without waiting for disconnected ones. */
+  /** Sends the message to all connected daemons. A daemon that is disconnected does not receive it later. */
   send(message: ChannelMessage): void;
 }
 
@@ -68,7 +68,7 @@ export class Channels {
     return this.publishLocally(message);
   }
 
-  /** Publishes a message on this daemon only. @returns as `publish` */
+  /** Publishes a message on this daemon only. @returns the same number as `publish` */
   publishLocally({ kind, channel, text }: ChannelMessage): number {
     if (kind === "channel") return this.#sendToChannel(channel, text);
     return this.#send("shard", channel, ["smessage", channel, text]);
@@ -84,7 +84,7 @@ export class Channels {
     return receivers;
   }
 
-  /** Returns the channels or patterns that have subscribers. */
+  /** Returns the names of the channels, or the patterns, that have subscribers. */
   names(kind: ChannelKind): Iterable<ByteString> {
     return this.#subscribers[kind].keys();
   }

@@ -309,7 +309,7 @@ export class Mirror implements Service {
     this.#signal.set();
   };
 
-  /** Writes all pending changes and, if nothing is missing, a mark which states that Redis is complete. */
+  /** Writes all pending changes. If Redis then has all changes, writes a mark that states this. */
   async #finish(line: RedisLine): Promise<void> {
     while (this.#foreign.size > 0) await this.#lookAtForeign(line);
     while (this.#dirty.size > 0 && this.#dirty.lost === null) if (await this.#writeSome(line)) return;

@@ -36,7 +36,7 @@ export interface Inspecting {
 export interface Taken {
   readonly id: ByteString;
   readonly envelope: Envelope;
-  /** The signer, or null if the envelope is not signed, and the daemon has no keys. */
+  /** The signer, or null if the envelope is not signed because the daemon has no keys. */
   readonly signer: KeyRecord | null;
   /** The message as it was received. */
   readonly message: CommandMessage;
@@ -62,8 +62,8 @@ export class Units {
   readonly #inspection: Inspecting | null;
 
   /**
-   * @param broadcasts  null if the databases publish messages
-   * @param inspection  null if requests about the daemon itself are refused
+   * @param broadcasts  publishes messages, or null if the databases publish them
+   * @param inspection  answers requests about the daemon itself, or null if such requests are refused
    */
   constructor(
     databases: Databases,
@@ -79,7 +79,7 @@ export class Units {
 
   /**
    * Applies an envelope. Returns the answer itself if all databases answer in this turn, otherwise a promise.
-   * @param ring  null if the daemon has no keys
+   * @param ring  the key ring, or null if the daemon has no keys
    */
   apply(taken: Taken, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { envelope, listener } = taken;
@@ -124,7 +124,7 @@ export class Units {
     return this.#inspection?.answer(argv, signer, ring) ?? this.#databases.execute(argv, unit);
   }
 
-  /** Applies an envelope that consists of one unit: `multi`, or a command with conditions. */
+  /** Applies an envelope that consists of one unit, because it has `multi` or conditions. */
   #applyWhole({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
     const { commands, key, at, as, multi, if: conditions } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);

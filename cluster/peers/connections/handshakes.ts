@@ -62,7 +62,7 @@ export class Handshakes {
 /**
  * Returns the subnet that counts as one client: an IPv4 address, or the 64-bit prefix of an IPv6 address, which one
  * client usually has.
- * @param remote  includes a port
+ * @param remote  an address and a port
  */
 export function subnetOf(remote: string): string {
   const address = remote

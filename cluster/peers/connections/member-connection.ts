@@ -169,7 +169,7 @@ export class MemberConnection implements MemberSocketOwner {
     if (!this.isClosed) this.#lose(code, detail);
   }
 
-  /** Closes the connection, and refuses further ones from this member for a while. */
+  /** Closes the connection, and refuses further connections from this member for a while. */
   ban(detail: string): void {
     this.#owner.ban(this, detail);
   }

@@ -249,7 +249,7 @@ export class Reconciling {
     exchange.cancels.push(this.#member.outbox.give(cursor, pushed, done));
   }
 
-  /** Returns the exchange that a message belongs to, or null for one that was abandoned. */
+  /** Returns the exchange that a message belongs to, or null if that exchange was abandoned. */
   #exchangeOf(session: number): Exchange | null {
     const isOwn = session % 2 === (this.#isOpener ? 1 : 0);
     const current = this.#exchange;

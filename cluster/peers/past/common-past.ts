@@ -18,7 +18,7 @@ export interface CommonReporter extends Reporter {
 export class CommonPast {
   readonly #cluster: ClusterState;
   #point: StablePoint;
-  /** When members began catching up, for those that have not finished. */
+  /** When each member that is catching up began to do so. */
   readonly #behind = new Map<ByteString, number>();
   #nextAt = Number.NEGATIVE_INFINITY;
   /** The date before which all connected members, including slow ones, are known to have the same entries. */

@@ -152,7 +152,7 @@ export class CutVoting {
     return Math.max(-1, ...[...dates].filter((at) => this.agreedOn(at) !== null));
   }
 
-  /** Returns the votes of one member for a date and for later ones, in order. */
+  /** Returns the votes of one member for a date and for all later dates, in order. */
   from(id: ByteString, at: number): readonly CutVote[] {
     const votes = [...(this.#votes.get(id)?.values() ?? [])];
     return votes.filter((vote) => vote.at >= at).sort((a, b) => a.at - b.at);
@@ -204,7 +204,7 @@ export class CutVoting {
     const peering = this.#cluster;
     const { handover } = peering.timeline;
     this.#isChanged = false;
-    // This write replaces an earlier one that may not be complete, so it repeats that write's votes.
+    // This write replaces an earlier write that may not be complete yet, so it repeats the votes of that write.
     this.#unsaved = [...this.#unsaved, ...signed];
     handover?.keepVotes(writeCutVotes([...this.#unsaved, ...this.#toKeep()]), () => {
       if (signed.length === 0) return;

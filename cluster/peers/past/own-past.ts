@@ -82,7 +82,7 @@ export class OwnPast {
   }
 
   /**
-   * Whether a member has the same entries as most other members, and this daemon has had different ones for at least
+   * Whether a member has the same entries as most other members, and this daemon has had different entries for at least
    * `forMs` milliseconds.
    */
   isStuck(id: ByteString, now: number, forMs: number): boolean {

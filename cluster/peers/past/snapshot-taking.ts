@@ -13,7 +13,7 @@ import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { StagedSnapshot } from "../../../timeline/snapshots/snapshot-files.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 
-/** Milliseconds between two lines of the log. */
+/** Milliseconds between two log lines about the progress. */
 const PROGRESS_EVERY_MS = 5000;
 /** The maximum number of orphaned entries in one log line. */
 const ORPHANED_A_LINE = 20;
@@ -32,7 +32,7 @@ export interface Choice {
 
 /** The progress of a transfer. */
 export interface SnapshotProgress {
-  /** The address of its sender. */
+  /** The address of the member that sends the snapshot. */
   readonly address: string;
   readonly received: number;
   readonly total: number;
@@ -47,7 +47,10 @@ interface Taking extends Choice {
   /** The number of the next part to arrive, and that of the next part to request. */
   number: number;
   requested: number;
-  /** Whether everything has been received, and is being checked and adopted: from then on it cannot be stopped. */
+  /**
+   * Whether all parts have been received, so that the snapshot is being checked and adopted. From then on the transfer
+   * cannot be stopped.
+   */
   isComplete: boolean;
   movedAt: number;
   loggedAt: number;
@@ -206,7 +209,10 @@ export class SnapshotTaking {
     this.#request(this.#taking);
   }
 
-  /** Requests parts: at the beginning only the first one, because the member may have no snapshot to send. */
+  /**
+   * Requests the next parts. At the beginning it requests only the first part, because the member may have no snapshot
+   * to send.
+   */
   #request(taking: Taking): void {
     const { staged, sender, number, agreed } = taking;
     const until = staged === null ? 1 : number + this.#cluster.limits.snapshotParts;

@@ -1,4 +1,4 @@
-/** All bounds of the exchange between members, with unit and reason. Times are milliseconds. */
+/** All limits of the exchange between members, with their units and reasons. Times are milliseconds. */
 
 import { LIMITS } from "../../../options/limits.js";
 import type { Settings } from "../../../options/settings.js";
@@ -37,11 +37,11 @@ export const PEERING_LIMITS = {
    */
   silenceMs: 10_000,
   /**
-   * If the time between two ticks is longer, this process stood still (--standstill), and members are not at fault for
-   * their silence.
+   * If the time between two ticks is longer than this, this process stood still (--standstill), and the silence of
+   * members does not count.
    */
   standstillMs: LIMITS.standstill.fallback,
-  /** The longest wait before reconnecting, and the longest wait after the first failure. */
+  /** The maximum wait before reconnecting, and the maximum wait after the first failure. */
   reconnectMaxMs: 15_000,
   reconnectFirstMs: 250,
   /** After a connection that lasted this long, the next attempt is made immediately. */
