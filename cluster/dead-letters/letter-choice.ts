@@ -11,8 +11,8 @@ export class NotChosen extends Error {
 }
 
 /**
- * @param ids  the letters' ids in hexadecimal, or their first digits @throws NotChosen  an id matches no letter, or
- * several
+ * @param ids  the letters' ids in hexadecimal, or their first digits
+ * @throws NotChosen  an id matches no letter, or several
  */
 export function chosen(letters: readonly Letter[], ids: readonly string[]): Letter[] {
   const found = new Set<Letter>();
@@ -42,7 +42,8 @@ export function reasonNotToWrite({ state, reason, since }: Letter): string | nul
 }
 
 /**
- * Checks that all given letters may be written again. @throws NotChosen  at least one letter may not be written again
+ * Checks that all given letters may be written again.
+ * @throws NotChosen  at least one letter may not be written again
  */
 export function checkWritable(letters: readonly Letter[], isAnyway: boolean): void {
   const undecided = letters.filter(({ state }) => state === "undecided");

@@ -50,8 +50,8 @@ const TIMELINE_TICKS = 4;
 const DISK_TICKS = 80;
 
 /**
- * Opens the storage and creates the node, without starting it. @throws StartError  the folder cannot be used, or was
- * created with other keys
+ * Opens the storage and creates the node, without starting it.
+ * @throws StartError  the folder cannot be used, or was created with other keys
  */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
   const secret = loadClusterSecret(context.settings, context.log);

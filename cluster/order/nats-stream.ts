@@ -177,8 +177,8 @@ export class NatsStream implements OrderStream {
   }
 
   /**
-   * Returns the stream. If it does not exist and the daemon has never used one, it is created. @throws StartError  the
-   * stream cannot order writes
+   * Returns the stream. If it does not exist and the daemon has never used one, it is created.
+   * @throws StartError  the stream cannot order writes
    */
   async #stream(manager: JetStreamManager): Promise<StreamInfo> {
     const { stream: name, replicas } = this.#address;

@@ -1,6 +1,7 @@
 /**
- * Reads a stream in order over one connection, beginning at a sequence. NATS pushes the messages. If a message is
- * missing, or no heartbeat arrives each second, reading starts again after the last received message.
+ * Reads a stream in order over one connection, beginning at a sequence. NATS pushes the messages, and sends a heartbeat
+ * each second. If a message is missing, or heartbeats stop, the connection is closed, and the next connection continues
+ * after the last received message.
  */
 import type { JetStreamManager } from "@nats-io/jetstream";
 import {

@@ -45,7 +45,8 @@ export class MemberSlots {
   }
 
   /**
-   * @returns the member's bit @throws RangeError  no slot is free, because the caller has not dropped another member
+   * @returns the member's bit
+   * @throws RangeError  no slot is free, because the caller has not dropped another member
    */
   take(id: ByteString): number {
     return this.#bits.of(id);

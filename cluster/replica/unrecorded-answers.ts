@@ -18,8 +18,8 @@ import { isDenied, refusalOf } from "../../store/unit-permission.js";
 interface Recording {
   readonly ring: KeyRing;
   /**
-   * Returns why clients' writes are refused now, or null if they are accepted. @param readStatus  the current read
-   * status
+   * Returns why clients' writes are refused now, or null if they are accepted.
+   * @param readStatus  the current read status
    */
   refusal(readStatus: ReadStatus): Refused | null;
 }

@@ -14,7 +14,8 @@ export interface KeyCounts {
 }
 
 /**
- * Returns the counts of the databases that are not empty, excluding expired keys. @param now  milliseconds since 1970
+ * Returns the counts of the databases that are not empty, excluding expired keys.
+ * @param now  milliseconds since 1970
  */
 export function keyCountsOf({ keyspaces }: Database, now: number): readonly KeyCounts[] {
   return keyspaces.flatMap((keyspace, db) => {

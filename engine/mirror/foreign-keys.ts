@@ -44,8 +44,9 @@ export class ForeignKeys {
   }
 
   /**
-   * Compares some of the keys, and marks the keys that differ as dirty. @returns these keys @throws Error  the line has
-   * ended
+   * Compares some of the keys, and marks the keys that differ as dirty.
+   * @returns these keys
+   * @throws Error  the line has ended
    */
   async look(line: RedisLine, scene: MirrorScene): Promise<readonly MirrorKey[]> {
     const names = this.#take();

@@ -159,8 +159,8 @@ export class Mirror implements Service {
   }
 
   /**
-   * Opens a line, and writes to it until it ends. @returns the reason why it has ended, or null if the daemon is
-   * stopping
+   * Opens a line, and writes to it until it ends.
+   * @returns the reason why it has ended, or null if the daemon is stopping
    */
   async #onLine(): Promise<Error | null> {
     try {

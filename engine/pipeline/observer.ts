@@ -17,7 +17,8 @@ export interface Observer extends ConnectionObserver {
   /** Called when a signed command or an envelope was answered. @param milliseconds  since it was received */
   answered(milliseconds: number): void;
   /**
-   * Called when the date of an envelope is checked. @param milliseconds  the envelope's `at` minus the daemon's clock
+   * Called when the date of an envelope is checked.
+   * @param milliseconds  the envelope's `at` minus the daemon's clock
    */
   skewed(milliseconds: number): void;
 }

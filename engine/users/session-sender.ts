@@ -31,8 +31,8 @@ export class SessionSender implements CommandSender {
   }
 
   /**
-   * Returns a sender for one command whose answer waits for replication. @param replicated  called with true if another
-   * daemon has the write
+   * Returns a sender for one command whose answer waits for replication.
+   * @param replicated  called with true if another daemon has the write
    */
   awaiting(replicated: (isReplicated: boolean) => void): CommandSender {
     const { db, now, isStable, as, readsAll } = this;

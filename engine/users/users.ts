@@ -125,8 +125,8 @@ export class Users {
   }
 
   /**
-   * Checks a login, in the same time whether or not the user exists. @returns null if there is no such user, or the
-   * password is wrong
+   * Checks a login, in the same time whether or not the user exists.
+   * @returns null if there is no such user, or the password is wrong
    */
   login(name: ByteString, password: ByteString): User | null {
     const user = this.#users.get(name);

@@ -28,8 +28,8 @@ export class Bans {
   }
 
   /**
-   * Adds a ban. If there are too many bans, the one that ends first is dropped. @param until  by the same clock as
-   * `now`
+   * Adds a ban. If there are too many bans, the one that ends first is dropped.
+   * @param until  by the same clock as `now`
    */
   add(id: ByteString, until: number, now: number): void {
     for (const [other, end] of this.#ends) if (end <= now) this.#ends.delete(other);

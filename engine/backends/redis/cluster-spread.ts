@@ -50,8 +50,8 @@ function names(text: string, way: SpreadWay): [string, SpreadWay][] {
 }
 
 /**
- * Returns the route of a command that is sent to every master. @param merge  combines the replies, none of which is an
- * error
+ * Returns the route of a command that is sent to every master.
+ * @param merge  combines the replies, none of which is an error
  */
 function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): SpreadWay {
   return {

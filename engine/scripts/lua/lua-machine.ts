@@ -189,8 +189,8 @@ export class LuaMachine {
   }
 
   /**
-   * Sets a field of the table below the top of the stack to the value on top, which is popped. @param name  one of a
-   * small number of names
+   * Sets a field of the table below the top of the stack to the value on top, which is popped.
+   * @param name  one of a small number of names
    */
   setField(state: number, name: string): void {
     this.lua.lua_setfield(state, -2, this.named(name));
@@ -314,7 +314,8 @@ export class LuaMachine {
   }
 
   /**
-   * Grows the memory. @returns 1, or 0 if the memory cannot grow, so that Lua reports that there is not enough memory
+   * Grows the memory.
+   * @returns 1, or 0 if the memory cannot grow, so that Lua reports that there is not enough memory
    */
   #grow(wanted: number): number {
     const { memory } = this.lua;
