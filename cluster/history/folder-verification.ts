@@ -28,7 +28,7 @@ export interface Seen {
   readonly process: number | null;
   /** The number of the last group in the log. */
   readonly group: number;
-  /** Whether a daemon wrote to the folder during the verification, so that its later entries are not included. */
+  /** Whether a daemon wrote to the folder during the verification. If so, the new entries are not included. */
   readonly isWritten: boolean;
   /**
    * The number of entries that the daemon added during the verification, dated before the last verified entry. If there

@@ -50,7 +50,7 @@ interface Waiting {
   /** Whether the entry certainly is not in the stream. */
   isOut: boolean;
   /**
-   * Whether another message of the stream has the entry's name already, so that the entry has to be added without a
+   * Whether another message of the stream already has the entry's name. If so, the entry has to be added without a
    * name.
    */
   isNameless: boolean;

@@ -42,7 +42,7 @@ export class MemberAnswers {
   /**
    * @param past  milliseconds by which an envelope's date may be earlier than the clock
    * @param storage  the storage of the entries: an answer is delayed until its entry is as safe as --fsync requires.
-   * Null if a stream stores the entries, so that answers are final
+   * Null if a stream stores the entries, because answers are then final
    */
   constructor(environment: Environment, past: number, storage: Storage | null) {
     this.#environment = environment;

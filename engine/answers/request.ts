@@ -41,7 +41,7 @@ export interface Result {
   readonly errors: number;
   /** The RESP reply of each unit, followed by its flags as a bulk string. */
   readonly replies: ByteString;
-  /** Whether no unit of the envelope was permitted, so that it was not recorded. */
+  /** Whether no unit of the envelope was permitted. Such an envelope is not recorded. */
   readonly isDenied?: true;
 }
 

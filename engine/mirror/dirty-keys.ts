@@ -36,7 +36,10 @@ export class DirtyKeys implements KeyObserver {
     return this.#keys.size;
   }
 
-  /** The reason why the changed keys are unknown, so that all keys must be compared, or null if they are known. */
+  /**
+   * The reason why it is unknown which keys have changed, or null if it is known. If it is unknown, all keys must be
+   * compared.
+   */
   get lost(): string | null {
     return this.#lost;
   }

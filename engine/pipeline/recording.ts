@@ -40,7 +40,7 @@ export interface Recording {
   records(envelope: Envelope): boolean;
   /** Returns whether the entry was recorded. Entries that are no longer stored are refused because of their date. */
   holds(place: Place): boolean;
-  /** Returns whether the entry was applied, so that later reads include it. */
+  /** Returns whether the entry was applied. If so, later reads include it. */
   hasApplied(place: Place, seen: SeenEnvelopes): boolean;
   /** Returns whether an entry that was not applied may still arrive. */
   mayCome(place: Place, seen: SeenEnvelopes): boolean;

@@ -61,7 +61,7 @@ export class UserSession {
 
   /**
    * Looks up the user again if the users have changed.
-   * @returns false if the user was removed or disabled, so that the session is no longer logged in
+   * @returns false if the user was removed or disabled; the session is then no longer logged in
    */
   renew(): boolean {
     return this.#generation === this.#users.generation || this.#lookUp();

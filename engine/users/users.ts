@@ -119,7 +119,7 @@ export class Users {
     return null;
   }
 
-  /** Whether the default user accepts any password, so that clients need none. */
+  /** Whether the default user accepts any password. Clients then need no password. */
   get isOpen(): boolean {
     return (this.#users.get(DEFAULT_USER) as User).takesAnyPassword;
   }

@@ -39,10 +39,10 @@ export interface Sender {
   readonly bit: number;
   /** Called with the number of entries that were new. */
   onNewEntries(entries: number): void;
-  /** Called when an entry is on this daemon's disk, so that the member is notified. */
+  /** Called when an entry is on this daemon's disk, to notify the member. */
   acknowledge(place: Place): void;
   refused(reason: string): void;
-  /** Called when the signer of an entry is unknown, so that the key rings are compared. */
+  /** Called when the signer of an entry is unknown, to compare the key rings. */
   unknown(): void;
   malformed(detail: string): void;
   /** Called when reading or checking the member's entries threw an exception. */

@@ -127,7 +127,7 @@ export class MessageIntake {
     }
   }
 
-  /** @returns false if the message waits for its signer's key, so that the messages after it have to wait too */
+  /** @returns false if the message waits for its signer's key; the messages after it then have to wait too */
   #checkOne({ body, signature }: PackedEntry): boolean {
     const figures = this.#figures;
     const outcome = this.#messages.hear(body, signature);

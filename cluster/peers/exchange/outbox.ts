@@ -76,7 +76,7 @@ export class Outbox {
     return this.#unackedBytes;
   }
 
-  /** @returns false if too many bytes wait, so that the caller should offer the entry instead */
+  /** @returns false if too many bytes wait; the caller should then offer the entry instead */
   pushAtOnce(entry: AtOnce): boolean {
     if (this.#atOnceBytes >= this.#cluster.limits.maxAtOnceBytes) return false;
     this.#atOnce.push(entry);

@@ -45,7 +45,7 @@ export interface Reconciled {
   afterReceived(step: () => void): void;
   /** Called when the data has been compared, and this daemon was missing few or no entries. */
   onCaughtUp(): void;
-  /** Called when an exchange has ended, so that the totals may be sent. */
+  /** Called when an exchange has ended. The totals may then be sent. */
   onExchanged(): void;
 }
 

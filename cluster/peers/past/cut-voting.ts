@@ -238,7 +238,7 @@ export class CutVoting {
   }
 
   /**
-   * Returns the votes to store: this daemon's own votes, so that it never signs a date twice, the other members' votes
+   * Returns the votes to store: this daemon's own votes (so that it never signs a date twice), the other members' votes
    * for its snapshots, and the proofs of contradictions.
    */
   #toKeep(): CutVote[] {

@@ -1,9 +1,9 @@
 /**
- * Finds gaps: entries that are missing here and that a member has pruned, so that it can never send them. This daemon
- * compares the members' reports on the period that the member, or this daemon, has pruned. A gap is closed once this
- * daemon has the same entries as the member, because another member sent them. An open gap is remembered while the
- * member is disconnected. The report of a single member does not change the state of a live daemon. Source:
- * docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Finds gaps. A gap consists of entries that are missing here, and that a member can never send because it has pruned
+ * them. To find gaps, this daemon compares the members' reports on the period that the member, or this daemon, has
+ * pruned. A gap is closed once this daemon has the same entries as the member, because another member sent them. An
+ * open gap is remembered while the member is disconnected. The report of a single member does not change the state of a
+ * live daemon. Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { StatusMessage } from "../../../protocol/members/member-messages.js";

@@ -48,8 +48,8 @@ interface Taking extends Choice {
   number: number;
   requested: number;
   /**
-   * Whether all parts have been received, so that the snapshot is being checked and adopted. From then on the transfer
-   * cannot be stopped.
+   * Whether all parts have been received. The snapshot is then checked and adopted, and the transfer can no longer be
+   * stopped.
    */
   isComplete: boolean;
   movedAt: number;

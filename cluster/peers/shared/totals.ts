@@ -36,9 +36,9 @@ export function endOfPruned(pruned: number, now: number): number {
 }
 
 /**
- * Whether the first of two different sets of entries has fewer entries, so that its owner has to adopt the second. The
- * entries of the key ring are compared first, because a lost revocation is worse than a lost write. Between sets of the
- * same size the sums decide, so that all daemons decide alike.
+ * Whether the first of two different sets of entries is smaller than the second. The owner of the smaller set has to
+ * adopt the other set. The numbers of key ring entries are compared first, because a lost revocation is worse than a
+ * lost write. Between sets of the same size the sums decide, so that all daemons decide alike.
  */
 export function holdsLess(one: Totals, other: Totals): boolean {
   if (one.ring.count !== other.ring.count) return one.ring.count < other.ring.count;
