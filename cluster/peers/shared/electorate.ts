@@ -1,7 +1,7 @@
 /**
- * Determines the members that vote when members have to agree. If there is a member list, these are its members.
- * Otherwise they are the authenticated daemons at the addresses of --peer. A member that connects from any other
- * address is served, but has no vote, because an attacker that was admitted once could connect many daemons. Source:
+ * Determines the members that vote when members have to agree. If there is a member list, all its members vote.
+ * Otherwise the authenticated daemons at the addresses of --peer vote. A member that connects from any other address is
+ * served, but has no vote, because an attacker that was admitted once could connect many daemons. Source:
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
