@@ -1,6 +1,7 @@
 /**
- * The owner of everything that --data and --peer add: storage, timeline, peers, and what the pipeline uses of them. The
- * daemon loads this module, and with it all of timeline/ and peers/, only if one of these options is set.
+ * The owner of everything that --data and --peer add: the storage, the timeline, the peers, and the objects through
+ * which the pipeline uses them. The daemon loads this module, and with it all of timeline/ and peers/, only if one of
+ * these options is set.
  */
 import type { Socket } from "node:net";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
@@ -49,8 +50,8 @@ const TIMELINE_TICKS = 4;
 const DISK_TICKS = 80;
 
 /**
- * Opens the storage and creates the node, without starting it. @throws StartError  the folder cannot be used, or was
- * created with other keys
+ * Opens the storage and creates the node, without starting it.
+ * @throws StartError  the folder cannot be used, or was created with other keys
  */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
   const secret = loadClusterSecret(context.settings, context.log);
@@ -132,7 +133,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     logAtStart(this, this.#secret !== null);
   }
 
-  /** Stops the peers first: entries that they have sent are still stored. */
+  /** Stops the peers first, so that all entries that they have sent are still stored. */
   async stop(): Promise<void> {
     this.history.stop();
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -149,8 +150,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
   }
 
   /**
-   * The function that accepts a connection from another daemon, after its hello, or null if none is accepted, because
-   * the other daemon would receive entries that are not on disk.
+   * The function that accepts a connection from another daemon after its hello, or null if no connections are accepted,
+   * because the other daemon would receive entries that are not on disk.
    */
   get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
     if (this.settings.fsync === "never") return null;
@@ -167,7 +168,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const secret = loadClusterSecret(settings, this.log);
     return () => {
       const isSame = secret !== null && this.#secret?.equals(secret) === true;
-      // A new secret disconnects the members that have proved that they know the previous one.
+      // Replace the secret only if it has changed, because a new secret disconnects the members that have proved that
+      // they know the previous one.
       if (!isSame) this.#secret = secret;
       this.#peers = settings.peers;
       this.peering.setOrder(settings.adopt);
