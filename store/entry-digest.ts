@@ -1,7 +1,7 @@
 /**
  * A digest of one key with its value, with which daemons compare their states. It is fast and the same everywhere, but
- * does not protect against forgery. For a large value it covers only a part, which the salt selects, so each comparison
- * checks a different part.
+ * does not protect against forgery. The digest of a large value covers only a part, which the salt selects, so each
+ * comparison checks a different part.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Entry } from "./keyspace/keyspace.js";

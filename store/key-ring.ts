@@ -138,7 +138,7 @@ export class KeyRing implements Ring {
         return error(
           'ERR KEY and CLUSTER commands must be in separate units, without other commands and without "if"',
         );
-      // No backend checks these commands as a unit.
+      // No backend receives these commands, so their errors are detected here.
       for (const argv of unit) {
         const command = table.resolve(argv);
         if (command instanceof CommandFailure) return command.reply;

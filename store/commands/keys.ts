@@ -122,7 +122,10 @@ export const keyHandlers: ReadonlyMap<string, KeyHandler> = new Map(
   Object.entries(rows).map(([name, { run }]) => [name, run]),
 );
 
-/** The rows for the table of all commands; outside an envelope they return an error that states what they require. */
+/**
+ * The rows for the table of all commands. Outside an envelope, the commands return an error that states what they
+ * require.
+ */
 export const keys: readonly Command[] = family("server", {
   KEY: {
     arity: -2,

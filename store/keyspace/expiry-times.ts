@@ -1,7 +1,7 @@
 /**
  * The keys of a database that expire, by time, and the number of those that have expired but still exist: reads ignore
- * them, but only the fold may remove them. They are counted without a walk over all keys: each key moves from one queue
- * to another when its time has passed.
+ * them, but only the fold may remove them. The expired keys are counted without a walk over all keys: each key moves
+ * from one queue to another when its time has passed.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ExpiryQueue, STALE_MIN } from "../values/tables/expiry.js";

@@ -1,6 +1,6 @@
 /**
  * The store's interface for handlers: look-ups, and one small set of mutators through which all changes are made. Each
- * mutator records its exact inverse (undo.ts) if records are requested. "Changed" refers to value, expiry or name: a
+ * mutator records its exact inverse (undo.ts) if records are requested. A change is one of value, expiry or name. A
  * handler must not call a mutator if nothing would change.
  */
 import { type ByteString, detached } from "../../protocol/byte-string.js";

@@ -198,8 +198,8 @@ function undoOne<M extends MutatorName>(
 }
 
 /**
- * Returns the inverse of a put, of a deletion or of a string patch. The record refers to the stored copy of the key, so
- * it does not keep the copy of the new command alive.
+ * Returns the inverse of a put, of a deletion or of a string patch. The record refers to the name of the key as the
+ * database stores it, so it does not keep the arguments of the command in memory.
  */
 export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
   if (entry === undefined)

@@ -229,7 +229,7 @@ function foundBy(target: Target, query: BsonDocument, most: number, steps = 0): 
   return isComplete(findings) ? findings : finish(findings);
 }
 
-/** Finds the first documents that a filter matches, in steps unless few documents must be checked. */
+/** Finds the first documents that a filter matches. Works in steps unless few documents must be checked. */
 export function finding(target: Target, query: BsonDocument, most: number, steps = 0): Findings {
   const { data, namespace, work } = target;
   // An invalid filter is an error even if there are no documents.
@@ -362,7 +362,7 @@ export function changedBy(
 
 /**
  * Inserts the document of an update whose filter matched no document.
- * @param see is called with the new document before it is inserted; it may throw to prevent that
+ * @param see is called with the new document before it is inserted; it may throw to prevent the insertion
  */
 export function upsertedBy(
   target: Target,

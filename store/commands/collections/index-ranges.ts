@@ -26,10 +26,10 @@ interface Bounds {
   highest: Bson | undefined;
 }
 
-/** A range of the documents of an index, in its order. */
+/** A range of an index's documents, in the order of the index. */
 export interface IndexRange {
   readonly index: CollectionIndex;
-  /** Number of leading fields of the index that must equal one value. */
+  /** Number of leading fields of the index, each of which must equal a single value. */
   readonly equal: number;
   readonly from: OrderedKey;
   readonly to: OrderedKey;

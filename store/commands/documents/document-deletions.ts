@@ -74,8 +74,9 @@ interface Removal {
 const REMOVED_STEPS = 14;
 
 /**
- * Removes several entries: one by one if the document keeps the holes, and otherwise in one change. If holes were
- * closed in between, undoing the separate changes would take time quadratic in their number.
+ * Removes several entries: one by one if the document does not close its holes meanwhile, and otherwise in one change.
+ * If the document closed its holes between separate changes, undoing these changes would take time quadratic in their
+ * number.
  */
 function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
   const { value } = entry;

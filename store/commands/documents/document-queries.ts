@@ -60,7 +60,10 @@ export interface Query {
   readonly alike?: Alike | undefined;
 }
 
-/** Compiles a query. A query without members matches nothing. A member that is null never matches, not even null. */
+/**
+ * Compiles a query. A query without members matches nothing. A member that is null in the query matches no entry, not
+ * even one in which the member is null.
+ */
 export function queryOf(query: JsonValue, form: EqualityForm = "standard"): Query {
   const values = isContainer(query) ? memberValues(query) : [];
   const members = isContainer(query)

@@ -8,7 +8,7 @@ import { custom, echoed } from "../../arguments/errors.js";
 import type { Document } from "../../values/documents/document.js";
 import { murmurHash64A } from "../../values/tables/murmur-hash.js";
 
-/** Clients store revisions, so this must never change. */
+/** The seed of revisions. It must never change, because clients store revisions. */
 const SEED = 0x6a736f6e;
 
 /** Returns 16 hexadecimal digits. */

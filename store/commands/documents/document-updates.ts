@@ -184,7 +184,7 @@ function insertNew({ data, entry, newData, options }: Update, key: ByteString): 
 
 /**
  * Applies operators to an entry without members.
- * @param names names of the members that it may have; undefined means any names
+ * @param names names of the members that the entry may have; undefined means any names
  */
 function built(newData: JsonObject, names: readonly string[] | undefined): JsonContainer {
   return changed(new JsonObject(), jsonChangesOf(newData), (name) => {
@@ -200,8 +200,8 @@ function newKeyOf(id: ByteString): ByteString {
 }
 
 /**
- * Whether data replaces all entries. An empty list does so only with an id; without an id, the original changes
- * nothing.
+ * Whether data replaces all entries. An empty list replaces them only with an id: without an id, the original server
+ * changes nothing.
  */
 function replacesAll(container: JsonContainer, id: ByteString | undefined): boolean {
   const names = memberNames(container);

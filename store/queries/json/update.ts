@@ -194,8 +194,8 @@ function without(container: JsonContainer, name: string): JsonContainer {
 }
 
 /**
- * Returns a container with the given value for a member, which may be new; a list remains a list unless that leaves a
- * gap.
+ * Returns a container with the given value for a member, which may be new. An empty list becomes an object if the new
+ * member would leave a gap in the list.
  */
 function replaced(container: JsonContainer, name: string, value: JsonValue): JsonContainer {
   if (!(container instanceof JsonObject)) {
