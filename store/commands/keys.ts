@@ -55,7 +55,7 @@ interface KeyRow extends CommandDescription {
 /** Matches a version of the semantics. */
 const VERSION = /^[1-9]\d{0,8}$/;
 const LABEL_BYTES_MAX = 128;
-/** Maximum number of envelopes per second: more than any daemon can accept. */
+/** Maximum value of RATE, in envelopes per second: more than any daemon can accept. */
 const RATE_MAX = 1_000_000;
 
 const rows: Readonly<Record<string, KeyRow>> = {

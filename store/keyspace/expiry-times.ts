@@ -115,7 +115,7 @@ export class ExpiryTimes {
     return this.#due.at(0) ?? this.#pending.at(0);
   }
 
-  /** Returns an entry chosen by a number (at least 0, below 1). */
+  /** Returns an entry, selected by a number (at least 0, below 1). */
   sample(chance: number): { expire: number; key: ByteString } | undefined {
     const index = Math.floor(chance * this.#size);
     return index < this.#due.size ? this.#due.at(index) : this.#pending.at(index - this.#due.size);

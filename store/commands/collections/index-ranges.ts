@@ -117,8 +117,8 @@ export function* ordering(
 }
 
 /**
- * Yields the numbers of the documents in a range, in the order of the index, each only once. The order must be complete
- * and must not change meanwhile.
+ * Yields the number of each document in a range once, in the order of the index. The order must be complete and must
+ * not change meanwhile.
  */
 export function* numbersIn(
   { index, equal, from, to, rank }: IndexRange,
@@ -155,7 +155,8 @@ export function rangeInOrder(
     const range = rangeOf(index, bounds) ?? { index, equal: 0, from: [], to: [], rank: null };
     const fields = [...index.spec.pattern.keys()].slice(range.equal);
     const isSame = fields.length === order.size && [...order.keys()].every((name, i) => name === fields[i]);
-    // An array's smallest element may be outside the range that contains another of its elements.
+    // A sort uses an array's smallest element, which may be outside the range even if the range contains another
+    // element.
     if (isSame && !(index.isMultikey && (range.equal > 0 || range.rank !== null)))
       return { range, isBackwards: direction === -1 };
     if (isSame)
@@ -193,12 +194,12 @@ function boundOf(operand: Bson): Bounds | null {
   }
   const { lowest, highest } = bound;
   if (lowest === undefined && highest === undefined) return null;
-  // No single value is between two bounds of different types. Such a condition uses no index; only the filter checks
-  // it.
+  // No single value is between two bounds of different types, so no index can find the documents: the filter checks
+  // them.
   return lowest !== undefined && highest !== undefined && rankOf(lowest) !== rankOf(highest) ? null : bound;
 }
 
-/** Whether the index contains all values of this value's type next to each other. */
+/** Whether an index contains all values of the value's type next to each other. */
 const isOrdered = (value: Bson): boolean =>
   isNumber(value)
     ? !Number.isNaN(doubleOf(value))
