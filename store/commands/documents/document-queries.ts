@@ -89,7 +89,10 @@ function alikeTo({ name, value }: QueriedMember): Alike {
   return { name, mark: markOf(memberValueOf(value)) };
 }
 
-/** Returns the spans of all values that PHP considers equal, or undefined if these are nearly all values. */
+/**
+ * Returns spans that contain all values that PHP considers equal to the given value, or undefined if no narrow spans
+ * contain them.
+ */
 function spansOf(value: JsonValue): readonly Span[] | undefined {
   if (typeof value !== "string" && !(value instanceof JsonNumber)) return undefined;
   if (value === "") return undefined;

@@ -51,7 +51,7 @@ interface Update {
   readonly form: EqualityForm;
 }
 
-/** Cost in steps of each new text of an entry, in addition to that of its bytes. */
+/** Cost in steps of each new text of an entry, in addition to the cost of its bytes. */
 const ENTRY_STEPS = 16;
 /** Cost in steps of each entry for reading it and creating its undo record. */
 const CHANGE_STEPS = 130;
@@ -59,7 +59,7 @@ const CHANGE_STEPS = 130;
 /** An entry after the update. */
 interface Changed {
   readonly key: ByteString;
-  /** Its direct members that have changed. */
+  /** The direct members of the entry that have changed. */
   readonly members: JsonObject;
   readonly text: ByteString;
 }
