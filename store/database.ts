@@ -168,8 +168,8 @@ export class Database {
   }
 
   /**
-   * Whether the last writer of each key is the unit that its condition names, or the key is absent if the condition
-   * names no unit.
+   * Whether all conditions hold: the last writer of a condition's key must be the unit that the condition names or, if
+   * it names no unit, the key must be absent.
    * @param at milliseconds since 1970; a key that has expired by then is absent
    */
   holds(conditions: readonly Condition[], at: number): boolean {

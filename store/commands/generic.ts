@@ -246,7 +246,7 @@ function moveKeys(argv: readonly ByteString[]): Touch[] {
   return [...touchesOf([update(1)], argv), ...dbTouch(argv[2], argv[1] ?? "", "write")];
 }
 
-/** Cost in steps of each copied entry of a document, with its keys and ranks, in addition to that of an element. */
+/** Cost in steps of each copied entry of a document, with its keys and ranks, in addition to the cost of an element. */
 const COPIED_ENTRY_STEPS = 5;
 
 function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

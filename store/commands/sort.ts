@@ -215,8 +215,8 @@ function elementsOf(value: Value | undefined): ByteString[] {
 }
 
 /**
- * Sorts elements by their weights. Elements with equal numbers are ordered by their bytes, and elements with equal
- * texts keep their order.
+ * Sorts elements by their weights. Elements whose weights are equal numbers are ordered by their bytes; elements whose
+ * weights are equal texts keep their order.
  */
 function ordered(data: Data, elements: readonly ByteString[], request: SortRequest): ByteString[] {
   const { by, alpha, descending } = request;

@@ -37,10 +37,7 @@ export const PRODUCED_MAX = 16_000_000;
 /** The default of `--max-unit-steps`. */
 export const UNIT_STEPS_DEFAULT = 1_000_000;
 
-/**
- * Thrown when a unit exceeds a budget. The caller must undo the unit's changes. Unlike after a CommandFailure, there
- * may be some.
- */
+/** Thrown when a unit exceeds a budget. The caller must undo the changes that have already been made. */
 export class TooMuch extends Error {
   override readonly name = "TooMuch";
 }

@@ -1,7 +1,7 @@
 /**
  * Undo records: the inverses of mutations. They are applied newest first. A record identifies a key by its database and
- * name, and a list, set or other collection by the object itself. This object stays the same as long as records of it
- * exist.
+ * name, and a list, set or other collection by the object itself. The object is not replaced as long as records refer
+ * to it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Collection, NumberedDocuments } from "../values/collections/collection.js";

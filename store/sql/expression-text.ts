@@ -1,6 +1,6 @@
 /**
- * Names of columns without an alias: in the recorded form those of the original, which its clients may know; in the
- * standard form the SQL text.
+ * Names of columns without an alias: in the recorded form those of the original, on which its clients may depend; in
+ * the standard form the SQL text.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { numberText } from "../../protocol/sql-numbers.js";

@@ -60,7 +60,7 @@ const weightOf = ({ equal, rank }: IndexRange): number => 2 * equal + (rank === 
 
 /** Returns the range to which a filter restricts an index, or null if the filter does not restrict the index. */
 function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>): IndexRange | null {
-  // A sparse index omits documents without the fields, but they do not have the required values either.
+  // A sparse index omits documents without the fields, but such documents do not match either.
   const fields = [...index.spec.pattern.keys()];
   const prefix: Bson[] = [];
   for (const [i, field] of fields.entries()) {
@@ -165,7 +165,7 @@ export function rangeInOrder(
   return null;
 }
 
-/** Returns the conditions of a filter and its `$and`, by field. */
+/** Returns the conditions of a filter and of its `$and` clauses, by field. */
 function boundsOf(query: BsonDocument): ReadonlyMap<ByteString, Bounds> {
   const bounds = new Map<ByteString, Bounds>();
   collect(query, bounds);

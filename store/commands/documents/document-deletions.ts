@@ -32,7 +32,7 @@ export function deleteEntriesAsRecorded(data: Data, argv: readonly ByteString[],
   return isCondition(argv) ? deleteChosen(data, argv, unit, "recorded") : deleteOne(data, argv, unit);
 }
 
-/** Whether the argument in the position of an id, which may be any word, begins a condition. */
+/** Whether a condition begins in the position of an id. An id may be any word, even the name of a condition. */
 function isCondition([, , word = "", next]: readonly ByteString[]): boolean {
   return CONDITIONS.has(word.toUpperCase()) && next !== undefined && next.toUpperCase() !== "REVISION";
 }

@@ -67,8 +67,8 @@ export function valueOfEntry(text: ByteString): JsonValue {
 }
 
 /**
- * Returns the names of the members that all entries of a document have, from the first entry; undefined if the document
- * is empty.
+ * Returns the names of the members that all entries of a document have, taken from the first entry, or undefined if the
+ * document is empty.
  * @throws CommandFailure if the first entry has no members
  */
 export function namesOf(

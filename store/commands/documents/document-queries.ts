@@ -1,7 +1,6 @@
 /**
- * Matches entries against a query: all members that it names must be equal, by PHP's `==`. Only the text under these
- * names is parsed.
- * Source: test/vectors/json; docs/json-documents.md.
+ * Matches entries against a query: all members that the query names must be equal, by PHP's `==`. Only the text of
+ * these members is parsed. Source: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, detached } from "../../../protocol/byte-string.js";
 import {
@@ -35,7 +34,10 @@ interface QueriedMember {
   readonly form: EqualityForm;
   /** The JSON text of the only scalar, apart from `true`, that equals the value, or null if several scalars do. */
   readonly only: ByteString | null;
-  /** Results of earlier comparisons: whether a value of an entry, by its JSON text, equals the value of the query. */
+  /**
+   * Results of earlier comparisons, by the JSON text of an entry's value: whether that value equals the value of the
+   * query.
+   */
   readonly judged: Map<ByteString, boolean>;
 }
 

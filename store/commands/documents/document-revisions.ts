@@ -1,6 +1,6 @@
 /**
- * Revisions of entries: a write that names one fails if the entry has changed since. A revision is computed from the
- * entry's text, so it is the same on all daemons, even if entries arrived late, and takes no memory. Source:
+ * Revisions of entries: a write that names a revision fails if the entry has changed since. A revision is computed from
+ * the entry's text, so it is the same on all daemons, even if entries arrived late, and takes no memory. Source:
  * docs/json-documents.md "Revisions".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";

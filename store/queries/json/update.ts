@@ -121,8 +121,8 @@ class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
   }
 
   /**
-   * A wrong operand is an error only if there is a list, for compatibility: entries without the member receive the
-   * update's other changes.
+   * For compatibility, a wrong operand is an error only for entries that have the member. Entries without the member
+   * receive the remaining changes of the update.
    */
   pull({ operand }: Call): (list: readonly JsonValue[]) => readonly JsonValue[] {
     let cached: ((element: JsonValue) => boolean) | null = null;

@@ -1,8 +1,9 @@
 /**
- * Columns of 32-bit marks, one mark for the value that each entry has under a name. Values that PHP considers equal
- * have the same mark, so a query first searches the marks and then reads only the texts of the few entries whose mark
- * matches. A column is derived from the document: it is created when a query first uses a name, completed by later
- * queries and kept up to date between them. Its marks are in the order of the document's texts.
+ * Columns of 32-bit marks. A column has a mark for each entry, derived from the value that the entry has under a name.
+ * Values that PHP considers equal have the same mark, so a query first searches the marks and then reads only the texts
+ * of the few entries whose mark matches. A column is derived from the document: it is created when a query first uses a
+ * name, completed by later queries and kept up to date between them. Its marks are in the order of the document's
+ * texts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
