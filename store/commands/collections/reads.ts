@@ -164,7 +164,7 @@ function* foundInOrder(
     const one = met(next.value, collection.document(next.value), filter, target.work);
     if (one !== null && matches.push(one) === most) return matches;
   }
-  // The order is that of the current documents, which may change between steps.
+  // The index orders the current documents, and these may change between steps.
   const remaining = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () =>
     isAsRead(target, collection),
   );

@@ -1,6 +1,6 @@
 /**
  * DOC.DELETE and DOC.EMPTY. Source: test/vectors/json; docs/json-documents.md describes the differences from the
- * original.
+ * original server.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply } from "../../../protocol/reply.js";
@@ -20,7 +20,7 @@ const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
 /**
  * `DOC.DELETE document id [REVISION revision]`, `DOC.DELETE document [QUERY json, WHERE json, SORT json, LIMIT offset
  * count]`. On a daemon without a timeline, the entries after a deleted one move up, and their ids decrease, as in the
- * original. On a daemon with a timeline, the ids of entries are permanent.
+ * original server. On a daemon with a timeline, the ids of entries are permanent.
  * @returns OK, or the number of entries that the conditions selected
  */
 export function deleteEntries(data: Data, argv: readonly ByteString[], unit: Unit): Reply {

@@ -143,8 +143,8 @@ function checkNames(value: JsonValue, first: JsonValue): void {
 }
 
 /**
- * The version of the numbering. `recorded` is that of writes before CLUSTER SEMANTICS 2, which fail if there are not
- * enough numbers above the document's highest one.
+ * The version of the numbering. `recorded` is the version of writes before CLUSTER SEMANTICS 2: an insert fails if
+ * there are not enough numbers above the document's highest one.
  */
 export type NumberForm = "standard" | "recorded";
 

@@ -1,4 +1,4 @@
-/** DOC.UPDATE. Source: test/vectors/json; docs/json-documents.md describes the differences from the original. */
+/** DOC.UPDATE. Source: test/vectors/json; docs/json-documents.md describes the differences from the original server. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import {

@@ -1,6 +1,6 @@
 /**
  * Executes queries, from their sources to the rows of the reply. Each operation adds a suffix to the name of the
- * relation, as in the original.
+ * relation, as in the database that `--sql` replaces.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
