@@ -378,8 +378,8 @@ function persist(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 /**
- * Number of random choices that may hit expired keys before all keys are searched: until expired keys are dropped, they
- * can outnumber the keys that still exist.
+ * Number of random choices that may hit expired keys before all keys are searched. Expired keys that have not been
+ * dropped yet can outnumber the keys that still exist.
  */
 const RANDOM_TRIES = 100;
 

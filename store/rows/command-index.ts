@@ -98,7 +98,7 @@ export class CommandIndex implements CommandTable {
 
   /**
    * Whether the arguments call a command that is not in the table, or an unknown subcommand of a known command. The
-   * daemon's Redis may know it.
+   * daemon's Redis may know the command.
    */
   isForeign(argv: readonly ByteString[]): boolean {
     const name = (argv[0] ?? "").toUpperCase();
