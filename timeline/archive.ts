@@ -73,14 +73,14 @@ export class Archive {
   }
 
   /**
-   * Drops everything dated at or before a time, and accepts none of it again. The index still counts the dropped
-   * entries.
+   * Drops all entries dated at or before a time, and rejects them if they arrive again. The index still counts the
+   * dropped entries.
    */
   prune(until: number): void {
     if (until <= this.prunedTo) return;
     this.prunedTo = Math.floor(until);
-    // A snapshot contains the entries as they were before they were damaged: members count them, and so does this
-    // index.
+    // The snapshot includes the damaged entries with their original contents. Members count these entries, so this
+    // index must count them too.
     for (const { place, counted } of this.#takeDamagedUpTo(this.prunedTo))
       if (counted !== null) this.index.add(place, counted === "ring");
     this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
@@ -92,7 +92,7 @@ export class Archive {
    * @param marks  the snapshot's marks; written to disk together with the date, before anything is announced
    * @param dropped  order keys of later entries that are dropped too: removed in the same step, and accepted if they
    * are received again
-   * @returns an index to be filled, which replaces the current one
+   * @returns the empty index that replaces the current one; the caller fills it
    */
   async adopt(cutAt: number, marks: readonly Mark[], dropped: readonly Buffer[]): Promise<DigestIndex> {
     const { storage } = this.#parts;
@@ -126,7 +126,7 @@ export class Archive {
     return places.length === max;
   }
 
-  /** Whether an entry is stored, on disk or not, or its date is pruned. */
+  /** Whether an entry is stored, even if it is not on disk yet, or its date is pruned. */
   holds(place: Place): boolean {
     if (place.at <= this.prunedTo || this.#unflushed.has(place.id)) return true;
     if (this.#damaged.has(place.id)) return false;
@@ -158,8 +158,8 @@ export class Archive {
   }
 
   /**
-   * Stores entries that are not stored yet. The same write removes from the list of valid snapshots those that are
-   * not dated before the first of these entries.
+   * Stores entries that are not stored yet. The same write marks all snapshots dated at or after the first of these
+   * entries as no longer valid.
    * @param entries  in order, at least one
    * @param from     the member that sent them, or null for a client
    * @returns a promise that resolves when they are as safe as --fsync requires, or null if they already are

@@ -23,7 +23,7 @@ const LETTERS_A_STEP = 64;
 
 /** Entries of this daemon that are lost once it has adopted a snapshot. */
 export interface LostEntries {
-  /** Their number, including those that were also removed here and therefore cannot be named. */
+  /** The number of these entries, including entries that this daemon has pruned and therefore cannot name. */
   readonly count: number;
   /** The first of these entries, as far as they can be read. */
   readonly entries: readonly Entry[];

@@ -16,11 +16,11 @@ const PAUSE_FACTOR = 4;
  * members have to be up to date within 30 s.
  */
 const PAUSE_MS_MAX = 5000;
-/** The minimum number of late entries that may be part of a stream from a member that is catching up. */
+/** The minimum number of late entries that counts as a possible stream from a member that is catching up. */
 const STREAM_MIN = 64;
 /**
- * A refold includes all late entries that are present. During such a stream it therefore waits until, for this many
- * milliseconds, no further entries have arrived that are dated before its request.
+ * A refold includes only the late entries that have arrived before it starts. During such a stream it therefore starts
+ * only when no further entries dated before its request have arrived for this many milliseconds.
  */
 const CALM_MS = 200;
 /** The maximum of this wait in milliseconds: all members have to be up to date within 30 s. */

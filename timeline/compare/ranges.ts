@@ -27,7 +27,7 @@ export class RangeList {
     else this.#ranges.push({ from: start, to: end });
   }
 
-  /** Adds the next entry of a walk that leaves none out. @param isIncluded  whether the entry is to be sent */
+  /** Adds the next entry of a walk that visits every entry. @param isIncluded  whether the entry is to be sent */
   place(place: Buffer, isIncluded: boolean): void {
     if (!isIncluded) {
       this.endRun();

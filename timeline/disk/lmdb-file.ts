@@ -169,8 +169,8 @@ interface Walk {
 }
 
 /**
- * Finds the first damage in the file before LMDB finds it, or null if none was found. No process may write to the file
- * in the meantime.
+ * Returns the first damage in the file, or null if none was found. Called before LMDB opens the file, because LMDB ends
+ * the process when it reads a damaged page. No process may write to the file in the meantime.
  * @param max  the number of keys after which the search ends; damage after them is not found
  * @throws DamagedFile  the head is damaged
  */

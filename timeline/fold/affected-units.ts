@@ -24,7 +24,7 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
   return compareUnits(first, other) < 0 ? first : other;
 }
 
-/** The number of the last search. Units and nodes note the number of the search that has visited them. */
+/** The number of the last search. Units and nodes record the number of the search that last visited them. */
 let searches = 0;
 
 /**

@@ -9,7 +9,7 @@ import type { Semantics } from "../../store/semantics.js";
 import { comparePlaces, type Entry, type Place } from "../entries/entry.js";
 import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
 
-/** As long as there are fewer dropped slots at the front, the remaining slots are not moved. */
+/** The minimum number of dropped slots at the front for which the remaining slots are moved. */
 const DROPPED_MIN = 1024;
 
 /** The number of entries after a late one that retain their units: late entries often arrive together. */

@@ -25,7 +25,7 @@ export class TouchLists {
     this.#newest = Array.from({ length: databases }, () => new Map());
   }
 
-  /** Adds a unit that comes after all those in the lists. */
+  /** Adds a unit that comes after all units in the lists. */
   append(unit: FoldUnit): void {
     if (unit.key !== null) this.#appendNode(unit, unit.key);
     if (unit.more !== null) for (const node of unit.more) this.#appendNode(node, node.key as ByteString);

@@ -1,7 +1,7 @@
 /**
- * The tail and the keys that its units touch: its entries, the lists of the keys, and the bytes. It finds the units
- * that arrivals affect. The lists contain only entries at or after the earliest late arrival; most entries are never
- * added.
+ * The tail, the lists of the units that touch each of its keys, and the memory that they use. Finds the units that
+ * arriving entries affect. The lists contain only the units of entries at or after the earliest late arrival; the units
+ * of most entries are never added.
  */
 
 import type { Semantics } from "../../store/semantics.js";
@@ -37,7 +37,7 @@ export class TouchedTail {
     this.#lists = new TouchLists(databases);
   }
 
-  /** The approximate bytes that it keeps in memory. */
+  /** The approximate bytes that the tail keeps in memory. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -239,7 +239,7 @@ export class TouchedTail {
     return units;
   }
 
-  /** Adds an applied unit that comes after all those in the lists. */
+  /** Adds an applied unit that comes after all units in the lists. */
   #appendUnit(unit: FoldUnit): void {
     findTouches(unit, this.#databases, this.#known);
     this.#lists.append(unit);

@@ -1,7 +1,7 @@
 /**
- * Decides when snapshots are made, at which dates, and which of them are valid. A snapshot is valid as long as
- * no entry has arrived that is dated at or before it. The list of the valid ones is written together with the entry
- * that invalidates one, so a crash cannot leave an invalid one in the list.
+ * Decides when snapshots are made, at which dates, and which of them are valid. A snapshot is valid until a further
+ * entry arrives that is dated at or before it. The list of valid snapshots is written together with the entry that
+ * invalidates a snapshot, so a crash cannot leave an invalid snapshot in the list.
  */
 
 import { dateOf, type Place } from "../entries/entry.js";
