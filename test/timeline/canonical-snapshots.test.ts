@@ -39,7 +39,7 @@ function madeBy(storage: MemoryStorage, dates: readonly number[], hasRoots = tru
   return Buffer.concat([...(snapshots.read(from as number) as Iterable<Buffer>)]);
 }
 
-test(`any commands produce the same bytes through any earlier snapshots, and without them (seed ${seed})`, () => {
+test(`random entries produce the same snapshot, whether it is made from earlier snapshots or not (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const timeline = new RandomTimeline(random);
@@ -69,7 +69,7 @@ function longTimeline(random: SeededRandom): { entries: Entry[]; end: number } {
   return { entries, end: START + days * DAY_MS };
 }
 
-test(`hours of busy seconds and months of busy minutes also produce the same bytes (seed ${seed})`, () => {
+test(`a timeline of 60 days produces the same snapshot, from any earlier snapshots and without them (seed ${seed})`, () => {
   const random = new SeededRandom(seed, RUNS);
   const { entries, end } = longTimeline(random);
   const storage = storageOf(entries);
@@ -84,7 +84,7 @@ test(`hours of busy seconds and months of busy minutes also produce the same byt
     assert.ok(direct.equals(madeBy(storage, [...by, end])), `by ${by}: other bytes`);
 });
 
-/** Snapshots that record every snapshot ever made. */
+/** A store that also records the bytes of each snapshot, even after the snapshot was removed. */
 class MadeSnapshots extends MemorySnapshots {
   readonly made = new Map<number, Buffer>();
 
@@ -94,7 +94,7 @@ class MadeSnapshots extends MemorySnapshots {
   }
 }
 
-/** Returns the dates after a time at which both have made a snapshot. */
+/** Returns the dates after a time at which both daemons have made a snapshot. */
 function commonDates(one: MadeSnapshots, other: MadeSnapshots, after: number): number[] {
   return [...one.made.keys()].filter((date) => date > after && other.made.has(date));
 }

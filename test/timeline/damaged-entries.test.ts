@@ -52,7 +52,7 @@ test("a damaged entry found at a restart is received again and not lost", async 
   }
 });
 
-test("a damaged entry before a snapshot is in the state after a restart, and is found by the next read", async () => {
+test("a damaged entry before a snapshot is in the state after a restart, and the next read finds the damage", async () => {
   for (const isRead of [false, true]) {
     const subject = await new TimelineSubject({ every: 10 }).open();
     const entries = await subject.writes(60, 20_000, () => "INCR k");
@@ -296,7 +296,7 @@ test("the remains of a dropped entry are stored for a release that may be able t
   assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
 });
 
-/** Creates a timeline of 600 entries, one of them found damaged. The test decides when copies reach the disk. */
+/** Creates a timeline of 600 entries. One of them is found damaged. The test decides when copies reach the disk. */
 async function withSlowCopies() {
   const syncs: { readonly resolve: () => void; readonly reject: (problem: Error) => void }[] = [];
   const errors: string[] = [];

@@ -161,7 +161,7 @@ test("after a crash, lost entries are dead letters only if the crash came after 
   }
 });
 
-test("if dead letters cannot be stored nothing is adopted, and nothing has changed", async () => {
+test("if dead letters cannot be stored, the daemon adopts no snapshot and changes nothing", async () => {
   const source = await written({}, "theirs");
   let isFull = true;
   let discarded = 0;

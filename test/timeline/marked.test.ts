@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulk, entryAt, fiveMinutes, MEMBER, START } from "./support/timeline-subject.js";
 
-test("a stream of old entries, a refold for each, does not delay the marked entries", async () => {
+test("a stream of old entries, each of which requires a refold, does not delay the marked entries", async () => {
   const subject = await fiveMinutes();
   const { timeline } = subject;
   subject.isSlow = true;

@@ -48,7 +48,7 @@ function filled(snapshotDates: readonly number[], count = 300) {
 
 const nothing = { begun: () => {}, found: () => {} };
 
-test(`a date's state is the same from the beginning and from any snapshot before it (seed ${seed})`, async () => {
+test(`a recall from a snapshot yields the same state as a recall from the beginning (seed ${seed})`, async () => {
   const { scene, snapshots } = filled([100, 200]);
   // Both recalls use the same entries, not only the same commands, because the entries' ids are part of the state.
   const bare = recallsOf(scene, null);

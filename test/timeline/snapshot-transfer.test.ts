@@ -65,7 +65,7 @@ async function adopt(target: TimelineSubject, staged: StagedSnapshot): Promise<F
   return reports[0] as FoundOrphans;
 }
 
-/** An owner that always still needs the snapshot and ignores notifications. */
+/** Handlers that always want the snapshot and ignore notifications. */
 const ALWAYS_WANTED = { isWanted: () => true, onAside: () => {} };
 
 /** Sends the entries that `source` still has, as a comparison would. */
@@ -83,7 +83,7 @@ function assertEqual(target: TimelineSubject, source: TimelineSubject): void {
 
 const NONE = { count: 0, entries: [] };
 
-test("a daemon without data has everything after a snapshot and the remaining entries, also after a restart", async () => {
+test("a daemon without data has all data once it has received a snapshot and the later entries, even after a restart", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   const orphans = await adopt(target, stageFrom(source, target));
@@ -133,7 +133,7 @@ test("orphaned ring entries are reported one by one, and so are data entries if 
 /** Creates a daemon with two entries in each second. */
 const makeDenseSource = () => makeSource({ count: 1000, everyMs: 500 });
 
-test("a daemon with a part of the snapshot's entries reports no orphaned ones", async () => {
+test("a daemon that has only entries of the snapshot reports no orphaned entries", async () => {
   const source = await makeDenseSource();
   const target = await makeTarget(source);
   const part = source.announced.slice(0, 200).filter((_, i) => i % 2 === 0 || i % 10 === 1);
@@ -346,7 +346,7 @@ test("the daemon's own snapshot of the same date is no longer valid when the mem
   assert.deepEqual(target.mark.snapshots, [staged.cutAt]);
 });
 
-test("snapshots are made again after one could not be stored", async () => {
+test("a daemon makes snapshots again after a member's snapshot could not be stored", async () => {
   const source = await makeSource();
   const target = await makeTwin(source);
   const earlier = target.mark.snapshots.slice(-1);

@@ -340,7 +340,7 @@ test("an entry whose date is reached as a refold begins is reported as folded", 
   assert.ok(subject.folded.some(({ entries }) => entries.some(({ id }) => id === future.id)));
 });
 
-test("a jump of a lone daemon's clock ahead and back leaves no trace", async () => {
+test("a jump of a lone daemon's clock ahead and back has no lasting effect", async () => {
   const subject = await new TimelineSubject({ isAlone: true }).open();
   await subject.pass(5000);
   subject.now += DAY_MS;

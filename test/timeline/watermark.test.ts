@@ -61,7 +61,7 @@ test("a watermark is sent to members when the disk has it, and not before", asyn
   assert.equal(subject.watermark.published, value);
 });
 
-test("a watermark is neither sent nor stored while its beginning is unknown", async () => {
+test("a watermark is neither sent nor stored while its initial value is unknown", async () => {
   const subject = new Subject(false);
   subject.isJoining = true;
   subject.watermark.raise(START);

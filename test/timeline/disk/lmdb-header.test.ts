@@ -41,7 +41,7 @@ async function withFile(
   }
 }
 
-test("a file that LMDB has written is intact, and so is a missing or empty one", () =>
+test("the check accepts a file that LMDB has written, a missing file and an empty file", () =>
   withFile((path, _, folder) => {
     checkHeader(path);
     checkHeader(join(folder, "absent"));

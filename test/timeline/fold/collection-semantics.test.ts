@@ -133,7 +133,7 @@ test("a late switch between commands leaves the earlier ones as errors", () => {
   assert.equal(query(late.fold, "GET", "k"), '"v"');
 });
 
-test("reads accept the new features under each version", () => {
+test("reads accept the new features under every version", () => {
   const { fold } = foldOf(...SETUP);
   assert.match(query(fold, "MDB.FIND", "d", "c", '{"filter":{"$expr":{"$eq":["$n",{"$add":[1,2]}]}}}'), /3/);
   assert.match(query(fold, "MDB.EXPLAIN", "d", "c", '{"filter":{"_id":1}}'), /IXSCAN/);

@@ -26,7 +26,7 @@ const newFold = () =>
 const query = ({ database }: Fold, ...argv: string[]) =>
   shown(database.execute(argv, { at: AT + 1_000_000, db: 0, id: "ask" }));
 
-/** Returns the ids of a document's entries, by their marks. */
+/** Returns the ids of a document's entries by the entries' `mark` values. */
 function idsIn(fold: Fold): Map<string, string> {
   const items = query(fold, "DOC.GET", "d").matchAll(/"([^"]+)" "\{\\"mark\\":\\"([^"\\]+)\\"\}"/g);
   return new Map([...items].map(([, id, mark]) => [mark as string, id as string]));

@@ -56,7 +56,7 @@ for (const [name, commands] of Object.entries(LARGE)) {
   }
 }
 
-test("SQL that calculates much from few rows is refused, wherever it does so", () => {
+test("SQL that computes much from few rows is refused, whichever clause contains the expression", () => {
   const fold = newFold();
   const sql = (at: number, text: string) => admit(fold, entry(`sql ${at}`, at, [["SQL", "d", text]]));
   const values = Array.from({ length: 100 }, (_, i) => `(${i})`);
@@ -111,7 +111,7 @@ test("a late entry with more undo records than a call can have arguments is admi
   assert.equal(admit(fold, entry("m", 3, commands, { multi: true }))?.length, 1);
 });
 
-test("a timeline does not record what it refuses, and folds what another daemon has recorded", async () => {
+test("a timeline does not record an entry that it refuses, but folds it once another daemon has recorded it", async () => {
   const small = { unitSteps: STEPS };
   const subject = await new TimelineSubject({ now: START + 10_000, limits: small }).open();
   const set = entryAt(START + 1000, "SET k v");
@@ -130,7 +130,7 @@ test("a timeline does not record what it refuses, and folds what another daemon 
   assert.deepEqual(canonicalState(again.timeline.database), canonicalState(free.timeline.database));
 });
 
-/** The index up to which an update pads an array in each document. The budget counts twice as many. */
+/** The index up to which an update pads an array in each document. The budget counts two steps for each element. */
 const PLACE = 1_400_000;
 const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * PLACE)) + 1;
 

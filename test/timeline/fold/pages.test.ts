@@ -35,7 +35,7 @@ interface Walk {
   add(element: string): string[];
   /** Returns late writes that change no element, dated before those of `element`. */
   late(element: string, number: number): string[];
-  /** Writes before all elements. */
+  /** Commands that run before the writes of all elements. */
   readonly before?: readonly string[];
   /**
    * Reads until everything is found. Late entries arrive at each `yield`.

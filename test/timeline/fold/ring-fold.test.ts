@@ -40,7 +40,7 @@ test("a unit is judged by the ring as of its position", () => {
   assert.equal(subject.ask("EXISTS a c e"), ":1");
 });
 
-test("a late revocation undoes what its key did after it, and nothing else", () => {
+test("a late revocation undoes only the later units that the revoked key signed", () => {
   const subject = newSubject();
   const by = { key: key(3) };
   subject.merge(add("a", 1, 3), entry("b", 2, ["SET b 1"], by), entry("d", 4, ["SET d 1"], by));
@@ -73,7 +73,7 @@ test("an administrator's right counts as of the position of the command", () => 
   assert.equal(subject.fold.ring.find(key(4)), undefined);
 });
 
-test("rights do not depend on who granted them", () => {
+test("a key keeps its rights after the key that granted them is revoked", () => {
   const subject = newSubject();
   const delegate = { key: key(3) };
   subject.merge(
@@ -136,7 +136,7 @@ test("CLUSTER ADD may be signed by the key that it adds if there is no administr
   assert.equal(subject.fold.ring.find(key(3))?.role, "daemon");
 });
 
-test("a late introduction authorizes what its key has signed", () => {
+test("a late CLUSTER ADD authorizes entries that the added key has already signed", () => {
   const subject = newSubject({ hasRoots: false });
   assert.equal(subject.merge(entry("b", 2, ["SET b 1"], { key: key(3) }))[0]?.outcome, "denied");
   subject.merge(entry("a", 1, [["CLUSTER", "ADD", pem(3)]], { key: key(3) }));

@@ -160,7 +160,7 @@ test("a release that does not know the version applies nothing after it, in any 
   assert.throws(() => fold.merge([entry("c", 3, ["INCR n"])]), /arrived after the cut/);
 });
 
-test("a fold that left out entries begins again when the switch that ended it is undone", () => {
+test("a fold that left out entries has to begin again if the switch that ended it is undone", () => {
   const fold = newFold(EARLIER_SEMANTICS);
   const delegate = { key: key(3) };
   const add = entry("a", 1, [["KEY", "ADD", pem(3), "RULES", "+@all", "~*"]], byRoot);

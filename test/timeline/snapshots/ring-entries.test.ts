@@ -102,7 +102,7 @@ function mixed(at: number): Entry {
   return withId(entryOf({ ...envelope, commands }, ""));
 }
 
-test("a ring is the same after snapshots, including denied entries and those combined with data", () => {
+test("a key ring is the same after snapshots, including denied entries and entries that also write data", () => {
   const entries = ringEntries();
   const kept = keep([...entries, entryAt(START + 10, "SET k v")]);
   const { ring } = foldOf(kept, END);
@@ -195,7 +195,7 @@ test("each ring entry of another daemon's snapshot is judged by the ring before 
   });
 });
 
-test("a daemon accepts no ring entry that is unsigned, another cluster's or for one daemon alone", () => {
+test("a daemon refuses ring entries without a valid signature, of another cluster, or for a single daemon", () => {
   const scene = new PastScene();
   const { app, root, signers } = scene;
   const [added, unknownKey] = [makeKeyPair(), makeKeyPair()];

@@ -112,7 +112,7 @@ test("the last possible expiry time is restored, wherever it is in a frame", () 
   }
 });
 
-test(`a database of any commands is restored exactly, and later commands have the same effect on it (seed ${seed})`, () => {
+test(`a database of random commands is restored exactly, and later commands have the same effect (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const g = new Generator({ random, now: EPOCH });
