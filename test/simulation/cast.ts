@@ -1,6 +1,6 @@
 /**
- * The keys of one run and their signatures. The public keys have the real form, but a signature costs a hash instead
- * of a curve operation. Each signed text is parsed once for all daemons of the run.
+ * The keys of one run and their signatures. The public keys have the real format, but each signature is only a hash,
+ * which is faster than a curve operation. Each signed text is parsed once for all daemons of the run.
  */
 import { createPrivateKey, createPublicKey, hash, type KeyObject, verify } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -117,7 +117,7 @@ export class Client {
     this.send(this.#someKey(), isSingle ? commands.slice(0, 1) : commands, { multi, if: conditions });
   }
 
-  /** Returns conditions from the current state of some keys on one daemon. */
+  /** Returns conditions that hold for the current state of some keys on one daemon. */
   #conditions(): Condition[] | null {
     const { random } = this.#world;
     const host = random.oneOf(this.#world.hosts);

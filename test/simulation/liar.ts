@@ -45,7 +45,7 @@ export class Liar {
     this.#gap = world.random.between(1, 50);
   }
 
-  /** Returns the frames to send in place of one. @param frame  a complete frame */
+  /** Returns the frames to send in place of a frame. @param frame  a complete frame */
   alter(frame: Buffer, to: string): readonly Buffer[] {
     const { lies } = this.#world.settings;
     const message = messageOf(frame);

@@ -22,7 +22,7 @@ export class Operator {
     this.#world = world;
   }
 
-  /** Carries out the next step. @returns whether there was one */
+  /** Carries out the next step. @returns whether there was a step to carry out */
   order(): boolean {
     const { honest: hosts, ledger, trace } = this.#world;
     if (this.#removesByzantine()) return true;

@@ -132,7 +132,7 @@ const AWAY: readonly Fault[] = ["crash", "partition", "wipe"];
 /** The share of runs with a byzantine member. */
 const BYZANTINE = 0.33;
 const LIE = 0.3;
-/** The share of those runs that have only two members. */
+/** The share of the runs with a byzantine member that have only two members. */
 const PAIR = 0.15;
 /** The time of the first lie: at the start, when there is no other source, or once the other member is live. */
 const PAIR_LIES_FROM_MS = [0, 4_000];

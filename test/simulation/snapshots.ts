@@ -1,6 +1,6 @@
 /**
- * Snapshots of a simulated daemon, on its disk. A snapshot is completed some time after the request, and a crash
- * leaves a partial one.
+ * Snapshots of a simulated daemon, on its disk. A snapshot is completed some time after the request. A crash before
+ * that leaves a partial snapshot.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";

@@ -11,7 +11,7 @@ import type { Host, World } from "./world.js";
 /** Records that a daemon reports everything up to a time as final. @param at  milliseconds since 1970 */
 export function noteStable({ ledger, scheduler }: World, { name, disk }: Host, at: number): void {
   const end = bytesOf(firstPlaceAt(at + 1));
-  // These include entries that are being repaired.
+  // Entries that are being repaired count too.
   const places = new Set([...disk.held(), ...disk.missed].filter((place) => place < end));
   ledger.stable.push({ host: name, at, reportedAt: scheduler.time, places });
 }
@@ -34,7 +34,7 @@ export class StablePointWatch {
   }
 }
 
-/** Records when an empty daemon starts, and by which clocks. */
+/** Records when a daemon without data begins to serve, and the latest clock that the daemon sees then. */
 export class BeginningWatch {
   readonly #host: Host;
   readonly #world: World;

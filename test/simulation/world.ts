@@ -40,7 +40,7 @@ export interface Daemon {
   readonly lists: MemberLists | null;
   readonly ports: DaemonPorts;
   readonly isAlive: () => boolean;
-  /** Whether it serves and is level with a member. */
+  /** Whether the daemon serves clients and has all entries of a member. */
   readonly isLive: boolean;
   /** Whether it has folded entries that have not reached its disk yet. */
   readonly isStoring: boolean;
@@ -115,7 +115,7 @@ export interface Host {
 export interface Misbehaviour {
   /** The keys with which its timeline starts. */
   readonly genesis: Genesis;
-  /** Returns the frames to send in place of one. */
+  /** Returns the frames to send in place of a frame. */
   rewrite(frame: Buffer, to: string): readonly Buffer[];
   tick(timeline: Timeline): void;
 }

@@ -1,8 +1,8 @@
 /**
- * The work of administrators on the member list while faults go on: they start a list (sometimes right after the start
- * of the run), add daemons, remove daemons in any state, replace those whose folder is lost, try to readmit removed
- * ones, and sign two parallel lists, each from the answers of different daemons. At the end they sign lists until one
- * list names daemons that all run.
+ * The work of administrators on the member list during the faults. They sign a first list (sometimes right after the
+ * start of the run), add daemons, remove daemons in any state, replace daemons whose folders are lost, and try to
+ * readmit removed daemons. They also sign two parallel lists, each from the answers of different daemons. At the end
+ * they sign lists until all daemons of one list are running.
  */
 import { type MemberView, rawId } from "../../../cli/members/member-views.js";
 import type { KnownList } from "../../../protocol/members/succession.js";
