@@ -53,7 +53,7 @@ export class Gate implements AsyncDisposable {
     for (const socket of this.#sockets) socket.pause();
   }
 
-  /** Forwards the bytes that waited, and all later ones. Also opens a closed gate. */
+  /** Forwards the waiting bytes and all later bytes. Also opens a closed gate. */
   release(): void {
     this.#isHeld = false;
     this.#isShut = false;

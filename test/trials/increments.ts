@@ -51,8 +51,8 @@ export class Increments {
 
   /**
    * Checks the final value of the counter.
-   * @throws AssertionError  if an acknowledged EXEC has no effect, an EXEC answered with nil has one, or a connection
-   *   has read an old value
+   * @throws AssertionError  if an acknowledged EXEC has no effect, an EXEC answered with nil has an effect, or a
+   *   connection has read an old value
    */
   check(counter: number): void {
     const { acknowledged, unknown } = this;
