@@ -114,7 +114,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 };
 
 for (const [name, fault] of some(Object.entries(FAULTS)))
-  test(`acknowledged transactions are applied, and refused ones are not, during ${name} (seed ${seed})`, async (t) => {
+  test(`acknowledged transactions are applied, and refused transactions are not, during ${name} (seed ${seed})`, async (t) => {
     const random = new SeededRandom(seed, Object.keys(FAULTS).indexOf(name));
     await using trio = await Trio.start();
     const key = join(trio.folder(0), "sidecar.pem");

@@ -22,7 +22,7 @@ before(async () => {
 });
 after(() => trio[Symbol.asyncDispose]());
 
-test("a daemon with other keys than the folder's refuses to start, and does not modify the folder", async () => {
+test("a daemon refuses to start with keys other than the folder's, and does not modify the folder", async () => {
   await using client = trio.client();
   await client.send("SET k v", { replicated: 3 });
   await trio.end(2, "SIGKILL");

@@ -74,7 +74,7 @@ async function ask(index: number, ...argv: ByteString[]): Promise<Reply | null> 
 /** Waits until all daemons return the expected reply. */
 async function all(expected: Reply, ...argv: ByteString[]): Promise<void> {
   for (let index = 0; index < DAEMONS; index++)
-    await until(`daemon ${index}: ${argv.join(" ")}`, async () => {
+    await until(`daemon ${index} returns the expected reply to ${argv.join(" ")}`, async () => {
       const reply = await ask(index, ...argv).catch(() => null);
       return JSON.stringify(reply) === JSON.stringify(expected);
     });
@@ -259,7 +259,7 @@ test("daemons without NATS refuse writes and flag reads; when NATS returns they 
     return read.flags[0];
   };
   await until("reads are flagged", async () => (await standing()) === "isolated");
-  await until("the metric reports it", async () => (await metric("dbsyncd_order_connected")) === 0);
+  await until("the metric is zero", async () => (await metric("dbsyncd_order_connected")) === 0);
   const refused = await other.ask([["SET", "n", "6"]]);
   assert.ok(refused.kind === "refused");
   assert.deepEqual([refused.code, refused.effect], ["order-unavailable", "not-applied"]);
@@ -402,7 +402,7 @@ test("a daemon refuses a stream that has lost applied messages and continued wit
   const connection = await connect({ servers: `127.0.0.1:${server.port}` });
   for (let i = 0; i < 20; i++) await jetstream(connection).publish("dbsync.writes", Buffer.from("other"));
   await daemon.logged(({ reason }) => /lost messages, and new ones were added/.test(String(reason)));
-  await until("the daemon refuses writes because of it", async () => {
+  await until("the daemon refuses writes because of the lost messages", async () => {
     const answer = await client.ask([["SET", "k", "v"]]);
     return answer.kind === "refused" && answer.code === "order-unavailable";
   });

@@ -20,7 +20,7 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
-/** The number of elements, more than one page of any collection contains. */
+/** The number of elements. It exceeds the number that a page of any collection contains. */
 const ELEMENTS = 1_200;
 const ROUNDS = amount(1, 4);
 const PAGES_MAX = 1_000;

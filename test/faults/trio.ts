@@ -172,7 +172,7 @@ export class Trio implements AsyncDisposable {
   /**
    * Waits until all daemons have the same entries and have folded them.
    * @param ms  the timeout
-   * @returns the milliseconds until then
+   * @returns the duration of the wait in milliseconds
    */
   async level(ms: number): Promise<number> {
     const startedAt = performance.now();

@@ -152,7 +152,7 @@ export class Cluster implements AsyncDisposable {
   /**
    * Waits until all members have the same entries, have folded them, and use the same list.
    * @param ms  the timeout
-   * @returns the milliseconds until then
+   * @returns the duration of the wait in milliseconds
    */
   async level(ms: number): Promise<number> {
     const startedAt = performance.now();

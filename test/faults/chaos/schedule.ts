@@ -13,7 +13,7 @@ export type FaultKind = "kill" | "end" | "freeze" | "cut";
 
 /**
  * The acts of the operator. `evict`: a daemon that is disconnected and killed is removed, returns, and is replaced by
- * a new one. `replace`: a daemon whose folder is lost is replaced. `damage`: a bit of an entry in a file is flipped.
+ * a new daemon. `replace`: a daemon whose folder is lost is replaced. `damage`: a bit of an entry in a file is flipped.
  * `join`, `leave`: a daemon at the last seat is added or removed. `settings`, `upgrade`: daemons are restarted one
  * after the other with other settings or another build. `blackout`: all daemons are killed together.
  */
