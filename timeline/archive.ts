@@ -28,13 +28,13 @@ import type { TimelineParts } from "./timeline-owner.js";
 /** An entry that was found damaged on disk, and has to be stored again. */
 interface Damaged {
   readonly place: Place;
-  /** Whether the state includes it. */
+  /** Whether the state includes the entry. */
   readonly isFolded: boolean;
   /**
    * The set in which the index counted the entry before the damage was found, or null if it did not count the entry.
    */
   readonly counted: DigestSet | null;
-  /** Whether its remains have been removed, and the state is being folded again without it. */
+  /** Whether the entry's remains were removed, and the state is being folded again without the entry. */
   readonly isRemoved: boolean;
 }
 
@@ -87,8 +87,8 @@ export class Archive {
   }
 
   /**
-   * Drops everything dated at or before a time, because a member's snapshot replaces it. All earlier writes must have
-   * been flushed.
+   * Drops all entries dated at or before a time, because a member's snapshot replaces them. All earlier writes must
+   * have been flushed.
    * @param marks  the snapshot's marks; written to disk together with the date, before anything is announced
    * @param dropped  order keys of later entries that are dropped too: removed in the same step, and accepted if they
    * are received again
@@ -162,7 +162,7 @@ export class Archive {
    * entries as no longer valid.
    * @param entries  in order, at least one
    * @param from     the member that sent them, or null for a client
-   * @returns a promise that resolves when they are as safe as --fsync requires, or null if they already are
+   * @returns a promise that resolves when the entries are as safe as --fsync requires, or null if they already are
    */
   add(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
     const [{ envelope }] = entries as readonly [Entry];
@@ -177,7 +177,7 @@ export class Archive {
       values.push([writePlace(place), writeValue(entry.body, entry.signature)]);
     }
     storage.put(values, mark === null ? [] : [mark]);
-    // A client waits for the answer; entries from members are written together.
+    // Flush a client's entries now, because the client waits for the answer. Members' entries are flushed together.
     const isFlushed = from === null && storage.flushNow();
     const added = entries.map(flushedEntry);
     if (isFlushed && storage.isSafe) this.#synced(added, from);
@@ -245,8 +245,8 @@ export class Archive {
   /**
    * Records that an entry on disk cannot be read; an undamaged copy from any member replaces it. Does nothing for a
    * pruned entry, because a snapshot contains it.
-   * @param isFolded  whether the state includes the entry. If so, and if the entry has been flushed to disk, the index
-   * counts the entry, and now stops counting it
+   * @param isFolded  whether the state includes the entry. If it does, and the entry has been flushed to disk, the
+   * index stops counting the entry
    */
   damaged(place: Place, isFolded: boolean): void {
     if (place.at <= this.prunedTo || this.#damaged.has(place.id)) return;

@@ -22,7 +22,7 @@ const MISSED_A_TURN = 256;
 const PROGRESS_EVERY_MS = 5000;
 
 export interface RefoldingPlan {
-  /** Entries dated up to this have no undo records. */
+  /** Entries dated up to this date have no undo records. */
   readonly tailEnd: number;
   /** The date after which entries are left out. */
   readonly until: number;

@@ -5,7 +5,7 @@
  */
 import type { Mark } from "./entries/storage.js";
 
-/** The reason why an entry leaves. The numbers are in files, and never change. */
+/** The reason why an entry leaves the timeline. The numbers are stored in files and never change. */
 export const LETTER_REASONS = {
   /** The adopted snapshot certainly does not contain it. */
   missing: 1,

@@ -22,7 +22,7 @@ export interface SumSelection {
 }
 
 export interface StateSums {
-  /** The sums cover 1/shares of all keys, selected by the salt; a power of two. */
+  /** The sums cover only one of this many shares of the keys, which the salt selects; a power of two. */
   readonly shares: number;
   /** One sum for each bucket, a power of two of them; `UNCOMPARED` for buckets that are unknown. */
   readonly sums: Uint32Array;

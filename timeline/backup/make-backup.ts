@@ -41,7 +41,7 @@ export class NoBackup extends Error {
 
 /** The size at which a frame of entries is closed. */
 const FRAME_BYTES = 256 * 1024;
-/** Maximum searches for entries that arrived in the meantime. Each takes as long as reading all order keys. */
+/** Maximum searches for entries that arrived in the meantime. A search takes as long as reading all order keys. */
 const SEARCHES_MAX = 20;
 /** The maximum number of entries that may arrive in the meantime: all of them are in memory when the backup is read. */
 const LATE_MAX = 1_000_000;

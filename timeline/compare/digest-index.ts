@@ -50,7 +50,7 @@ const ROWS_A_CHUNK = 1024;
 const FORMAT = 1;
 const HEAD_BYTES = 4 + 6 * 2 + 4 * LEVEL_SECONDS.length;
 
-/** The index of one of the sets. */
+/** The sums of one set, at all levels. */
 class Sums {
   count = 0;
   readonly sum: Words = new Uint32Array(SUM_WORDS);
@@ -201,8 +201,8 @@ export class DigestIndex {
   }
 
   /**
-   * Yields the sums of data as bytes, for a snapshot of a date. Finer sums of old dates are left out. No entry with a
-   * later date may be counted.
+   * Yields the sums of data as bytes, for a snapshot of a date. Finer sums of old dates are left out. The index must
+   * not count entries with later dates.
    */
   *serialise(cutAt: number): Generator<Buffer> {
     yield* writeSums(this.#sums.data, cutAt);

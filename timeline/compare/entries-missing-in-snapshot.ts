@@ -29,7 +29,7 @@ interface Sum {
 export interface FoundEntries {
   /** The number of entries, including those that this daemon has removed. */
   readonly count: number;
-  /** The order keys of the first entries that are known, in order. */
+  /** The order keys of the first of these entries whose order keys are known, in order. */
   readonly places: readonly Place[];
 }
 
@@ -45,8 +45,8 @@ export interface EntriesMissingInSnapshot extends FoundEntries {
  * Finds the entries that the snapshot does not contain.
  * @param own       the index of this daemon
  * @param snapshot  the index of the snapshot; has no storage
- * @param cutAt     only entries dated up to it are compared; milliseconds since 1970
- * @param prunedTo  entries dated up to it have been removed here, so perhaps only the snapshot has them
+ * @param cutAt     only entries dated up to this date are compared; milliseconds since 1970
+ * @param prunedTo  this daemon has removed entries dated up to this date, so perhaps only the snapshot has them
  * @param max      the maximum number of order keys to return
  */
 export function* entriesMissingInSnapshot(

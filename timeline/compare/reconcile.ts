@@ -165,7 +165,7 @@ class Comparison {
   *#compareSums({ level, from, to, rows }: SumsSection): Steps<void> {
     const own = yield* ownRows(this.#index, this.#set, level, from, to);
     const seconds = ROW_SECONDS[level] as number;
-    // A section without rows means that the other member has no entries in the range, and requests all of this side.
+    // A section without rows means that the other member has no entries in the range, and requests all entries.
     if (rows.length === 0) {
       if (own.length > 0) this.#toSend.span(from, to);
       return;

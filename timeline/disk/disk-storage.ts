@@ -230,7 +230,7 @@ export class DiskStorage implements Storage {
     if (!this.#isWriting) this.#immediate ??= setImmediate(this.#write);
   }
 
-  /** Writes everything that waits, in one write. */
+  /** Writes all pending operations in one write. */
   readonly #write = (): void => {
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     this.#immediate = null;

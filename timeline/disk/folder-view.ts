@@ -45,7 +45,7 @@ export async function openFolderView(
   }
 }
 
-/** Returns the groups that the log has in addition to LMDB, as of one moment. */
+/** Returns the groups that are in the log, but not in LMDB, at one moment. */
 async function readLogOfOneMoment(folder: string, tree: TreeView): Promise<LogRemains> {
   let before: string | null = null;
   for (let attempt = 1; ; attempt++) {
@@ -241,7 +241,7 @@ class TreeView {
     else yield* this.#file.nodes(head, tree, from);
   }
 
-  /** Repeats a read until no transaction ends during it: then all of it belongs to one transaction. */
+  /** Repeats a read until no transaction ends during it, so that all its data belong to one transaction. */
   #consistent<T>(read: (head: FileHead) => T): T {
     for (;;) {
       const head = this.#file.head();

@@ -40,7 +40,7 @@ export interface Tree {
   readonly isOrdered: boolean;
 }
 
-/** The offset of the root's number in `MDB_db`, which describes a tree that is stored in the main one. */
+/** The offset of the root's number in `MDB_db`, which describes a tree that is stored in the main tree. */
 const ROOT_AT = 40;
 const NO_PAGE = 2n ** 64n - 1n;
 /** The maximum number of levels of pages: LMDB's own bound. */

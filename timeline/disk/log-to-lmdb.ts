@@ -15,7 +15,9 @@ const FILE_EVERY_MS = 1000;
  */
 const OPERATIONS_MAX = 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
-/** The maximum bytes of groups that are not in LMDB yet, and so also in memory. Above it, the log waits. */
+/**
+ * The maximum bytes of groups that are not in LMDB yet and are therefore in memory. If there are more, the log waits.
+ */
 const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingHandlers {

@@ -157,7 +157,7 @@ export class WriteAheadLog {
 
   /**
    * Closes the files; must not be called during a sync.
-   * @param isNeeded  whether LMDB does not have everything in the log
+   * @param isNeeded  whether the log is still needed, because LMDB does not have everything in it
    */
   async close(isNeeded: boolean): Promise<void> {
     await this.#writing?.catch(() => {});
@@ -213,8 +213,9 @@ export class WriteAheadLog {
   }
 
   /**
-   * Whether a group is written on the event loop: not during a sync or a write of zeros to its file, which would delay
-   * it, and not if it makes the file longer.
+   * Whether the event loop itself writes a group. A thread writes it if it is long or a sync is running. A group that
+   * is synced as it is written must also replace zeros that are already in the file, because such a write takes less
+   * time.
    */
   #isInline(file: LogFile, bytes: number): boolean {
     if (this.#isSyncing || bytes > INLINE_BYTES_MAX) return false;

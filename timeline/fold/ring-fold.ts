@@ -119,7 +119,7 @@ export class RingFold {
 
   /**
    * Returns the unit from which commands have a different meaning than in another fold of the same base, or null if
-   * they never do.
+   * there is no such unit.
    */
   switchedSince(before: RingFold): FoldUnit | null {
     const [old, now] = [before.#switches, this.#switches];

@@ -34,9 +34,8 @@ export class TouchLists {
   /**
    * Inserts units at their positions, and finds out which of them are late.
    * @param units  in order
-   * @param max  the maximum number of applied units that each of them may affect; the walk along a key's list stops
-   * there
-   * @returns false if one of them affects more; then none of them is added
+   * @param max  the maximum number of applied units that each unit may affect; the walk along a key's list stops there
+   * @returns false if a unit affects more units; then no unit is added
    */
   insert(units: readonly FoldUnit[], max: number): boolean {
     // Each cursor is found by the newest node of its list. That node does not change during the loop, because the
@@ -54,7 +53,7 @@ export class TouchLists {
     return true;
   }
 
-  /** Whether a unit that is in no list is known to affect more than `max` applied ones. */
+  /** Whether a unit that is in no list is known to affect more than `max` applied units. */
   affectsMore(unit: FoldUnit, max: number): boolean {
     return nodesOf(unit).some(({ db, key, writes }) => {
       const newest = this.#newest[db]?.get(key as ByteString);

@@ -13,7 +13,7 @@ export interface JoinReport {
   readonly isLive: boolean;
   /** The watermark that the member has published. */
   readonly watermark: number;
-  /** Whether all its entries, as of its first report under the list or later, are here and on disk. */
+  /** Whether this daemon has on disk all entries that the member had at its first report under the list, or later. */
   readonly isPulled: boolean;
 }
 

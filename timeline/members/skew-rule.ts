@@ -4,7 +4,7 @@
  * members agree on, so that a single watermark that is too far ahead is not copied.
  * @param median      the median of the members' clocks, milliseconds since 1970
  * @param past        milliseconds before the clock up to which entries are accepted from clients
- * @param watermarks  those of the members whose clocks are right
+ * @param watermarks  the watermarks of the members whose clocks are right
  */
 export const skewedWatermark = (median: number, past: number, watermarks: Iterable<number>): number =>
   Math.floor(Math.min(median - past, ...watermarks));
