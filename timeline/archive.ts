@@ -142,7 +142,7 @@ export class Archive {
     return [...fresh.values()].sort(compareEntries);
   }
 
-  /** Whether the index counts all accepted entries dated before a time and none of these is damaged. */
+  /** Whether the index counts all accepted entries dated before a time, and none of these entries is damaged. */
   countsBefore(at: number): boolean {
     return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
   }
@@ -300,7 +300,7 @@ export class Archive {
 
   /**
    * Stops requesting entries whose remains were removed; a member may still send one.
-   * @returns whether the state includes some of them, and has to be folded again immediately
+   * @returns whether the state includes some of these entries, and has to be folded again immediately
    */
   forgetDamaged(places: readonly Place[]): boolean {
     let isFolded = false;

@@ -70,7 +70,7 @@ export class DamagedEntries {
 
   /**
    * Returns the damaged entries that can be removed now. Returns none while any entry with an earlier or equal date
-   * waits in memory to be folded: a damaged entry among the waiting ones would still be folded after its removal from
+   * waits in memory to be folded: a damaged entry that also waits there would still be folded after its removal from
    * disk.
    */
   #removable(): readonly Place[] {
@@ -137,7 +137,7 @@ export class DamagedEntries {
     const { archive } = this.#folding;
     const [first] = places.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));
     if (first === undefined) return;
-    // Snapshots that contain one of these entries are no longer valid.
+    // Snapshots that contain any of these entries are no longer valid.
     const removed = places.filter(({ id }) => !this.#staying.has(id));
     void this.#removeAll(removed, archive.making?.outdated(first.at) ?? null);
   }
@@ -153,8 +153,8 @@ export class DamagedEntries {
   }
 
   /**
-   * Drops the entries from the archive. Starts a refold if the current state, or that of a refold that began in the
-   * meantime, includes one of them.
+   * Drops the entries from the archive. Starts a refold if the current state, or the state of a refold that began in
+   * the meantime, includes any of these entries.
    */
   #removed(places: readonly Place[]): void {
     const { archive, isServing } = this.#folding;

@@ -20,8 +20,8 @@ export const LETTER_REASONS = {
 export type LetterReason = keyof typeof LETTER_REASONS;
 
 /**
- * Writes letters that belong together: those from one adopted snapshot, or those from the folder of a daemon that was
- * left out of the member list.
+ * Writes letters that belong together: all letters that one adopted snapshot causes, or all letters from the folder of
+ * a daemon that was left out of the member list.
  */
 export interface LetterWriter {
   /**

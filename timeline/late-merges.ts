@@ -43,7 +43,7 @@ export class LateMerges {
     this.#failure = failure;
   }
 
-  /** Merges some of the waiting entries now, unless a turn is scheduled, and the remaining ones in later turns. */
+  /** Merges some of the waiting entries now, unless a turn is scheduled, and the remaining entries in later turns. */
   run(): void {
     this.#folding.waiting.noteTime(this.#parts.uptime());
     // Two batches in one turn of the event loop would delay clients twice as long.
@@ -130,7 +130,7 @@ export class LateMerges {
     refolding.start(plan, done, this.#failure.report);
   }
 
-  /** Plans a refold. @returns the plan, and the late entries together with those whose date has been reached */
+  /** Plans a refold. @returns the plan, with the late entries and all entries whose date has been reached */
   #planRefold(late: readonly Entry[]): {
     readonly plan: RefoldingPlan;
     readonly entries: readonly Entry[];

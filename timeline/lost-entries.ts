@@ -31,7 +31,7 @@ export interface LostEntries {
 
 /** Entries that the snapshot does not contain, although they are dated before it. */
 export interface FoundOrphans extends LostEntries {
-  /** Entries that the snapshot may or may not contain; some certainly missing ones may be among them. */
+  /** Entries that the snapshot may or may not contain. Some entries that are certainly missing may be among them. */
   readonly possible: LostEntries;
   /** Later entries signed with keys that the snapshot does not know: orphaned entries had added these keys. */
   readonly unverifiable: LostEntries;
@@ -57,7 +57,7 @@ export interface Losing {
 
 /**
  * Finds and stores the lost entries. Nothing may be written to the storage in the meantime.
- * @throws Error  the letters cannot be stored; none of them remains, and no entry may be dropped
+ * @throws Error  the letters cannot be stored; then no letter remains on disk, and no entry may be dropped
  */
 export async function findLosing(
   parts: TimelineParts,

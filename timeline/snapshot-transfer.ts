@@ -140,7 +140,7 @@ export class SnapshotTransfer {
     return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#keepsFrom;
   }
 
-  /** Sets the date from which members may be missing entries, or may have additional ones. */
+  /** Sets the date from which members may be missing entries, or may have additional entries. */
   keepFrom(date: number): void {
     this.#keepsFrom = date;
   }

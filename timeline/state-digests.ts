@@ -24,7 +24,7 @@ export interface SumSelection {
 export interface StateSums {
   /** The sums cover only one of this many shares of the keys, which the salt selects; a power of two. */
   readonly shares: number;
-  /** One sum for each bucket, a power of two of them; `UNCOMPARED` for buckets that are unknown. */
+  /** One sum for each bucket, or `UNCOMPARED` if it is unknown. The number of buckets is a power of two. */
   readonly sums: Uint32Array;
 }
 

@@ -185,8 +185,8 @@ export class Timeline {
     if (added.length === 0) return added;
     const again = added.filter(({ id }) => this.#archive.isFolded(id));
     const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#archive.isFolded(id));
-    // These entries were damaged and have been sent again. A running refold may have read some of them before the
-    // damage; the remaining ones have to be merged into its result.
+    // These entries were damaged and have been sent again. A running refold may have read some of the entries before
+    // the damage; the remaining entries have to be merged into its result.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
     this.#keep(added, from)?.catch(() => {});
     this.waiting.add(unfolded, this.#dates.dueUntil);
@@ -210,7 +210,7 @@ export class Timeline {
   read = (place: Place): SignedBytes | null => (this.#folding.isOpen ? this.#archive.read(place) : null);
 
   /**
-   * Does periodic work: folds entries whose date has been reached, merges late ones, cuts the tail, raises the
+   * Does periodic work: folds entries whose date has been reached, merges late entries, cuts the tail, and raises the
    * watermark.
    */
   tick(): void {

@@ -1,6 +1,6 @@
 /**
- * Entries that are stored but not folded yet: those dated ahead of the clock, late ones that wait for the next merge,
- * and those that a refold includes. Source: docs/architecture.md "How daemons agree".
+ * Entries that are stored but not folded yet: entries dated ahead of the clock, late entries that wait for the next
+ * merge, and entries that a refold includes. Source: docs/architecture.md "How daemons agree".
  */
 
 import { compareEntries, type Entry, type Place } from "./entries/entry.js";
@@ -204,7 +204,7 @@ export class UnfoldedEntries {
    * Called when the late entries need a refold.
    * @param uptime  milliseconds
    * @param date    the clock's time
-   * @returns whether the refold should wait for more of them; then nothing is merged for a moment
+   * @returns whether the refold should wait for more late entries; if so, nothing is merged for a moment
    */
   postponesRefold(uptime: number, date: number): boolean {
     const isFirst = this.#postponed === null;

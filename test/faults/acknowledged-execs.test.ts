@@ -1,6 +1,6 @@
 /**
  * Tests transactions with WATCH through a sidecar while daemons hang, are killed and catch up. Acknowledged
- * transactions are applied, and those answered with nil are not. No connection reads data older than its own
+ * transactions are applied, and transactions answered with nil are not. No connection reads data older than its own
  * acknowledged writes.
  */
 import assert from "node:assert/strict";

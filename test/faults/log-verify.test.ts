@@ -137,7 +137,7 @@ function lostIn({ report }: Verified): number {
   return damaged === undefined ? 0 : Number(/, (\d+) groups? of writes$/.exec(damaged.where)?.[1]);
 }
 
-test("log verify does not change a killed daemon's folder, and returns the same result again", () =>
+test("log verify does not change a killed daemon's folder, and returns the same result when it is repeated", () =>
   withKilled(async (folder, trio) => {
     const before = stateOf(folder);
     const first = await verify(folder, trio);
@@ -256,7 +256,7 @@ test(
     ),
 );
 
-test("log verify reports an empty page of data.mdb, and a starting daemon refuses it with an explanation", () =>
+test("log verify reports an empty page of data.mdb, and a starting daemon refuses the file with an explanation", () =>
   withKilled(async (folder, trio) => {
     await trio.start(0);
     await trio.end(0, "SIGTERM");

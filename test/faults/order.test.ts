@@ -196,7 +196,7 @@ test("a daemon refuses a unit that exceeds its limits, but applies it if another
   });
 });
 
-test("daemons apply signed messages of other programs in the stream, and skip unsigned ones", {
+test("daemons apply signed messages of other programs in the stream, and skip unsigned messages", {
   skip,
 }, async () => {
   const connection = await connect({ servers: `127.0.0.1:${nats.port}` });
@@ -222,7 +222,7 @@ test("daemons apply signed messages of other programs in the stream, and skip un
   await connection.close();
 });
 
-test("a stopped daemon catches up when it resumes, and a killed one after its restart", {
+test("a stopped daemon catches up when it resumes, and a killed daemon catches up after its restart", {
   skip,
 }, async () => {
   const [lagging, killed] = [1, 2];

@@ -85,7 +85,7 @@ export class CommandMaker {
     return `v${++this.#count}`;
   }
 
-  /** Returns one of a few members, so that it often exists already. */
+  /** Returns one of a few members, so that the value often contains the member already. */
   member(): ByteString {
     return `m${this.#random.below(8)}`;
   }

@@ -139,7 +139,7 @@ function changeLinks(world: World, change: (link: Link) => void): void {
   }
 }
 
-/** Cuts some of the hosts off from the remaining ones. Clients still reach all hosts. */
+/** Cuts some hosts off from the remaining hosts. Clients still reach all hosts. */
 function partition(world: World): void {
   const { random, network, hosts, scheduler, trace } = world;
   const near = random.shuffled(hosts).slice(0, random.between(1, hosts.length - 1));

@@ -1,6 +1,6 @@
 /**
  * A byzantine member: a real daemon whose messages to other members are altered on their way out and mixed with forged
- * ones. It has its own key, but no key of a client or of root.
+ * messages. It has its own key, but no key of a client or of root.
  */
 import { unpack } from "../../cluster/peers/exchange/packing.js";
 import { bytesOf } from "../../protocol/byte-string.js";
@@ -22,7 +22,7 @@ import type { Lie } from "./lies.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
 const DAY_MS = 86_400_000;
-/** The share of messages that the liar alters, among those that a lie affects. */
+/** The share of the messages affected by a lie that the liar alters. */
 const ALTERED = 0.5;
 /** Maximum number of messages that the liar stores in order to send them again. */
 const KEPT_MOST = 40;

@@ -1,6 +1,6 @@
 /**
  * The operator of a run. The operator acts only after the time to heal, when daemons cannot converge by themselves:
- * the operator removes the byzantine member if too few honest ones have been live with their present folders, or
+ * the operator removes the byzantine member if too few honest members have been live with their present folders, or
  * restarts a daemon with the order to accept a member's snapshot.
  */
 import { hexOf } from "../../protocol/version-2/envelope.js";

@@ -68,7 +68,7 @@ export interface Settings {
   /** The chance that a command uses consumer groups. No run combines them with tables. */
   readonly groups: number;
   /**
-   * The share of unsigned commands that run in a script together with other ones. The daemon tries the script and
+   * The share of unsigned commands that run in a script together with other commands. The daemon tries the script and
    * records its effect.
    */
   readonly scripts: number;

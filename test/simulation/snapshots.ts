@@ -29,7 +29,7 @@ export function snapshotParts(
   const { scheduler, settings, random, ledger } = world;
   if (settings.snapshotEvery === 0) return null;
   const { snapshots: files, contents: filesContents, replaced } = host.disk;
-  // A crash interrupted the replacement of these snapshots.
+  // A crash interrupted the replacement of the snapshots in `replaced`.
   for (const [date, restore] of replaced) {
     restore();
     replaced.delete(date);

@@ -40,7 +40,7 @@ export class StateWatch {
     );
   }
 
-  /** Whether another daemon was live while this one was cut off, or a byzantine member may have lied to it. */
+  /** Whether another daemon was live while this daemon was cut off, or a byzantine member may have lied to it. */
   #mayHaveMissed(): boolean {
     const { hosts, settings } = this.#world;
     if (settings.byzantine !== null) return true;

@@ -131,7 +131,7 @@ export interface World {
   readonly hosts: readonly Host[];
   /** The hosts that are not byzantine and that each head of the lists names. */
   readonly honest: readonly Host[];
-  /** The lists without a successor, among those that were signed and not lost. */
+  /** The lists without a successor, among the lists that were signed and not lost. */
   heads: readonly KnownList[];
   readonly ledger: Ledger;
   /** Writes a line of the trace; `what` runs only if the trace is on. */

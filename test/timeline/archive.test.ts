@@ -1,4 +1,4 @@
-/** Tests the archive: it announces entries once they are on the disk, and requests damaged ones again. */
+/** Tests the archive: it announces entries once they are on the disk, and requests damaged entries again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Archive } from "../../timeline/archive.js";

@@ -164,7 +164,7 @@ test(`daemons that received the same entries in another order, or partly as a sn
     [ofOther, ofTaker],
   ] as const) {
     const dates = commonDates(one, another, since);
-    assert.ok(dates.length >= 3, `${dates.length} dates: they should select the same ones`);
+    assert.ok(dates.length >= 3, `${dates.length} common dates`);
     for (const date of dates) assert.ok(one.made.get(date)?.equals(another.made.get(date) as Buffer));
   }
   // Each daemon makes a snapshot of the same date from the entries that it has.

@@ -19,7 +19,7 @@ import {
 
 const RETAIN_MS = 7 * DAY_MS;
 
-/** Creates twenty days of writes, of which those older than a week are pruned. */
+/** Creates twenty days of writes. Writes older than a week are pruned. */
 async function twentyDays(storage = new CountingStorage()): Promise<TimelineSubject> {
   const subject = await new TimelineSubject({ storage, every: 10, limits: { retainMs: RETAIN_MS } }).open();
   await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);

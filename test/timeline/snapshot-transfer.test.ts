@@ -97,7 +97,7 @@ test("a daemon without data has all data once it has received a snapshot and the
   assertEqual(await target.restarted().open(), source);
 });
 
-test("a daemon keeps its later entries, and removes and reports its earlier ones", async () => {
+test("a daemon keeps its entries dated after the snapshot, and removes and reports its earlier entries", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   const { prunedTo } = source.timeline;
@@ -167,7 +167,7 @@ test("if the snapshot has no more entries than the daemon, the difference is orp
   const { count, entries, possible } = await adopt(target, stageFrom(source, target));
   assert.deepEqual([count, entries], [3, []]);
   assert.equal(possible.count, 3);
-  assert.equal(possible.entries.length, 6, "these include the orphaned ones");
+  assert.equal(possible.entries.length, 6, "these include the orphaned entries");
 });
 
 /** Returns a KEY ADD by an administrator, or by the given signer. */

@@ -42,7 +42,7 @@ test("a restart with the clock a day behind still waits for entries dated beyond
   assert.deepEqual(restarted.get("future"), bulk("v"));
 });
 
-test("the fold's answers to members' entries are reported, except those of a refold", async () => {
+test("the timeline reports the answers to members' entries, except the answers of a refold", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(3, 1000, () => "INCR n");
   const late = entryAt(subject.now - 500, "INCR n");
@@ -228,7 +228,7 @@ test("an entry that touches complete databases, dated before very many units, is
   for (let i = 0; i < 21_000; i++) subject.write(`SET k${i % 100} ${i}`, subject.now + 2 + (i >> 3));
   const swap = entryAt(subject.now + 1, "SWAPDB 3 4");
   const few = entryAt(subject.now + 2500, "SWAPDB 5 6");
-  // To find the affected units, the fold walks through all later units, although none of them is affected.
+  // To find the affected units, the fold walks through all later units, although no unit is affected.
   while (!timeline.prepare(few)) await subject.turns(1);
   assert.equal(timeline.take(few).kind, "taken");
   assert.ok(timeline.prepare(swap), "the entry is ready, because more steps would not help");

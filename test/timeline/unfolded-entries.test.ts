@@ -10,7 +10,7 @@ import { UnfoldedEntries } from "../../timeline/unfolded-entries.js";
 const dated = (at: number, commands = 1): Entry =>
   ({ envelope: { at, seq: 0, commands: Array(commands).fill([]) }, id: "" }) as unknown as Entry;
 const entry = dated(7);
-/** The current date, which is later than those of the waiting entries. */
+/** The current date, which is later than the dates of the waiting entries. */
 const DATE = 100;
 
 /** Returns an entry that can be read again from its bytes. */
@@ -145,7 +145,7 @@ test("the entries dated ahead are limited in number and in bytes", () => {
   assert.ok(large.hasRoom(1, 1024 * 1024, 1), "an entry that is due does not have to wait");
 });
 
-test("the daemon waits for marked entries until they are merged or refolded, but not for later ones", () => {
+test("the daemon waits for marked entries until they are merged or refolded, but not for later entries", () => {
   const waiting = new UnfoldedEntries();
   waiting.addLate([dated(5), dated(9)]);
   waiting.mark();

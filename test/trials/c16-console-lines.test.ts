@@ -1,6 +1,6 @@
 /**
  * Trial C16. No command that a page prints for its readers is a usage error. The test runs the commands against
- * servers that refuse connections, and none of them exits with 2.
+ * servers that refuse connections, and no command exits with 2.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

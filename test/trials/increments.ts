@@ -8,7 +8,7 @@ import type { RedisLine } from "./redis-line.js";
 export class Increments {
   /** The number of EXECs with an answer other than nil. */
   acknowledged = 0;
-  /** The number of EXECs without an answer or with an error. Each of them may have been applied. */
+  /** The number of EXECs without an answer or with an error. Each such EXEC may have been applied. */
   unknown = 0;
   /** Reads that returned a lower value than an acknowledged increment of the same connection. */
   readonly stale: string[] = [];

@@ -43,7 +43,9 @@ export class NoBackup extends Error {
 const FRAME_BYTES = 256 * 1024;
 /** Maximum searches for entries that arrived in the meantime. A search takes as long as reading all order keys. */
 const SEARCHES_MAX = 20;
-/** The maximum number of entries that may arrive in the meantime: all of them are in memory when the backup is read. */
+/**
+ * The maximum number of entries that may arrive in the meantime. A reader of the backup has these entries in memory.
+ */
 const LATE_MAX = 1_000_000;
 const PROGRESS_EVERY = 1000;
 
@@ -124,7 +126,7 @@ function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
 }
 
 /**
- * Compares the order keys in the folder with those in the file, and adds the missing entries.
+ * Compares the order keys in the folder with the order keys in the file, and adds the missing entries.
  * @param late  order keys added so far, with their dates
  */
 function addMissing(

@@ -35,7 +35,7 @@ export const LEVEL_SECONDS = [1, 64, 4096] as const;
 const FANOUT = 64;
 /**
  * The maximum number of rows of each finer level, which take 5 MB. If every interval has entries, the rows of one
- * second cover 36 hours, and those of 64 seconds cover 97 days.
+ * second cover 36 hours, and the rows of 64 seconds cover 97 days.
  */
 const ROWS_MAX = 131_072;
 /** The number of rows that remain after old rows were dropped. */
@@ -80,8 +80,8 @@ class Sums {
   }
 
   /**
-   * If a level has more than `max` rows, drops the oldest ones until at most `left` remain. The first remaining row
-   * begins together with a row of the next level.
+   * If a level has more than `max` rows, drops the oldest rows until at most `left` rows remain. The first remaining
+   * row begins together with a row of the next level.
    */
   bound(level: number, max: number, left: number): void {
     const table = this.tables[level] as SumTable;

@@ -27,7 +27,7 @@ interface Sum {
 }
 
 export interface FoundEntries {
-  /** The number of entries, including those that this daemon has removed. */
+  /** The number of entries, including entries that this daemon has removed. */
   readonly count: number;
   /** The order keys of the first of these entries whose order keys are known, in order. */
   readonly places: readonly Place[];

@@ -9,7 +9,7 @@ export interface PlaceRange {
   readonly to: Buffer | null;
 }
 
-/** Collects ranges in ascending order, and joins adjacent ones. */
+/** Collects ranges in ascending order, and joins adjacent ranges. */
 export class RangeList {
   readonly #ranges: PlaceRange[] = [];
   /** The first and last order key of a run of entries that has not ended. */

@@ -59,7 +59,7 @@ const FIRST_ROWS = 2048;
  * A factor for the number of groups, chosen to minimize the cost of finding 100 differences among a million entries.
  */
 const GROUPS_TARGET = 8192;
-/** The maximum number of rows, groups and short ids in a reply. The next exchange sends the remaining ones. */
+/** The maximum number of rows, of groups and of short ids in a reply. The next exchange sends the rest. */
 const REPLY_MAX = 65_536;
 
 /**

@@ -266,7 +266,7 @@ export class DiskStorage implements Storage {
   }
 
   readonly #syncOnTime = (): void => {
-    // After a failed sync another one may succeed although bytes are lost.
+    // After a failed sync, the next sync may succeed although bytes are lost.
     if (this.#failure !== null || !this.#isUnsynced || this.#syncing !== null) return;
     const waiting = this.#nextSync;
     this.#nextSync = null;

@@ -1,8 +1,8 @@
 /**
  * Shows a timeline's folder as it is on disk, even while a daemon writes to it. The view only reads: it opens nothing
  * for writing, and takes no lock. If the folder is being written, the view shows the entries that existed when it was
- * opened. Entries with earlier dates may be added in the meantime; the view shows some of them and counts the remaining
- * ones. The view does not need the package lmdb. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
+ * opened. Entries with earlier dates may be added in the meantime; the view shows some of these entries and counts
+ * the rest. The view does not need the package lmdb. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
  */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -70,7 +70,7 @@ export class FolderView {
   readonly group: number;
   readonly #tree: TreeView;
   readonly #unfiled = new UnfiledOperations();
-  /** The first order key after those that are shown, or null if everything is shown. */
+  /** The first order key that is not shown, or null if all entries are shown. */
   readonly #end: Buffer | null;
   readonly #transaction: bigint;
   readonly #pruned: Buffer | null;
@@ -110,7 +110,7 @@ export class FolderView {
     return this.#unfiled.mark(name) ?? this.#tree.mark(name);
   }
 
-  /** Yields entries like a storage, and counts the shown ones. */
+  /** Yields entries like a storage, and counts them. */
   *entries(from: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
     this.#from = from;
     this.#shown = 0;

@@ -215,7 +215,7 @@ function areInOrder({ isLeaf, nodes }: TreePage, { from, to }: Bounds): boolean 
   return before === null || to === null || before.compare(to) < 0;
 }
 
-/** Returns the smallest possible key after this one. */
+/** Returns the smallest possible key after the given key. */
 export function keyAfter(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.alloc(1)]);
 }

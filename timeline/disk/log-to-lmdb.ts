@@ -21,7 +21,7 @@ const BYTES_MAX = 4 * 1024 * 1024;
 const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingHandlers {
-  /** Called when LMDB has all groups up to this one. */
+  /** Called when LMDB has all groups up to the given number. */
   readonly onFiled: (sequence: number) => void;
   /** Called when LMDB accepts no more writes. */
   readonly onFailed: (problem: unknown) => void;

@@ -1,7 +1,7 @@
 /**
  * The log of operations that LMDB may not have yet: two files, DIR/timeline/log-1 and log-2, are written in turn, with
- * one write for each group. When a file has become long, the other one is used as soon as LMDB has everything in it, so
- * both stay small. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * one write for each group. When a file has become long, the log continues in the other file as soon as LMDB has
+ * everything in that file, so both files stay small. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import {
   closeSync,
@@ -25,7 +25,7 @@ import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-rec
 
 const FILE_NAMES = ["log-1", "log-2"] as const;
 const FILE_MODE = 0o600;
-/** The length of a file after which the other one is used: reading both at startup takes about 50 ms. */
+/** The length of a file after which the other file is used. Reading both files at startup takes about 50 ms. */
 const FILE_BYTES = 16 * 1024 * 1024;
 /** A file that a long group has made longer than this is truncated before it is written again. */
 const FILE_BYTES_MAX = 2 * FILE_BYTES;
@@ -150,7 +150,7 @@ export class WriteAheadLog {
     this.#writeEnd();
   }
 
-  /** Records that all groups up to this one are in LMDB, where they are as safe as in the log. */
+  /** Records that all groups up to the given number are in LMDB, where they are as safe as in the log. */
   filed(sequence: number): void {
     this.#filed = sequence;
   }

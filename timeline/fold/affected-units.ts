@@ -29,7 +29,7 @@ let searches = 0;
 
 /**
  * Searches along the lists.
- * @returns the affected units in order, including the flipped ones, or null if there are more than `max`
+ * @returns the affected units in order, including the flipped units, or null if there are more than `max`
  */
 export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
   const search = ++searches;
@@ -111,7 +111,7 @@ export function affectedAlongTail(
 
 /**
  * Determines, if complete databases are touched, which of the arriving units are late, including units that only read.
- * The parameters are the same as those of `affectedAlongTail`.
+ * Takes the same parameters as `affectedAlongTail`.
  */
 export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]): void {
   const touched = new Touched();

@@ -97,7 +97,7 @@ export class Fold {
   }
 
   /**
-   * Adds entries that the fold does not have yet. All of them must be dated after `cutAt`; their order does not matter.
+   * Adds entries that the fold does not have yet. All entries must be dated after `cutAt`; their order does not matter.
    * @returns the entries with their answers, in the order of the parameter
    */
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
@@ -154,7 +154,7 @@ export class Fold {
     return this.#tail.prepare(late, max, maxRedone);
   }
 
-  /** Applies an entry that comes after all applied ones, without undo records, and raises `cutAt` to its date. */
+  /** Applies an entry that comes after all applied entries, without undo records, and raises `cutAt` to its date. */
   replay(entry: Entry): FoldedEntry {
     const place = placeOf(entry);
     const newest = this.#newest;
@@ -196,7 +196,7 @@ export class Fold {
     return this.database.dropExpired(this.cutAt + 1, limit);
   }
 
-  /** Merges an entry that comes after all applied ones: the usual case. */
+  /** Merges an entry that comes after all applied entries: the usual case. */
   #mergeNext(entry: Entry): FoldedEntry {
     const commands = this.#tail.keepsUnits
       ? null
@@ -267,7 +267,7 @@ export class Fold {
   }
 
   /**
-   * Undoes the affected units, and applies them again with the late ones in order.
+   * Undoes the affected units, and applies them again in order together with the late units.
    * @param placed  the data units of the late entries
    */
   #mergeLate(late: readonly Arrival[], placed: readonly FoldUnit[], affected: readonly FoldUnit[]): void {

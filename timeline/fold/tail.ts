@@ -104,7 +104,7 @@ export class Tail {
     return this.#entries.slice(first, first + max) as TailEntry[];
   }
 
-  /** Adds an entry after all existing ones. */
+  /** Adds an entry after all existing entries. */
   push(entry: TailEntry): void {
     this.#entries.push(entry);
     this.#length += entry.count;

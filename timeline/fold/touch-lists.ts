@@ -8,11 +8,11 @@ import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
 /** The position that the insertion of a batch has reached in one list. It starts at the newest node. */
 interface Cursor {
   node: TouchNode;
-  /** The number of applied units that were passed: a late writer at this position affects all of them. */
+  /** The number of applied units that were passed: a late writer at this position affects all these units. */
   touched: number;
   /**
-   * The number of the passed units that a late reader at this position affects: the earliest of them that may write the
-   * key, and all after it.
+   * The number of the passed units that a late reader at this position affects: the earliest passed unit that may write
+   * the key, and all units after it.
    */
   written: number;
 }
@@ -32,7 +32,7 @@ export class TouchLists {
   }
 
   /**
-   * Inserts units at their positions, and finds out which of them are late.
+   * Inserts units at their positions, and determines which of the units are late.
    * @param units  in order
    * @param max  the maximum number of applied units that each unit may affect; the walk along a key's list stops there
    * @returns false if a unit affects more units; then no unit is added
@@ -133,8 +133,8 @@ function cursorAt(newest: TouchNode): Cursor {
 
 /**
  * Moves a cursor past the nodes of all units later than the given one. A late writer affects all later units, because
- * each later writer is affected and affects those after it. A late reader affects the first later writer and all units
- * after it.
+ * each later writer is affected and affects the units after it. A late reader affects the first later writer and all
+ * units after it.
  * @returns false if the unit affects more than `max` units; the cursor then stops early
  */
 function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number): boolean {

@@ -60,7 +60,7 @@ export class TouchedTail {
     return changedBy(this.#tail.from(place, max + 1), max);
   }
 
-  /** Adds an entry after all existing ones. @param count  units that may change data; they have been applied */
+  /** Adds an entry after all existing entries. @param count  its applied units that may change data */
   push({ entry, units }: Arrival, count: number): void {
     const kept = new TailEntry(entry, count);
     if (this.#tail.keepsUnits) {
@@ -76,7 +76,7 @@ export class TouchedTail {
     return this.#tail.keepsUnits;
   }
 
-  /** Adds an entry, after all existing ones, that was applied without creating its units. */
+  /** Adds an entry, after all existing entries, that was applied without creating its units. */
   pushApplied(entry: Entry, { undoing, count }: Pick<AppliedEntry, "undoing" | "count">): void {
     const kept = new TailEntry(entry, count);
     kept.undoing = undoing;
@@ -181,7 +181,7 @@ export class TouchedTail {
 
   /**
    * Determines which units are late. If no complete database is touched, the insertion into the lists has already
-   * marked those that may write, and only those that read are checked here.
+   * marked the units that may write, and only the units that read are checked here.
    */
   findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
     const [first] = late;

@@ -109,7 +109,7 @@ export class FoldUnit extends TouchNode {
   /** Whether it is part of the state. */
   isApplied = false;
   /**
-   * Whether a unit that follows in the order was applied before this one and touches its keys: see `UnitAnswer.late`.
+   * Whether a later unit in the order was applied before this unit and touches its keys: see `UnitAnswer.late`.
    */
   isLate = false;
   /** The number of the last search that found this unit affected. */

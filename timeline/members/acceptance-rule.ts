@@ -20,7 +20,7 @@ export type FirstHandRefusal = "no-data" | "no-member" | "joining" | "skewed";
 const isListed = ({ heads }: Standing): boolean => heads.length > 0;
 
 /**
- * Whether a daemon may accept entries from another one. As soon as a newer list is known, nothing is accepted from
+ * Whether a daemon may accept entries from another daemon. As soon as a newer list is known, nothing is accepted from
  * daemons that it leaves out. A daemon that no list names accepts nothing: while it joins, it could receive entries
  * from a daemon before it learns that the list leaves that daemon out. Without a list every authenticated daemon may
  * send entries.

@@ -12,7 +12,7 @@ export type Fate = "held" | "undecided" | "dead-letter" | "forgotten";
 export interface MembersPast {
   /** The date up to which a live member's entries can no longer change. */
   readonly stablePoint: number;
-  /** The date from which the member knows all ids, including those of removed entries. */
+  /** The date from which the member knows all ids, including the ids of removed entries. */
   readonly idsFrom: number;
 }
 

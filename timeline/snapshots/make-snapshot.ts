@@ -27,7 +27,7 @@ export interface MakeSnapshotParts extends Beginning {
   readonly snapshots: Snapshots;
   /** The snapshot that the fold begins with, or null if it begins empty. */
   readonly from: number | null;
-  /** The snapshot contains everything dated up to this, and nothing else. */
+  /** The snapshot contains everything dated up to this date, and nothing else. */
   readonly to: number;
 }
 

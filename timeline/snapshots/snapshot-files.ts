@@ -55,7 +55,7 @@ export interface SnapshotSeal {
   readonly seal: ByteString;
 }
 
-/** The store of a daemon's own snapshots, and of those that members send. */
+/** The store of a daemon's own snapshots, and of the snapshots that members send. */
 export interface SnapshotStore extends Snapshots {
   /** Returns the seal of a snapshot, or null if there is none of that date. */
   sealOf(cutAt: number): SnapshotSeal | null;

@@ -52,7 +52,7 @@ export class SnapshotMaking {
   /** The snapshot up to which entries were removed. It is never removed, because nothing can be folded without it. */
   #base: number | null;
   /**
-   * The dates of snapshots that are the same on enough members. Any member could load one of them, so all earlier
+   * The dates of snapshots that are the same on enough members. Any member could load such a snapshot, so all earlier
    * entries may be removed.
    */
   readonly #certified = new Set<number>();

@@ -51,7 +51,7 @@ export interface SnapshotState {
   readonly database: Database;
   /** The entries that concern the key ring, in order. */
   readonly ringEntries: readonly Entry[];
-  /** The state contains everything dated at or before this, and nothing else. Milliseconds since 1970, or -1. */
+  /** The state contains everything dated at or before this date, and nothing else. Milliseconds since 1970, or -1. */
   readonly cutAt: number;
   /** The sums of all its entries, or other data that a backend stores about them. */
   readonly sums: Iterable<Buffer>;

@@ -33,7 +33,7 @@ export class Departed {
   }
 
   /**
-   * Finds the dead letters as soon as all of them can be determined.
+   * Finds the dead letters as soon as all dead letters can be determined.
    * @param since  the date up to which all members had the same entries
    * @returns the number of dead letters
    */

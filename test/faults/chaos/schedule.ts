@@ -21,7 +21,7 @@ export type ActKind = "evict" | "replace" | "damage" | "join" | "leave" | "setti
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Milliseconds without a fault before this one. */
+  /** Milliseconds without a fault before this fault. */
   readonly after: number;
   /** The duration in milliseconds. */
   readonly lasts: number;
@@ -39,8 +39,8 @@ export interface Round {
   /** The lanes, one for each seat. */
   readonly lanes: readonly (readonly Fault[])[];
   /**
-   * The acts, in order. At most one of them destroys a folder, since two could destroy entries that only those two
-   * daemons had.
+   * The acts, in order. At most one act destroys a folder, since two acts could destroy entries that only two daemons
+   * had.
    */
   readonly acts: readonly Act[];
 }

@@ -183,7 +183,7 @@ export class ListWork {
   /**
    * Settles the lists after the faults.
    * @param help  does what an operator does if daemons cannot continue, and returns whether it did anything
-   * @returns why the lists do not settle, or null if one list names the members and all of them use it
+   * @returns why the lists do not settle, or null if one list names the members and all members use it
    */
   async settle(help: () => boolean): Promise<string | null> {
     const { scheduler } = this.#world;
@@ -249,7 +249,7 @@ export class ListWork {
   }
 }
 
-/** Returns the daemons that have answered, and those to which they are connected. */
+/** Returns the daemons that have answered, and the daemons to which they are connected. */
 function allOf(views: readonly MemberView[]): string[] {
   const peers = views.flatMap((view) => view.peers.filter(({ connection }) => connection === "connected"));
   return [...new Set([...views, ...peers].map(({ id }) => id))];

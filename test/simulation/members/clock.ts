@@ -67,7 +67,7 @@ export class Clock {
     return !this.#isSettled || this.#read().isSkewed;
   }
 
-  /** Whether there are other members, and a majority of them answers. */
+  /** Whether there are other members, and a majority of the members has answered. */
   get isSure(): boolean {
     const { size, median } = this.#read();
     return size > 1 && median !== null;

@@ -40,7 +40,7 @@ function digestOf(places: readonly Place[]): { count: number; sum: string } {
 
 const placesOf = (index: DigestIndex, set: DigestSet) => [...index.places(set, null, null)].map(readPlace);
 
-test(`totals and digests up to any date equal those of the order keys (seed ${seed})`, () => {
+test(`totals and digests up to any date equal the totals and digests of the order keys (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const spread = random.oneOf([2000, 200_000, 10_000_000, 3_000_000_000]);

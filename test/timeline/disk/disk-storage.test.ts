@@ -203,7 +203,7 @@ for (const [fsync, inlineMicros] of [
     }));
 }
 
-/** Checks that acknowledged entries are in the storage, and removed ones are not. */
+/** Checks that acknowledged entries are in the storage, and removed entries are not. */
 function checkLeft(storage: DiskStorage, acknowledged: readonly number[]): void {
   const newest = new Map(acknowledged.map((number) => [number % WORKERS, number]));
   for (const number of acknowledged) {

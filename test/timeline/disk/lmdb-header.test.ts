@@ -1,6 +1,6 @@
 /**
- * Tests that a storage reports a torn head of LMDB's file. Without the check, each of these kinds of damage would end
- * the process.
+ * Tests that a storage reports a torn head of LMDB's file. Without the check, each kind of damage in this test would
+ * end the process.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -76,7 +76,7 @@ function damage(folder: string, number: number, name = "log-1"): void {
   writeFileSync(join(folder, name), bytes);
 }
 
-test("written groups are read, numbered after those that LMDB has", () =>
+test("the log returns the written groups, numbered after the groups that LMDB has", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 50)) {
       const { sequence, bytes } = await log.write(put(number));
@@ -151,7 +151,7 @@ for (const safety of SAFETIES)
     }));
 
 test("after a power failure only synced groups count as lost", async () => {
-  /** For each setting, the last group that must survive. Groups 41 to 50 are written, those up to 45 also synced. */
+  /** For each setting, the last group that must survive. Groups 41 to 50 are written; groups up to 45 are synced. */
   const promised = { "written-to-disk": 50, synced: 45, written: FILED };
   for (const safety of SAFETIES)
     await withLog(safety, async (log, folder) => {

@@ -57,7 +57,7 @@ test("a late entry that affects no other command reports only its own changes", 
   assert.deepEqual(reported.taken(), { events: ["0 new other", "0 set other"], keys: ["0 other"] });
 });
 
-test("a fold that replaces another one continues to report changes, and reports that all keys may differ", () => {
+test("a fold that replaces another fold continues to report changes, and reports that all keys may differ", () => {
   const [before, after] = [new Subject(), new Subject()];
   const reported = hear(before);
   after.merge(entry("a", 10, ["SET k a"]));

@@ -123,7 +123,7 @@ test("a late switch redoes later commands as if it had arrived before them", () 
   assert.equal(query(fold, "GET", "k"), '"v"');
 });
 
-test("a late switch between commands leaves the earlier ones as errors", () => {
+test("a late switch between commands leaves the earlier commands as errors", () => {
   const between = switchTo(24, 3);
   const late = foldOf(SWITCHES[0] as Entry, ...ALL);
   late.fold.merge([between]);

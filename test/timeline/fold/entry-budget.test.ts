@@ -1,7 +1,7 @@
 /**
- * Tests small units with large effects: a daemon refuses them before it records them, folds recorded ones unchanged,
- * and limits them from CLUSTER SEMANTICS 2 on. Source: docs/decisions/0047-budgets-count-what-is-produced.md,
- * docs/limits.md.
+ * Tests small units with large effects: a daemon refuses such units before it records them, folds recorded units
+ * unchanged, and limits their effects from CLUSTER SEMANTICS 2 on. Source:
+ * docs/decisions/0047-budgets-count-what-is-produced.md, docs/limits.md.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -158,7 +158,7 @@ class Run {
     this.#fold.dropExpired(this.#random.oneOf([1, 1000]));
   }
 
-  /** Creates a new fold of the merged entries: some without undo records, the remaining ones in any order. */
+  /** Creates a new fold of the merged entries: some without undo records, the remaining entries in any order. */
   #restart(): void {
     const sorted = this.#merged.toSorted(compareEntries);
     const cutAt = this.#random.between(EPOCH, this.#fold.cutAt);
@@ -193,7 +193,7 @@ class Run {
   }
 }
 
-/** Returns the keys of a database without those that no later unit can see. */
+/** Returns the keys of a database, except keys that no later unit can see. */
 function seenAfter(database: Database, cutAt: number): string[] {
   return canonicalState(database).filter((line) => {
     const expire = (JSON.parse(line) as [number, string, string, number])[3];

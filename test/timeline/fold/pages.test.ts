@@ -17,13 +17,13 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
 const ELEMENTS = 700;
-/** The number of further keys. It exceeds the number that one step of a search for documents reads. */
+/** The number of further keys: more than one step of a search for documents reads. */
 const OTHER_KEYS = 10_050;
 const RUNS = amount(2, 12);
 const NOW = AT + 1_000_000;
 /** A date after all other writes. */
 const CLAIMED_AT = 900_000;
-/** Milliseconds between two writes, so that late ones fit between them. */
+/** Milliseconds between two writes, so that late writes fit between them. */
 const STEP_MS = 10;
 
 const seed = seedOfRun();
@@ -33,7 +33,7 @@ interface Walk {
   readonly name: string;
   /** Returns the writes of an element, each a unit. */
   add(element: string): string[];
-  /** Returns late writes that change no element, dated before those of `element`. */
+  /** Returns late writes that change no element, dated before the writes of `element`. */
   late(element: string, number: number): string[];
   /** Commands that run before the writes of all elements. */
   readonly before?: readonly string[];

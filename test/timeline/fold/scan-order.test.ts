@@ -55,7 +55,7 @@ const families: readonly Family[] = [
   },
 ];
 
-/** Returns the cursor of the next page, and the elements of this one. */
+/** Returns the cursor of the next page, and the elements of the current page. */
 function pageOf(subject: Subject, family: Family, cursor: string, count: number): [string, string[]] {
   const answer = subject.ask(`${family.page(cursor)} COUNT ${count}`);
   const [, next = "", items = ""] = /^\["(\d+)" \[(.*)\]\]$/.exec(answer) ?? [];

@@ -1,4 +1,4 @@
-/** Tests the dates of snapshots: the roundest ones, which every daemon selects independently. */
+/** Tests the dates of snapshots: every daemon independently selects the roundest dates. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { roundestDate, roundnessOf } from "../../../timeline/snapshots/cut-dates.js";

@@ -134,7 +134,7 @@ async function assertUnchanged(target: TimelineSubject, change: () => Promise<vo
   assert.equal((await target.restarted().open()).timeline.prunedTo, timeline.prunedTo);
 }
 
-test("bytes other than the agreed ones are refused and change nothing, even if they are a valid snapshot", async () => {
+test("bytes other than the agreed snapshot are refused and change nothing, even if they are a valid snapshot", async () => {
   const [source, liar, target] = [await makeSource(), await makeSource("lies"), await makeTarget()];
   const staged = stageFrom(source, target);
   const { bytes, seal } = staged.seal;

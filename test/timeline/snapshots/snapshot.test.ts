@@ -59,7 +59,9 @@ function genesis(): KeyRing {
   return ring;
 }
 
-/** Returns an administrator's entries and the resulting key ring: keys with dates, rules, a label, revoked ones. */
+/**
+ * Returns an administrator's entries and the resulting key ring: keys with dates, rules or a label, and revoked keys.
+ */
 function grownRing(): { ring: KeyRing; ringEntries: Entry[] } {
   const ring = genesis();
   const signer = ring.find(hashOfBytes(root))!;
