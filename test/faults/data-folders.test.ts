@@ -34,7 +34,7 @@ test("a daemon refuses to start with keys other than the folder's, and does not 
   await trio.level(LEVEL_MS);
 });
 
-test("a second daemon refuses to start on the same folder, even while the first one is frozen", async () => {
+test("a second daemon refuses to start on the same folder, even while the first daemon is frozen", async () => {
   const args = ["-p", "0", "-s", trio.app.file, "--root-key", trio.root.file, "--data", trio.folder(0)];
   for (const isFrozen of [false, true]) {
     if (isFrozen) trio.daemon(0).kill("SIGSTOP");

@@ -82,7 +82,7 @@ async function all(expected: Reply, ...argv: ByteString[]): Promise<void> {
 
 const text = (bytes: string): Reply => ({ kind: "bulk", bytes });
 
-test("one of twenty clients on three daemons succeeds with SET NX in each round, and all daemons have its value", {
+test("one of twenty clients on three daemons wins each SET NX, and all daemons have the value of that client", {
   skip,
 }, async () => {
   const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, index) => open(index % DAEMONS)));
@@ -139,7 +139,7 @@ test("metrics report the state of a daemon's connection to the stream", { skip }
     await until(name, async () => (await metric(name)) >= 1);
 });
 
-test("an envelope sent to all daemons is applied once, and all return the same answer", {
+test("an envelope sent to all daemons is applied once, and all daemons return the same answer", {
   skip,
 }, async () => {
   const clients = await Promise.all(daemons.map((_, index) => open(index)));
@@ -336,7 +336,7 @@ test("a daemon sends its password to NATS, reports unreadable credentials, and d
   );
 });
 
-test("a daemon with a folder continues from its snapshot; without one it refuses a stream whose beginning was deleted", {
+test("a daemon continues from the snapshot in its folder; without a folder it refuses a stream without its start", {
   skip,
 }, async (t) => {
   const folder = makeFolder();

@@ -79,7 +79,7 @@ test("after a failed sync the archive reports the failure and announces no entry
   assert.deepEqual(failures, ["the disk is broken"]);
 });
 
-test("a damaged entry is neither held nor counted nor listed until it is received again", async () => {
+test("a damaged entry is neither stored, counted nor listed until it is received again", async () => {
   const { archive } = archiveOn(new MemoryStorage());
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
   await archive.add(entries, null);

@@ -69,7 +69,7 @@ function longTimeline(random: SeededRandom): { entries: Entry[]; end: number } {
   return { entries, end: START + days * DAY_MS };
 }
 
-test(`a timeline of 60 days produces the same snapshot, from any earlier snapshots and without them (seed ${seed})`, () => {
+test(`60 days of entries produce the same snapshot, whether it is made from earlier ones or not (seed ${seed})`, () => {
   const random = new SeededRandom(seed, RUNS);
   const { entries, end } = longTimeline(random);
   const storage = storageOf(entries);

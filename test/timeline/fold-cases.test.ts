@@ -72,7 +72,7 @@ test("a denied unit touches the same keys as if it had been permitted", () => {
   assert.equal(subject.ask("GET a"), '"denied!"');
 });
 
-test("a late unit that touches complete databases redoes every unit that touches anything in them", () => {
+test("a late unit that touches complete databases redoes every later unit that touches these databases", () => {
   const subject = newSubject();
   const inOne = { db: 1 };
   subject.merge(

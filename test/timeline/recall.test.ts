@@ -63,7 +63,7 @@ test(`a recall from a snapshot yields the same state as a recall from the beginn
   assert.equal(bare.earliest, 0);
 });
 
-test("a recall finds all units from the date on, with their answers", async () => {
+test("a recall returns all units from its first date on, with their answers", async () => {
   const { recalls } = filled([100]);
   const found: Entry[] = [];
   let answers = 0;

@@ -171,7 +171,7 @@ test("entries are pruned up to the newest snapshot that members have confirmed, 
   assert.equal(subject.timeline.prunedTo, second.at);
 });
 
-test("a confirmed snapshot is no longer confirmed once an entry from before it has arrived", async () => {
+test("a confirmed snapshot is no longer confirmed once an entry with an earlier date has arrived", async () => {
   const subject = await new TimelineSubject(UNCERTIFIED).open();
   const { handover } = subject.timeline;
   await subject.writes(100, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
@@ -228,7 +228,7 @@ test("the snapshot that all members will select is retained until they have conf
   assert.equal(handover.cuts[0]?.at, dates[0], "the newest confirmed snapshot is retained too");
 });
 
-test("a snapshot that a member waits for is made even if nothing has arrived since the last one", async () => {
+test("a snapshot that a member waits for is made even if no entry has arrived since the last snapshot", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(10 * MINUTE_MS);

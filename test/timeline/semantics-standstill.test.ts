@@ -33,7 +33,7 @@ async function subjectOf(options: SubjectOptions = {}): Promise<TimelineSubject>
 
 const stateOf = ({ timeline }: TimelineSubject) => canonicalState(timeline.database);
 
-test("the timeline stores and sends entries, answers none of them, and reports nothing as final", async () => {
+test("the timeline stores and sends entries, but does not answer them or report them as final", async () => {
   const subject = await subjectOf({ every: 10, limits: { retainMs: 3 * MINUTE_MS } });
   const entries = minute();
   subject.timeline.receive(entries, MEMBER);

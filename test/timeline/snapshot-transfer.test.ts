@@ -146,7 +146,7 @@ test("a daemon that has only entries of the snapshot reports no orphaned entries
   assert.ok(possible.entries.every(({ id }) => part.some((entry) => entry.id === id)));
 });
 
-test("if the snapshot has no more entries than the daemon, the difference is orphaned, whichever entries they are", async () => {
+test("a daemon counts the orphaned entries of a second even if the sums do not show which entries they are", async () => {
   const source = await makeDenseSource();
   const target = await makeTarget(source);
   const [first, second] = source.announced.filter(
@@ -154,8 +154,8 @@ test("if the snapshot has no more entries than the daemon, the difference is orp
       Math.floor(at / 1000) === Math.floor((all[i + 1]?.envelope.at ?? 0) / 1000),
   );
   assert.ok(first && second);
-  // In one second, the target has one of the source's two entries and one of its own. In another second, it has both
-  // and two of its own.
+  // In one second, the target has one of the source's two entries and one entry of its own. In another second, the
+  // target has both entries of the source and two entries of its own.
   const others = source.announced.filter(
     ({ id, envelope: { at } }) =>
       id !== second.id && Math.floor(at / 1000) === Math.floor(second.envelope.at / 1000),
@@ -273,7 +273,7 @@ class SlowStorage extends MemoryStorage {
   }
 }
 
-test("while a refold waits for the disk, the adoption waits for it without using turns of the event loop", async () => {
+test("while a refold waits for the disk, the adoption waits too, without using turns of the event loop", async () => {
   const source = await makeSource();
   const storage = new SlowStorage();
   const target = await makeTarget(source, { storage, limits: {} });
@@ -357,7 +357,7 @@ test("a daemon makes snapshots again after a member's snapshot could not be stor
   assert.equal(target.timeline.failure, null);
 });
 
-test("nothing dated at or before the snapshot is accepted afterwards", async () => {
+test("no entry dated at or before the snapshot is accepted afterwards", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   await adopt(target, stageFrom(source, target));
@@ -387,7 +387,7 @@ test("entries that arrive while the timeline starts again are not accepted, and 
   assert.equal(target.timeline.receive([late], MEMBER).length, 1);
 });
 
-test("a daemon that stops while it folds again adopts no snapshot, and waits for nothing", async () => {
+test("a daemon that stops during a refold adopts no snapshot and leaves no pending steps", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   await target.writes(100, 2000, (i) => `SET own${i} v`);

@@ -203,7 +203,7 @@ test("a client's late write is prepared in several steps, and other writes are a
   assert.deepEqual(subject.get("meanwhile0"), bulk("v"));
 });
 
-test("an entry that affects too many units is folded again, or refused, before all later units are prepared for it", async () => {
+test("an entry that affects too many units causes a refold, or is refused, before all later units are prepared", async () => {
   const subject = await new TimelineSubject().open();
   const { timeline } = subject;
   for (let i = 0; i < 12_000; i++) subject.write("INCR n", subject.now + 1 + i);
@@ -220,7 +220,7 @@ test("an entry that affects too many units is folded again, or refused, before a
   assert.deepEqual(subject.get("n"), bulk("12001"));
 });
 
-test("an entry that touches complete databases, dated before very many units, is folded again, or refused", {
+test("an entry that touches complete databases before very many units causes a refold, or is refused", {
   skip: skipUnlessFull,
 }, async () => {
   const subject = await new TimelineSubject().open();
@@ -243,7 +243,7 @@ test("an entry that touches complete databases, dated before very many units, is
   assert.deepEqual(subject.get("k0"), bulk("20900"));
 });
 
-test("a write accepted during a refold is readable immediately, and after it", async () => {
+test("a write accepted during a refold is readable immediately, and after the refold", async () => {
   const subject = await fiveMinutes({ tailBytes: 40_000 });
   const { timeline } = subject;
   const many = Array.from({ length: 400 }, (_, i) =>

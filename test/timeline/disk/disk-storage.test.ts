@@ -151,7 +151,7 @@ test("a folder that a process of another container uses is refused", { skip: !ca
   }),
 );
 
-test("a process that only reads the folder does not prevent another from opening it", () =>
+test("a process that only reads the folder does not prevent another process from opening it", () =>
   withFolder(async (folder) => {
     await new DiskStorage(folder, "always", failingLog).close();
     const readCode = `import("lmdb").then(({ open }) => {

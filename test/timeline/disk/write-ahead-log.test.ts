@@ -94,7 +94,7 @@ test("the log returns the written groups, numbered after the groups that LMDB ha
     assert.equal(log.bytes, statSync(join(folder, "log-1")).size);
   }));
 
-test("zeros written ahead overwrite no group, however long it is", async () => {
+test("zeros that are written ahead overwrite no group, however long the group is", async () => {
   for (const bytes of [1, 100, 1000, 300_000, 3 * MIB])
     await withLog("written-to-disk", async (log, folder) => {
       let written = (await log.write(put(41))).bytes;
@@ -177,7 +177,7 @@ test("after a power failure only synced groups count as lost", async () => {
     });
 });
 
-test("if unsynced pages of a log are missing after a power failure, no group after them counts", () =>
+test("if unsynced pages of a log are missing after a power failure, the groups after these pages are ignored", () =>
   withLog("written", async (log, folder) => {
     for (const number of range(41, 50)) await log.write(put(number));
     damage(folder, 46);
@@ -218,7 +218,7 @@ test("a damaged group in the middle is reported, and the groups after it are use
     );
   }));
 
-test("if an unsynced group is damaged after a power failure, no later group counts", () =>
+test("if an unsynced group is damaged after a power failure, all later groups are ignored", () =>
   withLog("synced", async (log, folder) => {
     for (const number of range(41, 43)) await log.write(put(number));
     await log.sync();

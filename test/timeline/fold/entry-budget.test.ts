@@ -86,7 +86,7 @@ test("SQL that computes much from few rows is refused, whichever clause contains
     assert.notEqual(sql(10 + i, text), "too-much", text);
 });
 
-test("the size of a unit itself is not counted against it", () => {
+test("the budget does not count the size of the unit itself", () => {
   const fold = newFold();
   fold.merge([entry("l", 5, ["SET other v"])]);
   const members = Array.from({ length: 2 * STEPS }, (_, i) => `m${i}`);
@@ -99,7 +99,7 @@ test("the size of a unit itself is not counted against it", () => {
   }
 });
 
-test("a late entry with more undo records than a call can have arguments is admitted, and nothing of the trial remains", () => {
+test("a late entry with more undo records than a call can have arguments is admitted, and its trial is undone", () => {
   const fold = newFold();
   fold.merge([entry("l", 5, ["SET other v"])]);
   const pairs = Array.from({ length: 150_000 }, (_, i) => [`k${i}`, "v"]).flat();

@@ -50,7 +50,7 @@ test("a late revocation undoes only the later units that the revoked key signed"
   assert.equal(subject.fold.redone, 2);
 });
 
-test("changed rights affect the units whose verdict flips, not all units of their signer", () => {
+test("a change of rights redoes only the units whose verdict changes, not all units of the signer", () => {
   const subject = newSubject();
   const by = { key: key(3) };
   subject.merge(add("a", 1, 3), entry("c", 3, ["SET x:1 1"], by), entry("d", 4, ["SET y 1"], by));
@@ -84,7 +84,7 @@ test("a key keeps its rights after the key that granted them is revoked", () => 
   assert.equal(subject.merge(entry("d", 4, ["SET d 1"], { key: key(4) }))[0]?.outcome, "applied");
 });
 
-test("several commands as one unit are judged by the ring as it was before them", () => {
+test("a unit of several commands is judged by the key ring before the unit", () => {
   const subject = newSubject();
   const both = [
     ["KEY", "REVOKE", hexId(ROOT)],

@@ -140,7 +140,7 @@ test("rules of keys are read with the command table of their position", () => {
   assert.match(replies[7] as string, /NOPERM/);
 });
 
-test("a release that does not know the version applies nothing after it, in any order of arrival", () => {
+test("a release that does not know the version applies no unit after the switch, in any order of arrival", () => {
   const fold = newFold(EARLIER_SEMANTICS);
   fold.merge([entry("a", 1, ["INCR n"]), entry("e", 5, ["INCR n"]), entry("f", 6, ["SET x 1"])]);
   fold.merge([switchTo("d", 4, 2)]);

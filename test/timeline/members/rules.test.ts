@@ -56,7 +56,7 @@ test("a daemon accepts entries only from daemons that all lists name, and only i
   assert.equal(mayTakeFrom(LESS, idOf("C"), idOf("A")), false);
 });
 
-test("a member of the only list reports when it is live and everything is on disk", () => {
+test("a daemon reports if it is live, no two lists are parallel, no list removes it, and its data is on disk", () => {
   const ready = { standing: LESS, own: idOf("A"), isLive: true, isListOnDisk: true, isPastOnDisk: true };
   assert.equal(mayReport(ready), true);
   assert.equal(mayReport({ ...ready, standing: NONE }), true);

@@ -216,7 +216,7 @@ test("a history of many entries without a snapshot is put aside completely", asy
   assert.deepEqual(contentsOf(aside.storage, aside.snapshots), disk);
 });
 
-test("a daemon without data puts nothing aside, and one without a disk reports that it cannot put data aside", async () => {
+test("a daemon without data puts no data aside, and a daemon without a disk reports that it cannot do so", async () => {
   const source = await makeSource();
   const aside = new FakeAside();
   const empty = await new TimelineSubject({ ...OPTIONS, now: source.now, openAside: aside.open }).open();
@@ -234,7 +234,7 @@ for (const [what, fail] of [
   ["it cannot be synced", (aside: FakeAside) => void (aside.storage.synced = async () => noRoom())],
   ["it cannot be closed", (aside: FakeAside) => void (aside.committed = noRoom)],
 ] as const) {
-  test(`if ${what} no data is replaced, and none remains aside`, async () => {
+  test(`if ${what}, no data is replaced, and no copy remains aside`, async () => {
     const aside = new FakeAside();
     fail(aside);
     const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];

@@ -122,7 +122,7 @@ test("a key ring is the same after snapshots, including denied entries and entri
   assert.deepEqual(ringOf(early.ring), ringOf(foldOf(kept, START + 2).ring));
 });
 
-test(`any ring is the same after any snapshot (seed ${seed})`, () => {
+test(`a random key ring is the same after any snapshot (seed ${seed})`, () => {
   let added = 0;
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
@@ -170,7 +170,7 @@ test("entries that are out of order, repeated, dated after the snapshot or malfo
     assert.throws(() => readAs(bytes, genesis), { name: "DamagedSnapshot", message: reason });
 });
 
-test("each ring entry of another daemon's snapshot is judged by the ring before it", () => {
+test("each ring entry of another daemon's snapshot is verified with the key ring before the entry", () => {
   const entries = ringEntries();
   const genesis = () => genesisRing({ hasRoots: true });
   const judged: [Entry, number][] = [];

@@ -134,7 +134,7 @@ test(`a database of random commands is restored exactly, and later commands have
   }
 });
 
-test("one state has one snapshot, in whatever order its keys were added", () => {
+test("equal states have equal snapshots, in whatever order their keys were added", () => {
   const [one, other] = [new Database(), new Database()];
   const names = ["b", "a", "c", "\xff", ""];
   for (const name of names) one.execute(["SET", name, "v"], { at: EPOCH, db: 1, id: name });
