@@ -1,6 +1,7 @@
 /**
- * This daemon's entries that are lost when a member's snapshot replaces them. They are found before anything is
- * changed, so that they can be stored as dead letters. Source: docs/consistency.md, "When things go wrong".
+ * Finds this daemon's entries that are lost when a member's snapshot replaces its data. The search runs before the data
+ * is changed, so that the lost entries can be stored as dead letters. Source: docs/consistency.md, "When things go
+ * wrong".
  */
 import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";

@@ -137,8 +137,8 @@ export class MemoryStorage implements Storage {
   }
 
   /**
-   * Yields the records of a range. It looks up the next second after each one, because entries may be added and
-   * removed.
+   * Yields the records of a range. After each second, it looks up which second is next, because entries may have been
+   * added or removed in the meantime.
    */
   *#range(from: Buffer | null, to: Buffer | null): Generator<ByteString> {
     const end = to === null ? null : bytesOf(to);

@@ -86,8 +86,8 @@ export class SnapshotTransfer {
   }
 
   /**
-   * Returns the snapshot of a date, for a member that is missing pruned entries, or null if there is no valid one of
-   * that date.
+   * Returns the snapshot of a date, for a member that is missing pruned entries, or null if there is no valid snapshot
+   * of that date.
    */
   sendable(cutAt: number): SendableSnapshot | null {
     const cut = this.cuts.find(({ at }) => at === cutAt);

@@ -53,7 +53,7 @@ export class UnfoldedEntries {
   /** The entries that were late when `mark` was called and still are, and whether a refold includes some of them. */
   readonly #marked = new Set<Entry>();
   #isMarkRefolding = false;
-  /** The time since which entries have been late, as far as `noteTime` has noticed, or null if there are none. */
+  /** The uptime since which `noteTime` has found entries waiting past their dates, or null if none are waiting. */
   #since: number | null = null;
 
   get size(): number {
@@ -77,13 +77,13 @@ export class UnfoldedEntries {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
 
-  /** Records since when entries have been waiting although their dates have passed. @param uptime  milliseconds */
+  /** Records the time since which entries have been waiting past their dates. @param uptime  milliseconds */
   noteTime(uptime: number): void {
     if (this.isLevel) this.#since = null;
     else this.#since ??= uptime;
   }
 
-  /** Whether an entry has been waiting for long although its date has passed. */
+  /** Whether an entry has been waiting for a long time past its date. */
   isBehind(uptime: () => number): boolean {
     return this.#since !== null && uptime() - this.#since > DELAYED_MS;
   }
@@ -156,8 +156,8 @@ export class UnfoldedEntries {
   }
 
   /**
-   * Returns the first late entries in order, with at most this many commands, but at least one entry. They are not
-   * removed.
+   * Returns the first late entries in order, with at most this many commands, but at least one entry. Does not remove
+   * these entries.
    */
   late(maxCommands: number): Entry[] {
     let commands = 0;

@@ -57,8 +57,8 @@ function readableOf(host: Host, world: World): readonly ByteString[] {
 }
 
 /**
- * Returns a host's entries whose signers' keys were added by entries that are lost everywhere. They have no effect, and
- * no other daemon can verify them.
+ * Returns a host's entries whose signers' keys were added by entries that are lost everywhere. These entries have no
+ * effect, and no other daemon can verify them.
  */
 function orphanedBy(host: Host, world: World): readonly ByteString[] {
   const { honest, settings } = world;

@@ -1,7 +1,7 @@
 /**
- * The clients of a run. Each signs with its own key, uses its own wrong clock (which it corrects as the real client
- * does), sends to some of the daemons, and sends the same bytes again, sometimes much too late. Administrators are
- * clients too.
+ * The clients of a run. Each client signs with its own key, uses its own wrong clock (which it corrects as the real
+ * client does), sends to some of the daemons, and sends the same bytes again, sometimes much too late. Administrators
+ * are clients too.
  */
 import { ClientClock } from "../../client/version-2/client-clock.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";

@@ -1,4 +1,4 @@
-/** The faults of a run, drawn from its seed. Each ends on its own, or when the run's work is over. */
+/** The faults of a run, drawn from its seed. Each fault ends on its own, or when the run's work is over. */
 import { shortId } from "./cast.js";
 import { isSound } from "./lists/known-lists.js";
 import type { Link } from "./network.js";

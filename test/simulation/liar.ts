@@ -117,7 +117,7 @@ export class Liar {
     return this.#world.random.oneOf([0, this.#host.clock(), this.#host.clock() + 365 * DAY_MS]);
   }
 
-  /** Overstates its totals, by a constant or a random amount. */
+  /** Overstates the liar's totals, by a constant or a random amount. */
   #totals({ ring, data }: Totals, to: string): Totals {
     const { random } = this.#world;
     const more = (total: Total, by: number): Total => ({
@@ -182,7 +182,7 @@ export class Liar {
     });
   }
 
-  /** Returns its vote for the state of its own history, before another member has seen that state. */
+  /** Returns the liar's vote for the state of its own history, before another member has seen that state. */
   #ownHistory(): Buffer[] {
     const cuts = this.#host.daemon?.timeline.handover.cuts ?? [];
     if (cuts.length === 0) return [];

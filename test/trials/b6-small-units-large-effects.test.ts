@@ -1,6 +1,6 @@
 /**
  * Trial B6. A small unit with a large effect is either refused before it is recorded, or runs without delaying other
- * clients. This is tested for every family of commands.
+ * clients. The tests cover every family of commands.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -29,8 +29,8 @@ const ATTEMPTS_MAX = 3;
 const START_FIELD = 22 - 3;
 
 /**
- * Folders that this process has locked. They are listed because a lock file with this process's id does not show
- * whether this process has locked the folder.
+ * Folders that this process has locked. A lock file with this process's id does not prove that this process has locked
+ * the folder, because an earlier process may have had the same id.
  */
 const ownFolders = new Set<string>();
 

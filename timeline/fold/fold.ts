@@ -330,7 +330,7 @@ export class Fold {
 }
 
 /**
- * Whether the first end comes before the second one. Null means that there is no end, so every order key is before it.
+ * Whether the first end comes before the second end. Null means that there is no end, so every order key is before it.
  */
 function isEarlier(one: Place | null, other: Place | null): boolean {
   return one !== null && (other === null || comparePlaces(one, other) < 0);

@@ -1,7 +1,7 @@
 /**
- * The outcome of an entry that a daemon accepted before it was left out of the member list. It can be
- * determined only once the members' entries up to its date can no longer change, and only while members still remember
- * the ids of removed entries.
+ * Determines the outcome of an entry that a daemon accepted before the daemon was left out of the member list. The
+ * outcome can be determined only once the members' entries up to the entry's date can no longer change, and only while
+ * members still remember the ids of removed entries.
  */
 
 /**

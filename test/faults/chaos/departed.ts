@@ -1,6 +1,6 @@
 /**
  * Processes the folder of a removed daemon, as an operator does. Its dead letters must be exactly the entries that no
- * member has. They are then written again.
+ * member has. The dead letters are then written again.
  */
 import assert from "node:assert/strict";
 import { renameSync, rmSync } from "node:fs";

@@ -63,7 +63,7 @@ export class Operator {
     }
   }
 
-  /** Writes dead letters again. All members must be running and equal. @returns whether there were any */
+  /** Writes dead letters again. All members must be running and equal. @returns whether there were any dead letters */
   async writeAgain(): Promise<boolean> {
     const departed = this.#departed;
     this.#departed = [];

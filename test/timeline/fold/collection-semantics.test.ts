@@ -71,7 +71,7 @@ const WHOLE = entry(
   { ...byRoot, multi: true },
 );
 
-/** Entries whose unknown command only reads. It prevents the complete unit from being applied, too. */
+/** Entries whose unknown command only reads. Such a command also prevents the complete unit from being applied. */
 const READING = ["MDB.STATS d c", 'MDB.EXPLAIN d c {"filter":{"_id":1}}'].map((text, index) =>
   entry(`m${index}`, 28 + index, [["SET", `r${index}`, "v"], text.split(" ")], { ...byRoot, multi: true }),
 );
