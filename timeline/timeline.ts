@@ -204,8 +204,8 @@ export class Timeline {
   hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#dates.dueUntil);
 
   /**
-   * Returns the bytes of an entry on disk, or null if it is missing, or it is damaged and members will send it again,
-   * or the timeline is not open yet.
+   * Returns the bytes of an entry on disk. Returns null if the entry is missing or the timeline is not open yet, and if
+   * the entry is damaged; members then send it again.
    */
   read = (place: Place): SignedBytes | null => (this.#folding.isOpen ? this.#archive.read(place) : null);
 

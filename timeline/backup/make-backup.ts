@@ -1,7 +1,7 @@
 /**
- * Makes a backup of a timeline's folder, to which a daemon may continue to write. The backup contains the entries of
- * one moment, and all data that belong to them. Entries that arrive while the backup is being made may be dated before
- * the last copied entry, so the search for such entries is repeated until it finds none.
+ * Makes a backup of a timeline's folder, to which a daemon may continue to write. The backup contains all entries that
+ * existed at one moment, and the data that belong to them. An entry that arrives while the backup is being made may be
+ * dated before the last copied entry. The search for such entries is therefore repeated until it finds none.
  */
 import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readPlace } from "../entries/entry.js";

@@ -41,9 +41,9 @@ const ROWS_MAX = 131_072;
 /** The number of rows that remain after old rows were dropped. */
 const ROWS_LEFT = (ROWS_MAX / 4) * 3;
 /**
- * For each of the two finer levels, the number of seconds before a snapshot's date for which its rows are saved with
- * the snapshot, rounded to a row of the coarsest level. The numbers are constants so that every daemon saves the same
- * rows, even if some daemons have older rows in memory.
+ * A snapshot contains the rows of the two finer levels only for this many seconds before its date, rounded to a row of
+ * the coarsest level. The numbers are constants, so that every daemon saves the same rows, even if some daemons have
+ * older rows in memory.
  */
 const SAVED_SECONDS = [8192, 2 ** 22] as const;
 const ROWS_A_CHUNK = 1024;

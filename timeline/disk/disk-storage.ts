@@ -42,8 +42,8 @@ interface Waiting {
 
 const FOLDER_MODE = 0o700;
 /**
- * If the event loop was idle for at least this many milliseconds since the last call of `flushNow`, no other envelope
- * of the same turn can share the write.
+ * If the event loop was idle for at least this many milliseconds since the last call of `flushNow`, the call belongs to
+ * a new turn. The first envelope of a turn is written immediately; later envelopes of the turn share the next write.
  */
 const REST_MS = 0.05;
 

@@ -111,7 +111,7 @@ export class Fold {
 
   /**
    * Merges entries if at most the given number of applied units has to be undone and redone.
-   * @returns null if more units would have to be redone, or if units that were not applied before would now have to be
+   * @returns null if more units would have to be redone, or if units that the fold left out would now have to be
    * applied but are no longer in memory; in both cases nothing is changed
    */
   mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {

@@ -1,7 +1,7 @@
 /**
- * Tests recorded MDB commands in the fold: the features of version 3 (`dialect: 2`, indexes that expire documents,
- * MDB.RENAME, MDB.STATS and MDB.EXPLAIN in a recorded unit) are errors without effect until CLUSTER SEMANTICS 3, as in
- * earlier releases, whenever the switch arrives.
+ * Tests recorded MDB commands in the fold. The features of version 3 are `dialect: 2`, indexes that expire documents,
+ * and MDB.RENAME, MDB.STATS and MDB.EXPLAIN in a recorded unit. Until CLUSTER SEMANTICS 3 they are errors without
+ * effect, as in earlier releases, whenever the switch arrives.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

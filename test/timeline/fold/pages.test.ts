@@ -1,7 +1,7 @@
 /**
- * Tests that answers found page by page, or in steps between which other commands run, contain each element that exists
- * throughout, although late entries undo and redo its writes. test/timeline/fold/scan-order.test.ts tests the same for
- * SCAN and its family. DBSYNC_SEED replays a run.
+ * Tests reads that return an answer page by page, or in steps between which other commands run. The answers contain
+ * each element that exists during the complete read, although late entries undo and redo the element's writes.
+ * test/timeline/fold/scan-order.test.ts tests SCAN and its family in the same way. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
