@@ -34,7 +34,7 @@ export interface RecallPlan {
 export interface Recalled {
   /** The fold after the last entry. */
   readonly fold: Fold;
-  /** The date of the snapshot that it began with, or null if it began empty. */
+  /** The date of the snapshot that the recall began with, or null if it began empty. */
   readonly snapshot: number | null;
   /** The number of entries that could not be read: the state after them may differ from the original. */
   readonly damaged: number;

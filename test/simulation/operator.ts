@@ -1,7 +1,7 @@
 /**
- * The operator of a run, who acts only if daemons have not converged by themselves within the time to heal. The
- * operator removes the byzantine member if too few honest members have been live with their present folders. Otherwise
- * the operator restarts a daemon with the order to accept a member's snapshot.
+ * The operator of a run. The operator acts only if daemons have not converged within the time to heal. The operator
+ * removes the byzantine member if too few honest members have been live with their present folders, and otherwise
+ * restarts a daemon with the order to accept a member's snapshot.
  */
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Host, World } from "./world.js";

@@ -68,8 +68,8 @@ export function noteAccepted({ ledger }: World, { beginning }: Host, { id }: Ent
 /**
  * Whether an entry below a stable point was accepted by a daemon that could not know the stable point. Such a daemon
  * started with an empty folder when the date was already final. By all clocks that it saw, its own and the clocks of
- * the members that it reached, the date was in the future. A lie, or a clock that ran ahead earlier, looks the same to
- * it.
+ * the members that it reached, the date was in the future. To this daemon, a lie or a clock that ran ahead earlier
+ * looks the same.
  * Source: docs/consistency.md, "A lost folder".
  */
 export function isExcused(

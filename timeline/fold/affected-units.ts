@@ -28,7 +28,7 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
 let searches = 0;
 
 /**
- * Searches along the lists.
+ * Finds the affected units along the lists of the keys.
  * @returns the affected units in order, including the flipped units, or null if there are more than `max`
  */
 export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
@@ -85,7 +85,7 @@ function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 }
 
 /**
- * Searches through all later units, with the same result.
+ * Finds the affected units by visiting all later units. The result is that of `affectedAlongLists`.
  * @param later  the applied units starting with the first seed, in order
  */
 export function affectedAlongTail(
