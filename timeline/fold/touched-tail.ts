@@ -117,7 +117,7 @@ export class TouchedTail {
   }
 
   /**
-   * Inserts the units that may change something into the lists.
+   * Inserts the units of late entries that may change data into the lists.
    * @returns these units, or null if they affect more than `max` units
    */
   place(late: readonly Arrival[], max: number): FoldUnit[] | null {
@@ -130,7 +130,7 @@ export class TouchedTail {
     return this.#lists.insert(placed, max) ? placed : null;
   }
 
-  /** Returns the units that may change something, with the keys that they touch. */
+  /** Returns the units that may change data, and determines the keys that they touch. */
   #touching(units: readonly FoldUnit[]): FoldUnit[] {
     const touching = units.filter(({ kind }) => kind === "data");
     for (const unit of touching) findTouches(unit, this.#databases, this.#known);
