@@ -35,7 +35,7 @@ import { Watermark } from "./watermark.js";
 const EXPIRED_A_TICK = 500;
 
 export class Timeline {
-  /** Whether the clock is known to be wrong. It then does not raise the watermark, and no entry counts as too old. */
+  /** Whether the clock is known to be wrong. If so, the clock raises no watermark, and no entry counts as too old. */
   isSkewed = false;
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
@@ -194,7 +194,7 @@ export class Timeline {
     return added;
   }
 
-  /** Whether an entry is stored, on disk or not. */
+  /** Whether an entry is stored, even if it is not on disk yet. */
   holds = (place: Place): boolean => this.#archive.holds(place);
 
   /**

@@ -1,5 +1,5 @@
 /**
- * The low watermark: the daemon accepts no entry from a client that is dated at or before it. A raised watermark is
+ * The low watermark: the daemon accepts no client's entry dated at or before this date. A raised watermark is
  * valid immediately, but is sent to other members only when it is on disk. Source:
  * docs/decisions/0039-what-member-lists-allow.md.
  */
@@ -8,7 +8,7 @@ import type { Failure } from "./failure.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 const BYTES = 8;
-/** Milliseconds after which the clock raises the watermark again. */
+/** Milliseconds after which the clock raises the watermark again, and the watermark is published again. */
 const PUBLISH_EVERY_MS = 2000;
 
 export class Watermark {
@@ -50,7 +50,7 @@ export class Watermark {
     return isAlone() ? steady : clock();
   }
 
-  /** Raises the watermark by the clock, and publishes it. @param isHeld  whether the clock must not raise it now */
+  /** Raises the watermark with the clock, and publishes it. @param isHeld  whether the clock must not raise it now */
   tick(isHeld: boolean): void {
     const { uptime, window } = this.#parts;
     const now = this.now();
