@@ -299,7 +299,7 @@ export class Archive {
   }
 
   /**
-   * Stops requesting entries whose remains were removed; a member may still send one.
+   * Stops requesting entries whose remains were removed; a member may still send such an entry.
    * @returns whether the state includes some of these entries, and has to be folded again immediately
    */
   forgetDamaged(places: readonly Place[]): boolean {

@@ -7,7 +7,7 @@ import type { Mark } from "./entries/storage.js";
 
 /** The reason why an entry leaves the timeline. The numbers are stored in files and never change. */
 export const LETTER_REASONS = {
-  /** The adopted snapshot certainly does not contain it. */
+  /** The adopted snapshot certainly does not contain the entry. */
   missing: 1,
   /** The snapshot's sum for the second of the entry differs, so the snapshot may or may not contain the entry. */
   possible: 2,

@@ -9,7 +9,7 @@ import { FutureEntries } from "./future-entries.js";
 /** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date its entries. */
 export const DUE_AHEAD_MS = 5000;
 
-/** After a merge that had to redo units, the next one starts after a pause of this multiple of its duration. */
+/** After a merge that had to redo units, the next merge starts after this multiple of the merge's duration. */
 const PAUSE_FACTOR = 4;
 /**
  * The maximum of that pause in milliseconds: a merge seems long if the process was suspended in the meantime, and all
@@ -112,13 +112,13 @@ export class UnfoldedEntries {
   /**
    * Whether there is room for an entry dated `at`.
    * @param bytes  the length of body and signature
-   * @param until  entries dated up to this are not stored as future entries, so they need no room
+   * @param until  entries dated up to this date are not stored as future entries, so they need no room
    */
   hasRoom(at: number, bytes: number, until: number): boolean {
     return at <= until || this.#ahead.hasRoom(bytes);
   }
 
-  /** @param until  entries dated up to this are folded now */
+  /** @param until  entries dated up to this date are folded now */
   add(entries: readonly Entry[], until: number): void {
     this.addFuture(entries.filter(({ envelope: { at } }) => at > until));
     this.addLate(entries.filter(({ envelope: { at } }) => at <= until));

@@ -24,7 +24,7 @@ export interface BackupParts {
   readonly snapshots: SnapshotSource | null;
   readonly functions: Buffer | null;
   readonly now: number;
-  /** Whether the daemon is catching up, or was when it stopped. */
+  /** Whether the daemon is catching up, or was catching up when it stopped. */
   readonly isIncomplete: boolean;
   readonly hash: Hash;
   readonly writer: FrameWriter;
@@ -107,8 +107,8 @@ function copyEntries({ view, hash, writer, progress }: BackupParts): { count: nu
 }
 
 /**
- * Copies the snapshot that replaces the removed entries, and the newest one, so that a start need not fold
- * everything.
+ * Copies the snapshot that replaces the removed entries, and the newest snapshot, so that a start need not fold all
+ * entries.
  * @returns their dates
  */
 function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {

@@ -84,7 +84,7 @@ export class RangeCursor {
   }
 }
 
-/** Returns the smallest order key after the given one. */
+/** Returns the smallest order key after the given key. */
 export function nextPlace(place: Buffer): Buffer {
   const next = Buffer.from(place);
   for (let i = next.length - 1; i >= 0; i--) {

@@ -92,13 +92,14 @@ export class FolderView {
     this.#pruned = this.mark("pruned");
   }
 
-  /** Whether anything was written since it was opened. */
+  /** Whether anything was written since the view was opened. */
   get hasChanged(): boolean {
     return this.#tree.transaction !== this.#transaction;
   }
 
   /**
-   * Whether entries were removed since it was opened. The shown entries are then not the state of any single moment.
+   * Whether entries were removed since the view was opened. The shown entries are then not the state of any single
+   * moment.
    */
   get hasForgotten(): boolean {
     const pruned = this.mark("pruned");
@@ -120,13 +121,13 @@ export class FolderView {
     }
   }
 
-  /** Yields the order keys that now exist up to the last shown one. Not valid once `hasForgotten`. */
+  /** Yields the order keys that now exist up to the last shown entry. Not valid once `hasForgotten`. */
   *places(): Generator<Buffer> {
     for (const { key } of this.#all(null, true)) yield key;
   }
 
   /**
-   * Counts the entries that were added in the meantime before the last shown one. Not valid once `hasForgotten`.
+   * Counts the entries that were added in the meantime before the last shown entry. Not valid once `hasForgotten`.
    */
   countMissed(): number {
     if (!this.hasChanged) return 0;

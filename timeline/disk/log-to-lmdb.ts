@@ -36,7 +36,7 @@ export class LogToLmdb {
   #groups: OperationGroup[] = [];
   #bytes = 0;
   #operations = 0;
-  /** The numbers of the last group that was added, and of the last one that was filed. */
+  /** The numbers of the last group that was added, and of the last group that was filed. */
   #added = 0;
   #filed = 0;
   #running: Promise<void> | null = null;

@@ -285,7 +285,7 @@ export class Fold {
     for (; next < affected.length; next++) this.#redo(affected[next] as FoldUnit);
   }
 
-  /** Applies the units of an entry that comes after the complete tail, except those for the ring. */
+  /** Applies the units of an entry that comes after the complete tail, except the units for the ring. */
   #append({ entry, units }: Arrival): void {
     let count = 0;
     try {

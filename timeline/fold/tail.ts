@@ -13,7 +13,7 @@ import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
 /** The minimum number of dropped slots at the front for which the remaining slots are moved. */
 const DROPPED_MIN = 1024;
 
-/** The number of entries after a late one that retain their units: late entries often arrive together. */
+/** The number of entries after a late entry that retain their units: late entries often arrive together. */
 const KEPT_AFTER_LATE = 16;
 
 /** The undo record of a unit, or several; "denied" if it was not permitted, or null if there is nothing to undo. */

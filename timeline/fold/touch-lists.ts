@@ -68,7 +68,8 @@ export class TouchLists {
   }
 
   /**
-   * Whether an applied unit after the given one may write a key that the given one reads. The given unit is in no list.
+   * Whether an applied unit after the given unit may write a key that the given unit reads. The given unit is in no
+   * list.
    */
   isLateRead(unit: FoldUnit): boolean {
     return nodesOf(unit).some(({ db, key }) => {
@@ -132,7 +133,7 @@ function cursorAt(newest: TouchNode): Cursor {
 }
 
 /**
- * Moves a cursor past the nodes of all units later than the given one. A late writer affects all later units, because
+ * Moves a cursor past the nodes of all units later than the given unit. A late writer affects all later units, because
  * each later writer is affected and affects the units after it. A late reader affects the first later writer and all
  * units after it.
  * @returns false if the unit affects more than `max` units; the cursor then stops early
@@ -150,7 +151,7 @@ function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number)
   }
 }
 
-/** Returns a unit's nodes; none for one that touches no individual key. */
+/** Returns a unit's nodes; none if the unit touches no individual key. */
 export function nodesOf(unit: FoldUnit): readonly TouchNode[] {
   if (unit.key === null) return [];
   return unit.more === null ? [unit] : [unit, ...unit.more];

@@ -110,7 +110,7 @@ export class TouchedTail {
     );
   }
 
-  /** Returns the applied units after the given one. */
+  /** Returns the applied units after the given unit. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
     this.#unfold(unit.place);
     return this.#tail.unitsAfter(unit);
@@ -173,7 +173,7 @@ export class TouchedTail {
     return late.some(({ wholes }) => wholes !== null);
   }
 
-  /** Returns the applied units, starting with the given one. */
+  /** Returns the applied units, starting with the given unit. */
   #laterThan(unit: FoldUnit): FoldUnit[] {
     const later = this.#tail.unitsAfter(unit);
     return unit.isApplied ? [unit, ...later] : later;

@@ -28,8 +28,8 @@ export interface UnitAnswer {
 }
 
 /**
- * Returns the commands of an envelope if each is an ordinary unit; otherwise null. Usually each is, and the units need
- * not be created until an entry arrives that belongs before them.
+ * Returns the commands of an envelope if each is an ordinary unit; otherwise null. Usually each is, and unit
+ * objects are created only if an entry arrives that belongs before them.
  */
 export function ordinaryCommands(
   envelope: Envelope,

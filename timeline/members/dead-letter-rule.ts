@@ -5,7 +5,8 @@
  */
 
 /**
- * `held`: the member has it. `forgotten`: the entry is so old that the member no longer knows whether it had the entry.
+ * `held`: the member has the entry. `forgotten`: the entry is so old that the member no longer knows whether it had the
+ * entry.
  */
 export type Fate = "held" | "undecided" | "dead-letter" | "forgotten";
 

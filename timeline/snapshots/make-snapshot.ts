@@ -23,7 +23,7 @@ export class DamagedEntry extends Error {
 
 export interface MakeSnapshotParts extends Beginning {
   readonly storage: EntrySource;
-  /** Contains the snapshot to begin with, and receives the new one. */
+  /** Contains the snapshot to begin with, and receives the new snapshot. */
   readonly snapshots: Snapshots;
   /** The snapshot that the fold begins with, or null if it begins empty. */
   readonly from: number | null;

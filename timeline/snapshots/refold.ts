@@ -25,7 +25,7 @@ export interface RefoldParts extends Beginning {
   readonly snapshots: SnapshotSource | null;
   /** The snapshot to begin with, or null if the fold begins empty. */
   readonly from: number | null;
-  /** Entries dated up to this are folded without undo records. */
+  /** Entries dated up to this date are folded without undo records. */
   readonly tailEnd: number;
   /**
    * The maximum bytes of undo records. If there are more, the oldest are dropped, and the fold is cut at a later date.
