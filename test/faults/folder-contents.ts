@@ -37,7 +37,8 @@ function* inLog(data: string, { logMark }: Reader): Generator<readonly [place: B
 
 /**
  * Flips a bit in the body of an entry of a stopped daemon, in all copies in LMDB's file.
- * @param entries  the candidates. The first one that is found is damaged. Entries in the log are skipped: the daemon
+ * @param entries  the candidates. The first candidate that is found is damaged. Entries in the log are skipped: the
+ * daemon
  *   would restore them from the log
  * @returns whether an entry was damaged
  */

@@ -55,7 +55,7 @@ export interface Daemon {
 export interface Host {
   readonly name: string;
   readonly disk: Disk;
-  /** The processor; each process has a new one. */
+  /** The processor; each process has a new processor. */
   readonly processor: Processor;
   /** Milliseconds by which the host's clock is ahead. */
   clockOffset: number;

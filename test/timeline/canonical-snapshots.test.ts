@@ -27,7 +27,7 @@ function storageOf(entries: readonly Entry[]): MemoryStorage {
   return storage;
 }
 
-/** Makes snapshots of ascending dates, each from the previous one. @returns the last one */
+/** Makes snapshots of ascending dates, each from the previous snapshot. @returns the last snapshot */
 function madeBy(storage: MemoryStorage, dates: readonly number[], hasRoots = true): Buffer {
   const snapshots = new MemorySnapshots();
   const genesis = () => genesisRing({ hasRoots });

@@ -41,7 +41,7 @@ class DyingStorage extends MemoryStorage {
 
 /**
  * Writes entries at the same times on each daemon, so that both daemons prune up to the same date. On the daemon
- * "mine", the first entry adds a key that signs the last one.
+ * "mine", the first entry adds a key that signs the last entry.
  */
 async function written(options: SubjectOptions, name: string): Promise<TimelineSubject> {
   const subject = await new TimelineSubject({ ...OPTIONS, ...options }).open();

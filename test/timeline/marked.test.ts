@@ -15,7 +15,7 @@ test("a stream of old entries, each of which requires a refold, does not delay t
   assert.ok(!timeline.waiting.isMarkPast);
   let turns = 0;
   for (; !timeline.waiting.isMarkPast && turns < 2000; turns++) {
-    // The next refold becomes necessary before the previous one is over.
+    // The next refold becomes necessary before the previous refold is over.
     if (turns % 5 === 0) timeline.receive([entryAt(START + 2, `SET old${turns} 1`)], MEMBER);
     subject.elapse(20);
     if (turns % 5 === 0) timeline.tick();

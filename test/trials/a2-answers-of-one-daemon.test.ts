@@ -1,6 +1,6 @@
 /**
  * Trial A2. A client receives answers from three real daemons, directly or through a sidecar. An answer stays valid if
- * the next one comes from another daemon, even after the first daemon was killed. Scans return all elements or a
+ * the next answer comes from another daemon, even after the first daemon was killed. Scans return all elements or a
  * clear error, and ids, versions and payloads are the same on all daemons. Source: docs/sidecar.md, "Where an answer
  * is valid".
  */

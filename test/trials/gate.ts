@@ -67,7 +67,7 @@ export class Gate implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Closes all connections, and each new one until the gate is released. */
+  /** Closes all connections, and each new connection until the gate is released. */
   shut(): void {
     this.#isShut = true;
     this.cut();

@@ -151,7 +151,7 @@ test("bytes other than the agreed snapshot are refused and change nothing, even 
         message: "it is not the one that members have signed",
       });
   });
-  assert.equal((await adopt(target, { staged })).at(-1), "adopted", "the right one is adopted nevertheless");
+  assert.equal((await adopt(target, { staged })).at(-1), "adopted", "the agreed bytes are adopted");
 });
 
 test("a refused entry of the snapshot's key ring ends the adoption, and changes nothing", async () => {
