@@ -28,13 +28,13 @@ import type { TimelineParts } from "./timeline-owner.js";
 /** An entry that was found damaged on disk, and has to be stored again. */
 interface Damaged {
   readonly place: Place;
-  /** Whether the state includes it. */
+  /** Whether the state includes the entry. */
   readonly isFolded: boolean;
   /**
    * The set in which the index counted the entry before the damage was found, or null if it did not count the entry.
    */
   readonly counted: DigestSet | null;
-  /** Whether its remains have been removed, and the state is being folded again without it. */
+  /** Whether the entry's remains were removed, and the state is being folded again without the entry. */
   readonly isRemoved: boolean;
 }
 
@@ -73,26 +73,26 @@ export class Archive {
   }
 
   /**
-   * Drops everything dated at or before a time, and accepts none of it again. The index still counts the dropped
-   * entries.
+   * Drops all entries dated at or before a time, and rejects them if they arrive again. The index still counts the
+   * dropped entries.
    */
   prune(until: number): void {
     if (until <= this.prunedTo) return;
     this.prunedTo = Math.floor(until);
-    // A snapshot contains the entries as they were before they were damaged: members count them, and so does this
-    // index.
+    // The snapshot includes the damaged entries with their original contents. Members count these entries, so this
+    // index must count them too.
     for (const { place, counted } of this.#takeDamagedUpTo(this.prunedTo))
       if (counted !== null) this.index.add(place, counted === "ring");
     this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
   }
 
   /**
-   * Drops everything dated at or before a time, because a member's snapshot replaces it. All earlier writes must have
-   * been flushed.
+   * Drops all entries dated at or before a time, because a member's snapshot replaces them. All earlier writes must
+   * have been flushed.
    * @param marks  the snapshot's marks; written to disk together with the date, before anything is announced
    * @param dropped  order keys of later entries that are dropped too: removed in the same step, and accepted if they
    * are received again
-   * @returns an index to be filled, which replaces the current one
+   * @returns the empty index that replaces the current one; the caller fills it
    */
   async adopt(cutAt: number, marks: readonly Mark[], dropped: readonly Buffer[]): Promise<DigestIndex> {
     const { storage } = this.#parts;
@@ -126,7 +126,7 @@ export class Archive {
     return places.length === max;
   }
 
-  /** Whether an entry is stored, on disk or not, or its date is pruned. */
+  /** Whether an entry is stored, even if it is not on disk yet, or its date is pruned. */
   holds(place: Place): boolean {
     if (place.at <= this.prunedTo || this.#unflushed.has(place.id)) return true;
     if (this.#damaged.has(place.id)) return false;
@@ -142,7 +142,7 @@ export class Archive {
     return [...fresh.values()].sort(compareEntries);
   }
 
-  /** Whether the index counts all accepted entries dated before a time and none of these is damaged. */
+  /** Whether the index counts all accepted entries dated before a time, and none of these entries is damaged. */
   countsBefore(at: number): boolean {
     return this.#damaged.size === 0 && ![...this.#unflushed.values()].some((date) => date < at);
   }
@@ -158,11 +158,11 @@ export class Archive {
   }
 
   /**
-   * Stores entries that are not stored yet. The same write removes from the list of valid snapshots those that are
-   * not dated before the first of these entries.
+   * Stores entries that are not stored yet. The same write marks all snapshots dated at or after the first of these
+   * entries as no longer valid.
    * @param entries  in order, at least one
    * @param from     the member that sent them, or null for a client
-   * @returns a promise that resolves when they are as safe as --fsync requires, or null if they already are
+   * @returns a promise that resolves when the entries are as safe as --fsync requires, or null if they already are
    */
   add(entries: readonly Entry[], from: ByteString | null): Promise<void> | null {
     const [{ envelope }] = entries as readonly [Entry];
@@ -177,7 +177,7 @@ export class Archive {
       values.push([writePlace(place), writeValue(entry.body, entry.signature)]);
     }
     storage.put(values, mark === null ? [] : [mark]);
-    // A client waits for the answer; entries from members are written together.
+    // Flush a client's entries now, because the client waits for the answer. Members' entries are flushed together.
     const isFlushed = from === null && storage.flushNow();
     const added = entries.map(flushedEntry);
     if (isFlushed && storage.isSafe) this.#synced(added, from);
@@ -245,8 +245,8 @@ export class Archive {
   /**
    * Records that an entry on disk cannot be read; an undamaged copy from any member replaces it. Does nothing for a
    * pruned entry, because a snapshot contains it.
-   * @param isFolded  whether the state includes the entry. If so, and if the entry has been flushed to disk, the index
-   * counts the entry, and now stops counting it
+   * @param isFolded  whether the state includes the entry. If it does, and the entry has been flushed to disk, the
+   * index stops counting the entry
    */
   damaged(place: Place, isFolded: boolean): void {
     if (place.at <= this.prunedTo || this.#damaged.has(place.id)) return;
@@ -299,8 +299,8 @@ export class Archive {
   }
 
   /**
-   * Stops requesting entries whose remains were removed; a member may still send one.
-   * @returns whether the state includes some of them, and has to be folded again immediately
+   * Stops requesting entries whose remains were removed; a member may still send such an entry.
+   * @returns whether the state includes some of these entries, and has to be folded again immediately
    */
   forgetDamaged(places: readonly Place[]): boolean {
     let isFolded = false;

@@ -22,7 +22,7 @@ const MISSED_A_TURN = 256;
 const PROGRESS_EVERY_MS = 5000;
 
 export interface RefoldingPlan {
-  /** Entries dated up to this have no undo records. */
+  /** Entries dated up to this date have no undo records. */
   readonly tailEnd: number;
   /** The date after which entries are left out. */
   readonly until: number;
@@ -105,7 +105,7 @@ export class BackgroundRefold {
     return this.#below.splice(0);
   }
 
-  /** Folds the entries on disk, and those already passed to the storage. */
+  /** Folds all entries that are on disk or were already passed to the storage. */
   start(plan: RefoldingPlan, done: (fold: Fold) => void, failed: (problem: Error) => void): void {
     this.#isRunning = true;
     this.#parts.storage.flushed().then(() => this.#begin(plan, done, failed), failed);

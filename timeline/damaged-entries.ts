@@ -1,8 +1,9 @@
 /**
- * Entries that were found damaged here and that no member has a copy of. The other members continue without them, so
- * their remains are removed: no snapshot could be made with them, and a start would find them again. If the state
- * includes them, it is folded again without them. Each one is logged. Two kinds are never removed, because they could
- * not be restored: those that a later version can read, and those whose bytes could not be copied.
+ * Removes entries that were found damaged here and of which no member has a copy. The other members continue without
+ * these entries. Their remains are removed, because they would prevent every further snapshot, and each start would
+ * find them again. If the state includes such an entry, the state is folded again without the entry. Each entry is
+ * logged. Two kinds of entries are never removed, because they could not be restored: entries that a later version can
+ * read, and entries whose bytes could not be copied.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps } from "../protocol/steps.js";
@@ -53,8 +54,8 @@ export class DamagedEntries {
   }
 
   /**
-   * Removes the entries that no member has, as far as that is allowed, and their effects. If it is too early for some
-   * of them, the caller has to call again.
+   * Removes the damaged entries that may be removed, and their effects on the state. If it is too early to remove an
+   * entry, the caller has to call again later.
    */
   drop(): void {
     const places = this.#removable();
@@ -68,8 +69,9 @@ export class DamagedEntries {
   }
 
   /**
-   * Returns the damaged entries that can be removed now. There are none while an entry with an earlier or equal date
-   * waits in memory to be folded: if that entry were removed from disk, it would still be folded later.
+   * Returns the damaged entries that can be removed now. Returns none while any entry with an earlier or equal date
+   * waits in memory to be folded: a damaged entry that also waits there would still be folded after its removal from
+   * disk.
    */
   #removable(): readonly Place[] {
     const { archive, waiting, isServing } = this.#folding;
@@ -83,7 +85,7 @@ export class DamagedEntries {
     const outcomes = await inTurns(this.#copyAll(places, keeping), this.#parts);
     const isKept = await isSynced(keeping);
     if (this.#later.isStopped) return;
-    // In the meantime some of them may have been received again, or the daemon may have begun to fold the state again.
+    // In the meantime members may have sent some of the entries again, or the daemon may have begun a refold.
     const removable = this.#removable().filter(({ id }) => outcomes.has(id));
     if (removable.length === 0) return;
     const staying = new Map<ByteString, "intact" | "uncopied">();
@@ -135,7 +137,7 @@ export class DamagedEntries {
     const { archive } = this.#folding;
     const [first] = places.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));
     if (first === undefined) return;
-    // Snapshots that contain one of these entries are no longer valid.
+    // Snapshots that contain any of these entries are no longer valid.
     const removed = places.filter(({ id }) => !this.#staying.has(id));
     void this.#removeAll(removed, archive.making?.outdated(first.at) ?? null);
   }
@@ -151,8 +153,8 @@ export class DamagedEntries {
   }
 
   /**
-   * Drops the entries from the archive. Starts a refold if the current state, or that of a refold that began in the
-   * meantime, includes one of them.
+   * Drops the entries from the archive. Starts a refold if the current state, or the state of a refold that began in
+   * the meantime, includes any of these entries.
    */
   #removed(places: readonly Place[]): void {
     const { archive, isServing } = this.#folding;

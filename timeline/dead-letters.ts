@@ -5,9 +5,9 @@
  */
 import type { Mark } from "./entries/storage.js";
 
-/** The reason why an entry leaves. The numbers are in files, and never change. */
+/** The reason why an entry leaves the timeline. The numbers are stored in files and never change. */
 export const LETTER_REASONS = {
-  /** The adopted snapshot certainly does not contain it. */
+  /** The adopted snapshot certainly does not contain the entry. */
   missing: 1,
   /** The snapshot's sum for the second of the entry differs, so the snapshot may or may not contain the entry. */
   possible: 2,
@@ -20,8 +20,8 @@ export const LETTER_REASONS = {
 export type LetterReason = keyof typeof LETTER_REASONS;
 
 /**
- * Writes letters that belong together: those from one adopted snapshot, or those from the folder of a daemon that was
- * left out of the member list.
+ * Writes letters that belong together: all letters that one adopted snapshot causes, or all letters from the folder of
+ * a daemon that was left out of the member list.
  */
 export interface LetterWriter {
   /**

@@ -11,7 +11,7 @@ export class Failure {
     this.#parts = parts;
   }
 
-  /** Logs the first problem, and reports it to the owner; ignores later ones. */
+  /** Logs the first problem, and reports it to the owner; ignores later problems. */
   readonly report = ({ message }: Error): void => {
     if (this.reason !== null) return;
     this.reason = message;

@@ -1,8 +1,8 @@
 /**
  * Determines whether this daemon may have answered units that it no longer has. A daemon loses units at a restart if
- * they were only in memory, were not yet on disk or are damaged, and when a member's snapshot replaces them. An earlier
- * unit that arrives now should have been answered before the lost ones, so a unit counts as late if it is not dated
- * after the latest date that the lost units can have. Source: docs/consistency.md, "What `late` means".
+ * they were only in memory, were not yet on disk or are damaged, and when a member's snapshot replaces them. A unit
+ * that arrives now and comes before a lost unit should have been answered first. Therefore a unit counts as late unless
+ * it is dated after the latest date that a lost unit can have. Source: docs/consistency.md, "What `late` means".
  */
 import type { FoldedEntry } from "./fold/batch.js";
 import type { TimelineParts } from "./timeline-owner.js";
@@ -11,7 +11,7 @@ export class ForgottenAnswers {
   readonly #parts: TimelineParts;
   /** The latest date of units that may have been answered before the start; milliseconds since 1970. */
   #untilAtStart = Number.NEGATIVE_INFINITY;
-  /** The latest date of units that were lost since; milliseconds since 1970. */
+  /** The latest date of units that were lost after the start; milliseconds since 1970. */
   #until = Number.NEGATIVE_INFINITY;
   #isOpened = false;
 
@@ -21,7 +21,7 @@ export class ForgottenAnswers {
 
   /**
    * Called at startup, and again when a member's snapshot replaces the entries here.
-   * @param isBegun  whether there were entries
+   * @param isBegun  whether the storage already had entries
    */
   opened(isBegun: boolean): void {
     const { storage, isAlone } = this.#parts;
@@ -32,12 +32,12 @@ export class ForgottenAnswers {
     this.#isOpened = true;
   }
 
-  /** Records that some answered units are lost. They may be dated ahead of the clock. */
+  /** Records that some answered units are lost. The lost units may be dated ahead of the clock. */
   some(): void {
     this.#until = Math.max(this.#until, this.#end);
   }
 
-  /** Called if this daemon and its members all began without data: then it cannot have answered anything before. */
+  /** Called if this daemon and its members all began without data, so no earlier process can have answered units. */
   clear(): void {
     this.#untilAtStart = Number.NEGATIVE_INFINITY;
   }

@@ -1,5 +1,5 @@
 /**
- * Merges late entries from members into the serving fold, in order. It works for a few milliseconds in each turn of
+ * Merges late entries from members into the serving fold, in order. Works for a few milliseconds in each turn of
  * the event loop, so that clients do not wait long even if many entries arrive together. If an entry belongs before the
  * tail, or if the entries affect too many units, the timeline is refolded instead.
  */
@@ -43,7 +43,7 @@ export class LateMerges {
     this.#failure = failure;
   }
 
-  /** Merges some of the waiting entries now, unless a turn is scheduled, and the remaining ones in later turns. */
+  /** Merges some of the waiting entries now, unless a turn is scheduled, and the remaining entries in later turns. */
   run(): void {
     this.#folding.waiting.noteTime(this.#parts.uptime());
     // Two batches in one turn of the event loop would delay clients twice as long.
@@ -92,7 +92,7 @@ export class LateMerges {
   }
 
   /**
-   * Adapts the size of the next merge to the duration of the last one.
+   * Adapts the size of the next merge to the duration of the last merge.
    * @param milliseconds  the duration of the last merge
    * @param last  the number of late commands in the last merge, and of the units that it redid. If it redid at least as
    * many units as it merged commands, a smaller merge would not be faster.
@@ -130,7 +130,7 @@ export class LateMerges {
     refolding.start(plan, done, this.#failure.report);
   }
 
-  /** Plans a refold. @returns the plan, and the late entries together with those whose date has been reached */
+  /** Plans a refold. @returns the plan, with the late entries and all entries whose date has been reached */
   #planRefold(late: readonly Entry[]): {
     readonly plan: RefoldingPlan;
     readonly entries: readonly Entry[];
@@ -139,7 +139,7 @@ export class LateMerges {
     const { dates, waiting, newest } = this.#folding;
     // The tail must not end before its old end, because the ids before that date are forgotten.
     const end = Math.max(this.#folding.fold.cutAt, dates.tailEnd(newest.at));
-    // The new fold must include all entries of the current one, even if the clock has been set back.
+    // The new fold must include all entries of the current fold, even if the clock has been set back.
     const until = late.reduce(
       (latest, { envelope: { at } }) => Math.max(latest, at),
       Math.max(end, dates.dueUntil, newest.at),

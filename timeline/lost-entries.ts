@@ -1,6 +1,7 @@
 /**
- * This daemon's entries that are lost when a member's snapshot replaces them. They are found before anything is
- * changed, so that they can be stored as dead letters. Source: docs/consistency.md, "When things go wrong".
+ * Finds this daemon's entries that are lost when a member's snapshot replaces its data. The search runs before the data
+ * is changed, so that the lost entries can be stored as dead letters. Source: docs/consistency.md, "When things go
+ * wrong".
  */
 import { inTurns, type Steps } from "../protocol/steps.js";
 import type { KeyRing } from "../store/key-ring.js";
@@ -23,7 +24,7 @@ const LETTERS_A_STEP = 64;
 
 /** Entries of this daemon that are lost once it has adopted a snapshot. */
 export interface LostEntries {
-  /** Their number, including those that were also removed here and therefore cannot be named. */
+  /** The number of these entries, including entries that this daemon has pruned and therefore cannot name. */
   readonly count: number;
   /** The first of these entries, as far as they can be read. */
   readonly entries: readonly Entry[];
@@ -31,7 +32,7 @@ export interface LostEntries {
 
 /** Entries that the snapshot does not contain, although they are dated before it. */
 export interface FoundOrphans extends LostEntries {
-  /** Entries that the snapshot may or may not contain; some certainly missing ones may be among them. */
+  /** Entries that the snapshot may or may not contain. Some entries that are certainly missing may be among them. */
   readonly possible: LostEntries;
   /** Later entries signed with keys that the snapshot does not know: orphaned entries had added these keys. */
   readonly unverifiable: LostEntries;
@@ -57,7 +58,7 @@ export interface Losing {
 
 /**
  * Finds and stores the lost entries. Nothing may be written to the storage in the meantime.
- * @throws Error  the letters cannot be stored; none of them remains, and no entry may be dropped
+ * @throws Error  the letters cannot be stored; then no letter remains on disk, and no entry may be dropped
  */
 export async function findLosing(
   parts: TimelineParts,

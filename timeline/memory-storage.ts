@@ -1,6 +1,6 @@
 /**
- * A timeline without a disk: entries by the second of their date, each second sorted when it is read. Adding at the
- * end, the usual case, is a push; a late entry costs no more than sorting one second.
+ * A timeline without a disk. Entries are grouped by the second of their date, and each second is sorted when it is
+ * read. Adding an entry at the end, the usual case, is a push; a late entry costs at most the sorting of one second.
  */
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { firstFrom } from "./entries/ascending-search.js";
@@ -8,15 +8,15 @@ import { dateOf, firstPlaceAt, PLACE_BYTES } from "./entries/entry.js";
 import type { Mark, MarkName, Storage } from "./entries/storage.js";
 
 /**
- * The entries of one second. Each is one string, order key ‖ value, which takes the least memory, and which the engine
- * compares quickly.
+ * The entries of one second. Each entry is one string, order key ‖ value, which takes the least memory, and which the
+ * engine compares quickly.
  */
 interface Second {
   records: ByteString[];
   isSorted: boolean;
 }
 
-/** Bytes that the engine needs in addition to an entry's own: the head of a string, and its slot in an array. */
+/** Bytes that the engine needs for each entry in addition to its string: the string's head, and a slot in an array. */
 const OVERHEAD_BYTES = 28;
 
 export class MemoryStorage implements Storage {
@@ -125,7 +125,7 @@ export class MemoryStorage implements Storage {
     this.#order.splice(firstFrom(this.#order, number), 1);
   }
 
-  /** Returns the records of a second in order; if two were put with the same order key, only the later one. */
+  /** Returns the records of a second in order. Of several records with the same order key, returns only the last. */
   #sorted(second: Second): readonly ByteString[] {
     if (second.isSorted) return second.records;
     const byPlace = new Map(second.records.map((record) => [record.slice(0, PLACE_BYTES), record]));
@@ -137,8 +137,8 @@ export class MemoryStorage implements Storage {
   }
 
   /**
-   * Yields the records of a range. It looks up the next second after each one, because entries may be added and
-   * removed.
+   * Yields the records of a range. After each second, it looks up which second is next, because entries may have been
+   * added or removed in the meantime.
    */
   *#range(from: Buffer | null, to: Buffer | null): Generator<ByteString> {
     const end = to === null ? null : bytesOf(to);

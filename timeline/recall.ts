@@ -1,6 +1,7 @@
 /**
- * Recalls: folds of the entries on disk, made in slices in addition to the serving fold, from a snapshot or from the
- * beginning up to a date. A recall yields the outcome of each unit, and the state at that date. It changes nothing.
+ * Recalls history. A recall folds the entries on disk again, from a snapshot or from the beginning, up to a date. It
+ * runs in slices, separately from the serving fold, and changes nothing. It yields the outcome of each unit, and the
+ * state at that date.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps, type TurnClock } from "../protocol/steps.js";
@@ -14,7 +15,7 @@ import { DamagedSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSource } from "./snapshots/snapshot-files.js";
 import { heldSnapshots } from "./snapshots/snapshot-making.js";
 
-/** The maximum number of recalls: each has a separate state in memory, as large as the serving one. */
+/** The maximum number of concurrent recalls. Each has a separate state in memory, as large as the served state. */
 const RECALLS_MAX = 2;
 /** The maximum duration of a recall in milliseconds. It is the longest deadline of a client. */
 export const RECALL_MS_MAX = 20_000;
@@ -34,9 +35,9 @@ export interface RecallPlan {
 export interface Recalled {
   /** The fold after the last entry. */
   readonly fold: Fold;
-  /** The date of the snapshot that it began with, or null if it began empty. */
+  /** The date of the snapshot that the recall began with, or null if it began empty. */
   readonly snapshot: number | null;
-  /** The number of entries that could not be read: the state after them may differ from the original. */
+  /** The number of entries that could not be read. The recalled state may differ from the original because of them. */
   readonly damaged: number;
 }
 
@@ -174,7 +175,7 @@ export class Recalls {
     return { refold, damaged: () => damaged };
   }
 
-  /** Returns the snapshots that a fold may begin with, the best one first. Null means an empty fold. */
+  /** Returns the snapshots that a fold may begin with, the best first. Null means that the fold begins empty. */
   #beginnings(from: number): (number | null)[] {
     const files = new Set(this.#snapshots?.list() ?? []);
     const kept = prunedTo(this.#storage);

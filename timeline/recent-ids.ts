@@ -1,8 +1,8 @@
-/** The ids of all entries newer than a date. They are looked up for each envelope, so they are in memory. */
+/** The ids of all entries newer than a date, kept in memory because they are looked up for each envelope. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Place } from "./entries/entry.js";
 
-/** The length of the intervals, in milliseconds, whose ids are forgotten together. */
+/** Ids are forgotten in intervals of this many milliseconds. */
 const BUCKET_MS = 1000;
 
 export class RecentIds {

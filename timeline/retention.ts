@@ -38,12 +38,12 @@ export class Retention {
     this.#archive = archive;
   }
 
-  /** Called when a member's snapshot was adopted: entries may have been pruned that are still to be removed. */
+  /** Called when a member's snapshot was adopted: the storage may still have entries that are now pruned. */
   adopted(): void {
     this.#isRemoving = true;
   }
 
-  /** Starts a snapshot if it is time, prunes the entries that are no longer needed, and removes a slice of them. */
+  /** Starts a snapshot if it is time, prunes entries that are no longer needed, and removes some pruned entries. */
   tick({ cutAt, finalTo, now, keepsFrom, isAlone }: RetentionTick): void {
     const { storage, limits } = this.#parts;
     const { retainMs, retainBytes } = limits;

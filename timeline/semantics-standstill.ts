@@ -7,7 +7,7 @@ import { dateText } from "../protocol/version-2/envelope.js";
 import { comparePlaces, placeOf } from "./entries/entry.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
 
-/** Returns why a fold is at a standstill, and the remedy, or null if it is not. */
+/** Returns why a fold is at a standstill, and the remedy, or null if it is not at a standstill. */
 export function standstillOf({ end, ring }: Fold): string | null {
   if (end === null) return null;
   const { numbers } = ring.known;
@@ -20,7 +20,7 @@ export function standstillOf({ end, ring }: Fold): string | null {
 /** Whether the fold applies entries dated at a time. */
 export const reaches = ({ end }: Fold, at: number): boolean => end === null || at < end.at;
 
-/** Returns the dates up to which all entries are in the fold and final. Entries after the fold's end are neither. */
+/** Returns the dates up to which all entries are in the fold and final, at most the date before the fold's end. */
 export function heldTo({ end, cutAt }: Fold, finalTo: number) {
   if (end === null) return { cutAt, finalTo };
   return { cutAt: Math.min(cutAt, end.at - 1), finalTo: Math.min(finalTo, end.at - 1) };

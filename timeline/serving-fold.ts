@@ -102,7 +102,7 @@ export class ServingFold {
     return folded === null ? null : this.forgotten.mark(folded);
   }
 
-  /** Switches to a new fold, which has every entry that arrived while it was built, except those before its tail. */
+  /** Switches to a new fold. It has all entries that arrived while it was built, except entries before its tail. */
   swap(fold: Fold, late: readonly Entry[]): void {
     this.#fold = fold.inherit(this.#fold);
     this.waiting.addLate(this.refolding.takeBelow());

@@ -51,7 +51,7 @@ export interface AdoptionHandlers {
   onFailed(problem: Error): void;
 }
 
-/** A snapshot that has arrived, and the agreed one that it must equal. */
+/** A snapshot that has arrived, and the agreed snapshot that it must equal. */
 interface Arrived {
   readonly staged: StagedSnapshot;
   readonly agreed: SnapshotSeal;
@@ -80,14 +80,14 @@ export class SnapshotTransfer {
     this.#failure = failure;
   }
 
-  /** Stops without finishing. The next start begins with the previous state, or with that of the snapshot. */
+  /** Stops without finishing. The next start begins with the previous state, or with the snapshot's state. */
   stop(): void {
     this.#later.stop();
   }
 
   /**
-   * Returns the snapshot of a date, for a member that is missing pruned entries, or null if there is no valid one of
-   * that date.
+   * Returns the snapshot of a date, for a member that is missing pruned entries, or null if there is no valid snapshot
+   * of that date.
    */
   sendable(cutAt: number): SendableSnapshot | null {
     const cut = this.cuts.find(({ at }) => at === cutAt);
@@ -124,7 +124,7 @@ export class SnapshotTransfer {
     return this.#parts.storage.mark("votes");
   }
 
-  /** @param kept  called when they are on the disk; never if that fails, which is reported elsewhere */
+  /** @param kept  called when the votes are on the disk; not called after a failure, which is reported elsewhere */
   keepVotes(votes: Buffer, kept: () => void): void {
     this.#parts.storage.put([], [["votes", votes]]);
     this.#parts.storage.synced().then(kept, () => {});
@@ -140,7 +140,7 @@ export class SnapshotTransfer {
     return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#keepsFrom;
   }
 
-  /** Sets the date from which members may be missing entries, or may have additional ones. */
+  /** Sets the date from which members may be missing entries, or may have additional entries. */
   keepFrom(date: number): void {
     this.#keepsFrom = date;
   }

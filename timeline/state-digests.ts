@@ -1,6 +1,7 @@
 /**
- * Digests of the served state, which daemons compare. The sums over all keys in buckets are computed in short steps
- * while the state changes, and only locate keys that may differ. The digest of a single key is exact as of a date.
+ * Digests by which daemons compare their states. The keys are divided into buckets, and the sum of each bucket is
+ * computed in short steps while the state changes, so the sums only locate keys that may differ. The digest of a single
+ * key is exact as of a date.
  * Source: docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
@@ -14,16 +15,16 @@ import type { ServingFold } from "./serving-fold.js";
 
 /** Selects the part of a state that is summed up. */
 export interface SumSelection {
-  /** Includes everything dated before this time, and nothing else; milliseconds since 1970. */
+  /** The sums include the entries dated before this time, and no later ones; milliseconds since 1970. */
   readonly at: number;
   /** Selects the bucket of a key, and the part of a large value that is sampled. */
   readonly salt: number;
 }
 
 export interface StateSums {
-  /** The sums cover 1/shares of all keys, selected by the salt; a power of two. */
+  /** The sums cover only one of this many shares of the keys, which the salt selects; a power of two. */
   readonly shares: number;
-  /** One sum for each bucket, a power of two of them; `UNCOMPARED` for buckets that are unknown. */
+  /** One sum for each bucket, or `UNCOMPARED` if it is unknown. The number of buckets is a power of two. */
   readonly sums: Uint32Array;
 }
 
@@ -126,8 +127,8 @@ export class StateDigests {
   }
 
   /**
-   * Returns the digests of keys as of a date, without the keys that have changed since, or null if they are unknown at
-   * present.
+   * Returns the digests of the given keys as of a date, except for keys that have changed since that date. Returns null
+   * if the digests cannot be determined now.
    */
   digests({ at, salt }: SumSelection, keys: readonly NamedKey[]): KeyDigest[] | null {
     if (!this.isExact(at)) return null;
@@ -141,7 +142,8 @@ export class StateDigests {
   }
 
   /**
-   * Returns which of the given keys were changed by entries dated at or after a time, or null if any of them may be.
+   * Returns the given keys that were changed by entries dated at or after a time, or null if a complete database was
+   * changed, so that all of the keys may have changed.
    */
   #changedSince(at: number, keys: readonly NamedKey[]): ReadonlySet<string> | null {
     const names = new Set(keys.map(nameOf));
@@ -167,12 +169,12 @@ function digestIn(database: Database, { db, key }: NamedKey, { at, salt }: SumSe
   return entry === undefined || isInvisible(entry, at) ? null : digestOfEntry(db, entry, salt);
 }
 
-/** Whether a unit of that date no longer sees the entry, even if this daemon has not dropped the entry yet. */
+/** Whether the key had expired at that date, even if this daemon has not dropped the key yet. */
 const isInvisible = (entry: Parameters<typeof isExpired>[0], at: number) => isExpired(entry, at);
 
 /**
- * Returns the bucket, by the upper bits of the hash: a bucket of a daemon with few buckets then has the same keys as
- * several complete buckets of a daemon with more.
+ * Returns the bucket of a key, which the upper bits of its hash select. As a result, each bucket of a daemon with few
+ * buckets contains the same keys as several complete buckets of a daemon with more.
  */
 const bucketOf = (hash: number, buckets: number): number => Math.floor((hash / 2 ** 32) * buckets);
 
@@ -187,8 +189,8 @@ function powerOfTwo(min: number, from: number, to: number): number {
 
 /**
  * Visits each key that exists during the complete walk exactly once, in the order of scans. (Removing a key moves
- * another one in the table, so a walk by index could visit that one twice.) Keys of a page that change before their
- * turn count as changed since the date of the sums.
+ * another key in the table, so a walk by index could visit the moved key twice.) If a key of a page changes before it
+ * is visited, it counts as changed since the date of the sums.
  */
 function* eachKey(keyspace: Keyspace, visit: (entry: Keyspace["entries"][number]) => void): Steps<void> {
   let from = 0;

@@ -30,7 +30,7 @@ export interface Keeping {
   readonly synced: () => Promise<void>;
 }
 
-/** Counts the existing copies once, and continues from there. */
+/** Begins to copy damaged entries. The size of the existing copies is determined only once. */
 export type BeginKeeping = () => Keeping;
 
 export interface TimelineLimits {

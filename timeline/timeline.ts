@@ -35,7 +35,7 @@ import { Watermark } from "./watermark.js";
 const EXPIRED_A_TICK = 500;
 
 export class Timeline {
-  /** Whether the clock is known to be wrong. It then does not raise the watermark, and no entry counts as too old. */
+  /** Whether the clock is known to be wrong. If so, the clock raises no watermark, and no entry counts as too old. */
   isSkewed = false;
   readonly #parts: TimelineParts;
   readonly #failure: Failure;
@@ -185,8 +185,8 @@ export class Timeline {
     if (added.length === 0) return added;
     const again = added.filter(({ id }) => this.#archive.isFolded(id));
     const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#archive.isFolded(id));
-    // These entries were damaged and have been sent again. A running refold may have read some of them before the
-    // damage; the remaining ones have to be merged into its result.
+    // These entries were damaged and have been sent again. A running refold may have read some of the entries before
+    // the damage; the remaining entries have to be merged into its result.
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
     this.#keep(added, from)?.catch(() => {});
     this.waiting.add(unfolded, this.#dates.dueUntil);
@@ -194,7 +194,7 @@ export class Timeline {
     return added;
   }
 
-  /** Whether an entry is stored, on disk or not. */
+  /** Whether an entry is stored, even if it is not on disk yet. */
   holds = (place: Place): boolean => this.#archive.holds(place);
 
   /**
@@ -204,13 +204,13 @@ export class Timeline {
   hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#dates.dueUntil);
 
   /**
-   * Returns the bytes of an entry on disk, or null if it is missing, or it is damaged and members will send it again,
-   * or the timeline is not open yet.
+   * Returns the bytes of an entry on disk. Returns null if the entry is missing or the timeline is not open yet, and if
+   * the entry is damaged; members then send it again.
    */
   read = (place: Place): SignedBytes | null => (this.#folding.isOpen ? this.#archive.read(place) : null);
 
   /**
-   * Does periodic work: folds entries whose date has been reached, merges late ones, cuts the tail, raises the
+   * Does periodic work: folds entries whose date has been reached, merges late entries, cuts the tail, and raises the
    * watermark.
    */
   tick(): void {

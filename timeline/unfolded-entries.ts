@@ -1,6 +1,6 @@
 /**
- * Entries that are stored but not folded yet: those dated ahead of the clock, late ones that wait for the next merge,
- * and those that a refold includes. Source: docs/architecture.md "How daemons agree".
+ * Entries that are stored but not folded yet: entries dated ahead of the clock, late entries that wait for the next
+ * merge, and entries that a refold includes. Source: docs/architecture.md "How daemons agree".
  */
 
 import { compareEntries, type Entry, type Place } from "./entries/entry.js";
@@ -9,18 +9,18 @@ import { FutureEntries } from "./future-entries.js";
 /** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date its entries. */
 export const DUE_AHEAD_MS = 5000;
 
-/** After a merge that had to redo units, the next one starts after a pause of this multiple of its duration. */
+/** After a merge that had to redo units, the next merge starts after this multiple of the merge's duration. */
 const PAUSE_FACTOR = 4;
 /**
  * The maximum of that pause in milliseconds: a merge seems long if the process was suspended in the meantime, and all
  * members have to be up to date within 30 s.
  */
 const PAUSE_MS_MAX = 5000;
-/** The minimum number of late entries that may be part of a stream from a member that is catching up. */
+/** The minimum number of late entries that counts as a possible stream from a member that is catching up. */
 const STREAM_MIN = 64;
 /**
- * A refold includes all late entries that are present. During such a stream it therefore waits until, for this many
- * milliseconds, no further entries have arrived that are dated before its request.
+ * A refold includes only the late entries that have arrived before it starts. During such a stream it therefore starts
+ * only when no further entries dated before its request have arrived for this many milliseconds.
  */
 const CALM_MS = 200;
 /** The maximum of this wait in milliseconds: all members have to be up to date within 30 s. */
@@ -53,7 +53,7 @@ export class UnfoldedEntries {
   /** The entries that were late when `mark` was called and still are, and whether a refold includes some of them. */
   readonly #marked = new Set<Entry>();
   #isMarkRefolding = false;
-  /** The time since which entries have been late, as far as `noteTime` has noticed, or null if there are none. */
+  /** The uptime since which `noteTime` has found entries waiting past their dates, or null if none are waiting. */
   #since: number | null = null;
 
   get size(): number {
@@ -77,13 +77,13 @@ export class UnfoldedEntries {
     return this.#marked.size === 0 && !this.#isMarkRefolding;
   }
 
-  /** Records since when entries have been waiting although their dates have passed. @param uptime  milliseconds */
+  /** Records the time since which entries have been waiting past their dates. @param uptime  milliseconds */
   noteTime(uptime: number): void {
     if (this.isLevel) this.#since = null;
     else this.#since ??= uptime;
   }
 
-  /** Whether an entry has been waiting for long although its date has passed. */
+  /** Whether an entry has been waiting for a long time past its date. */
   isBehind(uptime: () => number): boolean {
     return this.#since !== null && uptime() - this.#since > DELAYED_MS;
   }
@@ -112,13 +112,13 @@ export class UnfoldedEntries {
   /**
    * Whether there is room for an entry dated `at`.
    * @param bytes  the length of body and signature
-   * @param until  entries dated up to this are not stored as future entries, so they need no room
+   * @param until  entries dated up to this date are not stored as future entries, so they need no room
    */
   hasRoom(at: number, bytes: number, until: number): boolean {
     return at <= until || this.#ahead.hasRoom(bytes);
   }
 
-  /** @param until  entries dated up to this are folded now */
+  /** @param until  entries dated up to this date are folded now */
   add(entries: readonly Entry[], until: number): void {
     this.addFuture(entries.filter(({ envelope: { at } }) => at > until));
     this.addLate(entries.filter(({ envelope: { at } }) => at <= until));
@@ -156,8 +156,8 @@ export class UnfoldedEntries {
   }
 
   /**
-   * Returns the first late entries in order, with at most this many commands, but at least one entry. They are not
-   * removed.
+   * Returns the first late entries in order, with at most this many commands, but at least one entry. Does not remove
+   * these entries.
    */
   late(maxCommands: number): Entry[] {
     let commands = 0;
@@ -204,7 +204,7 @@ export class UnfoldedEntries {
    * Called when the late entries need a refold.
    * @param uptime  milliseconds
    * @param date    the clock's time
-   * @returns whether the refold should wait for more of them; then nothing is merged for a moment
+   * @returns whether the refold should wait for more late entries; if so, nothing is merged for a moment
    */
   postponesRefold(uptime: number, date: number): boolean {
     const isFirst = this.#postponed === null;

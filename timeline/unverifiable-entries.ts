@@ -1,7 +1,7 @@
 /**
  * Finds entries that no other daemon could verify any longer: a member's snapshot replaces the entries that named their
- * signers' keys, and does not contain these keys. The search uses only the bytes of entries, regardless of the
- * sender and the time, as members do when they check entries.
+ * signers' keys, and does not contain these keys. Like members that check entries, the search uses only
+ * the bytes of entries, not their senders or their times of arrival.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
@@ -15,7 +15,7 @@ import type { TimelineParts } from "./timeline-owner.js";
 /** The number of entries to check between two turns of the event loop, which takes a few milliseconds. */
 const ENTRIES_A_STEP = 64;
 
-/** Order keys, each kind in order. */
+/** The order keys of the found entries, in order. */
 export interface Unverifiable {
   readonly unknown: readonly Buffer[];
   /** Damaged entries, whose signers cannot be determined; members that have them send them again. */

@@ -1,13 +1,14 @@
 /**
- * The low watermark: nothing dated at or before it is accepted from clients. It is valid immediately, and is sent to
- * other members only when it is on disk. Source: docs/decisions/0039-what-member-lists-allow.md.
+ * The low watermark: the daemon accepts no client's entry dated at or before this date. A raised watermark is
+ * valid immediately, but is sent to other members only when it is on disk. Source:
+ * docs/decisions/0039-what-member-lists-allow.md.
  */
 import { SteadyClock } from "./entries/steady-clock.js";
 import type { Failure } from "./failure.js";
 import type { TimelineParts } from "./timeline-owner.js";
 
 const BYTES = 8;
-/** Milliseconds between two raises by the clock. */
+/** Milliseconds after which the clock raises the watermark again, and the watermark is published again. */
 const PUBLISH_EVERY_MS = 2000;
 
 export class Watermark {
@@ -49,7 +50,7 @@ export class Watermark {
     return isAlone() ? steady : clock();
   }
 
-  /** Follows the clock, and publishes. @param isHeld  whether the clock must not move the watermark now */
+  /** Raises the watermark with the clock, and publishes it. @param isHeld  whether the clock must not raise it now */
   tick(isHeld: boolean): void {
     const { uptime, window } = this.#parts;
     const now = this.now();

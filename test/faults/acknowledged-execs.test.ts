@@ -1,6 +1,6 @@
 /**
  * Tests transactions with WATCH through a sidecar while daemons hang, are killed and catch up. Acknowledged
- * transactions are applied, and those answered with nil are not. No connection reads data older than its own
+ * transactions are applied, and transactions answered with nil are not. No connection reads data older than its own
  * acknowledged writes.
  */
 import assert from "node:assert/strict";
@@ -114,7 +114,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 };
 
 for (const [name, fault] of some(Object.entries(FAULTS)))
-  test(`acknowledged transactions are applied, and refused ones are not, during ${name} (seed ${seed})`, async (t) => {
+  test(`acknowledged transactions are applied, and refused transactions are not, during ${name} (seed ${seed})`, async (t) => {
     const random = new SeededRandom(seed, Object.keys(FAULTS).indexOf(name));
     await using trio = await Trio.start();
     const key = join(trio.folder(0), "sidecar.pem");

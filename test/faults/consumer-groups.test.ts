@@ -94,7 +94,7 @@ test("a consumer of another daemon processes the entries that a killed daemon ha
   }
   await trio.start(0);
   using again = await RedisConnection.open(await respPort(trio, 0));
-  // This is a separate connection, since the worker reads all answers on its own.
+  // This is a separate connection, since the worker reads all answers on its own connection.
   using watching = await RedisConnection.open(ports[1] as number);
   const all = [again, watching, producer];
   await trio.until("all three daemons report no unprocessed entry", async () => {

@@ -22,7 +22,7 @@ before(async () => {
 });
 after(() => trio[Symbol.asyncDispose]());
 
-test("a daemon with other keys than the folder's refuses to start, and does not modify the folder", async () => {
+test("a daemon refuses to start with keys other than the folder's, and does not modify the folder", async () => {
   await using client = trio.client();
   await client.send("SET k v", { replicated: 3 });
   await trio.end(2, "SIGKILL");
@@ -34,7 +34,7 @@ test("a daemon with other keys than the folder's refuses to start, and does not 
   await trio.level(LEVEL_MS);
 });
 
-test("a second daemon refuses to start on the same folder, even while the first one is frozen", async () => {
+test("a second daemon refuses to start on the same folder, even while the first daemon is frozen", async () => {
   const args = ["-p", "0", "-s", trio.app.file, "--root-key", trio.root.file, "--data", trio.folder(0)];
   for (const isFrozen of [false, true]) {
     if (isFrozen) trio.daemon(0).kill("SIGSTOP");

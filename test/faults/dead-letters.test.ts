@@ -1,6 +1,6 @@
 /**
  * Tests a write that one daemon acknowledged while it was disconnected, and that the snapshot of the other members
- * does not contain. The daemon stores it as a dead letter, and it can be written again.
+ * does not contain. The daemon stores the write as a dead letter, which can be written again.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

@@ -19,7 +19,7 @@ export async function readFolder(data: string, since = 0): Promise<Contents> {
     contents.set(bytes.toString("hex"), readEntry(readPlace(bytes), value, hashOf));
   const reader = openReader(data);
   try {
-    // The log is read first. An entry that is moved out of it in the meantime is then found in LMDB.
+    // The log is read first. An entry that the daemon moves out of the log in the meantime is then found in LMDB.
     for (const [place, value] of inLog(data, reader)) if (place.compare(first) >= 0) keep(place, value);
     for (const [place, value] of reader.entries(first, null)) keep(place, value);
   } finally {
@@ -37,7 +37,8 @@ function* inLog(data: string, { logMark }: Reader): Generator<readonly [place: B
 
 /**
  * Flips a bit in the body of an entry of a stopped daemon, in all copies in LMDB's file.
- * @param entries  the candidates. The first one that is found is damaged. Entries in the log are skipped: the daemon
+ * @param entries  the candidates. The first candidate that is found is damaged. Entries in the log are skipped: the
+ * daemon
  *   would restore them from the log
  * @returns whether an entry was damaged
  */

@@ -1,7 +1,7 @@
 /**
  * Data folders that earlier versions of dbsync have written: test/vectors/folders. As a program, this file writes the
- * folders of its own version: `node dist/test/faults/folder-vectors.js 0.1.0`. This is done once for each change of
- * the format on disk.
+ * folders of its own version: `node dist/test/faults/folder-vectors.js 0.1.0`. The folders are written once for each
+ * change of the format on disk.
  */
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

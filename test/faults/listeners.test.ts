@@ -50,8 +50,8 @@ const last = (received: readonly (number | string)[]) =>
   received.findLast((event) => typeof event === "number") ?? -1;
 
 test("subscribers receive each message once and in order, or a gap event, when their daemon is killed", async () => {
-  // These are two subscribers of the daemon that is killed, and one of another daemon. For one of the first two, the
-  // publisher's daemon is the next in its list.
+  // Two subscribers use the daemon that is killed, and one uses another daemon. The next server in the second
+  // subscriber's list is the publisher's daemon.
   const clients = [clientOf(0, 1), clientOf(0, 2), clientOf(1)];
   const received: (number | string)[][] = clients.map(() => []);
   const hearing = clients.map((client, place) =>
@@ -71,7 +71,7 @@ test("subscribers receive each message once and in order, or a gap event, when t
   const [first] = daemons as [DaemonProcess];
   first.kill("SIGKILL");
   await first.ended();
-  await until("the subscribers of the killed daemon have moved to another one", () =>
+  await until("the subscribers of the killed daemon have moved to another daemon", () =>
     received
       .slice(0, 2)
       .every((one) => one.includes("gap lost") && one.lastIndexOf("open") > one.indexOf("gap lost")),

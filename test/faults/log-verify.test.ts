@@ -1,7 +1,7 @@
 /**
- * Tests `dbsync log verify` on folders of real daemons: killed, damaged, running and read-only ones. It changes
- * nothing, returns the same result again, and reports each missing tail. A daemon that starts with such a folder also
- * reports it.
+ * Tests `dbsync log verify` on folders of killed and running daemons, and on damaged and read-only folders. The command
+ * changes nothing, returns the same result when it is repeated, and reports a log whose end is missing. A daemon that
+ * starts with such a folder also reports the loss.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -33,7 +33,7 @@ const NOBODY = 65_534;
 const PAGE_BYTES = 4096;
 const KEYS = 120;
 const CUTS_AT_RANDOM = amount(1, 3);
-/** The number of random group ends at which the log is also cut. */
+/** The number of groups, chosen at random, after which the log is also cut. */
 const ENDS_AT_RANDOM = amount(0, 3);
 const PAGES_AT_RANDOM = amount(1, 10);
 const RUNS_MEANWHILE = amount(1, 3);
@@ -55,7 +55,7 @@ let killed: Trio;
 /** A copy of the killed daemon's folder. */
 let killedFolder: string;
 before(async () => {
-  // Writes reach LMDB about 200 ms later. It may therefore contain all of them when the signal arrives.
+  // Writes reach LMDB about 200 ms later, so LMDB may already contain all writes when the daemon is killed.
   do {
     await killed?.[Symbol.asyncDispose]();
     killed = await Trio.start([], 1);
@@ -80,7 +80,7 @@ async function withKilled(use: (folder: string, trio: Trio) => Promise<void>): P
   await use(folder, killed);
 }
 
-/** Runs `dbsync log verify`. @param keys  the keys to verify with @param uid  the user to run it as, if not this one */
+/** Runs `dbsync log verify`. @param keys  the keys to verify with @param uid  the user, by default the current one */
 function verify(folder: string, { app, root }: Keys, uid?: number): Promise<Verified> {
   const keys = ["--sign-key", app.file, "--root-key", root.file];
   const words = [programPaths.dbsync, "log", "verify", "--data", folder, ...keys, "--json"];
@@ -137,7 +137,7 @@ function lostIn({ report }: Verified): number {
   return damaged === undefined ? 0 : Number(/, (\d+) groups? of writes$/.exec(damaged.where)?.[1]);
 }
 
-test("log verify does not change a killed daemon's folder, and returns the same result again", () =>
+test("log verify does not change a killed daemon's folder, and returns the same result when it is repeated", () =>
   withKilled(async (folder, trio) => {
     const before = stateOf(folder);
     const first = await verify(folder, trio);
@@ -152,7 +152,7 @@ test("log verify does not change a killed daemon's folder, and returns the same 
     assert.equal((await verify(folder, trio)).report.state, first.report.state);
   }));
 
-test("log verify and a starting daemon report a missing tail, cut at the end of a group or anywhere else", () =>
+test("log verify and a starting daemon report the groups that are missing at the end of a log, wherever it was cut", () =>
   withKilled(async (folder, trio) => {
     const seed = seedOfRun();
     process.stdout.write(`seed ${seed}\n`);
@@ -256,7 +256,7 @@ test(
     ),
 );
 
-test("log verify reports an empty page of data.mdb, and a starting daemon refuses it with an explanation", () =>
+test("log verify reports an empty page of data.mdb, and a starting daemon refuses the file with an explanation", () =>
   withKilled(async (folder, trio) => {
     await trio.start(0);
     await trio.end(0, "SIGTERM");

@@ -86,7 +86,7 @@ for (const [count, name] of some(CLUSTERS))
     const answered = await writeUntilPruned(trio);
     await trio.level(LEVEL_MS);
     const keys = Number(await client.send("DBSIZE"));
-    // The daemon has all answered writes, including the first one.
+    // The daemon has all answered writes, including the first write.
     assert.ok(keys > answered.size && keys <= 1001, `${keys} keys, ${answered.size} answered`);
     for (const index of trio.ports.keys()) {
       await trio.end(index, "SIGKILL");

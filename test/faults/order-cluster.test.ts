@@ -17,7 +17,7 @@ const skip = skipUnlessFull || skipWithout("nats-server");
 const SERVERS = 3;
 const DAEMONS = 3;
 const CLIENTS = 6;
-/** The number of rounds of locks before the leader is killed, and after. */
+/** The number of rounds of locks before the leader is killed, and again afterwards. */
 const ROUNDS = 30;
 
 const app = makeKeyPair();

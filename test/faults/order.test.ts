@@ -74,7 +74,7 @@ async function ask(index: number, ...argv: ByteString[]): Promise<Reply | null> 
 /** Waits until all daemons return the expected reply. */
 async function all(expected: Reply, ...argv: ByteString[]): Promise<void> {
   for (let index = 0; index < DAEMONS; index++)
-    await until(`daemon ${index}: ${argv.join(" ")}`, async () => {
+    await until(`daemon ${index} returns the expected reply to ${argv.join(" ")}`, async () => {
       const reply = await ask(index, ...argv).catch(() => null);
       return JSON.stringify(reply) === JSON.stringify(expected);
     });
@@ -82,7 +82,7 @@ async function all(expected: Reply, ...argv: ByteString[]): Promise<void> {
 
 const text = (bytes: string): Reply => ({ kind: "bulk", bytes });
 
-test("one of twenty clients on three daemons succeeds with SET NX in each round, and all daemons have its value", {
+test("one of twenty clients on three daemons wins each SET NX, and all daemons have the value of that client", {
   skip,
 }, async () => {
   const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, index) => open(index % DAEMONS)));
@@ -139,7 +139,7 @@ test("metrics report the state of a daemon's connection to the stream", { skip }
     await until(name, async () => (await metric(name)) >= 1);
 });
 
-test("an envelope sent to all daemons is applied once, and all return the same answer", {
+test("an envelope sent to all daemons is applied once, and all daemons return the same answer", {
   skip,
 }, async () => {
   const clients = await Promise.all(daemons.map((_, index) => open(index)));
@@ -196,7 +196,7 @@ test("a daemon refuses a unit that exceeds its limits, but applies it if another
   });
 });
 
-test("daemons apply signed messages of other programs in the stream, and skip unsigned ones", {
+test("daemons apply signed messages of other programs in the stream, and skip unsigned messages", {
   skip,
 }, async () => {
   const connection = await connect({ servers: `127.0.0.1:${nats.port}` });
@@ -222,7 +222,7 @@ test("daemons apply signed messages of other programs in the stream, and skip un
   await connection.close();
 });
 
-test("a stopped daemon catches up when it resumes, and a killed one after its restart", {
+test("a stopped daemon catches up when it resumes, and a killed daemon catches up after its restart", {
   skip,
 }, async () => {
   const [lagging, killed] = [1, 2];
@@ -259,7 +259,7 @@ test("daemons without NATS refuse writes and flag reads; when NATS returns they 
     return read.flags[0];
   };
   await until("reads are flagged", async () => (await standing()) === "isolated");
-  await until("the metric reports it", async () => (await metric("dbsyncd_order_connected")) === 0);
+  await until("the metric is zero", async () => (await metric("dbsyncd_order_connected")) === 0);
   const refused = await other.ask([["SET", "n", "6"]]);
   assert.ok(refused.kind === "refused");
   assert.deepEqual([refused.code, refused.effect], ["order-unavailable", "not-applied"]);
@@ -336,7 +336,7 @@ test("a daemon sends its password to NATS, reports unreadable credentials, and d
   );
 });
 
-test("a daemon with a folder continues from its snapshot; without one it refuses a stream whose beginning was deleted", {
+test("a daemon continues from the snapshot in its folder; without a folder it refuses a stream without its start", {
   skip,
 }, async (t) => {
   const folder = makeFolder();
@@ -402,7 +402,7 @@ test("a daemon refuses a stream that has lost applied messages and continued wit
   const connection = await connect({ servers: `127.0.0.1:${server.port}` });
   for (let i = 0; i < 20; i++) await jetstream(connection).publish("dbsync.writes", Buffer.from("other"));
   await daemon.logged(({ reason }) => /lost messages, and new ones were added/.test(String(reason)));
-  await until("the daemon refuses writes because of it", async () => {
+  await until("the daemon refuses writes because of the lost messages", async () => {
     const answer = await client.ask([["SET", "k", "v"]]);
     return answer.kind === "refused" && answer.code === "order-unavailable";
   });

@@ -32,7 +32,7 @@ export interface Past {
   readonly entries: readonly Entry[];
 }
 
-/** Signs one entry per command, one minute apart. The last one is dated `until`. */
+/** Signs one entry per command, one minute apart. The last entry is dated `until`. */
 export function signPast(
   pair: KeyPair,
   keys: Past["keys"],

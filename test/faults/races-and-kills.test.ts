@@ -1,6 +1,6 @@
 /**
- * Runs the races of races.test.ts on real processes, with data folders and in memory, while it kills and disconnects
- * them.
+ * Runs the races of races.test.ts on real daemon processes, with data folders and in memory, while the test kills and
+ * disconnects the daemons.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * Tests two clients that compete for thousands of locks (`SET lock NX`). Each counts the daemons that answer OK, and
- * the two never both have a majority. DBSYNC_SEED replays the random choices, but not the timing of the machine.
+ * Tests two clients that compete for thousands of locks (`SET lock NX`). Each client counts the daemons that answer OK.
+ * The clients never both have a majority. DBSYNC_SEED replays the random choices, but not the timing of the machine.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -51,7 +51,7 @@ async function assertRefuses(trio: Trio): Promise<void> {
   assert.notEqual((await trio.status(2)).revoked, null);
 }
 
-test("a connected daemon refuses writes immediately when its key is revoked, and also after a restart", async () => {
+test("a connected daemon refuses writes immediately when its key is revoked, and still does after a restart", async () => {
   await using trio = await Trio.start(OPTIONS);
   await using client = trio.client();
   await client.send("SET k 1", { replicated: 3 });

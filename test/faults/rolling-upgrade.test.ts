@@ -1,7 +1,8 @@
 /**
- * Tests real daemons, some of which run a future release with another INCR, while clients write. Nothing changes
- * before the switch to the new semantics version. After it, the daemon that was not upgraded stores new entries and
- * reports the unknown version. Once this daemon is upgraded, its data is equal to that of the other daemons.
+ * Tests real daemons, some of which run a future release in which INCR has another meaning, while clients write.
+ * Nothing changes before the switch to the new semantics version. After the switch, the daemon that was not upgraded
+ * stores new entries and reports the unknown version. Once this daemon is upgraded, its data is equal to that of the
+ * other daemons.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -60,14 +61,14 @@ test("daemons are upgraded one by one under load, and then switch to another mea
   await trio.end(2, "SIGKILL");
   await trio.start(2, earlier);
   await trio.until(
-    "the outdated daemon still reports it",
+    "the outdated daemon still reports the unknown version",
     async () => (await trio.status(2)).standstill === standstill,
   );
   isOver = true;
   await writer;
   const same = async () =>
     (await trio.statuses()).every(({ entries }, _, [first]) => entries === first?.entries);
-  await trio.until("the outdated daemon stores all entries of the others", same);
+  await trio.until("the outdated daemon stores all entries of the other daemons", same);
   await trio.end(2, "SIGTERM");
   await trio.start(2, next);
   await trio.until(
@@ -80,12 +81,12 @@ test("daemons are upgraded one by one under load, and then switch to another mea
   assert.equal(await upgraded.call("INCR n", { replicated: 3 }), number + 10);
   // The write is on each disk. Shortly afterwards it is in each state.
   const sum = String(number + 10);
-  await trio.until("all daemons return it", async () =>
+  await trio.until("all daemons return the new value", async () =>
     (await numbers(trio, [0, 1, 2])).every((one) => one === sum),
   );
 });
 
-/** Returns the value that each of the daemons returns. */
+/** Returns the value of the counter on each daemon. */
 async function numbers(trio: Trio, indices: readonly number[]): Promise<string[]> {
   const read = async (index: number) => {
     await using client = trio.client([index]);

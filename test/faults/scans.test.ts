@@ -1,8 +1,8 @@
 /**
- * Tests SCAN, HSCAN, SSCAN and ZSCAN on three real daemons. One of them is killed between two pages or during a page,
+ * Tests SCAN, HSCAN, SSCAN and ZSCAN on three real daemons. A daemon is killed between two pages or during a page,
  * while another client adds and removes elements. A scan returns each element that exists from its first page to its
  * last, or ends with the error that docs/sidecar.md explains in "Where an answer is valid". DBSYNC_SEED replays the
- * choice of the killed daemon and approximately the time.
+ * choice of the killed daemon and approximately the time of the kill.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { respPort } from "./resp-trio.js";
 import { Trio } from "./trio.js";
 
-/** The number of elements, more than one page of any collection contains. */
+/** The number of elements. It exceeds the number that a page of any collection contains. */
 const ELEMENTS = 1_200;
 const ROUNDS = amount(1, 4);
 const PAGES_MAX = 1_000;
@@ -189,7 +189,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
     };
   }
 
-  /** Scans through --resp of one daemon. After it is killed, continues on another one with the same cursor. */
+  /** Scans through --resp of one daemon. If this daemon is killed, continues on another with the same cursor. */
   async function byDaemon(first: number): Promise<Scanner> {
     let redis = await RedisConnection.open(await respPort(trio, first));
     return {
@@ -208,7 +208,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
   }
 
   /**
-   * Scans a collection, and kills the daemon that issued the cursor, or a random one for the first page.
+   * Scans a collection. Kills the daemon that issued the cursor, or a random daemon if there is no cursor yet.
    * @returns the elements that the scan returned, or the error that ended it
    */
   async function scan(
@@ -271,7 +271,7 @@ describe(`while a daemon is killed (seed ${seed})`, () => {
   ];
 
   for (const [index, { how, open, pages, mayFail }] of scanners.entries())
-    test(`scans ${how} skip nothing`, { timeout: TEST_MS }, async (t) => {
+    test(`scans ${how} skip no element`, { timeout: TEST_MS }, async (t) => {
       let failed = 0;
       let complete = 0;
       for (let round = 0; round < ROUNDS; round++)

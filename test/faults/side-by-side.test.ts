@@ -8,7 +8,7 @@ import { skipUnlessFull } from "../support/amount.js";
 import type { CrashPair } from "./two-databases/crash-pairs.js";
 import { faultsOf, Side } from "./two-databases/side-by-side.js";
 
-/** A pair of servers. The second one never receives the last writes of the first. */
+/** A pair of servers. The second server never receives the last writes of the first server. */
 class ForgetfulPair implements CrashPair {
   readonly kept = new Set<string>();
   lost = 0;

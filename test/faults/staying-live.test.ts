@@ -1,6 +1,6 @@
 /**
- * Tests two daemon processes. One is killed and restarted after a while, sometimes only after the other one reports
- * isolated. The other one runs all the time and refuses no write.
+ * Tests two daemon processes. One daemon runs all the time and refuses no write. The other daemon is killed and
+ * restarted after a while, sometimes only after the running daemon reports that it is isolated.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ const ISOLATED = 0.8;
 const EXTRA_MS_MAX = 2_500;
 const EVERY_MS_MAX = 15;
 
-test(`a running daemon refuses no write while the other one is restarted, seed ${seedOfRun()}`, async () => {
+test(`a running daemon refuses no write while its peer is restarted (seed ${seedOfRun()})`, async () => {
   const random = new SeededRandom(seedOfRun());
   await using trio = await Trio.start(["--resp", "0"], 2);
   await authorizeDaemons(trio);

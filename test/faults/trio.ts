@@ -36,7 +36,7 @@ export class Trio implements AsyncDisposable {
    * there are relays between them.
    */
   linkPorts: readonly number[];
-  /** Returns the port through which a daemon connects to another. Tests replace it if each pair needs its own port. */
+  /** Returns the port for connections from one daemon to another. Tests replace it if each pair needs its own port. */
   linkPort: (from: number, to: number) => number = (_, to) => this.linkPorts[to] ?? 0;
   /** All lines that the daemons have logged at level error or fatal. */
   readonly errors: string[] = [];
@@ -172,7 +172,7 @@ export class Trio implements AsyncDisposable {
   /**
    * Waits until all daemons have the same entries and have folded them.
    * @param ms  the timeout
-   * @returns the milliseconds until then
+   * @returns the duration of the wait in milliseconds
    */
   async level(ms: number): Promise<number> {
     const startedAt = performance.now();

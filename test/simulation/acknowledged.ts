@@ -1,7 +1,7 @@
 /**
- * Checks units with conditions: what the client library's rule reported to a client must be the final outcome, unless
- * an entry that is ordered earlier had reached fewer than a majority by then. Source: docs/consistency.md "What the
- * answer to a condition means".
+ * Checks units with conditions: the outcome that the client library reported to a client must be the final outcome,
+ * unless an earlier entry in the order had not reached a majority of the hosts by then.
+ * Source: docs/consistency.md "What the answer to a condition means".
  */
 
 import { isUnmet, type Report } from "../../client/shared/outcome.js";

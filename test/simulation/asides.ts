@@ -40,7 +40,7 @@ export function openAsideOf(
   };
 }
 
-/** Returns what is on a disk and missing from its last aside, or null if nothing is missing. */
+/** Returns a description of the data on a disk that its last aside does not contain, or null if there is none. */
 export function notAside({ asides, entries, marks, rotten }: Disk): string | null {
   const aside = asides.at(-1);
   const pruned = marks.get("pruned");

@@ -1,6 +1,6 @@
 /**
- * The keys of one run and their signatures. The public keys have the real form, but a signature costs a hash instead
- * of a curve operation. Each signed text is parsed once for all daemons of the run.
+ * The keys of one run and their signatures. The public keys have the real format, but each signature is only a hash,
+ * which is faster than a curve operation. Each signed text is parsed once for all daemons of the run.
  */
 import { createPrivateKey, createPublicKey, hash, type KeyObject, verify } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -15,7 +15,7 @@ import type { SeededRandom } from "../support/seeded-random.js";
 export const sha256 = (bytes: Buffer | string): ByteString =>
   hash("sha256", typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, "binary");
 
-/** An Ed25519 key's SubjectPublicKeyInfo up to the point. */
+/** The beginning of an Ed25519 key's SubjectPublicKeyInfo. The 32 bytes of the key follow. */
 const SPKI_HEAD = "\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
 export interface SimulatedKey {
@@ -46,7 +46,7 @@ export interface SimulatedIdentity extends SimulatedKey {
   readonly key: KeyObject;
 }
 
-/** PKCS #8 of an Ed25519 key up to its 32 bytes (RFC 8410). */
+/** The beginning of an Ed25519 key's PKCS #8 form (RFC 8410). The 32 bytes of the key follow. */
 const PKCS8_HEAD = "\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 const ED25519_SIGNATURE_BYTES = 64;
 

@@ -24,7 +24,7 @@ export function unlevel(world: World): string | null {
   for (const host of hosts) {
     const { daemon } = host;
     if (daemon === null) return `${host.name} is down`;
-    // If there are only two members, the byzantine one may prevent the other one from going live.
+    // If there are only two members, the byzantine member may prevent the honest member from going live.
     if (!daemon.isLive && hosts.length > 1) {
       const { failure, state } = daemon.timeline;
       return `${host.name} is not live: timeline ${failure ?? state}, peering ${daemon.peering.state}`;
@@ -57,8 +57,8 @@ function readableOf(host: Host, world: World): readonly ByteString[] {
 }
 
 /**
- * Returns a host's entries whose signers' keys were added by entries that are lost everywhere. They have no effect, and
- * no other daemon can verify them.
+ * Returns a host's entries whose signers' keys were added by entries that are lost everywhere. These entries have no
+ * effect, and no other daemon can verify them.
  */
 function orphanedBy(host: Host, world: World): readonly ByteString[] {
   const { honest, settings } = world;

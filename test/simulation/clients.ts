@@ -1,7 +1,7 @@
 /**
- * The clients of a run. Each signs with its own key, uses its own wrong clock (which it corrects as the real client
- * does), sends to some of the daemons, and sends the same bytes again, sometimes much too late. Administrators are
- * clients too.
+ * The clients of a run. Each client signs with its own key, uses its own wrong clock (which it corrects as the real
+ * client does), sends to some of the daemons, and sends the same bytes again, sometimes much too late. Administrators
+ * are clients too.
  */
 import { ClientClock } from "../../client/version-2/client-clock.js";
 import type { EnvelopeAnswer } from "../../engine/answers/request.js";
@@ -117,7 +117,7 @@ export class Client {
     this.send(this.#someKey(), isSingle ? commands.slice(0, 1) : commands, { multi, if: conditions });
   }
 
-  /** Returns conditions from the current state of some keys on one daemon. */
+  /** Returns conditions that hold for the current state of some keys on one daemon. */
   #conditions(): Condition[] | null {
     const { random } = this.#world;
     const host = random.oneOf(this.#world.hosts);

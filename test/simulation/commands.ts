@@ -1,6 +1,6 @@
 /**
- * The commands of the simulated clients. There are few keys, so that commands conflict. Values depend on order, and
- * lifetimes are as long as a partition. Some commands are arbitrary calls that the store's grammars generate.
+ * The commands of the simulated clients. They use few keys, so that commands conflict. Their results depend on their
+ * order, and keys may expire during a partition. Some commands are arbitrary calls that the store's grammars generate.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { randomCall } from "../conformance/call.js";
@@ -85,7 +85,7 @@ export class CommandMaker {
     return `v${++this.#count}`;
   }
 
-  /** Returns one of a few members, so that it often exists already. */
+  /** Returns one of a few members, so that the value often contains the member already. */
   member(): ByteString {
     return `m${this.#random.below(8)}`;
   }

@@ -97,7 +97,7 @@ export function startDaemon(host: Host, world: World): Daemon {
       world.trace(host.name, () => `ERROR ${text} ${JSON.stringify(facts)}`);
     },
   };
-  /** Records a violation if a member is accused of a lie or a different state without having lied. */
+  /** Records a violation if the daemon accuses an honest member of a lie or of a different state. */
   const accuse = (facts: object, text: string): void => {
     if (!/signed two states|another state/.test(text)) return;
     const accused =

@@ -56,8 +56,7 @@ export class Disk {
   /** The order keys of entries that were removed because they had rotted, and must be received again. */
   readonly missed = new Set<ByteString>();
   /**
-   * The numbers of the data folders that have contained an entry, by order key, for all entries that were ever on the
-   * disk.
+   * For each entry that was ever on the disk, the numbers of the data folders that have contained it, by order key.
    */
   readonly kept = new Map<ByteString, Set<number>>();
   /** Changes that the operating system has received but not yet written to the disk, oldest first. */

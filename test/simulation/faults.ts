@@ -1,4 +1,4 @@
-/** The faults of a run, drawn from its seed. Each ends on its own, or when the run's work is over. */
+/** The faults of a run, drawn from its seed. Each fault ends on its own, or when the run's work is over. */
 import { shortId } from "./cast.js";
 import { isSound } from "./lists/known-lists.js";
 import type { Link } from "./network.js";
@@ -139,7 +139,7 @@ function changeLinks(world: World, change: (link: Link) => void): void {
   }
 }
 
-/** Cuts some of the hosts off from the remaining ones. Clients still reach all hosts. */
+/** Cuts some hosts off from the remaining hosts. Clients still reach all hosts. */
 function partition(world: World): void {
   const { random, network, hosts, scheduler, trace } = world;
   const near = random.shuffled(hosts).slice(0, random.between(1, hosts.length - 1));
@@ -169,7 +169,7 @@ function rot({ hosts, honest, random, trace }: World): void {
   host.disk.rot(place, random);
 }
 
-/** Deletes a data folder, unless the last sound copy of an entry is lost with it. */
+/** Deletes a data folder, unless it has the only safe copy of an entry that has rotted on another host. */
 function wipe({ hosts, honest, heads, random, ledger, settings, trace }: World): void {
   const host = random.oneOf(hosts);
   const others = honest.filter((other) => other !== host);
@@ -180,7 +180,7 @@ function wipe({ hosts, honest, heads, random, ledger, settings, trace }: World):
   const places = host.disk.held();
   if (places.some((p) => isRottenElsewhere(p) && !others.some((other) => other.keepsForSure(p)))) return;
   if (host.daemon !== null) host.kill("its data folder is lost");
-  // These include entries that reached the disk only when the process ended.
+  // The disk may have entries that reached it only when the process ended.
   for (const place of host.disk.held()) if (onlyHere(place)) ledger.lost.add(place);
   trace(host.name, () => "is empty now");
   host.wipe();

@@ -7,7 +7,7 @@ type Argv = readonly ByteString[];
 export class GroupCommands {
   readonly #random: SeededRandom;
   readonly #streams: number;
-  /** The commands that all other ones depend on. Clients usually send them first. */
+  /** The commands that all other commands depend on. Clients usually send them first. */
   readonly #first: Argv[];
   #count = 0;
 

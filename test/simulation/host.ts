@@ -23,7 +23,7 @@ import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 export class SimulatedHost implements Host {
   readonly name: string;
   readonly disk = new Disk();
-  /** The processor. Each process has a new one, so that a pause ends with its process. */
+  /** The processor. Each process has a new processor, so that a pause ends with its process. */
   processor = { busyUntil: 0 };
   /** Milliseconds by which the host's clock is ahead. */
   clockOffset: number;

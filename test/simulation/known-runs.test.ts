@@ -5,9 +5,9 @@ import { amount } from "../support/amount.js";
 import { simulate } from "./simulate.js";
 
 const KNOWN: Readonly<Record<number, string>> = {
-  466: "a daemon has forgotten entries that two others hold differently, and neither of those has signed a state",
+  466: "two daemons differ in entries that a third daemon has forgotten, and neither has signed a state",
   883: "a member makes a snapshot again for a date that it has signed",
-  1009: "two daemons start empty and receive a small window per sync, from disks that sync rarely",
+  1009: "two daemons start empty and receive one small window of entries per sync, and the disks sync rarely",
   1701: "an entry rots on the last daemon that has it",
   50033: "an entry that a byzantine member withheld is dated a day ahead",
   51583: "members no longer have the state that they signed",
@@ -21,11 +21,11 @@ const KNOWN: Readonly<Record<number, string>> = {
   705117: "an entry that is in a snapshot rots and is read before it is removed",
   706065:
     "an entry that is in a snapshot rots and is found before the daemon forgets what the snapshot covers",
-  715436: "an entry rots that one other daemon has only in a snapshot, and a third does not have",
+  715436: "an entry rots that a second daemon has only in a snapshot and that a third daemon does not have",
   803468: "a daemon that started empty accepts the snapshot of its only peer, which is byzantine",
   809090: "a member sends an entry that only that member permits, and the client asks whether it is final",
   813759: "a byzantine member reports pruned entries to a daemon that is cut off, and again after its return",
-  813025: "no client writes any more, and two daemons have signed all possible dates, but different ones",
+  813025: "clients no longer write, and each possible snapshot date was already signed by one of two daemons",
   5201151: "an entry that failed rots before its client asks again whether the failure is final",
 };
 
@@ -36,7 +36,7 @@ const LISTED: Readonly<Record<number, string>> = {
     "two daemons with new folders that no list names connect, and the disk of a member that sends a list is full",
 };
 
-/** The test repeats one in this many runs. */
+/** The test repeats one run out of this many. */
 const SHARE = amount(8, 1);
 /** The same share for runs with member lists. */
 const LISTED_SHARE = amount(2, 1);

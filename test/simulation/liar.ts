@@ -1,6 +1,6 @@
 /**
  * A byzantine member: a real daemon whose messages to other members are altered on their way out and mixed with forged
- * ones. It has its own key, but no key of a client or of root.
+ * messages. It has its own key, but no key of a client or of root.
  */
 import { unpack } from "../../cluster/peers/exchange/packing.js";
 import { bytesOf } from "../../protocol/byte-string.js";
@@ -22,7 +22,7 @@ import type { Lie } from "./lies.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
 const DAY_MS = 86_400_000;
-/** The share of messages that the liar alters, among those that a lie affects. */
+/** The share of the messages affected by a lie that the liar alters. */
 const ALTERED = 0.5;
 /** Maximum number of messages that the liar stores in order to send them again. */
 const KEPT_MOST = 40;
@@ -45,7 +45,7 @@ export class Liar {
     this.#gap = world.random.between(1, 50);
   }
 
-  /** Returns the frames to send in place of one. @param frame  a complete frame */
+  /** Returns the frames to send in place of a frame. @param frame  a complete frame */
   alter(frame: Buffer, to: string): readonly Buffer[] {
     const { lies } = this.#world.settings;
     const message = messageOf(frame);
@@ -117,7 +117,7 @@ export class Liar {
     return this.#world.random.oneOf([0, this.#host.clock(), this.#host.clock() + 365 * DAY_MS]);
   }
 
-  /** Overstates its totals, by a constant or a random amount. */
+  /** Overstates the liar's totals, by a constant or a random amount. */
   #totals({ ring, data }: Totals, to: string): Totals {
     const { random } = this.#world;
     const more = (total: Total, by: number): Total => ({
@@ -182,7 +182,7 @@ export class Liar {
     });
   }
 
-  /** Returns its vote for the state of its own history, before another member has seen that state. */
+  /** Returns the liar's vote for the state of its own history, before another member has seen that state. */
   #ownHistory(): Buffer[] {
     const cuts = this.#host.daemon?.timeline.handover.cuts ?? [];
     if (cuts.length === 0) return [];

@@ -21,7 +21,7 @@ const { values } = parseArgs({
   },
 });
 
-/** The figures of which the mean over all runs is printed. */
+/** The figures whose mean over all runs is printed. */
 const FIGURES = [
   "events",
   "entries",

@@ -1,7 +1,7 @@
 /**
- * The oracle: the result of a set of envelopes, folded in the simplest way: sort all, run each unit in order on an
- * empty store. Independent of timeline/, from which it imports only the type of an entry. Source: docs/architecture.md
- * "How daemons agree".
+ * The oracle: folds a set of envelopes in the simplest way. It sorts all entries and runs each unit in order on an
+ * empty store. It is independent of timeline/, from which it imports only the type of an entry. Source:
+ * docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -66,7 +66,7 @@ function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit 
   const { key, if: conditions, multi } = envelope;
   database.table = ring.table ?? database.table;
   const refused = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: true });
-  // A daemon may add itself only if no other key could.
+  // A daemon may add its own key only if no other key could add it.
   const newcomer = ring.introduction(group, key, unit.at);
   const signer = ring.find(key) ?? newcomer;
   if (signer === null || ring.validity(signer, unit.at) !== "valid") return refused(NOPERM);

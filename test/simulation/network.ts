@@ -1,6 +1,6 @@
 /**
- * A simulated network. Members' connections are ordered streams like TCP: a lost segment delays all later ones, and a
- * long cut breaks the connection and loses the data in flight. Clients' messages travel individually: they may be
+ * A simulated network. Members' connections are ordered streams like TCP: a lost segment delays all later segments, and
+ * a long cut breaks the connection and loses the data in flight. Clients' messages travel individually: they may be
  * lost, duplicated or delayed, and they arrive in any order.
  */
 import type { SeededRandom } from "../support/seeded-random.js";

@@ -1,6 +1,6 @@
 /**
- * The operator of a run. The operator acts only after the time to heal, when daemons cannot converge by themselves:
- * the operator removes the byzantine member if too few honest ones have been live with their present folders, or
+ * The operator of a run. The operator acts only if daemons have not converged within the time to heal. The operator
+ * removes the byzantine member if too few honest members have been live with their present folders, and otherwise
  * restarts a daemon with the order to accept a member's snapshot.
  */
 import { hexOf } from "../../protocol/version-2/envelope.js";
@@ -22,7 +22,7 @@ export class Operator {
     this.#world = world;
   }
 
-  /** Carries out the next step. @returns whether there was one */
+  /** Carries out the next step. @returns whether there was a step to carry out */
   order(): boolean {
     const { honest: hosts, ledger, trace } = this.#world;
     if (this.#removesByzantine()) return true;

@@ -12,7 +12,7 @@ const PORT = 1111;
 /** Milliseconds after which an unanswered connection attempt is abandoned. */
 const CONNECT_MS = 3_000;
 
-/** Returns the frames to send in place of one that the daemon writes for a host. */
+/** Returns the frames to send in place of a frame that the daemon has written for a host. */
 type Rewrite = (frame: Buffer, to: string) => readonly Buffer[];
 
 /** The part of a daemon that accepts incoming connections whose hello has arrived. */

@@ -1,6 +1,6 @@
 /**
- * Checks after the faults that equal daemons also serve: each accepts a write and reports when it is final, and all
- * agree.
+ * Checks after the faults that daemons with equal data also serve clients: each daemon accepts a write and reports when
+ * the write is final, and all daemons agree.
  */
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";

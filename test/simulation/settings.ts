@@ -68,7 +68,7 @@ export interface Settings {
   /** The chance that a command uses consumer groups. No run combines them with tables. */
   readonly groups: number;
   /**
-   * The share of unsigned commands that run in a script together with other ones. The daemon tries the script and
+   * The share of unsigned commands that run in a script together with other commands. The daemon tries the script and
    * records its effect.
    */
   readonly scripts: number;
@@ -132,7 +132,7 @@ const AWAY: readonly Fault[] = ["crash", "partition", "wipe"];
 /** The share of runs with a byzantine member. */
 const BYZANTINE = 0.33;
 const LIE = 0.3;
-/** The share of those runs that have only two members. */
+/** The share of the runs with a byzantine member that have only two members. */
 const PAIR = 0.15;
 /** The time of the first lie: at the start, when there is no other source, or once the other member is live. */
 const PAIR_LIES_FROM_MS = [0, 4_000];

@@ -1,6 +1,6 @@
 /**
- * One run: some daemons and clients in one process, with simulated time, network and disks. There are faults at
- * first, and none later. At the end the run checks every promise. One seed always produces the same run.
+ * One run: some daemons and clients in one process, with simulated time, network and disks. A phase with faults is
+ * followed by a phase without faults. At the end the run checks every promise. A seed always produces the same run.
  */
 import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -57,7 +57,7 @@ export interface Verdict {
   readonly compared: number;
   /** The number of units that were undone and applied again. */
   readonly redone: number;
-  /** Simulated milliseconds from the last fault until all were equal. */
+  /** Simulated milliseconds from the last fault until all daemons were equal. */
   readonly healedAfter: number;
 }
 
@@ -223,7 +223,7 @@ async function settledLists(world: World, lists: ListWork): Promise<readonly str
   return problem === null ? [] : [`lists of members: ${problem}`, ...world.ledger.violations];
 }
 
-/** Waits until all daemons are equal. @returns the number of entries that all have in the end */
+/** Waits until all daemons are equal. @returns the number of entries that all daemons have in the end */
 async function untilEqual(world: World, problems: string[]): Promise<number> {
   const { scheduler, honest: hosts, ledger } = world;
   const patience =

@@ -1,6 +1,6 @@
 /**
  * Runs part of the simulation (.ci/run runs hundreds more), in one process per processor. A run that fails prints the
- * command that replays it. DBSYNC_SEED chooses the first seed, DBSYNC_SEEDS their number.
+ * command that replays it. DBSYNC_SEED chooses the first seed, DBSYNC_SEEDS the number of seeds.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
- * Snapshots of a simulated daemon, on its disk. A snapshot is completed some time after the request, and a crash
- * leaves a partial one.
+ * Snapshots of a simulated daemon, on its disk. A snapshot is completed some time after the request. A crash before
+ * that leaves a partial snapshot.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
@@ -29,7 +29,7 @@ export function snapshotParts(
   const { scheduler, settings, random, ledger } = world;
   if (settings.snapshotEvery === 0) return null;
   const { snapshots: files, contents: filesContents, replaced } = host.disk;
-  // A crash interrupted the replacement of these snapshots.
+  // A crash interrupted the replacement of the snapshots in `replaced`.
   for (const [date, restore] of replaced) {
     restore();
     replaced.delete(date);

@@ -7,7 +7,7 @@ import { isExcused } from "./stable-promises.js";
 const promise = { host: "d0", at: 1_000, reportedAt: 50, places: new Set<string>() };
 
 for (const [behaviour, beginnings, isExpected] of [
-  ["began empty later, by clocks that were behind", [{ at: 60, latestClock: 999 }], true],
+  ["began empty later and saw only clocks that were behind", [{ at: 60, latestClock: 999 }], true],
   ["saw a clock that was not behind", [{ at: 60, latestClock: 1_000 }], false],
   ["had begun before the stable point was reported", [{ at: 40, latestClock: 999 }], false],
   ["did not begin empty", [], false],

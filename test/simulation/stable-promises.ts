@@ -11,7 +11,7 @@ import type { Host, World } from "./world.js";
 /** Records that a daemon reports everything up to a time as final. @param at  milliseconds since 1970 */
 export function noteStable({ ledger, scheduler }: World, { name, disk }: Host, at: number): void {
   const end = bytesOf(firstPlaceAt(at + 1));
-  // These include entries that are being repaired.
+  // Entries that are being repaired count too.
   const places = new Set([...disk.held(), ...disk.missed].filter((place) => place < end));
   ledger.stable.push({ host: name, at, reportedAt: scheduler.time, places });
 }
@@ -34,7 +34,7 @@ export class StablePointWatch {
   }
 }
 
-/** Records when an empty daemon starts, and by which clocks. */
+/** Records when a daemon without data begins to serve, and the latest clock that the daemon sees then. */
 export class BeginningWatch {
   readonly #host: Host;
   readonly #world: World;
@@ -66,9 +66,10 @@ export function noteAccepted({ ledger }: World, { beginning }: Host, { id }: Ent
 }
 
 /**
- * Whether an entry below a stable point was accepted by a daemon that could not know it: the daemon started with an
- * empty folder when the date was already final, and by all clocks that it saw (its own and those of the members that it
- * reached) that date was in the future. A lie, or a clock that ran ahead earlier, looks the same to that daemon.
+ * Whether an entry below a stable point was accepted by a daemon that could not know the stable point. Such a daemon
+ * started with an empty folder when the date was already final. By all clocks that it saw, its own and the clocks of
+ * the members that it reached, the date was in the future. To this daemon, a lie or a clock that ran ahead earlier
+ * looks the same.
  * Source: docs/consistency.md, "A lost folder".
  */
 export function isExcused(

@@ -1,8 +1,8 @@
 /**
  * Checks that an honest daemon that accepts writes continues to accept them while other daemons join or return. There
- * are three exceptions. The daemon and another honest one may differ in entries that one of them has forgotten. The
- * daemon may have been cut off while another one of three or more was live. Or it may have been cut off from its only
- * peer, which is byzantine.
+ * are three exceptions. The daemon and another honest daemon may differ in entries that one of them has forgotten. The
+ * daemon may have been cut off while another of at least three daemons was live. Or the daemon may have been cut off
+ * from its only peer, which is byzantine.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
@@ -40,7 +40,7 @@ export class StateWatch {
     );
   }
 
-  /** Whether another daemon was live while this one was cut off, or a byzantine member may have lied to it. */
+  /** Whether another daemon was live while this daemon was cut off, or a byzantine member may have lied to it. */
   #mayHaveMissed(): boolean {
     const { hosts, settings } = this.#world;
     if (settings.byzantine !== null) return true;
@@ -51,8 +51,8 @@ export class StateWatch {
 }
 
 /**
- * Whether a host and another honest one differ in what one of them has forgotten, or the host misses entries that it
- * found damaged.
+ * Whether a host and another honest host differ in entries that one of them has forgotten, or the host misses entries
+ * that it found damaged.
  */
 export function differsInForgotten(host: Host, { honest }: World): boolean {
   const { disk, daemon } = host;

@@ -13,7 +13,7 @@ const VIEW = "create view v as select * from t0";
 export class TableCommands {
   readonly #random: SeededRandom;
   readonly #tables: number;
-  /** The statements that most other ones depend on. Clients usually send them first. */
+  /** The statements that most other statements depend on. Clients usually send them first. */
   readonly #first: Argv[];
   #count = 0;
 

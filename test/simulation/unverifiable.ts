@@ -35,7 +35,7 @@ export function unverifiablePlaces(
       const envelope = envelopeAt(place);
       if (envelope === undefined) return true;
       const { key, commands } = envelope;
-      // A daemon may add itself only if no other key could.
+      // A daemon may add its own key only if no other key could add it.
       const isNewcomer = genesis.roots.length === 0 && commands.length === 1 && keyIn(commands[0]) === key;
       if (!known.has(key) && !isNewcomer) return true;
       note(envelope);
@@ -46,8 +46,8 @@ export function unverifiablePlaces(
 }
 
 /**
- * Returns the ids of the keys that an envelope adds, whether permitted or not. An envelope that also contains other
- * commands adds none.
+ * Returns the ids of the keys that an envelope adds, even if it is not permitted to add them. A unit that also contains
+ * other commands adds no key.
  */
 export function namedBy({ commands, multi, if: conditions }: Envelope): ByteString[] {
   if (conditions !== null) return [];

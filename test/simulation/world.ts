@@ -40,7 +40,7 @@ export interface Daemon {
   readonly lists: MemberLists | null;
   readonly ports: DaemonPorts;
   readonly isAlive: () => boolean;
-  /** Whether it serves and is level with a member. */
+  /** Whether the daemon serves clients and has all entries of a member. */
   readonly isLive: boolean;
   /** Whether it has folded entries that have not reached its disk yet. */
   readonly isStoring: boolean;
@@ -55,7 +55,7 @@ export interface Daemon {
 export interface Host {
   readonly name: string;
   readonly disk: Disk;
-  /** The processor; each process has a new one. */
+  /** The processor; each process has a new processor. */
   readonly processor: Processor;
   /** Milliseconds by which the host's clock is ahead. */
   clockOffset: number;
@@ -115,7 +115,7 @@ export interface Host {
 export interface Misbehaviour {
   /** The keys with which its timeline starts. */
   readonly genesis: Genesis;
-  /** Returns the frames to send in place of one. */
+  /** Returns the frames to send in place of a frame. */
   rewrite(frame: Buffer, to: string): readonly Buffer[];
   tick(timeline: Timeline): void;
 }
@@ -131,7 +131,7 @@ export interface World {
   readonly hosts: readonly Host[];
   /** The hosts that are not byzantine and that each head of the lists names. */
   readonly honest: readonly Host[];
-  /** The lists without a successor, among those that were signed and not lost. */
+  /** The lists without a successor, among the lists that were signed and not lost. */
   heads: readonly KnownList[];
   readonly ledger: Ledger;
   /** Writes a line of the trace; `what` runs only if the trace is on. */

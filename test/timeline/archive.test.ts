@@ -1,4 +1,4 @@
-/** Tests the archive: it announces entries once they are on the disk, and requests damaged ones again. */
+/** Tests the archive: it announces entries once they are on the disk, and requests damaged entries again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Archive } from "../../timeline/archive.js";
@@ -31,7 +31,7 @@ function archiveOn(storage: MemoryStorage) {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const places = ({ index }: Archive) => [...index.places("data", null, null)];
 
-test("an entry that is written but not synced counts as held, and is announced to no member", async () => {
+test("an entry that is written but not synced counts as stored, and is not announced to members", async () => {
   const storage = new HeldStorage();
   const { archive, announced } = archiveOn(storage);
   const entry = entryAt(START, "SET a 1");
@@ -67,7 +67,7 @@ test("an entry that waits for the disk is retained as bytes, not as a parsed env
   assert.equal(archive.index.total("data").count, 500);
 });
 
-test("a failed sync reports only the failure", async () => {
+test("after a failed sync the archive reports the failure and announces no entry", async () => {
   const storage = new HeldStorage();
   const { archive, announced, failures } = archiveOn(storage);
   const entry = entryAt(START, "SET a 1");
@@ -79,7 +79,7 @@ test("a failed sync reports only the failure", async () => {
   assert.deepEqual(failures, ["the disk is broken"]);
 });
 
-test("a damaged entry is neither held nor counted nor listed until it is received again", async () => {
+test("a damaged entry is neither stored, counted nor listed until it is received again", async () => {
   const { archive } = archiveOn(new MemoryStorage());
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
   await archive.add(entries, null);
@@ -112,7 +112,7 @@ test("an entry that a new state does not include is not counted as folded", asyn
   assert.ok(archive.isFolded(damaged.id) && !archive.holds(placeOf(damaged)));
 });
 
-test("a pruned entry counts as held, and stays counted", async () => {
+test("a pruned entry counts as stored, and the index continues to count it", async () => {
   const storage = new MemoryStorage();
   const { archive } = archiveOn(storage);
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
@@ -129,7 +129,7 @@ test("a pruned entry counts as held, and stays counted", async () => {
   assert.equal(archiveOn(storage).archive.prunedTo, START + 2);
 });
 
-test("a damaged entry that is then pruned still counts, because a snapshot includes it, whenever the damage is found", async () => {
+test("the index counts a pruned entry even if it is damaged, whenever the damage is found", async () => {
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
   const damaged = entries[1] as Entry;
   for (const isReadBefore of [true, false]) {

@@ -51,7 +51,7 @@ test("a refold may return more early entries than a function call can have argum
   const plan = { tailEnd: START, until: START, tailBytes: 1e9, index: null, found: () => {} };
   const fold = refolding.run(plan);
   notifyMissed();
-  // A turn merges twice as many entries as arrived since the last one.
+  // A turn merges twice as many entries as arrived since the last turn.
   while (refolding.isRunning) {
     await new Promise((resolve) => setImmediate(resolve));
     if (turns.length === 1) notifyMissed();

@@ -27,7 +27,7 @@ function storageOf(entries: readonly Entry[]): MemoryStorage {
   return storage;
 }
 
-/** Makes snapshots of ascending dates, each from the previous one. @returns the last one */
+/** Makes snapshots of ascending dates, each from the previous snapshot. @returns the last snapshot */
 function madeBy(storage: MemoryStorage, dates: readonly number[], hasRoots = true): Buffer {
   const snapshots = new MemorySnapshots();
   const genesis = () => genesisRing({ hasRoots });
@@ -39,7 +39,7 @@ function madeBy(storage: MemoryStorage, dates: readonly number[], hasRoots = tru
   return Buffer.concat([...(snapshots.read(from as number) as Iterable<Buffer>)]);
 }
 
-test(`any commands produce the same bytes through any earlier snapshots, and without them (seed ${seed})`, () => {
+test(`random entries produce the same snapshot, whether it is made from earlier snapshots or not (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const timeline = new RandomTimeline(random);
@@ -69,7 +69,7 @@ function longTimeline(random: SeededRandom): { entries: Entry[]; end: number } {
   return { entries, end: START + days * DAY_MS };
 }
 
-test(`hours of busy seconds and months of busy minutes also produce the same bytes (seed ${seed})`, () => {
+test(`60 days of entries produce the same snapshot, whether it is made from earlier ones or not (seed ${seed})`, () => {
   const random = new SeededRandom(seed, RUNS);
   const { entries, end } = longTimeline(random);
   const storage = storageOf(entries);
@@ -84,7 +84,7 @@ test(`hours of busy seconds and months of busy minutes also produce the same byt
     assert.ok(direct.equals(madeBy(storage, [...by, end])), `by ${by}: other bytes`);
 });
 
-/** Snapshots that record every snapshot ever made. */
+/** A store that also records the bytes of each snapshot, even after the snapshot was removed. */
 class MadeSnapshots extends MemorySnapshots {
   readonly made = new Map<number, Buffer>();
 
@@ -94,7 +94,7 @@ class MadeSnapshots extends MemorySnapshots {
   }
 }
 
-/** Returns the dates after a time at which both have made a snapshot. */
+/** Returns the dates after a time at which both daemons have made a snapshot. */
 function commonDates(one: MadeSnapshots, other: MadeSnapshots, after: number): number[] {
   return [...one.made.keys()].filter((date) => date > after && other.made.has(date));
 }
@@ -164,7 +164,7 @@ test(`daemons that received the same entries in another order, or partly as a sn
     [ofOther, ofTaker],
   ] as const) {
     const dates = commonDates(one, another, since);
-    assert.ok(dates.length >= 3, `${dates.length} dates: they should select the same ones`);
+    assert.ok(dates.length >= 3, `${dates.length} common dates`);
     for (const date of dates) assert.ok(one.made.get(date)?.equals(another.made.get(date) as Buffer));
   }
   // Each daemon makes a snapshot of the same date from the entries that it has.

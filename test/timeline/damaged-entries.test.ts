@@ -52,7 +52,7 @@ test("a damaged entry found at a restart is received again and not lost", async 
   }
 });
 
-test("a damaged entry before a snapshot is in the state after a restart, and is found by the next read", async () => {
+test("a damaged entry before a snapshot is in the state after a restart, and the next read finds the damage", async () => {
   for (const isRead of [false, true]) {
     const subject = await new TimelineSubject({ every: 10 }).open();
     const entries = await subject.writes(60, 20_000, () => "INCR k");
@@ -129,7 +129,7 @@ async function expectWhole(subject: TimelineSubject, entry: Entry, count: number
   assert.equal(timeline.receive([entry], MEMBER).length, 0, when);
 }
 
-test("an entry that is damaged before it is synced, and found by a refold, is requested again and folded", async () => {
+test("an entry that is damaged before it is synced is requested again and folded after a refold finds the damage", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();
   const { timeline } = subject;
@@ -263,7 +263,7 @@ test("a damaged entry dated ahead is dropped like any other, but not before its 
   assert.equal(timeline.damagedEntries.lastAt, null);
 });
 
-test("a damaged entry received again while the state is folded without it is folded once", async () => {
+test("a damaged entry that is received again during a refold without the entry is folded once", async () => {
   for (const turns of [1, 3, 6, 9, 12]) {
     const subject = await fiveMinutes();
     const { timeline } = subject;
@@ -280,7 +280,7 @@ test("a damaged entry received again while the state is folded without it is fol
   }
 });
 
-test("the remains of a dropped entry are stored for a release that may be able to read more of it", async () => {
+test("the remains of a dropped entry are stored, because a later release may be able to read the entry", async () => {
   const copies: [Place, string][] = [];
   const keepDamaged = (place: Place, value: Buffer) => {
     copies.push([place, value.toString()]);
@@ -296,7 +296,7 @@ test("the remains of a dropped entry are stored for a release that may be able t
   assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
 });
 
-/** Creates a timeline of 600 entries, one of them found damaged. The test decides when copies reach the disk. */
+/** Creates a timeline of 600 entries. One of them is found damaged. The test decides when copies reach the disk. */
 async function withSlowCopies() {
   const syncs: { readonly resolve: () => void; readonly reject: (problem: Error) => void }[] = [];
   const errors: string[] = [];

@@ -47,7 +47,7 @@ function note(outcomes: string[], name: string, promise: Promise<void>): Promise
   );
 }
 
-test("data that is put during a sync is reported only after the next sync", () =>
+test("data that is put during a sync is reported as synced only after the next sync", () =>
   withStorage(async (storage) => {
     const outcomes: string[] = [];
     storage.put([entry(1)]);

@@ -1,4 +1,4 @@
-/** Tests cases in which a plausible alternative to a rule of the fold is wrong. A model found each of them. */
+/** Tests cases in which a plausible alternative to a rule of the fold is wrong. A model found each case. */
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { AT, entry, key, pem, ROOT, Subject, unitOf } from "./support/fold-subject.js";
@@ -15,7 +15,7 @@ afterEach(() => {
   for (const { states } of subjects.splice(0)) assert.deepEqual(...states);
 });
 
-test("units of other keys are not redone", () => {
+test("a late unit does not redo units of other keys", () => {
   const subject = newSubject();
   subject.merge(entry("b", 2, ["SET b 1"]), entry("c", 3, ["INCR c"]));
   const [answer] = subject.merge(entry("a", 1, ["SET a 1"]));
@@ -72,7 +72,7 @@ test("a denied unit touches the same keys as if it had been permitted", () => {
   assert.equal(subject.ask("GET a"), '"denied!"');
 });
 
-test("a late unit that touches complete databases redoes every unit that touches anything in them", () => {
+test("a late unit that touches complete databases redoes every later unit that touches these databases", () => {
   const subject = newSubject();
   const inOne = { db: 1 };
   subject.merge(
@@ -98,7 +98,7 @@ test("a late unit before a SWAPDB also redoes the units after the SWAPDB", () =>
   assert.equal(subject.ask("EXISTS a"), ":0");
 });
 
-test("a condition is a read: it is judged again when a late write changes its key before it", () => {
+test("a condition is evaluated again when a late write changes its key", () => {
   const subject = newSubject();
   const condition = { if: [{ db: 0, key: "a", writer: unitOf("a") }] };
   const [, met] = subject.merge(entry("a", 1, ["SET a 1"]), entry("c", 3, ["SET b met"], condition));
@@ -108,7 +108,7 @@ test("a condition is a read: it is judged again when a late write changes its ke
   assert.equal(subject.merge(entry("d", 4, ["SET b met"], condition))[0]?.outcome, "unmet");
 });
 
-test("a condition names one unit of an entry, and a unit that changes nothing is no writer", () => {
+test("a condition names one unit of an entry, and a unit that changes nothing does not count as a writer", () => {
   const subject = newSubject();
   subject.merge(entry("a", 1, ["SADD s 1", "SADD s 2"]), entry("b", 2, ["SADD s 2"]));
   const of = (writer: string) => ({ if: [{ db: 0, key: "s", writer }] });
@@ -130,7 +130,7 @@ test("an expired value is visible up to its last millisecond", () => {
   assert.equal(subject.ask("GET k"), '"?"');
 });
 
-test("a key that was found expired returns when the unit that removed it is undone", () => {
+test("a key that was removed as expired exists again when the unit that removed it is undone", () => {
   const subject = newSubject();
   subject.merge(entry("a", 1, ["SET k v PX 10"]), entry("c", 20, ["APPEND k new"]));
   subject.merge(entry("b", 5, ["PERSIST k"]));
@@ -182,7 +182,7 @@ test("a replayed entry cannot be undone, and later entries may have the same dat
   subjects.length = 0;
 });
 
-test("old values are counted as long as they can be restored", () => {
+test("the size of the tail includes old values as long as they can be restored", () => {
   const subject = newSubject();
   subject.merge(entry("a", 1, [["SET", "k", "x".repeat(100_000)]]));
   const before = subject.fold.tailBytes;

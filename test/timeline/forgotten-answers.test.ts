@@ -58,7 +58,7 @@ test("a daemon with a damaged entry does not know what it has answered", async (
   assert.ok(isLate(after, after.now + 1));
 });
 
-test("a member's entry is late too, and answered as such when the client's own copy arrives", async () => {
+test("an entry from a member is marked as late too", async () => {
   const subject = await new TimelineSubject().open();
   subject.timeline.receive([entryAt(subject.now + 1, "SET k v NX")], "member");
   await subject.settle();

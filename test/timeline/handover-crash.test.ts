@@ -41,7 +41,7 @@ class DyingStorage extends MemoryStorage {
 
 /**
  * Writes entries at the same times on each daemon, so that both daemons prune up to the same date. On the daemon
- * "mine", the first entry adds a key that signs the last one.
+ * "mine", the first entry adds a key that signs the last entry.
  */
 async function written(options: SubjectOptions, name: string): Promise<TimelineSubject> {
   const subject = await new TimelineSubject({ ...OPTIONS, ...options }).open();
@@ -161,7 +161,7 @@ test("after a crash, lost entries are dead letters only if the crash came after 
   }
 });
 
-test("if dead letters cannot be stored nothing is adopted, and nothing has changed", async () => {
+test("if dead letters cannot be stored, the daemon adopts no snapshot and changes nothing", async () => {
   const source = await written({}, "theirs");
   let isFull = true;
   let discarded = 0;

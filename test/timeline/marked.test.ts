@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bulk, entryAt, fiveMinutes, MEMBER, START } from "./support/timeline-subject.js";
 
-test("a stream of old entries, a refold for each, does not delay the marked entries", async () => {
+test("a stream of old entries, each of which requires a refold, does not delay the marked entries", async () => {
   const subject = await fiveMinutes();
   const { timeline } = subject;
   subject.isSlow = true;
@@ -15,7 +15,7 @@ test("a stream of old entries, a refold for each, does not delay the marked entr
   assert.ok(!timeline.waiting.isMarkPast);
   let turns = 0;
   for (; !timeline.waiting.isMarkPast && turns < 2000; turns++) {
-    // The next refold becomes necessary before the previous one is over.
+    // The next refold becomes necessary before the previous refold is over.
     if (turns % 5 === 0) timeline.receive([entryAt(START + 2, `SET old${turns} 1`)], MEMBER);
     subject.elapse(20);
     if (turns % 5 === 0) timeline.tick();

@@ -7,7 +7,7 @@ import { storageCases } from "./support/storage-cases.js";
 
 storageCases("the memory", (use) => use(new MemoryStorage()));
 
-test("the memory retains no view of the buffers that it receives", () => {
+test("the storage retains no view of the buffers that it receives", () => {
   const storage = new MemoryStorage();
   const place = writePlace({ at: 1, seq: 0, id: "i".repeat(32) });
   const value = Buffer.from("value");
@@ -16,7 +16,7 @@ test("the memory retains no view of the buffers that it receives", () => {
   assert.equal(storage.get(place)?.toString(), "value");
 });
 
-test("the memory counts its bytes", () => {
+test("the storage counts its bytes", () => {
   const storage = new MemoryStorage();
   const place = writePlace({ at: 1, seq: 0, id: "i".repeat(32) });
   storage.put([[place, Buffer.alloc(100)]]);

@@ -48,7 +48,7 @@ function filled(snapshotDates: readonly number[], count = 300) {
 
 const nothing = { begun: () => {}, found: () => {} };
 
-test(`a date's state is the same from the beginning and from any snapshot before it (seed ${seed})`, async () => {
+test(`a recall from a snapshot yields the same state as a recall from the beginning (seed ${seed})`, async () => {
   const { scene, snapshots } = filled([100, 200]);
   // Both recalls use the same entries, not only the same commands, because the entries' ids are part of the state.
   const bare = recallsOf(scene, null);
@@ -63,7 +63,7 @@ test(`a date's state is the same from the beginning and from any snapshot before
   assert.equal(bare.earliest, 0);
 });
 
-test("a recall finds all units from the date on, with their answers", async () => {
+test("a recall returns all units from its first date on, with their answers", async () => {
   const { recalls } = filled([100]);
   const found: Entry[] = [];
   let answers = 0;

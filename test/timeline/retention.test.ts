@@ -1,6 +1,6 @@
 /**
- * Tests which entries are pruned permanently: exactly those in a snapshot. Earlier entries that arrive later do no
- * harm.
+ * Tests that exactly the entries of a snapshot are pruned, and that entries with earlier dates do no harm when they
+ * arrive afterwards.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ import {
 
 const RETAIN_MS = 7 * DAY_MS;
 
-/** Creates twenty days of writes, of which those older than a week are pruned. */
+/** Creates twenty days of writes. Writes older than a week are pruned. */
 async function twentyDays(storage = new CountingStorage()): Promise<TimelineSubject> {
   const subject = await new TimelineSubject({ storage, every: 10, limits: { retainMs: RETAIN_MS } }).open();
   await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
@@ -47,7 +47,7 @@ for (const [name, make] of [
     assert.ok([...subject.storage.places(null, null)].every((place) => place.readBigUInt64BE() > pruned));
   });
 
-  test(`${name} refuses an entry before the pruned date, and continues, also after a restart`, async () => {
+  test(`${name} refuses an entry before the pruned date, and continues, even after a restart`, async () => {
     const subject = await make();
     const { pruned } = subject.mark;
     const before = subject.counts;
@@ -66,7 +66,7 @@ for (const [name, make] of [
     assert.deepEqual(restarted.get("k19"), subject.get("k19"));
   });
 
-  test(`${name} accepts an entry just after the pruned date, also with a restart after it`, async () => {
+  test(`${name} accepts an entry just after the pruned date, and has it even after a restart`, async () => {
     const subject = await make();
     const late = entryAt((subject.mark.pruned as number) + 1, "SET late x");
     assert.equal(subject.timeline.receive([late], MEMBER).length, 1);
@@ -171,7 +171,7 @@ test("entries are pruned up to the newest snapshot that members have confirmed, 
   assert.equal(subject.timeline.prunedTo, second.at);
 });
 
-test("a confirmed snapshot is no longer confirmed once an entry from before it has arrived", async () => {
+test("a confirmed snapshot is no longer confirmed once an entry with an earlier date has arrived", async () => {
   const subject = await new TimelineSubject(UNCERTIFIED).open();
   const { handover } = subject.timeline;
   await subject.writes(100, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
@@ -217,7 +217,7 @@ test("a timeline in memory waits for its members, but only up to twice the permi
   assert.ok(max > 1.9 * limits.retainBytes, `${max} bytes`);
 });
 
-test("the snapshot that all members will select stays until they have confirmed it", async () => {
+test("the snapshot that all members will select is retained until they have confirmed it", async () => {
   const subject = await new TimelineSubject({ every: 10, isCertified: false }).open();
   await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   const { handover } = subject.timeline;
@@ -225,10 +225,10 @@ test("the snapshot that all members will select stays until they have confirmed 
   assert.deepEqual([dates[0], dates.length], [roundestDate(START, subject.now), 3]);
   handover.certify(dates[0] as number);
   await subject.writes(400, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
-  assert.equal(handover.cuts[0]?.at, dates[0], "the newest confirmed snapshot stays too");
+  assert.equal(handover.cuts[0]?.at, dates[0], "the newest confirmed snapshot is retained too");
 });
 
-test("a snapshot that a member waits for is made even if nothing has arrived since the last one", async () => {
+test("a snapshot that a member waits for is made even if no entry has arrived since the last snapshot", async () => {
   const subject = await new TimelineSubject({ every: 10 }).open();
   await subject.writes(40, MINUTE_MS, (i) => `SET k${i % 20} v${i}`);
   await subject.pass(10 * MINUTE_MS);

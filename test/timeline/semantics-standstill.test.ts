@@ -33,7 +33,7 @@ async function subjectOf(options: SubjectOptions = {}): Promise<TimelineSubject>
 
 const stateOf = ({ timeline }: TimelineSubject) => canonicalState(timeline.database);
 
-test("the timeline stores and sends entries, answers none of them, and reports nothing as final", async () => {
+test("the timeline stores and sends entries, but does not answer them or report them as final", async () => {
   const subject = await subjectOf({ every: 10, limits: { retainMs: 3 * MINUTE_MS } });
   const entries = minute();
   subject.timeline.receive(entries, MEMBER);
@@ -69,7 +69,7 @@ test("the timeline stores and sends entries, answers none of them, and reports n
   for (const entry of [...entries, late]) assert.ok(timeline.holds(placeOf(entry)));
 });
 
-test("a release that knows the version continues with the same folder, and is equal", async () => {
+test("a release that knows the version continues with the same folder and reaches the same state", async () => {
   const old = await subjectOf({ known: EARLIER_SEMANTICS, every: 10 });
   const entries = minute();
   for (const entry of entries) {

@@ -65,7 +65,7 @@ async function adopt(target: TimelineSubject, staged: StagedSnapshot): Promise<F
   return reports[0] as FoundOrphans;
 }
 
-/** An owner that always still needs the snapshot and ignores notifications. */
+/** Handlers that always want the snapshot and ignore notifications. */
 const ALWAYS_WANTED = { isWanted: () => true, onAside: () => {} };
 
 /** Sends the entries that `source` still has, as a comparison would. */
@@ -83,7 +83,7 @@ function assertEqual(target: TimelineSubject, source: TimelineSubject): void {
 
 const NONE = { count: 0, entries: [] };
 
-test("a daemon without data has everything after a snapshot and the remaining entries, also after a restart", async () => {
+test("a daemon without data has all data once it has received a snapshot and the later entries, even after a restart", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   const orphans = await adopt(target, stageFrom(source, target));
@@ -97,7 +97,7 @@ test("a daemon without data has everything after a snapshot and the remaining en
   assertEqual(await target.restarted().open(), source);
 });
 
-test("a daemon keeps its later entries, and removes and reports its earlier ones", async () => {
+test("a daemon keeps its entries dated after the snapshot, and removes and reports its earlier entries", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   const { prunedTo } = source.timeline;
@@ -133,7 +133,7 @@ test("orphaned ring entries are reported one by one, and so are data entries if 
 /** Creates a daemon with two entries in each second. */
 const makeDenseSource = () => makeSource({ count: 1000, everyMs: 500 });
 
-test("a daemon with a part of the snapshot's entries reports no orphaned ones", async () => {
+test("a daemon that has only entries of the snapshot reports no orphaned entries", async () => {
   const source = await makeDenseSource();
   const target = await makeTarget(source);
   const part = source.announced.slice(0, 200).filter((_, i) => i % 2 === 0 || i % 10 === 1);
@@ -146,7 +146,7 @@ test("a daemon with a part of the snapshot's entries reports no orphaned ones", 
   assert.ok(possible.entries.every(({ id }) => part.some((entry) => entry.id === id)));
 });
 
-test("if the snapshot has no more entries than the daemon, the difference is orphaned, whichever entries they are", async () => {
+test("a daemon counts the orphaned entries of a second even if the sums do not show which entries they are", async () => {
   const source = await makeDenseSource();
   const target = await makeTarget(source);
   const [first, second] = source.announced.filter(
@@ -154,8 +154,8 @@ test("if the snapshot has no more entries than the daemon, the difference is orp
       Math.floor(at / 1000) === Math.floor((all[i + 1]?.envelope.at ?? 0) / 1000),
   );
   assert.ok(first && second);
-  // In one second, the target has one of the source's two entries and one of its own. In another second, it has both
-  // and two of its own.
+  // In one second, the target has one of the source's two entries and one entry of its own. In another second, the
+  // target has both entries of the source and two entries of its own.
   const others = source.announced.filter(
     ({ id, envelope: { at } }) =>
       id !== second.id && Math.floor(at / 1000) === Math.floor(second.envelope.at / 1000),
@@ -167,7 +167,7 @@ test("if the snapshot has no more entries than the daemon, the difference is orp
   const { count, entries, possible } = await adopt(target, stageFrom(source, target));
   assert.deepEqual([count, entries], [3, []]);
   assert.equal(possible.count, 3);
-  assert.equal(possible.entries.length, 6, "these include the orphaned ones");
+  assert.equal(possible.entries.length, 6, "these include the orphaned entries");
 });
 
 /** Returns a KEY ADD by an administrator, or by the given signer. */
@@ -273,7 +273,7 @@ class SlowStorage extends MemoryStorage {
   }
 }
 
-test("while a refold waits for the disk, the adoption waits for it without using turns of the event loop", async () => {
+test("while a refold waits for the disk, the adoption waits too, without using turns of the event loop", async () => {
   const source = await makeSource();
   const storage = new SlowStorage();
   const target = await makeTarget(source, { storage, limits: {} });
@@ -346,7 +346,7 @@ test("the daemon's own snapshot of the same date is no longer valid when the mem
   assert.deepEqual(target.mark.snapshots, [staged.cutAt]);
 });
 
-test("snapshots are made again after one could not be stored", async () => {
+test("a daemon makes snapshots again after a member's snapshot could not be stored", async () => {
   const source = await makeSource();
   const target = await makeTwin(source);
   const earlier = target.mark.snapshots.slice(-1);
@@ -357,7 +357,7 @@ test("snapshots are made again after one could not be stored", async () => {
   assert.equal(target.timeline.failure, null);
 });
 
-test("nothing dated at or before the snapshot is accepted afterwards", async () => {
+test("no entry dated at or before the snapshot is accepted afterwards", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   await adopt(target, stageFrom(source, target));
@@ -387,7 +387,7 @@ test("entries that arrive while the timeline starts again are not accepted, and 
   assert.equal(target.timeline.receive([late], MEMBER).length, 1);
 });
 
-test("a daemon that stops while it folds again adopts no snapshot, and waits for nothing", async () => {
+test("a daemon that stops during a refold adopts no snapshot and leaves no pending steps", async () => {
   const source = await makeSource();
   const target = await makeTarget(source);
   await target.writes(100, 2000, (i) => `SET own${i} v`);

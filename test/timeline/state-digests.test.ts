@@ -28,7 +28,7 @@ test("keys that have changed after the date are left out, even if they no longer
   assert.equal([...sums.sums].filter((sum) => sum === UNCOMPARED).length >= 1, true);
 });
 
-test("after a complete database was emptied, nothing is reported for dates before that", async () => {
+test("after a complete database was emptied, digests of earlier dates are absent", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(3, 1000, (i) => `SET k${i} v`);
   const at = subject.now;
@@ -40,7 +40,7 @@ test("after a complete database was emptied, nothing is reported for dates befor
   assert.deepEqual(later, [{ db: 0, key: "k0", digest: null }]);
 });
 
-test("nothing is reported while earlier entries are not on the disk, or if the tail begins after the date", async () => {
+test("digests are not exact while earlier entries are not on the disk, or if the tail begins after the date", async () => {
   const storage = new HeldStorage();
   const subject = await new TimelineSubject({ storage }).open();
   subject.write("SET a 1");
@@ -104,7 +104,7 @@ test("the keys of a bucket can be found by its number", async () => {
   assert.ok(found.length < 60, String(found.length));
 });
 
-test(`sums count each key that stays once, while others are removed between their steps (seed ${seed})`, async () => {
+test(`sums count each remaining key once, even if other keys are removed between their steps (seed ${seed})`, async () => {
   const random = new SeededRandom(seed);
   const subject = await new TimelineSubject().open();
   const names = Array.from({ length: 3000 }, (_, number) => `k${number}`);

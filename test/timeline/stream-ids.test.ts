@@ -69,7 +69,7 @@ test(`XADD * reports permanent ids, in any order of arrival (seed ${seed})`, () 
   }
 });
 
-test("ids ascend with the order of units: date, number, envelope, index in it", () => {
+test("ids ascend in the order of units: by date, number, envelope, and index in the envelope", () => {
   const subject = new Subject();
   const add = "XADD s * a 1";
   const last = subject.merge(

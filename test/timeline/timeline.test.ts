@@ -42,7 +42,7 @@ test("a restart with the clock a day behind still waits for entries dated beyond
   assert.deepEqual(restarted.get("future"), bulk("v"));
 });
 
-test("the fold's answers to members' entries are reported, except those of a refold", async () => {
+test("the timeline reports the answers to members' entries, except the answers of a refold", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(3, 1000, () => "INCR n");
   const late = entryAt(subject.now - 500, "INCR n");
@@ -203,7 +203,7 @@ test("a client's late write is prepared in several steps, and other writes are a
   assert.deepEqual(subject.get("meanwhile0"), bulk("v"));
 });
 
-test("an entry that affects too many units is folded again, or refused, before all later units are prepared for it", async () => {
+test("an entry that affects too many units causes a refold, or is refused, before all later units are prepared", async () => {
   const subject = await new TimelineSubject().open();
   const { timeline } = subject;
   for (let i = 0; i < 12_000; i++) subject.write("INCR n", subject.now + 1 + i);
@@ -220,7 +220,7 @@ test("an entry that affects too many units is folded again, or refused, before a
   assert.deepEqual(subject.get("n"), bulk("12001"));
 });
 
-test("an entry that touches complete databases, dated before very many units, is folded again, or refused", {
+test("an entry that touches complete databases before very many units causes a refold, or is refused", {
   skip: skipUnlessFull,
 }, async () => {
   const subject = await new TimelineSubject().open();
@@ -228,7 +228,7 @@ test("an entry that touches complete databases, dated before very many units, is
   for (let i = 0; i < 21_000; i++) subject.write(`SET k${i % 100} ${i}`, subject.now + 2 + (i >> 3));
   const swap = entryAt(subject.now + 1, "SWAPDB 3 4");
   const few = entryAt(subject.now + 2500, "SWAPDB 5 6");
-  // To find the affected units, the fold walks through all later units, although none of them is affected.
+  // To find the affected units, the fold walks through all later units, although no unit is affected.
   while (!timeline.prepare(few)) await subject.turns(1);
   assert.equal(timeline.take(few).kind, "taken");
   assert.ok(timeline.prepare(swap), "the entry is ready, because more steps would not help");
@@ -243,7 +243,7 @@ test("an entry that touches complete databases, dated before very many units, is
   assert.deepEqual(subject.get("k0"), bulk("20900"));
 });
 
-test("a write accepted during a refold is readable immediately, and after it", async () => {
+test("a write accepted during a refold is readable immediately, and after the refold", async () => {
   const subject = await fiveMinutes({ tailBytes: 40_000 });
   const { timeline } = subject;
   const many = Array.from({ length: 400 }, (_, i) =>
@@ -340,7 +340,7 @@ test("an entry whose date is reached as a refold begins is reported as folded", 
   assert.ok(subject.folded.some(({ entries }) => entries.some(({ id }) => id === future.id)));
 });
 
-test("a jump of a lone daemon's clock ahead and back leaves no trace", async () => {
+test("a jump of a lone daemon's clock ahead and back has no lasting effect", async () => {
   const subject = await new TimelineSubject({ isAlone: true }).open();
   await subject.pass(5000);
   subject.now += DAY_MS;

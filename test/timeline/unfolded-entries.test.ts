@@ -10,7 +10,7 @@ import { UnfoldedEntries } from "../../timeline/unfolded-entries.js";
 const dated = (at: number, commands = 1): Entry =>
   ({ envelope: { at, seq: 0, commands: Array(commands).fill([]) }, id: "" }) as unknown as Entry;
 const entry = dated(7);
-/** The current date, which is later than those of the waiting entries. */
+/** The current date, which is later than the dates of the waiting entries. */
 const DATE = 100;
 
 /** Returns an entry that can be read again from its bytes. */
@@ -38,7 +38,7 @@ test("a merge during which the process was suspended delays late entries by at m
   assert.equal(waiting.firstLate(18_000), entry);
 });
 
-test("late entries are taken in order, limited by commands, but at least one", () => {
+test("late entries are taken in order, up to a number of commands, but at least one entry", () => {
   const waiting = new UnfoldedEntries();
   const [a, b, c] = [dated(1, 5), dated(2), dated(3)];
   waiting.addLate([b, c]);
@@ -49,7 +49,7 @@ test("late entries are taken in order, limited by commands, but at least one", (
   assert.deepEqual([waiting.firstLate(0), waiting.isPast(1), waiting.isPast(2)], [b, true, false]);
 });
 
-test("a refold for a stream of late entries waits until no more arrive", () => {
+test("a refold for a stream of late entries waits until no more entries arrive", () => {
   const waiting = new UnfoldedEntries();
   const first = dated(1);
   waiting.addLate([first, ...many]);
@@ -87,7 +87,7 @@ test("a refold does not wait for clients that keep writing", () => {
   assert.ok(!waiting.postponesRefold(1200, DATE + 200));
 });
 
-test("entries that wait for a long time are reported, and those of a refold wait until it is done", () => {
+test("`isBehind` reports entries that wait for a long time, including entries of a refold that is not done", () => {
   const waiting = new UnfoldedEntries();
   const isBehind = (now: number) => {
     waiting.noteTime(now);
@@ -117,7 +117,7 @@ test("`isPast` depends on the earliest waiting date", () => {
   assert.deepEqual([waiting.isPast(8), waiting.isPast(9)], [true, false]);
 });
 
-test("entries dated ahead are returned in order, unchanged, and up to a time", () => {
+test("entries dated ahead are returned unchanged and in order, up to the given date", () => {
   const waiting = new UnfoldedEntries();
   const dates = Array.from({ length: 500 }, (_, i) => (i * 211) % 500);
   for (const at of dates) waiting.addFuture([signed(1000 + at, at % 3)]);
@@ -145,7 +145,7 @@ test("the entries dated ahead are limited in number and in bytes", () => {
   assert.ok(large.hasRoom(1, 1024 * 1024, 1), "an entry that is due does not have to wait");
 });
 
-test("the daemon waits for marked entries until they are merged or refolded, but not for later ones", () => {
+test("the daemon waits for marked entries until they are merged or refolded, but not for later entries", () => {
   const waiting = new UnfoldedEntries();
   waiting.addLate([dated(5), dated(9)]);
   waiting.mark();

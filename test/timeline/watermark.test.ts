@@ -49,7 +49,7 @@ test("the watermark follows the clock at the distance of the window", () => {
   assert.ok(distance >= 0 && distance <= 2000, `${distance} ms distance`);
 });
 
-test("a watermark is sent to members when the disk has it, and not before", async () => {
+test("a watermark is sent to members only once it is on the disk", async () => {
   const subject = new Subject(false);
   subject.pass(100);
   const { value } = subject.watermark;
@@ -61,7 +61,7 @@ test("a watermark is sent to members when the disk has it, and not before", asyn
   assert.equal(subject.watermark.published, value);
 });
 
-test("a watermark is neither sent nor stored while its beginning is unknown", async () => {
+test("a watermark is neither sent nor stored while its initial value is unknown", async () => {
   const subject = new Subject(false);
   subject.isJoining = true;
   subject.watermark.raise(START);

@@ -88,7 +88,7 @@ describe("a daemon that is out of date", () => {
 
     scene.holdPeers();
     scene.gates[STALE]?.shut();
-    await until("EXECs without the third daemon", async () => {
+    await until("EXECs are acknowledged without the third daemon", async () => {
       await increments.add(line);
       return increments.acknowledged > 5;
     });

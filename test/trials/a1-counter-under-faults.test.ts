@@ -1,7 +1,7 @@
 /**
  * Trial A1, with random timing. Clients of one sidecar increment a counter while daemons hang, are killed and return.
- * The counter equals the number of acknowledged EXECs, and no connection reads a lower value than its last
- * acknowledged one.
+ * The counter equals the number of acknowledged EXECs, and no connection reads a lower value than the last one that
+ * an acknowledged EXEC of this connection has written.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

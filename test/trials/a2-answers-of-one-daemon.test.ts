@@ -1,6 +1,6 @@
 /**
  * Trial A2. A client receives answers from three real daemons, directly or through a sidecar. An answer stays valid if
- * the next one comes from another daemon, even after the first daemon was killed. Scans return all elements or a
+ * the next answer comes from another daemon, even after the first daemon was killed. Scans return all elements or a
  * clear error, and ids, versions and payloads are the same on all daemons. Source: docs/sidecar.md, "Where an answer
  * is valid".
  */
@@ -54,7 +54,7 @@ const reads: readonly (readonly string[])[] = [
   ["XINFO", "STREAM", "stream"],
 ];
 
-describe("an answer of one of three daemons", () => {
+describe("the answers of three daemons", () => {
   const folder = new Folder();
   let trio: Trio;
   const gates: Gate[] = [];
@@ -116,7 +116,7 @@ describe("an answer of one of three daemons", () => {
   }
 
   for (const [number, family] of families.entries())
-    test(`${family.command} through the sidecar is complete or fails clearly if its daemon is killed after a page`, {
+    test(`${family.command} through the sidecar is complete or fails clearly if a daemon is killed after a page`, {
       timeout: TEST_MS,
     }, async () => {
       const found = await scanOver(number % DAEMONS.length, family);
@@ -125,7 +125,7 @@ describe("an answer of one of three daemons", () => {
       else assert.deepEqual(names.filter((name) => !found.has(name)).slice(0, 5), []);
     });
 
-  test("is sent by another daemon if the first one is killed before it answers", {
+  test("another daemon answers if the first one is killed before it answers", {
     timeout: TEST_MS,
   }, async () => {
     for (const gate of gates) gate.hold();
@@ -139,7 +139,7 @@ describe("an answer of one of three daemons", () => {
   });
 
   for (const { command, key, step } of families)
-    test(`of ${command} to a client of three servers comes from the same daemon for all pages, or is an error`, {
+    test(`a client of three servers receives all pages of ${command} from the same daemon, or an error`, {
       timeout: TEST_MS,
     }, async () => {
       await using client = trio.client();
@@ -162,7 +162,7 @@ describe("an answer of one of three daemons", () => {
       await assert.rejects(page(cursorOfOther), /invalid cursor: another daemon issued it/);
     });
 
-  test("is the same from every daemon: writers, ids, payloads, orders of values", {
+  test("every daemon returns the same writers, ids, payloads and orders of values", {
     timeout: TEST_MS,
   }, async () => {
     await trio.level(120_000);
@@ -177,7 +177,7 @@ describe("an answer of one of three daemons", () => {
     }
   });
 
-  test("can be used on another daemon: the cursor of XAUTOCLAIM, an id of XREAD, DUMP, WRITERS in `if`", {
+  test("a daemon accepts an XAUTOCLAIM cursor, a stream id and a writer that another daemon returned", {
     timeout: TEST_MS,
   }, async () => {
     await using first = trio.client([0]);
@@ -197,7 +197,7 @@ describe("an answer of one of three daemons", () => {
     assert.equal(await second.call("SET text 2", { if: [{ key: "text", writer }] }), "OK");
   });
 
-  test("to gets of a memcached client can be used for cas through another sidecar", {
+  test("a memcached client can use the answer to gets for cas through another sidecar", {
     timeout: TEST_MS,
   }, async () => {
     const key = folder.privateKey(trio.app, "second.pem");
@@ -217,7 +217,7 @@ describe("an answer of one of three daemons", () => {
     assert.equal(await other.read("STORED\r\n".length), "STORED\r\n");
   });
 
-  test("with a MongoDB cursor through the sidecar can be continued after a daemon is killed", {
+  test("a MongoDB client continues a cursor through the sidecar after a daemon is killed", {
     timeout: TEST_MS,
   }, async () => {
     await using client = new MongoClient(`mongodb://127.0.0.1:${mongo}`);
@@ -232,7 +232,7 @@ describe("an answer of one of three daemons", () => {
     await restart(2);
   });
 
-  test("of a sidecar to CLIENT ID and SLOWLOG contains the sidecar's own numbers", {
+  test("a sidecar answers CLIENT ID and SLOWLOG with its own numbers", {
     timeout: TEST_MS,
   }, async () => {
     using other = await RedisLine.open(resp);

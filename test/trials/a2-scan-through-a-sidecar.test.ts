@@ -111,8 +111,8 @@ describe("through a sidecar", () => {
   }
 
   /**
-   * Scans a collection. The first page comes from a daemon that has received all writes, the remaining pages from the
-   * lagging one.
+   * Scans a collection. The first page comes from a daemon that has received all writes, the remaining pages come from
+   * the lagging daemon.
    * @returns the elements, or the error that ended the scan
    */
   async function scan(family: Family): Promise<Set<string> | Error> {

@@ -29,9 +29,9 @@ const troubles: Readonly<Record<string, (gate: Gate) => void>> = {
   "accepts connections and sends nothing": (gate) => gate.hold(),
 };
 
-describe("a server of --json-replica that, at the other daemon's start,", () => {
+describe("a server of --json-replica keeps its documents if it", () => {
   for (const [trouble, cause] of Object.entries(troubles)) {
-    test(`${trouble} keeps its documents`, { timeout: 300_000 }, async () => {
+    test(`${trouble} when the other daemon starts`, { timeout: 300_000 }, async () => {
       const ports = [await freePort(), await freePort(), await freePort()] as const;
       const [first, second, admin] = ports;
       await using _first = await Original.start(first, []);

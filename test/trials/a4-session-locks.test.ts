@@ -133,7 +133,7 @@ describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php
     );
   });
 
-  test("is granted while the first daemon of the list hangs, long before the call to it ends", async () => {
+  test("is granted while the first daemon of the list hangs, long before a call to that daemon ends", async () => {
     using folder = new Folder();
     const pair = makeKeyPair("rsa");
     const key = folder.privateKey(pair);

@@ -1,6 +1,6 @@
 /**
- * Trial B10. A join on an index with a condition that selects one row reads only a few rows. The daemon answers it,
- * does not refuse it because of the number of candidates, and does not delay other clients.
+ * Trial B10. A join on an index with a condition that selects one row reads only a few rows. The daemon answers the
+ * join instead of refusing it because of the number of candidates, and does not delay other clients.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

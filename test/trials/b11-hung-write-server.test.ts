@@ -26,7 +26,7 @@ async function ask(client: RawClient, statement: string): Promise<string> {
   return await client.readTo("END\n");
 }
 
-test("a balancer does not let clients wait for a hung write server until --reply-timeout", {
+test("a balancer does not make clients wait for a hung write server until --reply-timeout", {
   timeout: 300_000,
 }, async () => {
   using folder = new Folder();

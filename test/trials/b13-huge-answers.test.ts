@@ -18,7 +18,7 @@ const FEW = 1_000;
 const MANY = 4_000_000;
 /**
  * The timeout of a call in seconds. It is long enough for few nils on a busy machine, and too short for many nils on
- * an idle one.
+ * an idle machine.
  */
 const PATIENT = 20;
 const HASTY = 0.5;

@@ -1,6 +1,6 @@
 /**
  * Trial B6. A small unit with a large effect is either refused before it is recorded, or runs without delaying other
- * clients. This is tested for every family of commands.
+ * clients. The tests cover every family of commands.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -124,7 +124,7 @@ describe("a small unit with a large effect", () => {
     "MDB $set far after the end of a list": update([], () => ({ $set: { [`q.${far()}.x`]: 1 } })),
     "MDB $inc far after the end of a list": update([], () => ({ $inc: { [`q.${far()}`]: 1 } })),
     "MDB $max far after the end of a list": update([], () => ({ $max: { [`q.${far()}`]: 1 } })),
-    "MDB $push into a missing list far after the end of another": update([], () => ({
+    "MDB $push into a missing list far after the end of another list": update([], () => ({
       $push: { [`q.${far()}`]: 1 },
     })),
     "MDB nested lists": update([[]], () => ({ $set: { "q.900000": 1, "q.0.900000": 1 } })),

@@ -11,7 +11,7 @@ import { Folder, pause } from "./scene.js";
 const STARTS = 3;
 const PATHS = ["/events", "/", "/healthz", "/metrics", "/nothing"];
 const AGAIN_MS = 50;
-/** The number of writes in the folder. Because of them, the start takes a while. */
+/** The number of writes in the folder: so many that the start takes a while. */
 const WRITES = 200_000;
 const BATCH = 20_000;
 /** Milliseconds for which the requests continue after the start. */

@@ -1,6 +1,6 @@
 /**
- * Trial B9. One of two daemons, as in the SQL chain of docs/proxy.md, is killed and restarted. The other one accepts
- * writes all the time, even while the killed one returns with writes that it had not sent yet.
+ * Trial B9. One of two daemons, as in the SQL chain of docs/proxy.md, is killed and restarted. The remaining daemon
+ * accepts writes all the time, even while the killed daemon returns with writes that it had not sent yet.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -15,7 +15,7 @@ import { RedisLine, textOf } from "./redis-line.js";
 import { Folder, pause, until } from "./scene.js";
 
 const RETURNS = amount(1, 12);
-/** Milliseconds after which the remaining daemon no longer waits for the killed one. */
+/** Milliseconds after which the remaining daemon no longer waits for the killed daemon. */
 const AWAY_MS = 12_000;
 
 class Pair implements AsyncDisposable {

@@ -62,7 +62,7 @@ test("dbsync status reports a missing member of the list after a rolling restart
   assert.equal(doctor.code, 1, doctor.stdout);
 });
 
-test("the alarm DbsyncNothingFinal also fires if no write has ever become final", () => {
+test("the alarm DbsyncNothingFinal fires even if no write has ever become final", () => {
   const alerts = readFileSync(join(repositoryRoot, "examples/production/alerts.yml"), "utf8");
   const rule = /alert: DbsyncNothingFinal[\s\S]*?(?=- alert:|$)/.exec(alerts)?.[0] ?? "";
   assert.doesNotMatch(rule.replace(/annotations:[\s\S]*/, ""), />\s*0\s+and\b/, rule);

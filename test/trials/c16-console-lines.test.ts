@@ -1,6 +1,6 @@
 /**
  * Trial C16. No command that a page prints for its readers is a usage error. The test runs the commands against
- * servers that refuse connections, and none of them exits with 2.
+ * servers that refuse connections, and no command exits with 2.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -40,7 +40,7 @@ describe("the commands that the pages print for their readers", { timeout: 600_0
   });
   after(() => folder[Symbol.dispose]());
 
-  /** Replaces the folders of the machine by folders of the test. */
+  /** Replaces the machine's folders in a text by folders of the test. */
   function inFolder(text: string): string {
     return text
       .replaceAll("/etc/dbsync", join(folder.path, "etc"))
@@ -113,11 +113,11 @@ describe("the commands that the pages print for their readers", { timeout: 600_0
   });
 
   for (const program of ["dbsync", "dbsyncd", "dbsync-proxy", "dbsync-keygen"])
-    test(`are checked: a usage error of ${program} is found`, async () => {
+    test(`are checked: the test finds a usage error of ${program}`, async () => {
       assert.notEqual(await usageError({ program, text: `${program} --nonsense` }), null);
     });
 
-  test("are checked: an option of another subcommand is found", async () => {
+  test("are checked: the test finds an option of another subcommand", async () => {
     const [command] = commandsOf("page", "```console\ndbsync members list --rules x   # not here\n```\n");
     assert.notEqual(await usageError(command as ConsoleCommand), null);
   });

@@ -104,7 +104,7 @@ test("an unlisted daemon does not log the same error at each connection attempt"
   const gates = [first, second];
   let attempts = 0;
   for (const gate of gates) gate.onConnection = () => attempts++;
-  // The unlisted daemon connects to the listed ones through these gates.
+  // The unlisted daemon connects to the listed daemons through these gates.
   trio.linkPort = (from, to) => (from === UNLISTED ? (gates[to] as Gate).port : (trio.ports[to] as number));
   for (const index of LISTED) await trio.start(index);
   const key = folder.privateKey(trio.root);

@@ -1,4 +1,4 @@
-/** Trial D18, Redis and memcached. The answers are those that their clients expect. */
+/** Trial D18, Redis and memcached. Clients of Redis and memcached receive the answers that they expect. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";

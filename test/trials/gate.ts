@@ -53,7 +53,7 @@ export class Gate implements AsyncDisposable {
     for (const socket of this.#sockets) socket.pause();
   }
 
-  /** Forwards the bytes that waited, and all later ones. Also opens a closed gate. */
+  /** Forwards the waiting bytes and all later bytes. Also opens a closed gate. */
   release(): void {
     this.#isHeld = false;
     this.#isShut = false;
@@ -67,7 +67,7 @@ export class Gate implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Closes all connections, and each new one until the gate is released. */
+  /** Closes all connections, and each new connection until the gate is released. */
   shut(): void {
     this.#isShut = true;
     this.cut();

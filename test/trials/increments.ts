@@ -8,7 +8,7 @@ import type { RedisLine } from "./redis-line.js";
 export class Increments {
   /** The number of EXECs with an answer other than nil. */
   acknowledged = 0;
-  /** The number of EXECs without an answer or with an error. Each of them may have been applied. */
+  /** The number of EXECs without an answer or with an error. Each such EXEC may have been applied. */
   unknown = 0;
   /** Reads that returned a lower value than an acknowledged increment of the same connection. */
   readonly stale: string[] = [];
@@ -51,8 +51,8 @@ export class Increments {
 
   /**
    * Checks the final value of the counter.
-   * @throws AssertionError  if an acknowledged EXEC has no effect, an EXEC answered with nil has one, or a connection
-   *   has read an old value
+   * @throws AssertionError  if an acknowledged EXEC has no effect, an EXEC answered with nil has an effect, or a
+   *   connection has read an old value
    */
   check(counter: number): void {
     const { acknowledged, unknown } = this;

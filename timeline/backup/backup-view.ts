@@ -8,7 +8,7 @@ import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { type DamagedBytes, type Frame, FrameReader, type Hash, isDamage } from "./backup-frames.js";
 import { type BackupEnd, entriesOf, readEnd, readSnapshotPiece, type StoredEntry } from "./backup-items.js";
 
-/** The error for a damaged file, of which nothing may be used. */
+/** The error for a damaged file. No part of such a file may be used. */
 export class DamagedBackup extends Error {
   override readonly name = "DamagedBackup";
   readonly damages: readonly DamagedBytes[];

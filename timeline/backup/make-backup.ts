@@ -1,7 +1,7 @@
 /**
- * Makes a backup of a timeline's folder, to which a daemon may continue to write. The backup contains the entries of
- * one moment, and all data that belong to them. Entries that arrive while the backup is being made may be dated before
- * the last copied entry, so the search for such entries is repeated until it finds none.
+ * Makes a backup of a timeline's folder, to which a daemon may continue to write. The backup contains all entries that
+ * existed at one moment, and the data that belong to them. An entry that arrives while the backup is being made may be
+ * dated before the last copied entry. The search for such entries is therefore repeated until it finds none.
  */
 import type { FolderView } from "../disk/folder-view.js";
 import { dateOf, readPlace } from "../entries/entry.js";
@@ -24,7 +24,7 @@ export interface BackupParts {
   readonly snapshots: SnapshotSource | null;
   readonly functions: Buffer | null;
   readonly now: number;
-  /** Whether the daemon is catching up, or was when it stopped. */
+  /** Whether the daemon is catching up, or was catching up when it stopped. */
   readonly isIncomplete: boolean;
   readonly hash: Hash;
   readonly writer: FrameWriter;
@@ -41,9 +41,11 @@ export class NoBackup extends Error {
 
 /** The size at which a frame of entries is closed. */
 const FRAME_BYTES = 256 * 1024;
-/** Maximum searches for entries that arrived in the meantime. Each takes as long as reading all order keys. */
+/** Maximum searches for entries that arrived in the meantime. A search takes as long as reading all order keys. */
 const SEARCHES_MAX = 20;
-/** The maximum number of entries that may arrive in the meantime: all of them are in memory when the backup is read. */
+/**
+ * The maximum number of entries that may arrive in the meantime. A reader of the backup has these entries in memory.
+ */
 const LATE_MAX = 1_000_000;
 const PROGRESS_EVERY = 1000;
 
@@ -105,8 +107,8 @@ function copyEntries({ view, hash, writer, progress }: BackupParts): { count: nu
 }
 
 /**
- * Copies the snapshot that replaces the removed entries, and the newest one, so that a start need not fold
- * everything.
+ * Copies the snapshot that replaces the removed entries, and the newest snapshot, so that a start need not fold all
+ * entries.
  * @returns their dates
  */
 function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
@@ -124,7 +126,7 @@ function copySnapshots({ view, snapshots, writer }: BackupParts): number[] {
 }
 
 /**
- * Compares the order keys in the folder with those in the file, and adds the missing entries.
+ * Compares the order keys in the folder with the order keys in the file, and adds the missing entries.
  * @param late  order keys added so far, with their dates
  */
 function addMissing(

@@ -35,22 +35,22 @@ export const LEVEL_SECONDS = [1, 64, 4096] as const;
 const FANOUT = 64;
 /**
  * The maximum number of rows of each finer level, which take 5 MB. If every interval has entries, the rows of one
- * second cover 36 hours, and those of 64 seconds cover 97 days.
+ * second cover 36 hours, and the rows of 64 seconds cover 97 days.
  */
 const ROWS_MAX = 131_072;
 /** The number of rows that remain after old rows were dropped. */
 const ROWS_LEFT = (ROWS_MAX / 4) * 3;
 /**
- * For each of the two finer levels, the number of seconds before a snapshot's date for which its rows are saved with
- * the snapshot, rounded to a row of the coarsest level. The numbers are constants so that every daemon saves the same
- * rows, even if some daemons have older rows in memory.
+ * A snapshot contains the rows of the two finer levels only for this many seconds before its date, rounded to a row of
+ * the coarsest level. The numbers are constants, so that every daemon saves the same rows, even if some daemons have
+ * older rows in memory.
  */
 const SAVED_SECONDS = [8192, 2 ** 22] as const;
 const ROWS_A_CHUNK = 1024;
 const FORMAT = 1;
 const HEAD_BYTES = 4 + 6 * 2 + 4 * LEVEL_SECONDS.length;
 
-/** The index of one of the sets. */
+/** The sums of one set, at all levels. */
 class Sums {
   count = 0;
   readonly sum: Words = new Uint32Array(SUM_WORDS);
@@ -80,8 +80,8 @@ class Sums {
   }
 
   /**
-   * If a level has more than `max` rows, drops the oldest ones until at most `left` remain. The first remaining row
-   * begins together with a row of the next level.
+   * If a level has more than `max` rows, drops the oldest rows until at most `left` rows remain. The first remaining
+   * row begins together with a row of the next level.
    */
   bound(level: number, max: number, left: number): void {
     const table = this.tables[level] as SumTable;
@@ -201,8 +201,8 @@ export class DigestIndex {
   }
 
   /**
-   * Yields the sums of data as bytes, for a snapshot of a date. Finer sums of old dates are left out. No entry with a
-   * later date may be counted.
+   * Yields the sums of data as bytes, for a snapshot of a date. Finer sums of old dates are left out. The index must
+   * not count entries with later dates.
    */
   *serialise(cutAt: number): Generator<Buffer> {
     yield* writeSums(this.#sums.data, cutAt);

@@ -12,7 +12,7 @@ import { ownRows } from "./digest-rows.js";
 import { OrderKeyWalk } from "./order-key-walk.js";
 import type { SumRow } from "./reconcile-message.js";
 
-/** The seconds `from` ≤ second < `to`, and the sums of both sides for them. */
+/** The seconds `from` ≤ second < `to`, and the sums of both sides for these seconds. */
 interface Range {
   readonly from: number;
   readonly to: number;
@@ -27,9 +27,9 @@ interface Sum {
 }
 
 export interface FoundEntries {
-  /** The number of entries, including those that this daemon has removed. */
+  /** The number of entries, including entries that this daemon has removed. */
   readonly count: number;
-  /** The order keys of the first entries that are known, in order. */
+  /** The order keys of the first of these entries whose order keys are known, in order. */
   readonly places: readonly Place[];
 }
 
@@ -45,8 +45,8 @@ export interface EntriesMissingInSnapshot extends FoundEntries {
  * Finds the entries that the snapshot does not contain.
  * @param own       the index of this daemon
  * @param snapshot  the index of the snapshot; has no storage
- * @param cutAt     only entries dated up to it are compared; milliseconds since 1970
- * @param prunedTo  entries dated up to it have been removed here, so perhaps only the snapshot has them
+ * @param cutAt     only entries dated up to this date are compared; milliseconds since 1970
+ * @param prunedTo  this daemon has removed entries dated up to this date, so perhaps only the snapshot has them
  * @param max      the maximum number of order keys to return
  */
 export function* entriesMissingInSnapshot(
@@ -86,7 +86,7 @@ export function* entriesMissingInSnapshot(
   return { count, places: certain, possible: { count: possibleCount, places: possible } };
 }
 
-/** Returns the part of an id that the sums add up. */
+/** Returns the lower 64 bits of an id, which are the part that the sums add up. */
 const lowOf = (place: Buffer): bigint => place.readBigUInt64BE(place.length - 8);
 
 /** Returns about how many entries are dated after `cutAt`, up to `prunedTo`. */
@@ -109,7 +109,7 @@ function* differing(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Ste
   let from = 0;
   for (let level = LEVEL_SECONDS.length - 1; level >= 0; level--) {
     const finer = level === 0 ? end : Math.min(end, snapshot.completeFrom("data", level - 1));
-    // The coarser sums are compared only up to the second from which the finer ones are complete.
+    // The coarser sums are compared only up to the second from which the finer sums are complete.
     if (finer <= from) continue;
     const seconds = LEVEL_SECONDS[level] as number;
     const [ownRanges, snapshotRanges] = [

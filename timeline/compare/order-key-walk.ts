@@ -64,8 +64,9 @@ export const lowOf = (place: Buffer): number => place.readUInt32BE(PLACE_BYTES -
 export const groupOf = (place: Buffer, bits: number): number => place.readUInt32BE(ID_OFFSET) >>> (32 - bits);
 
 /**
- * Returns the 8 of the 32 bytes of an id that the salt selects. Each exchange has another salt, so an attacker that
- * searches for two ids with the same short id would have to find ids that agree in all 32 bytes.
+ * Returns the short id of an entry: 8 of the 32 bytes of its id, selected by the salt. Each exchange has a different
+ * salt, so an attacker that wants two entries to have the same short id in all exchanges would have to find two equal
+ * ids.
  */
 export function shortId(place: Buffer, salt: number): ByteString {
   const from = ID_OFFSET + 8 * salt;

@@ -9,7 +9,7 @@ export interface PlaceRange {
   readonly to: Buffer | null;
 }
 
-/** Collects ranges in ascending order, and joins adjacent ones. */
+/** Collects ranges in ascending order, and joins adjacent ranges. */
 export class RangeList {
   readonly #ranges: PlaceRange[] = [];
   /** The first and last order key of a run of entries that has not ended. */
@@ -27,7 +27,7 @@ export class RangeList {
     else this.#ranges.push({ from: start, to: end });
   }
 
-  /** Adds the next entry of a walk that leaves none out. @param isIncluded  whether the entry is to be sent */
+  /** Adds the next entry of a walk that visits every entry. @param isIncluded  whether the entry is to be sent */
   place(place: Buffer, isIncluded: boolean): void {
     if (!isIncluded) {
       this.endRun();
@@ -84,7 +84,7 @@ export class RangeCursor {
   }
 }
 
-/** Returns the smallest order key after the given one. */
+/** Returns the smallest order key after the given key. */
 export function nextPlace(place: Buffer): Buffer {
   const next = Buffer.from(place);
   for (let i = next.length - 1; i >= 0; i--) {

@@ -24,7 +24,7 @@ export interface GroupsSection extends TimeRange {
   readonly sums: Uint32Array;
 }
 
-/** All short ids of one side in the range; if bits > 0, only those of the named groups. */
+/** All short ids of one side in the range; if bits > 0, only the short ids of the named groups. */
 export interface IdsSection extends TimeRange {
   readonly kind: "ids";
   readonly bits: number;
@@ -34,7 +34,7 @@ export interface IdsSection extends TimeRange {
   readonly ids: Buffer;
 }
 
-/** Short ids of entries that one side is missing and requests. */
+/** The short ids of entries that the sender is missing and requests. */
 export interface RequestsSection extends TimeRange {
   readonly kind: "requests";
   readonly ids: Buffer;

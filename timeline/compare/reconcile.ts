@@ -1,7 +1,7 @@
 /**
- * Finds the entries that one of two members is missing. The ids are known after at most two round trips. The functions
- * are pure: they use neither I/O nor a clock. All state is in the messages, so an interrupted exchange costs nothing.
- * cluster/peers/ uses the functions as follows:
+ * Finds the entries that one of two members is missing. After at most two round trips the members know the ids of these
+ * entries. The functions are pure: they use neither I/O nor a clock. All state is in the messages, so an interrupted
+ * exchange costs nothing. cluster/peers/ uses the functions as follows:
  *
  *   one side  `start` → message;   either side  `answer(message)` → { reply, toSend, requested };
  *   send `reply` (if any) and the entries of `toSend` (through a RangeCursor, ranges.ts) to the other side,
@@ -59,7 +59,7 @@ const FIRST_ROWS = 2048;
  * A factor for the number of groups, chosen to minimize the cost of finding 100 differences among a million entries.
  */
 const GROUPS_TARGET = 8192;
-/** The maximum number of rows, groups and short ids in a reply. The next exchange sends the remaining ones. */
+/** The maximum number of rows, of groups and of short ids in a reply. The next exchange sends the rest. */
 const REPLY_MAX = 65_536;
 
 /**
@@ -102,8 +102,8 @@ export function* answer(index: DigestIndex, message: Buffer): Steps<Outcome> {
 }
 
 /**
- * A part of the reply about a range. It is written after all sections were read, because the size of groups depends on
- * all of them.
+ * A part of the reply that concerns one range of time. It is written after all sections have been read, because the
+ * size of groups depends on all sections.
  */
 type Task =
   | { readonly kind: "ready"; readonly section: Section; readonly requested: number }
@@ -165,7 +165,7 @@ class Comparison {
   *#compareSums({ level, from, to, rows }: SumsSection): Steps<void> {
     const own = yield* ownRows(this.#index, this.#set, level, from, to);
     const seconds = ROW_SECONDS[level] as number;
-    // A section without rows means that the other member has no entries in the range, and requests all of this side.
+    // A section without rows means that the other member has no entries in the range, and requests all entries.
     if (rows.length === 0) {
       if (own.length > 0) this.#toSend.span(from, to);
       return;
@@ -286,7 +286,9 @@ class Reply {
   }
 }
 
-/** Returns the binary logarithm of the number of groups that makes the sums and ids of a second shortest in total. */
+/**
+ * Returns the binary logarithm of the number of groups for which the sums and ids of a second take the fewest bytes.
+ */
 function groupBits(count: number, total: number): number {
   const root = Math.sqrt(count);
   const groups = Math.min(8 * root, Math.max(root, (GROUPS_TARGET * count) / total));

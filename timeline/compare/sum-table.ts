@@ -1,6 +1,7 @@
 /**
- * Counts and sums of ids by a key (the number of a range of time), in ascending order: the rows of a digest index. A
- * sum is mod 2^256, as eight words of 32 bits, the least significant first.
+ * The rows of a digest index: for each range of time, the count and the sum of the ids in the range. The rows are
+ * sorted by their keys, the numbers of the ranges. A sum is mod 2^256, as eight words of 32 bits, the least significant
+ * first.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
@@ -65,7 +66,7 @@ export class SumTable {
     return this.#counts[row] as number;
   }
 
-  /** Returns the lower 64 bits of a sum, as two words. */
+  /** Returns the upper word of the lower 64 bits of a sum; `lowAt` returns the lower word. */
   highAt(row: number): number {
     return this.#sums[row * SUM_WORDS + 1] as number;
   }

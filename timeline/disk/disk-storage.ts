@@ -42,8 +42,8 @@ interface Waiting {
 
 const FOLDER_MODE = 0o700;
 /**
- * If the event loop was idle for at least this many milliseconds since the last call of `flushNow`, no other envelope
- * of the same turn can share the write.
+ * If the event loop was idle for at least this many milliseconds since the last call of `flushNow`, the call belongs to
+ * a new turn. The first envelope of a turn is written immediately; later envelopes of the turn share the next write.
  */
 const REST_MS = 0.05;
 
@@ -230,7 +230,7 @@ export class DiskStorage implements Storage {
     if (!this.#isWriting) this.#immediate ??= setImmediate(this.#write);
   }
 
-  /** Writes everything that waits, in one write. */
+  /** Writes all pending operations in one write. */
   readonly #write = (): void => {
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     this.#immediate = null;
@@ -266,7 +266,7 @@ export class DiskStorage implements Storage {
   }
 
   readonly #syncOnTime = (): void => {
-    // After a failed sync another one may succeed although bytes are lost.
+    // After a failed sync, the next sync may succeed although bytes are lost.
     if (this.#failure !== null || !this.#isUnsynced || this.#syncing !== null) return;
     const waiting = this.#nextSync;
     this.#nextSync = null;

@@ -29,8 +29,8 @@ const ATTEMPTS_MAX = 3;
 const START_FIELD = 22 - 3;
 
 /**
- * Folders that this process has locked. They are listed because a lock file with this process's id does not show
- * whether this process has locked the folder.
+ * Folders that this process has locked. A lock file with this process's id does not prove that this process has locked
+ * the folder, because an earlier process may have had the same id.
  */
 const ownFolders = new Set<string>();
 
@@ -43,7 +43,7 @@ export class FolderInUse extends Error {
 export interface FolderLock {
   /** Releases the folder. */
   unlock(): void;
-  /** Restores the lock of the process that it was taken from, because that process is still running. */
+  /** Restores the lock of the process from which this process took it, because that process is still running. */
   restoreOther(): void;
 }
 
@@ -90,9 +90,9 @@ export function hasOpen(folder: string, file: string): boolean {
 
 /**
  * Refuses the folder if a process in another container has a file of it open. The lock already excludes the processes
- * of this container that write; those that only read are permitted.
+ * of this container that write; processes that only read are permitted.
  * @param processes    the processes that have the file open, by their process ids in their own containers
- * @param hasNamesake  whether one of them has the same process id as this process
+ * @param hasNamesake  whether one of these processes has the same process id as this process
  * @throws FolderInUse
  */
 export function refuseForeignProcesses(

@@ -1,8 +1,8 @@
 /**
  * Shows a timeline's folder as it is on disk, even while a daemon writes to it. The view only reads: it opens nothing
  * for writing, and takes no lock. If the folder is being written, the view shows the entries that existed when it was
- * opened. Entries with earlier dates may be added in the meantime; the view shows some of them and counts the remaining
- * ones. The view does not need the package lmdb. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
+ * opened. Entries with earlier dates may be added in the meantime; the view shows some of these entries and counts
+ * the rest. The view does not need the package lmdb. Source: docs/decisions/0017-a-folder-is-only-looked-at.md.
  */
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -45,7 +45,7 @@ export async function openFolderView(
   }
 }
 
-/** Returns the groups that the log has in addition to LMDB, as of one moment. */
+/** Returns the groups that are in the log, but not in LMDB, at one moment. */
 async function readLogOfOneMoment(folder: string, tree: TreeView): Promise<LogRemains> {
   let before: string | null = null;
   for (let attempt = 1; ; attempt++) {
@@ -70,7 +70,7 @@ export class FolderView {
   readonly group: number;
   readonly #tree: TreeView;
   readonly #unfiled = new UnfiledOperations();
-  /** The first order key after those that are shown, or null if everything is shown. */
+  /** The first order key that is not shown, or null if all entries are shown. */
   readonly #end: Buffer | null;
   readonly #transaction: bigint;
   readonly #pruned: Buffer | null;
@@ -92,13 +92,14 @@ export class FolderView {
     this.#pruned = this.mark("pruned");
   }
 
-  /** Whether anything was written since it was opened. */
+  /** Whether anything was written since the view was opened. */
   get hasChanged(): boolean {
     return this.#tree.transaction !== this.#transaction;
   }
 
   /**
-   * Whether entries were removed since it was opened. The shown entries are then not the state of any single moment.
+   * Whether entries were removed since the view was opened. The shown entries are then not the state of any single
+   * moment.
    */
   get hasForgotten(): boolean {
     const pruned = this.mark("pruned");
@@ -110,7 +111,7 @@ export class FolderView {
     return this.#unfiled.mark(name) ?? this.#tree.mark(name);
   }
 
-  /** Yields entries like a storage, and counts the shown ones. */
+  /** Yields entries like a storage, and counts them. */
   *entries(from: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
     this.#from = from;
     this.#shown = 0;
@@ -120,13 +121,13 @@ export class FolderView {
     }
   }
 
-  /** Yields the order keys that now exist up to the last shown one. Not valid once `hasForgotten`. */
+  /** Yields the order keys that now exist up to the last shown entry. Not valid once `hasForgotten`. */
   *places(): Generator<Buffer> {
     for (const { key } of this.#all(null, true)) yield key;
   }
 
   /**
-   * Counts the entries that were added in the meantime before the last shown one. Not valid once `hasForgotten`.
+   * Counts the entries that were added in the meantime before the last shown entry. Not valid once `hasForgotten`.
    */
   countMissed(): number {
     if (!this.hasChanged) return 0;
@@ -241,7 +242,7 @@ class TreeView {
     else yield* this.#file.nodes(head, tree, from);
   }
 
-  /** Repeats a read until no transaction ends during it: then all of it belongs to one transaction. */
+  /** Repeats a read until no transaction ends during it, so that all its data belong to one transaction. */
   #consistent<T>(read: (head: FileHead) => T): T {
     for (;;) {
       const head = this.#file.head();

@@ -40,7 +40,7 @@ export interface Tree {
   readonly isOrdered: boolean;
 }
 
-/** The offset of the root's number in `MDB_db`, which describes a tree that is stored in the main one. */
+/** The offset of the root's number in `MDB_db`, which describes a tree that is stored in the main tree. */
 const ROOT_AT = 40;
 const NO_PAGE = 2n ** 64n - 1n;
 /** The maximum number of levels of pages: LMDB's own bound. */
@@ -169,8 +169,8 @@ interface Walk {
 }
 
 /**
- * Finds the first damage in the file before LMDB finds it, or null if none was found. No process may write to the file
- * in the meantime.
+ * Returns the first damage in the file, or null if none was found. Called before LMDB opens the file, because LMDB ends
+ * the process when it reads a damaged page. No process may write to the file in the meantime.
  * @param max  the number of keys after which the search ends; damage after them is not found
  * @throws DamagedFile  the head is damaged
  */
@@ -215,7 +215,7 @@ function areInOrder({ isLeaf, nodes }: TreePage, { from, to }: Bounds): boolean 
   return before === null || to === null || before.compare(to) < 0;
 }
 
-/** Returns the smallest possible key after this one. */
+/** Returns the smallest possible key after the given key. */
 export function keyAfter(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.alloc(1)]);
 }

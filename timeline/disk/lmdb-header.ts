@@ -1,6 +1,6 @@
 /**
- * Reads the two pages at the head of LMDB's file before LMDB does. LMDB trusts them: a truncated or torn file would end
- * the process without a message, or would be read as of the previous transaction. Source: `MDB_meta` and
+ * Reads the two pages at the head of LMDB's file before LMDB does. LMDB trusts these pages: a truncated or torn file
+ * would end the process without a message, or would be read as of the previous transaction. Source: `MDB_meta` and
  * `MDB_page` in LMDB's mdb.c, as in the package lmdb.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
@@ -47,7 +47,7 @@ export interface FileHead {
 
 /**
  * Checks the head of a file.
- * @param path  the file; LMDB creates one that is missing or empty
+ * @param path  the file; LMDB creates a missing or empty file
  * @returns whether the file exists and has contents
  * @throws DamagedFile
  */
@@ -70,7 +70,7 @@ export function readHead(descriptor: number, path: string): FileHead {
     const head = new DataView(new ArrayBuffer(HEAD_BYTES));
     const from: number = page * (newest?.pageBytes ?? 0);
     if (readSync(descriptor, head, 0, HEAD_BYTES, from) < HEAD_BYTES) throw damaged(path, "it is cut off");
-    // The size is read after the head: while the file is being written, it grows before its head reports that.
+    // Read the size after the head, because a file that is being written grows before its head reports the growth.
     const { size } = fstatSync(descriptor);
     const problem = problemOf(head, { size, pageBytes: newest?.pageBytes ?? null });
     if (problem !== null) throw damaged(path, problem);

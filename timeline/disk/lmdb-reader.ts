@@ -17,7 +17,7 @@ export const SLICE_BYTES = 1024 * 1024;
 
 /**
  * Options that store keys and values without conversion. Values that are read are copied into pooled memory: lmdb's
- * default allocates a separate block of the system for each, which costs more than reading it.
+ * default allocates a separate block of the system for each, which costs more than reading the value.
  */
 export const BINARY = {
   encoding: "binary",

@@ -28,7 +28,7 @@ export class LmdbTree {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #entries: Database<Buffer, Buffer>;
   readonly #marks: Database<Buffer, Buffer>;
-  /** Whether a process with the same process id already had the environment open. It may be this process. */
+  /** Whether a process with the same process id, perhaps this process, already had the environment open. */
   readonly hasNamesake: boolean;
 
   /**
@@ -62,12 +62,12 @@ export class LmdbTree {
   }
 
   /**
-   * Returns the ids of the other processes that have the environment open. The id of a process in another container is
-   * the one inside that container. LMDB recognizes live processes by locks on its file.
+   * Returns the ids of the other processes that have the environment open. For a process in another container, this is
+   * the id inside that container. LMDB recognizes live processes by locks on its file.
    */
   get otherProcesses(): number[] {
-    // The read also adds this process to the list. If two processes check at the same time, at least one of them sees
-    // the other.
+    // The read also adds this process to the list. If two processes check at the same time, at least one process sees
+    // the other process.
     this.mark("format");
     return this.#readers().filter((number) => number !== process.pid);
   }

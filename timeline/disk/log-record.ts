@@ -1,7 +1,7 @@
 /**
  * A group of operations in the log's format, integers big-endian:
  *   marker (16) ‖ CRC-32 of the rest (4) ‖ length of the operations (4) ‖ sequence (6) ‖ safe (6) ‖ operations
- * `safe`: groups up to this one were as safe as --fsync requires when the record was written.
+ * `safe`: groups up to this number were as safe as --fsync requires when the record was written.
  * An operation begins with its kind (1). Then follow:
  *   put:    place (42) ‖ length (4) ‖ value
  *   remove: place (42)

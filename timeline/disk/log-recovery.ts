@@ -1,4 +1,4 @@
-/** Recovers the log that the previous process left: its groups are moved into LMDB, and missing ones are reported. */
+/** Recovers the log that the previous process left: moves its groups into LMDB, and reports missing groups. */
 import { join } from "node:path";
 import type { TimelineLogger } from "../entries/timeline-logger.js";
 import type { LmdbTree } from "./lmdb-tree.js";

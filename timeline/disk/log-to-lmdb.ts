@@ -15,11 +15,13 @@ const FILE_EVERY_MS = 1000;
  */
 const OPERATIONS_MAX = 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
-/** The maximum bytes of groups that are not in LMDB yet, and so also in memory. Above it, the log waits. */
+/**
+ * The maximum bytes of groups that are not in LMDB yet and are therefore in memory. If there are more, the log waits.
+ */
 const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingHandlers {
-  /** Called when LMDB has all groups up to this one. */
+  /** Called when LMDB has all groups up to the given number. */
   readonly onFiled: (sequence: number) => void;
   /** Called when LMDB accepts no more writes. */
   readonly onFailed: (problem: unknown) => void;
@@ -34,7 +36,7 @@ export class LogToLmdb {
   #groups: OperationGroup[] = [];
   #bytes = 0;
   #operations = 0;
-  /** The numbers of the last group that was added, and of the last one that was filed. */
+  /** The numbers of the last group that was added, and of the last group that was filed. */
   #added = 0;
   #filed = 0;
   #running: Promise<void> | null = null;

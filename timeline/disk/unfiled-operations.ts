@@ -1,4 +1,4 @@
-/** The operations that are in the log but not yet in LMDB, by order key and in the order of these keys. */
+/** The operations that are in the log but not yet in LMDB, sorted by order key. */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { firstFrom } from "../entries/ascending-search.js";
 import type { OperationGroup } from "../entries/storage-operation.js";
@@ -32,7 +32,7 @@ export class UnfiledOperations {
     }
   }
 
-  /** Drops all groups up to this one, because LMDB has them. */
+  /** Drops all groups up to the given number, because LMDB has them. */
   filed(sequence: number): void {
     this.#order = this.#order.filter((key) => {
       const stays = (this.#changes.get(key) as Change).sequence > sequence;

@@ -1,7 +1,7 @@
 /**
  * The log of operations that LMDB may not have yet: two files, DIR/timeline/log-1 and log-2, are written in turn, with
- * one write for each group. When a file has become long, the other one is used as soon as LMDB has everything in it, so
- * both stay small. Source: docs/decisions/0013-a-log-before-lmdb.md.
+ * one write for each group. When a file has become long, the log continues in the other file as soon as LMDB has
+ * everything in that file, so both files stay small. Source: docs/decisions/0013-a-log-before-lmdb.md.
  */
 import {
   closeSync,
@@ -25,7 +25,7 @@ import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-rec
 
 const FILE_NAMES = ["log-1", "log-2"] as const;
 const FILE_MODE = 0o600;
-/** The length of a file after which the other one is used: reading both at startup takes about 50 ms. */
+/** The length of a file after which the other file is used. Reading both files at startup takes about 50 ms. */
 const FILE_BYTES = 16 * 1024 * 1024;
 /** A file that a long group has made longer than this is truncated before it is written again. */
 const FILE_BYTES_MAX = 2 * FILE_BYTES;
@@ -150,14 +150,14 @@ export class WriteAheadLog {
     this.#writeEnd();
   }
 
-  /** Records that all groups up to this one are in LMDB, where they are as safe as in the log. */
+  /** Records that all groups up to the given number are in LMDB, where they are as safe as in the log. */
   filed(sequence: number): void {
     this.#filed = sequence;
   }
 
   /**
    * Closes the files; must not be called during a sync.
-   * @param isNeeded  whether LMDB does not have everything in the log
+   * @param isNeeded  whether the log is still needed, because LMDB does not have everything in it
    */
   async close(isNeeded: boolean): Promise<void> {
     await this.#writing?.catch(() => {});
@@ -213,8 +213,9 @@ export class WriteAheadLog {
   }
 
   /**
-   * Whether a group is written on the event loop: not during a sync or a write of zeros to its file, which would delay
-   * it, and not if it makes the file longer.
+   * Whether the event loop itself writes a group. A thread writes it if it is long or a sync is running. A group that
+   * is synced as it is written must also replace zeros that are already in the file, because such a write takes less
+   * time.
    */
   #isInline(file: LogFile, bytes: number): boolean {
     if (this.#isSyncing || bytes > INLINE_BYTES_MAX) return false;

@@ -31,8 +31,8 @@ export interface Place {
 }
 
 /**
- * An entry that is being flushed or is on disk, without its parsed body: for many entries with many commands that would
- * be a lot of memory to retain, and later to collect.
+ * An entry that is being flushed or is on disk, without its parsed body. The parsed bodies of many entries with many
+ * commands would take much memory, which the garbage collector would later have to free.
  */
 export interface FlushedEntry extends Place {
   /** The entry itself, if it is for the key ring. */

@@ -1,4 +1,4 @@
-/** Runs steps in later turns of the event loop until it is stopped. Unfinished work is then abandoned. */
+/** Runs steps in later turns of the event loop until `stop` is called. Unfinished work is then abandoned. */
 export class LaterSteps {
   readonly #soon: (step: () => void) => void;
   #isStopped = false;

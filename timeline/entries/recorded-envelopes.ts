@@ -15,8 +15,8 @@ export function mayChange({ commands }: Pick<Envelope, "commands">, table = comm
 }
 
 /**
- * Whether an envelope is for the key ring alone. Any KEY or CLUSTER command counts, but together with other commands it
- * is denied.
+ * Whether all commands of an envelope are KEY or CLUSTER commands, so that the envelope is for the key ring alone. In
+ * an envelope with other commands, such a command is denied.
  */
 export function isRingEntry({ commands }: Pick<Envelope, "commands">): boolean {
   return commands.every(isKeyCommand);

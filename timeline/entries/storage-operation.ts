@@ -1,4 +1,4 @@
-/** One change of the storage: puts and removes consist of these, in the log and in LMDB. */
+/** One change of the storage. Each put and each remove is a list of such operations, in the log and in LMDB. */
 
 export type StorageOperation =
   | { readonly kind: "put"; readonly place: Buffer; readonly value: Buffer }

@@ -5,8 +5,8 @@
  */
 
 /**
- * The names of marks: numbers, or a few bytes, that are stored next to the entries, such as the low watermark, the
- * valid snapshots, the members' votes on snapshots, and the last dead letters.
+ * The names of marks. A mark is a number or a few bytes stored next to the entries, such as the low watermark, the
+ * valid snapshots, the members' votes on snapshots, or the last dead letters.
  */
 export type MarkName =
   | "watermark"

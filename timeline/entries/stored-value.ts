@@ -39,7 +39,7 @@ export function readValue(value: Buffer): SignedBytes | null {
  * Returns the entry at an order key.
  * @param value  the stored bytes; they are copied, so they may be a view
  * @param hash   SHA-256
- * @returns null if it is damaged, or it is another entry's value
+ * @returns null if the value is damaged or belongs to another entry
  */
 export function readEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
   const entry = viewEntry(place, value, hash);
@@ -64,8 +64,8 @@ export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
 });
 
 /**
- * Returns body and signature of the entry at an order key as views of `value`, checked only by the id, or null if
- * damaged.
+ * Returns body and signature of the entry at an order key as views of `value`. Checks only the id. Returns null if the
+ * value is damaged.
  */
 export function viewParts({ id }: Place, value: Buffer, hash: Hash): SignedBytes | null {
   const parts = readValue(value);

@@ -24,12 +24,12 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
   return compareUnits(first, other) < 0 ? first : other;
 }
 
-/** The number of the last search. Units and nodes note the number of the search that has visited them. */
+/** The number of the last search. Units and nodes record the number of the search that last visited them. */
 let searches = 0;
 
 /**
- * Searches along the lists.
- * @returns the affected units in order, including the flipped ones, or null if there are more than `max`
+ * Finds the affected units along the lists of the keys.
+ * @returns the affected units in order, including the flipped units, or null if there are more than `max`
  */
 export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
   const search = ++searches;
@@ -85,7 +85,7 @@ function find(unit: FoldUnit, search: number, heap: Heap<FoldUnit>): void {
 }
 
 /**
- * Searches through all later units, with the same result.
+ * Finds the affected units by visiting all later units. The result is that of `affectedAlongLists`.
  * @param later  the applied units starting with the first seed, in order
  */
 export function affectedAlongTail(
@@ -111,7 +111,7 @@ export function affectedAlongTail(
 
 /**
  * Determines, if complete databases are touched, which of the arriving units are late, including units that only read.
- * The parameters are the same as those of `affectedAlongTail`.
+ * Takes the same parameters as `affectedAlongTail`.
  */
 export function markLate(late: readonly FoldUnit[], later: readonly FoldUnit[]): void {
   const touched = new Touched();

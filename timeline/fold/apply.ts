@@ -133,7 +133,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
  * Runs a command that is a complete unit.
  * @param records  empty; receives its undo records
  * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
- * @throws TooMuch   it is not recorded yet, and exceeds the daemon's budget; nothing is changed
+ * @throws TooMuch   the unit is not recorded yet, and exceeds the daemon's budget; nothing is changed
  */
 export function runCommand(
   database: Database,
@@ -154,7 +154,7 @@ export function runCommand(
 
 /**
  * Undoes a unit that failed, because no other daemon would have the state after half a unit. @throws TooMuch  if
- * `problem` is one
+ * `problem` is a `TooMuch`
  */
 function undo(database: Database, records: UndoRecord[], problem: unknown): Reply {
   database.undo(records);
@@ -163,7 +163,7 @@ function undo(database: Database, records: UndoRecord[], problem: unknown): Repl
   return INTERNAL;
 }
 
-/** Removes a unit's records from the array. @returns them; a single record is returned without an array */
+/** Removes a unit's records from the array. @returns the records; a single record is returned without an array */
 export function takeRecords(records: UndoRecord[]): UndoRecord | UndoRecord[] | null {
   // They are removed one by one, so that the array retains its capacity.
   if (records.length <= 1) return records.pop() ?? null;

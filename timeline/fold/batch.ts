@@ -17,9 +17,9 @@ export interface FoldedEntry {
 
 /** Entries to be merged together; each list is in the order of all entries. */
 export interface Batch {
-  /** Entries before the tail's last one. */
+  /** Entries before the last entry of the tail. */
   readonly late: readonly Arrival[];
-  /** Entries after the tail's last one. */
+  /** Entries after the last entry of the tail. */
   readonly fresh: readonly Arrival[];
   /** Entries that are not applied: this release does not know the semantics version at their positions. */
   readonly passed: readonly Arrival[];

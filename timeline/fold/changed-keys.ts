@@ -8,13 +8,13 @@ export interface ChangedKeys {
   readonly keys: readonly { readonly db: number; readonly key: ByteString }[];
   /** Whether a complete database was changed, so that any of its keys may have changed. */
   readonly changesDatabase: boolean;
-  /** The first entry that was not read, or null if all were read. */
+  /** The first entry that was not read, or null if all entries were read. */
   readonly next: Place | null;
 }
 
 /**
  * Returns the keys that some entries changed.
- * @param entries  the first `max` of them are read; one more is passed if there are more
+ * @param entries  the first `max` entries are read; the caller passes one more entry if there are more
  */
 export function changedBy(entries: readonly TailEntry[], max: number): ChangedKeys {
   const keys: { db: number; key: ByteString }[] = [];

@@ -51,7 +51,7 @@ export function isCounted({ envelope }: Entry, { table, known }: KeyRing): boole
 }
 
 /**
- * Whether an entry exceeds a budget on the newest state; applies it there and undoes it.
+ * Whether an entry exceeds a budget. To find out, the function applies the entry to the newest state and undoes it.
  * @param stepsMax  for all its units together
  */
 export function exceeds(

@@ -97,7 +97,7 @@ export class Fold {
   }
 
   /**
-   * Adds entries that the fold does not have yet. All of them must be dated after `cutAt`; their order does not matter.
+   * Adds entries that the fold does not have yet. All entries must be dated after `cutAt`; their order does not matter.
    * @returns the entries with their answers, in the order of the parameter
    */
   merge(entries: readonly Entry[]): readonly FoldedEntry[] {
@@ -111,7 +111,7 @@ export class Fold {
 
   /**
    * Merges entries if at most the given number of applied units has to be undone and redone.
-   * @returns null if more units would have to be redone, or if units that were not applied before would now have to be
+   * @returns null if more units would have to be redone, or if units that the fold left out would now have to be
    * applied but are no longer in memory; in both cases nothing is changed
    */
   mergeWithin(maxRedone: number, entries: readonly Entry[]): readonly FoldedEntry[] | null {
@@ -154,7 +154,7 @@ export class Fold {
     return this.#tail.prepare(late, max, maxRedone);
   }
 
-  /** Applies an entry that comes after all applied ones, without undo records, and raises `cutAt` to its date. */
+  /** Applies an entry that comes after all applied entries, without undo records, and raises `cutAt` to its date. */
   replay(entry: Entry): FoldedEntry {
     const place = placeOf(entry);
     const newest = this.#newest;
@@ -196,7 +196,7 @@ export class Fold {
     return this.database.dropExpired(this.cutAt + 1, limit);
   }
 
-  /** Merges an entry that comes after all applied ones: the usual case. */
+  /** Merges an entry that comes after all applied entries: the usual case. */
   #mergeNext(entry: Entry): FoldedEntry {
     const commands = this.#tail.keepsUnits
       ? null
@@ -267,7 +267,7 @@ export class Fold {
   }
 
   /**
-   * Undoes the affected units, and applies them again with the late ones in order.
+   * Undoes the affected units, and applies them again in order together with the late units.
    * @param placed  the data units of the late entries
    */
   #mergeLate(late: readonly Arrival[], placed: readonly FoldUnit[], affected: readonly FoldUnit[]): void {
@@ -285,7 +285,7 @@ export class Fold {
     for (; next < affected.length; next++) this.#redo(affected[next] as FoldUnit);
   }
 
-  /** Applies the units of an entry that comes after the complete tail, except those for the ring. */
+  /** Applies the units of an entry that comes after the complete tail, except the units for the ring. */
   #append({ entry, units }: Arrival): void {
     let count = 0;
     try {
@@ -330,7 +330,7 @@ export class Fold {
 }
 
 /**
- * Whether the first end comes before the second one. Null means that there is no end, so every order key is before it.
+ * Whether the first end comes before the second end. Null means that there is no end, so every order key is before it.
  */
 function isEarlier(one: Place | null, other: Place | null): boolean {
   return one !== null && (other === null || comparePlaces(one, other) < 0);

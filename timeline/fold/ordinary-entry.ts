@@ -1,6 +1,7 @@
 /**
- * The usual entry: ordinary commands, each a separate unit, that come after all applied entries. Unit objects are
- * needed only if other units may come before them; here the commands are applied directly, at half the cost.
+ * Applies the usual kind of entry: each of its commands is a separate unit, and it comes after all applied entries. The
+ * commands are applied directly, without unit objects, at half the cost. Unit objects are created only if an entry
+ * arrives later that belongs before this entry.
  */
 import { type ErrorReply, OK, type Reply } from "../../protocol/reply.js";
 import type { Database } from "../../store/database.js";

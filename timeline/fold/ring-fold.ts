@@ -87,7 +87,7 @@ export class RingFold {
     return this.#baseEnd ?? this.#switches.find(({ table }) => table === null)?.unit.place ?? null;
   }
 
-  /** Adds a unit that comes after all present ones, and sets its answer. */
+  /** Adds a unit that comes after all present units, and sets its answer. */
   append(unit: FoldUnit): void {
     unit.answer = this.#apply(unit);
   }
@@ -97,7 +97,7 @@ export class RingFold {
     const other = new RingFold(this.#base, this.#baseEnd);
     const added = new Set(units);
     const all = [...this.#units, ...units].sort(compareUnits);
-    // Mark the late ones among the new units.
+    // Mark the new units that are late.
     const last = this.#units.at(-1);
     for (const unit of units) unit.isLate = last !== undefined && compareUnits(unit, last) < 0;
     for (const unit of all) {
@@ -107,7 +107,7 @@ export class RingFold {
     return other;
   }
 
-  /** Returns the positions from which records differ from those of another fold of the same base. */
+  /** Returns the positions from which records differ from the records of another fold of the same base. */
   changedSince(before: RingFold): ChangedKeys {
     const changed = new Map<ByteString, FoldUnit>();
     for (const key of new Set([...before.#versions.keys(), ...this.#versions.keys()])) {
@@ -119,7 +119,7 @@ export class RingFold {
 
   /**
    * Returns the unit from which commands have a different meaning than in another fold of the same base, or null if
-   * they never do.
+   * there is no such unit.
    */
   switchedSince(before: RingFold): FoldUnit | null {
     const [old, now] = [before.#switches, this.#switches];

@@ -1,5 +1,6 @@
 /**
- * The applied entries that can still be undone, in order. They are dropped at the front, and usually added at the end.
+ * The applied entries that can still be undone, in order. Entries are dropped at the front, and usually added at the
+ * end.
  * An entry is stored as its bytes and its undo records: fewer long-lived objects mean less work for the garbage
  * collector. Its units are created again when an entry arrives that belongs before it, which is rare.
  */
@@ -9,10 +10,10 @@ import type { Semantics } from "../../store/semantics.js";
 import { comparePlaces, type Entry, type Place } from "../entries/entry.js";
 import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
 
-/** As long as there are fewer dropped slots at the front, the remaining slots are not moved. */
+/** The minimum number of dropped slots at the front for which the remaining slots are moved. */
 const DROPPED_MIN = 1024;
 
-/** The number of entries after a late one that retain their units: late entries often arrive together. */
+/** The number of entries after a late entry that retain their units: late entries often arrive together. */
 const KEPT_AFTER_LATE = 16;
 
 /** The undo record of a unit, or several; "denied" if it was not permitted, or null if there is nothing to undo. */
@@ -104,7 +105,7 @@ export class Tail {
     return this.#entries.slice(first, first + max) as TailEntry[];
   }
 
-  /** Adds an entry after all existing ones. */
+  /** Adds an entry after all existing entries. */
   push(entry: TailEntry): void {
     this.#entries.push(entry);
     this.#length += entry.count;
@@ -113,7 +114,7 @@ export class Tail {
   }
 
   /**
-   * Inserts entries at their positions. They and all later entries must already have their units.
+   * Inserts entries at their positions. The inserted entries and all later entries must already have their units.
    * @param added  in order
    */
   insert(added: readonly TailEntry[]): void {
@@ -149,7 +150,7 @@ export class Tail {
 
   /**
    * Returns the entries at or after an order key that have no units yet, in order; the caller creates the units.
-   * @param max  the approximate number of their units; if there are more, the newest are returned
+   * @param max  the approximate number of units; if the entries have more units, only the newest entries are returned
    */
   takeFolded(from: Place, max: number): FoldedEntries {
     const wanted = this.#firstFrom(from);
@@ -174,7 +175,7 @@ export class Tail {
     return wanted;
   }
 
-  /** Returns the units after a unit. They must have been created. */
+  /** Returns the units after the given unit. These units must have been created. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
     const { place } = unit;
     const units: FoldUnit[] = [];

@@ -8,11 +8,11 @@ import { compareUnits, type FoldUnit, type TouchNode } from "./unit.js";
 /** The position that the insertion of a batch has reached in one list. It starts at the newest node. */
 interface Cursor {
   node: TouchNode;
-  /** The number of applied units that were passed: a late writer at this position affects all of them. */
+  /** The number of applied units that were passed: a late writer at this position affects all these units. */
   touched: number;
   /**
-   * The number of the passed units that a late reader at this position affects: the earliest of them that may write the
-   * key, and all after it.
+   * The number of the passed units that a late reader at this position affects: the earliest passed unit that may write
+   * the key, and all units after it.
    */
   written: number;
 }
@@ -25,18 +25,17 @@ export class TouchLists {
     this.#newest = Array.from({ length: databases }, () => new Map());
   }
 
-  /** Adds a unit that comes after all those in the lists. */
+  /** Adds a unit that comes after all units in the lists. */
   append(unit: FoldUnit): void {
     if (unit.key !== null) this.#appendNode(unit, unit.key);
     if (unit.more !== null) for (const node of unit.more) this.#appendNode(node, node.key as ByteString);
   }
 
   /**
-   * Inserts units at their positions, and finds out which of them are late.
+   * Inserts units at their positions, and determines which of the units are late.
    * @param units  in order
-   * @param max  the maximum number of applied units that each of them may affect; the walk along a key's list stops
-   * there
-   * @returns false if one of them affects more; then none of them is added
+   * @param max  the maximum number of applied units that each unit may affect; the walk along a key's list stops there
+   * @returns false if a unit affects more units; then no unit is added
    */
   insert(units: readonly FoldUnit[], max: number): boolean {
     // Each cursor is found by the newest node of its list. That node does not change during the loop, because the
@@ -54,7 +53,7 @@ export class TouchLists {
     return true;
   }
 
-  /** Whether a unit that is in no list is known to affect more than `max` applied ones. */
+  /** Whether a unit that is in no list is known to affect more than `max` applied units. */
   affectsMore(unit: FoldUnit, max: number): boolean {
     return nodesOf(unit).some(({ db, key, writes }) => {
       const newest = this.#newest[db]?.get(key as ByteString);
@@ -69,7 +68,8 @@ export class TouchLists {
   }
 
   /**
-   * Whether an applied unit after the given one may write a key that the given one reads. The given unit is in no list.
+   * Whether an applied unit after the given unit may write a key that the given unit reads. The given unit is in no
+   * list.
    */
   isLateRead(unit: FoldUnit): boolean {
     return nodesOf(unit).some(({ db, key }) => {
@@ -133,9 +133,9 @@ function cursorAt(newest: TouchNode): Cursor {
 }
 
 /**
- * Moves a cursor past the nodes of all units later than the given one. A late writer affects all later units, because
- * each later writer is affected and affects those after it. A late reader affects the first later writer and all units
- * after it.
+ * Moves a cursor past the nodes of all units later than the given unit. A late writer affects all later units, because
+ * each later writer is affected and affects the units after it. A late reader affects the first later writer and all
+ * units after it.
  * @returns false if the unit affects more than `max` units; the cursor then stops early
  */
 function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number): boolean {
@@ -151,7 +151,7 @@ function passLater(cursor: Cursor, unit: FoldUnit, writes: boolean, max: number)
   }
 }
 
-/** Returns a unit's nodes; none for one that touches no individual key. */
+/** Returns a unit's nodes; none if the unit touches no individual key. */
 export function nodesOf(unit: FoldUnit): readonly TouchNode[] {
   if (unit.key === null) return [];
   return unit.more === null ? [unit] : [unit, ...unit.more];

@@ -1,7 +1,7 @@
 /**
- * The tail and the keys that its units touch: its entries, the lists of the keys, and the bytes. It finds the units
- * that arrivals affect. The lists contain only entries at or after the earliest late arrival; most entries are never
- * added.
+ * The tail, the lists of the units that touch each of its keys, and the memory that they use. Finds the units that
+ * arriving entries affect. The lists contain only the units of entries at or after the earliest late arrival; the units
+ * of most entries are never added.
  */
 
 import type { Semantics } from "../../store/semantics.js";
@@ -37,7 +37,7 @@ export class TouchedTail {
     this.#lists = new TouchLists(databases);
   }
 
-  /** The approximate bytes that it keeps in memory. */
+  /** The approximate bytes that the tail keeps in memory. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -60,7 +60,7 @@ export class TouchedTail {
     return changedBy(this.#tail.from(place, max + 1), max);
   }
 
-  /** Adds an entry after all existing ones. @param count  units that may change data; they have been applied */
+  /** Adds an entry after all existing entries. @param count  its applied units that may change data */
   push({ entry, units }: Arrival, count: number): void {
     const kept = new TailEntry(entry, count);
     if (this.#tail.keepsUnits) {
@@ -76,7 +76,7 @@ export class TouchedTail {
     return this.#tail.keepsUnits;
   }
 
-  /** Adds an entry, after all existing ones, that was applied without creating its units. */
+  /** Adds an entry, after all existing entries, that was applied without creating its units. */
   pushApplied(entry: Entry, { undoing, count }: Pick<AppliedEntry, "undoing" | "count">): void {
     const kept = new TailEntry(entry, count);
     kept.undoing = undoing;
@@ -110,14 +110,14 @@ export class TouchedTail {
     );
   }
 
-  /** Returns the applied units after the given one. */
+  /** Returns the applied units after the given unit. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
     this.#unfold(unit.place);
     return this.#tail.unitsAfter(unit);
   }
 
   /**
-   * Inserts the units that may change something into the lists.
+   * Inserts the units of late entries that may change data into the lists.
    * @returns these units, or null if they affect more than `max` units
    */
   place(late: readonly Arrival[], max: number): FoldUnit[] | null {
@@ -130,7 +130,7 @@ export class TouchedTail {
     return this.#lists.insert(placed, max) ? placed : null;
   }
 
-  /** Returns the units that may change something, with the keys that they touch. */
+  /** Returns the units that may change data, and determines the keys that they touch. */
   #touching(units: readonly FoldUnit[]): FoldUnit[] {
     const touching = units.filter(({ kind }) => kind === "data");
     for (const unit of touching) findTouches(unit, this.#databases, this.#known);
@@ -173,7 +173,7 @@ export class TouchedTail {
     return late.some(({ wholes }) => wholes !== null);
   }
 
-  /** Returns the applied units, starting with the given one. */
+  /** Returns the applied units, starting with the given unit. */
   #laterThan(unit: FoldUnit): FoldUnit[] {
     const later = this.#tail.unitsAfter(unit);
     return unit.isApplied ? [unit, ...later] : later;
@@ -181,7 +181,7 @@ export class TouchedTail {
 
   /**
    * Determines which units are late. If no complete database is touched, the insertion into the lists has already
-   * marked those that may write, and only those that read are checked here.
+   * marked the units that may write, and only the units that read are checked here.
    */
   findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
     const [first] = late;
@@ -239,7 +239,7 @@ export class TouchedTail {
     return units;
   }
 
-  /** Adds an applied unit that comes after all those in the lists. */
+  /** Adds an applied unit that comes after all units in the lists. */
   #appendUnit(unit: FoldUnit): void {
     findTouches(unit, this.#databases, this.#known);
     this.#lists.append(unit);

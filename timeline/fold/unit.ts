@@ -28,8 +28,8 @@ export interface UnitAnswer {
 }
 
 /**
- * Returns the commands of an envelope if each is an ordinary unit; otherwise null. Usually each is, and the units need
- * not be created until an entry arrives that belongs before them.
+ * Returns the commands of an envelope if each is an ordinary unit; otherwise null. Usually each is, and unit
+ * objects are created only if an entry arrives that belongs before them.
  */
 export function ordinaryCommands(
   envelope: Envelope,
@@ -49,8 +49,8 @@ export function ordinaryCommands(
 }
 
 /**
- * The kind of a unit in any semantics version. `data`: it may write. `nothing`: an unknown command, a wrong number of
- * arguments, SELECT, a mixture with KEY, or a database that does not exist.
+ * The kind of a unit in any semantics version. `data`: the unit may write. `nothing`: an unknown command, a wrong
+ * number of arguments, SELECT, a mixture with KEY, or a database that does not exist.
  */
 export type UnitKind = "data" | "read" | "ring" | "nothing";
 
@@ -80,7 +80,7 @@ export interface WholeTouch {
   readonly writes: boolean;
 }
 
-/** A unit. It is also the node of its first key, because most units have no other. */
+/** A unit. The object is also the node of the unit's first key, because most units have only one key. */
 export class FoldUnit extends TouchNode {
   readonly envelope: Envelope;
   /** The id of its entry. */
@@ -88,28 +88,27 @@ export class FoldUnit extends TouchNode {
   /** The index in its entry. */
   readonly index: number;
   readonly kind: UnitKind;
-  /** The command table with which it was last applied. */
+  /** The command table with which the unit was last applied. */
   table: CommandIndex;
   /**
-   * The command according to `table`, if the unit has only one, or null if there are several commands, or none that can
-   * be run.
+   * The unit's command according to `table`, or null if the unit has several commands, or no command that can be run.
    */
   command: Command | null;
-  /** Whether it can be run, according to `table`. */
+  /** Whether the unit can be run, according to `table`. */
   isRunnable: boolean;
   /** The nodes of its other keys. */
   more: TouchNode[] | null = null;
   wholes: WholeTouch[] | null = null;
   /** The undo record, or several. */
   records: UndoRecord | UndoRecord[] | null = null;
-  /** The approximate bytes that it keeps in memory. */
+  /** The approximate bytes that the unit keeps in memory. */
   bytes = 0;
-  /** Whether its signer was not permitted to run it. */
+  /** Whether its signer was not permitted to run the unit. */
   isDenied = false;
-  /** Whether it is part of the state. */
+  /** Whether the unit is part of the state. */
   isApplied = false;
   /**
-   * Whether a unit that follows in the order was applied before this one and touches its keys: see `UnitAnswer.late`.
+   * Whether a later unit in the order was applied before this unit and touches its keys: see `UnitAnswer.late`.
    */
   isLate = false;
   /** The number of the last search that found this unit affected. */
@@ -195,7 +194,7 @@ export class FoldUnit extends TouchNode {
     return unitId(this.entryId, this.index);
   }
 
-  /** Whether it may change the ring. */
+  /** Whether the unit may change the ring. */
   get changesRing(): boolean {
     return this.kind === "ring" && mayChange(this);
   }

@@ -9,21 +9,21 @@ import type { Standing } from "../../protocol/members/succession.js";
 export interface OwnStanding {
   readonly standing: Standing;
   readonly own: ByteString;
-  /** Whether it has caught up, and has raised its watermark above every date that other members call final. */
+  /** Whether the daemon has caught up, and has raised its watermark above every date that other members call final. */
   readonly isLive: boolean;
 }
 
-/** The reason why nothing is accepted from clients. */
+/** The reason why a daemon accepts no entries from clients. */
 export type FirstHandRefusal = "no-data" | "no-member" | "joining" | "skewed";
 
 /** Whether any list determines which daemons are members. */
 const isListed = ({ heads }: Standing): boolean => heads.length > 0;
 
 /**
- * Whether a daemon may accept entries from another one. As soon as a newer list is known, nothing is accepted from
- * daemons that it leaves out. A daemon that no list names accepts nothing: while it joins, it could receive entries
- * from a daemon before it learns that the list leaves that daemon out. Without a list every authenticated daemon may
- * send entries.
+ * Whether a daemon may accept entries from another daemon. As soon as the daemon knows a newer list, it accepts no
+ * entries from daemons that the list leaves out. A daemon that no list names accepts no entries: while it joins, it
+ * could receive entries from a daemon before it learns that the list leaves that daemon out. Without a list every
+ * authenticated daemon may send entries.
  */
 export const mayTakeFrom = (standing: Standing, own: ByteString, id: ByteString): boolean =>
   !isListed(standing) || (standing.members.has(own) && standing.members.has(id));
@@ -48,8 +48,8 @@ export function firstHandRefusal({
 /**
  * Whether a daemon may report. The list must be on disk, and so must all entries that the daemon had when it first
  * received the list; a daemon that the list leaves out may have sent some of them. A report covers only what is on
- * disk, so it would not cover such an entry if the entry reached the disk later. Two parallel lists cannot both be
- * followed.
+ * disk, so it would not cover such an entry if the entry reached the disk later. While there are two parallel lists, no
+ * daemon may report, because a report is made under one list.
  */
 export const mayReport = ({
   standing,

@@ -1,18 +1,19 @@
 /**
- * The outcome of an entry that a daemon accepted before it was left out of the member list. It can be
- * determined only once the members' entries up to its date can no longer change, and only while members still remember
- * the ids of removed entries.
+ * Determines the outcome of an entry that a daemon accepted before the daemon was left out of the member list. The
+ * outcome can be determined only once the members' entries up to the entry's date can no longer change, and only while
+ * members still remember the ids of removed entries.
  */
 
 /**
- * `held`: the member has it. `forgotten`: the entry is so old that the member no longer knows whether it had the entry.
+ * `held`: the member has the entry. `forgotten`: the entry is so old that the member no longer knows whether it had the
+ * entry.
  */
 export type Fate = "held" | "undecided" | "dead-letter" | "forgotten";
 
 export interface MembersPast {
   /** The date up to which a live member's entries can no longer change. */
   readonly stablePoint: number;
-  /** The date from which the member knows all ids, including those of removed entries. */
+  /** The date from which the member knows all ids, including the ids of removed entries. */
   readonly idsFrom: number;
 }
 

@@ -1,28 +1,29 @@
 /**
- * Decides when a daemon that a list has added may accept entries itself. Three conditions have to hold: a live member
- * has reported under that list; all entries that this member then had are here; and no entry is accepted any longer at
- * or before a date that some daemon may have called final.
+ * Decides when a daemon that a list has added may accept entries from clients. Three conditions have to hold: a live
+ * member has reported under that list; the daemon has all entries that this member had at that time; and the daemon
+ * accepts no entry dated at or before a date that some daemon may have called final.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /** The last report of another member. */
 export interface JoinReport {
-  /** The hash of the list under which it reported. */
+  /** The hash of the list under which the member reported. */
   readonly list: ByteString;
-  /** Whether it has itself joined. */
+  /** Whether the member has itself joined. */
   readonly isLive: boolean;
   /** The watermark that the member has published. */
   readonly watermark: number;
-  /** Whether all its entries, as of its first report under the list or later, are here and on disk. */
+  /** Whether this daemon has on disk all entries that the member had at its first report under the list, or later. */
   readonly isPulled: boolean;
 }
 
 /**
- * Returns the watermark to begin with: the lowest among the live members that have reported under the list and whose
- * entries are all here. One such member is enough: before any daemon calls a date final, each member of its list has
- * published a watermark at least as high and has it on disk; and a member that reports under this list no longer
- * reports under an earlier one. So neither a stable point nor a report from an absent member is required. A watermark
- * that is ahead of the time, for example after a clock jumped, is not adopted until all other members have reported.
+ * Returns the watermark to begin with: the lowest watermark of the live members that have reported under the list and
+ * whose entries this daemon has. One such member is enough: before any daemon calls a date final, each member of its
+ * list has published a watermark at least as high and has it on disk; and a member that reports under this list no
+ * longer reports under an earlier one. So neither a stable point nor a report from an absent member is required. A
+ * watermark that is ahead of the time, for example after a clock jumped, is not adopted until all other members have
+ * reported.
  * @param list    the hash of the list in force
  * @param others  the remaining members of the list
  * @param now     milliseconds since 1970, by this daemon's clock

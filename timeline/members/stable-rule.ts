@@ -48,7 +48,7 @@ export function isStable<Digest>(
 
 /**
  * Returns the latest time that may be final.
- * @param watermarks  of all members, including this one's published watermark
+ * @param watermarks  the watermarks of all members, including this daemon's published watermark
  */
 export const stableCandidate = (watermarks: Iterable<number>): number =>
   Math.floor(Math.min(...watermarks) / SECOND) * SECOND;

@@ -9,7 +9,7 @@ const KEPT_OVER_TIME = 8;
 /**
  * Returns the dates of the snapshots to retain.
  * @param dates      the dates of the valid snapshots, ascending
- * @param base       the one that replaces removed entries, or null if nothing was removed
+ * @param base       the date of the snapshot that replaces removed entries, or null if nothing was removed
  * @param certified  the dates for which enough members have the same snapshot
  * @param retainMs   milliseconds for which entries are stored; infinity means forever
  */

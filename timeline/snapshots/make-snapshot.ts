@@ -23,11 +23,11 @@ export class DamagedEntry extends Error {
 
 export interface MakeSnapshotParts extends Beginning {
   readonly storage: EntrySource;
-  /** Contains the snapshot to begin with, and receives the new one. */
+  /** Contains the snapshot to begin with, and receives the new snapshot. */
   readonly snapshots: Snapshots;
   /** The snapshot that the fold begins with, or null if it begins empty. */
   readonly from: number | null;
-  /** The snapshot contains everything dated up to this, and nothing else. */
+  /** The snapshot contains everything dated up to this date, and nothing else. */
   readonly to: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Snapshots of a timeline in memory. The timeline begins with one of them once its oldest entries have been removed.
+ * Snapshots of a timeline in memory. Once its oldest entries have been removed, the timeline begins with a snapshot.
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { SnapshotSeal, SnapshotStore, StagedSnapshot } from "./snapshot-files.js";

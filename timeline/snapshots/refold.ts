@@ -25,7 +25,7 @@ export interface RefoldParts extends Beginning {
   readonly snapshots: SnapshotSource | null;
   /** The snapshot to begin with, or null if the fold begins empty. */
   readonly from: number | null;
-  /** Entries dated up to this are folded without undo records. */
+  /** Entries dated up to this date are folded without undo records. */
   readonly tailEnd: number;
   /**
    * The maximum bytes of undo records. If there are more, the oldest are dropped, and the fold is cut at a later date.
@@ -36,8 +36,8 @@ export interface RefoldParts extends Beginning {
   /** The date after which entries are left out; not before `tailEnd`. */
   readonly until: number;
   /**
-   * Receives the entries after the snapshot's date, and the snapshot's sums for the earlier ones, or null if there is
-   * no index to fill.
+   * The index that receives the entries after the snapshot's date, and the snapshot's sums for the earlier entries.
+   * Null if there is no index to fill.
    */
   readonly index: DigestIndex | null;
   /** Whether to leave out an entry because the caller merges it. */
@@ -45,7 +45,7 @@ export interface RefoldParts extends Beginning {
   readonly damaged: (place: Place) => void;
   /** Receives the fold at the beginning. */
   readonly begun?: (fold: Fold) => void;
-  /** Receives the entries that concern the key ring in order, first those in the snapshot. */
+  /** Receives the entries that concern the key ring in order, beginning with the entries in the snapshot. */
   readonly foundRing?: (entry: Entry) => void;
   /**
    * Receives each folded entry and the answers of its units. The entry's buffers are views, valid only until the next

@@ -1,6 +1,6 @@
 /**
- * The entries from which the key ring follows, as part of a snapshot. They are complete and signed, so that the reader
- * folds the ring itself and need not trust the sender. They are stored permanently. Source:
+ * The entries from which the key ring follows, as part of a snapshot. The entries are complete and signed, so that the
+ * reader folds the ring itself and need not trust the sender. They are stored permanently. Source:
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -40,7 +40,8 @@ export interface SnapshotSource {
 /** A store of snapshots. */
 export interface Snapshots extends SnapshotSource {
   /**
-   * Returns when the snapshot is on disk, replacing one of the same date. If `chunks` throws, nothing is left on disk.
+   * Writes a snapshot, which replaces a snapshot of the same date. Returns when the snapshot is on disk. If `chunks`
+   * throws, no part of the snapshot remains on disk.
    */
   write(cutAt: number, chunks: Iterable<Buffer>): void;
   /** Removes a snapshot, if there is one of that date. */
@@ -55,11 +56,11 @@ export interface SnapshotSeal {
   readonly seal: ByteString;
 }
 
-/** The store of a daemon's own snapshots, and of those that members send. */
+/** The store of a daemon's own snapshots, and of the snapshots that members send. */
 export interface SnapshotStore extends Snapshots {
   /** Returns the seal of a snapshot, or null if there is none of that date. */
   sealOf(cutAt: number): SnapshotSeal | null;
-  /** Begins a snapshot that arrives piece by piece. There is only one at a time. */
+  /** Begins a snapshot that arrives piece by piece. Only one snapshot can arrive at a time. */
   stage(cutAt: number): StagedSnapshot;
 }
 
@@ -75,8 +76,8 @@ export interface StagedSnapshot {
   /** The seal of the bytes written so far. */
   readonly seal: SnapshotSeal;
   /**
-   * Turns the staged bytes into a snapshot, which replaces one of the same date. The replaced snapshot is retained, and
-   * the next start restores it unless `settle` was called. Resolves when it is on disk.
+   * Turns the staged bytes into a snapshot, which replaces a snapshot of the same date. The replaced snapshot is
+   * retained, and the next start restores it unless `settle` was called. Resolves when it is on disk.
    */
   commit(): Promise<void>;
   /** Confirms the snapshot; called once the other data on the disk match it. */
@@ -92,7 +93,7 @@ const CHUNK_BYTES = 262_144;
 const DATE_DIGITS = 16;
 const NAME = /^(\d{16})\.snapshot$/;
 const STAGED = /^\d{16}\.snapshot\.\d+\.tmp$/;
-/** Suffix of the file of a snapshot that a staged snapshot has replaced, until the staged one is settled. */
+/** Suffix of the file of a snapshot that a staged snapshot has replaced, until the staged snapshot is settled. */
 const REPLACED = ".replaced";
 /** The share of the free space that a staged snapshot may use: a daemon without free space accepts no writes. */
 export const SHARE_OF_FREE = 0.5;
@@ -102,8 +103,8 @@ export class SnapshotFiles implements SnapshotStore {
   readonly #folder: string;
 
   /**
-   * @param folder  created if it does not exist. A file that a crash left half written is removed, and one that was
-   * half replaced is restored
+   * @param folder  created if it does not exist. A file that a crash left half written is removed, and a snapshot
+   * that was half replaced is restored
    * @param options.sweeps  false if nothing in the folder may be changed; the folder must then exist
    */
   constructor(folder: string, { sweeps = true }: { readonly sweeps?: boolean } = {}) {
@@ -170,7 +171,7 @@ class StagedFile implements StagedSnapshot {
   #descriptor: number | null;
   #isSettled = false;
 
-  /** @param path  the snapshot's; until it is complete, it is written to a temporary file next to it */
+  /** @param path  the complete snapshot's path; until then the snapshot is in a temporary file next to this path */
   constructor(cutAt: number, path: string) {
     this.cutAt = cutAt;
     this.#paths = { path, staged: `${path}.0.tmp`, replaced: path + REPLACED };

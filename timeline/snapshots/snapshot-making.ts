@@ -1,7 +1,7 @@
 /**
- * Decides when snapshots are made, at which dates, and which of them are valid. A snapshot is valid as long as
- * no entry has arrived that is dated at or before it. The list of the valid ones is written together with the entry
- * that invalidates one, so a crash cannot leave an invalid one in the list.
+ * Decides when snapshots are made, at which dates, and which of them are valid. A snapshot is valid until a further
+ * entry arrives that is dated at or before it. The list of valid snapshots is written together with the entry that
+ * invalidates a snapshot, so a crash cannot leave an invalid snapshot in the list.
  */
 
 import { dateOf, type Place } from "../entries/entry.js";
@@ -33,7 +33,7 @@ export interface SnapshotParts {
 
 /** A valid snapshot. */
 export interface Cut extends SnapshotSeal {
-  /** It contains everything dated up to this; milliseconds since 1970. */
+  /** The snapshot contains everything dated up to this date; milliseconds since 1970. */
   readonly at: number;
 }
 
@@ -52,7 +52,7 @@ export class SnapshotMaking {
   /** The snapshot up to which entries were removed. It is never removed, because nothing can be folded without it. */
   #base: number | null;
   /**
-   * The dates of snapshots that are the same on enough members. Any member could load one of them, so all earlier
+   * The dates of snapshots that are the same on enough members. Any member could load such a snapshot, so all earlier
    * entries may be removed.
    */
   readonly #certified = new Set<number>();
@@ -150,8 +150,8 @@ export class SnapshotMaking {
 
   /**
    * Prepares for a member's snapshot before it is valid here. Until that snapshot is adopted or abandoned, this daemon
-   * makes none, because its own could have the same date. For the same reason this daemon's own valid snapshot of that
-   * date is removed, except the base, because nothing can be folded without it.
+   * makes no snapshot, because its own snapshot could have the same date. For the same reason this daemon's own valid
+   * snapshot of that date is removed, except the base, because nothing can be folded without it.
    */
   async expect(date: number): Promise<void> {
     this.#expected = date;
@@ -162,7 +162,7 @@ export class SnapshotMaking {
       this.#storage.put([], [["snapshots", writeDates(this.#valid)]]);
       await this.#storage.synced();
     }
-    // If it still existed when the daemon crashed, it would be used in place of the member's snapshot.
+    // If this daemon's snapshot still existed after a crash, it would be used in place of the member's snapshot.
     this.snapshots.remove(date);
   }
 
@@ -173,7 +173,7 @@ export class SnapshotMaking {
   }
 
   /**
-   * Replaces all snapshots of this daemon, which contain fewer entries, with the expected one.
+   * Replaces all snapshots of this daemon, which contain fewer entries, with the expected snapshot.
    * @returns the mark that must be on disk before the snapshot is used
    */
   adopt(date: number): Mark {
@@ -218,8 +218,8 @@ export class SnapshotMaking {
   }
 
   /**
-   * Requests the next snapshot as soon as a date for it exists, even if it contains the same entries as the last one:
-   * members may have signed a different state for the date of the last snapshot.
+   * Requests the next snapshot as soon as a date for it exists, even if it contains the same entries as the last
+   * snapshot: members may have signed a different state for the date of the last snapshot.
    * @param after  the snapshot must have a later date; milliseconds since 1970, or -1 for any date
    */
   want(after: number): void {

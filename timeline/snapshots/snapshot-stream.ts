@@ -47,7 +47,7 @@ export class SnapshotWriter {
     return HEAD;
   }
 
-  /** Whether a frame should be taken. */
+  /** Whether enough bytes were written for a frame. */
   get isFull(): boolean {
     return this.#length >= FRAME_BYTES;
   }
@@ -144,7 +144,7 @@ export class SnapshotReader {
     return value;
   }
 
-  /** Checks that nothing follows. */
+  /** Checks that no bytes follow. */
   end(): void {
     if (this.#offset < this.#items.length || this.#unread.length > 0 || this.#chunks.next().done !== true)
       throw new DamagedSnapshot("bytes after the end");

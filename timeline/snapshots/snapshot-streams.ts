@@ -34,7 +34,8 @@ export function* writeStream(
 }
 
 /**
- * Writes a group. Each pending entry is written with its complete delivery, even if several entries have the same one.
+ * Writes a group. Each pending entry is written with its complete delivery, even if several entries have the same
+ * delivery.
  */
 function* writeGroup(
   writer: SnapshotWriter,

@@ -51,9 +51,9 @@ export interface SnapshotState {
   readonly database: Database;
   /** The entries that concern the key ring, in order. */
   readonly ringEntries: readonly Entry[];
-  /** The state contains everything dated at or before this, and nothing else. Milliseconds since 1970, or -1. */
+  /** The state contains everything dated at or before this date, and nothing else. Milliseconds since 1970, or -1. */
   readonly cutAt: number;
-  /** The sums of all its entries, or other data that a backend stores about them. */
+  /** The sums of all entries in the state, or other data that a backend stores about these entries. */
   readonly sums: Iterable<Buffer>;
 }
 
@@ -172,7 +172,7 @@ export interface ReadState {
   readonly ring: KeyRing;
   readonly ringEntries: readonly Entry[];
   readonly cutAt: number;
-  /** The bytes of the sums that it was written with. */
+  /** The bytes of the sums with which the snapshot was written. */
   readonly sums: Buffer;
   /** The order keys of the entries that are for the key ring alone, which the sums of data do not count. */
   readonly ringPlaces: readonly Place[];

@@ -1,8 +1,8 @@
 /**
- * Exposes daemons with a member list to the faults of years within minutes, while processes write to them. Daemons
- * are killed, frozen, disconnected, removed and added, their folders are lost or damaged, and they are restarted with
- * other settings and another build. In the end it checks all guarantees. `npm run chaos -- --minutes 30` runs it, and
- * so does chaos.test.ts.
+ * Exposes daemons with a member list to many faults within minutes, while processes write to them. Daemons are killed,
+ * frozen, disconnected, removed and added, their folders are lost or damaged, and they are restarted with other
+ * settings and another build. In the end the crash test checks all guarantees. `npm run chaos -- --minutes 30` and
+ * chaos.test.ts run the crash test.
  */
 import assert from "node:assert/strict";
 import { loadavg } from "node:os";
@@ -27,7 +27,7 @@ const COMPARED_MS = 180_000;
 
 export interface ChaosOptions {
   readonly seed: number;
-  /** The duration. The run continues at least until each kind of fault has happened once. */
+  /** The duration of the run. It continues at least until each kind of fault has happened once. */
   readonly seconds: number;
   /** Milliseconds of faults in a round. After these, all daemons must be equal again. */
   readonly roundMs: number;
@@ -129,7 +129,7 @@ async function checkCompared(cluster: Cluster): Promise<void> {
   await checkAlarms(cluster);
 }
 
-/** Checks that the member list contains all running daemons and no removed one. */
+/** Checks that the member list contains all running daemons and no removed daemon. */
 async function checkList(cluster: Cluster, removed: readonly string[]): Promise<void> {
   const list = await cluster.list();
   assert.ok(list !== null, "all daemons use the same list");
@@ -143,8 +143,8 @@ async function checkList(cluster: Cluster, removed: readonly string[]): Promise<
 }
 
 /**
- * Checks that all daemons return the same values, and that these follow from the contents of their folders. Stops the
- * daemons.
+ * Checks that all daemons return the same values, and that the values follow from the contents of their folders. Stops
+ * the daemons.
  */
 async function checkEqual(cluster: Cluster, writes: readonly ReportedWrite[]): Promise<State> {
   const { trio, members } = cluster;

@@ -69,7 +69,7 @@ export class Cluster implements AsyncDisposable {
     return join(this.#files, `${name}.pem`);
   }
 
-  /** The seats of all members, including those that are killed at the moment. */
+  /** The seats of all members, including members whose daemons are killed at the moment. */
   get members(): number[] {
     return [...this.#seats.keys()].filter((index) => this.#seat(index).isMember);
   }
@@ -152,7 +152,7 @@ export class Cluster implements AsyncDisposable {
   /**
    * Waits until all members have the same entries, have folded them, and use the same list.
    * @param ms  the timeout
-   * @returns the milliseconds until then
+   * @returns the duration of the wait in milliseconds
    */
   async level(ms: number): Promise<number> {
     const startedAt = performance.now();
@@ -171,7 +171,7 @@ export class Cluster implements AsyncDisposable {
     return runDbsync(words, { variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: this.keyFile(key) } });
   }
 
-  /** Returns the member list that daemons use, or null if they have none or use different ones. */
+  /** Returns the member list that daemons use, or null if they have no list or use different lists. */
   async list(seats: readonly number[] = this.members): Promise<List | null> {
     const { stdout } = await this.dbsync(["members", "list", "--json"], seats, "root");
     const { lists } = JSON.parse(stdout) as { readonly lists: readonly List[] };

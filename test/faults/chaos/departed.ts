@@ -1,6 +1,6 @@
 /**
  * Processes the folder of a removed daemon, as an operator does. Its dead letters must be exactly the entries that no
- * member has. They are then written again.
+ * member has. The dead letters are then written again.
  */
 import assert from "node:assert/strict";
 import { renameSync, rmSync } from "node:fs";
@@ -33,7 +33,7 @@ export class Departed {
   }
 
   /**
-   * Finds the dead letters as soon as all of them can be determined.
+   * Finds the dead letters as soon as all dead letters can be determined.
    * @param since  the date up to which all members had the same entries
    * @returns the number of dead letters
    */

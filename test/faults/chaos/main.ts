@@ -38,7 +38,7 @@ and the old primary returns as a replica. Faults: SIGKILL; SIGKILL while the sec
 interface ChaosArguments {
   readonly seed: number;
   readonly seconds: number;
-  /** The duration with a cluster, or null to compare two daemons with two Redis servers. */
+  /** The duration of a run with a cluster, or null to compare two daemons with two Redis servers. */
   readonly minutes: string | null;
   /** The program of an older version, or null. */
   readonly old: string | null;

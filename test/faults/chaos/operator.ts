@@ -63,7 +63,7 @@ export class Operator {
     }
   }
 
-  /** Writes dead letters again. All members must be running and equal. @returns whether there were any */
+  /** Writes dead letters again. All members must be running and equal. @returns whether there were any dead letters */
   async writeAgain(): Promise<boolean> {
     const departed = this.#departed;
     this.#departed = [];
@@ -224,7 +224,7 @@ export class Operator {
     return old === null ? "each daemon was restarted" : "each daemon was restarted with the newer build";
   }
 
-  /** Restarts daemons one after the other, each when the previous one is live. */
+  /** Restarts daemons one after the other, each when the previous daemon is live. */
   async #roll(options: Parameters<Cluster["setOptions"]>[1]): Promise<void> {
     const { cluster } = this.#parts;
     for (const seat of cluster.members)

@@ -13,7 +13,7 @@ export type FaultKind = "kill" | "end" | "freeze" | "cut";
 
 /**
  * The acts of the operator. `evict`: a daemon that is disconnected and killed is removed, returns, and is replaced by
- * a new one. `replace`: a daemon whose folder is lost is replaced. `damage`: a bit of an entry in a file is flipped.
+ * a new daemon. `replace`: a daemon whose folder is lost is replaced. `damage`: a bit of an entry in a file is flipped.
  * `join`, `leave`: a daemon at the last seat is added or removed. `settings`, `upgrade`: daemons are restarted one
  * after the other with other settings or another build. `blackout`: all daemons are killed together.
  */
@@ -21,7 +21,7 @@ export type ActKind = "evict" | "replace" | "damage" | "join" | "leave" | "setti
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** Milliseconds without a fault before this one. */
+  /** Milliseconds without a fault before this fault. */
   readonly after: number;
   /** The duration in milliseconds. */
   readonly lasts: number;
@@ -39,8 +39,8 @@ export interface Round {
   /** The lanes, one for each seat. */
   readonly lanes: readonly (readonly Fault[])[];
   /**
-   * The acts, in order. At most one of them destroys a folder, since two could destroy entries that only those two
-   * daemons had.
+   * The acts, in order. At most one act destroys a folder, since two acts could destroy entries that only two daemons
+   * had.
    */
   readonly acts: readonly Act[];
 }

@@ -14,7 +14,7 @@ export interface State {
 /** The number of keys that one command reads. */
 const CHUNK = 500;
 
-/** Folds the entries of a folder. @param contents  the entries in order, without damaged ones */
+/** Folds the entries of a folder. @param contents  the entries in order, without damaged entries */
 export function foldContents(contents: Contents): State {
   const texts = new Map<string, string>();
   const lists = new Map<string, string[]>();

@@ -7,7 +7,7 @@ import type { Outcome, ReportedWrite } from "./write.js";
 export type Tally = Readonly<Record<Outcome | "lost with a folder", number>>;
 
 /**
- * Checks that every acknowledged write was applied, and no write that was reported as not applied.
+ * Checks that every acknowledged write was applied, and that each write reported as not applied was not applied.
  * @param erased  the entries that only one daemon had when its folder was lost
  */
 export function checkWrites(writes: readonly ReportedWrite[], state: State, erased: readonly Entry[]): Tally {
@@ -57,8 +57,8 @@ function presence(
 }
 
 /**
- * Checks that each counter is at least the number of acknowledged INCRs, and at most this number plus the unknown
- * ones.
+ * Checks that each counter is at least the number of acknowledged INCRs, and at most this number plus the number of
+ * INCRs whose outcome is unknown.
  */
 function checkCounters(writes: readonly ReportedWrite[], { texts }: State, erased: readonly Entry[]): void {
   const bounds = new Map<string, { least: number; most: number }>();

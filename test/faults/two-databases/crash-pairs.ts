@@ -12,14 +12,14 @@ import { Relay } from "./relay.js";
 export interface CrashPair extends AsyncDisposable {
   /** Sets a key named `token`. @returns whether a server acknowledged it */
   write(writer: number, token: string): Promise<boolean>;
-  /** Disconnects the second server from the first one and from its clients. */
+  /** Disconnects the second server from the first server and from the clients. */
   cutSecond(): void;
-  /** Kills the first server, reconnects the second one, and directs writes to the second one. */
+  /** Kills the first server, reconnects the second server, and directs writes to the second server. */
   killFirst(): Promise<void>;
   /** Stops the first server with SIGSTOP, and resumes it later. */
   freezeFirst(): void;
   thawFirst(): void;
-  /** Restarts the first server as a peer or replica of the second one, and waits until they are connected. */
+  /** Restarts the first server as a peer or replica of the second server, and waits until they are connected. */
   restartFirst(): Promise<void>;
   changePlaces(): void;
   /** Waits until both servers have the same data. No client may write at this time. */

@@ -1,6 +1,6 @@
 /**
- * An administrator of a run: queries daemons about the member list and signs the next one, by the same steps as `dbsync
- * members`. It signs nothing that `dbsync members` would refuse.
+ * An administrator of a run: queries daemons about the member list and signs the next list, in the same steps as
+ * `dbsync members`. The administrator signs nothing that `dbsync members` would refuse.
  */
 import { headsOf, type MemberView, viewsOf } from "../../../cli/members/member-views.js";
 import { type Change, nextMembers } from "../../../cli/members/next-members.js";

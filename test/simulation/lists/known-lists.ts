@@ -1,6 +1,6 @@
 /**
- * The member lists of a run: those that were signed, those that some daemon knows, and those that daemons may still
- * receive.
+ * The member lists of a run: the lists that were signed, the lists that some daemon knows, and the lists that daemons
+ * may still receive.
  */
 
 import { listOf } from "../../../cluster/members/list-proof.js";
@@ -62,7 +62,7 @@ function headsOf(lists: readonly KnownList[], cluster: ByteString): readonly Kno
   return heads;
 }
 
-/** Returns the lists that a host's daemon knows or, if it is not running, those in its folder. */
+/** Returns the lists that a host's daemon knows or, if the daemon is not running, the lists in its folder. */
 function listsOf({ daemon, disk }: Host): readonly KnownList[] {
   if (daemon?.lists != null) return daemon.lists.standing.heads;
   const kept = disk.marks.get("members");

@@ -1,8 +1,8 @@
 /**
- * The work of administrators on the member list while faults go on: they start a list (sometimes right after the start
- * of the run), add daemons, remove daemons in any state, replace those whose folder is lost, try to readmit removed
- * ones, and sign two parallel lists, each from the answers of different daemons. At the end they sign lists until one
- * list names daemons that all run.
+ * The work of administrators on the member list during the faults. They sign a first list (sometimes right after the
+ * start of the run), add daemons, remove daemons in any state, replace daemons whose folders are lost, and try to
+ * readmit removed daemons. They also sign two parallel lists, each from the answers of different daemons. At the end
+ * they sign lists until all daemons of one list are running.
  */
 import { type MemberView, rawId } from "../../../cli/members/member-views.js";
 import type { KnownList } from "../../../protocol/members/succession.js";
@@ -183,7 +183,7 @@ export class ListWork {
   /**
    * Settles the lists after the faults.
    * @param help  does what an operator does if daemons cannot continue, and returns whether it did anything
-   * @returns why the lists do not settle, or null if one list names the members and all of them use it
+   * @returns why the lists do not settle, or null if one list names the members and all members use it
    */
   async settle(help: () => boolean): Promise<string | null> {
     const { scheduler } = this.#world;
@@ -249,7 +249,7 @@ export class ListWork {
   }
 }
 
-/** Returns the daemons that have answered, and those to which they are connected. */
+/** Returns the daemons that have answered, and the daemons to which they are connected. */
 function allOf(views: readonly MemberView[]): string[] {
   const peers = views.flatMap((view) => view.peers.filter(({ connection }) => connection === "connected"));
   return [...new Set([...views, ...peers].map(({ id }) => id))];

@@ -5,8 +5,8 @@ import { LIMITS, TICK_MS } from "./settings.js";
 import type { DaemonView, Surroundings } from "./surroundings.js";
 
 /**
- * Maximum milliseconds that a status takes on the network. The daemon does not use a slower one as a sample of a
- * clock.
+ * Maximum milliseconds that a status may take on the network. The daemon does not use slower statuses to estimate the
+ * sender's clock.
  */
 const SAMPLE_MOST_MS = 2 * TICK_MS;
 const TAIL_FULL = 0.02;
@@ -67,7 +67,7 @@ export class Clock {
     return !this.#isSettled || this.#read().isSkewed;
   }
 
-  /** Whether there are other members, and a majority of them answers. */
+  /** Whether there are other members, and a majority of the members has answered. */
   get isSure(): boolean {
     const { size, median } = this.#read();
     return size > 1 && median !== null;
@@ -77,7 +77,7 @@ export class Clock {
     const { time, random } = this.#around;
     const took = time() - sentAt;
     if (took > SAMPLE_MOST_MS || !this.#daemon.standing.members.has(idOf(from))) return;
-    // The two directions may take different times.
+    // The two directions of a round trip may take different times.
     const error = random.between(-took / 4, took / 4);
     this.#reading = null;
     this.#clocks.note(idOf(from), clock + took + error, time());

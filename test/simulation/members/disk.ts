@@ -44,7 +44,7 @@ export class Disk {
     this.#unsynced = [];
   }
 
-  /** Loses writes that were not synced. @param losesAny  whether any unsynced write may be lost, or only the last */
+  /** Loses writes that were not synced. @param losesAny  whether any unsynced write may be lost, not only the last */
   crash(random: SeededRandom, losesAny: boolean): void {
     const unsynced = this.#unsynced;
     const kept = losesAny

@@ -12,7 +12,7 @@ export class Ledger {
   /** Envelopes on each daemon's disk. */
   readonly onDisk: number[] = [];
   onAll = 0;
-  /** The writes of removed daemons that were reported as held (this field) or as dead letters (the next one). */
+  /** The writes of removed daemons that were reported as held (this field) or as dead letters (the next field). */
   reportedHeld = 0;
   reportedDead = 0;
   stableMoves = 0;

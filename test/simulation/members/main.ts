@@ -2,7 +2,7 @@
  * `node dist/test/simulation/members/main.js`: runs the members' model and prints the results.
  *   --seed N       only that run
  *   --seeds N      N runs; --from N the first seed
- *   --without NAME removes one rule; --removals removes each in turn, until --catches seeds have detected it
+ *   --without NAME removes one rule; --removals removes each rule in turn, until --catches seeds have detected it
  */
 import { parseArgs } from "node:util";
 import { REMOVALS, rulesWithout } from "./removals.js";

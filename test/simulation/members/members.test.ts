@@ -12,7 +12,7 @@ const SEEDS = amount(150, 2000);
 /** The distance between the seeds of two tests, so that their runs differ. */
 const SEEDS_APART = 1_000_000;
 
-test("sets agree below all stable points, and the cluster recovers after the faults", () => {
+test("all daemons have the same envelopes below each stable point, and the cluster recovers after the faults", () => {
   const first = 1 + (seedOfRun() - 1) * SEEDS_APART;
   for (let seed = first; seed < first + SEEDS; seed++) {
     const { problems } = new World(seed, RULES).run();

@@ -54,7 +54,9 @@ export class Operator {
     if (change !== null) this.#sign(heads, change, [daemon]);
   }
 
-  /** Repairs the lists after the faults: sends all lists to a member, merges parallel ones, replaces lost daemons. */
+  /**
+   * Repairs the lists after the faults: sends all lists to a member, merges parallel lists, and replaces lost daemons.
+   */
   mend(): void {
     const { daemons, lists, random } = this.#parts;
     const heads = this.#heads;

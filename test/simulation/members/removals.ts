@@ -22,7 +22,7 @@ const eachJoinReport = (
 ): ReadonlyMap<ByteString, JoinReport> =>
   new Map([...reports].map(([id, one]) => [id, { ...one, ...change }]));
 
-/** Clocks whose median is the upper of the two middle ones if their number is even. */
+/** Clocks whose median is the upper of the two middle values if the number of clocks is even. */
 class UpperClocks extends MemberClocks {
   readonly #samples = new Map<ByteString, { readonly ahead: number; readonly at: number }>();
 
@@ -40,7 +40,7 @@ class UpperClocks extends MemberClocks {
   }
 }
 
-/** Returns one of two parallel lists, like a daemon that follows the one that it learned first. */
+/** Returns one of two parallel lists, like a daemon that follows the list that it learned first. */
 function firstOfParallel(standing: Standing): Standing {
   const [head] = standing.heads;
   if (head === undefined || standing.heads.length === 1) return standing;
@@ -192,7 +192,7 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
   "dead letters: ids are kept": { keepsIds: false },
 };
 
-/** Returns the rules without one. @param removal  a name from the table, or null to keep all rules */
+/** Returns the rules without one of them. @param removal  a name from the table, or null to keep all rules */
 export function rulesWithout(removal: string | null): Rules {
   if (removal === null) return RULES;
   const change = REMOVALS[removal];

@@ -42,7 +42,7 @@ export interface Settings {
   readonly sync: number;
   /** The chance per tick that the file with its lists is synced. */
   readonly syncLists: number;
-  /** Whether a crash may lose any unsynced write, not only the last ones. */
+  /** Whether a crash may lose any unsynced write, not only the last writes. */
   readonly losesAny: boolean;
   /** The chance of a crash per tick. */
   readonly crash: number;

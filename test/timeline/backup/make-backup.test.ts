@@ -106,7 +106,7 @@ test("a backup includes entries that arrive while it is made and precede the las
   view.close();
 });
 
-test("a backup omits snapshots that later arrivals invalidate, and fails if the snapshot of the beginning is missing", () => {
+test("a backup omits snapshots that later arrivals invalidate, and starts again if a required snapshot is missing", () => {
   const scene = new PastScene();
   const snapshots = new MemorySnapshots();
   for (const at of [1, 5, 9]) scene.write(scene.app, at, ["INCR n"]);
@@ -187,7 +187,7 @@ test("each changed byte and each truncation is detected and located", () => {
   }
 });
 
-test("a file with valid seals but other contents is damaged, and none of it is used", () => {
+test("a file with valid seals but invalid contents counts as damaged, and none of it is used", () => {
   const path = join(folder, "other.dbsync");
   const opened = (...frames: (readonly ["entries" | "snapshot" | "end", string | Buffer])[]) => {
     const parts: Buffer[] = [];

@@ -1,6 +1,6 @@
 /**
- * Tests the counts and sums of a timeline's entries. They equal those computed from all order keys at any date,
- * whether the index was saved or not.
+ * Tests the counts and sums of a timeline's entries. At any date they equal the counts and sums of all order keys, even
+ * if the index was saved and restored.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -40,7 +40,7 @@ function digestOf(places: readonly Place[]): { count: number; sum: string } {
 
 const placesOf = (index: DigestIndex, set: DigestSet) => [...index.places(set, null, null)].map(readPlace);
 
-test(`totals and digests up to any date equal those of the order keys (seed ${seed})`, () => {
+test(`totals and digests up to any date equal the totals and digests of the order keys (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const spread = random.oneOf([2000, 200_000, 10_000_000, 3_000_000_000]);
@@ -58,7 +58,7 @@ test(`totals and digests up to any date equal those of the order keys (seed ${se
   }
 });
 
-test(`an index that was saved and read again returns the same and can be extended (seed ${seed})`, () => {
+test(`an index that was saved and restored returns the same sums and can be extended (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 100);
   const { holder } = filled(random, 2000, 100_000_000);
   const end = EPOCH + 100_000_000;

@@ -30,7 +30,7 @@ for (const { count, spread, within } of [
   { count: amount(30_000, 500_000), spread: 60_000, within: "60 seconds" },
   { count: amount(20_000, 200_000), spread: 86_400_000, within: "a day" },
 ]) {
-  test(`${count} common and 100 different entries within ${within} cost few bytes (seed ${seed})`, (t) => {
+  test(`members find 100 differences among ${count} entries of ${within} with few bytes (seed ${seed})`, (t) => {
     const random = new SeededRandom(seed, spread);
     const [one, other] = [new Holder(), new Holder()];
     const each = count / 100;
@@ -112,7 +112,7 @@ test("after a long partition, members become equal in several bounded exchanges"
   assertEqualAfter(one, other, "");
 });
 
-test("entries that differ only in a short id are distinguished under another salt", () => {
+test("two entries with the same short id are distinguished under another salt", () => {
   const [one, other] = [new Holder(), new Holder()];
   const id = "a".repeat(32);
   const alike = `${"a".repeat(8)}${"b".repeat(16)}${"a".repeat(8)}`;

@@ -99,7 +99,7 @@ for (const fsync of fsyncs) {
     }));
 }
 
-test("a folder is accessible only to its owner, and belongs to one process", () =>
+test("a folder is accessible only to its owner, and only one process can open it at a time", () =>
   withFolder(async (data) => {
     const folder = join(data, "new");
     const storage = new DiskStorage(folder, "always", failingLog);
@@ -121,7 +121,7 @@ test("a storage refuses a folder that another process uses, and names that proce
     await once(child, "exit");
   }));
 
-/** A command that runs another one with process number 1, as in a container. */
+/** The beginning of a command line that runs a program with process id 1, as in a container. */
 const CONTAINER = ["unshare", "--kill-child", "-p", "-f", "--mount-proc"] as const;
 const canContain = spawnSync(CONTAINER[0], [...CONTAINER.slice(1), "true"]).status === 0;
 
@@ -134,7 +134,7 @@ test("a folder that a process of another container uses is refused", { skip: !ca
       const lock = join(folder, "timeline", "lock");
       const text = readFileSync(lock, "latin1");
       assert.throws(() => new DiskStorage(folder, "always", failingLog), inUse);
-      // The second process has the same number. In containers most daemons have number 1.
+      // The second process has the same process id. In containers most daemons have process id 1.
       const args = [...CONTAINER.slice(1), process.execPath, CHILD, folder, "always", "small", "0"];
       const second = spawnSync(CONTAINER[0], args, { encoding: "utf8", timeout: 60_000 });
       assert.match(second.stderr, inUse);
@@ -151,7 +151,7 @@ test("a folder that a process of another container uses is refused", { skip: !ca
   }),
 );
 
-test("a process that only reads the folder does not prevent another from opening it", () =>
+test("a process that only reads the folder does not prevent another process from opening it", () =>
   withFolder(async (folder) => {
     await new DiskStorage(folder, "always", failingLog).close();
     const readCode = `import("lmdb").then(({ open }) => {
@@ -167,7 +167,7 @@ test("a process that only reads the folder does not prevent another from opening
     await once(child, "close");
   }));
 
-test("a lock left by an earlier process with the same number does not block", () =>
+test("a lock left by an earlier process with the same process id does not prevent opening the folder", () =>
   withFolder(async (folder) => {
     await new DiskStorage(folder, "always", failingLog).close();
     for (const text of [`${process.pid} 1\n`, `${process.ppid} 1\n`, "4194303 1\n", "garbage", ""]) {
@@ -203,7 +203,7 @@ for (const [fsync, inlineMicros] of [
     }));
 }
 
-/** Checks that acknowledged entries are in the storage, and removed ones are not. */
+/** Checks that acknowledged entries are in the storage, and removed entries are not. */
 function checkLeft(storage: DiskStorage, acknowledged: readonly number[]): void {
   const newest = new Map(acknowledged.map((number) => [number % WORKERS, number]));
   for (const number of acknowledged) {
@@ -286,7 +286,7 @@ test("data put after closing is dropped and not acknowledged; closing twice is h
     await next.close();
   }));
 
-test("a folder from before the log existed opens unchanged", () =>
+test("a storage reads a folder that was written before the log existed", () =>
   withFolder(async (folder) => {
     const root = open<Buffer, Buffer>({
       path: join(folder, "timeline"),
@@ -351,7 +351,7 @@ test("a write by a thread is not reported as flushed before it has completed", (
       storage.put([[placeOf(number), contentOf(number)]]);
       assert.ok(!storage.flushNow(), `entry ${number}`);
       await storage.flushed();
-      assert.ok(storage.flushNow(), `entry ${number}, after it`);
+      assert.ok(storage.flushNow(), `entry ${number}, after it was flushed`);
     }
     await storage.close();
   }));

@@ -70,7 +70,7 @@ test("the reader returns everything that the package has written, from the begin
     assert.equal(findDamage(path, TREES, ALL), null);
   }));
 
-test("if one page of a file is empty, the reader returns the contents of all others and reports the page", () =>
+test("if one page of a file is empty, the reader returns the contents of all other pages and reports the page", () =>
   withFile(3000, ({ path, entries }) => {
     const seed = seedOfRun();
     process.stdout.write(`seed ${seed}\n`);

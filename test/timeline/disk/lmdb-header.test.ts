@@ -1,6 +1,6 @@
 /**
- * Tests that a storage reports a torn head of LMDB's file. Without the check, each of these kinds of damage would end
- * the process.
+ * Tests that a storage reports a torn head of LMDB's file. Without the check, each kind of damage in this test would
+ * end the process.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -41,7 +41,7 @@ async function withFile(
   }
 }
 
-test("a file that LMDB has written is intact, and so is a missing or empty one", () =>
+test("the check accepts a file that LMDB has written, a missing file and an empty file", () =>
   withFile((path, _, folder) => {
     checkHeader(path);
     checkHeader(join(folder, "absent"));

@@ -46,7 +46,7 @@ test(`records are read as they were written, whatever bytes are between them (se
   assert.deepEqual([...readRecords(Buffer.concat(pieces), marker)], records);
 });
 
-test(`a record with one changed bit is skipped, and those around it are read (seed ${seed})`, () => {
+test(`a record with one changed bit is skipped, and the records around it are read (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 2);
   const [before, record, after] = [1, 2, 3].map((sequence) => randomRecord(random, sequence));
   const [first, middle, last] = [before, record, after].map((one) => bytesOfRecord(one as LogRecord));

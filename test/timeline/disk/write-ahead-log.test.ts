@@ -76,7 +76,7 @@ function damage(folder: string, number: number, name = "log-1"): void {
   writeFileSync(join(folder, name), bytes);
 }
 
-test("written groups are read, numbered after those that LMDB has", () =>
+test("the log returns the written groups, numbered after the groups that LMDB has", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 50)) {
       const { sequence, bytes } = await log.write(put(number));
@@ -94,7 +94,7 @@ test("written groups are read, numbered after those that LMDB has", () =>
     assert.equal(log.bytes, statSync(join(folder, "log-1")).size);
   }));
 
-test("zeros written ahead overwrite no group, however long it is", async () => {
+test("zeros that are written ahead overwrite no group, however long the group is", async () => {
   for (const bytes of [1, 100, 1000, 300_000, 3 * MIB])
     await withLog("written-to-disk", async (log, folder) => {
       let written = (await log.write(put(41))).bytes;
@@ -117,7 +117,7 @@ function failPower(folder: string, end = readFileSync(join(folder, LOG_END_FILE)
 
 const SAFETIES = ["written-to-disk", "synced", "written"] as const;
 
-test("a group that a kill has torn during its write is dropped silently, wherever the tear is", () =>
+test("a group whose write a kill has interrupted is dropped silently, wherever its bytes end", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 43)) await log.write(put(number));
     const end = readFileSync(join(folder, LOG_END_FILE));
@@ -131,7 +131,7 @@ test("a group that a kill has torn during its write is dropped silently, whereve
   }));
 
 for (const safety of SAFETIES)
-  test(`a tail missing after a kill is reported, wherever it begins: ${safety}`, () =>
+  test(`if the end of the log is missing after a kill, the lost groups are counted: ${safety}`, () =>
     withLog(safety, async (log, folder) => {
       for (const number of range(41, 46)) await log.write(put(number));
       const path = join(folder, "log-1");
@@ -146,12 +146,12 @@ for (const safety of SAFETIES)
       }
       for (const name of ["log-1", "log-2"]) rmSync(join(folder, name));
       assert.deepEqual(remains(folder), { numbers: [], lost: 6 });
-      assert.deepEqual(remains(folder, 44), { numbers: [], lost: 2 }, "LMDB has the others");
+      assert.deepEqual(remains(folder, 44), { numbers: [], lost: 2 }, "LMDB has the earlier groups");
       assert.deepEqual(remains(folder, 46), { numbers: [], lost: 0 });
     }));
 
 test("after a power failure only synced groups count as lost", async () => {
-  /** For each setting, the last group that must survive. Groups 41 to 50 are written, those up to 45 also synced. */
+  /** For each setting, the last group that must survive. Groups 41 to 50 are written; groups up to 45 are synced. */
   const promised = { "written-to-disk": 50, synced: 45, written: FILED };
   for (const safety of SAFETIES)
     await withLog(safety, async (log, folder) => {
@@ -177,7 +177,7 @@ test("after a power failure only synced groups count as lost", async () => {
     });
 });
 
-test("if unsynced pages of a log are missing after a power failure, no group after them counts", () =>
+test("if unsynced pages of a log are missing after a power failure, the groups after these pages are ignored", () =>
   withLog("written", async (log, folder) => {
     for (const number of range(41, 50)) await log.write(put(number));
     damage(folder, 46);
@@ -186,7 +186,7 @@ test("if unsynced pages of a log are missing after a power failure, no group aft
     assert.deepEqual(remains(folder), { numbers: range(41, 45), lost: 0 });
   }));
 
-test("without a readable log-end only the records show what is missing", () =>
+test("without a readable log-end file, the records alone show which groups are missing", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 46)) await log.write(put(number));
     damage(folder, 43);
@@ -203,7 +203,7 @@ test("without a readable log-end only the records show what is missing", () =>
     }
   }));
 
-test("a damaged group in the middle is reported, and those after it are used", () =>
+test("a damaged group in the middle is reported, and the groups after it are used", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 50)) await log.write(put(number));
     damage(folder, 44);
@@ -218,7 +218,7 @@ test("a damaged group in the middle is reported, and those after it are used", (
     );
   }));
 
-test("if an unsynced group is damaged after a power failure, no later group counts", () =>
+test("if an unsynced group is damaged after a power failure, all later groups are ignored", () =>
   withLog("synced", async (log, folder) => {
     for (const number of range(41, 43)) await log.write(put(number));
     await log.sync();
@@ -234,7 +234,7 @@ test("a file is reused once LMDB has all its groups, and not before", () =>
   withLog("written", async (log, folder) => {
     const sizes = () => ["log-1", "log-2"].map((name) => statSync(join(folder, name)).size);
     for (const number of range(41, 80)) await log.write(put(number, MIB));
-    assert.ok((sizes()[0] as number) < 18 * MIB, "the second one continues");
+    assert.ok((sizes()[0] as number) < 18 * MIB, "the log continues in the second file");
     assert.deepEqual(remains(folder), { numbers: range(41, 80), lost: 0 });
     // The last group of the first file is not in LMDB yet.
     log.filed(50);
@@ -258,7 +258,7 @@ test("a file is reused once LMDB has all its groups, and not before", () =>
     assert.deepEqual(remains(folder, 199), { numbers: [200], lost: 0 });
   }));
 
-test("old contents of a file are not mistaken for new ones", () =>
+test("old groups in a file are not mistaken for new groups", () =>
   withLog("written-to-disk", async (log, folder) => {
     for (const number of range(41, 60)) await log.write(put(number, MIB));
     const next = mkdtempSync(join(tmpdir(), "dbsync-log-"));

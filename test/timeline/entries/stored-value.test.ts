@@ -50,7 +50,7 @@ test("an entry is parsed, and shares no memory with the value", () => {
   assert.deepEqual(entry?.envelope.commands, [["SET", "k", "v"]]);
 });
 
-test("a value at another entry's order key is damaged", () => {
+test("a value at another entry's order key counts as damaged", () => {
   const value = writeValue(body, signature);
   assert.equal(readEntry({ ...place, at: place.at + 1 }, value, hash), null);
   assert.equal(readEntry({ ...place, seq: 8 }, value, hash), null);

@@ -25,7 +25,7 @@ function hear({ fold }: Subject) {
   };
 }
 
-test("a command that is redone after a late entry is no event, but its keys have changed", () => {
+test("redoing a command after a late entry reports changed keys, but no event", () => {
   const subject = new Subject();
   const reported = hear(subject);
   subject.merge(entry("b", 20, ["LPUSH l b", "SET other 1"]), entry("c", 30, ["RPOP l"]));
@@ -48,7 +48,7 @@ test("a key that a late entry does not name is reported if a later command copie
   assert.equal(subject.ask("GET to"), '"2"');
 });
 
-test("a late entry without other effects reports no other changes", () => {
+test("a late entry that affects no other command reports only its own changes", () => {
   const subject = new Subject();
   const reported = hear(subject);
   subject.merge(entry("b", 20, ["SET k b"]));
@@ -57,7 +57,7 @@ test("a late entry without other effects reports no other changes", () => {
   assert.deepEqual(reported.taken(), { events: ["0 new other", "0 set other"], keys: ["0 other"] });
 });
 
-test("a fold that replaces another one continues to report changes, and reports that all keys may differ", () => {
+test("a fold that replaces another fold continues to report changes, and reports that all keys may differ", () => {
   const [before, after] = [new Subject(), new Subject()];
   const reported = hear(before);
   after.merge(entry("a", 10, ["SET k a"]));
@@ -91,7 +91,7 @@ test("a key's expiry is reported once: when it occurs, or when an earlier comman
   );
 });
 
-test("emptied databases are reported as such", () => {
+test("emptying a database is reported as a change of all its keys", () => {
   const subject = new Subject();
   const reported = hear(subject);
   subject.merge(entry("a", 10, ["SET k 1"]));

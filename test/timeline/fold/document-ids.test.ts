@@ -26,7 +26,7 @@ const newFold = () =>
 const query = ({ database }: Fold, ...argv: string[]) =>
   shown(database.execute(argv, { at: AT + 1_000_000, db: 0, id: "ask" }));
 
-/** Returns the ids of a document's entries, by their marks. */
+/** Returns the ids of a document's entries by the entries' `mark` values. */
 function idsIn(fold: Fold): Map<string, string> {
   const items = query(fold, "DOC.GET", "d").matchAll(/"([^"]+)" "\{\\"mark\\":\\"([^"\\]+)\\"\}"/g);
   return new Map([...items].map(([, id, mark]) => [mark as string, id as string]));
@@ -79,7 +79,7 @@ test("no two entries share an id after a deletion, an insert with a key, or DOC.
   assert.deepEqual(Object.fromEntries(emptied), { c: "0", e: "1" });
 });
 
-test("entries with 19-digit ids from the earlier rule stay, and counting continues below them", () => {
+test("entries keep 19-digit ids that the earlier rule assigned, and counting continues below these ids", () => {
   const old = write("o", 10, "DOC.INSERT", "d", '{"mark":"o"}');
   const ids = idsOf(
     [old, insert("a", 11, "a"), insert("b", 12, "b")],

@@ -1,7 +1,7 @@
 /**
- * Tests small units with large effects: a daemon refuses them before it records them, folds recorded ones unchanged,
- * and limits them from CLUSTER SEMANTICS 2 on. Source: docs/decisions/0047-budgets-count-what-is-produced.md,
- * docs/limits.md.
+ * Tests small units with large effects: a daemon refuses such units before it records them, folds recorded units
+ * unchanged, and limits their effects from CLUSTER SEMANTICS 2 on. Source:
+ * docs/decisions/0047-budgets-count-what-is-produced.md, docs/limits.md.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -56,7 +56,7 @@ for (const [name, commands] of Object.entries(LARGE)) {
   }
 }
 
-test("SQL that calculates much from few rows is refused, wherever it does so", () => {
+test("SQL that computes much from few rows is refused, whichever clause contains the expression", () => {
   const fold = newFold();
   const sql = (at: number, text: string) => admit(fold, entry(`sql ${at}`, at, [["SQL", "d", text]]));
   const values = Array.from({ length: 100 }, (_, i) => `(${i})`);
@@ -86,7 +86,7 @@ test("SQL that calculates much from few rows is refused, wherever it does so", (
     assert.notEqual(sql(10 + i, text), "too-much", text);
 });
 
-test("the size of a unit itself is not counted against it", () => {
+test("the budget does not count the size of the unit itself", () => {
   const fold = newFold();
   fold.merge([entry("l", 5, ["SET other v"])]);
   const members = Array.from({ length: 2 * STEPS }, (_, i) => `m${i}`);
@@ -99,7 +99,7 @@ test("the size of a unit itself is not counted against it", () => {
   }
 });
 
-test("a late entry with more undo records than a call can have arguments is admitted, and nothing of the trial remains", () => {
+test("a late entry with more undo records than a call can have arguments is admitted, and its trial is undone", () => {
   const fold = newFold();
   fold.merge([entry("l", 5, ["SET other v"])]);
   const pairs = Array.from({ length: 150_000 }, (_, i) => [`k${i}`, "v"]).flat();
@@ -111,7 +111,7 @@ test("a late entry with more undo records than a call can have arguments is admi
   assert.equal(admit(fold, entry("m", 3, commands, { multi: true }))?.length, 1);
 });
 
-test("a timeline does not record what it refuses, and folds what another daemon has recorded", async () => {
+test("a timeline does not record an entry that it refuses, but folds it once another daemon has recorded it", async () => {
   const small = { unitSteps: STEPS };
   const subject = await new TimelineSubject({ now: START + 10_000, limits: small }).open();
   const set = entryAt(START + 1000, "SET k v");
@@ -130,7 +130,7 @@ test("a timeline does not record what it refuses, and folds what another daemon 
   assert.deepEqual(canonicalState(again.timeline.database), canonicalState(free.timeline.database));
 });
 
-/** The index up to which an update pads an array in each document. The budget counts twice as many. */
+/** The index up to which an update pads an array in each document. The budget counts two steps for each element. */
 const PLACE = 1_400_000;
 const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * PLACE)) + 1;
 

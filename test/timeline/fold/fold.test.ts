@@ -52,7 +52,7 @@ function replayable(each: Run, run: number): void {
   }
 }
 
-test(`the same holds for every family of commands (seed ${seed})`, () => {
+test(`entries of one family of commands, in any order, yield the result of entries in order (seed ${seed})`, () => {
   families.forEach((family, number) => {
     for (let run = 0; run < Math.ceil(RUNS / 20); run++) replayable(new Run(run, { family, number }), run);
   });
@@ -158,7 +158,7 @@ class Run {
     this.#fold.dropExpired(this.#random.oneOf([1, 1000]));
   }
 
-  /** Creates a new fold of the merged entries: some without undo records, the remaining ones in any order. */
+  /** Creates a new fold of the merged entries: some without undo records, the remaining entries in any order. */
   #restart(): void {
     const sorted = this.#merged.toSorted(compareEntries);
     const cutAt = this.#random.between(EPOCH, this.#fold.cutAt);
@@ -193,7 +193,7 @@ class Run {
   }
 }
 
-/** Returns the keys of a database without those that no later unit can see. */
+/** Returns the keys of a database, except keys that no later unit can see. */
 function seenAfter(database: Database, cutAt: number): string[] {
   return canonicalState(database).filter((line) => {
     const expire = (JSON.parse(line) as [number, string, string, number])[3];

@@ -1,7 +1,7 @@
 /**
- * Tests that answers found page by page, or in steps between which other commands run, contain each element that exists
- * throughout, although late entries undo and redo its writes. test/timeline/fold/scan-order.test.ts tests the same for
- * SCAN and its family. DBSYNC_SEED replays a run.
+ * Tests reads that return an answer page by page, or in steps between which other commands run. The answers contain
+ * each element that exists during the complete read, although late entries undo and redo the element's writes.
+ * test/timeline/fold/scan-order.test.ts tests SCAN and its family in the same way. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,13 +17,13 @@ import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
 const ELEMENTS = 700;
-/** The number of further keys. It exceeds the number that one step of a search for documents reads. */
+/** The number of further keys: more than one step of a search for documents reads. */
 const OTHER_KEYS = 10_050;
 const RUNS = amount(2, 12);
 const NOW = AT + 1_000_000;
 /** A date after all other writes. */
 const CLAIMED_AT = 900_000;
-/** Milliseconds between two writes, so that late ones fit between them. */
+/** Milliseconds between two writes, so that late writes fit between them. */
 const STEP_MS = 10;
 
 const seed = seedOfRun();
@@ -33,9 +33,9 @@ interface Walk {
   readonly name: string;
   /** Returns the writes of an element, each a unit. */
   add(element: string): string[];
-  /** Returns late writes that change no element, dated before those of `element`. */
+  /** Returns late writes that change no element, dated before the writes of `element`. */
   late(element: string, number: number): string[];
-  /** Writes before all elements. */
+  /** Commands that run before the writes of all elements. */
   readonly before?: readonly string[];
   /**
    * Reads until everything is found. Late entries arrive at each `yield`.

@@ -40,7 +40,7 @@ test("a unit is judged by the ring as of its position", () => {
   assert.equal(subject.ask("EXISTS a c e"), ":1");
 });
 
-test("a late revocation undoes what its key did after it, and nothing else", () => {
+test("a late revocation undoes only the later units that the revoked key signed", () => {
   const subject = newSubject();
   const by = { key: key(3) };
   subject.merge(add("a", 1, 3), entry("b", 2, ["SET b 1"], by), entry("d", 4, ["SET d 1"], by));
@@ -50,7 +50,7 @@ test("a late revocation undoes what its key did after it, and nothing else", () 
   assert.equal(subject.fold.redone, 2);
 });
 
-test("changed rights affect the units whose verdict flips, not all units of their signer", () => {
+test("a change of rights redoes only the units whose verdict changes, not all units of the signer", () => {
   const subject = newSubject();
   const by = { key: key(3) };
   subject.merge(add("a", 1, 3), entry("c", 3, ["SET x:1 1"], by), entry("d", 4, ["SET y 1"], by));
@@ -73,7 +73,7 @@ test("an administrator's right counts as of the position of the command", () => 
   assert.equal(subject.fold.ring.find(key(4)), undefined);
 });
 
-test("rights do not depend on who granted them", () => {
+test("a key keeps its rights after the key that granted them is revoked", () => {
   const subject = newSubject();
   const delegate = { key: key(3) };
   subject.merge(
@@ -84,7 +84,7 @@ test("rights do not depend on who granted them", () => {
   assert.equal(subject.merge(entry("d", 4, ["SET d 1"], { key: key(4) }))[0]?.outcome, "applied");
 });
 
-test("several commands as one unit are judged by the ring as it was before them", () => {
+test("a unit of several commands is judged by the key ring before the unit", () => {
   const subject = newSubject();
   const both = [
     ["KEY", "REVOKE", hexId(ROOT)],
@@ -136,7 +136,7 @@ test("CLUSTER ADD may be signed by the key that it adds if there is no administr
   assert.equal(subject.fold.ring.find(key(3))?.role, "daemon");
 });
 
-test("a late introduction authorizes what its key has signed", () => {
+test("a late CLUSTER ADD authorizes entries that the added key has already signed", () => {
   const subject = newSubject({ hasRoots: false });
   assert.equal(subject.merge(entry("b", 2, ["SET b 1"], { key: key(3) }))[0]?.outcome, "denied");
   subject.merge(entry("a", 1, [["CLUSTER", "ADD", pem(3)]], { key: key(3) }));

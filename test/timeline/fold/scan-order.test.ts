@@ -55,7 +55,7 @@ const families: readonly Family[] = [
   },
 ];
 
-/** Returns the cursor of the next page, and the elements of this one. */
+/** Returns the cursor of the next page, and the elements of the current page. */
 function pageOf(subject: Subject, family: Family, cursor: string, count: number): [string, string[]] {
   const answer = subject.ask(`${family.page(cursor)} COUNT ${count}`);
   const [, next = "", items = ""] = /^\["(\d+)" \[(.*)\]\]$/.exec(answer) ?? [];
@@ -66,7 +66,7 @@ function pageOf(subject: Subject, family: Family, cursor: string, count: number)
 
 for (const family of families)
   for (let run = 0; run < RUNS; run++)
-    test(`${family.command} skips nothing that late writes redo (seed ${seed}, run ${run})`, () => {
+    test(`${family.command} skips no element whose write is redone (seed ${seed}, run ${run})`, () => {
       const random = new SeededRandom(seed, run);
       const names = Array.from({ length: ELEMENTS }, (_, number) => `stays:${number}`);
       const subject = new Subject();
@@ -100,7 +100,7 @@ for (const family of families)
       );
     });
 
-test("the example of decision 52: a late write to b skips nothing", () => {
+test("the example of decision 52: SCAN skips no key after a late write to b", () => {
   const subject = new Subject();
   for (const [i, name] of ["a", "b", "c"].entries())
     subject.merge(entry(name, 10 + 10 * i, [`SET ${name} 1`]));

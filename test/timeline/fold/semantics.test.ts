@@ -140,7 +140,7 @@ test("rules of keys are read with the command table of their position", () => {
   assert.match(replies[7] as string, /NOPERM/);
 });
 
-test("a release that does not know the version applies nothing after it, in any order of arrival", () => {
+test("a release that does not know the version applies no unit after the switch, in any order of arrival", () => {
   const fold = newFold(EARLIER_SEMANTICS);
   fold.merge([entry("a", 1, ["INCR n"]), entry("e", 5, ["INCR n"]), entry("f", 6, ["SET x 1"])]);
   fold.merge([switchTo("d", 4, 2)]);
@@ -160,7 +160,7 @@ test("a release that does not know the version applies nothing after it, in any 
   assert.throws(() => fold.merge([entry("c", 3, ["INCR n"])]), /arrived after the cut/);
 });
 
-test("a fold that left out entries begins again when the switch that ended it is undone", () => {
+test("a fold that left out entries has to begin again if the switch that ended it is undone", () => {
   const fold = newFold(EARLIER_SEMANTICS);
   const delegate = { key: key(3) };
   const add = entry("a", 1, [["KEY", "ADD", pem(3), "RULES", "+@all", "~*"]], byRoot);

@@ -1,6 +1,7 @@
 /**
- * Tests SQL in the fold: English statements that write retain their meaning until CLUSTER SEMANTICS 2, and those with
- * keywords of version 3 are errors until CLUSTER SEMANTICS 3, whenever it arrives. DBSYNC_SEED replays a run.
+ * Tests SQL in the fold: English statements that write retain their meaning until CLUSTER SEMANTICS 2, and statements
+ * with keywords of version 3 are errors until CLUSTER SEMANTICS 3, whenever the switch arrives. DBSYNC_SEED replays a
+ * run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

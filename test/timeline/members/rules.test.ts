@@ -47,7 +47,7 @@ test("a time that may be final is a full second that all watermarks have reached
   assert.equal(stableCandidate([3999, 2999, 5000]), 2000);
 });
 
-test("nothing is accepted from daemons that a list leaves out, and only entries from daemons that all lists name", () => {
+test("a daemon accepts entries only from daemons that all lists name, and only if a list names the daemon itself", () => {
   assert.equal(mayTakeFrom(NONE, idOf("A"), idOf("X")), true);
   assert.equal(mayTakeFrom(ONE, idOf("A"), idOf("C")), true);
   assert.equal(mayTakeFrom(LESS, idOf("A"), idOf("C")), false);
@@ -56,7 +56,7 @@ test("nothing is accepted from daemons that a list leaves out, and only entries 
   assert.equal(mayTakeFrom(LESS, idOf("C"), idOf("A")), false);
 });
 
-test("a member of the only list reports when it is live and everything is on disk", () => {
+test("a daemon reports if it is live, no two lists are parallel, no list removes it, and its data is on disk", () => {
   const ready = { standing: LESS, own: idOf("A"), isLive: true, isListOnDisk: true, isPastOnDisk: true };
   assert.equal(mayReport(ready), true);
   assert.equal(mayReport({ ...ready, standing: NONE }), true);
@@ -81,7 +81,7 @@ test("client entries are accepted by a live member with data whose clock is righ
   assert.equal(firstHandRefusal({ ...ready, isSkewed: true }), "skewed");
 });
 
-test("a joiner begins at a date before which no entry that it is missing can have been reported as final", () => {
+test("a joining daemon adopts the lowest watermark of the members whose entries it has", () => {
   const member: JoinReport = { list: "L", isLive: true, watermark: 20, isPulled: true };
   const begins = (one: Partial<JoinReport>, other: Partial<JoinReport>, now = 100) =>
     joinedWatermark(
@@ -116,7 +116,7 @@ test("a daemon whose clock is off follows the other watermarks, as far as the me
   assert.equal(skewedWatermark(100, 30, []), 70);
 });
 
-test("the outcome of a write is reported once nothing can change it", () => {
+test("the outcome of a write is undecided until nothing can change it", () => {
   const past = { stablePoint: 10, idsFrom: 5 };
   assert.equal(fateOf(9, true, past), "held");
   assert.equal(fateOf(9, false, past), "dead-letter");

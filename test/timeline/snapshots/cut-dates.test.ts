@@ -1,4 +1,4 @@
-/** Tests the dates of snapshots: the roundest ones, which every daemon selects independently. */
+/** Tests the dates of snapshots: every daemon independently selects the roundest dates. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { roundestDate, roundnessOf } from "../../../timeline/snapshots/cut-dates.js";
@@ -73,7 +73,7 @@ function datesOf(from: number, to: number, step: () => number): number[] {
   return dates;
 }
 
-test(`daemons that check at different times select the same dates, and the slower one misses none of the rounder dates (seed ${seed})`, () => {
+test(`daemons that check at different times all select the round dates, even the slower daemon (seed ${seed})`, () => {
   for (let run = 0; run < 100; run++) {
     const random = new SeededRandom(seed, RUNS, run);
     const unit = 2 ** random.between(4, 12);

@@ -134,7 +134,7 @@ async function assertUnchanged(target: TimelineSubject, change: () => Promise<vo
   assert.equal((await target.restarted().open()).timeline.prunedTo, timeline.prunedTo);
 }
 
-test("bytes other than the agreed ones are refused and change nothing, even if they are a valid snapshot", async () => {
+test("bytes other than the agreed snapshot are refused and change nothing, even if they are a valid snapshot", async () => {
   const [source, liar, target] = [await makeSource(), await makeSource("lies"), await makeTarget()];
   const staged = stageFrom(source, target);
   const { bytes, seal } = staged.seal;
@@ -151,7 +151,7 @@ test("bytes other than the agreed ones are refused and change nothing, even if t
         message: "it is not the one that members have signed",
       });
   });
-  assert.equal((await adopt(target, { staged })).at(-1), "adopted", "the right one is adopted nevertheless");
+  assert.equal((await adopt(target, { staged })).at(-1), "adopted", "the agreed bytes are adopted");
 });
 
 test("a refused entry of the snapshot's key ring ends the adoption, and changes nothing", async () => {
@@ -216,7 +216,7 @@ test("a history of many entries without a snapshot is put aside completely", asy
   assert.deepEqual(contentsOf(aside.storage, aside.snapshots), disk);
 });
 
-test("a daemon without data puts nothing aside, and one without a disk reports that it cannot put data aside", async () => {
+test("a daemon without data puts no data aside, and a daemon without a disk reports that it cannot do so", async () => {
   const source = await makeSource();
   const aside = new FakeAside();
   const empty = await new TimelineSubject({ ...OPTIONS, now: source.now, openAside: aside.open }).open();
@@ -234,7 +234,7 @@ for (const [what, fail] of [
   ["it cannot be synced", (aside: FakeAside) => void (aside.storage.synced = async () => noRoom())],
   ["it cannot be closed", (aside: FakeAside) => void (aside.committed = noRoom)],
 ] as const) {
-  test(`if ${what} no data is replaced, and none remains aside`, async () => {
+  test(`if ${what}, no data is replaced, and no copy remains aside`, async () => {
     const aside = new FakeAside();
     fail(aside);
     const [source, target] = [await makeSource(), await makeTarget({ openAside: aside.open })];

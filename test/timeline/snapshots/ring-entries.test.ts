@@ -102,7 +102,7 @@ function mixed(at: number): Entry {
   return withId(entryOf({ ...envelope, commands }, ""));
 }
 
-test("a ring is the same after snapshots, including denied entries and those combined with data", () => {
+test("a key ring is the same after snapshots, including denied entries and entries that also write data", () => {
   const entries = ringEntries();
   const kept = keep([...entries, entryAt(START + 10, "SET k v")]);
   const { ring } = foldOf(kept, END);
@@ -122,7 +122,7 @@ test("a ring is the same after snapshots, including denied entries and those com
   assert.deepEqual(ringOf(early.ring), ringOf(foldOf(kept, START + 2).ring));
 });
 
-test(`any ring is the same after any snapshot (seed ${seed})`, () => {
+test(`a random key ring is the same after any snapshot (seed ${seed})`, () => {
   let added = 0;
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
@@ -170,7 +170,7 @@ test("entries that are out of order, repeated, dated after the snapshot or malfo
     assert.throws(() => readAs(bytes, genesis), { name: "DamagedSnapshot", message: reason });
 });
 
-test("each ring entry of another daemon's snapshot is judged by the ring before it", () => {
+test("each ring entry of another daemon's snapshot is verified with the key ring before the entry", () => {
   const entries = ringEntries();
   const genesis = () => genesisRing({ hasRoots: true });
   const judged: [Entry, number][] = [];
@@ -195,7 +195,7 @@ test("each ring entry of another daemon's snapshot is judged by the ring before 
   });
 });
 
-test("a daemon accepts no ring entry that is unsigned, another cluster's or for one daemon alone", () => {
+test("a daemon refuses ring entries without a valid signature, of another cluster, or for a single daemon", () => {
   const scene = new PastScene();
   const { app, root, signers } = scene;
   const [added, unknownKey] = [makeKeyPair(), makeKeyPair()];

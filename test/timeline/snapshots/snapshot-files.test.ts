@@ -15,7 +15,7 @@ async function withFolder(use: (folder: string) => void | Promise<void>): Promis
   }
 }
 
-test("snapshots are listed by date, ascending, and contain the written bytes", () =>
+test("a store lists snapshots in ascending order and returns the bytes that were written", () =>
   withFolder((folder) => {
     const files = new SnapshotFiles(folder);
     const large = Buffer.alloc(600_000, 7);
@@ -35,7 +35,7 @@ test("snapshots are listed by date, ascending, and contain the written bytes", (
     assert.equal(statSync(folder).mode & 0o777, 0o700);
   }));
 
-test("a failed write leaves the previous file", () =>
+test("a failed write leaves the previous snapshot unchanged", () =>
   withFolder((folder) => {
     const files = new SnapshotFiles(folder);
     files.write(5, [Buffer.from("good")]);
@@ -59,7 +59,7 @@ test("a file that was half written at a crash is not listed, and is removed at t
     assert.deepEqual(readdirSync(folder).sort(), ["0000000000000005.snapshot", "readme"]);
   }));
 
-test("a snapshot that arrives piece by piece exists once it is complete, and leaves nothing if it is abandoned", () =>
+test("a snapshot that arrives piece by piece exists only once it is complete", () =>
   withFolder(async (folder) => {
     const files = new SnapshotFiles(folder);
     files.write(5, [Buffer.from("old")]);
@@ -87,7 +87,7 @@ test("a snapshot that arrives piece by piece exists once it is complete, and lea
     left.discard();
   }));
 
-test("until a snapshot is settled, discarding it or a restart restores the snapshot that it replaced", () =>
+test("until a snapshot is settled, discarding it or restarting restores the snapshot that it replaced", () =>
   withFolder(async (folder) => {
     const contents = (files: SnapshotFiles) => Buffer.concat([...files.read(5)!]).toString();
     const replace = async () => {

@@ -38,7 +38,7 @@ function tableOf(columns: number, ...rows: readonly (readonly Cell[])[]): Table 
   return table;
 }
 
-test("a table is read as it was written, a row of many long texts in several frames", () => {
+test("a table is read as it was written, even if a row of many long texts takes several frames", () => {
   const row = Array.from({ length: 100 }, (_, i) =>
     i % 3 === 0 ? i : i % 3 === 1 ? null : "x".repeat(10_000),
   );
@@ -49,7 +49,7 @@ test("a table is read as it was written, a row of many long texts in several fra
   assert.deepEqual({ columns, rows }, { columns: table.columns, rows: [row, row] });
 });
 
-test("columns that are not null and have defaults are read as they were written", () => {
+test("required columns and columns with defaults are read as they were written", () => {
   const domain = [{ kind: "number", min: null, max: null }] as const;
   const table = new Table([
     { name: "a", domain, uniqueness: "primary", isRequired: true },

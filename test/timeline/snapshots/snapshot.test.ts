@@ -59,7 +59,9 @@ function genesis(): KeyRing {
   return ring;
 }
 
-/** Returns an administrator's entries and the resulting key ring: keys with dates, rules, a label, revoked ones. */
+/**
+ * Returns an administrator's entries and the resulting key ring: keys with dates, rules or a label, and revoked keys.
+ */
 function grownRing(): { ring: KeyRing; ringEntries: Entry[] } {
   const ring = genesis();
   const signer = ring.find(hashOfBytes(root))!;
@@ -112,7 +114,7 @@ test("the last possible expiry time is restored, wherever it is in a frame", () 
   }
 });
 
-test(`a database of any commands is restored exactly, and later commands have the same effect on it (seed ${seed})`, () => {
+test(`a database of random commands is restored exactly, and later commands have the same effect (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
     const g = new Generator({ random, now: EPOCH });
@@ -132,7 +134,7 @@ test(`a database of any commands is restored exactly, and later commands have th
   }
 });
 
-test("one state has one snapshot, in whatever order its keys were added", () => {
+test("equal states have equal snapshots, in whatever order their keys were added", () => {
   const [one, other] = [new Database(), new Database()];
   const names = ["b", "a", "c", "\xff", ""];
   for (const name of names) one.execute(["SET", name, "v"], { at: EPOCH, db: 1, id: name });

@@ -1,8 +1,8 @@
 /**
  * A process that writes to a storage: node disk-child.js FOLDER FSYNC small|large INLINE-MICROS. Eight workers write
- * concurrently. In each round, a worker puts an entry and a mark with its number, removes its entry of KEPT rounds ago
- * if entries are small, and prints the number when the flush has resolved. When a write fails, the process prints
- * "failed: " and the reason, twice, and ends; otherwise it runs until it is killed.
+ * concurrently. In each round, a worker puts an entry and a mark with its number, and prints the number when the flush
+ * has resolved. If entries are small, it also removes its entry of KEPT rounds ago. When a write fails, the process
+ * prints "failed: " and the reason, twice, and ends; otherwise it runs until it is killed.
  */
 import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -40,7 +40,7 @@ export function randomId(random: SeededRandom): ByteString {
 export interface ExchangeCost {
   messages: number;
   bytes: number;
-  /** The number of sent entries, and of those that the other side already had. */
+  /** The number of sent entries, and the number of sent entries that the other side already had. */
   given: number;
   needless: number;
   /** Milliseconds of the longest step. */

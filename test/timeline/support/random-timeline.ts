@@ -1,6 +1,6 @@
 /**
- * Random entries by several signers, of all commands: on the databases and on the key ring, in `multi`, with
- * conditions, at equal dates, including malformed and forbidden ones.
+ * Random entries by several signers, with all commands on databases and on the key ring. Some are `multi`, have
+ * conditions or equal dates, or are malformed or forbidden.
  */
 import { createHash } from "node:crypto";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";

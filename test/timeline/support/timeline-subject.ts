@@ -228,7 +228,7 @@ export class TimelineSubject {
     return { pruned: pruned === null ? null : Number(pruned), snapshots: snapshots.map(Number) };
   }
 
-  /** The number of entries that are indexed for members, and the number of stored ones. */
+  /** The number of entries that are indexed for members, and the number of stored entries. */
   get counts(): { indexed: number; kept: number } {
     const { ring, data } = {
       ring: this.timeline.index.total("ring"),
