@@ -7,8 +7,7 @@ import { type Standing, standingOf } from "../../protocol/members/succession.js"
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Recalls } from "../../timeline/recall.js";
 import type { Timeline } from "../../timeline/timeline.js";
-import type { MemberStatus } from "../peers/shared/cluster-state.js";
-import type { MessageFigures } from "../peers/shared/message-figures.js";
+import type { MemberStatus, MessageFigures } from "../peers/shared/cluster-state.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 

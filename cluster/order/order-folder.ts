@@ -2,18 +2,19 @@
  * Stores snapshots of a stream's state in the data folder. At its start the daemon then reads only the messages after
  * the newest snapshot, and operators may delete older messages from the stream.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { orderFolder } from "../../engine/trust/data-folder.js";
+import { discard, placeOver, stage } from "../../keys/atomic-file.js";
 import { StartError } from "../../net/process/start-error.js";
+import { syncPathNow } from "../../net/process/synced-path.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import { FolderInUse, type FolderLock, lockFolder } from "../../timeline/disk/folder-lock.js";
 import { DATA_FILE } from "../../timeline/disk/lmdb-file.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { ReplicaContext } from "../replica/replica-context.js";
-import { type FirstStream, readFirstStream, writeFirstStream } from "./first-stream.js";
 import { type Loaded, newestIn } from "./newest-state.js";
 import type { OrderTask } from "./order-worker.js";
 
@@ -132,4 +133,45 @@ export class OrderFolder {
       for (const old of this.#files?.list().slice(0, -KEPT) ?? []) this.#files?.remove(old);
     });
   }
+}
+
+/**
+ * The stream that the daemon of a data folder first used. If that stream no longer exists, no new stream may be created
+ * in its place.
+ */
+interface FirstStream {
+  readonly name: string;
+  /** When it was created, as NATS reports it. */
+  readonly created: string;
+}
+
+const FILE = "stream.json";
+const FILE_MODE = 0o600;
+
+/** Reads the file, or returns null if there is none yet. @throws StartError  it cannot be read */
+function readFirstStream(folder: string): FirstStream | null {
+  const file = join(folder, FILE);
+  try {
+    const { name, created } = JSON.parse(readFileSync(file, "utf8")) as Partial<FirstStream>;
+    if (typeof name === "string" && typeof created === "string") return { name, created };
+  } catch (problem) {
+    if ((problem as NodeJS.ErrnoException).code === "ENOENT") return null;
+    if (!(problem instanceof SyntaxError)) throw problem;
+  }
+  throw new StartError(
+    `${file}: it is damaged. Remove it if the stream that --order names is the right one.`,
+    1,
+  );
+}
+
+/** Writes the file. When this returns, the file is on disk under its name. */
+function writeFirstStream(folder: string, met: FirstStream): void {
+  const file = join(folder, FILE);
+  const staged = stage(file, JSON.stringify(met), FILE_MODE);
+  try {
+    placeOver(staged, file);
+  } finally {
+    discard(staged);
+  }
+  syncPathNow(folder);
 }

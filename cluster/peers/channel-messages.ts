@@ -5,8 +5,7 @@
 
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import type { Member } from "./member.js";
-import { type ClusterState, factsOf, listening } from "./shared/cluster-state.js";
-import type { MessageFigures } from "./shared/message-figures.js";
+import { type ClusterState, factsOf, listening, type MessageFigures } from "./shared/cluster-state.js";
 
 export class ChannelMessages {
   readonly #cluster: ClusterState<Member>;

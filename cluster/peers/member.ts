@@ -4,21 +4,19 @@ import type { Work } from "../../net/process/background-work.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { stackOf } from "../../protocol/errors.js";
 import { KNOWS_ABOUT, type MemberAbout } from "../../protocol/members/about-message.js";
-import type { PushMessage, StatusMessage } from "../../protocol/members/member-messages.js";
+import type { ExchangeMessage, PushMessage, StatusMessage } from "../../protocol/members/member-messages.js";
 import type { Place } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { RoundTrips } from "./connections/round-trips.js";
-import { type EntrySpreading, parts, type Receiver } from "./exchange/entry-spreading.js";
-import type { IncomingBatch } from "./exchange/incoming-batch.js";
-import type { Intake, Sender } from "./exchange/intake.js";
-import type { OfferPace } from "./exchange/offer-pace.js";
+import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exchange/entry-spreading.js";
+import type { IncomingBatch, Intake, Sender } from "./exchange/intake.js";
 import { Outbox } from "./exchange/outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
-import { ReportAnswers } from "./exchange/report-answers.js";
 import { MemberChannelMessages } from "./member-channel-messages.js";
-import type { OwnClock } from "./own-clock.js";
+import type { OwnClock } from "./member-clocks.js";
 import type { Gaps } from "./past/gaps.js";
 import { SnapshotSending } from "./past/snapshot-sending.js";
+import { ReportAnswers } from "./past/stable-point.js";
 import {
   type ClusterState,
   type ConnectedMember,
@@ -26,7 +24,6 @@ import {
   type MemberStatus,
 } from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";
-import type { ExchangeMessage } from "./shared/exchange-message.js";
 import { isSameTotals, totalsOf } from "./shared/totals.js";
 
 /** The objects that all members share. */

@@ -10,7 +10,7 @@ import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
-import type { StatusMessage } from "../../protocol/members/member-messages.js";
+import type { ExchangeMessage, StatusMessage } from "../../protocol/members/member-messages.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
 import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
 import { CatchingUp } from "./catching-up.js";
@@ -23,15 +23,19 @@ import { ForgottenPast } from "./forgotten-past.js";
 import { Joining } from "./joining.js";
 import { ListedMembers } from "./listed-members.js";
 import { Member } from "./member.js";
-import { OwnClock } from "./own-clock.js";
+import { OwnClock } from "./member-clocks.js";
 import type { OwnRemoval } from "./own-removal.js";
 import type { SnapshotTaking } from "./past/snapshot-taking.js";
 import { reporterOf, StablePoint } from "./past/stable-point.js";
 import { Roster, type RosterEvents } from "./roster.js";
-import type { ClusterState, MemberSecret, MemberStatus, PeeringContext } from "./shared/cluster-state.js";
-import type { ExchangeMessage } from "./shared/exchange-message.js";
+import {
+  type ClusterState,
+  type MemberSecret,
+  type MemberStatus,
+  noMessages,
+  type PeeringContext,
+} from "./shared/cluster-state.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
-import { noMessages } from "./shared/message-figures.js";
 import { StandingStill } from "./standing-still.js";
 import { StateComparing } from "./state/state-comparing.js";
 

@@ -6,21 +6,19 @@
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
+import type { ExchangeMessage } from "../../protocol/members/member-messages.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { Bans } from "./connections/bans.js";
-import { Dialers } from "./connections/dialers.js";
+import { type Dialer, Dialers, NOT_CONNECTED } from "./connections/dialer.js";
 import { Handshakes } from "./connections/handshakes.js";
 import { type ConnectionOwner, MemberConnection } from "./connections/member-connection.js";
 import type { Member } from "./member.js";
-import { MemberBits } from "./member-bits.js";
-import { MemberSlots } from "./member-slots.js";
+import { MemberBits, MemberSlots } from "./member-slots.js";
 import { OwnRemoval } from "./own-removal.js";
-import { isAccepted, statusesOf } from "./roster-status.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import { type Electorate, electorateIn, electorateOf, everybody } from "./shared/electorate.js";
-import type { ExchangeMessage } from "./shared/exchange-message.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 
 /** Receives the events of members. */
@@ -332,4 +330,50 @@ const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: 
 function isBetter(connection: MemberConnection, other: MemberConnection, ownId: ByteString): boolean {
   if (connection.side === other.side) return true;
   return ownId < connection.id === (connection.side === "opener");
+}
+
+/** Why a listed member is not connected, if no address for it is known. */
+const NO_ADDRESS = "No address of --peer leads to it.";
+
+/**
+ * Returns the status of the addresses of --peer first, then of members that connected from other addresses, then of
+ * listed members without a known address. The latter must be shown: a missing member prevents writes from becoming
+ * final, even after it was removed from --peer.
+ * @param named  the other members of the list, or null if there is no list
+ * @param lastHeard  milliseconds since a disconnected member last sent something, or null if unknown
+ */
+function statusesOf(
+  dialers: readonly Dialer[],
+  members: ReadonlyMap<ByteString, Member>,
+  lastHeard: (id: ByteString | null) => number | null,
+  named: ReadonlySet<ByteString> | null,
+): MemberStatus[] {
+  const listed = new Set<ByteString>();
+  const statuses = dialers.map((dialer) => {
+    const member = dialer.id === null ? undefined : members.get(dialer.id);
+    if (member === undefined || listed.has(member.id)) return dialer.describe(lastHeard(dialer.id));
+    listed.add(member.id);
+    return member.describe(dialer.name);
+  });
+  for (const member of members.values()) {
+    if (!listed.has(member.id)) statuses.push(member.describe(member.connection.remote));
+  }
+  const known = new Set(statuses.map(({ id }) => id));
+  const unseen = [...(named ?? [])].filter((id) => !known.has(id));
+  // A listed member without a known address may be at an address of --peer where no daemon has replied yet.
+  const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
+  if (unseen.length > unanswered)
+    for (const id of unseen)
+      statuses.push({ ...NOT_CONNECTED, id, trouble: NO_ADDRESS, lastHeard: lastHeard(id) });
+  return statuses;
+}
+
+/** Whether a message is accepted: a list may have removed its sender a moment ago, or may not name this daemon yet. */
+function isAccepted(
+  { id, refusal }: MemberConnection,
+  { kind }: ExchangeMessage,
+  lists: ClusterState["lists"],
+): boolean {
+  if (lists === undefined || kind === "list" || kind === "status") return true;
+  return refusal === null && lists.mayTakeFrom(id);
 }

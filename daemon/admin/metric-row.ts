@@ -1,7 +1,7 @@
 /** Functions that create the rows of the daemon's metrics. */
 
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
-import type { MessageFigures } from "../../cluster/peers/shared/message-figures.js";
+import type { MessageFigures } from "../../cluster/peers/shared/cluster-state.js";
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { JsonReplicaFigures, JsonReplicaServer } from "../../listeners/json-replica-figures.js";
 import type { Histogram } from "../../net/admin/histogram.js";

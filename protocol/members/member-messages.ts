@@ -321,3 +321,11 @@ function readStatus(reader: RespReader): StatusMessage {
   const times = { clock, watermark, pruned };
   return { kind: "status", serial, echo, echoAge, ...times, state, skewed, ...readTotals(reader) };
 }
+
+/** The messages that members exchange after both have authenticated. */
+export type ExchangeMessage = Exclude<OwnMessage, { kind: "challenge" | "proof" | "bye" }>;
+
+export function isExchange(message: MemberMessage): message is ExchangeMessage {
+  const { kind } = message;
+  return kind !== "hello" && kind !== "challenge" && kind !== "proof" && kind !== "bye";
+}

@@ -105,7 +105,7 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "lists: one peer is enough to confirm a list with an unknown signer",
-    file: "cluster/peers/vouched-lists.js",
+    file: "cluster/peers/listed-members.js",
     find: "return count >= majorityOf(configured) ? count : null;",
     replace: "return count;",
     test: "test/cluster/members/rotated-root.test.js",

@@ -6,14 +6,14 @@ const MISBEHAVING = "test/cluster/peers/misbehaving.test.js";
 export const memberMutants: readonly Mutant[] = [
   {
     name: "a member that requires an entry keeps waiting for offers",
-    file: "cluster/peers/exchange/offer-pace.js",
+    file: "cluster/peers/exchange/entry-spreading.js",
     find: "this.#ticks = 1;",
     replace: "",
     test: "test/cluster/peers/exchange/offer-pace.test.js",
   },
   {
     name: "entries of a tick are offered to no member",
-    file: "cluster/peers/exchange/offer-pace.js",
+    file: "cluster/peers/exchange/entry-spreading.js",
     find: "this.#offeredTo = tick - 1;",
     replace: "this.#offeredTo = tick;",
     test: "test/cluster/peers/exchange/offer-pace.test.js",
@@ -138,7 +138,7 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "one member's message makes a live daemon catch up",
-    file: "cluster/peers/past/majority-of-claims.js",
+    file: "cluster/peers/past/gaps.js",
     find: "if (voices.others > 1 && agreeing >= majorityOf(voices))",
     replace: "if (agreeing > 0)",
     test: "test/cluster/peers/one-word.test.js",
@@ -200,7 +200,7 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "the state keeps a damaged entry that no member has",
-    file: "cluster/peers/past/settling-damage.js",
+    file: "cluster/peers/forgotten-past.js",
     find: "timeline.damagedEntries.drop();",
     replace: "",
     test: "test/cluster/peers/past/settling-damage.test.js",

@@ -13,8 +13,14 @@ import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame, stackOf } from "../../../protocol/errors.js";
 import { FrameParser } from "../../../protocol/frame.js";
-import type { ListMessage } from "../../../protocol/members/list-message.js";
 import {
+  KNOWS_LISTS,
+  LIST_BODY_BYTES_MAX,
+  type ListMessage,
+} from "../../../protocol/members/list-message.js";
+import {
+  type ExchangeMessage,
+  isExchange,
   type MemberMessage,
   type OwnMessage,
   type ProofMessage,
@@ -24,9 +30,7 @@ import {
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../shared/close-reasons.js";
 import type { ClusterState, MemberSecret } from "../shared/cluster-state.js";
-import { type ExchangeMessage, isExchange } from "../shared/exchange-message.js";
 import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-socket.js";
-import { closeText, closingLists, HANDSHAKE_FRAME_BYTES, OPENER_FRAME_BYTES } from "./closing.js";
 import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
 
 /** The maximum bytes of a message between members in addition to the envelope that it may contain. */
@@ -366,3 +370,35 @@ export class MemberConnection implements MemberSocketOwner {
     this.#owner.lost(this, code, detail);
   }
 }
+
+/** The longest frame of a handshake, in bytes. An unauthenticated peer cannot make this daemon buffer more. */
+const HANDSHAKE_FRAME_BYTES = 8192;
+/**
+ * The longest frame that the opener of a connection accepts, in bytes. After receiving the opener's proof, the other
+ * daemon may send a list and close the connection.
+ */
+const OPENER_FRAME_BYTES: number = HANDSHAKE_FRAME_BYTES + LIST_BODY_BYTES_MAX;
+
+/**
+ * Returns the member lists to send before the connection is closed for this reason. A daemon that is missing from the
+ * member list receives the list at this point: it cannot learn of the list in another way, because members no longer
+ * accept its connections.
+ * @param knows  the features that the other side supports, according to its hello
+ */
+function closingLists(
+  code: CloseCode,
+  knows: ReadonlySet<string>,
+  lists: ClusterState["lists"],
+): readonly ListMessage[] {
+  const isOfList = code === "left-out" || code === "not-listed";
+  if (!isOfList || lists === undefined || !knows.has(KNOWS_LISTS)) return [];
+  const { hash, lists: all } = lists.durable;
+  return all.map(({ body, signature }) => ({ kind: "list", hash, isReporting: false, body, signature }));
+}
+
+/** Formats the close reason of the other side for a log. */
+function closeText(code: string, sentence: string): string {
+  return `it says: ${JSON.stringify(code).slice(1, -1)}: ${printable(sentence)}`;
+}
+
+const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);

@@ -9,12 +9,9 @@ import type { PushMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, readEntries } from "../../../protocol/members/member-packing.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
-import type { ClusterState, ProvedEntry } from "../shared/cluster-state.js";
-import type { IncomingBatch } from "./incoming-batch.js";
+import type { ClusterState, ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
 import { unpack } from "./packing.js";
-import { Quarantine } from "./quarantine.js";
 import { oldestSpread, type ReplicationStates } from "./replication-states.js";
-import { NOTHING_PROVED, SignatureCheckResults } from "./signature-check-results.js";
 
 /** The number of entries that are verified between two checks of the clock. */
 const ENTRIES_A_CHECK = 8;
@@ -244,3 +241,107 @@ const DISCONNECTED = {
   malformed() {},
   failed() {},
 } as const satisfies Sender;
+
+type Found = readonly (ProvedEntry | null)[];
+
+const NOTHING_PROVED: Found = [];
+
+/**
+ * Results of the signature checks that other threads perform for a push. The threads work a few entries ahead of the
+ * main thread, which processes the entries in order.
+ */
+class SignatureCheckResults {
+  /** The results for each part of the push, or null for a part whose results are not available yet. */
+  readonly #found: (Found | null)[] = [];
+  readonly #ends: Promise<void>[] = [];
+
+  /** @param size  the number of entries in a part; one thread checks all entries of a part */
+  constructor(entries: readonly PackedEntry[], size: number, threads: SignatureThreads) {
+    for (let i = 0; i < entries.length; i += size) {
+      const part = this.#found.push(null) - 1;
+      const proved = threads.prove(entries.slice(i, i + size));
+      this.#ends.push(proved.then((found) => void (this.#found[part] = found)));
+    }
+  }
+
+  /** Returns the results for one part, once they are available. Parts are counted from 0. */
+  *of(part: number): Generator<Promise<unknown>, Found, undefined> {
+    if (this.#found[part] === null) yield this.#ends[part] as Promise<void>;
+    return this.#found[part] ?? NOTHING_PROVED;
+  }
+}
+
+/** The entries of one push from a member, or of one retry of the quarantine, until they are on disk. */
+export interface IncomingBatch {
+  /** The number of parts whose entries were passed to the timeline and are not on disk yet. */
+  pending: number;
+  /** Whether all entries have been verified, and the valid ones have been passed to the timeline. */
+  isRead: boolean;
+  /** Called whenever `pending` or `isRead` has changed. */
+  readonly changed: () => void;
+}
+
+interface QuarantineLimits {
+  readonly quarantineEntries: number;
+  readonly quarantineBytes: number;
+  readonly quarantineMs: number;
+}
+
+interface Held extends PackedEntry {
+  readonly from: ByteString;
+  /** `uptime` milliseconds. */
+  readonly since: number;
+}
+
+/**
+ * Stores envelopes from members whose signer is not known yet, because the entry that contains the signer's key may
+ * still be in flight. The number of envelopes is limited. The next reconciliation transfers dropped envelopes again.
+ * Source: docs/architecture.md "How daemons agree".
+ */
+class Quarantine {
+  /** The number of entries dropped so far, because there were too many or the key did not arrive. */
+  dropped = 0;
+  readonly #limits: QuarantineLimits;
+  readonly #hash: (bytes: Buffer) => ByteString;
+  /** Entries by the hash of the body, so that an entry that a member sends again is not stored twice. */
+  #held = new Map<ByteString, Held>();
+  #bytes = 0;
+
+  constructor(limits: QuarantineLimits, hash: (bytes: Buffer) => ByteString) {
+    this.#limits = limits;
+    this.#hash = hash;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /**
+   * Copies the entry's bytes.
+   * @param since  when the entry first arrived, if this is a retry
+   * @returns false if there are too many entries, so it was not added
+   */
+  add({ body, signature }: PackedEntry, from: ByteString, since: number): boolean {
+    const key = this.#hash(body);
+    if (this.#held.has(key)) return true;
+    const bytes = body.length + signature.length;
+    const { quarantineEntries, quarantineBytes } = this.#limits;
+    if (this.#held.size >= quarantineEntries || this.#bytes + bytes > quarantineBytes) {
+      this.dropped++;
+      return false;
+    }
+    this.#held.set(key, { body: Buffer.from(body), signature: Buffer.from(signature), from, since });
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** Removes all entries. Returns the entries to check again, which are those that have not waited for too long. */
+  take(now: number): readonly Held[] {
+    const held = [...this.#held.values()];
+    this.#held = new Map();
+    this.#bytes = 0;
+    const retried = held.filter(({ since }) => now - since <= this.#limits.quarantineMs);
+    this.dropped += held.length - retried.length;
+    return retried;
+  }
+}

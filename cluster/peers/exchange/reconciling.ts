@@ -7,12 +7,12 @@
 
 import type { Work } from "../../../net/process/background-work.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
+import type { ExchangeMessage } from "../../../protocol/members/member-messages.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
 import { RangeCursor } from "../../../timeline/compare/ranges.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";
 import type { ClusterState } from "../shared/cluster-state.js";
-import type { ExchangeMessage } from "../shared/exchange-message.js";
 import type { Outbox } from "./outbox.js";
 
 /**

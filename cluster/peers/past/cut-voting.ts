@@ -17,7 +17,6 @@ import type { Cut } from "../../../timeline/snapshots/snapshot-making.js";
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
 import type { CommonPast } from "./common-past.js";
-import { Contradictions } from "./contradictions.js";
 
 /** The maximum number of votes that are stored for one member. An honest member has fewer snapshots. */
 const VOTES_EACH = 64;
@@ -288,3 +287,36 @@ export class CutVoting {
 const isSame = (a: SnapshotSeal, b: SnapshotSeal): boolean => a.bytes === b.bytes && a.seal === b.seal;
 
 const CONTRADICTED = "a member has signed two states of one date: it is broken or lies, and is banned";
+
+/**
+ * The maximum number of members whose proofs are stored. There are few voters, and a banned voter can return only with
+ * a new folder.
+ */
+export const PROOFS_MAX = 64;
+
+/**
+ * The members that have signed two different states of one date, with both votes as the proof. These members are banned
+ * permanently, even after a restart of this daemon.
+ */
+class Contradictions {
+  readonly #proofs = new Map<ByteString, readonly [CutVote, CutVote]>();
+
+  has(id: ByteString): boolean {
+    return this.#proofs.has(id);
+  }
+
+  /** Adds a proof. If there are too many, the oldest one is dropped. */
+  add(id: ByteString, one: CutVote, other: CutVote): void {
+    this.#proofs.set(id, [one, other]);
+    const [oldest] = this.#proofs.keys();
+    if (this.#proofs.size > PROOFS_MAX && oldest !== undefined) this.#proofs.delete(oldest);
+  }
+
+  /**
+   * Both votes of each member. They are stored with all other votes, so that this daemon finds the contradiction again
+   * after a restart.
+   */
+  get votes(): CutVote[] {
+    return [...this.#proofs.values()].flat();
+  }
+}

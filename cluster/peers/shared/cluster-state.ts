@@ -15,7 +15,6 @@ import type { MemberLists } from "../../members/member-lists.js";
 import type { CloseCode } from "./close-reasons.js";
 import { everybody } from "./electorate.js";
 import type { Connect } from "./member-socket.js";
-import type { MessageFigures } from "./message-figures.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
 /**
@@ -266,3 +265,22 @@ export interface MemberStatus {
   /** Its report about itself, or null if there is none yet. */
   readonly about: MemberAbout | null;
 }
+
+/**
+ * The counts of messages between members since the daemon started. A message is counted once for each member that
+ * receives it.
+ */
+export interface MessageFigures {
+  /** Envelopes of messages that were sent to a member. */
+  given: number;
+  /** Envelopes of messages that were not sent, because the member's queue was full or they could not be signed. */
+  dropped: number;
+  /** Envelopes of messages from members that were delivered to this daemon's subscribers. */
+  heard: number;
+  /** Envelopes of messages from members that had no valid signature, were too old or were not permitted. */
+  refused: number;
+  /** Envelopes of messages that members did not send, or that arrived faster than this daemon could check them. */
+  missed: number;
+}
+
+export const noMessages = (): MessageFigures => ({ given: 0, dropped: 0, heard: 0, refused: 0, missed: 0 });

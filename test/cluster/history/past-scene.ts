@@ -2,7 +2,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { pino } from "pino";
 import { TimelineCommands } from "../../../cluster/history/timeline-commands.js";
-import { noMessages } from "../../../cluster/peers/shared/message-figures.js";
+import { noMessages } from "../../../cluster/peers/shared/cluster-state.js";
 import type { Recorder } from "../../../cluster/replica/recorder.js";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import { hashOf } from "../../../engine/trust/identity.js";

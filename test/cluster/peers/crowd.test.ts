@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BANS_MAX, Bans } from "../../../cluster/peers/connections/bans.js";
-import { MemberBits } from "../../../cluster/peers/member-bits.js";
+import { MemberBits } from "../../../cluster/peers/member-slots.js";
 import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import type { ClusterState } from "../../../cluster/peers/shared/cluster-state.js";
 import { MEMBERS_MAX, NON_VOTERS_MAX } from "../../../cluster/peers/shared/peering-limits.js";

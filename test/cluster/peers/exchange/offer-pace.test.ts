@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OfferPace } from "../../../../cluster/peers/exchange/offer-pace.js";
+import { OfferPace } from "../../../../cluster/peers/exchange/entry-spreading.js";
 import { entryOf } from "../entries.js";
 import { entriesOf, World } from "../support.js";
 

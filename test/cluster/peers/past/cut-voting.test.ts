@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CommonPast } from "../../../../cluster/peers/past/common-past.js";
-import { PROOFS_MAX } from "../../../../cluster/peers/past/contradictions.js";
-import { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
+import { CutVoting, PROOFS_MAX } from "../../../../cluster/peers/past/cut-voting.js";
 import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/shared/cluster-state.js";
 import type { Electorate } from "../../../../cluster/peers/shared/electorate.js";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
