@@ -1,7 +1,7 @@
 /**
  * The baseline cost of a Redis server in Node: a complete request parser, a Map and one write per read. It has no
- * expiry, users, types or statistics. resp.ts runs this program and compares the CPU time per command of a daemon
- * with it.
+ * expiry, users, types or statistics. resp.ts runs this program, and compares its CPU time per command with that of a
+ * daemon.
  */
 import { createServer, type Socket } from "node:net";
 import { bytesOf } from "../protocol/byte-string.js";

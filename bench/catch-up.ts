@@ -1,7 +1,7 @@
 /**
- * Measures three things: how fast a daemon catches up after an absence, how many messages two daemons with few
- * differences exchange, and how fast a daemon reads its own timeline when it starts. `--smoke` is short and does not
- * change RESULTS.md. `--full` adds a million envelopes of one command, which take minutes to sign.
+ * Measures three things: how fast an empty daemon catches up, how many rounds of messages two almost equal timelines
+ * need to become equal, and how fast a daemon reads its own timeline when it starts. `--smoke` is short and does not
+ * change RESULTS.md. `--full` writes a million envelopes of one command instead of 200,000; signing them takes minutes.
  */
 
 import { randomBytes } from "node:crypto";
@@ -45,8 +45,8 @@ async function main(): Promise<void> {
   for (const threads of ["0", "1"]) rows.push((await catchUp(single, GOALS.catchUp1, threads)).row);
   const joined = await catchUp(planOf(COMMANDS, 50, COMMANDS), GOALS.join);
   rows.push(joined.row);
-  const own = await ownTimeline(eight.folder, COMMANDS, "8 commands an envelope, 100,000 keys");
-  const asMany = `${COMMANDS.toLocaleString("en")} keys, 50 commands an envelope`;
+  const own = await ownTimeline(eight.folder, COMMANDS, "8 commands per envelope, 100,000 keys");
+  const asMany = `${COMMANDS.toLocaleString("en")} keys, 50 commands per envelope`;
   const keys = await ownTimeline(joined.folder, COMMANDS, asMany);
   report("catch-up", text(rows, [own, keys], reconciled()), smoke);
 }
@@ -96,7 +96,7 @@ async function catchUp(plan: DataPlan, goal: number, threads: string | null = nu
     const verifying = verifySeconds(scene.key) * plan.envelopes;
     const perSecond = commands / seconds;
     const row = [
-      `${commands.toLocaleString("en")} commands, ${plan.size} an envelope${goal === GOALS.join ? ", a key each" : ""}${threads === null ? "" : `, --verify-threads ${threads}`}`,
+      `${commands.toLocaleString("en")} commands, ${plan.size} per envelope${goal === GOALS.join ? ", each with its own key" : ""}${threads === null ? "" : `, --verify-threads ${threads}`}`,
       ...[Math.round(perSecond), `≥ ${goal.toLocaleString("en")} (${perSecond >= goal ? "met" : "missed"})`],
       ...[seconds.toFixed(1), (storedMs / 1000).toFixed(1)],
       ...[
@@ -138,7 +138,7 @@ function reconciled() {
     if (!isDifferent || i % 2 === 0) one.add(place);
     if (!isDifferent || i % 2 === 1) other.add(place);
   }
-  // The holders receive the entries sorted, as a disk would return them.
+  // The holders sort entries when they are first read. A disk returns sorted entries, so do not measure the sorting.
   one.all("data");
   other.all("data");
   return exchange(one, other, "data", 1);
@@ -160,8 +160,8 @@ function text(
   return `## Catching up
 
 ${machine()} \`npm run bench\`. A daemon with an empty folder (--fsync always) receives all entries of another
-one, RSA-2048, on one machine with two cores. Caught up: it has stored and folded all entries. CPU seconds include all
-threads of a process. Verifying is the time of the same number of signature checks alone.
+daemon, which are signed with RSA-2048, on one machine with two cores. "Caught up" means that it has stored and folded all entries. CPU seconds include all
+threads of a process. "Verifying" is the time of the same number of signature checks alone.
 
 ${table(
   [

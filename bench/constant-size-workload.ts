@@ -32,8 +32,8 @@ interface Choice {
 type Make = (choice: Choice) => readonly Argv[];
 
 /**
- * Functions that return either one command, or two: one that adds an element and one that removes another. All are
- * equally likely.
+ * The kinds of writes, all equally likely. Each function returns one command, or two: one that adds an element and one
+ * that removes another element.
  */
 const MAKES: readonly Make[] = [
   ({ key, below, number }) => [["SET", key("text"), `${number}:${LONG.slice(0, below(200))}`]],
@@ -57,7 +57,7 @@ const MAKES: readonly Make[] = [
   ({ key, number }) => [["XADD", key("log"), "MAXLEN", String(ELEMENTS), "*", "number", String(number)]],
 ];
 
-/** The number of kinds of commands, for reports. */
+/** The number of kinds of writes, for reports. */
 export const KINDS = MAKES.length;
 
 const listTrimmed = (key: string, number: number): readonly Argv[] => [

@@ -37,8 +37,8 @@ export const cpuSeconds = (pid: number): number => secondsIn(`/proc/${pid}/stat`
 export const mainThreadSeconds = (pid: number): number => secondsIn(`/proc/${pid}/task/${pid}/stat`);
 
 /**
- * Returns the CPU time of the running threads in microseconds. The resolution of nanoseconds suits intervals of a few
- * hundred milliseconds.
+ * Returns the CPU time that the existing threads of a process have used, in microseconds. The kernel counts it in
+ * nanoseconds, so it is precise enough for intervals of a few hundred milliseconds.
  */
 export function cpuMicros(pid: number): number {
   const folder = `/proc/${pid}/task`;

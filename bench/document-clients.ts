@@ -56,7 +56,7 @@ export class JsonClient implements Disposable {
 
   #receive(chunk: Buffer, length: number): void {
     this.#pieces += chunk.toString("latin1", 0, length);
-    // The last byte of an answer occurs nowhere else in it.
+    // An answer ends with CR, which does not occur anywhere else in it.
     if (chunk[length - 1] !== CR) return;
     const answer = this.#pieces.slice(0, -END.length);
     this.#pieces = "";
@@ -64,7 +64,7 @@ export class JsonClient implements Disposable {
   }
 }
 
-/** Sends calls over a number of connections for a number of seconds. */
+/** Measures clients that repeat a call for a number of seconds, each over its own connection. */
 async function load<Client extends Disposable>(
   open: () => Promise<Client>,
   { callers, seconds }: { callers: number; seconds: number },

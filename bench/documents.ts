@@ -1,6 +1,6 @@
 /**
- * Measures documents with --json. The results are compared with recorded figures of the original, which does not run
- * here, and with redis-server in the same run, with one hash per entry. `--smoke` takes seconds and uses small
+ * Measures documents with --json, and compares the results with recorded figures of the original, which does not run
+ * here. redis-server, with one hash per entry, is measured in the same run. `--smoke` takes seconds and uses small
  * documents.
  */
 import { execFile } from "node:child_process";
@@ -232,7 +232,7 @@ async function indexed(port: number): Promise<string> {
   );
 }
 
-/** Measures these clients with a Node server that does nothing but answer. */
+/** Returns the rates that the clients reach with a Node server that does nothing but answer. */
 async function ceiling(): Promise<string> {
   await using echo = await startEcho(
     `{"status":"success","data":${JSON.stringify({ 1: entryOf(1, SMALL) })}}\n\r`,
@@ -313,8 +313,8 @@ async function main(): Promise<void> {
     `## Documents
 
 ${machine()} \`node dist/bench/documents.js\`. Requests per second through \`--json\`, with clients that wait for each answer. Entries have 4 members.
-Medians of ${ROUNDS} rounds of ${SECONDS} s, with the clients on the same cores. The figures of the original were recorded once, on 2 shared cores with PHP 8.2, and
-not in this run: only large ratios are reliable. Those of redis-server are of this run, measured in turn (HSET and HGETALL of one hash per entry;
+Medians of ${ROUNDS} rounds of ${SECONDS} s, with the clients on the same cores. The figures of the original were recorded in an earlier run, on 2 shared cores with PHP 8.2,
+so only large ratios are reliable. redis-server was measured in this run, in turn (HSET and HGETALL of one hash per entry;
 it has no queries). The replica is a second daemon connected with \`--peer\`; both are in memory, like the original. A Node socket loop that only
 answers these clients reaches ${most}. The load average before the run was ${waiting}. If it
 is above 1, other programs used the cores: rates and verdicts are then too low, and p50 is less affected.

@@ -1,6 +1,6 @@
 /**
  * Measures protocol version 2 under load: signed calls from one client to three daemons, in a closed and an open
- * loop. ioredis with automatic pipelining and three redis-servers is measured in the same run. `--smoke` is short and
+ * loop. The same run measures ioredis, with automatic pipelining, and three redis-servers. `--smoke` is short and
  * does not change RESULTS.md.
  */
 
@@ -61,9 +61,8 @@ function clientOf(key: KeyObject, daemons: readonly Server[]): Client {
 }
 
 /**
- * Measures a load.
- * @param redises  servers that receive the same load through ioredis, in turn; if there are none, only dbsync is
- *   measured
+ * Measures SETs and GETs of several value sizes, with several numbers of calls in flight.
+ * @param redises  servers that are measured alternately through ioredis; if empty, only the daemons are measured
  */
 async function measured(
   name: string,

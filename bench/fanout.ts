@@ -77,7 +77,7 @@ function bareSignature(key: KeyObject): Figures {
   return figuresOf(latencies, SECONDS / 2);
 }
 
-/** Measures a round trip of about as many bytes as a request frame and its answer. */
+/** Measures a round trip with about as many bytes as a signed SET and its answer have. */
 async function bareRoundTrip(): Promise<Figures> {
   await using echo = await startEcho();
   const socket = connect({ port: echo.port, host: "127.0.0.1", noDelay: true });
@@ -150,7 +150,7 @@ ${table(
 )}
 
 Sequential p50 is ${ratio.toFixed(2)} × one signature, and ${(sequential / floor).toFixed(2)} × one signature and one round trip
-together. Goal: at most 1.5 × signature + one round trip = ${goal.toFixed(0)} µs; measured: ${sequential.toFixed(0)} µs
+together. Goal: at most 1.5 × one signature + one round trip = ${goal.toFixed(0)} µs; measured: ${sequential.toFixed(0)} µs
 (${sequential <= goal ? "met" : "missed"}).`;
 }
 
@@ -172,7 +172,7 @@ async function oneStopped(client: Client, daemons: readonly Server[]): Promise<s
   const goal = Math.max(1.1 * healthy, healthy + 300);
   return `## One of three daemons stopped (SIGSTOP)
 
-Medians of ${pairs.length} alternating pairs, sequential calls.
+Medians of ${pairs.length} alternating pairs of runs with sequential calls.
 
 ${table(
   ["", "p50 µs", "p99 µs", "slowest call µs"],

@@ -1,6 +1,6 @@
 /**
  * Measures disk and memory usage every ten seconds during ten minutes of full load, first on one daemon and then on
- * three peers. Entries are pruned after a minute, so the maximum is reached within four minutes. `--smoke` takes
+ * three peers. Entries are pruned after a minute, so usage should stop growing within four minutes. `--smoke` takes
  * seconds and does not change RESULTS.md.
  */
 import { loadavg } from "node:os";
@@ -15,7 +15,7 @@ const SECONDS = smoke ? 2 : 600;
 const SAMPLE_SECONDS = smoke ? 0.2 : 10;
 const LEVEL_SECONDS = smoke ? 1 : 240;
 const CLIENTS = 4;
-/** The number of calls in flight per client, which it sends as one envelope. */
+/** The number of concurrent callers per client. Each caller has two commands in flight. */
 const CALLERS = 32;
 const KEYS = 20_000;
 const ROWS = 10;
@@ -104,8 +104,8 @@ function textOf(samples: readonly Sample[], what: string): string {
 
 ${table(["second", "commands", "disk, MiB", "LMDB", "snapshots", "memory, own", "resident"], rows)}
 
-The maximum of the second half of the time after second ${LEVEL_SECONDS}, divided by that of the first half: disk ${growth("disk")}, own memory ${growth("own")},
-resident memory ${growth("resident")}. The own memory, measured without a garbage collection, had its maximum at second ${Math.round(greatest.seconds)}: ${Math.round(greatest.own)} MiB.`;
+The time after second ${LEVEL_SECONDS} is divided into halves. The maximum of the second half, relative to that of the first half: disk ${growth("disk")}, own memory ${growth("own")},
+resident memory ${growth("resident")}. The maximum of the own memory, which includes garbage, was ${Math.round(greatest.own)} MiB at second ${Math.round(greatest.seconds)}.`;
 }
 
 const one = await loaded(1);
@@ -114,12 +114,12 @@ report(
   "full-load",
   `## Ten minutes at full load
 
-${machine()} \`npm run bench -- full-load\`, with a load of ${loadavg()[1]?.toFixed(0)} on the machine. ${CLIENTS} clients with ${CALLERS} callers each
-send two commands at a time (${KINDS} kinds, ${KEYS.toLocaleString("en")} keys, and sessions that expire within a minute), signed, RSA-2048, --fsync always, \`${LIMITS.join(" ")}\`. The figures are means of the samples up to each second.
+${machine()} \`npm run bench -- full-load\`. Load average over five minutes: ${loadavg()[1]?.toFixed(0)}. Each of the ${CLIENTS} clients has ${CALLERS} callers, which
+send two commands at a time (${KINDS} kinds of writes, ${KEYS.toLocaleString("en")} keys, and sessions that expire within a minute), signed with RSA-2048. The daemons run with \`--fsync always ${LIMITS.join(" ")}\`. Each row shows means of the samples since the previous row.
 
 ${textOf(one, "One daemon")}
 
-${textOf(three, "Three daemons, all together")}`,
+${textOf(three, "Three daemons, in total")}`,
   smoke,
 );
 scene[Symbol.dispose]();

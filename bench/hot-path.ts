@@ -1,6 +1,6 @@
 /**
- * Measures the cost of the timeline and of peers: signed SETs from one client to three daemons, with and without
- * them. It prints the daemons' CPU time per command in addition to the rates, which vary on a shared machine.
+ * Measures the cost of a timeline and of peers: signed SETs from one client to three daemons, with and without a
+ * timeline. In addition to the rates, which vary on a shared machine, it prints the daemons' CPU time per command.
  * `--smoke` is short and does not change RESULTS.md.
  */
 import { cpuSeconds } from "./daemon-cpu.js";
@@ -44,7 +44,7 @@ async function fanOut(): Promise<string> {
     const ofCpu = (plain.cpu / cpu).toFixed(2);
     return [NAMES[keeping], ...figureCells(figures), ratio.toFixed(2), goal, cpu.toFixed(2), ofCpu];
   });
-  return `## The timeline where commands are served
+  return `## The cost of the timeline per command
 
 ${machine()} \`npm run bench\`. Signed SETs (RSA-2048) from one client to three daemons, ${CALLERS} calls in flight, policy \`first\`. Medians of ${ROUNDS}
 alternating rounds. The client and the daemons share two cores.

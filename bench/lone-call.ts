@@ -31,7 +31,7 @@ const GOAL = 3;
 const SEQUENTIAL_GOAL = 2;
 const SEQUENTIAL_ROUNDS = smoke ? 1 : 10;
 const SEQUENTIAL_SECONDS = smoke ? 0.2 : 2;
-/** The numbers of bytes in the body of a signed SET, in its frame without body and signature, and in its result. */
+/** The size in bytes of a signed SET's body, of its frame without body and signature, and of its result. */
 const BODY_BYTES = 258;
 const FRAME_BYTES = 42;
 const RESULT_BYTES = 158;
@@ -215,11 +215,11 @@ async function sequential(signers: readonly Signer[]): Promise<string> {
     const goal = ratio <= SEQUENTIAL_GOAL ? "met" : "missed";
     return [type, bare, three, ours, `${ratio.toFixed(2)} (${goal})`, (ours / three).toFixed(2)];
   });
-  return `## Calls one after the other, recorded by three daemons
+  return `## Sequential calls, recorded by three daemons
 
 ${machine()} \`npm run bench -- lone-call\`. Three daemons with \`--data --fsync always\`, policy \`first\`, compared with one signature, one round trip and one append to a
 file opened with O_DSYNC, and with three bare loops that check the signature, append and answer (the client waits for the first). p50 in µs, medians of ${SEQUENTIAL_ROUNDS} alternating rounds of ${SEQUENTIAL_SECONDS} s. The client and the three daemons share the cores
-and the disk. Goal: at most ${SEQUENTIAL_GOAL} times.
+and the disk. Goal: a signed SET takes at most ${SEQUENTIAL_GOAL} times as long.
 
 ${table(["", "signature, trip, append", "with three loops that check", "signed SET", "÷", "÷ three loops"], rows)}`;
 }
@@ -250,10 +250,10 @@ try {
       ...(baseline === "Redis" ? [""] : [ratio(`${CHECKING} (${baseline})`)]),
     ];
   });
-  const text = `## One call at a time, ${PER_SECOND} a second
+  const text = `## One call at a time, ${PER_SECOND} per second
 
-${machine()} \`npm run bench -- lone-call\`. The server's CPU µs per call, for all its threads and the kernel, and the part of it that the
-server also uses when it is idle. Recorded: the bare loop appends the bytes to a file opened with O_DSYNC, and the daemon has
+${machine()} \`npm run bench -- lone-call\`. The first column is the server's CPU time per call, including all its threads and the kernel. The second column is the part that
+the server also uses when it is idle. "Recorded" means that the bare loop appends the bytes to a file opened with O_DSYNC, and the daemon has
 \`--data --fsync always\`. Medians of ${ROUNDS} alternating rounds of ${SECONDS} s. Goal: at most ${GOAL} times the bare loop.
 
 ${table(["", "CPU µs per call", "of these idle", "÷ bare loop", "÷ bare loop that checks"], cells)}`;

@@ -6,15 +6,16 @@
 export interface MemoryProbe {
   /** The number of bytes in live objects and buffers. */
   readonly used: number;
-  /** The resident memory of the process in bytes, after and before the garbage collection. */
+  /** The resident memory of the process in bytes after the garbage collection. */
   readonly resident: number;
+  /** The resident memory of the process in bytes before the garbage collection. */
   readonly residentBefore: number;
 }
 
 process.on("SIGUSR2", () => {
   const { rss: residentBefore } = process.memoryUsage();
   globalThis.gc?.();
-  // The stack may still refer to values that have just arrived, so the collection runs later.
+  // The stack may still refer to values that have just arrived, so the garbage is collected again in a later turn.
   setImmediate(() => {
     globalThis.gc?.();
     const { heapUsed, arrayBuffers, rss: resident } = process.memoryUsage();

@@ -43,7 +43,7 @@ interface MemoryUsed {
 
 const DESCRIPTIONS: Readonly<Record<DataSet, string>> = {
   strings: "strings: key of 16 bytes, value of 14",
-  expiring: "the same, each with an expiry time",
+  expiring: "strings with an expiry time",
   hashes: "hashes of 5 fields",
   zset: "members of one sorted set, 15 bytes each",
   set: "members of one set",
@@ -76,9 +76,9 @@ async function main(): Promise<void> {
   ];
   const text = `## Memory
 
-${machine()} \`node dist/bench/memory.js\`. Bytes per value, for ${COUNT.toLocaleString("en")} values, written through \`--resp\` and to redis-server. Used: the size of live
-objects (redis-server: \`used_memory\`). Resident: the growth of the process; for dbsyncd after a garbage collection, and immediately
-after the writes. Each key stores the id of the unit that changed it last. In a daemon in memory, writes through RESP share these ids; the id of a signed
+${machine()} \`node dist/bench/memory.js\`. Bytes per value, for ${COUNT.toLocaleString("en")} values, written through \`--resp\` and to redis-server. "Used" is the size of live
+objects (redis-server: \`used_memory\`). "Resident" is the growth of the process; for dbsyncd it is measured after a garbage collection, and as "uncollected"
+immediately after the writes. Each key stores the id of the unit that changed it last. In a daemon in memory, writes through RESP share these ids; the id of a signed
 envelope uses about 56 bytes per key.
 
 ${table(head, rows)}

@@ -21,13 +21,13 @@ const smoke = process.argv.includes("--smoke");
 const WARM_UP = smoke ? 50 : 2000;
 const SAMPLES = smoke ? 3 : 41;
 /**
- * The minimum pause in milliseconds before each sample, so that the previous request is complete. The actual pause is
- * random, up to twice as long, so that the samples do not coincide with a timer.
+ * The minimum pause in milliseconds before each sample, in which the daemon completes the previous request. The actual
+ * pause is random and up to twice as long, so that samples do not keep coinciding with the same timer.
  */
 const PAUSE_MS = 30;
-/** Milliseconds from the answer to the end of a sample. A longer time would include timers. */
+/** The time from the answer to the end of a sample, in milliseconds. Longer samples would include more timers. */
 const SETTLE_MS = 4;
-/** How many times the probe is read again after the daemon has written an entry to its log. */
+/** The number of times that the probe is read again after the daemon has written an entry to its log. */
 const AFTER_LOG = 4;
 const LOG_FILE = "timeline/disk/write-ahead-log.js";
 const PROBED = [
@@ -49,11 +49,11 @@ const probed = (args: readonly string[]) => startProgram([...PROBED, ...args]);
 type Request = () => Promise<unknown>;
 
 /**
- * Measures the path of a request through a daemon: the functions that it enters in more than half of the samples. The
- * calls that it makes in the same time without a request, such as those of timers, are subtracted.
- * @param file  a file whose functions run at the end of every request, possibly after the answer; a sample waits for
- *   them. If empty, a sample waits only a fixed time
- * @param isWarm  waits until the daemon has processed the warm-up
+ * Measures the path of a request through a daemon: the functions that the daemon enters in more than half of the
+ * samples. The calls that an idle daemon makes in the same time, for example in timers, are subtracted.
+ * @param file  a file whose functions run at the end of every request, possibly after the answer. A sample lasts until
+ *   one of them has run; if the name is empty, it lasts a fixed time
+ * @param isWarm  waits until the daemon has processed the requests of the warm-up
  */
 async function pathOf(
   daemon: Server,
@@ -74,7 +74,7 @@ async function pathOf(
   };
 }
 
-/** Returns the median number of calls of each function. */
+/** Returns, for each function, the median number of its calls per sample. */
 async function callsDuring(
   daemon: Server,
   request: () => Promise<unknown>,
@@ -93,7 +93,7 @@ async function callsDuring(
 
 /**
  * Waits until the daemon has entered a function of the file.
- * @returns the functions entered since the previous sample
+ * @returns the calls of each function since the probe was last read
  */
 async function sampleWith(file: string, daemon: Server): Promise<EnteredFunctions> {
   const sum: Record<string, number> = {};
@@ -148,8 +148,8 @@ try {
   const rows: [string, Path][] = [
     ["signed SET, in memory", await signedSet()],
     ["signed SET, recorded (--data --fsync always)", await recordedSet(0, "all")],
-    ["the same, with two peers that also receive it from the client", await recordedSet(2, "all")],
-    ["an entry from a peer, recorded", await recordedSet(1, "peers")],
+    ["signed SET, recorded, sent to the daemon and its two peers", await recordedSet(2, "all")],
+    ["entry received from a peer, recorded", await recordedSet(1, "peers")],
     ["SET of a Redis client, in memory", await respSet()],
   ];
   const cells = rows.map(([name, { functions, files, calls }]) => [
@@ -158,10 +158,10 @@ try {
   ]);
   const text = `## The path of a request
 
-${machine()} \`npm run bench -- path-length\`. The code in dist/ that the daemon's main thread enters for one request after the warm-up, until ${SETTLE_MS} ms after its
-answer: functions, their files, and calls of these functions. Medians of ${SAMPLES} requests after ${WARM_UP}, without those of timers in
-the same time. Load average over one minute: ${load.toFixed(1)}. An entry from a peer is measured until shortly
-after it is in the log; on a busy machine this row is not reliable.
+${machine()} \`npm run bench -- path-length\`. The table shows how much of the code in dist/ the main thread of a daemon runs for one request: the number of different functions, of files that
+contain them, and of calls. A sample ends ${SETTLE_MS} ms after the answer. For an entry received from a peer it ends shortly after the entry is in the log, so this row is not
+reliable on a busy machine. The figures are medians of ${SAMPLES} requests after a warm-up of ${WARM_UP} requests. Calls that an idle daemon makes in the same time, for example in timers, are
+subtracted. Load average over one minute: ${load.toFixed(1)}.
 
 ${table(["", "functions", "files", "calls"], cells)}`;
   report("path-length", text, smoke);

@@ -9,7 +9,7 @@ import { isMainThread } from "node:worker_threads";
 export type EnteredFunctions = Readonly<Record<string, number>>;
 
 const ROOT = new URL("..", import.meta.url).href;
-/** The files whose functions do not belong to the product. */
+/** The beginning of the names of files that do not belong to the product. */
 const BENCH_FILES = `${ROOT}bench/`;
 
 const session = new Session();

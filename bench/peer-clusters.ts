@@ -20,7 +20,7 @@ import { type Keeping, type PrivateKey, type Scene, stopAll } from "./timeline-d
 export const SERVERS = 3;
 const POLL_MS = 50;
 const START_MS = 20_000;
-/** Milliseconds until a request to NATS is repeated. There is no answer before a leader is elected. */
+/** Milliseconds until a request to NATS is repeated. NATS does not answer before a leader has been elected. */
 const REQUEST_MS = 1000;
 const folder = scratchFolder("peers");
 let folders = 0;
@@ -47,7 +47,7 @@ async function until<T>(check: () => Promise<T | undefined>): Promise<T> {
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  throw new Error("a cluster does not start", { cause });
+  throw new Error("the cluster has not started", { cause });
 }
 
 async function killed(child: ChildProcess): Promise<void> {

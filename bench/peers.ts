@@ -62,7 +62,7 @@ function system(name: string, start: () => Promise<Cluster>): System {
   return { name, start, runs: IN_FLIGHT.map(() => []) };
 }
 
-/** Returns the systems that need a program; empty if the program is not installed. */
+/** Returns the systems that need a program, or none if the program is not installed. */
 function ofProgram(program: string, debianPackage: string, make: () => System[]): System[] {
   if (isOnPath(program)) return make();
   missing.push(`${program} is not installed (Debian package ${debianPackage}): skipped.`);
@@ -158,12 +158,12 @@ ${machine()} \`npm run bench -- peers\`. ${versions.join("; ")}. Writes of ${VAL
 process, which shares the cores with the ${SERVERS} servers. CPU is the time of all server processes per call. Medians of ${ROUNDS} alternating rounds
 of ${SECONDS} s. Load average over one minute before the run: ${loadBefore.toFixed(1)}, after it: ${(loadavg()[0] as number).toFixed(1)} (idle machine: below 1).
 
-The meaning of an acknowledgement. etcd: a majority has synced the write. NATS: a majority has written it to the page cache, or with
+An acknowledgement means the following. etcd: a majority has synced the write. NATS: a majority has written it to the page cache, or with
 sync_interval always synced it. Redis: the primary has synced it and one replica has received it. dbsyncd: every call is signed and sent to all
 daemons, and one of them (\`first\`) or two (\`majority\`) have synced it, or with \`--fsync interval=100\` written it.
 
-The clients: for etcd gRPC over one HTTP/2 connection to the leader (node:http2), for NATS @nats-io/jetstream over one connection to the
-stream's leader, for Redis one connection per call in flight, on which SET and WAIT are sent together, and for dbsyncd \`createClient\`.
+The clients are the following. etcd: gRPC over one HTTP/2 connection to the leader (node:http2). NATS: @nats-io/jetstream over one connection to the
+stream's leader. Redis: one connection per call in flight, on which SET and WAIT are sent together. dbsyncd: \`createClient\`.
 ${missing.map((line) => `\n${line}\n`).join("")}
 ${table(["calls in flight", ...head], rows)}
 

@@ -1,6 +1,7 @@
 /**
  * Measures one command on one server with redis-benchmark: the rate, and the server's CPU time per request. A busy
- * machine affects the latter far less. Runs are long enough that the start-up of redis-benchmark does not matter.
+ * machine affects the CPU time far less than the rate. Runs are so long that the start-up time of redis-benchmark does
+ * not matter.
  */
 import { execFileSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -44,7 +45,7 @@ export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
 
 const POLL_MS = 50;
 const FIRST_REQUESTS = 5_000;
-/** The maximum number of runs: a run that was too short is repeated with more requests. */
+/** The maximum number of times that a run that was too short is repeated with more requests. */
 const TRIES = 4;
 /** The factor for the number of requests after a run of less than a millisecond. */
 const LONGER = 10;
@@ -80,7 +81,7 @@ export function flush({ port }: Target): void {
   execFileSync("redis-cli", ["-p", String(port), "flushall"], { stdio: "ignore" });
 }
 
-/** Waits until a daemon with peers accepts writes: it first needs the peers' status. */
+/** Waits until a daemon with peers accepts writes, which it does once it knows the status of its peers. */
 export async function untilItWrites({ port }: Target): Promise<void> {
   const set = () =>
     execFileSync("redis-cli", ["-p", String(port), "set", "key", "value"], { encoding: "utf8" });

@@ -214,8 +214,8 @@ async function main(): Promise<void> {
 
 ${machine()} redis-benchmark with redis-server 7.0 and \`dbsyncd --resp\` in turn, at least ${SECONDS} s per command and server, medians of
 ${ROUNDS} round${ROUNDS > 1 ? "s" : ""}. Load average before the run: ${LOAD.toFixed(1)}, on ${cpus().length} cores. A load above ${BUSY_LOAD} means that other programs used the cores: the rates are then unreliable and not judged;
-CPU per command (of the server, including the kernel) is less affected. The bare loop (bench/bare-loop.ts) is Node with a parser and a Map.
-Its goal applies to each command and not to their mean, and its means include only the commands that it implements.
+CPU per command (of the server, including the kernel) is less affected. The bare loop (bench/bare-loop.ts) is a Node server with only a parser and a Map.
+The goal relative to the bare loop applies to each command, not to the mean. The means relative to it include only the commands that it implements.
 
 Requests per second, relative to redis-server:
 

@@ -1,7 +1,8 @@
 /**
- * Measures SQL with --sql, compared with recorded figures of the original, which does not run here. The original
- * waits 44 ms until the client acknowledges each answer. Its figures with a client that acknowledges immediately are
- * therefore shown as well. `--smoke` takes seconds and uses small tables.
+ * Measures SQL with --sql, and compares the results with recorded figures of the original, which does not run here.
+ * With its usual client, the original waits 44 ms until the client's system acknowledges each answer. A second column
+ * therefore shows its figures with a client whose system acknowledges immediately. `--smoke` takes seconds and uses
+ * small tables.
  */
 import { loadavg } from "node:os";
 import { freePort } from "../test/support/free-port.js";
@@ -132,8 +133,8 @@ for (const each of CASES) {
 const join = await joinTimes(client);
 const text = `## SQL
 
-Statements per second with \`--sql\`, in memory. The figures of the original were recorded on another machine; in the second column the client
-acknowledges immediately. The client and the daemon share ${machine()} Load before: ${loadavg()[0]?.toFixed(1)}.
+Statements per second with \`--sql\`, in memory. The figures of the original were recorded on another machine; those in the second column, with a client that acknowledges each
+answer immediately. The client and the daemon share ${machine()} Load before: ${loadavg()[0]?.toFixed(1)}.
 
 ${table(["statement", "original", "acknowledged immediately", "here", "goal"], rows)}
 

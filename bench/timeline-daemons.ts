@@ -1,4 +1,4 @@
-/** Daemons with a timeline: three peers, or daemons with prepared folders. Reads their status. */
+/** Starts daemons for benchmarks of the timeline: clusters of peers, or daemons with prepared folders. */
 import type { KeyObject } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { freePort } from "../test/support/free-port.js";
 import { type KeyPair, makeKeys } from "./daemon-cpu.js";
 import { type Server, startDaemon } from "./processes.js";
 
-/** The way in which daemons store their timelines. */
+/** How daemons store their timelines; `plain`: they have no timeline. */
 export type Keeping = "plain" | "memory" | "interval" | "always";
 
 /** The private key of a client. */

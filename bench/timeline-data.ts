@@ -1,6 +1,6 @@
 /**
- * Writes data folders with a timeline, without a daemon. It signs in parallel: a million envelopes in sequence would
- * take too long.
+ * Writes data folders with a timeline, without a daemon. Envelopes are signed in parallel, because signing a million of
+ * them one by one would take too long.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
@@ -22,8 +22,9 @@ import type { Scene } from "./timeline-daemons.js";
 export interface DataPlan {
   readonly envelopes: number;
   readonly size: number;
-  /** The date of the first entry in milliseconds since 1970, and the milliseconds between two entries. */
+  /** The date of the first entry in milliseconds since 1970. */
   readonly from: number;
+  /** The milliseconds between two entries. */
   readonly every: number;
   /** Returns the command with the given number. Commands are numbered across all envelopes. */
   readonly command: (number: number) => readonly string[];

@@ -58,7 +58,7 @@ export function growthOf(values: readonly number[]): number {
 export const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Splits samples into a number of consecutive groups. */
+/** Splits samples into a number of groups of consecutive samples. */
 export function inRows<T>(samples: readonly T[], rows: number): T[][] {
   const size = Math.ceil(samples.length / rows);
   return Array.from({ length: Math.ceil(samples.length / size) }, (_, i) =>

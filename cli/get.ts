@@ -21,10 +21,12 @@ interface GetFlags extends SendFlags {
   readonly at?: string;
 }
 
-/** Maximum time by which --at may be in the future, in milliseconds: the daemon's clock may be ahead of this one. */
+/**
+ * Maximum time by which --at may be in the future, in milliseconds: the daemon's clock may be ahead of this machine's.
+ */
 const MAX_AHEAD_MS = 60_000;
 
-/** Commands that read all of a key, by the key's type. */
+/** Commands that read a complete value, by the type of the key. */
 const READ_ALL: Readonly<Record<string, (key: string) => readonly string[]>> = {
   hash: (key) => ["HGETALL", key],
   list: (key) => ["LRANGE", key, "0", "-1"],

@@ -25,7 +25,9 @@ import type { SendToAll } from "./shared/send-to-all.js";
 import { trusted } from "./shared/server-url.js";
 import { importFolder } from "./sql/import-folder.js";
 
-/** Time limit of a command in milliseconds: it may contain several hundred entries, and daemons may be far away. */
+/**
+ * Time limit of a command in milliseconds: a command may contain several hundred entries, and daemons may be far away.
+ */
 const COMMAND_MS = 20_000;
 /** The prefix of an argument that names a folder. */
 const FOLDER = "sql:";

@@ -105,7 +105,7 @@ async function listen(
   };
   try {
     const all = begin(client).map(print);
-    // Settles when one of them has printed the last line or has failed.
+    // Settles when the last requested event has been printed, or an iterator has failed or ended.
     await Promise.race(all);
   } catch (error) {
     if (flags.json) process.exitCode = printJsonError(error);

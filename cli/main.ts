@@ -48,7 +48,10 @@ function withoutHelp(words: string[]): string[] {
   return isSubcommand(name) ? words : [name, ...others];
 }
 
-/** Refuses a command of the store in the place of a subcommand. Commander would suggest subcommands with similar letters. */
+/**
+ * Refuses a command of the store where a subcommand is expected. Otherwise Commander would suggest subcommands with
+ * similar names.
+ */
 function refuseStoreCommand(words: readonly string[]): void {
   const [word = ""] = words;
   if (isSubcommand(word) || !isCommandName(word)) return;

@@ -1,6 +1,6 @@
 /**
- * Commands as methods: `client.get(key)` is `client.call(["GET", key])`, with the types of the command's arguments and result. Only
- * `call` accepts options (`db`, `if`, `policy` and so on).
+ * Commands as methods: `client.get(key)` is `client.call(["GET", key])`, with the types of the command's arguments and
+ * result. Only `call` accepts options (`db`, `if`, `policy` and so on).
  */
 import type { Argument } from "./shared/command.js";
 import type { ReplyValue } from "./shared/reply-value.js";

@@ -1,5 +1,5 @@
 /**
- * The two entry points: `dbsyncSend`, which caches a client for each set of options as the original caches its
+ * The two entry points: `dbsyncSend`, which caches a client for each set of options as the original driver caches its
  * connections, and `createClient` for callers that manage a client themselves. `dbsyncReset` clears the cache of
  * `dbsyncSend`.
  */
@@ -19,7 +19,9 @@ import { withAuthorities } from "./shared/servers.js";
 import { readAuthorities } from "./shared/tls.js";
 import { TracedClient } from "./traced-client.js";
 
-/** The maximum number of sets of options in use. Most programs have one or two, and each has its own connections. */
+/**
+ * The maximum number of sets of options in use. Most programs have one or two, and each set has its own connections.
+ */
 const CLIENTS_MAX = 64;
 
 /** The clients by name; the most recently used one is last. */
@@ -122,7 +124,7 @@ function keptClient(settings: Settings): FanOutClient {
   return client;
 }
 
-/** Closes the least recently used client. */
+/** Closes the least recently used client that is not busy. */
 function dropOne(): void {
   for (const [name, client] of clients) {
     if (client.isBusy) continue;

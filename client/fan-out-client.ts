@@ -1,6 +1,6 @@
 /**
- * A client: one signature per call, one connection pool per daemon, and one timer for all. It connects the outbox, the
- * pools and the timer.
+ * A client, which combines the outbox, a connection pool for each daemon, and one timer for all calls. Each call is
+ * signed only once.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../protocol/version-2/envelope.js";
@@ -318,7 +318,10 @@ export class FanOutClient implements CallingClient, CallsOwner {
   }
 }
 
-/** Returns a call's settings with the trace context that a subscriber to `dbsync:call` has set, unless the call has its own. */
+/**
+ * Returns a call's settings with the trace context that a subscriber to `dbsync:call` has set, unless the call has its
+ * own.
+ */
 function traced(settings: CallSettings, message: CallMessage | undefined): CallSettings {
   const traceparent = message?.traceparent;
   if (settings.traceparent !== null || !isTraceparent(traceparent)) return settings;

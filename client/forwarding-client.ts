@@ -21,15 +21,18 @@ export type { Carrying };
 
 type Argv = readonly ByteString[];
 
-/** The timeout of a write that must become final. It covers the daemons' window, and the reports that follow it. */
+/**
+ * The timeout of a write that must become final. It covers the daemons' window of dates, and the daemons' reports after
+ * that window.
+ */
 const STABLE_TIMEOUT_MS = 60_000;
 
 /** The number of databases whose settings are cached. */
 const KEPT_DATABASES = 16;
 
 /**
- * An environment in which the commands that have arrived from all clients are read before any of them is signed, because
- * one envelope for many commands is far cheaper than one for each.
+ * An environment that delays signing until the client has read the commands that have already arrived from all
+ * connections, because one envelope for many commands is far cheaper than one for each.
  */
 const ENVIRONMENT: Environment = { ...realEnvironment, soon: (run) => void setImmediate(run) };
 
@@ -48,13 +51,17 @@ export interface CarriedFor {
 export class ForwardingClient {
   readonly #client: FanOutClient;
   readonly #settings: CallSettings;
-  /** The settings by database. They are cached because calls share envelopes only if they share the object. */
+  /**
+   * The settings by database. They are cached because calls share an envelope only if they have the same settings
+   * object.
+   */
   #ofDatabases: CallSettings[] = [];
   /** The timeout of a command in milliseconds. */
   #timeout = 0;
 
   /**
-   * Opens a client with only these options. It does not read environment variables such as DBSYNC_SERVERS, nor dbsync.ini.
+   * Opens a client with only these options. It does not read environment variables such as DBSYNC_SERVERS, nor
+   * dbsync.ini.
    * @param warned  receives warnings about the key
    * @throws DbsyncError  an option or a key that cannot be used
    */

@@ -1,4 +1,7 @@
-/** A client that can also listen. The first `subscribe` or `watch` loads the code for that. */
+/**
+ * A client that can also subscribe to channels and watch keys. The first `subscribe` or `watch` loads the code for
+ * this.
+ */
 import type { ListenedClient } from "./client.js";
 import { FanOutClient } from "./fan-out-client.js";
 import type { Listening } from "./live/listening.js";

@@ -30,7 +30,10 @@ export class TracedClient extends ListeningClient {
   }
 }
 
-/** Adds the stack of the caller to the error of a call. @param below  the function whose caller is at the top of the stack */
+/**
+ * Adds the stack of the caller to the error of a call.
+ * @param below  the function whose caller is at the top of the stack
+ */
 function fromCaller<Result>(result: Promise<Result>, below: (...given: never[]) => unknown): Promise<Result> {
   const caller: { stack?: string } = {};
   Error.captureStackTrace(caller, below);

@@ -1,6 +1,6 @@
 /**
- * Handles `WRITERS key …`, which returns the last writer of each key. Its bytes are not text, so callers that request
- * text receive hexadecimal digits, which the option `if` accepts. Source: docs/protocol-v2.md "Units".
+ * Handles `WRITERS key …`, which returns the last writer of each key. The bytes of a writer are not text, so callers
+ * that request text receive hexadecimal digits, which the option `if` accepts. Source: docs/protocol-v2.md "Units".
  */
 import { type CommandInput, commandName } from "./shared/command.js";
 import type { ReplyValue } from "./shared/reply-value.js";
@@ -10,7 +10,10 @@ export function isWritersCommand(command: CommandInput): boolean {
   return typeof name === "string" && name.length === "WRITERS".length && name.toUpperCase() === "WRITERS";
 }
 
-/** Converts the reply's Buffers to hexadecimal digits, and those of absent keys to null. @param reply  a reply with Buffers */
+/**
+ * Converts the reply's Buffers to hexadecimal digits, and the empty Buffers of absent keys to null.
+ * @param reply  a reply with Buffers
+ */
 export function writersAsText(reply: ReplyValue): ReplyValue {
   if (Array.isArray(reply)) return reply.map(writersAsText);
   if (!Buffer.isBuffer(reply)) return reply;

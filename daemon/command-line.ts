@@ -1,4 +1,4 @@
-/** Reads the command line, the environment and the configuration file, and returns the task of the program. */
+/** Determines the task of the program from the command line, the environment and the configuration file. */
 import { type Command, CommanderError } from "commander";
 import { version } from "../net/process/version.js";
 import { breakHelp } from "../net/terminal/help-text.js";
@@ -21,7 +21,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   default: "default",
 };
 
-/** Returns the task; reads the configuration file at each call. @throws StartError */
+/** Returns the task of the program. Each call reads the configuration file again. @throws StartError */
 export async function readCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Task> {
   let printed = "";
   const print = (text: string) => {

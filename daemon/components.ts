@@ -26,7 +26,7 @@ export interface Component {
   readonly figures?: Partial<Figures>;
   /**
    * Checks the values that the component needs from new settings.
-   * @returns a function that applies them, called after all components have checked theirs
+   * @returns a function that applies the values, called after all components have checked their values
    * @throws StartError  a value cannot be used
    */
   readonly reload?: (settings: Settings) => (() => void) | Promise<() => void>;

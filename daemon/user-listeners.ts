@@ -194,7 +194,7 @@ async function pathOf({ settings, backends, replica, pipeline }: Core): Promise<
   return new LocalPath(backend, localUnits);
 }
 
-/** Returns the path for all clients except JSON clients, or null if no documents are loaded at the start. */
+/** Returns the path of commands for all but JSON clients, or null if no documents are loaded at the start. */
 function loadingPathOf({ settings, backends, pipeline }: Core, listeners: UserListeners): LoadingPath | null {
   const [backend] = backends;
   if (settings.jsonReplicas.length === 0 || !(backend instanceof MemoryBackend)) return null;

@@ -1,4 +1,7 @@
-/** A chart of one or two figures of the last hour, with axes and a readout of the value that the pointer or the arrow keys select. */
+/**
+ * A chart of one or two figures of the last hour, with axes and a readout of the value that the pointer or the arrow
+ * keys select.
+ */
 import { SAMPLE_EVERY_MS, type SampleName } from "../protocol/json/dashboard-frame.js";
 import { newElement, newSvg, setText } from "./elements.js";
 import { HOUR_MS, SampleHistory } from "./sample-history.js";
@@ -13,9 +16,12 @@ const RIGHT = 8;
 const MINUTE_MS = 60_000;
 /** The possible spans of the time axis; a daemon that has started recently has samples of only a part of the hour. */
 const SPANS = [5 * MINUTE_MS, 15 * MINUTE_MS, HOUR_MS];
-/** The positions of the labels on the time axis, as shares of its span before the present. */
+/** The positions of the labels on the time axis, as shares of the span, counted back from the present. */
 const SHARES = [1, 0.8, 0.6, 0.4, 0.2, 0];
-/** Minimum time between two samples at which the line is interrupted, in milliseconds, because the daemon was suspended or restarted. */
+/**
+ * Time between two samples, in milliseconds, above which the line is interrupted, because the daemon was suspended or
+ * restarted.
+ */
 const GAP_MS = 2.5 * SAMPLE_EVERY_MS;
 const LINES = ["one", "two"] as const;
 

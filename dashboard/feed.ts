@@ -1,4 +1,4 @@
-/** Receives the daemon's frames, reports how long none has arrived, and reconnects if necessary. */
+/** Receives the daemon's frames, reports for how long no frame has arrived, and reconnects if necessary. */
 import type { DashboardFrame, DashboardHistory } from "../protocol/json/dashboard-frame.js";
 
 /** Time without a frame after which the daemon counts as silent, in milliseconds. Frames arrive every second. */

@@ -4,8 +4,8 @@ import { byId, type Cell, fillList, fillTable } from "./elements.js";
 import { bytesText, countText, differenceText, millisecondsText, spanText } from "./texts.js";
 
 /**
- * Maximum difference between clocks in milliseconds; two daemons whose clocks differ more may not both accept an
- * envelope.
+ * Maximum difference between two clocks in milliseconds. If two daemons' clocks differ by more, one of the daemons may
+ * refuse an envelope that the other accepts.
  */
 const SKEW_MAX_MS = 2000;
 const LAG_MAX = 1000;

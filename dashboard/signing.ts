@@ -71,7 +71,9 @@ async function open(frame: DashboardFrame | null): Promise<SigningClient> {
   });
 }
 
-/** Explains an error: the key is unknown or has no permission, or the daemon does not accept connections from the page. */
+/**
+ * Explains an error: the key is unknown or has no permission, or the daemon does not accept connections from the page.
+ */
 async function explain(problem: unknown, client: SigningClient | null): Promise<void> {
   const text = String(problem instanceof Error ? problem.message : problem);
   if (client === null) {

@@ -34,7 +34,7 @@ export interface CertificatePem {
   readonly notAfter: Date;
 }
 
-/** Whether `name` is valid in a certificate: a host name (also `*.example.org`) or an address. */
+/** Whether `name` is valid in a certificate: a host name, a wildcard such as `*.example.org`, or an address. */
 export function isCertificateName(name: string): boolean {
   if (isIP(name) !== 0) return !name.includes("%");
   if (name.length > 253 || /^[\d.]+$/.test(name)) return false;
@@ -46,7 +46,7 @@ export function isCertificateName(name: string): boolean {
 /**
  * Generates a self-signed certificate.
  * @param options.names  one or more valid names (`isCertificateName`); the first is also the subject's
- * @param options.key    the private RSA key of the certificate that this one replaces, so that pins stay valid,
+ * @param options.key    the private RSA key of the certificate to replace, so that pins stay valid,
  * or null to generate a new key
  * @param options.now    milliseconds since 1970
  * @throws CertificateError  node-forge is not installed, as with the package dbsync-client

@@ -12,7 +12,7 @@ import { writingFailure } from "./unwritable.js";
 const SECRET_BYTES = 32;
 const SECRET_MODE = 0o600;
 
-/** The sentences for codes whose usual sentence is about a key. This file contains no key. */
+/** Descriptions of reading errors, by code. They replace the sentences of errors.ts, which are about key files. */
 const NO_SECRET: { readonly [code in KeyFileErrorCode]?: string } = {
   "is-folder": "is a folder",
   "too-big": "is too big",

@@ -21,7 +21,7 @@ const CERTIFICATE_MODE = 0o644;
 export interface CertificateOptions {
   readonly names: readonly string[];
   readonly days: number;
-  /** Reuses the existing key, so that pins stay valid. */
+  /** Whether to reuse the existing key, so that pins stay valid. */
   readonly keepKey: boolean;
   readonly out: string;
   readonly name: string | null;

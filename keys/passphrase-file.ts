@@ -5,7 +5,7 @@ import { readKeyFile } from "./key-source.js";
 /** The maximum length, in bytes, of a passphrase that node:crypto accepts to decrypt a key. */
 export const MAX_PASSPHRASE_BYTES = 1024;
 
-/** The sentences for codes whose usual sentence is about a key. This file contains no key. */
+/** Descriptions of reading errors, by code. They replace the sentences of errors.ts, which are about key files. */
 const NO_SUCH_FILE: { readonly [code in KeyFileErrorCode]?: string } = {
   "not-found": "does not exist",
   "is-folder": "is a folder",

@@ -15,8 +15,8 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns the code and reason of a failed write, such as `ENOSPC: no space …`, also if it is the cause of another
- * error; null for other errors.
+ * Returns the code and reason of a failed write, such as `ENOSPC: no space …`, even if the failed write is the cause of
+ * another error. Returns null for all other errors.
  */
 export function writingFailure(problem: unknown): string | null {
   if (!(problem instanceof Error)) return null;

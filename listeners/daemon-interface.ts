@@ -15,7 +15,7 @@ export interface MemorySettings {
   policy: EvictionPolicy;
   /** The policies that CONFIG SET accepts. */
   readonly policies: readonly EvictionPolicy[];
-  /** The bytes in use as the limit counts them, including garbage. */
+  /** The memory in use in bytes, including garbage that V8 has not collected yet. */
   readonly used: number;
   /** The number of keys evicted since the start. */
   readonly evicted: number;
@@ -44,7 +44,7 @@ export interface DaemonInterface {
   readonly semantics: number | null;
   /** The daemon's state, as clients see it. */
   readonly state: string;
-  /** The reason why the daemon no longer writes, or null if it works. */
+  /** The reason why the daemon no longer accepts writes, or null if there is none. */
   readonly failure: string | null;
   /** Stops the process once its work is finished; null if the process belongs to another program. */
   readonly shutDown: (() => void) | null;

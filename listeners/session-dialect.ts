@@ -1,5 +1,5 @@
 /**
- * A dialect with a session, which also handles logins, and answers one request after the other. It counts the served
+ * A dialect whose session handles logins and answers requests, one after the other. The dialect counts the answered
  * requests.
  */
 import type { UserCommands } from "../engine/users/user-commands.js";

@@ -1,10 +1,10 @@
-/** Options that dbsyncd does not have, with what the error suggests: removed ones, and those of other programs. */
+/** Suggestions for options that dbsyncd does not have: removed options, and options of other programs. */
 const REMOVED: Readonly<Record<string, string>> = {
   "json-replica-kept-writes": "dbsyncd daemons share the writes of JSON clients with --peer",
   "json-replica-kept-bytes": "dbsyncd daemons share the writes of JSON clients with --peer",
 };
 
-/** What users expect from the options of other programs, by the names that these options have there. */
+/** Suggestions for users that try an option of another program, by the names of these options. */
 const EXPECTED: readonly (readonly [names: string, suggestion: string])[] = [
   [
     "redis redis-port redis-url redis-host",

@@ -1,9 +1,8 @@
-/** The letters of Redis that select the events of keys that clients receive. Source: redis-server 7.0, notify.c. */
+/** Redis's letters, which select the key events that clients receive. Source: redis-server 7.0, notify.c. */
 
-/**
- * The classes of events, which `A` combines, and the letters that `A` does not include.
- */
+/** The letters of the event classes that `A` combines. */
 const EVENT_CLASSES = "g$lshzxetd";
+/** Letters that `A` does not include. */
 const NEW_KEYS = "n";
 const MISSED_KEYS = "m";
 const MARKS = "KE";

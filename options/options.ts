@@ -80,7 +80,7 @@ function actions(): Option[] {
   ];
 }
 
-/** The values of these options. */
+/** The values of the options that are actions. */
 export interface Actions {
   readonly config?: string;
   readonly checkConfig?: true;

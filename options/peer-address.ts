@@ -13,7 +13,7 @@ export interface PeerAddress {
   readonly port: number;
   /** The pinned id of the daemon, 32 bytes, or null if it is not pinned. */
   readonly pin: ByteString | null;
-  /** Whether it listens with TLS. */
+  /** Whether the member listens with TLS. */
   readonly tls: boolean;
 }
 

@@ -107,7 +107,7 @@ function validate(settings: Settings): void {
     );
 }
 
-/** @throws StartError  the message says what to do */
+/** Checks the options of -d dbsync, which signs for clients. @throws StartError  the message says what to do */
 function validateSidecar(settings: Settings): void {
   if (!isSidecar(settings)) {
     const names = Object.keys(SIDECAR) as (keyof typeof SIDECAR)[];
@@ -132,7 +132,7 @@ function validateSidecar(settings: Settings): void {
     fail("--json-replica works only with the database in memory: leave it out, or -d dbsync.");
 }
 
-/** @throws StartError  the message says what to do */
+/** Checks the options about memory, and --wait-replicas. @throws StartError  the message says what to do */
 function validateMemory(settings: Settings): void {
   const { limits, maxmemoryPolicy, database, waitReplicas } = settings;
   // The option cannot be combined with a timeline, because answers do not wait for replicas of a mirror.
@@ -151,13 +151,13 @@ function validateMemory(settings: Settings): void {
   if (limits.maxmemory === 0) fail(`--maxmemory-policy ${maxmemoryPolicy} needs a limit: add --maxmemory.`);
 }
 
-/** @throws StartError */
+/** Checks the options of --admin. @throws StartError */
 function validateAdmin({ admin, adminHosts }: Settings): void {
   if (admin === null && adminHosts.length > 0)
     fail("--admin-host names hosts for requests to --admin: add --admin.");
 }
 
-/** @throws StartError  the message says what to do */
+/** Checks the options of --ws. @throws StartError  the message says what to do */
 function validateWeb(settings: Settings): void {
   const { ws, wsOrigins, wsCompress } = settings;
   if (ws === null) {

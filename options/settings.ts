@@ -34,7 +34,7 @@ export function hasUserListener(settings: Settings): boolean {
   return USER_LISTENER_NAMES.some((name) => settings[name] !== null);
 }
 
-/** Whether writes are recorded: in a timeline, at least in the daemon's memory, or in a stream. */
+/** Whether writes are recorded: in a timeline (in the data folder or only in memory), or in a stream. */
 export function hasTimeline({ data, peers, order }: Settings): boolean {
   return data !== null || peers.length > 0 || order !== null;
 }
@@ -49,8 +49,8 @@ export function hasKeys({ signKey, rootKey }: KeyFiles): boolean {
 }
 
 /**
- * Whether only signed commands are accepted. With a timeline they always are, although the only keys may be those of
- * the daemons.
+ * Whether only signed commands are accepted. This is always so on a daemon with a timeline, even if the daemon has no
+ * keys of clients and signs the commands of all clients itself.
  */
 export function isSigned(settings: Settings): boolean {
   return hasKeys(settings) || hasTimeline(settings);

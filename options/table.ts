@@ -75,7 +75,7 @@ const ADMIN = {
     reload: "restart",
     example: "9465",
   }),
-  /** Host names that requests to it may use, in lower case, in addition to addresses and localhost. */
+  /** Host names that requests to --admin may use, in lower case, in addition to addresses and localhost. */
   adminHosts: row({
     flags: "--admin-host <name>",
     help: "a host name that requests to --admin may use, in addition to addresses and localhost (repeatable)",

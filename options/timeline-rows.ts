@@ -88,7 +88,7 @@ export const TIMELINE = {
     example: "never",
     needs: ["data"],
   }),
-  /** The other daemons of the cluster that this one is configured with. */
+  /** The other daemons of the cluster to which the daemon connects. */
   peers: row({
     flags: "--peer <host:port>",
     help: "another daemon of the cluster (repeatable); #ed25519:… pins its key",

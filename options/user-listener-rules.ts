@@ -63,7 +63,7 @@ export function refuseSamePlaces(settings: Settings): void {
   }
 }
 
-/** @throws StartError  usage or configuration */
+/** Reports an error in usage or configuration. @throws StartError  always */
 export function fail(sentence: string): never {
   throw new StartError(sentence, 2);
 }

@@ -117,8 +117,8 @@ export interface ListParts<Item> {
 }
 
 /**
- * Returns a form of several values. The option may be repeated, or its value may be separated by commas, because a
- * variable cannot be repeated.
+ * Returns a form of several values. The option may be repeated, or may have several values separated by commas, because
+ * an environment variable cannot be repeated.
  */
 export function list<Item>({ parse, format, check }: ListParts<Item>): Form<readonly Item[]> {
   const add = (texts: readonly string[], before: readonly Item[] = []): readonly Item[] => {

@@ -37,7 +37,7 @@ export const WEB = {
   }),
 } as const;
 
-/** @throws RangeError */
+/** Parses an origin. @throws RangeError */
 function parseOrigin(text: string): string {
   const url = URL.parse(text);
   const origin = text.toLowerCase().replace(/\/$/, "");

@@ -1,7 +1,7 @@
 /**
  * Bytes as a JavaScript string: one character, code 0 to 255, for each byte ("latin1", "binary"). Keys, values and
- * arguments have this form from the parser to the store and back. V8 stores these strings with one byte per character and
- * hashes and compares them natively. They are immutable, so storing an old value costs nothing. Source:
+ * arguments have this form from the parser to the store and back. V8 stores these strings with one byte per character
+ * and hashes and compares them natively. They are immutable, so storing an old value costs nothing. Source:
  * docs/decisions/0002-bytes-are-latin1-strings.md.
  */
 export type ByteString = string;
@@ -43,8 +43,8 @@ export function textOfBytes(bytes: ByteString): string {
 }
 
 /**
- * Removes ASCII spaces around a byte string. Other Unicode spaces must stay, because their bytes may be part of a letter: A0 is the last
- * byte of à.
+ * Removes ASCII spaces around a byte string. Other Unicode spaces must stay, because their bytes may be part of a
+ * letter: A0 is the last byte of à.
  */
 export function trimmed(bytes: ByteString): ByteString {
   let start = 0;
@@ -57,7 +57,7 @@ export function trimmed(bytes: ByteString): ByteString {
 /** Whether a byte is an ASCII space: the space itself, a tab, a line ending or a form feed. */
 export const isBlank = (byte: number): boolean => byte === 32 || (byte >= 9 && byte <= 13);
 
-/** The length above which the engine's own function is faster. */
+/** The length above which the engine's own function is faster than a loop. */
 const SHORT = 64;
 
 /** Whether a text is identical to its UTF-8 bytes. */

@@ -1,6 +1,6 @@
 /**
- * A reply with the entries of a document at one moment: their keys and JSON texts. Its items are created only if they are read;
- * the listener for JSON lines joins the texts instead. Finding the entries may take several steps.
+ * A reply with the entries of a document at one moment: their keys and JSON texts. Its items are created only if they
+ * are read; the listener for JSON lines joins the texts instead. Finding the entries may take several steps.
  */
 import type { ByteString } from "./byte-string.js";
 import { bulk, type Reply } from "./reply.js";

@@ -5,7 +5,7 @@
 import type { MalformedFrame } from "./errors.js";
 import { FrameParser, type Version } from "./frame.js";
 
-/** Bytes counted for each received chunk in addition to its length: the memory that even a chunk of one byte needs. */
+/** The memory, in bytes, that is counted for each received chunk in addition to the chunk's length. */
 const PIECE_BYTES = 200;
 
 export class FrameQueue {

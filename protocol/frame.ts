@@ -1,6 +1,6 @@
 /**
- * Framing, in both directions: `ds:<length>:<payload>` in version 1, `ds2:<length>:<payload>` in version 2, where `length`
- * is the payload's number of bytes in decimal. The first frame of a stream determines its version.
+ * Framing, in both directions: `ds:<length>:<payload>` in version 1, `ds2:<length>:<payload>` in version 2, where
+ * `length` is the payload's number of bytes in decimal. The first frame of a stream determines its version.
  * Source: docs/protocol.md and docs/protocol-v2.md "Frame"; test/vectors/php-dbsync/README.md "Frame".
  */
 import type { ByteString } from "./byte-string.js";
@@ -10,7 +10,7 @@ import { ReceiveBuffer } from "./receive-buffer.js";
 /** The maximum number of characters between the two colons, as in the original. */
 const MAX_LENGTH_CHARS = 10;
 
-/** The programs whose streams begin with a byte. */
+/** Programs that may have connected by mistake, by the first byte that they send. */
 const BEGINNERS: Readonly<Record<number, string>> = {
   42: "Redis clients",
   45: "Redis servers",
@@ -23,7 +23,7 @@ const TWO = 0x32;
 const NINE = 0x39;
 const TAGS = { 1: "ds:", 2: "ds2:" } as const;
 
-/** The expected continuation of a stream, by version. */
+/** The errors for an unexpected byte, by the stream's version; 0: not known yet. */
 const EXPECTED = {
   0: 'expected a frame, which begins with "ds:" or "ds2:"',
   1: 'expected a frame, which begins with "ds:"',
@@ -48,7 +48,7 @@ export class FrameParser {
   /** The error, once the stream is malformed. No payloads are returned after that. */
   malformed: MalformedFrame | null = null;
 
-  /** The stream's version; 0 until the tag of its first frame. */
+  /** The stream's version; 0 until the tag of the first frame has been read. */
   version: Version | 0;
 
   readonly #maxPayloadBytes: number;
@@ -68,7 +68,7 @@ export class FrameParser {
 
   /**
    * Creates a parser.
-   * @param maxPayloadBytes  a longer announced payload is malformed, before any of it is stored
+   * @param maxPayloadBytes  a frame that announces a longer payload is malformed; none of the payload is stored
    * @param version          the version to accept; 0: the first frame decides
    */
   constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
@@ -114,8 +114,8 @@ export class FrameParser {
   }
 
   /**
-   * Reads a header that has arrived completely in a version 2 stream. @returns the offset of the payload; 0 if the header
-   * has another form, and nothing was read
+   * Reads a header that has arrived completely in a version 2 stream.
+   * @returns the offset of the payload; 0 if the header has another form, and nothing was read
    */
   #readUsualHeader(chunk: Buffer, start: number): number {
     if (this.version !== 2 || this.#headerChars > 0) return 0;
@@ -158,13 +158,16 @@ export class FrameParser {
     return chunk.length;
   }
 
-  /** Returns the text about the expected input at an unexpected byte. */
+  /** Returns the error for an unexpected byte. */
   #expected(byte: number): string {
     const beginners = this.#offset === 0 ? BEGINNERS[byte] : undefined;
     return EXPECTED[this.version] + (beginners === undefined ? "" : `; ${beginners} begin like this one`);
   }
 
-  /** Reads a character of the tag: "ds", optionally "2", then ":". If the stream's version is not known, the third character decides it. */
+  /**
+   * Reads a character of the tag: "ds", optionally "2", then ":". If the stream's version is not known, the third
+   * character decides it.
+   */
   #readTagChar(byte: number): boolean {
     const at = this.#headerChars;
     if (at === 2 && this.version === 0) this.version = byte === TWO ? 2 : byte === COLON ? 1 : 0;
@@ -175,7 +178,10 @@ export class FrameParser {
     return true;
   }
 
-  /** Reads a character of the length: in version 1 like C's `%d` (spaces, a plus sign, digits), in version 2 a canonical decimal. */
+  /**
+   * Reads a character of the length: in version 1 like C's `%d` (spaces, a plus sign, digits), in version 2 a canonical
+   * decimal.
+   */
   #readLengthChar(byte: number): boolean {
     if (this.#headerChars - this.#lengthStart >= MAX_LENGTH_CHARS) return false;
     if (byte >= ZERO && byte <= NINE) {

@@ -1,6 +1,6 @@
 /**
- * A reply of many bulk strings whose items are created only if they are read. A million objects would cost more than finding the strings,
- * and writers need only the strings.
+ * A reply of many bulk strings whose items are created only if they are read. A million objects would cost more than
+ * finding the strings, and writers need only the strings.
  */
 import type { ByteString } from "./byte-string.js";
 import { bulk, type Reply, type ValueReply } from "./reply.js";
@@ -26,7 +26,10 @@ export class LazyBulkReply<Kind extends BulksKind> {
   }
 }
 
-/** Returns a reply of bulk strings. @param values  many values are copied, because the reply may be written after they have changed */
+/**
+ * Returns a reply of bulk strings.
+ * @param values  many values are copied, because the reply may be written after they have changed
+ */
 export function bulksReply(kind: BulksKind, values: readonly ByteString[]): ValueReply {
   return values.length < MANY ? { kind, items: values.map(bulk) } : many(kind, values.slice());
 }

@@ -1,5 +1,6 @@
 /**
- * Parses requests of memcached's text protocol from a stream of bytes: a line and, for a storage command, a block of data.
+ * Parses requests of memcached's text protocol from a stream of bytes: a line and, for a storage command, a block of
+ * data.
  * Source: memcached's doc/protocol.txt; test/vectors/memcached contains the answers of memcached 1.6.18.
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
@@ -9,7 +10,7 @@ import { ReceiveBuffer } from "./receive-buffer.js";
 const LINE_BYTES_MAX = 256 * 1024;
 const KEY_BYTES_MAX = 250;
 const FLAGS_MAX = 0xffffffff;
-/** The maximum length that memcached accepts as a number. */
+/** The maximum length of data that memcached accepts in the line of a storage command. */
 const LENGTH_MAX = 2 ** 31 - 3;
 /** The first byte of each request of the binary protocol. */
 const BINARY_MAGIC = 0x80;

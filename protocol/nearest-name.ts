@@ -30,7 +30,10 @@ export function didYouMean(typed: string, names: Iterable<string>): string {
 
 const lettersOf = (name: string): string => name.toLowerCase().replace(/[-_.]/g, "");
 
-/** Counts missing, extra, wrong and swapped letters (the distance of Damerau and Levenshtein, with each position used once). */
+/**
+ * Counts missing, extra, wrong and swapped letters (the distance of Damerau and Levenshtein, with each position used
+ * once).
+ */
 function mistakesBetween(one: string, other: string): number {
   let before: number[] = [];
   let last: number[] = [];

@@ -1,6 +1,7 @@
 /**
- * The received and not yet consumed bytes of a stream, in one buffer. An incomplete part of a chunk is joined with the next chunks. No byte
- * is copied more than a few times, regardless of the number of chunks. An announced length does not reserve memory.
+ * The received and not yet consumed bytes of a stream, in one buffer. An incomplete part of a chunk is joined with the
+ * next chunks. No byte is copied more than a few times, regardless of the number of chunks. An announced length does
+ * not reserve memory.
  */
 
 const NO_BYTES = Buffer.alloc(0);
@@ -30,7 +31,9 @@ export class ReceiveBuffer {
     else this.lend(chunk, 0);
   }
 
-  /** Replaces the contents with the part of a chunk that begins at `at`. The chunk must not be changed before `keep`. */
+  /**
+   * Replaces the contents with the part of a chunk that begins at `at`. The chunk must not be changed before `keep`.
+   */
   lend(chunk: Buffer, at: number): void {
     this.bytes = chunk;
     this.at = at;
@@ -77,7 +80,10 @@ export class ReceiveBuffer {
     this.#isOwn = false;
   }
 
-  /** Reserves more space than currently needed, so that many small chunks are not copied repeatedly, but no more than expected. */
+  /**
+   * Reserves more space than currently needed, so that many small chunks are not copied repeatedly, but no more than
+   * expected.
+   */
   #makeRoom(count: number, expected: number): void {
     const remaining = this.end - this.at;
     const needed = remaining + count;

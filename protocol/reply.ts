@@ -17,8 +17,8 @@ export type Reply =
   | { readonly kind: "array"; readonly items: readonly Reply[] }
   | { readonly kind: "set"; readonly items: readonly Reply[] }
   /**
-   * `items` contains names and values, alternating. RESP2 sends it as a flat array or, with `inPairs`, as an array of pairs. `isRelation`:
-   * numbers among its values must be distinguishable from texts (version-2/result-reply.ts).
+   * `items` contains names and values, alternating. RESP2 sends it as a flat array or, with `inPairs`, as an array of
+   * pairs. `isRelation`: numbers among its values must be distinguishable from texts (version-2/result-reply.ts).
    */
   | {
       readonly kind: "map";
@@ -26,13 +26,17 @@ export type Reply =
       readonly inPairs?: true;
       readonly isRelation?: true;
     }
-  /** `items` contains members and scores, alternating. RESP3 sends an array of two for each pair, RESP2 a flat array. */
+  /**
+   * `items` contains members and scores, alternating. RESP3 sends an array of two for each pair, RESP2 a flat array.
+   */
   | { readonly kind: "pairs"; readonly items: readonly Reply[] }
   /** A text for people. `format` is `txt` or `mkd`. RESP2 sends a bulk string. */
   | { readonly kind: "verbatim"; readonly format: ByteString; readonly bytes: ByteString }
   | Resp3Reply;
 
-/** A reply that only RESP3 has (such as a boolean or an attribute), as bytes. All other formats write `plain` instead. */
+/**
+ * A reply that only RESP3 has (such as a boolean or an attribute), as bytes. All other formats write `plain` instead.
+ */
 export interface Resp3Reply {
   readonly kind: "resp3";
   readonly written: ByteString;

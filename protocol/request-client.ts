@@ -1,6 +1,7 @@
 /**
- * A client for a connection on which answers arrive in the order of the requests. It matches them, checks their timeouts, and reports why the
- * connection ended. The caller provides the socket, the timer and the parser of answers.
+ * A client for a connection on which answers arrive in the order of the requests. It matches answers to requests,
+ * checks timeouts, and reports why the connection ended. The caller provides the socket, the timer and the parser of
+ * answers.
  */
 import type { ByteString } from "./byte-string.js";
 import { stackOf } from "./errors.js";
@@ -28,8 +29,9 @@ export interface RequestSocket {
 }
 
 /**
- * The reason why a connection ended. closed: by the server. broken: the system reported an error. late: no answer in time. malformed: the
- * received bytes are not an answer. unasked: an answer arrived without a request. dropped: by the caller.
+ * The reason why a connection ended. closed: by the server. broken: the system reported an error. late: no answer in
+ * time. malformed: the received bytes are not an answer. unasked: an answer arrived without a request. dropped: by the
+ * caller.
  */
 export type EndCause = "closed" | "broken" | "late" | "malformed" | "unasked" | "dropped";
 
@@ -47,11 +49,13 @@ export interface RequestClientOptions<Answer> {
   readonly reader: AnswerReader<Answer>;
   /** Runs a step once, after the given milliseconds. Returns a function that cancels it. */
   readonly setTimer: (milliseconds: number, step: () => void) => () => void;
-  /** The milliseconds within which an answer must arrive after its request or after the previous answer; 0: no limit. */
+  /**
+   * The milliseconds within which an answer must arrive after its request or after the previous answer; 0: no limit.
+   */
   readonly answerMs: number;
-  /** Whether each chunk restarts this time, so that it limits silence. */
+  /** Whether each received chunk restarts this timeout, which then limits only silence. */
   readonly isSilence?: boolean;
-  /** Handles an answer that belongs to no request, such as a channel message. Returns whether it is one. */
+  /** Handles an answer that belongs to no request, such as a channel message. Returns false for any other answer. */
   readonly takesAside?: (answer: Answer) => boolean;
   /** Whether bytes may arrive while no request is waiting, because they may begin a message that was not requested. */
   readonly hasMessages?: boolean;
@@ -112,7 +116,10 @@ export class RequestClient<Answer> {
     });
   }
 
-  /** Sends a request and yields the parts of its answer as they arrive. Throws ConnectionEnd. If the iteration stops early, the connection ends. */
+  /**
+   * Sends a request and yields the parts of its answer as they arrive. Throws ConnectionEnd. If the iteration stops
+   * early, the connection ends.
+   */
   async *askParts(
     request: ByteString,
     isLast: (part: Answer) => boolean,
@@ -170,7 +177,9 @@ export class RequestClient<Answer> {
     this.#options.socket.write(request, "latin1");
   }
 
-  /** Handles received bytes. An exception that they cause ends only this connection, because this code only parses them. */
+  /**
+   * Handles received bytes. An exception that they cause ends only this connection, because this code only parses them.
+   */
   #receive(chunk: Buffer): void {
     if (this.#end !== null) return;
     if (this.#options.isSilence === true && this.#waiting.length > 0) this.#setTimer();

@@ -1,6 +1,7 @@
 /**
- * Writes the answers of the SQL line protocol, and parses them from a stream of bytes. Each answer is a frame that ends with a line END: a
- * message, an error, or pages of a relation followed by a message. Source: test/vectors/sql/GRAMMAR.md "Wire".
+ * Writes the answers of the SQL line protocol, and parses them from a stream of bytes. Each answer is a frame that ends
+ * with a line END: a message, an error, or pages of a relation followed by a message. Source:
+ * test/vectors/sql/GRAMMAR.md "Wire".
  */
 import { type ByteString, bytesOf } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
@@ -126,7 +127,8 @@ export class SqlFrameReader {
   #keep(part: Buffer): void {
     if (part.length === 0) return;
     this.#unfinished.append(part, part.length);
-    // A line that is not a header is not an answer. Its end may never arrive, so it is refused before that.
+    // A line that is not a header is not an answer. The end of such a line may never arrive, so the
+    // parser refuses the line earlier.
     if (this.#lineKind === "head" && this.#line.length === LINE_KEPT) this.problem ??= "no-answer";
     if (this.#unfinished.length > this.#maxBytes) this.problem ??= "too-long";
   }

@@ -1,7 +1,7 @@
 /**
- * Parses statements of the SQL line protocol from a stream of bytes. A statement ends with a `;` outside of string literals and, in English
- * statements, outside of comments. Source: test/vectors/sql/GRAMMAR.md "Wire". In the original, a `;` inside a literal ends the statement;
- * this parser fixes that.
+ * Parses statements of the SQL line protocol from a stream of bytes. A statement ends with a `;` outside of string
+ * literals and, in English statements, outside of comments. Source: test/vectors/sql/GRAMMAR.md "Wire". In the
+ * original, a `;` inside a literal ends the statement; this parser fixes that.
  */
 import { type ByteString, bytesOf, isBlank, trimmed } from "./byte-string.js";
 import { ReceiveBuffer } from "./receive-buffer.js";
@@ -62,7 +62,7 @@ export class SqlLineParser {
     return (this.#complete[0]?.length ?? this.#unfinished.length) > this.maxBytes;
   }
 
-  /** The beginning of the next statement, from which its language follows. */
+  /** The beginning of the next statement, which shows its language. */
   get beginning(): ByteString {
     const { bytes, at, end } = this.#unfinished;
     return (
@@ -122,7 +122,7 @@ export class SqlLineParser {
     this.#last = this.#comment === STAR ? byte : 0;
   }
 
-  /** Whether a comment begins with the previous byte and this one. */
+  /** Whether a comment begins with the previous byte and this byte. */
   #beginsComment(byte: number): boolean {
     if (this.#mayHaveComments === false) {
       this.#hasCode = true;

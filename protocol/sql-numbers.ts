@@ -1,4 +1,4 @@
-/** Formats numbers like the earlier SQL server, in answers and in its files. */
+/** Formats numbers as the earlier SQL server does in its answers and files. */
 
 /** The limits beyond which numbers are written with an exponent. */
 const PLAIN_MAX = 1e7;

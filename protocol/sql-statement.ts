@@ -1,6 +1,6 @@
 /**
- * Parses requests of the SQL line protocol that are not statements, and converts statements for the original server. The original ends a
- * statement at every `;`, and repeats its lines in errors, where a line END would end the answer.
+ * Parses requests of the SQL line protocol that are not statements, and converts statements for the original server.
+ * The original ends a statement at every `;`, and repeats its lines in errors, where a line END would end the answer.
  */
 import type { ByteString } from "./byte-string.js";
 
@@ -9,8 +9,8 @@ const LOGIN = /^login[ \t\r\n]+([^ \t\r\n]+)[ \t\r\n]+([^ \t\r\n]+)$/i;
 /** Matches a request that sets the number of rows per page for the connection. */
 const PAGES = /^(?:pages|pejy)\s+([1-9]\d{0,8})$/i;
 /**
- * Matches HTTP: a web page has made a browser connect here, and its data must not be interpreted as statements, even if a `;` in its path
- * ends the first one.
+ * Matches HTTP: a web page has made a browser connect here, and its data must not be interpreted as statements, even if
+ * a `;` in its path ends the first one.
  */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT) \/)/i;
 /** Matches a statement without quotes, semicolons, line breaks and comments. */
@@ -38,8 +38,8 @@ export function readAside(statement: ByteString): SqlAside | null {
 const ESCAPED_END = /(['"])[^'"]*\\\1(?=[\s,);]|$)/;
 
 /**
- * Returns what is unfinished in a statement, a literal or a comment, so that a server would wait for more input or
- * include the following bytes; null if nothing is.
+ * Describes an unfinished literal or comment in a statement, because of which a server would wait for more input or
+ * include the following bytes. Returns null if there is none.
  */
 export function unfinishedPart(statement: string): string | null {
   const literals = literalsOf(statement);
@@ -95,8 +95,8 @@ function endOfComment(statement: string, at: number): number {
 }
 
 /**
- * Returns the starts and ends of the string literals in a statement, including quotes; the index of a literal or comment
- * that has no end.
+ * Returns the starts and ends of the string literals in a statement, including quotes. If a literal or comment has no
+ * end, returns its index instead.
  */
 function literalsOf(statement: string): (readonly [number, number])[] | number {
   const texts: (readonly [number, number])[] = [];

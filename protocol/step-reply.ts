@@ -1,6 +1,6 @@
 /**
- * A reply whose items are found in steps, because there may be very many. The listener runs the steps, or the first access to the items
- * runs all of them. If other commands run before that, the items include their changes.
+ * A reply whose items are found in steps, because there may be very many. The listener runs the steps, or the first
+ * access to the items runs all of them. If other commands run before that, the items include their changes.
  */
 import type { Reply } from "./reply.js";
 import { finish } from "./steps.js";
@@ -29,7 +29,10 @@ export class StepReply<Kind extends "array" | "map"> {
   }
 }
 
-/** A reply of any kind that is found in steps. Until `settled` returns it, it is the only item of an array. */
+/**
+ * A reply of any kind that is found in steps. It has the form of an array whose only item is the actual reply, which
+ * `settled` returns.
+ */
 class SteppedReply extends StepReply<"array"> {
   constructor(work: Generator<void, Reply>) {
     super("array", alone(work));
@@ -42,7 +45,8 @@ function* alone(work: Generator<void, Reply>): Generator<void, readonly Reply[]>
 
 /**
  * Returns the reply that work produces.
- * @param takesSteps  whether the reply may be found in steps, of which only the first runs here; otherwise all of them run here
+ * @param takesSteps  whether the reply may be found in steps, of which only the first runs here; otherwise all of them
+ *   run here
  * @throws the errors of the steps that run here
  */
 export function repliedBy(work: Generator<void, Reply>, takesSteps: boolean | undefined): Reply {

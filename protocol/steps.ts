@@ -30,7 +30,10 @@ export function finish<A>(work: Iterator<unknown, A>): A {
   }
 }
 
-/** Runs at least one step, and further ones until the turn is over. Returns the result of the work; null if more steps remain. */
+/**
+ * Runs at least one step, and further ones until the turn is over. Returns the result of the work; null if more steps
+ * remain.
+ */
 export function runTurn<A>(
   work: Iterator<unknown, A>,
   uptime: () => number,

@@ -1,6 +1,6 @@
 /**
- * Runs `dbsync-proxy status`, which shows the report of a balancer or a cache with --admin about itself and its servers, as text or
- * as JSON.
+ * Runs `dbsync-proxy status`, which shows the report of a balancer or a cache with --admin about itself and its
+ * servers, as text or as JSON.
  */
 import type { Command } from "commander";
 import { StartError } from "../net/process/start-error.js";

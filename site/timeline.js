@@ -1,4 +1,7 @@
-/** A model of daemons that accept writes, for the picture of the timeline. The state of a daemon follows from its entries alone. */
+/**
+ * A model of daemons that accept writes, for the picture of the timeline. The state of a daemon follows from its
+ * entries alone.
+ */
 
 /** The commands that the picture offers. `{daemon}` is the name of the daemon that the client writes to. */
 export const COMMANDS = ["SET colour red", "SET colour blue", "INCR visits", "SET lock {daemon} NX"];
@@ -6,8 +9,8 @@ export const COMMANDS = ["SET colour red", "SET colour blue", "INCR visits", "SE
 /**
  * Returns daemons without entries.
  * @param names  the names of the daemons
- * @returns `{ daemons: [{ name, isCut, entries }], answers, clock }`; an entry is `{ date, argv, origin, isLate }`, an answer
- *   `{ date, argv, origin, reply }`; entries are in the order of their dates
+ * @returns `{ daemons: [{ name, isCut, entries }], answers, clock }`; an entry is `{ date, argv, origin, isLate }`, an
+ *   answer `{ date, argv, origin, reply }`; entries are in the order of their dates
  */
 export const newCluster = (names) => ({
   daemons: names.map((name) => ({ name, isCut: false, entries: [] })),

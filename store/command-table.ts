@@ -1,4 +1,4 @@
-/** All commands of the store, by name. A new family is one line in this file. */
+/** All commands of the store, by name. To add a family, add a line to this file. */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { CommandFailure } from "./arguments/errors.js";
 import { bitmaps } from "./commands/bitmaps/bitmaps.js";

@@ -34,7 +34,10 @@ export class Database {
   #expired = 0;
   /** Receives the changes that commands make to keys, or null if there is no listener. */
   listener: ChangeListener | null = null;
-  /** Number of undo records before those of the current command, including those of expired keys removed for it. */
+  /**
+   * Index of the current command's first undo record. The records before it include those of the expired keys that were
+   * removed for the command.
+   */
   #expiredTo = 0;
   /**
    * The semantics of commands in the newest state; `executeMulti` and `run` receive the semantics of other states as an
@@ -165,8 +168,8 @@ export class Database {
   }
 
   /**
-   * Whether the last writer of each key is the unit that its condition names, or the key is absent if the condition
-   * names no unit.
+   * Whether all conditions hold: the last writer of a condition's key must be the unit that the condition names or, if
+   * it names no unit, the key must be absent.
    * @param at milliseconds since 1970; a key that has expired by then is absent
    */
   holds(conditions: readonly Condition[], at: number): boolean {
@@ -262,7 +265,7 @@ export class Database {
   }
 
   /**
-   * Applies a command and counts its steps; undoes it if it exceeds a budget.
+   * Applies a command and counts its steps. Undoes the command if it exceeds a budget.
    * @throws TooMuch if the unit is not recorded yet
    */
   #applyBounded(command: Command, argv: readonly ByteString[], unit: Unit, records: UndoRecord[]): Reply {

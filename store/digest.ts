@@ -82,7 +82,8 @@ function contents(value: Value): ByteString | readonly unknown[] {
 }
 
 /**
- * Returns the contents of a group. They do not include the consumers' pending entries, which follow from the group's.
+ * Returns the contents of a group. They do not include the consumers' lists of pending entries, which follow from the
+ * group's list.
  */
 function groupContents({ name, marks, pending, consumers }: ConsumerGroup): readonly unknown[] {
   return [

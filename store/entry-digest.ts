@@ -1,7 +1,7 @@
 /**
  * A digest of one key with its value, with which daemons compare their states. It is fast and the same everywhere, but
- * does not protect against forgery. For a large value it covers only a part, which the salt selects, so each comparison
- * checks a different part.
+ * does not protect against forgery. The digest of a large value covers only a part, which the salt selects, so each
+ * comparison checks a different part.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { Entry } from "./keyspace/keyspace.js";
@@ -24,7 +24,7 @@ const BYTES_MAX = 65_536;
 const ELEMENTS_MAX = 1024;
 /**
  * Approximate number of bytes of all sampled elements. Each element contributes an equal share, or its full length if
- * that is shorter. A digest is computed in one step.
+ * that is shorter. The number is limited because a digest is computed in one step.
  */
 const VALUE_BYTES_MAX = 2 ** 20;
 const ELEMENT_BYTES_MIN = 1024;
@@ -175,7 +175,7 @@ class Mix {
     );
   }
 
-  /** Adds an element; of a long one only a part, which the salt selects. */
+  /** Adds an element or, if the element is long, the part of it that the salt selects. */
   part(bytes: ByteString): void {
     const most = this.#elementBytes;
     if (bytes.length <= most) {

@@ -43,8 +43,8 @@ interface ExpiredKey {
 const NONE: readonly never[] = [];
 
 /**
- * Yields the keys that a command may write and that have expired by the unit's date; each only once, provided the
- * caller removes it before the next step.
+ * Yields the keys that a command may write and that have expired by the unit's date. Each key is yielded only once,
+ * provided that the caller removes it before the next step.
  */
 export function expiredWrites(
   keyspaces: readonly Keyspace[],

@@ -124,9 +124,9 @@ export class KeyRing implements Ring {
   /**
    * Decides from the bytes alone whether a key may run a unit.
    * @param unit its commands: one, or with `multi` all commands of an envelope
-   * @returns null if it may; otherwise the unit's reply, which is NOPERM or the error of a command. A command that is
-   * not in the table is permitted to keys whose rules exclude only administration, because the daemon's backend may
-   * know it.
+   * @returns null if the key may run the unit; otherwise the unit's reply, which is NOPERM or the error of a command. A
+   * command that is not in the table is permitted to keys whose rules exclude only administration, because the daemon's
+   * backend may know it.
    */
   judge(
     { acl }: KeyRecord,
@@ -138,7 +138,7 @@ export class KeyRing implements Ring {
         return error(
           'ERR KEY and CLUSTER commands must be in separate units, without other commands and without "if"',
         );
-      // No backend checks these commands as a unit.
+      // No backend receives these commands, so their errors are detected here.
       for (const argv of unit) {
         const command = table.resolve(argv);
         if (command instanceof CommandFailure) return command.reply;

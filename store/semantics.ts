@@ -85,8 +85,8 @@ export class Semantics {
 }
 
 /**
- * Checks that a table has all commands of the previous one, that each still writes or still does not, and that the
- * commands of the key ring are the same.
+ * Checks that a table has all commands of the previous table, that each of them writes in both tables or in neither,
+ * and that the commands of the key ring are the same.
  */
 function checkSuccessor(before: CommandIndex, after: CommandIndex): void {
   for (const old of before.all()) {
@@ -115,7 +115,8 @@ function isShapedAlike(table: CommandIndex, newest: CommandIndex): boolean {
 
 /**
  * Returns the row that a table has for a command of `commandTable`. A command that is in no table, such as the preview
- * of XREADGROUP, is the same in all versions. So is a newer command that only reads, since reads are not recorded.
+ * of XREADGROUP, has the same row in all versions. A newer command that only reads has its row in all versions too,
+ * since reads are not recorded.
  */
 export function rowIn(
   table: CommandIndex,
@@ -145,7 +146,10 @@ function isOrdinary(command: Command, tables: readonly CommandIndex[]): boolean 
   return command.otherRow === undefined || tables.every((table) => table.find(command.name) === command);
 }
 
-/** Returns the rows of an older table: those of the newest one without later commands, some of them replaced. */
+/**
+ * Returns the rows of an older table: the rows of the newest table without the commands that were added later, and with
+ * the given rows in place of those of the same name.
+ */
 function rowsWith(differing: readonly Command[]): readonly Command[] {
   const byName = new Map([...recordedCollections, ...differing].map((row) => [row.name, row]));
   return commands.filter(({ name }) => !laterCollections.has(name)).map((row) => byName.get(row.name) ?? row);

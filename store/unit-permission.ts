@@ -1,6 +1,6 @@
 /**
- * Decides whether a unit is permitted, by its signer's record at the unit's position. A daemon that serves without a
- * timeline and the fold use the same decision. Source: docs/keys.md.
+ * Decides whether a unit is permitted, by its signer's record at the unit's position. The decision is the same in the
+ * fold and on a daemon without a timeline. Source: docs/keys.md.
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { type ErrorReply, error } from "../protocol/reply.js";

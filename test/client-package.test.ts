@@ -24,7 +24,7 @@ let packed: readonly string[] = [];
 before(async () => {
   mkdirSync(user);
   writeFileSync(join(user, "package.json"), "{}");
-  // The package is copied, since npm writes into its folder while other tests run.
+  // The test packs a copy, because npm writes into the folder of the package while other tests read it.
   cpSync(clientPackage, join(scratch, "source"), { recursive: true });
   const [report] = JSON.parse(await npm(["pack", "--json", "./source"], scratch)) as [
     { filename: string; files: { path: string }[] },

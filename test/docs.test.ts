@@ -31,7 +31,7 @@ const manifest = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "
 const readDocument = (name: string) => readFileSync(join(repositoryRoot, name), "utf8");
 const documents = ownFiles().filter((name) => /^([^/]+|docs\/[^/]+|[a-z]+\/README)\.md$/.test(name));
 
-/** Returns the anchors of the headings, as a browser finds them. */
+/** Returns the anchors of a document's headings, to which links can lead. */
 function anchorsOf(document: string): Set<string> {
   const headings = [...document.matchAll(/^#+ (.*)$/gm)].map(([, text = ""]) => text);
   return new Set(
@@ -70,7 +70,7 @@ function userFolder(): string {
   return folder;
 }
 
-/** Replaces the ports in a document, including the default port, by free ones. */
+/** Replaces the ports in a document, including the default port, with free ports. */
 async function withFreePorts(text: string): Promise<{ document: string; port: string }> {
   const ports = new Map([["1111", String(await freePort())]]);
   for (const [port] of text.matchAll(/\b(?:1111|1112|1113|2222|6379|6380|8888|8889|9464|9465|9466)\b/g)) {
@@ -89,8 +89,8 @@ function waitingForServers(block: string): string {
 }
 
 /**
- * Replaces most calls of npx, since each takes a second of CPU time. npx still runs once for each program, and for
- * each daemon, because it must forward the daemon's exit.
+ * Replaces most calls of npx, since each call takes a second of CPU time. npx still runs once for each program, and for
+ * each daemon, because npx must forward the daemon's exit.
  */
 function askingNpxOnce(script: string): string {
   const called = new Set<string>();
@@ -101,7 +101,7 @@ function askingNpxOnce(script: string): string {
   });
 }
 
-/** The seconds until a script receives a first signal. A signal that cannot be ignored follows five seconds later. */
+/** Arguments of timeout(1): a script receives SIGTERM after 900 seconds, and SIGKILL five seconds later. */
 const LIMIT = ["-k", "5", "900"];
 
 const WAIT_FOR = `wait_for() {
@@ -140,7 +140,7 @@ function runScript(
   limit: readonly string[] = LIMIT,
 ): Promise<{ code: number | null; output: string }> {
   const path = `${join(cwd, "node_modules/.bin")}:${process.env["PATH"]}`;
-  // Without this, a test run inside the script would report to this test run.
+  // With this variable, a test run inside the script would report to this test run.
   const { NODE_TEST_CONTEXT: _, ...outer } = process.env;
   const env = {
     ...outer,
@@ -162,7 +162,7 @@ function runScript(
       try {
         process.kill(-(child.pid as number), "SIGKILL");
       } catch {
-        // No process of the group remains.
+        // The group no longer has any process.
       }
       resolve({ code, output });
     });
@@ -216,7 +216,7 @@ function printing(program: string): { text: string; expected: unknown[] } {
 
 const withoutRedis = skipWithout("redis-server");
 
-test("the tour of README.md, its program and the program of client/README.md work line by line", {
+test("the tour and the program of README.md, and the program of client/README.md, work line by line", {
   skip: skipUnlessFull || withoutRedis || skipWithout("nc"),
 }, async () => {
   const { document } = await withFreePorts(readDocument("README.md"));
@@ -298,7 +298,7 @@ for (const page of PAGES)
     rmSync(folder, { recursive: true });
   });
 
-test("tests run the blocks of every page that has some", () => {
+test("every page with blocks of commands is run by a test", () => {
   const others = documents.filter(
     (name) =>
       !PAGES.includes(name) && !["README.md", "CONTRIBUTING.md", "docs/first-contact.md"].includes(name),

@@ -8,7 +8,7 @@ import { skipUnlessFull } from "./support/amount.js";
 import { firstContacts, runFirstContact, skipReason } from "./support/first-contact.js";
 import { repositoryRoot } from "./support/repository.js";
 
-test("the page has three lines for each of these languages; test/docs.test.ts runs the first one in a fresh copy", () => {
+test("the page has three lines for each language, and test/docs.test.ts runs the first line", () => {
   const contacts = firstContacts();
   assert.deepEqual(
     contacts.map(({ name }) => name),

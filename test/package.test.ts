@@ -142,7 +142,7 @@ test("dbsyncd/testing starts and stops daemons for the tests of users", () => {
   assert.equal(node(script, "module"), "OK v\nnull");
 });
 
-// This test is the last one, since it removes the other packages.
+// This test is the last, because it removes the other packages.
 test("the library works without any other package installed", async () => {
   const modules = join(scratch, "user/node_modules");
   for (const name of readdirSync(modules)) {

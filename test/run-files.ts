@@ -11,7 +11,7 @@ import { spec } from "node:test/reporters";
 const [milliseconds, lanes, ...files] = process.argv.slice(2);
 const limit = Number(milliseconds);
 
-/** Node 24 does not end a test file that hangs. In that case, no event arrives for longer than a file may take. */
+/** Ends the run if no event arrives for longer than a file may take, since Node 24 does not end a file that hangs. */
 const silence = setTimeout(() => {
   console.error(`No test has started or ended for ${1.5 * limit} ms: a test file hangs.`);
   process.exit(1);
@@ -20,7 +20,7 @@ const resetSilence = () => void silence.refresh();
 
 /** The number of files listed at the end. */
 const LISTED = 10;
-/** The maximum number of failed files that run again. If more fail, a busy machine is not the cause. */
+/** The maximum number of failed files that run again. If more files fail, the cause is not a busy machine. */
 const AGAIN_MAX = 3;
 /** The duration of each file in milliseconds. */
 const took = new Map<string, number>();
@@ -28,7 +28,7 @@ const took = new Map<string, number>();
 /** The tests that failed in a run, by file. */
 class Failures {
   readonly byFile = new Map<string, Set<string>>();
-  /** Whether a file hung. It would probably hang again. */
+  /** Whether a file hung. Then no file runs again, since the file would probably hang again. */
   hasHung = false;
 
   add(file: string, test: string, cause: unknown): void {
@@ -52,7 +52,7 @@ function displayPath(file: string): string {
   return path.startsWith("..") ? basename(file) : path;
 }
 
-/** Returns the list of the longest files. */
+/** Returns the list of the files that took the longest time. */
 function longest(): string {
   if (took.size <= 1) return "";
   const lines = [...took]
@@ -70,7 +70,7 @@ async function runAll(paths: readonly string[], concurrency: number): Promise<Fa
     .on("test:dequeue", resetSilence)
     .on("test:complete", ({ name, file, details }) => {
       resetSilence();
-      // The test with the file's name is the file itself.
+      // An event with the file's name as its test reports the file itself.
       if (file?.endsWith(name)) took.set(file, details.duration_ms);
     })
     .compose(new spec());
@@ -99,5 +99,5 @@ async function main(): Promise<string> {
 }
 
 const last = await main();
-// A remaining server may keep the pipes of its test file open. Without this exit, the runner would wait forever.
+// A server that still runs may keep the pipes of its test file open. Without this exit, the runner would wait forever.
 process.stdout.write(last, () => process.exit());

@@ -107,7 +107,7 @@ test("a file that fails in the parallel run and passes alone is reported, and do
   assert.match(output, /passed when they ran again, alone.*\n {2}file-1\.test\.mjs: fails once/);
 });
 
-test("a file that fails twice fails the run, and so do many files that fail once", () => {
+test("a file that fails twice fails the run, and so do many files that each fail once", () => {
   const twice = runFiles([PASSES, FAILS, FAILS_ONCE]);
   assert.equal(twice.status, 1, twice.output);
   assert.doesNotMatch(twice.output, /Passed only/);

@@ -94,7 +94,7 @@ function runFiles(files: readonly string[], ended: () => void): void {
     try {
       process.kill(-leader.pid!, "SIGKILL");
     } catch {
-      // No process of the group remains.
+      // The group no longer has any process.
     }
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, endGroup);

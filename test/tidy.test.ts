@@ -113,7 +113,7 @@ test("every function is short", () => {
   }
 });
 
-/** Finds functions and methods by their indentation, which the formatter ensures. */
+/** Finds functions and methods by their indentation, which is reliable because of the formatter. */
 function functionsOf(lines: readonly string[]): { name: string; length: number }[] {
   return lines.flatMap((line, start) => {
     const head =

@@ -1,4 +1,4 @@
-/** Describes the backends of daemons in a few words; `dbsync bench` prints them with its figures. */
+/** Describes the backends of daemons in a few words; `dbsync bench` prints this description with its figures. */
 import type { CallingClient } from "../../client/client.js";
 import type { Settings } from "../../client/settings/options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
@@ -6,14 +6,17 @@ import type { DaemonStatus } from "../status/daemon-status.js";
 import { readWorkStatus } from "../status/read-status.js";
 
 /**
- * Patterns of replies to INFO: from a daemon with its data in memory, and from a daemon whose backend is a Redis
- * Cluster, for which no single server can answer.
+ * Error replies to INFO from a daemon that has its data in memory, and from a daemon whose backend is a Redis Cluster:
+ * no single server can answer for the cluster.
  */
 const OWN_MEMORY = /INFO is for connections of the RESP listener/;
 const NO_SERVER = /names no key (?:that selects|by which) a server of the cluster/;
 const NOT_REPORTED = "not reported";
 
-/** Returns the backends that daemons report to an administrator's key, or with another key those that INFO shows. */
+/**
+ * Describes the backends of the daemons. An administrator's key can read them from the daemons' status; with any other
+ * key, the description comes from INFO.
+ */
 export async function describeBackends(settings: Settings, client: CallingClient): Promise<string> {
   const reported = new Set((await readWorkStatus(settings)).map(backendsOf).filter((text) => text !== null));
   return reported.size > 0 ? [...reported].join("; ") : await backendFromInfo(client);

@@ -13,8 +13,8 @@ const BAR_CHARS = 40;
 const EXAMPLE_CHARS = 100;
 
 /**
- * The figures of a run. Times are in milliseconds, null without a successful call. Throughput is in successful calls a
- * second.
+ * The figures of a run. Times are in milliseconds, or null if no call succeeded. Throughput is the number of successful
+ * calls per second.
  */
 export interface BenchFigures {
   readonly calls: number;
@@ -56,10 +56,10 @@ export function formatFigures(figures: BenchFigures, latencies: LatencyHistogram
   return formatTable(rows) + formatHistogram(latencies) + formatErrors(figures.errors);
 }
 
-/** The figures of one list of daemons, where several are compared. */
+/** The figures of one list of daemons in a comparison of several lists. */
 export interface BenchRow extends BenchFigures {
   readonly servers: string;
-  /** The backends of its daemons. */
+  /** The backends of the daemons on the list. */
   readonly behind: string;
 }
 

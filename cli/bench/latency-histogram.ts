@@ -3,7 +3,7 @@
  * value. Every figure is accurate to about 1.5 %.
  */
 
-/** Buckets between a value and its double. */
+/** Number of buckets between a value and twice that value. */
 const PER_OCTAVE = 64;
 /** The minimum latency in milliseconds; shorter latencies are counted as this value. */
 const SHORTEST_MS = 0.001;
@@ -37,7 +37,7 @@ export class LatencyHistogram {
     return this.count === 0 ? 0 : this.#sum / this.count;
   }
 
-  /** Returns the latency that the given share of all calls (0 to 1) did not exceed; 0 without calls. */
+  /** Returns the latency that the given share of all calls (0 to 1) did not exceed; returns 0 if there are no calls. */
   quantile(share: number): number {
     const rank = Math.max(1, Math.ceil(share * this.count));
     let seen = 0;

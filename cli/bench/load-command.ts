@@ -17,9 +17,9 @@ const READS_OF_TEN = 9;
 /** A source of commands; `make` returns the arguments of the next one. */
 export interface LoadCommand {
   readonly title: string;
-  /** Whether its keys must exist before the benchmark begins. */
+  /** Whether the keys must exist before the benchmark begins. */
   readonly reads: boolean;
-  /** Whether `dbsync bench` chose its keys, and removes them after the run. */
+  /** Whether `dbsync bench` chooses the names of the keys. If so, it removes the keys after the run. */
   readonly isOwn: boolean;
   readonly make: () => string[];
 }

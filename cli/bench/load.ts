@@ -7,7 +7,10 @@ import type { Environment } from "../../client/shared/environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { LatencyHistogram } from "./latency-histogram.js";
 
-/** The shortest wait that uses a timer, in milliseconds, because a timer may fire a millisecond late. */
+/**
+ * The open loop uses a timer only for waits of at least this many milliseconds, because a timer may fire a millisecond
+ * late.
+ */
 const SHORT_WAIT_MS = 2;
 
 /** Time after which the open loop reads answers even if arrivals are overdue, in milliseconds. */
@@ -50,7 +53,7 @@ export class Load {
     this.result = { latencies: new LatencyHistogram(), errors: new Map(), failed: 0, ms: 0, pending: 0 };
   }
 
-  /** Runs the load. Resolves when the last call has settled; a failed call does not reject it. */
+  /** Runs the load. Resolves when the last call has settled, even if calls failed. */
   async run(): Promise<LoadResult> {
     this.#startedAt = this.#busySince = this.#environment.now();
     this.#endsAt = this.#startedAt + this.#plan.seconds * 1000;

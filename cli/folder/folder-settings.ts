@@ -15,8 +15,8 @@ export async function daemonSettings(flags: FolderFlags): Promise<Settings> {
 }
 
 /**
- * Returns the path of the data folder. The options for keys may be missing, unless there is a configuration file, which
- * is read in the same way as by a daemon.
+ * Returns the path of the data folder. The key options may be missing if `--config` is missing too. With `--config`,
+ * this function reads the file as a daemon would, so the keys are required.
  * @throws StartError
  */
 export async function folderPath(flags: FolderFlags): Promise<string> {

@@ -66,13 +66,13 @@ export class DocumentWriter {
   async #flush(): Promise<void> {
     if (this.#batch.length === 0) return;
     if (this.#sent.length >= COMMANDS_IN_FLIGHT_MAX) await this.#sent.shift();
-    // NOCHECK, because the original accepts later entries that do not have all members of the first entry.
+    // NOCHECK, because the original JSON server accepts later entries that do not have all members of the first entry.
     const lifetime = this.#expires === null ? [] : ["PXAT", String(this.#expires)];
     const sending = this.#send([
       ...["DOC.INSERT", this.#document, ...lifetime, "NOCHECK", "KEYS"],
       ...this.#batch,
     ]);
-    // `#flush` or `end` awaits it later; until then a rejection must not count as unhandled.
+    // `#flush` or `end` awaits this promise later; until then a rejection must not count as unhandled.
     sending.catch(() => {});
     this.#sent.push(sending);
     this.#batch = [];

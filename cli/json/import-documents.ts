@@ -9,8 +9,8 @@ import { JsonServerClient } from "./json-server-client.js";
 import { documentsOf } from "./json-source.js";
 
 /**
- * Silence after which the import gives up on a server, in milliseconds. It is long because the original composes its
- * complete answer before it sends anything.
+ * Silence after which the import gives up on a server, in milliseconds. The time is long because the original JSON
+ * server composes its complete answer before it sends anything.
  */
 const SILENCE_MS = 120_000;
 

@@ -1,6 +1,6 @@
 /**
- * A client of a JSON server: a dbsyncd with --json, or the original. A request is one line; an answer ends with LF CR.
- * Source: docs/json-documents.md "Lines".
+ * A client of a JSON server: a dbsyncd with --json, or the original JSON server. A request is one line; an answer ends
+ * with LF CR. Source: docs/json-documents.md "Lines".
  */
 import type { Socket } from "node:net";
 import { StringDecoder } from "node:string_decoder";

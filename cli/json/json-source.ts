@@ -1,6 +1,6 @@
 /**
- * Reads the documents of a running server for an import. The original sends all of them in one answer. A dbsyncd sends
- * one at a time, with expiry times and indexes, which the original does not have.
+ * Reads the documents of a running server for an import. The original JSON server sends all documents in one answer. A
+ * dbsyncd sends one document at a time, with expiry times and indexes, which the original server does not have.
  */
 import { JsonPieces } from "./json-pieces.js";
 import type { JsonServerClient } from "./json-server-client.js";
@@ -21,14 +21,17 @@ export interface SourceDocument {
   readonly each: (take: TakeEntry) => Promise<void>;
 }
 
-/** Expiry dates by key, in milliseconds since 1970; entries without one are absent. */
+/** Expiry dates by key, in milliseconds since 1970; entries that do not expire are absent. */
 type Expiries = ReadonlyMap<string, number>;
 
 const NEVER: Expiries = new Map();
 const SEARCHED_CHARS_MAX = 32;
 type TakeEntry = (entry: SourceEntry) => Promise<void>;
 
-/** The message with which a dbsyncd rejects a request without a document. The original does not know the action. */
+/**
+ * The message with which a dbsyncd rejects `listindexes` without a document. The original server does not know this
+ * action and answers with a different message.
+ */
 const DAEMON = "No document provided.";
 
 /** Yields the documents of a server. @throws Error  the connection failed, or the server rejects a request */
@@ -70,7 +73,8 @@ async function eachOf(server: JsonServerClient, document: string, take: TakeEntr
 async function expiriesOf(server: JsonServerClient, document: string): Promise<Expiries> {
   const expiries = new Map<string, number>();
   const request = { action: "get", document, fields: [], details: true };
-  // Most documents have no expiry times. The search avoids parsing the details, of which there is one per entry.
+  // Most documents have no expiry times. Searching the text first avoids parsing the details, which contain an object
+  // for each entry.
   if (!(await contains(server.pieces(request), /"expires":\d/))) return expiries;
   const answer = answerTo(server, request);
   for await (const member of membersCalled(answer, /^(data|details)$/)) {
@@ -103,7 +107,7 @@ async function eachIn(answer: JsonPieces, expiries: Expiries, take: TakeEntry): 
 const answerTo = (server: JsonServerClient, request: object) => new JsonPieces(server.pieces(request));
 
 /**
- * Yields the names of an answer's members that match; the caller reads their values.
+ * Yields the names of the answer's members that match `called`; the caller reads their values.
  * @param action  the action whose answer must have such a member, or undefined if the member may be absent
  * @throws Error  the answer is an error, or the member is missing
  */

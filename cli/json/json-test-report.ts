@@ -1,6 +1,6 @@
 /**
- * The output of the original's test client, as text and as JSON in PHP's pretty-printed form.
- * Source: test/vectors/json/test-client-text.txt and test-client.json, with which a test compares it.
+ * The report of the original JSON server's test client, as text and as JSON in PHP's pretty-printed form. Source:
+ * test/vectors/json/test-client-text.txt and test-client.json. A test compares this output with these files.
  */
 import type { JsonTest } from "./json-test.js";
 

@@ -1,6 +1,7 @@
 /**
- * `dbsync test json://…`: runs the checks of the original's test client, in the same order and with the same messages,
- * on a temporary document. Source of the checks and the numbers of samples: test/vectors/json/test-client.json.
+ * `dbsync test json://…`: runs the checks of the original JSON server's test client, in the same order and with the
+ * same messages, on a temporary document. Source of the checks and the numbers of samples:
+ * test/vectors/json/test-client.json.
  */
 import { randomUUID } from "node:crypto";
 import type { JsonServerClient } from "./json-server-client.js";
@@ -21,7 +22,7 @@ export interface JsonTest {
 }
 
 const SAMPLES = 3;
-/** The id that the original assigns to a document's first entry. */
+/** The id that the original JSON server assigns to a document's first entry. */
 const FIRST_ID = "0";
 const JOHN = { name: "John", role: "admin", gender: "male" };
 const ANNA = { name: "Anna", role: "user", gender: "female" };

@@ -6,13 +6,16 @@
 import { authorizationOf } from "../keys/authorization.js";
 import type { MemberView } from "./member-views.js";
 
-/** The command that authorizes a daemon's key; "unknown": no daemon that answered knows the key yet. */
+/**
+ * The command that authorizes a daemon's key; "nothing": the key is already authorized; "unknown": no daemon that
+ * answered knows the key yet.
+ */
 export type Needed = readonly string[] | "nothing" | "unknown";
 
 /**
  * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key yet
- * cannot report its own; in that case the key comes from the reports of its peers. A reported key is used only if its
- * hash is the daemon's id.
+ * cannot report its own key; in that case this function uses the reports of its peers. A reported key is used only if
+ * its hash is the daemon's id.
  * @param id  the added daemon's id, hexadecimal
  */
 export function neededBy(id: string, views: readonly MemberView[]): Needed {

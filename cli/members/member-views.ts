@@ -15,7 +15,7 @@ export interface SeenPeer {
   readonly id: string;
   readonly address: string;
   readonly connection: string;
-  /** Its public key, DER in base64, or null if it is unknown. */
+  /** The peer's public key, DER in base64, or null if it is unknown. */
   readonly key: string | null;
 }
 
@@ -25,13 +25,13 @@ export interface MemberView {
   readonly id: string;
   readonly cluster: string;
   readonly state: string;
-  /** Whether it has a data folder. */
+  /** Whether the daemon has a data folder. */
   readonly durable: boolean;
-  /** Whether a list has added it, but no live member has answered it yet. */
+  /** Whether a list has added the daemon, but no live member has answered it yet. */
   readonly joining: boolean;
-  /** The reason why it is not a member, or null if it is a member or there is no list. */
+  /** The reason why the daemon is not a member, or null if it is a member or there is no list. */
   readonly refusal: string | null;
-  /** The command that authorizes its key to sign for clients without keys, or null if none is needed. */
+  /** The command that authorizes the daemon's key to sign for clients without keys, or null if no command is needed. */
   readonly authorize: string | null;
   readonly lists: readonly ReportedList[];
   readonly peers: readonly SeenPeer[];
@@ -39,7 +39,7 @@ export interface MemberView {
 
 /**
  * Returns the views of the daemons that answered.
- * @throws DbsyncError  no daemon answered (the first error), or they belong to two clusters
+ * @throws DbsyncError  no daemon answered (throws the first error), or the daemons belong to different clusters
  */
 export function viewsOf(
   answers: readonly Answer[],
@@ -57,9 +57,11 @@ export function viewsOf(
   );
 }
 
-/** Returns the newest reported lists, which no other reported list follows. If there are several, they are parallel. */
+/**
+ * Returns the newest lists: the reported lists that no other reported list follows. Several newest lists are parallel.
+ */
 export function headsOf(views: readonly MemberView[]): readonly ReportedList[] {
-  // Proved lists come last, so that a proof from one daemon counts for all daemons that report the same list.
+  // Verified lists come last, so that a proof from one daemon counts for all daemons that report the same list.
   const reported = views
     .flatMap(({ lists }) => lists)
     .sort((a, b) => Number(a.doubt === null) - Number(b.doubt === null));

@@ -212,7 +212,7 @@ const failedOf = (outcomes: readonly Outcome[]): readonly Failed[] =>
 const isDenied = ({ stage }: Failed): boolean => stage === "reply";
 
 /**
- * Checks that at least one daemon has accepted the list. That daemon sends it to the remaining ones.
+ * Checks that at least one daemon has accepted the list. That daemon sends the list to the remaining daemons.
  * @throws DbsyncError  no daemon has accepted it
  */
 function checkChange(outcomes: readonly Outcome[]): void {
@@ -311,8 +311,8 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
 
 /**
  * Returns the daemons that receive a list first: the members that remain. An added daemon could not send the list to
- * them, because they admit it only once they have the list. Returns all daemons for the first list, and if no remaining
- * member has answered.
+ * those members, because they admit the daemon only once they have the list. Returns all daemons for the first list,
+ * and if no remaining member has answered.
  */
 function firstReceivers(
   views: readonly MemberView[],

@@ -32,7 +32,7 @@ const CAUGHT_UP: ReadonlySet<string> = new Set(["live", "isolated"]);
 export interface Next {
   readonly list: MemberList;
   readonly text: string;
-  /** Whether nothing has to be sent: it is the newest list, and all its daemons that answered know it. */
+  /** Whether nothing has to be sent, because the list is the newest one and all its daemons that answered know it. */
   readonly isKnown: boolean;
 }
 
@@ -60,8 +60,8 @@ export function nextMembers(
 
 /**
  * Returns the newest list if it already contains the requested change, because the user has run the same command
- * before. Members may not know it yet: it may have reached only a daemon that it adds or removes, and members accept no
- * list from such a daemon.
+ * before. Members may not know that list yet: it may have reached only a daemon that the list adds or removes, and
+ * members accept no list from such a daemon.
  */
 function alreadyDone(
   views: readonly MemberView[],
@@ -164,7 +164,7 @@ const isListed = ({ id, lists }: MemberView): boolean =>
 
 /**
  * Whether a daemon has caught up as a member of some list but does not know a list that another daemon reports. A
- * malicious daemon could have invented either of them.
+ * malicious daemon could have invented either list.
  */
 const differsFrom = (view: MemberView, heads: readonly KnownList[]): boolean =>
   CAUGHT_UP.has(view.state) &&

@@ -10,19 +10,20 @@ import { type EnvelopeHead, signedBytes } from "../../protocol/version-2/envelop
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 
 /**
- * A reported list with its signer. `doubt` is null if an administrator whose public key is known here has signed it.
+ * A reported list with its signer. `doubt` is null if the signer is an administrator whose public key is known, and the
+ * signature is correct.
  */
 export interface ReportedList extends KnownList {
   /** The signature's date in milliseconds since 1970, or null if the daemon reported no envelope for this list. */
   readonly signedAt: number | null;
-  /** Id of the key that signed it. */
+  /** Id of the key that signed the list. */
   readonly signer: ByteString;
   readonly doubt: "no-proof" | "unknown-key" | "bad-signature" | null;
 }
 
 export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
 
-/** Whether the key has signed the bytes, or null if it is not the key of a known administrator. */
+/** Returns whether the key signed the bytes, or null if the key is not that of a known administrator. */
 export type VerifiesList = (signer: ByteString, signed: Buffer, signature: Buffer) => boolean | null;
 
 /** Returns a function that verifies signatures. @param keys  public keys of administrators */

@@ -1,4 +1,4 @@
-/** `dbsync backup`: writes everything that a daemon has recorded to one file, while the daemon may be running. */
+/** `dbsync backup`: writes one file with everything that a daemon has recorded. The daemon may be running. */
 import type { Command } from "commander";
 import type { BackupReport } from "../folder/backups.js";
 import { formatDate } from "../shared/dates.js";

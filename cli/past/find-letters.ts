@@ -1,4 +1,4 @@
-/** `dbsync dead-letters find`: finds the entries that an evicted daemon had acknowledged and no member has. */
+/** `dbsync dead-letters find`: finds the entries that an evicted daemon had acknowledged but that no member has. */
 import type { Command } from "commander";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
@@ -13,7 +13,7 @@ type FindFlags = FolderFlags & ClientFlags & { readonly json?: boolean };
 
 const COMMAND_MS = 20_000;
 
-/** Outcomes by precedence: the first of these that any member reports is used. */
+/** Outcomes by precedence: the first one that at least one member reports is used. */
 const FATES = ["held", "dead-letter", "forgotten", "undecided"] as const satisfies readonly Fate[];
 
 /** Adds the options and the help of `find`. @param command  already has the options for the folder */

@@ -9,8 +9,8 @@ import { type Past, type PastUnit, readPast } from "./past-report.js";
 /** Minimum time between two updates, in milliseconds. */
 const UPDATE_EVERY_MS = 1000;
 /**
- * Minimum time between two updates, as a multiple of the time that a request takes: the daemon folds its newest entries
- * for each answer.
+ * Minimum time between two updates, as a multiple of the time that a request takes. It limits the load, because the
+ * daemon folds its newest entries for each answer.
  */
 const PAUSE_FACTOR = 10;
 /**
@@ -38,7 +38,7 @@ export interface FollowParts {
   readonly goesOn: () => boolean;
 }
 
-/** Shows new units until `goesOn` returns false. If no daemon answers, it tries again. */
+/** Shows new units until `goesOn` returns false. If no daemon answers, the function tries again. */
 export async function followLog(parts: FollowParts): Promise<void> {
   const { ask, first, show, trouble, now, wait, goesOn } = parts;
   const seen = new SeenUnits();

@@ -26,7 +26,7 @@ export interface PastUnit {
   /** The user of a listener without signatures, or null if the signer signed for itself. */
   readonly as: string | null;
   readonly db: number;
-  /** The commands; long ones are cut and end with an ellipsis. */
+  /** The commands; long commands are truncated and end with an ellipsis. */
   readonly commands: readonly (readonly PastWord[])[];
   /** The outcome; `error`: the unit was permitted but failed. */
   readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
@@ -36,7 +36,7 @@ export interface PastUnit {
   readonly change: string | null;
 }
 
-/** Colours of outcomes; without an entry: plain. */
+/** Colours of outcomes; all other outcomes are plain. */
 const TONES: ReadonlyMap<string, Tone> = new Map([
   ["error", "warn"],
   ["unmet", "warn"],

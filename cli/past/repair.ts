@@ -75,7 +75,7 @@ async function repair({ takeOver = false, ...flags }: RepairFlags): Promise<void
 
 /**
  * Runs a comparison and returns its result.
- * @throws DbsyncError  it could not be started, or the Redis cannot be written
+ * @throws DbsyncError  the comparison could not be started, or the Redis cannot be written
  */
 async function repaired(ask: AskPast, takeOver: boolean, timeout: number): Promise<MirrorStatus> {
   const { reply } = await ask(["TIMELINE", "REPAIR", ...(takeOver ? ["TAKEOVER"] : [])]);

@@ -25,7 +25,7 @@ interface Form<Value> {
 
 /**
  * Writes all keys.
- * @throws Error  a daemon does not answer; the file exists; some keys could not be written, but the remaining ones were
+ * @throws Error  a daemon does not answer; the file exists; some keys could not be written, but all other keys were
  */
 export async function exportKeys(
   form: ExportForm,

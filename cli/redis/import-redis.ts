@@ -28,8 +28,8 @@ export interface Tally {
 /**
  * Copies all keys of a Redis.
  * @param replace  whether to overwrite keys that the daemons already have; keys with other names stay
- * @throws Error  the daemons already have keys; a connection failed; some keys could not be copied, but the remaining
- *   ones were
+ * @throws Error  the daemons already have keys; a connection failed; some keys could not be copied, but all other keys
+ *   were
  */
 export async function importRedis(address: RedisAddress, send: SendToAll, replace = false): Promise<void> {
   if (!replace) await requireEmpty(send, "leaves all other keys unchanged");
@@ -65,7 +65,7 @@ const LONG = "their values are long";
 
 /**
  * Checks that the database is empty. Otherwise existing keys would be silently mixed with the keys of the Redis.
- * @param rest  what --replace does to keys that only the daemons have, as the end of a sentence
+ * @param rest  the end of the error message: what --replace does to keys that only the daemons have
  * @throws Error  the daemons already have keys
  */
 export async function requireEmpty(send: SendToAll, rest: string): Promise<void> {

@@ -13,12 +13,13 @@ const DUMP_BYTES_MAX = 16 * 1024 * 1024;
 /** Maximum number and total length of pieces in flight; each entry of a stream is a piece. */
 export const TOGETHER_MAX = 500;
 export const TOGETHER_BYTES_MAX = 1024 * 1024;
-/** The error of a daemon or of its Redis for a serialization format that it does not know. */
+/** The error of a daemon, or of the Redis behind it, for an unknown serialization format. */
 const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
 /**
- * The outcome of a key. `pieces`: copied by commands; `gone`: it has expired or was deleted; `same`: its mark is
- * unchanged; otherwise the reason why it was not copied.
+ * The outcome of copying a key. `dump`: copied in serialized form; `pieces`: copied by the commands of its type;
+ * `gone`: the key has expired or was deleted; `same`: its mark is unchanged; otherwise the reason why it was not
+ * copied.
  */
 export type Copied = "dump" | "pieces" | "gone" | "same" | { readonly reason: string };
 
@@ -98,7 +99,7 @@ export class KeyCopier {
     if (type === "none") return "gone";
     const pieces = piecesOf(type);
     if (pieces === null) return { reason: `its type is ${textOfBytes(type)}` };
-    // Until the copy is complete, the key must not match its mark.
+    // Until the copy is complete, no mark may say that the key was copied.
     this.#marks?.set(key, UNMARKED);
     await this.#write(["DEL", key]);
     await this.#writeAll(pieces(this.#source, key));
@@ -107,8 +108,8 @@ export class KeyCopier {
   }
 
   /**
-   * Sends commands. Commands that are in flight together keep their order, because the client assigns their dates
-   * without an interruption.
+   * Sends commands. Commands that are in flight together keep their order, because the client assigns their dates in
+   * the order of the calls.
    */
   async #writeAll(all: AsyncIterable<Argv>): Promise<void> {
     let together: Argv[] = [];

@@ -47,7 +47,8 @@ export class RedisSource implements Disposable {
   /**
    * Connects, logs in and selects the database.
    * @param silenceMs  milliseconds of silence after which a pending request fails
-   * @param onMessage  receives each message after the connection has subscribed, or null for one without subscriptions
+   * @param onMessage  receives each message after the connection has subscribed, or null for a connection without
+   *   subscriptions
    * @throws Error  there is no server, or it rejects the login or the database
    */
   static async open(

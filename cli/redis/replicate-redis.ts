@@ -43,14 +43,15 @@ export interface Daemons {
 export interface ReplicateOptions {
   readonly replace: boolean;
   /**
-   * Time without a write after which it cuts over, in milliseconds, or null to cut over when the user presses Ctrl-C.
+   * Time without a write after which the import cuts over, in milliseconds, or null to cut over when the user presses
+   * Ctrl-C.
    */
   readonly quietMs: number | null;
 }
 
 /**
  * Copies a Redis and its changes until the cut-over.
- * @throws Error  as for an import; or the user interrupted it twice
+ * @throws Error  the errors of `importRedis`; or the user interrupted the import twice
  */
 export async function replicateRedis(
   address: RedisAddress,
@@ -95,7 +96,7 @@ class Replica {
 
   /**
    * Connects, copies all keys, and then copies each key that is written, until the cut-over.
-   * @returns true after the cut-over; false if the connection was lost and the caller must call it again
+   * @returns true after the cut-over; false if the connection was lost and the caller must call `follow` again
    */
   async follow(): Promise<boolean> {
     try {
@@ -209,7 +210,7 @@ class Replica {
   }
 
   /**
-   * Compares all keys and deletes the remaining ones.
+   * Compares all keys, and deletes the keys that only the daemons have.
    * @returns false if clients wrote to the Redis during the comparison
    */
   async #cutOver(source: RedisSource, events: RedisSource, copier: KeyCopier): Promise<boolean> {

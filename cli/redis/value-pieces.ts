@@ -1,6 +1,7 @@
 /**
- * Reads a value in pieces by the commands of its type, and yields the commands that recreate it. Used if the serialized
- * form (DUMP) is not available, not accepted or too long. No client may write the key at the same time.
+ * Reads a value in pieces by the commands of its type, and yields the commands that recreate it. An import reads a
+ * value in this way if its serialized form (DUMP) is not available, not accepted or too long. No client may write the
+ * key at the same time.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { PlainReply } from "../../protocol/reply.js";
@@ -65,7 +66,10 @@ async function* scanned(source: RedisSource, name: string, key: ByteString): Asy
   } while (cursor !== "0");
 }
 
-/** Yields entries, ids and consumer groups. No command can recreate the pending entries of consumers. */
+/**
+ * Yields commands that recreate a stream's entries, ids and consumer groups. No command can recreate the pending
+ * entries of consumers.
+ */
 async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Argv> {
   const facts = fieldsOf(await source.ask(["XINFO", "STREAM", key]));
   // Entries after this id were added later; without this limit the loop might never end.
@@ -83,7 +87,7 @@ async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Arg
     count += entries.length;
     if (entries.length < PIECE_ELEMENTS) break;
   }
-  // A stream without entries must also be created.
+  // These commands create a stream without entries: they add an entry and remove it.
   if (count === 0)
     yield* [
       ["XADD", key, "0-1", "a", "b"],

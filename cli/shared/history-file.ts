@@ -3,10 +3,10 @@ import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
-/** Maximum number of lines, which is also the default of shells. */
+/** Maximum number of lines that a session can recall. */
 export const MAX_HISTORY_LINES = 1_000;
 
-/** Commands contain data, so other users must not be able to read them. */
+/** The file's mode: other users must not read it, because commands contain data. */
 const OWNER_ONLY = 0o600;
 
 /** Number of lines above `MAX_HISTORY_LINES` at which the file is shortened. */

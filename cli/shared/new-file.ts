@@ -22,7 +22,8 @@ export type Write = (bytes: string) => Promise<void>;
 /**
  * Creates a file.
  * @param path  the file's path; "-" is standard output
- * @throws Error  the file already exists or cannot be written; also the errors of `fill`, after which no file remains
+ * @throws Error  the file already exists or cannot be written; also the errors of `fill`. No incomplete file remains
+ *   after an error.
  */
 export async function writeNewFile(path: string, fill: (write: Write) => Promise<void>): Promise<void> {
   if (path === "-") return await fill(writeOut);

@@ -71,7 +71,7 @@ export function printJsonError(error: unknown): ExitCode {
   return exitCodeOf(error);
 }
 
-/** Formats an outcome, such as `127.0.0.1:1111: OK`, or with the error. */
+/** Formats an outcome, such as `127.0.0.1:1111: OK`; for a failed call, the text after the address is the error. */
 export function outcomeLine(outcome: Outcome): string {
   return outcome.status === "ok"
     ? `${outcome.address}: ${outcome.value ?? "(nil)"}`

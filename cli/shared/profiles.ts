@@ -120,7 +120,7 @@ export function writeProfiles(places: Places, { current, profiles }: Profiles): 
   }
 }
 
-/** Returns the profile of a name. @throws DbsyncError `bad-option`: there is none */
+/** Returns the profile with the given name. @throws DbsyncError `bad-option`: there is no such profile */
 export function profileNamed(name: string, { profiles }: Profiles): Profile {
   const profile = profiles.get(name);
   if (profile !== undefined) return profile;

@@ -1,5 +1,6 @@
 /**
- * Shows the progress of work on one line of a terminal. Without a terminal it shows nothing, or a line for each change.
+ * Shows the progress of work on one line of a terminal. Without a terminal, `showSteps` prints a line for each change,
+ * and the other functions print nothing.
  */
 import { shown as shownText } from "../../net/terminal/shown-text.js";
 import { clip, terminalColumns } from "../../net/terminal/table.js";
@@ -25,7 +26,10 @@ export function showProgress(text: () => string): Disposable {
 }
 
 export interface Steps extends Disposable {
-  /** Shows a text from servers: on a terminal it replaces the line, otherwise it is printed if it has changed. */
+  /**
+   * Shows a text, which may come from a server. On a terminal the text replaces the line; otherwise it is printed if it
+   * has changed.
+   */
   show(text: string): void;
 }
 

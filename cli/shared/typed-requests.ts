@@ -22,7 +22,7 @@ export interface TypedRequests {
   /**
    * Sends a request.
    * @param state  the required state, or null if any state is allowed
-   * @returns nil: the state has changed
+   * @returns the reply, which is nil if the key's state differs from the required one
    * @throws DbsyncError
    */
   ask(command: CommandInput, state?: KeyState | null): Promise<Reply>;

@@ -14,7 +14,7 @@ const WORDS =
 // The end of what is made by npm run tables.
 
 const STATEMENT_WORDS: readonly string[] = WORDS.split(" ");
-/** The name that is being typed. Words of the original may begin and end with `#` and `@`. */
+/** The name that is being typed. Keywords of the original server may begin and end with `#` and `@`. */
 const TYPED_NAME = /[\p{L}_][\p{L}\p{N}_]*$/u;
 const NAME = /[\p{L}_][\p{L}\p{N}_]*/gu;
 
@@ -66,7 +66,10 @@ export class Completion {
     return [...objects, ...columns];
   }
 
-  /** Returns cached names, or fetches them. @param table  the table whose columns they are, or "" */
+  /**
+   * Returns cached names, or fetches them.
+   * @param table  the table whose columns are requested, or "" for the names of databases, tables and views
+   */
   #cached(table: string, ask: () => Promise<readonly string[]>): Promise<readonly string[]> {
     const key = `${this.#session.database}\n${table}`;
     const names = this.#names.get(key) ?? ask().catch(() => []);
@@ -75,8 +78,8 @@ export class Completion {
   }
 
   /**
-   * Returns the columns of a table. The original cannot describe a table, but an answer without rows contains its
-   * columns.
+   * Returns the columns of a table. The original server cannot describe a table, but its answer to a query contains the
+   * columns even if there are no rows.
    */
   async #columnsOf(name: string): Promise<readonly string[]> {
     if (this.#session.isOurs) return await this.#firstColumn(`describe ${name}`);

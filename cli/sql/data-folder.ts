@@ -59,19 +59,19 @@ export const fileOf = (
   name: string,
 ) => join(folder, database, kind, name + ENDING);
 
-/** Reads the type of a domain. @throws Error  with the file and what to do */
+/** Reads the type of a domain. @throws Error  the message names the file and says what to do */
 export async function readDomain(file: string): Promise<FolderType> {
   const { supports } = await readObject(file);
   return typeOf(supports, file);
 }
 
-/** Reads a view, and returns the tree of its query. @throws Error  with the file and what to do */
+/** Reads a view, and returns the tree of its query. @throws Error  the message names the file and says what to do */
 export async function readViewObject(file: string): Promise<unknown> {
   const { selectExpr } = await readObject(file);
   return selectExpr;
 }
 
-/** Reads a table. @throws Error  with the file, the row and what to do */
+/** Reads a table. @throws Error  the message names the file and the row, and says what to do */
 export async function readTable(file: string): Promise<FolderTable> {
   const { fieldName: fields, domaines: domains, individus: rows } = await readObject(file);
   if (!Array.isArray(fields) || !Array.isArray(domains) || !Array.isArray(rows))
@@ -127,7 +127,8 @@ function checkedName(name: string, location: string): string {
 }
 
 /**
- * Returns the error about a damaged file. The original writes files in place, so a crash can leave an incomplete file.
+ * Returns the error about a damaged file. The earlier server writes files in place, so a crash can leave an incomplete
+ * file.
  */
 const broken = (file: string, what: string) =>
   new Error(`${file}: ${what}; copy this file from another server's folder, or move it out of this folder`);

@@ -1,4 +1,6 @@
-/** Writes one table of the daemons as a file of the earlier SQL server, in pages that all come from the same state. */
+/**
+ * Writes one table of the daemons as a file of the earlier SQL server. It reads the table in pages, all from one state.
+ */
 import { type FileHandle, open, rm } from "node:fs/promises";
 import type { Reply } from "../../protocol/reply.js";
 import type { KeyState, TypedRequests } from "../shared/typed-requests.js";

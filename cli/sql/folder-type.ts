@@ -12,9 +12,9 @@ export type FolderType = readonly FolderAtom[];
 
 /**
  * Parses a type.
- * @param supports  the field of the file
+ * @param supports  the value of the field `supports` in the file
  * @param place  the location for messages
- * @throws Error  it is not a type
+ * @throws Error  the input is not a type
  */
 export function typeOf(supports: unknown, place: string): FolderType {
   if (Array.isArray(supports) && supports.length > 0)
@@ -24,7 +24,7 @@ export function typeOf(supports: unknown, place: string): FolderType {
 
 /**
  * Parses the type of a domain from a catalogue: `[["number",0,9],["enumeration","red",3]]`.
- * @throws Error  it is not a type
+ * @throws Error  the input is not a type
  */
 export function domainType(text: string): FolderType {
   const atoms = JSON.parse(text) as readonly (readonly [FolderAtom["kind"], ...(string | number | null)[]])[];
@@ -83,7 +83,7 @@ const ATOM = new RegExp(
   "suy",
 );
 
-/** Parses a type in the form of `famaritana`. @throws Error  it is not a type */
+/** Parses a type as the answer to `famaritana` (describe) shows it. @throws Error  the input is not a type */
 export function typeOfWords(words: string): FolderType {
   const type: FolderAtom[] = [];
   for (let at = 0; at < words.length; at = ATOM.lastIndex) {
@@ -109,7 +109,7 @@ const allowedOf = (word: string) =>
 
 const DATE_CLASS = /\bDAT[EY]$/;
 
-/** Parses an atom by its fields, because the names of classes differ between versions of the original. */
+/** Parses an atom by its fields, because the names of classes differ between versions of the earlier server. */
 function atomOf(atom: unknown, place: string): FolderAtom {
   const {
     allowedValue,
@@ -137,7 +137,7 @@ function accepts(atom: FolderAtom, value: string | number): boolean {
       return typeof value === "string" && isWithin(value.length, atom);
     case "enumeration":
       return atom.allowed.includes(value);
-    // The original cannot store dates; the daemons check them.
+    // The earlier server cannot store dates; the daemons check them.
     case "date":
       return typeof value === "string";
   }

@@ -1,5 +1,6 @@
 /**
- * Parses statements by the daemon's grammar. It is loaded on use, because it is larger than the rest of `dbsync sql`.
+ * Parses statements by the daemon's grammar. `dbsync sql` loads this module when it needs it, because it is larger than
+ * the rest of the program.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import { SqlMistake } from "../../store/sql/mistake.js";

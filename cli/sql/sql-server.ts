@@ -1,5 +1,6 @@
 /**
- * A connection to a server of the SQL line protocol: dbsyncd with --sql, the original, or a proxy in front of either.
+ * A connection to a server of the SQL line protocol: dbsyncd with --sql, the original server, or a proxy in front of
+ * either.
  */
 import type { Socket } from "node:net";
 import type { ServerAddress } from "../../client/shared/server-url.js";
@@ -13,7 +14,7 @@ import { type SqlAnswer, SqlAnswerReader } from "./sql-answer-reader.js";
 const SCHEME = "sql";
 const DEFAULT_PORT = 3948;
 const CONNECT_MS = 10_000;
-/** Number of rows in a page: many, because each page repeats the columns. A page of the original has 20 rows. */
+/** Number of rows in a page: many, because each page repeats the columns. A page of the original server has 20 rows. */
 const PAGE_ROWS = 1_000;
 /** The error of a dbsyncd if an SQL client connects to a port for other clients. */
 const WRONG_PORT = /(this port serves .*)$/;
@@ -28,7 +29,7 @@ export function readSqlAddress(text: string): ServerAddress {
 
 export class SqlServer implements Disposable {
   readonly #client: RequestClient<SqlAnswer>;
-  /** Whether the server is a dbsyncd, which accepts a page length; the original does not. */
+  /** Whether the server is a dbsyncd, which accepts a page length; the original server does not. */
   #isOurs = false;
 
   private constructor(socket: Socket) {

@@ -1,4 +1,7 @@
-/** The session of one run of `dbsync sql`. It connects on use, and reconnects after a lost connection. */
+/**
+ * The session of one run of `dbsync sql`. It connects when a connection is needed, and reconnects after a connection
+ * was lost.
+ */
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import type { SqlAnswer } from "./sql-answer-reader.js";
 import { SqlServer } from "./sql-server.js";

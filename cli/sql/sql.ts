@@ -63,8 +63,9 @@ async function sql(address: ServerAddress | undefined, { ca, json = false }: Sql
 }
 
 /**
- * Runs all statements of standard input.
- * @throws Error  the connection was lost; later statements might depend on earlier ones
+ * Runs all statements of standard input. It stops if the connection is lost, because later statements might depend on
+ * earlier ones.
+ * @throws Error  the connection was lost
  */
 async function runAll(session: SqlSession, isJson: boolean): Promise<ExitCode> {
   const reader = new StatementReader();

@@ -24,7 +24,7 @@ export class StatementReader {
     return this.#complete();
   }
 
-  /** Ends the input, and with it an unfinished statement. */
+  /** Ends the input. @returns the last statement if it did not end with `;` */
   end(): string[] {
     this.#parser.end();
     return this.#complete();

@@ -73,7 +73,7 @@ export const isName = (name: unknown): name is string => typeof name === "string
 
 const fieldsOf = (tree: unknown): Fields => (typeof tree === "object" && tree !== null ? tree : {}) as Fields;
 
-/** Returns the name of a class without its package, which differs between versions of the original. */
+/** Returns the name of a class without its package, which differs between versions of the earlier server. */
 const classOf = (fields: Fields) => String(fields["@class"]).split(".").at(-1);
 
 /** Returns the tree of a query. @param view  the view's name, from which the ids of sources are derived */

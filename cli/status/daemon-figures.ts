@@ -20,12 +20,15 @@ export interface DaemonFigures {
   readonly refusals: number;
   /** Number of keys in all databases, or null if they are in a Redis or on other daemons. */
   readonly keys: number | null;
-  /** Memory in bytes; `limit` 0: no limit. */
+  /** Memory in bytes. `limit` is 0 if there is no limit. */
   readonly memory: { readonly used: number; readonly resident: number; readonly limit: number };
   readonly backends: readonly { readonly name: string; readonly up: boolean }[];
-  /** Figures of the stream that orders its writes, or null if there is none. */
+  /** Figures of the stream that orders the daemon's writes, or null if there is no stream. */
   readonly order: OrderFigures | null;
-  /** Number of answers by duration: `count` answers took at most `max` microseconds; Infinity for the slowest. */
+  /**
+   * Number of answers by duration. `max` is the end of a range of durations in microseconds, or Infinity for the last
+   * range; each range begins at the end of the previous one.
+   */
   readonly times: readonly (readonly [max: number, count: number])[];
 }
 
@@ -37,9 +40,9 @@ export interface OrderFigures {
   readonly applied: number;
   readonly behind: number;
   readonly waiting: number;
-  /** The reason why it cannot read or write the stream, or null if it can. */
+  /** The reason why the daemon cannot read or write the stream, or null if it can. */
   readonly trouble: string | null;
-  /** The bytes on the disk of the data folder, if it is nearly full; otherwise null. */
+  /** The free and the total bytes of the disk with the data folder if that disk is nearly full; otherwise null. */
   readonly lowDisk: { readonly free: number; readonly size: number } | null;
 }
 
@@ -57,7 +60,7 @@ const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
 /**
  * Reads the figures of daemons. A daemon that does not report to this key receives a PING instead, which it can answer
  * only if its database answers.
- * @param asked  whether to query each server
+ * @param asked  for each server, whether to query it
  * @returns an answer for each server
  */
 export async function readFigures(
@@ -85,7 +88,7 @@ export async function readFigures(
   return asked.map((isAsked) => (isAsked ? (figures[next++] ?? NOTHING) : NOTHING));
 }
 
-/** Returns the key, or the reason why it cannot be used, or null if there is none. */
+/** Returns the key, the reason why the key cannot be used, or null if no key is configured. */
 function keyOf(settings: Settings): SigningKey | string | null {
   try {
     return settings.key === null ? null : loadSigningKey(settings);
@@ -99,7 +102,7 @@ function isDatabaseDown(error: Error | null): boolean {
   return outcome?.status === "failed" && outcome.stage === "refused" && /^database-/.test(outcome.detail);
 }
 
-/** Parses figures. Returns null if the daemon's version has none. */
+/** Parses figures. Returns null if the daemon's version reports no figures. */
 export function figuresOf(reply: ReplyValue): DaemonFigures | null {
   const fields = new Map(
     String(reply)
@@ -135,7 +138,7 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
   };
 }
 
-/** Parses the figures of a stream, such as `applied=12,behind=0,…`; null without a stream. */
+/** Parses the figures of a stream, such as `applied=12,behind=0,…`; returns null if there is no stream. */
 function orderOf(fields: ReadonlyMap<string, string>): OrderFigures | null {
   const text = fields.get("dbsync_order");
   if (text === undefined) return null;
@@ -151,7 +154,10 @@ function orderOf(fields: ReadonlyMap<string, string>): OrderFigures | null {
   };
 }
 
-/** Parses counts such as `applied=12,behind=0`. @returns a function from the name to the count, 0 if it is absent */
+/**
+ * Parses counts such as `applied=12,behind=0`.
+ * @returns a function that returns the count of a name, or 0 if the name is absent
+ */
 function countsOf(text: string): (name: string) => number {
   const counts = new Map(text.split(",").map((pair) => pair.split("=") as [string, string]));
   return (name) => Number(counts.get(name) ?? 0);

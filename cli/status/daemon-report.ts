@@ -19,16 +19,19 @@ export interface ShownDaemon {
   readonly versions: readonly number[];
   readonly daemon: string | null;
   readonly cluster: string | null;
-  /** Whether its cluster differs from the option's, or from the cluster of most daemons. */
+  /**
+   * Whether the daemon's cluster differs from the configured cluster, or from that of most daemons if none is
+   * configured.
+   */
   readonly clusterDiffers: boolean;
   readonly state: string | null;
   readonly clockDifference: number | null;
   readonly roundTrip: number | null;
   /** The stage at which the greeting failed, or null if it succeeded. */
   readonly stage: Stage | null;
-  /** The figures that it reports to administrators, or null if there are none. */
+  /** The figures that the daemon reports to administrators, or null if there are none. */
   readonly figures: DaemonFigures | null;
-  /** Whether one of its databases does not answer. */
+  /** Whether a database of the daemon does not answer. */
   readonly lacksDatabase: boolean;
 }
 

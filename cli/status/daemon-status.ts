@@ -6,10 +6,13 @@ import type { TimelineStatus } from "./timeline-status.js";
 
 /** The status of a daemon as --json prints it. Ids are hexadecimal, times in milliseconds, unknown values null. */
 export interface DaemonStatus extends ShownDaemon {
-  /** Number of daemons with which it exchanges commands, or null if it has no timeline or speaks only version 1. */
+  /**
+   * Number of daemons with which this daemon exchanges commands, or null if it has no timeline or speaks only version
+   * 1.
+   */
   readonly members: number | null;
   readonly detail: string | null;
-  /** The report of its timeline and members, or null if it has no timeline or does not report it. */
+  /** The daemon's report on its timeline and members, or null if it has no timeline or does not report it. */
   readonly timeline: TimelineStatus | null;
   /** The reason why the report is incomplete, or null if it is complete. */
   readonly timelineNote: string | null;

@@ -15,7 +15,7 @@ import { CLOCK_CURE, describeClock, MAX_CLOCK_DIFFERENCE_MS } from "./read-statu
 import { progressText } from "./status-text.js";
 import { readStatusUntilIdle } from "./status-until-idle.js";
 
-/** Time that starting or catching up may take before it is reported, in milliseconds. */
+/** Time that a daemon may take to start or catch up before `dbsync doctor` reports it, in milliseconds. */
 const SETTLE_MS = 10_000;
 
 /** Checks all servers. @returns the reasons why some checks were skipped, a sentence each */
@@ -35,14 +35,14 @@ export async function examineServers(settings: Settings, add: Report): Promise<r
   examineClusters(statuses, add);
   examineSemantics(statuses, add);
   await examineOldClocks(client, { statuses, pings }, add);
-  // A daemon without a timeline has little more to report.
+  // A daemon without a timeline has little more to report, so its note is left out.
   const unreported = statuses.filter(({ members, timeline }) => members !== null && timeline === null);
   return [...new Set(unreported.flatMap(({ timelineNote }) => timelineNote ?? []))];
 }
 
 /**
- * Sends a PING to all servers: together, or separately if they belong to different clusters, because one signature is
- * for one cluster.
+ * Sends a PING to all servers: together, or separately if they belong to different clusters, because a signature is
+ * valid for one cluster only.
  */
 async function pingEach(client: FanOutClient, settings: Settings): Promise<readonly Outcome[]> {
   try {
@@ -126,7 +126,7 @@ function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
   });
 }
 
-/** Reports that all daemons support a newer version of the semantics than that of the cluster. */
+/** If all daemons support a newer version of the semantics than the cluster uses, reports how to use that version. */
 function examineSemantics(statuses: readonly DaemonStatus[], add: Report): void {
   if (statuses.length === 0) return;
   let current = 0;

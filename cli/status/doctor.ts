@@ -90,7 +90,7 @@ function modeOf(file: string): string {
   return (statSync(file).mode & 0o777).toString(8).padStart(4, "0");
 }
 
-/** Whether commands can be signed as the settings require. */
+/** Checks the signing key. @returns whether commands can be signed as the settings require */
 function examineKey(settings: Settings, add: Report): boolean {
   if (settings.key === null) return true;
   try {

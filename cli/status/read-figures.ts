@@ -1,6 +1,6 @@
 /**
- * Reads the figures of a table from a daemon's reply. A figure that the daemon's version does not report gets a
- * default.
+ * Reads the figures that a table lists from a daemon's reply. A figure that the daemon's version does not report gets a
+ * default value.
  */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { type Figure, type Figures, type FigureTable, wireName } from "../../protocol/figures/figure.js";

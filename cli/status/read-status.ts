@@ -103,7 +103,7 @@ export function withTimeline(
   found: Diagnosis,
   now: number,
 ): DaemonStatus {
-  // A failed timeline never becomes complete, so that is not work in progress.
+  // A failed timeline never becomes complete, so waiting for it is not work in progress.
   const hasFailed = ({ text }: Problem) =>
     text === INCOMPLETE &&
     [timeline.failure, timeline.standstill, timeline.revoked, timeline.unlisted].some(

@@ -11,7 +11,7 @@ const UPDATE_EVERY_MS = 500;
 /**
  * Returns the first status for which `textOf` returns null, or the last status before the time limit.
  * @param milliseconds  the time limit
- * @param textOf  describes in one line what to wait for, or null if there is nothing to wait for
+ * @param textOf  returns a line that says what the program waits for, or null if there is nothing to wait for
  */
 export async function readStatusUntilIdle(
   settings: Settings,

@@ -26,7 +26,7 @@ interface TimelineRow extends ShownTimeline {
 /**
  * Returns the columns of the timelines.
  * @param now  milliseconds since 1970
- * @param hasLists  whether any daemon knows a member list
+ * @param hasLists  whether at least one daemon knows a member list
  */
 export const timelineColumns = (now: number, hasLists: boolean): readonly Column<TimelineRow>[] => [
   { head: "TIMELINE OF", about: "the daemon", cell: ({ address }) => address },
@@ -101,8 +101,8 @@ export const membersOf = (shown: readonly ShownTimeline[]): readonly ShownMember
   );
 
 /**
- * Returns the state of a member: as it reports itself if it was also queried, because the daemon may not have received
- * its current state yet; otherwise as the daemon reports it.
+ * Returns the state of a member. If the member was also queried, its own report is used, because the other daemon may
+ * not have received the member's current state yet.
  */
 function stateText({ id, state }: MemberStatus, shown: readonly ShownTimeline[]): string {
   const own = shown.find(({ daemon }) => id !== null && daemon === id);

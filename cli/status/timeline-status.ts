@@ -20,14 +20,16 @@ export type MemberStatus = MemberReport;
 /** The report on a daemon's timeline, with values that are derived from it. */
 export interface TimelineStatus extends DiagnosedTimeline {
   /**
-   * The command that authorizes its key to sign for clients without keys, or null if none is needed. NOT_ITS_OWN if
-   * the command that the daemon reports would authorize another key.
+   * The command that authorizes the daemon's key to sign for clients without keys, or null if no command is needed.
+   * NOT_ITS_OWN if the command that the daemon reports would authorize another key.
    */
   readonly authorize: string | null;
   readonly entries: number;
   /** A checksum of the ids of all entries, equal on daemons with the same entries. */
   readonly fingerprint: string;
-  /** The date up to which `settledFingerprint` was computed, in milliseconds since 1970, or null if it was not. */
+  /**
+   * The date up to which `settledFingerprint` was computed, in milliseconds since 1970, or null if it was not computed.
+   */
   readonly settledUpto: number | null;
 }
 

@@ -125,7 +125,10 @@ function troubleLines(daemons: readonly DaemonStatus[], columns: number): ShownL
   return sentences.length === 0 ? [] : [line(""), ...sentences];
 }
 
-/** Returns an empty line, the head and the rows. @param toneOf  returns the tone of a row; the first is 0 */
+/**
+ * Returns an empty line, the head and the rows.
+ * @param toneOf  returns the tone of a row; the row after the head is number 0
+ */
 export function headedLines(
   rows: readonly (readonly string[])[],
   columns: number,

@@ -28,7 +28,7 @@ export class Activities {
   readonly #now = new Map<string, Activity>();
   readonly #rates = new Map<string, number[]>();
 
-  /** Adds an update. @param now  milliseconds of a clock that never jumps */
+  /** Adds an update. @param now  milliseconds of a monotonic clock */
   update(daemons: readonly DaemonStatus[], now: number): void {
     for (const { address, figures } of daemons) {
       const before = this.#last.get(address);

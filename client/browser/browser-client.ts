@@ -8,11 +8,17 @@ import type { WebKey } from "./web-key.js";
 export interface BrowserOptions extends BrowserCallOptions {
   /** The daemons' `--ws` addresses: `wss://db1.example:1180`, several separated by commas, or a list. */
   readonly servers: string | readonly string[];
-  /** The name under which the key is stored, default `dbsync`, or a key from `makeKey`. A stored key is generated at its first use. */
+  /**
+   * The name under which the key is stored, default `dbsync`, or a key from `makeKey`. A stored key is generated at its
+   * first use.
+   */
   readonly key?: string | WebKey | undefined;
-  /** The cluster, 64 hexadecimal digits, as the daemons print it when they start. By default the client queries the daemons. */
+  /**
+   * The cluster, 64 hexadecimal digits, as the daemons print it when they start. By default the client queries the
+   * daemons.
+   */
   readonly cluster?: string | undefined;
-  /** Called with the result of each call that an earlier page signed but received no answer to. */
+  /** Called with the result of each call that an earlier page had signed and that no daemon had answered. */
   readonly recovered?: ((end: Recovered) => void) | undefined;
   /** Called when `outbox`, `unkept` or `daemons` has changed, once for several changes. */
   readonly changed?: (() => void) | undefined;
@@ -29,7 +35,10 @@ export interface BrowserCallOptions {
   readonly traceparent?: string | undefined;
   /** The number of the database; default 0. */
   readonly db?: number | undefined;
-  /** The call is applied only if each of these keys was last changed by that writer; otherwise the result is null. */
+  /**
+   * The call is applied only if the last write to each of these keys is the given `writer`; otherwise the result is
+   * null.
+   */
   readonly if?:
     | readonly { readonly key: string; readonly writer: string | null; readonly db?: number | undefined }[]
     | undefined;

@@ -1,7 +1,7 @@
 /**
  * Stores a page's signed, unanswered envelopes in IndexedDB, so that they outlive the page. The next page of the site
- * with the same key takes them over. Each open page holds its own lock. The lock protects the page's envelopes while it
- * is open, and ensures that exactly one page takes them over after it has closed.
+ * with the same key takes them over. Each open page holds its own lock. While the page is open, the lock protects the
+ * page's envelopes. After the page has closed, the lock ensures that exactly one other page takes them over.
  */
 
 import type { SignedEnvelope } from "../calls/sending.js";
@@ -149,8 +149,8 @@ export class KeptEnvelopes {
         this.#names.set(batch, name);
         if (batch.unsettled === 0) this.forget(batch);
       } catch (problem) {
-        // The envelope was written by another version, or is damaged. If it remained, every page would fail on it and on
-        // the envelopes after it.
+        // The envelope was written by another version, or is damaged. If it remained, every page would fail on it and
+        // on the envelopes after it.
         this.#failed(problem);
         await store.delete(name);
       }

@@ -1,6 +1,7 @@
 /**
- * The client for web pages. It stores a limited number of unanswered calls, lists them, and sends them to each daemon that comes
- * back, until their deadlines. The modules for version 2, for listening and for IndexedDB are loaded when first used.
+ * The client for web pages. It stores a limited number of unanswered calls, lists them, and sends them to each daemon
+ * that becomes reachable again, until their deadlines. The modules for version 2, for listening and for IndexedDB are
+ * loaded when first used.
  */
 import { bytesOfHex, COMMANDS_MAX, HASH_BYTES, hexOf, orderKey } from "../../protocol/version-2/envelope.js";
 import type { CallsOwner } from "../calls/calls-owner.js";
@@ -69,7 +70,7 @@ export class WebClient implements BrowserClient, CallsOwner {
   #listening: Promise<Listening> | null = null;
   /** The store of signed envelopes, or null if there is none or it is not opened yet. */
   #kept: Promise<KeptEnvelopes | null> | null = null;
-  /** Returns why signed envelopes are not stored, or null if they are. */
+  /** Returns the reason why signed envelopes are not stored, or null if they are stored. */
   #storeProblem: () => string | null = () => null;
   readonly #held = new Set<Held>();
   #heldBytes = 0;
@@ -82,7 +83,7 @@ export class WebClient implements BrowserClient, CallsOwner {
     this.#environment = environment;
     this.#key = key;
     this.#alarm = new Alarm(environment, () => this.#tick());
-    // A failure is reported by each call.
+    // If this attempt fails, each call tries again and reports its own failure.
     this.#open().catch(() => {});
   }
 

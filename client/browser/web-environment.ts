@@ -21,7 +21,7 @@ export type MakeSocket = (url: string, protocol: string) => Messages;
 
 export const browserSocket: MakeSocket = (url, protocol) => new WebSocket(url, protocol) as Messages;
 
-/** The growth of the difference between the two clocks that counts as a sleep of the machine. */
+/** The machine counts as having slept if the wall clock has advanced this much further than performance.now(). */
 const SLEEP_MS = 1_000;
 
 export class WebEnvironment implements Environment {
@@ -61,7 +61,7 @@ export class WebEnvironment implements Environment {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => events.opened();
     socket.onmessage = ({ data }) => events.received(Buffer.from(data));
-    // Browsers do not report the reason to pages.
+    // Browsers do not report to pages why a connection was closed.
     socket.onclose = ({ code }) => events.closed({ message: `WebSocket closed (${code})` });
     socket.onerror = () => {};
     return {

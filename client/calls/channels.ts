@@ -23,8 +23,8 @@ export interface CallMessage {
   readonly result?: unknown;
   readonly error?: unknown;
   /**
-   * The call's trace context. A subscriber to `start` may set it to the `traceparent` of its span, unless the call has the option.
-   * A value that is not in the form of W3C Trace Context is ignored.
+   * The call's trace context. A subscriber to `start` may set it to the `traceparent` of its span, unless the call has
+   * the option. A value that is not in the form of W3C Trace Context is ignored.
    */
   traceparent?: string | undefined;
 }

@@ -31,7 +31,7 @@ export interface SentBatch {
   readonly isAnswered: boolean;
   readonly deadline: number;
   readonly units: number;
-  /** The total length of its commands. */
+  /** The total length of the batch's commands. */
   readonly bytes: number;
   readonly unsettled: number;
   readonly signatures: number;
@@ -57,7 +57,7 @@ export interface SentBatch {
  */
 export type SendingState = "waiting" | "queued" | "written" | "version-1" | "ended";
 
-/** The stages of a daemon that has not answered by the deadline, before the call failed, or before the client closed. */
+/** The stages of a daemon that was silent until the deadline, until the call failed, or until the client was closed. */
 export type SilentStage = "timeout" | "not-awaited" | "closed";
 
 export class Sending {
@@ -66,11 +66,11 @@ export class Sending {
   /** The index of the daemon in the client's list. */
   readonly index: number;
   state: SendingState = "waiting";
-  /** The clock time of the last write, or -1 if it was never written. */
+  /** The time at which the sending was last written, or -1 if it was never written. */
   writtenAt = -1;
-  /** The number of times it has been written. */
+  /** The number of times the sending was written. */
   writes = 0;
-  /** The time at which it ended. */
+  /** The time at which the sending ended. */
   endedAt = 0;
   failure: Failure | null = null;
   /** A refusal that is final unless the batch can be signed again. */
@@ -85,7 +85,10 @@ export class Sending {
   mayTurn = true;
   /** Whether the daemon has peers. If the daemon is also live, a nil that it answers is valid for all its peers. */
   hasPeers = false;
-  /** Whether the daemon may not have the client's last writes. Its answer then counts like one from a daemon that is catching up. */
+  /**
+   * Whether the daemon may not have the client's last writes. Its answer then counts like one from a daemon that is
+   * catching up.
+   */
   isBehind = false;
   /** The number of deliveries that have not ended. */
   openDeliveries = 0;
@@ -100,7 +103,8 @@ export class Sending {
 
   /**
    * The size that counts in a daemon's queue. It includes the frame; the signed bytes, which are equally long and are
-   * stored until the id is known; and the calls, if they may still be needed, both as the caller passed them and in RESP.
+   * stored until the id is known; and the calls, if they may still be needed, both as the caller passed them and in
+   * RESP.
    */
   get bytes(): number {
     return 2 * (this.envelope?.message.length ?? 0) + (this.mayTurn ? 2 * this.batch.bytes : 0);

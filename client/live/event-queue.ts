@@ -58,7 +58,10 @@ export class EventQueue<Event extends LiveEvent> implements AsyncIterableIterato
     return this;
   }
 
-  /** Appends one gap event in place of the events that are dropped. Later events are queued again once the caller has read some. */
+  /**
+   * Appends one gap event in place of the events that are dropped. Later events are queued again once the caller has
+   * read some.
+   */
   #overflow(): void {
     const last = this.#events.at(-1);
     if (last?.type === "gap" && last.reason === "slow") return;

@@ -1,4 +1,7 @@
-/** Converts the arguments of `subscribe` and `watch` to requests to a daemon, and the daemon's events to iterator events. */
+/**
+ * Converts the arguments of `subscribe` and `watch` to requests to a daemon, and the daemon's events to iterator
+ * events.
+ */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
 import type { Environment } from "../shared/environment.js";

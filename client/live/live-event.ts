@@ -12,8 +12,8 @@ export interface OpenEvent {
 /**
  * Events may be missing. After `lost`, the iterator continues with `open` once it has reached another daemon.
  * - `lost`: the connection or the daemon was lost
- * - `members`: a connection between daemons was opened or lost, or a daemon had more messages for another one than that
- *   one could accept
+ * - `members`: a connection between daemons was opened or lost, or a daemon had more messages for another daemon than
+ *   that daemon could accept
  * - `keys`: any key may have changed, because all keys were replaced in one step
  * - `slow`: events arrived faster than this program read them from the iterator
  */

@@ -155,7 +155,7 @@ export class Live {
     for (const { queue } of this.#listeners) queue.push(gap);
   }
 
-  /** Connects to the next server; immediately, unless all servers have been tried. */
+  /** Connects to the next server: immediately, or after a delay if all servers have been tried. */
   #connectLater(detail: string): void {
     const servers = this.#servers;
     if (this.#failures < servers.length) {
@@ -408,7 +408,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     this.hasAnswered = true;
     for (const { answered } of requests) {
       answered(replies.readReply());
-      // The flags are not used.
+      // Skip the flags, which are not used.
       replies.readBulk();
     }
   }

@@ -1,6 +1,6 @@
 /** The limits for the options of a call. */
 
-/** The default timeout, which is that of the original's driver. */
+/** The default timeout, the same as in the original driver. */
 export const DEFAULT_TIMEOUT_MS = 3_000;
 
 /**

@@ -20,7 +20,10 @@ export interface CallOptions extends HeaderOptions {
    * (`if`) it is the outcome that more than half of the servers report. See policy.ts.
    */
   readonly policy?: Policy | undefined;
-  /** The `traceparent` of W3C Trace Context, 55 characters, which the daemons' slow logs show. Daemons that do not support it do not receive it. */
+  /**
+   * The `traceparent` of W3C Trace Context, 55 characters, which the daemons' slow logs show. Daemons that do not
+   * support it do not receive it.
+   */
   readonly traceparent?: string | undefined;
 }
 
@@ -54,7 +57,10 @@ export const CALL_CHECKS = {
 
 const CALL_OPTIONS: readonly string[] = Object.keys(CALL_CHECKS);
 
-/** Returns the settings of one call: those of `options`, and of `base` for the remaining ones. @throws DbsyncError `bad-option` */
+/**
+ * Returns the settings of one call. Those that `options` does not contain come from `base`.
+ * @throws DbsyncError `bad-option`
+ */
 export function readCallOptions(
   options: TypedCallOptions,
   base: CallSettings & { readonly servers: readonly unknown[] },
@@ -83,7 +89,11 @@ export function policyFor(policy: CallPolicy, servers: readonly unknown[]): Call
   return policy;
 }
 
-/** Checks the names and values of options. @param secrets  options whose values errors must not show. @throws DbsyncError `bad-option` */
+/**
+ * Checks the names and values of options.
+ * @param secrets  options whose values errors must not show.
+ * @throws DbsyncError `bad-option`
+ */
 export function checkOptions(
   options: object,
   names: readonly string[],

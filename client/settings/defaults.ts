@@ -1,6 +1,6 @@
 /**
- * Reads the defaults of options: from the environment, then from dbsync.ini, then the original's defaults. Each setting
- * is looked up separately. Nothing is cached here; dbsync-send.ts does that.
+ * Reads the defaults of options: from the environment, then from dbsync.ini, then the defaults of the original driver.
+ * Each setting is looked up separately. This module caches nothing; dbsync-send.ts caches the defaults.
  */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";

@@ -1,4 +1,6 @@
-/** Options of a call that are sent in or next to the header of its envelope. Version 1 therefore does not support them. */
+/**
+ * Options of a call that are sent in or next to the header of its envelope. Version 1 therefore does not support them.
+ */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import {
   bytesOfHex,
@@ -25,7 +27,10 @@ export interface If {
 export interface HeaderOptions {
   /** The number of the database; default 0. */
   readonly db?: number | undefined;
-  /** The call is applied only if each of these keys was last changed by that writer; otherwise its result is null. */
+  /**
+   * The call is applied only if the last write to each of these keys is the given `writer`; otherwise its result is
+   * null.
+   */
   readonly if?: readonly If[] | undefined;
   /** The write that a daemon must have before it applies the call: 92 hexadecimal digits, from `lastWrite`. */
   readonly after?: string | undefined;
@@ -38,12 +43,13 @@ export interface HeaderOptions {
    */
   readonly stable?: boolean | undefined;
   /**
-   * The number of daemons, including the one that answers, that must have this write on disk before the answer: 1 to 99.
+   * The number of daemons, including the one that answers, that must have this write on disk before the answer: 1 to
+   * 99.
    */
   readonly replicated?: number | undefined;
 }
 
-/** The same options in the form of the header. */
+/** The options of `HeaderOptions` in the form in which a header contains them. */
 export interface EnvelopeOptions {
   readonly db?: number;
   readonly if?: readonly Condition[] | null;
@@ -71,7 +77,7 @@ export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => bool
 /**
  * Reads the options of a call's header.
  * @param usual  the client's options, the defaults for the call
- * @returns null if none is set
+ * @returns null if no option is set
  */
 export function readHeaderOptions(
   options: HeaderOptions,
@@ -114,7 +120,7 @@ function conditionOf({ key, writer, db }: If, callDb: number): Condition {
 }
 
 function writerBytes(writer: string | Buffer): string | undefined {
-  // WRITERS returns this for an absent key.
+  // WRITERS returns an empty writer for an absent key.
   if (writer.length === 0) return "";
   if (typeof writer === "string") return bytesOfHex(writer, UNIT_ID_BYTES);
   return writer.length === UNIT_ID_BYTES ? writer.toString("latin1") : undefined;

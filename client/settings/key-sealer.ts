@@ -64,8 +64,9 @@ function nextNonce(): ByteString {
 }
 
 /**
- * A seal whose id is computed when first read. That is after the frame was written, so the daemons can already work.
- * The signed bytes are then freed, because an envelope for a hung daemon may stay in memory for a long time.
+ * A seal whose id is computed when first read. The client first reads the id after it has written the frame, so the
+ * daemons can already work. The signed bytes are then freed, because an envelope for a hung daemon may stay in memory
+ * for a long time.
  */
 class LateSeal implements Seal {
   readonly signature: Buffer;

@@ -36,14 +36,14 @@ export interface SendOptions extends CallOptions {
   /** The format of text results. Default `text`. */
   readonly format?: Format | undefined;
   /**
-   * The cluster that version 2 commands are meant for, as the daemons print it when they start: 64 hexadecimal
-   * digits. Default: with default servers DBSYNC_CLUSTER, dbsync.ini; otherwise the client queries the daemons.
+   * The cluster that version 2 commands are meant for, as the daemons print it when they start: 64 hexadecimal digits.
+   * Default: DBSYNC_CLUSTER or dbsync.ini if `servers` is not set; otherwise the client queries the daemons.
    */
   readonly cluster?: string | undefined;
   /**
-   * The versions of the protocol that a call may use: `2`; `1`; `1,2`: version 1 for any server that closes the
-   * connection on version 2's hello. For one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS, dbsync.ini;
-   * otherwise `2` for signed calls, and `1,2` for unsigned ones.
+   * The versions of the protocol that a call may use: `2`, `1`, or `1,2`, which also allows version 1 for a server that
+   * closes the connection after version 2's hello. For one server: `dbsync1://host:port`. Default: DBSYNC_VERSIONS,
+   * dbsync.ini; otherwise `2` for signed calls, and `1,2` for unsigned ones.
    */
   readonly versions?: Versions | undefined;
   /** Whether errors have the caller's stack; each call then takes longer. Default: whether DBSYNC_DEBUG is 1. */
@@ -53,7 +53,9 @@ export interface SendOptions extends CallOptions {
 /** The options with all defaults applied. `key` is a path, PEM text or a key object, or null to send unsigned. */
 export interface Settings extends CallSettings {
   readonly servers: readonly Address[];
-  /** The option `ca`, not loaded yet, and its source for messages, or null to trust those that Node.js trusts. */
+  /**
+   * The option `ca`, not loaded yet, and its source for messages, or null to trust the authorities that Node.js trusts.
+   */
   readonly authorities: { readonly ca: string | Buffer; readonly from: string } | null;
   readonly key: Exclude<KeyOption, false> | null;
   readonly passphrase: string | Buffer | undefined;
@@ -124,8 +126,9 @@ export function readOptions(options: SendOptions | string, defaults: () => Defau
 }
 
 /**
- * Returns the versions that environment and file allow, for servers whose addresses name none. Neither is read if the
- * caller has named the servers and disabled signing: such calls use the versions that the servers speak.
+ * Returns the versions that the environment or dbsync.ini allows for servers whose addresses name no version. Neither
+ * source is read if the caller has named the servers and disabled signing: such calls use the versions that the servers
+ * speak.
  */
 function versionsFor(
   values: SendOptions,

@@ -20,7 +20,7 @@ export interface EnvelopeSigner {
   readonly keyId: ByteString;
   /** Signs bytes. @param id  the SHA-256 of the bytes */
   sign(bytes: Buffer, id: ByteString): Buffer;
-  /** Signs on another thread. The caller must not change the bytes before it has finished. */
+  /** Signs on another thread. The caller must not change the bytes before the promise settles. */
   signAside(bytes: Buffer): Promise<Buffer>;
 }
 
@@ -92,7 +92,7 @@ function keySource(
 /**
  * Returns the frame of a command. It is signed once for all daemons.
  * @param input  the command as the caller passed it, for errors
- * @throws DbsyncError `bad-command`: version 1 does not support it
+ * @throws DbsyncError `bad-command`: version 1 does not support the command
  */
 export function frameOf(
   command: string | readonly string[],

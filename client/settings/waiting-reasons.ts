@@ -1,4 +1,7 @@
-/** Explains what a daemon that has not answered may be waiting for. The bundle for web pages leaves this out (decision 23). */
+/**
+ * Explains what a daemon that has not answered may be waiting for. The bundle for web pages leaves this out (decision
+ * 23).
+ */
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import type { EnvelopeOptions } from "./header-options.js";
 

@@ -1,7 +1,7 @@
 /**
- * One timer for all deadlines of a client, so a call that settles in time needs no timer. The alarm is set for the
- * earliest known time; when it rings, its owner sets it for the next one. The alarm also decides whether the process
- * stays alive; sockets do not.
+ * One timer for all deadlines of a client, so a call that settles in time needs no separate timer. The alarm is set for
+ * the earliest known time; when it rings, its owner sets it for the next one. The alarm also decides whether the
+ * process stays alive; sockets do not.
  */
 import type { Environment, Timer } from "./environment.js";
 
@@ -12,7 +12,10 @@ export class Alarm {
   #time = Number.POSITIVE_INFINITY;
   #held = false;
 
-  /** Creates an alarm that is not set. @param ring  called at the time set or slightly later, after which the alarm is not set */
+  /**
+   * Creates an alarm that is not set.
+   * @param ring  called at the time set or slightly later, after which the alarm is not set
+   */
   constructor(environment: Environment, ring: () => void) {
     this.#environment = environment;
     this.#ring = ring;

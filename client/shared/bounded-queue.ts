@@ -6,7 +6,10 @@
  */
 const ITEMS_MAX = 10_000;
 
-/** The maximum size. All daemons share the bytes of a call, so this limits memory even if every daemon hangs. */
+/**
+ * The maximum size. The queues of all daemons share the bytes of a call, so this limits the client's memory even if
+ * every daemon hangs.
+ */
 const BYTES_MAX = 64 * 1024 * 1024;
 
 /** The number of removed items after which the array is shortened. Removing a single item is therefore cheap. */

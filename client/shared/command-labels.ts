@@ -26,7 +26,7 @@ const NAMES =
   "ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYLEX ZREVRANGEBYSCORE ZREVRANK ZSCAN ZSCORE ZUNIONSTORE";
 // The end of what is made by npm run tables.
 
-/** The commands whose first argument is a key. For any other command it may be a value or a secret. */
+/** The commands whose first argument is a key. The first argument of any other command may be a value or a secret. */
 let keyed: ReadonlySet<string> | null = null;
 
 const NAME_CHARS_MAX = 40;
@@ -57,7 +57,10 @@ export function callLabel({ inputs, bytes }: LabelledCall): string {
   return commandsLabel(inputs as readonly CommandInput[]);
 }
 
-/** Returns the label of the command that a reply belongs to. @param index  the index of the command, if there are several */
+/**
+ * Returns the label of the command that a reply belongs to.
+ * @param index  the index of the command, if there are several
+ */
 export function replyLabel({ inputs, bytes }: LabelledCall, index: number): string {
   const command = typeof bytes === "string" ? inputs : inputs[index];
   return command === undefined ? "" : commandLabel(command as CommandInput);

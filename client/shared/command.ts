@@ -8,7 +8,10 @@ import { READ_COMMANDS } from "./read-commands.js";
 /** An argument. Text is sent as UTF-8, a number as decimal digits, bytes unchanged. */
 export type Argument = string | number | Uint8Array;
 
-/** A line, which is split at spaces without quoting, as in version 1; or a list of the name and the arguments, which may contain any bytes. */
+/**
+ * A line, which is split at spaces without quoting, as in version 1; or a list of the name and the arguments, which may
+ * contain any bytes.
+ */
 export type CommandInput = string | readonly Argument[];
 
 /**
@@ -40,7 +43,7 @@ export function isReadCommand(command: CommandInput): boolean {
 
 /**
  * The kind of a command. Only commands of one kind share an envelope: daemons do not record reads and messages, and
- * accept them, and commands for the key ring, only in separate envelopes.
+ * accept reads, messages and commands for the key ring only in separate envelopes.
  */
 export type Company = "reads" | "writes" | "messages" | "ring";
 
@@ -59,7 +62,7 @@ const ALONE: Readonly<Record<string, Company>> = Object.assign(Object.create(nul
   SPUBLISH: "messages",
 });
 
-/** The character code before `a`. ASCII codes up to it have no lower-case letters. */
+/** The character code before `a`. No ASCII character with a code up to this one is a lower-case letter. */
 const BEFORE_SMALL_A = 0x60;
 
 /** Converts a name to upper case. Most names are already upper case, so usually no new string is created. */
@@ -86,7 +89,9 @@ function argumentsOf(command: readonly Argument[]): ByteString[] {
   });
 }
 
-/** Returns the command with text arguments, for version 1. @throws DbsyncError `bad-command`: an argument is not text */
+/**
+ * Returns the command with text arguments, for version 1. @throws DbsyncError `bad-command`: an argument is not text
+ */
 export function textArguments(command: CommandInput): string | readonly string[] {
   if (typeof command === "string") return command;
   if (!Array.isArray(command)) throw notACommand(command);

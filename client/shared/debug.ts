@@ -1,8 +1,12 @@
 /**
- * Prints every frame to standard error if DBSYNC_DEBUG is 1, like the original's debug build. Frames contain no keys.
+ * Prints every frame to standard error if DBSYNC_DEBUG is 1, like the debug build of the original driver. Frames
+ * contain no keys.
  */
 
-/** The maximum number of bytes shown per chunk: the text of a typical signed frame and the beginning of its signature. */
+/**
+ * The maximum number of bytes shown per chunk, enough for the text of a typical signed frame and the beginning of its
+ * signature.
+ */
 const SHOWN_BYTES_MAX = 256;
 
 /** Prints sent and received bytes. @param bytes  a complete frame if sent; a chunk of the stream if received */

@@ -1,4 +1,7 @@
-/** Describes outcomes in sentences: each daemon's response to a call, and what to do about a failure. Web pages do not load this (decision 23). */
+/**
+ * Describes outcomes in sentences: each daemon's response to a call, and what to do about a failure. Web pages do not
+ * load this (decision 23).
+ */
 
 import { formatValue } from "./format-value.js";
 import { REFUSAL_CURES } from "./refusal-cures.js";
@@ -51,7 +54,7 @@ function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
   return detail.startsWith("TOOLONG ") ? "applied there" : "recorded there, and may yet succeed";
 }
 
-/** The beginning of the refusal of a daemon's port for clients of another protocol. */
+/** The beginning of the refusal that a daemon sends on a port for another protocol. */
 const OTHER_PORT = "malformed: this port serves ";
 
 /** Returns what to do about a failure. For a refusal this depends on its code. */

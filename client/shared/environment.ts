@@ -9,7 +9,7 @@ import { connectTls, HANDSHAKE_MS, handshakeTrouble, isTlsAlert, SILENT, TLS_ONL
 /** A timer. It keeps the process alive until it fires or is cancelled, unless `hold` changes that. */
 export interface Timer {
   cancel(): void;
-  /** Sets whether it keeps the process alive. */
+  /** Sets whether the timer keeps the process alive. */
   hold(held: boolean): void;
 }
 
@@ -47,7 +47,7 @@ export interface Environment {
   now(): number;
   /** Returns the milliseconds since 1970 by this machine's clock, which may be wrong and may jump. */
   wallClock(): number;
-  /** Calls `run` after the current task and the promise reactions that it triggers. */
+  /** Calls `run` soon, after the current function and its callers have returned. */
   soon(run: () => void): void;
   setTimer(ms: number, fire: () => void): Timer;
   /** Returns a random number from 0 (inclusive) to 1 (exclusive). */
@@ -138,7 +138,7 @@ function openTls(endpoint: Endpoint & { tls: TlsPeer }, events: SocketEvents): S
   return socket;
 }
 
-/** Reports the end of a socket once. @returns the reporting function, for other causes of the end */
+/** Reports the end of a socket once. @returns a function that reports the end for another cause */
 function listen(socket: Socket, closed: SocketEvents["closed"]): SocketEvents["closed"] {
   let open = true;
   const once = (error: SocketError | null) => {

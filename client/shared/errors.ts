@@ -1,6 +1,6 @@
 /**
- * The errors of the library: their codes, and the stages at which a daemon can fail. Their sentences and remedies are in
- * sentences.ts, those of refusals in refusal-cures.ts. No other file of client/ contains such sentences.
+ * The errors of the library: their codes, and the stages at which a daemon can fail. Their sentences and remedies are
+ * in sentences.ts, those of refusals in refusal-cures.ts. No other file of client/ contains such sentences.
  * described-outcomes.ts combines them. A test compares these tables with the list in README.md.
  */
 import { describeOutcomes } from "./described-outcomes.js";
@@ -35,7 +35,10 @@ export type Outcome =
       readonly address: string;
       readonly status: "failed";
       readonly stage: Stage;
-      /** The observed cause, such as `ECONNREFUSED`, a refusal's `code: sentence`, or the offset of a bad byte. May be empty. */
+      /**
+       * The observed cause, such as `ECONNREFUSED`, a refusal's `code: sentence`, or the offset of a bad byte. May be
+       * empty.
+       */
       readonly detail: string;
       readonly effect: "not-applied" | "unknown";
       readonly ms: number;

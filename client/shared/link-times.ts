@@ -9,7 +9,9 @@ export const CONNECT_MS = 3_000;
 /** The time after which an unused connection is closed. */
 export const IDLE_MS = 30_000;
 
-/** The time after which a silent connection with unanswered commands is closed, because its machine may be unreachable. */
+/**
+ * The time after which a silent connection with unanswered commands is closed, because its machine may be unreachable.
+ */
 export const OVERDUE_MS = 10_000;
 
 /** A daemon receives no more commands if its answers are overdue by this time and another daemon has answered since. */
@@ -18,10 +20,13 @@ export const STALL_MS = 250;
 /** The minimum interval at which a daemon of another cluster is queried for its cluster. */
 export const ASK_AGAIN_MS = 1_000;
 
-/** The interval at which the client checks whether a daemon that turned out to speak version 2 has answered its version 1 calls. */
+/**
+ * The interval at which the client checks whether a daemon that turned out to speak version 2 has answered its version
+ * 1 calls.
+ */
 export const DRAIN_MS = 2;
 
-/** The delay after their deadline with which expired items are removed from a hung daemon's queue, many at a time. */
+/** Expired items leave a hung daemon's queue this long after their deadline, so that one pass removes many of them. */
 export const SLACK_MS = 100;
 
 /** The maximum number of times an envelope is written, each time on a new connection. */

@@ -4,7 +4,10 @@ import type { PlainValue } from "../../protocol/reply.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Outcome, Stage } from "./errors.js";
 
-/** The format of a result. `text`: the value. `php-dbsync`: the text that the original's driver returns to PHP, `redis:5:PONG`. */
+/**
+ * The format of a result. `text`: the value. `php-dbsync`: the text that the original driver returns to PHP,
+ * `redis:5:PONG`.
+ */
 export type Format = "text" | "php-dbsync";
 
 /** A format, or `bytes`: text in which each character is a byte, for callers that write it as bytes. */
@@ -12,8 +15,8 @@ export type Form = Format | "bytes";
 
 /**
  * A successful answer. `values` has one value for each database of the daemon, and is empty for nil. In version 2 there
- * is one value, and `reply` is the original reply; in version 1 it is null. `at` is the time of the clock in
- * milliseconds.
+ * is one value, and `reply` is the original reply; in version 1 it is null. `at` is the time of the answer by the
+ * client's monotonic clock, in milliseconds.
  */
 export interface Answer {
   readonly ok: true;
@@ -33,15 +36,15 @@ export interface Failure {
   readonly detail: string;
   readonly written: boolean;
   readonly at: number;
-  /** The flags, if the command itself failed, as in an answer. */
+  /** The flags of the daemon's answer, if the command itself failed. */
   readonly flags?: ByteString;
 }
 
 export type Report = Answer | Failure;
 
 /**
- * Whether the daemon had already answered a later command on the same keys. The two answers are inconsistent, so this
- * one does not count towards an agreement of daemons.
+ * Whether the daemon had already answered a later command on the same keys. The daemon's answers then contradict the
+ * order of the commands, so this answer does not count as agreement.
  */
 export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags.split(" ").includes("late");
 

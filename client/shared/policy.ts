@@ -6,8 +6,8 @@ import { type Answer, isBehind, isLate, isUnmet, type Report } from "./outcome.j
  * A rule for the result of a call:
  * - `first`: the first answer that is not nil. Any later answer replaces a failure, and a later value replaces nil or
  *   the answer of a daemon that is catching up. The result is therefore null only if every daemon that answered
- *   returned nil, or if a daemon whose peers have the same data returned nil. It is also not null if as many daemons
- *   have refused the command's date as have answered nil, because a clock is then wrong.
+ *   returned nil, or if a daemon whose peers have the same data returned nil. If at least as many daemons have refused
+ *   the command's date as have answered nil, a clock is wrong, and the call fails instead.
  * - a number: the first answer that is not nil, as soon as that number of daemons has answered. The answers need not be
  *   equal. `all` means the number of servers.
  * - `majority`: an answer that more than half of all servers sent. A command's failure counts as an answer.
@@ -23,13 +23,16 @@ export type Policy = "first" | "majority" | "all" | "all-equal" | number;
 export type CallPolicy = Policy | "usual";
 
 /**
- * A policy, or `outcome`: the report on which more than half of all servers agree for a unit with conditions. They
- * report that it was applied, that a condition did not hold, or the same failure. Late answers, and those of a daemon
- * that is catching up, do not count.
+ * A policy, or `outcome`: the report on which more than half of all servers agree for a unit with conditions. These
+ * servers report that the unit was applied, that a condition did not hold, or the same failure. Late answers, and those
+ * of a daemon that is catching up, do not count.
  */
 export type Rule = Policy | "outcome";
 
-/** Returns the rule that determines the result of a call. @param hasConditions  whether its unit has conditions (`if`) */
+/**
+ * Returns the rule that determines the result of a call.
+ * @param hasConditions  whether its unit has conditions (`if`)
+ */
 export function ruleFor(policy: CallPolicy, hasConditions: boolean): Rule {
   if (policy !== "usual") return policy;
   return hasConditions ? "outcome" : "first";
@@ -115,7 +118,7 @@ function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict
   return isDoubted ? { kind: "failed", code: "clocks-differ" } : { kind: "value", answer: miss };
 }
 
-/** Judges a number or `all`. It waits for every daemon before it fails, like `all-equal`. */
+/** Judges a number or `all`. This rule waits for every daemon before it fails, like `all-equal`. */
 function judgeNumber(needed: number, reports: Reports, final: boolean): Verdict {
   const all = answersOf(reports);
   const answers = all.filter((answer) => !isLate(answer));
@@ -154,7 +157,10 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
   return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
 }
 
-/** Judges `outcome`. It fails as soon as no outcome can reach a majority, so a client that wants a lock does not wait longer than necessary. */
+/**
+ * Judges `outcome`. This rule fails as soon as no outcome can reach a majority, so a client that wants a lock does not
+ * wait longer than necessary.
+ */
 function judgeOutcome(reports: Reports, final: boolean): Verdict {
   const counts = new Map<string, number>();
   let [silent, answered, late, highest] = [0, 0, 0, 0];
@@ -186,7 +192,10 @@ function outcomeWord(report: Report): string {
   return isUnmet(report.flags) ? "unmet" : "applied";
 }
 
-/** Judges `all-equal`. It waits for every daemon even if one has failed, because the error reports the outcome of each. */
+/**
+ * Judges `all-equal`. This rule waits for every daemon even if one has failed, because the error reports the outcome of
+ * each.
+ */
 function judgeAllEqual(reports: Reports, final: boolean): Verdict {
   if (isSilent(reports) && !final) return WAIT;
   const answers = answersOf(reports);

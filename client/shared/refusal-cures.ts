@@ -1,6 +1,6 @@
 /**
  * What the user of a client can do about a daemon's refusal, by the code at the beginning of its detail.
- * docs/protocol-v2.md has the same for authors of clients. A test compares its codes with these.
+ * docs/protocol-v2.md has a similar list for authors of clients. A test compares the codes of both lists.
  */
 export const REFUSAL_CURES: Readonly<Record<string, string>> = {
   malformed:

@@ -22,7 +22,10 @@ export type Shape = "text" | "value" | "buffers" | "reply" | "outcomes";
 /** The handlers of a result, and its form. Exactly one of the two handlers is called, once. */
 export interface Waiter {
   readonly shape: Shape;
-  /** Handles the result. @param result  from `resultOf`; for the shape `outcomes` an object that contains them */
+  /**
+   * Handles the result.
+   * @param result  from `resultOf`; for the shape `outcomes` an object that contains the outcomes
+   */
   resolve(result: unknown): void;
   reject(error: DbsyncError): void;
 }
@@ -48,7 +51,10 @@ export function resultOf(
     : valueText(answer.values, format);
 }
 
-/** Converts a reply to its value. @param index  the index of the replied command, if there are several */
+/**
+ * Converts a reply to its value.
+ * @param index  the index of the command to which the reply belongs, if there are several commands
+ */
 export function replyValue(
   reply: PlainReply,
   buffers: boolean,

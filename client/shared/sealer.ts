@@ -14,6 +14,6 @@ export interface Sealer {
   nonce(): ByteString;
   /** Seals synchronously. It is null if the sealer supports only `sealAside`. */
   readonly seal: ((bytes: Buffer) => Seal) | null;
-  /** Seals asynchronously. The caller must not change the bytes before it has finished. */
+  /** Seals asynchronously. The caller must not change the bytes before the promise settles. */
   sealAside(bytes: Buffer): Promise<Seal>;
 }

@@ -13,7 +13,10 @@ export interface UrlForm {
   readonly port: number;
 }
 
-/** Parses `scheme://[user:password@]host[:port]` and `schemes://…#sha256:…`. @throws RangeError  states the expected form */
+/**
+ * Parses `scheme://[user:password@]host[:port]` and `schemes://…#sha256:…`.
+ * @throws RangeError  states the expected form
+ */
 export function parseServerUrl(text: string, { scheme, port }: UrlForm): ServerAddress {
   const url = URL.canParse(text) ? new URL(text) : null;
   const isKnown = url?.protocol === `${scheme}:` || url?.protocol === `${scheme}s:`;
@@ -45,7 +48,10 @@ function tlsOf(isEncrypted: boolean, text: string): Endpoint["tls"] {
   }
 }
 
-/** Returns the credentials. A password without a user name is that of the user `default`, as with AUTH. @throws RangeError */
+/**
+ * Returns the credentials. A password without a user name is that of the user `default`, as with AUTH.
+ * @throws RangeError
+ */
 function loginOf({ username, password }: URL): ServerAddress["login"] {
   if (username === "" && password === "") return null;
   try {

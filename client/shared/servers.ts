@@ -29,7 +29,7 @@ export interface TlsPeer {
    * `authorities` applies.
    */
   readonly pins: readonly string[];
-  /** The trusted authorities' certificates as PEM text, or null to trust those that Node.js trusts. */
+  /** The trusted authorities' certificates as PEM text, or null to trust the authorities that Node.js trusts. */
   readonly authorities: string | null;
 }
 
@@ -44,9 +44,15 @@ export interface Endpoint {
 
 /** The address of a daemon. */
 export interface Address extends Endpoint {
-  /** Its name in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`, `dbsync1://host:port`. */
+  /**
+   * The daemon's name in outcomes and messages: `host:port`, `[ipv6]:port`, `dbsyncs://host:port`,
+   * `dbsync1://host:port`.
+   */
   readonly text: string;
-  /** The protocol versions that its entry names, or null if it names none and the option `versions` applies. */
+  /**
+   * The protocol versions that the entry for this daemon names. If the entry names none, null: the option `versions`
+   * applies.
+   */
   readonly versions: Versions | null;
 }
 

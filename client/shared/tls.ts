@@ -86,7 +86,10 @@ function reasonNotToTrust(socket: TLSSocket, { pins }: TlsPeer): string | null {
   return doubtAbout(String(socket.authorizationError), certificate, seen);
 }
 
-/** Describes a rejected certificate. @param code  the error of OpenSSL or Node. Source: Node.js, "X509 certificate error codes" */
+/**
+ * Describes a rejected certificate.
+ * @param code  the error of OpenSSL or Node. Source: Node.js, "X509 certificate error codes"
+ */
 function doubtAbout(code: string, certificate: X509Certificate, seen: string): string {
   switch (code) {
     case "ERR_TLS_CERT_ALTNAME_INVALID":
@@ -120,7 +123,10 @@ export function handshakeTrouble(
   return `the handshake failed (${code || error.message})`;
 }
 
-/** The timeout for the server's part of the handshake. It is shorter than a call's timeout, so that the call can report it. */
+/**
+ * The timeout for the server's part of the handshake. It is shorter than a call's timeout, so that the call can report
+ * it.
+ */
 export const HANDSHAKE_MS = 2_500;
 
 /** The message if the server exceeds this timeout. */

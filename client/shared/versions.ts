@@ -6,10 +6,10 @@
 
 /**
  * The allowed versions:
- * - `2`: only version 2, as without the option; in addition all daemons are known to speak it, so the first command does
- *   not have to wait for the answer to the hello
+ * - `2`: only version 2, as without the option; in addition, the client assumes that all daemons speak version 2, so
+ *   the first command does not have to wait for the answer to the hello
  * - `1`: only version 1, without a hello
- * - `1,2`: each daemon receives a hello, and one that closes the connection on it receives version 1
+ * - `1,2`: each daemon receives a hello, and a daemon that then closes the connection receives version 1
  */
 export type Versions = "1" | "2" | "1,2";
 

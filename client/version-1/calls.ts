@@ -1,6 +1,6 @@
 /**
  * One call: a signed frame for several daemons, and a promise that settles exactly once, by its deadline. A `Delivery`
- * sends the call to one of them. It outlives the promise, because every daemon should receive the command.
+ * sends the call to one of them. A delivery may outlive the promise, because every daemon should receive the command.
  */
 
 import type { CallsOwner } from "../calls/calls-owner.js";
@@ -41,7 +41,7 @@ export class Call implements Sender {
 
   constructor(parts: {
     calls: Version1Calls;
-    /** Set to the time at which a call must be judged before its deadline. */
+    /** Rings when the call must be judged, which may be before its deadline. */
     alarm: Alarm;
     settings: CallSettings;
     waiter: Waiter;
@@ -81,7 +81,10 @@ export class Call implements Sender {
     this.#calls.ended();
   }
 
-  /** Settles the call with the answers received so far. At the deadline, servers that have not answered count as timed out. */
+  /**
+   * Settles the call with the answers received so far. At the deadline, servers that have not answered count as timed
+   * out.
+   */
   judgeNow(now: number): void {
     if (this.isSettled) return;
     if (now >= this.deadline) this.#giveUp((delivery) => this.#calls.reasonOfSilence(delivery), now);

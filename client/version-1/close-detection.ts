@@ -1,8 +1,8 @@
 /**
- * Detects whether a daemon closes the connection after each answer (`-c` of the original). A command that is written
- * while the daemon closes the connection is lost without an answer, so a connection to such a daemon is used for only
- * one call. Version 1 also closes the connection if a command fails. To distinguish the two cases, one connection at a
- * time stays open without a second command.
+ * Detects whether a daemon closes the connection after each answer (`-c` of the original daemon). A command that is
+ * written while the daemon closes the connection is lost without an answer, so a connection to such a daemon is used
+ * for only one call. Version 1 also closes the connection if a command fails. To distinguish the two cases, one
+ * connection at a time stays open without a second command.
  */
 
 /** The number of consecutive connections that the daemon must close after their first answer to be detected. */

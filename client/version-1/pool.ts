@@ -5,8 +5,9 @@
  * call to this daemon has ended. Every daemon therefore receives a caller's sequential commands in order, even if the
  * caller did not wait for that daemon's answers. Only concurrent commands use several connections.
  *
- * Failures: the pool opens no further connections to a daemon that is silent while other daemons answer. Its commands
- * wait in the queue until it recovers. After a failed connection the pool waits before the next attempt (back-off.ts).
+ * Failures: the pool opens no further connections to a daemon that is silent while other daemons answer. Commands for
+ * that daemon wait in the queue until it recovers. After a failed connection the pool waits before the next attempt
+ * (back-off.ts).
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unreadable } from "../../protocol/errors.js";
@@ -29,7 +30,7 @@ import type { Delivery } from "./delivery.js";
  */
 const CONNECTIONS_MAX = 16;
 
-/** The time within which a daemon that closes after each answer does so. */
+/** A daemon that closes the connection after each answer closes it within this time. */
 const TRIAL_MS = 250;
 
 /**
@@ -61,7 +62,10 @@ export class Pool {
   readonly #connecting = new Set<Connection>();
   readonly #waiting = new Set<Connection>();
   readonly #overdue = new Set<Connection>();
-  /** The idle connections. The most recently used one is last and is used next, so that unneeded ones expire at the front. */
+  /**
+   * The idle connections. The most recently used one is last and is used next, so that unneeded ones expire at the
+   * front.
+   */
   readonly #idle: Connection[] = [];
   /** The connection that stays open and unused to detect whether the daemon closes it. */
   #onTrial: Connection | null = null;
@@ -162,7 +166,10 @@ export class Pool {
     return time;
   }
 
-  /** Closes connections that would keep an otherwise idle process alive. Idle ones may still receive answers. */
+  /**
+   * Closes connections that would keep an otherwise idle process alive. All other connections may still receive
+   * answers.
+   */
   releaseProcess(now: number): void {
     for (const connection of [...this.#connecting, ...this.#waiting, ...this.#overdue]) {
       if (!connection.holdsProcess()) continue;
@@ -329,9 +336,9 @@ class Connection implements SocketEvents {
   state: "connecting" | "idle" | "waiting" | "overdue" | "closed" = "connecting";
   /** The delivery that is waiting for its answer; null unless the state is `waiting`. */
   delivery: Delivery | null = null;
-  /** The number of answers that have arrived on it. */
+  /** The number of answers that have arrived on this connection. */
   answers = 0;
-  /** The time of its last change of state. */
+  /** The time of the last change of `state`. */
   since: number;
   /** The deadline of the attempt to connect. */
   readonly connectBy: number;
@@ -370,8 +377,8 @@ class Connection implements SocketEvents {
   }
 
   /**
-   * Stops waiting for an answer after its timeout. If the answer arrives later, it still shows that the daemon is alive.
-   * The caller ends the delivery.
+   * Stops waiting for an answer after its timeout. If the answer arrives later, it still shows that the daemon is
+   * alive. The caller ends the delivery.
    */
   letPass(): Delivery {
     const delivery = this.delivery as Delivery;
@@ -391,7 +398,7 @@ class Connection implements SocketEvents {
     return delivery;
   }
 
-  /** Whether it would keep the process alive, because it is still connecting or has unsent bytes. */
+  /** Whether the connection would keep the process alive, because it is not established yet or has unsent bytes. */
   holdsProcess(): boolean {
     return this.state === "connecting" || (this.state !== "closed" && this.#socket.unsentBytes() > 0);
   }

@@ -1,6 +1,7 @@
 /**
  * Sends the calls of a batch individually to a daemon that speaks version 1, so that in a mixed fleet each daemon
- * receives the version that it supports. Version 1 signatures are made only here, because most fleets need none.
+ * receives the version that it supports. A call is signed as version 1 only when such a daemon needs it, because most
+ * fleets have no such daemon.
  */
 import { publishDelivery } from "../calls/channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
@@ -62,7 +63,7 @@ const failure = (detail: string, at: number): Failure => ({
 });
 
 /**
- * Returns why version 1 does not support a call, or null if it does.
+ * Returns the reason why version 1 does not support a call, or null if it does.
  * @param isKnown  whether version 1 supports the key, if there is one
  */
 function unsendable(call: PendingCall, isKnown: boolean): string | null {
@@ -74,7 +75,7 @@ function unsendable(call: PendingCall, isKnown: boolean): string | null {
 /**
  * Creates the version 1 delivery of a call.
  * @param ended  called once, when the daemon has answered or failed
- * @throws DbsyncError `bad-command`: version 1 cannot encode it
+ * @throws DbsyncError `bad-command`: version 1 cannot encode the command
  */
 function version1Delivery(parts: {
   call: PendingCall;

@@ -1,6 +1,6 @@
 /**
- * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The state of
- * the envelope is in the batch; a call has only its promise.
+ * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The state
+ * of the envelope is in the batch; a call has only its promise.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -31,7 +31,7 @@ export interface BatchOwner {
   nextMoment(): number;
   /** Called when calls of the batch have settled. */
   settled(batch: Batch, calls: number): void;
-  /** Called when one of its sendings has ended. */
+  /** Called when a sending of the batch has ended. */
   ended(sending: Sending): void;
 }
 
@@ -56,9 +56,9 @@ export class Batch implements SentBatch {
   /** The time at which `judgeDue` must be called. */
   dueAt = Number.POSITIVE_INFINITY;
   envelope: SignedEnvelope | null = null;
-  /** The number of times it was signed. */
+  /** The number of times the batch was signed. */
   signatures = 0;
-  /** Whether it is closed to further calls. */
+  /** Whether the batch is closed to further calls. */
   isClosed = false;
   /** Whether a daemon has answered, or all calls have settled. */
   isAnswered = false;
@@ -122,12 +122,12 @@ export class Batch implements SentBatch {
     return this.options?.wait ?? null;
   }
 
-  /** Whether a daemon has not been sent its envelope yet. */
+  /** Whether the envelope must still be sent to at least one daemon. */
   get hasWaiting(): boolean {
     return this.sendings.some(({ state }) => state === "waiting");
   }
 
-  /** Whether it may be signed again, because no daemon has applied or can apply a part of it. */
+  /** Whether the batch may be signed again, because no daemon has applied or can apply a part of it. */
   get isUntouched(): boolean {
     return this.sendings.every((sending) => !sending.mayBeApplied);
   }
@@ -183,7 +183,7 @@ export class Batch implements SentBatch {
     if (this.isClosed && sending.openDeliveries === 0) this.#end(sending, now);
   }
 
-  /** Restores the state before it was signed, except for daemons that have answered or are expected to. */
+  /** Restores the batch's state before it was signed, except for daemons that have answered or must still answer. */
   reset(): void {
     this.envelope = null;
     for (const call of this.calls) call.lingerUntil = Number.POSITIVE_INFINITY;
@@ -218,7 +218,7 @@ export class Batch implements SentBatch {
       if (!isOpen(call)) continue;
       const isEnd = code === "closed" || code === "reset";
       const reports = this.#reports(index, now, isEnd ? "closed" : "not-awaited");
-      // Unless the client ends, the error lists only the daemons to which the envelope was written.
+      // Unless the client is being closed, the error lists only the daemons to which the envelope was written.
       const sent = reports.map((report) => (report?.ok || report?.written ? report : null));
       this.#fail(call, code, detail, isEnd ? reports : sent);
     }

@@ -47,7 +47,10 @@ export class ClientClock {
     return Math.floor(now + this.#offset);
   }
 
-  /** Returns the date for a new envelope. It is later than all used or seen dates, except after a correction of the clock. */
+  /**
+   * Returns the date for a new envelope. It is later than all used or seen dates, except after a correction of the
+   * clock.
+   */
   date(now: number): EnvelopeDate {
     const time = Math.max(0, this.time(now));
     const latest = time + AHEAD_MS_MAX;

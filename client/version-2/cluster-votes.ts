@@ -10,7 +10,7 @@ import { isLoopback } from "../shared/loopback.js";
 import { type Choice, CLUSTER_LINGER_MS, chooseCluster } from "./cluster-choice.js";
 import type { Link } from "./link.js";
 
-/** The time after a conflict from which a call makes the client query the daemons again. */
+/** If a conflict is at least this old, the next call makes the client query the daemons again. */
 const CONFLICT_MS = 1_000;
 
 export class ClusterVotes {
@@ -23,7 +23,7 @@ export class ClusterVotes {
   readonly #warn: (warning: string) => void;
   readonly #alarm: Alarm;
   readonly #votes = new Map<Link, ByteString>();
-  /** The time at which the cluster is decided, once a daemon has named one. */
+  /** The time at which the client decides on the cluster, or infinity before a daemon has named one. */
   #decideBy = Number.POSITIVE_INFINITY;
   /** The time at which the conflict began. */
   #conflictAt = 0;
@@ -61,8 +61,8 @@ export class ClusterVotes {
   }
 
   /**
-   * Handles a daemon's refusal of an envelope because of its cluster. Queries the daemon again, unless it has already
-   * named another cluster.
+   * Handles a daemon's refusal of an envelope because of the envelope's cluster. Queries the daemon again, unless it
+   * has already named another cluster.
    * @returns whether the cluster is undecided again, because no majority of daemons names it
    */
   doubt(link: Link, refused: ByteString, now: number): boolean {
@@ -80,7 +80,10 @@ export class ClusterVotes {
     return true;
   }
 
-  /** Decides on the cluster if possible, and marks the links to daemons of other clusters. @returns whether it was decided */
+  /**
+   * Decides on the cluster if possible, and marks the links to daemons of other clusters.
+   * @returns whether it was decided
+   */
   decide(now: number): boolean {
     if (!this.isConfigured) {
       const choice = this.#choose(now);
@@ -102,7 +105,10 @@ export class ClusterVotes {
     this.#alarm.ringBy(time);
   }
 
-  /** Chooses a cluster. The earlier vote of an unconnected daemon counts until it is connected again, but does not break ties. */
+  /**
+   * Chooses a cluster. The earlier vote of an unconnected daemon counts until it is connected again, but does not break
+   * ties.
+   */
   #choose(now: number): Choice {
     const links = this.#links;
     const isDue = this.cluster === "" && now >= this.#decideBy;

@@ -1,6 +1,6 @@
 /**
  * One version 2 connection. It converts between bytes and messages, and begins with a hello. link.ts manages the
- * envelopes in flight, and handles its end.
+ * envelopes in flight, and handles the end of the connection.
  *
  *   connecting ──opened──► greeting ──hello──► speaking
  *        └─────────────────────┴───────────────────┴──── closed, garbage, close() ──► closed
@@ -95,7 +95,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     this.#socket.destroy();
   }
 
-  /** Whether it would keep the process alive, because it is not established yet or has unsent bytes. */
+  /** Whether the connection would keep the process alive, because it is not established yet or has unsent bytes. */
   holdsProcess(): boolean {
     return this.state !== "speaking" || this.#socket.unsentBytes() > 0;
   }

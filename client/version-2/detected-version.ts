@@ -1,7 +1,7 @@
 /**
- * The version that a daemon speaks, according to its hellos. If the connection is closed on the hello, the daemon speaks
- * version 1, or an attacker hides version 2. The client therefore falls back to version 1 only if the user has allowed
- * that, and never if the daemon has spoken version 2 before. Callers pass all times. Source:
+ * The version that a daemon speaks, according to its hellos. If the connection is closed after the hello, the daemon
+ * speaks version 1, or an attacker hides version 2. The client therefore falls back to version 1 only if the user has
+ * allowed that, and never if the daemon has spoken version 2 before. Callers pass all times. Source:
  * docs/protocol-v2.md "hello".
  */
 import type { Versions } from "../shared/versions.js";
@@ -12,9 +12,9 @@ const VERSION_1_MS = 60_000;
 /**
  * The meanings of a closed hello:
  * - `doubt`: the daemon may just have stopped; the next hello is sent without envelopes, so that the cause is certain
- * - `version-1`: it speaks version 1
- * - `version`: it speaks version 1, or pretends to, and the user has not allowed that
- * - `downgrade`: it has spoken version 2 before
+ * - `version-1`: the daemon speaks version 1
+ * - `version`: the daemon speaks version 1, or pretends to, and the user has not allowed version 1
+ * - `downgrade`: the daemon has spoken version 2 before
  */
 export type ClosedHello = "doubt" | "version-1" | "version" | "downgrade";
 
@@ -33,8 +33,8 @@ export class DetectedVersion {
   }
 
   /**
-   * Whether envelopes may follow the hello before it is answered. A daemon that speaks version 1 would not execute them,
-   * but the client could not be certain that it may send them again as version 1.
+   * Whether envelopes may follow the hello before it is answered. A daemon that speaks version 1 would not execute
+   * them, but the client could not be certain that it may send them again as version 1.
    */
   get isCertain(): boolean {
     return (this.#hasSpoken2 || this.#versions === "2") && !this.#isDoubted;
@@ -58,8 +58,8 @@ export class DetectedVersion {
   }
 
   /**
-   * Checks an old result of version 1 again. If no call is in flight (`isQuiet`) the result is discarded, and the next call
-   * waits for the daemon's answer.
+   * Checks again whether a daemon that spoke version 1 some time ago still does. If no call is in flight (`isQuiet`)
+   * the result is discarded, and the next call waits for the daemon's answer.
    * @returns whether the caller must query the daemon in parallel with its calls instead
    */
   recheck(now: number, isQuiet: boolean): boolean {

@@ -1,4 +1,4 @@
-/** Builds the frame of a batch that all daemons receive: header, signed bytes, frame. */
+/** Builds the frame that all daemons receive for a batch, in three steps: header, signed bytes, frame. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bodyOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";

@@ -90,8 +90,8 @@ export class Fleet implements LinkOwner {
   }
 
   /**
-   * Whether every daemon is known to speak version 1. Checks old results again.
-   * @param isQuiet  whether no envelope is in flight to any of them
+   * Whether every daemon is known to speak version 1. Also asks daemons again whose version was detected some time ago.
+   * @param isQuiet  whether no envelope is in flight to any daemon
    */
   isVersion1(now: number, isQuiet: boolean): boolean {
     for (const link of this.links) if (link.version.recheck(now, isQuiet)) link.want(now, true);
@@ -121,7 +121,10 @@ export class Fleet implements LinkOwner {
     return this.links.every(({ state }) => state === "closed");
   }
 
-  /** Returns the date for a batch's envelope. If daemons have refused the date of a read, their own clocks determine the new one. */
+  /**
+   * Returns the date for a batch's envelope. If daemons have refused the date of a read, their own clocks determine the
+   * new date.
+   */
   date({ isRead, sendings }: SentBatch, now: number): EnvelopeDate {
     const refusers = sendings.filter(({ state, hasRefusedDate }) => state === "waiting" && hasRefusedDate);
     if (!isRead || refusers.length === 0) return this.clock.date(now);

@@ -6,8 +6,9 @@ import { SLACK_MS } from "../shared/link-times.js";
 const ENVELOPES_MAX = 256;
 const BYTES_MAX = 8 * 1024 * 1024;
 /**
- * The same limits for envelopes whose answers are delayed (`stable`, `replicated`), perhaps by half a minute. They are
- * counted separately, so that they leave room for all other envelopes. A daemon accepts this many on a connection.
+ * The same limits for envelopes whose answers are delayed (`stable`, `replicated`), perhaps by half a minute. These
+ * envelopes are counted separately, so that they leave room for all other envelopes. A daemon accepts this many on a
+ * connection.
  */
 const WAITING_ENVELOPES_MAX = 1024;
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
@@ -30,7 +31,10 @@ export class InFlightEnvelopes {
     return this.#due.size < ENVELOPES_MAX && this.#dueBytes < BYTES_MAX;
   }
 
-  /** Whether there is room for a sending. One with a delayed answer must not block the envelopes after it in the queue. */
+  /**
+   * Whether there is room for a sending. If there is none, the caller rejects the sending, which must not block the
+   * envelopes after it in the queue.
+   */
   takes(sending: Sending): boolean {
     const waiting = this.#sendings.size - this.#due.size;
     const hasRoomToWait = waiting < WAITING_ENVELOPES_MAX && this.#waitingBytes < WAITING_BYTES_MAX;

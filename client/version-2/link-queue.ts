@@ -49,7 +49,9 @@ export class LinkQueue {
     return this.#queue.takeAll();
   }
 
-  /** Removes expired sendings: those at the head always, later ones only occasionally, because that search is expensive. */
+  /**
+   * Removes expired sendings: those at the head always, later ones only occasionally, because that search is expensive.
+   */
   takeExpired(now: number): Sending[] {
     if (now < this.#earliest) return [];
     const expired: Sending[] = [];

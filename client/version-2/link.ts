@@ -1,8 +1,8 @@
 /**
  * The link to one daemon in version 2: a connection, the envelopes that wait for its answer, and a queue. A daemon that
- * speaks version 1 closes the connection on the hello. It has then executed nothing, and commands may be sent as version
- * 1 if the user has allowed that. After the loss of a connection, its unanswered envelopes are written again with the
- * same bytes, and the daemon applies them once. Source: docs/protocol-v2.md "hello", "Retrying".
+ * speaks version 1 closes the connection after the hello. It has executed nothing, so the client may send the commands
+ * as version 1 if the user has allowed that. After the loss of a connection, its unanswered envelopes are written again
+ * with the same bytes, and the daemon applies them once. Source: docs/protocol-v2.md "hello", "Retrying".
  */
 import {
   type DaemonMessage,
@@ -44,15 +44,20 @@ export interface LinkOwner {
   readonly cluster: string;
   /** Called for each answer to a hello. */
   greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
-  /** Called when the daemon has closed the connection on the hello, with the queued sendings. */
+  /** Called with the queued sendings when the daemon has closed the connection after the hello. */
   turnedOut1(link: Link, sendings: readonly Sending[], now: number): void;
-  /** Called for each result. Returns false for a read whose daemon may not have the client's writes. @throws MalformedFrame */
+  /**
+   * Called for each result. Returns false for a read whose daemon may not have the client's writes.
+   * @throws MalformedFrame
+   */
   answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean;
   /** Called if `answered` returned false: the read is signed again, with the missing write in `after`. */
   notProven(sending: Sending, now: number): void;
   refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
   failed(sending: Sending, failure: Failure): void;
-  /** Called when an attempt to connect has failed: possibly no daemon remains for the batches that wait to be signed. */
+  /**
+   * Called when an attempt to connect has failed: possibly no daemon remains for the batches that wait to be signed.
+   */
   lostHope(link: Link, now: number): void;
   /** Whether another daemon has answered since `time`. */
   othersAnsweredSince(link: Link, time: number): boolean;
@@ -151,7 +156,7 @@ export class Link implements ConnectionV2Owner {
     return { ok: false, stage, detail, written: false, at: now };
   }
 
-  /** Connects, unless it is connected. @param insist  connect even during the back-off */
+  /** Connects, unless the link is already connected. @param insist  connect even during the back-off */
   want(now: number, insist: boolean): void {
     if (this.state !== "closed") return;
     if (insist || this.#backOff.refusal(now) === null) this.#connect(now);
@@ -162,7 +167,7 @@ export class Link implements ConnectionV2Owner {
     return this.#askedAt >= 0;
   }
 
-  /** Queries the daemon's cluster again if it is connected; otherwise the next hello does. */
+  /** Queries the daemon's cluster again. If the daemon is not connected, the next hello queries the cluster. */
   ask(now: number): void {
     if (this.state !== "speaking" || this.isAsking) return;
     this.#askedAt = now;
@@ -171,7 +176,7 @@ export class Link implements ConnectionV2Owner {
     this.#alarm.ringBy(now + CONNECT_MS);
   }
 
-  /** Accepts a sending. It ends now or later. */
+  /** Accepts a sending, which ends now or later. */
   offer(sending: Sending, now: number, insist: boolean): void {
     sending.mayTurn = this.version.known === 0;
     const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isAsking;
@@ -221,7 +226,10 @@ export class Link implements ConnectionV2Owner {
     return Math.min(time, this.#queue.dueAt, this.#onTheWay.dueAt, this.#onTheWay.silentSince + OVERDUE_MS);
   }
 
-  /** Closes a connection that would keep an otherwise idle process alive. An idle one may still receive answers. */
+  /**
+   * Closes a connection that would keep an otherwise idle process alive. Any other connection may still receive
+   * answers.
+   */
   releaseProcess(now: number): void {
     if (this.#connection?.holdsProcess()) this.close(now);
   }
@@ -314,7 +322,10 @@ export class Link implements ConnectionV2Owner {
     }
   }
 
-  /** Handles the loss of the connection. Sendings fail if they can neither wait for a new connection nor be written again. */
+  /**
+   * Handles the loss of the connection. Sendings fail if they can neither wait for a new connection nor be written
+   * again.
+   */
   #lose(stage: Stage, detail: string, now: number): void {
     if (this.state !== "speaking") {
       this.#drop();

@@ -72,7 +72,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.fleet = new Fleet({ ...parts, knows: unsignedWords(parts.sealer), owner: this });
   }
 
-  /** Checks whether a call may be added. @throws DbsyncError `busy`, `clusters-differ`: it may not */
+  /** Checks whether a call may be added. @throws DbsyncError `busy`, `clusters-differ`: the call may not be added */
   admit(call: PendingCall): void {
     this.fleet.votes.doubtConflict(call.startedAt);
     if (this.fleet.conflict !== null)

@@ -19,7 +19,7 @@ const SESSION_MS = 30_000;
 export interface LastWrite extends EnvelopeDate {
   readonly id: ByteString;
   readonly index: number;
-  /** The clock time of the answer. */
+  /** The time at which the answer arrived. */
   readonly answeredAt: number;
 }
 
@@ -27,7 +27,7 @@ export interface LastWrite extends EnvelopeDate {
 export interface MissedWrite extends EnvelopeDate {
   /** Its order key, as in `after`. */
   readonly orderKey: ByteString;
-  /** The clock time of the answer. */
+  /** The time at which the answer arrived. */
   readonly answeredAt: number;
 }
 
@@ -91,7 +91,7 @@ export class Session {
       this.#miss(daemon, batch, now);
   }
 
-  /** Records a new connection. Its daemon may have restarted or paused since the last one. */
+  /** Records a new connection. The daemon may have restarted or paused since the last connection. */
   connected(daemon: number, hasTimeline: boolean): void {
     this.#hasTimeline[daemon] = hasTimeline;
     if (!hasTimeline || this.#last === null) return;

@@ -1,6 +1,7 @@
 /**
- * Checks whether a client and a daemon agree on signatures: a client with a key requires a daemon with keys, and a client
- * without a key requires a daemon without keys. The functions are pure. Source: docs/protocol-v2.md "Without a key".
+ * Checks whether a client and a daemon agree on signatures: a client with a key requires a daemon with keys, and a
+ * client without a key requires a daemon without keys. The functions are pure. Source: docs/protocol-v2.md "Without a
+ * key".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NO_KEY } from "../../protocol/version-2/envelope.js";
@@ -30,7 +31,7 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
 
 /**
  * Returns why client and daemon disagree, in the form of a refusal, or null if they agree. `version-1` means that
- * neither signs, and that the daemon's release has only signed envelopes.
+ * neither side has a key, and that the daemon's release accepts unsigned commands only in version 1.
  * @param capabilities  the capabilities in the client's hello, or undefined if there are none and the client signs
  */
 export function disagreement(

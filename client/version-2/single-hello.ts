@@ -21,8 +21,9 @@ const MESSAGE_BYTES_MAX = 64 * 1024;
 
 /**
  * The result of a greeting:
- * - `hello`: times are in milliseconds. `clockDifference` is its clock minus this machine's, exact to half of `roundTrip`.
- * - `closed`: it closed the connection without an answer to the hello, like daemons that speak only version 1.
+ * - `hello`: times are in milliseconds. `clockDifference` is the daemon's clock minus this machine's clock, exact to
+ *   half of `roundTrip`.
+ * - `closed`: the daemon closed the connection without an answer to the hello, as daemons do that speak only version 1.
  */
 export type Greeting =
   | {

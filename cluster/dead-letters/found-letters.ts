@@ -1,7 +1,7 @@
 /**
- * Finds the envelopes that a daemon had accepted before the member list removed it and that no member has. It queries
- * the members for each envelope in the daemon's folder, and stores the missing ones there as dead letters. The folder's
- * timeline is only read. Source: timeline/members/dead-letter-rule.ts.
+ * Finds the envelopes in the data folder of a removed daemon that no member has, and stores them in that folder as dead
+ * letters. The caller queries the members about each envelope. The timeline in the folder is not changed. Source:
+ * timeline/members/dead-letter-rule.ts.
  */
 import { join } from "node:path";
 import { writingFailure } from "../../keys/unwritable.js";
@@ -14,8 +14,8 @@ import { DeadLetters, LettersNotKept } from "./kept-letters.js";
 import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folder.js";
 
 /**
- * The limits of one request: the number of envelopes, which is what TIMELINE FATE accepts, and the bytes of these
- * envelopes.
+ * The limits of one request to the members: the number of envelopes that TIMELINE FATE accepts, and the total bytes of
+ * these envelopes.
  */
 const PLACES_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;
@@ -23,7 +23,7 @@ const BYTES_MAX = 4 * 1024 * 1024;
 export interface FoundFates {
   /** The number of new letters. */
   readonly kept: number;
-  /** The number of pages of the folder that cannot be read: their entries are unknown. */
+  /** The number of unreadable pages in the folder. The entries on these pages are unknown. */
   readonly unread: number;
   readonly fates: Readonly<Record<Fate, number>>;
 }
@@ -67,8 +67,8 @@ export async function findLetters(
 }
 
 /**
- * Completes the file of letters, which is valid immediately. A daemon first records in a mark of its timeline that it
- * has dropped the entries; this program drops no entries.
+ * Completes the file of letters, and makes it valid immediately. A daemon that adopts a snapshot must first record that
+ * it has dropped the entries, but this program drops no entries.
  */
 async function settled(writer: LetterWriter): Promise<number> {
   await writer.commit();

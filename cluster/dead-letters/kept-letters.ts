@@ -1,7 +1,7 @@
 /**
- * Stores dead letters: one file for each adopted snapshot, complete and on disk before any of its entries is dropped.
- * The file is `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark names it, and then
- * `NAME.letters`.
+ * Stores dead letters, in one file for each adopted snapshot. The file is complete and on disk before the timeline
+ * drops any of its entries. It is called `NAME.partial` while it is written, `NAME.undecided` until the timeline's mark
+ * names it, and then `NAME.letters`.
  */
 
 import { randomBytes } from "node:crypto";
@@ -26,8 +26,8 @@ import {
 
 const PARTIAL = ".partial";
 /**
- * The number of random bytes in a name. Two files of one date need different names, because the mark may still name a
- * file that was removed.
+ * The number of random bytes in a file's name. Two files with the same date need different names, because the
+ * timeline's mark may still contain the name of a file that was removed.
  */
 const NAME_BYTES = 4;
 
@@ -35,13 +35,13 @@ type WriteBytes = (descriptor: number, bytes: Buffer, from: number) => number;
 
 export class DeadLetters {
   readonly folder: LettersFolder;
-  /** The limit for all letters together. */
+  /** The maximum bytes of all letters together. */
   readonly maxBytes: number;
   readonly write: WriteBytes;
 
   /**
    * @param data  the data folder
-   * @param write  the system call; tests pass their own, to simulate a full disk
+   * @param write  writes bytes to a file; tests pass another function, to simulate a full disk
    */
   constructor(data: string, maxBytes: number, write: WriteBytes = writeSync) {
     this.folder = new LettersFolder(data);
@@ -54,7 +54,7 @@ export class DeadLetters {
     try {
       return this.folder.countWaiting(now);
     } catch {
-      // A folder that cannot be read is reported at the start, and when letters have to be stored.
+      // The daemon reports an unreadable folder when it starts, and when it has to store letters.
       return 0;
     }
   }
@@ -125,7 +125,7 @@ class LettersOfSnapshot implements LetterWriter {
       await syncPath(this.#path + PARTIAL);
       renameSync(this.#path + PARTIAL, this.#path + UNDECIDED);
       await syncPath(dirname(this.#path));
-      // The folder may just have been created.
+      // Sync the parent folder too, because the folder of letters may just have been created.
       await syncPath(dirname(dirname(this.#path)));
     } catch (problem) {
       throw failure(this.#path, problem);
@@ -139,7 +139,7 @@ class LettersOfSnapshot implements LetterWriter {
       renameSync(this.#path + UNDECIDED, this.#path + DECIDED);
       syncFolder(dirname(this.#path));
     } catch {
-      // The next start renames the file, because the mark exists.
+      // Ignore the error: the next start renames the file, because the timeline's mark names it.
     }
   }
 
@@ -149,7 +149,7 @@ class LettersOfSnapshot implements LetterWriter {
       try {
         rmSync(this.#path + ending, { force: true });
       } catch {
-        // The next start removes the file, because the mark does not exist.
+        // Ignore the error: the next start removes the file, because no mark of the timeline names it.
       }
     }
   }
@@ -189,7 +189,7 @@ class LettersOfSnapshot implements LetterWriter {
   }
 }
 
-/** Thrown if letters cannot be written; the cause is the system's error. */
+/** Thrown if letters cannot be written. Its `cause` is the system's error. */
 export class LettersNotKept extends Error {
   override readonly name = "LettersNotKept";
 }

@@ -1,4 +1,4 @@
-/** Finds the dead letters that an operator names, and checks which of them may be written again. */
+/** Finds the dead letters that an operator names, and checks whether they may be written again or removed. */
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Letter } from "./letters-folder.js";
 
@@ -10,7 +10,10 @@ export class NotChosen extends Error {
   override readonly name = "NotChosen";
 }
 
-/** @param ids  hexadecimal, or the first digits @throws NotChosen  one of them matches no letter, or several */
+/**
+ * @param ids  the letters' ids in hexadecimal, or their first digits
+ * @throws NotChosen  an id matches no letter, or several
+ */
 export function chosen(letters: readonly Letter[], ids: readonly string[]): Letter[] {
   const found = new Set<Letter>();
   for (const text of ids) {
@@ -38,7 +41,10 @@ export function reasonNotToWrite({ state, reason, since }: Letter): string | nul
   return reason === "possible" ? "the state may contain it: check that first" : null;
 }
 
-/** Checks that all of the letters may be written again. @throws NotChosen  at least one of them may not */
+/**
+ * Checks that all given letters may be written again.
+ * @throws NotChosen  at least one letter may not be written again
+ */
 export function checkWritable(letters: readonly Letter[], isAnyway: boolean): void {
   const undecided = letters.filter(({ state }) => state === "undecided");
   if (undecided.length > 0)

@@ -1,9 +1,10 @@
 /**
- * A file of dead letters, integers big-endian: "dbsync-letters-1" (16), then for each letter
+ * The format of a file of dead letters, with lengths in bytes and big-endian integers: "dbsync-letters-1" (16), then
+ * for each letter
  *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ place (42) ‖ value as in the timeline
- * A value is verified by its own CRC and by its id. Each head is found by the length in the one before it. If a head is
- * damaged, the remaining bytes are skipped, because bytes that a client chose could look like a letter. This format and
- * the numbers of the reasons never change.
+ * A value is verified by its own CRC and by its id. The length in each head determines where the next head begins. If a
+ * head is damaged, the remaining bytes are skipped, because a value contains bytes that a client chose and that could
+ * look like a letter. This format and the numbers of the reasons never change.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
@@ -18,7 +19,7 @@ const CRC_BYTES = 4;
 const LENGTH_AT = CRC_BYTES + 1;
 const PLACE_AT = LENGTH_AT + 4;
 const HEAD_BYTES = PLACE_AT + PLACE_BYTES;
-/** The maximum length of a value: longer than the longest possible request. */
+/** The maximum length of a value in bytes, which exceeds the length of the longest possible request. */
 const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 
 const REASONS = new Map<number, LetterReason>(
@@ -29,14 +30,14 @@ const REASONS = new Map<number, LetterReason>(
 export interface LetterHead {
   readonly place: Place;
   readonly reason: LetterReason;
-  /** The bytes of the complete letter, with its head. */
+  /** The index of the letter's first byte, which belongs to its head, and the index after its last byte. */
   readonly from: number;
   readonly to: number;
 }
 
 export interface LetterHeads {
   readonly heads: readonly LetterHead[];
-  /** Bytes at the end that cannot be read, or 0 if there are none. */
+  /** The number of unreadable bytes at the end of the file. */
   readonly unread: number;
 }
 
@@ -83,7 +84,7 @@ export class LetterFile {
     return readEntry(place, this.read(from + HEAD_BYTES, to), hashOf);
   }
 
-  /** Returns bytes of the file; fewer at its end. */
+  /** Returns a range of the file's bytes, which is shorter if the file ends before `to`. */
   read(from: number, to: number): Buffer {
     const bytes = Buffer.alloc(to - from);
     return bytes.subarray(0, readSync(this.#descriptor, bytes, 0, bytes.length, from));

@@ -27,7 +27,7 @@ import { LETTERS_MAGIC, LetterFile, type LetterHead } from "./letter-file.js";
 /** The folder's name in the data folder. */
 const LETTERS_FOLDER = "dead-letters";
 const MARKS_FOLDER = "written";
-/** Suffixes of a file of letters, and of a file whose entries the timeline may still have. */
+/** The suffix of a file of valid letters, and the suffix of a file whose entries may still be in the timeline. */
 export const DECIDED = ".letters";
 export const UNDECIDED = ".undecided";
 const BEGUN = ".begun";
@@ -35,8 +35,8 @@ const WRITTEN = ".written";
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
 /**
- * A folder that was modified less than this number of milliseconds ago is always read again: it may have changed since
- * the last reading without a new modification date.
+ * A folder that was modified less than this number of milliseconds ago is always read again. Its modification date is
+ * too coarse to show whether the folder has changed since the last reading.
  */
 const FRESH_MS = 2000;
 
@@ -52,7 +52,10 @@ export type LetterState = "waiting" | "undecided" | "begun" | "written";
 /** The progress of writing a letter again. */
 interface LetterProgress {
   readonly state: LetterState;
-  /** When the program began or completed writing it again; milliseconds since 1970, or null if neither. */
+  /**
+   * When a program began or completed writing the letter again, in milliseconds since 1970. Null if no program has
+   * begun.
+   */
   readonly since: number | null;
 }
 
@@ -116,7 +119,8 @@ export class LettersFolder {
         const state = file.endsWith(UNDECIDED)
           ? UNTOUCHED.undecided
           : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
-        // If the same entry was dropped twice, the decided letter counts.
+        // If the same entry was dropped twice, the letter that is already valid takes precedence over the undecided
+        // one.
         if (!letters.has(id) || letters.get(id)?.state === "undecided")
           letters.set(id, { ...head, file, ...state });
       }
@@ -131,7 +135,7 @@ export class LettersFolder {
 
   /**
    * Records that a letter is about to be written again. The record is on disk when this method returns.
-   * @param isAgain  whether to write it even if an earlier attempt has begun
+   * @param isAgain  whether to continue even if an earlier attempt has begun
    * @throws LetterTaken
    * @throws LettersNotWritten
    */
@@ -147,7 +151,8 @@ export class LettersFolder {
       const reason = writingFailure(problem);
       throw reason === null ? problem : new LettersNotWritten(path, reason, "The letter was not sent");
     }
-    // Check after making this program's mark: another program makes the mark `written` before it removes its own.
+    // Check only after creating the mark `begun`: another program creates its mark `written` before it removes its own
+    // mark `begun`.
     if (!isAgain && existsSync(this.#mark(place.id, WRITTEN))) {
       rmSync(path, { force: true });
       throw new LetterTaken("another program has written it again in the meantime");
@@ -155,7 +160,7 @@ export class LettersFolder {
     syncFolder(this.#marks);
   }
 
-  /** Records that a letter has certainly been written again after `begin`. This needs no space on the disk. */
+  /** Records, after `begin`, that a letter has certainly been written again. The record needs no space on the disk. */
   written({ place }: Letter): void {
     const path = this.#mark(place.id, WRITTEN);
     try {

@@ -26,13 +26,13 @@ export interface BackupReport {
   readonly snapshots: readonly number[];
   /** A hash over the complete file; hexadecimal. */
   readonly seal: string;
-  /** Whether its daemon was catching up, so that entries may be missing. */
+  /** Whether the daemon was catching up. If so, entries may be missing from the backup. */
   readonly incomplete: boolean;
 }
 
 /** Readable by its owner only, because the file contains all data. */
 const MODE = 0o600;
-/** The maximum number of attempts: if the daemon prunes entries in the meantime, the backup starts again. */
+/** The maximum number of attempts. If the daemon prunes entries during an attempt, the backup starts again. */
 const RUNS_MAX = 3;
 
 /**
@@ -73,8 +73,9 @@ export async function backUp(
 }
 
 /**
- * Turns an error from writing the backup into a sentence. Such an error names no path, or one in the folder of the
- * backup. An error that names another path comes from reading the data folder, and is returned unchanged.
+ * Converts an error from writing the backup into an error with a sentence for the operator. Such an error contains no
+ * path, or a path in the backup's folder. An error with another path comes from reading the data folder, and is
+ * returned unchanged.
  */
 function failed(file: string, problem: unknown): unknown {
   const { path } = problem as NodeJS.ErrnoException;
@@ -83,7 +84,7 @@ function failed(file: string, problem: unknown): unknown {
   return sentence === null ? problem : new NoBackup(sentence, { cause: problem });
 }
 
-/** @returns the seal, or null if entries were pruned in the meantime */
+/** @returns the seal, or null if entries were pruned before they were read */
 async function runOnce(
   data: string,
   staged: string,
@@ -132,7 +133,7 @@ const INCOMPLETE =
   "its daemon is catching up, or was when it stopped, so entries that other daemons have may be missing: wait until dbsync status shows it " +
   "as live, or back up another daemon; --incomplete makes the backup anyway";
 
-/** Checks that the disk has everything that was written. @throws Error  it does not */
+/** Reads the file from the disk, and checks that it is complete. @throws Error  it is not */
 function readBack(staged: string): BackupView {
   const view = new BackupView(staged, hashOf);
   view.close();
@@ -149,7 +150,7 @@ export function whyUnread(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);
 }
 
-/** Creates an empty file next to the final one. @returns its name @throws NoBackup */
+/** Creates an empty temporary file in the folder of the backup. @returns its name @throws NoBackup */
 function begun(file: string): string {
   try {
     return stage(file, "", MODE);

@@ -1,4 +1,4 @@
-/** Verifies a backup's file: all its bytes, and then everything that is verified in a folder. */
+/** Verifies the file of a backup: first all its bytes, and then its timeline, like the timeline of a data folder. */
 import { pino } from "pino";
 import { hashOf } from "../../engine/trust/identity.js";
 import { loadSigners } from "../../engine/trust/load-signers.js";

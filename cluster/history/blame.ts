@@ -22,7 +22,7 @@ type Writer = ByteString | null;
 type Change = "created" | "changed" | "removed";
 
 export interface BlameScene extends LogScene {
-  /** Whether commands are shown completely; otherwise their effects on other keys are left out. */
+  /** Whether commands are shown with all their arguments. If not, only their names and the key are shown. */
   readonly showsAll: boolean;
 }
 
@@ -100,7 +100,7 @@ class BlameTracker {
     }
   }
 
-  /** Returns the key's last writer, as the next unit with that date would see it. */
+  /** Returns the key's last writer, or null if the key does not exist or has expired at the given date. */
   writerAt(at: number): Writer {
     return this.#expire !== NO_EXPIRY && at > this.#expire ? null : this.#writer;
   }
@@ -113,7 +113,9 @@ class BlameTracker {
     this.#expire = entry?.expire ?? NO_EXPIRY;
   }
 
-  /** Returns the unit with only the commands that may have written the key, without other keys and their data. */
+  /**
+   * Returns the unit with only the commands that may have written the key. Their other keys and all data are omitted.
+   */
   #ofKeyAlone(unit: RecalledUnit): RecalledUnit {
     const { entry, commands, answer } = unit;
     const { key } = this.#place;
@@ -135,7 +137,7 @@ function changeOf(before: Writer, after: Writer): Change | null {
   return before === null ? "created" : "changed";
 }
 
-/** Formats `id:index`, the name of a unit. */
+/** Returns the name of a unit, which has the form `id:index`, or nil for null. */
 function writerReply(writer: Writer): Reply {
   if (writer === null) return NIL;
   const index = Buffer.from(writer.slice(HASH_BYTES), "latin1").readUInt32BE();

@@ -1,4 +1,7 @@
-/** TIMELINE DEADLETTERS: lists acknowledged writes that this daemon had to drop, from its data folder. */
+/**
+ * TIMELINE DEADLETTERS: lists the dead letters in this daemon's data folder, which are acknowledged writes that the
+ * daemon had to drop.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { hexOf, readBody } from "../../protocol/version-2/envelope.js";
@@ -7,10 +10,12 @@ import type { Letter, LettersFolder } from "../dead-letters/letters-folder.js";
 import { readLettersQuery } from "./query.js";
 import { shownCommands } from "./unit-report.js";
 
-/** The size above which a dead letter's commands are not read: disk reads delay clients. */
+/**
+ * The size in bytes above which a dead letter's commands are not read, because reading from the disk delays clients.
+ */
 const READ_BYTES_MAX = 64 * 1024;
 
-/** @param folder  null if there is no data folder @throws CommandFailure */
+/** @param folder  the folder of dead letters, or null if there is no data folder @throws CommandFailure */
 export function deadLetters(argv: readonly ByteString[], folder: LettersFolder | null, ring: KeyRing): Reply {
   const { from, limit } = readLettersQuery(argv);
   const { letters, unread } = folder?.list() ?? { letters: [], unread: [] };

@@ -1,6 +1,6 @@
 /**
- * TIMELINE FATE: returns the outcome of envelopes that a daemon had accepted before the member list removed it, so that
- * those that no member has can be stored as dead letters. Source: docs/protocol-v2.md "TIMELINE".
+ * TIMELINE FATE: returns the outcome of envelopes that a daemon had accepted before the member list removed it. The
+ * client stores the envelopes that no member has as dead letters. Source: docs/protocol-v2.md "TIMELINE".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../protocol/reply.js";
@@ -23,7 +23,8 @@ export function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, r
   if (id === undefined) throw custom(`ERR '${echoed(daemon)}' is not a daemon's id of 64 hexadecimal digits`);
   const { state } = recorder;
   if (state !== "live") throw custom(`ERR this daemon is ${state}: send the command to a live one`);
-  // A daemon that may still return will send its own entries: if they were also written again, they would exist twice.
+  // Refuse the command if the daemon may still return, because it would then send its entries itself. If an operator
+  // wrote them again too, they would exist twice.
   if (node.lists?.standing.left.has(id) !== true) throw custom(NOT_LEFT);
   return array(places.map((text) => bulk(fateAt(text, node))));
 }

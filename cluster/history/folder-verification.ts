@@ -1,6 +1,6 @@
 /**
- * Verifies a data folder: reads it, and reports what could not be verified. Nothing is opened for writing. If a daemon
- * writes to the folder in the meantime, the contents at the beginning are verified.
+ * Verifies a data folder, and reports what could not be verified. No file is opened for writing. If a daemon writes to
+ * the folder during the verification, the contents as of the beginning are verified.
  */
 import { accessSync, constants, existsSync } from "node:fs";
 import { join } from "node:path";
@@ -28,11 +28,11 @@ export interface Seen {
   readonly process: number | null;
   /** The number of the last group in the log. */
   readonly group: number;
-  /** Whether the folder was written to in the meantime, so that later entries are not included. */
+  /** Whether a daemon wrote to the folder during the verification. If so, the new entries are not included. */
   readonly isWritten: boolean;
   /**
-   * The number of entries that were added in the meantime, dated before the last verified one. Some of them may be in
-   * `state`, which then cannot be compared.
+   * The number of entries that the daemon added during the verification, dated before the last verified entry. If there
+   * are any, `state` may include only some of them, so it cannot be compared with another daemon's state.
    */
   readonly missed: number;
 }
@@ -43,7 +43,7 @@ export interface FolderReport extends VerificationReport {
   readonly untold: readonly string[];
 }
 
-/** The maximum number of attempts: if the daemon prunes entries in the meantime, everything is read again. */
+/** The maximum number of attempts. If the daemon prunes entries during an attempt, everything is read again. */
 const RUNS_MAX = 3;
 
 /** @throws NotChecked. @throws StartError  the keys cannot be read, or are not those of the folder */
@@ -81,7 +81,7 @@ function unreadableBy(data: string, problem: unknown): NotChecked {
   );
 }
 
-/** @returns null  entries were pruned before they were read */
+/** @returns null if entries were pruned before they were read */
 async function runOnce(
   data: string,
   signers: Signers,
@@ -144,7 +144,7 @@ function unreadable(signers: Signers, fault: Fault): FolderReport {
   };
 }
 
-/** @param faults  inserted before the report's own */
+/** @param faults  inserted before the faults of the report */
 function withFaults(report: VerificationReport, faults: readonly Fault[]): VerificationReport {
   const all = [...faults, ...report.faults];
   return { ...report, faults: all.slice(0, FAULTS_MAX), faultCount: faults.length + report.faultCount };

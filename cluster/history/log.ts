@@ -48,7 +48,10 @@ export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene
   );
 }
 
-/** Returns the facts about one recall of the past. */
+/**
+ * Returns the fields of an answer that describe how the past was read: the snapshot at which reading began, and the
+ * number of damaged entries.
+ */
 export function factsOf({ snapshot, damaged }: Recalled): Record<string, Reply> {
   return { snapshot: snapshot === null ? NIL : integer(snapshot), damaged: integer(damaged) };
 }
@@ -58,8 +61,8 @@ function isWanted({ at, key, as }: Envelope, { from, signer }: LogQuery): boolea
 }
 
 /**
- * Whether the user is the id of a key. Such an entry contains a command of version 1, which that key has signed; the
- * daemon recorded it with its own signature.
+ * Whether the user name in an entry is the id of a key. Such an entry contains a command of version 1 that was signed
+ * with that key, and that the daemon recorded with its own signature.
  */
 function isKeyId(as: ByteString | null): as is ByteString {
   return as !== null && /^[\da-f]{64}$/.test(as);

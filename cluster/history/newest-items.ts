@@ -2,7 +2,7 @@
 export class NewestItems<T> {
   readonly #maxItems: number;
   readonly #ring: T[] = [];
-  /** The number of items that were added. */
+  /** The number of items that were added so far. */
   seen = 0;
 
   constructor(maxItems: number) {

@@ -9,7 +9,7 @@ import { readDate } from "./query.js";
 
 export interface PastScene {
   readonly recalls: Recalls;
-  /** Milliseconds since 1970; later entries are not reported. */
+  /** Milliseconds since 1970. The state after that time cannot be read. */
   readonly now: number;
   /** The envelope's database. */
   readonly db: number;

@@ -6,7 +6,7 @@ import { custom, echoed, syntaxError } from "../../store/arguments/errors.js";
 /** The maximum number of units in one answer. */
 export const UNITS_MAX = 10_000;
 const UNITS_DEFAULT = 100;
-/** The maximum number of dead letters in one answer: each is read from the disk. */
+/** The maximum number of dead letters in one answer. It is low, because each letter is read from the disk. */
 const LETTERS_MAX = 200;
 /** Milliseconds before TO that are covered if there is no FROM. */
 const SPAN_DEFAULT_MS = 60 * 60 * 1000;
@@ -52,7 +52,11 @@ export function readBlameFrom(argv: readonly ByteString[]): number | null {
   return dateOption(readOptions(argv, 3, ["FROM"]), "FROM");
 }
 
-/** @param argv  `TIMELINE STATUS …`. @returns null if not requested. @throws CommandFailure */
+/**
+ * @param argv  `TIMELINE STATUS …`.
+ * @returns the date in milliseconds since 1970, or null if there is no UPTO.
+ * @throws CommandFailure
+ */
 export function readStatusUpTo(argv: readonly ByteString[]): number | null {
   return dateOption(readOptions(argv, 2, ["UPTO"]), "UPTO");
 }

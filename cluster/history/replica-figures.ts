@@ -12,7 +12,7 @@ import type { MessageFigures } from "../peers/shared/message-figures.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 
-/** The figures of TIMELINE STATUS, and those that are only in metrics. */
+/** The figures of TIMELINE STATUS, and the figures that only the metrics contain. */
 export interface ReplicaFigures extends TimelineReport {
   /** The counts of channel messages between members, by outcome. */
   readonly messages: Readonly<MessageFigures>;

@@ -1,4 +1,4 @@
-/** Restores a backup's file: as a data folder, or only some of its keys. */
+/** Restores a backup, either as a complete data folder or only some of its keys. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
@@ -103,7 +103,7 @@ function requireEmpty(data: string): void {
     );
 }
 
-/** Removes an unfinished folder if possible. One that remains does not count as a data folder, because of its name. */
+/** Removes an unfinished folder if possible. If the folder remains, its name shows that it is not a data folder. */
 function removeQuietly(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
@@ -158,7 +158,7 @@ export interface KeysRestoring {
   readonly noticed: (text: string) => void;
 }
 
-/** A key in the form that RESTORE accepts; `left` states why it cannot be restored. */
+/** A key and its value in the form that RESTORE accepts, or the reason (`left`) why the key cannot be restored. */
 export interface RestoredKey {
   readonly key: ByteString;
   /** Milliseconds since 1970, or 0 if it does not expire. */
@@ -168,8 +168,8 @@ export interface RestoredKey {
 }
 
 /**
- * Folds all entries of the backup, as a daemon would, and yields the requested keys of one database. @throws
- * NotRestored, StartError
+ * Folds all entries of the backup, as a daemon would, and yields the requested keys of one database.
+ * @throws NotRestored, StartError
  */
 export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   const { file, at, db, wanted, signers, databases, noticed } = parts;

@@ -1,6 +1,7 @@
 /**
  * Records in the data folder whether the daemon is catching up. Programs that only read the folder (`dbsync backup`,
- * `dbsync log verify`) then know that entries may be missing from it. The record remains if the daemon stops meanwhile.
+ * `dbsync log verify`) then know that entries may be missing from it. The record remains if the daemon stops while it
+ * is catching up.
  */
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";

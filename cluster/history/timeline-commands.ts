@@ -66,7 +66,7 @@ export class TimelineCommands {
     return figuresOf(this);
   }
 
-  /** Dead letters that wait for an operator. */
+  /** The number of dead letters that wait for an operator. */
   get deadLetters(): number {
     return this.node.keeping.waitingLetters(this.node.environment.clock());
   }
@@ -93,7 +93,7 @@ export class TimelineCommands {
   }
 }
 
-/** Turns an error into the unit's answer. Nothing has been changed, regardless of the error. */
+/** Converts an error to the unit's answer. Whatever the error is, the command has changed nothing. */
 function errorOf(problem: unknown): Reply {
   if (problem instanceof CommandFailure) return problem.reply;
   const reason = problem instanceof Error ? problem.message : String(problem);

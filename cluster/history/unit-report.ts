@@ -13,7 +13,7 @@ const SHOWN_BYTES_MAX = 128;
 /** The maximum number of arguments that are shown of a unit, including the names of its commands: at most 2 KB. */
 const SHOWN_ARGUMENTS_MAX = 16;
 
-/** Replaces everything that is not shown. */
+/** The text that replaces omitted bytes and arguments. */
 export const ELLIPSIS = bytesOfText("…");
 
 export type Outcome = "applied" | "error" | "denied" | "unmet" | "malformed";
@@ -23,14 +23,17 @@ export function outcomeOf({ answer: { outcome, reply } }: RecalledUnit): Outcome
   return outcome === "applied" && reply.kind === "error" ? "error" : outcome;
 }
 
-/** The maximum bytes of an entry that stays in memory until its report is needed. Most reports are never needed. */
+/**
+ * The maximum size in bytes of an entry that is kept in memory until its report is needed. Most reports are never
+ * needed.
+ */
 const KEPT_BYTES_MAX = 1024;
 
 /**
- * Returns a function that returns the report of a unit. For a short entry, the function makes the report when it is
- * called. For a longer entry the report is made now, so that the entry itself need not stay in memory.
+ * Returns a function that returns the report of a unit. For a short entry, the report is created when that function is
+ * called. For a longer entry it is created now, so that the entry itself need not stay in memory.
  * @param signer  the signer's record at that time, absent if unknown
- * @param more    names and values after the fixed ones
+ * @param more    further names and values, which follow the fixed ones
  */
 export function reporting(
   unit: RecalledUnit,

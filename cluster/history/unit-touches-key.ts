@@ -1,4 +1,4 @@
-/** Decides from a past unit's bytes alone whether it may have concerned a key. */
+/** Determines from the bytes of a past unit whether the unit may have read or written a key. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
@@ -10,7 +10,7 @@ export interface KeyPlace {
   readonly key: ByteString;
 }
 
-/** Whether a unit names the key, or a complete database that contains it; the unit's conditions (`if`) count too. */
+/** Whether a command or condition (`if`) of a unit names the key, or concerns all keys of the key's database. */
 export function unitTouchesKey(unit: RecalledUnit, place: KeyPlace): boolean {
   const conditions = unit.entry.envelope.if ?? [];
   if (conditions.some(({ db, key }) => db === place.db && key === place.key)) return true;
@@ -27,7 +27,7 @@ export function writes(argv: readonly ByteString[], db: number, place: KeyPlace)
   return touchesIn(argv, db, place).some(({ access }) => access === "write");
 }
 
-/** Returns the command's accesses to the key, by its name or with a complete database. */
+/** Returns the command's accesses to the key, including accesses to all keys of the key's database. */
 function touchesIn(argv: readonly ByteString[], db: number, place: KeyPlace): Touch[] {
   const command = resolveCommand(argv);
   if (command instanceof CommandFailure) return [];

@@ -1,6 +1,6 @@
 /**
- * Verifies a timeline, which a daemon may have open, from end to end: each entry's bytes, id, audience and signature;
- * the outcome of each unit; and that folding again yields exactly the states that the snapshots contain.
+ * Verifies a complete timeline, even while a daemon uses it: the bytes, id, audience and signature of each entry, and
+ * the outcome of each unit. Folding the entries again must yield exactly the states in the snapshots.
  */
 import { createHash } from "node:crypto";
 import { hashOf } from "../../engine/trust/identity.js";
@@ -78,7 +78,7 @@ export interface VerificationReport {
 /** The maximum number of faults that are named individually. */
 export const FAULTS_MAX = 100;
 /**
- * The maximum number of entries with an unknown signer that are checked again at the end, when the key ring also has
+ * The maximum number of entries with an unknown signer that are checked again at the end, when the key ring includes
  * the keys that were added at later dates.
  */
 const UNKNOWN_MAX = 10_000;
@@ -102,7 +102,7 @@ export class Verification {
   #firstMalformed: string | null = null;
 
   /**
-   * @param snapshots  null if there are none
+   * @param snapshots  the folder's snapshots, or null if it has none
    * @param onProgress  receives the number of entries checked so far, every thousand entries
    */
   constructor(
@@ -174,7 +174,8 @@ export class Verification {
   /** @param later  receives entries whose signer is not known yet, or null if all signers should be known by now */
   #checkSignature(entry: Entry, ring: KeyRing, later: Entry[] | null): void {
     const { body, signature, id, envelope } = entry;
-    // Members verify in the same way: if a key was named but never authorized, the fold denies what it has signed.
+    // `spkiOf` also returns a key that an entry has named but that was never authorized. Members verify signatures in
+    // the same way, and the fold then denies the units that such a key has signed.
     const spki = ring.spkiOf(envelope);
     if (spki === undefined) {
       if (later !== null && later.length < UNKNOWN_MAX) later.push(entry);

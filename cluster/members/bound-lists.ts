@@ -5,7 +5,7 @@ import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { MemberLists } from "./member-lists.js";
 
-/** The node. Its peering is created after the lists, so it is read only when it is needed. */
+/** The node. Its `peering` is created after the lists. Therefore that property is read only when it is needed. */
 interface Bound {
   readonly storage: Storage;
   readonly signers: Signers;

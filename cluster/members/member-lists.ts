@@ -23,7 +23,7 @@ export type ListOutcome =
   /** saved: resolves when the list is on disk, with everything that was accepted before it. */
   { readonly saved: Promise<void> } | "old" | "unknown-signer" | { readonly refused: string };
 
-/** The lists that are on disk and may therefore be sent. */
+/** The lists that are on disk. Only these may be sent to other members. */
 interface DurableLists {
   /** The hash of the list or of all head lists together, or an empty string if there is no list. */
   readonly hash: ByteString;
@@ -136,7 +136,7 @@ export class MemberLists {
     return mayTakeFrom(this.standing, this.#own, id);
   }
 
-  /** @param body  the caller must not overwrite these bytes later, nor those of the signature */
+  /** @param body  kept, like the signature: the caller must not overwrite the bytes of either later */
   take(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";
@@ -144,8 +144,8 @@ export class MemberLists {
   }
 
   /**
-   * Accepts a list whose signer's key is not known here, because most of the configured peers use it. A daemon that may
-   * have accepted writes under its current list needs two such peers.
+   * Accepts a list whose signer's key is not known here, because most of the configured peers use that list. If this
+   * daemon may already have accepted writes, at least two peers must use the list.
    */
   takeVouched(body: Buffer, signature: Buffer, peers: number): ListOutcome {
     const mayHaveWrites = this.isThere ? this.isMember : this.#hasServed();
@@ -172,7 +172,10 @@ export class MemberLists {
     void this.#keep([...this.#lists]).catch(() => {});
   }
 
-  /** Members of the first list that served before keep their state; a daemon that a later list adds has to join. */
+  /**
+   * Whether this daemon may keep its state under a new list. A member of the cluster's first list that has already
+   * served keeps its state. A daemon that a later list adds has to receive the state of a live member first.
+   */
   #isJoinedUnder({ list }: SignedList, after: Standing): boolean {
     const own = this.#own;
     if (this.standing.members.has(own)) return this.#hasJoined;
@@ -193,7 +196,7 @@ export class MemberLists {
   }
 }
 
-/** Digits of a key's id in messages. */
+/** The number of digits of a key's id that messages show. */
 const KEY_DIGITS = 12;
 
 function named({ list: { number }, body }: SignedList): string {

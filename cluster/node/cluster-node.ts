@@ -1,6 +1,7 @@
 /**
- * The owner of everything that --data and --peer add: storage, timeline, peers, and what the pipeline uses of them. The
- * daemon loads this module, and with it all of timeline/ and peers/, only if one of these options is set.
+ * The owner of everything that --data and --peer add: the storage, the timeline, the peers, and the objects through
+ * which the pipeline uses them. The daemon loads this module, and with it all of timeline/ and peers/, only if one of
+ * these options is set.
  */
 import type { Socket } from "node:net";
 import type { Broadcasts } from "../../engine/pipeline/broadcasts.js";
@@ -43,14 +44,14 @@ import { describeSelf } from "./self-description.js";
 
 /** Milliseconds between two ticks of the peers, if there are any. */
 const TICK_MS = 25;
-/** The timeline ticks with every fourth tick of the peers. */
+/** The timeline ticks with every fourth tick of the peers. Without peers, there are only these ticks. */
 const TIMELINE_TICKS = 4;
 /** The free space of the disk is read every two seconds. */
 const DISK_TICKS = 80;
 
 /**
- * Opens the storage and creates the node, without starting it. @throws StartError  the folder cannot be used, or was
- * created with other keys
+ * Opens the storage and creates the node, without starting it.
+ * @throws StartError  the folder cannot be used, or was created with other keys
  */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
   const secret = loadClusterSecret(context.settings, context.log);
@@ -128,14 +129,14 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const took = Math.round(environment.uptime() - startedAt);
     log.info({ milliseconds: took, ...this.timeline.figures }, "the timeline is folded");
     this.peering.start();
-    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+    this.#scheduleTick();
     logAtStart(this, this.#secret !== null);
   }
 
-  /** Stops the peers first: entries that they have sent are still stored. */
+  /** Stops the peers first, so that all entries that they have sent are still stored. */
   async stop(): Promise<void> {
     this.history.stop();
-    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.peering.stop();
     await this.timeline.stop();
   }
@@ -149,8 +150,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
   }
 
   /**
-   * The function that accepts a connection from another daemon, after its hello, or null if none is accepted, because
-   * the other daemon would receive entries that are not on disk.
+   * The function that accepts a connection from another daemon after its hello, or null if no connections are accepted,
+   * because the other daemon would receive entries that are not on disk.
    */
   get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
     if (this.settings.fsync === "never") return null;
@@ -167,7 +168,8 @@ export class ClusterNode extends KeptWrites implements NodeState {
     const secret = loadClusterSecret(settings, this.log);
     return () => {
       const isSame = secret !== null && this.#secret?.equals(secret) === true;
-      // A new secret disconnects the members that have proved that they know the previous one.
+      // Replace the secret only if it has changed, because a new secret disconnects the members that have proved that
+      // they know the previous one.
       if (!isSame) this.#secret = secret;
       this.#peers = settings.peers;
       this.peering.setOrder(settings.adopt);
@@ -176,11 +178,17 @@ export class ClusterNode extends KeptWrites implements NodeState {
     };
   }
 
-  #tick(): void {
-    this.#ticks++;
-    const isTimelines = this.#ticks % TIMELINE_TICKS === 0;
-    if (isTimelines || !this.peering.isAlone) this.peering.tick();
-    if (isTimelines) this.#tickTimeline();
+  /** Without peers, the node skips the ticks between those of the timeline: an idle daemon then wakes less often. */
+  #scheduleTick(): void {
+    const ticks = this.peering.isAlone ? TIMELINE_TICKS - (this.#ticks % TIMELINE_TICKS) : 1;
+    this.#timer = setTimeout(() => this.#tick(ticks), ticks * TICK_MS).unref();
+  }
+
+  #tick(ticks: number): void {
+    this.#ticks += ticks;
+    this.#scheduleTick();
+    this.peering.tick();
+    if (this.#ticks % TIMELINE_TICKS === 0) this.#tickTimeline();
   }
 
   #tickTimeline(): void {

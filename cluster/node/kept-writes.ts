@@ -1,6 +1,7 @@
 /**
- * The owner of a daemon's recorded writes and their state, as the daemon's setup and the listeners use it: either with
- * its own timeline (cluster-node.ts), or with a stream that orders the writes (order/).
+ * The owner of a daemon's recorded writes and of the resulting state, as the daemon's setup and the listeners use it.
+ * There are two implementations: one with the daemon's own timeline (cluster-node.ts), and one with a stream that
+ * orders the writes (order/).
  */
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
@@ -54,7 +55,9 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   abstract readonly isFinal: boolean;
   /** Receives the recorded entries while a dashboard is open. */
   watcher: ((entries: readonly { readonly at: number }[], isFromClients: boolean) => void) | null = null;
-  /** The function that accepts a connection from another daemon, after its hello, or null if none is accepted. */
+  /**
+   * The function that accepts a connection from another daemon after its hello, or null if no connections are accepted.
+   */
   abstract readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
 
   constructor({ settings, identity, signers, environment, log, arrived, page }: ReplicaContext) {
@@ -88,7 +91,7 @@ export abstract class KeptWrites implements Service, ReplicaContext {
     this.#isDiskLow = isLow;
   }
 
-  /** Whether fewer bytes are known to be free than --min-disk-free. */
+  /** Whether the free space on the disk is known and below --min-disk-free. */
   get isDiskLow(): boolean {
     return this.disk.isBelow(this.settings.limits.minDiskFree);
   }

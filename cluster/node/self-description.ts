@@ -5,7 +5,7 @@ import { publicProblems } from "../../protocol/figures/public-problems.js";
 import type { MemberAbout } from "../../protocol/members/about-message.js";
 import type { KeptWrites } from "./kept-writes.js";
 
-/** Milliseconds for which all members receive the same report. */
+/** Milliseconds for which a report is reused: in this time all members receive the same report. */
 const SAME_MS = 1000;
 
 export function describeSelf(node: KeptWrites): () => MemberAbout {

@@ -1,4 +1,7 @@
-/** The stream that a folder was first connected to. If it no longer exists, no new one may be created in its place. */
+/**
+ * The stream that the daemon of a data folder first used. If that stream no longer exists, no new stream may be created
+ * in its place.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { discard, placeOver, stage } from "../../keys/atomic-file.js";

@@ -1,7 +1,7 @@
 /**
- * A stream of NATS JetStream. It reconnects, and continues reading at the same position. It detects lost messages by
- * the sequence of the next message, or by the silence after them. The NATS packages are loaded with this module, only
- * with --order.
+ * A stream of NATS JetStream. It reconnects, and then continues reading at the same position. It detects lost messages
+ * by a gap in the sequence numbers, or by missing heartbeats. The NATS packages are loaded with this module, which the
+ * daemon loads only if --order is set.
  */
 import { readFileSync } from "node:fs";
 import {
@@ -32,7 +32,7 @@ const PINGS_UNANSWERED = 2;
 const AGAIN_MS = 1000;
 /** Milliseconds between two requests for the stream's state. */
 const STATE_EVERY_MS = 5000;
-/** Milliseconds for which the stream itself remembers a name. */
+/** Milliseconds for which the stream remembers the name of a message, to reject a second message with that name. */
 const NAMES_MS = 120_000;
 /** Bytes reserved for a message's name, subject and headers. */
 const HEAD_BYTES = 1024;
@@ -66,9 +66,9 @@ export class NatsStream implements OrderStream {
   #isStopped = false;
   #cancel = () => {};
   readonly #throttle: LogThrottle;
-  /** Whether `locateEnd` was called, so that the reader receives the next information about the stream. */
+  /** Whether `locateEnd` was called and the reader has not received the current end of the stream yet. */
   #isLocating = false;
-  /** The link on which NATS denied a permission, which has been logged. */
+  /** The link on which NATS has denied a permission, after the denial was logged, or null if there is none. */
   #notPermitted: Link | null = null;
 
   constructor(
@@ -87,7 +87,7 @@ export class NatsStream implements OrderStream {
   }
 
   /**
-   * Resolves when the stream is connected, or when NATS cannot be reached now and a retry is scheduled.
+   * Resolves when the stream is connected, or when NATS cannot be reached and another attempt is scheduled.
    * @throws StartError  a retry is useless
    */
   async start(): Promise<void> {
@@ -177,8 +177,8 @@ export class NatsStream implements OrderStream {
   }
 
   /**
-   * Returns the stream. If it does not exist and the daemon has never used one, it is created. @throws StartError  the
-   * stream cannot order writes
+   * Returns the stream. If it does not exist and the daemon has never used one, it is created.
+   * @throws StartError  the stream cannot order writes
    */
   async #stream(manager: JetStreamManager): Promise<StreamInfo> {
     const { stream: name, replicas } = this.#address;
@@ -249,7 +249,8 @@ export class NatsStream implements OrderStream {
     const info = await link.manager.streams.info(this.#address.stream).catch(() => null);
     if (this.#link !== link) return;
     const isMisfit = info !== null && unmetRequirement(info.config, this.#subject) !== null;
-    // The stream has lost messages that were read, or may lose some. The next connection reports that.
+    // The stream has lost messages that this daemon has read, or its configuration allows such a loss. Close the
+    // connection: the next attempt to connect reports the problem.
     if (info !== null && (isMisfit || info.state.last_seq < next - 1))
       void link.connection.close().catch(() => {});
     if (info !== null && this.#isLocating) {
@@ -317,7 +318,7 @@ async function namesOf(manager: JetStreamManager): Promise<readonly string[]> {
   try {
     for await (const name of manager.streams.names("dbsync.*")) if (names.push(name) === NAMED_MAX) break;
   } catch {
-    // The names are only a hint.
+    // Ignore the error, because the names are only a hint in a log line.
   }
   return names;
 }

@@ -10,11 +10,11 @@ import { nothingYet, type OrderedPast } from "./ordered-state.js";
 /** The state from which a daemon continues at startup. */
 export interface Loaded {
   readonly past: OrderedPast;
-  /** When its stream was created, or null if it has never been connected to one. */
+  /** When the stream of this state was created, or null if the state comes from no stream. */
   readonly created: string | null;
 }
 
-/** @param files  null if there are none. @throws StartError  they were made with other keys */
+/** @param files  the snapshots, or null if there are none. @throws StartError  they were made with other keys */
 export function newestIn(
   files: SnapshotFiles | null,
   parts: {

@@ -8,7 +8,7 @@ export interface OrderContext extends ReplicaContext {
   readonly state: OrderedState;
   readonly stream: OrderStream;
   readonly backend: TimelineBackend;
-  /** Whether everything has been applied that was in the stream when the daemon connected to it. */
+  /** Whether the daemon has applied all messages that were in the stream when it connected. */
   readonly hasCaughtUp: boolean;
   /** The reason why reading the stream cannot continue, or null if it can. */
   readonly failure: string | null;

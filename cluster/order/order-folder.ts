@@ -1,6 +1,6 @@
 /**
- * Snapshots of a stream's state in the data folder. With them the daemon reads only newer messages at its start, and
- * operators may trim the stream.
+ * Stores snapshots of a stream's state in the data folder. At its start the daemon then reads only the messages after
+ * the newest snapshot, and operators may delete older messages from the stream.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ import type { OrderTask } from "./order-worker.js";
 
 /** The number of snapshots to retain: the newest one, and the one before it in case the newest cannot be read. */
 const KEPT = 2;
-/** Milliseconds for which the thread that makes a snapshot waits for a message of the stream. */
+/** Milliseconds for which the thread that makes a snapshot waits for the next message of the stream. */
 const PATIENCE_MS = 60_000;
 
 export class OrderFolder {
@@ -79,8 +79,8 @@ export class OrderFolder {
   }
 
   /**
-   * Called when the stream is connected: the folder belongs to it from now on. @param created  when the stream was
-   * created
+   * Called when the stream is connected. The folder belongs to that stream from now on.
+   * @param created  when the stream was created
    * @throws Error  a disk error
    */
   met(created: string): void {
@@ -92,7 +92,7 @@ export class OrderFolder {
   }
 
   /**
-   * Called when all messages up to one have been applied: makes a snapshot at intervals.
+   * Called when all messages up to a sequence have been applied. Makes a snapshot at intervals.
    * @param created  when the stream was created
    */
   passed(seq: number, created: string): void {

@@ -1,7 +1,7 @@
 /**
- * Records envelopes that change something, on a daemon whose order is a stream. It adds them to the stream, and answers
- * them once their message has come back and is applied. The answer is then final. The pipeline has already done its
- * checks.
+ * Records envelopes on a daemon whose writes are ordered by a stream. It adds each envelope that may change something
+ * to the stream, and answers the envelope once its message has come back and is applied. The answer is then final. The
+ * pipeline has checked the envelope before.
  */
 import {
   type EnvelopeAnswer,
@@ -61,7 +61,7 @@ export class OrderRecorder extends KeptRecording {
     return this.#order.stream.facts?.others ?? 0;
   }
 
-  /** The number of servers that certainly store a write: the smallest majority of the stream's servers. */
+  /** The number of servers that certainly store a write, which is the smallest majority of the stream's servers. */
   get daemons(): number {
     return 1 + Math.floor((this.#order.stream.facts?.replicas ?? 1) / 2);
   }
@@ -90,12 +90,12 @@ export class OrderRecorder extends KeptRecording {
     return this.#order.state.floor;
   }
 
-  /** Whether a unit is applied, or never will be because its date is too old. */
+  /** Whether a unit has been applied, or can no longer be applied because its date is too old. */
   protected isSettled(place: Place): boolean {
     return this.holds(place) || place.at <= this.floor;
   }
 
-  /** Confirms immediately: an answer is final when it is sent. */
+  /** Resolves immediately, because every answer is already final when it is sent. */
   async confirm(place: Place, wait: Wait): Promise<boolean> {
     return this.holds(place) && (wait.kind === "stable" || wait.daemons <= this.daemons);
   }
@@ -139,7 +139,7 @@ export class OrderRecorder extends KeptRecording {
       : this.waiting.add(entry, senders);
   }
 
-  /** Returns why nothing is added now, or null if envelopes are added. */
+  /** Returns why no envelope can be added to the stream now, or null if envelopes can be added. */
   refusal(): Refused | null {
     const { stream, failure, hasCaughtUp, state } = this.#order;
     if (state.standstill !== null) return refused("semantics-unknown", state.standstill);
@@ -163,7 +163,7 @@ export class OrderRecorder extends KeptRecording {
     this.waiting.stop();
   }
 
-  /** Answers an envelope that another daemon sent before the client did. */
+  /** Answers a client's envelope that another daemon has already added to the stream. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
     return (await this.memberAnswers.find(taken)) ?? answerNotKept(taken.id);
   }

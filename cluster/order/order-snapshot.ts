@@ -33,7 +33,7 @@ interface Head extends EnvelopeDate {
   /** The number of the last message, and the mark that identifies it. */
   readonly message: number;
   readonly mark: string;
-  /** The date at or before which nothing is accepted, or null if there is none. */
+  /** The date at or before which no envelope is accepted, or null if there is no such date. */
   readonly floor: number | null;
   readonly ids: number;
   readonly ringEntries: number;

@@ -5,7 +5,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 
 /** A message of the stream. */
 export interface StreamMessage {
-  /** The sequence: 1 is the stream's first message, and none is left out. */
+  /** The sequence number. The first message of the stream has the number 1, and there are no gaps. */
   readonly seq: number;
   /** Milliseconds since 1970 by the stream's leader: the same for all readers. */
   readonly at: number;
@@ -14,9 +14,9 @@ export interface StreamMessage {
 
 /** The outcome of adding a message. */
 export type Published =
-  /** It was stored at `seq`. `isRepeated` means that the stream already had a message with its name. */
+  /** The message was stored at `seq`. `isRepeated` means that the stream already had a message with the same name. */
   | { readonly kind: "stored"; readonly seq: number; readonly isRepeated: boolean }
-  /** It certainly was not stored, and will not be. `isPassing` means that an immediate retry is worthwhile. */
+  /** The message certainly was not stored, and will not be. `isPassing` means that an immediate retry is worthwhile. */
   | { readonly kind: "not-stored"; readonly detail: string; readonly isPassing: boolean }
   | { readonly kind: "unknown"; readonly detail: string };
 
@@ -26,9 +26,9 @@ export interface StreamFacts {
   readonly last: number;
   /** The sequence of the first stored message. */
   readonly first: number;
-  /** When the stream was created: another stream of the same name has another date. */
+  /** When the stream was created, which distinguishes it from another stream with the same name. */
   readonly created: string;
-  /** The number of servers that store it. */
+  /** The number of servers that store the stream. */
   readonly replicas: number;
   /** The number of other readers, as last reported. */
   readonly others: number;
@@ -40,7 +40,7 @@ export interface StreamFacts {
 export interface StreamReader {
   /** The sequence of the next message to read. */
   readonly next: number;
-  /** Whether the daemon has never used a stream, and its folder names none: then the stream may be created. */
+  /** Whether neither the daemon nor its data folder has ever used a stream. Only then may the stream be created. */
   readonly isNew: boolean;
   /** Called when the stream is connected. @returns why reading cannot continue from `next`, or null if it can */
   connected(facts: StreamFacts): string | null;
@@ -56,9 +56,9 @@ export interface StreamReader {
 export interface OrderStream extends Service {
   /** The facts about the stream, or null if it is not connected. */
   readonly facts: StreamFacts | null;
-  /** Why it is not connected, or null if it is connected or the reason is not known yet. */
+  /** Why the stream is not connected, or null if it is connected or the reason is not known yet. */
   readonly trouble: string | null;
-  /** How many times it has been connected. */
+  /** The number of times that the stream has been connected. */
   readonly connections: number;
   /** The sequence of its last message, as last reported. */
   readonly newest: number;

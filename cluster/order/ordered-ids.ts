@@ -1,14 +1,15 @@
 /**
- * The ids of the envelopes in the stream. They prevent an envelope from being applied twice, even if it is added again
- * after the stream has forgotten its name. They depend only on the messages, so all daemons skip the same envelopes.
+ * Remembers the ids of the envelopes in the stream. They prevent an envelope from being applied twice, even if it is
+ * added again after the stream has forgotten its name. The ids depend only on the messages, so all daemons skip the
+ * same envelopes.
  */
 
 import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /**
- * The maximum number of ids, which take about 150 MB. If there are more, the ids with the earliest dates are forgotten,
- * and envelopes with such dates are no longer accepted.
+ * The maximum number of ids, which take about 150 MB. Above it, the ids with the earliest dates are forgotten, and
+ * envelopes with such dates are no longer accepted.
  */
 const ORDER_IDS_MAX = 1_000_000;
 /** Ids are grouped by intervals of this number of milliseconds, and each group is forgotten in one step. */

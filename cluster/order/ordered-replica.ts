@@ -1,7 +1,7 @@
 /**
- * The owner of everything that --order adds: the stream, the state that follows from its messages, and what the
- * pipeline and the listeners use of both. The daemon loads this module, and with it the NATS packages, only with that
- * option.
+ * The owner of everything that --order adds: the stream, the state that follows from its messages, and the objects
+ * through which the pipeline and the listeners use both. The daemon loads this module, and with it the NATS packages,
+ * only if that option is set.
  */
 import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import { DurableCopies } from "../../engine/users/durable-copies.js";
@@ -59,8 +59,8 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
    */
   #goal: number | null = null;
   /**
-   * Describes the messages that were applied here and that the stream has lost, or the message of the stream that
-   * cannot be applied. Null if no such message is known. Unlike `failure`, it is never reset.
+   * Describes the applied messages that the stream has lost, or the message that this daemon cannot apply. Null if
+   * there is no such message. Unlike `failure`, it is never reset.
    */
   #lost: string | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -106,7 +106,10 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     return this.state.standstill;
   }
 
-  /** Resolves when all messages in the stream are applied, or when NATS cannot be reached; retries then continue. */
+  /**
+   * Resolves when all messages in the stream are applied, or when NATS cannot be reached. In the latter case the daemon
+   * continues to retry.
+   */
   async start(): Promise<void> {
     const { environment, log } = this;
     const startedAt = environment.uptime();
@@ -147,7 +150,7 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   }
 
   /**
-   * Whether all messages have been applied that were in the stream when this daemon connected to it, or resumed after a
+   * Whether this daemon has applied all messages that were in the stream when it connected, or when it resumed after a
    * standstill.
    */
   get hasCaughtUp(): boolean {
@@ -187,7 +190,8 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
     backend.changes.senders = null;
     const { standstill: reason } = this.state;
     if (reason !== null && this.#lost === null) log.error({ reason }, "reading the stream cannot continue");
-    // No snapshot includes this message: a newer release begins with the snapshot before it.
+    // Stop here permanently: no snapshot will include this message, so a newer release can begin with the snapshot
+    // before it and apply the message.
     if (reason !== null) return void (this.failure = this.#lost = reason);
     this.recording.passed(message.seq, ordered);
     if (ordered.kind === "applied") {
@@ -238,8 +242,8 @@ export class OrderedReplica extends KeptWrites implements StreamReader, OrderCon
   }
 
   /**
-   * Checks whether there was a standstill of this process; if so, the daemon has to locate the current end of the
-   * stream again. Called at each tick and before each answer, because after a standstill sockets are read before timers
+   * Checks whether this process stood still for a while. If so, the daemon has to locate the current end of the stream
+   * again. Called at each tick, and also before each answer, because after a standstill sockets are read before timers
    * run.
    */
   #noticeStandstill(): void {

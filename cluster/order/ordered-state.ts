@@ -1,7 +1,7 @@
 /**
- * The state that follows from a stream's messages, applied one after the other. It depends only on them, so it is the
- * same on every daemon. The stream itself is not trusted: each message is checked like an entry of another daemon, and
- * all daemons skip the same invalid ones. A unit is applied at the time of its message.
+ * The state that results from applying a stream's messages one after the other. It depends only on the messages, so it
+ * is the same on every daemon. The stream itself is not trusted: each message is checked like an entry from another
+ * daemon, and all daemons skip the same invalid messages. A unit is applied at the time of its message.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -34,7 +34,8 @@ export type Ordered =
       readonly isFinal: boolean;
     }
   /**
-   * The message is not an envelope, its signature is not valid, or the stream had the same envelope before (`isKnown`).
+   * The message is not an envelope, its signature is not valid, or the stream contained the same envelope before
+   * (`isKnown`).
    */
   | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
 
@@ -60,7 +61,7 @@ export interface OrderedPast {
   readonly ids: OrderedIds;
 }
 
-/** Expired keys that are removed in one step. */
+/** The maximum number of expired keys that are removed in one step. */
 const EXPIRED_A_TICK = 500;
 
 export class OrderedState {
@@ -73,7 +74,10 @@ export class OrderedState {
   readonly #onApplying: (id: ByteString) => void;
   readonly #fold: Fold;
   readonly #ids: OrderedIds;
-  /** The order of the last applied entry: the time of its message, and its number among those of that millisecond. */
+  /**
+   * The position of the last applied entry: the time of its message, and its number among the entries of that
+   * millisecond.
+   */
   #date: EnvelopeDate;
   readonly #ringEntries: RingEntry[];
   /** The last message, or null if there is none since `past`. */
@@ -171,8 +175,8 @@ export class OrderedState {
     if ("held" in entry) return { kind: "skipped", reason: "it was in the stream before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
     const late = checkDate(entry.envelope.at, at, this.#ids.floor);
-    // An envelope dated ahead becomes acceptable later. One that is too old by this leader's clock may be in time by
-    // the clock of the next leader.
+    // Do not remember the refused id: an envelope dated ahead becomes acceptable later, and an envelope that is too old
+    // by this leader's clock may be in time by the clock of the next leader.
     if (late !== null)
       return { kind: "refused", entry, refusal: late, isFinal: entry.envelope.at <= this.floor };
     // Use the command table at the message's position: a release that knows a newer table must skip the same messages
@@ -185,7 +189,7 @@ export class OrderedState {
 
   #apply(entry: Entry, at: number): readonly UnitAnswer[] {
     this.#date = next(this.#date, at);
-    // Use only the time of an applied message: that of a skipped one may be ahead of the next leader's clock.
+    // Do not use the time of a skipped message, because it may be ahead of the next leader's clock.
     this.#ids.passed(this.#date.at);
     this.#ids.add(entry.id, entry.envelope.at);
     if (concernsRing(entry)) this.#ringEntries.push({ date: this.#date, entry: keptEntry(entry) });
@@ -207,7 +211,7 @@ export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({
   envelope: { ...entry.envelope, at, seq },
 });
 
-/** Returns a unique date for each entry: positions in the fold are dates. */
+/** Returns a date that no other entry has, because the fold identifies positions by dates. */
 function next(last: EnvelopeDate, at: number): EnvelopeDate {
   if (at > last.at) return { at, seq: 0 };
   return last.seq < SEQ_MAX ? { at: last.at, seq: last.seq + 1 } : { at: last.at + 1, seq: 0 };

@@ -1,6 +1,7 @@
 /**
- * Reads a stream in order over one connection, beginning at a sequence. NATS pushes the messages. If a message is
- * missing, or no heartbeat arrives each second, reading starts again after the last received message.
+ * Reads a stream in order over one connection, beginning at a sequence. NATS pushes the messages, and sends a heartbeat
+ * each second. If a message is missing, or heartbeats stop, the connection is closed, and the next connection continues
+ * after the last received message.
  */
 import type { JetStreamManager } from "@nats-io/jetstream";
 import {
@@ -33,7 +34,7 @@ export class StreamReading {
   #cancel = () => {};
   #isStopped = false;
 
-  /** @param connection  is closed when reading over it cannot continue */
+  /** @param connection  the connection to read over, which is closed if reading cannot continue */
   constructor(
     connection: NatsConnection,
     reader: StreamReader,
@@ -109,7 +110,7 @@ export class StreamReading {
     }
   }
 
-  /** Handles a heartbeat, or the request to confirm that everything has been received. */
+  /** Handles a heartbeat, or the server's request to confirm that all messages have been received. */
   #control(message: Msg): void {
     const replySubject = message.reply || message.headers?.get("Nats-Consumer-Stalled") || "";
     if (replySubject !== "") this.#connection.publish(replySubject);

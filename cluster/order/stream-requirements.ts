@@ -1,6 +1,6 @@
 /**
- * The requirements for a stream that orders writes: it accepts each message once, acknowledges it, and never drops
- * one on its own.
+ * The requirements for a stream that orders writes: it must accept each message only once, acknowledge it, and never
+ * drop a message on its own.
  */
 import type { StreamConfig } from "@nats-io/jetstream";
 
@@ -9,7 +9,7 @@ const NO_LIMIT = 0;
 
 interface Demand {
   readonly fails: (config: StreamConfig, subject: string) => boolean;
-  /** Returns the rest of a sentence that begins with the stream's name. */
+  /** Returns the problem, as the rest of a sentence that begins with the stream's name. */
   readonly is: (config: StreamConfig, subject: string) => string;
   /** The remedy, for an operator. */
   readonly cure: string;

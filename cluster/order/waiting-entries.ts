@@ -1,6 +1,6 @@
 /**
- * This daemon's entries that are passing through the stream. An entry is added to the stream, repeatedly if the outcome
- * is unknown, until its message returns or its time is up.
+ * The entries that this daemon is adding to the stream. If the outcome of an attempt is unknown, the entry is added
+ * again, until its message comes back from the stream or its time is up.
  */
 
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../engine/answers/request.js";
@@ -34,7 +34,7 @@ const AGAIN_MS = 100;
 const PUBLISH_BOUNDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2];
 const SECOND = 1000;
 
-/** The answers of an entry's units; or the refusal, which may leave the outcome unknown. */
+/** The answers of an entry's units, or a refusal, which states whether the outcome is unknown. */
 export type StreamOutcome = readonly UnitAnswer[] | RefusedEnvelope;
 
 type Senders = KeyChangeObservers["senders"];
@@ -49,7 +49,10 @@ interface Waiting {
   readonly end: (outcome: StreamOutcome) => void;
   /** Whether the entry certainly is not in the stream. */
   isOut: boolean;
-  /** Whether a different message of the stream has the entry's name, so that the entry is added without a name. */
+  /**
+   * Whether another message of the stream already has the entry's name. If so, the entry has to be added without a
+   * name.
+   */
   isNameless: boolean;
 }
 
@@ -84,7 +87,7 @@ export class WaitingEntries {
     return this.#waiting.get(id)?.entry.signature.equals(signature) ?? false;
   }
 
-  /** Returns the senders of the entry that is about to be applied. */
+  /** Returns the senders of the units of the entry that is about to be applied. */
   sendersOf(id: ByteString): Senders {
     return this.#waiting.get(id)?.senders ?? null;
   }
@@ -123,7 +126,7 @@ export class WaitingEntries {
     if (named !== undefined) this.#displaced(named);
   }
 
-  /** Releases all waiting entries. */
+  /** Ends all waits. The outcome of the waiting entries may be unknown. */
   stop(): void {
     for (const { end, entry, isOut } of [...this.#waiting.values()])
       end(abandoned(entry.id, isOut, "the daemon stops"));

@@ -1,6 +1,6 @@
 /**
- * The daemon's state among the members: whether the daemon has received the entries that the members had when it
- * connected, and whether it reaches a majority of them.
+ * Determines this daemon's state: whether it has received the entries that the members had when it connected, and
+ * whether it reaches a majority of the members.
  */
 
 import type { Joining } from "./joining.js";
@@ -40,7 +40,8 @@ export class CatchingUp {
    */
   #isMarked = false;
   /**
-   * Whether this daemon was cut off, reaches most members again, and accepts writes while it compares itself with them.
+   * Whether this daemon was cut off, reaches most members again, and accepts writes while it compares its entries with
+   * theirs.
    */
   #isReturning = false;
   /** When it was last cut off, as `uptime` milliseconds. */
@@ -65,7 +66,7 @@ export class CatchingUp {
     this.#isLogged = !this.isUnderWay;
   }
 
-  /** Starts again, because the current entries are no longer those that were compared. */
+  /** Starts catching up again, because this daemon's entries have been replaced since they were compared. */
   again(): void {
     this.#cluster.progressAt = this.#cluster.uptime();
     this.isUnderWay = true;
@@ -127,10 +128,10 @@ export class CatchingUp {
   }
 
   /**
-   * Begins or ends the return of a daemon that was cut off. The other members may have continued without it, and while
-   * it was cut off it believed any single member that claimed to have more entries. Therefore it has to pass the checks
-   * of a starting daemon before it is live. In the meantime it continues to accept writes, because perhaps no other
-   * daemon accepts any.
+   * Begins or ends the return of this daemon after it was cut off. The other members may have continued without it.
+   * While it was cut off, it believed any single member that claimed to have more entries. Therefore it must pass the
+   * checks of a starting daemon again before it is live. Until then it continues to accept writes, because perhaps no
+   * other daemon accepts any.
    */
   #turn(isReturning: boolean): void {
     this.#isReturning = isReturning;
@@ -142,9 +143,9 @@ export class CatchingUp {
   }
 
   /**
-   * Whether a majority of the cluster may have continued without this daemon. This is so if a member that has connected
-   * since the cut-off was already live before it received anything from this daemon, because clients may have written
-   * to it. In a cluster of two daemons neither is a majority without the other.
+   * Whether a majority of the cluster may have continued without this daemon. Clients may have written to a member that
+   * has connected since this daemon was cut off, if that member was live before it received anything from this daemon.
+   * In a cluster of two daemons, neither daemon alone is a majority.
    */
   #isBehindLive(): boolean {
     const wasLiveBefore = ({ metAs, status, since }: Member) =>
@@ -153,7 +154,7 @@ export class CatchingUp {
   }
 
   /**
-   * Whether the entries that this daemon had when it caught up are in the state. Entries that arrived later may still
+   * Whether all entries that this daemon had when it caught up have been folded. Entries that arrived later may still
    * wait to be folded.
    */
   #isLevel(): boolean {
@@ -164,8 +165,9 @@ export class CatchingUp {
   }
 
   /**
-   * Whether no member is live because each is missing entries that another has pruned, and this daemon has the most
-   * entries of all connected ones. It then continues with its own data, and the other daemons load its snapshot.
+   * Whether no daemon is live, because each is missing entries that another daemon has pruned, and no connected member
+   * has more entries than this daemon. This daemon then continues with its own data, and the other daemons load its
+   * snapshot.
    */
   #isFullestOfStuck(now: number): boolean {
     const [peering, gaps] = [this.#cluster, this.#gaps];
@@ -180,7 +182,8 @@ export class CatchingUp {
   }
 
   /**
-   * Whether some members send new entries continuously, although the comparison with most of the cluster is complete.
+   * Whether this daemon has been catching up for very long, although the comparison with most of the cluster is
+   * complete: the remaining members keep sending new entries.
    */
   #isHeldUp(now: number): boolean {
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
@@ -205,7 +208,8 @@ export class CatchingUp {
     const roster = this.#roster;
     const members = [...roster.members.values()];
     const isAlone = members.length === 0;
-    // The daemon is cut off again, which the next ticks detect. If the list names only this daemon, it is the majority.
+    // The daemon is cut off again, which the next ticks detect. A daemon that is the only member of its list is never
+    // cut off.
     if (isAlone && this.#isReturning && this.#cluster.size > 1) return;
     const isCompared = members.every(({ compared }) => compared !== null);
     const isLate =

@@ -1,4 +1,7 @@
-/** Sends channel messages to every connected member once, and logs messages from members that are not delivered. */
+/**
+ * Sends each channel message once to every connected member, and logs the members' messages that this daemon does not
+ * deliver.
+ */
 
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import type { Member } from "./member.js";

@@ -1,8 +1,8 @@
 /**
- * Handles entries that some members have pruned and others are missing. gaps.ts finds such entries, common-past.ts the
- * date up to which all members have the same entries, and cut-voting.ts the states that members have signed. Then
- * snapshot-choice.ts selects the snapshot that may replace missing entries, and snapshot-taking.ts loads it. Source:
- * docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Handles entries that some members have pruned and that are missing on other members. gaps.ts detects such entries.
+ * common-past.ts determines the date up to which all members have the same entries, and cut-voting.ts determines the
+ * states that members have signed. Then snapshot-choice.ts selects the snapshot that may replace the missing entries,
+ * and snapshot-taking.ts loads it. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -59,7 +59,7 @@ export class ForgottenPast {
     this.#damage.tick(now, () => members.map(reporterOf));
   }
 
-  /** Called when a member has connected: its entries are not known yet. */
+  /** Called when a member has connected, before this daemon knows what entries the member has. */
   joined(): void {
     this.#common.joined();
   }
@@ -78,8 +78,8 @@ export class ForgottenPast {
   }
 
   /**
-   * The option with which an operator makes this daemon adopt a member's snapshot in place of missing entries, or null
-   * if no operator has to decide that.
+   * The option with which an operator can make this daemon adopt a member's snapshot in place of missing entries, or
+   * null if no operator has to decide.
    */
   get order(): string | null {
     return this.#choice.order;

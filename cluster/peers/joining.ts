@@ -1,7 +1,8 @@
 /**
- * The watermark of a daemon that begins with an empty folder. It must not change what its members call final, so it
- * accepts nothing dated at or before their watermark, regardless of its own clock. A single member's report cannot
- * prevent it from accepting writes permanently. Source: docs/protocol-v2.md "Members", rule 7.
+ * Sets the first watermark of a daemon that begins with an empty folder. The daemon must not change what the other
+ * members consider final, so it accepts nothing dated at or before their watermark, regardless of its own clock. A
+ * single member's false report cannot permanently prevent the daemon from accepting writes. Source: docs/protocol-v2.md
+ * "Members", rule 7.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { StatusMessage } from "../../protocol/members/member-messages.js";
@@ -15,7 +16,7 @@ export class Joining {
   /** Whether this daemon began without data, and has not caught up. */
   isUnderWay = false;
   readonly #cluster: ClusterState;
-  /** Whether the cluster may be new: this daemon had no entry when it became live, and no member has reported one. */
+  /** Whether the cluster may be new: this daemon had no data when it became live, and no member has reported any. */
   #mayBeNew = false;
   /** Members whose first status since the start reported no entries. */
   readonly #empty = new Set<ByteString>();
@@ -41,9 +42,9 @@ export class Joining {
   }
 
   /**
-   * Raises the watermark once, when this daemon has received the members' entries or reaches no member. If it reaches
-   * none, it begins at its own clock's time. Each call also checks whether all configured members began without data:
-   * then no daemon can have answered anything before this daemon started, and answers are no longer marked as late.
+   * Raises the watermark once, when this daemon has received the members' entries or reaches no member. Each call also
+   * checks whether all configured members began without data. If so, no daemon can have answered any client before this
+   * daemon started, and answers are no longer marked as late.
    * @param members  the connected members
    * @param electorate  the configured or listed members
    */
@@ -65,10 +66,10 @@ export class Joining {
 }
 
 /**
- * Returns a date at or after everything that any member has called final. A date is final only after each member of
- * that time has reported a watermark at least as high. Therefore the result is the highest watermark, but not later
- * than the current time unless most of several members report a later one. A watermark far ahead comes from a clock
- * that once jumped ahead, or from a lie. A new member reports none.
+ * Returns a date that is not earlier than any date that a member considers final. A date is final only after every
+ * member has reported a watermark at least as high. Therefore the result is the highest reported watermark. It is
+ * limited to the current time, unless most of several members report a later watermark: a single watermark far ahead
+ * comes from a clock that once jumped ahead, or from a lie. New members report no watermark.
  * @param now  by this daemon's clock
  */
 export function joiningWatermark(members: readonly StatusMessage[], now: number): number {
@@ -80,7 +81,10 @@ export function joiningWatermark(members: readonly StatusMessage[], now: number)
   return Math.floor(Math.max(median, Math.min(watermarks[0] as number, timeOf(clocks, now))));
 }
 
-/** Returns the current time: the median of several clocks; of two clocks the later one, unless it is too far ahead. */
+/**
+ * Returns the current time according to the members: the median of three or more clocks, or the later of two clocks,
+ * which is limited in case it is too far ahead.
+ */
 function timeOf(clocks: readonly number[], now: number): number {
   if (clocks.length <= 2) return Math.min(Math.max(...clocks), now + BELIEVED_AHEAD_MS);
   return [...clocks].sort((a, b) => a - b)[Math.floor((clocks.length - 1) / 2)] as number;

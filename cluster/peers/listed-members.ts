@@ -1,6 +1,7 @@
 /**
- * Members by list: each reports which list it uses, and sends the list to members that use another. A member's reports
- * count under the list that it reported last. Source: docs/protocol-v2.md "Members by list".
+ * Exchanges member lists. Each member reports which list it uses, and sends its list to members that use a different
+ * list. A member's reports count only while it uses the same list as this daemon. Source: docs/protocol-v2.md "Members
+ * by list".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { KNOWS_LISTS, type ListMessage } from "../../protocol/members/list-message.js";
@@ -11,13 +12,19 @@ import type { Roster } from "./roster.js";
 import { type ClusterState, factsOf } from "./shared/cluster-state.js";
 import { VouchedLists } from "./vouched-lists.js";
 
-/** Lists of one member that are checked between two statuses: an honest member has one, or two concurrent ones. */
+/**
+ * The maximum number of lists from one member that are checked between two statuses. An honest member has one list, or
+ * two concurrent lists.
+ */
 const CHECKS_MAX = 16;
 
-/** The list that a member uses, and what it reported with it. */
+/** The list that a member uses, and the member's other reports under that list. */
 interface MemberReport extends Omit<JoinReport, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
-  /** Its last status when it first reported this list: that status's watermark is older than the report. */
+  /**
+   * The member's last status at the time when it first reported this list. The watermark in that status is older than
+   * the report.
+   */
   readonly statusThen: Member["status"];
   /** The number of the member's lists that were checked since its last status. */
   checks: number;
@@ -59,7 +66,7 @@ export class ListedMembers {
 
   /**
    * Called when the lists known here have changed.
-   * @returns whether messages were ignored until now because there was no list
+   * @returns whether this daemon ignored its members' messages until now because no list named it
    */
   changed(): boolean {
     const { isOutside = false, isSettled = false, isJoining = false } = this.#cluster.lists ?? {};
@@ -106,8 +113,8 @@ export class ListedMembers {
   }
 
   /**
-   * Accepts a list that a member sends while closing the connection: it proves that this daemon is left out.
-   * @param id  the member's
+   * Accepts a list that a member sends while closing the connection, to prove that the list leaves this daemon out.
+   * @param id  the member's id
    */
   leftOut(id: ByteString, { body, signature }: ListMessage): void {
     if (body.length === 0 || ++this.#checks > CHECKS_MAX) return;
@@ -164,7 +171,7 @@ export class ListedMembers {
     const outcome = this.#takeFrom(member.id, body, signature);
     if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
-      // An honest member may use a refused list if the signer's key was revoked in the meantime.
+      // Only log the refusal: an honest member may use a refused list if the signer's key was revoked in the meantime.
       this.#cluster.notices.warn(
         `list of ${member.id}`,
         { ...factsOf(member), reason: outcome.refused },
@@ -173,7 +180,7 @@ export class ListedMembers {
   }
 
   /**
-   * Accepts a list that is proved by its signature, or used by most of the configured peers.
+   * Accepts a list that has a valid signature of a known key, or that most of the configured peers use.
    * @param body  a view of received bytes, like the signature
    */
   #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberLists["take"]> {
@@ -194,8 +201,8 @@ export class ListedMembers {
   }
 
   /**
-   * Joins the members: a daemon that a list has added accepts nothing before it knows the first date that it may
-   * accept.
+   * Completes joining. A daemon that a list has added accepts no entry until it has learnt from the members from which
+   * date it may accept entries.
    */
   #join(): void {
     const { lists, timeline, log, clock } = this.#cluster;

@@ -1,6 +1,6 @@
 /**
- * Assigns bits to members, so that a set of members is a number. If there are more members than bits, those that were
- * seen most recently have one.
+ * Assigns a bit to each member, so that a set of members can be stored as a number. If there are more members than
+ * bits, the members that were connected most recently keep their bits.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ClusterState } from "./shared/cluster-state.js";

@@ -1,7 +1,7 @@
 /**
- * Checks whether this machine's clock is off, by comparing it with the median of all members' clocks, including this
- * one's. A sample states how far a member's clock was ahead of this machine's uptime.
- * Source: docs/decisions/0039-what-member-lists-allow.md.
+ * Checks whether this machine's clock is off, by comparing it with the median of the clocks of all members, including
+ * this daemon. A sample states how far a member's clock was ahead of this machine's uptime. Source:
+ * docs/decisions/0039-what-member-lists-allow.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 
@@ -42,8 +42,8 @@ export class MemberClocks {
   }
 
   /**
-   * Whether this clock is off. Without a majority the last verdict remains valid. @param members  the number of
-   * members, including this one
+   * Whether this machine's clock is off. While the clocks of a majority are unknown, the last result remains valid.
+   * @param members  the number of members, including this one
    */
   isSkewed(clock: number, uptime: number, members: number): boolean {
     const median = this.median(clock, uptime, members);

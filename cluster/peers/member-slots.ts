@@ -24,7 +24,7 @@ export class MemberSlots {
   }
 
   /**
-   * Whether there is a slot, or a member without a vote that can be dropped.
+   * Whether a member can receive a slot, because a slot is free or a member without a vote can be dropped.
    * @param isDialed  whether the member is at an address of --peer, and therefore votes once it is authenticated
    */
   hasOneFor(id: ByteString, isDialed: boolean): boolean {
@@ -44,7 +44,10 @@ export class MemberSlots {
     return members.has(id) || members.size < MEMBERS_MAX ? null : (this.#nonVoters.at(-1) ?? null);
   }
 
-  /** @returns its bit @throws RangeError  there is no slot, because no other member was dropped */
+  /**
+   * @returns the member's bit
+   * @throws RangeError  no slot is free, because the caller has not dropped another member
+   */
   take(id: ByteString): number {
     return this.#bits.of(id);
   }

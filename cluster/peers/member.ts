@@ -46,7 +46,7 @@ export type SharedMessage = ExchangeMessage & {
 /** A message from a member about its exchange with this daemon. */
 export type OwnExchangeMessage = Exclude<ExchangeMessage, SharedMessage>;
 
-/** A received push; or a step that runs after the pushes before it. */
+/** A received push, or a step of an exchange that runs once all earlier pushes are processed. */
 interface Received extends IncomingBatch {
   readonly number: number;
   readonly bytes: number;
@@ -119,7 +119,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.#sendStatus(this.#shared.cluster.uptime());
   }
 
-  /** Handles a message that concerns only this member: Peering handles the remaining kinds. */
+  /** Handles a message that concerns only this member. Peering handles all other messages. */
   receive(message: OwnExchangeMessage): void {
     const { spreading, cluster } = this.#shared;
     if ("places" in message && message.places.length > cluster.limits.maxPlaces) {
@@ -173,7 +173,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.#snapshotSending.stop();
   }
 
-  /** Compares everything again. The member's totals count once it has received the status that is sent now. */
+  /** Compares all entries again. The member's totals count only after it has received the status that is sent now. */
   compareAgain(): void {
     this.compared = null;
     this.#sendStatus(this.#shared.cluster.uptime());
@@ -209,7 +209,8 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   }
 
   /**
-   * Whether the member has the same entries as this daemon, as of its last status, or null if there is no status yet.
+   * Whether the member had the same entries as this daemon when it sent its last status, or null if it has sent none
+   * yet.
    */
   get isEqual(): boolean | null {
     if (this.status === null) return null;
@@ -305,7 +306,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     }
     this.#number = message.number;
     this.#receivedBytes += message.bytes;
-    // A window, plus what may exceed it: a batch, or an entry that is longer than a batch.
+    // An honest member may exceed the window by one batch, or by one entry that is longer than a batch.
     if (this.#receivedBytes > windowBytes + batchBytes + maxEnvelopeBytes) {
       this.malformed("it pushes more than the window allows");
       return;

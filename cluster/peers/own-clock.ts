@@ -28,8 +28,8 @@ export class OwnClock {
   }
 
   /**
-   * Returns the watermark to report while this clock is off, so that finality is not delayed, or null if the clock is
-   * right.
+   * Returns the watermark to report while this machine's clock is off, or null if the clock is right. By reporting that
+   * watermark, this daemon does not delay finality.
    */
   watermarkIfSkewed(
     members: readonly { readonly status: { readonly skewed: boolean; readonly watermark: number } | null }[],

@@ -1,7 +1,7 @@
 /**
  * Detects that this daemon was removed from the members while it was disconnected. No member sends it the entry that
- * removes it, so this daemon relies on reports: it believes an authenticated member's report, but only as long as no
- * other member is connected.
+ * removes it. Therefore it believes an authenticated member that reports the removal, but only if no other member is
+ * connected.
  */
 
 import type { LogThrottle } from "../../net/process/log-throttle.js";
@@ -11,8 +11,8 @@ import { type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 
 export class OwnRemoval {
   /**
-   * The reason for the removal, and the member that reported it; null if there is no report, or if a member has
-   * accepted this daemon since.
+   * The reason for the removal, and the member that reported it. Null if no member has reported a removal, or if a
+   * member has accepted this daemon since then.
    */
   word: { readonly code: CloseCode; readonly by: string } | null = null;
   readonly #notices: LogThrottle;
@@ -31,7 +31,7 @@ export class OwnRemoval {
     if (!isProven || closeCode === null || !isMembershipCode(closeCode) || this.word !== null || others > 0)
       return;
     this.word = { code: closeCode, by: name };
-    // A member that keeps dialing this daemon reports the same reason each time.
+    // Log repeated reports only once: a member that keeps connecting to this daemon reports the same reason each time.
     this.#notices.error(
       "own membership",
       { address: name, member: hexOf(id) },

@@ -1,8 +1,8 @@
 /**
- * The connections to the members, and the messages sent to them and received from them. It has no sockets, timers or
- * files itself: its owner's calls, the sockets' events, and `tick` every 25 ms drive it. Begin with roster.ts
- * (connections), entry-spreading.ts (one entry) and reconciling.ts (missed entries). Source: docs/architecture.md "How
- * daemons agree".
+ * Manages the connections to the members, and the messages that are exchanged with them. Peering has no sockets, timers
+ * or files of its own. It acts only on calls of its owner, on events of sockets, and on `tick`, which is called every
+ * 25 ms. Begin with roster.ts (connections), entry-spreading.ts (one entry) and reconciling.ts (missed entries).
+ * Source: docs/architecture.md "How daemons agree".
  */
 
 import { BackgroundWork } from "../../net/process/background-work.js";
@@ -51,7 +51,7 @@ export class Peering implements RosterEvents {
   readonly #past: ForgottenPast;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
-  /** Results of comparing this daemon's state with those of members. */
+  /** The comparison of this daemon's state with the members' states. */
   readonly states: StateComparing;
   readonly #listed: ListedMembers;
   /** The channel messages. */
@@ -190,15 +190,15 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Allows the timeline to use this daemon's clock, or forbids it. Also called before each of the timeline's ticks,
-   * because a clock may jump at any time and the watermark never goes back. The clock is not used before the members'
-   * clocks are known.
+   * Allows or forbids the timeline to use this daemon's clock. The clock is not used while this daemon is catching up,
+   * because it may not know the members' clocks yet. Also called before each tick of the timeline, because a clock may
+   * jump at any time and the watermark can never be lowered.
    */
   watchClock(): void {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
   }
 
-  /** Replaces the addresses; connections opened to addresses that are no longer listed are closed. */
+  /** Replaces the addresses. Closes connections that were opened to addresses that are no longer listed. */
   setPeers(addresses: readonly PeerAddress[]): void {
     this.#stable.discard();
     this.#roster.setPeers(addresses);
@@ -206,14 +206,17 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Orders the adoption of this member's snapshot, regardless of other members' reports.
-   * @param id  null if no adoption is ordered
+   * Orders the adoption of a member's snapshot, regardless of other members' reports.
+   * @param id  the member's id, or null if no adoption is ordered
    */
   setOrder(id: ByteString | null): void {
     this.#cluster.order = id;
   }
 
-  /** Replaces the cluster's secret: the next update drops members that have proved that they know another one. */
+  /**
+   * Replaces the cluster's secret. The next update drops members that are members only because they knew the old
+   * secret.
+   */
   setSecret(secret: MemberSecret | null): void {
     this.#cluster.secret = secret;
   }
@@ -227,7 +230,8 @@ export class Peering implements RosterEvents {
 
   /**
    * Accepts an incoming connection.
-   * @param hello  its first frame, of role `daemon`; nothing may have been received after it
+   * @param hello  the connection's first frame, with the role `daemon`. The caller must not have received anything
+   * after it
    */
   accept(socket: MemberSocket, hello: Hello): MemberSocketOwner {
     return this.#roster.accept(socket, hello);
@@ -247,8 +251,8 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * The date before which clients' entries are not offered. A daemon that is alone offers none: a daemon that connects
-   * later compares all entries.
+   * The date before which clients' entries are not offered. A daemon that is alone offers no entries, because a daemon
+   * that connects later compares all entries.
    */
   get #ownSpreadFrom(): number {
     return this.isAlone ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
@@ -264,7 +268,9 @@ export class Peering implements RosterEvents {
     return this.#spreading.replicated(place, count);
   }
 
-  /** Returns the number of other daemons that are known to have the unit on disk: all of them, if it is final. */
+  /**
+   * Returns the number of other daemons that are known to have the unit on disk. All of them have a unit that is final.
+   */
   copies(place: Place): number {
     return place.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(place);
   }
@@ -283,27 +289,31 @@ export class Peering implements RosterEvents {
     return this.#catchingUp.reason;
   }
 
-  /** Whether this daemon began without data, and does not know yet the first date that it may accept. */
+  /**
+   * Whether this daemon began without data, and does not yet know the earliest date from which it may accept entries.
+   */
   get isJoining(): boolean {
     return this.#joining.isUnderWay;
   }
 
   /**
-   * A member's report that this daemon's own key was revoked or is in no member list, or null if there is no report, or
-   * if another member accepts this daemon.
+   * A member's report that this daemon's own key was revoked, or that no list names this daemon. Null if there is no
+   * such report, or if another member accepts this daemon.
    */
   get word(): OwnRemoval["word"] {
     return this.#roster.revocation.word;
   }
 
-  /** The snapshots taken from members: those adopted, the one in transfer, and own entries that they do not contain. */
+  /**
+   * The loading of snapshots from members: the snapshot in transfer, and counts of adopted snapshots and lost entries.
+   */
   get snapshots(): SnapshotTaking {
     return this.#past.snapshots;
   }
 
   /**
-   * The option with which an operator makes this daemon adopt a member's snapshot in place of missing entries, or null
-   * if no operator has to decide that.
+   * The option with which an operator can make this daemon adopt a member's snapshot in place of missing entries, or
+   * null if no operator has to decide.
    */
   get order(): string | null {
     return this.#past.order;
@@ -347,7 +357,8 @@ export class Peering implements RosterEvents {
   #update(now: number): void {
     this.#nextUpdateAt = now + UPDATE_EVERY_MS;
     this.#roster.recheck();
-    // Forget a member that has lost its folder and returned with a new id.
+    // Forget members that are neither configured nor connected: a member that has lost its folder returns with a new
+    // id.
     this.#past.gaps.keep((id) => this.#roster.has(id));
     this.#ringChanged = false;
     const entries = this.#intake.takeHeldBack();
@@ -360,7 +371,7 @@ export class Peering implements RosterEvents {
   }
 }
 
-/** Creates the record as it is before the first tick. */
+/** Creates the shared record with its values before the first tick. */
 function createClusterState(context: PeeringContext): ClusterState<Member> {
   const { log, uptime, soon, limits, peers } = context;
   return {

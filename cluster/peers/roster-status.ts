@@ -10,9 +10,9 @@ import type { ExchangeMessage } from "./shared/exchange-message.js";
 const NO_ADDRESS = "No address of --peer leads to it.";
 
 /**
- * Returns addresses of --peer first, then members that connected from other addresses, then listed members without an
- * address. Without the listed members, a missing member that was removed from --peer would prevent all writes from
- * becoming final without being visible.
+ * Returns the status of the addresses of --peer first, then of members that connected from other addresses, then of
+ * listed members without a known address. The latter must be shown: a missing member prevents writes from becoming
+ * final, even after it was removed from --peer.
  * @param named  the other members of the list, or null if there is no list
  * @param lastHeard  milliseconds since a disconnected member last sent something, or null if unknown
  */
@@ -34,7 +34,7 @@ export function statusesOf(
   }
   const known = new Set(statuses.map(({ id }) => id));
   const unseen = [...(named ?? [])].filter((id) => !known.has(id));
-  // Each listed member may be at an address where no daemon has replied yet.
+  // A listed member without a known address may be at an address of --peer where no daemon has replied yet.
   const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
   if (unseen.length > unanswered)
     for (const id of unseen)

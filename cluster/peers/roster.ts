@@ -1,6 +1,6 @@
 /**
- * The members, and the one connection to each. It opens and accepts connections, keeps the better of two connections to
- * the same member, retries, and logs problems. Source: docs/protocol-v2.md "Members".
+ * Manages the members, and the one connection to each member: opens and accepts connections, retries, keeps the better
+ * of two connections to the same member, and logs problems. Source: docs/protocol-v2.md "Members".
  */
 
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -27,12 +27,12 @@ import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js"
 export interface RosterEvents {
   /**
    * Called when a connection is authenticated on both sides.
-   * @param bit  the member's until `onForgotten` is called with it
+   * @param bit  belongs to the member until `onForgotten` is called with this bit
    */
   onJoined(connection: MemberConnection, bit: number): Member;
   onMessage(member: Member, message: ExchangeMessage): void;
   onLeft(member: Member): void;
-  /** Called when a member sends a list while closing the connection. @param id  the member's */
+  /** Called when a member sends a list while closing the connection. @param id  the member's id */
   onLeftOut(id: ByteString, message: ListMessage): void;
   /** Called when a bit is assigned to another member. */
   onForgotten(bit: number): void;
@@ -91,14 +91,14 @@ export class Roster implements ConnectionOwner {
     for (const { connection } of [...this.#cluster.members.values()]) connection.checkTime(now);
   }
 
-  /** Replaces the addresses; connections opened to addresses that are no longer listed are closed. */
+  /** Replaces the addresses. Closes connections that were opened to addresses that are no longer listed. */
   setPeers(addresses: ClusterState["peers"]): void {
     for (const connection of this.#dialers.set(addresses, this.#cluster)) this.#close(connection, "stopping");
     this.#cluster.addresses = this.#dialers.all;
     this.recheck();
   }
 
-  /** Closes every connection: each new one begins with a comparison of all entries. */
+  /** Closes every connection. Each new connection then begins with a comparison of all entries. */
   reconnectAll(): void {
     for (const { connection } of [...this.#cluster.members.values()]) this.#close(connection, "duplicate");
   }
@@ -115,7 +115,7 @@ export class Roster implements ConnectionOwner {
     const connection = MemberConnection.answer(this.#cluster, this, socket);
     if (this.#isRunning) connection.greet(hello);
     else connection.close("stopping");
-    // The connection may be closed, because the hello alone can show that the other side is not a member.
+    // `greet` may have closed the connection, because the hello alone can show that the other side is not a member.
     const oldest = connection.isClosed ? null : this.#handshakes.add(connection);
     oldest?.close("too-many-handshakes");
     if (oldest !== null) this.lost(oldest, "too-many-handshakes", CLOSE_REASONS["too-many-handshakes"]);
@@ -133,8 +133,9 @@ export class Roster implements ConnectionOwner {
   }
 
   /**
-   * The peers of --peer, without those that a list leaves out permanently. A peer that the known list does not name
-   * counts: a false peer could replay an earlier list that names few members, and be the majority of them.
+   * The peers of --peer, without the peers that a list leaves out permanently. A peer that the current list simply does
+   * not name still counts: otherwise a malicious peer could replay an earlier list that names few members, and form a
+   * majority.
    */
   get configured(): Electorate {
     const left = this.#cluster.lists?.left;
@@ -188,7 +189,7 @@ export class Roster implements ConnectionOwner {
     this.#banUntil(uptime() + limits.banMs, id, "too-many-refused", detail);
   }
 
-  /** Bans a member permanently after a proof of its guilt. */
+  /** Bans a member permanently, because it has signed contradictory votes. */
   banPermanently(id: ByteString): void {
     this.#banUntil(Number.POSITIVE_INFINITY, id, "contradicted", CLOSE_REASONS.contradicted);
   }
@@ -208,15 +209,16 @@ export class Roster implements ConnectionOwner {
    */
   doubt(connection: MemberConnection, id: ByteString): CloseCode | null {
     const { refusal, secret, uptime, identity } = this.#cluster;
-    // The hello has this daemon's own id. Only the proof can show whether the connection really leads to this daemon
-    // itself.
+    // If the hello contains this daemon's own id, only the proof can show whether the connection really leads to this
+    // daemon.
     if (id === identity.id) return null;
     const reason = refusal(id, secret !== null);
     if (reason !== null && !isMembershipCode(reason)) return reason;
     if (this.#bans.has(id, uptime())) return "too-many-refused";
     if (!this.#seats.hasOneFor(id, this.#dialers.of(connection) !== undefined)) return "too-many-members";
     const other = this.#cluster.members.get(id)?.connection;
-    // An unauthenticated peer at this address may be a different daemon, and is no reason to skip the address.
+    // Report a duplicate only for an id that was proved at this address before. Any other hello may be forged, and must
+    // not keep this daemon from connecting to the address.
     if (other === undefined || this.#dialers.of(connection)?.id !== id) return null;
     return isBetter(connection, other, this.#cluster.identity.id) ? null : "duplicate";
   }
@@ -252,8 +254,8 @@ export class Roster implements ConnectionOwner {
     const member = this.#cluster.members.get(connection.id);
     if (member?.connection !== connection) return;
     this.revocation.taken();
-    // A daemon that no list names receives only lists, each time it connects. Therefore a list does not show that the
-    // member accepts this daemon, and the logged problem remains.
+    // Even a daemon that no list names receives lists when it connects. Therefore a list does not show that the member
+    // accepts this daemon, and does not clear the logged problem.
     if (message.kind !== "list" && this.#unconfirmed.delete(connection))
       this.#cluster.notices.clear(
         subjectOf(connection, this.#dialers.of(connection)?.name ?? connection.name),
@@ -298,7 +300,7 @@ export class Roster implements ConnectionOwner {
       this.#events.onLeft(member);
     }
     const dialer = this.#dialers.of(connection);
-    // No event was emitted for a proof that arrived together with the closing message.
+    // If the proof arrived together with the closing message, `proven` was not called: record the proved id here.
     if (connection.spki !== "") dialer?.proved(connection);
     this.revocation.left(connection, this.#cluster.members.size);
     const isSelf = connection.id === this.#cluster.identity.id;
@@ -314,17 +316,18 @@ export class Roster implements ConnectionOwner {
 }
 
 /**
- * Returns the common subject of log lines about a connection: for an unauthenticated peer its address without the port.
+ * Returns the subject by which repeated log lines about a connection are recognized. For an incoming connection it is
+ * the address without the port.
  */
 const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: string): string =>
   address === null ? name.replace(/:\d+$/, "") : name;
 
 /**
- * Whether the newer of two connections to a member is kept. The connection that the lower id has opened is preferred.
- * Of two that the same side has opened, the newer is preferred: that side opens another only if it has lost the first,
- * or did not know that two addresses belong to one daemon.
- * @param connection  the newer one
- * @param ownId  this daemon's
+ * Whether to keep the newer of two connections to a member. The connection that the daemon with the lower id has opened
+ * is preferred. If the same side has opened both, the newer connection is preferred: that side opens a second one only
+ * if it has lost the first, or did not know that two addresses belong to one daemon.
+ * @param connection  the newer connection
+ * @param ownId  this daemon's id
  */
 function isBetter(connection: MemberConnection, other: MemberConnection, ownId: ByteString): boolean {
   if (connection.side === other.side) return true;

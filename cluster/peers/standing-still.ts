@@ -1,8 +1,8 @@
 /**
- * Detects that this process did nothing for a while (it was stopped, its machine was suspended, or a garbage collection
- * was long), or that it receives nothing from most members and is not yet known to be cut off. Until the daemon has
- * compared itself with most of the cluster again, its state may be stale.
- * Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
+ * Detects that this process did nothing for a while, because it was stopped, its machine was suspended, or a garbage
+ * collection took long. Until the daemon has compared its entries with most of the cluster again, its state may be
+ * stale. Also detects that most members have been silent, before the daemon counts as cut off. Source:
+ * docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
@@ -14,8 +14,8 @@ export class StandingStill {
   readonly #roster: Roster;
   readonly #clock: StandstillClock;
   /**
-   * The end of the last standstill, in milliseconds of uptime, or null if this daemon has compared itself with most
-   * members since.
+   * The end of the last standstill, in milliseconds of uptime. Null if there was none, or if this daemon has since
+   * compared its entries with most members.
    */
   #wokeAt: number | null = null;
   #isMarked = false;
@@ -49,26 +49,29 @@ export class StandingStill {
     if (this.#wokeAt === null) return;
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
     if (2 * (1 + compared) > size && this.#isLevel()) this.#done(now, "compared");
-    // Too few members are reachable: the state `isolated` reports that.
+    // Stop waiting if too few members are reachable. The state `isolated` then reports that.
     else if (now - this.#wokeAt > catchUpMs) this.#done(now, "alone");
   }
 
   #measure(now: number): void {
     const { limits, log } = this.#cluster;
     const stoodFor = this.#clock.elapsed(now);
-    // A daemon without members misses nothing.
+    // A daemon without members cannot have missed any entry.
     if (stoodFor <= limits.standstillMs || this.#roster.count(now).size === 1) return;
     log.warn({ milliseconds: Math.round(stoodFor) }, STOOD_STILL);
     this.#wokeAt = now;
     this.#isMarked = false;
     for (const member of this.#roster.members.values()) {
-      // Messages that the member sent in the meantime are still in the socket, so it is not silent.
+      // The member does not count as silent, because the messages that it sent in the meantime may still be in the
+      // socket.
       member.connection.lastSeenAt = now;
       member.compareAgain();
     }
   }
 
-  /** Whether the state includes all entries that this daemon had when most members had been compared with it. */
+  /**
+   * Whether the state includes all entries that this daemon had when it had completed the comparison with most members.
+   */
   #isLevel(): boolean {
     const { waiting } = this.#cluster.timeline;
     if (!this.#isMarked) waiting.mark();

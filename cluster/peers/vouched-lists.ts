@@ -1,20 +1,20 @@
 /**
  * Counts the configured peers that use a member list whose signer's key is not known here. A daemon with an empty
- * folder knows only the keys that it was started with, and members send it their key ring only once a list names it.
- * Therefore it accepts a list that a later administrator has signed if most of the configured peers use it. Source:
- * docs/decisions/0051.
+ * folder knows only the keys that it was started with, and members send it their key ring only after a list names it.
+ * Therefore it accepts a list signed by an administrator that was added later, if most of the configured peers use that
+ * list. Source: docs/decisions/0051.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { HEADS_MAX } from "../../protocol/members/known-lists.js";
 import { type Electorate, majorityOf } from "./shared/electorate.js";
 
 export class VouchedLists {
-  /** Hashes of envelopes, the newest last, by the id of the peer that has sent them. */
+  /** The hashes of the lists that each peer has sent, the newest last, by the peer's id. */
   readonly #sent = new Map<ByteString, readonly ByteString[]>();
 
   /**
    * Records that a peer uses a list. A peer that is not configured is not counted.
-   * @param peer  its id, which it has proved
+   * @param peer  the id that the peer has proved
    * @param list  the hash of the list's envelope and signature
    * @param configured  the peers of --peer
    * @returns the number of configured peers that use the list, or null if it is not a majority of them

@@ -1,7 +1,7 @@
 /**
- * Checks an entry from a member by its bytes, regardless of which member sent it. The signer must be known, the
- * signature must be valid, and the entry must be meant for this cluster. The fold decides whether its key was valid and
- * what it may do.
+ * Checks an entry from a member, regardless of which member sent it. The signer must be known, the signature must be
+ * valid, and the entry must be meant for this cluster. The fold decides later whether the signer's key was valid, and
+ * which commands it permits.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -20,10 +20,16 @@ import type { Role } from "../../store/rights/key-record.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import type { CheckEntry, CheckedEntry, Holder, ProvedEntry } from "../peers/shared/cluster-state.js";
 
-/** The maximum body of a daemon's envelope that authorizes itself; about 300 bytes are usual. */
+/**
+ * The maximum bytes of the body of an envelope in which a daemon authorizes its own key. Such a body usually has about
+ * 300 bytes.
+ */
 const INTRODUCTION_BYTES_MAX = 4096;
 
-/** Whether this daemon has already verified the signature, because a client had sent it the envelope with that id. */
+/**
+ * Whether this daemon has already verified the signature of the envelope with that id, because a client sent the
+ * envelope before.
+ */
 type IsVerified = (id: ByteString, signature: Buffer) => boolean;
 
 /** @returns  a check that keeps the buffers with the entry */
@@ -39,7 +45,8 @@ export function entryCheck(signers: Signers, isVerified: IsVerified = () => fals
 }
 
 /**
- * Returns why an entry of the key ring in another daemon's snapshot is refused. The checks are those of a single entry.
+ * Returns a function that returns why an entry of the key ring in another daemon's snapshot is refused, or null if it
+ * is accepted. The checks are the same as for an entry that a member sends.
  */
 export function ringEntryCheck(signers: Signers): RefuseRingEntry {
   return ({ id, body, signature, envelope }, ring) => {
@@ -68,8 +75,8 @@ function check(
   timeline: Holder,
 ): CheckedEntry {
   const { ring } = signers;
-  // Before the signature is verified, only the signer and the date are read: they are sufficient to recognize most
-  // entries that this daemon already has.
+  // Read only the signer and the date before verifying the signature: they are sufficient to skip most entries that
+  // this daemon already has.
   const { key, at, seq } = readHead(body);
   const id = proved?.id ?? hashOf(...signedPieces(body));
   const place = { at, seq, id };
@@ -82,8 +89,9 @@ function check(
   if (!isKnown && !signers.verify({ id: key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
   const envelope = readBody(body);
-  // A key of genesis never changes. The fold knows the role of any other key at the entry's position. A check here
-  // would depend on the entries received so far, but an entry that one member has accepted must be acceptable to all.
+  // Check the role only of a genesis key, which never changes. For any other key, the fold checks the role at the
+  // entry's position. A check here would depend on the entries received so far, but an entry that one member has
+  // accepted must be acceptable to all.
   const signer = ring.find(key);
   const role = signer?.addedBy === null ? signer.role : "daemon";
   const wrong = wrongIn(envelope, body.length, role, signers);
@@ -91,16 +99,19 @@ function check(
   return { id, body, signature, envelope };
 }
 
-/** Returns the key of a daemon that authorizes itself. The key is in the command, so a short body is read for it. */
+/**
+ * Returns the key of a daemon whose entry authorizes the daemon itself. The key is in the command, so the body is
+ * parsed if it is short enough.
+ */
 function introducedBy(ring: KeyRing, body: Buffer): ByteString | undefined {
   return body.length > INTRODUCTION_BYTES_MAX ? undefined : ring.spkiOf(readBody(body));
 }
 
-/** A daemon that records accepts only signed envelopes, so this is not a client's entry. */
+/** A daemon that records accepts only signed envelopes, so an unsigned entry cannot come from a client. */
 export const UNSIGNED = "unsigned: a daemon that records accepts no such entry";
 
 /**
- * No daemon records such an envelope, not even one of an earlier version that does not know messages. A member that
- * sends it as an entry is lying.
+ * No daemon records an envelope that contains only messages, not even a daemon of an earlier version without messages.
+ * A member that sends such an entry violates the protocol.
  */
 const ONLY_SAID = "it contains only messages, which are not recorded";

@@ -10,11 +10,11 @@ import type { NodeState } from "./replica-context.js";
 /** The maximum number of results that are delayed at the same time. */
 const WAITING_MAX = 10_000;
 /**
- * Maximum milliseconds of a stable wait: nothing is final before the window has passed and the members have sent their
- * reports.
+ * Maximum milliseconds of a `stable` wait. It is long, because nothing is final before the window has passed and all
+ * members have sent their reports.
  */
 const STABLE_MS_MAX = 60_000;
-/** Maximum milliseconds of a replicated wait: the longest deadline of a client. */
+/** Maximum milliseconds of a `replicated` wait, which is the longest deadline of a client. */
 const REPLICATED_MS_MAX = 20_000;
 /** Milliseconds between two checks whether a final unit is in the state. */
 const CHECK_MS = 20;
@@ -30,7 +30,10 @@ export class Confirmations {
     this.#node = node;
   }
 
-  /** Whether the write was confirmed in time. False, without any delay, if too many results are already delayed. */
+  /**
+   * Waits until a write is confirmed. Returns false if it was not confirmed in time, or immediately if too many results
+   * are already delayed.
+   */
   async confirm(place: Place, wait: Wait): Promise<boolean> {
     if (this.#open.size >= WAITING_MAX) return false;
     const { peering, environment } = this.#node;
@@ -42,7 +45,8 @@ export class Confirmations {
         cancel();
         this.#unfolded.delete(check);
         this.#open.delete(giveUp);
-        // A snapshot may have replaced the state that contained the unit.
+        // A snapshot may have replaced the state that contained the unit. In that case check that the new state
+        // contains it.
         resolve(isConfirmed && (handover.adoptions === adoptions || this.#node.timeline.hasFolded(place)));
       };
       const giveUp = () => end(false);
@@ -57,7 +61,7 @@ export class Confirmations {
     });
   }
 
-  /** Ends all delays: the writes count as not confirmed. */
+  /** Ends all waits. The writes count as not confirmed. */
   stop(): void {
     for (const giveUp of [...this.#open]) giveUp();
     this.#stopChecking?.();

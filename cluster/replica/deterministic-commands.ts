@@ -1,6 +1,6 @@
 /**
- * Rewrites commands whose effect depends on a choice at run time, such as SPOP. The rewritten command contains the
- * choice, so that its unit has the same effect on every daemon, whenever it is folded.
+ * Rewrites commands whose effect depends on a choice at run time, such as SPOP. The rewritten command contains that
+ * choice. Its unit therefore has the same effect on every daemon, whenever it is folded.
  */
 
 import type { CheckedCommand } from "../../engine/backends/checked-command.js";
@@ -10,7 +10,7 @@ import { findCommand } from "../../store/command-table.js";
 import type { Command } from "../../store/rows/command.js";
 
 const REMOVE = findCommand("SREM") as Command;
-/** Options of DOC.INSERT, each with its number of arguments. The documents follow them. */
+/** The options of DOC.INSERT, which precede the documents, each with its number of arguments. */
 const INSERT_OPTIONS: Readonly<Record<string, number>> = {
   EX: 2,
   PX: 2,
@@ -44,8 +44,8 @@ function membersOf(reply: Reply): ByteString[] {
 }
 
 /**
- * Inserts the chosen id into XADD. If the stream's last id is not lower when the unit is folded, the unit uses the id
- * after that last id.
+ * Replaces the id in XADD with the chosen id, and appends `+` if the client sent `*`. With `+`, if the stream's last id
+ * is not lower when the unit is folded, the new entry receives the id after that last id.
  */
 function withId(argv: readonly ByteString[], id: ByteString): readonly ByteString[] {
   const at = placeOfId(argv);

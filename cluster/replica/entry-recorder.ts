@@ -6,11 +6,14 @@ import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry, Place } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 
-/** The answers of a recorded entry's units, to send when it is flushed. */
+/** The answers of a recorded entry's units, which are sent once the entry is flushed. */
 export interface Recorded {
-  /** The answers, to be read when the entry is flushed. */
+  /** The answers. They must not be read before the entry is flushed. */
   readonly answers: readonly UnitAnswer[];
-  /** Resolves when the entry is flushed; null if it already is. Rejects with `NotTaken` if the outcome is known. */
+  /**
+   * Resolves when the entry is flushed, or null if it already is. Rejects with `NotTaken`, which contains a refusal, or
+   * with another error if writing to the disk failed.
+   */
   readonly flushed: Promise<void> | null;
 }
 
@@ -27,7 +30,7 @@ export class NotTaken extends Error {
 export interface EntryRecorder {
   /** The newest key ring. */
   readonly ring: KeyRing;
-  /** The highest date that was applied. */
+  /** The highest date of an applied write. */
   readonly newest: EnvelopeDate;
   /** The date at or before which no write would be accepted. */
   readonly floor: number;
@@ -39,6 +42,6 @@ export interface EntryRecorder {
   record(entry: Entry): Recorded | RefusedEnvelope;
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
   give(entry: Entry): void;
-  /** Whether a record became as safe as requested, in time. */
+  /** Resolves with true once the entry is as safe as requested, or with false if that takes too long. */
   confirm(place: Place, wait: Wait): Promise<boolean>;
 }

@@ -1,6 +1,6 @@
 /**
- * The receiver of the answer to a unit that the gateway records. It is called immediately, or when the write is as
- * safe as requested.
+ * Passes answers to the callers whose units the gateway records: immediately, or once the write is as safe as the
+ * caller requires.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -10,15 +10,18 @@ import type { Place } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import type { EntryRecorder } from "./entry-recorder.js";
 
-/** The command's reply, which may be an error; or the reason why it was not answered. */
+/** The command's reply, which may be an error, or the reason why the command was refused. */
 export type GatewayAnswer = Reply | Refused;
 
 export type GatewayWaiter = Omit<ReplyWaiter, "kind">;
 
-/** Daemons that must have the write if a client asks whether it is replicated. */
+/** The number of daemons that must have a write if the caller needs to know whether the write is replicated. */
 const ITSELF_AND_ANOTHER = 2;
 
-/** @param join  passes the waiter on. @returns why the unit was refused immediately, or null if it was not */
+/**
+ * Calls `join` with a new waiter, and returns a promise for the answer that the waiter receives.
+ * @param join  returns why the unit was refused immediately, or null if the waiter will be called
+ */
 export function answerTo(
   { isStable = false, replicated, lastWrite }: Partial<Omit<GatewayWaiter, "answered">>,
   join: (waiter: GatewayWaiter) => Refused | null,

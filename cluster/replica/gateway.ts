@@ -1,7 +1,8 @@
 /**
- * Records commands without a signature of version 2. The daemon signs with its own key, as one envelope, the commands
- * of one turn of the event loop, or those received while the previous envelope is being flushed. They are recorded as
- * if a client had sent them, and sent to the peers immediately. Source: docs/architecture.md; docs/protocol.md.
+ * Records commands that have no signature of version 2. The daemon collects the commands of one turn of the event loop,
+ * or the commands that arrive while the previous envelope is being flushed, and signs them with its own key as one
+ * envelope. The envelope is recorded as if a client had sent it, and sent to the peers immediately. Source:
+ * docs/architecture.md; docs/protocol.md.
  */
 
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -29,20 +30,20 @@ import { SigningPace } from "./signing-pace.js";
 /** The sender of a command. */
 export interface GatewayUser {
   readonly db: number;
-  /** The user's name in the audit, or null if no user was authenticated. */
+  /** The user's name in the audit log, or null if no user was authenticated. */
   readonly as: ByteString | null;
   /** Whether the answer waits until the command's position is final. */
   readonly isStable?: boolean;
   /**
-   * Called before the answer, with true if another daemon has the write on its disk. The answer waits for this call,
+   * Called before the answer, with true if another daemon has the write on its disk. The answer is delayed until then,
    * unless it is an error.
    */
   readonly replicated?: ((isReplicated: boolean) => void) | undefined;
-  /** Filled in when the command is recorded. */
+  /** Receives the order key when the command is recorded. */
   readonly lastWrite?: LastWrite | undefined;
 }
 
-/** The position of the next recorded unit. The id is a random one of the same form. */
+/** The position of the next recorded unit. Its final id is not known yet, so `id` is a random id of the same form. */
 export interface GatewayPlace {
   readonly date: EnvelopeDate;
   readonly id: ByteString;
@@ -55,7 +56,7 @@ interface Group {
   readonly db: number;
   readonly as: ByteString | null;
   readonly isRing: boolean;
-  /** Whether all commands are one unit. */
+  /** Whether the commands form a single unit. */
   readonly multi: boolean;
   readonly conditions: readonly Condition[] | null;
   readonly commands: Argv[];
@@ -66,14 +67,14 @@ interface Group {
   readonly isApart?: boolean;
 }
 
-/** A group is closed at this size: larger ones save nothing more. */
+/** A group that has reached this size accepts no more commands, because larger envelopes save nothing more. */
 const GROUP_BYTES = 256 * 1024;
 /**
- * The longest command that every daemon accepts from another; version 1 encodes a command in fewer bytes than an
- * envelope does.
+ * The maximum bytes of a command in an envelope, because every daemon must be able to accept it. It has to be checked
+ * again for commands of version 1, which encodes commands in fewer bytes than an envelope does.
  */
 const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.max;
-/** The maximum bytes before and after an argument. */
+/** The maximum bytes that an encoded argument needs in addition to its own bytes. */
 const ARGUMENT_BYTES = 16;
 /** Bytes of an envelope's id. */
 const ID_BYTES = 32;
@@ -85,7 +86,9 @@ export class Gateway {
   /** Receives the senders of commands that are being recorded. */
   readonly #changes: KeyChangeObservers;
   #groups: Group[] = [];
-  /** The group that a user's next command may join, by user; "" is the key of clients without a user. */
+  /**
+   * The group that the next command of each user may join, by the user's name; "" stands for clients without a user.
+   */
   #open = new Map<ByteString, Group>();
   readonly #pace: SigningPace;
 
@@ -113,8 +116,8 @@ export class Gateway {
   }
 
   /**
-   * Like `execute`, for a caller that needs no promise.
-   * @returns why the command is refused, so that the waiter is not called, or null if it is accepted
+   * Like `execute`, but calls a waiter instead of returning a promise.
+   * @returns why the command is refused, or null if it is accepted; the waiter is called only for an accepted command
    */
   send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): Refused | null {
     const bytes = bytesOf(argv);
@@ -157,12 +160,12 @@ export class Gateway {
   }
 
   /**
-   * Returns the position directly after the current state. Commands that still wait to be recorded come after this
-   * position, which is possible because they have not been answered.
+   * Returns the position directly after the current state. Commands that still wait to be recorded will be applied
+   * after this position. That is allowed, because these commands have not been answered yet.
    */
   begin(): GatewayPlace {
-    // This may also record the command that authorizes the daemon's key. If nothing can be signed, the reason is
-    // reported when there is something to sign.
+    // Record the command that authorizes the daemon's key, if it is needed, before the date is determined. Ignore a
+    // refusal here: `recordNow` reports it.
     this.own.refusal();
     const { environment } = this.#context;
     return { date: this.own.nextDate, id: unitId(environment.randomBytes(ID_BYTES), 0) };
@@ -188,7 +191,10 @@ export class Gateway {
     });
   }
 
-  /** @param isRing  whether it is a command of the key ring: no daemon accepts one together with other commands */
+  /**
+   * @param isRing  whether the command changes the key ring: daemons refuse such a command in an envelope with other
+   * commands
+   */
   #groupFor({ db, as }: GatewayUser, isRing: boolean): Group {
     const open = this.#open.get(as ?? "");
     const isFull = open !== undefined && (open.bytes >= GROUP_BYTES || open.commands.length >= COMMANDS_MAX);
@@ -207,8 +213,8 @@ export class Gateway {
   readonly #signAll = (): void => {
     const groups = this.#groups;
     this.#groups = [];
-    // Do not clear the map instead: V8 links the old table to the new one, and a table that has been promoted to the
-    // old generation would keep all later ones reachable.
+    // Do not clear the map instead: V8 links a map's old table to the new table. If an old table has been promoted to
+    // the old generation, it would keep all later tables reachable.
     this.#open = new Map();
     for (const [i, group] of groups.entries()) {
       const refusal = this.#recorder.refusal() ?? this.own.refusal();
@@ -221,8 +227,8 @@ export class Gateway {
   };
 
   /**
-   * Signs these groups later, so that other clients are served first. Commands received in the meantime come after
-   * them.
+   * Signs these groups in a later turn, so that other clients are served first. Commands received in the meantime are
+   * signed after these groups.
    */
   #signLater(groups: readonly Group[]): void {
     this.#groups = [...groups, ...this.#groups];
@@ -230,13 +236,13 @@ export class Gateway {
   }
 
   /**
-   * @returns whether it was recorded or refused; false means that it is too large for one envelope, and no command was
-   * refused
+   * @returns whether the group was recorded or refused; false means that it is too large for one envelope, and that its
+   * commands are still waiting
    */
   #record(group: Group, date?: EnvelopeDate): boolean {
     const { waiting } = group;
     const entry = this.own.sign(group, group.commands, date);
-    // A command that members would refuse must not be recorded here either.
+    // Check what members would check: a command that they would refuse must not be recorded here either.
     const refusal = group.isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
     const [changes, recorder] = [this.#changes, this.#recorder];
     changes.senders = waiting;
@@ -278,7 +284,10 @@ const apart = ({ commands, waiting, ...head }: Group): readonly Group[] =>
     waiting: [waiting[i] as GatewayWaiter],
   }));
 
-/** Estimates the encoded bytes before anything is encoded: the result could be longer than any string. */
+/**
+ * Estimates the encoded length of a command without encoding it, because the encoded command could be longer than V8's
+ * longest string.
+ */
 function bytesOf(argv: Argv): number {
   let bytes = ARGUMENT_BYTES;
   for (const argument of argv) bytes += ARGUMENT_BYTES + argument.length;

@@ -1,4 +1,4 @@
-/** Records clients' envelopes: the part that is the same for a timeline and a stream. */
+/** Records clients' envelopes. This base class contains what recording in a timeline and in a stream have in common. */
 import type { EnvelopeAnswer, Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import { notApplied, refused, unknown } from "../../engine/answers/request.js";
 import type { ReadStatus } from "../../engine/answers/result-writer.js";
@@ -22,14 +22,17 @@ import type { MemberAnswers } from "./member-answers.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 
 export abstract class KeptRecording implements Recording, EntryRecorder {
-  /** Not limited: the timeline or the stream knows its envelopes, including those from before this start. */
+  /**
+   * No date is refused because of this start: the timeline or the stream also knows the envelopes from before the
+   * start.
+   */
   readonly seenTo = Number.NEGATIVE_INFINITY;
   readonly localUnits: LocalUnits;
   /** The gateway, which signs for listeners without signatures, or null if there is no such listener. */
   readonly gateway: Gateway | null;
   protected readonly audit: KeyAudit;
   protected abstract readonly memberAnswers: MemberAnswers;
-  /** Whether writes of version 1 are recorded by the gateway; otherwise version 1 cannot write. */
+  /** Whether the gateway records writes of version 1. Otherwise clients of version 1 cannot write. */
   readonly #isVersion1: boolean;
 
   constructor(context: ReplicaContext, changes: KeyChangeObservers, defer = nextTurn) {
@@ -59,23 +62,26 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
   /** Returns the first answer to an envelope that is already stored. */
   protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
-  /** Whether reads include the unit by now, or it is certain that no read ever will. */
+  /** Whether reads already include the unit, or can never include it. */
   protected abstract isSettled(place: Place): boolean;
 
   /**
-   * The command by which an administrator has to authorize the daemon's own key, which signs for clients without keys,
-   * or null if none is needed.
+   * The command with which an administrator has to authorize the daemon's own key, so that the daemon can sign for
+   * clients without keys. Null if no authorization is needed.
    */
   get introduction(): readonly ByteString[] | null {
     return this.gateway?.own.introduction ?? null;
   }
 
-  /** Returns true also for a unit that was answered here but not recorded: no read will ever include it. */
+  /**
+   * Also returns true for a unit that was answered here but not recorded, because no later read will include such a
+   * unit.
+   */
   hasApplied(place: Place, seen: SeenEnvelopes): boolean {
     return this.isSettled(place) || seen.isApplied(place.id, place.at);
   }
 
-  /** Always true: another daemon may send an envelope of any date. */
+  /** Always returns true, because another daemon may send an envelope of any date. */
   mayCome(): boolean {
     return true;
   }
@@ -111,7 +117,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
 export const answerNotKept = (id: ByteString): RefusedEnvelope =>
   unknown(notApplied(id, refused("answer-not-kept", "seen before")));
 
-/** Returns the entry of a client's envelope, with copies of its bytes, which are views of received ones. */
+/** Returns the entry of a client's envelope. Copies the bytes, because the originals are views of a receive buffer. */
 export const entryOf = ({ id, envelope, message }: Taken): Entry => ({
   id,
   body: Buffer.from(message.body),

@@ -1,7 +1,7 @@
 /**
  * CLUSTER MEMBERS: reports what this daemon knows about the member list, and accepts a new list. The command is not
- * recorded: the envelope is stored, and proves the list to other daemons. Source: docs/protocol-v2.md "Members by
- * list".
+ * recorded in the timeline. Instead the daemon stores its envelope, which proves the list to other daemons. Source:
+ * docs/protocol-v2.md "Members by list".
  */
 
 import { type EnvelopeAnswer, notApplied, refused, unknown } from "../../engine/answers/request.js";
@@ -39,7 +39,9 @@ export class ListCommands {
     this.#recording = recording;
   }
 
-  /** @returns null if the envelope is for the databases, or the ring reports what is wrong with it */
+  /**
+   * @returns null if the envelope contains another command, or if the key ring has to answer it because it is malformed
+   */
   answer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     const { envelope, signer, message } = taken;
     const { commands, key, at, as, multi, if: conditions } = envelope;

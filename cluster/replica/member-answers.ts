@@ -1,7 +1,7 @@
 /**
- * The fold's answers to entries that members sent. If a client's own copy of an envelope arrives after the member's
- * entry, the client receives the same answers as if its copy had arrived first. The answers are kept for the window,
- * bounded in number and bytes; the oldest are dropped first.
+ * Stores the fold's answers to entries that members sent. If a client sends the same envelope later, it receives the
+ * answers that it would have received if its own copy had arrived first. The answers are kept as long as the envelope's
+ * date is in the window. Their number and bytes are limited, and the oldest answers are dropped first.
  */
 
 import type { Result } from "../../engine/answers/request.js";
@@ -36,13 +36,13 @@ export class MemberAnswers {
   /** Answers by id, in the order in which they were added. */
   readonly #answers = new Map<ByteString, StoredAnswer>();
   #bytes = 0;
-  /** Clients whose envelopes wait to be folded. */
+  /** The clients that wait until a member's copy of their envelope has been folded. */
   readonly #waiters: WaitingEnvelopes;
 
   /**
    * @param past  milliseconds by which an envelope's date may be earlier than the clock
-   * @param storage  answers wait until their entry is as safe as --fsync requires; null if a stream stores the entries,
-   * so that answers are final
+   * @param storage  the storage of the entries: an answer is delayed until its entry is as safe as --fsync requires.
+   * Null if a stream stores the entries, because answers are then final
    */
   constructor(environment: Environment, past: number, storage: Storage | null) {
     this.#environment = environment;
@@ -65,7 +65,8 @@ export class MemberAnswers {
     const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
       const { at } = entry.envelope;
-      // A daemon that catches up accepts millions of entries whose answers no client will request.
+      // Skip old entries: while this daemon catches up, it receives millions of entries whose answers no client will
+      // request.
       if (at <= oldest) continue;
       const result = write(entry.id, answers, { room: BYTES_MAX, readStatus });
       this.#answers.set(entry.id, { at, result });
@@ -83,7 +84,7 @@ export class MemberAnswers {
     return result;
   }
 
-  /** Returns the answer to an envelope whose entry will be folded soon. */
+  /** Waits until the entry of an envelope is folded, and returns the answer, or null if that takes too long. */
   async wait(taken: Taken): Promise<Result | null> {
     const { id, envelope, message } = taken;
     return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(taken) : null;

@@ -1,6 +1,6 @@
 /**
- * Checks messages that a member relays as if their client had sent them: the signature, the cluster, the date, and the
- * channels that the key may publish to. The member that relayed them makes no difference.
+ * Checks messages that members relay, as if the clients had sent them directly: the signature, the cluster, the date,
+ * and the channels that the key may publish to. The result does not depend on which member relayed a message.
  */
 
 import type { Refused } from "../../engine/answers/request.js";
@@ -40,7 +40,10 @@ export function heardMessages(
   };
 }
 
-/** Checks a message. The most expensive checks come last, except those that make sense only after the signature. */
+/**
+ * Checks an envelope of messages. The expensive check of the signature comes late, and is followed only by checks that
+ * depend on it.
+ */
 function hear(
   { signers, environment, settings }: ReplicaContext,
   broadcasts: Broadcasts,
@@ -90,5 +93,8 @@ const FORGOTTEN = "so old that it may have been delivered and forgotten";
 
 const lie = (refused: string): Verdict => ({ refused, isLie: true });
 
-/** The member's clock, or its key ring, may differ. */
+/**
+ * Refuses a message that an honest member may have relayed, because its clock or its key ring may differ from this
+ * daemon's.
+ */
 const honest = ({ code, detail }: Refused): Verdict => ({ refused: `${code}: ${detail}`, isLie: false });

@@ -1,6 +1,7 @@
 /**
  * Relays messages from clients without keys to the members. The daemon signs the messages of one turn together as
- * envelopes, and sends each connected member one copy. Nothing is recorded. Without connected members nothing is done.
+ * envelopes, and sends one copy to each connected member. The messages are not recorded, and without connected members
+ * they are not signed either.
  */
 import type { Refused } from "../../engine/answers/request.js";
 import type { ChannelMessage, Relay } from "../../engine/channels/channels.js";
@@ -26,7 +27,10 @@ export interface MessageRelaying {
 
 /** Milliseconds between two log lines that report unsigned messages. */
 const REMINDER_MS = 60_000;
-/** An envelope is closed at this size: larger ones save nothing more, and one message is checked in one step. */
+/**
+ * An envelope that has reached this size is sent. Larger envelopes save nothing more, and members check an envelope in
+ * one step.
+ */
 const ENVELOPE_BYTES = 64 * 1024;
 /** Bytes of a message in addition to its channel and text. */
 const MESSAGE_BYTES = 64;
@@ -75,7 +79,7 @@ export class MessageRelay implements Relay {
     this.#throttle.clear("not signed");
     for (const part of envelopesOf(waiting)) {
       const entry = own.sign(HEADER, part.map(commandOf));
-      // A member may send the envelope back after reconnecting.
+      // Remember the envelope, because a member may send it back after reconnecting.
       this.#broadcasts.note(entry.id, entry.envelope.at);
       this.#speaking.speak(entry);
     }
@@ -88,14 +92,14 @@ export class MessageRelay implements Relay {
 }
 
 /**
- * Relays messages that are published on this daemon to the members: a client's signed message unchanged, any other
- * message signed by the daemon.
+ * Relays messages that are published on this daemon to the members. A client's signed message is relayed unchanged. The
+ * daemon signs all other messages.
  */
 export function relayMessages(parts: MessageRelaying): void {
   const { own, speaking, broadcasts } = parts;
   broadcasts.passOn = ({ body, signature }) => {
     if (!speaking.hasHearers) return;
-    // The message's bytes are views of received ones.
+    // Copy the bytes, because they are views of a receive buffer.
     speaking.speak({ body: Buffer.from(body), signature: Buffer.from(signature) });
   };
   if (own === null) return;

@@ -10,7 +10,7 @@ import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 
 /**
- * @param log  receives damage that loses data without preventing the start
+ * @param log  receives reports of damage that loses data but does not prevent the start
  * @throws StartError  the folder cannot be used, or another daemon uses it
  */
 export async function openStorage({ data, fsync, limits }: Settings, log: TimelineLogger): Promise<Storage> {

@@ -1,6 +1,6 @@
 /**
- * Creates envelopes that the daemon itself signs. Its key has to be authorized first. Each envelope is dated after
- * everything that the daemon has applied or signed.
+ * Creates envelopes that the daemon signs with its own key, which has to be authorized first. Each envelope is dated
+ * after everything that the daemon has applied or signed before.
  */
 import { type Refused, refused } from "../../engine/answers/request.js";
 import { hashOf, type Identity } from "../../engine/trust/identity.js";
@@ -25,7 +25,7 @@ type Argv = readonly ByteString[];
 /** The header of an envelope, without its date and its signer. */
 export interface OwnHeader {
   readonly db: number;
-  /** The user's name in the audit, or null if no user was authenticated. */
+  /** The user's name in the audit log, or null if no user was authenticated. */
   readonly as: ByteString | null;
   readonly multi: boolean;
   readonly conditions: readonly Condition[] | null;
@@ -45,21 +45,23 @@ export class OwnEnvelopes {
   }
 
   /**
-   * Authorizes the daemon's own key if it may, and returns why nothing can be signed, or null if signing is possible.
+   * Authorizes the daemon's own key, if that is necessary and the daemon may do so. Returns why the daemon cannot sign,
+   * or null if it can.
    */
   refusal(): Refused | null {
     return this.#checkClock() ?? this.#enter();
   }
 
   /**
-   * The command by which an administrator has to authorize this key, or null if it is authorized, or authorizes itself.
+   * The command with which an administrator has to authorize the daemon's key. Null if the key is already authorized,
+   * or if the daemon may authorize it.
    */
   get introduction(): Argv | null {
     const { identity } = this.#context;
     return isUnauthorized(this.#recorder.ring, identity) ? introductionOf(identity) : null;
   }
 
-  /** @param date  the date of the envelope; defaults to the next one */
+  /** @param date  the date of the envelope, which defaults to `nextDate` */
   sign({ db, as, multi, conditions }: OwnHeader, commands: readonly Argv[], date = this.nextDate): Entry {
     const { identity, signers, environment } = this.#context;
     const { cluster } = signers;
@@ -83,7 +85,7 @@ export class OwnEnvelopes {
     return seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
   }
 
-  /** Authorizes the daemon's key if necessary. @returns why that is impossible */
+  /** Authorizes the daemon's key if necessary. @returns why that is impossible, or null if the key is authorized */
   #enter(): Refused | null {
     const { identity, log } = this.#context;
     const recorder = this.#recorder;
@@ -108,7 +110,10 @@ export class OwnEnvelopes {
     return null;
   }
 
-  /** Returns why the next date is refused: it must not be further ahead than a client's may be. */
+  /**
+   * Returns why the next date cannot be used, or null if it can. It must not be further ahead of the clock than the
+   * date of a client's envelope may be.
+   */
   #checkClock(): Refused | null {
     const { environment, settings } = this.#context;
     const ahead = this.nextDate.at - environment.clock();
@@ -123,12 +128,12 @@ export function introductionOf({ spki }: Identity): Argv {
   return ["CLUSTER", "ADD", Buffer.from(spki, "latin1").toString("base64")];
 }
 
-/** Whether an administrator has to authorize a daemon's key first. */
+/** Whether an administrator has to authorize a daemon's key before the daemon can sign. */
 export function isUnauthorized(ring: KeyRing, identity: Identity): boolean {
   return ring.find(identity.id) === undefined && !mayEnter(ring, identity);
 }
 
-/** Whether a daemon's key may authorize itself: there is no administrator. */
+/** Whether a daemon may authorize its own key, because the cluster has no administrators. */
 function mayEnter(ring: KeyRing, identity: Identity): boolean {
   return ring.introduction([introductionOf(identity)], identity.id, 0) !== null;
 }

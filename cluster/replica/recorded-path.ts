@@ -36,7 +36,7 @@ export class RecordedPath implements CommandPath {
   readonly #others: () => number | null;
 
   /**
-   * @param units  for reads whose random choices need a seed
+   * @param units  creates the units for reads, whose ids seed random choices
    * @param others  returns the number of other daemons that are connected, or null if this daemon is alone
    */
   constructor(backend: TimelineBackend, gateway: Gateway, units: LocalUnits, others: () => number | null) {
@@ -140,7 +140,7 @@ export class RecordedPath implements CommandPath {
 
   hold(conditions: readonly Condition[]): boolean {
     const backend = this.#backend;
-    // At a standstill the commands themselves are refused.
+    // At a standstill the conditions do not matter, because the commands themselves are refused.
     if (backend.standstill !== null) return true;
     return conditions.every(({ db, key, writer }) => backend.writerOf(db, key) === writer);
   }

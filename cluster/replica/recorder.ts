@@ -1,6 +1,6 @@
 /**
- * Records envelopes that change something, on a daemon with a timeline: they are folded, and answered once they are as
- * safe as --fsync requires. The pipeline has already done its checks.
+ * Records envelopes on a daemon with a timeline. It folds each envelope that may change something, and answers the
+ * envelope once it is as safe as --fsync requires. The pipeline has checked the envelope before.
  */
 import {
   type EnvelopeAnswer,
@@ -32,10 +32,7 @@ export class Recorder extends KeptRecording {
   readonly #node: NodeState;
   protected readonly memberAnswers: MemberAnswers;
   readonly #confirmations: Confirmations;
-  /**
-   * Answers commands about the member list. Null if there are no member lists; then such commands are not answered
-   * here.
-   */
+  /** Answers commands about the member list. Null if this daemon supports no member lists. */
   readonly #lists: ListCommands | null;
   #hasLoggedStandstill = false;
 
@@ -56,7 +53,10 @@ export class Recorder extends KeptRecording {
     return peering.state === "live" && peering.standing.isBehind ? "catching-up" : peering.state;
   }
 
-  /** The state as it is shown to operators: a revoked key requires a different action. */
+  /**
+   * The state that is shown to operators. It distinguishes the reasons for catching up that require an action of the
+   * operator, such as a revoked key.
+   */
   get shownState(): ShownState {
     if (this.revoked !== null) return "revoked";
     if (this.#node.timeline.standstill !== null) return "outdated";
@@ -64,8 +64,8 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * The source that reported the revocation of the daemon's own key: the key ring or a peer. Null if the key was not
-   * revoked. Writes of a daemon whose key is revoked would reach no other daemon.
+   * The source of the report that the daemon's own key was revoked: the key ring, or a peer. Null if there is no such
+   * report. A daemon with a revoked key accepts no writes, because they would reach no other daemon.
    */
   get revoked(): string | null {
     const { identity, timeline, peering } = this.#node;
@@ -87,8 +87,8 @@ export class Recorder extends KeptRecording {
     const { state } = this;
     if (state !== "live") return state;
     const { peering, timeline, environment } = this.#node;
-    // Entries dated ahead of a slow clock wait, so other members may have applied more. That is also possible while
-    // this daemon is cut off from them.
+    // Other members may have applied more entries than this daemon, if entries wait here because this clock is slow, or
+    // if this daemon is cut off.
     return peering.isSkewed || peering.standing.isCutOff || timeline.waiting.isBehind(environment.uptime)
       ? "catching-up"
       : "";
@@ -101,8 +101,8 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * An upper bound for the number of daemons in the cluster, as known to this daemon: itself, the addresses of
-   * --peer, and all other connected daemons.
+   * An upper bound of the number of daemons in the cluster, as far as this daemon knows: this daemon, the addresses of
+   * --peer, and other connected or listed members.
    */
   get daemons(): number {
     return 1 + this.#node.peering.members.length;
@@ -121,7 +121,7 @@ export class Recorder extends KeptRecording {
     return mayChange(envelope);
   }
 
-  /** Whether the entry was recorded. For a pruned entry that is unknown, but its date is sufficient to refuse it. */
+  /** Whether the entry was recorded. Returns false for pruned entries, which are refused because of their date. */
   holds(place: Place): boolean {
     const { timeline } = this.#node;
     return place.at > timeline.prunedTo && timeline.holds(place);
@@ -132,10 +132,7 @@ export class Recorder extends KeptRecording {
     return this.#node.timeline.watermark;
   }
 
-  /**
-   * Whether reads include the unit, or did before it was pruned. Other entries dated at or before it may still be
-   * waiting.
-   */
+  /** Whether reads already include the unit. Other entries with the same or an earlier date may still be waiting. */
   protected isSettled(place: Place): boolean {
     const { timeline } = this.#node;
     const isOpen = timeline.state === "live" && timeline.standstill === null;
@@ -143,7 +140,7 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * Stores the answers to entries of members that are now in the state.
+   * Stores the answers to members' entries that have been folded.
    * @param answered  the entries whose answers are known
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void {
@@ -185,7 +182,7 @@ export class Recorder extends KeptRecording {
       : this.#takePrepared(taken, entry);
   }
 
-  /** Records an entry whose preparation takes long; other clients are served in the meantime. */
+  /** Records an entry whose preparation takes several turns. Other clients are served between these turns. */
   async #takePrepared(taken: Taken, entry: Entry): Promise<EnvelopeAnswer> {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
@@ -210,8 +207,8 @@ export class Recorder extends KeptRecording {
   }
 
   /**
-   * Returns why no write is accepted from clients now.
-   * @param readStatus  the current read status: every condition that causes a refusal also sets this status
+   * Returns why no write is accepted from clients now, or null if writes are accepted.
+   * @param readStatus  the current read status. If it is empty, there is no reason for a refusal
    */
   refusal(readStatus = this.readStatus): Refused | null {
     if (readStatus === "") return null;
@@ -250,7 +247,7 @@ export class Recorder extends KeptRecording {
     }
   }
 
-  /** Answers an envelope whose entry a member sent before the client did. */
+  /** Answers a client's envelope whose entry has already arrived from a member. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
     const { at, seq } = taken.envelope;
     const { id } = taken;

@@ -1,6 +1,6 @@
 /**
- * Folders that store what a member's snapshot replaces. They are on the same disk as the live timeline, so a copy that
- * could fill the disk is not begun, and an unfinished one is removed.
+ * Stores the data that a member's snapshot replaces, in folders on the same disk as the live timeline. A copy that
+ * could fill the disk is not begun, and unfinished copies are removed.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,9 +19,9 @@ import type { BeginKeeping } from "../../timeline/timeline-owner.js";
 import { DeadLetters } from "../dead-letters/kept-letters.js";
 import type { LettersFolder } from "../dead-letters/letters-folder.js";
 
-/** The folder's name in the data folder. */
+/** The name of the folder in the data folder. */
 const ASIDE_FOLDER = "replaced";
-/** The name of the folder within it that stores damaged entries. */
+/** The name of its subfolder for damaged entries. */
 const DAMAGED_FOLDER = "damaged";
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
@@ -29,10 +29,10 @@ const FILE_MODE = 0o600;
 const PARTIAL = ".partial";
 /** Milliseconds between syncs of a copy. They need not be frequent: the complete copy is synced before it is used. */
 const ASIDE_SYNC_MS = 1000;
-/** Bytes that a copy may need in addition to the copied ones: for its own log, and for pages that are less full. */
+/** Bytes that a copy may need in addition to the copied bytes, for its own log and for pages that are less full. */
 const MARGIN_BYTES = 16_777_216;
 const MEBIBYTE = 1_048_576;
-/** The maximum bytes of damaged entries that are stored: their contents cannot be trusted. */
+/** The maximum bytes of damaged entries to store. They are limited because their contents cannot be trusted. */
 export const DAMAGED_BYTES_MAX = 64 * MEBIBYTE;
 
 /**
@@ -87,7 +87,8 @@ export function asideOf(
 }
 
 /**
- * The stores for entries that leave the timeline, which are always in the data folder. Without one, nothing is stored.
+ * The stores for entries that are removed from the timeline. All stores are in the data folder; without a data folder
+ * nothing is stored.
  */
 export interface Keeping {
   readonly openAside: OpenAside | null;
@@ -113,8 +114,8 @@ export function keepingIn({ data, limits }: Settings, storage: Storage, log: Tim
 }
 
 /**
- * Returns a function that stores each damaged entry in its own file, named by its date and id, with the bytes as they
- * were on disk, or null if there is no data folder.
+ * Returns a function that writes each damaged entry, with its bytes as they were on disk, to a file named by the
+ * entry's date and id. Returns null if there is no data folder.
  */
 export function keepDamagedIn(data: string | null): BeginKeeping | null {
   if (data === null) return null;
@@ -128,7 +129,8 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
       const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
       try {
         kept ??= bytesIn(folder);
-        // An earlier attempt may have stored the entry without dropping it from the timeline.
+        // Do not count an existing file again: an earlier attempt may have stored the entry without dropping it from
+        // the timeline.
         const more = value.length - (statSync(copy, { throwIfNoEntry: false })?.size ?? 0);
         if (kept + more > DAMAGED_BYTES_MAX) return null;
         mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
@@ -137,7 +139,8 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
         copies.push(copy);
         return copy;
       } catch {
-        // The writer of the timeline reports a disk that accepts no writes; the bytes stay where they are.
+        // Do not report a disk error here, because the writer of the timeline reports it. The damaged entry stays in
+        // the timeline.
         return null;
       }
     };
@@ -150,14 +153,17 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
   };
 }
 
-/** Removes unfinished folders of all dates: only one is made at a time. */
+/** Removes all unfinished folders. None of them is in use, because only one folder is written at a time. */
 function removePartial(folder: string): void {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder))
     if (name.endsWith(PARTIAL)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
-/** @param copied  the number of bytes to copy @throws Error  the copy could leave too little for the live timeline */
+/**
+ * @param copied  the number of bytes to copy
+ * @throws Error  the copy could leave too little space for the live timeline
+ */
 function checkRoom(data: string, copied: number, free: number): void {
   const needed = copied + MARGIN_BYTES;
   if (needed <= SHARE_OF_FREE * free) return;
@@ -181,7 +187,7 @@ function bytesIn(folder: string): number {
 /** Formats a date as a part of a file's name. */
 const nameOf = (date: number): string => new Date(date).toISOString().replaceAll(":", "-");
 
-/** Returns a name that is not in use: several folders may have the same date. */
+/** Returns a name that is not in use yet, because several folders may have the same date. */
 function freeName(folder: string, date: string): string {
   let name = join(folder, date);
   for (let number = 2; existsSync(name); number++) name = join(folder, `${date}-${number}`);

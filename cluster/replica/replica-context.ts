@@ -26,14 +26,14 @@ export interface ReplicaContext {
   readonly page: () => { readonly address: string; readonly port: number } | null;
 }
 
-/** The objects of a daemon with a timeline. Each of its components receives all of them. */
+/** The objects of a daemon with a timeline, which each of its components receives. */
 export interface NodeState extends ReplicaContext {
   readonly storage: Storage;
   readonly timeline: Timeline;
   readonly backend: TimelineBackend;
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
-  /** Whether fewer bytes are known to be free than --min-disk-free. */
+  /** Whether the free space on the disk is known and below --min-disk-free. */
   readonly isDiskLow: boolean;
   readonly peering: Peering;
   /** The daemon's member lists, or null if it has none. */
@@ -46,5 +46,5 @@ export interface NodeState extends ReplicaContext {
   readonly soon: (step: () => void) => void;
 }
 
-/** Runs a step in the next turn of the event loop: clients wait for it. */
+/** Runs a step in the next turn of the event loop. Used for steps that clients wait for. */
 export const nextTurn = (step: () => void): void => void setImmediate(step);

@@ -1,15 +1,21 @@
 /**
  * Decides when the gateway signs the waiting commands: at the end of the turn, but never while an envelope is being
- * flushed, because the disk performs one write after the other. Each envelope costs every daemon one signature check
- * and one write, so it should contain many commands.
+ * flushed, because the disk would not write the next envelope earlier anyway. Each envelope costs every daemon one
+ * signature check and one write, so it should contain many commands.
  */
 import type { Environment } from "../../net/process/environment.js";
 
-/** Commands that are enough for an envelope: executing them costs much more than the envelope itself. */
+/**
+ * The number of commands from which waiting for more is not worthwhile, because executing them costs much more than the
+ * envelope itself.
+ */
 const ENOUGH = 256;
-/** Maximum milliseconds for which commands wait for more. */
+/** Maximum milliseconds for which received commands wait for more commands. */
 const WAIT_MS = 1;
-/** The number of envelopes that are signed without waiting, after a wait in which too few commands arrived. */
+/**
+ * The number of envelopes that are signed without waiting for more commands, after a wait in which too few commands
+ * arrived.
+ */
 const ENVELOPES_WITHOUT_WAIT = 16;
 
 export class SigningPace {

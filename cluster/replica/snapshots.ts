@@ -10,7 +10,10 @@ import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js"
 import type { NodeState } from "./replica-context.js";
 import type { SnapshotTask } from "./snapshot-worker.js";
 
-/** The share of free memory that a member's snapshot may use: the state that is built from it needs memory too. */
+/**
+ * The share of the free memory that a member's snapshot may use. The rest is for the state that is built from the
+ * snapshot.
+ */
 const SHARE_OF_MEMORY = 0.5;
 
 export function snapshotParts(node: NodeState): SnapshotParts {

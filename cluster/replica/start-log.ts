@@ -1,6 +1,6 @@
 /**
- * Logs what operators need to know when a daemon starts: its pin, what it prunes, which daemons it rejects, and what
- * it cannot sign.
+ * Logs what operators need to know when a daemon starts: the daemon's pin, its pruning, the daemons that it rejects,
+ * and whether its key has to be authorized.
  */
 import { pinText } from "../../options/peer-address.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -23,7 +23,7 @@ export function logAtStart(node: NodeState & { readonly gateway: Gateway | null 
   if (gateway !== null) logUnauthorized(timeline.ring, node);
 }
 
-/** Logs a line if only an administrator can authorize the daemon's key. @returns whether this is the case */
+/** Logs a warning if an administrator has to authorize the daemon's key. @returns whether that is necessary */
 export function logUnauthorized(ring: KeyRing, { identity, log }: ReplicaContext): boolean {
   if (!isUnauthorized(ring, identity)) return false;
   log.warn({ command: introductionOf(identity).join(" ") }, UNAUTHORIZED);

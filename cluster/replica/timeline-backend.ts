@@ -1,6 +1,6 @@
 /**
- * The timeline's state as a backend. It serves reads only, because writes are recorded and folded instead. The time at
- * which reads are executed never goes back.
+ * The timeline's state as a backend. It executes only reads, because writes are recorded and folded instead. The time
+ * at which reads are executed never decreases, even if the clock is set back.
  */
 
 import type { Backend } from "../../engine/backends/backend.js";
@@ -22,7 +22,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { readRow, rowIn } from "../../store/semantics.js";
 
-/** The command group that contains the TIMELINE commands, along with many other commands. */
+/** The command group of the TIMELINE commands. It also contains many other commands. */
 const PAST_GROUP = "server";
 
 /** The commands about the past that report outcomes of units. */
@@ -41,7 +41,7 @@ export interface TimelineState {
 
 /** Answers TIMELINE commands. */
 export interface PastCommands {
-  /** @returns null if the command is not one of these */
+  /** @returns null if the command is not a TIMELINE command */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;
 }
 
@@ -52,10 +52,10 @@ export class TimelineBackend implements Backend {
   timeout = 0;
   /** The observer of changes of the state, or null if no listener needs them. */
   observer: WriteObserver | null = null;
-  /** Answers TIMELINE commands. Null if they are answered as on a daemon that records nothing. */
+  /** Answers TIMELINE commands, or null to answer them as on a daemon that records nothing. */
   past: PastCommands | null = null;
   readonly changes: KeyChangeObservers;
-  /** Steps that a unit may use in one turn. */
+  /** The number of steps that a unit may use in one turn. */
   readonly unitSteps: number;
   readonly #timeline: TimelineState;
   readonly #environment: Environment;
@@ -70,7 +70,7 @@ export class TimelineBackend implements Backend {
     this.#environment = environment;
   }
 
-  /** The current database. A caller that changes it must undo the change in the same turn. */
+  /** The current database. A caller that changes its contents must undo the changes in the same turn. */
   get database(): Database {
     return this.#timeline.database;
   }
@@ -84,7 +84,10 @@ export class TimelineBackend implements Backend {
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
 
-  /** Finds expired keys, so that INFO and DBSIZE are quick. The fold drops such keys only when no unit can see them. */
+  /**
+   * Counts expired keys, so that INFO and DBSIZE are fast. The fold drops such keys later, when no unit can see them
+   * any longer.
+   */
   tick(): void {
     const { database } = this.#timeline;
     const now = this.#environment.clock();
@@ -116,8 +119,9 @@ export class TimelineBackend implements Backend {
   }
 
   /**
-   * Like `execute`, for a command that was resolved for these arguments; a long answer may still be computed in steps.
-   * @param unit  the unit, with a new date
+   * Like `execute`, for a command that the caller has already looked up. A long answer may have to be computed in
+   * steps.
+   * @param unit  receives the date of the read
    * @param now   milliseconds since 1970
    */
   run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply | Promise<Reply> {
@@ -157,12 +161,12 @@ export class TimelineBackend implements Backend {
     return refused ?? database.sharing(run, this.unitSteps);
   }
 
-  /** Whether the conditions hold. True at a standstill, because the commands themselves are then refused. */
+  /** Whether the conditions hold. Returns true at a standstill, because the commands themselves are then refused. */
   holds(conditions: readonly Condition[], unit: Unit): boolean {
     return this.standstill !== null || this.#timeline.database.holds(conditions, this.#dated(unit).at);
   }
 
-  /** The number of expired keys. */
+  /** The number of keys that have expired but are still stored. */
   get expiredKeys(): number {
     return this.#timeline.database.expiredKeys(this.#environment.clock());
   }
@@ -172,7 +176,7 @@ export class TimelineBackend implements Backend {
     return keyCountsOf(this.#timeline.database, this.#environment.clock());
   }
 
-  /** Returns the unit that changed a key last, or an empty string if the key is absent. */
+  /** Returns the id of the unit that changed a key last, or an empty string if the key does not exist. */
   writerOf(db: number, key: ByteString): ByteString {
     return this.#timeline.database.writerOf(db, key, this.#environment.clock());
   }

@@ -1,7 +1,7 @@
 /**
- * Runs commands on the state, and undoes them in the same turn. Their effects are recorded as one unit, so that the
- * fold never runs the program that chose them. The recorded commands have the same effect whenever they are folded,
- * because they name the results of random choices.
+ * Runs a program's commands on the state, and undoes their changes in the same turn. The caller then records the
+ * commands as one unit, so that the fold never has to run the program. The recorded commands contain the results of
+ * random choices, so they have the same effect whenever they are folded.
  */
 
 import type { CheckedCommand } from "../../engine/backends/checked-command.js";
@@ -32,11 +32,11 @@ export class TrialRun {
   readonly #sender: CommandSender;
   readonly #records: UndoRecord[] = [];
   readonly #calls: CheckedCommand[] = [];
-  /** The database that the commands write to, or null if none has written. */
+  /** The number of the database that the commands write to, or null if no command has written yet. */
   #db: number | null = null;
 
   /**
-   * @param stepsMax  steps that all commands together may use on this daemon
+   * @param stepsMax  the maximum number of steps for all commands together
    * @param place  the position whose id seeds random choices and ids
    */
   constructor(database: Database, stepsMax: number, place: GatewayPlace, sender: CommandSender) {
@@ -70,7 +70,8 @@ export class TrialRun {
 
   #try(named: Command, argv: readonly ByteString[], db: number): Reply {
     const { table } = this.#database;
-    // Programs use the newest table only; the fold applies their commands by the table of their position.
+    // Look up the command again: programs use the newest table, but the fold uses the table that is valid at the unit's
+    // position.
     const command = rowIn(table, named, argv);
     if (command instanceof CommandFailure) return command.reply;
     if (!command.writes) return this.#bounded(command, argv, db);
@@ -78,7 +79,7 @@ export class TrialRun {
     if (this.#db !== null && this.#db !== db) return ONE_DATABASE;
     const before = this.#records.length;
     const reply = this.#bounded(command, argv, db);
-    // A command that has changed nothing must not change anything when it is folded.
+    // Do not record a command that has changed nothing, because it might change something when it is folded.
     if (this.#records.length === before) return reply;
     this.#db = db;
     this.#calls.push({ command, argv });

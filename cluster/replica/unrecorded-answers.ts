@@ -1,6 +1,7 @@
 /**
- * Answers envelopes that are not recorded: unsigned ones, those for a single daemon, those that arrive while writes are
- * refused, those whose commands the newest key ring all denies, and those with an unknown semantics version.
+ * Answers envelopes that must not be recorded. An envelope is not recorded if it is unsigned, is addressed to a single
+ * daemon, arrives while writes are refused, names an unknown semantics version, or contains no unit that the newest key
+ * ring permits.
  */
 
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
@@ -16,11 +17,14 @@ import { isDenied, refusalOf } from "../../store/unit-permission.js";
 /** The part of the recorder that is used here. */
 interface Recording {
   readonly ring: KeyRing;
-  /** Returns why clients' writes are refused now, or null if they are accepted. @param readStatus  the current one */
+  /**
+   * Returns why clients' writes are refused now, or null if they are accepted.
+   * @param readStatus  the current read status
+   */
   refusal(readStatus: ReadStatus): Refused | null;
 }
 
-/** Returns the answer, or null if the envelope is to be recorded. @param readStatus  the recording's current one */
+/** Returns the answer, or null if the envelope has to be recorded. @param readStatus  the current read status */
 export function answerUnrecorded(
   { id, envelope, signer, room }: Taken,
   readStatus: ReadStatus,
@@ -39,8 +43,8 @@ export function answerUnrecorded(
 }
 
 /**
- * Returns the refusals of the envelope's units, or null if at least one unit is permitted: the envelope is then
- * recorded, and the fold decides about each unit.
+ * Returns the refusals of all units, or null if at least one unit is permitted. In that case the envelope is recorded,
+ * and the fold decides about each unit.
  */
 function denialsOf(
   { key, at, as, commands, multi, if: conditions }: Envelope,
@@ -51,7 +55,7 @@ function denialsOf(
   if (signer.acl.isUnlimited) return null;
   const isOneUnit = multi || conditions !== null;
   const denials: ErrorReply[] = [];
-  // Usually the first command is permitted, and the remaining ones are not checked.
+  // Stop at the first permitted unit, which is usually the first one.
   for (const argv of isOneUnit ? commands.slice(0, 1) : commands) {
     const unit = { key, at, commands: isOneUnit ? commands : [argv], conditions, as };
     const denial = refusalOf(unit, signer, ring);

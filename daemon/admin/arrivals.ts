@@ -1,4 +1,4 @@
-/** Counts the envelopes that were recorded in the last minute by their dates, for the page of --admin. */
+/** Counts the recorded envelopes of the last minute by date, for the page of --admin. */
 import {
   ARRIVAL_BIN_MS,
   ARRIVALS_AHEAD_MS,
@@ -9,8 +9,8 @@ import {
 type Counts = [clients: number, members: number, late: number];
 
 /**
- * Counts of envelopes by date, limited to dates around the present: about 260 bins, and the bins of the seconds
- * between two calls of `forget`.
+ * Counts of envelopes by date, limited to dates around the present: about 260 bins. Older bins remain until the next
+ * call of `forget`.
  */
 export class Arrivals {
   readonly #clock: () => number;
@@ -18,7 +18,7 @@ export class Arrivals {
   readonly #changed = new Set<number>();
   /** The newest date of an envelope so far. */
   #newest = 0;
-  /** Number of envelopes since the start whose dates were outside the counted time. */
+  /** Number of envelopes since the start whose dates were outside the counted range. */
   elsewhere = 0;
 
   constructor(clock: () => number) {

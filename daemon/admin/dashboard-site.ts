@@ -24,7 +24,7 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/dbsync.js": ["browser/dbsync.js", "text/javascript; charset=utf-8"],
 };
 
-/** The modules that `/dbsync.js` loads on use; their names end with a hash. */
+/** The modules that `/dbsync.js` loads on demand; their names end with a hash. */
 const LAZY_MODULE = /^\/dbsync-\w+-\w+\.js$/;
 
 /** The path of the figures of the last hour. */
@@ -92,7 +92,7 @@ export class DashboardSite implements Site {
   }
 }
 
-/** Returns the file and the type of a module that is loaded on use, or undefined if there is none. */
+/** Returns the file and the type of a module that is loaded on demand, or undefined if there is none. */
 function lazyModule(path: string): (typeof FILES)[string] | undefined {
   const exists = LAZY_MODULE.test(path) && existsSync(join(builtFolder(), "browser", path));
   return exists ? [`browser${path}`, "text/javascript; charset=utf-8"] : undefined;

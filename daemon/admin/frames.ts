@@ -26,7 +26,7 @@ import type { Sources } from "./metric-row.js";
 import { Samples } from "./samples.js";
 import { TimesSince } from "./times-since.js";
 
-/** Time between two checks of the event loop's delay, in milliseconds; each value of the histogram includes it. */
+/** Time between two checks of the event loop's delay, in milliseconds. Each value of the histogram includes it. */
 const LOOP_EVERY_MS = 50;
 const NANOSECONDS = 1e6;
 const SECOND_MS = 1000;

@@ -17,9 +17,9 @@ export const STATES = [
 export type State = "starting" | DaemonState | "revoked" | "not-listed" | "outdated" | "stopping";
 
 export interface BackendHealth {
-  /** The name as in the log, without a password. */
+  /** The database's name as in the log, without a password. */
   readonly name: string;
-  /** Whether it can be reached. */
+  /** Whether the database can be reached. */
   readonly up: boolean;
   /**
    * The current servers, if the name does not contain them: the master that sentinels report, or the masters of a

@@ -37,7 +37,7 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ],
 ]);
 
-/** The command that the key must be permitted to run: INFO has no category for administrators, but CONFIG GET does. */
+/** The command that a key must be permitted to run. Redis's rules can restrict it to administrators, unlike INFO. */
 const FOR_ADMINISTRATORS = ["CONFIG", "GET", "*"];
 const DENIED: ErrorReply = error(
   "NOPERM this key may not run 'info' on the daemon itself: it is for administrators, whose rules allow 'config|get'",
@@ -66,7 +66,7 @@ export class Inspection implements Inspecting {
     }
   }
 
-  /** Whether the daemon answers a command, and not the Redis of -d; one section is always the daemon's. */
+  /** Whether the daemon itself answers a command, as always for INFO dbsync. Otherwise the Redis of -d answers. */
   #isForDaemon([, section = ""]: readonly ByteString[]): boolean {
     return isOwnMemory(this.#daemon.settings()) || section.toLowerCase() === OWN_SECTION;
   }

@@ -3,7 +3,10 @@ import { error, type Reply } from "../../protocol/reply.js";
 import { REFUSALS, type RefusalCode } from "./refusals.js";
 import type { Refused } from "./request.js";
 
-/** Redis's own errors, where clients know how to react to them, and texts that do not mention envelopes. */
+/**
+ * The errors for refusal codes that need another text: Redis's own errors, if clients know how to react to them, and
+ * sentences that do not mention envelopes.
+ */
 const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
   "too-much": `TOOMUCH ${REFUSALS["too-much"].sentence}`,
   "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,

@@ -1,13 +1,13 @@
 /**
- * Every reason for which the daemon refuses a request: its code, its sentence and, if version 2 sends it to clients,
- * its effect and cure. With version 1 the daemon closes the connection, and logs the reason. The table of
- * docs/protocol-v2.md has the same content.
+ * Every reason for which the daemon refuses a request, with a code and a sentence. Reasons that version 2 sends to its
+ * clients also have an effect and a cure, as in the table of docs/protocol-v2.md. With version 1 the daemon logs the
+ * reason and closes the connection.
  */
 import { CONNECTION_REFUSALS } from "../../net/connections/connection-refusals.js";
 
 /**
- * The effect of a refused request. `not-applied` means that the daemon has applied no part of it, and never will;
- * `varies` means that each answer states its effect.
+ * The effect of a refused request. `not-applied` means that the daemon has applied no part of the request, and never
+ * will. `varies` means that each answer states the effect.
  */
 export type Effect = "not-applied" | "unknown" | "varies";
 

@@ -3,23 +3,23 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { RefusalCode } from "./refusals.js";
 
-/** One command of version 1 as it was received, neither verified nor split. */
+/** One command of version 1 as it was received: its signature is not verified, and its arguments are not parsed yet. */
 export interface Request {
-  /** The command's text with its NUL, which `signature` covers. */
+  /** The command's text, including the final NUL, as covered by `signature`. */
   readonly text: Buffer;
   readonly signature: Buffer | null;
 }
 
 export type Answer = Replies | Refused;
 
-/** The command was executed. */
+/** The replies to a command that was executed. */
 export interface Replies {
   readonly kind: "replies";
-  /** One reply from each database, in configured order. */
+  /** The reply of each database, in the configured order. */
   readonly replies: readonly Exclude<Reply, { kind: "error" }>[];
 }
 
-/** The command was not executed, or its outcome is unknown; the code states which. */
+/** The refusal of a command that was not executed, or whose outcome is unknown. The code states which. */
 export interface Refused {
   readonly kind: "refused";
   readonly code: RefusalCode;
@@ -41,14 +41,14 @@ export interface Result {
   readonly errors: number;
   /** The RESP reply of each unit, followed by its flags as a bulk string. */
   readonly replies: ByteString;
-  /** Whether no unit of the envelope was permitted, so that it was not recorded. */
+  /** Whether no unit of the envelope was permitted. Such an envelope is not recorded. */
   readonly isDenied?: true;
 }
 
 export interface RefusedEnvelope extends Refused {
   /** The id of the envelope, or an empty string if the message was not an envelope. */
   readonly id: ByteString;
-  /** Whether it is certain that nothing of the envelope was or will be applied here. */
+  /** Whether this daemon certainly has not applied any part of the envelope, and never will (`not-applied`). */
   readonly effect: "not-applied" | "unknown";
 }
 

@@ -13,18 +13,18 @@ const TOO_LONG = writeReply(
 );
 
 /**
- * The average reply size up to which a result is copied into one string, in bytes. V8 keeps concatenated strings as
- * pairs, two objects for each unit, until the string is read. For stored answers those pairs take more memory than a
- * copy, unless the replies are longer than this.
+ * The average reply size, in bytes, up to which the replies are copied into one string. V8 represents a concatenated
+ * string by pairs, two objects for each unit, until the string is read. If replies are short, the pairs of a stored
+ * answer take more memory than the copy.
  */
 const COPIED_BYTES_A_UNIT = 64;
 
-/** The flag of every unit of an answer: `isolated` or `catching-up`; usually empty. */
+/** The flag that is added to every unit of an answer: `isolated`, `catching-up` or, usually, an empty string. */
 export type ReadStatus = ByteString;
 
 export class ResultWriter {
   readonly #readStatus: ReadStatus;
-  /** Bytes of the flags that most units have. */
+  /** The encoded flags of units that have no flags of their own. */
   readonly #usualFlags: ByteString;
   readonly #room: number;
   #left: number;
@@ -72,7 +72,7 @@ export function resultOf(
   return result.done(id);
 }
 
-/** Returns the result of the same units once no earlier unit can arrive. */
+/** Returns the result of units whose answers are final, because no earlier unit can arrive any longer. */
 export function finalResultOf(
   id: ByteString,
   answers: readonly UnitAnswer[],
@@ -84,9 +84,9 @@ export function finalResultOf(
 }
 
 /**
- * Marks answers that may still change: a recorded unit that failed, that was not permitted, or whose condition did not
- * hold may succeed after an earlier unit arrives late. Only an error that depends solely on the command's bytes is
- * certain.
+ * Returns the flags of a unit. `provisional` marks an answer that may still change: a unit that failed, was not
+ * permitted, or whose condition did not hold may succeed if an earlier unit arrives late. Only an error that depends
+ * solely on the command's bytes is certain.
  */
 function flagsOf({ reply, outcome, late }: UnitAnswer): ByteString {
   if (outcome === "unmet") return late ? "late unmet provisional" : "unmet provisional";
@@ -105,13 +105,16 @@ export function denialOf(
   return { ...result.done(id), isDenied: true };
 }
 
-/** Returns the bytes of a reply, or an error in its place, so that the replies of other units are not affected. */
+/**
+ * Returns the bytes of a reply. A reply that is too long is replaced by an error, so that the other units still receive
+ * their replies.
+ */
 function replyWithin(reply: Reply, room: number): ByteString {
   try {
     const bytes = writeReply(resultReply(reply));
     return bytes.length <= room ? bytes : TOO_LONG;
   } catch (problem) {
-    // The result exceeds V8's maximum string length.
+    // The reply exceeds V8's maximum string length.
     if (problem instanceof RangeError) return TOO_LONG;
     throw problem;
   }

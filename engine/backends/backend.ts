@@ -1,5 +1,6 @@
 /**
- * The interface of the stores that apply commands. A backend knows neither the sender of a command nor the listener.
+ * The interface of the stores that apply commands. A backend does not know the sender of a command, or the listener
+ * that received it.
  */
 
 import type { Service } from "../../net/process/service.js";
@@ -14,7 +15,7 @@ export interface BackendFailure {
   readonly kind: "failed";
   readonly code: Extract<RefusalCode, `database-${string}` | "not-carried">;
   readonly detail: string;
-  /** Whether the command certainly was not and will not be applied, or may have been. */
+  /** Whether the command certainly has not been and will not be applied (`not-applied`), or may have been applied. */
   readonly effect: "not-applied" | "unknown";
 }
 
@@ -25,16 +26,19 @@ export interface Backend extends Service {
   readonly name: string;
   /** Whether the backend can be reached now, for /healthz. */
   readonly up: boolean;
-  /** The server's address, if the name does not include it, or an empty string if the server was not found yet. */
+  /**
+   * The address of the current server, or an empty string if no server was found yet. Undefined if the name already
+   * includes the address.
+   */
   readonly server?: string | undefined;
   /** The number of databases that `Unit.db` can select. */
   readonly databases: number;
-  /** Maximum milliseconds for a command; unused where the reply is immediate. */
+  /** Maximum milliseconds for a command. Backends that reply immediately do not use it. */
   timeout: number;
   /**
    * Executes one command as if it had its own connection.
    * @param argv  name first, never empty
-   * @returns no promise where the backend can reply in this turn; a promise never rejects
+   * @returns the outcome itself if the backend can reply in this turn, otherwise a promise, which never rejects
    */
   execute(argv: readonly ByteString[], unit: Unit): Outcome | Promise<Outcome>;
   /**
@@ -43,8 +47,8 @@ export interface Backend extends Service {
    */
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Outcome | Promise<Outcome>;
   /**
-   * Returns whether each key was last changed by the unit that its condition names. Missing if the backend does not
-   * know.
+   * Whether each key was last changed by the unit that its condition names. Absent if the backend does not know which
+   * unit changed a key.
    */
   holds?(conditions: readonly Condition[], unit: Unit): boolean;
 }

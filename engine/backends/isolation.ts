@@ -1,6 +1,6 @@
 /**
- * Redis commands that change the state of their connection, or block it. php-dbsync opened a connection for each
- * command. Here commands share a connection, so these commands run on their own connection, or are refused.
+ * Finds Redis commands that change the state of their connection, or block it. In php-dbsync each command had its own
+ * connection. Here commands share a connection, so such commands run on a connection of their own, or are refused.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 

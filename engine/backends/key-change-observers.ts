@@ -1,6 +1,6 @@
 /**
- * Notifies observers of changed, expired and evicted keys: channels, connections with cached keys, live keys. Without
- * observers the database has no listener, so changes cost nothing.
+ * Notifies observers of changed, expired and evicted keys, for example for key events, client-side caching and live
+ * keys. Without observers the database has no listener, so changes cost nothing.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";
@@ -16,8 +16,9 @@ import type { UndoRecord } from "../../store/keyspace/undo.js";
  */
 export interface KeyObserver {
   /**
-   * Called when a command has changed a key, or a key has expired or was evicted. Also called for earlier changes, if a
-   * unit arrived late and its successors were undone and applied again. The value may be the same as before.
+   * Called when a command has changed a key, or a key has expired or was evicted. If a unit arrived late, later units
+   * were undone and applied again, and this method is called again for their changes. The key's value may be the same
+   * as before.
    * @param by  the sender of the command, as `UnitSender.lastWrite`, or null if it is not a client of this daemon
    */
   keyChanged(db: number, key: ByteString, by: object | null): void;
@@ -26,8 +27,8 @@ export interface KeyObserver {
 }
 
 /**
- * An observer of events, with Redis's event names: changes by commands that are applied for the first time, and expired
- * or evicted keys.
+ * An observer of key events, with Redis's event names. There is an event for each change by a command that is applied
+ * for the first time, and for each expired or evicted key.
  */
 export interface EventObserver {
   readonly event: ReportEvent;
@@ -50,12 +51,12 @@ export class KeyChangeObservers implements ChangeListener {
   readonly #keyObservers = new Set<KeyObserver>();
   readonly #eventObservers = new Set<EventObserver>();
   /**
-   * The senders of the units of the envelope that is being recorded, in order, or null if it does not come from a
-   * client of this daemon.
+   * The senders of the units of the envelope that is being recorded, in order, or null if the envelope does not come
+   * from a client of this daemon.
    */
   senders: readonly { readonly lastWrite?: object | undefined }[] | null = null;
 
-  /** @param owner  holds the database that is in use now */
+  /** @param owner  has the current database, which may be replaced */
   constructor(owner: { readonly database: Database }) {
     this.#owner = owner;
   }
@@ -77,7 +78,7 @@ export class KeyChangeObservers implements ChangeListener {
     this.#listen();
   }
 
-  /** The numbers of reads that found a key and of those that did not. Both can be reset. */
+  /** The number of reads that found a key, and the number of reads that did not. Both can be reset. */
   get lookups(): Database["lookups"] {
     return this.#owner.database.lookups;
   }
@@ -125,7 +126,7 @@ export class KeyChangeObservers implements ChangeListener {
   }
 
   #senderOf({ unit }: ExecutedCommand): object | null {
-    // A local unit has only one sender.
+    // If there is a single sender, all commands belong to its unit.
     const sender = this.senders?.[this.senders.length === 1 ? 0 : (unit.parts?.index ?? 0)];
     return unit.by ?? sender?.lastWrite ?? null;
   }

@@ -2,7 +2,7 @@
 import type { Database } from "../../store/database.js";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 
-/** Maximum keys of each database whose time to live is sampled. */
+/** The maximum number of keys in each database whose time to live is sampled. */
 const SAMPLES_MAX = 1000;
 
 export interface KeyCounts {
@@ -14,7 +14,8 @@ export interface KeyCounts {
 }
 
 /**
- * Returns the counts of the databases that are not empty, excluding expired keys. @param now  milliseconds since 1970
+ * Returns the counts of the databases that are not empty, excluding expired keys.
+ * @param now  milliseconds since 1970
  */
 export function keyCountsOf({ keyspaces }: Database, now: number): readonly KeyCounts[] {
   return keyspaces.flatMap((keyspace, db) => {

@@ -1,6 +1,6 @@
 /**
- * Creates units for commands that are applied where they arrive, without their own date and id: the commands of version
- * 1 and of RESP clients.
+ * Creates units for commands that arrive without a date and an id and are applied on this daemon: the commands of
+ * version 1 and of RESP clients.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -12,24 +12,25 @@ import type { NewestDate } from "./newest-date.js";
 
 const INSTANCE_BYTES = 32;
 const COUNTER_MAX = 0xffffffff;
-/** Maximum units that share an id: V8 would not store a higher number as a small integer. */
+/** The maximum number of units that share an id. V8 would not store a higher step number as a small integer. */
 const STEP_MAX = 2 ** 30;
 
-/** The sender of a unit; the state of a connection may serve as one. */
+/** The sender of a unit. The object that represents a connection may implement this interface. */
 export interface UnitSender {
   /** The number of the selected database. */
   readonly db: number;
   /**
-   * Milliseconds since 1970 at the start of the turn that serves the command, read once for all commands of a pipeline.
+   * The time at the start of the turn in which the command is served, in milliseconds since 1970. It is read once for
+   * all commands of a pipeline.
    */
   readonly now: number;
   /** Whether the sender may read all keys. */
   readonly readsAll: boolean;
-  /** The limits that determine the names of encodings. Redis's defaults apply if they are missing. */
+  /** The limits that determine the encoding that OBJECT ENCODING reports. Defaults to Redis's limits. */
   readonly encoding?: EncodingLimits | undefined;
-  /** Whether a long answer of a statement may be computed in later turns of the event loop. Defaults to false. */
+  /** Whether the answer to a long statement may be computed in later turns of the event loop. Defaults to false. */
   readonly takesSteps?: boolean | undefined;
-  /** Identifies the sender to observers of changes, if present. */
+  /** Identifies the sender to observers of changes. */
   readonly lastWrite?: object | undefined;
 }
 
@@ -67,10 +68,10 @@ export class LocalUnit implements Unit {
 export class LocalUnits {
   readonly #environment: Environment;
   readonly #newest: NewestDate;
-  /** Distinguishes this process's units from those of other processes; a counter numbers them. */
+  /** The random part of ids, which distinguishes this process's units from the units of other processes. */
   #instance: ByteString;
   #counter = 0;
-  /** The id that units share, or null if the next unit starts a new id. */
+  /** The id that successive units share, or null if the next unit receives a new id. */
   #shared: ByteString | null = null;
   #step = 0;
   readonly #lent = new LocalUnit();
@@ -83,7 +84,7 @@ export class LocalUnits {
   }
 
   /**
-   * Returns a unit with its own id, dated now, but never earlier than a unit that was applied.
+   * Returns a unit with its own id. Its date is the current time, but not earlier than the date of any applied unit.
    * @param now  milliseconds since 1970
    */
   next(db: number, now = this.#environment.clock()): Unit {
@@ -93,8 +94,9 @@ export class LocalUnits {
   }
 
   /**
-   * Returns a unit with the previous unit's id, unless `part` was called since then. Each key stores the id of the unit
-   * that changed it last, so separate ids would cost 56 bytes per key although no client has requested them.
+   * Returns a unit that shares the previous unit's id, unless `part` was called since then. Each key stores the id of
+   * the unit that changed it last. With separate ids this would cost 56 bytes per key, even if no client queries these
+   * ids.
    * @returns the same object every time
    */
   joined(sender: UnitSender): LocalUnit {
@@ -113,15 +115,16 @@ export class LocalUnits {
   }
 
   /**
-   * Starts a new id for later units. A client may have learnt which unit changed a key, and must notice later changes.
+   * Gives later units a new id. Called when a client has queried which unit changed a key, because the client must
+   * notice later changes by the id.
    */
   part(): void {
     this.#shared = null;
   }
 
   /**
-   * Records the date of an envelope that is applied here, and starts a new id. The envelope has its own order key, and
-   * may query which units changed keys.
+   * Records the date of an envelope that is applied here, and gives later units a new id, because the envelope may have
+   * queried which units changed keys.
    */
   note(envelope: Envelope): void {
     this.#newest.note(envelope);

@@ -23,9 +23,9 @@ import type { WriteObserver } from "./write-observer.js";
 
 /** The interval between two rounds of dropping expired keys, in milliseconds. */
 const SWEEP_INTERVAL_MS = 100;
-/** Keys dropped in one step; a step takes well under a millisecond. */
+/** The number of keys that are dropped in one step, which takes well under a millisecond. */
 const KEYS_PER_STEP = 500;
-/** The group of the commands that read and write documents. */
+/** The command group of the commands that read and write documents. */
 const DOCUMENT_GROUP = "document";
 
 export class MemoryBackend implements Backend {
@@ -38,12 +38,15 @@ export class MemoryBackend implements Backend {
   observer: WriteObserver | null = null;
   readonly changes: KeyChangeObservers;
   /**
-   * Returns the reason why document commands are refused now, or null. The field itself is null if they are never
-   * refused.
+   * Returns the reason why document commands are refused now, or null if they are accepted. The field itself is null if
+   * document commands are never refused.
    */
   loading: (() => string | null) | null = null;
   readonly #environment: Environment;
-  /** A unit that arrives later may be dated at most this number of milliseconds before the current time. */
+  /**
+   * The maximum age in milliseconds of a unit that may still arrive. Keys that expired earlier than that can be
+   * dropped.
+   */
   readonly #past: number;
   readonly #database: Database;
   #timer: NodeJS.Timeout | null = null;
@@ -112,9 +115,8 @@ export class MemoryBackend implements Backend {
   }
 
   /**
-   * Executes a command that was already looked up for these arguments. A long answer may have to be computed in steps
-   * later.
-   * @param unit  its date is replaced for reads
+   * Executes a command that the caller has already looked up. A long answer may have to be computed in steps.
+   * @param unit  receives the date of the read, if the command reads
    * @param now   milliseconds since 1970
    */
   run(command: Command, argv: readonly ByteString[], unit: LocalUnit, now: number): Reply {
@@ -175,7 +177,7 @@ export class MemoryBackend implements Backend {
     return this.#database.holds(conditions, unit.at);
   }
 
-  /** Returns the date of a read, which is now. */
+  /** Returns the date of a read: the current time, but never earlier than the previous read. */
   #readDate(now: number): number {
     if (now > this.#readAt) this.#readAt = now;
     return this.#readAt;
@@ -186,8 +188,8 @@ export class MemoryBackend implements Backend {
   }
 
   /**
-   * Drops expired keys in several turns, because a million keys may expire together. Only one round runs at a time;
-   * otherwise each round would add its turn to the time that clients wait.
+   * Drops expired keys in several turns, because a million keys may expire together. Only one round runs at a time,
+   * because concurrent rounds would make clients wait for several turns in a row.
    */
   *#sweep(): Steps<void> {
     this.#isSweeping = true;

@@ -1,6 +1,6 @@
 /**
- * The highest date among the writes that this daemon has applied. Each result includes it, and clients date their next
- * envelope after it. Source: docs/protocol-v2.md "Clocks".
+ * The highest date among the writes that this daemon has applied. Each result contains that date, and clients date
+ * their next envelope after it. Source: docs/protocol-v2.md "Clocks".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
@@ -12,7 +12,7 @@ export class NewestDate implements EnvelopeDate {
   at = 0;
   seq = 0;
 
-  /** Raises the date and number to at least the given ones. */
+  /** Raises the date and its number to the given ones, unless they are already higher. */
   raise(at: number, seq: number): void {
     if (at < this.at || (at === this.at && seq <= this.seq)) return;
     this.at = at;
@@ -20,8 +20,8 @@ export class NewestDate implements EnvelopeDate {
   }
 
   /**
-   * Records the date of an envelope that is being applied. An envelope that only reads has no order key, so later
-   * envelopes need not follow it.
+   * Records the date of an envelope that is being applied. Does nothing for an envelope that only reads, because later
+   * envelopes need not be dated after a read.
    */
   note({ at, seq, commands }: Envelope): void {
     if (at < this.at || (at === this.at && seq <= this.seq)) return;

@@ -1,7 +1,7 @@
 /**
- * Checks cursors in signed commands, which a client sends to several daemons. A cursor is valid only on the daemon that
- * issued it. Every other daemon returns an error. That error has a lower priority than the answer of the issuing
- * daemon, and is the result if that daemon is down.
+ * Checks the cursors in signed scans, which a client sends to several daemons. A cursor is valid only on the daemon
+ * that issued it, and all other daemons return an error. The client uses such an error only if the issuing daemon does
+ * not answer.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
@@ -33,8 +33,8 @@ export function foreignCursor({ name, writes }: Command, argv: readonly ByteStri
 }
 
 /**
- * Like `foreignCursor`, but for several read-only commands that share one answer, in which the error of a single
- * command could not be reported.
+ * Like `foreignCursor`, but for several read-only commands with one common answer. If any of them continues another
+ * daemon's scan, all are answered with the error.
  */
 export function foreignCursorAmong(
   commands: readonly (readonly ByteString[])[],

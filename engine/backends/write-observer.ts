@@ -5,13 +5,13 @@ import type { Command } from "../../store/rows/command.js";
 import type { CheckedCommand } from "./checked-command.js";
 
 export interface WriteObserver {
-  /** Called after a command that writes was run, in the same turn. */
+  /** Called after a write command was run, in the same turn. */
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void;
-  /** Whether the observer also needs commands that are still being recorded. */
+  /** Whether `sent` has to be called for commands that are being recorded. */
   readonly awaits: boolean;
   /**
-   * Called when commands are being recorded, together as one unit or each as its own unit. `changed` follows once they
-   * were applied.
+   * Called when commands are sent to be recorded, as one unit or as separate units. `changed` is called once they are
+   * applied.
    */
   sent(calls: readonly CheckedCommand[], db: number): void;
   /** Called when data has changed but the keys are unknown. */

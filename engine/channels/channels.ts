@@ -1,20 +1,23 @@
 /**
- * The subscribers of this daemon's channels. Messages are not stored, so they cannot be received later. Messages
- * published here are also sent to the other daemons. Source: redis-server 7.0, pubsub.c.
+ * The subscribers of this daemon's channels. Messages are not stored, so a subscriber receives only messages that are
+ * published while it is subscribed. Messages published here are also sent to the other daemons. Source: redis-server
+ * 7.0, pubsub.c.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { GlobSteps, globMatches } from "../../store/patterns/glob.js";
 import { Message } from "./message.js";
 
-/** Patterns match channels; shard channels have separate messages. */
+/** The kinds of subscriptions. A pattern matches channels, but not shard channels, whose messages are separate. */
 export const CHANNEL_KINDS = ["channel", "pattern", "shard"] as const;
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 export interface Subscriber {
   receive(message: Message): void;
-  /** Called when messages of other daemons may be missing. Optional: not every protocol can report it. */
+  /**
+   * Called when messages from other daemons may be missing. Absent if the subscriber's protocol cannot report a gap.
+   */
   miss?(): void;
-  /** Called when the users' rules have changed: the subscriber checks its permission again. */
+  /** Called when the users' rules have changed, so that the subscriber checks its permissions again. */
   review(): void;
 }
 
@@ -27,7 +30,7 @@ export interface ChannelMessage {
 
 /** Sends messages to the other daemons. */
 export interface Relay {
-  /** Sends the message to all connected daemons, without waiting for disconnected ones. */
+  /** Sends the message to all connected daemons. A daemon that is disconnected does not receive it later. */
   send(message: ChannelMessage): void;
 }
 
@@ -56,15 +59,16 @@ export class Channels {
   }
 
   /**
-   * Publishes a client's message, here and on the other daemons.
-   * @returns the number of local subscribers that received it; a subscriber that matched twice counts twice
+   * Publishes a client's message on this daemon and on the other daemons.
+   * @returns the number of local subscribers that received the message; a subscriber with two matching subscriptions
+   * counts twice
    */
   publish(message: ChannelMessage): number {
     this.relay?.send(message);
     return this.publishLocally(message);
   }
 
-  /** Publishes a message on this daemon only. @returns as `publish` */
+  /** Publishes a message on this daemon only. @returns the same number as `publish` */
   publishLocally({ kind, channel, text }: ChannelMessage): number {
     if (kind === "channel") return this.#sendToChannel(channel, text);
     return this.#send("shard", channel, ["smessage", channel, text]);
@@ -80,7 +84,7 @@ export class Channels {
     return receivers;
   }
 
-  /** Returns the channels or patterns that have subscribers. */
+  /** Returns the names of the channels, or the patterns, that have subscribers. */
   names(kind: ChannelKind): Iterable<ByteString> {
     return this.#subscribers[kind].keys();
   }
@@ -123,7 +127,8 @@ export class Channels {
     const subscribers = this.#subscribers[kind].get(name);
     if (subscribers === undefined) return 0;
     const message = new Message(parts);
-    // A subscriber is removed during the loop if its connection is closed because too much output is pending.
+    // Compare the sizes, because a subscriber whose connection is closed for too much pending output is removed during
+    // the loop.
     const { size } = subscribers;
     for (const subscriber of subscribers) subscriber.receive(message);
     return size;

@@ -1,4 +1,7 @@
-/** Watchers of keys, by name or by prefix. Without watchers, changes are not observed. */
+/**
+ * Notifies watchers of changed keys, which they select by name or by prefix. Without watchers, changes are not
+ * observed.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { PrefixMap } from "./prefix-map.js";
 
@@ -28,7 +31,10 @@ export interface KeyChanges {
 export type GoneBy = "expired" | "evicted";
 
 export interface KeyWatcher {
-  /** @param by  null if a command changed it, or the cause is unknown */
+  /**
+   * @param by  the reason if the key was removed without a command; null if a command changed the key, or the cause is
+   * unknown
+   */
   keyChanged(db: number, key: ByteString, by: GoneBy | null): void;
   /** @param dbs  as in `KeyObserver` */
   allChanged(dbs: ReadonlySet<number> | null): void;

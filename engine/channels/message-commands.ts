@@ -4,10 +4,13 @@ import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { ChannelMessage } from "./channels.js";
 
 const KINDS: Readonly<Record<string, ChannelMessage["kind"]>> = { PUBLISH: "channel", SPUBLISH: "shard" };
-/** The lengths of the names above. Commands of other lengths are ruled out without converting their names. */
+/**
+ * The lengths of the names PUBLISH and SPUBLISH. Commands with names of other lengths are skipped without converting
+ * their names to upper case.
+ */
 const SHORTEST = 7;
 const LONGEST = 8;
-/** The number of arguments, including the name. */
+/** The number of arguments of both commands, including the name. */
 const ARGUMENTS = 3;
 
 /**
@@ -32,7 +35,8 @@ export const commandOf = ({ kind, channel, text }: ChannelMessage): readonly Byt
 /** Returns the messages of an envelope that only publishes, or null if it contains other commands. */
 export function messagesOf({ commands, multi, if: conditions }: Envelope): readonly ChannelMessage[] | null {
   if (multi || conditions !== null) return null;
-  // Allocated for the first message only: this runs for each signed envelope, and few contain any.
+  // Allocate the array only for the first message, because this runs for each signed envelope, and few envelopes
+  // contain messages.
   let all: ChannelMessage[] | null = null;
   for (const argv of commands) {
     const message = messageOf(argv);

@@ -1,4 +1,7 @@
-/** A map from prefixes to values. The prefixes of a text are looked up by length instead of one by one. */
+/**
+ * A map from prefixes to values. To find all prefixes of a text, it looks up the text's beginning once for each length,
+ * instead of comparing each prefix.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class PrefixMap<Of> {
@@ -32,7 +35,7 @@ export class PrefixMap<Of> {
     else this.#lengths.set(length, remaining);
   }
 
-  /** Yields the values of all prefixes of a text. */
+  /** Yields the values of all stored prefixes of a text. */
   *of(text: ByteString): Generator<Of> {
     for (const length of this.lengthsUpTo(text.length)) {
       const found = this.#all.get(text.slice(0, length));
@@ -41,8 +44,8 @@ export class PrefixMap<Of> {
   }
 
   /**
-   * Yields the lengths to look up: the lengths of the prefixes or, if there are fewer, all lengths up to the text's
-   * own.
+   * Yields the lengths to look up: either the lengths of all stored prefixes, or all lengths up to the length of the
+   * text, whichever are fewer.
    */
   *lengthsUpTo(most: number): Generator<number> {
     if (this.#lengths.size > most) for (let length = 0; length <= most; length++) yield length;

@@ -8,7 +8,7 @@ import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
 
 /**
- * The memory that V8 needs in addition to live objects so that it does not collect continually, as a share of them.
+ * The spare memory that V8 needs to avoid continual garbage collections, as a fraction of the memory of live objects.
  */
 const V8_SPARE = 1 / 4;
 const MIB = 1024 * 1024;
@@ -28,7 +28,7 @@ export function makeMemoryLimit(
     log.warn(facts, `${TOO_SMALL} NODE_OPTIONS=--max-old-space-size=${Math.ceil(needed / MIB)}`);
   }
   const [backend] = backends;
-  // The keys of a timeline are the same on all daemons, so one daemon cannot evict them.
+  // Do not evict the keys of a timeline, because they must be the same on all daemons.
   const database = backend instanceof MemoryBackend && !hasTimeline(settings) ? backend.database : null;
   return new MemoryLimit({ bytes, policy }, database, gauge, environment);
 }

@@ -11,17 +11,18 @@ import type { KeyUsage } from "../../store/keyspace/key-usage.js";
 import type { Entry, Keyspace } from "../../store/keyspace/keyspace.js";
 import { estimatedBytes } from "../../store/keyspace/size-estimate.js";
 
-/** Keys dropped in one step. */
+/** The number of keys that are dropped in one step. */
 const KEYS_PER_STEP = 16;
-/** Elements of a collection that are sampled to estimate its size. */
+/** The number of elements of a collection that are sampled to estimate its size. */
 const SAMPLES = 5;
 /**
- * The number of keys to sample; the least used of them is evicted. With ten it is close to the least used of all keys.
+ * The number of keys to sample. The least used key of the sample is evicted. With ten keys, it is close to the least
+ * used of all keys.
  */
 const CANDIDATES = 10;
 /**
- * The number of random picks from the queue of expiring keys. If all of them hit outdated positions, the key that
- * expires first is chosen.
+ * The maximum number of random picks from the queue of expiring keys, which may contain outdated entries. If all picks
+ * are outdated, the key that expires first is chosen.
  */
 const TRIES = 16;
 
@@ -30,7 +31,7 @@ interface Victim {
   readonly entry: Entry;
 }
 
-/** Returns the key to drop, or null if there is none. @param random  returns a number from 0 to below 1 */
+/** Returns the key to drop, or null if there is none. @param random  returns a number of at least 0 and below 1 */
 type Choice = (keyspaces: readonly Keyspace[], random: () => number, usage: KeyUsage | null) => Victim | null;
 
 const CHOICES: Readonly<Record<Evicting, Choice>> = {
@@ -64,7 +65,7 @@ export class Evictor {
   }
 
   /**
-   * Starts to free about this number of bytes, which replaces an earlier goal.
+   * Starts to free about this number of bytes. If keys are already being evicted, the number replaces the previous one.
    * @param exhausted  called when there are no more keys to drop
    */
   free(bytes: number, exhausted: () => void): void {
@@ -105,7 +106,7 @@ export class Evictor {
 /** Runs a step in the next turn of the event loop without keeping the process alive. */
 const inLaterTurn = (step: () => void): void => void setImmediate(step).unref();
 
-/** Returns a choice that picks the least used of several candidates. */
+/** Returns a function that selects the least used of several candidates. */
 function leastUsed(choose: Choice): Choice {
   return (keyspaces, random, usage) => {
     let least = choose(keyspaces, random, usage);

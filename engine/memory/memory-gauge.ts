@@ -1,6 +1,6 @@
 /**
- * The memory that the process uses, as V8 reports it. It cannot be attributed to commands. The figure includes live
- * objects and garbage, so it is an upper bound, and exact only immediately after a collection.
+ * Measures the memory that the process uses, as V8 reports it. The figure includes live objects and garbage. It is
+ * therefore an upper bound of the live objects, and exact only immediately after a garbage collection.
  */
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -32,12 +32,15 @@ export class HeapGauge implements MemoryGauge {
   collect(): void {
     this.#collect ??= collector();
     this.#collect();
-    // Buffers are released in the background and still count until the next collection begins; a minor one is enough.
+    // Start a minor collection too: buffers are released in the background, and still count until the next collection
+    // begins.
     this.#collect({ type: "minor" });
   }
 }
 
-/** Returns the function of `node --expose-gc`, although this process was started without that option. */
+/**
+ * Returns the garbage collection function of `node --expose-gc`, even if this process was started without that option.
+ */
 function collector(): Collector {
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc");

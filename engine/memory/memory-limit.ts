@@ -1,8 +1,7 @@
 /**
- * The memory limit (--maxmemory). Above it, the daemon refuses commands that may need more memory before they are
- * recorded, from signed and Redis clients alike, or it evicts keys. Commands that are recorded or sent by a peer are
- * always applied: the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server
- * 7.0.
+ * The memory limit (--maxmemory). Above the limit, the daemon evicts keys, or refuses clients' commands that may need
+ * more memory before they are recorded. Commands that are already recorded, or that a peer sends, are always applied,
+ * because the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server 7.0.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -19,19 +18,17 @@ import type { MemoryGauge } from "./memory-gauge.js";
 /** The interval between two readings of the gauge, in milliseconds. */
 const LOOK_INTERVAL_MS = 50;
 /**
- * When usage exceeds the limit, a garbage collection shows how many bytes are really in use. It is forced only when
- * `GAP_MS` milliseconds, and `GAP_COLLECTIONS` times the duration of the last collection, have passed since the last
- * exact measurement. It is forced earlier if usage has grown by the share `GROWTH` of the limit and no command is
- * refused yet, or, while commands are refused, if the share `GONE` of all keys was dropped.
+ * When usage exceeds the limit, the daemon forces a garbage collection, to measure how many bytes are really in use. It
+ * does so only after `GAP_MS` milliseconds, and after `GAP_COLLECTIONS` times the duration of the last collection, have
+ * passed since the last exact measurement. There are two exceptions. While no command is refused, it collects earlier
+ * if usage has grown by the share `GROWTH` of the limit. While commands are refused, it collects earlier if the share
+ * `GONE` of all keys was dropped.
  */
 const GAP_MS = 2000;
 const GAP_COLLECTIONS = 20;
 const GROWTH = 1 / 8;
 const GONE = 1 / 2;
-/**
- * The share of the limit that is freed in addition, so that the next collection does not immediately find the limit
- * exceeded again.
- */
+/** The share of the limit that eviction frees in addition, so that the limit is not exceeded again immediately. */
 const SPARE = 1 / 32;
 
 export class MemoryLimit implements Service {
@@ -44,13 +41,13 @@ export class MemoryLimit implements Service {
   #bytes: number;
   /** The evictor, or null if nothing is evicted. */
   #evictor: Evictor | null = null;
-  /** Keys evicted under earlier policies. */
+  /** The number of keys that were evicted under earlier policies. */
   #evicted = 0;
   #isFull = false;
   /** Cancels the next reading. Null if none is scheduled. */
   #cancelLook: (() => void) | null = null;
   #isRunning = false;
-  /** An upper bound of the bytes in use, and the time at which it was exact. */
+  /** An upper bound of the bytes in use, and the uptime at which it was exact. */
   #known = 0;
   #knownAt = Number.NEGATIVE_INFINITY;
   /** The number of keys at that time. */
@@ -141,8 +138,7 @@ export class MemoryLimit implements Service {
    */
   refuses(needsMemory: boolean): boolean {
     if (!this.#isFull || !needsMemory) return false;
-    // Since the last measurement, usage has grown only by garbage from refusals and reads, because no command that
-    // needs memory was accepted. Therefore frequent measurements are not necessary.
+    // Measure again only rarely: while commands are refused, usage grows only by the garbage of refusals and reads.
     if (this.#isTime || this.#keysNow < this.#keys * (1 - GONE)) this.#measure();
     return this.#isFull;
   }
@@ -177,7 +173,7 @@ export class MemoryLimit implements Service {
       this.#isFull = false;
       return;
     }
-    // V8 may have collected evicted keys: measure growth from the lower value.
+    // V8 may have collected evicted keys since, so measure growth from the lower value.
     this.#known = Math.min(this.#known, used);
     if (!this.#isFull && this.#isDue(used)) this.#measure();
   }

@@ -1,6 +1,6 @@
 /**
- * Writes keys to Redis in one MULTI with the mark, and only if the last written mark is still there. Whatever happened
- * to that Redis, a batch is applied only to the state that the mirror itself has written.
+ * Writes keys and the mirror's mark to Redis in one MULTI. Redis applies a batch only if it still contains the mark of
+ * the previous batch, so a batch is never applied to a state that the mirror has not written.
  */
 
 import type { MirrorScene } from "./compare-keys.js";
@@ -10,10 +10,10 @@ import { commandFor, type RedisCommand } from "./mirrored-key.js";
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 
 const BATCH_KEYS_MAX = 500;
-/** Bytes of values after which no more keys are added to a batch. */
+/** The bytes of values from which no more keys are added to a batch. */
 const BATCH_BYTES_MAX = 1024 * 1024;
 
-/** Removes waiting keys from the queue, and returns the commands that write their current values. */
+/** Removes the next keys from the queue, and returns the commands that write their current values. */
 export const takeBatch = (scene: MirrorScene): Map<MirrorKey, RedisCommand> =>
   scene.timed(() => taken(scene));
 
@@ -39,7 +39,7 @@ export interface RefusedKey {
 
 export type BatchOutcome =
   | { readonly kind: "written"; readonly refused: readonly RefusedKey[] }
-  /** The mark in Redis is not the last written one. */
+  /** The mark in Redis is not the expected one. */
   | { readonly kind: "moved" }
   /** Redis refuses the batch. */
   | { readonly kind: "refused"; readonly reason: string };
@@ -66,7 +66,7 @@ export async function writeBatch(
   const done = answers.at(-1) as RedisAnswer;
   if (done === null) return { kind: "moved" };
   if (done instanceof Error || !Array.isArray(done)) {
-    // The error of a command that was not queued is more precise than the error of EXEC.
+    // Report the error of the command that Redis did not queue, which is more precise than the error of EXEC.
     const reason = answers.find((answer) => answer instanceof Error) ?? new Error(String(done));
     return { kind: "refused", reason: reason.message };
   }
@@ -83,7 +83,8 @@ redis.call('SELECT', ARGV[4])
 return redis.call('DEL', KEYS[1])`;
 
 /**
- * Removes the deleted keys of a batch that was refused because Redis is full, which frees memory.
+ * Removes from Redis the keys that a refused batch would have deleted. This frees memory after Redis refused the batch
+ * because it is full.
  * @throws Error  the line has ended
  */
 export async function removeGone(
@@ -100,7 +101,7 @@ export async function removeGone(
   );
 }
 
-/** @param done  two replies for each key */
+/** @param done  the replies to SELECT and to the key's command, for each key */
 function refusedOf(keys: readonly MirrorKey[], done: readonly RedisAnswer[]): readonly RefusedKey[] {
   return keys.flatMap((key, index) => {
     const answer = done[2 * index + 1];

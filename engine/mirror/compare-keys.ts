@@ -6,7 +6,7 @@ import { compareKey, expectedBytes, type RedisCommand } from "./mirrored-key.js"
 import type { RedisAnswer, RedisLine } from "./redis-line.js";
 
 export interface MirrorScene {
-  /** The current state. Each change of it is completed within one turn of the event loop. */
+  /** The fold. Each of its changes is completed within one turn of the event loop. */
   readonly fold: MirroredFold;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
@@ -27,8 +27,8 @@ export interface KeyDifferences {
 export const COMPARED_BYTES_MAX = 1024 * 1024;
 
 /**
- * Compares keys. A key that changes in the meantime is left out, because it will be written in any case. The caller
- * must not have writes to Redis in flight.
+ * Compares keys. Keys that change in the fold in the meantime are left out, because they will be written anyway. No
+ * write to Redis may be in flight.
  * @throws Error  the line has ended, or Redis refuses to read the keys
  */
 export async function compareKeys(
@@ -55,7 +55,10 @@ interface Piece {
   readonly commands: readonly RedisCommand[];
 }
 
-/** Returns the keys of one request, at least one, limited by the size of their values in the fold. */
+/**
+ * Returns the keys of the next request: at least one, and further keys until the total size of their values in the fold
+ * reaches the limit.
+ */
 function pieceOf(all: readonly MirrorKey[], from: number, { fold, clock }: MirrorScene): Piece {
   const keys: MirrorKey[] = [];
   const commands: RedisCommand[] = [];
@@ -93,15 +96,18 @@ function compareAll(
 }
 
 /**
- * Returns the value that DUMP returned, an empty buffer for a positive count of EXISTS, or null if the key does not
- * exist.
+ * Returns the value from a reply to DUMP, an empty buffer if a reply to EXISTS shows that the key exists, or null if
+ * the key does not exist.
  */
 function dumpIn(answer: RedisAnswer | undefined): Buffer | null {
   if (Buffer.isBuffer(answer)) return answer;
   return Number(answer) > 0 ? Buffer.alloc(0) : null;
 }
 
-/** @param isExpected  false if only the key's existence is checked, because another client's value may be long */
+/**
+ * @param isExpected  whether the key should exist. If not, only its existence is checked, because the value, which
+ * another client has written, may be long
+ */
 function commandsOf({ db, key }: MirrorKey, isExpected: boolean): RedisCommand[] {
   const name = Buffer.from(key, "latin1");
   return [

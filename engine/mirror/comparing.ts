@@ -1,6 +1,6 @@
 /**
- * Schedules comparisons of all keys, and reports their results. Only one comparison runs at a time; a new reason starts
- * it again.
+ * Schedules comparisons of all keys, and reports their results. Only one comparison runs at a time; if there is a new
+ * reason to compare, the comparison starts again.
  */
 
 import type { MirrorScene } from "./compare-keys.js";
@@ -20,15 +20,15 @@ export class Comparing {
   /** The number of comparisons so far. */
   #number = 0;
   /**
-   * Set when all keys were compared: the value that `#handled` reaches when all keys that were waiting at that time are
-   * written or refused. Null before that.
+   * After all keys were compared: the value of `#handled` at which all keys that were then waiting have been written or
+   * refused. Null while keys are being compared.
    */
   #drainedAt: number | null = null;
   #different = 0;
-  /** Uptimes in milliseconds: of the next slice, and of the next regular comparison. */
+  /** The uptimes in milliseconds of the next slice and of the next regular comparison. */
   #sliceAt = 0;
   #dueAt: number;
-  /** The last completed comparison, after all its differences were written. */
+  /** The last comparison whose differences have all been written, or null if there is none. */
   last: (ComparisonReport & { readonly at: number }) | null = null;
 
   constructor(
@@ -54,7 +54,7 @@ export class Comparing {
     return this.#comparison?.report ?? null;
   }
 
-  /** The number of keys found to differ so far. */
+  /** The number of differing keys that all comparisons have found so far. */
   get different(): number {
     return this.#different + (this.report?.different ?? 0);
   }

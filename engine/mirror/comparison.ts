@@ -1,6 +1,6 @@
 /**
- * Compares all of Redis with the complete fold, slice by slice, while both change: first the keys of Redis that the
- * fold does not have, then the keys of the fold. Keys that differ are written again.
+ * Compares all keys in slices, while Redis and the fold continue to change: first the keys that only Redis has, then
+ * the keys of the fold. Keys that differ are written again.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import {
@@ -31,13 +31,16 @@ export class Comparison {
   #different = 0;
   #named: ByteString[] = [];
   #sliceKeys = SLICE_KEYS_MAX;
-  /** The databases of Redis that are still to be scanned, or null if not determined yet. */
+  /**
+   * The numbers of the databases in Redis that have not been scanned completely, or null if they are not determined
+   * yet.
+   */
   #theirs: number[] | null = null;
   #cursor = "0";
   #ourDb = 0;
   /**
-   * The index of the next key of the fold, in descending order. A key that is removed in the meantime is replaced by
-   * the last one, which was already compared.
+   * The index of the key that was compared last in the fold's current database. Indexes are visited in descending
+   * order: if a key is removed, the database's last key takes its index, and that key was already compared.
    */
   #ourIndex: number | null = null;
 

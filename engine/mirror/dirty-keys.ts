@@ -1,6 +1,6 @@
 /**
- * Keys that have changed in the fold but were not written to Redis yet. Keys are added in the middle of a change and
- * removed in order; the number is limited.
+ * Keys that have changed in the fold but were not written to Redis yet. Keys are added while a change is being applied,
+ * and removed in the order in which they were added. Their number is limited.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyObserver } from "../backends/key-change-observers.js";
@@ -11,12 +11,15 @@ export interface MirrorKey {
   readonly key: ByteString;
 }
 
-/** Maximum bytes of all names. Above it the names are dropped, and a comparison finds the keys. */
+/** Maximum bytes of all names. Above it all names are dropped, and a comparison of all keys finds the changed ones. */
 const NAME_BYTES_MAX = 64 * 1024 * 1024;
 
 export class DirtyKeys implements KeyObserver {
   readonly #keys = new Map<string, MirrorKey>();
-  /** One iterator is used for many calls, because a new one would have to skip the slots of all removed keys again. */
+  /**
+   * A single iterator is used for many calls, because each new iterator would have to skip the slots of all removed
+   * keys again.
+   */
   #waiting = this.#keys.entries();
   readonly #most: number;
   readonly #wake: () => void;
@@ -33,7 +36,10 @@ export class DirtyKeys implements KeyObserver {
     return this.#keys.size;
   }
 
-  /** The reason why the changed keys are unknown, so that all keys must be compared, or null if they are known. */
+  /**
+   * The reason why it is unknown which keys have changed, or null if it is known. If it is unknown, all keys must be
+   * compared.
+   */
   get lost(): string | null {
     return this.#lost;
   }
@@ -68,7 +74,7 @@ export class DirtyKeys implements KeyObserver {
   }
 
   /**
-   * Adds keys that the mirror itself has found, a few at a time. These keys may exceed the limit: otherwise a
+   * Adds keys that the mirror has found to differ, a few at a time. These keys may exceed the limit: otherwise a
    * comparison that finds many differing keys would start again and again.
    */
   add(keys: Iterable<MirrorKey>): void {
@@ -81,7 +87,7 @@ export class DirtyKeys implements KeyObserver {
     this.#wake();
   }
 
-  /** Starts recording changes again. */
+  /** Starts recording changed keys again, after they were lost. */
   begin(): void {
     this.#lost = null;
   }

@@ -1,6 +1,6 @@
 /**
- * Keys that Redis reports as changed by other clients. Each key is compared with the fold, because Redis also reports
- * keys that have merely expired.
+ * The keys that other clients have changed, as Redis reports them. Each key is compared with the fold, because Redis
+ * also reports keys that have merely expired.
  */
 
 import { compareKeys, type MirrorScene } from "./compare-keys.js";
@@ -11,7 +11,10 @@ const SLICE_NAMES = 50;
 
 export class ForeignKeys {
   readonly #names = new Set<string>();
-  /** One iterator is used for many calls, because a new one would have to skip the slots of all removed names again. */
+  /**
+   * A single iterator is used for many calls, because each new iterator would have to skip the slots of all removed
+   * names again.
+   */
   #waiting = this.#names.values();
   readonly #most: number;
 
@@ -24,7 +27,7 @@ export class ForeignKeys {
     return this.#names.size;
   }
 
-  /** Adds names. @returns false if there are too many; then all were dropped */
+  /** Adds names. @returns false if there are too many names; in that case all names are dropped */
   add(names: readonly Buffer[]): boolean {
     for (const name of names) {
       if (this.#names.size < this.#most) this.#names.add(name.toString("latin1"));
@@ -40,11 +43,15 @@ export class ForeignKeys {
     this.#names.clear();
   }
 
-  /** Checks some of the keys. @returns the keys that differ, which are now dirty @throws Error  the line has ended */
+  /**
+   * Compares some of the keys, and marks the keys that differ as dirty.
+   * @returns these keys
+   * @throws Error  the line has ended
+   */
   async look(line: RedisLine, scene: MirrorScene): Promise<readonly MirrorKey[]> {
     const names = this.#take();
     const dbs = await usedDatabases(line, scene);
-    // Redis does not report the database, so each used one is checked.
+    // Redis does not report the database of a changed key, so the key is compared in every database in use.
     const keys = names.flatMap((key) => dbs.map((db) => ({ db, key })));
     const { different, unreadable } = await compareKeys(line, keys, scene);
     scene.dirty.add([...different, ...unreadable]);

@@ -11,7 +11,7 @@ export class MirrorLog {
   readonly #log: MirrorParts["log"];
   readonly #mirror: string;
   readonly #throttle: LogThrottle;
-  /** The number of keys since the last line about them. */
+  /** The number of keys since the last log line about them. */
   #counts = { foreign: 0, refused: 0 };
 
   constructor(parts: MirrorParts) {

@@ -1,6 +1,6 @@
 /**
- * The mirror's mark: a key in Redis that names the daemon that mirrors there and its last batch. It is written in the
- * same MULTI as the batch, so it is also correct in a Redis that was restored from a dump.
+ * The mirror's mark: a key in Redis that contains the id of the mirroring daemon and the number of the last batch. The
+ * mark is written in the same MULTI as the batch, so it is correct even in a Redis that was restored from a dump.
  */
 
 export const MARK_KEY = "dbsync:mirror:mark";
@@ -8,7 +8,7 @@ export const MARK_KEY = "dbsync:mirror:mark";
 /** The number of the mark's database in Redis. */
 export const MARK_DB = 0;
 
-/** Returns whether a key is the mark. It belongs to the mirror, even if the fold has a key with the same name. */
+/** Returns whether a key is the mark. A key of the fold with the same name is not mirrored. */
 export const isMark = (db: number, key: string): boolean => db === MARK_DB && key === MARK_KEY;
 
 export interface MirrorMark {
@@ -21,8 +21,8 @@ export interface MirrorMark {
   /** The position in the order up to which Redis has all changes. */
   readonly level: { readonly at: number; readonly seq: number };
   /**
-   * The count and sum of the folded entries, written by a daemon that stopped after writing everything, or an empty
-   * string if it did not stop that way.
+   * The count and sum of the folded entries, if the daemon stopped after it had written all changes; otherwise an empty
+   * string.
    */
   readonly whole: string;
 }
@@ -51,7 +51,7 @@ export function parseMark(text: string): MirrorMark | null {
   };
 }
 
-/** The consequence of a mark for the daemon that found it. */
+/** What the daemon that finds a mark in Redis has to do. */
 export type Claim =
   /** The daemon continues where it stopped. */
   | { readonly kind: "same" }
@@ -64,9 +64,9 @@ export interface Claimant {
   readonly cluster: string;
   readonly daemon: string;
   /**
-   * The marks that the daemon has found or written last in this run. If no other program has changed Redis, one of them
-   * is there. An item that is null means that Redis has no mark. The list is empty if the daemon has neither found nor
-   * written a mark yet.
+   * The marks that Redis may contain if no other program has changed it, according to what the daemon has found or
+   * written in this run. An item that is null means that Redis has no mark. The list is empty if the daemon has neither
+   * found nor written a mark yet.
    */
   readonly written: readonly (string | null)[];
   /** `Mark.whole` of the current state, or an empty string if more entries are recorded than applied. */
@@ -76,7 +76,7 @@ export interface Claimant {
 }
 
 /**
- * Determines what a mark means to a daemon.
+ * Determines from the mark in Redis what the daemon has to do.
  * @param text     the mark, or null if there is none
  * @param isEmpty  whether Redis has no keys at all
  */

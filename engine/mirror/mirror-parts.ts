@@ -29,8 +29,8 @@ export interface MirrorParts {
   /** Maximum milliseconds for a command to Redis. */
   readonly timeout: () => number;
   /**
-   * The interval between two checks that changes by other clients still arrive, in milliseconds. Defaults to ten
-   * seconds.
+   * The interval in milliseconds between two checks of the connection that receives changes by other clients. Defaults
+   * to ten seconds.
    */
   readonly hearEvery?: number;
   /** Maximum number of keys that wait to be written. */
@@ -51,11 +51,13 @@ export interface ComparisonReport {
   readonly checked: number;
   readonly total: number;
   readonly different: number;
-  /** The first keys that differ. */
+  /** The first keys that were found to differ. */
   readonly named: readonly ByteString[];
 }
 
-/** Numbers of keys since the start: written, refused by Redis, and changed in Redis by other clients. */
+/**
+ * The numbers of keys, since the start, that were written, that Redis refused, and that other clients changed in Redis.
+ */
 export interface MirrorCounts {
   written: number;
   refused: number;
@@ -72,9 +74,9 @@ export interface MirrorFigures extends Readonly<MirrorCounts> {
   readonly level: { readonly at: number; readonly seq: number };
   /** The number of keys that wait to be written. */
   readonly dirty: number;
-  /** The number of keys that comparisons found to differ. */
+  /** The number of differing keys that comparisons have found. */
   readonly different: number;
   readonly comparing: ComparisonReport | null;
-  /** The last completed comparison, after all its differences were written. */
+  /** The last comparison whose differences have all been written, or null if there is none. */
   readonly compared: (ComparisonReport & { readonly at: number }) | null;
 }

@@ -1,7 +1,7 @@
 /**
- * A Redis that follows the fold: -d redis in addition to --data or --peer. Reads never use it, and the fold never waits
- * for it. Changed keys are recorded, and written later with their value at that time. When the content of Redis is
- * uncertain, all keys are compared.
+ * Mirrors the fold to a Redis (-d redis in addition to --data or --peer). The daemon's reads never use that Redis, and
+ * the fold never waits for it. The mirror records the names of changed keys, and later writes their current values.
+ * When the content of Redis is uncertain, it compares all keys.
  */
 import type { Service } from "../../net/process/service.js";
 import { type BatchOutcome, type RefusedKey, removeGone, takeBatch, writeBatch } from "./batch.js";
@@ -26,15 +26,15 @@ const FULL_PAUSE_MS = 500;
 /** Minimum milliseconds between two batches; changes in between are written together. */
 const BATCH_PAUSE_MS = 5;
 /**
- * The pause after each batch, as a multiple of the time that the mirror spent on it. Together with reading the replies,
- * the mirror uses about a fifth of the daemon's time.
+ * The pause after each batch, as a multiple of the time that the mirror spent on the batch. With this value the mirror
+ * uses about a fifth of the daemon's time, including the time for reading replies.
  */
 const REST = 6;
 /** Maximum milliseconds for writing pending changes before the daemon stops. */
 const STOP_MS = 5000;
 const RUN_BYTES = 8;
 
-/** The error when Redis can be reached but must not be written to. */
+/** The error if Redis can be reached, but the mirror must not write to it. */
 class Refused extends Error {}
 
 export class Mirror implements Service {
@@ -48,15 +48,15 @@ export class Mirror implements Service {
   readonly #run: string;
   #live: Promise<void> | null = null;
   #line: RedisLine | null = null;
-  /** The line on which a first write was already logged. */
+  /** The line whose first write was logged, or null if there is none. */
   #loggedLine: RedisLine | null = null;
   #isStopping = false;
   #state: "connecting" | "refused" | "up" = "connecting";
   #trouble: string | null = null;
   /**
-   * The marks of which one is in Redis, as far as the daemon knows: normally one; while the outcome of a batch is
-   * unknown, the mark before the batch and the batch's own mark. An item that is null means that Redis has no mark. The
-   * list is empty if no mark was found or written yet.
+   * The marks that Redis may contain, as far as the daemon knows. Normally there is one. While the outcome of a batch
+   * is unknown, there are two: the mark before the batch, and the batch's own mark. An item that is null means that
+   * Redis has no mark. The list is empty if no mark was found or written yet.
    */
   #marks: readonly (string | null)[] = [];
   #batches = 0;
@@ -140,7 +140,7 @@ export class Mirror implements Service {
     return this.#dirty.size > 0 || this.#dirty.lost !== null || this.#comparing.isUrgent;
   }
 
-  /** Opens one line after another, until the daemon stops. */
+  /** Opens a new line whenever the previous one has ended, until the daemon stops. */
   async #follow(): Promise<void> {
     const { random } = this.#parts.environment;
     for (let attempt = 0; !this.#isStopping; attempt++) {
@@ -158,7 +158,10 @@ export class Mirror implements Service {
     }
   }
 
-  /** Runs one line. @returns the reason why it has ended, or null if the daemon is stopping */
+  /**
+   * Opens a line, and writes to it until it ends.
+   * @returns the reason why it has ended, or null if the daemon is stopping
+   */
   async #onLine(): Promise<Error | null> {
     try {
       this.#line = await RedisLine.open(this.#parts, this.#scene.timed, this.#onChanged, this.#signal.set);
@@ -190,7 +193,7 @@ export class Mirror implements Service {
     if (claim.kind === "refused") throw new Refused(claim.reason);
     this.#takesOver = false;
     if (claim.kind === "same") {
-      // A slow comparison finds changes by other clients that went unnoticed.
+      // Compare all keys slowly, to find changes that other clients made while the daemon was disconnected.
       if (this.#marks.length > 0) this.#comparing.begin("it was disconnected", false);
       this.#marks = [text as string];
       this.#isMarkDue = true;
@@ -236,7 +239,8 @@ export class Mirror implements Service {
   /**
    * @param from   the mark that must be in Redis
    * @param whole  see `Mark.whole`
-   * @throws Error  the keys that may not have been written are marked dirty again
+   * @throws Error  the line has ended; all keys of the batch are marked dirty again, because they may not have been
+   * written
    */
   async #write(
     line: RedisLine,
@@ -305,7 +309,7 @@ export class Mirror implements Service {
     this.#signal.set();
   };
 
-  /** Writes all pending changes, and a mark that states that Redis is complete. */
+  /** Writes all pending changes. If Redis then has all changes, writes a mark that states this. */
   async #finish(line: RedisLine): Promise<void> {
     while (this.#foreign.size > 0) await this.#lookAtForeign(line);
     while (this.#dirty.size > 0 && this.#dirty.lost === null) if (await this.#writeSome(line)) return;

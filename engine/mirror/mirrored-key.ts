@@ -14,13 +14,13 @@ import { typeName, type Value } from "../../store/values/value.js";
 import type { MirrorKey } from "./dirty-keys.js";
 import { isSameValue } from "./same-value.js";
 
-/** Types that Redis does not have; keys of these types are left out. */
+/** The types that Redis does not have. Keys of these types are not mirrored. */
 const OWN_TYPES: ReadonlySet<string> = new Set(["document", "table", "collection"]);
 
 /** Maximum milliseconds by which Redis's clock may be ahead when a key expires. */
 const CLOCK_SLACK_MS = 5000;
 
-/** The number of bytes for version and checksum after a dumped value. */
+/** The number of bytes after a dumped value, for the version and the checksum. */
 const FOOTER_BYTES = 10;
 /** Redis's type number for sets in listpacks, since version 7.2. */
 const PACKED_SET = 20;
@@ -37,7 +37,7 @@ interface Expected {
   readonly expire: number;
 }
 
-/** Returns the value that a key should have in Redis, or null if the key should not exist. */
+/** Returns the value that a key should have in Redis, or null if the key should not exist there. */
 function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Expected | null {
   const entry = database.keyspaces[db]?.find(key);
   if (entry === undefined || isExpired(entry, now)) return null;
@@ -77,22 +77,22 @@ function payloadOf(value: Value): Buffer | null {
 
 /** A key in Redis, from the replies to DUMP and PEXPIRETIME. */
 export interface Found {
-  /** The dumped value, or null if there is no such key; empty for a key that should not exist. */
+  /** The dumped value, or null if the key does not exist. Empty if the key exists but should not. */
   readonly dump: Buffer | null;
   /** The expiry time in milliseconds since 1970; negative if there is none. */
   readonly expire: number;
 }
 
 /**
- * The result of a comparison. `unreadable` means that the format is newer than this release knows, so the key must be
- * written again.
+ * The result of comparing a key. `unreadable` means that this release cannot read the format of the value in Redis, so
+ * the key must be written again.
  */
 export type Comparison = "same" | "different" | "unreadable";
 
 export function compareKey(mirrored: MirrorKey, found: Found, database: Database, now: number): Comparison {
   const expected = expectedOf(mirrored, database, now);
   if (expected === null) {
-    // Redis removes an expired key itself, but its clock may differ.
+    // Ignore an expired key: Redis will remove it, but its clock may differ from this one.
     const isExpiring = found.expire > 0 && found.expire <= now;
     return found.dump === null || isExpiring ? "same" : "different";
   }

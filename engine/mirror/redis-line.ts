@@ -1,7 +1,7 @@
 /**
- * The mirror's line to Redis. It consists of a connection for requests and writes, and one that receives the keys that
- * other clients have changed (CLIENT TRACKING in broadcast mode, excluding the first connection's own writes). When
- * either connection closes, the line has ended.
+ * The mirror's line to Redis, which consists of two connections. The first is for requests and writes. The second
+ * receives the keys that other clients have changed (CLIENT TRACKING in broadcast mode, excluding the first
+ * connection's writes). When either connection closes, the line has ended.
  */
 import { Command, Redis } from "ioredis";
 import { connectionOptions, sentenceOf } from "../backends/redis/connection-options.js";
@@ -19,8 +19,8 @@ const REDIS_MIN = 7;
 export type RedisAnswer = Buffer | string | null | Error | readonly RedisAnswer[];
 
 /**
- * The interval between two pings on the connection that receives changes, in milliseconds. That connection may be
- * silent for hours, so only a ping detects that it is half open.
+ * The interval in milliseconds between two pings on the connection that receives changes. That connection may be silent
+ * for hours, so only a ping can detect that the other end is gone.
  */
 const HEAR_EVERY_MS = 10_000;
 
@@ -29,7 +29,7 @@ export class RedisLine {
   readonly #receiving: Redis;
   readonly #timed: CpuTime["timed"];
   #cancel = () => {};
-  /** Whether Redis has each database that was checked so far. */
+  /** For each database that was checked so far, whether Redis has it. */
   readonly #databases = new Map<number, boolean>();
   #trouble: string | null = null;
 
@@ -42,7 +42,7 @@ export class RedisLine {
     this.#timed = timed;
     const options = {
       ...connectionOptions(specification, specification, timeout()),
-      // The mirror opens another line, and checks the mark again.
+      // Do not reconnect: the mirror opens a new line instead, and checks the mark again.
       retryStrategy: null as never,
     };
     this.#requesting = new Redis(options);
@@ -144,7 +144,8 @@ export class RedisLine {
   }
 
   /**
-   * Pings regularly. If no reply arrives within `timeout`, the line ends, and the next line compares what was missed.
+   * Pings regularly. If no reply arrives within `timeout`, the line ends, and a comparison on the next line finds the
+   * changes that were missed.
    */
   #pingRegularly(parts: MirrorParts): void {
     this.#cancel = parts.environment.setTimer(parts.hearEvery ?? HEAR_EVERY_MS, () => {
@@ -168,8 +169,8 @@ export class RedisLine {
   }
 
   #askOf(redis: Redis, [name, ...args]: RedisCommand): Promise<RedisAnswer> {
-    // An upper-case name keeps ioredis from converting arguments and replies, but ioredis must recognize these two
-    // commands.
+    // Write names in upper case, so that ioredis does not convert arguments and replies. Only the names of the commands
+    // in `SUBSCRIBERS` are in lower case, because ioredis must recognize them.
     const known = SUBSCRIBERS.has(String(name)) ? String(name).toLowerCase() : String(name);
     const command = new Command(known, [...args], { replyEncoding: null });
     redis.sendCommand(command);

@@ -1,5 +1,6 @@
 /**
- * Compares two values from the point of view of a Redis client: the order in sets, hashes and groups does not matter.
+ * Compares two values as a Redis client sees them. The order of elements in sets and hashes, and of consumer groups in
+ * streams, does not matter.
  */
 import { Hash } from "../../store/values/hash.js";
 import { List } from "../../store/values/list.js";

@@ -1,4 +1,6 @@
-/** A signal that there is work. It wakes a task that waits for it now, or that will wait later. */
+/**
+ * A signal that there is work. It wakes the waiting task or, if no task waits, makes the next wait return immediately.
+ */
 import type { Environment } from "../../net/process/environment.js";
 
 export class WakeSignal {
@@ -39,7 +41,7 @@ export class WakeSignal {
     this.#isSet = false;
   }
 
-  /** Pauses even if there is work. */
+  /** Pauses even if there is work. Only `hurry` and `end` end the pause early. */
   async pause(milliseconds: number): Promise<void> {
     if (this.#hasEnded) return;
     await this.#timed(milliseconds, (wake) => {

@@ -1,7 +1,7 @@
 /**
- * Publishes the messages of envelopes, each message once, whether the signing client sent the envelope or a member
- * forwarded it. The ids of the published envelopes are remembered. Forgotten ids are dated at or before a certain date,
- * the floor; messages of envelopes with such dates are never published.
+ * Publishes the messages of envelopes, which arrive from the signing client or from members. The ids of published
+ * envelopes are remembered, so that each message is published only once. If there are too many ids, the earliest are
+ * forgotten. No message of an envelope dated at or before a forgotten id is published.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -21,7 +21,7 @@ export class Broadcasts {
   readonly #environment: Environment;
   readonly #window: DateWindow;
   readonly #seen: SeenEnvelopes;
-  /** Whether another gap event is pending, or null if the next one is sent immediately. */
+  /** Whether there was another gap since the last gap event, or null if the interval after that event is over. */
   #lacks: boolean | null = null;
 
   /** @param most  maximum number of ids that are remembered */
@@ -39,26 +39,29 @@ export class Broadcasts {
     this.channels = channels;
     this.#environment = environment;
     this.#window = window;
-    // The previous process may have published messages that are dated before this start.
+    // Do not publish messages dated before this start, because the previous process may have published them.
     this.#seen = new SeenEnvelopes(environment.clock(), { most, mostBytes: 0 });
   }
 
-  /** Returns whether an envelope was published, or may have been, according to its date. */
+  /** Returns whether an envelope was published, or may have been published and forgotten, according to its date. */
   isKnown(id: ByteString, at: number): boolean {
     const now = this.#environment.clock();
     this.#seen.forget(now, now - this.#window.past);
     return at <= this.#seen.floor || this.#seen.find(id, at) !== undefined;
   }
 
-  /** Returns whether this daemon remembers publishing an envelope; `isKnown` also covers forgotten ones. */
+  /**
+   * Returns whether this daemon remembers that it has published an envelope. Unlike `isKnown`, it ignores forgotten
+   * envelopes.
+   */
   wasPublished(id: ByteString, at: number): boolean {
     return this.#seen.find(id, at) !== undefined;
   }
 
   /**
-   * Sends a gap event to all subscribers, because messages may be missing here. It is sent immediately, and again
-   * after the interval if there were further gaps. Otherwise a client or member whose messages cannot be published
-   * would cause a write to each subscriber for every such message.
+   * Sends a gap event to all subscribers, because messages may be missing here. At most one event is sent per interval:
+   * otherwise each message that cannot be published would cause a write to every subscriber. If there are further gaps,
+   * another event follows after the interval.
    */
   miss(): void {
     if (this.#lacks !== null) {
@@ -74,7 +77,7 @@ export class Broadcasts {
     });
   }
 
-  /** Remembers the id of an envelope that was signed for messages after this daemon had published them. */
+  /** Remembers the id of an envelope that this daemon has signed, whose messages it has already published. */
   note(id: ByteString, at: number): void {
     if (!this.isKnown(id, at) && this.#seen.makeRoom(this.#environment.clock()) !== false)
       this.#seen.add(id, at, null);
@@ -84,8 +87,8 @@ export class Broadcasts {
    * Publishes the messages of an envelope, unless the envelope is known.
    * @param from  the client's envelope, which is forwarded, or null if it came from a member, or is only for this
    * daemon
-   * @returns for each message the number of local subscribers that received it; for a known envelope, the channel's
-   * current number
+   * @returns for each message the number of local subscribers that received it. For a known envelope, whose messages
+   * are not published again, the number of subscribers that would receive it now
    */
   publish(
     id: ByteString,
@@ -99,15 +102,15 @@ export class Broadcasts {
       if (!this.wasPublished(id, at)) this.miss();
       return messages.map((message) => channels.countReceivers(message));
     }
-    // No id can be forgotten, because all remembered ids belong to the current second. Without remembering this id its
-    // messages could be published twice, so they are not published.
+    // If no id can be forgotten, because all remembered ids belong to the current second, this id cannot be remembered.
+    // Its messages could then be published twice, so they are not published at all.
     if (this.#seen.makeRoom(this.#environment.clock()) === false) {
       this.miss();
       return messages.map(() => 0);
     }
     this.#seen.add(id, at, null);
     if (from !== null) this.passOn?.(from);
-    // The gap event must precede the messages that follow the gap.
+    // Send a pending gap event first, because it must precede the messages after the gap.
     if (this.#lacks === true) {
       this.#lacks = false;
       channels.miss();

@@ -1,6 +1,6 @@
 /**
- * Finds the signer of a command of either version before the rest of it is read. A daemon with keys accepts only
- * commands that one of these keys has signed; a daemon without keys accepts only unsigned commands. Source:
+ * Finds the signer of a command of either version, before the rest of the command is parsed. A daemon with keys accepts
+ * only commands that one of these keys has signed. A daemon without keys accepts only unsigned commands. Source:
  * docs/protocol-v2.md "Without a key".
  */
 
@@ -13,7 +13,7 @@ import type { Signers } from "../trust/signers.js";
 import { checkValidity } from "./envelope-checks.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
-/** The signer, or null if the command is unsigned, and this daemon has no keys. */
+/** The signer, null if the command is unsigned and this daemon has no keys, or the refusal. */
 export type CommandSigner = KeyRecord | null | Refused;
 
 /** Checks that a signature is present if the daemon has keys, and absent if it has none. */
@@ -22,7 +22,7 @@ export function checkSigned(isSigned: boolean, signers: Signers | null, what: st
   return isSigned ? refused("not-due", `signed ${what}`) : refused("unsigned", `unsigned ${what}`);
 }
 
-/** Returns the signer of a command of version 1, which names no key. */
+/** Returns the signer of a command of version 1. Such a command does not name its key. */
 export function signerOfCommand(
   { text, signature }: Request,
   signers: Signers | null,
@@ -41,7 +41,7 @@ export function signerOfCommand(
   return checkValidity(signer, environment.clock()) ?? signer;
 }
 
-/** Returns the signer of an envelope. Only the key's id is read from the body. @throws MalformedFrame */
+/** Returns the signer of an envelope. Reads only the key's id from the body. @throws MalformedFrame */
 export function signerOfEnvelope(
   message: CommandMessage,
   id: ByteString,
@@ -50,7 +50,7 @@ export function signerOfEnvelope(
 ): CommandSigner {
   const { body, signature } = message;
   const key = signerOf(body);
-  // No key has the id NO_KEY, so an envelope that has this id and a signature is refused because of an unknown key.
+  // An envelope with the id NO_KEY and a signature counts as signed. It is refused later because no key has that id.
   const undue = checkSigned(key !== NO_KEY || signature.length > 0, signers, "envelope");
   if (undue !== null || signers === null) return undue;
   const signer = signers.ring.find(key);

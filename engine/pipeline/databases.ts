@@ -24,16 +24,16 @@ export class Databases {
   }
 
   /**
-   * Returns whether the units that the conditions name were the last to change the keys. Used only where conditions are
-   * accepted.
+   * Returns whether each key was last changed by the unit that its condition names. Called only if this daemon accepts
+   * conditions.
    */
   hold(conditions: readonly Condition[], unit: Unit): boolean {
     return this.#only?.holds?.(conditions, unit) ?? false;
   }
 
   /**
-   * Executes a command of version 2 on all databases in the same turn, so that all of them apply commands in the same
-   * order.
+   * Executes a command of version 2 on all databases. It starts on all of them in the same turn, so that they apply
+   * commands in the same order.
    * @returns the first failure or error, otherwise the first database's reply
    */
   execute(argv: Argv, unit: Unit): Outcome | Promise<Outcome> {
@@ -47,8 +47,8 @@ export class Databases {
   }
 
   /**
-   * Executes a command of version 1 on one database after another, as php-dbsync's daemon does. After the first failure
-   * the remaining databases are skipped; earlier ones keep what they wrote.
+   * Executes a command of version 1 on one database after another, like php-dbsync's daemon. After the first failure
+   * the remaining databases are skipped, but the earlier databases keep their changes.
    */
   executeInTurn(argv: Argv, unit: Unit): Answer | Promise<Answer> {
     const replies: Values = [];
@@ -99,14 +99,17 @@ function firstOf(outcomes: readonly Outcome[]): Outcome {
   return outcomes.find((one) => one.kind === "error") ?? (outcomes[0] as Reply);
 }
 
-/** Returns the combined effect of several outcomes, at least one of which is a failure. */
+/** Returns the combined effect of several outcomes, of which at least one is a failure. */
 export function effectOf(outcomes: readonly Outcome[]): BackendFailure["effect"] {
   return outcomes.every((one) => one.kind === "failed" && one.effect === "not-applied")
     ? "not-applied"
     : "unknown";
 }
 
-/** Converts the failure of a command that needs its own connection into an error reply to that command. */
+/**
+ * Converts a failure into an error reply if the command failed because it needs its own connection. Returns other
+ * outcomes unchanged.
+ */
 export function replyOrFailure(outcome: Outcome): Outcome {
   return outcome.kind === "failed" && outcome.code === "not-carried"
     ? error(`ERR ${outcome.detail}`)

@@ -1,4 +1,6 @@
-/** Checks an envelope's header. The functions are pure and return a refusal, or null if the envelope is accepted. */
+/**
+ * Checks an envelope's header. Each check is a pure function that returns a refusal, or null if the envelope passes.
+ */
 
 import type { DateWindow } from "../../options/date-window.js";
 import { MalformedFrame } from "../../protocol/errors.js";
@@ -8,9 +10,9 @@ import { type Role, validity } from "../../store/rights/key-record.js";
 import { type Refused, refused } from "../answers/request.js";
 
 /**
- * Maximum bytes of the body of an envelope with KEY or CLUSTER commands, which every snapshot keeps permanently. All
- * daemons have the same limit, because all must be able to accept what one has accepted. Source: docs/protocol-v2.md
- * "Body".
+ * Maximum bytes of the body of an envelope with KEY or CLUSTER commands. The body is limited because every later
+ * snapshot contains it. All daemons have the same limit, because all daemons must accept what one daemon has accepted.
+ * Source: docs/protocol-v2.md "Body".
  */
 export const RING_BODY_BYTES_MAX = 262_144;
 
@@ -26,8 +28,9 @@ export interface Audience {
 }
 
 /**
- * Checks, from its bytes alone, whether the envelope is meant for this daemon and can be executed here.
- * @param bytes  length of its body
+ * Checks whether an envelope is meant for this daemon and can be executed here. The result does not depend on the
+ * daemon's state.
+ * @param bytes  the length of the envelope's body
  * @param role   the signer's role, or null if the envelope is not signed
  */
 export function checkEnvelope(
@@ -50,8 +53,8 @@ export function checkEnvelope(
 }
 
 /**
- * Checks that KEY and CLUSTER commands are alone in their envelope, and that it is short. @param bytes  length of its
- * body
+ * Checks that an envelope with KEY or CLUSTER commands contains no other commands, and that it is short enough.
+ * @param bytes  the length of the envelope's body
  */
 export function checkRing(commands: Envelope["commands"], bytes: number): Refused | null {
   if (!commands.some(isKeyCommand)) return null;
@@ -75,7 +78,7 @@ export function checkDate(at: number, clock: number, { past, future }: DateWindo
   return refused("skew", `dated ${at - clock} ms from this daemon's clock`);
 }
 
-/** Runs `read`; returns a refusal if the bytes are malformed. */
+/** Returns the result of `read`, or a refusal if the bytes are malformed. */
 export function reading<T extends object | null>(read: () => T): T | Refused {
   try {
     return read();

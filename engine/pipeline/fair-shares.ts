@@ -1,4 +1,4 @@
-/** A bounded resource that signing keys share. No signing key may hold more of it than remains free. */
+/** A limited resource that signing keys share. No signing key may hold more of the resource than remains free. */
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export class FairShares {
@@ -8,7 +8,7 @@ export class FairShares {
 
   /**
    * Reserves an amount for a signing key.
-   * @param most  size of the complete resource
+   * @param most  the size of the complete resource
    * @returns false if the key would hold too much
    */
   take(key: ByteString, amount: number, most: number): boolean {

@@ -1,5 +1,6 @@
 /**
- * Events of the pipeline and its listeners, which metrics count. They occur on the hot path, so observers must be fast.
+ * The events of the pipeline and its listeners, which are counted as metrics. They occur on the hot path, so observers
+ * must be fast.
  */
 import type { ConnectionObserver } from "../../net/connections/connection-observer.js";
 import type { RefusalCode } from "../answers/refusals.js";
@@ -15,7 +16,10 @@ export interface Observer extends ConnectionObserver {
   verified(milliseconds: number): void;
   /** Called when a signed command or an envelope was answered. @param milliseconds  since it was received */
   answered(milliseconds: number): void;
-  /** Called with the date of an envelope. @param milliseconds  its `at` minus the daemon's clock */
+  /**
+   * Called when the date of an envelope is checked.
+   * @param milliseconds  the envelope's `at` minus the daemon's clock
+   */
   skewed(milliseconds: number): void;
 }
 

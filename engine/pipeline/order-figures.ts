@@ -17,14 +17,14 @@ export interface OrderFigures {
   readonly trouble: string | null;
   /** The sequence number of the last message that was applied here. */
   readonly applied: number;
-  /** The number of later messages in the stream, as far as known; updated every five seconds. */
+  /** The number of messages in the stream after the last applied one, as far as known. Updated every five seconds. */
   readonly behind: number;
-  /** The number of messages since the start that no daemon applies. */
+  /** The number of messages since the start that were skipped or refused. */
   readonly skipped: number;
   /** The number of envelopes whose message has not come back yet. */
   readonly waiting: number;
   readonly published: Readonly<PublishCounts>;
-  /** The seconds until the stream acknowledged an envelope. */
+  /** The seconds from adding an envelope to the stream's acknowledgement. */
   readonly publishing: Histogram;
   /** The number of connections made since the start. */
   readonly connections: number;

@@ -1,4 +1,4 @@
-/** Parses the order key in the header field `after`. Source: docs/protocol-v2.md "Units". */
+/** Parses an order key from the header field `after`. Source: docs/protocol-v2.md "Units". */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Place } from "../../timeline/entries/entry.js";
 

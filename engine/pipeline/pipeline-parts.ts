@@ -15,22 +15,22 @@ import type { Inspecting } from "./units.js";
 
 export interface PipelineParts {
   readonly databases: Databases;
-  /** null for a daemon without keys, which accepts only unsigned commands and envelopes. */
+  /** The keys that may sign. Null for a daemon without keys, which accepts only unsigned commands and envelopes. */
   readonly signers: Signers | null;
   readonly environment: Environment;
   readonly log: Logger;
   readonly observer: Observer;
   /** The daemon's id, 32 bytes. */
   readonly daemon: ByteString;
-  /** Returns the SHA-256 of all pieces combined. */
+  /** Returns the SHA-256 of the concatenated pieces. */
   readonly hash: (...pieces: readonly Buffer[]) => ByteString;
   readonly memory: MemoryLimit;
   readonly window: DateWindow;
   readonly remembered: SeenBounds;
   readonly floor: Floor;
   readonly recording: Recording;
-  /** Publishes messages on channels. Null or missing if the databases publish them. */
+  /** Publishes messages on channels. Null or absent if the databases publish them. */
   readonly broadcasts?: Broadcasts | null;
-  /** Answers administrators' commands about the daemon itself. Such commands are refused if it is null or missing. */
+  /** Answers administrators' commands about the daemon itself. If it is null or absent, such commands are refused. */
   readonly inspection?: Inspecting | null;
 }

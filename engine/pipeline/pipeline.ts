@@ -1,7 +1,7 @@
 /**
- * The path of a command, from any listener to the databases and back: decode → verify → authorize → dedupe → apply. It
- * processes one request at a time: a command of version 1 or an envelope of version 2. Every refusal is a value. The
- * checks run in the order of docs/protocol-v2.md.
+ * The path of a command from a listener to the databases and back: decode → verify → authorize → dedupe → apply. Each
+ * call processes one request, which is a command of version 1 or an envelope of version 2. Refusals are returned, and
+ * not thrown. The checks run in the order of docs/protocol-v2.md.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
@@ -35,7 +35,7 @@ import { WaitingEnvelopes } from "./waiting-envelopes.js";
 type Answered = EnvelopeAnswer | Promise<EnvelopeAnswer>;
 
 export class Pipeline {
-  /** The signers; replaced when the keys are read again. */
+  /** The keys that may sign. Replaced when the keys are read again. */
   signers: Signers | null;
   readonly seen: SeenEnvelopes;
   /** Stores the writes in a timeline, or not at all. */
@@ -67,7 +67,7 @@ export class Pipeline {
   /**
    * Handles an envelope of version 2.
    * @param room      maximum bytes of all replies together
-   * @param listener  receives the envelope instead of the databases
+   * @param listener  receives the envelope instead of the databases, or null for the databases
    */
   take(message: CommandMessage, room: number, listener: UnitListener | null = null): Answered {
     const id = this.#parts.hash(...signedPieces(message.body));
@@ -95,7 +95,7 @@ export class Pipeline {
       readStatus,
       listener,
     });
-    // Answers that are promises pass through `#asHeld` where they are created.
+    // Promises have already passed through `#asHeld` where they were created.
     return answer instanceof Promise ? answer : this.#asHeld(answer, envelope);
   }
 
@@ -103,8 +103,8 @@ export class Pipeline {
     const { id, message, signer, now } = taken;
     const misdirected = (signer && checkValidity(signer, now)) ?? this.#address(taken);
     if (misdirected !== null) return notApplied(id, misdirected);
-    // A listener refuses an envelope without `only`, and the refusal must not be remembered: otherwise an attacker that
-    // intercepted a command could send it here first, so that the command itself would be refused.
+    // Do not remember the refusal of an envelope without `only` by a listener. Otherwise an attacker could send an
+    // intercepted command to a listener first, so that the daemon would refuse the client's own copy.
     if (taken.listener !== null && taken.envelope.only === null) return this.#apply(taken);
     if (message.wait !== undefined) return this.#laterAsHeld(this.#confirmed(taken, message.wait), taken);
     const first = this.#firstAnswer(taken);
@@ -113,8 +113,8 @@ export class Pipeline {
   }
 
   /**
-   * Marks a refusal as uncertain if the envelope was recorded before or in the meantime, because a member may have sent
-   * it.
+   * Changes the effect of a refusal to `unknown` if the envelope has been recorded, because a member sent it before or
+   * in the meantime.
    */
   #asHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
     const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
@@ -127,8 +127,7 @@ export class Pipeline {
 
   /**
    * Answers an envelope whose key is unknown. The key may have been known when the envelope first arrived, before this
-   * daemon received an earlier-dated revocation or a snapshot without the key. Only the envelope's date is read to
-   * check this.
+   * daemon received an earlier-dated revocation, or a snapshot without the key. In that case the outcome is unknown.
    */
   #unidentified({ body }: CommandMessage, answer: RefusedEnvelope): EnvelopeAnswer {
     const head = reading(() => readHead(body));
@@ -136,12 +135,15 @@ export class Pipeline {
     return this.seen.isApplied(answer.id, head.at) ? unknown(answer) : this.#asHeld(answer, head);
   }
 
-  /** Resumes envelopes that wait for the given entries, from members or the gateway, which are on disk now. */
+  /**
+   * Resumes the envelopes that wait for the given entries. Called when entries from members or from the gateway are on
+   * disk.
+   */
   arrived(ids: Iterable<ByteString>): void {
     for (const id of ids) this.#waiters.applied(id);
   }
 
-  /** Refuses the envelopes that wait for another one. */
+  /** Refuses all envelopes that wait for another envelope. */
   stop(): void {
     this.#waiters.stop();
     this.recording.stop();
@@ -154,14 +156,14 @@ export class Pipeline {
     const first = this.#firstAnswer(taken);
     const isTooMany = wait.kind === "replicated" && wait.daemons > recording.daemons;
     const refusal = notApplied(id, refused(isRecorded ? "too-few-daemons" : "cannot-wait", wait.kind));
-    // The envelope may have been applied before, when the client did not require waiting.
+    // The client may have sent the envelope before without a wait, so it may have been applied.
     if (!isRecorded || isTooMany) return first === null ? refusal : unknown(refusal);
     const answer = await (first ?? this.#admit(taken));
     const { at, seq } = envelope;
     if (answer.kind === "refused") return answer;
     const isHeld = recording.holds({ at, seq, id });
-    // A denied envelope is not recorded, unless another member whose ring permitted it recorded and sent it. Any other
-    // envelope was recorded; if its entry is damaged now, nothing more is certain about it.
+    // A denied envelope is not recorded here, unless another member whose ring permits it has sent it. Any other
+    // envelope was recorded. If it is not held any longer, its entry is damaged, and its outcome is unknown.
     if (!isHeld && answer.isDenied) return answer;
     if (isHeld && (await recording.confirm({ at, seq, id }, wait))) return answer;
     return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
@@ -170,13 +172,16 @@ export class Pipeline {
   /** Checks that the envelope is meant for this daemon, and that its key was valid at the envelope's date. */
   #address({ envelope, signer, message }: Taken): Refused | null {
     const cluster = this.signers?.cluster ?? NO_KEY;
-    // The keys may have been read again since the audience was set.
+    // The cluster's id may have changed, because the keys may have been read again.
     if (cluster !== this.#audience.cluster) this.#audience = { ...this.#audience, cluster };
     const wrong = checkEnvelope(envelope, message.body.length, signer?.role ?? null, this.#audience);
     return wrong ?? (signer && checkValidity(signer, envelope.at));
   }
 
-  /** Returns the answer that the envelope received before, or null if it is new, or its date has left the window. */
+  /**
+   * Returns the answer to an earlier copy of the envelope, or null if none is known, because the envelope is new or too
+   * old.
+   */
   #firstAnswer(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
     const { id, envelope, isRecorded, now } = taken;
     this.seen.forget(now, now - this.#parts.window.past);
@@ -187,7 +192,8 @@ export class Pipeline {
   }
 
   /**
-   * Remembers the id from now on, regardless of the outcome: an envelope that was refused must not be applied later.
+   * Applies a new envelope, and remembers its id from now on, even if it is refused: a refused envelope must not be
+   * applied later.
    */
   #admit(taken: Taken): Answered {
     const refusal =
@@ -213,7 +219,7 @@ export class Pipeline {
   #checkFloor({ id, envelope, isRecorded }: Taken): EnvelopeAnswer | null {
     const { date, pending } = this.#parts.floor;
     if (pending !== null) {
-      // Later attempts must not be accepted either.
+      // Raise the floor, so that later attempts with the same envelope are refused too.
       this.seen.floor = Math.max(this.seen.floor, envelope.at);
       return notApplied(id, pending);
     }
@@ -235,7 +241,10 @@ export class Pipeline {
     return refusal === null ? null : this.#refuse(taken, refusal);
   }
 
-  /** Makes space after all other checks, so that a refused envelope does not evict the record of an accepted one. */
+  /**
+   * Makes room for the envelope's id. This is the last check, so that an envelope that is refused does not displace the
+   * record of an accepted one.
+   */
   #makeRoom(taken: Taken): EnvelopeAnswer | null {
     const { seen } = this;
     const room = seen.makeRoom(taken.now);
@@ -246,8 +255,8 @@ export class Pipeline {
   }
 
   /**
-   * Refuses an envelope that would be accepted at another time. If its id can be remembered, the refusal guarantees
-   * that the envelope is never applied. Otherwise the envelope could be accepted if it were sent again.
+   * Refuses an envelope that would be accepted at another time. If its id can be remembered, the envelope is certainly
+   * never applied. Otherwise its outcome is unknown, because it could be accepted if it arrived again.
    */
   #refuse({ id, envelope: { at, key } }: Taken, refusal: Refused): EnvelopeAnswer {
     const answer = notApplied(id, refusal);
@@ -262,7 +271,7 @@ export class Pipeline {
       this.#waiters.applied(id);
       return answer;
     }
-    // The commands are garbage from here on, and need not stay in memory until the disk has written.
+    // Do not use `taken` in this callback, so that the commands need not stay in memory until they are on disk.
     return answer.then((settled) => {
       this.seen.settle(id, at, settled);
       this.#waiters.applied(id);
@@ -274,7 +283,7 @@ export class Pipeline {
     const held = await this.#held(after, taken);
     if (!held)
       return notApplied(taken.id, refused("not-yet", "the entry named in `after` did not arrive in time"));
-    // Look up the signer again: its key may have been revoked in the meantime.
+    // Look up the signer again, because its key may have been revoked in the meantime.
     const signer = taken.signer === null ? null : this.signers?.ring.find(taken.signer.id);
     if (signer === undefined) return notApplied(taken.id, refused("unknown-key", "the key was removed"));
     const invalid = signer && checkValidity(signer, this.#parts.environment.clock());
@@ -294,7 +303,8 @@ export class Pipeline {
 
   #apply(taken: Taken): Answered {
     const { signers } = this;
-    // Check again, because the envelope may have waited: a single check would not exclude unsigned writes.
+    // Check again, because the keys may have been read again while the envelope was waiting. Otherwise an unsigned
+    // envelope could be applied.
     const undue = checkSigned(taken.signer !== null, signers, "envelope");
     if (undue !== null) return notApplied(taken.id, undue);
     return this.recording.apply(taken) ?? this.#units.apply(taken, signers?.ring ?? null);

@@ -1,6 +1,6 @@
 /**
- * The interface that the pipeline requires of the component that records its writes: a timeline, or nothing. The
- * implementation with a timeline is cluster/'s kept-recording.ts; the one without is `Unrecorded`.
+ * The pipeline's interface to the component that records writes. With a timeline, cluster/'s kept-recording.ts
+ * implements it. `Unrecorded` is the implementation for a daemon that records nothing.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -17,20 +17,20 @@ import type { SeenEnvelopes } from "./seen-envelopes.js";
 import type { Floor } from "./start-floor.js";
 import type { Taken } from "./units.js";
 
-/** The state that operators see; each of the last three requires a different action. */
+/** The state that operators see. The last three values require different actions of the operator. */
 export type ShownState = DaemonState | "revoked" | "not-listed" | "outdated";
 
 export interface Recording {
-  /** The date up to which nothing is accepted after the start, in milliseconds since 1970. */
+  /** The date up to which no envelope is accepted after this start, in milliseconds since 1970. */
   readonly seenTo: number;
-  /** Creates dates and ids for commands that are applied here and arrive without them. */
+  /** Creates dates and ids for commands that arrive without them and are applied here. */
   readonly localUnits: LocalUnits;
   readonly state: DaemonState;
   /** The state that operators see. */
   readonly shownState: ShownState;
   /** The flag of every answer, such as `catching-up`, or an empty string if there is none. */
   readonly readStatus: ReadStatus;
-  /** The highest date and number that were applied. */
+  /** The highest date and number of an applied write. */
   readonly newest: EnvelopeDate;
   /** The number of connected daemons that receive the same writes, or null if the daemon runs alone. */
   readonly members: number | null;
@@ -38,9 +38,9 @@ export interface Recording {
   readonly daemons: number;
   /** Returns whether an envelope is recorded; envelopes that only read are not. */
   records(envelope: Envelope): boolean;
-  /** Returns whether the entry was recorded. For entries that are no longer stored, the date decides. */
+  /** Returns whether the entry was recorded. Entries that are no longer stored are refused because of their date. */
   holds(place: Place): boolean;
-  /** Returns whether the entry was applied, so that later reads include it. */
+  /** Returns whether the entry was applied. If so, later reads include it. */
   hasApplied(place: Place, seen: SeenEnvelopes): boolean;
   /** Returns whether an entry that was not applied may still arrive. */
   mayCome(place: Place, seen: SeenEnvelopes): boolean;
@@ -51,12 +51,13 @@ export interface Recording {
   firstAnswer(taken: Taken): Promise<EnvelopeAnswer> | null;
   /** Applies a client's envelope. @returns null if it is not recorded, and the databases must apply it */
   apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
-  /** Waits until an entry is as certain as the client requires. @returns false if not in time */
+  /** Waits until an entry is as certain as the client requires. @returns false if that takes too long */
   confirm(place: Place, wait: Wait): Promise<boolean>;
   /**
    * Executes a command of version 1, signed with the daemon's own key.
    * @param as  the sender's name in the audit log, or null if unknown
-   * @returns its reply (which may be an error), or why it was not answered, or null if the command is applied here
+   * @returns the reply, which may be an error, or the reason for a refusal; null if the command is not recorded, and
+   * the databases must execute it
    */
   execute(argv: readonly ByteString[], as: ByteString | null): Promise<Reply | Refused> | null;
   /** Ends all waits. */
@@ -64,8 +65,8 @@ export interface Recording {
 }
 
 /**
- * The recording of a daemon that stores nothing. Commands are applied immediately, and known only while their ids are
- * remembered.
+ * The implementation for a daemon that records nothing. Commands are applied immediately, and are known only as long as
+ * their ids are remembered.
  */
 export class Unrecorded implements Recording {
   readonly localUnits: LocalUnits;

@@ -1,7 +1,7 @@
 /**
- * Remembers the envelopes that were received and their answers, so that none is applied twice. An id is remembered
- * until its date has left the window. Forgotten ids are dated at or before the low watermark; nothing with such a date
- * is ever accepted again, even if the clock is changed.
+ * Remembers the ids and answers of received envelopes, so that no envelope is applied twice. An id is remembered until
+ * its date has left the window. When ids are forgotten, the low watermark is raised to their dates. No envelope dated
+ * at or before the low watermark is ever accepted, even if the clock is changed.
  */
 
 import { Queue } from "../../net/process/queue.js";
@@ -15,24 +15,24 @@ import { FairShares } from "./fair-shares.js";
  */
 export type Remembered = EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
 
-/** The span of dates that are forgotten together, in milliseconds. */
+/** The length in milliseconds of an interval of dates. All ids with dates in one interval are forgotten together. */
 const BUCKET_MS = 1000;
 /** The size of a stored answer in addition to its replies, in bytes. */
 const ANSWER_BYTES = 200;
 /**
- * Maximum ids of refused envelopes, as a share of the other ids. They have a separate limit, because a sender can
- * produce any number of them.
+ * Maximum number of ids of refused envelopes, as a share of the maximum number of other ids. They have a separate
+ * limit, because a client can cause any number of refusals.
  */
 const REFUSED_SHARE = 1 / 8;
 
 interface Bucket {
   readonly ids: Map<ByteString, Remembered>;
-  /** The signers of the envelopes that `addRefused` added. */
+  /** The signers of the refused envelopes that `addRefused` has added. */
   readonly refused: ByteString[];
   forgotten: boolean;
 }
 
-/** A stored answer; these are queued in the order of arrival. */
+/** A stored answer in the queue of answers, which is in the order of arrival. */
 interface Kept {
   readonly bucket: Bucket;
   readonly id: ByteString;
@@ -40,14 +40,14 @@ interface Kept {
 }
 
 export interface SeenBounds {
-  /** Maximum ids; refused envelopes may use an eighth more. */
+  /** Maximum number of ids. In addition, an eighth of that number may be ids of refused envelopes. */
   readonly most: number;
   /** Maximum bytes of answers. */
   readonly mostBytes: number;
 }
 
 export class SeenEnvelopes {
-  /** The low watermark: nothing dated at or before it is accepted. */
+  /** The low watermark. No envelope dated at or before it is accepted. */
   floor: number;
   /** Replaced when the configuration is read again. */
   bounds: SeenBounds;
@@ -72,7 +72,7 @@ export class SeenEnvelopes {
     return this.#bytes;
   }
 
-  /** Returns the answer to an envelope, or undefined if it was not seen, or was forgotten. */
+  /** Returns the answer to an envelope, or undefined if the envelope was never received or is forgotten. */
   find(id: ByteString, at: number): Remembered | undefined {
     return this.#buckets.get(bucketOf(at))?.ids.get(id);
   }
@@ -84,7 +84,7 @@ export class SeenEnvelopes {
   }
 
   /**
-   * Forgets ids that have left the window; runs once a second.
+   * Forgets ids whose dates have left the window, at most once a second.
    * @param now      the daemon's clock
    * @param horizon  dates at or before it are outside the window
    */
@@ -97,7 +97,7 @@ export class SeenEnvelopes {
   /**
    * Makes room for one more id.
    * @param now  the daemon's clock
-   * @returns the low watermark if it was raised; otherwise whether there is space
+   * @returns true if there is room, false if there is none, or the new low watermark if ids had to be forgotten
    */
   makeRoom(now: number): number | boolean {
     if (this.#size - this.#refused.total < this.bounds.most) return true;
@@ -120,7 +120,7 @@ export class SeenEnvelopes {
 
   /**
    * Remembers the refusal of an envelope that would be accepted at another time.
-   * @param key  its signer, which may use at most as much space as remains free
+   * @param key  the envelope's signer, which may use at most as much space as remains free
    * @returns whether there was space
    */
   addRefused(id: ByteString, at: number, key: ByteString, answer: EnvelopeAnswer): boolean {
@@ -149,7 +149,8 @@ export class SeenEnvelopes {
   }
 
   #keep(bucket: Bucket, id: ByteString, answer: Remembered): void {
-    // Refusals are small, and guarantee "not applied", so they are stored as long as their ids.
+    // Refusals are kept as long as their ids and are not counted, because they are small, and because they guarantee
+    // that an envelope is not applied.
     if (answer === null || answer instanceof Promise || answer.kind === "refused") return;
     const bytes = answer.replies.length + ANSWER_BYTES;
     this.#bytes += bytes;

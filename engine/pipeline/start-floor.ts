@@ -1,8 +1,9 @@
 /**
- * Determines the date from which a daemon accepts envelopes. The data in a Redis may come from the previous process,
- * whose memory of applied ids is lost. Therefore no envelope is accepted that may have been dated before this start.
- * The start is dated by the daemon's clock or, if that is later, by the clock of a Redis, so that setting the clock
- * back does not allow a replay. Source: SECURITY.md, "Restarts in front of a Redis".
+ * Determines the date from which a daemon accepts envelopes. The data in a Redis may include envelopes that the
+ * previous process applied, and whose ids this process does not know. Therefore no envelope is accepted that may be
+ * dated before this start. The time of the start is taken from the daemon's clock or, if it is later, from the clock of
+ * a Redis, so that setting the daemon's clock back does not allow a replay. Source: SECURITY.md, "Restarts in front of
+ * a Redis".
  */
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/environment.js";
@@ -33,14 +34,19 @@ export interface TimedDatabase {
 
 /** The interval between two requests to a database that has not reported its time, in milliseconds. */
 const ASK_AGAIN_MS = 250;
-/** The minimum lag that is logged, in milliseconds. Synchronised clocks differ by less, and a reply takes less time. */
+/**
+ * The minimum lag of the daemon's clock that is logged, in milliseconds. Synchronized clocks differ by less, even
+ * including the time of the request.
+ */
 const LAG_LOGGED_MS = 1000;
 /**
- * Milliseconds by which a client on the same machine may date its envelope too early, because its clock shows whole
+ * Milliseconds by which a client on the same machine may date its envelope too early, because dates are whole
  * milliseconds.
  */
 const DATED_EARLY_MS = 1;
-/** The maximum time that `start` waits for the clock, in milliseconds, in case the clock is set back. */
+/**
+ * The maximum milliseconds that `start` waits for the date to pass. The wait is limited in case the clock is set back.
+ */
 const PASS_MS_MAX = 20;
 
 export class StartFloor implements Floor, Service {
@@ -50,9 +56,9 @@ export class StartFloor implements Floor, Service {
   readonly #future: number;
   readonly #environment: Environment;
   readonly #log: Logger;
-  /** The uptime at the start: the clock may be corrected before a database answers. */
+  /** The uptime at the start. It is used instead of the clock, which may be corrected before a database answers. */
   readonly #startedAt: number;
-  /** The databases that have not reported their time, and the refusal of envelopes until then. */
+  /** The databases that have not reported their time yet, each with the refusal of envelopes until it does. */
   readonly #awaited = new Map<TimedDatabase, Refused>();
   readonly #timers = new Map<TimedDatabase, () => void>();
   #isStopped = false;
@@ -84,8 +90,8 @@ export class StartFloor implements Floor, Service {
   }
 
   /**
-   * Requests the time in the background: a database that is down at the start may come up later. Without databases it
-   * returns when the date has passed, so that the first client's envelope is not refused as too old.
+   * Begins to request the time of the databases in the background, because a database may be down at the start. Without
+   * databases, resolves when the date has passed, so that the first client's envelope is not refused as too old.
    */
   async start(): Promise<void> {
     for (const database of this.#databases) void this.#ask(database);
@@ -119,14 +125,14 @@ export class StartFloor implements Floor, Service {
   #askLater(database: TimedDatabase, outcome: BackendFailure | ErrorReply): void {
     const refusal = refusalBy(database, outcome);
     const isNew = this.#awaited.get(database)?.detail !== refusal.detail;
-    // The backend has already logged that the database cannot be reached.
+    // Log only errors, because the backend has already logged that a database cannot be reached.
     if (isNew && outcome.kind === "error") this.#log.warn({ reason: refusal.detail }, AWAITED);
     this.#await(database, refusal);
     const ask = () => void this.#ask(database);
     this.#timers.set(database, this.#environment.setTimer(ASK_AGAIN_MS, ask));
   }
 
-  /** Raises the date to a database's time. @param askedAt  an uptime at or before the moment of `time` */
+  /** Raises the date according to a database's time. @param askedAt  the uptime when the time was requested */
   #rise(database: TimedDatabase, time: number, askedAt: number): void {
     const startedAt = Math.ceil(time - (askedAt - this.#startedAt));
     this.date = Math.max(this.date, startedAt + this.#future);
@@ -158,8 +164,8 @@ function timeOf(reply: Reply): number | null {
 }
 
 /**
- * Returns whether a later request may succeed, as after BUSY or NOAUTH. It cannot if the server has no TIME
- * command, or does not permit it.
+ * Returns whether a later request may succeed, as after the errors BUSY and NOAUTH. It cannot succeed if the server has
+ * no TIME command or does not permit it.
  */
 const isPassing = (reply: Reply): reply is ErrorReply =>
   reply.kind === "error" && !/^(NOPERM |ERR unknown command)/.test(reply.text);
@@ -170,7 +176,7 @@ const reasonOf = (reply: Reply): string =>
 function refusalBy(database: TimedDatabase, outcome: BackendFailure | ErrorReply): Refused {
   if (outcome.kind === "error")
     return refused("catching-up", `${database.name} does not report its time: ${outcome.text}`);
-  // No part of the envelope was sent.
+  // The failed request is TIME, and not the envelope: whatever its effect was, no part of the envelope was applied.
   return refused(outcome.effect === "not-applied" ? outcome.code : "catching-up", outcome.detail);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Applies an envelope's units. Each unit is either permitted by the key ring, or answered with a refusal. The key ring
- * itself executes KEY and CLUSTER commands; the databases execute the rest. Source: docs/protocol-v2.md "Units".
+ * Applies an envelope's units. A unit that the key ring does not permit is answered with a refusal. The key ring
+ * executes KEY and CLUSTER commands, and the databases execute all other commands. Source: docs/protocol-v2.md "Units".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, type ErrorReply, error, integer, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
@@ -20,7 +20,7 @@ import { unsignedRefusalOf } from "./administrator-commands.js";
 import type { Broadcasts } from "./broadcasts.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 
-/** Receives an envelope whose commands subscribe to events, after the envelope was checked. */
+/** Receives envelopes whose commands subscribe to events, after they were checked. */
 export interface UnitListener {
   /** @param ring  the key ring, or null if the daemon has no keys @returns a reply for each command */
   listen(taken: Taken, ring: KeyRing | null): readonly Reply[];
@@ -36,7 +36,7 @@ export interface Inspecting {
 export interface Taken {
   readonly id: ByteString;
   readonly envelope: Envelope;
-  /** The signer, or null if the envelope is not signed, and the daemon has no keys. */
+  /** The signer, or null if the envelope is not signed because the daemon has no keys. */
   readonly signer: KeyRecord | null;
   /** The message as it was received. */
   readonly message: CommandMessage;
@@ -46,7 +46,7 @@ export interface Taken {
   readonly isRecorded: boolean;
   /** Maximum bytes of the replies of all units together. */
   readonly room: number;
-  /** The flag of the answers, if the envelope is not recorded. */
+  /** The flag that is added to the answers if the envelope is not recorded. */
   readonly readStatus: ReadStatus;
   /** The listener that receives the envelope, or null if the databases receive it. */
   readonly listener: UnitListener | null;
@@ -62,8 +62,8 @@ export class Units {
   readonly #inspection: Inspecting | null;
 
   /**
-   * @param broadcasts  null if the databases publish messages
-   * @param inspection  null if requests about the daemon itself are refused
+   * @param broadcasts  publishes messages, or null if the databases publish them
+   * @param inspection  answers requests about the daemon itself, or null if such requests are refused
    */
   constructor(
     databases: Databases,
@@ -78,8 +78,8 @@ export class Units {
   }
 
   /**
-   * Applies an envelope. Returns no promise if all databases answer in this turn.
-   * @param ring  null if the daemon has no keys
+   * Applies an envelope. Returns the answer itself if all databases answer in this turn, otherwise a promise.
+   * @param ring  the key ring, or null if the daemon has no keys
    */
   apply(taken: Taken, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { envelope, listener } = taken;
@@ -104,7 +104,7 @@ export class Units {
     for (let i = 0; i < commands.length; i++) {
       const argv = commands[i] as Argv;
       single[0] = argv;
-      // Look up the signer for each unit: the previous unit may have changed it.
+      // Look up the signer for each unit, because the previous unit may have changed its rules.
       const signer = ring === null ? null : (ring.find(key) as KeyRecord);
       const unit = new EnvelopeUnit(id, envelope, i, signer?.acl.mayReadAll ?? true);
       outcomes.push(this.#refusalOf(judged, signer, ring) ?? this.#applyOne(argv, unit, signer, ring));
@@ -124,14 +124,15 @@ export class Units {
     return this.#inspection?.answer(argv, signer, ring) ?? this.#databases.execute(argv, unit);
   }
 
-  /** Applies an envelope that consists of one unit: `multi`, or a command with conditions. */
+  /** Applies an envelope that consists of one unit, because it has `multi` or conditions. */
   #applyWhole({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
     const { commands, key, at, as, multi, if: conditions } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);
     const denial = this.#refusalOf({ key, at, commands, conditions, as }, signer, ring);
     if (denial !== null) return denial;
-    // The ring does not allow KEY commands to be mixed with other commands.
+    // The first command shows what all commands are, because the ring denies units that mix KEY commands with other
+    // commands.
     if (signer !== null && ring !== null && isKeyCommand(commands[0] as Argv)) {
       return array(commands.map((argv) => this.#changeKeys(argv, unit, signer, ring)));
     }
@@ -142,7 +143,8 @@ export class Units {
   }
 
   /**
-   * Publishes messages in one step: an envelope's messages are published once, no matter how many copies of it arrive.
+   * Publishes the permitted messages of an envelope in one step, so that they are published only once, even if several
+   * copies of the envelope arrive.
    */
   #publish(
     taken: Taken,
@@ -171,7 +173,7 @@ export class Units {
 
   /**
    * Returns why a unit is not permitted, or null if it is permitted.
-   * @param signer  its current record, or null if the daemon has no keys
+   * @param signer  the current record of the unit's signer, or null if the daemon has no keys
    */
   #refusalOf(unit: JudgedUnit, signer: KeyRecord | null, ring: KeyRing | null): ErrorReply | null {
     if (signer === null || ring === null) return unsignedRefusalOf(unit.commands);
@@ -185,7 +187,10 @@ const HAS_NO_PLACE = error(
   "ERR CLUSTER SEMANTICS requires --data or --peer: a daemon without a timeline cannot store it",
 );
 
-/** The `unmet` flag is recognized by this object's identity. */
+/**
+ * The reply to a unit whose conditions do not hold. It is a separate object, because the flag `unmet` is added by
+ * comparing its identity.
+ */
 const UNMET_REPLY: Reply = { ...NIL_ARRAY };
 
 function answerOf({ id, room, readStatus }: Taken, outcomes: readonly Outcome[]): EnvelopeAnswer {

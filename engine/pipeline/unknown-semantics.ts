@@ -1,6 +1,6 @@
 /**
  * Refuses a client's CLUSTER SEMANTICS with a version that this release does not know, because the daemon would stop
- * after applying it.
+ * applying entries after that command.
  */
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
@@ -8,7 +8,8 @@ import { semanticsAskedBy } from "../../store/commands/keys.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 
 /**
- * Returns the replies to the units, which are not applied, or null if this is another command, or the version is known.
+ * Returns the error replies to the units, or null if the envelope contains no CLUSTER SEMANTICS command with an unknown
+ * version.
  */
 export function unknownSemantics(
   { commands, multi, if: conditions }: Envelope,

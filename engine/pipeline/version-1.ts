@@ -1,6 +1,6 @@
 /**
- * Handles a command of version 1: its signature is verified before anything is read, then its permission is checked.
- * The command is applied here, or signed by the gateway.
+ * Handles a command of version 1. Its signature is verified before the command is parsed, and then its permission is
+ * checked. The command is applied here, or signed and recorded by the gateway.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -17,14 +17,14 @@ import { signerOfCommand } from "./command-signer.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
 /**
- * Maximum number of arguments, as in Redis before 7.0. A frame of 64 MiB could contain 32 million, which would need far
- * more memory than their bytes.
+ * Maximum number of arguments, as in Redis before 7.0. A frame of 64 MiB could contain 32 million arguments, which
+ * would need far more memory than the frame.
  */
 const MAX_ARGUMENTS = 1024 * 1024;
 
 /**
- * Handles a request. Returns no promise if all databases answer in this turn, because a promise costs more than a
- * command in memory.
+ * Handles a request. Returns the answer itself if all databases answer in this turn, because a promise would cost more
+ * than executing a command in memory.
  */
 export function handleVersion1(
   request: Request,
@@ -54,11 +54,12 @@ function authorize(
   signer: KeyRecord | null,
   signers: Signers | null,
 ): Refused | null {
-  // Version 1 has no rules, and its commands can be replayed at any time.
+  // Administrators' commands need version 2, because in version 1 there are no rules, and commands can be replayed at
+  // any time.
   if (isForAdministrators(argv)) return refused("not-permitted", `${argv[0]}: version 2 only`);
   if (signer === null || signers === null) return null;
   const denial = signers.ring.judge(signer, [argv], { conditions: null });
-  // The database reports all other errors of a command.
+  // Report only denials here, because the database reports all other errors.
   return denial === null || !isDenied(denial) ? null : refused("not-permitted", denial.text);
 }
 

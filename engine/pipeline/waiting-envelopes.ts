@@ -1,6 +1,6 @@
 /**
- * Envelopes that wait for another one (`after`). Their number, bytes and waiting time are limited, in total and for
- * each key (FairShares).
+ * Envelopes that wait for another envelope (`after`). Their number and bytes are limited, in total and for each key
+ * (FairShares), and so is the time that an envelope waits.
  */
 
 import type { Environment } from "../../net/process/environment.js";
@@ -12,8 +12,8 @@ const WAITERS_MAX = 1024;
 /** Maximum bytes of all waiting envelopes, which stay in memory after their connection has closed. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /**
- * The maximum number of bytes that are counted for one envelope. It equals the share of a single key, so that a longer
- * envelope can still wait while no other envelope does.
+ * The maximum number of bytes that are counted for one envelope. It is the most that a single key may hold, so that a
+ * longer envelope can still wait while no other envelope does.
  */
 const COUNTED_BYTES_MAX = WAITING_BYTES_MAX / 2;
 /** The longest deadline of a client, in milliseconds. */
@@ -33,8 +33,8 @@ export class WaitingEnvelopes {
   }
 
   /**
-   * Waits until an envelope was applied.
-   * @returns false if not in time, or if too many envelopes wait, in total or for this key
+   * Waits until the envelope with an id has been applied.
+   * @returns false if that takes too long, or if too many envelopes already wait, in total or for this key
    * @param key    the signer of the waiting envelope
    * @param bytes  the length of the waiting envelope
    */
@@ -61,7 +61,7 @@ export class WaitingEnvelopes {
     });
   }
 
-  /** Resumes the envelopes that wait for this one, which was applied. */
+  /** Resumes the envelopes that wait for an envelope that has been applied. */
   applied(id: ByteString): void {
     if (this.#counts.total > 0) for (const resume of [...(this.#waiting.get(id) ?? [])]) resume(true);
   }

@@ -1,4 +1,4 @@
-/** The function libraries of this daemon, which are not sent to other daemons. Messages: redis-server 7.0. */
+/** The function libraries of this daemon. They are not sent to other daemons. Messages: redis-server 7.0. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { sealed, unsealed } from "../../store/rdb/dump-payload.js";
@@ -17,8 +17,8 @@ type Libraries = ReadonlyMap<ByteString, FunctionLibrary>;
 
 export class FunctionLibraries {
   /**
-   * Called with a dump of all libraries before a change takes effect. If it throws, the change is not made. If it is
-   * null, nothing is stored.
+   * Stores a dump of all libraries. Called before a change takes effect; if the call throws, the libraries are not
+   * changed. Null if libraries are not stored.
    */
   keep: ((payload: ByteString) => void) | null = null;
   #libraries: Libraries = new Map();
@@ -64,7 +64,7 @@ export class FunctionLibraries {
     return dumpOf(this.#libraries);
   }
 
-  /** Restores the stored libraries when the daemon starts. @throws CommandFailure  no library was restored */
+  /** Restores the stored libraries at the start of the daemon. @throws CommandFailure  no library was restored */
   begin(payload: ByteString, engine: ScriptEngine, bounds: RunBounds): void {
     this.#libraries = this.#restored(payload, "FLUSH", engine, bounds);
   }

@@ -1,4 +1,7 @@
-/** A function library: its code, and the metadata in its first line. Messages: redis-server 7.0, functions.c. */
+/**
+ * A function library, which consists of its code and of the metadata in its first line. Messages: redis-server 7.0,
+ * functions.c.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { type LoadedFunction, WRONG_NAME } from "./function-loader.js";
@@ -7,7 +10,7 @@ import { type LoadedFunction, WRONG_NAME } from "./function-loader.js";
 export interface LibraryCode {
   readonly name: ByteString;
   readonly code: ByteString;
-  /** The code to run, which excludes the first line. */
+  /** The code to run, without the first line. */
   readonly body: ByteString;
 }
 

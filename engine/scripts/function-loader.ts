@@ -1,6 +1,6 @@
 /**
- * Loads a function library into a machine: its chunk runs once and registers the functions. Messages: redis-server 7.0,
- * function_lua.c.
+ * Loads a function library into a machine, by running the library's chunk once. The chunk registers the functions.
+ * Messages: redis-server 7.0, function_lua.c.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
@@ -28,7 +28,10 @@ export class FunctionLoader {
   readonly #machine: LuaMachine;
   readonly #globals: number;
   readonly #handler: number;
-  /** The metatable that makes `redis` read-only. During loading it refers to `#loading`, afterwards to `#redis`. */
+  /**
+   * The metatable of the read-only table `redis`. It refers to `#loading` while a library is loaded, and to `#redis` at
+   * all other times.
+   */
   readonly #guard: number;
   readonly #redis: number;
   /** The table `redis` that libraries see while they are loaded. */
@@ -37,7 +40,7 @@ export class FunctionLoader {
 
   /**
    * @param globals  a reference to the real globals
-   * @param handler  the function that records a chunk's failure
+   * @param handler  the host function that records the failure of a chunk
    */
   constructor(machine: LuaMachine, globals: number, handler: number) {
     this.#machine = machine;
@@ -109,7 +112,7 @@ export class FunctionLoader {
     lua.lua_settop(state, -2);
   }
 
-  /** Implements `redis.register_function(name, callback)`, also with a table of named arguments. */
+  /** Implements `redis.register_function`, with either a name and a callback or a table of named arguments. */
   #register(state: number): number {
     const { lua } = this.#machine;
     const count = lua.lua_gettop(state);

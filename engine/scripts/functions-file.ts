@@ -1,6 +1,7 @@
 /**
- * The file of a daemon's function libraries in its data folder. It contains the output of FUNCTION DUMP, and is
- * replaced atomically before a change is answered. It belongs to this daemon only, and is not part of the timeline.
+ * The file in the data folder that stores a daemon's function libraries. It has the format of FUNCTION DUMP, and is
+ * replaced atomically before a change is answered. The libraries belong to this daemon only, and are not part of the
+ * timeline.
  */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";

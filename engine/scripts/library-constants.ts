@@ -13,7 +13,7 @@ const CMSGPACK_NAMES = [
   ["_VERSION", "lua-cmsgpack 0.4.0"],
 ] as const;
 
-/** Sets the constants of all libraries, in the table of libraries on top of the stack. */
+/** Sets the constants of all libraries. The table of libraries is on top of the stack. */
 export function libraryConstants(machine: LuaMachine, state: number): void {
   const { lua } = machine;
   machine.push(state, "redis");
@@ -32,7 +32,7 @@ export function libraryConstants(machine: LuaMachine, state: number): void {
   lua.lua_settop(state, -2);
 }
 
-/** Sets the constants of `redis`, in the table on top of the stack. */
+/** Sets the constants of the library `redis`, whose table is on top of the stack. */
 export function redisConstants(machine: LuaMachine, state: number): void {
   for (const [name, value] of Object.entries({ ...REDIS_NUMBERS, REDIS_VERSION_NUM: REDIS_VERSION_NUMBER })) {
     machine.lua.lua_pushnumber(state, value);

@@ -1,6 +1,7 @@
 /**
- * The globals of a script: Lua's, without access to the outside, and Redis's libraries. All are read-only: scripts see
- * empty tables in front of the real ones. Names and messages: redis-server 7.0.
+ * Builds the globals of scripts: Lua's own functions, except those that give access to the outside, and Redis's
+ * libraries. All tables are read-only: a script sees only empty guard tables, which forward reads to the real tables.
+ * Names and messages: redis-server 7.0.
  */
 
 import { baseLibrary, type LuasOwn, stringLibrary, tableLibrary } from "./libraries/base-library.js";
@@ -11,13 +12,13 @@ import { libraryConstants } from "./library-constants.js";
 import { GLOBALS, REGISTRY } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
 
-/** The Lua functions that scripts may call. */
+/** The names in Lua's globals that scripts may use unchanged. */
 const KEPT = "assert collectgarbage error gcinfo ipairs rawequal select tostring type unpack xpcall _VERSION";
 const KEPT_LIBRARIES = ["coroutine", "math", "string", "table"];
 
 /**
- * Lua code that builds the globals, with guards in front of the real tables. It receives our functions, and returns the
- * real globals, the visible ones and the guards.
+ * Lua code that builds the globals, with guards in front of the real tables. It receives the host functions, and
+ * returns the real globals, the globals that scripts see, and the guards.
  */
 const PRELUDE = `
 local ours, kept, libraries = ...

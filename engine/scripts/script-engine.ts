@@ -1,6 +1,6 @@
 /**
- * Runs scripts in a separate Lua machine, which is created for the first script, and replaced when it is broken or has
- * grown large. The new machine compiles the scripts again. The engine knows nothing about connections.
+ * Runs scripts in a Lua machine. The machine is created for the first script, and dropped when it is broken or has
+ * grown large. The next machine compiles the scripts again. The engine is independent of connections.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
@@ -19,9 +19,9 @@ import { isTrap, type WasmModule } from "./lua/web-assembly.js";
 import { furnish } from "./sandbox.js";
 import type { Script } from "./script.js";
 
-/** A machine that has grown beyond this number of bytes is dropped, because its memory would never be released. */
+/** A machine that has grown beyond this number of bytes is dropped, because WebAssembly memory cannot shrink. */
 const KEPT_BYTES = 16 * 1024 * 1024;
-/** The number of runs between two steps of garbage collection, and the size of a step, as in Redis. */
+/** The number of runs between two steps of Lua's garbage collection, and the size of a step, as in Redis. */
 const RUNS_A_STEP = 50;
 const SOURCE = "@user_script";
 /** Lua's own error message. */
@@ -33,7 +33,7 @@ export interface RunBounds {
   readonly memory: number;
   /** The time limit in milliseconds. */
   readonly time: number;
-  /** The part of the time limit that has already passed, in milliseconds. */
+  /** The part of the time limit that has already been used, in milliseconds. */
   readonly spent: number;
 }
 
@@ -123,7 +123,7 @@ export class ScriptEngine {
     }
   }
 
-  /** Loads a library as a trial. Its functions are registered only if it is stored afterwards. */
+  /** Loads a library to check it, and returns its functions. The caller decides whether to store the library. */
   loadLibrary(library: LibraryCode, bounds: RunBounds): readonly LoadedFunction[] | ErrorReply {
     try {
       return this.#loadedLibrary(library, bounds);
@@ -132,7 +132,7 @@ export class ScriptEngine {
     }
   }
 
-  /** Runs a function of a library. Functions receive their keys and arguments as tables. */
+  /** Runs a function of a library. The function receives its keys and its arguments as two tables. */
   runFunction(
     library: LibraryCode,
     name: ByteString,
@@ -236,7 +236,7 @@ export class ScriptEngine {
     if (!machine.load(state, source.body, SOURCE)) {
       const text = machine.text(state, -1);
       if (text !== NO_MEMORY) return error(`ERR Error compiling script (new function): ${text}`);
-      // Other compiled scripts fill the memory: they will be compiled again when they run.
+      // The other compiled scripts fill the memory. Drop them all: each is compiled again when it runs.
       this.#ready = null;
       if (!isAgain) return this.#compiled(source, bounds, true);
       return error(`ERR Error compiling script (new function): ${text}`);
@@ -273,7 +273,7 @@ export class ScriptEngine {
   }
 
   /**
-   * Drops a broken machine, so that the next run gets a new one.
+   * Drops a broken machine, so that the next run creates a new one, and returns the error for the client.
    * @throws the problem itself, if the script did not cause it
    */
   #broken(problem: unknown): ErrorReply {
@@ -294,7 +294,7 @@ function pushTexts(machine: LuaMachine, texts: readonly ByteString[]): void {
   }
 }
 
-/** Records the error and its position before the stack unwinds. */
+/** Called by Lua when a script fails, before the stack unwinds. Records the error and its position. */
 function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number {
   const { lua } = machine;
   let text = "ERR unknown error";

@@ -6,12 +6,13 @@ import { CommandFailure } from "../../store/arguments/errors.js";
 export interface Script {
   /** The SHA-1 in hexadecimal, in lower case. */
   readonly sha: string;
-  /** The code to run, which excludes a first line with flags. */
+  /** The code to run, without a first line that contains flags. */
   readonly body: ByteString;
-  /** Whether its flags declare that it does not write. */
+  /** Whether the script's flags declare that it does not write. */
   readonly writesNothing: boolean;
   /**
-   * Whether its flags allow it to run while memory is full, or null if it has no flags, so its first write is checked.
+   * Whether the script's flags allow it to run while memory is full. Null if the script has no flags; in that case its
+   * first write is checked.
    */
   readonly allowsFull: boolean | null;
 }

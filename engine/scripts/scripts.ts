@@ -12,8 +12,8 @@ const NOT_INSTALLED = new CommandFailure(
   `ERR scripts need the package ${PACKAGE}, which is not installed. Install it alongside dbsyncd: npm install ${PACKAGE}`,
 );
 /**
- * Maximum number of scripts that were sent only with EVAL, and of their bytes. Beyond it the oldest are dropped,
- * because clients send them again.
+ * Maximum number and maximum bytes of scripts that were sent only with EVAL. Above either limit the oldest scripts are
+ * dropped, because clients send the text with each EVAL.
  */
 const UNNAMED_MAX = 2000;
 const UNNAMED_BYTES = 16 * 1024 * 1024;
@@ -33,7 +33,7 @@ export class Scripts {
     this.#uptime = uptime;
   }
 
-  /** Whether a script can be run in this turn. */
+  /** Whether the engine is loaded, so that a script can be run immediately. */
   get isReady(): boolean {
     return this.#engine !== null;
   }
@@ -68,8 +68,9 @@ export class Scripts {
   }
 
   /**
-   * Restores the function libraries of a data folder, and stores all changes there from now on.
-   * @returns the reason why they cannot be restored, and their file, or null if they were restored
+   * Restores the function libraries of a data folder, and stores all later changes there.
+   * @returns null if the libraries were restored or there are none, otherwise the reason why they cannot be restored,
+   * and their file
    */
   async keepFunctions(data: string, bounds: RunBounds): Promise<{ reason: string; file: string } | null> {
     const { FunctionsFile } = await import("./functions-file.js");
@@ -132,7 +133,7 @@ export class Scripts {
   #note(text: ByteString): void {
     this.#unnamed.add(text);
     this.#unnamedBytes += text.length;
-    // Keep the latest script, regardless of its length.
+    // Never drop the latest script, even if it is too long.
     while (this.#unnamed.size > UNNAMED_MAX || (this.#unnamedBytes > UNNAMED_BYTES && this.#unnamed.size > 1))
       this.#forgetOldest();
   }

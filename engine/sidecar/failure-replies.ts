@@ -1,7 +1,7 @@
 /**
- * The error that a Redis client receives if no daemon succeeded. It is the daemons' own error if there is one.
- * Otherwise it states whether the command was certainly not applied (NOTAPPLIED) or may have been (MAYBEAPPLIED), and
- * each daemon's reason.
+ * Creates the error that a Redis client receives if a command succeeded on no daemon. If a daemon returned an error,
+ * the client receives that error. Otherwise the error states whether the command was certainly not applied (NOTAPPLIED)
+ * or may have been applied (MAYBEAPPLIED), and the reason of each daemon.
  */
 
 import { DbsyncError } from "../../client/entry.js";
@@ -18,7 +18,7 @@ export function replyOf(problem: Error): ErrorReply {
   );
 }
 
-/** Returns the outcome for version 1. It has no field for the reason, which is logged instead. */
+/** Returns the outcome for version 1. A reply of version 1 cannot contain the reason, which is logged instead. */
 export function outcomeOf(problem: Error): ErrorReply | BackendFailure {
   const effect = effectOf(problem);
   const code = effect === "unknown" ? "database-lost" : "database-down";
@@ -29,7 +29,7 @@ function effectOf(problem: Error): BackendFailure["effect"] {
   return problem instanceof DbsyncError ? problem.effect : "unknown";
 }
 
-/** Returns the message as one line, because errors in RESP have only one. */
+/** Returns the message as a single line, because errors in RESP cannot contain line breaks. */
 function line({ message }: Error): string {
   return bytesOfText(message.replace(/:\n\s*/, ": ").replace(/\n\s*/g, " | "));
 }

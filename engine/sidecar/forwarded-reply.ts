@@ -21,6 +21,6 @@ export class ForwardedReply implements Carrying {
   readonly resolve = (reply: Reply): void =>
     this.#waiter.answered(reply.kind === "error" ? reply : this.#made(reply));
 
-  /** An immediate error is delivered later, because the caller does not have the waiter yet. */
+  /** Delivers the error in a microtask, because it may occur before the caller has received the waiter. */
   readonly reject = (problem: Error): void => queueMicrotask(() => this.#waiter.answered(replyOf(problem)));
 }

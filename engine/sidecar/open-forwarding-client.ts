@@ -1,6 +1,6 @@
 /**
- * Opens the client library with the daemon's options before anything is sent, so that a missing option is reported at
- * the start.
+ * Creates the client library's client from the daemon's options at the start, so that wrong or missing options are
+ * reported before any command is sent.
  */
 import type { Logger } from "pino";
 import { DbsyncError, type SendOptions } from "../../client/entry.js";

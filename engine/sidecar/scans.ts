@@ -1,7 +1,7 @@
 /**
- * Handles scans through a sidecar. A cursor is a position in the memory of the daemon that issued it, but the next page
- * might come from another daemon. Therefore a scan has only one page, which one daemon returns as of one moment.
- * Source: docs/sidecar.md "Guarantees".
+ * Handles scans through a sidecar. A cursor is valid only on the daemon that issued it, but the next page might come
+ * from another daemon. Therefore each scan returns all elements in a single page, which one daemon creates at one
+ * moment. Source: docs/sidecar.md "Guarantees".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
@@ -16,7 +16,7 @@ export const FOREIGN_CURSOR = error(
   "ERR invalid cursor: a scan through dbsyncd -d dbsync returns everything in one page, so only the cursor 0 is valid here. Begin again with 0",
 );
 
-/** Returns whether a cursor is a number that this daemon never returned. */
+/** Returns whether a cursor is a number other than 0. This daemon returns only the cursor 0. */
 export function isForeignCursor(cursor: ByteString | undefined): boolean {
   return cursor !== undefined && CURSOR.test(cursor) && !BEGINS.test(cursor);
 }
@@ -24,7 +24,7 @@ export function isForeignCursor(cursor: ByteString | undefined): boolean {
 /** Returns the scan as a single page, or `argv` itself if its options are wrong, which the daemons report. */
 export function wholeScan(argv: readonly ByteString[], cursor: number): readonly ByteString[] {
   const options = argv.slice(cursor + 1);
-  // In a transaction the daemons refuse this cursor.
+  // In a transaction, replace such a cursor by an invalid one, so that the daemons refuse the command.
   if (isForeignCursor(argv[cursor])) return [...argv.slice(0, cursor), "foreign", ...options];
   if (argv.length <= cursor || options.length % 2 !== 0) return argv;
   const kept: ByteString[] = [];

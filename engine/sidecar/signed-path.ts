@@ -1,6 +1,6 @@
 /**
- * The path of a Redis client's commands through a sidecar: signed with this daemon's key, and sent to all daemons of a
- * cluster.
+ * The path of a Redis client's commands through a sidecar, which signs each command with its own key and sends it to
+ * all daemons of a cluster.
  */
 import type { ForwardingClient } from "../../client/forwarding-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -24,7 +24,7 @@ import { FOREIGN_CURSOR, isForeignCursor, wholeScan } from "./scans.js";
 import { makingOf } from "./typed-replies.js";
 import { refusalOfForm, UNSUPPORTED_COMMANDS } from "./unsupported-commands.js";
 
-/** The commands whose answer needs no data. */
+/** The commands that the sidecar answers itself, because the answer needs no data. */
 export const ANSWERED_HERE: ReadonlySet<Command> = new Set(
   commands.filter(
     ({ name, group }) =>
@@ -32,7 +32,7 @@ export const ANSWERED_HERE: ReadonlySet<Command> = new Set(
   ),
 );
 const READING_SQL = findCommand("SQL_RO") as Command;
-/** The database that answers these commands. */
+/** An empty database, which executes these commands. */
 const EMPTY = new Database({ databases: 1 });
 
 const TOO_MANY = error(`ERR a signed transaction may have at most ${COMMANDS_MAX} commands`);
@@ -103,7 +103,7 @@ export class SignedPath implements CommandPath {
     return this.#promised(made, (reply) => this.#carrier.sendTogether(argvs, conditions, sender, reply));
   }
 
-  /** Does nothing, because this daemon writes nothing. */
+  /** Does nothing, because this daemon applies no writes. */
   tellOf(): void {}
 
   writersOf(db: number, keys: readonly ByteString[]): Promise<Writers | ErrorReply> {
@@ -119,7 +119,7 @@ export class SignedPath implements CommandPath {
     });
   }
 
-  /** Returns true: the daemons check conditions when the transaction arrives. */
+  /** Returns true, because the daemons check the conditions when they receive the transaction. */
   hold(): boolean {
     return true;
   }
@@ -129,14 +129,17 @@ export class SignedPath implements CommandPath {
   }
 }
 
-/** Returns the command as it is sent. Statements that only read have another name, and scans become a single page. */
+/**
+ * Returns the command to send. A statement that only reads receives the name SQL_RO, and a scan is changed to return a
+ * single page.
+ */
 function sentAs(command: Command, argv: readonly ByteString[]): readonly ByteString[] {
   const scan = SCANS.get(command.name);
   if (scan !== undefined) return wholeScan(argv, scan);
   return command === READING_SQL ? [READING_SQL.name, ...argv.slice(1)] : argv;
 }
 
-/** Returns a reply that needs no daemon, or null if the daemons must answer. */
+/** Returns the reply if this daemon can answer the command itself, or null if the daemons must answer. */
 function replyHere(command: Command, argv: readonly ByteString[], { now }: CommandSender): Reply | null {
   const scan = SCANS.get(command.name);
   if (scan !== undefined && isForeignCursor(argv[scan])) return FOREIGN_CURSOR;

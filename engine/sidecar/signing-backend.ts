@@ -73,7 +73,7 @@ export class SigningBackend implements Backend {
   }
 }
 
-/** The longest timeout in milliseconds: daemons would refuse an older envelope. */
+/** The longest timeout in milliseconds. Daemons would refuse an envelope that is older. */
 const TIMEOUT_MS_MAX = 20_000;
 
 /** Returns --backend-timeout, limited to the maximum for a signed command. */

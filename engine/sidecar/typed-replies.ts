@@ -1,7 +1,7 @@
 /**
- * Converts the daemons' replies from RESP2, which has no doubles, sets, maps and pairs, to RESP3. The bytes of a reply
- * do not contain its type, so the command determines it. test/engine/sidecar/typed-replies.test.ts compares each reply
- * with the store's.
+ * Converts the daemons' replies from RESP2 to RESP3, which also has doubles, sets, maps and pairs. The bytes of a reply
+ * in RESP2 do not show its type in RESP3, so the type is determined by the command.
+ * test/engine/sidecar/typed-replies.test.ts compares the converted replies with those of the store.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { EntriesReply } from "../../protocol/entries-reply.js";
@@ -33,7 +33,7 @@ const odd = (making: Making) => (items: readonly Reply[]) =>
 
 const asSet = ofItems(set);
 const asMap = ofItems(map);
-/** Converts the entries of a document as --json expects them; if each entry has details, they become a map. */
+/** Converts the entries of a document to the form that --json expects. Entries with further details become a map. */
 const asEntries = ofItems((items) => {
   const bytes = items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));
   if (bytes.length < items.length) return map(items);
@@ -49,18 +49,18 @@ const asScores = ofItems((items) => pairs(odd(asDouble)(items)));
 /** Converts a member and its score. */
 const asScore = ofItems((items) => array(odd(asDouble)(items)));
 const asMapOf = (making: Making) => ofItems((items) => map(odd(making)(items)));
-/** Converts a key, and members with their scores. */
+/** Converts a key followed by members with their scores. */
 const asPopped = ofItems((items) => array(odd(ofItems((members) => array(members.map(asScore))))(items)));
 /** Converts a key, a member and its score. */
 const asOnePopped = ofItems((items) => array(items.map((item, at) => (at === 2 ? asDouble(item) : item))));
-/** Converts the longitude and latitude of each member, or nil. */
+/** Converts the positions of members: longitude and latitude, or nil. */
 const asPositions = ofItems((items) => array(items.map(asDoubles)));
 /**
  * Converts the requested properties of each member, which may include a list of longitude and latitude. Without such
  * options the reply contains only names.
  */
 const asLocations = ofItems((items) => array(items.map(asPositions)));
-/** Converts a map in which some values are maps. */
+/** Returns a converter for a map, some of whose values need the given converters. */
 const asMapWith = (names: Readonly<Record<string, Making>>) =>
   ofItems((items) =>
     map(
@@ -75,10 +75,10 @@ const asCell: Making = (reply) => {
   return reply.kind === "integer" ? (reply.value === 1 ? YES : NO) : reply;
 };
 const asRows = ofItems((rows) => array(rows.map(ofItems((cells) => array(cells.map(asCell))))));
-/** Converts the answer to a statement that reads, whose numbers are simple strings. */
+/** Converts the answer to an SQL statement that reads. Numbers in its rows are sent as simple strings. */
 const asRelation = asMapWith({ rows: asRows });
 
-/** Converts the key and entries of each stream. */
+/** Converts the streams in a reply, each with its key and its entries. */
 const asRead = ofItems((items) => mapInPairs(items.flatMap((item) => ("items" in item ? item.items : item))));
 const asMaps = ofItems((items) => array(items.map(asMap)));
 const asGroups = ofItems((items) => array(items.map(asMapWith({ consumers: asMaps }))));
@@ -94,14 +94,14 @@ const withWord =
   (argv: readonly ByteString[]) =>
     hasWord(argv, word, from(argv)) ? making : otherwise;
 const always = (making: Making) => () => making;
-/** Returns the number of arguments before the options, including the name. */
+/** Returns a function that returns the given index, for commands whose options begin at a fixed index. */
 const behind = (words: number) => () => words;
-/** Returns the index after the keys, whose number precedes them. */
+/** Returns the index after the keys of a command whose first argument is the number of keys. */
 const behindKeys = ([, count]: readonly ByteString[]) => 2 + Number(count);
 const scoresOfKeys = withWord("WITHSCORES", asScores, behindKeys);
 const scoresOfRange = withWord("WITHSCORES", asScores, behind(4));
 
-/** The converters of commands, which may depend on the arguments. */
+/** The functions that return the converter for a command. The converter may depend on the arguments. */
 const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>> = {
   GEOPOS: always(asPositions),
   GEORADIUS: always(asLocations),

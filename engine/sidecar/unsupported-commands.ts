@@ -30,19 +30,19 @@ const REASONS: readonly (readonly [reason: string, names: string])[] = [
   [KEEPS, "SAVE BGSAVE BGREWRITEAOF LASTSAVE"],
 ];
 
-/** The errors, by command name in upper case. */
+/** The errors for unsupported commands, by command name in upper case. */
 export const UNSUPPORTED_COMMANDS: ReadonlyMap<string, ErrorReply> = new Map(
   REASONS.flatMap(([reason, names]) =>
     names.split(" ").map((name) => [name, refusalOf(name, reason)] as const),
   ),
 );
 
-/** The errors for reads that wait, by command name. */
+/** The errors for reading commands with the option BLOCK, by command name. */
 const WAITING_READS: ReadonlyMap<string, ErrorReply> = new Map(
   ["XREAD", "XREADGROUP"].map((name) => [name, refusalOf(`${name} with BLOCK`, WAITS)]),
 );
 
-/** Returns the error for a form of a command that is not supported, or null if it is supported. */
+/** Returns the error for a command whose options are not supported, or null if it is supported. */
 export function refusalOfForm(argv: readonly ByteString[]): ErrorReply | null {
   const refusal = WAITING_READS.get(argv[0]?.toUpperCase() ?? "");
   if (refusal === undefined) return null;

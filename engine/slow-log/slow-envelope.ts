@@ -1,6 +1,6 @@
 /**
- * Adds an entry to the slow log for an envelope that blocked all other commands. The entry contains the envelope's
- * first command and the number of further commands.
+ * Adds an entry to the slow log for an envelope whose execution took long, and thus delayed all other commands. The
+ * entry contains the envelope's first command and the number of further commands.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody } from "../../protocol/version-2/envelope.js";

@@ -2,8 +2,8 @@
 import { type ByteString, detached } from "../../protocol/byte-string.js";
 
 /**
- * Maximum number of arguments in an entry, including the note about omitted ones, and maximum characters of an
- * argument.
+ * Maximum number of arguments in an entry, including the note about omitted arguments, and maximum number of characters
+ * of an argument.
  */
 const ARGUMENTS_MAX = 32;
 const ARGUMENT_CHARS_MAX = 128;
@@ -20,7 +20,7 @@ export interface SlowEntry {
    */
   readonly remote: string;
   readonly name: ByteString;
-  /** The W3C trace context of the call, which is shown as the last argument, absent if there is none. */
+  /** The W3C trace context of the call, which is shown as the last argument. Absent if there is none. */
   readonly traceparent?: string | undefined;
 }
 
@@ -47,7 +47,7 @@ export class SlowLog {
   }
 }
 
-/** Shortens a command that may be long for display. The omitted part is not kept in memory. */
+/** Shortens a command for display. The result does not keep the omitted parts in memory. */
 export function shortened(argv: readonly ByteString[]): ByteString[] {
   const shown = argv.length > ARGUMENTS_MAX ? argv.slice(0, ARGUMENTS_MAX - 1) : argv;
   const words = shown.map((word) => {

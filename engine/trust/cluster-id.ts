@@ -1,5 +1,5 @@
 /**
- * The cluster's id, which is computed from the settings that all its daemons must share. Source: docs/protocol-v2.md
+ * Computes the cluster's id from the settings that must be the same on all its daemons. Source: docs/protocol-v2.md
  * "Cluster".
  */
 
@@ -28,7 +28,7 @@ export function clusterIdOf(genesis: Genesis): ByteString {
   return hashOf(Buffer.concat([PREFIX, length, Buffer.from(bytes, "latin1")]));
 }
 
-/** Returns the bytes that are hashed, and that data folders store. */
+/** Returns the bytes whose hash is the cluster's id. Data folders store these bytes. */
 export function writeGenesis({ name, applications, roots }: Genesis): ByteString {
   const lists = writeCommand([...applications].sort()) + writeCommand([...roots].sort());
   return writeArrayHead(4) + writeBulk(MAGIC) + writeBulk(bytesOfText(name)) + lists;

@@ -1,6 +1,6 @@
 /**
- * The cluster's secret (--cluster-secret), by which daemons recognize each other without knowing each other's keys. It
- * implements `MemberSecret` for peers/.
+ * The cluster's secret (--cluster-secret), with which daemons authenticate each other without knowing each other's
+ * keys. Implements `MemberSecret` of cluster/peers/.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Logger } from "pino";
@@ -33,7 +33,7 @@ export class ClusterSecret {
 
 /**
  * Reads the secret's file.
- * @returns null if there is none
+ * @returns the secret, or null if none is configured
  * @throws StartError  the file cannot be used; states the cure
  */
 export function loadClusterSecret({ clusterSecret }: Settings, log: Logger): ClusterSecret | null {

@@ -19,10 +19,7 @@ export const snapshotFolder = (data: string): string => join(data, "snapshots");
 /** Returns the folder for the states of a stream (--order), which replaces the timeline. */
 export const orderFolder = (data: string): string => join(data, "order");
 
-/**
- * Returns why a folder cannot be read as a daemon's folder, and what to do. @param folder  a folder in which no
- * timeline was found
- */
+/** Returns why a folder in which no timeline was found cannot be read as a data folder, and what to do. */
 export function noTimeline(folder: string): string {
   const reason = !existsSync(folder)
     ? "the folder does not exist, or this user cannot access it"
@@ -33,7 +30,7 @@ export function noTimeline(folder: string): string {
 }
 
 /**
- * Returns the key in a folder. Creates the folder and the key if they are missing.
+ * Returns the daemon's key in a data folder. Creates the folder and the key if they are missing.
  * @param warn  receives a warning about a key that other users can read
  * @throws StartError  the folder or key cannot be used; states the cure
  */
@@ -55,8 +52,8 @@ export function openDataFolder(folder: string, warn: (sentence: string) => void 
 export const ownerOf = (folder: string): Identity | null => readKey(join(folder, KEY_FILE), () => {});
 
 /**
- * Creates a folder and its parents. Node's recursive option never ends if the system reports ENOENT for a folder in an
- * existing one, as in /proc.
+ * Creates a folder and its parents. It does not use Node's option `recursive`, which never returns if the system
+ * reports ENOENT although the parent folder exists, as in /proc.
  */
 function makeFolder(folder: string): void {
   const make = () => mkdirSync(folder, { mode: FOLDER_MODE });

@@ -24,10 +24,10 @@ export function identityOf(key: KeyObject): Identity {
   return { id: hashOf(der), spki: bytesOf(der), key };
 }
 
-/** Returns the SHA-256 of all pieces combined, 32 bytes. */
+/** Returns the SHA-256 of the concatenated pieces, 32 bytes. */
 export function hashOf(...pieces: readonly Buffer[]): ByteString {
   const [only] = pieces;
-  // "binary" is the old name of latin1, and the one that the types of this function accept.
+  // "binary" is the old name of the encoding latin1. The types of this function accept only the old name.
   if (only !== undefined && pieces.length === 1) return hash("sha256", only, "binary");
   const hashing = createHash("sha256");
   for (const piece of pieces) hashing.update(piece);

@@ -1,4 +1,4 @@
-/** Public keys in the form that verifies signatures. They are created on first use, and cached. */
+/** Verifies signatures. The key objects that Node needs for this are created on first use, and cached. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyDigest, verifyEnvelope } from "../../keys/verify.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -14,7 +14,7 @@ export interface PublicKey {
 }
 
 export class KnownKeys {
-  /** The keys by id. */
+  /** The cached key objects, by key id. */
   readonly #keys = new Map<ByteString, KeyObject>();
 
   /** Returns whether a key signed an envelope. @param id  SHA-256 of the signed bytes */

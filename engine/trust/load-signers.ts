@@ -50,7 +50,7 @@ export function loadSigners(
 
 /**
  * Reads the files again while the daemon runs.
- * @returns the current signers if the files contain the same keys
+ * @returns the current signers, if the files still contain the same keys
  * @throws StartError  the files contain other keys, which cannot be used now; states the cures
  */
 export function loadSignersAgain(
@@ -80,7 +80,8 @@ export function loadSignersAgain(
 }
 
 /**
- * Sorts keys in the same way on every daemon, regardless of the file names: the order of the ring is part of the state.
+ * Sorts keys by id, so that their order is the same on every daemon, whatever the files are called. The order is part
+ * of the state.
  */
 const inOrder = (keys: readonly FileKey[]): FileKey[] => [...keys].sort((a, b) => (a.id < b.id ? -1 : 1));
 

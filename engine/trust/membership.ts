@@ -1,7 +1,7 @@
 /**
- * Decides which daemons may be members. If there is a member list, these are its daemons. Otherwise they are the
- * daemons that proved a pinned key, a key that an administrator authorized, or the cluster's secret. The address of a
- * connection proves nothing. Source: docs/protocol-v2.md "Members".
+ * Decides which daemons may be members. If there is a member list, these are the daemons in the list. Otherwise they
+ * are the daemons that have proved a pinned key, a key that an administrator has authorized, or knowledge of the
+ * cluster's secret. The address of a connection is not a proof. Source: docs/protocol-v2.md "Members".
  */
 
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -13,9 +13,9 @@ import type { KeyRing } from "../../store/key-ring.js";
 export type NoMember = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
 
 /**
- * Returns why a daemon is not a member, or null if it is one. A revoked key is excluded permanently, whatever else the
- * daemon proves.
- * @param knowsSecret  whether the daemon proved the cluster's secret
+ * Returns why a daemon is not a member, or null if it is one. A daemon with a revoked key can never be a member,
+ * whatever it proves.
+ * @param knowsSecret  whether the daemon has proved that it knows the cluster's secret
  * @param ring         the current key ring
  * @param standing     the state of the known member lists; if there is a list, only its daemons are members
  */
@@ -34,9 +34,10 @@ export function refusalOfMember(
   if (record !== undefined && record.revokedAt !== null) return "revoked";
   if (standing.left.has(id)) return "left-out";
   if (standing.members.has(id)) return null;
-  // Without administrators a daemon adds its own key in order to sign: that does not authorize it for anything else.
+  // A key that its own daemon has added does not count as authorized. Without administrators, daemons add their own
+  // keys so that they can sign.
   const isAuthorized = record !== undefined && record.addedBy !== null && record.addedBy !== id;
-  // A daemon that proves nothing must not learn anything about the list.
+  // Check this before the list, because a daemon without any proof must not learn anything about the list.
   if (!knowsSecret && !isAuthorized && !peers.some(({ pin }) => pin === id)) return "not-a-member";
   return standing.heads.length > 0 ? "not-listed" : null;
 }

@@ -1,6 +1,6 @@
 /**
- * The keys that a data folder was created with. Its timeline begins with them, so a start with other keys would produce
- * another state.
+ * Compares the keys that a daemon is started with to the keys with which its data folder was created. The timeline
+ * begins with the latter, so a start with different keys would produce a different state.
  */
 
 import { StartError } from "../../net/process/start-error.js";
@@ -11,7 +11,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import { type Genesis, readGenesis, writeGenesis } from "./cluster-id.js";
 
 /**
- * Records the keys in a new folder, or compares them with those of an existing one.
+ * Records the keys in a new data folder, or compares them with the recorded keys of an existing one.
  * @throws StartError  they differ; names the commands that change keys
  */
 export async function keepGenesis(storage: Storage, genesis: Genesis): Promise<void> {

@@ -1,4 +1,6 @@
-/** Threads that verify the signatures of entries from members, each with the key that the entry names. */
+/**
+ * Verifies the signatures of members' entries in threads. Each signature is verified with the key that the entry names.
+ */
 import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -16,17 +18,23 @@ interface ProvedEntry {
 }
 
 export interface SignatureThreads {
-  /** Returns the proof of each entry, in order; null for a signature that was not verified. Never rejects. */
+  /**
+   * Returns the proof of each entry, in order, or null for an entry whose signature is invalid or was not verified.
+   * Never rejects.
+   */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
   stop(): void;
 }
 
-/** The default maximum number of threads; with more, the fold on the main thread would be the bottleneck. */
+/**
+ * The default maximum number of threads. More threads would not help, because the fold on the main thread would be the
+ * bottleneck.
+ */
 const THREADS_BY_CORES = 3;
 
 /**
  * @param configured  the number of threads, or null to choose it by the number of processors
- * @returns null if there are none
+ * @returns null if there are no threads
  */
 export function signatureThreads(
   configured: number | null,
@@ -61,7 +69,10 @@ async function prove(
   });
 }
 
-/** Returns null for an unknown key and for malformed bytes; the main thread's check reports which of them it is. */
+/**
+ * Returns the entry with the key that it names. Returns null if the key is unknown or the bytes are malformed, which
+ * the check on the main thread reports.
+ */
 function signedOf({ body, signature }: PackedEntry, ring: KeyRing): Signed | null {
   try {
     const { key: id } = readHead(body);

@@ -1,6 +1,6 @@
 /**
- * The keys that may sign: the key ring, and its keys in the form that verifies signatures. Commands of version 1 name
- * no key, so their signatures are tried with each RSA key of -s.
+ * The keys that may sign: the key ring, and the methods that verify signatures with its keys. Commands of version 1 do
+ * not name a key, so their signatures are checked with each RSA key of -s.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { verifyCommand, verifyEnvelope } from "../../keys/verify.js";
@@ -15,7 +15,7 @@ interface ApplicationKey {
   readonly key: KeyObject;
 }
 
-/** Returns the SubjectPublicKeyInfo of a key that is in the ring or was named by an entry. */
+/** Returns the SubjectPublicKeyInfo of a key that is in the ring, or that an entry has named. */
 export const knownKey = (ring: KeyRing, key: ByteString): ByteString | undefined =>
   ring.find(key)?.spki ?? ring.named.find(key);
 
@@ -48,17 +48,17 @@ export class Signers extends KnownKeys {
     this.#rsaKeys = applications.map(({ key }) => key).filter((key) => key.asymmetricKeyType === "rsa");
   }
 
-  /** The current ring. It may be replaced, so callers must read it for each look-up. */
+  /** The current key ring. The ring may be replaced, so callers must not keep it. */
   get ring(): KeyRing {
     return this.#ringSource.ring;
   }
 
-  /** Uses the ring of a fold from now on. */
+  /** Uses the key ring of a fold from now on, even if the fold replaces its ring. */
   follow(fold: { readonly ring: KeyRing }): void {
     this.#ringSource = fold;
   }
 
-  /** Returns the key that signed a text of version 1. */
+  /** Returns the key that signed the text of a version 1 command, or undefined if none did. */
   ofCommand(text: Buffer, signature: Buffer): KeyRecord | undefined {
     const found = verifyCommand(text, signature, this.#rsaKeys);
     const id = this.#applications.find(({ key }) => key === found)?.id;
@@ -66,7 +66,7 @@ export class Signers extends KnownKeys {
   }
 
   /**
-   * Returns whether a key signed the bytes; the key need not be in the ring.
+   * Returns whether the owner of a key has signed the bytes. The key need not be in the ring.
    * @param spki  the key's SubjectPublicKeyInfo in DER
    */
   verifyBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
@@ -74,7 +74,7 @@ export class Signers extends KnownKeys {
       const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
       return verifyEnvelope(bytes, signature, key);
     } catch {
-      // The bytes are not a key; the library reports this with various errors.
+      // The bytes are not a valid key. Node reports that with various errors.
       return false;
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The daemon's certificate. It is read at the start, on SIGHUP, and when its files change. If the files cannot be used,
- * the old certificate stays in use. Open connections keep the certificate that they began with.
+ * The daemon's TLS certificate. Its files are read at the start, on SIGHUP, and when they change. If new files cannot
+ * be used, the old certificate stays in use. Open connections keep the certificate with which they were opened.
  */
 import { type Stats, statSync } from "node:fs";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
@@ -22,8 +22,8 @@ const SOON_MS = 14 * 86_400_000;
 const WARN_EVERY_MS = 86_400_000;
 
 /**
- * The interval between two checks of the files, in milliseconds. Polling, unlike watching, also notices changed links
- * and mounts.
+ * The interval between two checks of the files, in milliseconds. The files are polled, because watching them would miss
+ * changed links and mounts.
  */
 export const LOOK_EVERY_MS = 30_000;
 
@@ -34,7 +34,7 @@ export class TlsCertificate implements Service {
   readonly #log: Logger;
   #files: CertificateFiles;
   #pair: CertificatePair;
-  /** The stamp of the files that were read last, whether valid or not. */
+  /** The stamp of the files at the last reading, even if they could not be used. */
   #seen: string;
   readonly #throttle: LogThrottle;
   #timer: NodeJS.Timeout | null = null;
@@ -99,7 +99,8 @@ export class TlsCertificate implements Service {
       this.#take(readPair(this.#files));
     } catch (problem) {
       if (!(problem instanceof StartError)) throw problem;
-      // This also happens if only one of the two files has been replaced; the other one will change the stamp again.
+      // Only one of the two files may have been replaced so far. When the second one is replaced, the stamp changes
+      // again.
       this.#log.error(`The old certificate stays: ${problem.message}`);
     }
   };
@@ -139,7 +140,7 @@ export class TlsCertificate implements Service {
 export function readPair(files: CertificateFiles): CertificatePair {
   try {
     const pair = loadCertificatePair(files);
-    // Rejects certificates that this OpenSSL cannot serve with, such as keys that are too short.
+    // Throws if this OpenSSL cannot serve with the pair, for example because the key is too short.
     createSecureContext({ cert: pair.certificatePem, key: pair.keyPem });
     return pair;
   } catch (problem) {
@@ -159,7 +160,7 @@ function stampOfFile(file: string): string {
   try {
     stats = statSync(file, { throwIfNoEntry: false });
   } catch {
-    // A parent folder is not accessible: treat the file as absent. Reading it will report the reason.
+    // If a parent folder is not accessible, treat the file as absent. The attempt to read the file reports the reason.
   }
   return stats === undefined
     ? "absent"

@@ -1,7 +1,7 @@
 /**
- * Threads that verify signatures when many arrive together, for example when a daemon catches up (--verify-threads).
- * They report which signatures are valid. The main thread checks everything else about an entry, when its turn comes
- * (docs/decisions/0040).
+ * Verifies signatures in threads when many entries arrive together, for example while a daemon catches up
+ * (--verify-threads). The threads report which signatures are valid. The main thread performs all other checks when it
+ * processes the entry (docs/decisions/0040).
  */
 import { Worker } from "node:worker_threads";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -19,7 +19,7 @@ type Ids = readonly (ByteString | null)[];
 
 interface Thread {
   readonly worker: Worker;
-  /** The resolvers of unanswered tasks, by task number. */
+  /** The functions that resolve unanswered tasks, by task number. */
   readonly pending: Map<number, (ids: Ids) => void>;
 }
 
@@ -41,7 +41,10 @@ export class VerifyThreads {
     this.#makeWorker = makeWorker;
   }
 
-  /** Verifies entries on one thread; a caller with many entries must split them. Never rejects. */
+  /**
+   * Verifies entries in a single thread, so a caller with many entries should split them. Returns an empty list if no
+   * thread can do the work. Never rejects.
+   */
   check(signed: readonly Signed[]): Promise<Ids> {
     this.#threads ??= this.#startAll();
     const number = ++this.#number;
@@ -53,7 +56,7 @@ export class VerifyThreads {
     });
   }
 
-  /** Answers running and future tasks with an empty list. */
+  /** Stops the threads. Running and later tasks are answered with an empty list. */
   stop(): void {
     const threads = this.#threads ?? [];
     this.#threads = [];
@@ -68,8 +71,8 @@ export class VerifyThreads {
     try {
       while (threads.length < this.#count) threads.push(this.#start());
     } catch (problem) {
-      // The system does not permit more threads, for example because of a container's process limit. Use the threads
-      // that have started.
+      // Use only the threads that have started if the system does not permit more, for example because of a container's
+      // process limit.
       this.#failed(problem as Error);
     }
     return threads;

@@ -1,6 +1,6 @@
 /**
- * The entry point of a thread that verifies signatures. Each message contains the entries of one task; each answer
- * contains the task's number.
+ * The entry point of a thread that verifies signatures. Each message to the thread contains the entries of one task,
+ * and the thread's answer contains the number of that task.
  */
 import { parentPort } from "node:worker_threads";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -43,7 +43,7 @@ function idIfSigned(entry: PackedEntry, key: SignatureTask["keys"][number]): Byt
     const id = hashOf(...signedPieces(entry.body));
     return known.verify(key, entry, id) ? id : null;
   } catch {
-    // The bytes are not a key, or not a body: the main thread reports which, when the entry's turn comes.
+    // The key or the body is malformed. The main thread reports which of them when it processes the entry.
     return null;
   }
 }

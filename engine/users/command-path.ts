@@ -1,6 +1,7 @@
 /**
- * The path of a command from a listener without signatures, after login and permission. The command is applied here
- * immediately, recorded with the daemon's own key, or signed and sent to other daemons. Listeners do not know which.
+ * The path of a command from a listener without signatures, after the login and the permission check. There are three
+ * implementations: the command is applied immediately on this daemon, is recorded with the daemon's own key, or is
+ * signed and sent to other daemons. Listeners do not depend on the implementation.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
@@ -14,27 +15,27 @@ import type { KeyCounts } from "../backends/key-counts.js";
 import type { UnitSender } from "../backends/local-units.js";
 import type { WriteObserver } from "../backends/write-observer.js";
 
-/** Receives the order key of a sender's latest write, which is null if no write was recorded. */
+/** Receives the order key of the sender's latest recorded write. It is null until a write is recorded. */
 export interface LastWrite {
   place: Place | null;
 }
 
-/** The sender of a command; the state of a connection may serve as one. */
+/** The sender of a command. The object that represents a connection may implement this interface. */
 export interface CommandSender extends UnitSender {
   /** The sender's name in the audit log, or null if unknown. */
   readonly as: ByteString | null;
   /** Whether a write is answered only once its order key is final. */
   readonly isStable: boolean;
   /**
-   * Called before a write is answered, with true if another daemon has it on disk; the answer waits for this call. If
-   * it is missing, the answer does not wait. Not called for errors.
+   * Called before a write is answered, with true if another daemon has the write on disk. The answer is delayed until
+   * then. If this function is absent, the answer is not delayed. Not called if the answer is an error.
    */
   readonly replicated?: (isReplicated: boolean) => void;
   /** Receives the order key of each write that is recorded, if the sender needs it. */
   readonly lastWrite?: LastWrite;
   /**
-   * The keys that the sender's next transaction depends on (WATCH). Until then, reads must not return an older state of
-   * them than the sender saw.
+   * The keys that the sender has watched (WATCH). Until its next transaction, reads must not return an older state of
+   * these keys than the sender has already seen.
    */
   readonly watched?: { readonly size: number };
 }
@@ -45,13 +46,13 @@ export interface ReplyWaiter {
   readonly isStable: boolean;
   readonly replicated: CommandSender["replicated"] | undefined;
   readonly lastWrite: LastWrite | undefined;
-  /** Called once, but not during the call that returns the waiter. */
+  /** Called once, but never before `send` has returned the waiter. */
   answered(answer: Reply | Refused): void;
 }
 
 /**
- * A sender that waits without a promise. Promises cost more than ten times as much, and hundreds of recorded writes may
- * arrive in one turn.
+ * A sender that receives replies through waiters instead of promises. A promise costs more than ten times as much as a
+ * waiter, and hundreds of recorded writes may arrive in one turn.
  */
 export interface WaitingSender<Waiter extends ReplyWaiter> extends CommandSender {
   /** Returns a new waiter for the reply of the current command. */
@@ -63,25 +64,37 @@ export type Writers = readonly ByteString[];
 /** The refusals of a path that supports every command. */
 export const NOTHING_UNCARRIED: CommandPath["uncarried"] = new Map();
 
-/** Runs one of several commands. It reads the writes of the earlier ones. Errors are returned as replies. */
+/**
+ * Runs one command of a program, which already sees the writes of the program's earlier commands. Errors are returned
+ * as replies.
+ */
 export type StepRunner = (command: Command, argv: readonly ByteString[], db: number) => Reply;
 
 export interface CommandPath {
   /** The number of databases. */
   readonly databases: number;
-  /** Whether writes are recorded. Their replies come later, and the next write may be sent before the reply. */
+  /**
+   * Whether writes are recorded. If so, replies to writes arrive later, and the next write may be sent before the
+   * previous reply has arrived.
+   */
   readonly records: boolean;
-  /** Whether replies to reads also come later, from daemons that are queried in order and have all the data. */
+  /**
+   * Whether commands are sent to other daemons. If so, replies to reads arrive later too, because only the other
+   * daemons have the data.
+   */
   readonly carries: boolean;
-  /** The errors for commands that this path refuses, by name in upper case; some of them are unknown to this daemon. */
+  /**
+   * The errors for commands that this path refuses, by name in upper case. Some of these commands are unknown to this
+   * daemon.
+   */
   readonly uncarried: ReadonlyMap<string, ErrorReply>;
-  /** The number of connected daemons that have the same data, or null if this daemon runs alone. */
+  /** The number of other connected daemons with the same data, or null if this daemon runs alone. */
   readonly others: number | null;
-  /** The source of key changes, or null if keys change on other daemons. */
+  /** The source of key changes, or null if the keys are on other daemons. */
   readonly changes: KeyChangeObservers | null;
   /** Runs a command. Errors are returned as replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
-  /** Runs a command for a sender that needs no promise. @returns the waiter if the reply comes later */
+  /** Runs a command for a sender that uses waiters. @returns the reply, or the waiter if the reply arrives later */
   send<Waiter extends ReplyWaiter>(
     command: Command,
     argv: readonly ByteString[],
@@ -98,7 +111,7 @@ export interface CommandPath {
     sender: CommandSender,
   ): Reply | Promise<Reply>;
   /**
-   * Runs commands that a program chooses step by step; their writes form one unit.
+   * Runs a program that chooses its commands step by step. Its writes form one unit.
    * @param program  called in this turn; returns the reply that is sent if the unit is recorded
    */
   executeInSteps(
@@ -107,15 +120,15 @@ export interface CommandPath {
     sender: CommandSender,
   ): Reply | Promise<Reply>;
   /**
-   * Runs commands that are applied one by one under a common `--max-unit-steps`. Where commands are recorded or
-   * forwarded, each envelope has its own limit.
+   * Calls a function whose commands share one limit of steps (`--max-unit-steps`), although they are applied one by
+   * one. If commands are recorded or sent to other daemons, each envelope has its own limit instead.
    */
   sharing<Result>(run: () => Result): Result;
   /** The number of keys that have expired but are still stored. */
   readonly expiredKeys: number;
   /** The key counts of all databases that are not empty. */
   readonly keyCounts: readonly KeyCounts[];
-  /** Notifies an observer of writes from now on. */
+  /** Registers an observer, which is notified of all later writes. */
   tellOf(observer: WriteObserver): void;
   /**
    * Returns the id of the unit that changed each key last, or an empty string if the key does not exist; an error if no

@@ -1,25 +1,28 @@
 /**
- * Counts the other daemons that have a write on disk (without --data: in their timelines), for WAIT. It returns the
- * count immediately, or waits until there are enough.
+ * Counts the other daemons that have a write on disk, for WAIT. Without --data, a copy in a daemon's memory counts too.
+ * Callers can also wait until there are enough copies.
  */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { Place } from "../../timeline/entries/entry.js";
 
-/** The part of the peers that is needed here. */
+/** The part of the peers' interface that is used here. */
 export interface CopyPeers {
   /** Returns the number of other daemons that are known to have the entry on disk. */
   copies(place: Place): number;
   /**
-   * Resolves when that number of daemons, including this one, have reported the entry as on disk. The request expires
-   * after a while.
+   * Resolves when the given number of daemons, including this one, have reported that the entry is on their disk. After
+   * a while the promise is dropped without being resolved.
    */
   replicated(place: Place, daemons: number): Promise<void>;
 }
 
 /** The condition that a client waits for, and its time limit. */
 export interface CopiesWait {
-  /** The order key of the write, or null if nothing was written, so the daemons only need to be connected. */
+  /**
+   * The order key of the write, or null if the client has written nothing. In that case the daemons only need to be
+   * connected.
+   */
   readonly place: Place | null;
   /** The number of daemons in addition to this one. */
   readonly wanted: number;
@@ -33,7 +36,7 @@ const WAITING_MAX = 10_000;
 const ASK_AGAIN_MS = 15_000;
 /** The interval between two checks of the connected daemons, in milliseconds. */
 const LOOK_MS = 100;
-/** The longest possible timer in milliseconds; a longer wait has none. */
+/** The longest possible timer in milliseconds. A wait with a longer time limit has no timer. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class DurableCopies {
@@ -68,7 +71,7 @@ export class DurableCopies {
 
   /**
    * Returns the number of other daemons that are known to have a write.
-   * @param place  null if nothing was written, so every connected daemon counts
+   * @param place  the order key of the write, or null to count all connected daemons, if nothing was written
    */
   count(place: Place | null): number {
     return place === null ? this.#members() : this.#peers.copies(place);
@@ -76,8 +79,9 @@ export class DurableCopies {
 
   /**
    * Waits until enough daemons have a write.
-   * @param ended  called once, when enough members have it or the time is up; immediately if too many clients wait
-   * @returns a function that ends the wait early; it does nothing afterwards
+   * @param ended  called once: when enough daemons have the write, when the time is up, or immediately if too many
+   * clients wait
+   * @returns a function that ends the wait early, and does nothing if the wait has already ended
    */
   wait({ place, wanted, milliseconds }: CopiesWait, ended: () => void): () => void {
     if (this.#waiting >= WAITING_MAX) {

@@ -1,6 +1,6 @@
 /**
- * The path of clients that may connect before this daemon has fetched its documents. Until then document commands are
- * refused.
+ * The path of commands while this daemon may still be fetching its documents. Document commands are refused until it
+ * has fetched them.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";

@@ -1,13 +1,16 @@
 /**
- * The keys that SCRAM-SHA-256 needs. They cannot be computed from password hashes, so they are derived when the
- * password itself is available: from `>password` in a file, or at a login. They exist only in memory.
- * Source: RFC 5802 (SaltedPassword, StoredKey, ServerKey), RFC 4013 (preparation of passwords).
+ * The keys that SCRAM-SHA-256 needs. They cannot be computed from the stored password hashes, so they are derived when
+ * the password itself is available: from `>password` in a file, or at a login. They are kept only in memory. Source:
+ * RFC 5802 (SaltedPassword, StoredKey, ServerKey), RFC 4013 (preparation of passwords).
  */
 import { createHash, createHmac, pbkdf2 } from "node:crypto";
 import type { Environment } from "../../net/process/environment.js";
 import { type ByteString, bytesOf, textOfBytes } from "../../protocol/byte-string.js";
 
-/** The number of iterations of the key derivation, as in MongoDB. Clients receive it, and do the same work. */
+/**
+ * The number of iterations of the key derivation, as in MongoDB. Clients receive that number, and perform as many
+ * iterations.
+ */
 export const PASSWORD_ITERATIONS = 15_000;
 const SALT_BYTES = 28;
 const KEY_BYTES = 32;
@@ -23,7 +26,7 @@ export interface PasswordSecret {
   readonly serverKey: Buffer;
 }
 
-/** The properties of a user that identify its secrets. */
+/** The properties of a user by which its secrets are found. */
 interface Named {
   readonly name: ByteString;
   /** The SHA-256 of each password. */
@@ -31,7 +34,7 @@ interface Named {
 }
 
 export class PasswordSecrets {
-  /** The seed of all salts; unknown users receive a salt too. */
+  /** The seed of all salts. Unknown users receive a salt too, so that clients cannot find out which users exist. */
   readonly #seed: Buffer;
   readonly #made = new Map<string, Promise<PasswordSecret>>();
   #working = 0;
@@ -41,7 +44,7 @@ export class PasswordSecrets {
     this.#seed = Buffer.from(randomBytes(KEY_BYTES), "latin1");
   }
 
-  /** Returns a user's salt. It stays the same while the daemon runs, also for unknown users. */
+  /** Returns a user's salt, which does not change while the daemon runs. Unknown users have a salt too. */
   saltOf(name: ByteString): ByteString {
     const salt = createHmac("sha256", this.#seed).update(name, "latin1").digest();
     return bytesOf(salt, 0, SALT_BYTES);
@@ -53,7 +56,7 @@ export class PasswordSecrets {
     if (!this.#made.has(key)) this.#made.set(key, this.#make(name, password));
   }
 
-  /** Returns the secrets of a user's passwords; resolves once they are derived. */
+  /** Returns the secrets of a user's passwords. Waits for derivations that are still running. */
   of({ name, passwords }: Named): Promise<readonly PasswordSecret[]> {
     return Promise.all(passwords.flatMap((hash) => this.#made.get(keyOf(name, hash)) ?? []));
   }
@@ -84,7 +87,7 @@ export class PasswordSecrets {
 
 const keyOf = (name: ByteString, hash: Buffer) => `${hash.toString("hex")} ${name}`;
 
-/** Prepares a password as clients prepare typed ones: characters that look alike become identical. */
+/** Prepares a password in the same way as clients do, so that equivalent characters become identical. */
 function prepared(password: ByteString): string {
   return textOfBytes(password).replace(OTHER_BLANKS, " ").replace(NOTHING, "").normalize("NFKC");
 }

@@ -1,4 +1,4 @@
-/** Changes a user's passwords according to the rules of a file and of ACL SETUSER. */
+/** Changes a user's passwords according to the password rules in a file or in ACL SETUSER. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { WrongRule } from "../../store/rights/acl-rules.js";

@@ -1,6 +1,6 @@
 /**
- * Reads the users of the listeners, at the start and again on SIGHUP, and checks that no client on another machine
- * could connect without a password, unless --allow-anonymous is set.
+ * Reads the users of the listeners, at the start and on SIGHUP. Checks that no client on another machine can connect
+ * without a password, unless --allow-anonymous is set.
  */
 import { statSync } from "node:fs";
 import { isLoopback } from "../../net/process/loopback.js";
@@ -30,8 +30,8 @@ export function readUsers(
 }
 
 /**
- * Reads the users again while clients are being served. A file that was emptied, or lost its line for the default user,
- * must not permit access without a password.
+ * Reads the users again while clients are being served. Access without a password must not become possible because the
+ * file was emptied, or lost its line for the default user.
  * @throws StartError  states the cures
  */
 export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "aclFile">): Users {
@@ -47,7 +47,8 @@ export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "
 }
 
 /**
- * Requires a login on every address other than loopback: TLS encrypts traffic but does not authenticate clients.
+ * Checks that a login is required on every address other than loopback, even with TLS, which does not authenticate
+ * clients.
  * @throws StartError  states the cures
  */
 export function checkDoors(users: Users, settings: Doors): void {
@@ -66,7 +67,10 @@ export function checkDoors(users: Users, settings: Doors): void {
   }
 }
 
-/** Returns a warning if other users of this machine can read the user names and password hashes; otherwise null. */
+/**
+ * Returns a warning if other users of this machine can read the file with the user names and password hashes, otherwise
+ * null.
+ */
 export function readersOf(aclFile: string | null): string | null {
   if (aclFile === null || ((statSync(aclFile, { throwIfNoEntry: false })?.mode ?? 0) & OTHERS_READ) === 0)
     return null;

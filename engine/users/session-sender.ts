@@ -1,4 +1,6 @@
-/** The sender of a user's commands. It uses a single database, and does not wait until its writes are final. */
+/**
+ * The sender of a user's commands. All commands use the same database, and no answer is delayed until a write is final.
+ */
 
 import type { Environment } from "../../net/process/environment.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -28,7 +30,10 @@ export class SessionSender implements CommandSender {
     return this.#session.readsAll;
   }
 
-  /** Returns the sender of one command. @param replicated  called with true if another daemon has the write */
+  /**
+   * Returns a sender for one command whose answer waits for replication.
+   * @param replicated  called with true if another daemon has the write
+   */
   awaiting(replicated: (isReplicated: boolean) => void): CommandSender {
     const { db, now, isStable, as, readsAll } = this;
     return { db, now, isStable, as, readsAll, replicated };

@@ -1,6 +1,6 @@
 /**
- * The commands of one connection to a listener with users. Each command is looked up, checked for permission and
- * against the memory limit, and run.
+ * Runs the commands of one connection to a listener with users. Each command is looked up, and runs only if the user's
+ * rules and the memory limit permit it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
@@ -16,10 +16,10 @@ export class UserCommands {
   readonly userSession: UserSession;
   readonly #path: CommandPath;
   readonly #denied: (denial: Denial) => ErrorReply;
-  /** The name of the last command, which administrators see. */
+  /** The name of the last command, which is shown to administrators. */
   #last = "";
 
-  /** @param denied  returns, or throws, a denial in the listener's protocol */
+  /** @param denied  converts a denial to the listener's protocol, and returns or throws the result */
   constructor(
     {
       users,
@@ -43,7 +43,7 @@ export class UserCommands {
     return { name: this.userSession.name ?? "", command: this.#last.toLowerCase() };
   }
 
-  /** Returns the call, or the error if there is no such command or it is denied. */
+  /** Returns the checked command, or an error if the command is unknown or denied. */
   permitted(argv: readonly ByteString[]): CheckedCommand | ErrorReply {
     const command = resolveCommand(argv);
     if (command instanceof CommandFailure) return command.reply;

@@ -1,7 +1,7 @@
 /**
- * The user session of a connection, which may be logged in or not. The user is looked up again when the users change.
- * The session is the only place where its commands are checked for permission and memory. Listeners report a denial
- * with the errors of their protocol.
+ * The user session of a connection, with or without a login. The user is looked up again when the users change. All
+ * checks of a command's permission and memory use are made here, and each listener reports a denial with the errors of
+ * its own protocol.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -28,7 +28,7 @@ export class UserSession {
     this.#generation = users.generation;
   }
 
-  /** The user, or null if a login is required, but the client has not logged in. */
+  /** The user, or null if a login is required and the client has not logged in. */
   get user(): User | null {
     return this.#user;
   }
@@ -61,7 +61,7 @@ export class UserSession {
 
   /**
    * Looks up the user again if the users have changed.
-   * @returns false if the user was removed or disabled; the session is then logged out
+   * @returns false if the user was removed or disabled; the session is then no longer logged in
    */
   renew(): boolean {
     return this.#generation === this.#users.generation || this.#lookUp();
@@ -69,8 +69,8 @@ export class UserSession {
 
   /**
    * Returns why a command is refused, or null if it is permitted.
-   * @param needsMemory  whether it is refused while memory is full, according to its `denyoom` flag
-   * @param isOpen       whether it is permitted before a login
+   * @param needsMemory  whether the command is refused while memory is full, according to its `denyoom` flag
+   * @param isOpen       whether the command is permitted before a login
    */
   denial(command: Command, argv: readonly ByteString[], needsMemory: boolean, isOpen = false): Denial | null {
     const user = this.#user;
@@ -82,7 +82,7 @@ export class UserSession {
   }
 
   /**
-   * Returns what the user's rules forbid about a command, or null if nothing is forbidden, or the client has not logged
+   * Returns what the user's rules forbid about a command. Null if they forbid nothing, or if the client has not logged
    * in.
    */
   refusal(command: Command, argv: readonly ByteString[]): AclRefusal | null {
@@ -90,7 +90,7 @@ export class UserSession {
     return user === null ? null : refusalOf(user, command, argv);
   }
 
-  /** Whether there is not enough memory for commands that need some. */
+  /** Whether there is not enough memory for commands that need more. */
   get lacksMemory(): boolean {
     return this.#memory.isFull && this.#memory.refuses(true);
   }
@@ -109,8 +109,8 @@ export class UserSession {
 }
 
 /**
- * Returns what a user's rules forbid about a command, including channels, or null if nothing is forbidden. Source:
- * redis-server 7.0, acl.c.
+ * Returns what a user's rules, including the rules on channels, forbid about a command, or null if they forbid nothing.
+ * Source: redis-server 7.0, acl.c.
  */
 export function refusalOf(
   { acl, channels }: User,

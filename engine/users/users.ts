@@ -14,7 +14,7 @@ import type { PasswordSecrets } from "./password-secrets.js";
 import { hashOf, type Passwords, takePassword, wrongWord } from "./passwords.js";
 
 export const DEFAULT_USER = "default";
-/** Maximum size of the file in bytes; it is maintained by hand. */
+/** Maximum size of the file in bytes. A larger file is a mistake, because the file is maintained by hand. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface User {
@@ -27,8 +27,8 @@ export interface User {
   /** Patterns of the channels that the user may subscribe to and publish on, or null for all channels. */
   readonly channels: readonly ByteString[] | null;
   /**
-   * Whether the user has the switch sanitize-payload, which has no effect: payloads of RESTORE are always checked. Null
-   * if neither switch was set.
+   * Whether the user has the switch sanitize-payload, or null if neither that switch nor skip-sanitize-payload was set.
+   * The switches have no effect, because payloads of RESTORE are always checked.
    */
   readonly isSanitizing: boolean | null;
   readonly acl: Acl;
@@ -43,10 +43,10 @@ export class Users {
   /** Whether the file has a line for the default user. */
   readonly isDefaultGiven: boolean;
 
-  /** Secrets for SCRAM logins, or null if no listener needs them. */
+  /** The secrets for SCRAM logins, or null if no listener needs them. */
   readonly secrets: PasswordSecrets | null;
 
-  /** @param file  null for no file: then there is only the default user, with all permissions @throws StartError */
+  /** @param file  the path of the file, or null for only the default user, with all permissions @throws StartError */
   constructor(file: string | null, secrets: PasswordSecrets | null = null) {
     this.secrets = secrets;
     const users = readUsers(file, secrets);
@@ -63,8 +63,8 @@ export class Users {
   }
 
   /**
-   * Returns a copy of these users with rules added to one of them, which is created if it is missing. @throws
-   * CommandFailure
+   * Returns a copy of these users in which rules are applied to one user, which is created if it does not exist.
+   * @throws CommandFailure
    */
   changed(name: ByteString, rules: readonly ByteString[]): Users {
     const before = this.#users.get(name);
@@ -89,7 +89,7 @@ export class Users {
     return true;
   }
 
-  /** Replaces the contents of a file with these lines, in one step. @throws StartError */
+  /** Replaces the contents of a file atomically. @throws StartError */
   save(file: string, lines: readonly ByteString[]): void {
     try {
       writeFileSync(`${file}.new`, `${lines.join("\n")}\n`, { encoding: "latin1", mode: 0o600 });
@@ -119,14 +119,14 @@ export class Users {
     return null;
   }
 
-  /** Whether the default user accepts any password, so that clients need none. */
+  /** Whether the default user accepts any password. Clients then need no password. */
   get isOpen(): boolean {
     return (this.#users.get(DEFAULT_USER) as User).takesAnyPassword;
   }
 
   /**
-   * Checks a login; an unknown user takes the same time. @returns null if there is no such user, or the password is
-   * wrong
+   * Checks a login, in the same time whether or not the user exists.
+   * @returns null if there is no such user, or the password is wrong
    */
   login(name: ByteString, password: ByteString): User | null {
     const user = this.#users.get(name);
@@ -184,13 +184,13 @@ interface Draft extends Passwords {
   isOn: boolean;
   channels: readonly ByteString[] | null;
   isSanitizing: boolean | null;
-  /** The rules for `Acl`. */
+  /** The rules on commands and keys, for `Acl`. */
   rules: ByteString[];
 }
 
 /**
- * Returns the initial state of a user, before its first rule. `reset` returns to it, but also sets the switch for
- * payloads.
+ * Returns the state of a user before its first rule. The rule `reset` restores that state, but also sets the switch
+ * sanitize-payload.
  */
 function emptyDraft(): Draft {
   return {
@@ -203,7 +203,9 @@ function emptyDraft(): Draft {
   };
 }
 
-/** Matches a word that is probably a password without its sign; such a word is never shown. */
+/**
+ * Matches a word that is probably a password without the initial `>`. Such a word must not appear in an error message.
+ */
 const BARE = /^(?!on$|off$|(all|no|reset|clear|skip-|sanitize-))\w/i;
 const NO_RULE =
   "is not a rule: a password begins with > (its SHA-256 with #), a rule with + - ~ % or (, or it is a word such as on";
@@ -229,7 +231,7 @@ function drafted(
   words: readonly ByteString[],
   { first, secrets }: Drafting,
 ): User {
-  // The name must fit into an envelope.
+  // Limit the name's length, because the name must fit into an envelope.
   if (name.length > USER_BYTES_MAX)
     throw new CommandFailure(`ERR a user's name of ${name.length} bytes, above ${USER_BYTES_MAX}`);
   const onPassword = (hash: Buffer, password: ByteString) => secrets?.keep(name, hash, password);
@@ -249,7 +251,7 @@ function drafted(
   return { name, ...properties, acl: new Acl(rules, { all: () => commands, find: findCommand }) };
 }
 
-/** Formats a user as a line of --acl-file, in Redis's format; parsing it yields the same user. */
+/** Formats a user as a line of --acl-file, in Redis's format. Parsing the line yields the same user. */
 export function userLine(user: User): ByteString {
   const { name, passwords, channels, acl } = user;
   const hashes = passwords.map((hash) => `#${hash.toString("hex")}`);
@@ -277,24 +279,22 @@ function joined(words: readonly (ByteString | undefined)[]): ByteString {
   return words.filter((word) => word !== undefined && word !== "").join(" ");
 }
 
-/**
- * Returns the rules of a user in normal form, which may be shorter than the rules that were set one after the other.
- */
+/** Returns the rules of a user in normal form, which may be shorter than the rules that were originally set. */
 function rulesOf({ normalForm: [outside, ...selectors] }: Acl): ByteString[] {
   const inside = selectors.map(({ keys, commands: text }) => `(${joined([keys, text])})`);
   return [outside?.keys ?? "", outside?.commands ?? "", ...inside].filter((rule) => rule !== "");
 }
 
-/** Matches rules on channels. They have no effect here, but Redis writes them into its files, also inside selectors. */
+/** Matches rules on channels. Redis also writes such rules inside selectors, where they have no effect here. */
 const CHANNELS = /^(&.*|allchannels|resetchannels)$/i;
 
-/** Returns a selector's word, with its parentheses, but without rules on channels. */
+/** Returns a word of a selector without its rule on channels, if it contains one, but with its parentheses. */
 function withoutChannels(word: ByteString): ByteString {
   const [, open = "", inside = "", close = ""] = /^(\(?)(.*?)(\)?)$/s.exec(word) ?? [];
   return CHANNELS.test(inside) ? open + close : word;
 }
 
-/** Applies a switch to the draft. @returns false if the word is a rule on commands or keys */
+/** Applies a switch or a rule on channels to the draft. @returns false if the word is another rule */
 function takeSwitch(draft: Draft, word: ByteString): boolean {
   const known = word.toLowerCase();
   switch (known) {

@@ -51,7 +51,7 @@ export interface ConversationOptions {
 const WAITING_MAX = 100;
 /** The number of stored ids, with which repeated messages are recognised. */
 const KNOWN_MAX = 10_000;
-/** The time after which a server without heartbeats counts as lost. Servers report the users of a room more often. */
+/** The time without a frame after which a server without heartbeats counts as lost. It sends the users every 10 s. */
 const SILENCE_MS = 25_000;
 /** The time without a heartbeat after which the client leaves a server that sends heartbeats. */
 const BEATS_LOST_MS = 8000;
@@ -149,7 +149,7 @@ export class Conversation {
       return;
     }
     this.#socket = socket;
-    // Until its welcome shows whether it sends heartbeats, a server is expected to send them.
+    // The welcome shows whether the server sends heartbeats. Until then, assume that it does.
     this.#beatMs = SILENT_MS / SILENT_BEATS;
     this.#restartTimers(socket, server);
     const room = this.#room === undefined ? {} : { room: this.#room };
@@ -246,7 +246,7 @@ export class Conversation {
       this.#tried = 1;
     }
     this.#options.onEvent({ is: "here", session, you, server, isBack });
-    // A page that was not requested is the newest one.
+    // After the welcome the server sends the newest page without a request.
     this.#requestedBefore = null;
     this.#sayFirst();
   }

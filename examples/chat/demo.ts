@@ -11,7 +11,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const HOST = "127.0.0.1";
-/** The port of the exercise, and the first port of the search for free ones. */
+/** The port that the exercise prescribes. If it is in use, the next free port is used. */
 const CHAT_PORT = 8888;
 const DAEMON_PORT = 1111;
 const REDIS_PORT = 6379;

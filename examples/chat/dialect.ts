@@ -1,4 +1,4 @@
-/** The protocol of a connection: the text of the exercise or JSON frames. A seat does not depend on either. */
+/** The interface of both protocols: the exercise's text, and JSON frames. Seats use only this interface. */
 import type { Message, RoomEvent } from "./message.js";
 import type { Present, Session } from "./sessions.js";
 
@@ -47,15 +47,15 @@ export interface Dialect {
   request(text: string): Request | null;
   welcome(welcome: Welcome): readonly string[];
   history(page: Page): readonly string[];
-  /** Returns the message in this protocol. @returns null if this client does not receive it */
+  /** Encodes an event in this protocol. @returns null if this client does not receive it */
   event(event: RoomEvent, isOwn: boolean): string | null;
   /**
-   * Returns the acknowledgement that a message is stored. @param isShown  whether this client has already received
-   * the message
-   *   @returns null if this client receives no acknowledgement
+   * Encodes the acknowledgement that a message is stored.
+   * @param isShown  whether this client has already received the message
+   * @returns null if this client receives no acknowledgement
    */
   kept(message: Message, isShown: boolean): string | null;
-  /** Returns a heartbeat. @returns null if this client receives none */
+  /** Encodes a heartbeat. @returns null if this client receives none */
   alive(): string | null;
   present(told: RoomState): string | null;
   refused(refusal: { readonly why: Refusal; readonly id: string | null; readonly afterMs: number }): string;

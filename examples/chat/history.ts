@@ -4,7 +4,7 @@ import type { Message } from "./message.js";
 export interface History {
   /**
    * Stores a message, unless a message with its id is already stored. Resolves when it is stored.
-   * @returns the stored message with this id, which may be an earlier version
+   * @returns the stored message with this id: the given message, or the one that was stored first
    */
   add(message: Message): Promise<Message>;
   /**

@@ -13,8 +13,8 @@ export const LIMITS = {
   /** The milliseconds within which a connection must send its hello. */
   HELLO_MS: 10_000,
   /**
-   * The number of requests that a connection may send in a burst. After each FLOOD_MS, the same number is admitted
-   * again.
+   * The number of requests that a connection may send in a burst. Later, a connection may on average send this number
+   * per FLOOD_MS.
    */
   FLOOD_COUNT: 20,
   FLOOD_MS: 10_000,
@@ -22,8 +22,9 @@ export const LIMITS = {
   STRIKES: 100,
   /** The maximum number of new sessions per minute from one address, on all servers together. */
   SESSIONS_PER_MINUTE: 600,
-  /** The maximum number of connections of a server, and of those from one address. */
+  /** The maximum number of connections of a server. */
   CONNECTIONS: 10_000,
+  /** The maximum number of connections of a server from one address. */
   CONNECTIONS_PER_ADDRESS: 2000,
   /** The maximum number of bytes that wait for a client that does not read. More closes its connection. */
   WAITING_BYTES: 1_048_576,
@@ -35,8 +36,9 @@ export const LIMITS = {
   SIGN_MS: 10_000,
   /** The milliseconds between two heartbeats to a client. */
   BEAT_MS: 1000,
-  /** The seconds without a heartbeat after which a user is absent, and after which the session ends. */
+  /** The seconds without a heartbeat after which a user is absent. */
   HERE_SECONDS: 30,
+  /** The seconds without a heartbeat after which a session ends. */
   SESSION_SECONDS: 90,
   /** The seconds for which the session of a user who has left is stored. */
   AWAY_SECONDS: 3600,

@@ -11,8 +11,8 @@ export type Fold = (name: string) => string;
 const RESERVED = ["you", "vous", "annonce"] as const;
 
 /**
- * Loads the table of characters. It is a development dependency. Without it, names are equal only if all their
- * characters are equal.
+ * Loads the table of characters, which is a development dependency. Without it, names are equal only if they have the
+ * same letters, regardless of case.
  */
 export function lookAlikes(log: (line: string) => void): Fold {
   try {

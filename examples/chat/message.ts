@@ -59,7 +59,7 @@ function isSomeones(event: object): boolean {
 const isWithout = (characters: RegExp, text: unknown): boolean =>
   typeof text === "string" && !characters.test(text);
 
-/** Sorts by time, then by id. */
+/** Returns an order key, which sorts messages by time and then by id. */
 export const orderOf = (at: number, id: string): string => `${at.toString(16).padStart(12, "0")}-${id}`;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -100,7 +100,7 @@ export function textOf(value: unknown, chars: number): string | null {
   return text === "" ? null : text;
 }
 
-/** Returns the time of the server as `[h:m]`. */
+/** Returns a time as `[hh:mm]`, in the time zone of the server. */
 export function clockOf(at: number): string {
   const time = new Date(at);
   const two = (number: number) => String(number).padStart(2, "0");

@@ -78,7 +78,7 @@ export class MongoHistory implements History {
         return await work(messages);
       } catch (problem) {
         if (!LINE_TROUBLE.test((problem as Error).name)) throw problem;
-        // Several requests may detect the lost server at the same time. Only one of them connects to the next one.
+        // Several requests may detect the lost server at the same time. Only one request connects to the next server.
         if (this.#opened === opening) {
           this.#opened = null;
           this.#tried++;

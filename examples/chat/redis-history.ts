@@ -6,7 +6,10 @@ import type { Redis } from "ioredis";
 import type { History } from "./history.js";
 import { type Message, orderOf } from "./message.js";
 
-/** The maximum number of messages in the same millisecond as the message before which a page ends. */
+/**
+ * The number of messages that are read in addition to a page. Messages of the same millisecond as the message `before`
+ * may have to be skipped.
+ */
 const SAME_TIME_MAX = 64;
 
 export class RedisHistory implements History {

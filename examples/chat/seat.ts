@@ -24,14 +24,14 @@ export interface SeatParts {
   readonly log: (line: string) => void;
 }
 
-/** The close codes of a client that leaves: a normal end, a page that is closed or reloaded, and a missing code. */
+/** The close codes of a client that leaves: a normal end, a page that is closed or reloaded, and no code at all. */
 const LEFT: ReadonlySet<number> = new Set([1000, 1001, 1005]);
 /** The close codes of the server, according to RFC 6455. */
 const CLOSE = { normal: 1000, policy: 1008, binary: 1003, later: 1013 } as const;
 
 /**
- * The number of events that are recognised when they are repeated. It must exceed the number of messages that are
- * read together; otherwise these would be sent again.
+ * The number of remembered ids, as a multiple of HISTORY_COUNT. An event whose id is remembered is not sent again. All
+ * messages of a page must be remembered, because the server reads the newest page repeatedly.
  */
 const SHOWN_PER_HISTORY = 3;
 /** A message that a client sends again is not published again if it was stored longer ago than this. */
@@ -209,7 +209,7 @@ export class Seat implements Listener {
     const { history, rooms, sessions, limits, dialect } = this.#parts;
     const text = textOf(request.text, limits.TEXT_CHARS);
     if (text === null) return this.#refuse("no-text", request.id, 0);
-    // The time is never the same twice, so that the messages of a user stay in order.
+    // No two messages of a user have the same time, so that they stay in order.
     this.#saidAt = Math.max(Date.now(), this.#saidAt + 1);
     const [at, id] = [this.#saidAt, request.id ?? randomUUID()];
     const { room, pseudo, color } = session;
@@ -239,7 +239,7 @@ export class Seat implements Listener {
   async #showHistory(room: string, before: string | null): Promise<void> {
     const { history, dialect, limits } = this.#parts;
     const count = limits.HISTORY_COUNT;
-    // Requests one message more than it sends, to find out whether earlier ones exist.
+    // Read one more message than is sent, to find out whether earlier messages exist.
     const found = await history.last(room, count + 1, before);
     const messages = found.slice(-count);
     if (before === null) for (const { id } of messages) this.#remember(id);

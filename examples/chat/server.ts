@@ -1,6 +1,6 @@
 /**
- * A chat server. It serves the page with HTTP and connections with WebSocket on one port. Any number of servers can
- * share one Redis.
+ * A chat server. It serves the page over HTTP and the chat over WebSocket, both on one port. Several servers can share
+ * one Redis.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
@@ -25,7 +25,7 @@ import { words } from "./words.js";
 /** The maximum size of a request's head in bytes, and the time in milliseconds within which it must arrive. */
 const HEAD_BYTES = 8192;
 const HEAD_MS = 10_000;
-/** Matches a valid address of another server, since addresses are sent in a header. */
+/** Matches the valid addresses of other servers. The security policy, an HTTP header, contains these addresses. */
 const ADDRESS = /^wss?:\/\/[\w.:[\]-]+$/;
 /** The maximum number of milliseconds between two attempts to connect to Redis. */
 const REDIS_RETRY_MS = 1000;
@@ -117,7 +117,7 @@ export class ChatServer {
     }
   }
 
-  /** Stops the server. Its clients connect to another one with their sessions. */
+  /** Stops the server. Its clients then connect to another server, and resume their sessions there. */
   async stop(): Promise<void> {
     clearInterval(this.#signs ?? undefined);
     clearInterval(this.#beats ?? undefined);
@@ -173,7 +173,7 @@ export class ChatServer {
       return refuse(socket, "503 Service Unavailable");
     const remote = request.socket.remoteAddress ?? "";
     const { origin } = request.headers;
-    // Only browsers send an origin. A page of another site would connect with the address of its visitor.
+    // Only browsers send an origin. Refuse pages of other sites, which would connect from their visitors' addresses.
     if (origin !== undefined && !isOwnSite(origin, await this.#servers(), origins, host))
       return refuse(socket, "403 Forbidden");
     const count = this.#fromAddress.get(remote) ?? 0;

@@ -128,9 +128,9 @@ export class Sessions {
   }
 
   /**
-   * Renews sessions.
-   * @param isLong  whether to extend the lifetime of the sessions, with one command per session, which a daemon has
-   *   to record
+   * Renews the presence of users in their rooms.
+   * @param isLong  whether to also extend the lifetime of each session, with one command per session, which a daemon
+   *   has to record
    */
   async renew(sessions: readonly Session[], isLong: boolean): Promise<void> {
     const until = Date.now() + this.#limits.HERE_SECONDS * 1000;
@@ -172,8 +172,8 @@ export class Sessions {
   }
 
   /**
-   * Removes and returns users without a recent heartbeat, whose servers were killed. If several servers call this,
-   * each receives a part of them.
+   * Removes and returns users without a recent heartbeat, whose servers were killed. If several servers call this
+   * method, each lost user is returned to only one server.
    */
   async swept(room: string): Promise<readonly Person[]> {
     const late = await this.#redis.zrange(hereKey(room), 0, String(Date.now()), "BYSCORE", "LIMIT", 0, 100);
@@ -281,7 +281,7 @@ function notText(problem: Error): null {
   throw problem;
 }
 
-/** Parses a stored session. If another server of the exercise has written it, it has no room and no seat. */
+/** Parses a stored session. Sessions of other implementations of the exercise have no room and no seat. */
 function parseStored(text: string | null): StoredSession | null {
   if (text === null) return null;
   try {

@@ -11,7 +11,7 @@ export interface RedisPlace {
 export interface ChatSettings {
   readonly host: string;
   readonly port: number;
-  /** Another address of the server for browsers, for example `wss://chat.example`, or null for ws://host:port. */
+  /** The address for clients if it is not ws://host:port, for example `wss://chat.example`; otherwise null. */
   readonly address: string | null;
   /** The sites whose pages may connect, in addition to those of the servers. */
   readonly origins: readonly string[];

@@ -177,7 +177,7 @@ namespace Dbsync {
                 return $this->deleted(array_map([$this, 'name'], self::list($keys)));
             }
 
-            /** Removes all keys with the prefix. Each daemon removes those that it has. */
+            /** Removes all keys with the prefix. Each daemon removes the keys that it has. */
             public function clear(): bool
             {
                 $this->error = null;
@@ -307,7 +307,7 @@ namespace Dbsync {
             private array $daemons = [];
             /** @var Key[] the keys by their files */
             private array $keys = [];
-            /** @var Cluster[] the clusters by the value of the option */
+            /** @var Cluster[] the clusters by the value of the option `cluster` */
             private array $clusters = [];
             private int $process = 0;
             /** Whether the wait for pending commands at the end of the script is over. */
@@ -357,7 +357,7 @@ namespace Dbsync {
 
             /**
              * Sends several commands as one unit with one signature. No other command is applied between them, and either all
-             * of them are applied or none. As in Redis, a command that fails does not undo the others. Requires version 2.
+             * of them are applied or none. As in Redis, a command that fails does not undo the rest. Requires version 2.
              * @param array[]|string[]  $commands
              * @param array|string|null $options
              * @return array  the reply to each command; for a failed command a CommandError
@@ -469,7 +469,7 @@ namespace Dbsync {
                 return $deliveries;
             }
 
-            /** Returns whether to send a new envelope: a clock was wrong, and no daemon can execute the old envelope. */
+            /** Returns whether to send a new envelope: daemons refused the date of the old one, and none can execute it. */
             private static function wereMisdated(array $deliveries): bool
             {
                 $begun = array_filter($deliveries, static fn (Delivery $each): bool => $each->begun);
@@ -686,7 +686,7 @@ namespace Dbsync {
                 sort($offsets);
                 $now = self::clock() + $offsets[intdiv(count($offsets) - 1, 2)];
                 $latest = $now + self::MAX_AHEAD_MS;
-                // A later date came from a clock that was wrong.
+                // Ignore dates that are too far ahead, because a clock was wrong.
                 $used = $this->used[0] > $latest ? [0, 0] : $this->used;
                 $newest = $this->newest[0] > $latest ? [$latest, -1] : $this->newest;
                 [$at, $seq] = max($used, $newest);
@@ -792,8 +792,8 @@ namespace Dbsync {
         }
 
         /**
-         * An error of the database, for example "WRONGTYPE …". For one of several commands it is returned in place of the
-         * reply.
+         * An error of the database, for example "WRONGTYPE …". Client::multi() returns it in place of the reply to a command
+         * that failed.
          */
         final class CommandError extends Failure
         {
@@ -823,21 +823,21 @@ namespace Dbsync {
                 'database-down' => ' See the daemon\'s log, and start its database.',
             ];
 
-            /** The beginning of the refusal of a daemon's port for clients of another protocol, and its remedy. */
+            /** The beginning of the refusal that a port of a daemon for another protocol sends, and the remedy. */
             private const OTHER_PORT = 'this port serves ';
             private const OTHER_PORT_CURE = '; name the daemon\'s --port instead, which is 1111 by default';
 
-            /** The original daemon closes a connection after 3 s without a request. No command may be sent at that moment. */
+            /** Idle connections are closed after this time, because the original daemon closes them after 3 s. */
             private const IDLE_SECONDS = 2.5;
             /** The maximum number of waiting commands. Above it, a daemon does not receive the next command. */
             private const MAX_WAITING = 1000;
             private const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-            /** PHP allocates memory in blocks of 2 MiB. */
+            /** The memory that stays free, because PHP allocates memory in blocks of 2 MiB. */
             private const SPARE_BYTES = 2 * 1024 * 1024;
             /** The length of a header: `ds2:`, ten digits and a colon. */
             private const MAX_HEADER_BYTES = 15;
 
-            /** The beginning of the answer of a server that requires TLS to a client without TLS. */
+            /** The first bytes that a server with TLS sends to a client without TLS. */
             private const TLS_ALERT = "\x15\x03";
             private const TOO_BUSY = 'timeout: still busy with an earlier command; this one was not sent';
 
@@ -855,8 +855,8 @@ namespace Dbsync {
             private int $version;
             private string $hello = '';
             /**
-             * Whether the daemon has closed the connection after a hello. It then receives a second one, since it may be
-             * restarting.
+             * Whether the daemon has closed the connection after a hello. The client then sends a second hello, because the
+             * daemon may be restarting.
              */
             private bool $closedHello = false;
             private Socket $socket;
@@ -1015,8 +1015,8 @@ namespace Dbsync {
                         array_push($hello, '0', 'unsigned');
                     }
                     $this->hello = $this->hello ?: Resp::message(...$hello);
-                    // If the daemon hangs, it has the command when it resumes. A daemon of version 1 does not read beyond a
-                    // hello.
+                    // At the end of a script, the command follows the hello immediately, so that a hung daemon receives it when
+                    // it resumes. A daemon of version 1 does not read beyond a hello.
                     $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello;
                     return $this->hello . ($isSent ? $command->frame(2) : '');
                 }
@@ -1072,8 +1072,8 @@ namespace Dbsync {
             }
 
             /**
-             * Handles a daemon that has closed the connection after a hello, because it supports only version 1 or because an
-             * attacker pretends that.
+             * Handles a daemon that has closed the connection after a hello. Either the daemon supports only version 1, or an
+             * attacker pretends that it does.
              */
             private function onClosedHello(): void
             {
@@ -1289,7 +1289,7 @@ namespace Dbsync {
             public $reply = null;
             /** The answer of version 1, for example "redis:5:PONG", or null for no value or version 2. */
             public ?string $chunk = null;
-            /** Whether a later unit had already been answered. Such an answer does not count as an agreement. */
+            /** Whether the daemon received the command after a later one. A late answer does not count as an agreement. */
             public bool $isLate = false;
             /** The stage and the sentence of the failure. */
             public ?string $failure = null;
@@ -1880,9 +1880,9 @@ namespace Dbsync {
              * @param Client $client   a client of all daemons
              * @param array  $options  prefix: the prefix of the keys ("session:"); lifetime: the lifetime of a session in seconds
              *                         (session.gc_maxlifetime); lock: the maximum time in seconds for which a request waits for
-             *                         another one of the same session (0: requests do not wait); lease: the time in seconds after
-             *                         which the lock of a killed process ends, longer than any request takes (60); ask: the time
-             *                         in seconds after which the next daemon is asked for the lock (0.5)
+             *                         another request of the same session (0: requests do not wait); lease: the time in
+             *                         seconds after which the lock of a killed process ends, longer than any request takes
+             *                         (60); ask: the time in seconds after which the next daemon is asked for the lock (0.5)
              * @throws Failure
              */
             public function __construct(Client $client, array $options = [])
@@ -2001,10 +2001,10 @@ namespace Dbsync {
             }
 
             /**
-             * Tries to acquire the next turn. Turns have numbers, and a number is tried only after all earlier turns have
-             * ended. If a failed attempt takes effect later, because its date precedes that of another attempt, its number is
-             * therefore already taken. The caller has acquired a number if its attempt was the first one on one daemon, and was
-             * not late.
+             * Tries to acquire the lock for the next turn. Turns are numbered, and a request tries a number only after all
+             * earlier turns have ended. A failed attempt may therefore still take effect later, but only for a number that
+             * another request has already taken. The request has the lock if its attempt was the first one with this number on
+             * this daemon, and was not late.
              * @throws Failure  if this daemon does not answer
              */
             private function tried(string $name, string $server): bool
@@ -2231,7 +2231,7 @@ namespace Dbsync {
         final class Socket
         {
             private const READ_BYTES = 65536;
-            /** The bytes that OpenSSL could not write. OpenSSL requires the same bytes again. */
+            /** The size of a write with TLS. If OpenSSL cannot write, it requires a retry with exactly the same bytes. */
             private const ENCRYPTED_BYTES = 8192;
             private const METHODS = STREAM_CRYPTO_METHOD_TLSv1_2_CLIENT | STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
 
@@ -2330,7 +2330,7 @@ namespace Dbsync {
                 }
                 $count = @fwrite($this->stream, $bytes);
                 if ($count === false) {
-                    // OpenSSL returns the same value if it cannot write at the moment.
+                    // With TLS, fwrite also returns false if OpenSSL cannot write at the moment.
                     return $this->server->isEncrypted && !feof($this->stream) ? 0 : null;
                 }
                 return $count;
@@ -2460,8 +2460,8 @@ namespace {
         }
 
         /**
-         * Returns why the last dbsync_send() had no answer, with the address and the stage of every daemon, or null if it
-         * had one.
+         * Returns why the last dbsync_send() had no answer, with the address and the stage of every daemon, or null if
+         * dbsync_send() had an answer.
          */
         function dbsync_last_error(): ?string
         {

@@ -15,8 +15,8 @@ const RETRY_MS = 25;
 export interface CacheTimes {
   readonly ttlMs: number;
   /**
-   * The lifetime of the result "no such value". It should be short. Within this time, the function is called only
-   * once.
+   * The lifetime of the result "no such value". It should be short, because the function is not called again within
+   * this time.
    */
   readonly missingMs: number;
 }
@@ -66,8 +66,8 @@ export class Cache<Value> {
     const { ttlMs, missingMs } = this.#times;
     // Randomizes the expiry of values that were stored together.
     const ms = Math.ceil((value === null ? missingMs : ttlMs) * (0.9 + 0.2 * Math.random()));
-    // One daemon is sufficient to store a value, since the condition is decided in the same order on all daemons,
-    // regardless of the answer.
+    // The answer of one daemon is sufficient: all daemons decide the condition in the same order, so either all of
+    // them store the value or none does.
     const keep = ["SET", `cache:${name}`, JSON.stringify(value), "PX", ms];
     if (performance.now() - since < FLIGHT_MS)
       await this.#client.multi([keep, ["DEL", `flight:${name}`]], { if: [{ key, writer }], policy: "first" });

@@ -10,7 +10,7 @@ const CLOCK_RATES = 1.05;
 const PAUSE_MS = 100;
 
 export interface Turn {
-  /** It is greater than in all earlier turns. The protected resource should refuse a number below the last one. */
+  /** Greater than the numbers of all earlier turns. The protected resource should refuse outdated numbers. */
   readonly number: number;
   /** Returns the remaining milliseconds of the lease. Uses two clocks: one stops while the machine is suspended. */
   left(): number;

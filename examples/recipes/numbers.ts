@@ -1,6 +1,6 @@
 /**
- * Two kinds of unique numbers. `UniqueNumbers` returns numbers immediately, from blocks and with gaps. `placeOf`
- * returns numbers without gaps, in the order of all daemons, when this order is final.
+ * Two kinds of unique numbers. `UniqueNumbers` returns numbers immediately, from reserved blocks and with gaps.
+ * `placeOf` returns numbers without gaps, but waits until all daemons agree on their order.
  */
 import { type Client, DbsyncError } from "dbsyncd";
 
@@ -34,8 +34,8 @@ export class UniqueNumbers {
   }
 
   /**
-   * Reserves a block. The block belongs to this program if most daemons confirm it. In any case the program does not
-   * try it again.
+   * Reserves a block. The block belongs to this program if most daemons confirm it. The program never tries the same
+   * block twice.
    */
   async #reserve(): Promise<void> {
     const highest = Number((await this.#client.call(["ZSCORE", this.#key, "block"])) ?? 0);
@@ -49,8 +49,8 @@ export class UniqueNumbers {
 }
 
 /**
- * Handles a failed attempt. If two programs try the same block, both may lose it, and they try the next one. If too
- * few daemons answer, the error is thrown.
+ * Handles a failed attempt. If two programs try the same block, both may fail to reserve it, and then try the next
+ * block. If too few daemons answer, the error is thrown.
  */
 function lost(problem: unknown): null {
   const isRace = problem instanceof DbsyncError && ["answers-differ", "late-answers"].includes(problem.code);

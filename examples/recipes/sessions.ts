@@ -6,8 +6,8 @@
 import type { Client, CommandInput } from "dbsyncd";
 
 /**
- * The field that is set once, at the beginning. A hash without it was written by a request that did not know that the
- * session had ended.
+ * The field that is set once, at the beginning. A hash without this field was written by a request that did not
+ * know that the session had ended.
  */
 const BORN = "born";
 

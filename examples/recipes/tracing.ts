@@ -10,7 +10,7 @@ export interface Span {
   end(): void;
 }
 
-/** The required part of its `Tracer`: `trace.getTracer("shop")`. */
+/** The required part of OpenTelemetry's `Tracer`. `trace.getTracer("shop")` returns a tracer. */
 export interface Tracer {
   startSpan(
     name: string,
@@ -22,7 +22,7 @@ export interface Tracer {
 const CLIENT = 2;
 const ERROR = 2;
 
-/** Begins to trace all clients of the process. Returns a function that stops it. */
+/** Begins to trace all clients of the process. Returns a function that stops the tracing. */
 export function traceCalls(tracer: Tracer): () => void {
   const calls = tracingChannel<unknown, CallMessage>("dbsync:call");
   const spans = new WeakMap<object, Span>();

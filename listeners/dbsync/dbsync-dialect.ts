@@ -52,7 +52,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
   }
 
   override takes(pending: number): boolean {
-    // With no pending request, the next request may be served in both versions.
+    // Either version serves a request if no other request is pending.
     return pending === 0 || this.#session === null || this.#session.takes(pending);
   }
 
@@ -94,7 +94,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
       : null;
   }
 
-  /** The time after which a silent client is disconnected, as by php-dbsync's daemon. */
+  /** The time after which a silent client is disconnected. php-dbsync's daemon has the same limit. */
   get silenceMost(): number {
     return this.#server.host.limits.idleTimeout;
   }

@@ -1,6 +1,7 @@
 /**
- * The subscriptions of a connection of version 2: messages on channels, and key changes. They are sent as events
- * between the answers. Rights are checked when the client subscribes, and again whenever the key's record has changed.
+ * The subscriptions of a connection of version 2: messages on channels, and key changes. The client receives both as
+ * events between the answers. Rights are checked when the client subscribes, and again whenever the key's record has
+ * changed.
  * Source: docs/protocol-v2.md "Events".
  */
 

@@ -24,8 +24,8 @@ export class SessionV1 implements Session {
   }
 
   /**
-   * Returns whether the next request may be served. It waits until the previous one is answered, because answers carry
-   * no id.
+   * Returns whether the next request may be served. A request waits until the previous request has been answered,
+   * because answers have no id.
    */
   takes(pending: number): boolean {
     return pending === 0;

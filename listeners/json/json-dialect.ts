@@ -1,6 +1,6 @@
 /**
  * The dialect of --json. Each line is a request, which the session executes; answers are returned in the same order. As
- * with the original, clients may be silent between lines for any time, but not within a line.
+ * with the original, clients may be silent for any length of time between lines, but not within a line.
  */
 
 import { type Answer, type Closing, closing } from "../../net/connections/dialect.js";
@@ -17,7 +17,7 @@ import type { JsonReplicas } from "./replicas/replicas.js";
 
 export const JSON_LISTENER = "json";
 const TOO_LONG = "The line is longer than this server accepts (--max-request-bytes).";
-/** The maximum length of a line before a login, in bytes. A login needs no more, and one read returns no more. */
+/** The maximum length of a line before a login, in bytes. A login is much shorter. */
 const LOGIN_LINE_BYTES_MAX = 256 * 1024;
 const LOGIN_TOO_LONG = "The line is longer than this server accepts before a login.";
 

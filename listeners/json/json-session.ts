@@ -25,8 +25,8 @@ import type { JsonReplicas } from "./replicas/replicas.js";
 /** The request that closes the connection without an answer. */
 export const QUIT = "quit";
 /**
- * Matches HTTP requests of a browser that another site's page has directed here. Without logins, their bodies would be
- * executed.
+ * Matches HTTP requests, which a page of another site can make a browser send here. Without this check, a listener
+ * without logins would execute their bodies.
  */
 const HTTP = /^(?:[A-Z]+ \S+ HTTP\/|Host:)/i;
 /** Maximum milliseconds that a forwarded request waits for the daemon to be ready. */

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 export interface Item {
-  /** The client's 32-bit number. */
+  /** The 32-bit number that the client stores with the item. */
   readonly flags: number;
   readonly data: ByteString;
 }

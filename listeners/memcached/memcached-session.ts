@@ -126,7 +126,7 @@ export class MemcachedSession {
     });
   }
 
-  /** Reads, adds, and writes if no other client has written in the meantime; the expiry time stays unchanged. */
+  /** Increments or decrements a number. Retries if another client has changed it. The expiry time stays unchanged. */
   async #count(request: CountRequest): Promise<string> {
     for (let tries = COUNT_TRIES; tries > 0; tries--) {
       const answer = await this.#readWithWriters([request.key], ([value], [writer]) =>
@@ -179,7 +179,10 @@ export class MemcachedSession {
       : answerOf(reply, answered);
   }
 
-  /** @param answered  receives null if another client has changed the key since then */
+  /**
+   * Runs a command if `writer` is still the unit that last changed the key.
+   * @param answered  receives null if another client has changed the key
+   */
   #runIf(
     argv: readonly ByteString[],
     writer: ByteString,

@@ -1,6 +1,7 @@
 /**
- * The dialect of --resp: commands in, replies out, executed by the session. Like Redis it continues to read, up to a
- * limit, while the client does not read: clients send long pipelines before they read the first reply.
+ * The dialect of --resp: commands in, replies out, executed by the session. Clients send long pipelines before they
+ * read the first reply. As in Redis, commands are therefore read even while the client does not read replies, up to a
+ * limit.
  */
 
 import type { ClientConnection } from "../../net/connections/client-connection.js";

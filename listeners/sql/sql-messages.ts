@@ -10,7 +10,7 @@ export type SqlLanguage = "mg" | "en";
 /** Matches the Malagasy word for the request that sets the number of rows per page. */
 const MALAGASY_REQUEST = /^\s*pejy\b/i;
 
-/** Returns the language of a statement or of another request, which is also that of the answer. */
+/** Returns the language of a statement or of another request. The answer has the same language. */
 export function languageOfRequest(text: ByteString): SqlLanguage {
   return languageOf(text) === "malagasy" || MALAGASY_REQUEST.test(text) ? "mg" : "en";
 }

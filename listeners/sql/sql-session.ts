@@ -22,7 +22,7 @@ import { doneText, languageOfRequest, MESSAGES, type SqlLanguage } from "./sql-m
 export class SqlSession {
   readonly commands: UserCommands;
   readonly #host: UserSocketHost;
-  /** The language of all messages other than errors, or null for that of each statement. */
+  /** The configured language of messages, or null if each message has the language of its statement. */
   readonly #setting: SqlLanguage | null;
   /** The language of the messages about the current statement. */
   #language: SqlLanguage = "mg";

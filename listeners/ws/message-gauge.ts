@@ -5,7 +5,8 @@
  */
 
 /**
- * The memory of a chunk of the stream, and of a fragment, in addition to its bytes, so that single bytes are not free.
+ * The number of bytes added to the size for each received chunk and each fragment, because `ws` stores every chunk and
+ * fragment in an object. A message that arrives byte by byte therefore reaches the size limit early.
  */
 const PIECE_BYTES = 200;
 
@@ -20,7 +21,7 @@ const LONGER: Readonly<Record<number, number>> = { 126: 2, 127: 8 };
 const HEAD_MAX = 14;
 
 export class MessageGauge {
-  /** The size of the incomplete message, including heads and chunks. */
+  /** The estimated memory of the incomplete message in bytes, or 0 if no message is incomplete. */
   bytes = 0;
   #isMidMessage = false;
   readonly #head = Buffer.alloc(HEAD_MAX);
@@ -55,7 +56,7 @@ export class MessageGauge {
     if (!this.isMidMessage) this.bytes = 0;
   }
 
-  /** The length of the head, as far as the received bytes show it. */
+  /** The length of the head. It is 2 until the second byte, which determines the length, has arrived. */
   get #headSize(): number {
     if (this.#headLength < 2) return 2;
     const second = this.#head[1] as number;

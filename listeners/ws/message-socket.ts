@@ -10,7 +10,7 @@ import { MessageGauge } from "./message-gauge.js";
 
 /** The number of pending bytes above which writing pauses until the client reads. */
 const HIGH_WATER = 64 * 1024;
-/** An empty chunk, after which the connection only checks its limits and times. */
+/** An empty chunk. When the connection receives it, the connection only checks its limits and timeouts. */
 const NOTHING = Buffer.alloc(0);
 
 const NORMAL = 1000;
@@ -143,7 +143,7 @@ export class MessageSocket extends EventEmitter implements ClientSocket {
     this.#raw.setTimeout(milliseconds);
   }
 
-  /** Counts the bytes of HTTP. It is called again after the switch, for the bytes that requested it. */
+  /** Counts the bytes of HTTP. Node calls this listener once more after the switch, for the bytes that requested it. */
   readonly #countHttp = (chunk: Buffer): void => {
     if (this.#messages !== null) return;
     this.#headBytes += chunk.length;

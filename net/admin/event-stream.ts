@@ -1,6 +1,6 @@
 /**
- * Server-sent events for open pages: one text per second, the same for all of them. Without a listener there is no
- * timer, and no event is created. The number of listeners is limited: above the limit, the stream closes the oldest
+ * Server-sent events for open pages. Once per second, all pages receive the same text. While no page listens, no timer
+ * runs and no event is created. The number of listeners is limited: above the limit, the stream closes the oldest
  * one, which then reconnects. The stream also closes a listener that does not read.
  */
 import type { ServerResponse } from "node:http";
@@ -70,7 +70,7 @@ export class EventStream {
     return `data: ${this.#source.next()}\n\n`;
   }
 
-  /** Sends an event to all listeners. If it cannot be created, closes the connections; the pages then reconnect. */
+  /** Sends an event to all listeners. If no event can be created, closes the connections; the pages then reconnect. */
   #sendAll(): void {
     let event: string;
     try {

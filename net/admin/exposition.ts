@@ -1,6 +1,6 @@
 /**
  * Writes metrics in Prometheus's text format, version 0.0.4. Nothing is stored here: each scrape reads the program's
- * counts. docs/decisions/0030 explains why no package does this.
+ * counts. docs/decisions/0030 explains why dbsyncd uses no package for the format.
  */
 import type { Histogram } from "./histogram.js";
 import type { AnyMetric, Metrics, Sample } from "./metric.js";
@@ -22,7 +22,7 @@ export function makeExposition<Sources>(metrics: Metrics<Sources>, sources: Sour
   };
 }
 
-/** Writes one metric. Without samples, it has only its name, help and type. */
+/** Writes one metric. A metric without samples has only its name, help and type. */
 function textOf<Sources>(name: string, row: AnyMetric<Sources>, sources: Sources): string {
   const lines = [`# HELP ${name} ${escaped(row.help)}`, `# TYPE ${name} ${row.type}`];
   const series =
@@ -34,8 +34,8 @@ function textOf<Sources>(name: string, row: AnyMetric<Sources>, sources: Sources
 }
 
 /**
- * Returns the values by series. Prometheus refuses a scrape that contains a series twice. Therefore the samples of a
- * counter with the same labels are added, and of a gauge only the last one is used.
+ * Returns the values by series. Prometheus refuses a scrape that contains a series twice. Therefore, if several samples
+ * have the same labels, a counter's samples are added up, and only the last of a gauge's samples is used.
  */
 function valuesOf(
   name: string,
@@ -50,7 +50,7 @@ function valuesOf(
   return values;
 }
 
-/** Returns the series of a histogram. In Prometheus, the count of a bucket includes the smaller buckets. */
+/** Returns the series of a histogram. In Prometheus, a bucket's count includes the counts of all smaller buckets. */
 function bucketsOf(name: string, { labels, value: { bounds, counts, sum } }: Sample<Histogram>) {
   let below = 0;
   const series = Array.from(counts, (count, index): readonly [string, number] => {

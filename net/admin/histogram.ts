@@ -1,7 +1,7 @@
 /** Counts observations by size. An observation costs a short search and two additions, and allocates nothing. */
 
 export class Histogram {
-  /** The inclusive upper bounds of the buckets, ascending. One more bucket follows the last. */
+  /** The inclusive upper bounds of the buckets, ascending. One more bucket, without a bound, follows the last one. */
   readonly bounds: readonly number[];
   /** The number of observations in each bucket, not cumulative; one element longer than `bounds`. */
   readonly counts: Float64Array;

@@ -9,7 +9,7 @@ const HOST = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/;
 
 /**
  * Whether a request is for this daemon.
- * @param header  the header `Host`, or undefined if it is absent, although browsers always send it
+ * @param header  the header `Host`, or undefined if the client did not send it; browsers always do
  */
 export function isOurHost(header: string | undefined, names: readonly string[]): boolean {
   if (header === undefined) return true;

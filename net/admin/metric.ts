@@ -15,12 +15,12 @@ interface Metric<Sources, Value> {
   readonly read: (sources: Sources) => readonly Sample<Value>[];
 }
 
-/** A metric with one value: of a counter the sum since the start, of a gauge the current value. */
+/** A metric with one value per sample: for a counter the sum since the start, for a gauge the current value. */
 export interface ValueMetric<Sources> extends Metric<Sources, number> {
   readonly type: "counter" | "gauge";
 }
 
-/** A metric of one number. */
+/** Returns a metric that consists of a single number, without labels. */
 export function single<Sources>(
   type: ValueMetric<Sources>["type"],
   help: string,

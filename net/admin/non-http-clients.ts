@@ -1,4 +1,4 @@
-/** Answers a client of a web server whose bytes are not an HTTP request. */
+/** Refuses clients of a web server that send something other than an HTTP request. */
 import type { Duplex } from "node:stream";
 
 /** The error that `node:http` emits as `clientError`. */
@@ -16,15 +16,16 @@ const STATUS: Readonly<Record<string, string>> = {
 
 /** A client of another protocol. */
 interface OtherClient {
-  /** The answer in its protocol, or null if there is none. */
+  /** The answer in the client's protocol, or null if there is none. */
   readonly answer: string | null;
   /** Whether the client must send another message before the connection closes. */
   readonly isInterim: boolean;
 }
 
 /**
- * Sends an HTTP response, or the answer to `foreign`, and closes the connection.
- * @param foreign  null: the client's protocol is unknown
+ * Refuses a client: sends an HTTP error, or an answer in the client's protocol if it is known, and closes the
+ * connection.
+ * @param foreign  the client of another protocol, or null if its protocol is unknown
  */
 export function refuseNonHttpClient(
   { code = "" }: NonHttpClient,

@@ -1,6 +1,6 @@
 /**
  * The small web server of --admin: /healthz for load balancers and supervisors, /metrics for Prometheus, and a site
- * for people. It answers each request from memory, changes nothing, and serves no secrets.
+ * for browsers. It answers each request from memory, changes nothing, and serves no secrets.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -45,7 +45,7 @@ const METHODS = ["GET", "HEAD"];
 const TEXT = "text/plain; charset=utf-8";
 
 export interface HealthReport {
-  /** Whether clients should be sent here. */
+  /** Whether load balancers should send clients to this server. */
   readonly isHealthy: boolean;
   /** Further fields of the response, without secrets. */
   readonly details: object;
@@ -57,7 +57,7 @@ export interface AdminServerParts {
   readonly hosts: readonly string[];
   readonly health: () => HealthReport;
   readonly exposition: Exposition;
-  /** The pages for people, if there are any. */
+  /** The site for browsers, if there is one. */
   readonly site?: Site;
   readonly log: Logger;
   /** Recognizes a client that does not speak HTTP by its first bytes. Returns null for an unknown client. */
@@ -96,7 +96,7 @@ export class AdminServer implements Service {
     this.#server.setTimeout(REQUEST_MS);
   }
 
-  /** The address on which it listens. */
+  /** The address on which the server listens. */
   get address(): AddressInfo {
     return this.#server.address() as AddressInfo;
   }

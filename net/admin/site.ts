@@ -5,7 +5,7 @@ export interface SitePage {
   readonly type: string;
   readonly body: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether only pages from this address may read it. */
+  /** Whether only the daemon's own pages may read this page, and not pages of other sites. */
   readonly isOwn?: boolean;
 }
 

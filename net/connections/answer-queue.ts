@@ -21,8 +21,8 @@ export class AnswerQueue {
   }
 
   /**
-   * Removes and returns the first answers that are ready: short ones joined up to about the given number of characters,
-   * so that the string does not become too long, or a single long one.
+   * Removes and returns the first answers that are ready: either short answers, joined to a string of at most about the
+   * given number of characters, or one long answer.
    * @returns null if the first answer is not ready
    */
   take(about: number): string | LongAnswer | null {

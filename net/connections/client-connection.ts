@@ -38,11 +38,11 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   readonly #output: ClientOutput;
   /** Whether pushed bytes have not been sent yet. */
   #isPushing = false;
-  /** Whether it continues to serve in the next turn. */
+  /** Whether the connection continues to serve requests in the next turn. */
   #hasTurn = false;
   #isUnauthenticated = true;
   #hasBegun = false;
-  /** Whether the log already contains the reason for which the connection will close. */
+  /** Whether the log already contains the reason why the connection will close. */
   #isNoted = false;
   #inputEnded = false;
   #isStopping = false;
@@ -116,7 +116,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#close(closing(code, detail, words));
   }
 
-  /** Counts its bytes as those of an authenticated client, although the listener has not authenticated it yet. */
+  /** Counts the connection's bytes as an authenticated client's, before the listener authenticates the client. */
   trust(): void {
     this.#held.prove();
   }
@@ -157,8 +157,8 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   /**
-   * Continues to read from a client that waits for data. A client that has disconnected stops waiting, so that it
-   * receives no data that another client could receive.
+   * Continues to read from a client that waits for data, to detect that the client disconnects. The request of a
+   * disconnected client stops waiting, so that the data remains available to other clients.
    */
   listenOn(): void {
     if (!this.#dialect.listensOn) return;
@@ -198,7 +198,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#account();
   }
 
-  /** Answers a client of another protocol. The time of its last request does not change: it has sent none. */
+  /** Answers a client of another protocol. The time of the last request does not change. */
   #answerInterim({ detail, words }: InterimAnswer): void {
     this.#noteRefusal("malformed", detail);
     this.#isNoted = true;
@@ -275,7 +275,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#close(why);
   }
 
-  /** Sends the answers that are ready, and continues. */
+  /** Sends the answers that are ready, and continues to serve. */
   onReady(): void {
     if (this.#state !== "open") return;
     this.activeAt = this.#registry.environment.uptime();

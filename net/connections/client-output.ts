@@ -29,7 +29,7 @@ export interface OutputHandlers {
   onAnswered(): void;
   /** Called when pending answers can be sent; the answers of one turn are sent together. */
   onReady(): void;
-  /** Called when more must be sent in the next turn, because the socket will emit no event. */
+  /** Called when the next turn must continue to send without waiting for an event of the socket. */
   nextTurn(): void;
   /**
    * Called when an answer closes the connection after the earlier answers, or when the client does not read its
@@ -39,8 +39,8 @@ export interface OutputHandlers {
 }
 
 /**
- * The output of a connection. Its methods that send bytes return whether more requests may be served. If they return
- * false, the client must read first, other connections have their turn, or the connection is closed.
+ * The output of a connection. Its methods that send bytes return whether more requests may be served: false if the
+ * client must read first, if other connections must have their turn, or if the connection is closed.
  */
 export class ClientOutput implements AnswerListener {
   /** Whether the client must read before more requests are served. Only this class sets it. */

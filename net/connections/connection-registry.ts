@@ -1,6 +1,6 @@
 /**
- * The open connections of one listener, and the state that they share: limits, log, refusals, the byte budget. If they
- * hold too many bytes together, it closes unauthenticated ones first.
+ * The open connections of one listener, and the state that they share: limits, log, refusals, the byte budget. If the
+ * connections hold too many bytes in total, the registry closes unauthenticated connections first.
  */
 import type { Logger } from "pino";
 import type { Environment } from "../process/environment.js";
@@ -13,8 +13,8 @@ import { RefusalLog, type Refusals } from "./refusal-log.js";
 import { Unauthenticated } from "./unauthenticated.js";
 
 /**
- * The share of unauthenticated connections that are closed in one step, because finding them requires checking all of
- * them.
+ * The share of the unauthenticated connections that is closed in one step. Each step has to examine all unauthenticated
+ * connections, so it closes several of them.
  */
 const CLOSED_TOGETHER = 1 / 64;
 
@@ -28,7 +28,7 @@ export class ConnectionRegistry<
   readonly refusals: RefusalLog;
   readonly budget: ByteBudget;
   readonly pushes: PushedOutput = new PushedOutput();
-  /** Replaced when the configuration is read again. */
+  /** The limits, which are replaced when the configuration is read again. */
   limits: L;
   /** The number of connections that were refused because there were too many. */
   rejected = 0;

@@ -1,6 +1,6 @@
 /**
- * The protocol of a listener's clients, in the form that connections use: it converts bytes to requests and answers to
- * bytes. A dialect does not use sockets. The methods here are defaults.
+ * The protocol of a listener's clients, in the form that connections use. It parses received bytes into requests, and
+ * formats answers as bytes. A dialect does not use sockets. The methods of this base class are defaults.
  */
 import type { ClientSocket } from "./client-socket.js";
 import type { ConnectionRefusal } from "./connection-refusals.js";
@@ -14,7 +14,7 @@ export interface LongAnswer {
   /**
    * Continues to write the answer.
    * @param sent  receives the bytes that are sent to the client
-   * @returns false if it is not complete, which is allowed only for dialects that answer requests one after the other
+   * @returns false if a part of the answer remains; allowed only for dialects that answer one request after the other
    */
   write(socket: ClientSocket, sent: (bytes: Buffer | string) => void): boolean;
 }
@@ -40,7 +40,7 @@ export interface InterimAnswer {
   readonly words: string;
 }
 
-/** Creates a close reason. @typeParam Code  the program's codes, which the program defines */
+/** Creates a close reason. @typeParam Code  the codes that the program defines */
 export function closing<Code extends string = ConnectionRefusal>(
   code: Code,
   detail: string,
@@ -64,9 +64,9 @@ export type Answer = string | LongAnswer | Closing;
 export type Served = Answer | HandOver | Promise<Answer> | LaterAnswer;
 
 /**
- * A pending answer, in its position among the other answers. The code that creates it must not keep a reference to it
- * after the answer, because pending answers are needed only for milliseconds, and the garbage collector copies each
- * object that is still referenced.
+ * A pending answer, in its position among the other answers. The code that creates the object must not keep a
+ * reference to it after the answer, because pending answers are needed only for milliseconds, and the garbage collector
+ * copies each object that is still referenced.
  */
 export interface LaterAnswer {
   readonly kind: "later";
@@ -191,7 +191,7 @@ export abstract class Dialect<Request> {
 
   abstract bytesOf(request: Request): number;
 
-  /** Returns what is wrong with the stream after its last request, or null if nothing is. */
+  /** Returns what is wrong with the stream after its last request, or null if nothing is wrong. */
   abstract problem(isEnded: boolean): Closing | null;
 
   /** The milliseconds for which a client may be silent between requests, or 0 for no limit. */

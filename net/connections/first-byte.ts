@@ -19,8 +19,8 @@ export function isTextByte(byte: number): boolean {
 }
 
 /**
- * Returns the close reason for a connection that begins with a chunk, the answer to a client that must send more before
- * it closes, or null if its dialect accepts the chunk.
+ * Checks the first chunk of a connection. Returns null if the dialect accepts the chunk. Otherwise returns the close
+ * reason or, if the connection must stay open until the client has sent another message, the answer to this client.
  */
 export function wrongBeginning(
   dialect: {

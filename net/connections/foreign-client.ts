@@ -1,6 +1,6 @@
 /**
- * Recognizes clients of a protocol that the port does not serve, by the first bytes that they send. It has the answer
- * in their protocol and the text for the log. The texts are fixed and do not repeat received bytes.
+ * Recognizes clients of a protocol that the port does not serve, by the first bytes that they send. For each protocol
+ * there is an answer to the client, and a text for the log. The texts are fixed and do not repeat received bytes.
  */
 
 import { writeFrame } from "../../protocol/frame.js";
@@ -13,7 +13,7 @@ export type Spoken = Port | "tls" | "postgresql";
 
 type Port = keyof typeof PORTS;
 
-/** The services of ports, by protocol. */
+/** Descriptions of what a port serves, by the port's protocol. */
 const PORTS = {
   dbsync: "dbsync's protocol (--port)",
   http: "HTTP (--admin)",
@@ -27,7 +27,7 @@ const PORTS = {
 
 export interface ForeignClient {
   readonly spoken: Spoken;
-  /** The reason, for the log and within the answer. */
+  /** The reason for the refusal, which the log and the answer contain. */
   readonly detail: string;
   /**
    * The answer in the client's protocol, one character for each byte, or null to close the connection without an
@@ -180,7 +180,10 @@ function isMongo(chunk: Buffer): boolean {
   return isLong && MONGO_KINDS.includes(chunk.readInt32LE(MONGO_KIND_AT));
 }
 
-/** Refuses encryption if the client requests it; libpq then sends the user's name without it. Otherwise returns an error. */
+/**
+ * Refuses encryption if the client requests it; libpq then sends the user's name without it. Otherwise returns an
+ * error.
+ */
 function postgresqlAnswer(sentence: string, chunk: Buffer): string {
   if (requestsEncryption(chunk)) return "N";
   const fields = Buffer.from(`SFATAL\0VFATAL\0C${POSTGRESQL_ERROR}\0M${sentence}\0\0`);

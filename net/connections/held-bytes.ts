@@ -1,4 +1,4 @@
-/** The bytes of its listener's budget that one connection holds. */
+/** Counts the bytes that one connection holds, and reports their number to the listener's budget. */
 import type { ByteBudget } from "./byte-budget.js";
 
 export class HeldBytes {

@@ -17,8 +17,9 @@ import type { TlsGate } from "./tls-gate.js";
 
 /** The number of connections that the system completes before the listener accepts them. */
 const BACKLOG = 1024;
-/** The number of checks of the connections' times within one idle timeout, and the maximum interval between them. */
+/** The number of times per idle timeout that the listener checks for idle connections. */
 const CHECKS_PER_IDLE_TIME = 10;
+/** The maximum number of milliseconds between two of these checks. */
 const CHECK_MS_MAX = 1000;
 /**
  * The milliseconds, in addition to the backend's timeout, for which requests in progress may continue when the daemon
@@ -37,7 +38,7 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   readonly options: { readonly address: string; readonly port: string };
   /** Creates the TLS gate that clients pass first; null without TLS. */
   readonly gate: ((refusals: RefusalLog) => TlsGate) | null;
-  /** The text for a client that exceeds the number of connections, or "" if there is none. */
+  /** The text for a client above the maximum number of connections, or "" if there is none. */
   readonly fullText: string;
   readonly observer: O;
   readonly limits: L;
@@ -72,8 +73,8 @@ export class SocketListener<
   }
 
   /**
-   * The address that it listens on. The address is also valid before the start and after the stop, because clients of
-   * another listener may ask for it then.
+   * The address of the listener. It is valid even before the start and after the stop, because clients of another
+   * listener may ask for it then.
    */
   get address(): ListenAddress {
     return this.#address;
@@ -125,7 +126,7 @@ export class SocketListener<
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
-  /** Replaces the limits. For open connections, the maximum size of a request stays. */
+  /** Replaces the limits. Open connections keep their maximum size of a request. */
   set limits(limits: L) {
     this.#registry.limits = limits;
     this.#registry.budget.limits = limits;
@@ -150,8 +151,8 @@ export class SocketListener<
 
   /** Closes an unauthenticated connection. @returns whether there was one */
   #makeRoom(): boolean {
-    // Closes a connection of the larger group: those in their handshake, or those after it. Honest clients stay in
-    // neither group for long.
+    // The connection to close is one of the larger group: connections in their handshake, or unauthenticated
+    // connections after it. Honest clients stay in neither group for long.
     if ((this.#gate?.size ?? 0) > this.#registry.unauthenticated && this.#gate?.dropOldest()) return true;
     return this.#registry.dropSilent();
   }

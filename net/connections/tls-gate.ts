@@ -8,7 +8,7 @@ import { createServer, type SecureContextOptions, type Server, type TLSSocket } 
 import type { ConnectionRefusal } from "./connection-refusals.js";
 import type { RefusalLog } from "./refusal-log.js";
 
-/** The timeout of a handshake, for two round trips and for the delay in this process while many clients connect. */
+/** The timeout of a handshake. It allows for two round trips, and for delays while many clients connect. */
 const HANDSHAKE_MS = 10_000;
 /** The maximum number of simultaneous handshakes. Each needs about 50 KiB; an honest one ends within milliseconds. */
 const MAX_HANDSHAKES = 1024;
@@ -18,9 +18,10 @@ const MAX_HANDSHAKES = 1024;
  */
 const ALERT = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
 
-/** The certificate of a gate: the current one, and each renewed one. */
+/** The certificate that a gate presents to clients. It may be renewed while the gate is open. */
 export interface ServedCertificate {
   readonly current: SecureContextOptions;
+  /** Passes each renewed certificate to `taker`. */
   handTo(taker: (certificate: SecureContextOptions) => void): void;
 }
 
@@ -103,7 +104,7 @@ export class TlsGate {
   #failed(error: NodeJS.ErrnoException, secured: TLSSocket): void {
     const key = keyOf(secured);
     const handshake = this.#handshakes.get(key);
-    // If the client has disconnected, its address is not known here; the `close` event of its socket reports it.
+    // After a disconnect the key cannot be computed. The `close` event of the client's socket then reports the end.
     if (handshake === undefined) return;
     const { code = error.message } = error;
     if (PLAIN.has(code)) handshake.socket.write(ALERT);

@@ -1,13 +1,14 @@
 /**
  * The unauthenticated connections of a listener, which have sent no valid signature or login or, if none is required,
  * no request. They are closed first. If there are too many connections, the one that has been silent longest is closed
- * to admit a new one. If the connections hold too many bytes, the slowest are closed, so that requests that make
- * progress are preserved.
+ * to admit a new one. If the connections hold too many bytes, the ones that send most slowly are closed first, so that
+ * faster clients can complete their requests.
  */
 import type { OpenConnection } from "./open-connection.js";
 
 /**
- * The minimum bytes of a connection to close, as a share of the median. Closing a smaller one would free too little.
+ * The minimum number of bytes that a connection to close must hold, as a share of the median. Closing a connection with
+ * fewer bytes would free too little memory.
  */
 const WORTH_CLOSING = 1 / 2;
 /**

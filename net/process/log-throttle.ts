@@ -1,5 +1,5 @@
 /**
- * Throttles log lines of frequent events. It writes a few lines for each subject and period and counts the others, so
+ * Throttles log lines of frequent events. It writes a few lines for each subject and period and counts the rest, so
  * that neither a client in a loop nor an attacker can fill the disk or keep the process busy with logging.
  */
 
@@ -41,7 +41,7 @@ export class LogThrottle {
    * Writes a line at level warn, or only counts it. The next line of the subject has the count as `withheld`.
    *
    * @param subject  what the line is about, such as a code or an address
-   * @param variant  a line whose variant differs from the last one's is written immediately
+   * @param variant  a line whose variant differs from that of the previous line is written immediately
    * @returns whether the line was written
    */
   warn(subject: string, facts: object, text: string, variant = text): boolean {

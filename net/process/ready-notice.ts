@@ -1,6 +1,6 @@
 /**
  * Notifies systemd that a program is ready, if its unit waits for that (Type=notify). Node does not support the type of
- * socket that systemd listens on, so this runs systemd's own program. docs/decisions/0033 lists the alternatives.
+ * socket that systemd listens on, so this module runs systemd's own program. Alternatives: docs/decisions/0033.
  */
 import { execFile } from "node:child_process";
 import type { Logger } from "pino";

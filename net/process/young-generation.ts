@@ -7,8 +7,8 @@ import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
 /**
- * The size in bytes at which the young generation stops growing. The engine doubles it, starting at 1 MiB, and reports
- * slightly less than its size.
+ * The size in bytes at which the young generation stops growing. The engine doubles the size, starting at 1 MiB, and
+ * reports slightly less than the actual size.
  */
 const ENOUGH_BYTES = 3.5 * 1024 * 1024;
 /** Limits the young generation. @param options  the engine's options; if they set this size, nothing is changed */

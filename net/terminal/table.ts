@@ -11,7 +11,7 @@ const GAP = "  ";
 /**
  * Formats a table.
  * @param cells   the rows; the last cell of each is not padded
- * @param toneOf  returns the tone of a row; the first is 0
+ * @param toneOf  returns the tone of a row by its index
  */
 export function formatTable(
   cells: readonly (readonly string[])[],
@@ -24,7 +24,7 @@ export function formatTable(
 
 /**
  * Like `formatTable`, with the first row as the head.
- * @param toneOf  returns the tone of a row below it; the first is 0
+ * @param toneOf  returns the tone of a row below the head by its index, starting at 0
  */
 export function formatHeadedTable(
   cells: readonly (readonly string[])[],
@@ -71,7 +71,7 @@ const ADDRESS = /^\S+:\d+$/;
 /** Returns an address without its scheme, such as `dbsyncs://`, and any other text unchanged. */
 export const withoutScheme = (text: string): string => text.replace(/^[a-z][a-z0-9]*:\/\/(?=\S+$)/, "");
 
-/** Shortens addresses in the middle. If two would then be equal, shortens the parts that all have in common. */
+/** Shortens addresses in the middle. If two would become equal, shortens the parts that all addresses share instead. */
 export function clippedAddresses(addresses: readonly string[], chars: number): ReadonlyMap<string, string> {
   const all = [...new Set(addresses)];
   const middle = new Map(all.map((address) => [address, clipMiddle(address, chars)]));

@@ -1,7 +1,7 @@
 /** The problems of a daemon outside its timeline, with remedies: sentences for dbsync doctor and the dashboard. */
 import type { Problem, Severity } from "./problem.js";
 
-/** The number of stream messages by which a daemon may be behind without a problem. The alert uses the same number. */
+/** The number of stream messages that a daemon may be behind before this is a problem. The alert has the same limit. */
 const BEHIND_MAX = 10_000;
 
 export const INCOMPLETE = "it is catching up";

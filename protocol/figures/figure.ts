@@ -1,4 +1,7 @@
-/** The figures that a daemon reports. A table defines their names and kinds; replies, metrics and documents are derived from it. */
+/**
+ * The figures that a daemon reports. A table defines their names and kinds; replies, metrics and documents are derived
+ * from it.
+ */
 
 /** The type of a figure's value, by its kind. Numbers are written as integers, and null as nil. */
 interface Values {

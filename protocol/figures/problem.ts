@@ -1,6 +1,9 @@
 /** The problems of a daemon, as dbsync doctor and the dashboard show them. */
 
-/** `problem`: requires an operator. `remark`: may be intended. `note`: matters only to clients that may not exist. `progress`: resolves itself. */
+/**
+ * `problem`: requires an operator. `remark`: may be intended. `note`: matters only to clients that may not exist.
+ * `progress`: resolves itself.
+ */
 export type Severity = "problem" | "remark" | "note" | "progress";
 
 export interface Problem {

@@ -1,6 +1,6 @@
 /**
- * The figures of TIMELINE STATUS. `dbsync status` reads them with this table, /metrics shows those that have a metric, and
- * docs/protocol-v2.md lists all. Dates are milliseconds since 1970; hashes and ids are hexadecimal.
+ * The figures of TIMELINE STATUS. `dbsync status` reads them with this table, /metrics shows those that have a metric,
+ * and docs/protocol-v2.md lists all. Dates are milliseconds since 1970; hashes and ids are hexadecimal.
  */
 import type { Figures, FigureTable } from "./figure.js";
 
@@ -452,8 +452,8 @@ export const TIMELINE_FIGURES = {
 } as const satisfies FigureTable;
 
 /**
- * The figures of UPTO: count `:` sum of the entries dated before a full second. They are equal on all daemons that have published a
- * watermark above it.
+ * The figures of UPTO: count `:` sum of the entries dated before a full second. If several daemons have published
+ * watermarks above that second, their figures are equal.
  */
 export const UPTO_FIGURES = {
   upto: { kind: "number", help: "UPTO, rounded down to a second" },

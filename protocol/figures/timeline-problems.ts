@@ -8,11 +8,13 @@ import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figu
 /** The state of a member according to a query, or null if it was not queried. */
 export type Standing = "away" | "busy" | "ready" | null;
 
-/** The difference between clocks in milliseconds above which members also consider their own clocks wrong. */
+/** The maximum tolerated difference between two clocks, in milliseconds. Members use the same limit. */
 const SKEW_MAX_MS = 2000;
-/** The maximum normal age of the newest final unit. It is usually about the window, 30 s. */
+/** The maximum normal age of the newest final unit. The usual age is the length of the window, about 30 s. */
 const STABLE_BEHIND_MAX_MS = 120_000;
-/** The maximum normal distance of the watermark ahead of the clock, which covers the window and the skew of this clock. */
+/**
+ * The maximum normal distance of the watermark ahead of the clock, which covers the window and the skew of this clock.
+ */
 const AHEAD_MAX_MS = 120_000;
 /** The maximum normal number of envelopes in flight. There are more only after an interruption. */
 const LAG_MAX = 10_000;
@@ -27,11 +29,11 @@ export interface DiagnosedTimeline extends TimelineReport {
   readonly lists: readonly number[];
   /** The fingerprint of the entries dated before the same second on all daemons, or null if they were not compared. */
   readonly settledFingerprint: string | null;
-  /** The member's snapshot that it is receiving, or null. Sizes are in bytes; a total of 0 means not known yet. */
+  /** The snapshot that the daemon is receiving from a member, or null. Sizes are in bytes; total 0: not known yet. */
   readonly taking: { readonly from: string; readonly received: number; readonly total: number } | null;
 }
 
-/** The value of `authorize` if the daemon's command does not authorize its own key. An administrator must not sign it. */
+/** The value of `authorize` if the command that a daemon reports would not authorize the daemon's own key. */
 export const NOT_ITS_OWN = "";
 
 /** Returns a report with the conclusions that follow from it alone. */
@@ -175,7 +177,7 @@ function addersTo(found: Record<keyof Diagnosis, Problem[]>, isOfMember: boolean
 /** Whether a daemon has all entries: it is not catching up. */
 const isComplete = ({ state }: DiagnosedTimeline): boolean => state !== "catching-up";
 
-/** Returns the problem of a daemon that is catching up without progress; null if it is not, or not for long. */
+/** Returns the problem of a daemon that has been catching up for too long without progress, or null. */
 export function standingStill({ started, taking, waiting }: DiagnosedTimeline, now: number): Problem | null {
   const minutes = started === null ? 0 : Math.floor((now - started) / 60_000);
   if (taking !== null || waiting > 0 || started === null || now - started < CATCHING_UP_MAX_MS) return null;
@@ -239,7 +241,7 @@ const isLetGo = ({ trouble }: MemberReport): boolean =>
 const keptFrom = ({ prunedTo }: MemberReport): string =>
   `it stores those since ${dateText((prunedTo ?? 0) + 1)}`;
 
-/** Reports why nothing is applied. The reason ends with the remedy. */
+/** Reports why the daemon applies nothing. @param standstill  the reason, which ends with the remedy */
 function diagnoseStandstill(standstill: string, bad: Add): void {
   const [reason = "", ...cure] = standstill.split(": ");
   bad(
@@ -260,7 +262,7 @@ function diagnoseFinal({ stable, started }: DiagnosedTimeline, now: number, bad:
   );
 }
 
-/** Reports why it accepts no writes although nothing has failed, and the problems of the member list. */
+/** Reports why the daemon accepts no writes although nothing has failed, and the problems of the member list. */
 function diagnoseList(
   { unlisted, lists, joining, standstill, authorize }: DiagnosedTimeline,
   { bad, note, passing }: Adders,
@@ -294,7 +296,7 @@ function diagnoseList(
     );
 }
 
-/** Whether the reason for a missing connection may only be that the member has just been started. */
+/** Whether a connection may be missing only because the member has just been started. */
 const isUnanswered = (trouble: string | null): boolean =>
   trouble === null || !/^(it|its|no|the) /i.test(trouble);
 

@@ -1,6 +1,7 @@
 /**
- * The report that --admin sends to its page once per second: the counts and states of /metrics. It contains no secrets: no keys, no
- * values and no names of signers. Durations are in milliseconds, dates in milliseconds since 1970. A value is null if it is unknown or absent.
+ * The report that --admin sends to its page once per second: the counts and states of /metrics. It contains no secrets:
+ * no keys, no values and no names of signers. Durations are in milliseconds, dates in milliseconds since 1970. A value
+ * is null if it is unknown or absent.
  */
 
 import type { Problem } from "../figures/problem.js";
@@ -17,9 +18,9 @@ export const SAMPLE_EVERY_MS = 5000;
 export const SAMPLES_MAX = 720;
 
 /**
- * The values of a sample, in this order, after its date. Rates are the mean per second since the previous sample. Times are the median
- * and the 99th percentile in milliseconds. Sizes are in bytes. `lag` is the number of envelopes between this daemon and the member that
- * is furthest behind.
+ * The values of a sample, in this order, after its date. Rates are the mean per second since the previous sample. Times
+ * are the median and the 99th percentile in milliseconds. Sizes are in bytes. `lag` is the number of envelopes between
+ * this daemon and the member that is furthest behind.
  */
 export const SAMPLE_SERIES = [
   "units",
@@ -51,7 +52,7 @@ export interface DashboardFrame {
   readonly startedAt: number;
   readonly version: string;
   readonly state: string;
-  /** Whether clients should be sent here. */
+  /** Whether load balancers should send clients to this daemon. */
   readonly isHealthy: boolean;
   /** The problems, with the sentences of dbsync doctor. */
   readonly problems: readonly Problem[];
@@ -105,7 +106,10 @@ export interface FrameTimeline extends Pick<TimelineReport, ShownFigures> {
   readonly members: readonly FrameMember[];
 }
 
-/** A bin: its date in units of ARRIVAL_BIN_MS, the number of envelopes from clients and from members, and the number of both that were late. */
+/**
+ * A bin: its date in units of ARRIVAL_BIN_MS, the number of envelopes from clients and from members, and the number of
+ * both that were late.
+ */
 export type Arrival = readonly [bin: number, clients: number, members: number, late: number];
 
 type ShownOfMember =

@@ -1,7 +1,8 @@
 /**
- * Parses the requests of the JSON protocol from a stream of bytes. A request is a line. A complete JSON text counts as a request even
- * before its line break arrives, because the original handles each packet as a request, and its clients may send no line break. A line
- * break that arrives later belongs to that request. A JSON text over several lines is one request if it arrives in one piece.
+ * Parses the requests of the JSON protocol from a stream of bytes. A request is a line. A complete JSON text counts as
+ * a request even before its line break arrives, because the original handles each packet as a request, and its clients
+ * may send no line break. A line break that arrives later belongs to that request. A JSON text over several lines is
+ * one request if it arrives in one piece.
  * Source: docs/json-documents.md "Lines"; test/vectors/json.
  */
 import { ReceiveBuffer } from "../receive-buffer.js";
@@ -13,9 +14,11 @@ const BACKSLASH = 0x5c;
 const BLANK = new Set([0x00, 0x09, 0x0a, 0x0b, 0x0d, 0x20]);
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
-/** The length of a string after which indexOf searches for the next special byte. For shorter strings a loop is faster. */
+/**
+ * The length of a string after which indexOf searches for the next special byte. For shorter strings a loop is faster.
+ */
 const LONG_STRING = 64;
-/** The request that is not JSON. */
+/** The only request that is not JSON. */
 const QUIT = "quit";
 
 export class JsonLineParser {

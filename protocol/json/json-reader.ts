@@ -1,8 +1,8 @@
 /**
- * Parses JSON texts into values, as strictly as RFC 8259 and PHP's json_decode. If a text has several errors, it reports the same one as
- * json_decode, because the original server reports that to its clients. One difference: a number outside the range of
- * doubles is rejected. Source: PHP 8.2's ext/json (test/protocol/json/json-reader.test.ts compares with it);
- * docs/json-documents.md.
+ * Parses JSON texts into values, as strictly as RFC 8259 and PHP's json_decode. If a text has several errors, the
+ * reader reports the same error as json_decode, because the original server reports that error to its clients. There is
+ * one difference: a number outside the range of doubles is rejected. Source: PHP 8.2's ext/json
+ * (test/protocol/json/json-reader.test.ts compares with it); docs/json-documents.md.
  */
 import { type JsonShape, shapeOf } from "./json-shape.js";
 import { JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
@@ -52,9 +52,15 @@ export const JSON_VALUES_MAX = 1_000_000;
  */
 export const NOT_UTF8 = "\udfff";
 
-/** The number of elements of a list whose shape may differ from the first one's. After it, the list is parsed without a shape. */
+/**
+ * The maximum number of elements of a list that may differ in shape from its first element. If more differ, the rest of
+ * the list is parsed without a shape.
+ */
 const OTHERS_MAX = 8;
-/** The length of a string after which a regular expression finds the next special character. It is ten times as fast, but slow to start. */
+/**
+ * The length of a string after which a regular expression finds the next special character. It is ten times as fast,
+ * but slow to start.
+ */
 const LONG_STRING = 64;
 const PLAIN_CHARACTERS = /[^"\\\x00-\x1f\ud800-\udfff]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -157,7 +163,7 @@ class JsonReader {
     if (this.#valuesLeft < values) return null;
     const end = shape.endIn(this.#text, this.#at);
     if (end < 0) return null;
-    // The engine copies a concatenation when it is first read. After that, it no longer keeps the complete text in memory.
+    // The engine copies a concatenation when it is first read. After that, the complete text no longer stays in memory.
     const text = `{${this.#text.slice(this.#at + 1, end)}`;
     this.#valuesLeft -= values;
     this.#at = end;

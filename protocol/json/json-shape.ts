@@ -1,12 +1,16 @@
 /**
- * The shape of objects that have the same members in the same order, with only strings without escapes, short numbers and literals as
- * values, and no spaces. Their texts can be recognized as well-formed, and as the output of `writeJson`, without parsing.
+ * The shape of objects that have the same members in the same order, with only strings without escapes, short numbers
+ * and literals as values, and no spaces. Their texts can be recognized as well-formed, and as the output of
+ * `writeJson`, without parsing.
  */
 
 /** The limits for names. For longer lists a shape saves no time. */
 const NAMES_MAX = 64;
 const NAMES_CHARS_MAX = 1024;
-/** The maximum length of a text. Longer ones are parsed, because the engine's memory for backtracking grows with the length. */
+/**
+ * The maximum length of a text. Longer ones are parsed, because the engine's memory for backtracking grows with the
+ * length.
+ */
 const TEXT_CHARS_MAX = 64 * 1024;
 /** The maximum number of cached shapes. Creating one takes as long as parsing about a hundred members. */
 const SHAPES_MAX = 256;
@@ -25,7 +29,9 @@ export class JsonShape {
     this.#pattern = new RegExp(`\\{${members.join(",")}\\}`, "y");
   }
 
-  /** Returns the index after an object of this shape that begins at `at`; -1 if there is none, or if it must be parsed. */
+  /**
+   * Returns the index after an object of this shape that begins at `at`; -1 if there is none, or if it must be parsed.
+   */
   endIn(text: string, at: number): number {
     const pattern = this.#pattern;
     pattern.lastIndex = at;

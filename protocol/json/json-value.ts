@@ -1,6 +1,6 @@
 /**
- * Values of JSON texts, with details that JavaScript's objects lose: the original text of numbers, the order of members (`10` before `9`),
- * and arbitrary names (`__proto__`). Source: RFC 8259; docs/json-documents.md.
+ * Values of JSON texts, with details that JavaScript's objects lose: the original text of numbers, the order of members
+ * (`10` before `9`), and arbitrary names (`__proto__`). Source: RFC 8259; docs/json-documents.md.
  */
 
 /** A number with its original text. */
@@ -12,7 +12,7 @@ export class JsonNumber {
   }
 }
 
-/** The number of members from which a table is used to find them. */
+/** The minimum number of members for which a table is used to find a member. */
 const TABLE_MEMBERS_MIN = 12;
 
 /** An object that is known to be well-formed and has not been parsed yet. */

@@ -1,7 +1,7 @@
 /**
- * Writes values as JSON texts. The plain form preserves the original text of numbers. The PHP form is what clients of the original
- * receive: the output of json_encode for a value from json_decode. Source: PHP 8.2 (test/protocol/json/json-reader.test.ts compares with it);
- * docs/json-documents.md.
+ * Writes values as JSON texts. The plain form preserves the original text of numbers. The PHP form is what clients of
+ * the original receive: the output of json_encode for a value from json_decode. Source: PHP 8.2
+ * (test/protocol/json/json-reader.test.ts compares with it); docs/json-documents.md.
  */
 import { type ByteString, textOfBytes } from "../byte-string.js";
 import { parseJson } from "./json-reader.js";
@@ -26,7 +26,9 @@ const AS_IT_IS = /^[^"\\\x00-\x1f\ud800-\udfff]*$/;
 
 const writeString = (text: string): string => (AS_IT_IS.test(text) ? `"${text}"` : JSON.stringify(text));
 
-/** Writes a value in PHP's form, as ASCII. Like PHP, it distinguishes lists and objects by the names of their members. */
+/**
+ * Writes a value in PHP's form, as ASCII. Like PHP, it distinguishes lists and objects by the names of their members.
+ */
 export function writePhpJson(value: JsonValue): string {
   if (value === null) return "null";
   if (typeof value === "boolean") return value ? "true" : "false";
@@ -59,15 +61,24 @@ const TO_ESCAPE = /[/\x80-\uffff]/g;
 const escaped = (character: string) =>
   character === "/" ? "\\/" : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-/** Matches texts that PHP may write differently: escapes, fractions, exponents, large numbers, minus zero, empty objects, lists. */
+/**
+ * Matches texts that PHP may write differently: escapes, fractions, exponents, large numbers, minus zero, empty
+ * objects, lists.
+ */
 const NOT_PLAIN = /\\|\d[.eE]|\d{16}|-0|\{\}|\{"0":/;
 const TEXT = String.raw`"[^"\\/\x00-\x1f\x80-\uffff]*"`;
 const MEMBER = `${TEXT}:(?:${TEXT}|0|-?[1-9]\\d{0,14}|true|false|null)`;
-/** Matches objects of plain strings and small integers, or members that are such objects. PHP writes them identically. This is faster than a search with NOT_PLAIN. */
+/**
+ * Matches objects of plain strings and small integers, or members that are such objects. PHP writes them identically.
+ * Matching them is faster than a search with NOT_PLAIN.
+ */
 const PLAIN_OBJECT = String.raw`\{(?!"0":)${MEMBER}(?:,${MEMBER})*\}`;
 const PLAIN_ENTRY = `(?:${TEXT}:)?${PLAIN_OBJECT}`;
 const PLAIN_ENTRIES = new RegExp(`^${PLAIN_ENTRY}(?:,${PLAIN_ENTRY})*$`);
-/** The maximum length of texts that are matched with it, because the engine's memory for backtracking grows with the length. */
+/**
+ * The maximum length of texts that are matched with PLAIN_ENTRIES, because the engine's memory for backtracking grows
+ * with the length.
+ */
 const TRIED_CHARS_MAX = 64 * 1024;
 
 /** Converts a text from `writeJson`, as UTF-8, to PHP's form. */
@@ -83,7 +94,10 @@ const OVERLAP = 16;
 /** Whether a text is so long that it is written in windows. */
 export const isLongText = (bytes: ByteString) => bytes.length > TRIED_CHARS_MAX;
 
-/** Returns the same as `phpFormOf` for a long text, as pieces and in several steps. Only a text that PHP would write differently is parsed, in one step. */
+/**
+ * Returns the same as `phpFormOf` for a long text, as pieces and in several steps. Only a text that PHP would write
+ * differently is parsed, in one step.
+ */
 export function* phpFormPieces(bytes: ByteString): Generator<void, readonly string[]> {
   for (let from = 0; from < bytes.length; from += TRIED_CHARS_MAX) {
     const window = bytes.slice(Math.max(0, from - OVERLAP), from + TRIED_CHARS_MAX);

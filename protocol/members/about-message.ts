@@ -1,6 +1,6 @@
 /**
- * The message in which a member describes itself, except for its timeline. The contents are unverified claims, limited in
- * length, and printable ASCII.
+ * The message in which a member describes itself, except for its timeline. The contents are unverified claims, limited
+ * in length, and printable ASCII.
  * Source: docs/protocol-v2.md "Members".
  */
 import type { RespReader } from "../resp/resp-reader.js";

@@ -35,7 +35,10 @@ export function cutVoteBytes(cluster: ByteString, state: CutState): Buffer {
   return Buffer.concat([Buffer.from(DOMAIN + cluster, "latin1"), headOf(state)]);
 }
 
-/** Packs votes, each as at (8, big-endian) ‖ bytes (8) ‖ seal (32) ‖ length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */
+/**
+ * Packs votes, each as at (8, big-endian) ‖ bytes (8) ‖ seal (32) ‖ length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖
+ * signature.
+ */
 export function writeCutVotes(votes: Iterable<CutVote>): Buffer {
   const parts: Buffer[] = [];
   for (const vote of votes) {

@@ -1,7 +1,7 @@
 /**
- * Decides which of the received member lists a daemon stores: the newest ones, which no other list follows, because they
- * contain all information of the earlier ones. A daemon that was down or is new may receive a list without its predecessors.
- * The daemons that the list names must then show that it follows the stored lists.
+ * Decides which of the received member lists a daemon stores: the newest ones, which no other list follows, because
+ * they contain all information of the earlier ones. A daemon that was down or is new may receive a list without its
+ * predecessors. The daemons that the list names must then show that it follows the stored lists.
  */
 import type { ByteString } from "../byte-string.js";
 import { type MemberList, problemOf } from "./member-list.js";
@@ -10,7 +10,9 @@ import { type KnownList, successionProblem } from "./succession.js";
 /** The maximum number of conflicting lists that are stored. Administrators do not produce more by mistake. */
 export const HEADS_MAX = 8;
 
-/** The result of receiving a list: the lists to store now, or the problem. `old`: the stored lists already follow it. */
+/**
+ * The result of receiving a list: the lists to store now, or the problem. `old`: the stored lists already follow it.
+ */
 export type Taken<List extends KnownList> =
   | { readonly heads: readonly List[] }
   | "old"

@@ -1,4 +1,7 @@
-/** The message that names the sender's member list, with an envelope that proves a list. Source: docs/protocol-v2.md "Members". */
+/**
+ * The message that names the sender's member list, with an envelope that proves a list. Source: docs/protocol-v2.md
+ * "Members".
+ */
 import type { ByteString } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
@@ -10,7 +13,7 @@ export interface ListMessage {
   readonly hash: ByteString;
   /** Whether the sender's reports are valid under this list. */
   readonly isReporting: boolean;
-  /** An envelope with a list, for a member that uses another one; both fields are empty if the message has only the hash. */
+  /** An envelope with a list, for a member that uses another list; both fields are empty if only the hash is sent. */
   readonly body: Buffer;
   readonly signature: Buffer;
 }

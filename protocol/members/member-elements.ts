@@ -1,4 +1,7 @@
-/** Reads and writes the elements of messages between members. Each value has exactly one encoding. Each reader throws MalformedFrame. */
+/**
+ * Reads and writes the elements of messages between members. Each value has exactly one encoding. Each reader throws
+ * MalformedFrame.
+ */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 

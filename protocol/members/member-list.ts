@@ -1,5 +1,6 @@
 /**
- * The list of a cluster's members, as a text with exactly one form: root keys sign its bytes, and their hash identifies it.
+ * The list of a cluster's members, as a text with exactly one form: root keys sign its bytes, and their hash identifies
+ * it.
  * Source: docs/decisions/0038-members-are-a-signed-list.md.
  */
 import type { ByteString } from "../byte-string.js";

@@ -1,6 +1,7 @@
 /**
- * The messages between members after a hello with the role `daemon`: payloads of version 2 frames, which are RESP2 arrays of
- * bulk strings whose first element is the kind. Many small values (order keys, entries) are packed into one bulk string.
+ * The messages between members after a hello with the role `daemon`: payloads of version 2 frames, which are RESP2
+ * arrays of bulk strings whose first element is the kind. Many small values (order keys, entries) are packed into one
+ * bulk string.
  * Source: docs/protocol-v2.md "Members".
  */
 import type { ByteString } from "../byte-string.js";
@@ -26,7 +27,7 @@ export interface StatusMessage extends Totals {
   readonly kind: "status";
   /** The number of this status message on the connection, starting at 1. */
   readonly serial: number;
-  /** The last received number, and the milliseconds since then; 0: none yet. */
+  /** The number of the last status message that the sender received, and the milliseconds since then; 0: none yet. */
   readonly echo: number;
   readonly echoAge: number;
   /** The time by the sender's clock, in milliseconds since 1970. */
@@ -36,7 +37,7 @@ export interface StatusMessage extends Totals {
   /** The date, in milliseconds since 1970, at or before which entries have been pruned, or 0 if none have. */
   readonly pruned: number;
   readonly state: DaemonState;
-  /** Whether the sender's clock differs from the members' median, so that it accepts no writes from clients. */
+  /** Whether the sender accepts no writes from clients because its clock differs from the members' median. */
   readonly skewed: boolean;
 }
 
@@ -52,7 +53,10 @@ export type MemberMessage =
   | { readonly kind: "offer"; readonly places: readonly PackedPlace[] }
   | { readonly kind: "want"; readonly places: readonly PackedPlace[] }
   | PushMessage
-  /** Reports that all pushes up to `number` have been handled, and that the entries with these order keys are on the sender's disk. */
+  /**
+   * Reports that all pushes up to `number` have been handled, and that the entries with these order keys are on the
+   * sender's disk.
+   */
   | { readonly kind: "have"; readonly number: number; readonly places: readonly PackedPlace[] }
   /** A step of a reconciliation, from timeline/compare/reconcile.ts. */
   | { readonly kind: "reconcile"; readonly session: number; readonly step: Buffer }
@@ -192,7 +196,7 @@ function elementsOf(message: OwnMessage): Element[] {
   }
 }
 
-/** The number of elements of each kind, including its name. */
+/** The number of elements of a message of each kind, including the name of the kind. */
 const LENGTHS: Readonly<Record<OwnKind, number>> = {
   challenge: 2,
   proof: 4,

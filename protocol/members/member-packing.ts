@@ -62,7 +62,9 @@ export function readPlaces(reader: RespReader): PackedPlace[] {
 export const packedBytes = ({ body, signature }: PackedEntry): number =>
   ENTRY_HEAD_BYTES + body.length + signature.length;
 
-/** Packs entries, each as the length of its signature (2, big-endian) ‖ the length of its body (4) ‖ signature ‖ body. */
+/**
+ * Packs entries, each as the length of its signature (2, big-endian) ‖ the length of its body (4) ‖ signature ‖ body.
+ */
 export function writeEntries(entries: readonly PackedEntry[]): Buffer {
   const bytes = Buffer.allocUnsafe(entries.reduce((sum, entry) => sum + packedBytes(entry), 0));
   let at = 0;

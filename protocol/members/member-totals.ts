@@ -4,7 +4,10 @@ import type { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { readFixed, readNumber } from "./member-elements.js";
 
-/** The count and sum of a set of entries. It is only a hint, because a signer could search for ids that result in a certain sum. */
+/**
+ * The count and sum of a set of entries. It is only a hint, because a signer could search for ids that result in a
+ * certain sum.
+ */
 export interface Total {
   readonly count: number;
   /** The sum of the ids modulo 2²⁵⁶, 32 bytes, big-endian. */

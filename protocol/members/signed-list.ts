@@ -1,6 +1,6 @@
 /**
- * A member list in the form that an administrator signs: `CLUSTER MEMBERS text` as the only command of an envelope. Daemons and
- * administrators' programs parse it by the same rules. Source: docs/protocol-v2.md "Members by list".
+ * A member list in the form that an administrator signs: `CLUSTER MEMBERS text` as the only command of an envelope.
+ * Daemons and administrators' programs parse it by the same rules. Source: docs/protocol-v2.md "Members by list".
  */
 import type { ByteString } from "../byte-string.js";
 import { readBody } from "../version-2/envelope.js";
@@ -21,7 +21,7 @@ export interface RefusedList {
 
 type Hash = (bytes: Buffer) => ByteString;
 
-/** The maximum number of members: this daemon, and one bit of a number for each other one. */
+/** The maximum number of members. A daemon represents each of the other 31 members by one bit of a number. */
 const MAX_DAEMONS = 32;
 
 /** Whether a command contains a list or queries it. */
@@ -29,7 +29,11 @@ export function isListCommand([name = "", sub = ""]: readonly ByteString[]): boo
   return sub.toUpperCase() === "MEMBERS" && name.toUpperCase() === "CLUSTER";
 }
 
-/** Parses the list of an envelope, which must be for this cluster and contain no other command. Does not check the signature. @throws MalformedFrame */
+/**
+ * Parses the list of an envelope, which must be for this cluster and contain no other command. Does not check the
+ * signature.
+ * @throws MalformedFrame
+ */
 export function readListAlone(
   body: Buffer,
   signature: Buffer,

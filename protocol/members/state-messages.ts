@@ -1,4 +1,7 @@
-/** The messages with which members compare their states: sums over all keys, and digests of single keys. Source: docs/protocol-v2.md "Members". */
+/**
+ * The messages with which members compare their states: sums over all keys, and digests of single keys. Source:
+ * docs/protocol-v2.md "Members".
+ */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { readNumber } from "./member-elements.js";

@@ -1,11 +1,12 @@
 /**
- * Decides which member list may follow which other one, and which of the known lists is in force. Lists are identified by their
- * hash and form a graph. A list is in force if it follows all other known lists.
+ * Decides whether a member list may follow other lists, and which of the known lists is in force. Lists are identified
+ * by their hashes and form a graph. A list is in force if it follows all other known lists.
  *
- * Two lists that were signed independently are *doubled*: a daemon that knows both accepts entries only from ids that both name,
- * until it receives a list that has both as parents. Otherwise a daemon that only the second list added could receive entries
- * that were missing when the order became final, from a daemon that the first list removed (test/simulation/members). The daemon
- * also does not report under either list, because it is not decided which one is in force.
+ * Two lists that were signed independently are *doubled*: a daemon that knows both accepts entries only from ids that
+ * both name, until it receives a list that has both as parents. Otherwise a daemon that only the second list added
+ * could receive entries that were missing when the order became final, from a daemon that the first list removed
+ * (test/simulation/members). The daemon also does not report under either list, because it is not decided which one is
+ * in force.
  */
 import type { ByteString } from "../byte-string.js";
 import { type MemberList, problemOf } from "./member-list.js";

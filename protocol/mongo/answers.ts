@@ -1,4 +1,6 @@
-/** The answers to commands, as documents: the result, which ends with `ok: 1`, or an error, which begins with `ok: 0`. */
+/**
+ * The answers to commands, as documents: the result, which ends with `ok: 1`, or an error, which begins with `ok: 0`.
+ */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { double, element, elements, framed, int32, text } from "./bson-writer.js";
 import { answerHead, type MongoMessage } from "./message.js";
@@ -22,7 +24,10 @@ export function doneAnswer(written: ByteString): ByteString {
   return framed(`${written}${DONE}`);
 }
 
-/** Returns the answer to a failed command. @param kind  the kind of the message; drivers read `$err` after a failed query of the old kind */
+/**
+ * Returns the answer to a failed command.
+ * @param kind  the kind of the message; drivers read `$err` after a failed query of the old kind
+ */
 export function refusedAnswer(
   { code, codeName, sentence, details }: Failure,
   kind: MongoMessage["kind"],

@@ -1,6 +1,6 @@
 /**
- * Reads the members of one document, without descending into members that are themselves documents. The cost therefore depends only on the
- * document's length, not on its contents or depth.
+ * Reads the members of one document, without descending into members that are themselves documents. The cost therefore
+ * depends only on the document's length, not on its contents or depth.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { BSON } from "./bson-types.js";
@@ -35,7 +35,9 @@ const LENGTHS: ReadonlyMap<number, number> = new Map([
   [BSON.most, 0],
   [BSON.least, 0],
 ]);
-/** The number of bytes that the length of a value does not include: the length itself, and a subtype or an id after it. */
+/**
+ * The number of bytes that the length of a value does not include: the length itself, and a subtype or an id after it.
+ */
 const UNCOUNTED: ReadonlyMap<number, number> = new Map([
   [BSON.text, LENGTH_BYTES],
   [BSON.document, 0],

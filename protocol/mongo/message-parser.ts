@@ -1,4 +1,6 @@
-/** Splits a byte stream into messages of the MongoDB wire protocol, according to the length in each message's header. */
+/**
+ * Splits a byte stream into messages of the MongoDB wire protocol, according to the length in each message's header.
+ */
 import { ReceiveBuffer } from "../receive-buffer.js";
 import { HEAD_BYTES, lengthOf, MalformedMessage, type MongoMessage, readMessage } from "./message.js";
 
@@ -24,7 +26,8 @@ export class MongoMessageParser {
   }
 
   /**
-   * Adds received bytes, which must not be changed before `keep`. An announced message needs no memory until it arrives.
+   * Adds received bytes, which must not be changed before `keep`. An announced message needs no memory until it
+   * arrives.
    */
   push(chunk: Buffer): void {
     if (this.fault === null) this.#input.push(chunk, this.#expected);
@@ -35,7 +38,10 @@ export class MongoMessageParser {
     this.#input.keep();
   }
 
-  /** Returns the next complete message with its own copy of the bytes; null if it has not arrived or the stream has a fault. */
+  /**
+   * Returns the next complete message with its own copy of the bytes; null if it has not arrived or the stream has a
+   * fault.
+   */
   next(): MongoMessage | null {
     if (this.fault !== null || this.#input.length < HEAD_BYTES) return null;
     try {

@@ -1,6 +1,6 @@
 /**
- * Parses the supported messages of the MongoDB wire protocol, and writes answers. Documents remain bytes; only the length at their beginning
- * is checked.
+ * Parses the supported messages of the MongoDB wire protocol, and writes answers. Documents remain bytes; only the
+ * length at their beginning is checked.
  * Source: the specification of OP_MSG (mongodb/specifications, message/OP_MSG.md), and of the opcodes before it.
  */
 import { crc32c } from "./crc32c.js";
@@ -26,7 +26,10 @@ const CHECKSUM_BYTES = 4;
 const EMPTY_DOCUMENT_BYTES = 5;
 /** The maximum number of sequences in a message. Drivers send one or two. */
 const SEQUENCES_MAX = 16;
-/** The maximum number of documents in one command, which the server reports to drivers. Each costs more than its bytes. */
+/**
+ * The maximum number of documents in one command, which the server reports to drivers. Each document needs more memory
+ * than its bytes.
+ */
 export const BATCH_DOCUMENTS_MAX = 100_000;
 
 export interface DocumentSequence {

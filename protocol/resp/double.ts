@@ -1,9 +1,11 @@
-/** Formats doubles like Redis 7.0 if the wire format has no doubles: C's `%.17g`. */
+/** Formats doubles as Redis 7.0 does for wire formats without doubles: like C's `%.17g`. */
 
 const DIGITS = 17;
-/** A number of digits that is sufficient to detect a tie, which is a double whose 18th digit is a final 5. */
+/**
+ * The number of digits that is sufficient to detect a tie: a double with exactly 18 digits, the last of which is a 5.
+ */
 const DIGITS_OF_TIE = 60;
-/** The number from which JavaScript's `toFixed` writes no digits after the point. */
+/** The number from which JavaScript's `toFixed` writes an exponent. */
 const FIXED_MAX = 1e21;
 
 /** Formats a double: `0.1` → `0.10000000000000001`, `3` → `3`, `1e21` → `1e+21`, infinities → `inf`, `-inf`. */

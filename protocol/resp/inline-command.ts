@@ -1,4 +1,7 @@
-/** Parses a command typed as a line: words separated by spaces, with quotes as in Redis. Source: redis-server 7.0, sdssplitargs. */
+/**
+ * Parses a command typed as a line: words separated by spaces, with quotes as in Redis. Source: redis-server 7.0,
+ * sdssplitargs.
+ */
 import { type ByteString, detached } from "../byte-string.js";
 
 const BLANK = /[ \n\r\t\v\f]/;
@@ -43,7 +46,9 @@ export function splitLine(line: ByteString): ByteString[] | QuoteMistake {
   }
 }
 
-/** Returns a word in double quotes, in the form that `splitLine` accepts. All bytes except printable ASCII are escaped. */
+/**
+ * Returns a word in double quotes, in the form that `splitLine` accepts. All bytes except printable ASCII are escaped.
+ */
 export function quotedWord(word: ByteString): ByteString {
   return `"${word.replace(/["\\]|[^ -~]/g, escapedByte)}"`;
 }

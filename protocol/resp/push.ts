@@ -1,6 +1,6 @@
 /**
- * Writes messages that a connection did not request, or several messages for one command: a push in RESP3, an array in RESP2. Source:
- * redis-server 7.0, pubsub.c.
+ * Writes messages that a connection did not request, or several messages for one command: a push in RESP3, an array in
+ * RESP2. Source: redis-server 7.0, pubsub.c.
  */
 import type { ByteString } from "../byte-string.js";
 import { array, bulk, integer, NIL, type Reply } from "../reply.js";
@@ -16,7 +16,7 @@ export function writePush(parts: readonly ByteString[], protocol: 2 | 3): ByteSt
 /** The channel on which RESP2 reports cached copies. */
 const INVALIDATE_CHANNEL = "__redis__:invalidate";
 
-/** Returns the message that cached copies of keys are invalid. @param keys  the keys, or null for all keys */
+/** Returns the message that reports invalid cached copies of keys. @param keys  the keys, or null for all keys */
 export function writeInvalidation(keys: readonly ByteString[] | null, protocol: 2 | 3): ByteString {
   const head =
     protocol === 3
@@ -28,7 +28,7 @@ export function writeInvalidation(keys: readonly ByteString[] | null, protocol: 
   return bytes;
 }
 
-/** Returns the message that the client that receives another client's invalidations has disconnected. */
+/** Returns the message for a client whose invalidations were sent to another client, which has disconnected. */
 export function writeLostRedirection(id: number): ByteString {
   return `>2\r\n${writeBulk("tracking-redir-broken")}:${id}\r\n`;
 }

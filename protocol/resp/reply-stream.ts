@@ -1,4 +1,7 @@
-/** Parses RESP2 replies from a stream of bytes. Until a reply is complete, each byte is checked only once, and long strings are skipped. */
+/**
+ * Parses RESP2 replies from a stream of bytes. Until a reply is complete, each byte is checked only once, and long
+ * strings are skipped.
+ */
 import { bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { ReceiveBuffer } from "../receive-buffer.js";
@@ -20,11 +23,11 @@ export class RespReplyStream {
   problem: string | null = null;
   readonly #input = new ReceiveBuffer();
   readonly #maxBytes: number;
-  /** The number of bytes of the reply before the next line, which may follow an incomplete string. */
+  /** The offset in the reply at which the next line begins. It may be beyond the bytes that have arrived. */
   #scanned = 0;
-  /** Whether an element ends at that position. */
+  /** Whether an element ends at this offset. */
   #hasElement = false;
-  /** The numbers of missing elements of the nested arrays. */
+  /** For each array that has begun, the number of elements that are missing; the outermost array is first. */
   readonly #missing: number[] = [];
 
   /** Creates a parser. @param maxBytes  the maximum length of a reply */

@@ -1,6 +1,6 @@
 /**
- * Parses RESP2 from a buffer with a complete message. It is strict: lengths and integers must be canonical decimals, every line
- * must end with CR LF, and nesting is limited.
+ * Parses RESP2 from a buffer with a complete message. It is strict: lengths and integers must be canonical decimals,
+ * every line must end with CR LF, and nesting is limited.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
@@ -9,7 +9,10 @@ import type { ShortStrings } from "./short-strings.js";
 
 /** The maximum nesting. Redis's most deeply nested reply (to COMMAND) has 6 levels. */
 const NESTING_MAX = 32;
-/** The maximum number of elements in all replies of one message, including nested arrays, because parsing them blocks the event loop. */
+/**
+ * The maximum number of elements in all replies of one message, including nested arrays, because parsing them blocks
+ * the event loop.
+ */
 export const ELEMENTS_MAX = 16 * 1024 * 1024;
 /** The maximum number of digits of a length, which is then a safe integer. */
 const LENGTH_DIGITS_MAX = 10;
@@ -86,7 +89,10 @@ export class RespReader {
     return true;
   }
 
-  /** Reads a bulk string with a canonical decimal; returns NaN if it is not one. The result is exact up to 2^53; a larger number is rounded, or NaN if it has more than 16 digits. */
+  /**
+   * Reads a bulk string with a canonical decimal; returns NaN if it is not one. The result is exact up to 2^53; a
+   * larger number is rounded, or NaN if it has more than 16 digits.
+   */
   readBulkDecimal(): number {
     const buffer = this.#buffer;
     const end = this.#startBulk();
@@ -119,8 +125,8 @@ export class RespReader {
   readCommand(known: ShortStrings): ByteString[] {
     const length = this.readArrayHead();
     if (length === 0) throw this.malformed("expected a command with at least one argument");
-    // A short array has its exact size, because it may be stored for a long time. A long one does not, because the sender may announce more
-    // elements than it sends.
+    // A short array is created with its exact size, because it may be stored for a long time. A long array is not,
+    // because the sender may announce more elements than it sends.
     const argv: ByteString[] = length <= SIZED_MAX ? new Array(length) : [];
     for (let i = 0; i < length; i++) {
       const end = this.#startBulk();

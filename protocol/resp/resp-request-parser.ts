@@ -1,6 +1,6 @@
 /**
- * Parses requests of RESP clients from a stream that arrives in arbitrary pieces: arrays of bulk strings, and lines that users type
- * ("inline"). Errors have Redis's wording. Source: redis-server 7.0, test/listeners/resp.
+ * Parses requests of RESP clients from a stream that arrives in arbitrary pieces: arrays of bulk strings, and lines
+ * that users type ("inline"). Errors have Redis's wording. Source: redis-server 7.0, test/listeners/resp.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { ReceiveBuffer } from "../receive-buffer.js";
@@ -25,7 +25,7 @@ const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
 /** The maximum number of digits of an exact number. Longer numbers are above every limit. */
 const DIGITS_MAX = 15;
-/** The bytes that an argument counts in addition to its length, because even empty ones need memory. */
+/** The memory counted for each argument in addition to its length. Even an empty argument needs memory. */
 const ARGUMENT_BYTES = 16;
 
 export interface RequestBounds {
@@ -66,7 +66,10 @@ export class RespRequestParser {
     return this.#argv !== null || this.#input.length > 0;
   }
 
-  /** Adds a chunk. @param chunk  is not copied if no other bytes are waiting, so it must not be changed before `keep` */
+  /**
+   * Adds a chunk.
+   * @param chunk  is not copied if no other bytes are waiting, so it must not be changed before `keep`
+   */
   push(chunk: Buffer): void {
     if (this.#input.length > 0) this.#join(chunk);
     else this.#input.lend(chunk, 0);
@@ -88,7 +91,9 @@ export class RespRequestParser {
     this.#input.keep();
   }
 
-  /** Returns the next complete request, beginning with the name; null if more bytes must arrive, or if `problem` is set. */
+  /**
+   * Returns the next complete request, beginning with the name; null if more bytes must arrive, or if `problem` is set.
+   */
   next(): readonly ByteString[] | null {
     if (this.problem !== null) return null;
     for (;;) {
@@ -106,8 +111,8 @@ export class RespRequestParser {
   }
 
   /**
-   * Parses a complete request with a few short arguments, like most requests. Returns null if the request is incomplete or must be parsed
-   * step by step. It refuses no requests, and accepts none that parsing step by step would refuse.
+   * Parses a complete request with a few short arguments, like most requests. Returns null if the request is incomplete
+   * or must be parsed step by step. It refuses no requests, and accepts none that parsing step by step would refuse.
    */
   #readShortRequest(): readonly ByteString[] | null {
     const buffer = this.#input.bytes;
@@ -196,7 +201,10 @@ export class RespRequestParser {
     return true;
   }
 
-  /** Returns the end of the header that begins here: its CR, which must be followed by a byte. Returns -1 if it is incomplete. */
+  /**
+   * Returns the end of the header that begins here: its CR, which must be followed by a byte. Returns -1 if it is
+   * incomplete.
+   */
   #headEnd(what: "mbulk" | "bulk"): number {
     const buffer = this.#input.bytes;
     const last = this.#input.end - 1;

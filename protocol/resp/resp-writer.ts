@@ -34,7 +34,8 @@ export function commandLength(argv: readonly ByteString[]): number {
 }
 
 /**
- * Writes the result of `writeCommand` into a buffer that has room for it, because strings for hundreds of commands would be too expensive.
+ * Writes the result of `writeCommand` into a buffer that has room for it, because strings for hundreds of commands
+ * would be too expensive.
  * @returns the end of the written bytes
  */
 export function putCommand(target: Buffer, at: number, argv: readonly ByteString[]): number {
@@ -47,7 +48,7 @@ export function putCommand(target: Buffer, at: number, argv: readonly ByteString
   return end;
 }
 
-/** The length above which a call of Node's function is faster. */
+/** The length above which a call of Node's function is faster than a loop. */
 const PUT_BYTES_MAX = 48;
 
 function put(target: Buffer, at: number, bytes: ByteString): number {
@@ -94,7 +95,10 @@ function writeItems(items: readonly Reply[]): ByteString {
   return bytes;
 }
 
-/** The number of pieces to join in one step. In a longer concatenation, each piece would be an object until the last one is added. */
+/**
+ * The number of pieces to join in one step. In a longer concatenation, each piece would be an object until the last one
+ * is added.
+ */
 export const PIECES_TOGETHER = 256;
 
 /** Writes many replies. @param head  the prefix @param written  writes one reply */

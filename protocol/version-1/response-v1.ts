@@ -9,7 +9,7 @@ import { plainText } from "../plain-text.js";
 import type { PlainReply, Reply, ValueReply } from "../reply.js";
 import { formatDouble } from "../resp/double.js";
 
-/** The name of a chunk. PHP code parses it, so the memory backend also uses it. */
+/** The name of a chunk. PHP code parses it, so the memory backend uses the same name. */
 const CHUNK_NAME = "redis";
 
 /** A length that no chunk's header exceeds: a short name, two colons, ten digits. */

@@ -28,7 +28,9 @@ function bodyStart(header: HeaderFields, commands: number): ByteString {
   return `${writeArrayHead(2 + commands)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}`;
 }
 
-/** Returns `signedBytes` of the body that `writeBody` would write, without creating a string for each of many commands. */
+/**
+ * Returns `signedBytes` of the body that `writeBody` would write, without creating a string for each of many commands.
+ */
 export function writeSigned(header: HeaderFields, commands: Envelope["commands"]): Buffer {
   const start = bodyStart(header, commands.length);
   let length = start.length;

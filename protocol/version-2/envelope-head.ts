@@ -1,6 +1,6 @@
 /**
- * Reads the signer's id and the date of an envelope before its signature is verified. Nothing after the date is parsed, however long the
- * body is, and no strings are created for names from an unauthenticated client.
+ * Reads the signer's id and the date of an envelope before its signature is verified. Nothing after the date is parsed,
+ * however long the body is, and no strings are created for names from an unauthenticated client.
  * Source: docs/protocol-v2.md "Envelope".
  */
 

@@ -1,6 +1,6 @@
 /**
- * The envelope of version 2: one or more commands that are signed together. The signature covers the exact bytes of `body`,
- * so the parser reads the verified bytes; nothing is ever serialised again.
+ * The envelope of version 2: one or more commands that are signed together. The signature covers the exact bytes of
+ * `body`, so the parser reads the verified bytes; nothing is ever serialised again.
  * Source: docs/protocol.md "Version 2"; test/vectors/v2.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
@@ -50,9 +50,9 @@ export interface EnvelopeHeader extends EnvelopeHead {
   /** Whether the complete envelope is one unit. */
   readonly multi: boolean;
   readonly if: readonly Condition[] | null;
-  /** The order key of the write that the daemon must have first. */
+  /** The order key of a write that the daemon must have before it accepts this envelope, or null. */
   readonly after: ByteString | null;
-  /** The id of the only daemon that may accept it. */
+  /** The id of the only daemon that may accept the envelope, or null if any daemon may. */
   readonly only: ByteString | null;
   /** The user on a listener without signatures. */
   readonly as: ByteString | null;
@@ -122,7 +122,11 @@ export function signerOf(body: Buffer): ByteString {
 /** The names, keys and values of recently parsed envelopes. */
 const recent = /* @__PURE__ */ new ShortStrings();
 
-/** Reads the magic and the length of the header. @returns the numbers of elements of the body and of the header. @throws MalformedFrame */
+/**
+ * Reads the magic and the length of the header.
+ * @returns the numbers of elements of the body and of the header.
+ * @throws MalformedFrame
+ */
 export function readStart(reader: RespReader): { elements: number; names: number } {
   const elements = reader.readArrayHead();
   if (elements < 3) throw reader.malformed("expected a magic, a header and at least one command");
@@ -320,7 +324,7 @@ export function unitId(id: ByteString, index: number): ByteString {
 const indexBytes = (index: number): ByteString =>
   String.fromCharCode(index >>> 24, (index >>> 16) & 255, (index >>> 8) & 255, index & 255);
 
-/** A cache of the bytes by index. Databases store a unit's id with each key and share these strings. */
+/** The cached bytes of each index. Databases store a unit's id with each key and share these strings. */
 const INDEX_BYTES: ByteString[] = [];
 
 /** Returns the bytes for hexadecimal digits; undefined if the digits are invalid. */
@@ -330,7 +334,10 @@ export function bytesOfHex(hex: string, length: number): ByteString | undefined 
 
 export const hexOf = (bytes: ByteString): string => Buffer.from(bytes, "latin1").toString("hex");
 
-/** The maximum number of milliseconds before or after 1970 that a `Date` can represent. An envelope's `at` and dates from members may exceed it. */
+/**
+ * The maximum number of milliseconds before or after 1970 that a `Date` can represent. An envelope's `at` and dates
+ * from members may exceed it.
+ */
 const DATE_MS_MAX = 8.64e15;
 
 /** Returns a text such as `2027-01-31T12:00:00.000Z`. @param at  any number of milliseconds since 1970 */

@@ -77,8 +77,8 @@ export interface EventMessage {
 }
 
 /**
- * `stable`: the order up to the envelope is final. `replicated`: N daemons have it on disk, including the one that
- * answers.
+ * `stable`: the order up to the envelope is final. `replicated`: N daemons have the envelope on disk, including the
+ * daemon that answers.
  */
 export type Wait = { readonly kind: "stable" } | { readonly kind: "replicated"; readonly daemons: number };
 
@@ -114,7 +114,7 @@ export interface RefusedMessage {
   readonly code: string;
   readonly sentence: string;
   readonly clock: number;
-  /** `not-applied` if the daemon is certain that it has applied nothing of it and will not; otherwise `unknown`. */
+  /** `not-applied` if the daemon has certainly applied nothing of the envelope and never will; otherwise `unknown`. */
   readonly effect: "not-applied" | "unknown";
 }
 
@@ -214,7 +214,9 @@ export function readClientMessage(payload: Buffer): ClientMessage {
   throw reader.malformed("expected a hello or a command");
 }
 
-/** The limits for the number of elements of a command: its name, two signed ones, and at most two unsigned ones. */
+/**
+ * The limits for the number of elements of a command: its name, two signed elements, and at most two unsigned elements.
+ */
 const COMMAND_ELEMENTS_MIN = 3;
 const COMMAND_ELEMENTS_MAX = 5;
 
@@ -270,7 +272,10 @@ const EVENT_ELEMENTS_MAX = 16;
 
 const STATES: readonly string[] = ["live", "catching-up", "isolated", ""];
 
-/** The limits for the number of elements of a hello: without the number of members, and with elements that later versions may append. */
+/**
+ * The limits for the number of elements of a hello: without the number of members, and with elements that later
+ * versions may append.
+ */
 const HELLO_ELEMENTS_MIN = 7;
 const HELLO_ELEMENTS_MAX = 64;
 /** The number of elements of a hello with capabilities. */

@@ -1,6 +1,6 @@
 /**
- * Prepares replies for version 2 results. They are RESP2, in which a number in a relation is a simple string, to distinguish it from a text,
- * which is a bulk string.
+ * Prepares replies for version 2 results. They are RESP2, in which a number in a relation is a simple string, to
+ * distinguish it from a text, which is a bulk string.
  * Source: docs/protocol-v2.md "Units".
  */
 import { LazyBulkReply } from "../lazy-bulk-reply.js";

@@ -9,7 +9,7 @@ export interface ServerHealth {
   readonly place: string;
   readonly role: "MASTER" | "REPLICA";
   readonly up: boolean;
-  /** The last failure, for example why the server is not up, if there was one. */
+  /** The last failure, such as the reason why the server is down; absent if there was none. */
   readonly reason?: string;
   readonly connections: number;
   readonly answered: number;

@@ -10,7 +10,7 @@ export interface CacheHealth {
     /** The address of the cache's server, and whether the server answers. */
     readonly server: string;
     readonly up: boolean;
-    /** The last failure, for example why the server does not answer, if there was one. */
+    /** The last failure, such as the reason why the server does not answer; absent if there was none. */
     readonly reason?: string;
     readonly hits: number;
     readonly misses: number;
@@ -21,7 +21,7 @@ export interface CacheHealth {
   };
 }
 
-/** Reports the health. Cached answers are also served without the server, but all other statements are refused. */
+/** Reports the health. While the server is down, the cache serves stored answers and refuses all other statements. */
 export function cacheHealth({ cache, clients }: CacheSources): HealthReport {
   const { place: server, isUp: up, reason, waiting, entries, bytes } = cache;
   const { hits, misses, emptied } = cache.figures;

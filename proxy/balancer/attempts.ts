@@ -20,7 +20,7 @@ export type Attempted =
   | (UpstreamAnswer & { readonly server: BalancedServer; readonly tries: number })
   | (UpstreamFailure & { readonly server: BalancedServer; readonly tries: number });
 
-/** Failures that would be the same on another server. */
+/** The failures that are due to the statement, which would therefore fail on every server. */
 const OF_STATEMENT: ReadonlySet<UpstreamFailure["why"]> = new Set(["too-long"]);
 
 /** Tries the servers. @param attempt  must have at least one server */

@@ -15,8 +15,8 @@ export class BalancedServer implements OrderedServer {
   /** The number of statements whose outcome on this server is unknown. */
   unknown = 0;
   /**
-   * The time, in `uptime` milliseconds, from which this server receives requests like any other. After downtime, recent
-   * writes are still missing on it.
+   * The time, in `uptime` milliseconds, from which this server receives requests like any other. Recent writes may be
+   * missing on a server that was down shortly before.
    */
   freshFrom = 0;
 

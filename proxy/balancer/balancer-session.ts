@@ -97,7 +97,8 @@ export class BalancerSession implements LineSession {
       const until = environment.uptime() + settleTime;
       if (!frame.isError) this.#recent.note(this.#databaseOf(kind) ?? "", { server, until });
     }
-    // A server may interpret a statement as a USE that this program does not recognize (`ampiasaotoko`). Its answer shows that.
+    // A server may interpret a statement as a USE that this program does not recognize (`ampiasaotoko`).
+    // The server's answer then names the chosen database.
     this.#session = sessionAfter(this.#session, statement, frame);
     return frame.bytes;
   }

@@ -1,5 +1,6 @@
 /**
- * Detects the error of a dbsyncd that is reconnecting, or whose peers are, and that is missing recent writes. It has not executed the statement.
+ * Detects the error of a dbsyncd that may be missing recent writes, because it or its peers are reconnecting. The
+ * daemon has not executed the statement.
  */
 import { ERROR_HEAD } from "../../protocol/sql-frames.js";
 import type { UpstreamAnswer } from "../upstream/statement-outcome.js";

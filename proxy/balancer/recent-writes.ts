@@ -1,6 +1,6 @@
 /**
- * The servers to which a session has written recently. Until the servers have replicated a write, the session's next statements are sent to
- * the server that has it.
+ * The servers to which a session has written recently. Until the servers have replicated a write, the session's next
+ * statements are sent to the server that executed the write.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { BalancedServer } from "./balanced-server.js";
@@ -26,8 +26,8 @@ export class RecentWrites {
   }
 
   /**
-   * Returns the server of the last write; null if there was none recently. @param database  the database, or null for
-   * any
+   * Returns the server of the last write if that write is recent; otherwise null.
+   * @param database  the database of the write, or null for the last write to any database
    */
   serverOf(database: ByteString | null, now: number): BalancedServer | null {
     const write = database === null ? [...this.#writes.values()].at(-1) : this.#writes.get(database);

@@ -1,6 +1,6 @@
 /**
- * Cached answers, each with tags for the data that it depends on, and pending fetches. An answer is not stored if these data changed after
- * the request, even if the answer arrives after the change. A request after the change does not wait for it.
+ * The cached answers and the pending fetches. Each has tags for the data that its answer depends on. If these data
+ * change during a fetch, the answer is not stored, and later requests do not wait for the fetch.
  */
 import type { LRUCache } from "lru-cache";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,7 +8,7 @@ import type { CacheFigures } from "./cache-figures.js";
 import type { CacheLimits } from "./cache-limits.js";
 import { TagIndex } from "./tag-index.js";
 
-/** The approximate cost of an entry in addition to its bytes. */
+/** The approximate memory, in bytes, that an entry needs in addition to its answer and its statement. */
 const ENTRY_BYTES = 400;
 
 interface Entry {
@@ -39,7 +39,7 @@ export class AnswerStore<Result> {
   readonly #tagged = new TagIndex<ByteString>();
   readonly #flights = new Map<ByteString, Flight<Result>>();
   readonly #flying = new TagIndex<Flight<Result>>();
-  /** The tags for which nothing is stored, with the times until when. */
+  /** The tags whose answers are not stored at present, with the times at which storing resumes. */
   readonly #doubts = new Map<string, number>();
   #waiting = 0;
 
@@ -120,7 +120,10 @@ export class AnswerStore<Result> {
     for (const flight of this.#flying.of(tags)) this.#overtake(flight);
   }
 
-  /** Removes the answers with these tags and stores no new ones for some time, because their data may have changed or may still change. */
+  /**
+   * Removes the answers with these tags and stores no new ones for some time, because their data may have changed or
+   * may still change.
+   */
   distrust(tags: readonly string[], milliseconds: number): void {
     this.empty(tags);
     const now = this.#uptime();

@@ -1,7 +1,7 @@
 /**
- * Serves the requests of one client of a cache. Reads are answered from the cache or, once for all clients with the same request, by the
- * server. All other statements are forwarded unchanged, and the answers that they may have changed are removed before the client receives
- * its answer.
+ * Serves the requests of one client of a cache. Reads are answered from the cache or by the server; the server receives
+ * equal reads that arrive together only once. All other statements are forwarded unchanged. Before the client receives
+ * the answer to such a statement, the cache removes the stored answers that the statement may have made outdated.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { LineSession } from "../clients/line-dialect.js";
@@ -24,10 +24,13 @@ export class CacheSession implements LineSession {
   readonly #figures: CacheFigures;
   readonly #doubtTime: number;
   #session: UpstreamSession = NEW_SESSION;
-  /** The prefix of statements in keys, so that no client receives an answer for another user or another database. */
+  /** The prefix of the cache's keys. It prevents a client from receiving an answer for another user or database. */
   #prefix = prefixOf(NEW_SESSION);
 
-  /** Creates a session. @param doubtTime  the milliseconds within which a write whose answer was lost may still be executed */
+  /**
+   * Creates a session.
+   * @param doubtTime  the milliseconds within which a write whose answer was lost may still be executed
+   */
   constructor(
     server: UpstreamServer,
     store: AnswerStore<UpstreamOutcome>,

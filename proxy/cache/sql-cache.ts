@@ -73,7 +73,7 @@ export class SqlCache implements Service {
     return this.#server.isUp;
   }
 
-  /** The last failure, for example why the server does not answer, or null if there is none. */
+  /** The last failure, such as the reason why the server does not answer, or null if there was none. */
   get reason(): string | null {
     const failure = this.#server.lastFailure;
     return failure === null ? null : `${failure.why} ${failure.detail}`.trim();

@@ -40,7 +40,7 @@ export function tagsOfRead(
   }
 }
 
-/** Returns the tags that a write changes. The tag of the server means all data. */
+/** Returns the tags of the data that a write changes. The tag of the server means all data. */
 export function tagsOfWrite(reach: Reach, name: ByteString): readonly string[] {
   switch (reach.kind) {
     case "server":

@@ -24,7 +24,7 @@ export function viewNamesIn({ bytes, isError }: SqlFrame): ReadonlySet<ByteStrin
   return pages === 0 ? null : names;
 }
 
-/** Returns the rows of a page. @param page  bytes; JSON does not escape those that are not ASCII */
+/** Returns the rows of a page. @param page  the bytes of a page, whose JSON does not escape non-ASCII characters */
 function rowsOf(page: ByteString): readonly unknown[] | null {
   try {
     const { rows } = JSON.parse(page) as { rows?: unknown };

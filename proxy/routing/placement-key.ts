@@ -1,4 +1,7 @@
-/** Computes the placement key of a write. Writes with equal keys are sent to the same server. Source: test/vectors/sql/GRAMMAR.md, "Session and routing". */
+/**
+ * Computes the placement key of a write. Writes with equal keys are sent to the same server. Source:
+ * test/vectors/sql/GRAMMAR.md, "Session and routing".
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { PlacedObject } from "./statement-kind.js";
 
@@ -21,8 +24,8 @@ export function placementKey(
 export const keyOfDatabase = (name: ByteString): ByteString => `DB:${name}`;
 
 /**
- * Matches a statement like the original: with one space between words, and for DELETE only the form with `#`. Byte A0 may be a part of a
- * letter.
+ * Matches statements as the original does: with one space between words, and for DELETE only the form with `#`. Byte A0
+ * may be a part of a letter.
  */
 const OF_DATABASE = /^(?:manamboara|ravao ny) tahiry[ \t\r\n]+([^ \t\r\n;(]+)/i;
 const OF_OBJECT = /^(?:manamboara|ravao ny) (tabilao|jery|efitra)[ \t\r\n]+([^ \t\r\n;(@]+)/i;
@@ -30,7 +33,10 @@ const OF_ROWS = /^(?:manampia ao@|fafao #ao@)[ \t\r\n]*([^ \t\r\n;(#]+)/i;
 const OF_UPDATE = /^havaozy\b/i;
 const KINDS: Readonly<Record<string, string>> = { tabilao: "TABLE", jery: "VIEW", efitra: "DOMAIN" };
 
-/** Returns the original's placement key of a write, including names that it parses wrongly; null if there is none, so that the first server is used. */
+/**
+ * Returns the placement key that the original computes for a write, even where the original parses a name wrongly.
+ * Returns null if the original computes no key; such a write is sent to the first server.
+ */
 export function originalKey(statement: ByteString, database: ByteString): ByteString | null {
   const [, made] = OF_DATABASE.exec(statement) ?? [];
   if (made !== undefined) return keyOfDatabase(made);

@@ -1,10 +1,10 @@
 /**
- * Rendezvous hashing: each server has a score for a key, and the scores determine the order of the servers for that key. When a server is
- * removed, only its keys move, each to the next server in the key's order.
+ * Rendezvous hashing: each server has a score for a key, and the scores determine the order of the servers for that
+ * key. When a server is removed, only its keys move, each to the next server in the key's order.
  */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 
-/** The hash for scores: `even`, or that of the original, whose scores differ little if the servers' names differ little. */
+/** The hash for scores: `even`, or `original`, which gives similar scores to servers with similar names. */
 export type Hash = "even" | "original";
 
 export interface Named {

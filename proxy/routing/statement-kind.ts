@@ -1,7 +1,7 @@
 /**
- * Classifies statements for a program in front of servers: whether a statement changes data, which objects it reads or changes, and which
- * object determines its placement. It uses only the statement's bytes: the syntax tree of store/sql if there is one, otherwise the first
- * word, like the original.
+ * Classifies statements for a program in front of servers: whether a statement changes data, which objects it reads or
+ * changes, and which object determines its placement. It uses only the statement's bytes: the syntax tree of store/sql
+ * if there is one, otherwise the first word, like the original.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readAside } from "../../protocol/sql-statement.js";
@@ -13,8 +13,8 @@ import type { ObjectKind, Statement } from "../../store/sql/tree.js";
 /** The objects that a read depends on, or that a write changes. */
 export type Reach =
   /**
-   * Rows of tables in the connection's database. In a read, a name may also be that of a view, which depends on all tables of that
-   * database. If there are no names, the read depends on no data (`alaivo 1`).
+   * Rows of tables in the connection's database. In a read, a name may also be that of a view, which depends on all
+   * tables of that database. If there are no names, the read depends on no data (`alaivo 1`).
    */
   | { readonly kind: "tables"; readonly names: ReadonlySet<ByteString> }
   /** Any object in the connection's database. */

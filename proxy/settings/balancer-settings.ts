@@ -40,7 +40,10 @@ export interface BalancerSettings {
   readonly listen: { readonly address: string; readonly port: number };
   readonly servers: readonly ServerSettings[];
   readonly routing: RoutingSettings;
-  /** The milliseconds within which servers replicate a write. For that time a session stays on the server that it wrote to. */
+  /**
+   * The milliseconds within which servers replicate a write. For that time a session stays on the server that it wrote
+   * to.
+   */
   readonly settleTime: number;
   /** Whether config.json enables the replication of writes, which the servers must do themselves. */
   readonly replicates: boolean;

@@ -1,6 +1,6 @@
 /**
- * Reads the original's config.json. Members that the original ignores (listenHost, strategy, mode, partition, hash, replication) are used;
- * unknown members are accepted. Source: test/vectors/sql/GRAMMAR.md, "config.json".
+ * Reads the original's config.json. Members that the original ignores (listenHost, strategy, mode, partition, hash,
+ * replication) are used; unknown members are accepted. Source: test/vectors/sql/GRAMMAR.md, "config.json".
  */
 import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
@@ -21,7 +21,10 @@ import {
 } from "./balancer-settings.js";
 
 const PARTITIONS = ["DB_OBJECT", "DB"] as const;
-/** The hashes. The first is the original's name, and distributes evenly here; the second has the original's placement. */
+/**
+ * The names of the hashes in the file. The original knows only the first one, which means an even distribution here.
+ * The second one places writes like the original.
+ */
 const HASHES = ["RENDEZVOUS", "RENDEZVOUS_FNV1A"] as const;
 const REPLICATION_OFF = "NONE";
 const DEFAULT_HOST = "127.0.0.1";

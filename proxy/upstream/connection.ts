@@ -1,7 +1,7 @@
 /**
- * One connection to a server of the SQL line protocol, for one statement at a time. It is opened for the first statement, enters the session
- * of each statement, and reports whether a statement has certainly not reached the server. After anything unexpected it is closed, because
- * its next answer could belong to another statement.
+ * One connection to a server of the SQL line protocol, for one statement at a time. It is opened for the first
+ * statement, enters the session of each statement, and reports whether a statement has certainly not reached the
+ * server. After anything unexpected it is closed, because its next answer could belong to another statement.
  */
 import type { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -29,7 +29,7 @@ const CLOSED = "closed by the server";
 
 /** Facts about one server that its connections share. */
 export interface ServerManners {
-  /** Whether the server answered with an error before it was known whether it is the original. */
+  /** Whether the server answered with an error before the proxy had found out whether it is the original. */
   hasErred: boolean;
 }
 
@@ -74,7 +74,10 @@ export class UpstreamConnection {
     return this.#heldBytes;
   }
 
-  /** Returns the preparation that a statement of this session requires; "none": the connection belongs to another client. */
+  /**
+   * Returns the preparation that a statement of this session requires; "none": the connection belongs to another
+   * client.
+   */
   fitOf(session: UpstreamSession): "ready" | "choose" | "prepare" | "none" {
     if (isSameSession(this.#session, session)) return "ready";
     if (this.#socket === null) return "prepare";
@@ -149,7 +152,7 @@ export class UpstreamConnection {
     });
   }
 
-  /** Whether the server refuses this connection because it has too many. It reports that before it reads anything. */
+  /** Whether the server refuses this connection because it has too many. It does so before it reads a statement. */
   #isFull({ bytes }: SqlFrame): boolean {
     const isFull = !this.#hasAnswered && bytes === FULL_FRAME;
     this.#hasAnswered = true;
@@ -187,7 +190,10 @@ export class UpstreamConnection {
     return null;
   }
 
-  /** Finds out whether the server is the original, if the original would misinterpret the statement, or may send several frames as its answer. */
+  /**
+   * Finds out whether the server is the original, if that matters: the original misinterprets some statements, and may
+   * send several frames after an error.
+   */
   async #suit(statement: ByteString): Promise<UpstreamFailure | null> {
     const isSafe = isPlain(statement);
     if (!isSafe && unfinishedPart(statement) !== null)
@@ -200,7 +206,7 @@ export class UpstreamConnection {
     return null;
   }
 
-  /** Updates the connection's session. After an exception it is not known, so no other statement is sent on this connection. */
+  /** Updates the connection's session. If that throws, the session is unknown, and the connection is closed. */
   #tryFollow(statement: ByteString, frame: SqlFrame): void {
     try {
       this.#follow(statement, frame);
@@ -216,13 +222,17 @@ export class UpstreamConnection {
     // After a refused USE the original refuses all statements; after a refused login the user is unknown.
     const isDoubtful = mayChoose(statement) || readAside(statement) !== null;
     if (isDoubtful && this.#session === before) this.#drop();
-    // The original repeats strings in its errors, including line breaks. Further frames, which are not answers, may therefore follow the first.
+    // The original repeats strings in its errors, including line breaks. Frames that are not answers may therefore
+    // follow the error.
     if (!frame.isError || this.#isDbsyncd === true) return;
     this.#parts.manners.hasErred = true;
     this.#drop();
   }
 
-  /** Closes the connection with a reset. Otherwise clients that cause errors could fill the system's table of closed connections. */
+  /**
+   * Closes the connection with a reset. Otherwise clients that cause errors could fill the system's table of closed
+   * connections.
+   */
   #drop(): void {
     if (this.#parts.place.tls === null) this.#socket?.resetAndDestroy();
     this.close();

@@ -19,5 +19,8 @@ export function failureFrame(
   return errorFrame(bytesOfText(`${BALANCER_ERROR} : ${server} : ${NOT_KNOWN}`));
 }
 
-/** Whether an answer is from a balancer that may not know the statement's outcome, so that the statement may still be executed. */
+/**
+ * Whether an answer is from a balancer that may not know the statement's outcome, so that the statement may still be
+ * executed.
+ */
 export const mayBeUnknown = (answer: ByteString): boolean => OF_BALANCER.test(answer);

@@ -12,7 +12,7 @@ export interface UpstreamLimits {
   readonly maxConnections: number;
   /** The maximum number of statements that wait for a connection. */
   readonly maxWaiting: number;
-  /** The time after which an idle connection is closed, which should be before the server closes it. */
+  /** The time after which an idle connection is closed. It should be shorter than the server's own idle timeout. */
   readonly idleTimeout: number;
   /** The time of silence after which a server receives a heartbeat. */
   readonly heartbeatInterval: number;

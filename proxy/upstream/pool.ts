@@ -1,6 +1,7 @@
 /**
- * The connections to one server. Each statement has exclusive use of a connection, in its client's session. Clients with different logins or
- * page lengths do not share connections. If all connections are in use, statements wait in a queue.
+ * The connections to one server. Each statement has exclusive use of a connection, in its client's session. Clients
+ * with different logins or page lengths do not share connections. If all connections are in use, statements wait in a
+ * queue.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ServerManners, UpstreamConnection } from "./connection.js";

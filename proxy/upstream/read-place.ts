@@ -5,7 +5,11 @@ import type { UpstreamAddress } from "./server-address.js";
 
 const PLAIN = "sql://";
 
-/** Parses an address. @param text  `[sql://]host[:port]` or `sqls://host[:port]#sha256:…` @throws InvalidArgumentError */
+/**
+ * Parses an address.
+ * @param text  `[sql://]host[:port]` or `sqls://host[:port]#sha256:…`
+ * @throws InvalidArgumentError
+ */
 export function readPlace(text: string, port: number): UpstreamAddress {
   const url = text.includes("://") ? text : PLAIN + text;
   const { host, port: its, tls, login } = addressOf(url, port);

@@ -1,7 +1,7 @@
 /**
- * A server of the SQL line protocol: whether it is up, and its answers. The server counts as down after several
- * statements or heartbeats have failed; heartbeats are sent while the server is silent. Statements then fail
- * immediately, until the server has answered again.
+ * Sends statements to one server of the SQL line protocol, and tracks whether the server is up. It counts as down after
+ * several statements or heartbeats have failed; heartbeats are sent while the server is silent. While it is down,
+ * statements fail immediately.
  */
 import type { Logger } from "pino";
 import { BackOff } from "../../client/shared/back-off.js";
@@ -16,7 +16,10 @@ import { failed, type UpstreamFailure, type UpstreamOutcome } from "./statement-
 
 /** The heartbeat. Its answer is one row, or the error that a login is required; in both cases the server is up. */
 const HEARTBEAT = "alaivo 1";
-/** The number of consecutive timeouts and lost connections after which a server is down. One refused connection is also sufficient. */
+/**
+ * The number of consecutive timeouts and lost connections after which a server counts as down. After a refused
+ * connection, it counts as down immediately.
+ */
 const FAILURES_MAX = 3;
 const ABANDONED = "the server was declared down";
 /** The failures that the server has not caused. */
@@ -41,7 +44,10 @@ export class UpstreamServer {
   #failures = 0;
   #lastFailure: UpstreamFailure | null = null;
   #answeredAt = 0;
-  /** The connection for heartbeats. It is separate from the pool, whose connections may all be executing slow statements. */
+  /**
+   * The connection for heartbeats. It is separate from the pool, whose connections may all be executing slow
+   * statements.
+   */
   #heart: UpstreamConnection | null = null;
   readonly #manners: ServerManners = { hasErred: false };
   #isBeating = false;
@@ -117,7 +123,10 @@ export class UpstreamServer {
     return outcome;
   }
 
-  /** Updates the state after an outcome. @param isHung  whether it accepts connections but sent no answer during a heartbeat's timeout */
+  /**
+   * Updates the state after an outcome.
+   * @param isHung  whether the server accepted a connection but did not answer within a heartbeat's timeout
+   */
   #judge(outcome: UpstreamOutcome, isHung = false): void {
     if (this.#isStopped) return;
     if (outcome.kind === "answered") {

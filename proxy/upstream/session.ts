@@ -1,6 +1,6 @@
 /**
- * The session of a client: the state that a connection to a server needs before a statement is executed. It is replayed on each new
- * connection.
+ * The session of a client: the state that a connection to a server needs before a statement is executed. It is replayed
+ * on each new connection.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { SqlFrame } from "../../protocol/sql-frames.js";
@@ -21,14 +21,16 @@ export const NEW_SESSION: UpstreamSession = { login: "", pages: "", database: ""
 export const useOf = (database: ByteString): ByteString => `ampiasao ${database}`;
 
 /**
- * Matches a server's answers to a successful USE, in either language. They show that a database was chosen, regardless of the form of the
- * statement. Only ASCII spaces are allowed, because byte A0 may be a part of a letter.
+ * Matches a server's answers to a successful USE, in either language. They show that a database was chosen, regardless
+ * of the form of the statement. Only ASCII spaces are allowed, because byte A0 may be a part of a letter.
  */
 const CHOSEN =
   /^RESULT_MESSAGE\n(?:Ny tahiry : ([^ \t\r\n]+) dia miasa ankehitriny|database ([^ \t\r\n]+) is chosen)\nEND\n$/;
 /** Longer answers are not matched, because no answer to a USE is longer. */
 const CHOSEN_MAX = 1024;
-/** Matches a USE for servers with other answers. The original accepts the name even without a space after the keyword. */
+/**
+ * Matches a USE for servers with other answers. The original accepts the name even without a space after the keyword.
+ */
 const USE = /^#?(?:ampiasao|use)/i;
 const USE_NAME = /^#?(?:ampiasao@?|use)[ \t\r\n]+([^ \t\r\n]+)$/i;
 
@@ -52,7 +54,7 @@ export function sessionAfter(
   return aside?.kind === "pages" ? { ...session, pages: statement } : session;
 }
 
-/** Whether sessions may share connections if the database is chosen again. */
+/** Whether two sessions may share a connection, on which only the database must be chosen again. */
 export const isSameClient = (one: UpstreamSession, other: UpstreamSession): boolean =>
   one.login === other.login && one.pages === other.pages;
 

@@ -2,9 +2,10 @@
 import type { SqlFrame } from "../../protocol/sql-frames.js";
 
 /**
- * The kind of a failure. connect: the connection failed. down: connections failed recently, so the server was not tried. busy: too many
- * statements wait for a connection. closed: the proxy stops. lost: the connection broke. timeout: no answer in time. garbage: the bytes are
- * not an answer. too-long: the answer is above the limit. unsuited: this server would misinterpret the statement.
+ * The kind of a failure. connect: the connection failed. down: connections failed recently, so the server was not
+ * tried. busy: too many statements wait for a connection. closed: the proxy stops. lost: the connection broke. timeout:
+ * no answer in time. garbage: the bytes are not an answer. too-long: the answer is above the limit. unsuited: this
+ * server would misinterpret the statement.
  */
 export type FailureKind =
   | "connect"

@@ -2,10 +2,10 @@
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 
-/** Maximum length of an error's text, since it may repeat an argument of any length. */
+/** Maximum length of an error's text, which may repeat an argument of any length. */
 const TEXT_BYTES_MAX = 64 * 1024;
 
-/** Thrown by a handler that fails. The handler has changed nothing. */
+/** Thrown by a handler when its command fails. The handler must not have changed anything. */
 export class CommandFailure extends Error {
   override readonly name = "CommandFailure";
   readonly reply: ErrorReply;

@@ -3,7 +3,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { invalidExpire } from "./errors.js";
 import { INT64_MAX, INT64_MIN, integerArgument } from "./numbers.js";
 
-/** The unit of an option in milliseconds, and whether it counts from the command's date or from 1970. */
+/** The unit of an option in milliseconds, and whether the option's time counts from the command's date or from 1970. */
 export interface ExpireUnit {
   readonly ms: 1 | 1000;
   readonly absolute: boolean;

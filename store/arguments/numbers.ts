@@ -9,12 +9,12 @@ const INT32_MAX = 2 ** 31 - 1;
 
 const MINUS = 0x2d;
 const DIGIT_0 = 0x30;
-/** Number of digits up to which every number is a safe integer. */
+/** Maximum number of digits with which every integer is a safe integer. */
 const SAFE_DIGITS = 15;
 
 /**
  * Parses a 64-bit integer in canonical decimal form.
- * @returns a number if that is exact, otherwise a bigint; undefined if the bytes are not an integer
+ * @returns a number if a number loses no precision, otherwise a bigint; undefined if the bytes are not an integer
  */
 export function parseInteger(bytes: ByteString): number | bigint | undefined {
   if (bytes.length <= SAFE_DIGITS) return parseShort(bytes);
@@ -39,13 +39,13 @@ function parseShort(bytes: ByteString): number | undefined {
   return isNegative ? -value : value;
 }
 
-/** Returns an integer as a number if that is exact. */
+/** Returns an integer as a number if a number loses no precision, otherwise as a bigint. */
 export function narrow(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }
 
-/** Returns the sum of two 64-bit integers, as a number if that is exact; undefined if it exceeds 64 bits. */
+/** Returns the sum of two 64-bit integers, or undefined if the sum exceeds 64 bits. */
 export function addIntegers(one: number | bigint, other: number | bigint): number | bigint | undefined {
   if (typeof one === "number" && typeof other === "number") {
     const sum = one + other;

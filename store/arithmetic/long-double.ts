@@ -25,7 +25,10 @@ const FRACTION_DIGITS = 17;
  */
 const TEXT_BYTES_MAX = 5 * 1024 - 1;
 
-/** Digits match in only one way, as in numbers.ts. */
+/**
+ * Matches a decimal number. As in numbers.ts, digits match in only one way, because several ways would take quadratic
+ * time.
+ */
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i;
 
 /** The reason why a text is not a valid number; the caller turns it into an error. */

@@ -1,4 +1,4 @@
-/** Commands on data that Redis does not have. */
+/** Commands that read data and have no equivalent in Redis. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulks, type Reply } from "../../protocol/reply.js";
 import type { Data } from "../keyspace/mutators.js";

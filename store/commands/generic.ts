@@ -246,7 +246,7 @@ function moveKeys(argv: readonly ByteString[]): Touch[] {
   return [...touchesOf([update(1)], argv), ...dbTouch(argv[2], argv[1] ?? "", "write")];
 }
 
-/** Cost in steps of each copied entry of a document, with its keys and ranks, in addition to that of an element. */
+/** Cost in steps of each copied entry of a document, with its keys and ranks, in addition to the cost of an element. */
 const COPIED_ENTRY_STEPS = 5;
 
 function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -378,8 +378,8 @@ function persist(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 /**
- * Number of random choices that may hit expired keys before all keys are searched: until expired keys are dropped, they
- * can outnumber the keys that still exist.
+ * Number of random choices that may hit expired keys before all keys are searched. Expired keys that have not been
+ * dropped yet can outnumber the keys that still exist.
  */
 const RANDOM_TRIES = 100;
 

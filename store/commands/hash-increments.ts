@@ -1,6 +1,5 @@
 /**
- * HINCRBY and HINCRBYFLOAT. As in Redis 7, the increment is checked before the key's type, and the field's value after
- * it.
+ * HINCRBY and HINCRBYFLOAT. As in Redis 7, the increment is checked first, then the key's type, then the field's value.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bulk, integer, type Reply } from "../../protocol/reply.js";

@@ -73,11 +73,11 @@ function guarded(run: () => Reply): Reply {
 
 /** Cost in steps of copying a sketch, and of estimating or merging it. */
 const SKETCH_STEPS = 1700;
-/** Cost in steps of each register that is raised in a dense sketch. */
+/** Cost in steps of each register that is raised. */
 const RAISED_STEPS = 2;
 /**
- * Cost in steps of each register that is raised in a sparse sketch. This form consists of runs of equal registers, and
- * the runs after the register must move.
+ * Additional cost in steps of each register that is raised in a sparse sketch. A sparse sketch consists of runs of
+ * equal registers, and the runs after the register must move.
  */
 const RAISED_IN_RUNS_STEPS = 100;
 const RUNS_REGISTERS_MAX = 1500;

@@ -177,7 +177,7 @@ function keyHintReply({ flags, begin, found }: KeyHint): Reply {
   ]);
 }
 
-/** Returns the type, with all other properties as its specification. */
+/** Returns a map with the type and, as `spec`, all other properties. */
 function typedReply({ type, ...spec }: KeyHint["begin"] | KeyHint["found"]): Reply {
   const fields = Object.entries<string | number>(spec).flatMap(([name, value]) => [
     bulk(name),
@@ -198,7 +198,7 @@ function list(table: CommandTable, argv: readonly ByteString[]): Reply {
 function filterOf(kind: string, value: string): (command: Command) => boolean {
   if (kind === "ACLCAT") return (command) => categoriesOf(command).includes(value);
   if (kind === "PATTERN") return (command) => globMatches(value, lowerName(command));
-  // There are no modules.
+  // No command belongs to a module.
   if (kind === "MODULE") return () => false;
   throw syntaxError();
 }

@@ -55,7 +55,7 @@ interface KeyRow extends CommandDescription {
 /** Matches a version of the semantics. */
 const VERSION = /^[1-9]\d{0,8}$/;
 const LABEL_BYTES_MAX = 128;
-/** Maximum number of envelopes per second: more than any daemon can accept. */
+/** Maximum value of RATE, in envelopes per second: more than any daemon can accept. */
 const RATE_MAX = 1_000_000;
 
 const rows: Readonly<Record<string, KeyRow>> = {
@@ -122,7 +122,10 @@ export const keyHandlers: ReadonlyMap<string, KeyHandler> = new Map(
   Object.entries(rows).map(([name, { run }]) => [name, run]),
 );
 
-/** The rows for the table of all commands; outside an envelope they return an error that states what they require. */
+/**
+ * The rows for the table of all commands. Outside an envelope, the commands return an error that states what they
+ * require.
+ */
 export const keys: readonly Command[] = family("server", {
   KEY: {
     arity: -2,

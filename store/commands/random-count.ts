@@ -6,8 +6,8 @@ import type { Data } from "../keyspace/mutators.js";
 import { distinctChoices } from "../keyspace/random.js";
 
 /**
- * Maximum number of choices with repetition in one command. Redis has no limit: one command can keep it busy until its
- * memory is exhausted, which must not happen to a daemon.
+ * Maximum number of choices with repetition in one command. Redis has no limit, so one command can keep a Redis server
+ * busy until its memory is exhausted. This must not happen to a daemon.
  */
 const REPETITIONS_MAX = 1_000_000;
 
@@ -26,7 +26,7 @@ export function signedCount(bytes: ByteString): number {
 /**
  * Chooses `count` different indexes 0 ≤ index < n at random, n > 0. If `count` is negative, chooses as many indexes as
  * its absolute value, possibly the same index several times.
- * @throws CommandFailure if there would be too many
+ * @throws CommandFailure if the count is too large
  */
 export function chosenIndexes(
   { effort }: Data,

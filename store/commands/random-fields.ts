@@ -1,6 +1,6 @@
 /**
- * HRANDFIELD. The choice follows from the unit's seed, so every daemon returns the same fields, although a command that
- * only reads need not do so.
+ * HRANDFIELD. The choice follows from the unit's seed, so every daemon returns the same fields, although daemons need
+ * not agree on the reply of a reading command.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, EMPTY_ARRAY, NIL, pairs, type Reply } from "../../protocol/reply.js";

@@ -11,8 +11,8 @@ import { counted, none, read, update } from "../rows/key-spec.js";
 import { container, listenerRows } from "../rows/listener-rows.js";
 
 /**
- * Returns the common part of rows. The commands change no data and are never recorded, so they do not have the flag
- * `write`, even if they are in the category `write`.
+ * Returns the common part of the rows in this file. The commands change no data and are never recorded, so they do not
+ * have the flag `write`, even if they are in the category `write`.
  */
 const row = (arity: number, flags: readonly Flag[], since: string) => ({
   arity,

@@ -18,7 +18,7 @@ const READ_STEPS = 3;
 /** Cost in steps of looking up a member in another set. */
 const LOOKUP_STEPS = 5;
 
-/** Returns the sets of keys. @throws CommandFailure if any key has a value of another type */
+/** Returns the sets of keys. @throws CommandFailure if a key has a value of another type */
 export function operandsOf(data: Data, keys: readonly ByteString[]): Operand[] {
   return keys.map((key) => data.getAs(MemberSet, key)?.value);
 }

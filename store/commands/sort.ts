@@ -67,7 +67,7 @@ interface KeyPattern {
   readonly field: ByteString | null;
 }
 
-/** Redis returns an error for smaller numbers, because they are inexact. */
+/** The smallest positive double with full precision. Redis returns an error for smaller numbers. */
 const NORMAL_MIN = 2 ** -1022;
 
 /** Number of arguments after each option. */
@@ -107,8 +107,8 @@ export function patternOption(name: string, argv: readonly ByteString[]): "BY" |
 }
 
 /**
- * Returns a SORT or SORT_RO that sorts by the elements' bytes, as a replacement for one that keeps their order because
- * its BY names no keys. Returns null for any other command.
+ * Returns a command that sorts by the elements' bytes, as a replacement for a SORT or SORT_RO that keeps their order
+ * because its BY names no keys. Returns null for any other command.
  */
 export function sortedInstead(name: string, argv: readonly ByteString[]): readonly ByteString[] | null {
   if (name !== "SORT" && name !== "SORT_RO") return null;
@@ -215,8 +215,8 @@ function elementsOf(value: Value | undefined): ByteString[] {
 }
 
 /**
- * Sorts elements by their weights. Elements with equal numbers are ordered by their bytes, and elements with equal
- * texts keep their order.
+ * Sorts elements by their weights. Elements whose weights are equal numbers are ordered by their bytes; elements whose
+ * weights are equal texts keep their order.
  */
 function ordered(data: Data, elements: readonly ByteString[], request: SortRequest): ByteString[] {
   const { by, alpha, descending } = request;

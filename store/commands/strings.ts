@@ -363,7 +363,7 @@ function setrange(data: Data, argv: readonly ByteString[]): Reply {
 interface StringOptions {
   condition: "NX" | "XX" | undefined;
   get: boolean;
-  /** `EX`, `PX`, `EXAT`, `PXAT` with its argument, or the word that replaces them. */
+  /** `EX`, `PX`, `EXAT` or `PXAT` with its argument, or the option that the client uses instead of them. */
   expiry: { readonly option: string; readonly argument: ByteString } | "KEEPTTL" | "PERSIST" | undefined;
 }
 

@@ -19,7 +19,10 @@ export const MEMBER_STEPS = 4;
  * consumer.
  */
 export const SORTED_MEMBER_STEPS = 12;
-/** Cost in steps of the undo copy of a removed list element, in addition to the step that counts it as produced. */
+/**
+ * Cost in steps of copying a removed list element for undo, in addition to the step that counts the element as
+ * produced.
+ */
 export const REMOVED_ELEMENT_STEPS = 7;
 /** Cost in steps of each element that is read into a reply, in addition to the step for the reply's item. */
 const ANSWERED_ELEMENT_STEPS = 3;
@@ -34,7 +37,7 @@ export const PRODUCED_MAX = 16_000_000;
 /** The default of `--max-unit-steps`. */
 export const UNIT_STEPS_DEFAULT = 1_000_000;
 
-/** Thrown when a unit exceeds a budget. It is not an error of the command: the caller has to undo the changes. */
+/** Thrown when a unit exceeds a budget. The caller must undo the changes that have already been made. */
 export class TooMuch extends Error {
   override readonly name = "TooMuch";
 }
@@ -49,7 +52,7 @@ export const tooMuch = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>
 
 /** Counts the items of a reply, including those of nested replies. */
 function itemsOf(reply: Reply): number {
-  // The items are not read here, because reading them would create them only to count them.
+  // Reading the items would create them only for this count.
   if (reply instanceof LazyBulkReply) return reply.values.length;
   if (!("items" in reply)) return 1;
   let count = 0;
@@ -58,19 +61,25 @@ function itemsOf(reply: Reply): number {
 }
 
 export class EffortBudget {
-  /** Steps that the unit has produced so far, which every daemon counts alike. */
+  /** Cost in steps of what the unit has produced so far; the same on every daemon. */
   produced = 0;
-  /** Steps so far for what the unit has produced and for what this daemon has read. */
+  /** Cost in steps of what the unit has produced so far, and of what this daemon has read for the unit. */
   steps = 0;
   producedMax = Number.POSITIVE_INFINITY;
   stepsMax = Number.POSITIVE_INFINITY;
 
   /** Steps granted for the arguments so far: a unit may always produce as much as its sender has sent. */
   #granted = 0;
-  /** Steps granted for the current unit alone: what it may produce must not depend on units admitted with it. */
+  /**
+   * Steps granted for the arguments of the current unit alone: what a unit may produce must not depend on the units
+   * that are admitted together with it.
+   */
   #grantedToUnit = 0;
 
-  /** Whether the current units are not recorded yet: a unit that exceeds a budget is undone and receives no reply. */
+  /**
+   * Whether the current units are not recorded yet. If one of them exceeds a budget, it is undone and receives no
+   * reply.
+   */
   isAdmitting = false;
   /** Whether the current units share one count, although each is applied separately. */
   #isSharing = false;

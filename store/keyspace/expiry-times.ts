@@ -1,7 +1,7 @@
 /**
  * The keys of a database that expire, by time, and the number of those that have expired but still exist: reads ignore
- * them, but only the fold may remove them. They are counted without a walk over all keys: each key moves from one queue
- * to another when its time has passed.
+ * them, but only the fold may remove them. The expired keys are counted without a walk over all keys: each key moves
+ * from one queue to another when its time has passed.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ExpiryQueue, STALE_MIN } from "../values/tables/expiry.js";
@@ -115,7 +115,7 @@ export class ExpiryTimes {
     return this.#due.at(0) ?? this.#pending.at(0);
   }
 
-  /** Returns an entry chosen by a number (at least 0, below 1). */
+  /** Returns an entry, selected by a number (at least 0, below 1). */
   sample(chance: number): { expire: number; key: ByteString } | undefined {
     const index = Math.floor(chance * this.#size);
     return index < this.#due.size ? this.#due.at(index) : this.#pending.at(index - this.#due.size);

@@ -1,7 +1,7 @@
 /**
- * Tracks how recently or how often keys are used. Only a database in memory that evicts keys by their use needs this.
- * It is not part of the state, and the fold does not use it. As in Redis, `lru` is a time; `lfu` is a counter of at
- * most 255 that is incremented at random, the less often the higher it is, and decremented once a minute.
+ * Tracks how recently or how often keys are used. Only a database in memory that evicts keys by their use needs this
+ * information. It is not part of the state, and the fold does not use it. As in Redis, `lru` is a time; `lfu` is a
+ * counter of at most 255 that is incremented at random, the less often the higher it is, and decremented once a minute.
  */
 import { type Entry, NEVER_USED, UsedEntry } from "./keyspace.js";
 

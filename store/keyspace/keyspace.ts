@@ -22,7 +22,7 @@ export interface Entry {
   content: Value | StringDraft;
   /** The last millisecond since 1970 at which the key exists, or NO_EXPIRY. */
   expire: number;
-  /** The unit that last changed the value, expiry or name. */
+  /** Id of the unit that last changed the value, the expiry time or the name. */
   writer: ByteString;
   /** The stored part of the writer's id: the envelope's id, or the complete id if `writerIndex` is WHOLE. */
   writerStart: ByteString;
@@ -46,8 +46,8 @@ export function isExpired(entry: Entry, at: number): boolean {
 }
 
 /**
- * An entry as it is stored. The expiry time of a key that does not expire is null. In a field that contained a large
- * number in every entry, V8 would store each number as a separate object.
+ * An entry as it is stored. The expiry time of a key that does not expire is null: if the field contained a number in
+ * every entry, V8 would allocate a separate object for each number.
  */
 class StoredEntry implements Entry {
   readonly key: ByteString;
@@ -76,7 +76,7 @@ class StoredEntry implements Entry {
     const { content } = this;
     if (!(content instanceof StringDraft)) return content;
     const text = content.toString();
-    // The draft is kept while changes and reads alternate.
+    // Only a second read without a change in between replaces the draft by a string.
     if (content.isRead) this.content = text;
     content.isRead = true;
     return text;
@@ -234,8 +234,8 @@ export class Keyspace {
   }
 
   /**
-   * Returns a key that expires, chosen by a number (at least 0, below 1), or undefined if this number selected none;
-   * another number may select one.
+   * Returns a key that expires, selected by a number (at least 0, below 1), or undefined if the number selects no key.
+   * Another number may then select a key.
    */
   sampleExpiring(chance: number): Entry | undefined {
     const chosen = this.#times.sample(chance);

@@ -1,7 +1,7 @@
 /**
  * The store's interface for handlers: look-ups, and one small set of mutators through which all changes are made. Each
- * mutator records its exact inverse (undo.ts) if records are requested. "Changed" refers to value, expiry or name: a
- * handler must not call a mutator if nothing would change.
+ * mutator records its exact inverse (undo.ts) if records are requested. A handler must not call a mutator unless the
+ * value, the expiry time or the name of a key changes.
  */
 import { type ByteString, detached } from "../../protocol/byte-string.js";
 import { wrongType } from "../arguments/errors.js";

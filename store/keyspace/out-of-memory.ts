@@ -9,7 +9,7 @@ export class OutOfMemory extends Error {
 
 /**
  * V8's message for a failed allocation. A string, an array or a table that exceeds its maximum length causes another
- * message, which must not match. Nor must a stack overflow, which would stop every daemon, at each start.
+ * message, which must not match. A stack overflow must not match either: it would stop every daemon, at each start.
  */
 const ALLOCATION_FAILED = /allocation failed/i;
 /** The error code of Node.js. */

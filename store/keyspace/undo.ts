@@ -1,7 +1,7 @@
 /**
  * Undo records: the inverses of mutations. They are applied newest first. A record identifies a key by its database and
- * name, and a list, set or other collection by the object itself. This object stays the same as long as records of it
- * exist.
+ * name, and a list, set or other collection by the object itself. The object is not replaced as long as records refer
+ * to it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Collection, NumberedDocuments } from "../values/collections/collection.js";
@@ -198,8 +198,8 @@ function undoOne<M extends MutatorName>(
 }
 
 /**
- * Returns the inverse of a put, of a deletion or of a string patch. The record refers to the stored copy of the key, so
- * it does not keep the copy of the new command alive.
+ * Returns the inverse of a put, of a deletion or of a string patch. The record refers to the name of the key as the
+ * database stores it, so it does not keep the arguments of the command in memory.
  */
 export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
   if (entry === undefined)

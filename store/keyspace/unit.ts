@@ -10,8 +10,8 @@ export interface Unit {
   /** Milliseconds since 1970, from the envelope; never the local clock. */
   readonly at: number;
   /**
-   * The number of its envelope among those with the same date. Only the fold sets it; there, `id` is the envelope's id
-   * followed by the unit's index (4 bytes, big-endian). The ids of new stream entries follow from it.
+   * The number of the unit's envelope among the envelopes with the same date. Only the fold sets it; there, `id` is the
+   * envelope's id followed by the unit's index (4 bytes, big-endian). The ids of new stream entries follow from it.
    */
   readonly seq?: number | undefined;
   /** The number of the database in which the command runs. */
@@ -85,7 +85,10 @@ export class FoldedUnit implements Unit, UnitName {
   readonly seq: number;
   readonly db: number;
   readonly envelope: ByteString;
-  /** Once the unit has been applied, this may be set to the index of the next one. */
+  /**
+   * The unit's index in the envelope. Once the unit has been applied, the caller may reuse the object for the next unit
+   * of the envelope.
+   */
   index: number;
 
   /** @param id id of the envelope */

@@ -59,7 +59,7 @@ export class PatternProgram {
 
   /**
    * Follows the steps that consume no character.
-   * @param waiting receives the steps that consume one
+   * @param waiting receives the steps that consume a character
    * @returns whether the end of the program is reached
    */
   #follow(open: number[], waiting: number[], before: number, next: number): boolean {

@@ -92,7 +92,7 @@ const not =
   (test: CharTest): CharTest =>
   (code) =>
     !test(code);
-/** Caches the result for each character, because repeating a long set puts it into many steps. */
+/** Caches the result for the last character: if a pattern repeats a long set, many steps test the same character. */
 function remembering(test: CharTest): CharTest {
   let last = Number.NaN;
   let isMatch = false;

@@ -17,13 +17,16 @@ export interface OperatorCall<Value, Path> {
   readonly path: Path;
 }
 
-/** The values that filters test: JSON's or BSON's. */
+/** The values that filters test: JSON or BSON values. */
 export interface FilterAlgebra<Value, Path, Test> {
   /** Maximum number of members and operators in one filter. */
   readonly conditionsMax: number;
   /** Whether an empty filter counts as a condition. */
   readonly countsEmpty: boolean;
-  /** The clauses that a filter may contain besides members: $and, $or, $nor, $not, $comment, and the algebra's own. */
+  /**
+   * The clauses that a filter may contain in addition to members: $and, $or, $nor, $not, $comment, and clauses that
+   * only this algebra has.
+   */
   readonly clauses: readonly string[];
 
   /** Compiles a clause that only this algebra has. @throws CommandFailure */
@@ -52,7 +55,7 @@ export interface FilterAlgebra<Value, Path, Test> {
   same(value: Value): Test;
   /** Compiles $eq and $ne. @throws CommandFailure */
   equals(call: OperatorCall<Value, Path>): Test;
-  /** Compiles $gt, $gte, $lt and $lte: only values of the same kind compare. @throws CommandFailure */
+  /** Compiles $gt, $gte, $lt and $lte, which compare only values of the same kind. @throws CommandFailure */
   compares(comparison: Comparison, call: OperatorCall<Value, Path>): Test;
   /** Compiles $in and $nin. @throws CommandFailure */
   isOneOf(call: OperatorCall<Value, Path>): Test;

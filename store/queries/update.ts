@@ -35,7 +35,7 @@ export interface PlacedChange<Value, Path, Own = never> {
   readonly change: Change<Value> | Own;
 }
 
-/** The values that updates change: JSON's or BSON's. */
+/** The values that updates change: JSON or BSON values. */
 export interface UpdateAlgebra<Value, Path, Own = never> {
   /** Operators that only this algebra has. */
   readonly operators: readonly string[];

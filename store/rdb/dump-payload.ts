@@ -19,7 +19,7 @@ const FOOTER_BYTES = 2 + CHECKSUM_BYTES;
 
 /**
  * Returns a value's payload.
- * @throws CommandFailure if it is longer than the longest string
+ * @throws CommandFailure if the payload exceeds the maximum length of a string
  * @throws the error of `count`
  */
 export function dumpPayload(value: Value, count: CountBytes | null = null): ByteString {

@@ -16,7 +16,7 @@ const BACKWARD_LENGTHS: readonly number[] = [128, 16383, 2097151, 268435455];
 
 interface Entry {
   readonly value: ByteString;
-  /** Number of bytes in its head and body. */
+  /** Number of bytes of the entry without the length that follows it. */
   readonly bytes: number;
 }
 

@@ -21,8 +21,8 @@ const INFINITY = 254;
 const NEGATIVE_INFINITY = 255;
 
 /**
- * Maximum total length of a payload's decompressed strings: that of one string. One compressed byte can expand to 88
- * bytes.
+ * Maximum total length of a payload's decompressed strings: the maximum length of one string. One compressed byte can
+ * expand to 88 bytes.
  */
 const EXPANDED_BYTES_MAX = STRING_BYTES_MAX;
 
@@ -36,7 +36,7 @@ export class RdbReader {
   readonly #buffer: Buffer;
   readonly #expand: Expand;
   #at = 0;
-  /** Number of bytes that it has decompressed so far. */
+  /** Number of bytes decompressed so far. */
   #expanded = 0;
 
   /** @param expand called before a string is decompressed; may throw */
@@ -55,7 +55,7 @@ export class RdbReader {
 
   /**
    * Reads a length, or another number in the form of a length.
-   * @throws MalformedRdb if it belongs to an encoded string or is above 2⁵³
+   * @throws MalformedRdb if the length belongs to an encoded string or is above 2⁵³
    */
   readLength(): number {
     const first = this.readByte();

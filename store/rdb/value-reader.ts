@@ -1,6 +1,6 @@
 /**
  * Reads values from RDB, in every form in which Redis up to 7.0 dumps strings, lists, sets, sorted sets, hashes and
- * streams. A new type of value is a row of the table. Source: redis-server 7.0's dumps.
+ * streams. To read another type of value, add a row to the table. Source: redis-server 7.0's dumps.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { parseDouble } from "../arguments/numbers.js";

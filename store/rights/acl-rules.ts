@@ -24,7 +24,7 @@ export type Rule = { readonly text: ByteString } & (
   | { readonly kind: "clear-selectors" }
 );
 
-/** All categories of Redis 7.0, including some of commands that do not exist here yet, and dbsync's own. */
+/** All categories of Redis 7.0, even those whose commands do not exist here yet, and dbsync's own categories. */
 export const CATEGORIES: readonly string[] = [
   ...["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog"],
   ...["geo", "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection"],

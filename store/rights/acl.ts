@@ -101,8 +101,8 @@ export class Acl {
 
   /**
    * Returns why the channels that a command names are not permitted, or null if they are permitted. Rules that name no
-   * channels, such as all rules from before channels existed, permit all channels to users that may access all keys,
-   * and otherwise none.
+   * channels, such as those from before rules could name channels, permit all channels to users that may access all
+   * keys, and no channels to other users.
    */
   channelDenial(command: Command, argv: readonly ByteString[]): string | null {
     const isOpen =

@@ -6,8 +6,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { globMatches } from "../patterns/glob.js";
 
 /**
- * Commands that name channels: whether all arguments are channels, and whether they are patterns. Unsubscribing needs
- * no permission.
+ * Commands that name channels: whether all arguments are channels, and whether the channels are patterns. Unsubscribing
+ * needs no permission.
  */
 const NAMED: ReadonlyMap<string, { readonly all: boolean; readonly asPatterns: boolean }> = new Map([
   ["PUBLISH", { all: false, asPatterns: false }],

@@ -23,7 +23,9 @@ const NAMES: Readonly<Record<number, string>> = {
   [SEQUENCE]: "a SEQUENCE",
 };
 
-/** Lengths up to 65,535, far more than any key has. */
+/**
+ * Maximum number of bytes after the first byte of a length. Two bytes suffice for 65,535, far more than any key has.
+ */
 const LENGTH_BYTES_MAX = 2;
 
 export class DerReader {

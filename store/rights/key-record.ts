@@ -21,11 +21,11 @@ export interface KeyRecord {
   readonly role: Role;
   /** The label, in UTF-8. */
   readonly label: ByteString;
-  /** The first moment at which it is valid, in milliseconds since 1970; null means no lower limit. */
+  /** The first moment at which the key is valid, in milliseconds since 1970; null means no lower limit. */
   readonly notBefore: number | null;
-  /** The last moment at which it is valid; null means no upper limit. */
+  /** The last moment at which the key is valid; null means no upper limit. */
   readonly notAfter: number | null;
-  /** Date of the unit that revoked it, or null if it is not revoked. */
+  /** Date of the unit that revoked the key, or null if the key is not revoked. */
   readonly revokedAt: number | null;
   /** Maximum number of envelopes per second; 0 means no limit. Only envelopes sent directly by a client count. */
   readonly rate: number;
@@ -37,16 +37,15 @@ export interface KeyRecord {
    * rejected.
    */
   readonly addedAt: number | null;
-  /** The key that added it, or null for a genesis key. */
+  /** Id of the key that added this key, or null for a genesis key. */
   readonly addedBy: ByteString | null;
   /** The version of the record, which starts with 1 and increases by 1 with each change. */
   readonly version: number;
 }
 
 /**
- * Returns whether a key may sign. A revoked key may not, whatever the envelope's date. An envelope whose position in
- * the order is before the revocation is not affected, because it is checked with the record at that position, where the
- * key is not revoked yet.
+ * Returns whether a key may sign. A revoked key may not sign, whatever the envelope's date. An envelope whose position
+ * in the order is before the revocation is not affected: it is checked with the key's record at that position.
  * @param at milliseconds since 1970
  */
 export function validity({ revokedAt, addedAt, notBefore, notAfter }: KeyRecord, at: number): Validity {

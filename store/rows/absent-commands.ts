@@ -1,6 +1,7 @@
 /**
  * Redis commands that are not in the table. Rules may name them, because user files come from Redis servers, and the
- * daemon's backend may be one. Source: redis-server 7.0, COMMAND LIST; test/conformance/command-table.test.ts.
+ * daemon's backend may be a Redis server. Source: redis-server 7.0, COMMAND LIST;
+ * test/conformance/command-table.test.ts.
  */
 
 /** The absent subcommands of each absent container. */

@@ -19,8 +19,8 @@ export class CommandIndex implements CommandTable {
   /** Names of the commands that have subcommands. */
   readonly #containers = new Set<string>();
   /**
-   * Commands that have no subcommands and only one row, by upper-case and lower-case name. The most frequent commands
-   * are among them, so this map is searched first.
+   * Commands that have no subcommands and only one row, by upper-case and lower-case name. They include the most
+   * frequent commands, so this map is searched first.
    */
   readonly #simple = new Map<string, Command>();
   readonly #ownSubcommands: ReadonlyMap<string, readonly string[]>;
@@ -30,7 +30,7 @@ export class CommandIndex implements CommandTable {
   /**
    * @param producedMax maximum number of steps for the data that a unit may produce; the limit is the same on every
    * daemon that folds the unit
-   * @param later errors for commands that this table does not contain, but a table of later semantics does, by name
+   * @param later errors, by command name, for the commands that only tables of later semantics contain
    */
   constructor(
     commands: readonly Command[],
@@ -98,7 +98,7 @@ export class CommandIndex implements CommandTable {
 
   /**
    * Whether the arguments call a command that is not in the table, or an unknown subcommand of a known command. The
-   * daemon's Redis may know it.
+   * daemon's Redis may know the command.
    */
   isForeign(argv: readonly ByteString[]): boolean {
     const name = (argv[0] ?? "").toUpperCase();

@@ -1,6 +1,7 @@
 /**
- * The tips of COMMAND, which inform proxies and testers about a command's replies: whether they are the same each time,
- * and how to combine those of several servers. Source: redis-server 7.0, test/conformance/command-table.test.ts.
+ * The tips of COMMAND, which inform proxies and testers about a command's replies: whether a repeated command has the
+ * same reply, and how to combine the replies of several servers. Source: redis-server 7.0,
+ * test/conformance/command-table.test.ts.
  */
 
 const SHARDS = "request_policy:all_shards";

@@ -10,10 +10,7 @@ import { type LookedUp, lookedUpBy } from "./counted-lookups.js";
 import type { KeySpec } from "./key-spec.js";
 import { isLinear, isQuery } from "./linear-commands.js";
 
-/**
- * Redis's flags. `write` xor `readonly` determines whether a command is recorded; a command with neither touches no
- * data.
- */
+/** Redis's flags. A command on data has either `write` or `readonly`; with `write`, it is recorded. */
 export type Flag =
   | "write"
   | "readonly"
@@ -52,7 +49,7 @@ export interface Row extends CommandDescription {
   readonly writesElsewhere?: boolean;
   /** First key, last key and step for COMMAND, if `keys` is a function although some keys have regular indexes. */
   readonly places?: readonly [first: number, last: number, step: number];
-  /** The Redis version that introduced it. */
+  /** The Redis version that introduced the command. */
   readonly since: string;
   /**
    * Returns the name of another row to which a call belongs because of its arguments, or null for this row. The result
@@ -76,11 +73,11 @@ export interface Command extends Row {
   readonly reads: boolean;
   /** Keys that the command looks up for reading although it writes, or null if there are none. */
   readonly lookedUp: LookedUp | null;
-  /** Whether its cost is proportional to its arguments, so that budgets do not count it. */
+  /** Whether the command's cost is proportional to its arguments, in which case budgets do not count the command. */
   readonly isLinear: boolean;
   /**
-   * Whether it is a reading command whose duration does not follow from its keys. Budgets limit it wherever it cannot
-   * yield to other commands.
+   * Whether this is a reading command whose duration does not follow from its keys. Budgets limit such a command
+   * wherever it cannot yield to other commands.
    */
   readonly isQuery: boolean;
 }

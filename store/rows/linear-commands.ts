@@ -1,7 +1,6 @@
 /**
- * Commands that write, and take time proportional to the length of their arguments: a bounded number of steps for each
- * argument (at most a tree's height), and the bytes of the arguments. Budgets do not count them; they count every other
- * command that writes.
+ * Writing commands that take time proportional to the length of their arguments: a bounded number of steps for each
+ * argument (at most a tree's height), and the bytes of the arguments. Budgets count every writing command except these.
  */
 const LINEAR: ReadonlySet<string> = new Set([
   ...[

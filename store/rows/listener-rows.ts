@@ -8,7 +8,7 @@ import { CommandFailure, wrongArity } from "../arguments/errors.js";
 import { type Command, type Flag, family, type Row } from "./command.js";
 import { none } from "./key-spec.js";
 
-/** Arity, flags, the version that introduced it, complexity, summary. */
+/** Arity, flags, the Redis version that introduced the command, complexity, summary. */
 export type ListenerRow = readonly [
   arity: number,
   flags: readonly Flag[],

@@ -1,7 +1,7 @@
 /**
  * Parses values and conditions. In English AND binds tighter than OR, and NOT applies to a complete comparison; in
- * Malagasy `ary` and `na` have the same precedence, from left to right, as in the original. In the standard form `<`,
- * `<=`, `>` and `>=` bind tighter than `=`, `!=` and `is`.
+ * Malagasy `ary` and `na` have the same precedence, from left to right, as in the database that `--sql` replaces. In
+ * the standard form `<`, `<=`, `>` and `>=` bind tighter than `=`, `!=` and `is`.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { AGGREGATES, SCALAR_FUNCTIONS } from "./functions.js";

@@ -1,6 +1,6 @@
 /**
- * Names of columns without an alias: in the recorded form those of the original, which its clients may know; in the
- * standard form the SQL text.
+ * Names of columns without an alias: in the recorded form those of the database that `--sql` replaces, on which its
+ * clients may depend; in the standard form the SQL text.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { numberText } from "../../protocol/sql-numbers.js";
@@ -70,7 +70,7 @@ function operandText(expression: Expression): ByteString {
   return ["literal", "parameter", "column", "call"].includes(expression.kind) ? text : `(${text})`;
 }
 
-/** Returns an expression in the form of the original. */
+/** Returns an expression as the database that `--sql` replaces writes it. */
 export function expressionText(expression: Expression): ByteString {
   switch (expression.kind) {
     case "literal": {
@@ -109,7 +109,7 @@ export function scalarText(value: Scalar): ByteString {
   return typeof value === "number" ? numberText(value) : String(value);
 }
 
-/** Returns the values that a column accepts, in the words of the original. */
+/** Returns the values that a column accepts, in the words of the database that `--sql` replaces. */
 export function domainWords(domain: Domain): ByteString {
   return domain.map(atomWords).join(", ");
 }

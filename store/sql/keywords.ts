@@ -1,6 +1,7 @@
 /**
  * The words of statements in both languages: the table that the grammar uses and from which docs/sql.md is generated.
- * Source: test/vectors/sql/GRAMMAR.md; the words for features that the original does not have are ours.
+ * Source: test/vectors/sql/GRAMMAR.md; the words for features that the database replaced by `--sql` does not have are
+ * ours.
  */
 import type { Language } from "./tree.js";
 

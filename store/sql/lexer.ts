@@ -162,7 +162,7 @@ function textAt(statement: ByteString, at: number): Token {
     } else if (char === quote) {
       text += statement.slice(from, end);
       if (statement[end + 1] !== quote)
-        // A table stores the text, which must not keep a long statement in memory.
+        // A table may store the text, which must not keep a long statement in memory.
         return { kind: "text", text: detached(text), lower: "", at, end: end + 1, next: null };
       text += quote;
       from = end + 2;

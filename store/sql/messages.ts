@@ -1,7 +1,7 @@
 /**
- * Every error of a statement, in the words of the original (Malagasy and French, unchanged) and in English. The reply
- * is in the language of the statement, so all daemons return the same reply. The values in a message replace `{0}`,
- * `{1}` and so on.
+ * Every error of a statement, in English and in the words of the database that `--sql` replaces (Malagasy and French,
+ * unchanged). The reply is in the language of the statement, so all daemons return the same reply. The values in a
+ * message replace `{0}`, `{1}` and so on.
  */
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../arguments/errors.js";

@@ -88,7 +88,10 @@ export function parse(text: ByteString, form: Form = "standard"): Parsed {
   return form === "standard" || !standard.isOfForm ? standard : KNOWN.recorded.of(text);
 }
 
-/** Returns a statement's tree in the standard form, or in the recorded form if it is a mistake in the standard form. */
+/**
+ * Returns a statement's tree in the standard form, or in the recorded form if the statement is invalid in the standard
+ * form.
+ */
 export function parseEither(text: ByteString): Parsed {
   const standard = parse(text);
   return standard.statement instanceof SqlMistake ? parse(text, "recorded") : standard;
@@ -106,8 +109,8 @@ const BLANKS = /\s*/y;
 const WORD = /[a-z]+/iy;
 
 /**
- * Returns the language of a statement, which is also that of its errors. It follows from the first word after any
- * comments, which only English statements may have. If no statement begins with that word, the language is English.
+ * Returns the language of a statement and of its errors. The language follows from the first word. Only English
+ * statements may have comments before it. If no statement begins with that word, the language is English.
  */
 export function languageOf(text: ByteString): Language {
   let at = afterBlanks(text, 0);
@@ -125,7 +128,7 @@ function afterBlanks(text: ByteString, at: number): number {
   return BLANKS.lastIndex;
 }
 
-/** Returns `at` if no complete comment begins there. */
+/** Returns the index after the comment that begins at `at`, or `at` if no complete comment begins there. */
 function afterComment(text: ByteString, at: number): number {
   const [open, close] = text.startsWith("--", at)
     ? [2, "\n"]

@@ -136,7 +136,7 @@ function domain(reader: TokenReader): readonly DomainPart[] {
 
 /**
  * Parses a type with its bounds, or the name of a domain: in Malagasy a type without bounds is the name of a domain, as
- * in the original.
+ * in the database that `--sql` replaces.
  */
 function atom(reader: TokenReader): DomainPart {
   const hasBounds = reader.following.kind === "sign" && reader.following.text === "(";

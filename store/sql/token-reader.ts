@@ -14,7 +14,7 @@ import type { Form, Language, Query } from "./tree.js";
 
 /** Maximum nesting of parentheses, queries and signs: each level uses stack space here and during execution. */
 const NESTING_MAX = 32;
-/** Maximum number of operators in one condition or value, for the same reason. */
+/** Maximum number of operators in one condition or value: each operator may use stack space too. */
 const OPERATORS_MAX = 500;
 const DIGITS = /^\d/;
 
@@ -59,7 +59,7 @@ export class TokenReader {
   /** Accepts a keyword if it comes next, with the marks that Malagasy ones may have (`#` before it, `@` after it). */
   accept(name: KeywordName): boolean {
     const first = this.token;
-    // Fast path, since most requested keywords do not come next.
+    // Fast path: usually the requested keyword does not come next.
     if (first.kind !== "word" && (first.text !== "#" || this.language === "english")) return false;
     const isEnglish = this.language === "english";
     for (const phrase of this.#phrases[name]) {

@@ -61,7 +61,7 @@ export interface ColumnDefinition {
   readonly name: ByteString;
   readonly domain: readonly DomainPart[];
   readonly uniqueness: Uniqueness;
-  /** Whether it is `not null`. */
+  /** Whether the column is `not null`. */
   readonly isRequired?: true;
   /** The default value for rows that do not name the column. */
   readonly preset?: Cell;

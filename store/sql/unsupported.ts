@@ -312,7 +312,7 @@ const lookUp = (table: Readonly<Record<string, string>>, name: string): string |
 /** Returns the alternative to a name that no column has, or undefined if the name has no meaning in SQL either. */
 export const adviceForName = (name: ByteString): string | undefined => lookUp(NAMES, name.toLowerCase());
 
-/** Returns the alternative to an unknown type, or undefined if no other database has it. */
+/** Returns the alternative to an unknown type, or undefined if no other database has the type either. */
 export const adviceForType = (name: ByteString): string | undefined => lookUp(TYPES, name.toLowerCase());
 
 interface Position {
@@ -343,7 +343,7 @@ const KINDS: ReadonlySet<SqlMistake["kind"]> = new Set([
   "only-null",
 ]);
 
-/** Returns a mistake that names the unsupported feature, or null if it is another mistake. */
+/** Returns a mistake that names the unsupported feature, or null if the mistake has another cause. */
 export function unsupported(statement: ByteString, mistake: SqlMistake): SqlMistake | null {
   const { kind, at } = mistake;
   if (!KINDS.has(kind)) return null;

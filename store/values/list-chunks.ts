@@ -1,7 +1,7 @@
 /**
- * The middle of a long list: chunks of elements, packed if they are short, in groups. Finding an element by its index
- * walks over the groups, the chunks of one group and the elements of one chunk; a change moves elements in at most one
- * of each.
+ * The middle of a long list: chunks of elements, packed if they are short, in groups. A search for an index walks over
+ * the groups, then over the chunks of one group and the elements of one chunk. A change moves at most the elements of
+ * one chunk, the chunks of one group, and the groups.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import {
@@ -29,7 +29,7 @@ interface Chunk {
 
 interface Group {
   readonly chunks: Chunk[];
-  /** Number of elements in all its chunks. */
+  /** Number of elements in all chunks of the group. */
   size: number;
 }
 
@@ -154,7 +154,7 @@ export class ListChunks {
     this.#groups[group]!.size += elements.length;
     this.#size += elements.length;
     if (chunks.length <= GROUP_CHUNKS_MAX) return;
-    // Chunks that were added in order, at the end or at the beginning, leave full groups.
+    // If chunks are added at an end of the group, only the new chunk is separated, so the group stays full.
     const splitIndex = at === chunks.length - 1 ? at : at === 0 ? 1 : chunks.length >> 1;
     const moved = chunks.splice(splitIndex);
     const size = moved.reduce((sum, chunk) => sum + chunk.size, 0);

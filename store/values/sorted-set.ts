@@ -39,7 +39,8 @@ export class SortedSet {
   }
 
   /**
-   * Whether a change may move any member within `members`. If so, a scan must return all members in one step.
+   * Whether a change of one member may move other members within `members`. If so, a scan must return all members in
+   * one page.
    */
   get isSmall(): boolean {
     return typeof this.#content === "string";

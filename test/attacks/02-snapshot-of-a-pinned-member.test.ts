@@ -101,7 +101,7 @@ describe("a hostile pinned member with a false snapshot", { concurrency: true },
   }
 
   test(
-    "signs two states for one date and future dates: the honest daemons stay live and equal",
+    "signs two states for a recent date and for future dates: the honest daemons stay live and equal",
     LIMIT,
     async () => {
       const attacked = await scene();

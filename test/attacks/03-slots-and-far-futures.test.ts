@@ -52,7 +52,7 @@ class IdleHandshakes implements Disposable {
   }
 }
 
-describe("members, slots and far futures", { concurrency: true }, () => {
+describe("idle handshakes and dates far in the future", { concurrency: true }, () => {
   test(`${HANDSHAKES} idle handshakes in the name of a restarted member do not prevent it from connecting`, {
     timeout: 300_000,
   }, async () => {
@@ -94,7 +94,7 @@ describe("members, slots and far futures", { concurrency: true }, () => {
   });
 
   test(
-    "a daemon refuses an entry with `as` that no daemon has signed, also from a member",
+    "a daemon refuses an entry with `as` that no daemon has signed, even if a member sends it",
     LIMIT,
     async () => {
       const bad = makeKey();

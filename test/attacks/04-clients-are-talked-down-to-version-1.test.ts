@@ -81,7 +81,7 @@ describe("a client sends no signed command as version 1 unless this is configure
     const skip = name.includes("php") ? skipWithout("php") : false;
     for (const isClusterKnown of some([true, false])) {
       const which = isClusterKnown ? "with --cluster" : "without --cluster";
-      test(`${name} ${which} sends no replayable command if each hello is answered by a close`, {
+      test(`${name} ${which} sends no replayable command if a relay closes the connection at each hello`, {
         ...LIMIT,
         skip,
       }, async () => {
@@ -96,7 +96,7 @@ describe("a client sends no signed command as version 1 unless this is configure
       });
     }
 
-    test(`${name} sends no replayable command if only the first hello is answered by a close`, {
+    test(`${name} sends no replayable command if a relay closes only the first connection`, {
       ...LIMIT,
       skip,
     }, async () => {

@@ -10,7 +10,7 @@ const isCommand = (chunk: Buffer): boolean => chunk.includes("$7\r\ncommand\r\n"
 
 describe("a lock by majority", { concurrency: true }, () => {
   for (const delayed of some([3, 2])) {
-    test(`is acquired by one client only, if the earlier client's command is delayed to ${delayed} of three daemons`, {
+    test(`is acquired by only one client if the first command reaches ${delayed} of three daemons late`, {
       timeout: 300_000,
     }, async () => {
       await using victims = await Victims.start(3, { peers: "pinned" });

@@ -115,7 +115,7 @@ describe("dbsync log verify", { concurrency: true }, () => {
   });
 
   // test/faults/log-verify.test.ts also checks this in short runs.
-  test("reports every time that the tail of the log is missing", {
+  test("reports in each run that the tail of the log is missing", {
     ...LIMIT,
     skip: skipUnlessFull,
   }, async () => {

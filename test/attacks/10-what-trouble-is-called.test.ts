@@ -1,4 +1,4 @@
-/** Tests that a full disk, a zeroed page and a revoked key are reported correctly, and lose no acknowledged write. */
+/** Tests that daemons report a full disk, a zeroed page and a revoked key correctly, and lose no acknowledged write. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { closeSync, cpSync, openSync, readFileSync, statSync, writeSync } from "node:fs";

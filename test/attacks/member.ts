@@ -1,6 +1,6 @@
 /**
- * A peer that claims to be a member. It proves its key, and then sends any messages that the test chooses. Source:
- * docs/protocol-v2.md, "Members".
+ * A peer that claims to be a member. It proves that it has its key, and then sends any messages that the test chooses.
+ * Source: docs/protocol-v2.md, "Members".
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -35,7 +35,7 @@ const STATUS_MS = 200;
 /** The number of bytes in a snapshot part. */
 const PART_BYTES = 256 * 1024;
 
-/** Returns a snapshot of the requested date, or of any date if it is 0. */
+/** Returns a snapshot of the requested date, or of any date if the requested date is 0. */
 export type SnapshotSource = (at: number) => { at: number; bytes: Buffer } | null;
 
 export class Member implements Disposable {
@@ -115,8 +115,8 @@ export class Member implements Disposable {
   }
 
   /**
-   * Waits until the daemon has sent a number of statuses, so that it has had time to react, or has closed the
-   * connection.
+   * Waits until the daemon has sent the given number of statuses or has closed the connection. By then it has had time
+   * to react.
    */
   async receivedStatuses(statuses: number): Promise<void> {
     await this.connection.until(() => this.connection.named("status")[statuses - 1]);

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { listenAtFreePort } from "../support/free-port.js";
 
-/** Decides whether a chunk from a client is forwarded, or closes the connection. */
+/** Decides whether the relay forwards a chunk from a client or closes the connection. */
 export type Decide = (chunk: Buffer, connection: number) => "pass" | "close" | Promise<"pass" | "close">;
 
 export class Relay implements AsyncDisposable {

@@ -88,7 +88,7 @@ describe("dbsync send", () => {
     assert.equal((await run(server.address, "send", "--json", "GET", "k")).stdout, '{"value":null}\n');
   });
 
-  test("with --all prints a line for every daemon, and fails only if all do", async () => {
+  test("with --all prints a line for every daemon, and fails only if every daemon fails", async () => {
     await using server = await FakeServer.start();
     const some = await run(`${server.address},${dead}`, "send", "--all", "PING");
     assert.equal(some.code, 0);

@@ -78,7 +78,7 @@ describe("dbsync profile", () => {
     assert.equal((await dbsync(["send", "-s", cluster.daemons.servers, "-k", "app.pem", "PING"])).code, 0);
   });
 
-  test("the used profile is named by status, in errors, and in scripts without --profile", async () => {
+  test("status, errors and scripts without --profile name the profile that is in use", async () => {
     await add("prod", cluster.daemons.servers);
     await add("dead", dead);
     const line = (name: string, servers: string) => `dbsync: using the profile ${name}: ${servers}\n`;
@@ -96,7 +96,7 @@ describe("dbsync profile", () => {
     assert.match((await dbsync(["doctor"])).stdout, /servers: .*\(from the profile prod\)/);
   });
 
-  test("options, variables and a dbsync.ini in the current folder take precedence over profile use", async () => {
+  test("options, variables and a dbsync.ini in the folder take precedence over the profile in use", async () => {
     await add("dead", dead);
     await add("prod", cluster.daemons.servers);
     await dbsync(["profile", "use", "dead"]);

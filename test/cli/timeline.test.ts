@@ -262,7 +262,7 @@ describe("a disconnected daemon and its folder", () => {
   const verify = (name: string, ...args: string[]) =>
     plain.run(["log", "verify", "--data", join(folder, name), ...keys(), ...args]);
 
-  test("a folder in use is checked up to the beginning of the check", async () => {
+  test("log verify checks a folder in use up to the last group at the start of the check", async () => {
     const { code, stdout } = await verify("one");
     assert.equal(code, 0, stdout);
     assert.match(stdout, /\nread +up to group \d+ of the log; process \d+ has it open, /);

@@ -1,4 +1,4 @@
-/** Runs a program or a script like a user, and waits for its end. */
+/** Runs a program or a script as a user would, and waits until it ends. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";

@@ -31,7 +31,7 @@ test("a daemon with a wrong clock does not turn a value into nil: the read is da
   }
 });
 
-test("a read that is signed again is nil if the other daemons also return nil, and each answers only once", async () => {
+test("a read that is signed again returns nil if the other daemons return nil, and each daemon answers once", async () => {
   await using odd = await off(-DAY_MS, 1, miss);
   await using one = await off(0, 2, miss);
   await using two = await off(0, 3, miss);
@@ -53,7 +53,7 @@ test("calls of one envelope are handled separately if only some of them are sign
   assert.deepEqual(await Promise.all(calls), ["PONG", "here", "PONG", "here", "PONG"]);
 });
 
-test("a hung daemon does not prevent a read from being signed again for the others", async () => {
+test("a hung daemon does not prevent a read from being signed again for the other daemons", async () => {
   await using odd = await off(-DAY_MS, 1, miss);
   await using hung = await off(-DAY_MS, 2, miss);
   hung.passes = () => [];
@@ -65,7 +65,7 @@ test("a hung daemon does not prevent a read from being signed again for the othe
   assert.ok(performance.now() - startedAt < 5_000);
 });
 
-test("one wrong clock among three does not delay nil, and costs no additional signature", async () => {
+test("one wrong clock among three neither delays nil nor causes an additional signature", async () => {
   await using one = await off(0, 1, miss);
   await using two = await off(0, 2, miss);
   await using odd = await off(-DAY_MS, 3, miss);

@@ -25,7 +25,7 @@ test("simultaneous calls share at most 16 connections, with one request in fligh
   assert.ok(server.accepted > 1 && server.accepted <= 16, `${server.accepted} connections`);
 });
 
-test("keepalive false opens a connection for each call", async () => {
+test("a client with keepalive false opens a connection for each call", async () => {
   await using server = await FakeServer.start();
   await using client = clientOf([server], { keepalive: false });
   for (let call = 0; call < 3; call++) await client.send("PING");
@@ -97,7 +97,7 @@ test("a daemon that recovers after all deadlines is used again on the same conne
   assert.equal(bad.accepted, 1);
 });
 
-test("bytes once written are not sent again when the connection closes", async () => {
+test("a client does not send written bytes again when the connection closes", async () => {
   await using server = await FakeServer.start("close on request");
   await using client = clientOf([server]);
   const error = await errorOf(client.send("INCR n"));
@@ -105,7 +105,7 @@ test("bytes once written are not sent again when the connection closes", async (
   assert.deepEqual(server.commands, ["INCR n"]);
 });
 
-test("a connection that the daemon closed while idle is no error: the next call opens another", async () => {
+test("a call opens a new connection after the daemon has closed an idle one", async () => {
   await using server = await FakeServer.start();
   await using client = clientOf([server]);
   await client.send("PING");
@@ -136,7 +136,7 @@ test("a daemon that was down is used again while another one answers", async () 
   }
 });
 
-test("a full queue fails immediately with busy, and only for its daemon", async () => {
+test("a call fails immediately with busy only for the daemon whose queue is full", async () => {
   await using good = await FakeServer.start();
   await using bad = await FakeServer.start("hang");
   await using client = clientOf([good, bad]);

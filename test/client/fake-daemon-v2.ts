@@ -65,7 +65,7 @@ export class FakeDaemon {
     return (chunk) => parser.push(chunk).map((payload) => this.#answer(payload));
   }
 
-  /** Forgets its answers to earlier envelopes, as in a restart. */
+  /** Forgets the answers to earlier envelopes, as after a restart. */
   forget(): void {
     this.#answers.clear();
   }

@@ -113,7 +113,7 @@ export class FakeServer implements AsyncDisposable {
   }
 }
 
-/** The timeout in milliseconds, which only a busy machine needs. */
+/** The timeout in milliseconds. It is long because the machine may be busy. */
 const UNTIL_MS = 60_000;
 
 /** Waits until `condition` holds. @throws Error  if it does not hold in time */

@@ -27,7 +27,7 @@ test("a three-line script prints its answer and ends", async () => {
   assert.ok(ms < SOON_MS, `${ms} ms`);
 });
 
-test("a three-line script also ends with daemons that hang or are unreachable", async () => {
+test("a three-line script ends even if its daemons hang or are unreachable", async () => {
   await using good = await FakeServer.start();
   await using hung = await FakeServer.start("hang");
   const { code, stdout, ms } = await runScript(

@@ -12,7 +12,7 @@ import { PATIENCE_MS } from "./test-client.js";
 
 export class ServedDaemon implements AsyncDisposable {
   readonly daemon: FakeDaemon;
-  /** Returns the answers to a chunk that the client receives, or null if the connection is lost instead. */
+  /** Selects the answers that reach the client, or returns null to break the connection instead. */
   passes: (answers: Buffer[]) => Buffer[] | null = (answers) => answers;
   accepted = 0;
   readonly #server: Server;

@@ -13,7 +13,7 @@ import type { HandClock } from "./hand-clock.js";
 export const PATIENCE_MS = 20_000;
 
 /**
- * Creates a version 1 client without a signer, unless options differ.
+ * Creates a version 1 client without a signer, unless the options say otherwise.
  * @param options  `clock`: a clock that the test controls
  */
 export function clientOf(

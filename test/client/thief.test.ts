@@ -35,7 +35,7 @@ for (const theft of THEFTS) {
   });
 }
 
-test("with a configured cluster, an attacker next to a daemon receives at most envelopes", async () => {
+test("a client with a configured cluster sends nothing but envelopes to an attacker next to a daemon", async () => {
   await using daemon = await startDaemon();
   await using thief = await startThief("closes on the hello");
   const { servers, key, cluster } = daemon.options;

@@ -1,4 +1,4 @@
-/** Tests W3C trace contexts. Daemons that support them show them in the slow log. Other daemons do not receive them. */
+/** Tests W3C trace contexts. The slow log shows them. Daemons that do not support trace contexts receive none. */
 import assert from "node:assert/strict";
 import { tracingChannel } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
@@ -70,7 +70,7 @@ test("the slow log shows the trace context of a call, and none for other calls",
   ]);
 });
 
-test("a connected client asks its daemons for their support once a call has a trace context", async () => {
+test("a client asks its daemons whether they support trace contexts once a call has one", async () => {
   await using client = open();
   await client.call(["SET", "two", "1"]);
   const traced = async () => {
@@ -129,7 +129,7 @@ test("a daemon that does not support trace contexts receives the same envelope w
   ]);
 });
 
-test("a client without traced calls does not ask its daemons for their support", async () => {
+test("a client without traced calls does not ask its daemons whether they support trace contexts", async () => {
   const { old, received } = await startOld();
   await using _ = old;
   await using client = open(old.address);

@@ -154,7 +154,8 @@ describe("A client without a key, with daemons that speak only version 1", () =>
 
   test("accepts the hello of a daemon of an earlier release without keys", async () => {
     await using daemon = await ServedDaemon.start();
-    // The hello of such a daemon names only version 1. A version 1 command closes the connection, as with a wrong key.
+    // The hello of such a daemon names only version 1. The daemon closes the connection on a version 1 command, as it
+    // does if a command is signed with a wrong key.
     daemon.passes = (answers) => (answers.length === 0 ? null : answers.map(namesVersion1Alone));
     await using client = keyless(daemon.address);
     const error = await errorOf(client.send("SET k v"));

@@ -82,7 +82,7 @@ for (const isMixed of [false, true]) {
   });
 }
 
-test("calls that wait to be signed while a daemon turns out to be upgraded still reach it", async () => {
+test("calls that are being signed when the client notices an upgraded daemon still reach the daemon", async () => {
   const seed = seedOfRun();
   for (let run = 0; run < RUNS; run++) {
     const world = new SimulatedWorld(new SeededRandom(seed, run));

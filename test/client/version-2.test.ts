@@ -347,7 +347,7 @@ test("a recorded command that failed may still succeed, so it is not reported as
   }
 });
 
-test("WRITERS returns the writers that the option if accepts", async () => {
+test("WRITERS returns the writers that the option `if` accepts", async () => {
   await using daemon = await startDaemon();
   await using client = createClient(daemon.options);
   await client.send("SET a 1");

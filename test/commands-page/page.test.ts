@@ -16,12 +16,12 @@ test("the page is up to date with npm run commands-page", () => {
   assert.equal(readFileSync(join(repositoryRoot, PAGE), "utf8"), commandsPage());
 });
 
-test("each command is supported, or has one reason why it is not", () => {
+test("the daemon supports each command of Redis, or the page names one reason why not", () => {
   for (const name of redisCommands())
     assert.equal(findCommand(name) === undefined, reasonAgainst(name) !== null, name);
 });
 
-test("all reasons and differences are about commands that Redis has", () => {
+test("each reason and each difference belongs to a command of Redis", () => {
   const names = redisCommands();
   for (const [, about] of UNSUPPORTED) {
     for (const name of about.split(" ")) assert.ok(names.includes(name), name);
@@ -31,7 +31,7 @@ test("all reasons and differences are about commands that Redis has", () => {
   }
 });
 
-test("the names are those of redis-server", { skip: skipWithout("redis-server") }, async () => {
+test("redisCommands returns the names of redis-server", { skip: skipWithout("redis-server") }, async () => {
   await using server = await startRedis();
   using redis = await RedisConnection.open(server.port);
   const reply = await redis.call("COMMAND", "LIST");

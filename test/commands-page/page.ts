@@ -30,7 +30,7 @@ function supportedLine(command: Command): string {
 function placeOf(command: Command): string {
   const container = command.name.split("|")[0] as string;
   if (isKeyCommand([container]) || container === "TIMELINE") return "signed";
-  // Envelopes carry these as messages.
+  // An envelope can carry a command that publishes a message.
   if (messageOf([command.name, "channel", "text"]) !== null) return "all";
   return isOfListener(command) || command.run === refuseWithoutConnection ? "RESP" : "all";
 }

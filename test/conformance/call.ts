@@ -4,7 +4,7 @@ import { parseInteger } from "../../store/arguments/numbers.js";
 import { argumentsFor, type CommandGrammar } from "./families.js";
 import type { Generator } from "./grammar.js";
 
-/** Fraction of calls with a mistake in addition to those of their grammar. */
+/** Fraction of calls into which randomCall inserts a mistake, in addition to the mistakes of their grammar. */
 const MISTAKES = 0.06;
 /** Arguments inserted as mistakes. None is a small positive number, which could become a time to live. */
 const WRONG_ARGUMENTS: readonly ByteString[] = [
@@ -27,7 +27,7 @@ const REPEATS_MAX = 1000;
 /** Redis rejects smaller numbers of repetitions. */
 const REPEATS_REFUSED = -(2 ** 62);
 
-/** Returns name and arguments, a container's name before its subcommand's. */
+/** Returns the name and the arguments. A container's name precedes the name of its subcommand. */
 export function randomCall(g: Generator, grammar: CommandGrammar): ByteString[] {
   for (;;) {
     const args = [...argumentsFor(g, grammar)];

@@ -25,7 +25,7 @@ export interface Comparison {
 
 export interface Incomparable {
   readonly reason: string;
-  /** Whether our errors are compared in this way too. */
+  /** Whether the errors of the store are also compared in this way. */
   readonly errors?: true;
   /** Returns undefined if this call is compared like other commands. */
   readonly compare: (call: Call) => Comparison | undefined;
@@ -62,7 +62,7 @@ export const nearly = (unit: number): Incomparable => ({
  * @param size number of items in the reply for each member: 2 with its value or score
  */
 export const chosen = (all: (key: ByteString) => ByteString[], size: number): Incomparable => ({
-  reason: "the choice is random there and seeded by the unit here",
+  reason: "redis-server chooses at random, and the store by a seed from the unit",
   compare: ({ argv, ours }) => ({
     ask: [argv, all(argv[1] as ByteString)],
     agree: ([theirs, everything]) => {
@@ -136,7 +136,7 @@ export const endedBy = (ending: string): Incomparable => ({
 
 /** Runs a blocking command within MULTI, where it does not wait. @param waits returns whether a call would wait */
 export const withinMulti = (waits: (argv: readonly ByteString[]) => boolean = () => true): Incomparable => ({
-  reason: "redis-server would wait; within MULTI it does not, nor does the store ever",
+  reason: "redis-server would wait, but not within MULTI; the store never waits",
   errors: true,
   compare: ({ argv, ours }) => {
     if (!waits(argv)) return undefined;
@@ -153,7 +153,7 @@ export const withinMulti = (waits: (argv: readonly ByteString[]) => boolean = ()
 
 export const popped: Incomparable = {
   reason:
-    "the choice is random there and seeded by the unit here; redis-server removes the members that we chose",
+    "redis-server chooses at random, and the store by a seed from the unit; both remove the store's choice",
   compare: ({ argv, ours }) => {
     const members = ours.kind === "bulk" ? [ours] : itemsOf(ours);
     if (members.length === 0)
@@ -172,7 +172,7 @@ export const popped: Incomparable = {
   },
 };
 
-/** Relative error of a score that is accepted: one or two in the last digit. */
+/** Maximum relative difference of two equal scores: one or two units in the last place. */
 const LAST_DIGITS = 2 ** -51;
 
 /**
@@ -183,7 +183,7 @@ const LAST_DIGITS = 2 ** -51;
 export const storedDistances = (
   targetOf: (argv: readonly ByteString[]) => ByteString | undefined,
 ): Incomparable => ({
-  reason: "the C library does not round all sines correctly, nor in the same way on every machine",
+  reason: "the C library rounds some sines incorrectly, and differently from machine to machine",
   compare: ({ argv, ours, run }) => {
     const key = targetOf(argv);
     const stored = key === undefined || integerOf(ours) === 0 ? [] : itemsOf(run(allWithScores(key)));

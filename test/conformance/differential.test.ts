@@ -103,7 +103,7 @@ test("a different reply is found, and the calls are reduced to those that reprod
   assert.deepEqual((await shrink(played, difference, redis)).steps, [step("EVAL", "return 1", "0")]);
 });
 
-test("a double out of range, which redis-server's SORT would remember, is not a difference", {
+test("an earlier double out of range, which makes redis-server's SORT fail, causes no difference", {
   skip,
 }, async () => {
   using redis = await RedisConnection.open(server.port);
@@ -122,7 +122,7 @@ test("a double out of range, which redis-server's SORT would remember, is not a 
   }
 });
 
-test("in RESP3 a reply with the same parts of another kind is a difference", () => {
+test("RESP3 replies of different kinds differ even if their parts are equal", () => {
   const parts = [bulk("a"), double(1)];
   const kinds: readonly Reply[] = [array(parts), set(parts), map(parts), pairs(parts)];
   assert.equal(new Set(kinds.map((reply) => shownExactly(asResp3(reply)))).size, kinds.length);
@@ -131,7 +131,7 @@ test("in RESP3 a reply with the same parts of another kind is a difference", () 
   }
 });
 
-test("a different state is found", { skip }, async () => {
+test("play finds a difference between the final states", { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   // Both replies confirm that the key expires, but redis-server expires it an hour later.
   const wrongRedis: RedisQueries = {
@@ -146,7 +146,7 @@ test("a different state is found", { skip }, async () => {
   assert.equal((await play(played, redis)).difference?.text, undefined);
 });
 
-test("differences in times to live on a slow machine are not differences", { skip }, async () => {
+test("times to live may differ by the delay on a slow machine", { skip }, async () => {
   using redis = await RedisConnection.open(server.port);
   const late = expiring(Date.now() - 900_000, ["PTTL", "k"], ["EXPIRETIME", "k"]);
   assert.equal((await play(late, redis)).difference?.text, undefined);

@@ -1,6 +1,6 @@
 /**
- * Plays the same steps on the store and on a redis-server, finds the first different reply, or differences in the final
- * state, and shrinks the steps to those that reproduce it.
+ * Plays the same steps on the store and on a redis-server, finds the first different reply or a difference between the
+ * final states, and shrinks the steps to those that reproduce the difference.
  */
 
 import type { Reply } from "../../protocol/reply.js";
@@ -27,7 +27,7 @@ export interface Outcome {
   readonly succeeded: readonly boolean[];
 }
 
-/** The queries of a step to redis-server; `problem` returns what is wrong with the replies, or undefined. */
+/** The queries to redis-server for one step. `problem` describes a difference in the replies, or returns undefined. */
 interface Check {
   readonly ours: Reply;
   readonly ask: Comparison["ask"];

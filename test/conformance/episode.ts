@@ -30,10 +30,10 @@ export interface Episode {
   readonly resp: 2 | 3;
 }
 
-/** Commands that empty databases: at the frequency of the other commands, no database would grow. */
+/** Commands that empty databases. Only some episodes use them, since databases hardly grow with these commands. */
 const WIPING = ["FLUSHALL", "FLUSHDB", "SWAPDB"];
 const EPISODES_WITH_WIPES = 0.5;
-/** Fraction of episodes that concentrate on one family, and of calls in them that belong to another one. */
+/** Fraction of episodes that concentrate on one family, and fraction of their calls that belong to other families. */
 const EPISODES_FOCUSED = 0.5;
 const CALLS_OUT_OF_FOCUS = 0.2;
 /** Fraction of calls in databases other than 0. */

@@ -19,9 +19,9 @@ import {
 } from "./vocabulary.js";
 
 /**
- * For each command of a family (`CONTAINER|NAME` for a subcommand) a function that generates its arguments, without the
- * name. Most are valid: call.ts adds surplus, missing and swapped arguments and varies the name's case for all
- * commands.
+ * A function for each command of a family (`CONTAINER|NAME` for a subcommand) that generates the arguments after the
+ * name. Most arguments are valid: call.ts makes mistakes (surplus, missing and swapped arguments) and varies the case
+ * of the names for all commands.
  */
 export type FamilyGrammar = Readonly<Record<string, (g: Generator) => readonly ByteString[]>>;
 
@@ -208,7 +208,7 @@ export class Generator {
     return result;
   }
 
-  /** Returns the arguments with a probability, otherwise none: `[...g.maybe(0.3, "COUNT", g.count())]`. */
+  /** Returns the arguments with the given probability, otherwise none: `[...g.maybe(0.3, "COUNT", g.count())]`. */
   maybe(probability: number, ...args: readonly ByteString[]): readonly ByteString[] {
     return this.random.chance(probability) ? args : [];
   }
@@ -233,8 +233,8 @@ export class Generator {
   }
 
   /**
-   * Returns seconds. Of several thousand results no two are equal or close to each other, so that two servers whose
-   * clocks differ slightly still agree on which of two keys expires first.
+   * Returns a lifetime in seconds. No two of several thousand results are equal or close to each other. Therefore two
+   * servers whose clocks differ slightly still agree on which of two keys expires first.
    */
   #lifetime(): number {
     this.#lifetimes++;

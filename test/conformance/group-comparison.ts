@@ -52,7 +52,7 @@ const timeItself: TakeTimes = (reply, times) => {
   return ZERO;
 };
 
-/** Collects times from the values of some names in a flat map. */
+/** Collects the times that a flat map has under the given names. */
 const inFields =
   (takes: Readonly<Record<string, TakeTimes>>): TakeTimes =>
   (reply, times) =>

@@ -100,7 +100,7 @@ export const askedBefore: Readonly<
     name,
     {
       reason:
-        "its SORT misinterprets an errno that an earlier double out of range left, and rejects numbers; parsing this invalid double resets it",
+        "SORT rejects numbers if an earlier double was out of range and has set errno; parsing this invalid double resets errno",
       ask: ["ZINCRBY", "", "no double", "m"],
     },
   ]),
@@ -129,7 +129,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   PEXPIRETIME: nearly(1),
   KEYS: unordered(),
   RANDOMKEY: {
-    reason: "the choice is random there and seeded by the unit here",
+    reason: "redis-server chooses at random, and the store by a seed from the unit",
     compare: ({ ours }) => ({
       ask: [["KEYS", "*"]],
       agree: ([all]) =>
@@ -138,7 +138,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   },
   SCAN: scanned(1, 1),
   DBSIZE: {
-    reason: "both sides count expired keys that have not been removed yet, but not the same ones",
+    reason: "both sides count expired keys that have not been removed yet, but not the same keys",
     compare: ({ ours, run }) => {
       const present = itemsOf(run(["KEYS", "*"])).length;
       const agree: Comparison["agree"] = ([all]) =>
@@ -183,7 +183,7 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   DUMP: dumped,
   "MEMORY|USAGE": {
     reason:
-      "values take different amounts of memory in each server; redis-server counts expired ones until they are accessed",
+      "values take different amounts of memory in each server; redis-server counts expired values until a client accesses them",
     compare: (call) => {
       const kinds = ofKind("integer", "").compare(call);
       if (kinds === undefined) return undefined;

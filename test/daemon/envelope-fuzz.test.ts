@@ -1,6 +1,7 @@
 /**
- * Sends changed envelopes: all bits of some are flipped, and many are changed randomly. None may be accepted, end the
- * daemon or leak memory. DBSYNC_SEED repeats a run, and DBSYNC_FRAMES sets the number of envelopes.
+ * Sends changed envelopes: some with each of their bits flipped in turn, and many with random changes. The daemon must
+ * refuse all of them, continue to run and leak no memory. DBSYNC_SEED repeats a run, and DBSYNC_FRAMES sets the number
+ * of envelopes.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -48,13 +49,13 @@ function sessionOf(scene: Scene): SessionV2 {
   return new SessionV2(new DbsyncServer(host, service, 0), NOWHERE);
 }
 
-/** Returns the codes of the answers to a stream on a separate session. */
+/** Returns the codes of the answers that the session sends for the bytes of a stream. */
 function codesOf(session: SessionV2, bytes: Buffer): string[] {
   const parser = new FrameParser(REQUEST_BYTES, 2);
   return parser.push(bytes).map((payload) => {
     const spoken = session.serve(payload);
     assert.ok(!(spoken instanceof Promise), "a changed envelope must not wait");
-    assert.ok(typeof spoken === "string" || "words" in spoken, "no connection becomes a member's");
+    assert.ok(typeof spoken === "string" || "words" in spoken, "no connection is handed over to members");
     const frame = typeof spoken === "string" ? spoken : (spoken.words as string);
     const [received] = new FrameParser(REQUEST_BYTES, 2).push(Buffer.from(frame, "latin1"));
     const message = readDaemonMessage(received as Buffer);
@@ -69,7 +70,7 @@ const COMMANDS = [
 ];
 
 for (const pair of [rsa, ed25519]) {
-  test(`no envelope with a flipped bit in body or signature is accepted, ${pair === rsa ? "RSA" : "Ed25519"}`, () => {
+  test(`no envelope with a flipped bit is accepted, ${pair === rsa ? "RSA" : "Ed25519"}`, () => {
     const clock = { now: 1_790_000_000_000 };
     const scene = makeScene({ clock, pair });
     const session = sessionOf(scene);
@@ -123,7 +124,7 @@ test(`${FRAMES} changed envelopes are refused, break nothing and leak no memory`
   assert.equal(scene.pipeline.seen.size, 0);
 });
 
-/** Changes the message, mostly inside it with a corrected length of the frame, otherwise anywhere. */
+/** Changes the message, and in most cases corrects the length of the frame. */
 function changed(random: SeededRandom, original: SignedEnvelope): Buffer {
   const kind = random.below(10);
   if (kind < 3) return Buffer.from(frameOf(mutated(random, original.body), original.signature), "latin1");

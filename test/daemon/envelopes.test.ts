@@ -1,6 +1,6 @@
 /**
- * Tests the processing of envelopes of version 2: which are accepted, how each other kind is refused, and that none
- * is applied twice.
+ * Tests the processing of envelopes of version 2: which envelopes are accepted, how other envelopes are
+ * refused, and that no envelope is applied twice.
  */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -36,7 +36,7 @@ async function start(options: Options = {}) {
   return { daemon, open, client: await open() };
 }
 
-test("an envelope of several commands is answered with a reply for each", async () => {
+test("an envelope of several commands is answered with a reply for each command", async () => {
   const { client } = await start();
   const message = await client.ask([
     ["SET", "k", "v"],

@@ -61,8 +61,8 @@ class FrameMaker {
   }
 
   /**
-   * Returns the next frame. Three quarters of the frames are commands that can be executed; the others are refused for
-   * various reasons.
+   * Returns the next frame. Three quarters of the frames are commands that can be executed. The daemon refuses the
+   * remaining frames for various reasons.
    */
   next(): FuzzFrame {
     const kind = this.#random.below(100);

@@ -47,7 +47,7 @@ export interface InProcessDaemon extends AsyncDisposable {
   readonly log: readonly LogLine[];
 }
 
-/** Starts backends and listener, which are stopped by disposal. */
+/** Starts the backends and the listener. Disposing of the result stops them. */
 export async function startInProcess(options: InProcessOptions): Promise<InProcessDaemon> {
   const {
     backends,

@@ -102,7 +102,7 @@ test("SLOWLOG contains commands of all listeners", async () => {
   assert.ok(Number(await root.call(["SLOWLOG", "LEN"])) <= 4);
 });
 
-test("an application's key is refused, even though INFO is no administrative command in Redis", async () => {
+test("an application's key is refused, although Redis does not restrict INFO to administrators", async () => {
   for (const command of [["INFO"], ["CONFIG", "GET", "*"], ["CLIENT", "LIST"], ["SLOWLOG", "GET"]])
     await assert.rejects(app.call(command), /NOPERM/, command.join(" "));
 });

@@ -1,4 +1,4 @@
-/** Tests that a daemon loads only common code until it knows its options. It reads the compiled imports. */
+/** Tests that a daemon loads only common code until it knows its options. Reads the imports of the compiled files. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";

@@ -12,7 +12,7 @@ for (const [limit, isLow] of [
   ["1048576GiB", true],
   ["0", false],
 ] as const)
-  test(`--min-disk-free ${limit}: a disk is ${isLow ? "" : "not "}nearly full`, async () => {
+  test(`status reports ${isLow ? "a" : "no"} nearly full disk at --min-disk-free ${limit}`, async () => {
     using folder = makeFolder();
     await using cluster = await startCluster(1, ["--data", folder.path, "--min-disk-free", limit]);
     const words = ["-s", cluster.daemons.servers, "-k", `${cluster.folder}/root.pem`];

@@ -1,5 +1,6 @@
 /**
- * Replays recorded envelopes within the window and after it, before and after a restart, and with clocks that change.
+ * Replays recorded envelopes within the window and after it, before and after a restart, and with a clock that is
+ * set forward and back.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -24,7 +25,7 @@ function play(scene: Scene, envelopes: readonly SignedEnvelope[]): Record<string
   return counts;
 }
 
-test(`${RECORDED} recorded envelopes are applied once, and on no other daemon`, () => {
+test(`${RECORDED} recorded envelopes are applied once, and never in another cluster`, () => {
   const clock = { now: START };
   const scene = makeScene({ clock, pair });
   const envelopes: SignedEnvelope[] = [];
@@ -93,7 +94,7 @@ test("if no more ids can be remembered, the oldest envelopes are refused by thei
   play(scene, envelopes);
   assert.equal(scene.get("n"), "300");
   const flood = Array.from({ length: 60 }, () => scene.sign([["INCR", "m"]], { at: clock.now + 3000 }));
-  assert.ok((play(scene, flood)["memory-full"] ?? 0) > 0, "future dates cannot be forgotten");
+  assert.ok((play(scene, flood)["memory-full"] ?? 0) > 0, "envelopes with future dates are remembered");
 });
 
 test("an envelope that was refused as not applied is not applied later, when its date or rate would be valid", async () => {
@@ -118,7 +119,7 @@ const outcomesOf = (scene: Scene, envelopes: readonly SignedEnvelope[]) =>
     return answer.kind === "result" ? "result" : `${answer.code} ${answer.effect}`;
   });
 
-test("a key that sends dates far in the future uses only its own memory", () => {
+test("a key that signs many envelopes for the future exhausts only its own share of the memory", () => {
   const clock = { now: START };
   const root = makeKeyPair();
   const parts = { remembered: { most: 160, mostBytes: 1 << 20 } };
@@ -132,14 +133,14 @@ test("a key that sends dates far in the future uses only its own memory", () => 
   assert.deepEqual(outcomesOf(scene, others), Array(5).fill("skew not-applied"));
   clock.now = early.at;
   play(scene, [...flood.slice(0, 10), ...others]);
-  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "they are not applied later");
+  assert.deepEqual([scene.get("n"), scene.get("m")], [null, null], "refused envelopes are not applied");
   clock.now += 60 * SECOND;
   assert.equal(scene.codeOf(scene.sign([["PING"]])), "result");
   const next = { cluster: scene.cluster, at: clock.now + 60 * SECOND };
   assert.deepEqual(
     outcomesOf(scene, [scene.sign([["PING"]], next)]),
     ["skew not-applied"],
-    "memory is free again",
+    "the memory of the refused envelopes was released",
   );
 });
 

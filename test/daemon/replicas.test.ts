@@ -18,7 +18,7 @@ import { makeFolder, type RunningReplica, settingsFrom, startReplica, until } fr
 const app = makeKeyPair("rsa");
 const root = makeKeyPair();
 
-/** Starts daemons on the loopback that are all peers of each other. @param count  their number */
+/** Starts daemons on loopback that are all peers of each other. @param count  the number of daemons */
 async function startReplicas(
   count: number,
   args: (index: number) => readonly string[] = () => [],
@@ -45,7 +45,7 @@ async function startReplicas(
 
 const portsOf = (replicas: readonly RunningReplica[]) => replicas.map(({ port }) => port);
 
-test("a write to one daemon can be read on the others, and `after` waits for it there", async () => {
+test("a write to one daemon can be read on the other daemons, where `after` waits for it", async () => {
   await using cluster = await startReplicas(3);
   const [first = 0, second = 0, third = 0] = portsOf(cluster.replicas);
   using writer = await EnvelopeClient.open(first, app);
@@ -62,7 +62,7 @@ test("a write to one daemon can be read on the others, and `after` waits for it 
   });
 });
 
-test("a client whose copy of an envelope arrives after a member's receives the answer of the fold", async () => {
+test("if a member's copy of an envelope arrives before the client's, the client receives the fold's answer", async () => {
   await using cluster = await startReplicas(2);
   const [first = 0, second = 0] = portsOf(cluster.replicas);
   using one = await EnvelopeClient.open(first, app);
@@ -84,7 +84,7 @@ function clientOf(ports: readonly number[]): Client {
   return createClient({ servers: ports.map((port) => `127.0.0.1:${port}`), key: app.privateKey });
 }
 
-test("an answer waits until the given number of daemons have the write, but not if that is impossible", async () => {
+test("an answer waits until N daemons have the write, unless the cluster has fewer daemons", async () => {
   const unreachable = `127.0.0.1:${await freePort()}`;
   await using cluster = await startReplicas(2, () => ["--peer", unreachable]);
   await using client = clientOf([cluster.replicas[0]?.port ?? 0]);
@@ -141,14 +141,14 @@ function version1(line: string): string {
   return frameOf(line, (text) => signCommand(text, app.privateKey)).toString("latin1");
 }
 
-test("version 1 is off with peers, and the gateway records its writes and sends them to peers", async () => {
+test("a daemon with peers refuses version 1, or records its writes and sends them to peers", async () => {
   await using cluster = await startReplicas(2, (index) => (index === 0 ? ["--v1", "gateway"] : []));
   const [first = 0, second = 0] = portsOf(cluster.replicas);
   await using php = createClient({ servers: `127.0.0.1:${first}`, key: app.privateKey });
   assert.equal(await php.send("SET k v"), "OK");
   using raw = await RawClient.open(second);
   raw.send(version1("GET k"));
-  assert.equal(await raw.read(1), "", "closed without a message");
+  assert.equal(await raw.read(1), "", "the daemon closes the connection without a message");
   using old = await RawClient.open(first);
   old.send(version1("INCR n") + version1("INCR n") + version1("GET n"));
   const answers = [await old.answer(), await old.answer(), await old.answer()];
@@ -160,7 +160,7 @@ test("version 1 is off with peers, and the gateway records its writes and sends 
   });
 });
 
-test("with administrators the gateway's writes are refused until an administrator authorizes its key", async () => {
+test("with administrators, a gateway's writes are refused until one authorizes its key", async () => {
   using folder = makeFolder();
   await using daemon = await startReplica({
     args: ["-s", app.file, "--root-key", root.file, "--data", folder.path],
@@ -169,7 +169,7 @@ test("with administrators the gateway's writes are refused until an administrato
   const command = String(advice?.["command"]);
   using old = await RawClient.open(daemon.port);
   old.send(version1("INCR n"));
-  assert.equal(await old.answer(), "", "closed without a message");
+  assert.equal(await old.answer(), "", "the daemon closes the connection without a message");
   const refusals = daemon.log.filter((line) => JSON.stringify(line).includes("not-let-in"));
   assert.ok(JSON.stringify(refusals).includes(command), JSON.stringify(refusals));
   using administrator = await EnvelopeClient.open(daemon.port, root);
@@ -181,7 +181,7 @@ test("with administrators the gateway's writes are refused until an administrato
   assert.deepEqual(await reader.replies([["GET", "n"]]), [bulk("1")]);
 });
 
-test("a daemon without connection to its peers reports this with each answer, and still accepts writes", async () => {
+test("a daemon without connected peers reports this with each answer, and still accepts writes", async () => {
   await using cluster = await startReplicas(3);
   const [alone, ...others] = cluster.replicas;
   assert.ok(alone !== undefined);

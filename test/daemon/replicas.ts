@@ -1,4 +1,4 @@
-/** Runs daemons with --data or --peer in the process of the test, on free ports of the loopback. */
+/** Runs daemons with --data or --peer in the process of the test, on free ports of the loopback interface. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,7 +51,7 @@ export function makeFolder(): Disposable & { readonly path: string } {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Time limit in milliseconds, for a busy machine. It is limited because mutants may make a condition impossible. */
+/** Time limit in milliseconds, long enough for a busy machine. With a mutant, a condition may never be met. */
 const UNTIL_MS = Number(process.env["DBSYNC_UNTIL_MS"] ?? 120_000);
 
 /** The first pause in milliseconds. Checks slow the daemons down, so the pauses grow. */

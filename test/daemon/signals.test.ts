@@ -86,7 +86,7 @@ test("a second signal ends the daemon immediately with exit code 1", async () =>
   assert.equal((await daemon.ended()).code, 1);
 });
 
-test("SIGHUP reads the keys again, with effect on open connections", async () => {
+test("SIGHUP makes the daemon read its keys again, even for open connections", async () => {
   const keys = join(folder, "public.pem");
   copyFileSync(key(2048), keys);
   await using daemon = await startDaemon(["-s", keys]);
@@ -115,7 +115,7 @@ const HANGS_UP = `
   }
 `;
 
-test("SIGHUP during loading does not end the daemon, and has an effect", async () => {
+test("SIGHUP during loading does not end the daemon, which then reads its configuration again", async () => {
   const script = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
   const preload = `import { register } from "node:module"; register(${JSON.stringify(script(HANGS_UP))});`;
   await using daemon = await startDaemon([], { execArgv: ["--import", script(preload)] });

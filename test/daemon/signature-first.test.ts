@@ -53,7 +53,7 @@ const changed = ({ signature, ...others }: SignedEnvelope): SignedEnvelope => ({
 /** Computes the id and verifies the signature without reading the watched body. */
 const hash = () => "x".repeat(HASH_BYTES);
 
-test("an envelope with an unknown key or a bad signature is read only up to its date, also with a timeline", () => {
+test("an envelope with an unknown key or a bad signature is read only up to its date, even with a timeline", () => {
   const held = new Set<string>();
   const recording = {
     records: () => true,
@@ -115,7 +115,7 @@ test("an entry from a member is read only up to its date before its signature is
   assert.ok(furthest >= good.body.length - 2, "a valid envelope is read completely");
 });
 
-test("the head of a body agrees with the body, wherever the date is, and is malformed otherwise", () => {
+test("readHead returns the same key and date as readBody, and refuses malformed heads", () => {
   const { cluster } = makeScene({ clock: { now: NOW }, pair });
   const conditions = Array.from({ length: 1024 }, (_, i) => ({ db: 0, key: `k${i}`, writer: "" }));
   const { body } = signCommands(pair, [["GET", "k"]], { cluster, at: 5, seq: 7, if: conditions });

@@ -1,4 +1,4 @@
-/** Tests dbsyncd/testing, the daemons for tests of users. */
+/** Tests dbsyncd/testing, the daemons for users' own tests. */
 import assert from "node:assert/strict";
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -12,7 +12,7 @@ import { StartError } from "../../net/process/start-error.js";
 import { EnvelopeClient } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
 
-// Parallel tests use the system's folder for temporary files, so this test has its own.
+// Parallel tests use the system's folder for temporary files, so this test has a separate folder.
 const scratch = mkdtempSync(join(tmpdir(), "dbsync-tested-"));
 process.env["TMPDIR"] = scratch;
 after(() => rmSync(scratch, { recursive: true }));
@@ -76,14 +76,14 @@ test("An RSA key can be created or passed, and a foreign key is refused", async 
   await assert.rejects(unlisted.send("GET k"));
 });
 
-test("Without a key unsigned commands are accepted", async () => {
+test("A daemon without a key accepts unsigned commands", async () => {
   await using daemon = await startDaemon({ key: false });
   assert.equal(daemon.key, null);
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("PING"), "PONG");
 });
 
-test("Several daemons form one cluster, and the others answer when one is stopped", async () => {
+test("Several daemons form one cluster, and the remaining daemons answer when one is stopped", async () => {
   await using three = await startDaemons(3);
   assert.equal(three.servers, three.daemons.map(({ servers }) => servers).join());
   await using client = createClient(three.options);
@@ -92,7 +92,7 @@ test("Several daemons form one cluster, and the others answer when one is stoppe
   assert.equal(await client.send("GET k"), "v");
 });
 
-test("Options are those of the command line; a wrong one is reported, and variables are ignored", async () => {
+test("A daemon accepts command-line options, reports a wrong one, and ignores variables", async () => {
   process.env["DBSYNCD_CLOSE"] = "nonsense";
   try {
     await using daemon = await startDaemon({ key: false, args: ["--max-request-bytes", "1KiB"] });

@@ -1,5 +1,5 @@
 /**
- * Tests unsigned envelopes: a daemon without keys applies them, and one with keys never accepts them.
+ * Tests unsigned envelopes: a daemon without keys applies them, and a daemon with keys refuses them.
  * Source: docs/protocol-v2.md "Without a key", and the vectors "unsigned" of test/vectors/v2.
  */
 import assert from "node:assert/strict";
@@ -59,7 +59,7 @@ async function nextMessage(client: RawClient): Promise<DaemonMessage> {
   let head = "";
   while (!/^ds2:\d+:$/.test(head)) {
     const byte = await client.read(1);
-    assert.notEqual(byte, "", "the daemon has closed");
+    assert.notEqual(byte, "", "the daemon has closed the connection");
     head += byte;
   }
   return readDaemonMessage(Buffer.from(await client.read(Number(head.slice(4, -1))), "latin1"));
@@ -100,7 +100,7 @@ describe("A daemon without keys", () => {
 
   for (const vector of vectors.unsigned) {
     const { name, note, withoutKeys } = vector;
-    test(`answers ${name} (${note}) with ${JSON.stringify(withoutKeys).slice(0, 60)}, also if it is repeated`, async () => {
+    test(`answers ${name} (${note}) with ${JSON.stringify(withoutKeys).slice(0, 60)}, even if it is repeated`, async () => {
       for (let time = 0; time < 2; time++)
         assert.deepEqual(await ask(daemon.port, commandFrame(vector)), withoutKeys);
     });
@@ -197,7 +197,7 @@ test("only clients without a key learn from the hello whether a daemon has keys"
   assert.deepEqual(await helloFacts(withKeys, ["unsigned"]), ["1 2", "signed", false]);
 });
 
-test("an unsigned envelope can wait for another one, with the same limits as for a key", async () => {
+test("an unsigned envelope can wait for another envelope", async () => {
   await using daemon = await startScene();
   const header = { key: NO_KEY, cluster: NO_KEY, at: vectors.now, seq: 1, nonce: "after..........." };
   const first = unsignedFrame("first", ["SET", "k", "1"]);

@@ -1,6 +1,6 @@
 /**
  * Tests the daemon with test/vectors/v2: it refuses each bad vector with the code of the vector, and answers the good
- * ones that are for this daemon.
+ * vectors that are for this daemon.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -142,7 +142,7 @@ describe("A daemon answers each good vector", () => {
   for (const { name, body, signature, id, commands, header } of vectors.good) {
     const expected = ANSWERS[name];
     if (expected === undefined) continue;
-    test(`${name} with ${JSON.stringify(expected).slice(0, 60)}, also if it is repeated`, async () => {
+    test(`${name} with ${JSON.stringify(expected).slice(0, 60)}, even if it is repeated`, async () => {
       const units = header.multi ? 1 : commands.length;
       for (let time = 0; time < 2; time++) {
         using client = await RawClient.open(daemon.port);

@@ -62,7 +62,7 @@ const COMPLETIONS: Readonly<Record<string, string>> = {
 const PONG = "ds:13:redis:5:PONG\0";
 const TWO_PONGS = "ds:26:redis:5:PONG\0redis:5:PONG\0";
 
-/** Returns a further request that the daemon of this vector answers, with the answer. */
+/** Returns a further request that the daemon of this vector answers, and its answer. */
 function probeOf(vector: Vector): { request: string; answer: string } {
   const answer = vector.name.startsWith("two-databases") ? TWO_PONGS : PONG;
   const completion = COMPLETIONS[vector.name];
@@ -87,7 +87,7 @@ async function replay(vector: Vector, client: RawClient): Promise<void> {
     client.send(request.slice(at, at + size));
     at += size;
     if (vector.name === "raw-ping-twice") await received(client, PONG.length);
-    // To send two pieces in two segments, the second is written after the first was sent.
+    // The test writes the second piece after the first was sent, so that they arrive in two segments.
     else if (at < request.length) await new Promise((resolve) => setImmediate(resolve));
   }
   if (vector.name.endsWith("-then-halfclose")) client.socket.end();
@@ -212,7 +212,7 @@ for (const role of ["memory", "redis"] as const) {
   });
 }
 
-test("unknown-database-type does not start, and the error says what is expected", async () => {
+test("a daemon refuses to start with an unknown type of database, and names the known types", async () => {
   const { code, stderr } = await runDaemon(["-d", "nosuchtype:127.0.0.1:1"]);
   assert.equal(code, 2);
   assert.match(stderr, /unknown database type "nosuchtype"\. Expected memory, redis:host:port/);

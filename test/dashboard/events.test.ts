@@ -68,7 +68,7 @@ test("the page is small, including its script and style sheet", (t) => {
   );
 });
 
-test("entries dated before existing ones are late, and dates outside the minute are only counted", () => {
+test("an entry dated before an existing entry is late, and entries of other minutes are only counted", () => {
   const now = 1_000_000;
   const arrivals = new Arrivals(() => now);
   arrivals.add([{ at: now - 5000 }, { at: now - 10_000 }], true);
@@ -86,11 +86,11 @@ test("entries dated before existing ones are late, and dates outside the minute 
   assert.deepEqual(new Map(arrivals.all.map(([bin, ...counts]) => [bin, counts])), found);
   for (let at = 0; at < 2 * now; at += 10) arrivals.add([{ at }], true);
   arrivals.forget();
-  assert.ok(arrivals.all.length < 300, "the number is bounded");
+  assert.ok(arrivals.all.length < 300, "the number of stored bins is bounded");
   assert.ok(arrivals.takeChanged().length < 300);
 });
 
-test("times are computed from the counts since the last call", () => {
+test("TimesSince returns the times of the observations since the previous call", () => {
   const histogram = new Histogram([0.001, 0.01, 0.1]);
   histogram.observe(0.05);
   const times = new TimesSince(histogram);
@@ -178,7 +178,7 @@ test("the page has few permissions, and other sites cannot receive events", asyn
   assert.equal((await fetch(`${url}/${"x".repeat(10_000)}`)).status, 431);
 });
 
-test("many listeners, and listeners that do not read, delay no client and are disconnected", async () => {
+test("listeners that do not read delay no client, and the daemon disconnects the oldest", async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
   const port = await adminPort(daemon);
   const ask = async (): Promise<Socket> => {
@@ -227,7 +227,7 @@ test("no events are created without a listener, and a listener with too many unr
   server.close();
 });
 
-test("an opened page receives the last hour and the last minute, whether other pages were open or not", async () => {
+test("a newly opened page receives earlier data, even if no page was open before", async () => {
   const pair = makeKeyPair();
   using folder = makeFolder();
   await using daemon = await startDaemon(["--admin", "0", "-s", pair.file, "--data", folder.path]);
@@ -241,7 +241,7 @@ test("an opened page receives the last hour and the last minute, whether other p
     50,
   );
   let history = await historyOf();
-  await until("two samples", async () => (history = await historyOf()).samples.length >= 2);
+  await until("the history has two samples", async () => (history = await historyOf()).samples.length >= 2);
   for (const row of history.samples) assert.equal(row.length, 1 + SAMPLE_SERIES.length);
   const memory = history.samples.at(-1)?.[1 + SAMPLE_SERIES.indexOf("memory")] ?? 0;
   assert.ok(memory > 1_000_000, `${memory}`);
@@ -264,5 +264,5 @@ test("the samples cover an hour, and unknown values remain unknown", () => {
   assert.deepEqual(rows.at(-1), samples.last);
   assert.equal(samples.last?.[1], 0.3333);
   assert.equal(samples.last?.at(-1), null);
-  assert.ok(samples.json.length < 100_000, "a page reads all of it");
+  assert.ok(samples.json.length < 100_000, "a page reads the complete history");
 });

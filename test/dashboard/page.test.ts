@@ -1,4 +1,4 @@
-/** Tests the page of --admin in Chromium with three daemons, one of which ends, and with a write that arrives late. */
+/** Tests the page of --admin in Chromium: three daemons, one of which is killed and started again, and a late write. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -109,7 +109,7 @@ test("the page shows three daemons, one that stops and starts, late writes, and 
   assert.deepEqual(await tab.run("window.violations"), []);
 });
 
-test("an open page stores no more data than it shows", { skip: skipUnlessFull }, async () => {
+test("an open page keeps no more data than it shows", { skip: skipUnlessFull }, async () => {
   await using chromium = await startChromium();
   const { tab } = chromium;
   await using cluster = await startWatched();

@@ -62,7 +62,7 @@ async function examine(tab: Tab, what: string): Promise<void> {
     }
 }
 
-test("20 members with long names are a table on a desktop and cards on a phone, with problems at the top", {
+test("the page shows 20 members with long names as a table or, on a phone, as cards, below the problems", {
   skip: skipUnlessFull,
 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
@@ -91,7 +91,7 @@ test("20 members with long names are a table on a desktop and cards on a phone, 
   assert.deepEqual(states, ["disconnected/bad", "silent, was live/warn", "live/good"]);
   await examine(tab, "20 members");
   const display = `getComputedStyle(document.querySelector("#members tbody tr")).display`;
-  assert.equal(await tab.run(display), "block", "a card on a phone");
+  assert.equal(await tab.run(display), "block", "a member is a card on a phone");
   const breaks = `(() => {
     const range = document.createRange(), node = document.querySelector("#members tbody tr:nth-child(2) a");
     return [...node.childNodes].filter((one) => one.nodeType === 3).every((one) => {
@@ -102,7 +102,7 @@ test("20 members with long names are a table on a desktop and cards on a phone, 
   assert.equal(await tab.run(breaks), true, "a name wraps at separators");
 });
 
-test("a temporary state is grey, and title, icon and state show no fault", {
+test("a temporary state is grey, and the page's title, icon and state show no fault", {
   skip: skipUnlessFull,
 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
@@ -133,7 +133,7 @@ test("a temporary state is grey, and title, icon and state show no fault", {
   assert.equal(await tab.run(`document.getElementById("no-problems").checkVisibility()`), true);
 });
 
-test("without data each part explains why it is empty", { skip: skipUnlessFull }, async () => {
+test("each part of a page without data explains why it is empty", { skip: skipUnlessFull }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
   await using chromium = await startChromium();
   const tab = await stubbed(chromium, daemon, { samples: [], arrivals: [] });

@@ -106,7 +106,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.deepEqual(await withSessions(read), []);
   });
 
-  test("A session ends its lifetime after its last use, and strict mode rejects an unknown session id", async () => {
+  test("Each use of a session renews its lifetime, and strict mode rejects an unknown session id", async () => {
     const result = await withSessions(
       `session_id('two'); session_start(); $_SESSION['a'] = 1; session_write_close();
       $first = $client->call('TTL session:two');
@@ -230,7 +230,7 @@ describe("dbsync.php's sessions and cache", { skip: skipWithout("php") }, () => 
     assert.match(String(error), /^No daemon answered:\n.*connect: refused/);
   });
 
-  test("A cache that is cleared on some daemons only names the missing one", async () => {
+  test("If only some daemons clear a cache, the error names the missing daemon", async () => {
     const dead = await refusingAddress();
     const [cleared, error, again] = (await withCache(
       "$result = [$cache->clear(), $cache->lastError(), $cache->set('k', 1) ? $cache->lastError() : 'not set']",

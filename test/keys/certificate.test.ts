@@ -74,7 +74,7 @@ test("dbsync-keygen --certificate prints the fingerprint of the key and the entr
   assert.deepEqual(readdirSync(folder.path), ["tls-cert.pem", "tls-key.pem"]);
 });
 
-test("A certificate is not replaced without --force; --keep-key generates a new one for the same key", async () => {
+test("A certificate is replaced only with --force, or with --keep-key for the same key", async () => {
   using folder = temporaryFolder();
   await run(folder.path, "--certificate", "--san", "a.example");
   const before = loadCertificatePair(filesIn(folder.path));
@@ -127,7 +127,7 @@ test("A name of a certificate is a host name, a wildcard or an address", () => {
     assert.ok(!isCertificateName(name), name);
 });
 
-test("An unusable pair is refused with the file, the reason and the fix", {
+test("The error for an unusable pair names the file, the reason and the fix", {
   skip: withoutOpenssl,
 }, async () => {
   using folder = temporaryFolder();

@@ -15,7 +15,7 @@ const KEYS = {
   ed25519: generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "der" }),
 };
 
-test("a key is complete; a part of a key, or a key followed by other bytes, is not", () => {
+test("isWholeDer accepts a complete key, but neither a part of a key nor a key followed by other bytes", () => {
   for (const [name, der] of Object.entries(KEYS)) {
     assert.ok(isWholeDer(der), name);
     for (let length = 0; length < der.length; length++)

@@ -81,7 +81,7 @@ function changed(plain: Buffer, at: number, byte: number): Buffer {
 const GOOD = block(GOOD_INFO);
 const LONG_GARBAGE = der(0x04, Buffer.alloc(60, 0x61));
 
-/** The forged blocks by their error. */
+/** The forged blocks by their defects. */
 const BLOCKS: Readonly<Record<string, Buffer>> = {
   "bytes after the DigestInfo, padding shortened": block(GOOD_INFO, Buffer.alloc(150, 0x61)),
   "one byte after the DigestInfo": block(GOOD_INFO, bytes("00")),

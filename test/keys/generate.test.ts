@@ -20,7 +20,7 @@ before(async () => {
   [pair, otherPair] = await Promise.all([generateKeyPair({ bits: 2048 }), generateKeyPair({ bits: 2048 })]);
 });
 
-test("a generated pair can be loaded, has the requested bits, and two pairs differ", () => {
+test("a generated pair loads, has the requested size, and differs from another generated pair", () => {
   const { key, fingerprint } = loadPrivateKey({ pem: pair.privatePem });
   assert.equal(key.asymmetricKeyDetails?.modulusLength, 2048);
   assert.equal(key.asymmetricKeyDetails?.publicExponent, 65537n);
@@ -95,7 +95,7 @@ test("writeKeyPair changes nothing if either name is in use, even by a dangling 
   }
 });
 
-test("writeKeyPair with force replaces both", () => {
+test("writeKeyPair with force replaces both files", () => {
   using folder = temporaryFolder();
   const paths = keyPairPaths(folder.path, null);
   writeKeyPair(pair, paths, { force: false });

@@ -116,7 +116,7 @@ test("carriage returns, a byte order mark and text around the block are ignored"
   }
 });
 
-test("no package is loaded for a key, good or damaged", () => {
+test("loading a key, valid or damaged, loads no package", () => {
   const script = `
     import { createRequire } from "node:module";
     import { loadPrivateKey } from ${JSON.stringify(pathToFileURL(join(buildRoot, "keys/key-file.js")).href)};
@@ -128,7 +128,7 @@ test("no package is loaded for a key, good or damaged", () => {
   assert.equal(execFileSync(process.execPath, argv, { encoding: "utf8" }).trim(), "damaged");
 });
 
-test("Ed25519 loads when it is allowed", () => {
+test("an Ed25519 key loads if the caller allows this type", () => {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const kinds = ["rsa", "ed25519"] as const;
   const pem = privateKey.export({ type: "pkcs8", format: "pem" });

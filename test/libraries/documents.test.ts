@@ -1,6 +1,6 @@
 /**
- * Runs the first examples from the manuals of MongoDB drivers, and of a library that uses one, against daemons. Each
- * program exits with 0 if all its checks pass.
+ * Runs the first examples from the manuals of MongoDB drivers, and of libraries that use a driver, against daemons.
+ * Each program exits with 0 if all its checks pass.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

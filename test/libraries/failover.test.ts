@@ -28,7 +28,7 @@ const DRIVERS = [
     skip: existsSync(mongoose) ? false : "test/libraries/npm is not installed",
   },
   {
-    name: "pymongo, as Debian has it",
+    name: "pymongo from Debian",
     args: [PYTHON, "python/mongo_failover.py"],
     env: {},
     skip: skipWithout("python3-pymongo"),

@@ -42,7 +42,7 @@ const LIBRARIES: readonly Library[] = [
   { name: "Sidekiq", file: "ruby/sidekiq.rb", debianPackage: "ruby-sidekiq" },
 ];
 
-/** Folder → program. The Python on the PATH may not find Debian's packages. */
+/** The programs by folder. The Python on the PATH may not find Debian's packages. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   npm: process.execPath,
   python: "/usr/bin/python3",

@@ -52,7 +52,7 @@ test("many refusals cause only a few lines in the log", async () => {
   assert.equal(daemon.log.filter(({ reason }) => reason === "malformed").length, 20);
 });
 
-test("frames after a refused one are not executed", async () => {
+test("frames after a refused frame are not executed", async () => {
   await using daemon = await startInProcess({ backends: memory() });
   using client = await RawClient.open(daemon.port);
   client.send("ds:7:INCR n\0ds:5:NONE\0ds:7:INCR n\0");
@@ -84,7 +84,7 @@ test("a client that disconnects during a large answer affects no other client", 
   assert.equal((await daemon.stop()).code, 0);
 });
 
-test("in close mode a connection ends with its first answer", async () => {
+test("in close mode the daemon closes a connection after its first answer", async () => {
   await using daemon = await startInProcess({ backends: memory(), closeAfterAnswer: true });
   using client = await RawClient.open(daemon.port);
   client.send("ds:7:INCR n\0ds:7:INCR n\0");
@@ -108,7 +108,7 @@ test("a client that reads slowly receives the complete last answer, however long
   slow.command("GET big");
   using idle = await RawClient.open(daemon.port);
   now = 10_000;
-  // When the daemon closes the idle connection, it has also checked the time of the slow one.
+  // By the time the daemon closes the idle connection, it has also checked the timeout of the slow connection.
   assert.equal(await idle.rest(), "");
   slow.socket.resume();
   assert.equal((await slow.rest()).length, "ds:20971536:redis:20971521:\0".length + 20 * MIB);
@@ -122,7 +122,7 @@ test("a command with millions of arguments is refused before it is split", async
   assert.ok(daemon.log.some(({ reason }) => reason === "too-many-arguments"));
 });
 
-test("silent and half-sent connections are closed after the idle time, but busy ones are not", async () => {
+test("a connection without a complete request is closed after the idle time; a busy one is not", async () => {
   let uptime = 0;
   const environment = { ...realEnvironment, uptime: () => uptime };
   await using daemon = await startInProcess({
@@ -141,7 +141,7 @@ test("silent and half-sent connections are closed after the idle time, but busy 
   assert.equal(await busy.ask("PING"), "PONG");
 });
 
-test("a half-sent frame must be complete within the idle time, however slowly its bytes arrive", async () => {
+test("a frame must be complete within the idle time, however slowly its bytes arrive", async () => {
   await using daemon = await startInProcess({ backends: memory(), limits: { idleTimeout: 300 } });
   using client = await RawClient.open(daemon.port);
   client.send("ds:5000:");
@@ -151,7 +151,7 @@ test("a half-sent frame must be complete within the idle time, however slowly it
   assert.ok(daemon.log.some(({ reason }) => reason === "frame-unfinished"));
 });
 
-test("connections above the limit are closed immediately if all clients have been served, and one is accepted when another closes", async () => {
+test("a connection above the limit is closed immediately if all clients have been served, but accepted once another closes", async () => {
   await using daemon = await startInProcess({ backends: memory(), limits: { maxConnections: 2 } });
   using first = await RawClient.open(daemon.port);
   const second = await RawClient.open(daemon.port);
@@ -167,7 +167,7 @@ test("connections above the limit are closed immediately if all clients have bee
   }
 });
 
-test("a request and an answer may have the maximum length, but not more", async () => {
+test("a request or an answer of the maximum length is accepted, but a longer one is not", async () => {
   const limits = { maxRequestBytes: 2000, maxOutputBytes: 3000 };
   await using daemon = await startInProcess({ backends: memory(), limits });
   using client = await RawClient.open(daemon.port);
@@ -182,7 +182,7 @@ test("a request and an answer may have the maximum length, but not more", async 
   assert.equal(await other.rest(), "");
 });
 
-test("the daemon drops the largest of many half-sent requests before they use up the memory", async () => {
+test("the daemon drops the largest of many incomplete requests before they use up the memory", async () => {
   const args = ["--max-request-bytes", "8MiB", "--max-buffered-bytes", "16MiB"];
   await using daemon = await startDaemon(args);
   using small = await RawClient.open(daemon.port);
@@ -263,7 +263,7 @@ test("many requests that arrive together are answered in order while other clien
   assert.ok(turns >= 5, `another client received ${turns} answers meanwhile`);
 });
 
-test("many idle connections and 100 half-sent ones do not block any client", async () => {
+test("many idle connections and 100 incomplete requests block no other client", async () => {
   await using daemon = await startDaemon();
   using client = await RawClient.open(daemon.port);
   const idle = await Promise.all(Array.from({ length: IDLE }, () => RawClient.open(daemon.port)));

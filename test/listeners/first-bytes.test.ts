@@ -20,7 +20,7 @@ import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
 
-/** Lines that would each write something, by listener. */
+/** For each listener, a request that would write data if it were executed. */
 const WRITES = {
   resp: "SET stolen 1",
   memcached: "set stolen 0 0 1\r\nx",
@@ -62,7 +62,7 @@ for (const name of NAMES) {
     }
   });
 
-  test(`${name}: first bytes that cannot begin a text close the connection`, async () => {
+  test(`${name}: a first byte that cannot begin a text request closes the connection`, async () => {
     const isBinary = (byte: number) => name === "memcached" && byte === 0x80;
     for (const byte of [0x01, 0x16, 0x1b, 0x7f, 0x80, 0xc0, 0xff].filter((one) => !isBinary(one))) {
       const bytes = Buffer.concat([Buffer.of(byte), Buffer.from(`\r\n${WRITES[name]}\r\n`)]);
@@ -98,7 +98,7 @@ const ANSWERS = {
 type Speaker = keyof typeof ANSWERS;
 const PROTOCOLS = Object.keys(ANSWERS) as Speaker[];
 
-test("a client on the wrong port receives one line, in its own protocol, which names the right option and repeats nothing", async () => {
+test("a client on the wrong port receives one line in its protocol, which names the right option and quotes no input", async () => {
   await using all = await startDaemon([
     ...["resp", "memcached", "json", "mongo", "sql", "admin"].flatMap((name) => [`--${name}`, "0"]),
   ]);
@@ -164,7 +164,7 @@ test("real clients on the wrong port report the option that serves them", async 
   }
 });
 
-test("dbsync ping at a wrong port prints one line, with advice that fits", async () => {
+test("dbsync ping prints one line for a wrong port, with advice that depends on the server", async () => {
   await using all = await startDaemon(["--resp", "0", "--admin", "0"]);
   await using redis = await startRedis();
   const website = createServer();
@@ -202,13 +202,13 @@ test("dbsync ping at a wrong port prints one line, with advice that fits", async
 /** A request for TLS, which a PostgreSQL client sends first. */
 const TLS_REQUEST = Buffer.from("\0\0\0\x08\x04\xd2\x16\x2f", "latin1");
 
-test("a PostgreSQL client that requests TLS receives a refusal and then the error, and the log has one line", async () => {
+test("a PostgreSQL client that requests TLS receives a refusal and then the error, and the daemon logs one line", async () => {
   await using all = await startDaemon([
     ...["-s", join(repositoryRoot, "test", "vectors", "php-dbsync", "test-rsa2048-public.pem"), "--ws", "0"],
     ...["--sql", "0", "--admin", "0"],
   ]);
   const lines = ["serving WebSocket clients", "serving SQL clients", "serving /healthz and /metrics"];
-  // A daemon in its own process, and the one of this process.
+  // The ports of a daemon in its own process, and of the listeners in the test process.
   const ports = [all.port, portOf("resp"), portOf("memcached")];
   for (const msg of lines) ports.push((await all.logged((line) => line.msg === msg))["port"] as number);
   for (const port of ports) {

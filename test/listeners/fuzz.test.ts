@@ -1,6 +1,6 @@
 /**
- * Sends mutated requests to each listener of a real daemon: they may end only their own connection. Repeat a run with
- * DBSYNC_SEED.
+ * Sends mutated requests to each listener of a real daemon. Each request may end only its own connection. DBSYNC_SEED
+ * repeats a run.
  */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
@@ -26,7 +26,7 @@ const UPGRADE =
   "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
   "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
-/** Returns a frame that is masked with zeros. */
+/** Returns a WebSocket frame that is masked with zeros. */
 function frame(first: number, payload: Buffer): Buffer {
   const { length } = payload;
   const size = length < 126 ? [0x80 | length] : [0xfe, length >> 8, length & 0xff];

@@ -41,7 +41,7 @@ test("the formatted pages contain all subcommands with their options", { skip: !
   assert.match(shown, /Examples:\n +dbsync send SET greeting hello\n/);
 });
 
-test("characters with a meaning in roff are escaped", () => {
+test("characters that have a meaning in roff are escaped", () => {
   assert.equal(escaped(".SH it's \\ a-b~"), "\\&.SH it\\(aqs \\e a\\-b\\(ti");
   assert.equal(escaped("…"), "\\[u2026]");
   const page = manPage(new Command("x").description("Does it."), { source: "x 1" });

@@ -88,7 +88,7 @@ function textLines(text: string): string[] {
 const firstLower = (sentence: string): string =>
   `${sentence.slice(0, 1).toLowerCase()}${sentence.slice(1).replace(/\.$/, "")}`;
 
-/** Escapes a line so that roff prints it unchanged, in ASCII. */
+/** Returns a line in ASCII, with escapes from which roff prints the original characters. */
 export function escaped(line: string): string {
   const text = line
     .replaceAll("\\", "\\e")

@@ -1,4 +1,4 @@
-/** Collects the texts of all programs about a mistake, without the parts that differ between runs. */
+/** Collects the texts that all programs print about a mistake, without the parts that differ between runs. */
 import assert from "node:assert/strict";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ import { run } from "../support/run-program.js";
 import type { Call, Mistake, Reader, ShellCall } from "./mistake.js";
 import type { Scene } from "./scene.js";
 
-/** Texts by the place where they appear. */
+/** The texts about one mistake, by where each text appears. */
 export type Texts = Partial<Record<Reader, string>>;
 
 /**
@@ -105,7 +105,7 @@ async function byDaemon(mistake: Mistake, scene: Scene): Promise<string> {
   return assert.fail("the daemon started");
 }
 
-/** The log fields that describe the fault; the others differ between runs. */
+/** The log fields that describe the fault. The remaining fields differ between runs. */
 const FACTS = ["reason", "detail", "key", "command", "database", "server", "address", "code"];
 
 async function inLog({ of, line }: NonNullable<Mistake["log"]>, scene: Scene): Promise<string> {

@@ -27,9 +27,9 @@ export interface Mistake {
   readonly says: readonly RegExp[];
   /** Returns the call for Node, the shell, PHP and Python. */
   readonly call?: (scene: Scene) => Call;
-  /** Languages without such an option, or in which this is not a mistake. */
+  /** The languages that have no such option, or in which the call is not a mistake. */
   readonly not?: readonly Reader[];
-  /** A line in the log of a daemon. */
+  /** The log of the daemon that reports the mistake, and a pattern for the line. */
   readonly log?: { readonly of: (scene: Scene) => readonly object[]; readonly line: RegExp };
   /** Makes the mistake only in Node. */
   readonly node?: (scene: Scene) => Promise<unknown>;

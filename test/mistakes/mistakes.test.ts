@@ -16,8 +16,8 @@ import { GROUPS, PAGE, printedText, shownText } from "./page.js";
 import { makeScene, type Scene } from "./scene.js";
 
 /**
- * The number of mistakes of each group that a plain run also makes in a shell. It is small because each one starts a
- * process.
+ * The number of mistakes of each group that the test also makes in a shell. It is small in a short run, because each
+ * mistake starts a process.
  */
 const SHELLS = amount(2, 1000);
 const MISTAKES_MIN = 60;
@@ -29,7 +29,7 @@ before(async () => {
 });
 after(() => scene[Symbol.asyncDispose]());
 
-test("the table has at least sixty mistakes, and no duplicates in a group", () => {
+test("the table has at least sixty mistakes, and no group has duplicates", () => {
   const names = GROUPS.flatMap(({ name, mistakes }) => mistakes.map((one) => `${name}: ${one.name}`));
   assert.ok(names.length >= MISTAKES_MIN, `${names.length}`);
   assert.equal(new Set(names).size, names.length);
@@ -37,7 +37,7 @@ test("the table has at least sixty mistakes, and no duplicates in a group", () =
 
 function check(mistake: Mistake, texts: Texts): void {
   for (const [reader, text] of Object.entries(texts) as [Reader, string][]) {
-    // A line of the log contains less, because its readers know the daemon.
+    // A log line need not match all patterns, because its readers know the daemon.
     if (reader !== "log")
       for (const pattern of mistake.says) assert.match(text, pattern, `not in the text for ${reader}`);
   }

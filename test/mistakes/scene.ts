@@ -49,11 +49,13 @@ export interface Scene extends Files, AsyncDisposable {
   readonly folder: string;
   readonly at: Readonly<Record<DaemonName, string>>;
   readonly log: (name: DaemonName) => readonly object[];
-  /** Servers that are not daemons: one speaks version 1, `website` another protocol, and `hung` never answers. */
+  /** A server that supports only version 1. */
   readonly version1: string;
+  /** A server of another protocol. */
   readonly website: string;
   /** The port for Redis clients of the unsigned daemon. */
   readonly resp: string;
+  /** A server that never answers. */
   readonly hung: string;
 }
 

@@ -8,7 +8,7 @@ const TEST = "test/listeners/json/first-fetch.test.js";
 
 export const fetchMutants: readonly Mutant[] = [
   {
-    name: "first fetch: ready with the documents of one server",
+    name: "first fetch: a daemon is ready with the documents of one of several servers",
     file: FETCH,
     find: "|| links.some(({ contact }) => !contact.hasSentDocuments)",
     replace: "",

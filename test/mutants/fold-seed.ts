@@ -1,6 +1,6 @@
 /**
- * Compares the fold alone with a naive fold. Entries arrive in any order, in batches, with cuts and replays. Faults
- * of the fold appear earlier here than in a complete run.
+ * Compares the fold alone with a naive fold. Entries arrive in any order, in batches, with cuts and replays. A fault of
+ * the fold appears after fewer seeds here than in complete runs.
  */
 import { type Condition, hexOf, unitId } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";

@@ -40,7 +40,7 @@ export const groupMutants: readonly Mutant[] = [
     test: COMMANDS,
   },
   {
-    name: "groups: a snapshot does not contain them",
+    name: "groups: a snapshot contains no consumer groups",
     file: "timeline/snapshots/snapshot.js",
     find: 'value instanceof Stream && value.groupCount > 0 ? "stream-of-groups" : typeName(value)',
     replace: "typeName(value)",

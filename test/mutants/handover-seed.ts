@@ -1,7 +1,7 @@
 /**
  * Tests only the adoption of a member's snapshot. Entries add chains of keys, and these keys sign further entries.
- * When the daemon adopts the snapshot, it drops some of these entries. The oracle of the simulation decides which ones
- * the daemon must retain. Complete runs rarely produce such combinations.
+ * When the daemon adopts the snapshot, it drops some of these entries. The oracle of the simulation decides which
+ * entries the daemon must retain. Complete runs rarely produce such combinations.
  */
 import assert from "node:assert/strict";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";

@@ -17,7 +17,7 @@ export async function problemsOf(
     case "lists":
       return makeWorld(seed, null, []).settings.lists ? (await simulate(seed)).problems : [];
     case "simulation":
-      // Later features are disabled, so that the first seeds still produce the same runs.
+      // Later features are disabled, so that the first seeds still produce the runs that detect these mutants.
       return (await simulate(seed, { without: ["lists"] })).problems;
   }
 }

@@ -146,7 +146,7 @@ export const listMutants: readonly Mutant[] = [
     test: "test/cluster/peers/listed-members.test.js",
   },
   {
-    name: "lists: a daemon that disconnects this one does not confirm",
+    name: "lists: a list that a peer sends while it closes the connection does not count as confirmed",
     file: "cluster/peers/listed-members.js",
     find: "this.#takeFrom(id, body, signature);",
     replace: "this.#cluster.lists?.take(Buffer.from(body), Buffer.from(signature));",
@@ -174,7 +174,7 @@ export const listMutants: readonly Mutant[] = [
     test: "test/cli/status/timeline-problems.test.js",
   },
   {
-    name: "status: a daemon that is catching up is compared with the others",
+    name: "status: a daemon that is catching up is compared with the remaining daemons",
     file: "protocol/figures/timeline-problems.js",
     find: 'state !== "catching-up"',
     replace: "true",

@@ -26,7 +26,7 @@ const TEST_HANGS_AFTER_MS = 300_000;
 /** The number of parallel runs. Tests with daemons mostly wait. */
 const LANES = availableParallelism() + 1;
 const FIRST_SEED = 1;
-/** The maximum number of seeds that fail without a mutant. More of them show a defect that must be fixed first. */
+/** The maximum number of seeds that may fail without a mutant. More failures mean a defect to be fixed first. */
 const UNSOUND_MAX = 5;
 /** Matches the first failure and its reason in the TAP output of a test file. */
 const FAILURE = /^( *)not ok .*\n\1 {2}---\n[\s\S]*?^\1 {2}\.\.\.$/m;
@@ -91,8 +91,8 @@ function isSoundTest(test: string): Promise<boolean> {
 }
 
 /**
- * Returns whether a test file can pass. A test that fails occasionally is reported here and repeated once; it is the
- * task of `npm test` to reject it.
+ * Returns whether a test file can pass. A file that fails is reported and runs once more, because occasional failures
+ * are the concern of `npm test`.
  */
 async function canPass(test: string): Promise<boolean> {
   if ((await passes(test)) || (await passes(test))) return true;
@@ -101,8 +101,8 @@ async function canPass(test: string): Promise<boolean> {
 }
 
 /**
- * Runs a test file and prints its failures. If a failure occurs only here, this output is the only way to find its
- * cause.
+ * Runs a test file and prints its failures. If a failure occurs in no other run, its cause can be found only from this
+ * output.
  */
 async function passes(test: string): Promise<boolean> {
   const child = spawn(process.execPath, [join(buildRoot, test)], {
@@ -181,7 +181,7 @@ function tryFrom({ name, test, from: first = FIRST_SEED }: Mutant, from: number)
   });
 }
 
-/** Returns the error in a row of the table, or null. A mutant whose code has changed proves nothing. */
+/** Returns why a row of the table is out of date, or null. A mutant whose code has changed proves nothing. */
 function staleness({ name, file, find }: Mutant): string | null {
   const times = readFileSync(join(buildRoot, file), "utf8").split(find).length - 1;
   return times === 1 ? null : `${name}: the text that it replaces occurs ${times} times in ${file}`;

@@ -151,7 +151,7 @@ export const memberMutants: readonly Mutant[] = [
     test: "test/cluster/peers/past/gaps.test.js",
   },
   {
-    name: "a daemon that is out of date keeps the others from signing the snapshot that it needs",
+    name: "a daemon that is out of date keeps the other members from signing the snapshot that it needs",
     file: "cluster/peers/past/common-past.js",
     find: "all.filter((member) => !this.#lags(member, now))",
     replace: "all",

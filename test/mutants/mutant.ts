@@ -7,15 +7,15 @@ export interface Mutant {
   readonly find: string;
   readonly replace: string;
   /**
-   * The kind of run that must detect the mutant: a complete run, or one with member lists. For rules whose effect is
-   * not visible in daemons, it is a run of the fold or of a handover alone.
+   * The kind of run that must detect the mutant: a complete run, or a complete run with member lists. For rules whose
+   * effect is not visible in daemons, it is a run of the fold or of a handover alone.
    */
   readonly killer?: "simulation" | "lists" | "fold" | "handover";
   /** The first seed to try, if earlier ones take too long. Later seeds are tried as well. */
   readonly from?: number;
   /**
-   * The test file that must detect the mutant instead, relative to the build's root. It is for cases that runs rarely
-   * produce, or that a single byzantine member cannot cause.
+   * The test file that must detect the mutant instead of runs, relative to the build's root. It is for cases that runs
+   * rarely produce, or that a single byzantine member cannot cause.
    */
   readonly test?: string;
 }

@@ -3,7 +3,7 @@ import type { Mutant } from "./mutant.js";
 
 const PAGE = "store/values/tables/scan-page.js";
 const PAGES = "test/timeline/fold/pages.test.js";
-/** Code that finds keys only in their current order. */
+/** A replacement that finds keys only in their current order. */
 const FIRST_ENTRIES =
   "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
 const SPREAD = "test/engine/backends/redis/cluster-spread.test.js";

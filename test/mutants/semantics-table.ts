@@ -45,7 +45,7 @@ export const semanticsMutants: readonly Mutant[] = [
     test: COLLECTIONS,
   },
   {
-    name: "semantics: recorded statements of collections have a dialect before version 3",
+    name: "semantics: recorded statements of collections may have a dialect before version 3",
     file: "store/commands/collections/mdb.js",
     find: "run: byVersion(false, run)",
     replace: "run: byVersion(true, run)",

@@ -152,7 +152,7 @@ export const sqlMutants: readonly Mutant[] = [
     test: PLANNED,
   },
   {
-    name: "SQL: the first equality of a join is used, also if another one has a unique column",
+    name: "SQL: the first equality of a join is used, even if another one has a unique column",
     file: "store/commands/relations/planned-join.js",
     find: "return unique ?? items[0];",
     replace: "return items[0];",

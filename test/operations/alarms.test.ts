@@ -1,6 +1,6 @@
 /**
  * Tests that every problem that `dbsync status` reports has a row in test/tables/alarms.ts, and that `dbsync status`
- * reports the problem of each alarm with the sentence of its row.
+ * reports the problem of each alarm with the sentence in the row of that alarm.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -55,7 +55,7 @@ const ofOrder = (order: Partial<OrderFigures>): Texts => {
   return [...problems, ...remarks, ...progress];
 };
 
-/** The sentences of `dbsync status` for each rule. Each list is one case. */
+/** For each rule, the sentences of `dbsync status` in one or more cases. */
 const SEEN: Readonly<Record<string, readonly Texts[]>> = {
   DbsyncDown: [greeted({ kind: "failed", stage: "connect", detail: "" })],
   DbsyncNotLive: [

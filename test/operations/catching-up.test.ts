@@ -1,6 +1,6 @@
 /**
- * Tests subcommands with a daemon that is catching up. Those that read from it warn that entries may be missing. An
- * import waits until every daemon is complete, because a daemon that is catching up refuses writes.
+ * Tests subcommands with a daemon that is catching up. Subcommands that read from the daemon warn that entries may be
+ * missing. An import waits until every daemon is live, because a daemon that is catching up refuses writes.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";

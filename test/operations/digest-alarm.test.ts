@@ -1,7 +1,7 @@
 /**
  * Tests that a fault in the memory of one daemon raises an alarm on all daemons within a minute, and that the alarm
- * names the key. Real daemons run in this process. The test changes a value that it has recorded when a store created
- * it.
+ * names the key. Real daemons run in this process. The test collects the values of the key when the stores create them,
+ * and later changes one of these values.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -56,14 +56,14 @@ test("all daemons report a value that differs on one daemon, until that daemon i
     const differing = all().filter((one) =>
       findings(one).some(({ msg }) => /this daemon's state differs/.test(msg)),
     );
-    assert.equal(differing.length, 1, "one daemon reports that its own state differs");
+    assert.equal(differing.length, 1, "exactly one daemon reports that its own state differs");
     t.diagnostic(`named after ${seconds.toFixed(0)} s`);
 
     const port = (differing[0] as RunningReplica).port;
     await (differing[0] as RunningReplica).daemon.stop();
     running.set(port, await start(port));
     const others = all().filter((one) => one.port !== port);
-    // The restarted daemon is disconnected, or has the same state again. Either resolves the finding.
+    // The finding is resolved both while the daemon is disconnected and once it has the same state again.
     await until("the other daemons report that the finding is resolved", () =>
       others.every(({ log }) =>
         log.some(({ key, msg }) => key === KEY && /no connected member has a different value/.test(msg)),

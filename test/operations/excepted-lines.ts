@@ -1,7 +1,7 @@
 /** The lines of `console` blocks that no test executes in their printed form, with the reasons. */
 
 export interface ExceptedLine {
-  /** The page, or null for any page. */
+  /** The page, or null if the row applies to all pages. */
   readonly page: string | null;
   /** The beginning of the line. */
   readonly start: string;

@@ -156,7 +156,7 @@ for (const target of ["resp:-", "json:-"])
 /** Returns the files in the folder of dead letters. */
 const letterFiles = () => readdirSync(join(lettersAt(), "dead-letters"));
 
-test("dead-letters remove on a full disk reports it, and removes none", {
+test("dead-letters remove reports a full disk, and removes no dead letter", {
   skip: skipWithout("prlimit"),
 }, () => {
   const list = (...limits: string[]) => {
@@ -185,7 +185,7 @@ test("dead-letters remove on a full disk reports it, and removes none", {
   assert.deepEqual({ told: list().stdout, files: letterFiles() }, before);
 });
 
-test("dead-letters find on a full disk reports it, and creates none", {
+test("dead-letters find reports a full disk, and creates no dead letter", {
   skip: skipWithout("prlimit"),
 }, async () => {
   // The sender of the reply is a member that has no entry of the folder.
@@ -228,7 +228,7 @@ function mountFull(path: string, files: string): boolean {
   return spawnSync("mount", remount).status === 0;
 }
 
-test("dead-letters write-again on a full disk reports it, and sends none", async (context) => {
+test("dead-letters write-again reports a full disk, and sends no dead letter", async (context) => {
   await using member = await ServedDaemon.start();
   const disk = at("disk");
   try {
@@ -281,7 +281,7 @@ test("dbsync-keygen reports why it cannot write a key or a secret", () => {
   }
 });
 
-test("each write error has its sentence, even as the cause of another error; other errors have none", () => {
+test("each write error has a sentence, even as the cause of another error; other errors have none", () => {
   for (const code of ["ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO"]) {
     const problem = Object.assign(new Error(code), { code });
     assert.match(

@@ -109,7 +109,7 @@ class Machine {
   readonly port: number;
   readonly admin: number;
   daemon: DaemonProcess | null = null;
-  /** The files that systemd passes to the service, by name. */
+  /** The files that systemd passes to the service as credentials, by name. */
   readonly #credentials = new Map<string, string>();
 
   constructor(desk: Desk, name: string, port: number, admin: number) {

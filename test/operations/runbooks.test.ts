@@ -1,6 +1,6 @@
 /**
- * Executes all parts of docs/runbooks.md in order, with three real daemons. At first they have only a cluster secret.
- * From the first part on, they have a member list.
+ * Executes all parts of docs/runbooks.md in order, with three real daemons. The daemons start with only a cluster
+ * secret. From the end of the first part on, they have a member list.
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
@@ -24,7 +24,7 @@ const clockOff = join(buildRoot, "test", "faults", "clock-off.js");
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-runbooks-"));
 const at = (name: string) => join(folder, name);
-/** The signing keys. The tests treat the first key of the application and that of the administrator as stolen. */
+/** The signing keys. In the tests, a thief steals the first key of the application and that of the administrator. */
 const signers = { app: "private.pem", root: "root-private.pem" };
 let trio: Trio;
 
@@ -77,7 +77,7 @@ const assertValue = async (key: string, indices: readonly number[]): Promise<voi
 /** Waits until `dbsync status` reports no problem. */
 const isOver = (): Promise<void> => succeeds(["status"], ALL);
 
-/** Returns the id of a daemon, which is the first one in its list of members. */
+/** Returns the id of a daemon, which is the first id in the daemon's list of members. */
 async function idOf(index: number): Promise<string> {
   let id = "";
   await trio.until(`daemon ${index} returns its id`, async () => {
@@ -94,13 +94,13 @@ const typed = new Set<number>();
 
 /** The values that the runbook leaves to the reader. */
 interface ReaderValues {
-  /** The machine for lines that name none. */
+  /** The machine on which lines run that name no machine. */
   readonly machine?: number;
   /** The replacements for the ids and dates in the runbook. */
   readonly words?: Readonly<Record<string, string>>;
-  /** The actions after lines, by the beginning of the line. */
+  /** What the test does after a line, by the beginning of the line. */
   readonly after?: Readonly<Record<string, () => unknown>>;
-  /** The expected output of lines that are repeated until it appears, by the beginning of the line. */
+  /** The output until which the test repeats a line, by the beginning of the line. */
   readonly until?: Readonly<Record<string, RegExp>>;
 }
 
@@ -300,7 +300,7 @@ test("a wrong clock: its daemon refuses writes until the clock is set and the da
   for (const key of ["in time", "probe"]) await assertValue(key, ALL);
 });
 
-test("all machines were off: after the start they have all entries", async () => {
+test("all machines were off: after their start the daemons have all entries", async () => {
   await writes("last", ALL);
   for (const index of ALL) await trio.end(index, "SIGKILL");
   await type("All machines were off", 0);
@@ -322,7 +322,7 @@ test("one folder remains: the other daemons start with empty folders", async () 
   await assertValue("last", ALL);
 });
 
-test("all folders are lost: one is restored from the backup, and the other daemons receive its data", async () => {
+test("all folders are lost: one folder is restored from the backup, and the other daemons receive its data", async () => {
   await succeeds(["backup", "--data", trio.folder(0), at("monday.dbsync")], ALL);
   await writes("after the backup", ALL);
   for (const index of ALL) {

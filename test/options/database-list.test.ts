@@ -19,7 +19,7 @@ test("several databases keep their order, and spaces around commas are ignored",
   assert.deepEqual(names, ["redis:b:2", "memory", "redis:a:1"]);
 });
 
-test("a URL contains user, password, database and TLS, and the resulting name has no password", () => {
+test("a URL may state user, password, database and TLS, and the resulting name has no password", () => {
   assert.deepEqual(parseSpecifications("rediss://me:s%2Cc%40@db.example:7000/5"), [
     {
       kind: "redis",

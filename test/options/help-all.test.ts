@@ -10,7 +10,7 @@ test("--help-all prints defaults in the form in which users type them", async ()
   for (const value of defaults) assert.doesNotMatch(value ?? "", /^$|[{}[\]]|object|undefined|null/);
 });
 
-test("--help ends with a sentence about --help-all, which then ends without it", async () => {
+test("--help ends with a sentence about --help-all, and --help-all does not", async () => {
   const common = await runDaemon(["--help"]);
   assert.match(
     common.stdout,

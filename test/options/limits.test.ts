@@ -10,7 +10,7 @@ import { isLoopback } from "../../net/process/loopback.js";
 import { formatLimit, formatRetention, parseLimit, parseRetention } from "../../options/limit-text.js";
 import { LIMITS } from "../../options/limits.js";
 
-test("sizes and times are parsed with their units, and formatted texts have the same value", () => {
+test("sizes and times are parsed with their units, and their formatted texts have the same values", () => {
   const { maxRequestBytes, idleTimeout, maxConnections } = LIMITS;
   assert.equal(parseLimit(maxRequestBytes, "1.5KiB"), 1536);
   assert.equal(parseLimit(maxRequestBytes, "2048"), 2048);
@@ -41,7 +41,7 @@ test("a retention time is a number of days, or a time with a unit", () => {
     assert.throws(() => parseRetention(text), { name: "RangeError", message: /^Expected forever/ }, text);
 });
 
-test("an invalid limit, or one out of bounds, is refused with the expected form", () => {
+test("a limit that is invalid or out of bounds is refused with the expected form", () => {
   for (const text of ["", "many", "-1", "1e9", "0x10", "5 parsecs", "1KiB", "9999h"]) {
     assert.throws(
       () => parseLimit(LIMITS.idleTimeout, text),
@@ -59,7 +59,7 @@ test("each default is within its bounds and has a reason", () => {
   }
 });
 
-test("loopback addresses are recognized; names are undecided before they are resolved", () => {
+test("loopback addresses are recognized, and names other than localhost are undecided", () => {
   for (const address of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
     assert.equal(isLoopback(address), true);
   for (const address of ["0.0.0.0", "::", "10.0.0.1", "fe80::1", "128.0.0.1"])
@@ -67,7 +67,7 @@ test("loopback addresses are recognized; names are undecided before they are res
   assert.equal(isLoopback("db.example"), null);
 });
 
-test("a reason is logged a few times and afterwards only counted, and the count is logged later", () => {
+test("the daemon logs a reason a few times, then only counts it, and later logs the count", () => {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line) => lines.push(JSON.parse(line)) });
   let now = 0;

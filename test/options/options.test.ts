@@ -338,7 +338,7 @@ test("--check-config hides passwords", async () => {
   assert.equal(values.get("database"), '"redis://127.0.0.1:1/2"   # command line');
 });
 
-test("the environment variable of a switch can be false", async () => {
+test("the environment variable of a switch may be false", async () => {
   assert.equal(
     (await checked([], { DBSYNCD_CLOSE: "no" })).get("close"),
     "false   # environment, DBSYNCD_CLOSE",
@@ -368,7 +368,7 @@ test("paths in the configuration file are relative to its folder", async () => {
   assert.equal(values.get("acl-file"), `${JSON.stringify(join(folder, "users.acl"))}   # file`);
 });
 
-test("--compat php-dbsync means Redis on this machine and unsigned commands", async () => {
+test("--compat php-dbsync selects Redis on this machine and unsigned commands", async () => {
   const values = await checked(["--compat", "php-dbsync", "-b", "0.0.0.0"]);
   assert.equal(values.get("database"), '"redis:127.0.0.1:6379"   # compat');
   assert.equal(values.get("allow-unsigned"), "true   # compat");
@@ -412,7 +412,7 @@ test("the daemon can listen on IPv6, with or without brackets, and on host names
   }
 });
 
-test("with --compat the start logs the default that differs from php-dbsync's, but not a chosen value", async () => {
+test("with --compat the daemon logs a default that differs in php-dbsync, but no configured value", async () => {
   await using plain = await startDaemon(["--compat", "php-dbsync"]);
   const logged = plain.log.filter(({ msg }) => msg.startsWith("Differences from php-dbsync"));
   assert.deepEqual(
@@ -432,7 +432,7 @@ test("with --compat the start logs the default that differs from php-dbsync's, b
   }
 });
 
-test("the last line of a start reports that the daemon is ready, with a command that works", async () => {
+test("the last line of a start reports that the daemon is ready, and contains a command that works", async () => {
   await using daemon = await startDaemon(["-b", "0.0.0.0", "--allow-unsigned"]);
   const { msg } = await daemon.logged((line) => line.msg.startsWith("ready"));
   assert.equal(msg, `ready; try: dbsync send -s 127.0.0.1:${daemon.port} PING`);
@@ -454,7 +454,7 @@ test("the last line of a start reports that the daemon is ready, with a command 
   assert.match(early.msg, /^started, but not ready for JSON clients yet; try: dbsync send /);
 });
 
-test("an unsigned daemon on all addresses starts if that is permitted", async () => {
+test("a daemon without keys starts on all addresses if --allow-unsigned is set", async () => {
   await using daemon = await startDaemon(["-b", "0.0.0.0", "--allow-unsigned"]);
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("PING"), "PONG");

@@ -19,7 +19,7 @@ for (const setting of OPTION_NAMES) {
   const name = nameOf(row);
   test(`--${name} applies immediately after SIGHUP, or is reported to need a restart`, async () => {
     const needed = [...neededBy(setting)].filter((one) => one !== setting);
-    // Needed options that themselves require the tested option are set together with it, not before.
+    // A required option that itself requires the tested option is set together with the tested option, not before it.
     const before = await settingsOf(argumentsOf(needed.filter((one) => !neededBy(one).has(setting))));
     const after = await settingsOf(argumentsOf([...needed, setting]));
     const named = restartNames(before, after);

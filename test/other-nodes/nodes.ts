@@ -1,6 +1,6 @@
 /**
- * Finds the versions of Node that dbsync supports, except the running one. If a version is not on the PATH (`node22`),
- * it is downloaded from the registry and unpacked next to the packages, but not installed. A version that is not
+ * Finds the versions of Node that dbsync supports, except the running version. A version that is not on the PATH (as
+ * `node22`) is downloaded from the registry and unpacked next to the packages, but not installed. A version that is not
  * available is skipped with a message.
  */
 import { spawnSync } from "node:child_process";
@@ -8,7 +8,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 
-/** The version for each major number. Any later version is also suitable, but fixed ones make runs repeatable. */
+/** The version for each major number. Any later version is also suitable, but fixed versions make runs repeatable. */
 const VERSIONS = new Map([
   ["20", "20.19.5"],
   ["22", "22.23.3"],

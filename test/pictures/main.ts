@@ -34,7 +34,7 @@ const MAKERS: Readonly<Record<string, () => Promise<Record<string, Buffer | stri
   },
 };
 
-/** Breaks a line like a terminal. */
+/** Breaks a line at the width of a terminal. */
 function broken(line: string): string[] {
   return line.match(/.{1,96}(?: |$)/g) ?? [line];
 }

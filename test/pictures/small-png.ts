@@ -1,5 +1,5 @@
 /**
- * Reduces the number of colours in a picture of a browser. Pages have few colours, but antialiasing adds many more.
+ * Reduces the number of colours in a screenshot of a page. Pages have few colours, but antialiasing adds many more.
  */
 import { deflateSync, inflateSync } from "node:zlib";
 

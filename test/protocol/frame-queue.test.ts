@@ -1,4 +1,4 @@
-/** Tests the queue of received frames, and its size in bytes. */
+/** Tests the queue of received frames, and the memory that it counts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeFrame } from "../../protocol/frame.js";
@@ -19,7 +19,7 @@ test("frames are returned in order, whether they arrived in one piece or in seve
   assert.equal(queue.version, 1);
 });
 
-test("only the beginning and the end of a frame are reported, not the pieces between them", () => {
+test("push reports pieces that begin or complete a frame, but not pieces that only continue a frame", () => {
   const queue = new FrameQueue(100);
   const told = ["ds2:3", ":ab", "c", "ds2:1:dds2:", "1:e"].map((piece) => queue.push(latin1(piece)));
   assert.deepEqual(told, [true, false, true, true, true]);
@@ -27,7 +27,7 @@ test("only the beginning and the end of a frame are reported, not the pieces bet
   assert.equal(queue.version, 2);
 });
 
-test("every piece counts as more than its bytes until its frame is removed", () => {
+test("each piece counts as more bytes than it contains, until its frame is removed", () => {
   const queue = new FrameQueue(100);
   for (const byte of writeFrame("abc")) queue.push(latin1(byte));
   const ofBytes = queue.heldBytes;

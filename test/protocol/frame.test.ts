@@ -21,7 +21,7 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 
-test("a stream of frames contains the same payloads wherever it is cut", () => {
+test("a stream of frames contains the same payloads, wherever it is cut", () => {
   fc.assert(
     fc.property(
       fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 }),
@@ -40,7 +40,7 @@ test("a stream of frames contains the same payloads wherever it is cut", () => {
   );
 });
 
-test("any bytes result in the same payloads and the same error wherever they are cut", () => {
+test("any bytes result in the same payloads and the same error, wherever they are cut", () => {
   const noise = fc.array(
     fc.oneof(
       fc.constantFrom(
@@ -108,7 +108,7 @@ test("a malformed header is refused at its first bad byte, with the offset in th
   }
 });
 
-test("a Redis client on the wrong port is recognized, and servers of other protocols", () => {
+test("the parser recognizes a Redis client on the wrong port, and servers of other protocols", () => {
   const problem = (text: string) => parse([latin1(text)]).malformed?.message ?? "";
   assert.match(
     problem("*1\r\n$4\r\nPING\r\n"),
@@ -123,13 +123,13 @@ test("a Redis client on the wrong port is recognized, and servers of other proto
     assert.doesNotMatch(problem(text), /begin like/);
 });
 
-test("frames before a malformed one are delivered, and nothing after it is", () => {
+test("the parser delivers frames before a malformed frame, but no later frames", () => {
   const { payloads, malformed } = parse([latin1("ds:1:ads:1:b!ds:1:c"), latin1("ds:1:d")]);
   assert.deepEqual(payloads, ["a", "b"]);
   assert.equal(malformed?.offset, 12);
 });
 
-test("a frame above the limit is refused when it is announced, not when it has arrived", () => {
+test("a frame above the limit is refused when its length arrives, not after its payload", () => {
   assert.equal(parse([latin1(`ds:${LIMIT}:`)]).malformed, null);
   assert.match(parse([latin1(`ds:${LIMIT + 1}`)]).malformed?.message ?? "", /over 1000 bytes was announced/);
   assert.match(parse([latin1("ds:4294967301:PING\0")]).malformed?.message ?? "", /over 1000 bytes/);
@@ -151,7 +151,7 @@ test("version 2 accepts only canonical lengths", () => {
   assert.deepEqual(parse([latin1("ds2:0:ds2:10:0123456789")]).payloads, ["", "0123456789"]);
 });
 
-test("after the first frame of version 2, a complete header is refused for the same reasons as any other", () => {
+test("after the first frame of version 2, a complete header is refused for the same reasons as a header in pieces", () => {
   for (const [header, problem] of [
     [`ds2:${LIMIT + 1}:`, /over 1000 bytes was announced/],
     ["ds2:01:", /canonical decimal length/],

@@ -67,7 +67,7 @@ const DUE: readonly MemcachedRequest[] = [
   { kind: "quit" },
 ];
 
-test("requests are the same in one piece, byte by byte and in pieces of any length", () => {
+test("the parser returns the same requests from one piece, single bytes and pieces of any length", () => {
   assert.deepEqual(parsed([STREAM]), DUE);
   for (let length = 1; length < 60; length++) {
     const pieces = Array.from({ length: Math.ceil(STREAM.length / length) }, (_, i) =>

@@ -23,12 +23,12 @@ for (const [typed, meant] of [
     assert.equal(nearestName(typed, NAMES), meant);
   });
 
-test("the nearer of two names is suggested, and of two equally near ones the first", () => {
+test("nearestName suggests the nearer of two names, or the first of two equally near names", () => {
   assert.equal(nearestName("policx", ["polite", "policy"]), "policy");
   assert.equal(nearestName("abcx", ["abcd", "abce"]), "abcd");
 });
 
-test("a near name is suggested in a question, and without one there is no text", () => {
+test("a near name is suggested in a question, and without a near name there is no text", () => {
   assert.equal(didYouMean("kye", NAMES), "did you mean key? ");
   assert.equal(didYouMean("nothing near", NAMES), "");
 });

@@ -5,7 +5,7 @@ import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 const textOf = ({ bytes, at, end }: ReceiveBuffer): string => bytes.toString("latin1", at, end);
 
-test("A chunk is borrowed, and keep copies it before it is overwritten", () => {
+test("The buffer refers to a pushed chunk, until keep copies the chunk's bytes", () => {
   const buffer = new ReceiveBuffer();
   const chunk = Buffer.from("abcdef");
   buffer.push(chunk);
@@ -18,7 +18,7 @@ test("A chunk is borrowed, and keep copies it before it is overwritten", () => {
   assert.equal(textOf(buffer), "cdefgh");
 });
 
-test("Bytes that were returned are not overwritten by later ones", () => {
+test("Bytes that were returned are not overwritten by later bytes", () => {
   const buffer = new ReceiveBuffer();
   buffer.append(Buffer.from("one"), 3);
   const one = buffer.take(3);

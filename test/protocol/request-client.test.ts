@@ -80,7 +80,7 @@ function scene(options: Partial<RequestClientOptions<string>> = {}) {
 const endsBy = (why: EndCause) => (problem: unknown) =>
   problem instanceof ConnectionEnd && problem.why === why;
 
-test("answers belong to requests in order, for any division into chunks", async () => {
+test("answers are matched with requests in order, for any division into chunks", async () => {
   const { socket, client, timers } = scene();
   const answers = Promise.all([client.ask("a"), client.ask("b"), client.ask("c")]);
   assert.equal(socket.written, "abc");
@@ -153,7 +153,7 @@ test("an answer that is not read to its end ends the connection", async () => {
   assert.equal(client.end?.why, "dropped");
 });
 
-test("each answer restarts the time limit, and so does each chunk if the limit is for silence", () => {
+test("each answer restarts the time limit, and a limit of silence also restarts with each chunk", () => {
   for (const isSilence of [false, true]) {
     let begun = 0;
     const setTimer = () => {

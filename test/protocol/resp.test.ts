@@ -139,7 +139,7 @@ test("a canonical decimal is parsed, and too large a number is refused", () => {
     assert.ok(Number.isNaN(read(text)), JSON.stringify(text));
   const reader = new RespReader(latin1("$2\r\n1x\r\n$1\r\n5\r\n"));
   assert.ok(Number.isNaN(reader.readBulkDecimal()));
-  assert.equal(reader.readBulkDecimal(), 5, "other values are skipped as well");
+  assert.equal(reader.readBulkDecimal(), 5, "the reader skips other values, too");
 });
 
 test("successive commands with similar names keep their own names", () => {
@@ -153,7 +153,7 @@ test("successive commands with similar names keep their own names", () => {
   reader.expectEnd();
 });
 
-test("short lines are distinguished from longer ones with the same beginning", () => {
+test("short lines are distinguished from longer lines with the same beginning", () => {
   for (const line of ["+OK", "+OKAY", "+O", "+", "+OK\rx", "-OK", ":-1", "$-1", "*-1", "+-1"]) {
     const reader = new RespReader(latin1(`${line}\r\n`));
     assert.equal(writeReply(reader.readReply()), `${line}\r\n`);

@@ -19,7 +19,7 @@ function framesOf(pieces: readonly Buffer[], most = MOST): { frames: SqlFrame[];
   return { frames, reader };
 }
 
-/** Replies that each consist of one frame. Some replies of the original contain a line END from the statement. */
+/** Recorded replies that consist of one frame. Other replies contain the line END of a quoted statement. */
 const recorded = scenarios
   .filter(({ name }) => name !== "framing")
   .flatMap(({ steps }) => steps.flatMap(({ expect }) => (expect === undefined ? [] : [bytesOfText(expect)])))
@@ -53,7 +53,7 @@ test("recorded answers are parsed unchanged in one piece, in pieces and byte by 
   }
 });
 
-test("the first line of a message is always text, and a relation with the message of an error is not an error", () => {
+test("a message may begin with the line END, and a relation may end with an error message", () => {
   const odd = "RESULT_MESSAGE\nEND\nmore\nEND\n";
   const page = `RELATION_JSON_PAGE 1/1\nEND\nRELATION_JSON_END\n${errorFrame("x")}`;
   const { frames } = framesOf([bytes(odd + page + messageFrame("done"))]);
@@ -64,7 +64,7 @@ test("the first line of a message is always text, and a relation with the messag
   ]);
 });
 
-test("an invalid answer and one that is too long are reported, and no further bytes are stored", () => {
+test("invalid and overlong answers are reported, and no further bytes are stored", () => {
   const tls = framesOf([Buffer.of(0x15, 3, 1, 0, 2, 2, 0x28), bytes("\n")]);
   assert.equal(tls.reader.problem, "no-answer");
   assert.equal(framesOf([bytes("x".repeat(100))]).reader.problem, "no-answer");

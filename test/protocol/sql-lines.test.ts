@@ -52,7 +52,7 @@ test("two hyphens directly after the first word are a comment only in English st
   assert.deepEqual(taken(parser), ["alaivo--1", "alaivo/*1", "select--;\n1", "select/*;*/1"]);
 });
 
-test("spaces after a statement do not begin another one, and the end of input adds no statement", () => {
+test("spaces after a statement do not begin another statement, and the end of input adds no statement", () => {
   const parser = new SqlLineParser(1000);
   parser.push(Buffer.from("alaivo 1;\r\n  \n"));
   assert.deepEqual(taken(parser), ["alaivo 1"]);
@@ -80,7 +80,7 @@ test("a statement that is too long ends the input, after the statements before i
   assert.deepEqual(taken(parser), []);
 });
 
-test("the length of a statement is checked when it is read, since an earlier one may change the limit", () => {
+test("the length of a statement is checked when it is read, since earlier statements may change the limit", () => {
   const parser = new SqlLineParser(10);
   parser.push(Buffer.from("login a b;select 123456789;alaivo 2;select 123456789"));
   assert.equal(parser.next(), "login a b");

@@ -21,7 +21,7 @@ test("a quote in a comment of an English statement does not begin a string, and 
 test("the message about an unfinished part names a comment, or the backslash that continues a text", () => {
   assert.equal(unfinishedPart("select 1 /* more"), "a comment in this statement has no */ at its end");
   assert.equal(unfinishedPart("select 'a"), "a text in this statement has no closing quote");
-  // A quote after a backslash does not end a text, as in the daemon.
+  // As for the daemon, a quote after a backslash does not end a text.
   for (const text of [
     String.raw`insert into t values ('C:\'); select 1`,
     String.raw`select 'C:\', 2 x; select "y"`,

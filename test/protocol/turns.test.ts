@@ -1,4 +1,4 @@
-/** Tests long work in turns: other work runs in between, and the work is cancelled if its caller no longer waits. */
+/** Tests that long work lets other work run between its turns, and ends if its caller no longer waits. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";

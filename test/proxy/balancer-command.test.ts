@@ -1,4 +1,4 @@
-/** Tests `dbsync-proxy` as a program: its arguments, config.json, its reports, and its exit. */
+/** Tests `dbsync-proxy` as a program: its arguments, config.json, its reports, and its exit codes. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ async function run(line: string, variables: Readonly<Record<string, string>> = {
   return { code: await terminal.ended(), output: terminal.output };
 }
 
-test("health, metrics and status report the servers, and whether clients should be routed here", async () => {
+test("health, metrics and status report the servers and the readiness of the balancer", async () => {
   await using one = await FakeSqlServer.start();
   await using two = await FakeSqlServer.start();
   const places = `m1=127.0.0.1:${one.port} 127.0.0.1:${two.port}`;
@@ -44,7 +44,7 @@ test("health, metrics and status report the servers, and whether clients should 
   assert.equal(await proxy.kill("SIGTERM"), 0, proxy.output);
 });
 
-test("an original config.json is accepted, also by its variable, and options override it", async () => {
+test("DIRK_CONFIG_PATH names an original config.json, and options override the file", async () => {
   using folder = makeFolder();
   await using server = await FakeSqlServer.start();
   const file = `${folder.path}/config.json`;
@@ -70,7 +70,7 @@ test("an original config.json is accepted, also by its variable, and options ove
   assert.equal(named, `"127.0.0.1:${server.port}"`);
 });
 
-test("errors are reported with code 2 for wrong arguments and 1 for an unreachable proxy", async () => {
+test("dbsync-proxy exits with 2 after wrong arguments, and with 1 if a proxy is unreachable", async () => {
   const none = { DIRK_CONFIG_PATH: "" };
   for (const [line, code, told] of [
     ["dbsync-proxy", 2, /There are no servers/],
@@ -86,7 +86,7 @@ test("errors are reported with code 2 for wrong arguments and 1 for an unreachab
   }
 });
 
-test("replication by the proxy was removed, and the refusal names the command to use", async () => {
+test("the removed options for replication are refused, and the error names the command to use", async () => {
   for (const option of ["--journal writes", "--journal-mib 5"]) {
     const { code, output } = await run(`dbsync-proxy ${option} 127.0.0.1:3948 127.0.0.1:3950`);
     assert.equal(code, 2, output);

@@ -1,7 +1,7 @@
 /**
  * Tests the chain in docs/proxy.md, in five terminals: two daemons, the balancer, the cache, a client. One daemon is
  * killed while ten clients write into one table; reads and writes continue, no acknowledged row is lost, and the daemon
- * is equal again after its restart.
+ * has the same data as its peer again after its restart.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -113,7 +113,7 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
       mine?.filter((row) => !unknown.has(row)),
       acknowledged.sort((a, b) => a - b),
     );
-    assert.ok(unknown.size <= CLIENTS, "at most the statements in flight");
+    assert.ok(unknown.size <= CLIENTS, "only the statements in flight have unknown outcomes");
   });
   for (const { refusedMost } of writers) assert.ok(refusedMost <= REFUSED_IN_A_ROW, String(refusedMost));
   for (const client of clients) client[Symbol.dispose]();

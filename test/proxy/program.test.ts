@@ -26,7 +26,7 @@ test("the help fits into 80 columns", async () => {
   for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
 });
 
-test("a balancer whose --admin cannot listen ends", async () => {
+test("a balancer exits if its --admin cannot listen", async () => {
   const taken = createServer();
   await listenAtFreePort(taken);
   try {

@@ -1,4 +1,4 @@
-/** Runs a document's lines for several terminals. Each starts a program as printed, but on ports that are free here. */
+/** Runs the command lines that a document prints for several terminals. Free ports replace the printed ones. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -25,7 +25,7 @@ export async function printedLines(document: string, marker: string): Promise<re
     .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-/** Whether digits are a port: times in milliseconds are round, ports are not. */
+/** Whether a number in a line is a port. The times in the lines are multiples of 1000 ms, and the ports are not. */
 const isPort = (digits: string) => !digits.endsWith("000");
 
 export class Terminal implements AsyncDisposable {
@@ -43,7 +43,7 @@ export class Terminal implements AsyncDisposable {
     this.#variables = variables;
   }
 
-  /** Starts the typed line. If there is `input`, sends it and closes the standard input. */
+  /** Starts the program. If `input` is not null, sends it and closes the standard input. */
   start(input: string | null = null): void {
     const [program = "", ...args] = this.#line.split(" ");
     const path = join(buildRoot, (bin[program] ?? program).replace(/^dist\//, ""));

@@ -22,7 +22,7 @@ const asserting = (program: string) =>
       `${indent}shown = ${expression}\n${indent}assert shown == ${value}, shown`,
   );
 
-test("the programs of docs/python.md print the documented values, and its list of errors is complete", {
+test("the programs of docs/python.md print the documented values, and the page lists all errors", {
   skip: skipWithout(PYTHON),
 }, async () => {
   using folder = makeFolder();

@@ -109,7 +109,7 @@ test("a hello of a later version, with more elements, is accepted", { skip }, as
   assert.equal((await send(daemon.address, "PING")).stdout, "OK\n");
 });
 
-test("the client connects a second time if a connection closes during the hello, before it reports a failure", {
+test("if a connection closes during the hello, the client connects once more before it reports a failure", {
   skip,
 }, async () => {
   let greetings = 0;
@@ -136,7 +136,7 @@ test("commands on a lost connection are sent again with the same bytes", { skip 
   assert.ok(first !== undefined && second !== undefined && first.equals(second));
 });
 
-test("after a refused date a command is signed again, at most four times; a refusal after a lost connection is inconclusive", {
+test("a command with a refused date is signed again, at most four times; its effect is unknown after a lost connection", {
   skip,
 }, async () => {
   await using stubborn = await fakeV2(
@@ -168,7 +168,7 @@ test("an invalid answer of version 2 is reported as garbage", { skip }, async ()
   assert.match((await send(daemon.address, "PING")).stderr, /garbage: the answer is not dbsync's/);
 });
 
-test("a daemon that has not answered when the call fails is reported as not awaited", {
+test("a call that fails reports daemons that have not answered yet as not awaited", {
   skip,
 }, async () => {
   const answering: Answering = ({ id }) => result(id, "-ERR no\r\n");

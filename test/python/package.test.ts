@@ -83,7 +83,7 @@ blocking.set("k")
 blocking.call("GET", "k", policy="most")
 `;
 
-test("its types are correct, and detect a caller's mistakes", {
+test("mypy finds no error in the package, and finds a caller's mistakes by its types", {
   skip: skipUnlessFull || skipWithout("mypy"),
 }, async () => {
   using folder = makeFolder();

@@ -5,7 +5,7 @@ import { skipWithout } from "../support/requirements.js";
 import { keyFile, PYTHON, runPython, vectors } from "./running.js";
 
 describe("the Python package and the vectors", { skip: skipWithout(PYTHON) }, () => {
-  test("It writes and signs every good envelope byte for byte", async () => {
+  test("the package writes and signs every good envelope byte for byte", async () => {
     const made = await runPython(
       `
 import hashlib
@@ -42,7 +42,7 @@ print(json.dumps(made))
     );
   });
 
-  test("It parses every message of a daemon completely, and none with an additional byte; frames arrive in any pieces", async () => {
+  test("the package parses every message of a daemon from pieces, but no message with an additional byte", async () => {
     const payloads = vectors.messages.map(({ payload }) => payload);
     const read = await runPython(
       `

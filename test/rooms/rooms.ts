@@ -1,4 +1,4 @@
-/** Reads the modules of folders such as daemon/: the imports that the folder's README permits, and the actual ones. */
+/** Reads the modules of folders such as daemon/: the imports that a folder's README permits, and the actual imports. */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";

@@ -22,16 +22,17 @@ interface Run {
   readonly clients: readonly ScenarioClient[];
   /** The prefix of the keys in this run. */
   readonly prefix: string;
-  /** The indices of a random daemon, and of another one. */
+  /** The index of a random daemon. */
   readonly one: number;
+  /** The index of another random daemon. */
   readonly other: number;
   /** Opens another client of a daemon. */
   open(index: number): ScenarioClient;
 }
 
 /**
- * Plays a scenario with two and with three daemons, several times each in one cluster: with clients of ioredis and of
- * redis-py in turn.
+ * Plays a scenario with two and with three daemons. The runs of one cluster use clients of ioredis and of redis-py in
+ * turn.
  */
 function scenario(name: string, play: (run: Run) => Promise<void>): void {
   for (const [path, count] of COUNTS.entries())
@@ -128,7 +129,7 @@ describe("servers that all accept writes while one is killed and restarted", () 
 });
 
 describe("clients that write the same keys on several servers at the same time", () => {
-  scenario("read the same value from all servers in the end", async (run) => {
+  scenario("finally read the same value from all servers", async (run) => {
     const { cluster, random, prefix } = run;
     const keys = Array.from({ length: 20 }, (_, n) => `${prefix}same:${n}`) as [string, ...string[]];
     const writes = keys.flatMap((key) =>
@@ -147,7 +148,7 @@ describe("clients that write the same keys on several servers at the same time",
 
 describe("locks and queues", () => {
   scenario(
-    "a lock that two servers may grant at the same time has one owner on all servers in the end",
+    "a lock that two servers may grant at the same time finally has one owner on all servers",
     async (run) => {
       const { cluster, prefix } = run;
       const key = `${prefix}lock`;
@@ -213,7 +214,7 @@ describe("locks and queues", () => {
   });
 
   scenario(
-    "a queue that is filled on all servers and read on one is equal on all servers in the end",
+    "a queue that is filled on all servers and read on one is finally equal on all servers",
     async (run) => {
       const { cluster, random, one, open, prefix } = run;
       const key = `${prefix}queue`;
@@ -294,7 +295,7 @@ describe("servers that were disconnected from each other", () => {
 
 describe("servers without a disk", () => {
   for (const count of COUNTS)
-    test(`send all data to one that returns empty, and continue to answer: ${count} daemons (seed ${seed})`, async () => {
+    test(`send all data to a server that returns empty, and continue to answer: ${count} daemons (seed ${seed})`, async () => {
       await using cluster = await ActiveCluster.start(count, { isInMemory: true });
       for (let number = 0; number < RUNS; number++) {
         const random = new SeededRandom(seed, count, number);
@@ -323,7 +324,7 @@ describe("servers without a disk", () => {
       }
     });
 
-  test("lose all data if they are all killed together (a documented limit)", async () => {
+  test("lose all data if all of them are killed together (a documented limit)", async () => {
     await using cluster = await ActiveCluster.start(2, { isInMemory: true });
     await cluster.client(0).call("SET", "k", "v");
     await cluster.untilEqual();

@@ -60,7 +60,7 @@ const argvOf = (line: string): Argv => {
 /** A command that counts nothing. Since it may write, reads of other commands in its unit count as well. */
 const WRITE: Argv = ["PERSIST", "none"];
 
-/** Returns the smallest budget that a command fits, without the steps that the size of its arguments grants. */
+/** Returns the smallest sufficient budget of a command, without the steps that the size of its arguments grants. */
 function stepsOf(database: Database, argv: Argv): number {
   const fits = (steps: number) => {
     const records: UndoRecord[] = [];

@@ -1,6 +1,6 @@
 /**
  * Tests small units with large effects: random units of every family on an existing state, under a small budget. The
- * test measures the effects from outside, so no command can fail to count what it produces. Source:
+ * test compares the states before and after, so it also detects a command that does not count what it produces. Source:
  * docs/decisions/0047-budgets-count-what-is-produced.md.
  */
 import assert from "node:assert/strict";
@@ -136,7 +136,7 @@ const LONG_READS: readonly Argv[] = [
   ["SQL_RO", "d", "select a from t where a < 0"],
 ];
 
-/** Reads. In a unit that also writes, every daemon executes them too. */
+/** Commands that only read. In a unit that also writes, every daemon executes them. */
 const READS: readonly Make[] = [
   () => ["LRANGE", "l", "0", "-1"],
   () => ["HGETALL", "h"],
@@ -255,7 +255,7 @@ test("the elements that short reads visit count for a unit that writes", () => {
   assert.deepEqual(uncounted, []);
 });
 
-test("raised registers and described commands count one by one", () => {
+test("PFMERGE counts each raised register, and COMMAND each command that it describes", () => {
   const database = databaseOfAllTypes();
   for (const argv of [["PFMERGE", "d", "p"], ["PFSELFTEST"], ["COMMAND"], ["COMMAND", "DOCS"]]) {
     const commands = [["PERSIST", "none"], argv];

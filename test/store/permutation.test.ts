@@ -1,6 +1,6 @@
 /**
- * Tests that units that arrive in any order yield the same state and the same replies as in order. This tests undo,
- * and the read and write sets of all commands. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
+ * Tests that units that arrive in any order yield the same state and the same replies as units in order. This tests
+ * undo, and the read and write sets of all commands. DBSYNC_SEED replays a run, DBSYNC_SEEDS makes it longer.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,7 +26,7 @@ import { inOrder, MergingFold, naiveFold, type TouchesOf } from "./simple-fold.j
 const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(15, 200));
 const UNITS_MIN = 20;
 const UNITS_MAX = 120;
-/** The number of different dates. It is lower than that of units, so that ids determine the order of some units. */
+/** The number of different dates. There are more units than dates, so that ids determine the order of some units. */
 const DATES = 60;
 /** Maximum number of runs to detect a wrong key spec. */
 const MUTANT_RUNS = 1000;
@@ -39,7 +39,7 @@ test(`units in any order yield the state and the replies of units in order (seed
   for (let run = 0; run < RUNS; run++) assert.equal(difference(run, touchesOfUnit), undefined);
 });
 
-test("some units are applied again, but fewer than if each late unit affected all later ones", () => {
+test("some units are applied again, but fewer than if each late unit affected all later units", () => {
   let redone = 0;
   let later = 0;
   for (let run = 0; run < 20; run++) {

@@ -62,8 +62,8 @@ export function shownUnit({ at, db, argv }: RandomUnit): string {
 }
 
 /**
- * Whether a command's reply depends on an order that is not part of the state and that undo does not restore: that of
- * the keys in a database, or of the members in ZSCAN.
+ * Whether a command's reply depends on an order that is not part of the state and that undo does not restore: the order
+ * of the keys in a database, or of the members in ZSCAN.
  */
 export function dependsOnInnerOrder(name: string): boolean {
   return ["KEYS", "SCAN", "RANDOMKEY", "ZSCAN"].includes(name);

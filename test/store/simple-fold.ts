@@ -1,7 +1,7 @@
 /**
- * Two folds of units that arrive in any order, for tests. The naive one sorts all units and runs them on an empty
- * database. The merging one undoes and reapplies only the units that a late one can affect. Both are simple, not
- * fast.
+ * Two folds of units that arrive in any order, for tests. The naive fold sorts all units and runs them on an empty
+ * database. The merging fold undoes and reapplies only the units that a late unit can affect. Both folds are simple,
+ * not fast.
  * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../protocol/byte-string.js";

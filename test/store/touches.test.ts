@@ -1,6 +1,6 @@
 /**
  * Tests that a command's key spec is complete: its reply and effects depend only on the keys that the spec names, and
- * the command changes only those that it may write. The test checks every command of the table. DBSYNC_SEED replays a
+ * the command changes only keys that it may write. The test checks every command of the table. DBSYNC_SEED replays a
  * run.
  */
 import assert from "node:assert/strict";

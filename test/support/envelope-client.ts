@@ -128,7 +128,7 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
     return await EnvelopeClient.over(await RawClient.open(port), pair);
   }
 
-  /** Does the same as `open`, on an existing connection. */
+  /** Reads the cluster's id from the daemon's hello on an existing connection. */
   static async over<Raw extends Line>(raw: Raw, pair: KeyPair): Promise<EnvelopeClient<Raw>> {
     const client = new EnvelopeClient(raw, pair);
     client.cluster = (await client.hello()).cluster;

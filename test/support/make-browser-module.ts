@@ -26,8 +26,8 @@ const MODULES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Small replacements for files that pages do not need: sentences about processes, channels, and signing without a
- * key.
+ * Small replacements for files that pages do not need: the sentences of errors, diagnostics channels, and unsigned
+ * commands.
  */
 const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
   [/\/(sentences|described-outcomes|allowed-values|waiting-reasons|command-labels)\.js$/, "no-sentences.js"],

@@ -1,7 +1,7 @@
 /**
  * Bundles the files of each program into a few files, in `bundles/` of the build. Otherwise dbsyncd would read 300
- * files at its start, which takes twice as long as everything else that it does there. Code that is loaded on first
- * use has separate files, and programs share the files of common code.
+ * files when it starts, which takes twice as long as the rest of the start. Code that is loaded on first use has
+ * separate files, and programs share the files of common code.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -41,7 +41,7 @@ export async function makeBundles(): Promise<void> {
   writeRequired(folder, ["client", "testing"]);
 }
 
-/** Writes a CommonJS file for each library, so that `require` returns the same as `import`. */
+/** Writes a CommonJS file for each library, so that `require` returns the same exports as `import`. */
 export function writeRequired(folder: string, names: readonly string[]): void {
   for (const name of names)
     writeFileSync(join(folder, `${name}.cjs`), `module.exports = require("./${name}.js");\n`);

@@ -1,4 +1,4 @@
-/** A memory limit that is never reached. */
+/** Memory limits for tests: one that is never reached, and one that is always exceeded. */
 import type { MemoryLimit } from "../../engine/memory/memory-limit.js";
 import { double } from "./double.js";
 

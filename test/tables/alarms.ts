@@ -1,14 +1,14 @@
 /**
  * The possible problems of a daemon. `npm run tables` writes them into docs/operations.md, and the alarms also into
  * examples/production/alerts.yml. The rules by which `dbsync status` finds a problem are in
- * protocol/figures/timeline-problems.ts or cli/status/read-status.ts. test/operations/alarms.test.ts compares them
- * with this table.
+ * protocol/figures/timeline-problems.ts or cli/status/read-status.ts. test/operations/alarms.test.ts compares
+ * these rules with this table.
  */
 import { posix } from "node:path";
 
 interface Finding {
   /**
-   * The sentences that `dbsync status` prints, with … for variable parts. There is none if only a rate shows the
+   * The sentences that `dbsync status` prints, with … for variable parts. The list is empty if only a rate shows the
    * problem.
    */
   readonly says: readonly string[];

@@ -1,6 +1,6 @@
 /**
  * The arguments and results of the commands that are methods of the client: `client.hset("user:7", "name", "Ada")`. A
- * test compares these lines with the arity, keys and summaries in the store's table, and the results with those of
+ * test compares the arguments with the arity, keys and summaries in the store's table, and the results with those of
  * random calls. A `?` marks an optional argument, and `...` any number of arguments. A type with `@` is defined in
  * RESULT_TYPES.
  */

@@ -1,6 +1,6 @@
 /**
- * Generates parts of documents and of the client from the daemon's tables. In its file, each part is between two
- * marker lines.
+ * Generates parts of documents and of the client from the daemon's tables. Two marker lines enclose each part in its
+ * file.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -38,7 +38,7 @@ const FORMATTED_CHARS = 110;
 
 interface Part {
   readonly file: string;
-  /** Returns the lines of the part. @param rest  the text of the file without its parts */
+  /** Returns the lines of the part. @param rest  the text of the file without its generated parts */
   readonly lines: (rest: string) => readonly string[];
 }
 
@@ -168,7 +168,7 @@ function commandMethods(): string[] {
   return [...names, "", "export interface CommandMethods {", ...methods, "}"];
 }
 
-/** Returns the declaration of a method in the form in which the formatter writes it. */
+/** Returns the declaration of a method, formatted like the output of the formatter. */
 function methodOf({ name, parameters, result }: Signature): string {
   const typed = parameters.map((parameter) =>
     parameter.startsWith("...") ? `${parameter}: Argument[]` : `${parameter}: Argument`,

@@ -1,6 +1,6 @@
 /**
- * Tests that comments and pages avoid the words that docs/glossary.md replaces. A limit may only be lowered. Lower it
- * when the texts have improved.
+ * Tests that comments and pages avoid the words that docs/glossary.md replaces. The limits may only be lowered. Lower a
+ * limit when its texts have improved.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 
-/** A line that contains words that the glossary replaces. */
+/** A line with at least one word that the glossary replaces. */
 interface Finding {
   /** The position and the words, as `file:line: words`. */
   readonly text: string;

@@ -1,12 +1,12 @@
 /**
- * Members whose connections are refused, with the times when each refusal ends. Many ids may know the cluster's
- * secret, so their number is bounded.
+ * The members whose connections are refused, each with the time at which its ban ends. The number of bans is limited,
+ * because many ids may know the cluster's secret.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 /**
- * The maximum number of banned ids. An attacker cannot exceed it cheaply: to be banned again, it needs a new key, and
- * must send the entries or votes that lead to a ban.
+ * The maximum number of banned ids. An attacker cannot exceed it cheaply: for each further ban it needs a new key, and
+ * must send the invalid entries or contradictory votes that lead to a ban.
  */
 export const BANS_MAX = 1000;
 
@@ -14,9 +14,7 @@ export class Bans {
   readonly #ends = new Map<ByteString, number>();
   readonly #isKept: (id: ByteString) => boolean;
 
-  /**
-   * @param isKept  whether an id is never dropped early in favor of another; must be true of fewer than `BANS_MAX` ids
-   */
+  /** @param isKept  whether the ban of an id must not be dropped before it ends; true for fewer than `BANS_MAX` ids */
   constructor(isKept: (id: ByteString) => boolean) {
     this.#isKept = isKept;
   }
@@ -29,7 +27,10 @@ export class Bans {
     return (this.#ends.get(id) ?? Number.NEGATIVE_INFINITY) > now;
   }
 
-  /** Adds a ban. If there are too many, the one that ends first is dropped. @param until  by the same clock as `now` */
+  /**
+   * Adds a ban. If there are too many bans, the one that ends first is dropped.
+   * @param until  by the same clock as `now`
+   */
   add(id: ByteString, until: number, now: number): void {
     for (const [other, end] of this.#ends) if (end <= now) this.#ends.delete(other);
     this.#ends.set(id, Math.max(until, this.#ends.get(id) ?? until));

@@ -1,7 +1,7 @@
 /**
- * One address of --peer, and the connection to it. The first attempt is immediate, and so is the first one after the
- * loss of a long connection. Later attempts wait with full jitter, so that many daemons do not connect at the same
- * moment to one that has restarted.
+ * One address of --peer, and the connection to it. The first attempt to connect is immediate, and so is the first
+ * attempt after a connection that lasted long. Later attempts wait for a random time (full jitter), so that many
+ * daemons do not connect at the same moment to a daemon that has restarted.
  */
 
 import { placeName } from "../../../net/process/host-and-port.js";
@@ -12,7 +12,10 @@ import type { MemberStatus } from "../shared/cluster-state.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
 
-/** The longest wait after a second connection to a member was closed, to replace the first one soon if that breaks. */
+/**
+ * The longest wait in milliseconds after a connection was closed as a duplicate. It is short, so that the remaining
+ * connection is replaced soon if it breaks.
+ */
 const DUPLICATE_MS = 1000;
 /**
  * Milliseconds for which the daemon does not connect to an address if it is this daemon's own, or if the member list
@@ -54,7 +57,7 @@ export class Dialer {
   readonly name: string;
   /** The connection, or null if none is open or being opened. */
   connection: MemberConnection | null = null;
-  /** The id that was last proved at this address or is required, or null if unknown. */
+  /** The id that the daemon at this address has last proved, or the pinned id; null if neither is known. */
   id: ByteString | null;
   /** SubjectPublicKeyInfo of the key with the id `id`, or null if unknown. */
   spki: ByteString | null = null;
@@ -82,7 +85,7 @@ export class Dialer {
 
   /**
    * Records that the connection was lost, and schedules the next attempt.
-   * @param code  the reason, if it is certain: the report of an unauthenticated peer does not count
+   * @param code  the reason, or null if it is not certain: the report of an unauthenticated peer does not count
    * @param openFor  milliseconds for which it was open after both sides were authenticated, or 0 if it never was
    */
   lost(code: CloseCode | null, detail: string, openFor: number, now: number): void {
@@ -115,7 +118,7 @@ export class Dialer {
     return { ...NOT_CONNECTED, address: name, id, connection, trouble, lastHeard };
   }
 
-  /** Records the id that was proved at this address, by a member or by a daemon that the member list does not name. */
+  /** Records the id that the daemon at this address has proved. The member list need not name that daemon. */
   proved({ id, spki }: MemberConnection): void {
     this.id = id;
     this.spki = spki;

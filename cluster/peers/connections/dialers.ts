@@ -7,7 +7,7 @@ import type { MemberConnection } from "./member-connection.js";
 export class Dialers implements Iterable<Dialer> {
   #all: readonly Dialer[] = [];
 
-  /** Replaces the addresses. @returns connections to addresses that are no longer among them */
+  /** Replaces the addresses. @returns the open connections to addresses that were removed */
   set(addresses: ClusterState["peers"], { limits, random }: ClusterState): MemberConnection[] {
     const before = new Map(this.#all.map((dialer) => [dialingKey(dialer.address), dialer]));
     this.#all = addresses.map((address) => {
@@ -39,7 +39,7 @@ export class Dialers implements Iterable<Dialer> {
     return this.#all.find((dialer) => dialer.connection === connection);
   }
 
-  /** Whether there is a connection to the daemon at an address, or another of its addresses is being tried. */
+  /** Whether the daemon at an address is connected already, or is being connected to at another address. */
   isCovered({ id, address }: Dialer, members: ReadonlyMap<ByteString, unknown>): boolean {
     if (id === null) return false;
     const isTried = this.#all.some(

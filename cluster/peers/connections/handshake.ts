@@ -1,7 +1,8 @@
 /**
- * The proof by which two members authenticate each other. Each signs both names, both challenges, its side, and the
- * binding to this particular stream. It signs with its daemon's key, and with the cluster's secret if it has one.
- * Source: docs/protocol-v2.md "Members".
+ * The proofs by which two members authenticate each other. A proof covers the cluster, the ids and the nonces of both
+ * members, the side that sends the proof, and the binding to this particular stream. It consists of a signature with
+ * the daemon's key and, if the daemon has the cluster's secret, a MAC with that secret. Source: docs/protocol-v2.md
+ * "Members".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
@@ -19,14 +20,14 @@ export type Side = "opener" | "answerer";
 
 export interface Challenges {
   readonly cluster: ByteString;
-  /** Ids and nonces of 32 bytes. */
+  /** The ids and nonces have 32 bytes. */
   readonly opener: { readonly id: ByteString; readonly nonce: ByteString };
   readonly answerer: { readonly id: ByteString; readonly nonce: ByteString };
-  /** TLS exporter, or null if the stream is not encrypted. */
+  /** The bytes of the TLS exporter, or null if the stream is not encrypted. */
   readonly binding: Buffer | null;
 }
 
-/** Returns the bytes that a side signs. All parts but the last have a fixed length. */
+/** Returns the bytes that a side signs. All parts except the last have a fixed length. */
 export function proofBytes({ cluster, opener, answerer, binding }: Challenges, side: Side): Buffer {
   const names = cluster + opener.id + answerer.id + opener.nonce + answerer.nonce;
   const sign = side === "opener" ? "\x01" : "\x02";

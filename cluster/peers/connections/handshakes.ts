@@ -1,8 +1,8 @@
 /**
- * Incoming connections that are not authenticated yet. Their number is bounded by address and in total. If there is
- * no slot left, the oldest is closed in favor of the newest: a member needs its slot for one round trip only, so the
- * oldest connection is unlikely to be a member's. The id that a connection claims gives it no rights, and takes none
- * from other connections.
+ * Incoming connections that are not authenticated yet. Their number is limited for each address and in total. If there
+ * is no slot left, the oldest connection is closed in favor of the newest one: a member needs its slot for one round
+ * trip only, so the oldest connection is unlikely to be a member's. The id that a client claims in its hello has no
+ * influence on the slots.
  */
 
 import type { PeeringLimits } from "../shared/peering-limits.js";
@@ -28,7 +28,7 @@ export class Handshakes {
 
   /**
    * Adds a connection.
-   * @returns the connection to close for it, which is already removed, or null if there was a slot
+   * @returns the connection that lost its slot, which the caller must close, or null if a slot was free
    */
   add(connection: MemberConnection): MemberConnection | null {
     const subnet = subnetOf(connection.remote);
@@ -62,7 +62,7 @@ export class Handshakes {
 /**
  * Returns the subnet that counts as one client: an IPv4 address, or the 64-bit prefix of an IPv6 address, which one
  * client usually has.
- * @param remote  includes a port
+ * @param remote  an address and a port
  */
 export function subnetOf(remote: string): string {
   const address = remote

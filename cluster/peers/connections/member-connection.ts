@@ -29,12 +29,12 @@ import type { Connect, MemberSocket, MemberSocketOwner } from "../shared/member-
 import { closeText, closingLists, HANDSHAKE_FRAME_BYTES, OPENER_FRAME_BYTES } from "./closing.js";
 import { type Challenges, helloOf, makeProof, proofBytes, type Side, VERSION } from "./handshake.js";
 
-/** Bytes of a message between members in addition to the envelope that it may contain. */
+/** The maximum bytes of a message between members in addition to the envelope that it may contain. */
 const FRAME_ROOM_BYTES = 2 * 1024 * 1024;
 const NONCE_BYTES = 32;
 /**
- * The maximum number of messages that may follow the proof before the parser accepts long frames. A member sends one
- * status; members of older versions send more.
+ * The maximum number of messages that may arrive after the proof, but before the parser accepts long frames. A member
+ * sends one status. Members of older versions send more messages.
  */
 const EARLY_MAX = 1024;
 
@@ -50,8 +50,8 @@ export interface ConnectionOwner {
   /** Receives the list by which a member proves that this daemon was left out. */
   leftOut(connection: MemberConnection, message: ListMessage): void;
   /**
-   * Called when the connection is lost and this side did not call `close`. The other side's reason is believed only if
-   * the connection `isProven`.
+   * Called when the connection is lost, unless this side has called `close`. The reason that the other side sent is
+   * reliable only if the connection `isProven`.
    */
   lost(connection: MemberConnection, code: CloseCode | null, detail: string): void;
 }
@@ -60,9 +60,9 @@ type State = "connecting" | "greeting" | "challenging" | "proving" | "open" | "c
 
 export class MemberConnection implements MemberSocketOwner {
   readonly side: Side;
-  /** The address that the connection was opened to, or null if it is an incoming one. */
+  /** The address that the connection was opened to, or null for an incoming connection. */
   readonly address: PeerAddress | null;
-  /** The id in the hello. */
+  /** The id that the other side claims in its hello. */
   id: ByteString = "";
   /** Whether the other side has proved its id, and that it is a member. */
   isProven = false;
@@ -71,7 +71,7 @@ export class MemberConnection implements MemberSocketOwner {
    * the other side has proved that it has the key.
    */
   spki: ByteString = "";
-  /** The features that it claims to support: members of older versions support fewer. */
+  /** The features that the other side claims to support. Members of older versions support fewer features. */
   knows: ReadonlySet<string> = new Set();
   /**
    * The reason that the other side has sent for closing the connection, or null if it has sent none.
@@ -152,7 +152,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   /**
    * Closes the connection without calling the owner.
-   * @param code  sent to the other side, or null if nothing is sent
+   * @param code  the reason to send to the other side, or null to send none
    */
   close(code: CloseCode | null): void {
     if (this.#state === "closed") return;
@@ -169,7 +169,7 @@ export class MemberConnection implements MemberSocketOwner {
     if (!this.isClosed) this.#lose(code, detail);
   }
 
-  /** Closes the connection, and refuses further ones from this member for a while. */
+  /** Closes the connection, and refuses further connections from this member for a while. */
   ban(detail: string): void {
     this.#owner.ban(this, detail);
   }
@@ -178,7 +178,8 @@ export class MemberConnection implements MemberSocketOwner {
     if (this.#state === "closed") return;
     const { handshakeMs, silenceMs } = this.#cluster.limits;
     if (this.#state !== "open" && now - this.#since > handshakeMs) {
-      // A daemon that serves only clients answers the hello, and then waits for envelopes.
+      // A daemon without peers answers the hello like that of a client, and then waits for envelopes instead of sending
+      // a challenge.
       const code = this.#state === "challenging" && this.side === "opener" ? "not-a-daemon" : "silent";
       this.#lose(code, CLOSE_REASONS[code]);
     } else if (this.#state === "open" && now - this.lastSeenAt > silenceMs) {
@@ -230,8 +231,8 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   /**
-   * Closes only this connection after an exception that the other side's bytes caused. That is safe, because the code
-   * that threw only records what the member reports. Entries are stored in separate steps.
+   * Closes this connection after an exception that the other side's bytes caused. The process can continue, because the
+   * code that threw the exception only records the member's reports; entries are stored by other code.
    */
   #failed(problem: unknown): void {
     if (!this.isClosed) this.#lose("internal-error", stackOf(problem));
@@ -304,7 +305,7 @@ export class MemberConnection implements MemberSocketOwner {
 
   #proved(message: ProofMessage): void {
     const refusal = this.#refusalOf(message);
-    // The answerer proves itself only to a peer that has proved itself: a member, or a daemon that was one.
+    // The answerer sends its proof only to an authenticated peer: a member, or a daemon that is no longer a member.
     if (this.side === "answerer" && (refusal === null || isMembershipCode(refusal))) this.#prove();
     if (refusal !== null) {
       this.#lose(refusal, CLOSE_REASONS[refusal]);

@@ -1,6 +1,6 @@
 /**
- * Measures the round trip of a message to a member: each status contains the number of the last status that was
- * received from the other side, and its age.
+ * Measures the round trip of a message to a member. For this purpose each status contains the number of the last status
+ * that was received from the other side, and how long ago it was received.
  */
 
 /** The number of statuses whose echo is still expected. */

@@ -37,7 +37,7 @@ export function openTransport(log: TransportLog): Connect {
 }
 
 /**
- * Passes an incoming connection on, after its first frame.
+ * Wraps an incoming connection whose first frame has been received.
  * @param accept  receives the connection, and returns the receiver of all further events
  */
 export function adoptSocket(
@@ -58,7 +58,7 @@ function openTls({ host, port }: PeerAddress): TLSSocket {
 class RealSocket implements MemberSocket {
   readonly remote: string;
   binding: Buffer | null = null;
-  /** The receiver of events, or null if it is not set yet, or no longer set. */
+  /** The receiver of events, or null before it is set and after the connection has ended. */
   owner: MemberSocketOwner | null = null;
   readonly #socket: Socket;
   readonly #log: TransportLog;

@@ -1,8 +1,8 @@
 /**
- * Spreads an entry to all members. Nothing is sent before the entry is on this daemon's disk. Shortly after that it is
- * offered to the members that are not known to have it (or pushed, if the daemon itself signed it). Each member
- * requests the entries that it is missing, and reports when it has them. Source: docs/architecture.md "How daemons
- * agree".
+ * Spreads entries to all members. An entry is sent only after it is on this daemon's disk. If the daemon itself signed
+ * the entry, it pushes the entry. Otherwise it offers the entry shortly afterwards to the members that are not known to
+ * have it. Each member requests the entries that it is missing, and reports when they are on its disk. Source:
+ * docs/architecture.md "How daemons agree".
  */
 import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
@@ -34,7 +34,7 @@ export class EntrySpreading {
   readonly #replications: Replications;
   /** Entries that were flushed since the last tick. */
   #fresh: ReplicationState[] = [];
-  /** Entries that were flushed before the last tick, by tick, the latest first. */
+  /** Entries that were flushed before the last tick: one array for each tick, the latest tick first. */
   readonly #ripe: (readonly ReplicationState[])[] = [];
   #ticks = 0;
   #sendsAcksSoon = false;
@@ -52,7 +52,7 @@ export class EntrySpreading {
   /**
    * Called when entries are on disk.
    * @param from    the member that sent them, or null for a client
-   * @param oldest  entries dated before it are not offered
+   * @param oldest  entries dated before this date are not offered
    */
   flushed(places: readonly Place[], from: Receiver | null, oldest: number): void {
     for (const place of places) {
@@ -93,8 +93,8 @@ export class EntrySpreading {
   }
 
   /**
-   * Returns how many other daemons have reported that the entry is on their disk. For old entries this is no longer
-   * known.
+   * Returns how many other daemons are known to have the entry on their disk. The reports about old entries are
+   * forgotten, so the result for an old entry is too low.
    */
   copies({ id }: Place): number {
     return Replications.copies(this.states.find(id)?.has ?? 0);
@@ -133,7 +133,7 @@ export class EntrySpreading {
     this.sendAcksSoon();
   }
 
-  /** Notifies all members, at the end of this turn, of the entries that are on disk by then. */
+  /** Notifies all members, at the end of this turn, of the entries that are then on this daemon's disk. */
   sendAcksSoon(): void {
     if (this.#sendsAcksSoon) return;
     this.#sendsAcksSoon = true;
@@ -254,7 +254,7 @@ export class EntrySpreading {
   }
 }
 
-/** Yields pieces of at most `maxItems` items. */
+/** Splits items into arrays of at most `maxItems` items. */
 export function* parts<T>(items: readonly T[], maxItems: number): Generator<readonly T[]> {
   if (items.length <= maxItems) {
     if (items.length > 0) yield items;

@@ -1,4 +1,4 @@
-/** A push from a member, or retried entries of the quarantine, on its way to the disk. */
+/** The entries of one push from a member, or of one retry of the quarantine, until they are on disk. */
 
 export interface IncomingBatch {
   /** The number of parts whose entries were passed to the timeline and are not on disk yet. */

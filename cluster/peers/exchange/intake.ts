@@ -1,6 +1,6 @@
 /**
- * Receives the entries that members push: unpacks them, verifies them in slices, passes valid ones to the timeline a
- * few at a time, and quarantines those of unknown signers.
+ * Receives the entries that members push. It unpacks and verifies the entries in slices, and passes the valid ones to
+ * the timeline a few at a time. Entries of unknown signers are put into quarantine.
  */
 
 import type { Work } from "../../../net/process/background-work.js";
@@ -16,18 +16,20 @@ import { Quarantine } from "./quarantine.js";
 import { oldestSpread, type ReplicationStates } from "./replication-states.js";
 import { NOTHING_PROVED, SignatureCheckResults } from "./signature-check-results.js";
 
-/** Entries that are verified between two checks of the clock. */
+/** The number of entries that are verified between two checks of the clock. */
 const ENTRIES_A_CHECK = 8;
-/** Entries that are passed to the timeline in one step, which takes about 1 ms. Each step has a fixed cost. */
+/**
+ * The number of entries that are passed to the timeline in one step. Each step has a fixed cost, and takes about 1 ms.
+ */
 const ENTRIES_A_STEP = 32;
 /**
- * The minimum number of entries in a push whose signatures other threads check. For fewer entries, handing the push to
- * the threads costs more than it saves.
+ * The minimum number of entries in a push for other threads to check the signatures. With fewer entries, the transfer
+ * to the threads costs more than it saves.
  */
 const ENTRIES_FOR_THREADS = 64;
 /**
- * The maximum size of a push that is handed to other threads, which copies the entries in one step. An honest push is
- * longer only if it is a single entry.
+ * The maximum bytes of a push that is handed to other threads, because all its entries are copied in one step. An
+ * honest member sends a longer push only if the push is a single entry.
  */
 const BYTES_FOR_THREADS = 1024 * 1024;
 
@@ -37,13 +39,13 @@ export interface Sender {
   readonly bit: number;
   /** Called with the number of entries that were new. */
   onNewEntries(entries: number): void;
-  /** Called when an entry is on this daemon's disk, so that the member is notified. */
+  /** Called when an entry is on this daemon's disk, to notify the member. */
   acknowledge(place: Place): void;
   refused(reason: string): void;
-  /** Called when the signer of an entry is unknown, so that the key rings are compared. */
+  /** Called when the signer of an entry is unknown, to compare the key rings. */
   unknown(): void;
   malformed(detail: string): void;
-  /** Called when reading or checking its entries threw an exception. */
+  /** Called when reading or checking the member's entries threw an exception. */
   failed(problem: unknown): void;
 }
 
@@ -71,8 +73,8 @@ export class Intake {
   }
 
   /**
-   * Returns the number of entries since the last call that were dated too far ahead to be stored. Members send them
-   * again.
+   * Returns the number of entries that were not stored since the last call, because too many entries are dated ahead of
+   * the clock. Members send these entries again later.
    */
   takeHeldBack(): number {
     const heldBack = this.#heldBack;
@@ -142,8 +144,8 @@ export class Intake {
         return;
       }
       const { valid, held, unknown } = checked;
-      // The key ring of a snapshot that was adopted in the meantime may not contain the keys that verified the entries.
-      // The comparison that follows transfers the entries again.
+      // Discard the entries if a snapshot was adopted in the meantime, because its key ring may not contain the
+      // signers' keys. The comparison that follows the adoption transfers the entries again.
       if (timeline.handover?.adoptions !== adoptions) return;
       if (unknown > 0) sender.unknown();
       this.#store(valid, held, sender, batch);
@@ -158,7 +160,7 @@ export class Intake {
     since: number,
   ): Steps<Checked> {
     const { checkEntry, timeline } = this.#cluster;
-    // Keyed by id, because one push may contain an entry twice: as requested, and from a comparison.
+    // Use a map by id, because one push may contain an entry twice: once as requested, and once from a comparison.
     const valid = new Map<ByteString, Entry>();
     const held: Place[] = [];
     let unknown = 0;
@@ -196,8 +198,8 @@ export class Intake {
   }
 
   /**
-   * Records that the sender has the entries. Called before the timeline receives the entries, so that other members'
-   * reports about them count from now on.
+   * Records that the sender has the entries. This precedes storing them, so that the reports of other members about
+   * these entries are recorded from now on.
    */
   #note(entries: readonly Entry[], sender: Sender): void {
     const oldest = oldestSpread(this.#cluster);

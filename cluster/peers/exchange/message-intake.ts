@@ -1,6 +1,7 @@
 /**
- * Messages from a member. They are checked in order, in slices, and delivered or refused. Their numbers reveal messages
- * that the member left out. Messages that arrive faster than they can be checked are counted as missing too.
+ * Receives a member's channel messages, checks them in order and in slices, and delivers or refuses them. Gaps in the
+ * messages' numbers show that the member left messages out. Messages that arrive faster than this daemon can check them
+ * are dropped, and counted as missing too.
  */
 
 import type { Work } from "../../../net/process/background-work.js";
@@ -15,15 +16,17 @@ export interface Speaker {
   malformed(detail: string): void;
   /** Called when checking a message threw an exception. */
   failed(problem: unknown): void;
-  /** Called when a message is not delivered. @param isLie  whether no honest member would send it */
+  /** Called when a message is refused. @param isLie  whether no honest member would send such a message */
   onUnheard(reason: string, isLie: boolean): void;
 }
 
-/** Messages that are checked between two checks of the clock; some take a tenth of a millisecond each. */
+/**
+ * The number of messages that are checked between two checks of the clock. Some messages take a tenth of a millisecond.
+ */
 const MESSAGES_A_CHECK = 8;
 /**
- * If a key does not arrive in time, messages with unknown keys are refused immediately during a pause, because waiting
- * for keys again and again would delay the member's other messages. The pause is this multiple of the maximum wait.
+ * After a key did not arrive in time, messages with unknown keys are refused immediately for a while, because repeated
+ * waiting would delay the member's other messages. That period is this multiple of the maximum wait.
  */
 const PAUSE_FACTOR = 15;
 
@@ -36,17 +39,21 @@ export class MessageIntake {
   #bytes = 0;
   #next = 1;
   #isChecking = false;
-  /** Whether the first message was received. Earlier messages may have been missed, which is reported then. */
+  /**
+   * Whether the first message was received. With that message a gap is reported, because earlier messages may have been
+   * missed.
+   */
   #hasBegun = false;
   /**
    * Whether this daemon has refused a message that other daemons may have delivered, and has not reported this gap yet.
    */
   #isMissing = false;
   /**
-   * When the first message began to wait for its signer's key, as `uptime` milliseconds, or null if it does not wait.
+   * The `uptime` in milliseconds at which the oldest message began to wait for its signer's key, or null if it does not
+   * wait.
    */
   #stuckSince: number | null = null;
-  /** The time from which messages wait for a key again; `uptime` milliseconds. */
+  /** The `uptime` in milliseconds from which messages may wait for a key again. */
   #waitsFrom = 0;
 
   constructor(cluster: ClusterState, messages: NonNullable<ClusterState["messages"]>, speaker: Speaker) {
@@ -77,7 +84,8 @@ export class MessageIntake {
     this.#figures.missed += missing;
     if (missing > 0 || !this.#hasBegun) this.#messages.missed();
     this.#hasBegun = true;
-    // The tick retries messages that wait for a key. Otherwise the member could cause a retry with everything it sends.
+    // Leave messages that wait for a key to the tick. Otherwise the member could cause a retry with each message that
+    // it sends.
     if (this.#stuckSince === null) this.#check();
   }
 
@@ -119,7 +127,7 @@ export class MessageIntake {
     }
   }
 
-  /** @returns false if the message waits for a key, and so do the following ones */
+  /** @returns false if the message waits for its signer's key; the messages after it then have to wait too */
   #checkOne({ body, signature }: PackedEntry): boolean {
     const figures = this.#figures;
     const outcome = this.#messages.hear(body, signature);
@@ -130,8 +138,7 @@ export class MessageIntake {
       const { refused: reason, isLie } =
         outcome === "unknown-signer" ? { refused: outcome, isLie: false } : outcome;
       figures.refused++;
-      // The message may be too old, for example, or its key unknown to this daemon: other daemons may have delivered
-      // it.
+      // Other daemons may have delivered the message, for example if its key is unknown only here.
       this.#isMissing ||= !isLie;
       this.#speaker.onUnheard(reason, isLie);
     }

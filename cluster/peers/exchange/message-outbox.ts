@@ -1,6 +1,6 @@
 /**
- * Messages to a member: in order, bounded, and never ahead of recorded entries. Messages that do not fit are
- * dropped; the member detects that from the numbers of the following ones.
+ * Sends channel messages to a member in order. The number of waiting bytes is limited, and entries take precedence over
+ * messages. Messages that exceed the limit are dropped, which the member detects from the number of the next message.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -21,8 +21,8 @@ export class MessageOutbox {
   #bytes = 0;
   #number = 0;
   /**
-   * Whether messages were dropped without the member's knowledge. True at first, because the member has not received
-   * the messages that were sent before it connected.
+   * Whether messages were dropped and the member does not know it yet. True at first, because the member has not
+   * received the messages that were published before it connected.
    */
   #isMissing = true;
 
@@ -31,7 +31,7 @@ export class MessageOutbox {
     this.#limits = limits;
   }
 
-  /** @returns false if too many bytes wait, and the message is dropped */
+  /** @returns false if the message was dropped because too many bytes wait */
   give(entry: PackedEntry): boolean {
     const number = ++this.#number;
     const bytes = packedBytes(entry);

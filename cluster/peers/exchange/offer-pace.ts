@@ -1,7 +1,7 @@
 /**
  * Decides how long entries wait before they are offered to one member. A client usually sends its envelopes to all
- * daemons, so an offer mostly names entries that the member already has. As long as the member requests none of the
- * offered entries, more ticks share one offer. The member's next request ends this delay.
+ * daemons, so most offers name entries that the member already has. As long as the member requests none of the offered
+ * entries, each offer covers the entries of more and more ticks. The member's next request ends this delay.
  */
 export class OfferPace {
   /** Ticks between two offers. */
@@ -9,10 +9,13 @@ export class OfferPace {
   readonly #maxTicks: number;
   /** The last tick whose entries were offered. */
   #offeredTo: number;
-  /** Whether the member was offered entries and has requested none since. */
+  /** Whether the member has requested no entries since the last offer. */
   #isUnwanted = false;
 
-  /** @param tick  the number of the last tick; the comparison with the member finds earlier entries */
+  /**
+   * @param tick  the number of the current tick; earlier entries are not offered, because the comparison with the
+   * member finds them
+   */
   constructor(tick: number, maxTicks: number) {
     this.#offeredTo = tick;
     this.#maxTicks = maxTicks;

@@ -1,7 +1,7 @@
 /**
- * Entries to push to a member, in batches: the daemon's own entries immediately, those that the member requests, and
- * those that a reconciliation sends. The bytes in flight are limited by a window, which the member's `have` reopens.
- * Long lists are read with a cursor, and never loaded completely.
+ * Pushes entries to a member in batches: the daemon's own entries immediately, the entries that the member requests,
+ * and the entries that a reconciliation found to be missing. A window limits the bytes in flight, and the member's
+ * `have` messages reopen it. Long lists are read with a cursor, and never loaded completely.
  */
 
 import { Queue } from "../../../net/process/queue.js";
@@ -22,7 +22,7 @@ export interface PlaceCursor {
 /** The member that entries are pushed to. */
 interface Pushed {
   readonly connection: MemberConnection;
-  /** Its bit in sets of members. */
+  /** The member's bit in sets of members. */
   readonly bit: number;
 }
 
@@ -30,7 +30,7 @@ interface ListPush {
   readonly cursor: PlaceCursor;
   /** Order keys that were read from the cursor. */
   readonly places: Queue<Place>;
-  /** Called for each pushed entry of the list; `done` is called when all have been pushed. */
+  /** Called for each entry of the list that is pushed. `done` is called when all entries have been pushed. */
   readonly pushed: () => void;
   readonly done: () => void;
   isRead: boolean;
@@ -57,7 +57,7 @@ export class Outbox {
   #lists: ListPush[] = [];
   #isScheduled = false;
 
-  /** @param packer  the same for all members */
+  /** @param packer  shared by all members */
   constructor(cluster: ClusterState, { connection, bit }: Pushed, states: ReplicationStates, packer: Packer) {
     this.#cluster = cluster;
     this.#connection = connection;
@@ -76,7 +76,7 @@ export class Outbox {
     return this.#unackedBytes;
   }
 
-  /** @returns false if too many bytes wait, so the entry should be offered instead */
+  /** @returns false if too many bytes wait; the caller should then offer the entry instead */
   pushAtOnce(entry: AtOnce): boolean {
     if (this.#atOnceBytes >= this.#cluster.limits.maxAtOnceBytes) return false;
     this.#atOnce.push(entry);
@@ -97,7 +97,7 @@ export class Outbox {
   /**
    * Pushes the entries of a list.
    * @param pushed  called for each entry that is pushed
-   * @param done  called when all have been pushed
+   * @param done  called when all entries have been pushed
    * @returns a function that cancels the remaining pushes; `done` is then not called
    */
   give(cursor: PlaceCursor, pushed: () => void, done: () => void): () => void {

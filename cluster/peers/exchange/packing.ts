@@ -1,8 +1,10 @@
-/** Packs pushes, and deflates them if that helps: signatures cannot be compressed, values often can. */
+/**
+ * Packs pushes, and deflates them if that makes them smaller. Signatures cannot be compressed, but values often can.
+ */
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { type PackedEntry, writeEntries } from "../../../protocol/members/member-packing.js";
 
-/** The number of pushes that are not deflated after one that did not become smaller. */
+/** The number of pushes that are sent without deflating after a push that deflating did not make smaller. */
 const PAUSE = 15;
 /** The result must be smaller than this fraction of the input; otherwise deflating does not help. */
 const HELPS_BELOW = 0.9;
@@ -12,7 +14,7 @@ export interface Packed {
   readonly isDeflated: boolean;
 }
 
-/** Packs pushes for all members: an unrequested push is usually the same for each, and is packed only once. */
+/** Packs pushes for all members. An unrequested push usually goes to every member, and is then packed only once. */
 export class Packer {
   readonly #limits: { readonly deflateFromBytes: number; readonly deflateMaxBytes: number };
   #pause = 0;
@@ -58,7 +60,8 @@ export function unpack(entries: Buffer, isDeflated: boolean, bytes: number, maxB
   if (!isDeflated) return entries.length === bytes ? entries : null;
   if (bytes > maxBytes) return null;
   try {
-    // One byte of a deflated stream can expand to a thousand: accept no more than announced, which is bounded.
+    // One deflated byte can expand to a thousand bytes, so stop at the announced length, which was checked against the
+    // limit.
     const inflated = inflateRawSync(entries, { maxOutputLength: Math.max(1, bytes) });
     return inflated.length === bytes ? inflated : null;
   } catch {

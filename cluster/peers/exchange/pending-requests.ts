@@ -1,7 +1,7 @@
 /**
  * The entries that this daemon has requested from members. It requests each entry from one member at a time. If that
- * member does not reply, it requests the entry from the next member that offered it. If no member sends an entry,
- * reconciliation transfers it later. Each member has one bit of a number.
+ * member does not reply, it requests the entry from the next member that has offered it. If no member sends an entry,
+ * reconciliation transfers it later. Sets of members are numbers in which each member has one bit.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Place } from "../../../timeline/entries/entry.js";
@@ -9,7 +9,7 @@ import type { Place } from "../../../timeline/entries/entry.js";
 interface PendingRequest {
   readonly place: Place;
   from: number;
-  /** The bits of further members that have offered the entry. */
+  /** The bits of the other members that have offered the entry. */
   others: number;
   /** The time of the request, in milliseconds of uptime. */
   at: number;

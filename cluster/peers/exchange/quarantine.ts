@@ -1,6 +1,7 @@
 /**
- * Envelopes from members whose signer is not known yet: the entry with its key may still be in flight. Their number is
- * limited. The next reconciliation sends the dropped ones again. Source: docs/architecture.md "How daemons agree".
+ * Stores envelopes from members whose signer is not known yet, because the entry that contains the signer's key may
+ * still be in flight. The number of envelopes is limited. The next reconciliation transfers dropped envelopes again.
+ * Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
@@ -22,7 +23,7 @@ export class Quarantine {
   dropped = 0;
   readonly #limits: QuarantineLimits;
   readonly #hash: (bytes: Buffer) => ByteString;
-  /** Entries by the hash of the body: a member may send the same entry again. */
+  /** Entries by the hash of the body, so that an entry that a member sends again is not stored twice. */
   #held = new Map<ByteString, Held>();
   #bytes = 0;
 
@@ -54,7 +55,7 @@ export class Quarantine {
     return true;
   }
 
-  /** Removes all entries for a retry. Returns those that have not waited for too long. */
+  /** Removes all entries. Returns the entries to check again, which are those that have not waited for too long. */
   take(now: number): readonly Held[] {
     const held = [...this.#held.values()];
     this.#held = new Map();

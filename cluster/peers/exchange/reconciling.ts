@@ -16,8 +16,8 @@ import type { ExchangeMessage } from "../shared/exchange-message.js";
 import type { Outbox } from "./outbox.js";
 
 /**
- * If an exchange has transferred fewer entries than this, the next one does not follow immediately: entries that still
- * differ were probably written in the meantime.
+ * After an exchange that has transferred at least this number of entries, the next exchange follows immediately. After
+ * a smaller one it does not, because any entries that still differ were probably written in the meantime.
  */
 const FEW = 256;
 /**
@@ -27,8 +27,8 @@ const FEW = 256;
 const DIFFERING_STATUSES = 2;
 const SALT_MAX = 2 ** 31;
 /**
- * The maximum number of steps that wait for their turn: a member sends the next one after a reply, or after it has
- * abandoned the exchange.
+ * The maximum number of unanswered steps of a member. An honest member sends the next step only after it has received a
+ * reply, or has abandoned the exchange.
  */
 const STEPS_MAX = 4;
 
@@ -36,16 +36,16 @@ const STEPS_MAX = 4;
 export interface Reconciled {
   readonly connection: { readonly side: "opener" | "answerer"; send(message: ExchangeMessage): void };
   readonly outbox: Outbox;
-  /** The number of new entries that it has sent on this connection. */
+  /** The number of new entries that the member has sent on this connection. */
   readonly entriesReceived: number;
   malformed(detail: string): void;
-  /** Called when answering one of its steps threw an exception. */
+  /** Called when answering one of the member's steps threw an exception. */
   failed(problem: unknown): void;
-  /** Runs a step once everything received before is on disk, or refused. */
+  /** Runs a step once all entries received so far are on disk, or were refused. */
   afterReceived(step: () => void): void;
-  /** Called when the data has been compared and few entries were missing here. */
+  /** Called when the data has been compared, and this daemon was missing few or no entries. */
   onCaughtUp(): void;
-  /** Called when an exchange has ended: the totals may be sent. */
+  /** Called when an exchange has ended. The totals may then be sent. */
   onExchanged(): void;
 }
 
@@ -59,11 +59,11 @@ interface Exchange {
   openLists: number;
   /** The number of entries pushed. */
   pushedCount: number;
-  /** The member's `entriesReceived` when the exchange began. */
+  /** The value of the member's `entriesReceived` when the exchange began. */
   readonly receivedBefore: number;
   hasSentGiven: boolean;
   hasReceivedGiven: boolean;
-  /** Whether the exchange compares a set of entries that has been replaced since. */
+  /** Whether this daemon's entries were replaced after the exchange began. */
   isStale: boolean;
   /** Whether the member has sent a message of this exchange, and therefore knows about it. */
   isKnownToMember: boolean;
@@ -85,20 +85,21 @@ export class Reconciling {
   /** The number of consecutive statuses that reported a difference. */
   #differing = 0;
   #hasTotals = false;
-  /** When to compare the key rings because of an unknown signer, even if the totals are equal. */
+  /** When to compare the key rings, even if the totals are equal, because an envelope had an unknown signer. */
   #ringAt = Number.POSITIVE_INFINITY;
   #ringAgainAt = 0;
 
   constructor(cluster: ClusterState, member: Reconciled) {
     this.#cluster = cluster;
     this.#member = member;
-    // One side uses odd numbers and the other even ones, so that a number never means two different exchanges.
+    // One side numbers its exchanges with odd numbers and the other side with even numbers, so that each number is
+    // unique.
     this.#session = this.#isOpener ? -1 : 0;
     const now = cluster.uptime();
     this.#nextAt = this.#isOpener ? now : now + cluster.limits.reconcileMinMs / 4;
   }
 
-  /** Whether this side begins if both could. */
+  /** Whether this side begins an exchange when both sides could begin one. */
   get #isOpener(): boolean {
     return this.#member.connection.side === "opener";
   }
@@ -125,14 +126,15 @@ export class Reconciling {
   heard(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
     if (isEqual) this.#member.onCaughtUp();
-    // An entry that is new on one side may be in flight. A member that has just connected has certainly missed some.
+    // A single difference may be due to entries in flight, except in the first status of a member that has just
+    // connected.
     this.#differing = isEqual ? 0 : this.#hasTotals ? this.#differing + 1 : DIFFERING_STATUSES;
     this.#hasTotals = true;
   }
 
-  /** Compares everything again, because the set of entries here has changed. */
+  /** Compares all entries again, because this daemon's entries were replaced. */
   again(): void {
-    // An exchange that the member has begun is completed: otherwise the member would wait for its end.
+    // Complete an exchange that the member has begun: otherwise the member would wait for the end of that exchange.
     if (this.#exchange?.isOwn === false) this.#exchange.isStale = true;
     else this.#giveUp();
     this.#differing = DIFFERING_STATUSES;
@@ -150,7 +152,7 @@ export class Reconciling {
     this.#movedAt = this.#cluster.uptime();
   }
 
-  /** Receives a step from the member. One step at a time is answered. */
+  /** Receives a step from the member. Steps are answered one at a time. */
   step(session: number, step: Buffer): void {
     this.moved();
     const exchange = this.#exchangeOf(session);
@@ -247,13 +249,13 @@ export class Reconciling {
     exchange.cancels.push(this.#member.outbox.give(cursor, pushed, done));
   }
 
-  /** Returns the exchange that a message belongs to, or null for one that was abandoned. */
+  /** Returns the exchange that a message belongs to, or null if that exchange was abandoned. */
   #exchangeOf(session: number): Exchange | null {
     const isOwn = session % 2 === (this.#isOpener ? 1 : 0);
     const current = this.#exchange;
     if (current?.session === session) return current;
-    // If both sides began at the same moment, the opener's exchange continues. A member that knows about it and begins
-    // another has abandoned it.
+    // If both sides began an exchange at the same moment, the opener's exchange continues. But if the member already
+    // knew about that exchange and still begins another, it has abandoned the first one.
     if (isOwn || (current?.isOwn && this.#isOpener && !current.isKnownToMember)) return null;
     return this.#take(session, false, "data");
   }
@@ -278,7 +280,7 @@ export class Reconciling {
     return this.#exchange;
   }
 
-  /** Abandons the exchange: the next one sends the entries that were not pushed. */
+  /** Abandons the exchange. The next exchange transfers the entries that were not pushed. */
   #giveUp(): void {
     for (const cancel of this.#exchange?.cancels ?? []) cancel();
     this.#exchange = null;
@@ -301,7 +303,7 @@ export class Reconciling {
     this.#member.onExchanged();
     this.#nextAt = isStale ? now : now + this.#pause();
     if (set === "data" && received < FEW && !isStale) this.#member.onCaughtUp();
-    // The side that began continues; otherwise both would begin at the same time.
+    // Only the side that began this exchange begins the next one, so that the two sides do not begin at the same time.
     if (isOwn && (set === "ring" || received + pushedCount >= FEW)) this.#begin("data", now);
   }
 

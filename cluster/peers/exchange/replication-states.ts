@@ -1,12 +1,13 @@
 /**
- * The replication state of recently received entries: the members that have an entry, and those to which it was sent.
- * Older states are dropped, at the cost of an unnecessary offer. Each member has one bit of a number.
+ * The replication states of recently received entries. The state of an entry contains the members that have the entry,
+ * and the members to which it was sent, as one bit for each member. Older states are dropped, at the cost of occasional
+ * unnecessary offers.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import type { Place } from "../../../timeline/entries/entry.js";
 
-/** The bytes of an entry to push without a request. Its parsed envelope is not stored. */
+/** The bytes of an entry to push without a request. The parsed envelope is omitted to save memory. */
 export interface AtOnce extends PackedEntry {
   readonly place: Place;
 }
@@ -23,7 +24,7 @@ export interface ReplicationState {
   pendingAcks: number;
   /** The entry to be pushed without a request, or null if there is none. */
   atOnce: AtOnce | null;
-  /** The number of turns for which the state was kept because a notification was pending. */
+  /** The number of rounds of `tick` in which the state was kept because a notification was pending. */
   turns: number;
   /** Whether a caller waits until members have the entry; if so, the entry is offered immediately. */
   isUrgent: boolean;
@@ -39,8 +40,8 @@ export const oldestSpread = (parts: {
 }): number => parts.clock() - 2 * parts.limits.past;
 
 /**
- * The number of turns, of up to `replicationStateMs` each, after which a state is dropped even if a notification is
- * pending.
+ * The number of rounds of `tick`, of up to `replicationStateMs` each, after which a state is dropped even if a
+ * notification is pending.
  */
 const TURNS_MAX = 6;
 
@@ -95,7 +96,8 @@ export class ReplicationStates {
     const forgotten = this.#old;
     this.#old = this.#young;
     this.#young = new Map();
-    // A notification may also be pending for an entry that was stored here earlier and has been pruned.
+    // Limit the rounds for pending notifications: the entry may have been stored here earlier and then pruned, so that
+    // the notification is never sent.
     for (const [id, state] of forgotten) {
       const hasPendingAcks = state.pendingAcks !== 0 && ++state.turns < TURNS_MAX;
       const isAwaited = hasPendingAcks || this.#isWaitedFor(id);

@@ -20,7 +20,7 @@ export class ReportAnswers {
     this.#parts = parts;
   }
 
-  /** Makes a report in one step, so that its totals and its watermark belong to the same moment. */
+  /** Creates a report in one step, so that the totals and the watermark in it belong to the same moment. */
   answer(at: number): (OwnMessage & { kind: "report" }) | "malformed" | null {
     const { timeline, uptime } = this.#parts;
     if (at % SECOND !== 0) return "malformed";

@@ -10,11 +10,11 @@ type Found = readonly (ProvedEntry | null)[];
 export const NOTHING_PROVED: Found = [];
 
 export class SignatureCheckResults {
-  /** Results by part of the push; null for a part whose results are not available yet. */
+  /** The results for each part of the push, or null for a part whose results are not available yet. */
   readonly #found: (Found | null)[] = [];
   readonly #ends: Promise<void>[] = [];
 
-  /** @param size  entries in a part, which one thread receives together */
+  /** @param size  the number of entries in a part; one thread checks all entries of a part */
   constructor(entries: readonly PackedEntry[], size: number, threads: SignatureThreads) {
     for (let i = 0; i < entries.length; i += size) {
       const part = this.#found.push(null) - 1;

@@ -1,13 +1,13 @@
 /**
- * The date up to which all connected members are known to have the same entries. Only entries up to it may be pruned:
- * otherwise no member could send an entry that another is missing. It is determined like the stable point, but without
- * members that are not connected.
+ * The date up to which all connected members are known to have the same entries. Members may prune entries only up to
+ * that date: otherwise no member could send an entry that another member is missing. The date is determined like the
+ * stable point, except that disconnected members do not count.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { type Report, type Reporter, StablePoint } from "./stable-point.js";
 
-/** Milliseconds between two checks of which members have reported, and which are slow. */
+/** Milliseconds between two updates of the date. */
 const CHECK_EVERY_MS = 250;
 
 /** A member that is connected. */
@@ -18,12 +18,14 @@ export interface CommonReporter extends Reporter {
 export class CommonPast {
   readonly #cluster: ClusterState;
   #point: StablePoint;
-  /** When members began catching up, for those that have not finished. */
+  /** When each member that is catching up began to do so. */
   readonly #behind = new Map<ByteString, number>();
   #nextAt = Number.NEGATIVE_INFINITY;
   /** The date before which all connected members, including slow ones, are known to have the same entries. */
   #common = 0;
-  /** Measures how long `#common` has not grown. `#levelGrowth` measures the date that ignores slow members. */
+  /**
+   * Measures for how long `#common` has not increased. `#levelGrowth` does so for the date that ignores slow members.
+   */
   readonly #commonGrowth = new Growth();
   readonly #levelGrowth = new Growth();
 
@@ -32,7 +34,7 @@ export class CommonPast {
     this.#point = new StablePoint(cluster.timeline, cluster.limits);
   }
 
-  /** Called when a member has connected: its entries are not known yet. */
+  /** Called when a member has connected, before this daemon knows what entries the member has. */
   joined(): void {
     this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     this.#common = 0;
@@ -50,9 +52,9 @@ export class CommonPast {
   }
 
   /**
-   * The date before which all connected members have the same entries, or before which this daemon no longer waits for
-   * them to agree. It does not wait for a member that has been catching up for long: that member may need a state that
-   * the remaining members can sign only once they agree without it.
+   * The date before which all connected members have the same entries, or before which this daemon has stopped waiting
+   * for them to agree. Members that have been catching up for long do not count: such a member may need a snapshot,
+   * which the remaining members can sign only if they agree without that member.
    */
   value = 0;
 
@@ -64,11 +66,12 @@ export class CommonPast {
     this.#point.tick(now, () => level);
     const { timeline, limits } = this.#cluster;
     const { value } = this.#point;
-    // Keep the date while a member is slow: entries that only this member has could not be added to a pruned period.
+    // Do not raise the date while a member is slow: if the period were pruned, entries that only the slow member has
+    // could no longer be added to it.
     if (level.length === all.length) this.#common = Math.max(this.#common, value);
-    // Entries are not retained forever for a member that never agrees, because they would fill every disk. The two
-    // dates are timed separately, so that a slow member never makes the remaining members sign a state that they have
-    // not compared.
+    // If a date has not grown for too long, stop waiting: retaining all entries for a member that never agrees would
+    // fill every disk. The two dates are timed separately, so that a slow member never makes the remaining members sign
+    // a state that they have not compared.
     const upTo = (growth: Growth, date: number) =>
       growth.lasts(date, now) > limits.snapshotHoldMs ? Number.POSITIVE_INFINITY : date;
     this.value = upTo(this.#levelGrowth, value);
@@ -80,21 +83,21 @@ export class CommonPast {
     const lagged = now - (this.#behind.get(id) ?? now) > this.#cluster.limits.catchUpStuckMs;
     if (isCatchingUp) this.#behind.set(id, since);
     else this.#behind.delete(id);
-    // A result that was found without a slow member may be wrong once that member counts again.
+    // Start again when a slow member counts again: the result that was determined without it may be wrong.
     if (lagged && !isCatchingUp) this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     return lagged && isCatchingUp;
   }
 }
 
-/** Measures how long a date has not grown. */
+/** Measures for how long a date has not increased. */
 class Growth {
   #date = 0;
-  /** When the date last grew, as `uptime` milliseconds, or null if `lasts` was not called yet. */
+  /** When the date last increased, as `uptime` milliseconds, or null if `lasts` was not called yet. */
   #grownAt: number | null = null;
 
   /**
-   * @param date  the current one; if it is lower than before, the measurement starts again
-   * @returns the milliseconds since it last grew, or since the first call
+   * @param date  the current date
+   * @returns the milliseconds since the date last increased, or since the first call
    */
   lasts(date: number, now: number): number {
     if (this.#grownAt === null || date > this.#date) this.#grownAt = now;

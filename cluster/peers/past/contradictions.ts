@@ -1,11 +1,14 @@
 /**
- * Members that have signed two different states of one date, with both votes as the proof. They are banned permanently,
- * even across restarts.
+ * The members that have signed two different states of one date, with both votes as the proof. These members are banned
+ * permanently, even after a restart of this daemon.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
 
-/** Members whose proof is stored: voters are few, and a banned one needs a new folder to return. */
+/**
+ * The maximum number of members whose proofs are stored. There are few voters, and a banned voter can return only with
+ * a new folder.
+ */
 export const PROOFS_MAX = 64;
 
 export class Contradictions {
@@ -23,8 +26,8 @@ export class Contradictions {
   }
 
   /**
-   * Both votes of each member. They are stored with the other votes: a daemon that reads them finds the contradiction
-   * again.
+   * Both votes of each member. They are stored with all other votes, so that this daemon finds the contradiction again
+   * after a restart.
    */
   get votes(): CutVote[] {
     return [...this.#proofs.values()].flat();

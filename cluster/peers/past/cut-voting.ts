@@ -1,7 +1,7 @@
 /**
- * Votes on the states of members at common dates. Once a member knows that everything up to a date is final, it signs
- * the snapshot that it has made at that date. A snapshot for which most of the other members have signed the same seal
- * may be adopted, and the entries before it may be pruned. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Members vote on their states at common dates. Once a member knows that everything up to a date is final, it signs the
+ * snapshot that it has made at that date. If most of the other members have signed the same seal, a daemon may adopt
+ * that snapshot, and prune the entries before it. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import {
@@ -19,11 +19,11 @@ import { electorateIn, majorityOf } from "../shared/electorate.js";
 import type { CommonPast } from "./common-past.js";
 import { Contradictions } from "./contradictions.js";
 
-/** The maximum number of votes that are stored for one member: more than the snapshots that an honest one has. */
+/** The maximum number of votes that are stored for one member. An honest member has fewer snapshots. */
 const VOTES_EACH = 64;
 /**
- * The maximum number of signatures that are checked per second for one member: an honest one sends a handful in a
- * minute.
+ * The maximum number of signatures that are checked per second for one member. An honest member sends a handful of
+ * votes in a minute.
  */
 const CHECKS_MAX = 64;
 const SECOND = 1000;
@@ -40,7 +40,10 @@ export class CutVoting {
   readonly #checks = new Map<ByteString, number>();
   #checksSince = 0;
   #nextAt = 0;
-  /** When a voting member began catching up, or this daemon last helped one, or null if none is catching up. */
+  /**
+   * When a voting member began catching up, or when this daemon last helped such a member; null if no voting member is
+   * catching up.
+   */
   #stuckSince: number | null = null;
   /**
    * Milliseconds before this daemon helps again, and the `uptime` from which this pause starts again at its minimum.
@@ -89,7 +92,7 @@ export class CutVoting {
     }
   }
 
-  /** Adds a vote with a valid signature. */
+  /** Adds a vote whose signature is valid. */
   #add(vote: CutVote): void {
     const id = this.#cluster.hash(Buffer.from(vote.spki, "latin1"));
     const known = this.#votes.get(id)?.get(vote.at);
@@ -113,10 +116,10 @@ export class CutVoting {
   }
 
   /**
-   * Helps members that have been catching up for long, because they may be missing entries that no agreed snapshot
-   * contains: requests another snapshot, and further ones later. Several may be necessary, because members make their
-   * snapshots at different moments and may choose different dates. The pauses between the requests grow, so that a
-   * member that is always catching up does not keep every daemon busy.
+   * Helps members that have been catching up for long, by making this daemon create another snapshot. Such members may
+   * be missing entries that no agreed snapshot contains. Several snapshots may be necessary, because members create
+   * theirs at different moments and may choose different dates. The pauses between them grow, so that a member that
+   * never finishes catching up does not keep all daemons busy.
    */
   #help(now: number): void {
     const peering = this.#cluster;
@@ -126,7 +129,8 @@ export class CutVoting {
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
-      // Request a later date: earlier ones are not signed again, here or by most members.
+      // Request a snapshot of a later date: this daemon and most members have already signed the earlier dates, and
+      // sign no date twice.
       peering.timeline.handover?.want(Math.max(this.#last, this.#newestAgreed));
       this.#stuckSince = now;
       this.#helpPause = Math.min(2 * this.#helpPause, snapshotHoldMs);
@@ -148,7 +152,7 @@ export class CutVoting {
     return Math.max(-1, ...[...dates].filter((at) => this.agreedOn(at) !== null));
   }
 
-  /** Returns the votes of one member for a date and for later ones, in order. */
+  /** Returns the votes of one member for a date and for all later dates, in order. */
   from(id: ByteString, at: number): readonly CutVote[] {
     const votes = [...(this.#votes.get(id)?.values() ?? [])];
     return votes.filter((vote) => vote.at >= at).sort((a, b) => a.at - b.at);
@@ -162,8 +166,8 @@ export class CutVoting {
   }
 
   /**
-   * Signs each final cut that was not signed before. No date is signed twice, even if its state changes. Once the
-   * entries before a date are pruned, nothing can change its state here.
+   * Signs each final cut that this daemon has not signed before. No date is signed twice, even if the state at that
+   * date changes. Up to the date up to which this daemon has pruned its entries, the state can no longer change.
    * @returns the new votes
    */
   #sign(cuts: readonly Cut[]): CutVote[] {
@@ -179,8 +183,8 @@ export class CutVoting {
   }
 
   /**
-   * Counts the votes of the other members for one of the daemon's own cuts. A different seal does not cause an alarm:
-   * signed votes never change, and either side may have received an entry with an earlier date since.
+   * Counts the votes for one of the daemon's own cuts. A vote with a different seal is not an alarm: signed votes never
+   * change, but this daemon or the voter may have received an earlier-dated entry after signing.
    */
   #count(cut: Cut): void {
     const peering = this.#cluster;
@@ -193,14 +197,14 @@ export class CutVoting {
   }
 
   /**
-   * Stores own votes on disk before any member receives them and before they count here: otherwise this daemon could
-   * sign a different state for the same date after a crash.
+   * Stores this daemon's own votes on disk. Only then do they count here, and only then are they sent to members:
+   * otherwise this daemon could sign a different state for the same date after a crash.
    */
   #save(signed: readonly CutVote[]): void {
     const peering = this.#cluster;
     const { handover } = peering.timeline;
     this.#isChanged = false;
-    // This write replaces earlier votes that may still be on their way to the disk, so it contains them too.
+    // This write replaces an earlier write that may not be complete yet, so it repeats the votes of that write.
     this.#unsaved = [...this.#unsaved, ...signed];
     handover?.keepVotes(writeCutVotes([...this.#unsaved, ...this.#toKeep()]), () => {
       if (signed.length === 0) return;
@@ -222,8 +226,8 @@ export class CutVoting {
   }
 
   /**
-   * Forgets members without a vote, because those that restart with an empty folder have a new id each time. As many
-   * are kept as there are addresses at which no daemon is known yet.
+   * Forgets the votes of daemons that are not voters, because a daemon that restarts with an empty folder has a new id
+   * each time. The votes of some of these daemons are kept: as many as there are voters whose ids are still unknown.
    */
   #forgetNonVoters(): void {
     const { ids, others } = electorateIn(this.#cluster);
@@ -234,8 +238,8 @@ export class CutVoting {
   }
 
   /**
-   * Returns own votes, so that nothing is signed twice, other members' votes for snapshots of this daemon, and proofs
-   * of contradictions.
+   * Returns the votes to store: this daemon's own votes (so that it never signs a date twice), the other members' votes
+   * for its snapshots, and the proofs of contradictions.
    */
   #toKeep(): CutVote[] {
     const peering = this.#cluster;
@@ -248,7 +252,7 @@ export class CutVoting {
     return this.#ofHeld().slice(-VOTES_MAX);
   }
 
-  /** Returns the voters' votes for the snapshots that are valid here, by date. */
+  /** Returns the votes of this daemon and of the voters for the dates of this daemon's cuts, ordered by date. */
   #ofHeld(): CutVote[] {
     const peering = this.#cluster;
     const { ids } = electorateIn(peering);

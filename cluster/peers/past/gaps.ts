@@ -1,9 +1,9 @@
 /**
- * Gaps: entries that are missing here and that a member has pruned, so that it can never send them. This daemon finds
- * them by comparing the members' reports on the period that the member, or this daemon, has pruned. A gap is closed
- * when this daemon has the same entries, because another member sent them. It is remembered while the member is
- * disconnected. A single member's report does not change a live daemon's state.
- * Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Finds gaps. A gap consists of entries that are missing here, and that a member can never send because it has pruned
+ * them. To find gaps, this daemon compares the members' reports on the period that the member, or this daemon, has
+ * pruned. A gap is closed once this daemon has the same entries as the member, because another member sent them. An
+ * open gap is remembered while the member is disconnected. The report of a single member does not change the state of a
+ * live daemon. Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { StatusMessage } from "../../../protocol/members/member-messages.js";
@@ -44,7 +44,7 @@ interface Gap {
   isHere: boolean;
   /** When reports were last requested from the other members. */
   askedAt: number;
-  /** The report whose entries this daemon no longer waits for, or null if there is none. */
+  /** The member's report on the entries for which this daemon has stopped waiting, or null if there is none. */
   forgiven: Report | null;
   /** Whether the member's entries and this daemon's have been compared. */
   isKnown: boolean;
@@ -77,8 +77,8 @@ export class Gaps {
   }
 
   /**
-   * Receives a member's report of what it has pruned.
-   * @param isFirst  whether it is the first status of its connection
+   * Receives a member's status, which states up to which date the member has pruned its entries.
+   * @param isFirst  whether it is the member's first status on this connection
    */
   heard({ id, connection }: ConnectedMember, status: StatusMessage, isFirst: boolean): void {
     this.#own.noteTotals(id, status);
@@ -104,8 +104,8 @@ export class Gaps {
       close(gap);
       return;
     }
-    // If both daemons have pruned entries, both compare at the same date. Otherwise both could conclude that they have
-    // fewer entries than the other daemon, or neither could.
+    // If both daemons have pruned entries, both compare the entries up to the same date. With different dates, both
+    // daemons could conclude that they have fewer entries than the other, or neither could.
     gap.at = endOfPruned(Math.max(status.pruned, prunedTo), this.#cluster.clock());
     connection.send({ kind: "report-request", at: gap.at });
   }
@@ -157,15 +157,16 @@ export class Gaps {
 
   /**
    * Whether a member's state includes entries that are missing here, and no member has sent any of them for a while.
-   * Then the gap cannot be closed entry by entry.
+   * Such a gap can be closed only by a snapshot.
    */
   isStuck(id: ByteString, now: number, forMs: number): boolean {
     const { snapshotHoldMs } = this.#cluster.limits;
-    // A member that keeps sending a few entries cannot delay this indefinitely.
+    // A gap is also stuck if it has been open for very long: otherwise a member could delay a snapshot indefinitely by
+    // sending a few entries again and again.
     const isStuck = ({ isOpen, shrunkAt, since }: Gap) =>
       isOpen && (now - shrunkAt >= forMs || now - since >= snapshotHoldMs);
     const gap = this.#gaps.get(id);
-    // The missing entries may have been received since the last check.
+    // Compare again, because this daemon may have received the missing entries since the last check.
     if (gap !== undefined && gap.report !== null && isStuck(gap)) this.#compare(gap, gap.report);
     return (gap !== undefined && isStuck(gap)) || this.#own.isStuck(id, now, forMs);
   }
@@ -185,7 +186,7 @@ export class Gaps {
     }
   }
 
-  /** Called when the set of entries here has changed. Gaps are then determined again. */
+  /** Called when the set of entries here was replaced. The next tick determines all gaps again. */
   changed(): void {
     const now = this.#cluster.uptime();
     this.#nextAt = now;
@@ -202,7 +203,7 @@ export class Gaps {
     for (const gap of this.#gaps.values()) {
       if (gap.isOpen && gap.report !== null) {
         this.#compare(gap, gap.report);
-        // More members may have connected since, and the member itself may have disconnected.
+        // Ask all members again: more members may have connected since, or the member itself may have disconnected.
         if (gap.isOpen) this.#askAll(gap, gap.report);
       }
       if (!gap.isOpen || now - gap.shrunkAt < catchUpMs || now - gap.loggedAt < AGAIN_MS) continue;
@@ -214,7 +215,8 @@ export class Gaps {
 
   /**
    * Whether this daemon is missing too much to be live.
-   * @param isCatchingUp  whether it was catching up at the last tick: a daemon that is not live yet must be certain
+   * @param isCatchingUp  whether this daemon was catching up at the last tick; if so, it does not become live before it
+   * is certain that it has no gap
    */
   isLacking(now: number, isCatchingUp: boolean, since: number): boolean {
     const { catchUpMs, catchUpStuckMs } = this.#cluster.limits;
@@ -231,8 +233,8 @@ export class Gaps {
     const { timeline, uptime } = this.#cluster;
     const own = totalsUpTo(timeline.index, report.at);
     const isLess = holdsLess(own, report);
-    // If the two daemons differ, and both have pruned or the member is incomplete too, the one with fewer entries is
-    // not live.
+    // If this daemon has pruned at least as much as the member, or the member is incomplete too, only the daemon with
+    // fewer entries has a gap.
     const isOlder = !gap.isOpen && timeline.prunedTo >= gap.pruned;
     if (
       isSameTotals(own, report) ||

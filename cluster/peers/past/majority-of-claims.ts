@@ -15,7 +15,7 @@ import type { CutVoting } from "./cut-voting.js";
 export interface Claim {
   readonly member: ByteString;
   readonly address: string;
-  /** Milliseconds since 1970. */
+  /** The date up to which the member has pruned its entries, in milliseconds since 1970. */
   readonly pruned: number;
   /** The totals up to that date: of that member, of this daemon, and as the other members have reported them. */
   readonly report: Totals;
@@ -24,9 +24,10 @@ export interface Claim {
 }
 
 /**
- * Whether this daemon believes a claim. A live daemon believes a majority of the other members. One that is not live
- * yet believes any claim, unless it and the members with the same entries are most of the cluster. Members that began
- * without data are not witnesses: they may have only the entries that this daemon sent them.
+ * Whether this daemon believes a claim. A live daemon believes a claim that a majority of the other members confirm. A
+ * daemon that is not live believes any claim, unless it forms a majority of the cluster together with the members that
+ * have the same entries. Members that began without data are not witnesses, because they may have only the entries that
+ * this daemon sent them.
  */
 export function isBelieved(
   { member, address, pruned, report, own, witnesses }: Claim,
@@ -35,8 +36,8 @@ export function isBelieved(
 ): boolean {
   const { members, notices, order, timeline } = cluster;
   if (order === member) return true;
-  // If the member and this daemon have signed the same state, and it can no longer be read here, this daemon has lost
-  // entries. No witness is needed for that.
+  // If this daemon can no longer read a state that it and the member have both signed, this daemon has lost entries.
+  // The claim then needs no witness.
   const hasLost = timeline.handover?.hasLost(pruned) === true;
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
   const voices = electorateIn(cluster);
@@ -44,8 +45,8 @@ export function isBelieved(
   const count = (isOne: (id: ByteString, totals: Totals) => boolean) =>
     reports.filter(([id, totals]) => isOne(id, totals)).length;
   if (cluster.state !== "live") {
-    // A member that has never served with its data reports no watermark. A daemon that began empty accepts it as a
-    // witness, because all other members may have begun empty too.
+    // A member is a witness if it is live. A member that is not live but reports a watermark has served before, and is
+    // a witness too, unless this daemon itself began empty.
     const isWitness = (id: ByteString) => {
       const { state, watermark = 0 } = members.get(id)?.status ?? {};
       return state === "live" || (watermark > 0 && !cluster.beganEmpty);

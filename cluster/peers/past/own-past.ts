@@ -1,7 +1,7 @@
 /**
- * Compares what this daemon has pruned with the other members' entries of the same time. No entry dated that early is
- * accepted here any longer. So if most other members have different entries, they are right, and only their snapshot
- * can repair this daemon. Source: docs/protocol-v2.md "Members", rule 8.
+ * Compares the entries that this daemon has pruned with the other members' entries of the same period. This daemon no
+ * longer accepts entries dated in that period. So if most other members have different entries there, they are right,
+ * and only a snapshot of theirs can repair this daemon. Source: docs/protocol-v2.md "Members", rule 8.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
@@ -14,10 +14,13 @@ export class OwnPast {
   readonly #cluster: ClusterState;
   /** The end of the period that this daemon had pruned when it last requested reports; milliseconds since 1970. */
   #at = -1;
-  /** When it requested them; `uptime` milliseconds. */
+  /** When this daemon last requested reports; `uptime` milliseconds. */
   #askedAt = Number.NEGATIVE_INFINITY;
   readonly #reports = new Map<ByteString, Report>();
-  /** The report of most members, and when it began to differ from this daemon's entries; null if it does not differ. */
+  /**
+   * The report on which most members agree, and when it began to differ from this daemon's entries. Null if it does not
+   * differ, or if most members do not agree.
+   */
   #other: { readonly report: Report; readonly since: number } | null = null;
 
   constructor(cluster: ClusterState) {
@@ -30,7 +33,7 @@ export class OwnPast {
     const { prunedTo, index } = timeline;
     if (prunedTo < 0) return;
     if (isSameTotals(totalsOf(index), held)) {
-      // Its earlier report is outdated, or this daemon's entries have changed.
+      // The member has the same entries now: its earlier report is outdated, or this daemon's entries have changed.
       this.left(id);
       return;
     }
@@ -69,8 +72,8 @@ export class OwnPast {
   }
 
   /**
-   * Whether this daemon must not be live, because most other members have different entries of the period that it has
-   * pruned. A live daemon waits for a while before this counts, because the difference may disappear.
+   * Whether this daemon must not be live, because most other members have different entries in the period that it has
+   * pruned. A live daemon ignores the difference for a while, because the difference may disappear.
    * @param isCatchingUp  whether it was catching up at the last tick
    */
   isLacking(now: number, isCatchingUp: boolean): boolean {
@@ -79,7 +82,7 @@ export class OwnPast {
   }
 
   /**
-   * Whether a member has the same entries as most other members, and this daemon has had different ones for at least
+   * Whether a member has the same entries as most other members, and this daemon has had different entries for at least
    * `forMs` milliseconds.
    */
   isStuck(id: ByteString, now: number, forMs: number): boolean {

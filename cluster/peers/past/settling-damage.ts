@@ -1,8 +1,9 @@
 /**
- * Settles entries that were found damaged here. This daemon requests them from the other members. If no member sends
- * such an entry, and the entries of most members up to that time equal those that are readable here, then the members'
- * states do not contain the entry, and this daemon drops it too. The comparison uses reports on the past, because
- * recent entries are never the same everywhere. A daemon without members drops the entry without waiting.
+ * Decides what happens to damaged entries in this daemon's timeline. This daemon first requests such an entry from the
+ * other members. If no member sends it, and most members report the same entries up to its date as are readable here,
+ * then the members' states do not contain the entry, and this daemon drops it too. The comparison ends at the entry's
+ * date, because the most recent entries always differ between members. A daemon without members drops the entry without
+ * comparing.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ClusterState } from "../shared/cluster-state.js";
@@ -15,7 +16,8 @@ export class SettlingDamage {
   /** The date up to which reports were last requested; milliseconds since 1970. */
   #at = 0;
   /**
-   * When they were requested, as `uptime` milliseconds, or null if nothing is damaged, or the damage was just found.
+   * When reports were last requested, as `uptime` milliseconds, or null if nothing is damaged, or the damage was just
+   * found.
    */
   #askedAt: number | null = null;
   /** Reports received since that request. */
@@ -59,8 +61,9 @@ export class SettlingDamage {
       return report !== undefined && voices.ids.has(id) && isSameTotals(report, own);
     };
     const alike = members.filter(isEqual).length;
-    // A member that has the entry only in a snapshot cannot send it. If all members have replied, this daemon counts
-    // as one of those without the entry.
+    // A member that has the entry only in a snapshot cannot send it, so most other members have to agree with this
+    // daemon. Once all members have replied, this daemon counts itself too, and half of the other members can be
+    // enough.
     const haveAllReplied =
       voices.ids.size === voices.others && [...voices.ids].every((id) => this.#reports.has(id));
     return alike >= majorityOf(voices) || (haveAllReplied && 2 * (1 + alike) > voices.others + 1);

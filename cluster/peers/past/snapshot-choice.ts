@@ -1,8 +1,8 @@
 /**
- * Chooses the member whose snapshot may replace this daemon's entries, if any. It never prefers one member's report
- * to another's, accepts no date in the future, and replaces nothing that a member could send entry by entry. If the
- * members cannot agree, an operator can decide.
- * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Chooses the member whose snapshot may replace this daemon's entries, if any. No member's report takes precedence over
+ * another's, snapshots dated in the future are rejected, and a snapshot replaces only entries that no member can send
+ * individually. If the members cannot agree, an operator can decide. Source:
+ * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
@@ -18,7 +18,7 @@ export class SnapshotChoice {
   readonly #gaps: Gaps;
   readonly #voting: CutVoting;
   readonly #taking: SnapshotTaking;
-  /** See `order`; as of the last check. */
+  /** The result of `order` as of the last check. */
   #order: string | null = null;
 
   constructor(cluster: ClusterState, past: { gaps: Gaps; voting: CutVoting; taking: SnapshotTaking }) {
@@ -29,16 +29,16 @@ export class SnapshotChoice {
   }
 
   /**
-   * The option with which an operator makes this daemon adopt a member's snapshot in place of missing entries, or null
-   * if no operator has to decide that.
+   * The option with which an operator can make this daemon adopt a member's snapshot in place of missing entries, or
+   * null if no operator has to decide.
    */
   get order(): string | null {
     return this.#order;
   }
 
   /**
-   * Returns the members whose snapshots may be loaded, the one with the earliest date first, or none if no snapshot is
-   * needed or justified.
+   * Returns the members whose snapshots may be loaded, ordered by the dates of the snapshots. The result is empty if no
+   * snapshot is needed or justified.
    */
   choices(now: number, candidates: readonly ConnectedMember[]): readonly Choice[] {
     this.#order = null;
@@ -64,7 +64,7 @@ export class SnapshotChoice {
     if (state !== "catching-up" || timeline.handover === null || !isEverybodyHere(cluster, now)) return [];
     const hasSentAll = ({ compared, id, status }: ConnectedMember) =>
       compared !== null || (gaps.isOpen(id) && (status?.pruned ?? 0) > timeline.prunedTo);
-    // Do not wait endlessly for a member that could send the entries, but never does.
+    // Wait longer if a member may still send the entries, but not forever.
     const forMs = candidates.every(hasSentAll) ? limits.snapshotAfterMs : limits.catchUpStuckMs;
     return candidates
       .flatMap((sender) => {
@@ -83,10 +83,12 @@ export class SnapshotChoice {
     const due = voting.from(id, needed).filter(({ at }) => at <= now);
     const votes = due.filter((vote) => !this.#isHere(vote) && !this.#taking.wasTaken(vote));
     const voices = electorateIn(this.#cluster);
-    // If there is only one other member, its report is sufficient for a daemon that has nothing to lose.
+    // A daemon that began empty has nothing to lose. If it has only one other member, it believes that member's report
+    // alone.
     const isBelieved = order === id || (voices.others === 1 && voices.ids.has(id) && beganEmpty);
     const missing = this.#taking.missingOf(id);
-    // A member may no longer have the snapshot that it voted for: then try a later vote, or all of them again.
+    // A member may no longer have a snapshot that it voted for. In that case try its later votes, then all its votes
+    // again.
     const first = (proved: readonly CutVote[]) => proved.find(({ at }) => at > missing) ?? proved[0] ?? null;
     if (isBelieved) return first(votes);
     // A state that this daemon itself has signed needs no further proof, even if the daemon has lost entries since.
@@ -95,13 +97,19 @@ export class SnapshotChoice {
     return first(votes.filter(isProved));
   }
 
-  /** Whether this is the snapshot that replaced the pruned entries here: adopting it again would change nothing. */
+  /**
+   * Whether the vote is for the snapshot that this daemon already has in place of its pruned entries: adopting it again
+   * would change nothing.
+   */
   #isHere({ at, seal }: CutVote): boolean {
     const { prunedTo, handover } = this.#cluster.timeline;
     return at === prunedTo && handover?.cuts.some((cut) => cut.at === at && cut.seal === seal) === true;
   }
 
-  /** Warns if an operator's order names no connected member: otherwise nothing would show that it has no effect. */
+  /**
+   * Warns if an operator has ordered the adoption of a snapshot from a daemon that is not connected, because the order
+   * then has no effect.
+   */
   #warnUnknown(now: number, candidates: readonly ConnectedMember[]): void {
     const cluster = this.#cluster;
     const ordered = cluster.order;

@@ -12,7 +12,9 @@ interface Sending {
   readonly parts: Iterator<Buffer>;
   /** The number of the next part. */
   number: number;
-  /** The next part, read ahead from `parts` to know whether it is the last one, or null if all parts were sent. */
+  /**
+   * The next part, or null if all parts were sent. One part is read ahead from `parts`, to know which part is the last.
+   */
   next: Buffer | null;
   pulledAt: number;
 }
@@ -36,13 +38,13 @@ export class SnapshotSending {
    */
   pull(at: number, number: number): void {
     const peering = this.#cluster;
-    // A member that requests a thousand parts at a time is disconnected at the next tick, and must not receive a
-    // gigabyte before that.
+    // Ignore the request if too many bytes are unsent. The next tick disconnects such a member: it could otherwise
+    // request a thousand parts at a time, and make this daemon buffer a gigabyte.
     if (this.#connection.unsentBytes > peering.limits.closeAboveUnsentBytes) return;
     try {
       this.#sendPart(at, number);
     } catch (problem) {
-      // Another member may have a readable snapshot.
+      // Send no snapshot: the member can then try another member, whose snapshot may be readable.
       peering.log.error({ reason: (problem as Error).message }, UNREADABLE);
       this.#end();
       this.#sendNone(number);
@@ -54,7 +56,7 @@ export class SnapshotSending {
     if (number === 0) this.#begin(at);
     const sending = this.#sending;
     if (sending === null || sending.next === null || at !== sending.at || number !== sending.number) {
-      // A request that follows the last part was sent before that part arrived: ignore it.
+      // If all parts were sent, ignore the request: the member sent it before it received the last part.
       if (sending === null || sending.next !== null) this.#sendNone(number);
       return;
     }

@@ -1,7 +1,7 @@
 /**
- * Loads a snapshot from a live member when entries are missing here that no connected member stores any longer. It
- * requests a few parts at a time. When the snapshot is complete, and is the one on which the members agreed, the
- * timeline adopts it. Members are tried one after the other.
+ * Loads a snapshot from a live member when entries are missing here that no connected member stores any longer. This
+ * daemon requests a few parts at a time. Once the snapshot is complete, and its seal is the one on which the members
+ * agreed, the timeline adopts the snapshot. If loading fails, the next member is tried.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
@@ -13,9 +13,9 @@ import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { StagedSnapshot } from "../../../timeline/snapshots/snapshot-files.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 
-/** Milliseconds between two lines of the log. */
+/** Milliseconds between two log lines about the progress. */
 const PROGRESS_EVERY_MS = 5000;
-/** Orphaned entries in one line of the log. */
+/** The maximum number of orphaned entries in one log line. */
 const ORPHANED_A_LINE = 20;
 
 /** A member that may send a snapshot. */
@@ -32,7 +32,7 @@ export interface Choice {
 
 /** The progress of a transfer. */
 export interface SnapshotProgress {
-  /** The address of its sender. */
+  /** The address of the member that sends the snapshot. */
   readonly address: string;
   readonly received: number;
   readonly total: number;
@@ -47,7 +47,10 @@ interface Taking extends Choice {
   /** The number of the next part to arrive, and that of the next part to request. */
   number: number;
   requested: number;
-  /** Whether everything has been received, and is being checked and adopted: from then on it cannot be stopped. */
+  /**
+   * Whether all parts have been received. The snapshot is then checked and adopted, and the transfer can no longer be
+   * stopped.
+   */
   isComplete: boolean;
   movedAt: number;
   loggedAt: number;
@@ -56,9 +59,12 @@ interface Taking extends Choice {
 export class SnapshotTaking {
   /** Snapshots adopted since the start. */
   taken = 0;
-  /** Own entries that were lost with snapshots, since the start. */
+  /**
+   * The number of this daemon's own entries that were lost because adopted snapshots did not contain them, since the
+   * start.
+   */
   orphaned = 0;
-  /** Own entries that may have been lost. */
+  /** The number of this daemon's own entries that may have been lost in this way. */
   possiblyOrphaned = 0;
   readonly #cluster: ClusterState;
   readonly #onTaken: () => void;
@@ -76,7 +82,7 @@ export class SnapshotTaking {
     this.#onTaken = onTaken;
   }
 
-  /** Whether this daemon serves: if so, it keeps its data. */
+  /** Whether this daemon serves clients. If so, its data must not be replaced. */
   get #isServing(): boolean {
     return this.#cluster.state !== "catching-up";
   }
@@ -93,8 +99,8 @@ export class SnapshotTaking {
   }
 
   /**
-   * Whether this snapshot was adopted since this daemon last served: if it did not add the missing entries then, it
-   * would not do so now.
+   * Whether this daemon has adopted this snapshot since it last served clients. The snapshot did not contain the
+   * missing entries then, so adopting it again would not help.
    */
   wasTaken({ seal }: CutVote): boolean {
     return this.#seals.has(seal);
@@ -136,8 +142,8 @@ export class SnapshotTaking {
       return this.#pausedUntil.has(sender.id);
     if (message.number !== taking.number) return false;
     if (message.at !== taking.agreed.at || message.total !== taking.agreed.bytes) {
-      // A snapshot that was made again for that date may contain other entries: the member no longer has the one that
-      // was signed.
+      // The member no longer has the snapshot that was signed. It has none, or it has made another snapshot of that
+      // date, which may contain different entries.
       this.#missing.set(sender.id, taking.agreed.at);
       this.#giveUp(
         message.at === 0
@@ -154,7 +160,7 @@ export class SnapshotTaking {
     try {
       taking.staged ??= this.#stage(message.at);
       const { room } = taking.staged;
-      // The state that is built from it needs space too.
+      // The state that is built from the snapshot needs space too.
       if (left + message.bytes.length > room)
         throw new Error(`${left} bytes are still missing, and there is space for ${Math.floor(room)}`);
       taking.staged.write(message.bytes);
@@ -167,7 +173,10 @@ export class SnapshotTaking {
     return true;
   }
 
-  /** Records progress. A few bytes do not count as progress: another member may be able to send everything. */
+  /**
+   * Records progress. A few bytes do not count as progress, so that a member that sends very slowly is replaced by
+   * another.
+   */
   #moved(taking: Taking, bytes: number): void {
     const { uptime, limits } = this.#cluster;
     taking.fresh += bytes;
@@ -200,7 +209,10 @@ export class SnapshotTaking {
     this.#request(this.#taking);
   }
 
-  /** Requests parts: at the beginning only the first one, because the member may have no snapshot to send. */
+  /**
+   * Requests the next parts. At the beginning it requests only the first part, because the member may have no snapshot
+   * to send.
+   */
   #request(taking: Taking): void {
     const { staged, sender, number, agreed } = taking;
     const until = staged === null ? 1 : number + this.#cluster.limits.snapshotParts;
@@ -242,7 +254,8 @@ export class SnapshotTaking {
       },
       onFailed: (problem) => {
         if (this.#taking !== taking) return;
-        // The snapshot has the signed length, but other contents, which is detected only when all parts have arrived.
+        // The snapshot has the signed length, but different contents. This daemon can detect that only after all parts
+        // have arrived.
         this.#missing.set(taking.sender.id, taking.agreed.at);
         this.#giveUp(problem.message);
       },
@@ -279,7 +292,7 @@ export class SnapshotTaking {
     if (left > 0) log.error({ left }, NO_ROOM);
   }
 
-  /** Logs entries that are probably in the snapshot. This is not an alarm. */
+  /** Logs entries that are probably in the snapshot, as information and not as an error. */
   #logPossible({ count, entries }: LostEntries, upTo: string): void {
     if (count === 0) return;
     this.possiblyOrphaned += count;
@@ -288,7 +301,7 @@ export class SnapshotTaking {
   }
 }
 
-/** Splits entries into lines of the log, at least one. */
+/** Splits entries into groups, one for each log line. Returns at least one group. */
 function linesOf(entries: readonly Entry[]): string[][] {
   const lines: string[][] = [];
   for (let from = 0; from === 0 || from < entries.length; from += ORPHANED_A_LINE)

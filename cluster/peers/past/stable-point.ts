@@ -1,8 +1,7 @@
 /**
- * The date before which everything is final. It is a full second C for which every member has reported two values as of
- * the same moment: a published watermark of at least C, and a digest up to C that equals this daemon's *current* digest
- * up to C. The date is kept in memory only.
- * Source: docs/architecture.md "How daemons agree".
+ * The date before which everything is final. It is a full second C. Every member has reported, as of one moment, a
+ * published watermark of at least C, and a digest of its entries up to C that equals this daemon's *current* digest up
+ * to C. The date is kept in memory only. Source: docs/architecture.md "How daemons agree".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
@@ -15,13 +14,16 @@ import {
 import type { Timeline } from "../../../timeline/timeline.js";
 import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 
-/** The list hash in a cluster without lists: a daemon is a member because it is connected. */
+/**
+ * A constant in place of the hash of the member list. The lists need not be compared here, because the caller passes
+ * only members whose reports count.
+ */
 const NO_LIST = "";
 
 /** A member whose reports count. */
 export interface Reporter {
   readonly id: ByteString;
-  /** The watermark of its last status, or null if it has sent none yet. */
+  /** The watermark in the member's last status, or null if it has sent none yet. */
   readonly watermark: number | null;
   ask(at: number): void;
 }
@@ -100,7 +102,7 @@ export class StablePoint {
     for (const member of members) member.ask(at);
   }
 
-  /** Called when the set of members has changed: reports under the old one no longer count. */
+  /** Called when the set of members has changed. Earlier reports no longer count. */
   discard(): void {
     this.#round = null;
   }

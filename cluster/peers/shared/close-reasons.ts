@@ -38,8 +38,8 @@ export const CLOSE_REASONS = {
 export type CloseCode = keyof typeof CLOSE_REASONS;
 
 /**
- * Codes that mean that the writes that a daemon accepts reach no other member. They count only from an authenticated
- * member.
+ * The codes by which a daemon learns that it is not a member, so that the writes that it accepts reach no other member.
+ * The daemon believes these codes only from an authenticated member.
  */
 const MEMBERSHIP_CODES: ReadonlySet<CloseCode> = new Set(["revoked", "left-out", "not-listed"]);
 

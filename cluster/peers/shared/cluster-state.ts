@@ -19,8 +19,8 @@ import type { MessageFigures } from "./message-figures.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
 /**
- * The result of checking a member's envelope: a verified entry of this cluster; one that is already here; one that has
- * to wait; or one that is refused.
+ * The result of checking an envelope from a member. The envelope is a verified entry of this cluster, is already stored
+ * here, has to wait, or is refused.
  */
 export type CheckedEntry =
   | Entry
@@ -44,8 +44,9 @@ export interface Holder {
 }
 
 /**
- * @param timeline  checked before the signature: the entries that it has were verified before
- * @param proved  the result of a thread for these bytes
+ * @param timeline  looked up before the signature is verified, because the entries that it contains were verified
+ * before
+ * @param proved  the result of another thread's signature check for these bytes, if there is one
  */
 export type CheckEntry = (
   body: Buffer,
@@ -57,7 +58,7 @@ export type CheckEntry = (
 /** Threads that check signatures alongside the main thread. */
 export interface SignatureThreads {
   /**
-   * Returns the results for entries, in order. If one is null, `checkEntry` has to verify that signature. Never
+   * Returns the result for each entry, in order; null means that `checkEntry` has to verify the signature itself. Never
    * rejects.
    */
   prove(entries: readonly PackedEntry[]): Promise<readonly (ProvedEntry | null)[]>;
@@ -78,7 +79,7 @@ export type HearMessages = (
 export interface MemberSecret {
   /** Returns 32 bytes that only a member can make. */
   mac(bytes: Buffer): Buffer;
-  /** Whether the maker of `mac` for these bytes knows the secret; in constant time. */
+  /** Whether `mac` was made for these bytes with the secret. Compares in constant time. */
   holds(bytes: Buffer, mac: Buffer): boolean;
 }
 
@@ -176,7 +177,7 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
   readonly members: Map<ByteString, Member>;
   /** The addresses of --peer, and the id that was proved last at each. Roster sets it. */
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
-  /** This daemon's state as of the last tick. CatchingUp sets it, and the next three fields. */
+  /** This daemon's state as of the last tick. CatchingUp sets this field and the next three. */
   state: DaemonState;
   /** The number of daemons, including this one, as of the last tick. */
   size: number;
@@ -194,8 +195,8 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
 }
 
 /**
- * Yields the members that have sent a status: before its first status, a member accepts no long messages. A later
- * comparison finds the entries that it is missing.
+ * Yields the members that have sent a status. Before its first status a member accepts no long messages; a later
+ * comparison finds the entries that such a member is missing.
  */
 export function* listening<Member extends ConnectedMember>({
   members,
@@ -226,8 +227,8 @@ export function isEverybodyHere(cluster: ClusterState, now: number): boolean {
 /** A member for `dbsync status` and metrics. Times are milliseconds, or null if unknown. */
 export interface MemberStatus {
   /**
-   * The address of --peer, or the one from which it connected, or an empty string if the list names it, but no address
-   * is known.
+   * The member's address in --peer, or the address from which it connected. An empty string if the list names the
+   * member, but no address of it is known.
    */
   readonly address: string;
   /** 32 bytes. */
@@ -238,7 +239,7 @@ export interface MemberStatus {
   readonly trouble: string | null;
   /** The state that the member reports. */
   readonly state: DaemonState | null;
-  /** Whether it reports that its own clock is off. */
+  /** Whether the member reports that its own clock is off. */
   readonly skewed: boolean;
   /** When it connected, by this daemon's clock. */
   readonly connectedSince: number | null;
@@ -250,17 +251,17 @@ export interface MemberStatus {
   readonly prunedTo: number | null;
   /** Whether this daemon is missing entries that the member has pruned and so cannot send. */
   readonly isLacking: boolean;
-  /** The number of its entries. */
+  /** The number of the member's entries. */
   readonly entries: number | null;
-  /** Whether it has the same entries as this daemon, as of its last status. */
+  /** Whether the member had the same entries as this daemon when it sent its last status. */
   readonly isEqual: boolean | null;
-  /** Entries that were requested from it and not yet received. */
+  /** The number of entries that were requested from the member and not yet received. */
   readonly lag: number;
-  /** Entries that wait to be pushed to it or are in flight, approximately. */
+  /** The approximate number of entries that wait to be pushed to the member or are in flight. */
   readonly behind: number;
   /** Milliseconds since it last sent something. */
   readonly lastHeard: number | null;
-  /** Its entries that were refused on this connection. */
+  /** The number of the member's entries that were refused on this connection. */
   readonly refusals: number;
   /** Its report about itself, or null if there is none yet. */
   readonly about: MemberAbout | null;

@@ -1,21 +1,22 @@
 /**
- * The members that vote when members have to agree: those of the list, if there is one; otherwise the authenticated
- * daemons that --peer names, each once. A member that only connects from another address is served, but has no vote:
- * an attacker that is admitted once could connect many daemons. Source:
+ * Determines the members that vote when members have to agree. If there is a member list, all its members vote.
+ * Otherwise the authenticated daemons at the addresses of --peer vote. A member that connects from any other address is
+ * served, but has no vote, because an attacker that was admitted once could connect many daemons. Source:
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MEMBERS_MAX, NON_VOTERS_MAX } from "./peering-limits.js";
 
 export interface Electorate {
-  /** The known ids of the other voters; this daemon's is not one of them. */
+  /** The known ids of the other voters, without this daemon's own id. */
   readonly ids: ReadonlySet<ByteString>;
   /** The number of other voters, known or not. */
   readonly others: number;
 }
 
 /**
- * @param addresses  those of --peer, with the id that was last proved there, or null if there is none yet
+ * @param addresses  the addresses of --peer, each with the id that was last proved there, or null if none was proved
+ * yet
  * @param listed  the other members of the list, or null if there is no list
  */
 export function electorateOf(
@@ -29,12 +30,12 @@ export function electorateOf(
 }
 
 /**
- * Returns the number of other voters that are a majority of them. To determine whether another daemon could have
- * received enough reports, a daemon also counts itself.
+ * Returns how many of the other voters are a majority of the other voters. A daemon that determines whether another
+ * daemon could have received enough reports counts itself as one of that daemon's other voters.
  */
 export const majorityOf = ({ others }: Electorate): number => Math.floor(others / 2) + 1;
 
-/** Returns how many members without a vote may be connected: a slot is left for each voter. */
+/** Returns the maximum number of connected members without a vote, which leaves a slot for each voter. */
 export const nonVotersMax = ({ others }: Electorate): number =>
   Math.max(0, Math.min(NON_VOTERS_MAX, MEMBERS_MAX - others));
 

@@ -1,11 +1,14 @@
-/** A byte stream to another member, as Peering uses it. transport.ts has the real one; tests have their own. */
+/**
+ * A byte stream to another member, as Peering uses it. transport.ts implements it with sockets. Tests have their own
+ * implementation.
+ */
 import type { PeerAddress } from "../../../options/peer-address.js";
 
 export interface MemberSocket {
   write(bytes: Buffer): void;
-  /** Closes the stream after everything written has been sent; no event follows. */
+  /** Closes the stream once all written bytes have been sent. No event is emitted after this call. */
   close(): void;
-  /** Returns the bytes written that the system has not accepted yet. */
+  /** Returns the number of written bytes that the system has not accepted yet. */
   unsentBytes(): number;
   /** Bytes that only the two ends of this encrypted stream know (TLS exporter), or null if it is not encrypted. */
   readonly binding: Buffer | null;
@@ -13,9 +16,12 @@ export interface MemberSocket {
   readonly remote: string;
 }
 
-/** Receives a socket's events. They are emitted after the call that caused them; `closed` at most once, and last. */
+/**
+ * Receives a socket's events. An event is emitted only after the call that caused it has returned. `closed` is the last
+ * event, and is emitted at most once.
+ */
 export interface MemberSocketOwner {
-  /** Called when the stream is open, only if this side opened it. */
+  /** Called when the stream is open. Called only if this side opened it. */
   opened(): void;
   received(chunk: Buffer): void;
   /** @param detail  the reason, as the system reports it */

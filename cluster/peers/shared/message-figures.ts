@@ -1,4 +1,7 @@
-/** Counts of messages between members since the daemon started. A message counts once for each receiving member. */
+/**
+ * The counts of messages between members since the daemon started. A message is counted once for each member that
+ * receives it.
+ */
 export interface MessageFigures {
   /** Envelopes of messages that were sent to a member. */
   given: number;

@@ -1,4 +1,4 @@
-/** All bounds of the exchange between members, with unit and reason. Times are milliseconds. */
+/** All limits of the exchange between members, with their units and reasons. Times are milliseconds. */
 
 import { LIMITS } from "../../../options/limits.js";
 import type { Settings } from "../../../options/settings.js";
@@ -11,16 +11,17 @@ export const PEERING_LIMITS = {
   /** The maximum age of envelopes from clients (--window). */
   past: 30_000,
   /**
-   * Bytes of an entry: the highest possible --max-request-bytes, plus what a gateway adds. It is the same for all
-   * daemons, however they were started: an entry that one daemon has accepted must be acceptable to all others.
+   * The maximum bytes of an entry: the highest possible --max-request-bytes, plus the bytes that a gateway adds. All
+   * daemons have the same limit, regardless of their options, because an entry that one daemon has accepted must be
+   * acceptable to all other daemons.
    */
   maxEnvelopeBytes: LIMITS.maxRequestBytes.max + MIB,
   /** The time for a connection's hellos, challenges and proofs. The other side may be silent, or not be a member. */
   handshakeMs: 5_000,
   /**
-   * Incoming connections that are not authenticated; the oldest are closed in favor of newer ones. For one IPv4
-   * address, or 64 bits of an IPv6 address, the limit is twice the number of connections that the system passes on
-   * together, because as many may arrive between a member's hello and its proof.
+   * The maximum number of incoming connections that are not authenticated; above it, the oldest is closed in favor of
+   * the newest. The limit for one IPv4 address, or for one 64-bit prefix of IPv6 addresses, is twice the length of the
+   * system's queue of incoming connections: a full queue may be accepted between a member's hello and its proof.
    */
   maxHandshakes: 4096,
   maxHandshakesOfAddress: 2048,
@@ -36,11 +37,11 @@ export const PEERING_LIMITS = {
    */
   silenceMs: 10_000,
   /**
-   * If the time between two ticks is longer, this process stood still (--standstill), and members are not at fault for
-   * their silence.
+   * If the time between two ticks is longer than this, this process stood still (--standstill), and the silence of
+   * members does not count.
    */
   standstillMs: LIMITS.standstill.fallback,
-  /** The longest wait before reconnecting, and the longest wait after the first failure. */
+  /** The maximum wait before reconnecting, and the maximum wait after the first failure. */
   reconnectMaxMs: 15_000,
   reconnectFirstMs: 250,
   /** After a connection that lasted this long, the next attempt is made immediately. */
@@ -54,41 +55,48 @@ export const PEERING_LIMITS = {
    * still send new entries.
    */
   catchUpMaxMs: 600_000,
-  /** Order keys in one message. */
+  /** The maximum number of order keys in one message. */
   maxPlaces: PLACES_MAX,
-  /** Pending entries that a member has requested; further ones are left to reconciliation. */
+  /**
+   * The maximum number of entries that a member has requested and that are not sent yet. Further requests are ignored,
+   * and reconciliation sends those entries.
+   */
   maxRequested: 100_000,
-  /** Entries that this daemon has requested and not received. */
+  /** The maximum number of entries that this daemon has requested and not yet received. */
   maxRequests: 200_000,
   /** A request that is not answered in this time is sent to another member. */
   requestMs: 3_000,
-  /** Bytes of one push, which are verified and stored in one step. A longer entry is sent alone. */
+  /** The maximum bytes of one push. An entry that is longer is pushed alone. */
   batchBytes: 64 * KIB,
   batchEntries: ENTRIES_MAX,
-  /** Bytes of pushes in flight that a member has not acknowledged. */
+  /** The maximum bytes of pushes that a member has not acknowledged. */
   windowBytes: MIB,
   /** A member that does not read receives neither offers nor pushes while more than this number of bytes are unsent. */
   maxUnsentBytes: 4 * MIB,
   /**
-   * Unsent bytes, without those of pushes, above which the member's connection is closed. `windowBytes` limits pushes.
+   * A member's connection is closed if more than this number of bytes are unsent, not counting pushes, which
+   * `windowBytes` limits.
    */
   closeAboveUnsentBytes: 64 * MIB,
-  /** Bodies that wait to be pushed without a request; further ones are offered. */
+  /** The maximum bytes of entries that wait to be pushed without a request. Further entries are offered instead. */
   maxAtOnceBytes: 4 * MIB,
-  /** Smaller pushes are not worth deflating; larger ones would block the event loop. */
+  /** Smaller pushes are not worth deflating. Deflating pushes above `deflateMaxBytes` would block the event loop. */
   deflateFromBytes: 4 * KIB,
   deflateMaxBytes: MIB,
-  /** Bytes of messages that wait for a member, and of unchecked messages that it sent (--max-relay-bytes). */
+  /**
+   * The maximum bytes of messages that wait to be sent to a member, and of messages from it that wait to be checked
+   * (--max-relay-bytes).
+   */
   relayBytes: LIMITS.maxRelayBytes.fallback,
-  /** Unsent bytes above which messages wait: half of the bytes at which pushes wait. */
+  /** Messages wait while more than this number of bytes are unsent. It is half of the limit for pushes. */
   relayUnsentBytes: 2 * MIB,
-  /** How long messages wait for their signer's key, which is received as an entry. */
+  /** How long messages wait for their signer's key, which arrives in an entry. */
   relayKeyMs: 2_000,
-  /** Envelopes whose signer is not known yet. */
+  /** The maximum number of stored envelopes whose signer is not known yet. */
   quarantineEntries: 10_000,
   quarantineBytes: 16 * MIB,
   quarantineMs: 60_000,
-  /** Refused entries of one connection; an honest member has none. */
+  /** The maximum number of refused entries on one connection. An honest member sends no entry that is refused. */
   maxRefusals: 100,
   /** How long connections of a member with too many refused entries are refused. */
   banMs: 15_000,
@@ -96,11 +104,14 @@ export const PEERING_LIMITS = {
   reconcileMaxMs: 6_000,
   /** An exchange that has not ended after this time is abandoned. */
   reconcileMs: 60_000,
-  /** Bytes of a part of a snapshot, and the number of parts that may be requested from a member at the same time. */
+  /**
+   * The bytes of one part of a snapshot, and the number of parts that may be requested from a member at the same time.
+   */
   snapshotPartBytes: 256 * KIB,
   snapshotParts: 4,
   /**
-   * A member makes no progress if it sends less than this of a snapshot within `snapshotStuckMs`, unless less is left.
+   * A member that sends fewer bytes of a snapshot than this within `snapshotStuckMs` makes no progress, unless it has
+   * sent the complete snapshot.
    */
   snapshotMinBytes: 64 * KIB,
   /**
@@ -108,11 +119,9 @@ export const PEERING_LIMITS = {
    * the same time.
    */
   snapshotStuckMs: 10_000,
-  /** A snapshot is loaded only if no member has sent a missing entry for this time. */
+  /** A snapshot is loaded only after no member has sent any missing entry for this time. */
   snapshotAfterMs: 3_000,
-  /**
-   * The longest time for which a member that has received a snapshot, and is not live, keeps the sender from pruning.
-   */
+  /** The longest time for which the sender of a snapshot postpones pruning, while the receiver is not live yet. */
   snapshotHoldMs: 600_000,
   /** For how long, and for how many entries, a daemon remembers which members have an entry. */
   replicationStateMs: 10_000,
@@ -122,7 +131,10 @@ export const PEERING_LIMITS = {
   clockSampleMs: 20_000,
   /** The interval between two rounds of reports. */
   reportEveryMs: 2_000,
-  /** The age at which an abandoned wait is dropped: callers limit their waiting themselves. */
+  /**
+   * The time after which a wait is dropped. It only removes abandoned waits, because callers limit their own waiting
+   * time.
+   */
   waitMaxMs: 120_000,
   /**
    * The time between two dates at which members compare their states, and the percentage of the time that comparing may

@@ -1,6 +1,6 @@
 /**
- * Measures how long this process did nothing: it was stopped, its machine was suspended, or a garbage collection was
- * long. Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
+ * Measures how long this process did nothing, because it was stopped, its machine was suspended, or a garbage
+ * collection took long. Source: docs/decisions/0045-a-daemon-that-stood-still-is-behind.md.
  */
 export class StandstillClock {
   readonly #clocks: Readonly<Record<"uptime" | "clock", () => number>>;
@@ -15,7 +15,8 @@ export class StandstillClock {
   /** Returns the milliseconds since the last call, by the clock that shows more. @param now  uptime, in milliseconds */
   elapsed(now: number): number {
     const clock = this.#clocks.clock();
-    // A suspended machine may stop the monotonic clock; an administrator may set the system clock.
+    // Use both clocks: the monotonic clock may stop while the machine is suspended, and an administrator may set the
+    // system clock back.
     const elapsed = Math.max(now - this.#uptime, clock - this.#clock);
     this.#uptime = now;
     this.#clock = clock;

@@ -1,12 +1,12 @@
 /**
- * The entries of daemons as counts and sums. Only these can be compared after one of the daemons has pruned the
- * entries.
+ * Represents a daemon's entries by counts and sums. After a daemon has pruned its entries, only their counts and sums
+ * can still be compared.
  */
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { type DigestIndex, isSameDigest, LEVEL_SECONDS } from "../../../timeline/compare/digest-index.js";
 
 const SECOND = 1000;
-/** The length in milliseconds of the longest intervals that have sums of their entries. These sums are kept forever. */
+/** The length in milliseconds of the longest intervals that have sums. The sums of these intervals are kept forever. */
 const COARSEST = (LEVEL_SECONDS.at(-1) as number) * SECOND;
 
 export const isSameTotals = (one: Totals, other: Totals): boolean =>
@@ -25,8 +25,8 @@ export const totalsUpTo = (index: DigestIndex, at: number): Totals => ({
 });
 
 /**
- * Returns a date for which sums are available although the entries are not: in whole seconds if it is recent, otherwise
- * coarser.
+ * Returns a date after the pruned period up to which sums are available. It is a whole second if the period ended
+ * recently, and a multiple of a longer interval otherwise.
  * @param pruned  no entry dated at or before it is stored; milliseconds since 1970, like all dates
  * @returns a date after `pruned`
  */
@@ -36,9 +36,9 @@ export function endOfPruned(pruned: number, now: number): number {
 }
 
 /**
- * Whether the first of two different sets of entries has to be replaced by the other. All daemons must decide alike, so
- * the sums decide between sets of the same size. Entries of the key ring are compared first: a lost revocation is worse
- * than a lost write.
+ * Whether the first of two different sets of entries is smaller than the second. The owner of the smaller set has to
+ * adopt the other set. The numbers of key ring entries are compared first, because a lost revocation is worse than a
+ * lost write. Between sets of the same size the sums decide, so that all daemons decide alike.
  */
 export function holdsLess(one: Totals, other: Totals): boolean {
   if (one.ring.count !== other.ring.count) return one.ring.count < other.ring.count;

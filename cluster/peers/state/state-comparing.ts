@@ -1,7 +1,8 @@
 /**
- * Checks whether members with the same commands have derived the same state from them. Each member computes sums over
- * its keys as of the same dates, in short slices of time. Where sums differ, members compare the individual keys as of
- * one moment. Only this second step can prove that a key differs. Source: docs/decisions/0043-states-are-compared.md.
+ * Checks whether members that have applied the same commands have the same state. Each member computes sums over its
+ * keys as of common dates, in short slices of time. Where the sums of two members differ, they compare the individual
+ * keys as of one moment. Only this second step can prove that a key differs. Source:
+ * docs/decisions/0043-states-are-compared.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { OwnMessage } from "../../../protocol/members/member-messages.js";
@@ -28,21 +29,27 @@ import { StateDifferences } from "./state-differences.js";
 
 const SECOND = 1000;
 /**
- * The number of sums that are stored of each member, and of this daemon: a slow member is compared with the sums that
- * the remaining members sent earlier.
+ * The number of dates whose sums are stored for each member and for this daemon. A slow member's sums can then still be
+ * compared with earlier sums.
  */
 const SUMS_KEPT = 4;
-/** Buckets whose keys are searched at a time. */
+/** The maximum number of buckets that are searched for differing keys at a time. */
 const BUCKETS_SEARCHED = 16;
 /**
- * How many times keys are requested, and the milliseconds between two requests: a member may not be able to answer the
- * first request.
+ * How many times the digests of the same keys are requested, and the milliseconds between two requests. Members may be
+ * unable to answer the first request.
  */
 const REQUESTS = 3;
 const REQUEST_EVERY_MS = 2_000;
-/** Messages from one member in a second; an honest one sends a handful in 15 s. */
+/**
+ * The maximum number of messages that are processed per second from one member. An honest member sends a handful in 15
+ * s.
+ */
 const MESSAGES_MAX = 16;
-/** The maximum time since the last tick for which work is done: missed ticks are not made up for. */
+/**
+ * The maximum milliseconds between two ticks that count for the share of working time, so that missed ticks are not
+ * made up for.
+ */
 const TICK_MS_MAX = 100;
 
 type StateKeysMessage = OwnMessage & { kind: "state-keys" };
@@ -80,7 +87,7 @@ export class StateComparing {
   #lastAt = 0;
   #nextAt = 0;
   #tickedAt = 0;
-  /** Keys to search for when there is time, or null if there are no such keys. */
+  /** The next search for differing keys, which starts when no other work is running, or null if there is none. */
   #wanted: Parameters<Timeline["digests"]["keysIn"]>[0] | null = null;
   #requests: KeyRequest[] = [];
   /** The messages that each member has sent in this second, and the milliseconds that they took. */
@@ -146,7 +153,7 @@ export class StateComparing {
     this.#work = this.#sumUp({ at, salt: at / SECOND });
   }
 
-  /** The date before which no entry can be accepted any longer, here or by a member. */
+  /** The date before which neither this daemon nor any member can accept entries any longer. */
   get #settled(): number {
     return Math.min(this.#stable.value, this.#cluster.timeline.published);
   }
@@ -196,7 +203,10 @@ export class StateComparing {
     if (keys.length > 0) this.#requests.push({ salt, keys, left: REQUESTS, at: 0 });
   }
 
-  /** Sends the digests to all members, so that the verdict can name the daemon whose state differs. */
+  /**
+   * Sends the digests of keys to all members and not only to the member that differs, so that the verdict can name the
+   * daemon whose state is wrong.
+   */
   #request(request: KeyRequest, now: number): void {
     request.left--;
     request.at = now + REQUEST_EVERY_MS;
@@ -230,7 +240,7 @@ function isSame({ digest: one }: KeyDigest, { digest: other }: KeyDigest): boole
   return one.high === other.high && one.low === other.low;
 }
 
-/** Combines sums into fewer buckets: the sum of each new bucket is that of several neighboring buckets. */
+/** Combines sums into fewer buckets. The sum of each new bucket is the total of several neighboring buckets. */
 function inBuckets(sums: Uint32Array, buckets: number): Uint32Array {
   if (sums.length === buckets) return sums;
   const fewer = new Uint32Array(buckets);

@@ -1,6 +1,6 @@
 /**
- * Records keys whose values differ between a member and this daemon, as of the same moment. It reports these keys,
- * which are compared again until their values are equal.
+ * Records keys whose values on a member and on this daemon differed at the same moment. These keys are reported, and
+ * compared again until their values are equal.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
@@ -19,7 +19,7 @@ export type Verdict = "own" | "member" | "unclear";
 
 /** A key with a different value on some member. */
 export interface StateDifference extends NamedKey {
-  /** The ids of these members. */
+  /** The ids of the members with a different value. */
   readonly members: readonly ByteString[];
   readonly verdict: Verdict;
 }

@@ -15,7 +15,7 @@ const CRC = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** Returns a key's slot. If the key's first braces contain text, only that text counts. */
+/** Returns a key's slot. If the first pair of braces in the key contains text, only that text determines the slot. */
 export function slotOf(key: ByteString): number {
   const open = key.indexOf("{");
   const close = open === -1 ? -1 : key.indexOf("}", open + 1);
@@ -26,7 +26,7 @@ export function slotOf(key: ByteString): number {
   return crc % SLOTS;
 }
 
-/** Maximum number of keys and slots that a refusal names. */
+/** The maximum number of keys and their slots that a refusal names. */
 const NAMED_MAX = 4;
 const NAMED_CHARS = 64;
 
@@ -53,7 +53,7 @@ export interface SlotRange {
 
 /**
  * Parses the reply to CLUSTER SLOTS, sorted by slot.
- * @param node  the address of the node that replied, which may omit that address from its reply
+ * @param node  the address of the node that replied, which is used if the reply omits that node's address
  */
 export function readSlots(reply: Reply, node: Address): SlotRange[] {
   const ranges = (reply.kind === "array" ? reply.items : []).map((item) => {

@@ -1,7 +1,7 @@
 /**
- * Routes commands without keys in front of a Redis Cluster. Any master can answer them, or all masters do and their
- * answers are merged, or the commands are refused because they concern a single server. Commands that are not in the
- * table are refused.
+ * Routes commands without keys to the masters of a Redis Cluster. Some commands are sent to any master. Other commands
+ * are sent to all masters, and the replies are merged. Commands that are not in the table are refused, because they
+ * concern a single server.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../../protocol/reply.js";
@@ -15,15 +15,15 @@ type Run = (masters: readonly RedisLink[], argv: Argv) => Promise<Outcome>;
 
 export type SpreadWay =
   | { readonly kind: "any" }
-  /** `isBefore` means that the command writes, so later commands must wait for it. */
+  /** `isBefore` means that the command writes, so that later commands must wait for it. */
   | { readonly kind: "all"; readonly isBefore: boolean; readonly run: Run }
   | { readonly kind: "refused"; readonly reason: string };
 
 const ANY: SpreadWay = { kind: "any" };
 
-/** The routes by command name, with the subcommand where it matters. */
+/** The routes by command name, or by command and subcommand if their routes differ. */
 const WAYS: ReadonlyMap<string, SpreadWay> = new Map([
-  // Every master returns the same answer.
+  // Commands that any master can answer.
   ...names("PING ECHO TIME COMMAND LOLWUT CLUSTER PUBLISH SELECT MULTI EXEC DISCARD UNWATCH AUTH HELLO", ANY),
   ...names("CLIENT READONLY READWRITE ASKING EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO", ANY),
   ...names("FUNCTION|LIST FUNCTION|DUMP FUNCTION|HELP SCRIPT|HELP", ANY),
@@ -49,7 +49,10 @@ function names(text: string, way: SpreadWay): [string, SpreadWay][] {
   return text.split(" ").map((name) => [name, way]);
 }
 
-/** Sends the command to every master. @param merge  combines their replies into one; none of the replies is an error */
+/**
+ * Returns the route of a command that is sent to every master.
+ * @param merge  combines the replies, none of which is an error
+ */
 function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): SpreadWay {
   return {
     kind: "all",
@@ -62,7 +65,10 @@ function all(merge: (replies: readonly Reply[]) => Reply, isBefore = false): Spr
   };
 }
 
-/** Returns the first failure or error. If one master failed, the other masters may have executed the command. */
+/**
+ * Returns the first failure or error, or null if there is none. The outcome of the command is unknown if only some
+ * masters failed, because the other masters may have executed it.
+ */
 function troubleIn(outcomes: readonly Outcome[]): Outcome | null {
   const failures = outcomes.filter((outcome) => outcome.kind === "failed");
   const isNothingDone =
@@ -94,7 +100,10 @@ function leastEach(replies: readonly Reply[]): Reply {
   return array(each.map(integer));
 }
 
-/** Selects a master in proportion to its keys, so that each key is as likely as with one server. */
+/**
+ * Sends RANDOMKEY to a random master. The probability of a master is proportional to its number of keys, so that all
+ * keys are equally likely.
+ */
 async function randomKey(masters: readonly RedisLink[], argv: Argv): Promise<Outcome> {
   const sizes = await Promise.all(masters.map((link) => link.send(["DBSIZE"])));
   const trouble = troubleIn(sizes);
@@ -106,8 +115,8 @@ async function randomKey(masters: readonly RedisLink[], argv: Argv): Promise<Out
 }
 
 /**
- * Scans the masters one after the other. A cursor combines the master's own cursor with the number of that master. If
- * another server has replaced the master, the cursor is invalid there, because the scan would skip keys.
+ * Scans the masters one after the other. A cursor combines a master's own cursor with the number of that master. If
+ * another server has replaced the master, the cursor is an error, because continuing the scan there would skip keys.
  */
 async function scan(masters: readonly RedisLink[], argv: Argv): Promise<Outcome> {
   const cursor = argv[1] ?? "";
@@ -125,7 +134,7 @@ async function scan(masters: readonly RedisLink[], argv: Argv): Promise<Outcome>
   return scanned(after === undefined ? "0" : String(BigInt(next.bytes) * NAMES + BigInt(after)), found);
 }
 
-/** A factor that is greater than any master's number (`namesOf`); no master has number 0. */
+/** The factor that combines a master's cursor with its number (`namesOf`). It is greater than any such number. */
 const NAMES = BigInt(SLOTS);
 const MASTER_GONE = error(
   "ERR invalid cursor: the server of the cluster that issued it is no longer a master. Begin again with 0",

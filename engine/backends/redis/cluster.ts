@@ -1,5 +1,5 @@
 /**
- * A Redis Cluster as a backend: its masters and their slots, as the nodes report them, one connection to each master,
+ * A Redis Cluster as a backend. The nodes report the masters and their slots. There is one connection to each master,
  * and one lane for each slot. The table of cluster-spread.ts routes commands without keys.
  */
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
@@ -34,7 +34,7 @@ class ClusterFinder implements ServerFinder {
   #isAsking = false;
   #wasUp = false;
   #isStopped = false;
-  /** The last reply of a node that did not name the slots. */
+  /** The last reply of a node that did not contain the slots, or null if there is none. */
   #lastReply: string | null = null;
 
   constructor(parts: RedisBackendParts<RedisGroupSpecification>) {
@@ -103,7 +103,7 @@ class ClusterFinder implements ServerFinder {
 
   turned(turn: Redirection): void {
     if (turn.kind === "moved") {
-      // One node reports that the slot has this new master.
+      // Only one node has reported so far that the slot has a new master.
       this.#linkTo(turn.address);
       this.#owners[turn.slot] = addressText(turn.address);
     }
@@ -111,8 +111,8 @@ class ClusterFinder implements ServerFinder {
   }
 
   /**
-   * Ignores an address that a script may have invented: the script must not cause the password and other clients'
-   * commands to be sent to a server of its choice.
+   * Ignores an unknown address in a redirection that a script may have invented. Otherwise the script could cause the
+   * password and other clients' commands to be sent to any server.
    */
   believed(turn: Redirection): Redirection | null {
     return turn.kind === "later" || this.#links.has(addressText(turn.address)) ? turn : { kind: "later" };
@@ -165,7 +165,10 @@ class ClusterFinder implements ServerFinder {
 
   #isSoon = false;
 
-  /** Requests the slots from one node after the other: a node that is cut off from the cluster may be out of date. */
+  /**
+   * Requests the slots, each time from the next node, because a node that is cut off from the cluster may be out of
+   * date.
+   */
   async #ask(): Promise<void> {
     if (this.#isAsking || this.#isStopped) return;
     this.#isAsking = true;
@@ -202,8 +205,8 @@ class ClusterFinder implements ServerFinder {
   }
 
   /**
-   * Closes connections to servers that are no longer masters. The nodes named in -d stay connected, so that they can be
-   * queried.
+   * Closes connections to servers that are no longer masters. The nodes named in -d stay connected, because they are
+   * queried for the slots.
    */
   #letGo(): void {
     const kept = new Set([...this.#masters, ...this.#parts.specification.nodes.map(addressText)]);
@@ -217,7 +220,7 @@ class ClusterFinder implements ServerFinder {
   #logState(): void {
     if (this.#isStopped) return;
     if (this.isUp && !this.#wasUp) this.#log.up({ masters: this.#masters });
-    // The first node has not replied yet: wait, because the log reports a failure only once a minute.
+    // Do not log before the first node has replied: the log reports a failure only once a minute.
     else if (!this.isUp && !(this.#isAsking && this.#masters.length === 0))
       this.#log.down(this.reasonFor(ALL));
     this.#wasUp = this.isUp;

@@ -26,18 +26,18 @@ export class CommandBarrier {
   #crowd = new Crowd();
   #before: Promise<void> = Promise.resolve();
 
-  /** Adds a command, which must call `leave` once. */
+  /** Adds a command. The caller must call `leave` of the result once, when the command is answered. */
   enter(): Crowd {
     this.#crowd.enter();
     return this.#crowd;
   }
 
-  /** Resolves when all commands so far are answered. */
+  /** Resolves when all commands that were added before this call are answered. */
   async passed(): Promise<void> {
     const crowd = this.#crowd;
     this.#crowd = new Crowd();
     const before = this.#before;
-    // Do not return the results of the promises: each one would keep the previous one alive.
+    // Do not use Promise.all: each result would contain the previous one, so that no result could be freed.
     this.#before = crowd.gone().then(() => before);
     await this.#before;
   }

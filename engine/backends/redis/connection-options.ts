@@ -1,4 +1,7 @@
-/** Options of every ioredis connection. No command is sent twice, and none waits for a server that is down. */
+/**
+ * The options of every ioredis connection. ioredis must not send any command twice, and must not queue commands for a
+ * server that is down.
+ */
 import { isIP } from "node:net";
 import type { RedisOptions } from "ioredis";
 import type { RedisAccess } from "../../../options/addresses/redis-access.js";
@@ -18,7 +21,7 @@ export function connectionOptions(
     // SNI does not allow an IP address as the server name.
     ...(tls ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
     lazyConnect: true,
-    // Version 1 has the types of RESP2; numbers as text keep all 64 bits.
+    // Version 1 uses the types of RESP2. Numbers are decoded as text, so that all 64 bits are preserved.
     protocol: 2,
     stringNumbers: true,
     disableClientInfo: true,

@@ -17,7 +17,7 @@ export class DatabaseLog {
     this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: REMINDER_MS });
   }
 
-  /** @param more  its address, if its name does not include it */
+  /** @param more  the server's address, if the database's name does not include it */
   up(more: Readonly<Record<string, unknown>> = {}): void {
     this.#log.info({ database: this.#database, ...more }, "database connected");
     this.#throttle.clear("down");

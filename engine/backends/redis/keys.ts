@@ -13,7 +13,10 @@ const INDEXES: ReadonlyMap<string, number> = new Map(
   }),
 );
 
-/** The index of the argument that counts the keys. ioredis accepts any number there, and would run out of memory. */
+/**
+ * The index of the argument that states the number of keys. That number is checked first, because ioredis accepts any
+ * number and would run out of memory.
+ */
 const COUNTED: ReadonlyMap<string, number> = new Map([
   ...at(2, "EVAL EVAL_RO EVALSHA EVALSHA_RO FCALL FCALL_RO BLMPOP BZMPOP ZUNIONSTORE ZINTERSTORE ZDIFFSTORE"),
   ...at(1, "SDIFFCARD SINTERCARD SUNIONCARD ZINTERCARD LMPOP ZMPOP ZUNION ZINTER ZDIFF MSETEX"),

@@ -1,7 +1,7 @@
 /**
- * A connection to one Redis server through ioredis, which reconnects. All clients share it: commands are written as
- * they arrive, without waiting for earlier replies. No command is sent twice, so after a failure the outcome of a
- * sent command is unknown.
+ * A connection to one Redis server through ioredis, which reconnects. All clients share the connection. Commands are
+ * written as they arrive, without waiting for earlier replies. No command is sent twice, so after a failure the outcome
+ * of a sent command is unknown.
  */
 import { Command, Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -43,7 +43,7 @@ export interface RedisBackendParts<Specification> {
 
 export class RedisLink {
   readonly address: Address;
-  /** The reason why the connection is not up, or was last down. */
+  /** The reason why the connection is down now, or was down the last time. */
   lastError = "not connected yet";
   /** The prefix of failure messages. */
   readonly #name: string;
@@ -96,8 +96,8 @@ export class RedisLink {
   }
 
   /**
-   * Whether commands can be sent. ioredis calls a connection ready until it has closed, but writes nothing to a
-   * connection that is closing.
+   * Whether commands can be sent. Checks the stream too: while a connection is closing, ioredis still reports it as
+   * ready, but writes nothing to it.
    */
   get isUp(): boolean {
     const { status, stream } = this.#redis;
@@ -128,7 +128,7 @@ export class RedisLink {
     this.#redis.stream?.destroy();
   }
 
-  /** Sends one of the daemon's own requests, which no replica has to confirm. */
+  /** Sends a request of the daemon itself, which no replica has to confirm. */
   ask(argv: Argv): Promise<Outcome> {
     return this.#send(this.#redis, argv);
   }
@@ -144,7 +144,7 @@ export class RedisLink {
     return this.#isToConfirm(all) ? this.#confirmed(sent) : sent;
   }
 
-  /** Sends commands on their own connection, because they would change the state of the shared one, or block it. */
+  /** Sends commands on a separate connection, because they would block the shared connection or change its state. */
   async sendAlone(all: readonly Argv[]): Promise<Outcome> {
     const redis = this.#redis.duplicate({ retryStrategy: null, enableReadyCheck: false });
     let reason = "";
@@ -168,7 +168,10 @@ export class RedisLink {
     return { kind: "failed", code, detail: `${this.#name}: ${detail}`, effect };
   }
 
-  /** Sends a command with its name in upper case: ioredis converts arguments and replies only for lower-case names. */
+  /**
+   * Sends a command with its name in upper case, because ioredis converts the arguments and replies of commands in
+   * lower case.
+   */
   #send(redis: Redis, argv: Argv): Promise<Outcome> {
     const command = commandOf(argv);
     this.#pending++;
@@ -200,7 +203,7 @@ export class RedisLink {
     this.#confirming ??= new Promise((resolve) => {
       setImmediate(() => {
         this.#confirming = null;
-        // On another connection WAIT would confirm only that connection's writes.
+        // After a reconnection WAIT cannot confirm the writes, because it covers only writes on its own connection.
         const isSame = this.#redis.stream === stream && this.isUp;
         resolve(isSame ? this.#wait(this.#redis) : this.failure("database-lost", this.lastError));
       });
@@ -210,10 +213,10 @@ export class RedisLink {
 
   async #wait(redis: Redis): Promise<BackendFailure | null> {
     const waitReplicas = this.#waitReplicas;
-    // Wait for half of a command's time, so that the answer comes before the connection is closed.
+    // Wait for at most half of a command's timeout, so that Redis replies before the timeout closes the connection.
     const within = Math.max(1, Math.floor(this.timeout / 2));
     const outcome = await this.#send(redis, ["WAIT", String(waitReplicas), String(within)]);
-    // The write was executed, regardless of the reply to WAIT.
+    // The write was executed, whatever the reply to WAIT is.
     if (outcome.kind === "failed")
       return outcome.effect === "unknown" ? outcome : this.failure("database-lost", this.lastError);
     if (outcome.kind === "integer" && Number(outcome.value) >= waitReplicas) return null;
@@ -227,14 +230,15 @@ export class RedisLink {
     if (!(problem instanceof Error)) throw problem;
     if (problem.name === "ReplyError") return error(bytesOfText(problem.message));
     if (problem.message === TIMED_OUT) {
-      // Replies come in order, so no later command can be answered before this one; a new connection may work.
+      // Close the connection, because replies come in order and the later commands would have to wait too. A new
+      // connection may work.
       this.lastError = "the server did not answer in time";
       redis.stream.destroy();
       return this.failure("database-timeout", TIMED_OUT.toLowerCase());
     }
     if (problem.message.startsWith("Stream isn't writeable"))
       return this.failure("database-down", this.lastError);
-    // The library's message would only mention one of its own options.
+    // Do not report the message of ioredis in this case, because it only mentions an option of ioredis.
     const isAborted = problem.name === "MaxRetriesPerRequestError";
     return this.failure("database-lost", isAborted ? this.lastError : sentenceOf(problem));
   }
@@ -252,8 +256,8 @@ export function commandOf(argv: Argv): Command {
 const isReply = (outcome: Outcome): boolean => outcome.kind !== "failed" && outcome.kind !== "error";
 
 /**
- * Returns a failure if there is one, otherwise an error, otherwise the last outcome. The error of a command that was
- * not queued is more precise than the error of EXEC.
+ * Returns the first failure, otherwise the first error, otherwise the last outcome. The first error is the one of the
+ * command that Redis did not queue, which is more precise than the error of EXEC.
  */
 function worstOf(outcomes: readonly Outcome[]): Outcome {
   const failed = outcomes.find(({ kind }) => kind === "failed");

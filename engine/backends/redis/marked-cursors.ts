@@ -1,7 +1,8 @@
 /**
- * Marks the cursors of the Redis that stores a daemon's data. Each Redis hashes names with its own key, so a cursor
- * would skip keys on another Redis, which a client of several daemons may reach. Clients receive the server's cursor
- * prefixed by the number of this daemon's process; a cursor with another number is an error.
+ * Marks the cursors that a daemon's Redis returns. A cursor is valid only on the Redis that issued it: each Redis
+ * hashes names with its own secret, so a scan that continued on another daemon's Redis would skip keys. Therefore
+ * clients receive the server's cursor combined with the number of this daemon's process, and a cursor with a different
+ * number is an error.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
@@ -47,7 +48,7 @@ export async function sendScans(
   return array(outcome.items.map((reply, i) => (isScan(commands[i] as Argv) ? markedIn(reply) : reply)));
 }
 
-/** Returns the command with the server's own cursor, or an error if another daemon issued the cursor. */
+/** Returns the command with the server's own cursor, or an error if the cursor was issued by another process. */
 function ownScan(argv: Argv): Argv | ErrorReply {
   const index = SCANS.get((argv[0] as ByteString).toUpperCase()) as number;
   const cursor = argv[index];

@@ -1,5 +1,5 @@
 /**
- * Parses replies of a Redis server that did not execute a command: they redirect the command, or ask for a later
+ * Parses the error replies by which a Redis server redirects a command that it did not execute, or requests a later
  * attempt.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -12,8 +12,8 @@ export type Redirection =
 
 const ELSEWHERE = /^(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})$/;
 /**
- * The servers' own error texts; a script may produce similar ones. UNBLOCKED: a master with a waiting command became a
- * replica.
+ * Matches the errors after which a command may be sent again. The patterns contain the servers' exact wording, because
+ * scripts may return similar errors. UNBLOCKED means that a master became a replica while the command was waiting.
  */
 const LATER = new RegExp(
   "^(TRYAGAIN Multiple keys request during rehashing of slot|CLUSTERDOWN (The cluster is down|Hash slot not served)|" +
@@ -23,8 +23,8 @@ const LATER = new RegExp(
 
 /**
  * Parses an error reply.
- * @param server  the one that replied, which may omit its own address
- * @returns null if the command was executed
+ * @param server  the address of the server that replied, whose host is used if the reply omits the host
+ * @returns null if the error is an answer to the command
  */
 export function redirectionOf(text: ByteString, server: Address): Redirection | null {
   if (LATER.test(text)) return { kind: "later" };
@@ -36,7 +36,7 @@ export function redirectionOf(text: ByteString, server: Address): Redirection | 
 
 const SCRIPTS = /^(?:EVAL|EVALSHA|FCALL)(?:_RO)?$/i;
 
-/** Whether a command can write its own errors, so that redirections in them may be invented. */
+/** Whether a command runs a script, which may return any error, including invented redirections. */
 export const isScript = ([name = ""]: readonly ByteString[]): boolean => SCRIPTS.test(name);
 
 export const addressText = ({ host, port }: Address): string =>

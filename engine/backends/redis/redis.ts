@@ -12,11 +12,11 @@ type Waiter = (failure: BackendFailure | null) => void;
 
 export class RedisBackend implements Backend {
   readonly name: string;
-  /** One database, selected when connecting; each further one would need its own connection. */
+  /** Only one database, which is selected when connecting. Each further database would need its own connection. */
   readonly databases = 1;
   readonly #link: RedisLink;
   readonly #log: DatabaseLog;
-  /** Requests that arrived while the connection was opening. */
+  /** Commands that arrived while the connection was being opened. */
   readonly #waiters = new Set<Waiter>();
   #stopped = false;
 

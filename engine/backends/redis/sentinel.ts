@@ -1,6 +1,7 @@
 /**
- * A Redis under sentinels: the master that they name, and after a failover the next one. All sentinels are queried. The
- * newest reply (`config-epoch`) counts, because a sentinel that is cut off may be out of date.
+ * A Redis that sentinels monitor. Commands are sent to the master that the sentinels name, and after a failover to the
+ * next master. All sentinels are queried. The reply with the highest `config-epoch` counts, because a sentinel that is
+ * cut off may be out of date.
  */
 
 import type { RedisGroupSpecification } from "../../../options/addresses/redis-group-list.js";
@@ -77,15 +78,15 @@ class SentinelFinder implements ServerFinder {
     return this.isUp ? this.#master : null;
   }
 
-  /** Handles a server's report that it is not a master, or not yet. */
+  /** Handles a server's reply that it is not a master, or is not ready yet. */
   turned(_turn: Redirection, link: RedisLink): void {
     this.#isMaster = false;
     link.drop("it is no longer a master");
   }
 
   /**
-   * Ignores a redirection that a script may have invented: it must not close the shared connection. After a real
-   * failover other commands report it as well.
+   * Ignores a redirection that a script may have invented, because it must not close the shared connection. After a
+   * real failover, other commands receive the same reply.
    */
   believed(): null {
     return null;
@@ -104,8 +105,8 @@ class SentinelFinder implements ServerFinder {
   }
 
   /**
-   * Whether the first query of a sentinel is still running. The log waits for the reply, because it reports a failure
-   * only once a minute.
+   * Whether no master is known, and a sentinel's first reply is still pending. Nothing is logged before that reply,
+   * because the log reports a failure only once a minute.
    */
   get #isWaiting(): boolean {
     return (
@@ -175,7 +176,7 @@ class SentinelFinder implements ServerFinder {
     const outcome = await link.ask(["ROLE"]);
     if (this.#isStopped || link !== this.#master || outcome.kind === "failed") return;
     const [role] = outcome.kind === "array" ? outcome.items : [];
-    // If the user may not run ROLE, a READONLY error will show it later.
+    // If the user may not run ROLE, assume a master. If that is wrong, a later READONLY error shows it.
     if (role?.kind === "bulk" && role.bytes !== "master") link.drop(`its role is ${role.bytes}`);
     else {
       this.#isMaster = true;

@@ -25,11 +25,11 @@ export interface ServerFinder {
   readonly name: string;
   start(): void;
   stop(): void;
-  /** Whether all servers can be reached. Commands for all servers wait for this. */
+  /** Whether all servers can be reached. Commands for all servers wait until this is true. */
   readonly isUp: boolean;
   /** The address of the server or servers. */
   readonly server: string;
-  /** Maximum milliseconds that a command may take, and may wait. */
+  /** Maximum milliseconds for which a command may run, and for which it may wait before it is sent. */
   timeout: number;
   /** Returns the route of one command, or of several commands that must run together. */
   wayOf(commands: readonly Argv[]): Way;
@@ -42,7 +42,8 @@ export interface ServerFinder {
   /** Records that a server has redirected or refused a command. */
   turned(turn: Redirection, link: RedisLink): void;
   /**
-   * Checks a redirection that a script may have invented. Returns how to handle it, or null to treat it as an answer.
+   * Checks a redirection that a script may have invented. Returns the redirection to follow instead, or null to pass
+   * the error to the client as an answer.
    */
   believed(turn: Redirection): Redirection | null;
   /** Returns the reason why a lane's server cannot be reached. */

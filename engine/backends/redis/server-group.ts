@@ -1,6 +1,7 @@
 /**
- * Several Redis servers as one backend. A finder (cluster.ts, sentinel.ts) knows which server has a command's keys now,
- * and lanes keep the commands in order. While that server is down the commands wait, up to --backend-timeout.
+ * Several Redis servers as one backend. A finder (cluster.ts, sentinel.ts) determines the server that currently has a
+ * command's keys, and lanes keep the commands in order. While a server is down, its commands wait for up to
+ * --backend-timeout.
  */
 
 import type { Environment } from "../../../net/process/environment.js";
@@ -69,7 +70,8 @@ export class RedisGroupBackend implements Backend {
     if (isolation.kind === "none") return this.#failure("not-carried", `${name}: ${isolation.reason}`);
     const way = this.#finder.wayOf([argv]);
     if (isolation.kind === "own" && typeof way === "number") return this.#executeAlone(argv, way);
-    // A cursor of a scan over all masters already names one of them.
+    // Mark only the cursors of scans of a single server: a cursor of a scan of all masters already contains the number
+    // of its master.
     const isOfOne = typeof way === "number" && isScan(argv);
     return isOfOne ? sendScan(argv, (own) => this.#send(own, way)) : this.#send(argv, way);
   }
@@ -95,7 +97,7 @@ export class RedisGroupBackend implements Backend {
     const all = [["MULTI"], ...commands, ["EXEC"]];
     return this.#take(way, {
       keys: () => commands.flatMap(keysOf),
-      // Errors of a script are inside the reply to EXEC.
+      // An error that a script returns is inside the reply to EXEC, so an error of the transaction itself is genuine.
       isScript: () => false,
       send: (link, asks) => link.sendInOrder(asks ? [["ASKING"], ...all] : all),
     });
@@ -104,12 +106,15 @@ export class RedisGroupBackend implements Backend {
   #take(way: Way, flight: Flight): Outcome | Promise<Outcome> {
     if (this.#isStopped) return this.#down("the daemon is stopping");
     if (typeof way !== "number" && way.kind === "error") return way;
-    // Later commands keep their order here as well.
+    // Promise callbacks run in order, so the waiting commands keep their order.
     if (this.#gate !== null) return this.#gate.then(() => this.#take(way, flight));
     return typeof way === "number" ? this.#laneOf(way).take(flight) : this.#spread(way);
   }
 
-  /** Runs a command once all earlier commands are answered, so that none of them is redirected after it. */
+  /**
+   * Runs a command for all servers once all earlier commands are answered, so that no earlier command is redirected and
+   * executed after it.
+   */
   #spread({ isBefore, run }: Spread): Promise<Outcome> {
     const ready = Promise.all([this.#whole(), this.#traffic.passed()]);
     const ran = ready.then(([isWhole]) => (isWhole ? run() : lateFailure(this.#finder, ALL, null)));

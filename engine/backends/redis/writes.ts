@@ -1,5 +1,6 @@
 /**
- * Selects the commands that replicas of a Redis must confirm (--wait-replicas): all except those known to only read.
+ * Selects the commands that a Redis's replicas must confirm (--wait-replicas): all commands that are not known to be
+ * read-only.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";

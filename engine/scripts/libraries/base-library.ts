@@ -1,6 +1,8 @@
 /**
- * The functions of Lua's own library that differ here: Redis's pcall, read-only tables, 64-bit numbers, and chunks only
- * as text. For small differences Lua's own function is called in the same frame, so that its messages are correct.
+ * Replaces the functions of Lua's own libraries that behave differently in Redis or on 64 bits: pcall, functions that
+ * read-only tables must intercept, conversions of numbers, and functions that load chunks, which must be source text.
+ * Where the difference is small, the replacement calls Lua's own function in the same stack frame, so that its error
+ * messages are correct.
  */
 import { isShort, unsigned, writtenInteger } from "../lua/c-numbers.js";
 import { MANY_RESULTS, TYPE } from "../lua/lua-exports.js";
@@ -13,11 +15,14 @@ const BYTECODE = "\x1b";
 /** Lua's original functions, by library and name. */
 export interface LuasOwn {
   readonly original: (library: string, name: string) => (state: number) => number;
-  /** Returns the index of a function, which is used to push it. */
+  /** Returns the index by which a function can be pushed. */
   readonly index: (library: string, name: string) => number;
 }
 
-/** The guards of read-only tables, by address, and the metatable that a script sees for them. */
+/**
+ * The guards of read-only tables, by address. The value states whether `getmetatable` returns the guard's own metatable
+ * (`own`) or nil (`none`).
+ */
 export type Guarded = ReadonlyMap<number, "none" | "own">;
 
 export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, guarded: Guarded): Library {
@@ -31,7 +36,7 @@ export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, g
     original("_G", "tonumber"),
   ];
   const [rawget, next, nextIndex] = [original("_G", "rawget"), original("_G", "next"), index("_G", "next")];
-  /** Replaces the first argument with the real table if it is a guard. */
+  /** If the first argument is a guard, replaces it with the real table behind the guard. */
   const behindGuard = (state: number): number => {
     if (!guarded.has(lua.lua_topointer(state, 1))) return state;
     lua.lua_getmetatable(state, 1);
@@ -83,7 +88,10 @@ export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, g
   };
 }
 
-/** Calls a function as Redis does: an error that is a table with a text is replaced by the text. */
+/**
+ * Implements `pcall` as in Redis: if an error is a table with the field `err`, the script receives only the text in
+ * that field.
+ */
 function pcall(machine: LuaMachine, state: number): number {
   const { lua } = machine;
   lua.luaL_checkany(state, 1);
@@ -107,7 +115,7 @@ function refusedChunk(machine: LuaMachine, state: number): number {
   return 2;
 }
 
-/** Loads a chunk from the pieces that a function returns, until it returns nothing. */
+/** Loads a chunk from the pieces that a function returns, until the function returns an empty piece or nil. */
 function loadPieces(machine: LuaMachine, state: number, loadstring: (state: number) => number): number {
   const { lua } = machine;
   const name = lua.lua_isstring(state, 2) === 1 ? machine.text(state, 2) : "=(load)";
@@ -149,7 +157,7 @@ function wideNumber(machine: LuaMachine, state: number): number | null {
   return unsigned(machine.text(state, 1), base);
 }
 
-/** Matches a directive of string.format. */
+/** Matches a directive in the format of string.format. */
 const DIRECTIVE = /%(?:%|([-+ #0]*)(\d*)(?:\.(\d*))?(.?))/gs;
 
 export function stringLibrary(machine: LuaMachine, { original }: LuasOwn): Library {
@@ -185,7 +193,10 @@ export function stringLibrary(machine: LuaMachine, { original }: LuasOwn): Libra
   };
 }
 
-/** Guards `insert`, the only other function that bypasses a table's metatable. */
+/**
+ * Replaces `insert`, which would bypass the metatable of a read-only table. The other functions of `table` do not need
+ * a replacement.
+ */
 export function tableLibrary(machine: LuaMachine, { original }: LuasOwn, guarded: Guarded): Library {
   return { insert: unlessGuarded(machine, guarded, original("table", "insert")) };
 }

@@ -6,7 +6,7 @@ export function bitLibrary(machine: LuaMachine): Library {
   const { lua } = machine;
   const bits = (state: number, argument: number): number => {
     const value = lua.luaL_checknumber(state, argument);
-    // Take the lowest bits of the nearest integer, rounding halves to even.
+    // Round to the nearest integer, and halves to the even one. Then take the lowest 32 bits.
     return Number.isFinite(value) ? Number(BigInt.asIntN(32, BigInt(nearest(value)))) : 0;
   };
   const answer = (state: number, value: number): number => {

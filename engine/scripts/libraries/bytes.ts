@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 
 const scratch = new DataView(new ArrayBuffer(8));
 
-/** Converts an integer to the given number of bytes, in the given byte order. Higher bits are cut off. */
+/** Converts an integer to the given number of bytes, in the given byte order. Higher bits are dropped. */
 export function integerBytes(value: bigint, size: number, isLittle: boolean): ByteString {
   let bytes = "";
   let remaining = BigInt.asUintN(size * 8, value);

@@ -54,7 +54,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 const NUMBER = /[-+]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)/y;
 const INVALID_NUMBER = /[-+]?(?:inf(?:inity)?|nan)/iy;
-/** Matches the numbers that JSON permits. */
+/** Matches the beginning of a number that JSON permits, unlike hexadecimal numbers or numbers with leading zeros. */
 const STRICT = /^-?(?:0|[1-9]\d*)(?![xX])/;
 
 export class CjsonDecoder {
@@ -263,7 +263,7 @@ function numberOf(text: string): number {
   return text.includes("nan") ? Number.NaN : Number(text);
 }
 
-/** Parses `\uXXXX`, or a surrogate pair of them. */
+/** Parses an escape `\uXXXX`, or two such escapes that form a surrogate pair. */
 function codePointAt(
   text: ByteString,
   at: number,

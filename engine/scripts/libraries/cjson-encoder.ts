@@ -72,7 +72,9 @@ export class CjsonEncoder {
     return length > 0 ? this.#array(index, length, depth) : this.#object(index, depth);
   }
 
-  /** Returns the length of an array, or 0 or less if the table is not an array. */
+  /**
+   * Returns the length of the array in a table. The result is not positive if the table is empty or is not an array.
+   */
   #arrayLength(index: number): number {
     const found = arrayLength(this.#machine, this.#state, index);
     if (found === null) return -1;
@@ -108,7 +110,7 @@ export class CjsonEncoder {
     return `{${parts.join(",")}}`;
   }
 
-  /** Encodes the key, which is below the value on top of the stack. */
+  /** Encodes the key that is on the stack below the topmost value. */
   #key(): ByteString {
     const { lua } = this.#machine;
     const state = this.#state;

@@ -14,7 +14,7 @@ export function cjsonLibrary(machine: LuaMachine): Library {
   const only = (state: number, what: string): void => {
     if (lua.lua_gettop(state) !== 1) machine.failArgument(state, 1, what);
   };
-  /** Returns an optional argument, after checking its bounds. */
+  /** Returns an optional integer argument, or `before` if it is absent. Checks its bounds. */
   const integer = (state: number, argument: number, before: number, least: number, most: number): number => {
     if (lua.lua_type(state, argument) < 1) return before;
     const value = Math.trunc(lua.luaL_checknumber(state, argument));

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LuaMachine } from "../lua/lua-machine.js";
 import { floatAt, integerAt } from "./bytes.js";
 
-/** Maximum nesting of the tables that are read; each level uses the daemon's own stack. */
+/** Maximum nesting of the tables that are decoded, because each level uses space on the daemon's own stack. */
 const DEPTH_MAX = 1000;
 
 export class CmsgpackReader {
@@ -23,7 +23,7 @@ export class CmsgpackReader {
     return this.at < this.#text.length;
   }
 
-  /** Pushes the next value. */
+  /** Decodes the next value, and pushes it. */
   read(depth = 0): void {
     const { lua } = this.#machine;
     const state = this.#state;
@@ -93,7 +93,7 @@ export class CmsgpackReader {
     return Number(BigInt.asIntN(size * 8, integerAt(this.#text, this.#taken(size), size, false)));
   }
 
-  /** Advances past the given number of bytes. @returns their start */
+  /** Advances past the given number of bytes. @returns the index of the first of these bytes */
   #taken(bytes: number): number {
     const { at } = this;
     if (at + bytes > this.#text.length) this.#machine.failThere(this.#state, "Missing bytes in input.");

@@ -25,7 +25,7 @@ export const REDIS_NUMBERS: Readonly<Record<string, number>> = {
   REPL_ALL,
 };
 
-/** @param current  returns the run that is in progress */
+/** @param current  returns the run of the script that calls the library */
 export function redisLibrary(machine: LuaMachine, current: () => ScriptRun): Library {
   const { lua } = machine;
   const raise = (state: number, text: ByteString): never => {
@@ -112,7 +112,7 @@ function logged(
   return 0;
 }
 
-/** Returns the command in the arguments, or an error message. */
+/** Returns the command that the arguments of `redis.call` contain, or an error message. */
 function commandOf(machine: LuaMachine, state: number): ByteString[] | string {
   const { lua } = machine;
   const count = lua.lua_gettop(state);
@@ -137,7 +137,7 @@ function answered(machine: LuaMachine, state: number, run: ScriptRun, raises: bo
   return 1;
 }
 
-/** Returns the only argument if it is a string. Otherwise pushes an error and returns null. */
+/** Returns the argument if there is exactly one and it is a string. Otherwise pushes an error and returns null. */
 function onlyText(machine: LuaMachine, state: number): ByteString | null {
   const { lua } = machine;
   if (lua.lua_gettop(state) === 1 && lua.lua_type(state, 1) === TYPE.string) return machine.text(state, 1);

@@ -25,7 +25,7 @@ const SIZES: Readonly<Record<string, number>> = {
 };
 const NATURAL = { i: 4, c: 1 } as const;
 
-/** A parser that reads one letter of a format at a time. */
+/** A parser that reads a format letter by letter. */
 class Format {
   readonly #machine: LuaMachine;
   readonly #state: number;
@@ -45,7 +45,7 @@ class Format {
     return this.#text[this.#at++] ?? "";
   }
 
-  /** Returns the size of a letter's value in bytes. */
+  /** Returns the size in bytes of the value that a letter stands for. */
   sizeOf(letter: string): number {
     const size = SIZES[letter];
     if (size !== undefined) return size;
@@ -57,7 +57,7 @@ class Format {
     return bytes;
   }
 
-  /** Returns the padding before a value, according to C's alignment. */
+  /** Returns the number of padding bytes before a value, according to the alignment rules of C. */
   padding(letter: string, size: number, at: number): number {
     if (size === 0 || letter === "c" || letter === "x") return 0;
     const unit = Math.min(size, this.align);
@@ -65,7 +65,7 @@ class Format {
     return (unit - (at & (unit - 1))) & (unit - 1);
   }
 
-  /** Applies a letter that has no value: byte order or alignment. */
+  /** Applies a letter that stands for no value, but sets the byte order or the alignment. */
   option(letter: string): void {
     if (letter === " ") return;
     if (letter === ">" || letter === "<") this.isLittle = letter === "<";

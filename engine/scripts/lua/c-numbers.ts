@@ -1,4 +1,7 @@
-/** Formats and parses numbers as C does on 64 bits, where the numbers of a 32-bit Lua are too small. */
+/**
+ * Formats and parses numbers as C does on 64 bits. The Lua in this project is compiled for 32 bits, so its own
+ * conversions support only smaller integers.
+ */
 
 const WORD = 64;
 const LEAST = -(2n ** 63n);
@@ -9,7 +12,7 @@ export function integerOf(value: number): bigint {
   return BigInt(Math.trunc(value));
 }
 
-/** Returns whether 32 bits suffice, with or without a sign. */
+/** Returns whether a number fits into both a signed and an unsigned 32-bit integer. */
 export function isShort(value: number): boolean {
   return value >= 0 && value < 2 ** 31;
 }
@@ -21,7 +24,7 @@ interface IntegerForm {
   readonly letter: string;
 }
 
-/** Formats a number like `%d`, `%u`, `%x`, `%X` and `%o`, with flags, width and precision. */
+/** Formats a number like C's `%d`, `%i`, `%u`, `%x`, `%X` or `%o`, with flags, width and precision. */
 export function writtenInteger(value: number, { flags, width, precision, letter }: IntegerForm): string {
   const isSigned = letter === "d" || letter === "i";
   const whole = isSigned ? integerOf(value) : BigInt.asUintN(WORD, unsignedOf(value));
@@ -38,7 +41,7 @@ export function writtenInteger(value: number, { flags, width, precision, letter 
   return (sign + digits).padStart(width);
 }
 
-/** Converts a double above the signed range to its unsigned bits. */
+/** Converts a double to a 64-bit integer. Values above the signed range, up to the unsigned maximum, are preserved. */
 function unsignedOf(value: number): bigint {
   return value >= 2 ** 63 && value < 2 ** 64 ? BigInt(Math.trunc(value)) : integerOf(value);
 }
@@ -46,7 +49,7 @@ function unsignedOf(value: number): bigint {
 const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz";
 const MOST = 2n ** 64n - 1n;
 
-/** Parses a complete text as C's strtoul does, on 64 bits. @returns null if it is not a number */
+/** Parses a text like C's strtoul on 64 bits. @returns null if any part of the text is not part of the number */
 export function unsigned(text: string, base: number): number | null {
   const found = /^[ \t-\r]*([-+]?)(0[xX](?=[0-9a-fA-F]))?([0-9a-zA-Z]+)[ \t-\r]*$/.exec(text);
   if (found === null) return null;

@@ -9,10 +9,10 @@ export type Protocol = 2 | 3;
 
 /** The number of slots that one level of a reply needs on Lua's stack. */
 export const DEPTH_SLOTS = 6;
-/** Maximum nesting of a reply; no client reads deeper ones. */
+/** Maximum nesting of a reply. Clients cannot read replies that are nested more deeply. */
 export const DEPTH_MAX = 1000;
 
-/** Pushes a command's reply. */
+/** Pushes a command's reply, in the form of the given protocol. */
 export function pushReply(machine: LuaMachine, state: number, reply: Reply, protocol: Protocol): void {
   const { lua } = machine;
   if (lua.lua_checkstack(state, DEPTH_SLOTS) === 0) machine.fail(state, "reached lua stack limit");
@@ -59,7 +59,7 @@ export function pushNamed(machine: LuaMachine, state: number, name: string, text
   machine.setField(state, name);
 }
 
-/** Pushes an error: the result of redis.pcall, or the value that redis.call raises. */
+/** Pushes an error, in the form in which redis.pcall returns it and redis.call raises it. */
 export function pushError(machine: LuaMachine, state: number, text: ByteString): void {
   pushNamed(machine, state, "err", text);
   machine.lua.lua_pushboolean(state, 1);
@@ -95,7 +95,10 @@ function pushVerbatim(
   machine.setField(state, "verbatim_string");
 }
 
-/** Pushes a reply that only RESP3 has: a boolean as a boolean, any other reply in its RESP2 form. */
+/**
+ * Pushes a reply of a type that only RESP3 has. A boolean becomes a boolean in Lua; any other reply is pushed in its
+ * RESP2 form.
+ */
 function pushWritten(
   machine: LuaMachine,
   state: number,
@@ -108,7 +111,7 @@ function pushWritten(
 
 type ManyReply = Extract<Reply, { readonly items: readonly Reply[] }>;
 
-/** Pushes a table that names the RESP3 type. */
+/** Pushes an array or pairs as an array, and a map or set as a table with a field that is named after the type. */
 function pushTyped(machine: LuaMachine, state: number, reply: ManyReply): void {
   const { lua } = machine;
   if (reply.kind === "array" || reply.kind === "pairs") {

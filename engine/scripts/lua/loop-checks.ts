@@ -1,11 +1,11 @@
 /**
- * Adds a regular check to each loop of a WebAssembly module. A check between Lua instructions is not enough: a single
- * instruction may run endlessly in C, such as a pattern of many `-`.
- * Source: WebAssembly Core Specification 2.0, "Binary Format".
+ * Adds code to each loop of a WebAssembly module that regularly calls a function. The daemon checks a script's time in
+ * that function. Checks between Lua instructions are not enough, because a single instruction may run almost endlessly
+ * in C, for example if it matches a pattern with many `-`. Source: WebAssembly Core Specification 2.0, "Binary Format".
  */
 import { leb } from "./web-assembly.js";
 
-/** The number of iterations between two checks; they take a few milliseconds. */
+/** The number of iterations between two checks. That many iterations take a few milliseconds. */
 const ROUNDS = 1_000_000;
 
 const SECTION = { imports: 2, globals: 6, code: 10 } as const;
@@ -28,7 +28,7 @@ const CODE = {
 } as const;
 const NO_RESULT = 0x40;
 
-/** Special values in `IMMEDIATES`. All other values are the number of an instruction's immediate operands. */
+/** Special values in `IMMEDIATES`, in which all other values are the numbers of an instruction's immediate operands. */
 const UNKNOWN = -1;
 const BYTES_4 = 4;
 const BYTES_8 = 8;
@@ -60,7 +60,7 @@ for (const [first, last, immediates] of [
   [0xfc, 0xfc, MORE],
 ] as const)
   IMMEDIATES.fill(immediates, first, last + 1);
-/** The number of immediates after the second opcode byte of 0xfc. */
+/** The number of immediate operands of an instruction with the prefix 0xfc, by the byte after the prefix. */
 const NUMBERS_OF_MORE = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1];
 
 class Reader {
@@ -118,8 +118,8 @@ class Reader {
 }
 
 /**
- * Returns the module with checks in its loops.
- * @param functionName  the name of the imported function that is called; it has no parameters and one result
+ * Returns the module with checks in all its loops.
+ * @param functionName  the name of the imported function to call, which has no parameters and one result
  */
 export function withLoopChecks(module: Uint8Array, functionName: string): Uint8Array {
   const reader = new Reader(module, HEAD_BYTES);
@@ -143,7 +143,7 @@ export function withLoopChecks(module: Uint8Array, functionName: string): Uint8A
   return Buffer.concat(pieces);
 }
 
-/** Encodes a positive operand. Operands are signed, so the sign bit must be 0. */
+/** Encodes a positive number as a signed operand, whose sign bit must be 0. */
 const positive = (value: number): number[] => {
   const bytes = leb(value);
   const last = bytes.pop() as number;
@@ -154,8 +154,8 @@ const positive = (value: number): number[] => {
 const GLOBAL = [I32, VARIABLE, CODE.number, ...positive(ROUNDS), CODE.end];
 
 /**
- * Encodes the code that is added to each loop. It decrements the counter in each iteration; when the counter is 0, it
- * calls the function and resets the counter.
+ * Encodes the code that is added to each loop. It decrements a counter in each iteration. When the counter reaches 0,
+ * the code calls the function and resets the counter.
  */
 function meterOf(global: number, called: number): number[] {
   if (called < 0) throw new Error("the WebAssembly module does not import the requested function");

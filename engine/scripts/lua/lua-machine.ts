@@ -1,6 +1,7 @@
 /**
- * A Lua 5.1 machine in WebAssembly: its limited memory, its strings, which are bytes, and the host functions that it
- * calls. Its imports do nothing: it has no files, no clock and no environment.
+ * A Lua 5.1 machine in WebAssembly, with limited memory. The strings of the machine are bytes. The machine can call
+ * host functions, but has no access to files, a clock or environment variables, because the imported system calls do
+ * nothing.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";
@@ -9,7 +10,7 @@ import { type HostFunction, instantiated, typed, type WasmModule } from "./web-a
 
 /** The size of the buffer for strings that are passed in or out, in bytes; longer strings get their own buffer. */
 const SCRATCH_BYTES = 64 * 1024;
-/** The maximum length of a string that is copied byte by byte; longer ones are copied by Node. */
+/** The maximum length of a string that is copied byte by byte. Node copies longer strings. */
 const BY_HAND = 32;
 const PAGE_BYTES = 64 * 1024;
 /** The error code "function not implemented" of a system call. */
@@ -19,22 +20,30 @@ const EBADF = 8;
 const HOOK_INSTRUCTIONS = 20_000;
 const MASK_COUNT = 8;
 const RECORD_BYTES = 128;
-/** The import that Lua's C code calls in its loops (loop-checks.ts): a clock, which scripts do not have. */
+/**
+ * The import that the loops of Lua's C code call (loop-checks.ts). It was the clock, which is free because scripts have
+ * no clock.
+ */
 export const METER = "emscripten_date_now";
 /** The first byte of a compiled chunk. */
 const BYTECODE = "\x1b";
 
-/** Thrown for Lua's own errors through host functions, and caught by Lua's own pcall. */
+/**
+ * Thrown to pass Lua's own errors through host functions. Caught where Lua has called `setjmp`, for example in pcall.
+ */
 const LONG_JUMP = new Error("an error of Lua");
 
-/** The error of a machine that must not be used again: Lua could not recover, or this module has a bug. */
+/**
+ * The error of a machine that must not be used again, because its script was stopped, Lua could not recover, or this
+ * module has a bug.
+ */
 export class LuaBroken extends Error {}
 
 export class LuaMachine {
   readonly lua: LuaExports;
   /** The state of the main thread. */
   readonly state: number;
-  /** The maximum size of its memory in bytes. */
+  /** The maximum size of the machine's memory in bytes. */
   readonly most: number;
   readonly #checkTime: (state: number | null) => void;
   readonly #scratch: number;
@@ -47,9 +56,9 @@ export class LuaMachine {
   #words: DataView;
 
   /**
-   * @param most  maximum size of its memory in bytes
-   * @param look  called at intervals with the state, or with null in the middle of a long instruction, when Lua must
-   * not be called; it stops the script by throwing LuaBroken
+   * @param most  the maximum size of the machine's memory in bytes
+   * @param look  called at intervals while a script runs, and stops the script by throwing LuaBroken. It receives the
+   * state, or null in the middle of an instruction, when Lua must not be called
    */
   constructor(module: WasmModule, most: number, look: (state: number | null) => void) {
     this.most = most;
@@ -71,7 +80,7 @@ export class LuaMachine {
     this.lua.lua_sethook(this.state, hookIndex, MASK_COUNT, HOOK_INSTRUCTIONS);
   }
 
-  /** The size of its memory in bytes. */
+  /** The current size of the machine's memory in bytes. */
   get size(): number {
     return this.lua.memory.buffer.byteLength;
   }
@@ -81,7 +90,7 @@ export class LuaMachine {
     return this.lua.lua_gc(this.state, 3, 0) * 1024;
   }
 
-  /** Adds host functions to Lua's table. @returns their indexes, which are used to push them */
+  /** Adds host functions to the machine's function table. @returns their indexes, by which they can be pushed */
   addFunctions(functions: readonly HostFunction[]): readonly number[] {
     return this.#addFunctions(functions, "function");
   }
@@ -104,7 +113,7 @@ export class LuaMachine {
     }
   }
 
-  /** Returns a string; converts a number on the stack to a string. */
+  /** Returns a string on the stack. If the value is a number, converts it to a string in place. */
   text(state: number, index: number): ByteString {
     const at = this.lua.lua_tolstring(state, index, this.#record);
     return at === 0 ? "" : this.#read(at, this.#length());
@@ -116,7 +125,7 @@ export class LuaMachine {
     return this.#read(at, this.#length());
   }
 
-  /** Allocates a name for the lifetime of the machine. @returns its address */
+  /** Allocates a name that stays in memory as long as the machine. @returns the address of the name */
   named(name: string): number {
     let at = this.#names.get(name);
     if (at === undefined) {
@@ -127,7 +136,7 @@ export class LuaMachine {
     return at;
   }
 
-  /** Pushes a name that is stored as a Lua string. @param name  one of a small number of names */
+  /** Pushes a name as a Lua string that is kept for later calls. @param name  one of a small number of names */
   pushName(state: number, name: string): void {
     let ref = this.#refs.get(name);
     if (ref === undefined) {
@@ -158,7 +167,7 @@ export class LuaMachine {
     }
   }
 
-  /** Raises an error with the text as it is. */
+  /** Raises an error with the unchanged text. */
   fail(state: number, text: ByteString): never {
     this.push(state, text);
     this.lua.lua_error(state);
@@ -180,8 +189,8 @@ export class LuaMachine {
   }
 
   /**
-   * Sets a field of the table below the top of the stack to the value on top, which is popped. @param name  one of a
-   * small number of names
+   * Sets a field of the table below the top of the stack to the value on top, which is popped.
+   * @param name  one of a small number of names
    */
   setField(state: number, name: string): void {
     this.lua.lua_setfield(state, -2, this.named(name));
@@ -203,7 +212,7 @@ export class LuaMachine {
     };
   }
 
-  /** Formats the position as the suffix of a message. */
+  /** Returns the position of a level of the call stack as the suffix of a message. */
   position(state: number, level: number): string {
     const found = this.where(state, level);
     return found === null ? "" : `, on ${found.source}:${found.line}.`;
@@ -232,7 +241,7 @@ export class LuaMachine {
     return this.#words.getUint32(at, true);
   }
 
-  /** Updates the views of the memory, which is reallocated when it grows. */
+  /** Creates new views of the memory, which is reallocated when it grows. */
   #updateViews(): void {
     this.#bytes = Buffer.from(this.lua.memory.buffer);
     this.#words = new DataView(this.lua.memory.buffer);
@@ -249,7 +258,7 @@ export class LuaMachine {
   #read(at: number, length: number): ByteString {
     if (this.#bytes.length === 0) this.#updateViews();
     const bytes = this.#bytes;
-    // Scripts use the same commands, keys and fields over and over.
+    // Short strings are cached, because scripts use the same commands, keys and fields again and again.
     return this.#strings.take(bytes, at, at + length);
   }
 
@@ -290,7 +299,7 @@ export class LuaMachine {
     return { env, wasi_snapshot_preview1: { ...system, environ_sizes_get: closed, environ_get: closed } };
   }
 
-  /** Calls a function as after C's `setjmp`. */
+  /** Calls a function after C's `setjmp`, to which errors of Lua jump back. */
   #invoke(index: number, a: number, b: number): void {
     const { lua } = this;
     const at = lua.stackSave();
@@ -304,7 +313,10 @@ export class LuaMachine {
     }
   }
 
-  /** Grows the memory. @returns 0 if it cannot; Lua then reports that there is not enough memory */
+  /**
+   * Grows the memory.
+   * @returns 1, or 0 if the memory cannot grow, so that Lua reports that there is not enough memory
+   */
   #grow(wanted: number): number {
     const { memory } = this.lua;
     const size = memory.buffer.byteLength;

@@ -30,7 +30,7 @@ export function answerOf(machine: LuaMachine, state: number, protocol: Protocol)
   return replyOf({ machine, state, protocol, allowance: new ValueMemoryLimit(machine, tooLong) }, -1, 0);
 }
 
-/** The source of a reply, and its limits. */
+/** The machine and state that a reply is read from, the protocol, and the memory that is left for the reply. */
 interface Answer {
   readonly machine: LuaMachine;
   readonly state: number;
@@ -101,15 +101,18 @@ function tableReply(answer: Answer, index: number, depth: number): Reply {
   }
 }
 
-/** Returns a text as Redis writes it into a line: up to the first NUL byte, where a C string ends. */
+/**
+ * Returns a text as Redis writes it into a one-line reply: up to the first NUL byte, where a C string ends, and with
+ * spaces instead of line breaks.
+ */
 export function oneLine(text: ByteString): ByteString {
   const end = text.indexOf("\0");
   return (end < 0 ? text : text.slice(0, end)).replace(/[\r\n]/g, " ");
 }
 
 /**
- * Returns whether a table has only array elements. Most tables have no other fields, and looking up each field would
- * cost more than this check.
+ * Returns whether a table certainly has only array elements. For such tables, which are most, this check saves looking
+ * up each special field.
  */
 function hasElementsAlone({ lua }: LuaMachine, state: number, index: number): boolean {
   const length = lua.lua_objlen(state, index);
@@ -143,7 +146,7 @@ function fieldReplies(answer: Answer, withValues: boolean, depth: number): Reply
   const found: Reply[] = [];
   lua.lua_pushnil(state);
   while (lua.lua_next(state, index) !== 0) {
-    // Copy the key: converting a number in place would confuse lua_next.
+    // Convert a copy of the key, because converting a number in place would confuse lua_next.
     lua.lua_pushvalue(state, -2);
     found.push(replyOf(answer, -1, depth + 1));
     lua.lua_settop(state, -2);

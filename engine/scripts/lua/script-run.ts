@@ -1,10 +1,10 @@
-/** One run of a script, with its caller, its protocol and its deadline. */
+/** One run of a script, with its caller, its protocol and its time limit. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Protocol } from "./conversions.js";
 import { LuaBroken } from "./lua-machine.js";
 
-/** The operations that a script can call. */
+/** The operations that a script can perform outside its machine. */
 export interface ScriptCaller {
   /** Runs one command; errors are returned as replies. */
   call(argv: readonly ByteString[]): Reply;
@@ -16,18 +16,18 @@ export interface ScriptCaller {
 
 export class ScriptRun {
   readonly caller: ScriptCaller;
-  /** The protocol of replies to the script, and of the script's own reply. */
+  /** The protocol of the replies that the script receives, and of the script's own reply. */
   protocol: Protocol = 2;
   /** Whether the script was stopped because its time was up. */
   isStopped = false;
-  /** The error message and its position. */
+  /** The message and the position of the error that ended the script, or null if there is none. */
   failure: { readonly text: ByteString; readonly position: string } | null = null;
 
   readonly #uptime: () => number;
   readonly #deadline: number;
   readonly #time: number;
 
-  /** @param bounds  the time limit in milliseconds, and the part of it that earlier scripts have already used */
+  /** @param bounds  the time limit in milliseconds, and the part of it that has already been used */
   constructor(
     caller: ScriptCaller,
     uptime: () => number,
@@ -40,8 +40,8 @@ export class ScriptRun {
   }
 
   /**
-   * Stops the script when its time is up. It does not raise a Lua error, because the script could catch it, or loop in
-   * its handler.
+   * Stops the script when its time is up. It does not raise an error in Lua, because the script could catch that error,
+   * or run an endless loop in an error handler.
    */
   look(position: () => string): void {
     if (this.#uptime() <= this.#deadline) return;

@@ -1,11 +1,12 @@
 /**
- * Limits the memory that a script's values may use outside the machine to the size of the machine's memory. A few
- * nested tables, each of which contains the next one twice, are small in Lua but huge as text or as a reply.
+ * Limits the memory that a script's values may use outside the machine to the maximum size of the machine's memory. For
+ * example, a few nested tables, each of which contains the next one twice, are small in Lua but huge as a text or a
+ * reply.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { LuaMachine } from "./lua-machine.js";
 
-/** The size of a value in addition to its text, in bytes, as in a Lua table. */
+/** The bytes that are counted for each value in addition to its text. A value in a Lua table takes as much. */
 const VALUE_BYTES = 16;
 
 export class ValueMemoryLimit {
@@ -18,7 +19,7 @@ export class ValueMemoryLimit {
     this.#exceeded = exceeded;
   }
 
-  /** Counts one value. @returns its text */
+  /** Counts one value. @returns the unchanged text */
   take(text: ByteString): ByteString {
     this.#remaining -= VALUE_BYTES + text.length;
     if (this.#remaining < 0) this.#exceeded();

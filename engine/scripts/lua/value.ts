@@ -1,4 +1,4 @@
-/** Reads Lua tables for the libraries. Indexes are absolute. */
+/** Reads Lua tables for the script libraries. Stack indexes are absolute. */
 
 import { TYPE, TYPE_NAMES } from "./lua-exports.js";
 import type { LuaMachine } from "./lua-machine.js";

@@ -38,7 +38,7 @@ export function isTrap(problem: unknown): boolean {
   return problem instanceof WebAssembly.RuntimeError;
 }
 
-/** A function for Lua's table. JavaScript functions do not have a WebAssembly type. */
+/** A JavaScript function that Lua can call after `typed` has given it a WebAssembly type. */
 export type HostFunction = (state: number, other: number) => number;
 
 const I32 = 0x7f;
@@ -47,7 +47,10 @@ const FUNCTION = 0x60;
 const TYPES = [2, FUNCTION, 1, I32, 1, I32, FUNCTION, 2, I32, I32, 0];
 const HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
-/** Converts functions to the form that a table accepts, with a module that imports and exports them. */
+/**
+ * Converts functions to WebAssembly functions, which a table accepts. To do so, it instantiates a module that imports
+ * and exports them.
+ */
 export function typed(functions: readonly HostFunction[], kind: "function" | "hook"): readonly unknown[] {
   const type = kind === "function" ? 0 : 1;
   const names = functions.map((_, i) => String(i));

@@ -132,7 +132,7 @@ final class Cache implements SimpleCache
         return $this->deleted(array_map([$this, 'name'], self::list($keys)));
     }
 
-    /** Removes all keys with the prefix. Each daemon removes those that it has. */
+    /** Removes all keys with the prefix. Each daemon removes the keys that it has. */
     public function clear(): bool
     {
         $this->error = null;

@@ -23,7 +23,7 @@ final class Client
     private array $daemons = [];
     /** @var Key[] the keys by their files */
     private array $keys = [];
-    /** @var Cluster[] the clusters by the value of the option */
+    /** @var Cluster[] the clusters by the value of the option `cluster` */
     private array $clusters = [];
     private int $process = 0;
     /** Whether the wait for pending commands at the end of the script is over. */
@@ -73,7 +73,7 @@ final class Client
 
     /**
      * Sends several commands as one unit with one signature. No other command is applied between them, and either all
-     * of them are applied or none. As in Redis, a command that fails does not undo the others. Requires version 2.
+     * of them are applied or none. As in Redis, a command that fails does not undo the rest. Requires version 2.
      * @param array[]|string[]  $commands
      * @param array|string|null $options
      * @return array  the reply to each command; for a failed command a CommandError
@@ -185,7 +185,7 @@ final class Client
         return $deliveries;
     }
 
-    /** Returns whether to send a new envelope: a clock was wrong, and no daemon can execute the old envelope. */
+    /** Returns whether to send a new envelope: daemons refused the date of the old one, and none can execute it. */
     private static function wereMisdated(array $deliveries): bool
     {
         $begun = array_filter($deliveries, static fn (Delivery $each): bool => $each->begun);

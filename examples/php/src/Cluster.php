@@ -49,7 +49,7 @@ final class Cluster
         sort($offsets);
         $now = self::clock() + $offsets[intdiv(count($offsets) - 1, 2)];
         $latest = $now + self::MAX_AHEAD_MS;
-        // A later date came from a clock that was wrong.
+        // Ignore dates that are too far ahead, because a clock was wrong.
         $used = $this->used[0] > $latest ? [0, 0] : $this->used;
         $newest = $this->newest[0] > $latest ? [$latest, -1] : $this->newest;
         [$at, $seq] = max($used, $newest);

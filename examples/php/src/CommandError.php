@@ -4,8 +4,8 @@ declare(strict_types=1);
 namespace Dbsync;
 
 /**
- * An error of the database, for example "WRONGTYPE …". For one of several commands it is returned in place of the
- * reply.
+ * An error of the database, for example "WRONGTYPE …". Client::multi() returns it in place of the reply to a command
+ * that failed.
  */
 final class CommandError extends Failure
 {

@@ -18,21 +18,21 @@ final class Daemon
         'database-down' => ' See the daemon\'s log, and start its database.',
     ];
 
-    /** The beginning of the refusal of a daemon's port for clients of another protocol, and its remedy. */
+    /** The beginning of the refusal that a port of a daemon for another protocol sends, and the remedy. */
     private const OTHER_PORT = 'this port serves ';
     private const OTHER_PORT_CURE = '; name the daemon\'s --port instead, which is 1111 by default';
 
-    /** The original daemon closes a connection after 3 s without a request. No command may be sent at that moment. */
+    /** Idle connections are closed after this time, because the original daemon closes them after 3 s. */
     private const IDLE_SECONDS = 2.5;
     /** The maximum number of waiting commands. Above it, a daemon does not receive the next command. */
     private const MAX_WAITING = 1000;
     private const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-    /** PHP allocates memory in blocks of 2 MiB. */
+    /** The memory that stays free, because PHP allocates memory in blocks of 2 MiB. */
     private const SPARE_BYTES = 2 * 1024 * 1024;
     /** The length of a header: `ds2:`, ten digits and a colon. */
     private const MAX_HEADER_BYTES = 15;
 
-    /** The beginning of the answer of a server that requires TLS to a client without TLS. */
+    /** The first bytes that a server with TLS sends to a client without TLS. */
     private const TLS_ALERT = "\x15\x03";
     private const TOO_BUSY = 'timeout: still busy with an earlier command; this one was not sent';
 
@@ -50,8 +50,8 @@ final class Daemon
     private int $version;
     private string $hello = '';
     /**
-     * Whether the daemon has closed the connection after a hello. It then receives a second one, since it may be
-     * restarting.
+     * Whether the daemon has closed the connection after a hello. The client then sends a second hello, because the
+     * daemon may be restarting.
      */
     private bool $closedHello = false;
     private Socket $socket;
@@ -210,8 +210,8 @@ final class Daemon
                 array_push($hello, '0', 'unsigned');
             }
             $this->hello = $this->hello ?: Resp::message(...$hello);
-            // If the daemon hangs, it has the command when it resumes. A daemon of version 1 does not read beyond a
-            // hello.
+            // At the end of a script, the command follows the hello immediately, so that a hung daemon receives it when
+            // it resumes. A daemon of version 1 does not read beyond a hello.
             $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello;
             return $this->hello . ($isSent ? $command->frame(2) : '');
         }
@@ -267,8 +267,8 @@ final class Daemon
     }
 
     /**
-     * Handles a daemon that has closed the connection after a hello, because it supports only version 1 or because an
-     * attacker pretends that.
+     * Handles a daemon that has closed the connection after a hello. Either the daemon supports only version 1, or an
+     * attacker pretends that it does.
      */
     private function onClosedHello(): void
     {

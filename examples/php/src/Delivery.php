@@ -14,7 +14,7 @@ final class Delivery
     public $reply = null;
     /** The answer of version 1, for example "redis:5:PONG", or null for no value or version 2. */
     public ?string $chunk = null;
-    /** Whether a later unit had already been answered. Such an answer does not count as an agreement. */
+    /** Whether the daemon received the command after a later one. A late answer does not count as an agreement. */
     public bool $isLate = false;
     /** The stage and the sentence of the failure. */
     public ?string $failure = null;

@@ -38,9 +38,9 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
      * @param Client $client   a client of all daemons
      * @param array  $options  prefix: the prefix of the keys ("session:"); lifetime: the lifetime of a session in seconds
      *                         (session.gc_maxlifetime); lock: the maximum time in seconds for which a request waits for
-     *                         another one of the same session (0: requests do not wait); lease: the time in seconds after
-     *                         which the lock of a killed process ends, longer than any request takes (60); ask: the time
-     *                         in seconds after which the next daemon is asked for the lock (0.5)
+     *                         another request of the same session (0: requests do not wait); lease: the time in
+     *                         seconds after which the lock of a killed process ends, longer than any request takes
+     *                         (60); ask: the time in seconds after which the next daemon is asked for the lock (0.5)
      * @throws Failure
      */
     public function __construct(Client $client, array $options = [])
@@ -159,10 +159,10 @@ final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestam
     }
 
     /**
-     * Tries to acquire the next turn. Turns have numbers, and a number is tried only after all earlier turns have
-     * ended. If a failed attempt takes effect later, because its date precedes that of another attempt, its number is
-     * therefore already taken. The caller has acquired a number if its attempt was the first one on one daemon, and was
-     * not late.
+     * Tries to acquire the lock for the next turn. Turns are numbered, and a request tries a number only after all
+     * earlier turns have ended. A failed attempt may therefore still take effect later, but only for a number that
+     * another request has already taken. The request has the lock if its attempt was the first one with this number on
+     * this daemon, and was not late.
      * @throws Failure  if this daemon does not answer
      */
     private function tried(string $name, string $server): bool

@@ -10,7 +10,7 @@ namespace Dbsync;
 final class Socket
 {
     private const READ_BYTES = 65536;
-    /** The bytes that OpenSSL could not write. OpenSSL requires the same bytes again. */
+    /** The size of a write with TLS. If OpenSSL cannot write, it requires a retry with exactly the same bytes. */
     private const ENCRYPTED_BYTES = 8192;
     private const METHODS = STREAM_CRYPTO_METHOD_TLSv1_2_CLIENT | STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
 
@@ -109,7 +109,7 @@ final class Socket
         }
         $count = @fwrite($this->stream, $bytes);
         if ($count === false) {
-            // OpenSSL returns the same value if it cannot write at the moment.
+            // With TLS, fwrite also returns false if OpenSSL cannot write at the moment.
             return $this->server->isEncrypted && !feof($this->stream) ? 0 : null;
         }
         return $count;

@@ -32,8 +32,8 @@ if (!function_exists('dbsync_send')) {
     }
 
     /**
-     * Returns why the last dbsync_send() had no answer, with the address and the stage of every daemon, or null if it
-     * had one.
+     * Returns why the last dbsync_send() had no answer, with the address and the stage of every daemon, or null if
+     * dbsync_send() had an answer.
      */
     function dbsync_last_error(): ?string
     {

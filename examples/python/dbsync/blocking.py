@@ -45,7 +45,7 @@ class Background:
         """Runs a coroutine on the thread and waits for its result. Raises Closed."""
         with self._lock:
             loop = self._started()
-            # The lock is held until the loop has the coroutine. After a close it would never run.
+            # Hold the lock until the loop has the coroutine. After a close the coroutine would never run.
             future = None if loop is None else asyncio.run_coroutine_threadsafe(coroutine, loop)
         if future is None:
             coroutine.close()

@@ -23,7 +23,7 @@ REFUSED_FOR_CLUSTER = "wrong-cluster"
 
 class Call:
     """
-    commands: the encoded commands. units: the number of expected replies.
+    One call on all daemons of a fleet. commands: the encoded commands. is_read: whether the commands change nothing.
     """
 
     def __init__(
@@ -80,8 +80,8 @@ class Call:
     def _weigh(self, sending: Sending, refusal: Refusal) -> Failure | None:
         """Returns the failure for a refusal, or None if the call may be signed again."""
         index, code = sending.index, refusal.code
-        # The envelope was already sent on a lost connection, and may have been applied then. The refusal does not
-        # rule this out.
+        # If the envelope was also sent on an earlier connection, the daemon may have applied it then. The refusal does
+        # not rule this out.
         is_unknown = refusal.is_applied or sending.writes > 1
         failure = Failure("refused", f"{code}: {refusal.sentence}", "unknown" if is_unknown else "not-applied")
         is_for_date = code in REFUSED_FOR_DATE
@@ -132,7 +132,7 @@ class Call:
         self._tidy()
 
     def _sign_again(self) -> bool:
-        """Returns whether the call is or may be signed again. A write is signed again only if no daemon can have applied it."""
+        """Returns False if the call cannot be signed again. A write is signed again only if no daemon can have applied it."""
         others = [report for index, report in enumerate(self._reports) if index not in self._held]
         if not self._is_read:
             if any(isinstance(each, Result) or isinstance(each, Failure) and each.effect != "not-applied" for each in others):

@@ -34,7 +34,7 @@ class Clock:
 
     def heard(self, daemon: Hashable, clock: int, sent_at: float) -> None:
         """Records the clock of a daemon, read between `sent_at` and now. Changes the known offset only as far as necessary."""
-        # Daemons report complete milliseconds.
+        # Daemons report whole milliseconds.
         least, most = clock - self.now(), clock + 1 - sent_at
         known = self._offsets.get(daemon)
         self._offsets[daemon] = (least + most) / 2 if known is None else min(max(known, least), most)
@@ -49,12 +49,12 @@ class Clock:
         return max(0, int(self.now() + self._offset))
 
     def time_by(self, daemons: Iterable[Hashable]) -> int:
-        """Returns the time of the median clock of these daemons. It is for reads only, since it is not ordered with other dates."""
+        """Returns the time of the median clock of these daemons. Only for reads, because earlier dates of this client may be later."""
         offsets = [self._offsets.get(daemon, self._offset) for daemon in daemons]
         return max(0, int(self.now() + statistics.median_low(offsets)))
 
     def date(self) -> Date:
-        """Returns a new date. It is later than the previous one, unless that one came from a clock that was wrong."""
+        """Returns a new date. It is later than the previous one, unless that date was too far ahead because a clock was wrong."""
         present = self.time()
         latest = present + MAX_AHEAD_MS
         used = self.used if self.used[0] <= latest else NEVER

@@ -89,7 +89,7 @@ class ReplyError(DbsyncError):
     code = "reply"
 
     def _told(self, text: str, outcomes: Sequence[Outcome]) -> str:
-        # The text of the daemon is complete, and programs compare it.
+        # Programs compare the text of the daemon, so it stays unchanged.
         return text
 
 
@@ -141,7 +141,7 @@ class ProtocolError(Exception):
 
 
 def describe(outcome: Outcome) -> str:
-    """`connect: no connection (Connection refused); is dbsyncd running there? [not applied there]`"""
+    """Returns an outcome as text: `connect: no connection (Connection refused); is dbsyncd running there? [not applied there]`."""
     if outcome.ok:
         return f"answered {'nil' if outcome.reply is None else json.dumps(shown(outcome.reply))}"
     meaning, cure = STAGES[outcome.stage]
@@ -156,13 +156,13 @@ def describe(outcome: Outcome) -> str:
 
 
 def shown(reply: object) -> str:
-    """Returns a reply in the form for messages."""
+    """Returns a reply as text for messages, shortened to 80 characters."""
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
     return text if len(text) <= 80 else text[:80] + "…"
 
 
 def _lines(outcomes: Iterable[Outcome]) -> list[str]:
-    """Returns one line per kind of outcome, with the names of all its daemons."""
+    """Returns one line for each different outcome, with the addresses of all daemons that have it."""
     alike: dict[str, list[str]] = {}
     for outcome in outcomes:
         alike.setdefault(describe(outcome), []).append(outcome.address)

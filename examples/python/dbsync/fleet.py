@@ -21,7 +21,7 @@ from .servers import Address
 from .signing import Signer
 
 LINGER_S = 0.05
-"""The time in seconds that the other daemons have to send their clusters after the first daemon has sent its own."""
+"""The time in seconds for which a fleet waits for the cluster ids of the remaining daemons after the first one."""
 
 
 class Fleet:
@@ -82,7 +82,7 @@ class Fleet:
         return any(link.hello is not None for link in self.links)
 
     def doubt(self, link: Link, cluster: bytes) -> None:
-        """Handles a refusal because of a wrong cluster: requests the daemon's cluster again. The fleet may then choose another one."""
+        """Handles the refusal `wrong-cluster`: asks the daemon for its cluster again. The fleet may then choose a different cluster."""
         if self._votes.get(link) == cluster:
             del self._votes[link]
             link.ask()

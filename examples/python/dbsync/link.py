@@ -111,7 +111,7 @@ class Link:
             self._pump()
 
     def withdraw(self, sending: Sending) -> bool:
-        """Removes an envelope that was not sent yet. Returns whether this succeeded."""
+        """Removes an envelope from the queue. Returns whether it was in the queue and was never sent."""
         if sending not in self._queue:
             return False
         self._queue.remove(sending)

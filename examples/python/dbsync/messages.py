@@ -14,7 +14,7 @@ MAX_FRAME_BYTES = 260 << 20
 
 MAX_LENGTH_DIGITS = 10
 HELLO_ELEMENTS = 7
-"""The minimum number of elements. Later versions of the protocol may append more, which are ignored."""
+"""The minimum number of elements in a hello. Later versions of the protocol may append elements, which are ignored."""
 
 NO_CLUSTER = bytes(32)
 

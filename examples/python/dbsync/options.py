@@ -16,7 +16,7 @@ MAX_TIMEOUT_S = 20.0
 """The maximum timeout in seconds. After this time a daemon would refuse the command as too old."""
 
 STABLE_TIMEOUT_S = 60.0
-"""The timeout of stable calls in seconds. They wait for the daemons' window, and then for their reports."""
+"""The timeout of stable calls in seconds. A stable call waits until no daemon accepts earlier dates, and for the daemons' reports."""
 
 MAX_DB = 0x7FFFFFFF
 MAX_CONDITIONS = 1024

@@ -6,7 +6,7 @@ Decides when and how a call ends. These are pure functions from the reports of t
 - a number: the first answer that is not nil, as soon as this number of daemons have answered. `all`: the number of servers.
 - `majority`: an answer that more than half of all servers gave; an error of the command counts as an answer.
 - `all-equal`: an answer that every server gave.
-- none: `first`, and for a unit with conditions the outcome (applied, not applied, the same failure) that more than half of all
+- no policy: `first`, and for a unit with conditions the outcome (applied, not applied, the same failure) that more than half of all
   servers reported; late answers and those of daemons that are catching up do not count.
 
 Except for `first`, an answer with the flag `late` does not count. Source: client/shared/policy.ts.

@@ -41,7 +41,7 @@ def asks(convert: Callable[[Any], T], *words: Argument) -> Request[T]:
 
 
 class command(Generic[P, T]):  # used as a decorator, hence the name
-    """A decorator that turns a method which returns a Request into one that sends it."""
+    """A decorator for methods that return a Request. The decorated method sends the request."""
 
     def __init__(self, build: Callable[Concatenate[Any, P], Request[T]]) -> None:
         self._build = build

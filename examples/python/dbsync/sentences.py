@@ -42,7 +42,7 @@ CODES = {
 }
 """The sentences about a complete call."""
 
-# The beginning of the refusal of a daemon's port for clients of another protocol, and its remedy.
+# The beginning of the refusal that a port of a daemon for another protocol sends, and the remedy.
 OTHER_PORT = "malformed: this port serves "
 OTHER_PORT_CURE = "name the daemon's --port instead, which is 1111 by default"
 

@@ -30,7 +30,7 @@ class Settings:
     cluster: bytes | None
 
     def make_fleet(self) -> Fleet:
-        """The daemons."""
+        """Returns a fleet with these settings."""
         return Fleet(self.addresses, self.contexts, self.signer, self.cluster)
 
 

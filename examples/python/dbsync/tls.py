@@ -102,7 +102,7 @@ def _contents(der: bytes, at: int) -> tuple[int, int]:
     length = der[at + 1]
     begin = at + 2
     if length == INDEFINITE:
-        # DER does not permit this form, but OpenSSL accepts it and would find another key than this code.
+        # DER does not permit this form of a length. OpenSSL accepts it, and could find a different key than this code.
         raise IndexError
     if length & 0x80:
         digits = length & 0x7F

@@ -61,7 +61,8 @@ export function entriesJson(reply: Reply): string {
 }
 
 /**
- * Returns whether entries are written in pieces: if there are many, if they are long, or if they were not found yet.
+ * Returns whether entries are written in pieces. This is the case if there are many entries, if their texts are long,
+ * or if the query is still running.
  */
 export const isLong = (reply: EntriesReply) =>
   reply.isPending || reply.size > ENTRIES_TOGETHER || areLong(reply.found.texts);
@@ -123,7 +124,7 @@ export function* documentsPieces(reply: Reply): Generator<void, readonly string[
   let isList = true;
   for (let at = 0; at < items.length && isList; at += 2) isList = bytesOf(items[at]) === String(at / 2);
   const pieces: string[] = [];
-  // Small documents share a piece, because each piece is copied whenever the answer is passed to another function.
+  // Small documents share a piece, so that the array of pieces stays short.
   let piece = isList ? "[" : "{";
   for (let at = 0; at < items.length; at += 2) {
     if (at > 0) piece += ",";
@@ -181,7 +182,8 @@ const nameJson = (key: ByteString | number) =>
 
 export const keyJson = (bytes: ByteString) => writePhpKey(textOfBytes(bytes));
 /**
- * Returns an id as JSON. It is a string if a language with only doubles would confuse it with the id of another entry.
+ * Returns an id as JSON. An integer with too many digits for a double is a string, so that clients in languages with
+ * only doubles do not confuse two ids.
  */
 export const idJson = (bytes: ByteString) =>
   Number.isSafeInteger(Number(bytes)) ? keyJson(bytes) : writePhpString(textOfBytes(bytes));

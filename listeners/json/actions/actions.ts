@@ -124,7 +124,8 @@ function explanation(client: DocumentClient, argv: readonly ByteString[]): Answe
 }
 
 /**
- * Returns the conditions of a request with an id. Like the original it ignores a query; unknown conditions are refused.
+ * Returns the conditions of a request with an id. As in the original, a query is ignored. Unknown conditions are
+ * refused.
  */
 const named = (request: JsonRequest) =>
   filterWords(request).slice(request.get("query") === undefined ? 0 : 2);
@@ -184,7 +185,7 @@ function listIndexes(client: DocumentClient, { document }: JsonRequest): Answer 
   );
 }
 
-/** Returns all documents. `replicated` only repeats the request, because nothing was written. */
+/** Returns all documents. The member `replicated` only echoes the request's `replicate`: a read replicates nothing. */
 function getAll(client: DocumentClient, request: JsonRequest): Answer {
   return then(client.read(["DOC.GETALL"]), (reply) => {
     if (reply.kind === "error") return failure(sentenceOf(reply));

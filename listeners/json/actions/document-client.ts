@@ -14,9 +14,10 @@ import type { JsonReplicas } from "../replicas/replicas.js";
 const NOT_PERMITTED = error("NOPERM this user has no permissions for this action or document.");
 const OUT_OF_MEMORY = error("OOM No memory is left for more data.");
 
-/** A command's reply, and whether a replica has the write, which is null if the answer does not mention replicas. */
+/** The result of a write. */
 export interface Written {
   readonly reply: Reply;
+  /** Whether another server has confirmed the write, or null if the answer has no such member. */
   readonly replicated: boolean | null;
 }
 
@@ -85,8 +86,8 @@ export class DocumentClient {
   }
 
   /**
-   * Ends long answers, because the client has gone. Otherwise a client could have many answers computed at the same
-   * time.
+   * Cancels unfinished answers, because the client has disconnected. Otherwise a client that keeps reconnecting could
+   * make the daemon compute many long answers at the same time.
    */
   leave(): void {
     this.#isGone = true;

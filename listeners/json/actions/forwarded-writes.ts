@@ -34,7 +34,7 @@ export function isForwardedWrite(client: DocumentClient, request: JsonRequest): 
 }
 
 /**
- * Checks entries as the original does: members may be missing, and entries are compared only with the entry 0. @returns
+ * Checks entries as the original does: members may be missing, and entries are compared only with entry 0. @returns
  * arguments of DOC.INSERT
  */
 export function checkWords(
@@ -100,7 +100,7 @@ export function replaceAll(
   ]);
 }
 
-/** Renumbers all entries after a deletion, as the original does, including those with clients' own keys. */
+/** Renumbers all entries after a deletion, as the original does, including entries whose keys clients have chosen. */
 export function countAnew(client: DocumentClient, request: JsonRequest, document: ByteString): void {
   const items = itemsOf(atOnce(client.read(["DOC.GET", document])));
   const isCounted = items.every((item, at) => at % 2 === 1 || bytesOf(item) === String(at / 2));

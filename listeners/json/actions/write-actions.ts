@@ -44,7 +44,7 @@ export function change(client: DocumentClient, request: JsonRequest, command: st
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT);
   return then(client.write([command, document], request), ({ reply, replicated }) =>
-    // A document that does not exist was not emptied, so nothing was replicated.
+    // The reply 0 means that the document does not exist, so there was no write to replicate.
     good(reply, () => replicatedMember(reply.kind === "integer" && reply.value === 0 ? null : replicated)),
   );
 }
@@ -82,7 +82,7 @@ export function insert(client: DocumentClient, request: JsonRequest): Answer {
 /** The name of the member, spelled as in the original. */
 const INSERTED = "data_interted";
 
-/** Answers an insertion whose data is not an array. If the document does not exist, that is the error. */
+/** Returns the error for data that is neither an array nor an object, or the error for a missing document. */
 function insertFailure(client: DocumentClient, document: ByteString): Answer {
   return then(client.read(["DOC.GET", document, "LIMIT", "0", "0"]), (reply) =>
     failure(reply.kind === "error" && NOT_THERE.has(sentenceOf(reply)) ? sentenceOf(reply) : NOT_MEMBERS),
@@ -127,7 +127,7 @@ export function update(client: DocumentClient, request: JsonRequest): Answer {
   });
 }
 
-/** Answers a failed update. If the data has wrong members, the answer lists the correct ones. */
+/** Answers a failed update. If the data has wrong members, the answer lists the permitted members. */
 function updateFailure(client: DocumentClient, document: ByteString, sentence: string): Answer {
   if (sentence !== NOT_MEMBERS && !sentence.startsWith("The required keys")) return failure(sentence);
   return then(client.read(["DOC.GETKEYS", document]), (reply) =>

@@ -63,8 +63,9 @@ const rows = Object.entries(ERROR_CODES) as readonly (readonly [ErrorCode, Row])
 const NO_SUCH_MEMBER = /^The action '.*' has no member '/s;
 
 /**
- * Returns the code of a message. @param action  the requested action: the original's message for dropping an absent
- * document says that the document exists
+ * Returns the code of a message.
+ * @param action  the requested action. The original's message for dropping a missing document wrongly says that the
+ *   document already exists, so the message alone does not determine the code
  */
 export function errorCode(sentence: string, action: string | undefined): ErrorCode {
   if (NO_SUCH_MEMBER.test(sentence)) return "UNKNOWN_MEMBER";

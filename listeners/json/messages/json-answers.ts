@@ -61,7 +61,7 @@ export function bounded(answer: Text, maxChars: number): Text {
   return lengthOf(answer) + ANSWER_END.length > maxChars ? failure(ANSWER_TOO_LONG) : answer;
 }
 
-/** Returns the answer, or an error if it is longer than a string can be. @param make  creates the answer */
+/** Returns the answer, or an error if V8 cannot create a string of its length. @param make  creates the answer */
 export function withinStrings<A extends Text>(make: () => A | Promise<A>): A | string | Promise<A | string> {
   try {
     const answer = make();

@@ -38,7 +38,7 @@ export class JsonRequest {
     if (value === undefined || isContainer(value)) return undefined;
     if (!(value instanceof JsonNumber)) return bytesOfText(value === false ? "0" : phpText(value));
     const number = phpNumberOf(value.text);
-    // PHP truncates a number that names an array's member: it drops the fraction and the bits above 64.
+    // PHP converts a numeric array key to an integer: it drops the fraction, and all but the lowest 64 bits.
     return String(BigInt.asIntN(64, typeof number === "bigint" ? number : BigInt(Math.trunc(number))));
   }
 
@@ -75,8 +75,8 @@ export function readRequest(text: string): JsonRequest {
 }
 
 /**
- * Returns the text of a line. It ends at the first byte that is not UTF-8, which a mark replaces. @param isUtf8  the
- * function of node:buffer
+ * Decodes a line. At the first byte that is not valid UTF-8, the text ends with `NOT_UTF8` instead of that byte and the
+ * rest of the line. @param isUtf8  the function of node:buffer
  */
 export function textOfLine(line: Buffer, isUtf8: (bytes: Buffer) => boolean): string {
   const text = line.toString("utf8");

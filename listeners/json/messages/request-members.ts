@@ -42,7 +42,7 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   dropmember: ["document", "field", "replicate"],
   auth: ["user", "password"],
 };
-/** Actions that select no entries. They ignore unknown members, unless another action has them. */
+/** Actions that select no entries. They ignore members that no action has, and refuse members of other actions. */
 const LENIENT: ReadonlySet<string> = new Set([
   "list",
   "getall",

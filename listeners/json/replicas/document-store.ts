@@ -63,8 +63,8 @@ export class DocumentStore {
   }
 
   /**
-   * Returns whether the ids of a document are still 0, 1, 2, …, after a deletion. If the highest number is an id, all
-   * numbers are.
+   * Returns whether the ids of the document's n entries are 0 to n - 1. The caller has just deleted an entry, which
+   * renumbered the numeric ids from 0 on. Therefore, if n - 1 is one of the ids, all ids are numeric.
    */
   isCounted(document: ByteString): boolean {
     const count = this.run(["DOC.COUNT", document]);

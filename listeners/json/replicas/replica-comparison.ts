@@ -1,6 +1,6 @@
 /**
- * Compares the documents of a server with those here, to find documents that it has lost or that its other clients have
- * changed.
+ * Compares the documents of a server with the documents of this daemon, to find documents that the server has lost or
+ * that other clients of the server have changed.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isContainer, JsonNumber, memberValues } from "../../../protocol/json/json-value.js";

@@ -54,7 +54,7 @@ export class ReplicaContact {
     this.#environment = environment;
   }
 
-  /** Replaces the bounds, also those of the open connection. */
+  /** Replaces the bounds, including those of the open connection. */
   set bounds(bounds: ReplicaBounds) {
     this.#bounds = bounds;
     if (this.#connection !== null) this.#connection.bounds = bounds;

@@ -72,7 +72,7 @@ export class ReplicaLink {
    */
   readonly #whole = new Map<ByteString, { readonly upTo: number; readonly isTaken: boolean }>();
   #retry: NodeJS.Timeout | null = null;
-  /** Whether the server was silent. Writes do not wait for it until it has been reached again. */
+  /** Whether the server did not answer in time. Writes do not wait for it until it has been reached again. */
   #isSilent = false;
   #isStopped = false;
 
@@ -243,7 +243,7 @@ export class ReplicaLink {
 
   /** Handles a lost connection. @param connection  the lost connection, or null if there was none */
   #lost(problem: unknown, connection: ReplicaConnection | null): void {
-    // Each unanswered request reports the loss of the same connection, which is handled once.
+    // Each unanswered request reports the loss of the connection, but the loss is handled only once.
     if (this.contact.isSelf || this.contact.connection !== connection) return;
     this.contact.reportAway(problem);
     this.missed.retry();

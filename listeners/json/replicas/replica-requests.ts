@@ -24,7 +24,7 @@ import type { Contents, DocumentStore, Entry } from "./document-store.js";
 /** Maximum characters of a request. The original treats the result of one read, at most 64 KiB, as one request. */
 export const REQUEST_CHARS_MAX = 60_000;
 
-/** Members of an update that select or add entries other than the entry 0. */
+/** Members of an update that select or add entries other than entry 0. */
 const BEYOND = ["query", "where", "sort", "limit", "offset", "upsert"];
 /** Matches a number in its usual form, such as `12`. An id in another form, such as `012`, may mean another entry. */
 const ENTRY_NUMBER = /^(?:0|[1-9]\d{0,14})$/;
@@ -52,8 +52,8 @@ export function translated(request: JsonRequest, document: ByteString, store: Do
 }
 
 /**
- * Returns the members of a deletion, after which the original renumbers entries. @returns null if the result would
- * differ
+ * Returns the members of a request that deletes an entry. The original renumbers the later entries. @returns null if
+ * the document there would then differ from ours
  */
 function deletionOf({ id = "" }: JsonRequest, document: ByteString, store: DocumentStore): string | null {
   if (phpNumeric(textOfBytes(id)) === undefined || !store.isCounted(document)) return null;
@@ -61,10 +61,10 @@ function deletionOf({ id = "" }: JsonRequest, document: ByteString, store: Docum
 }
 
 /**
- * Returns the members of an update of one entry. Without an id the original changes the entry 0. If the id is a number,
- * the original replaces all entries; if it only begins with a number, such as `5x`, the original changes the entry with
- * that number. The request therefore has the number followed by an x. The original takes the permitted members from the
- * entry 0. Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
+ * Returns the members of a request that updates one entry. Without an id, the original changes entry 0. For a numeric
+ * id, it replaces all entries. For an id that only begins with a number, such as `5x`, it changes the entry with that
+ * number, so an x is appended to the id here. The original permits only the members that entry 0 has.
+ * Source: test/vectors/json, "update-with-nonnumeric-id-edits-fields".
  * @returns null if no request changes only this entry
  */
 function entryUpdateOf(request: JsonRequest, document: ByteString, store: DocumentStore): string | null {
@@ -96,7 +96,7 @@ export function wholeDocument(document: ByteString, contents: Contents): Forward
 function insertOf(request: JsonRequest, document: string): string[] {
   const data = request.get("data");
   if (!isContainer(data)) return [];
-  // An empty insertion is sent as well, because its answer confirms that the document exists.
+  // Even an empty insertion is sent, because its answer confirms that the document exists.
   if (memberValues(data).length === 0) return [requestText("insert", document, '"data":[]')];
   const names = request.isOff("auto-increment") ? memberNames(data) : null;
   return inserting(

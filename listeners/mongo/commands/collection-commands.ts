@@ -13,7 +13,7 @@ import { membersOfReply } from "./refused-documents.js";
 const INDEXES_MAX = 64;
 
 const WRITES: Fields = { writeConcern: "taken" };
-/** Options that create collections other than plain ones. */
+/** Options that would create a special kind of collection. */
 const KINDS: Fields = {
   capped: "default",
   size: "default",
@@ -35,7 +35,7 @@ const KINDS: Fields = {
 };
 
 const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"] as const;
-/** The fields of indexes, and options that create indexes other than plain ones. */
+/** The supported fields of indexes, and options that would create a special kind of index. */
 const INDEX: Fields = {
   ...Object.fromEntries(INDEX_FIELDS.map((name) => [name, "taken"] as const)),
   weights: "default",
@@ -178,7 +178,7 @@ function listCollections(session: MongoSession, command: CommandDocument): ByteS
   ]);
 }
 
-/** Runs a command that lists documents which the store creates. */
+/** Runs a command that lists collections or indexes, and returns the first batch. */
 function listed(
   session: MongoSession,
   command: CommandDocument,

@@ -102,10 +102,10 @@ export const greetings: readonly MongoCommand[] = [
 ];
 
 /**
- * Greets a client. A driver may choose a daemon that has just been restarted because of an earlier greeting, and does
- * not repeat a write whose connection cannot be made. While the daemon is catching up, the greeting therefore waits for
- * a short time. Then it fails, so that drivers that know other servers use those. A greeting as another kind of server
- * would make drivers forget this server permanently.
+ * Greets a client. While the daemon is catching up, the answer waits for a short time. Then it is an error, and drivers
+ * that know other servers use those. The wait is needed because a driver may still choose a daemon that has just been
+ * restarted, and does not retry a write if connecting fails. An answer as another kind of server would make drivers
+ * forget this server permanently.
  * Source: MongoDB's specification, "Server Discovery and Monitoring", updateShardedFromServer.
  */
 function greet(
@@ -147,7 +147,7 @@ function greeting(session: MongoSession, command: CommandDocument, isPrimary: st
   if (loginStart === null) return `${hello}${mechanisms}`;
   return startLogin(session, loginStart).then(
     (begun) => `${hello}${mechanisms}${element("speculativeAuthenticate", embedded(framed(begun)))}`,
-    // The login could not begin: the driver then sends saslStart, and receives the error in the reply to it.
+    // If the login cannot begin, the driver sends saslStart next, and receives the error in reply to that.
     () => `${hello}${mechanisms}`,
   );
 }

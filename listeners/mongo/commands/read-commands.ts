@@ -92,7 +92,7 @@ export const readCommands: readonly MongoCommand[] = [
   },
 ];
 
-/** The query that `explain` describes for each command, as a function of the command. */
+/** For each command that `explain` supports, a function that returns the query to describe. */
 const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> = new Map([
   ["find", (command) => command.only(["filter", "sort"])],
   ["count", (command) => framed(named(command, "query", "filter"))],
@@ -103,7 +103,7 @@ const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> =
   ["aggregate", (command) => framed(ofFirst(command, "pipeline", "$match"))],
 ]);
 
-/** Returns a member of a command under another name. */
+/** Returns a member of a command, renamed to `other`. */
 function named(command: CommandDocument, name: string, other: string): ByteString {
   const [written, head] = [command.element(name), name.length + 2];
   return written === "" ? "" : `${written.charAt(0)}${other}\0${written.slice(head)}`;

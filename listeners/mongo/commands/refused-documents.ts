@@ -1,6 +1,7 @@
 /**
- * Refuses documents of a write before it is recorded, because the effect of recorded commands on the store must never
- * change. The answer reports these failures together with the store's, with the indexes that the client knows.
+ * Refuses documents of a write before the write is recorded. The store cannot refuse them, because the effect of
+ * recorded commands must never change. The answer reports the refused documents together with the store's failures.
+ * All documents are identified by their indexes in the client's command.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
@@ -142,7 +143,7 @@ export class Refusals {
     return `${elements({ n: int32(0) })}${errorsOf(this.#refused)}`;
   }
 
-  /** Returns the members of the store's answer, with these failures added to its own. */
+  /** Returns the members of the store's answer, with the refused documents added to the reported failures. */
   joined(reply: Reply): ByteString {
     if (reply.kind !== "bulk") return "";
     const bytes = Buffer.from(reply.bytes, "latin1");
@@ -156,7 +157,7 @@ export class Refusals {
     return otherMembers + errorsOf([...all].sort((a, b) => a.index - b.index));
   }
 
-  /** Returns the store's failures with the client's indexes. */
+  /** Returns the store's failures, with indexes into the client's command instead of `accepted`. */
   #placed(array: Buffer): readonly WriteError[] {
     return [...membersOf(array)].map(({ from, end }) => {
       const one = array.subarray(from, end);

@@ -1,6 +1,6 @@
 /**
- * The document of a command with access to its members, and the documents that a message may contain next to it.
- * Members are decoded only when they are requested.
+ * The document of a command, with access to its members, and the document sequences of the same message. A member is
+ * decoded only when it is requested.
  */
 import { type ByteString, bytesOf, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedBson, type Member, membersOf } from "../../../protocol/mongo/bson-members.js";
@@ -39,7 +39,7 @@ export class CommandDocument {
     return this.members[0]?.name ?? "";
   }
 
-  /** The names of the document sequences next to the command. */
+  /** The names of the document sequences in the same message. */
   get sequenceNames(): Iterable<string> {
     return this.#sequences.keys();
   }

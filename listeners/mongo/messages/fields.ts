@@ -41,7 +41,7 @@ const READ_CONCERN: Fields = {
 };
 const LOCAL_LEVELS: readonly (string | null)[] = [null, "local", "available"];
 
-/** @throws MongoFailure  a field is unknown, or requests something that the daemon does not support */
+/** Checks a command's fields. @throws MongoFailure  one is unknown, or requests something unsupported */
 export function checkFields(command: CommandDocument, fields: Fields): void {
   const { name: own } = command;
   for (const { name } of command.members)
@@ -50,7 +50,11 @@ export function checkFields(command: CommandDocument, fields: Fields): void {
   checkCommon(command);
 }
 
-/** @param where  the command that contains the document @throws MongoFailure  as above */
+/**
+ * Checks the fields of a document within a command.
+ * @param where  the name of the command or field that contains the document
+ * @throws MongoFailure  a field is unknown, or requests something that the daemon does not support
+ */
 export function checkMembers(document: CommandDocument, fields: Fields, where: ByteString): void {
   for (const { name } of document.members) checkMember(document, name, useOf(fields, name), where);
 }
@@ -89,7 +93,7 @@ const STABLE_COMMANDS: ReadonlySet<string> = new Set(
 
 function checkCommon(command: CommandDocument): void {
   if (TRANSACTION.some((name) => command.has(name))) throw noTransactions();
-  // A driver that repeats writes: its message for this error names the option that disables it.
+  // Drivers that retry writes send this field. For error 20 they report the option that disables retries.
   if (command.has("txnNumber"))
     throw failure(20, "Transaction numbers are only allowed on a replica set member or mongos");
   const version = command.words("apiVersion");

@@ -68,7 +68,7 @@ function cursorMembers(
 
 /**
  * Returns the index at which a batch ends: after the given number of documents, or when the answer reaches its maximum
- * size. The batch contains at least one document if any was requested.
+ * size. The batch contains at least one document, unless `size` is 0.
  */
 function batchEnd(documents: readonly ByteString[], from: number, size: number): number {
   const end = Math.min(documents.length, from + size);

@@ -1,7 +1,7 @@
 /**
- * The features that recorded writes have only from version 3 of the semantics on. Until then, the daemon refuses them
- * before they are recorded: if the switch to version 3 arrived late, the fold would apply a recorded write although its
- * client has received an error.
+ * The features of writes that need version 3 of the semantics. Until the cluster uses version 3, the daemon refuses
+ * writes with these features before it records them. Otherwise the client would receive an error, but a switch to
+ * version 3 that arrives late could still make the fold apply the write.
  */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedBson, membersOf } from "../../../protocol/mongo/bson-members.js";
@@ -14,13 +14,13 @@ import { type FailureCode, failure, MongoFailure } from "../messages/failure.js"
 
 const LENGTH_BYTES = 4;
 const FILTERS = "arrayFilters";
-/** Bytes that a statement with a later feature contains. Most statements contain none of them, and are not parsed. */
+/** Each statement with a later feature contains one of these strings. Statements without them need not be parsed. */
 const SIGNS = ["$expr\0", "$bit\0", ".$", `${FILTERS}\0`, "\x04u\0", "\x04update\0", "let\0", "\x03fields\0"];
 const DIALECT = element("dialect", int32(2));
-/** The end of a statement with a dialect. */
+/** The bytes with which a statement ends if its dialect was added. */
 const DIALECT_END = `${DIALECT}\0`;
 
-/** Returns a statement with its dialect, or unchanged if the statement has the same meaning in each version. */
+/** Returns a statement with its dialect, or unchanged if the statement has the same meaning in every version. */
 export function inDialect(statement: ByteString): ByteString {
   return featureOf(statement) === null ? statement : framed(statement.slice(LENGTH_BYTES, -1) + DIALECT);
 }
@@ -42,7 +42,7 @@ function featureOf(statement: ByteString): string | null {
 /** @throws MalformedBson */
 function namedIn(statement: Buffer): string | null {
   const members = [...membersOf(statement)];
-  // The paths with these filters are positional too.
+  // Paths that use array filters are positional, too.
   if (members.some(({ name }) => name === FILTERS)) return FILTERS;
   for (const { name, type, from, end } of members) {
     const value = statement.subarray(from, end);

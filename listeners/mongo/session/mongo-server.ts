@@ -8,8 +8,8 @@ import { ObjectIds } from "./object-ids.js";
 /** The number of connection ids: drivers read an id as a signed 32-bit number. */
 const IDS = 2 ** 31;
 /**
- * The time for which greetings wait for the daemon to catch up, from the first of them on, in milliseconds. A daemon
- * that was restarted usually needs less. Drivers wait for a greeting for 10 s or more.
+ * The time in milliseconds for which greetings wait for the daemon to catch up; it starts with the first greeting. A
+ * restarted daemon usually needs less. Drivers wait at least 10 s for the reply to a greeting.
  */
 const CATCH_UP_MS = 3000;
 const CHECK_MS = 20;
@@ -20,7 +20,7 @@ export class MongoServer {
   readonly cursors: Cursors;
   readonly objectIds: ObjectIds;
   #lastId = 0;
-  /** When greetings no longer wait, in milliseconds of uptime; null if the daemon is not catching up. */
+  /** The uptime in milliseconds at which greetings stop waiting, or null if none has waited yet. */
   #waitsUntil: number | null = null;
 
   constructor(host: UserSocketHost, daemon: DaemonInterface) {
@@ -31,9 +31,9 @@ export class MongoServer {
   }
 
   /**
-   * Whether drivers should treat the daemon as one of several equal servers (a mongos), among which they choose and
-   * fail over. Such a server has no sessions here: with sessions drivers would send transaction numbers in order to
-   * repeat writes.
+   * Whether drivers should treat the daemon as one of several equal servers (a mongos). Drivers choose one of them, and
+   * fail over to another. Such a daemon offers no sessions, because drivers with sessions would add transaction
+   * numbers to writes in order to retry them.
    */
   get isOneOfSeveral(): boolean {
     const { settings, members } = this.daemon;

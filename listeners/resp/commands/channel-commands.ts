@@ -56,8 +56,8 @@ function unsubscribing(kind: ChannelKind, word: ByteString): SessionHandler {
 }
 
 /**
- * Sends a message for each name, even to a client without replies (CLIENT REPLY OFF). During EXEC, whose array has one
- * element for the command, the last message is that element and is returned; the earlier messages are sent.
+ * Sends a confirmation for each name, even to a client without replies (CLIENT REPLY OFF). During EXEC, the last
+ * confirmation is returned instead of sent, because EXEC's array has one element for each command.
  */
 function confirmed(
   session: RespSession,

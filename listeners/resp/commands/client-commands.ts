@@ -30,7 +30,7 @@ const typeOf = (client: Client) => (hasSubscriptions(client) ? "pubsub" : "norma
 /** The longest pause in milliseconds. */
 const PAUSE_MS_MAX = 2 ** 31 - 1;
 
-/** Returns the client's own line. While the command runs, its bytes are still in the buffer. */
+/** Returns the client's own line of CLIENT LIST. As in Redis, its buffer includes the running command. */
 function ownLine(session: RespSession, argv: readonly ByteString[]): ByteString {
   const requestBytes = session.requestBytes + writeCommand(argv).length;
   return clientLine(session, session.server.environment.uptime(), requestBytes);

@@ -18,7 +18,7 @@ export interface Setting {
 /** A setting that corresponds to one of our limits. */
 export interface LimitSetting {
   readonly limit: LimitName;
-  /** The number of our units in one of Redis's, such as 1000 of our milliseconds in a second of Redis. */
+  /** The number of our units in one unit of Redis: 1000 if we count milliseconds and Redis counts seconds. */
   readonly scale: number;
   /** Whether the value is an amount of memory, which may have a unit. */
   readonly isMemory?: true;
@@ -37,7 +37,7 @@ const UNITS: Readonly<Record<string, number>> = {
   gb: 1024 ** 3,
 };
 
-/** Parses a number of bytes, with or without one of Redis's units; returns undefined if the text is not one. */
+/** Parses a number of bytes, with or without one of Redis's units; returns undefined if the text is invalid. */
 export function parseMemory(text: ByteString): number | undefined {
   const [, digits, unit = ""] = /^(\d{1,15})([a-z]{0,2})$/i.exec(text) ?? [];
   const factor = UNITS[unit.toLowerCase()];
@@ -95,7 +95,7 @@ export function fixed(text: Setting["text"]): Setting {
   };
 }
 
-/** Creates a number that is stored and shown, but has no effect here. */
+/** Creates a numeric setting that CONFIG SET stores and CONFIG GET returns, without any other effect. */
 export function kept(name: string, fallback: number, bounds: NumberBounds): Setting {
   return {
     text: ({ server }) => server.settings.get(name) ?? String(fallback),
@@ -106,7 +106,7 @@ export function kept(name: string, fallback: number, bounds: NumberBounds): Sett
   };
 }
 
-/** Creates a switch that is stored and shown, but has no effect here. */
+/** Creates a yes/no setting that CONFIG SET stores and CONFIG GET returns, without any other effect. */
 export function keptSwitch(name: string, fallback: boolean): Setting {
   return {
     text: ({ server }) => server.settings.get(name) ?? (fallback ? "yes" : "no"),

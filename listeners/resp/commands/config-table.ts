@@ -51,7 +51,8 @@ const loglevel: Setting = {
 };
 
 /**
- * The switch for persistence. With a data folder commands are always stored; CONFIG GET repeats the value that was set.
+ * Whether Redis persists commands. The setting has no effect here: with a data folder commands are always stored.
+ * CONFIG GET returns the value that was set.
  */
 const appendonly: Setting = {
   ...keptSwitch("appendonly", false),
@@ -74,8 +75,8 @@ const maxmemory: Setting = {
 };
 
 /**
- * The setting for --maxmemory-policy. Where commands are recorded there is only one policy. Key usage is tracked from
- * the start or not at all.
+ * The setting for --maxmemory-policy. A daemon that records commands supports only one policy. The LRU and LFU policies
+ * can be set only if the daemon was started with one of the same kind, because otherwise it does not track key usage.
  */
 const maxmemoryPolicy: Setting = {
   text: ({ server }) => server.daemon.memory.policy,
@@ -150,7 +151,7 @@ const FIXED: Readonly<Record<string, ByteString>> = {
   masteruser: "",
   "min-replicas-to-write": "0",
   "min-slaves-to-write": "0",
-  // A start or a change of users never opens a listener to other machines without a password.
+  // The daemon never accepts clients of other machines without a password, not even after a change of users.
   "protected-mode": "yes",
   rdbchecksum: "yes",
   replicaof: "",

@@ -129,7 +129,7 @@ function fail(_: RespSession, argv: readonly ByteString[]): never {
   throw custom(argv[2] as ByteString);
 }
 
-/** Sleeps. It is logged as a slow command, as if it had delayed all clients. */
+/** Sleeps. The slow log records the time as if the command had delayed all clients. */
 function sleep(session: RespSession, argv: readonly ByteString[]): Promise<Reply> {
   const seconds = parseDouble(argv[2] as ByteString);
   if (seconds === undefined || !(seconds >= 0)) throw custom("ERR value is not a valid float");

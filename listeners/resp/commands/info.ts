@@ -1,5 +1,6 @@
 /**
- * Implements INFO, by sections, for clients and dashboards. It has all fields of Redis whose value is known or obvious.
+ * Implements INFO, by sections, for clients and dashboards. INFO has every field of Redis whose value is known or
+ * obvious here.
  */
 import { availableParallelism, release, totalmem, type } from "node:os";
 import type { Scripts } from "../../../engine/scripts/scripts.js";
@@ -190,8 +191,8 @@ function statFields(session: RespSession): Fields {
 }
 
 /**
- * Returns the numbers of reads that found, or did not find, their key. If other daemons have the keys, those daemons
- * count the reads, and no fields are returned here.
+ * Returns the number of reads that found their key, and of reads that did not. If other daemons have the keys, those
+ * daemons count the reads, and no fields are returned here.
  */
 function lookupFields({ server }: RespSession): Fields {
   const { changes } = server.path;
@@ -225,7 +226,7 @@ function jsonFields(figures: RespSession["server"]["daemon"]["jsonReplicas"]): F
   return { json_ready: Number(figures.isReady), ...Object.fromEntries(rows) };
 }
 
-/** Returns the state of a server. `dbsyncd`: it is not an original, and receives nothing. */
+/** Returns the state of a server. `dbsyncd`: the server is not an original, and receives no writes. */
 function stateOf({
   isConnected,
   isDbsyncd,

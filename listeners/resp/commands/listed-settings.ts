@@ -33,7 +33,7 @@ const CLASS_NAMES: Readonly<Record<string, (typeof CLASSES)[number]>> = {
   replica: "slave",
   pubsub: "pubsub",
 };
-/** The limits of a client class: bytes, and bytes for a number of seconds. */
+/** The limits of a client class in bytes. The soft limit may be exceeded for the given number of seconds. */
 type Bounds = readonly [hard: number, soft: number, seconds: number];
 
 const OUTPUT = "client-output-buffer-limit";

@@ -12,7 +12,7 @@ export const memoryHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["MEMORY|STATS", statistics],
 ];
 
-/** The share of the heap limit above which V8 spends most of its time on collections. */
+/** The share of the heap limit above which V8 spends most of its time on garbage collection. */
 const CROWDED = 0.8;
 
 function doctor(): Reply {

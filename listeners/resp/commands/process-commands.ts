@@ -55,7 +55,7 @@ function saveInBackground(session: RespSession, argv: readonly ByteString[]): Re
   return inBackground(session);
 }
 
-/** Answers LASTSAVE. Without a disk, the last saved state is the empty one at the start. */
+/** Answers LASTSAVE. Without --data, the last saved state is the empty state at the start. */
 function lastSave({ server }: RespSession): Reply {
   const { environment } = server;
   if (server.daemon.settings.data !== null) return integer(server.seconds);

@@ -48,7 +48,7 @@ function noReplica(): never {
   );
 }
 
-/** The sessions that have requested only a file. Other clients of SYNC would wait for later writes. */
+/** The sessions that have requested only a file. Other clients would expect later writes after SYNC. */
 const wantsFile = new WeakSet<RespSession>();
 
 /** `REPLCONF option value …` */
@@ -59,7 +59,7 @@ function configure(session: RespSession, argv: readonly ByteString[]): Reply {
   return OK;
 }
 
-/** Sends the length of the file and the file, and nothing else. */
+/** Sends the length of the file and the file, and closes the connection. */
 function dumpAll(session: RespSession): null {
   if (!wantsFile.has(session)) noReplica();
   const file = fileOf(session, session.server.host.limits.maxOutputBytes);
@@ -69,8 +69,8 @@ function dumpAll(session: RespSession): null {
 }
 
 /**
- * Returns the file, which contains the state of one moment. @throws CommandFailure  it is longer than an answer may be,
- * or a key cannot be represented in Redis
+ * Returns a consistent snapshot of all keys as an RDB file. @throws CommandFailure  the file is longer than an answer
+ * may be, or a key cannot be represented in Redis
  */
 function fileOf(session: RespSession, maxBytes: number): ByteString {
   const { path } = session.server;

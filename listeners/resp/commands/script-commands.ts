@@ -1,6 +1,6 @@
 /**
- * Implements EVAL and its variants, and SCRIPT. A script runs once, on this daemon. Where writes are recorded, its
- * writes are one unit. Order and texts: redis-server 7.0, eval.c.
+ * Implements EVAL and its variants, and SCRIPT. A script runs once, on this daemon. A daemon that records
+ * writes records all writes of a script as one unit. Order and texts: redis-server 7.0, eval.c.
  */
 
 import type { RunBounds } from "../../../engine/scripts/script-engine.js";
@@ -86,7 +86,7 @@ export function keyCount(argv: readonly ByteString[], count: number | bigint): n
   return Number(count);
 }
 
-/** Returns why a function, or a script that declares its effects in its first line, is refused; null if it is not. */
+/** Returns why a function, or a script with flags in its first line, is refused, or null if it may run. */
 export function refusalOf(
   { userSession }: RespSession,
   readsOnly: boolean,

@@ -58,7 +58,7 @@ function doctor({ server }: RespSession): Reply {
   return verbatim(`${lines.join("")}SLOWLOG GET shows which commands took longest.\n`);
 }
 
-/** `LATENCY HISTOGRAM [command …]`. It returns only commands that were called; a container selects its subcommands. */
+/** `LATENCY HISTOGRAM [command …]`. Returns only commands that were called. `CLIENT` selects all its subcommands. */
 function histogram({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const selected = argv.slice(2).map((name) => findCommand(name)?.name ?? "");
   const items: Reply[] = [];

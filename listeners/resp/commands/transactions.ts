@@ -1,7 +1,7 @@
 /**
  * Implements MULTI, EXEC, DISCARD, WATCH and UNWATCH. Queued commands run in one step. On a daemon that records writes,
- * they are one unit, an envelope with `multi`, and the watched keys are its `if`. Error texts are those of
- * redis-server 7.0.
+ * the queued commands form one unit: an envelope with `multi`, whose `if` contains the watched keys. Error texts are
+ * those of redis-server 7.0.
  */
 
 import type { CommandSender, StepRunner, Writers } from "../../../engine/users/command-path.js";

@@ -1,7 +1,7 @@
 /**
- * Redis's settings for storage, cleanup, saving and replication, which scripts set. Here values are stored in one way
- * only, and most settings have no effect. Values within Redis's bounds are accepted and shown. Encoding settings change
- * the replies of OBJECT ENCODING and the scanning of small collections; acllog-max-len, latency-tracking and
+ * Redis's settings for storage, cleanup, saving and replication. Existing scripts set them, so values within Redis's
+ * bounds are accepted and returned by CONFIG GET, but most settings have no effect here. The encoding settings change
+ * the replies of OBJECT ENCODING and the scanning of small collections. acllog-max-len, latency-tracking and
  * tcp-keepalive (for new clients) work as in Redis.
  * Names, bounds and defaults: redis-server 7.0, config.c.
  */

@@ -1,4 +1,4 @@
-/** A command whose reply is pending. One object serves everything that waits for the reply. */
+/** A command whose reply is pending. */
 
 import { replyOf } from "../../../engine/answers/refusal-reply.js";
 import type { Refused } from "../../../engine/answers/request.js";

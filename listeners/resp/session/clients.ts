@@ -142,7 +142,7 @@ export class Tracker {
 /**
  * Returns a line of CLIENT LIST. Fields that have no meaning here are 0.
  * @param now           uptime in milliseconds
- * @param requestBytes  including the current command, in the client's own line
+ * @param requestBytes  the buffered bytes of requests; in the client's own line they include the current command
  */
 export function clientLine(
   client: Client,

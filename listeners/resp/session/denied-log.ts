@@ -14,7 +14,7 @@ export interface Denied {
   readonly reason: "command" | "key" | "channel" | "auth";
   /** Whether the command was part of a transaction or script. */
   readonly context: "toplevel" | "multi" | "lua";
-  /** The refused command or key, or the purpose of the login. */
+  /** The refused command, key or channel, or `AUTH` for a failed login. */
   readonly object: ByteString;
   readonly userName: ByteString;
   /** The client, as a line of CLIENT LIST. */

@@ -1,4 +1,4 @@
-/** The listener's load in the last seconds, from samples, for INFO, similar to Redis's serverCron. */
+/** Samples the listener's load, for the rates and the peak memory in INFO. Redis does this in serverCron. */
 import type { Environment } from "../../../net/process/environment.js";
 
 const SAMPLE_MS = 100;

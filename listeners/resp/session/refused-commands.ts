@@ -23,7 +23,7 @@ export interface DeniedSession extends Client {
 /** Redis's default for acllog-max-len. */
 const DENIED_DEFAULT = 128;
 
-/** Adds an entry to ACL LOG. @param object  the refused command, key or login */
+/** Adds an entry to ACL LOG. @param object  the refused command, key or channel, or `AUTH` */
 export function noteDenied(
   session: DeniedSession,
   reason: Denied["reason"],

@@ -122,7 +122,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   readonly watched: WatchedKeys;
   /** Whether EXEC is running its commands, none of which may wait. */
   isExecuting = false;
-  /** Runs the commands of EXEC one by one, if there are scripts among them. */
+  /** The runner of EXEC's commands if there are scripts among them, or null otherwise. */
   steps: StepRunner | null = null;
   /** The start of a transaction with scripts, which share one time limit, as uptime in milliseconds. */
   scriptsSince: number | null = null;
@@ -420,7 +420,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
 
 /**
  * Returns whether a command is answered in the order of arrival, without waiting for data, a time or other daemons.
- * @param carries  whether reads are also answered in that order
+ * @param carries  whether the daemon sends commands to other daemons, which answer even reads in that order
  */
 function isPlain({ writes, handler, mayWait }: Route, carries: boolean): boolean {
   return (writes || carries) && handler === null && !mayWait;

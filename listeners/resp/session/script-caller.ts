@@ -1,6 +1,6 @@
 /**
- * Runs the commands of a script: it finds them, checks the user's permission, and executes them. Order and texts:
- * redis-server 7.0, script.c.
+ * Runs the commands of a script: looks up each command, checks the user's permission, and executes the command. Order
+ * and texts: redis-server 7.0, script.c.
  */
 
 import type { ScriptCaller } from "../../../engine/scripts/lua/script-run.js";

@@ -66,7 +66,7 @@ export class Subscriptions implements Subscriber {
     return this.#names[kind].size;
   }
 
-  /** Returns the number of subscriptions that the reply shows; shard channels are counted separately. */
+  /** Returns the number that replies to SUBSCRIBE commands contain; shard channels are counted separately. */
   countShown(kind: ChannelKind): number {
     return kind === "shard" ? this.size("shard") : this.size("channel") + this.size("pattern");
   }

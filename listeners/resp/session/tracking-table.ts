@@ -1,7 +1,7 @@
 /**
  * The connections that cache keys. Each connection receives one invalidation when a key changes. The change may be made
- * by any client, or result from commands that are applied again after a late one. The table is limited: above the
- * limit, the oldest keys are reported as changed.
+ * by any client, or result from commands that the daemon applies again after a late command. The size of the table is
+ * limited: above the limit, the oldest keys are reported as changed.
  * Source: redis-server 7.0, tracking.c.
  */
 
@@ -46,7 +46,7 @@ export class TrackingTable implements KeyObserver {
   /** The prefixes with changes, which are reported at the end of the turn. */
   readonly #changed = new Set<Prefix>();
   readonly #trackers = new Map<Client, Tracker>();
-  /** The number of connections that have ever cached something; every command reads it. */
+  /** The number of open connections that have used tracking. Every command reads this field. */
   size = 0;
   #maxKeys = TRACKED_KEYS_MAX;
   #items = 0;
@@ -65,7 +65,7 @@ export class TrackingTable implements KeyObserver {
     return this.#changes !== null;
   }
 
-  /** The numbers of connections that cache now, of their keys with and without repetitions, and of prefixes. */
+  /** Counts for INFO: connections that cache now, distinct tracked keys, pairs of key and connection, and prefixes. */
   get figures() {
     const clients = [...this.#trackers.values()].filter(({ mode }) => mode !== null).length;
     return { clients, keys: this.#keys.size, items: this.#items, prefixes: this.#prefixes.size };
@@ -132,8 +132,8 @@ export class TrackingTable implements KeyObserver {
   }
 
   /**
-   * Invalidates the keys that a command has read. They may have changed since then, so the client must not cache the
-   * reply.
+   * Invalidates the keys that an earlier command has read. The keys may have changed since then, so the client must not
+   * cache the reply.
    */
   ranBefore(client: Client, command: Command, argv: readonly ByteString[]): void {
     const tracker = this.of(client);
@@ -172,7 +172,7 @@ export class TrackingTable implements KeyObserver {
     for (const send of deferred) send();
   };
 
-  /** Sends the changes of this turn to the prefixes' trackers, sorted and combined. */
+  /** Sends the changes of this turn to the trackers of their prefixes, sorted and combined. */
   readonly #reportPrefixes = (): void => {
     this.sendDeferred();
     const inOrder = [...this.#changed].sort((a, b) => (a.beginning < b.beginning ? -1 : 1));

@@ -16,7 +16,7 @@ import type { Command } from "../../../store/rows/command.js";
 import { touchesOf } from "../../../store/rows/key-spec.js";
 import type { AwaitedType, WaitShape } from "./waiting-commands.js";
 
-/** The reply after the time limit, regardless of the usual empty reply of the command. */
+/** The reply after the time limit. It is the same for all commands, even those with a different empty reply. */
 export const TIMED_OUT = NIL_ARRAY;
 /** The longest possible timer in milliseconds; a client with a longer limit waits without limit. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -31,12 +31,12 @@ const SIZE_OF = {
   stream: null,
   group: null,
 } as const;
-/** The errors for clients whose group, or its stream, was removed. */
+/** The errors for clients that wait for a group, if the stream or the group was removed. */
 const NO_STREAM = error("UNBLOCKED the stream key no longer exists");
 const NO_GROUP = error("NOGROUP the consumer group this client was blocked on no longer exists");
 /**
- * Commands that write to streams without adding anything to read. SETID does add something, but Redis serves no client
- * after it either.
+ * Commands on streams after which no waiting client is served, because they add no entry. XGROUP SETID can make entries
+ * available again, but even then Redis serves no client.
  */
 const SERVE_NO_CLIENT: ReadonlySet<string> = new Set([
   ...["XACK", "XAUTOCLAIM", "XCLAIM", "XDEL", "XREADGROUP", "XSETID", "XTRIM"],
@@ -123,7 +123,7 @@ export class WaitingClients {
       waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#giveUp(waiting, TIMED_OUT));
     for (const key of keys) {
       const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
-      // A key may be named twice.
+      // A command may name a key twice.
       if (awaited.waiting.at(-1) !== waiting) awaited.waiting.push(waiting);
       if (waiter.shape.type === "group") this.#watchEnd(waiting, awaited);
     }
@@ -275,8 +275,8 @@ export class WaitingClients {
   }
 
   /**
-   * Returns whether a key has data for a waiting client, or an error if it never will. @param argv  the command that
-   * would run
+   * Returns whether a key has data for a waiting client, or an error if the client's group or its stream was removed.
+   * @param argv  the command that would run
    */
   #outlook(
     { type }: WaitShape,

@@ -1,4 +1,6 @@
-/** The default theme with the system's fonts, so that a page loads no font, and the picture of the timeline on its page. */
+/**
+ * The default theme with the system's fonts, so that a page loads no font, and the picture of the timeline on its page.
+ */
 import { useData } from "vitepress";
 import theme from "vitepress/theme-without-fonts";
 import { h } from "vue";

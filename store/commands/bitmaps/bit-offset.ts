@@ -7,7 +7,10 @@ import { custom, stringTooLong } from "../../arguments/errors.js";
 import { parseInteger } from "../../arguments/numbers.js";
 import { STRING_BYTES_MAX } from "../../values/value.js";
 
-/** Redis's `proto-max-bulk-len`: bits up to it may be read, although our strings are slightly shorter. */
+/**
+ * Number of bits in Redis's longest string (`proto-max-bulk-len`). Commands may read up to this limit, although strings
+ * here are slightly shorter.
+ */
 const BITS_MAX = 8 * 512 * 1024 * 1024;
 
 /**
@@ -27,7 +30,7 @@ export function bitOffset(bytes: ByteString, width?: number): number {
 }
 
 /**
- * Returns the length in bytes of a string that contains a bit index.
+ * Returns the number of bytes that a string needs to contain the bit with the given index.
  * @throws CommandFailure if no string can be that long
  */
 export function bytesUpTo(index: number): number {

@@ -28,9 +28,11 @@ export function answered(
   return bulk(isJson(request) ? writeExtendedJson(document) : guarded(() => writeBson(document, bounds)));
 }
 
-/** Cost in steps of each document that is written. */
+/** Cost in steps of writing a document of a reply as BSON. */
 export const WRITTEN_STEPS = 20;
-/** Cost in steps of each document that is returned as Extended JSON, and of each `BYTES_A_STEP` bytes of it. */
+/**
+ * Cost in steps of each document that is returned as Extended JSON, and of each `BYTES_A_STEP` bytes of the document.
+ */
 const JSON_STEPS = 30;
 
 /**

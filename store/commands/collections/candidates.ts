@@ -62,7 +62,7 @@ function* numbered(
   for (const number of numbers) yield [number, collection.document(number)];
 }
 
-/** The documents that an index finds for a filter, which the filter may still reject. */
+/** The documents that an index finds for a filter. The filter may still reject some of them. */
 export interface Candidates {
   readonly index: CollectionIndex;
   /** The numbers of the documents, ascending. */
@@ -161,7 +161,7 @@ function valuesOf(operand: Bson): readonly Bson[] | null {
 }
 
 /**
- * Whether an index finds exactly the documents that equal a value. For arrays, null and patterns it does not, because
- * an index contains the elements of arrays, and contains null for missing fields.
+ * Whether an index finds exactly the documents in which the indexed field equals a value. For arrays, null and patterns
+ * an index finds other documents, because it contains the elements of arrays, and null for missing fields.
  */
 const isPlain = (value: Bson): boolean => value !== null && !isArray(value) && !(value instanceof Regex);

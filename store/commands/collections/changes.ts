@@ -97,8 +97,8 @@ const DIALECT = 2n;
 
 /**
  * Reads a statement.
- * @param isExtended whether it may have a dialect, which CLUSTER SEMANTICS 3 permits
- * @throws CommandFailure if it has an unknown field, or a newer field without a dialect
+ * @param isExtended whether the statement may have a dialect, as from CLUSTER SEMANTICS 3 on
+ * @throws CommandFailure if the statement has an unknown field, or a newer field without a dialect
  */
 export function statementOf(
   argument: ByteString,
@@ -203,12 +203,13 @@ function updated(general: Target, statement: BsonDocument): Updated {
 }
 
 /**
- * Cost in steps of each document found for an update, so that a large update is rejected while it is still searching.
+ * Cost in steps of each document that an update finds. The cost is counted during the search, so a large update is
+ * rejected before it has found all documents.
  */
 const CHANGE_STEPS = 120;
-/** Cost in steps of each document for each index of its collection. */
+/** Cost in steps of each changed document, for each index of the collection. */
 const INDEX_STEPS = 90;
-/** Cost in steps of each document that is removed, in addition to that of finding it. */
+/** Cost in steps of each document that is removed, in addition to the cost of finding the document. */
 const REMOVED_STEPS = 10;
 
 /**
@@ -223,13 +224,17 @@ export function* inStepsOf(found: Findings): Generator<void, readonly Found[]> {
   return isComplete(found) ? found : yield* found;
 }
 
-/** Returns the first documents that a filter matches. @param steps additional steps for each of them @throws TooMuch */
+/**
+ * Returns the first documents that a filter matches.
+ * @param steps additional cost of each document found
+ * @throws TooMuch
+ */
 function foundBy(target: Target, query: BsonDocument, most: number, steps = 0): readonly Found[] {
   const findings = finding(target, query, most, steps);
   return isComplete(findings) ? findings : finish(findings);
 }
 
-/** Finds the first documents that a filter matches, in steps unless few documents must be checked. */
+/** Finds the first documents that a filter matches. Works in steps unless few documents must be checked. */
 export function finding(target: Target, query: BsonDocument, most: number, steps = 0): Findings {
   const { data, namespace, work } = target;
   // An invalid filter is an error even if there are no documents.
@@ -311,8 +316,8 @@ export const isAsRead = ({ readings }: Target, collection: Collection): boolean 
   readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true;
 
 /**
- * Returns the documents of a collection. A command that reads in steps receives them as they were when it began,
- * regardless of later changes.
+ * Returns the documents of a collection. A command that reads in steps receives the documents as they were when it
+ * began to read them, regardless of later changes.
  */
 export function documentsAt({ readings }: Target, collection: Collection): Documents {
   if (readings === null) return collection;
@@ -362,7 +367,7 @@ export function changedBy(
 
 /**
  * Inserts the document of an update whose filter matched no document.
- * @param see is called with the new document before it is inserted; it may throw to prevent that
+ * @param see is called with the new document before it is inserted; it may throw to prevent the insertion
  */
 export function upsertedBy(
   target: Target,

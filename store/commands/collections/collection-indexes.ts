@@ -140,8 +140,7 @@ function checkDocuments(collection: Collection, spec: IndexSpec, { text }: Names
   for (const bytes of collection.documents())
     for (const key of keysOf(index, bytes)) {
       if (spec.isUnique && seen.has(key.text)) {
-        // The keys of one document differ, even if it contains a value twice, so the equal key is that of another
-        // document.
+        // A document has no key twice, even if it contains a value twice. Therefore another document has the same key.
         throw duplicate(text, index, key);
       }
       if (spec.isUnique) seen.add(key.text);

@@ -1,4 +1,4 @@
-/** The keys that MDB.* commands may touch, determined from their bytes. */
+/** Determines from the bytes of MDB.* commands which keys they may touch. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../arguments/errors.js";
 import { documentOf } from "../../queries/bson/command-fields.js";

@@ -7,7 +7,7 @@ import { MongoFailure } from "../../queries/bson/mongo-failure.js";
 import { Collection } from "../../values/collections/collection.js";
 
 export const PREFIX = "mongo:";
-/** A character that no database name contains, so no database's keys have the prefix of another one's. */
+/** A character that no database name contains. The keys of two databases therefore never have the same prefix. */
 const SEPARATOR = ".";
 /** The maximum length of a database name in bytes, as in MongoDB. */
 const DATABASE_NAME_MAX = 63;

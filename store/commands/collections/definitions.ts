@@ -82,7 +82,7 @@ export function listDatabases(data: Data, argv: readonly ByteString[], unit: Uni
   const sizes = new Map<ByteString, number>();
   for (const [name, collection] of collectionsOf(data, unit, null)) {
     const database = name.slice(0, name.indexOf("."));
-    // A name that no collection can have: the key was not stored by an MDB.* command.
+    // No collection has such a name: a command other than MDB.* stored this key.
     if (!name.includes(".")) continue;
     let bytes = 0;
     data.effort.work(MEASURED_STEPS * collection.size);
@@ -102,7 +102,7 @@ export function listDatabases(data: Data, argv: readonly ByteString[], unit: Uni
   );
 }
 
-/** @param short fields of a reply that lists names only */
+/** @param short the fields of each item if the request has `nameOnly` */
 function listed(
   request: ByteString,
   names: readonly ByteString[],

@@ -1,7 +1,7 @@
 /**
- * Documents that expire: an index with `expireAfterSeconds` makes documents expire that many seconds after the date in
- * its field. Whether a document has expired follows from the unit's date, as with EXPIRE, so it is the same on each
- * daemon. Reads ignore expired documents; writes remove them, a limited number at a time.
+ * Documents that expire: an index with `expireAfterSeconds` makes documents expire the given number of seconds after
+ * the date in the indexed field. Whether a document has expired follows from the unit's date, as with EXPIRE, so it is
+ * the same on each daemon. Reads ignore expired documents; writes remove them, a limited number at a time.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish } from "../../../protocol/steps.js";
@@ -66,7 +66,7 @@ export function removeExpired(data: Data, entry: Typed<Collection> | undefined, 
 
 /**
  * Returns a test for documents that have expired by the given date, or null if no document has expired.
- * @param isCurrent whether these are the current documents of the collection
+ * @param isCurrent whether the caller reads the current documents of the collection
  */
 export function expiredBy(
   collection: Collection,

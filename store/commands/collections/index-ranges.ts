@@ -26,10 +26,10 @@ interface Bounds {
   highest: Bson | undefined;
 }
 
-/** A range of the documents of an index, in its order. */
+/** A range of an index's documents, in the order of the index. */
 export interface IndexRange {
   readonly index: CollectionIndex;
-  /** Number of leading fields of the index that must equal one value. */
+  /** Number of leading fields of the index, each of which must equal a single value. */
   readonly equal: number;
   readonly from: OrderedKey;
   readonly to: OrderedKey;
@@ -60,7 +60,7 @@ const weightOf = ({ equal, rank }: IndexRange): number => 2 * equal + (rank === 
 
 /** Returns the range to which a filter restricts an index, or null if the filter does not restrict the index. */
 function rangeOf(index: CollectionIndex, bounds: ReadonlyMap<ByteString, Bounds>): IndexRange | null {
-  // A sparse index omits documents without the fields, but they do not have the required values either.
+  // A sparse index omits documents without the fields, but such documents do not match either.
   const fields = [...index.spec.pattern.keys()];
   const prefix: Bson[] = [];
   for (const [i, field] of fields.entries()) {
@@ -117,8 +117,8 @@ export function* ordering(
 }
 
 /**
- * Yields the numbers of the documents in a range, in the order of the index, each only once. The order must be complete
- * and must not change meanwhile.
+ * Yields the number of each document in a range once, in the order of the index. The order must be complete and must
+ * not change meanwhile.
  */
 export function* numbersIn(
   { index, equal, from, to, rank }: IndexRange,
@@ -155,7 +155,8 @@ export function rangeInOrder(
     const range = rangeOf(index, bounds) ?? { index, equal: 0, from: [], to: [], rank: null };
     const fields = [...index.spec.pattern.keys()].slice(range.equal);
     const isSame = fields.length === order.size && [...order.keys()].every((name, i) => name === fields[i]);
-    // An array's smallest element may be outside the range that contains another of its elements.
+    // A sort uses an array's smallest element, which may be outside the range even if the range contains another
+    // element.
     if (isSame && !(index.isMultikey && (range.equal > 0 || range.rank !== null)))
       return { range, isBackwards: direction === -1 };
     if (isSame)
@@ -164,7 +165,7 @@ export function rangeInOrder(
   return null;
 }
 
-/** Returns the conditions of a filter and its `$and`, by field. */
+/** Returns the conditions of a filter and of its `$and` clauses, by field. */
 function boundsOf(query: BsonDocument): ReadonlyMap<ByteString, Bounds> {
   const bounds = new Map<ByteString, Bounds>();
   collect(query, bounds);
@@ -193,12 +194,12 @@ function boundOf(operand: Bson): Bounds | null {
   }
   const { lowest, highest } = bound;
   if (lowest === undefined && highest === undefined) return null;
-  // No single value is between two bounds of different types. Such a condition uses no index; only the filter checks
-  // it.
+  // No single value is between two bounds of different types, so no index can find the documents: the filter checks
+  // them.
   return lowest !== undefined && highest !== undefined && rankOf(lowest) !== rankOf(highest) ? null : bound;
 }
 
-/** Whether the index contains all values of this value's type next to each other. */
+/** Whether an index contains all values of the value's type next to each other. */
 const isOrdered = (value: Bson): boolean =>
   isNumber(value)
     ? !Number.isNaN(doubleOf(value))

@@ -36,8 +36,8 @@ const NOTHING: BsonDocument = new Map();
 type Read = (target: Target, spec: BsonDocument, request: ByteString) => Generator<void, Reply>;
 
 /**
- * Returns the handler of a command that reads documents. If the sender supports it, the handler reads in steps the
- * documents as they were when the command began.
+ * Returns the handler of a command that reads documents. If the caller accepts replies in steps, the handler reads in
+ * steps, but always returns the documents as they were when the command began.
  */
 export const inSteps =
   (fields: readonly string[], read: Read): Handler =>
@@ -164,7 +164,7 @@ function* foundInOrder(
     const one = met(next.value, collection.document(next.value), filter, target.work);
     if (one !== null && matches.push(one) === most) return matches;
   }
-  // The order is that of the current documents, which may change between steps.
+  // The index orders the current documents, and these may change between steps.
   const remaining = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () =>
     isAsRead(target, collection),
   );
@@ -190,7 +190,7 @@ export const countDocuments = inSteps(["query", "skip", "limit"], function* (tar
   return integer(limit === 0 ? remaining : Math.min(remaining, limit));
 });
 
-/** Cost in steps of each value that is compared with those found before, in addition to its unit of work. */
+/** Cost in steps of comparing a value with the values found before, in addition to the unit of work of the value. */
 const DISTINCT_STEPS = 8;
 
 /** `MDB.DISTINCT db collection spec` */

@@ -103,6 +103,6 @@ function shellText(value: Bson): ByteString {
   if (value instanceof Decimal) return bytesOfText(decimalText(value));
   if (isNumber(value)) return String(value);
   const text = writeExtendedJson(value);
-  // Also removes the first bytes of a character that the cut divides.
+  // Also removes all non-ASCII bytes at the end of the shortened text, where a character may be incomplete.
   return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX).replace(/[\x80-\xff]+$/, "")}...` : text;
 }

@@ -1,6 +1,6 @@
 /**
  * DOC.DELETE and DOC.EMPTY. Source: test/vectors/json; docs/json-documents.md describes the differences from the
- * original.
+ * original server.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, OK, type Reply } from "../../../protocol/reply.js";
@@ -20,7 +20,7 @@ const CONDITIONS: ReadonlySet<ByteString> = new Set(["QUERY", "WHERE"]);
 /**
  * `DOC.DELETE document id [REVISION revision]`, `DOC.DELETE document [QUERY json, WHERE json, SORT json, LIMIT offset
  * count]`. On a daemon without a timeline, the entries after a deleted one move up, and their ids decrease, as in the
- * original. On a daemon with a timeline, the ids of entries are permanent.
+ * original server. On a daemon with a timeline, the ids of entries are permanent.
  * @returns OK, or the number of entries that the conditions selected
  */
 export function deleteEntries(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
@@ -32,7 +32,7 @@ export function deleteEntriesAsRecorded(data: Data, argv: readonly ByteString[],
   return isCondition(argv) ? deleteChosen(data, argv, unit, "recorded") : deleteOne(data, argv, unit);
 }
 
-/** Whether the argument in the position of an id, which may be any word, begins a condition. */
+/** Whether a condition begins in the position of an id. An id may be any word, even the name of a condition. */
 function isCondition([, , word = "", next]: readonly ByteString[]): boolean {
   return CONDITIONS.has(word.toUpperCase()) && next !== undefined && next.toUpperCase() !== "REVISION";
 }
@@ -74,8 +74,9 @@ interface Removal {
 const REMOVED_STEPS = 14;
 
 /**
- * Removes several entries: one by one if the document keeps the holes, and otherwise in one change. If holes were
- * closed in between, undoing the separate changes would take time quadratic in their number.
+ * Removes several entries: one by one if the document does not close its holes meanwhile, and otherwise in one change.
+ * If the document closed its holes between separate changes, undoing these changes would take time quadratic in their
+ * number.
  */
 function removeMany({ data, entry, keys, unit: { seq } }: Removal): void {
   const { value } = entry;

@@ -22,7 +22,7 @@ const noDocument = () => custom("ERR Document provided does not exist.");
 export const noEntry = () => custom("ERR Key:id provided does not exist in document.");
 export const notMembers = () => custom("ERR Data must be provided in array.");
 
-/** @param required names that an entry must have @param actual names that the entry has */
+/** @param required names of the members that an entry must have @param actual names of the members that it has */
 export function wrongMembers(required: readonly string[], actual: readonly string[]): CommandFailure {
   const [first, second] = [required, actual].map((names) =>
     echoed(bytesOfText(names.join(", ")), NAMES_SHOWN_BYTES_MAX),
@@ -67,8 +67,9 @@ export function valueOfEntry(text: ByteString): JsonValue {
 }
 
 /**
- * Returns the names of a document's first entry, which all entries share, or undefined if the document is empty.
- * @throws CommandFailure if the entry has no members
+ * Returns the names of the members that all entries of a document have, taken from the first entry, or undefined if the
+ * document is empty.
+ * @throws CommandFailure if the first entry has no members
  */
 export function namesOf(
   first: readonly [key: ByteString, text: ByteString] | undefined,

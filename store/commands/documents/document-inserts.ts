@@ -31,12 +31,12 @@ import {
 import { LIFETIME, leadingOptions } from "./document-options.js";
 
 const KEYS = "KEYS";
-/** Number of low bits that distinguish the numbers of one millisecond; the date takes the remaining 42 of 63 bits. */
+/** Number of low bits that distinguish entry numbers of the same date; the date takes the remaining 42 of 63 bits. */
 const PLACE_BITS = 21;
 const PLACES = 2 ** PLACE_BITS;
 /**
- * Distance between the numbers of the units of an envelope: odd, and not close to a simple fraction of PLACES, so that
- * the units do not collide.
+ * Distance between the first numbers of two successive units of an envelope. The distance is odd and not close to a
+ * simple fraction of PLACES, so the units rarely try the same numbers.
  */
 const UNIT_STRIDE = 1_296_135;
 
@@ -143,8 +143,8 @@ function checkNames(value: JsonValue, first: JsonValue): void {
 }
 
 /**
- * The version of the numbering. `recorded` is that of writes before CLUSTER SEMANTICS 2, which fail if there are not
- * enough numbers above the document's highest one.
+ * The version of the numbering. `recorded` is the version of writes before CLUSTER SEMANTICS 2: an insert fails if
+ * there are not enough numbers above the document's highest one.
  */
 export type NumberForm = "standard" | "recorded";
 
@@ -170,9 +170,10 @@ export function numbersOf(
 }
 
 /**
- * Returns a function that returns numbers for entries after counting has reached its highest number. A late entry of
- * the timeline may insert an entry with that number before an insert that was already acknowledged. The acknowledged
- * insert must not fail when it is applied again. These numbers are above all counted numbers, and below 2^53.
+ * Returns a function that returns numbers for entries of a document in which the highest counted number is in use. A
+ * late entry of the timeline may insert this number before an insert that was already acknowledged, and the
+ * acknowledged insert must not fail when it is applied again. The returned numbers are above all counted numbers and
+ * below 2^53.
  */
 function spareNumbers(document: Document, unit: Unit): () => ByteString {
   let number = NUMBERS_END + slotOf(unit);
@@ -198,7 +199,9 @@ export function numbering(document: Document, unit: Unit): () => ByteString {
   };
 }
 
-/** Returns where a unit begins among the numbers of a millisecond, from the envelope's id and the unit's index. */
+/**
+ * Returns the first number within a millisecond that a unit tries, derived from the envelope's id and the unit's index.
+ */
 function slotOf({ id, step = 0 }: Unit): number {
   const start = (id.charCodeAt(0) << 16) | (id.charCodeAt(1) << 8) | id.charCodeAt(2);
   const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);

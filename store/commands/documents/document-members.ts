@@ -20,7 +20,7 @@ import { documentToChange, jsonArgument, notMembers, textOfEntry, valueOfEntry }
 
 /**
  * `DOC.MEMBER ADD document name value`: entries that have the member keep their values.
- * @returns the number of entries to which it was added
+ * @returns the number of entries to which the member was added
  */
 export function addMember(data: Data, argv: readonly ByteString[]): Reply {
   const name = nameArgument(argv[3]!);

@@ -11,7 +11,7 @@ import type { SortKey } from "./document-selection.js";
 
 /** Maximum number of members to sort by. */
 const SORT_MEMBERS_MAX = 8;
-/** Maximum number of members returned for each entry: each is searched for in all entries found. */
+/** Maximum number of members that a read may request: each of them is searched for in every entry found. */
 const FIELDS_MAX = 1000;
 
 export interface Options {

@@ -1,7 +1,6 @@
 /**
- * Matches entries against a query: all members that it names must be equal, by PHP's `==`. Only the text under these
- * names is parsed.
- * Source: test/vectors/json; docs/json-documents.md.
+ * Matches entries against a query: all members that the query names must be equal, by PHP's `==`. Only the text of
+ * these members is parsed. Source: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, detached } from "../../../protocol/byte-string.js";
 import {
@@ -35,7 +34,10 @@ interface QueriedMember {
   readonly form: EqualityForm;
   /** The JSON text of the only scalar, apart from `true`, that equals the value, or null if several scalars do. */
   readonly only: ByteString | null;
-  /** Results of earlier comparisons: whether a value of an entry, by its JSON text, equals the value of the query. */
+  /**
+   * Results of earlier comparisons, by the JSON text of an entry's value: whether that value equals the value of the
+   * query.
+   */
   readonly judged: Map<ByteString, boolean>;
 }
 
@@ -60,7 +62,10 @@ export interface Query {
   readonly alike?: Alike | undefined;
 }
 
-/** Compiles a query. A query without members matches nothing. A member that is null never matches, not even null. */
+/**
+ * Compiles a query. A query without members matches nothing. A member that is null in the query matches no entry, not
+ * even one in which the member is null.
+ */
 export function queryOf(query: JsonValue, form: EqualityForm = "standard"): Query {
   const values = isContainer(query) ? memberValues(query) : [];
   const members = isContainer(query)
@@ -86,7 +91,10 @@ function alikeTo({ name, value }: QueriedMember): Alike {
   return { name, mark: markOf(memberValueOf(value)) };
 }
 
-/** Returns the spans of all values that PHP considers equal, or undefined if these are nearly all values. */
+/**
+ * Returns spans that contain all values that PHP considers equal to the given value, or undefined if no narrow spans
+ * contain them.
+ */
 function spansOf(value: JsonValue): readonly Span[] | undefined {
   if (typeof value !== "string" && !(value instanceof JsonNumber)) return undefined;
   if (value === "") return undefined;

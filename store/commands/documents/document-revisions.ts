@@ -1,6 +1,6 @@
 /**
- * Revisions of entries: a write that names one fails if the entry has changed since. A revision is computed from the
- * entry's text, so it is the same on all daemons, even if entries arrived late, and takes no memory. Source:
+ * Revisions of entries: a write that names a revision fails if the entry has changed since. A revision is computed from
+ * the entry's text, so it is the same on all daemons, even if entries arrived late, and takes no memory. Source:
  * docs/json-documents.md "Revisions".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -8,7 +8,7 @@ import { custom, echoed } from "../../arguments/errors.js";
 import type { Document } from "../../values/documents/document.js";
 import { murmurHash64A } from "../../values/tables/murmur-hash.js";
 
-/** Clients store revisions, so this must never change. */
+/** The seed of revisions. It must never change, because clients store revisions. */
 const SEED = 0x6a736f6e;
 
 /** Returns 16 hexadecimal digits. */

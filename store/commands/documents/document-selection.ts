@@ -1,6 +1,6 @@
 /**
- * Selects and sorts the entries of a read. An index is used if it leaves at most half of the entries to check. All
- * entries that it finds are checked, so an index never changes a result. Source: docs/json-documents.md "Indexes".
+ * Selects and sorts the entries of a read. An index is used if it leaves at most half of the entries to check. Each
+ * entry that the index finds is checked, so an index never changes a result. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CountReply, type Entries, EntriesReply, keyIn } from "../../../protocol/entries-reply.js";
@@ -33,7 +33,10 @@ interface Query {
 
 /** A query, with the part of its test that an index can use. */
 export interface Selection extends Query {
-  /** The condition that an index can use. It holds for all entries that pass the test; if `isExact`, only for those. */
+  /**
+   * The condition that an index can use. It holds for all entries that pass the test and, if `isExact`, for no other
+   * entries.
+   */
   readonly condition: JsonCondition;
   readonly isExact: boolean;
   /** A value that all passing entries have, or undefined if none is known. */
@@ -143,7 +146,7 @@ function* limited(document: Document, at: number, selection: Selection): Generat
   }
 }
 
-/** Counts the entries that pass. */
+/** Counts the entries that pass the test. */
 export function countSelected(document: Document, at: number, selection: Selection): Reply {
   const access = countingAccess(document, at, selection);
   if (access !== null) return integer(access.count);
@@ -157,7 +160,7 @@ export function countingAccess(document: Document, at: number, selection: Select
   return access?.parts.length === 1 ? access : null;
 }
 
-/** Counts all entries. */
+/** Counts the entries that have not expired. */
 export function countAll(document: Document, at: number): number {
   const { expiries, size } = document;
   return expiries?.mayHaveExpired(at) === true ? size - expiries.expired(at).length : size;
@@ -257,7 +260,7 @@ function inOrderOf(sort: readonly SortKey[]): (a: Row<unknown>, b: Row<unknown>)
   };
 }
 
-/** Returns the index in whose order entries are checked, or undefined if they are sorted after all have been found. */
+/** Returns the index in whose order entries are checked, or undefined if the entries are sorted after the search. */
 export function sortIndex(
   document: Document,
   { sort, limit, condition }: Selection,
@@ -274,7 +277,7 @@ export function worthwhile(document: Document, condition: JsonCondition): Access
   return access !== null && access.count <= document.size * WORTH ? access : null;
 }
 
-/** Returns how indexes find all entries that meet a condition, and few other entries, or null if no index helps. */
+/** Returns how indexes find the entries that may meet a condition, or null if no index helps. */
 function accessOf(document: Document, condition: JsonCondition): Access | null {
   switch (condition.kind) {
     case "not":

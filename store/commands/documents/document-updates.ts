@@ -1,4 +1,4 @@
-/** DOC.UPDATE. Source: test/vectors/json; docs/json-documents.md describes the differences from the original. */
+/** DOC.UPDATE. Source: test/vectors/json; docs/json-documents.md describes the differences from the original server. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import {
@@ -51,7 +51,7 @@ interface Update {
   readonly form: EqualityForm;
 }
 
-/** Cost in steps of each new text of an entry, in addition to that of its bytes. */
+/** Cost in steps of each new text of an entry, in addition to the cost of its bytes. */
 const ENTRY_STEPS = 16;
 /** Cost in steps of each entry for reading it and creating its undo record. */
 const CHANGE_STEPS = 130;
@@ -59,7 +59,7 @@ const CHANGE_STEPS = 130;
 /** An entry after the update. */
 interface Changed {
   readonly key: ByteString;
-  /** Its direct members that have changed. */
+  /** The direct members of the entry that have changed. */
   readonly members: JsonObject;
   readonly text: ByteString;
 }
@@ -184,7 +184,7 @@ function insertNew({ data, entry, newData, options }: Update, key: ByteString): 
 
 /**
  * Applies operators to an entry without members.
- * @param names names of the members that it may have; undefined means any names
+ * @param names names of the members that the entry may have; undefined means any names
  */
 function built(newData: JsonObject, names: readonly string[] | undefined): JsonContainer {
   return changed(new JsonObject(), jsonChangesOf(newData), (name) => {
@@ -200,8 +200,8 @@ function newKeyOf(id: ByteString): ByteString {
 }
 
 /**
- * Whether data replaces all entries. An empty list does so only with an id; without an id, the original changes
- * nothing.
+ * Whether data replaces all entries. An empty list replaces them only with an id: without an id, the original server
+ * changes nothing.
  */
 function replacesAll(container: JsonContainer, id: ByteString | undefined): boolean {
   const names = memberNames(container);

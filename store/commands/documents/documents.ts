@@ -1,7 +1,7 @@
 /**
- * Documents: tables of JSON entries, like those of the replicated memory database, whose clients listeners/json serves.
- * The replies here are in Redis's form; the error texts are those of that server. Source: test/vectors/json;
- * docs/json-documents.md.
+ * Documents: tables of JSON entries, like those of the original server, a replicated memory database whose clients
+ * listeners/json serves. The replies here are in Redis's form; the error texts are those of the original server.
+ * Source: test/vectors/json; docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, OK, type Reply } from "../../../protocol/reply.js";
@@ -214,7 +214,7 @@ function bornOf({ at, seq = 0, id, step = 0 }: Unit): ByteString {
   return `${date}${seq.toString(16).padStart(4, "0")}${id}${step.toString(16).padStart(8, "0")}`;
 }
 
-/** Drops a document. If it does not exist, the error is the same as in the original. */
+/** Drops a document. If the document does not exist, the error says the opposite, as in the original server. */
 function drop(data: Data, argv: readonly ByteString[]): Reply {
   if (data.getAs(Document, argv[1]!) === undefined) throw custom("ERR Document provided already exist.");
   data.delete(argv[1]!);

@@ -26,8 +26,8 @@ const OVERFLOW = /^\s*[+-]?0*[1-9](?:\d{19}|\d{18}\s*$)/;
 const SPACE_AT_END = /\s$/;
 
 /**
- * The version of the rule. `standard` is PHP's rule. `recorded` is that of writes before CLUSTER SEMANTICS 2, which
- * compared integers of more than 64 bits in strings as doubles unless both operands were such integers. Recorded
+ * The version of the rule. `standard` is PHP's rule. `recorded` is the rule of writes before CLUSTER SEMANTICS 2:
+ * integers of more than 64 bits in strings were compared as doubles unless both operands were such integers. Recorded
  * commands must keep their effect.
  */
 export type EqualityForm = "standard" | "recorded";

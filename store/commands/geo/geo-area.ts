@@ -38,7 +38,10 @@ function latitudeDistance(one: number, other: number): number {
   return EARTH_RADIUS * Math.abs(other * DEGREE - one * DEGREE);
 }
 
-/** Returns a place and its distance from the centre in metres, or undefined if it is outside the shape. */
+/**
+ * Returns the place that a score encodes, and its distance from the centre in metres; undefined if the place is outside
+ * the shape.
+ */
 export function within(
   shape: Shape,
   centre: Place,

@@ -18,7 +18,7 @@ export interface Search {
   readonly order: "asc" | "desc" | undefined;
   /** Maximum number of members; 0 means no limit. */
   readonly count: number;
-  /** Whether any members suffice, up to the given number, rather than the nearest. */
+  /** Whether the search may stop after the given number of members, even if other members are nearer. */
   readonly any: boolean;
   readonly withDistance: boolean;
   readonly withScore: boolean;

@@ -15,13 +15,13 @@ import { find, type Search, searchReply, storeFound } from "./geo-results.js";
 import { type Place, placeOf } from "./geohash.js";
 
 /**
- * The options read so far. If the key is absent, a member cannot be found and used as the centre, but the remaining
- * arguments are still checked.
+ * The options read so far. If the key is absent and the centre is a member, the centre remains undefined, but the
+ * remaining arguments are still checked.
  */
 interface Draft {
   readonly value: SortedSet | undefined;
   centre: Place | undefined;
-  /** The form of the centre. */
+  /** Whether the client named the centre as a member or as a place. */
   from: "member" | "place" | undefined;
   area: Area | undefined;
   order: Search["order"];
@@ -35,7 +35,7 @@ interface Draft {
 type ReadOption = (draft: Draft, args: readonly ByteString[]) => void;
 
 interface Option {
-  /** Number of arguments that follow. */
+  /** Number of arguments after the option's name. */
   readonly follow: number;
   readonly read: ReadOption;
 }

@@ -1,7 +1,7 @@
 /**
- * Places on earth as integers: longitude and latitude are each divided into 2^step steps, and their bits interleaved,
- * longitude's first. Step 26 yields a sorted set's score of 52 bits, or 54 bits for a place on the upper edge. Source:
- * redis-server 7.0, test/conformance.
+ * Places on earth as integers. The ranges of longitude and latitude are each divided into 2^step parts, and the bits of
+ * the two part numbers are interleaved, beginning with the longitude. Step 26 yields a sorted set's score of 52 bits,
+ * or 54 bits for a place on the upper edge. Source: redis-server 7.0, test/conformance.
  */
 
 /** A place on earth, in degrees. */
@@ -94,7 +94,7 @@ export function scoreOf(place: Place): number {
   return scoresOf(cellAt(place, STEP_MAX)).from;
 }
 
-/** Returns the middle of the cell that a score encodes; for an invalid score, returns the same as Redis. */
+/** Returns the middle of the cell that a score encodes; for an invalid score, returns the same place as Redis. */
 export function placeOf(score: number): Place {
   const { longitude, latitude } = areaOf(cellOf(score));
   return {

@@ -26,8 +26,8 @@ export function takeOff(data: Data, entry: Typed<List>, end: End, count: number)
     for (let i = 0; i < count; i++) popped.push(data.listPop(entry, end));
     return popped;
   }
-  // Removing the elements in one change needs only one undo record. This change copies the remaining elements, of which
-  // there are at most as many as removed ones.
+  // Removing the elements in one change needs only one undo record. This change copies the remaining elements, but at
+  // least as many elements are removed as remain.
   const from = end === "left" ? 0 : size - count;
   const elements = list.slice(from, from + count);
   data.listSplice(entry, from, count, []);

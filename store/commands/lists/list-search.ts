@@ -13,8 +13,8 @@ import type { Data } from "../../keyspace/mutators.js";
 import { List } from "../../values/list.js";
 
 /**
- * Number of elements checked in one step. Large steps are faster: to begin a step, the list must find the block that
- * contains its first element, which takes longer than comparing the elements of a block.
+ * Number of elements checked in one step. Large steps are faster: at the beginning of each step, the list searches for
+ * the block that contains the step's first element, which takes longer than comparing the elements of a block.
  */
 const BLOCK_ELEMENTS = 4096;
 

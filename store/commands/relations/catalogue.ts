@@ -15,7 +15,8 @@ import type { View } from "./sources.js";
 
 const PREFIX = "sql:";
 /**
- * A character that no name of a database or a table contains, so no database's keys have the prefix of another one's.
+ * A character that no name of a database or a table contains. The keys of two databases therefore never have the same
+ * prefix.
  */
 const SEPARATOR = ":";
 

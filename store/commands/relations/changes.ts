@@ -120,7 +120,7 @@ function positionNamed(
 
 /**
  * Returns the cell that a column stores for a value.
- * @param isBound whether the value was bound to a `?`, so it is always a text
+ * @param isBound whether the value was bound to a `?` and is therefore a text
  */
 function cellOf(
   value: Scalar,

@@ -214,7 +214,7 @@ const COMPARISONS: Readonly<Record<Exclude<Comparison, "=">, (one: Scalar, other
   ">=": (one, other) => (compare(one, other) ?? -1) >= 0,
 };
 
-/** @throws CommandFailure if it divides by zero, or the result is too large */
+/** @throws CommandFailure if the divisor is 0 or the result is too large */
 function calculated(operator: Arithmetic, left: Scalar, right: Scalar, evaluation: Evaluation): number {
   const [one, other] = [amount(left), amount(right)];
   if (operator === "/" && other === 0) throw failure(evaluation, "dividedByZero", numberText(one));

@@ -123,7 +123,7 @@ function checkPreset(preset: Cell, domain: Domain, { name }: TableColumn, evalua
   throw failure(evaluation, "misfit", domainWords(domain), "0", scalarText(preset), name);
 }
 
-/** The name of the relation and of its only column. */
+/** The name of the relation that lists the objects, and of its only column. */
 const SHOWN: Readonly<Record<Language, string>> = { malagasy: "fanasehoana", english: "name" };
 
 export function shown(kind: ObjectKind | "database", evaluation: Evaluation): Relation {

@@ -80,7 +80,9 @@ export function countMade({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_MADE_ROW);
 }
 
-/** Maximum number of columns of a table or a query: joined sources may be joins themselves. */
+/**
+ * Maximum number of columns of a table or a query. Without a limit, joins of joins could have any number of columns.
+ */
 export const COLUMNS_MAX = 1000;
 /** Maximum number of cells in all rows that are created in one step. */
 const CELLS_MAX = 32_000_000;

@@ -181,7 +181,7 @@ interface Total {
   sum: number;
   least: Scalar;
   greatest: Scalar;
-  /** The values counted so far, if equal values count once. */
+  /** The values counted so far, or null if equal values count separately. */
   readonly seen: Set<string> | null;
 }
 

@@ -157,8 +157,8 @@ function candidatesBy(
 }
 
 /**
- * Joins by all columns that both sides have. The result contains each of them once. In the recorded form, null equals
- * null in such a column.
+ * Joins by all columns that both sides have. The result contains each of these columns once. In the recorded form, null
+ * equals null in such a column.
  */
 export function* naturallyJoined(
   left: Relation,

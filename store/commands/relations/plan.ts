@@ -38,7 +38,10 @@ export interface Key {
   readonly value: (row: readonly Scalar[]) => Scalar | undefined;
 }
 
-/** Values that an `on` requires to be equal: one from a row of the previous stage, one from a row of the source. */
+/**
+ * Values that an `on` requires to be equal: one from a row of the previous stage, one from a row of the source that the
+ * join adds.
+ */
 export interface EqualKeys {
   readonly left: Key;
   readonly right: Key;
@@ -237,7 +240,7 @@ export class Planner {
   }
 
   /**
-   * Returns the value of a column that must equal another column whose value is known, or undefined if it is not
+   * Returns the value of a column that must equal another column whose value is known, or undefined if the value is not
    * certain. For a text that represents a number, returns the number, since `'01'` and `'1'` both equal 1. In the
    * recorded form a text can equal many values, so nothing is certain.
    * @param value the value of the other column
@@ -276,7 +279,7 @@ export class Planner {
 
   /**
    * Returns the two sides of an equality in a join's condition: first the side that names only columns of the previous
-   * stage, then the side that names only columns of the source. Returns null for any other equality.
+   * stage, then the side that names only columns of the source that the join adds. Returns null for any other equality.
    */
   #sidesOf({ left, right }: Binary, stage: number): readonly [Expression, Expression] | null {
     const [one, other] = [left, right].map((side) => {

@@ -2,8 +2,8 @@
  * Joins the sources of a select according to its plan. The partners of a row are found by the index of a table, or
  * otherwise by a hash. The rows and their order are those of joining.ts: by the rows of the left side, then by those of
  * the right one. The limit of pairs counts the pairs that are created, and each row that is checked counts towards the
- * statement's work. Which index is used depends only on the rows and keys of the tables, not on which indexes a daemon
- * has already built, so either all daemons reject a statement or none does.
+ * statement's work. The choice of an index depends only on the rows and keys of the tables, not on the indexes that a
+ * daemon has already built, so either all daemons reject a statement or none does.
  */
 import { STEP_ITEMS, sortedInSteps } from "../../../protocol/steps.js";
 import type { Join, Select } from "../../sql/tree.js";
@@ -17,9 +17,7 @@ import { type EqualKeys, type Holds, type Key, Planner, type SourceConditions, t
 import type { Relation, RelationRow } from "./relation.js";
 import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./selection.js";
 
-/**
- * The index of one side is used if that side has at least this many times as many rows as the other side.
- */
+/** A side counts as much larger than the other side if it has at least this many times as many rows. */
 const MUCH_LARGER = 8;
 
 export function* plannedSources(
@@ -146,9 +144,9 @@ class StagedJoin {
   }
 
   /**
-   * Returns the keys of an equality for which an index of this side can find the partners of the other side's rows, or
-   * null if there is no such equality. This side must be a large table, its key must be a column, and the join must not
-   * retain unmatched rows of this side.
+   * Returns the keys of an equality for which an index of the given side can find the partners of the other side's
+   * rows, or null if there is no such equality. The given side must be a large table, its key must be a column, and the
+   * join must not retain unmatched rows of that side.
    */
   #equalByIndex(side: "left" | "right"): EqualKeys | null {
     const { kind } = this.#join;
@@ -172,7 +170,7 @@ class StagedJoin {
   }
 
   /**
-   * Joins the rows of one side with their partners on the other side, which its index finds.
+   * Joins the rows of one side with their partners, which the index of the other side finds.
    * @param side the side with the index
    */
   *#byIndex(side: "left" | "right", equal: EqualKeys): Generator<void, void> {
@@ -325,7 +323,7 @@ function mostSelective<Item>(
 class KeyHash {
   readonly #key: Key;
   readonly #index = new HashIndex();
-  /** Rows whose key cannot be calculated. They are possible partners of every row of the other side. */
+  /** Indexes of the rows whose key cannot be calculated. They are possible partners of every row of the other side. */
   readonly #failed: number[] = [];
 
   constructor(key: Key) {

@@ -1,6 +1,6 @@
 /**
- * Executes queries, from their sources to the rows of the reply. Each step adds to the relation's name, as in the
- * original.
+ * Executes queries, from their sources to the rows of the reply. Each operation adds a suffix to the name of the
+ * relation, as in the database that `--sql` replaces.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS } from "../../../protocol/steps.js";
@@ -48,7 +48,11 @@ const VIEWS_MAX = 8;
 /** The source of a select that names no source: one row without columns. */
 const DUAL: Relation = { name: "dual", columns: [], rows: [[]], table: null, isSet: true };
 
-/** Returns the result of a query in a writing statement: no other command may run in between. @throws CommandFailure */
+/**
+ * Returns the result of a query in a writing statement. Works in one step, since no other command may run before the
+ * statement ends.
+ * @throws CommandFailure
+ */
 export function answered(query: Query, evaluation: Evaluation, depth = 0): Relation {
   return finish(answering(query, evaluation, depth));
 }

@@ -28,7 +28,7 @@ export interface Relation {
   readonly name: ByteString;
   readonly columns: readonly RelationColumn[];
   readonly rows: readonly RelationRow[];
-  /** The table of which these are all rows, or null if the rows were selected or computed. */
+  /** The table, if the relation contains all its rows, or null if the rows were selected or computed. */
   readonly table: TableReading | null;
   /** Whether it is certain that no two rows are equal. */
   readonly isSet: boolean;
@@ -138,7 +138,7 @@ export function sharedColumns(
   });
 }
 
-/** Converts only ASCII letters, because names are bytes. */
+/** Returns a name in lower case. Only ASCII letters are converted, because names are bytes. */
 export const fold = (name: ByteString) => name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 
 /** Whether a name in double quotes is a text, because no such column exists. */

@@ -68,7 +68,7 @@ const WHOLE_MIN = 2 ** 52;
  */
 const NEAR = 3n;
 const NEAR_SCALE = 10n ** 16n;
-/** Maximum number of digits for which that fraction is smaller than the last digit of a double. */
+/** A number is increased only if it has fewer digits than this, including those before the point. */
 const NEAR_DIGITS_MAX = 15;
 
 /**

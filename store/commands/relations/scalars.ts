@@ -24,7 +24,9 @@ export function compare(one: Scalar, other: Scalar): number | undefined {
   return asNumber(one) - asNumber(other);
 }
 
-/** Returns the order of rows in a sort: null first, then numbers and results of comparisons, then texts. */
+/**
+ * Compares two values by which rows are sorted: null comes first, then numbers and results of comparisons, then texts.
+ */
 export function sortOrder(one: Scalar, other: Scalar): number {
   const rank = rankOf(one) - rankOf(other);
   return rank !== 0 || one === null ? rank : (compare(one, other) ?? 0);

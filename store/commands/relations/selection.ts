@@ -44,7 +44,7 @@ export function* selected(
   return yield* ofSelection(relation, rows, evaluation);
 }
 
-/** Reduces a relation to the rows that meet its condition. */
+/** Returns a relation with only the rows that meet a condition. */
 export function* ofSelection(
   { name, columns, isSet }: Relation,
   rows: readonly RelationRow[],
@@ -112,7 +112,7 @@ export interface Demand {
   readonly value: Scalar;
 }
 
-/** Values, one of which a column must equal. */
+/** A column and the values of which it must equal one. */
 interface Choice {
   readonly position: number;
   readonly values: readonly Scalar[];

@@ -12,9 +12,9 @@ import type { Compiled } from "./standard-values.js";
 const ALL: readonly SelectField[] = [{ value: { kind: "all", origin: null }, alias: null }];
 
 /**
- * Returns the fields, in which `*` and `t.*` are replaced by a field for each column. Names of columns may not be
- * unique, so the scope identifies each of these columns by its index.
- * @throws CommandFailure if there are too many
+ * Returns the fields, in which `*` and `t.*` are replaced by a field for each column. Several columns may have the same
+ * name, so the scope identifies each of these columns by its index.
+ * @throws CommandFailure if there are too many fields
  */
 export function allFields(
   selected: readonly SelectField[] | null,

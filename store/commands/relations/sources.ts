@@ -1,6 +1,6 @@
 /**
  * The tables and views that a statement reads. All of them are looked up when the statement begins. The statement may
- * continue in later turns of the event loop, but still reads them as they were at its beginning.
+ * continue in later turns of the event loop, but still reads the tables as they were when it began.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandFailure } from "../../arguments/errors.js";
@@ -11,7 +11,7 @@ import type { TableReading } from "../../values/relations/table-reading.js";
 
 export interface View {
   readonly parsed: Parsed & { readonly statement: { readonly kind: "query"; readonly query: Query } };
-  /** Length of its text in characters. */
+  /** Length of the view's text in characters. */
   readonly chars: number;
 }
 

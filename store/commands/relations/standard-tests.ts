@@ -30,7 +30,7 @@ function truthOfTest(test: Test, compile: Compile, evaluation: Evaluation): (row
   }
 }
 
-/** The literal values of a list, found by one look-up. */
+/** The literal values of an `in` list. One look-up finds whether the list contains a value. */
 class WrittenValues {
   readonly #numbers = new Set<number>();
   readonly #texts = new Set<ByteString>();

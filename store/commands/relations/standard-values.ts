@@ -1,7 +1,7 @@
 /**
  * Compares values in standard statements. Null is unknown. A text that represents a number equals that number; any
- * other text is greater than all numbers. In arithmetic and as a condition a text counts as the number with which it
- * begins, otherwise as 0.
+ * other text is greater than all numbers. In arithmetic and as a condition, a text counts as the number with which it
+ * begins, or as 0 if it does not begin with a number.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -20,7 +20,7 @@ export function standardAmount(value: number | string | boolean): number {
   return digits === undefined ? 0 : Number(digits);
 }
 
-/** Returns null for an unknown value. */
+/** Returns whether a condition with this value holds, or null if that is unknown. */
 export function truthOf(value: Scalar): boolean | null {
   return typeof value === "boolean" || value === null ? value : standardAmount(value) !== 0;
 }

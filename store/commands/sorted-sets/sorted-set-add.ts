@@ -13,8 +13,8 @@ const NO_OPTIONS: Options = new Set();
 const INCREMENTS: Options = new Set(["incr"]);
 
 /**
- * @param increments whether the command is ZINCRBY: it behaves as with INCR and accepts the options that are valid for
- * one pair
+ * @param increments whether the command is ZINCRBY, which behaves like ZADD with INCR and accepts the options that are
+ * valid for a single pair
  */
 export function zadd(data: Data, argv: readonly ByteString[], increments: boolean): Reply {
   let options = increments ? INCREMENTS : NO_OPTIONS;

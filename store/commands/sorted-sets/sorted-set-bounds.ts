@@ -22,7 +22,10 @@ export interface View {
   readonly offset: number;
 }
 
-/** Steps per member of finding a range by member in a set with different scores, which compares all members. */
+/**
+ * Cost in steps of each member when a range by member is searched in a set with different scores: all members are
+ * compared.
+ */
 const WALKED_STEPS = 4;
 
 /** @returns the ranks within the bounds and after the offset; `from` ≤ `to` */

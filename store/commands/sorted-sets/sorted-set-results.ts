@@ -25,7 +25,7 @@ export function pairsReply(members: Iterable<Pair>, withScores: boolean): Reply 
   return pairs(items);
 }
 
-/** Cost in steps of each member that is sorted, in addition to that of the sorted set. */
+/** Cost in steps of inserting a member into the result, in addition to the cost of storing the result. */
 const STORED_STEPS = 3;
 
 /**

@@ -23,7 +23,9 @@ import { zmpop, zpop } from "./sorted-set-pops.js";
 import { sortedSetRanges } from "./sorted-set-ranges.js";
 import { pairsReply } from "./sorted-set-results.js";
 
-/** Half of the range of 64-bit integers: up to it Redis stores the integer scores of a small set as integers. */
+/**
+ * Half of the range of 64-bit integers. Up to this number, Redis stores the integer scores of a small set as integers.
+ */
 const WHOLE_TEXT_MAX = 2 ** 62;
 
 export const sortedSets = family("sortedset", {

@@ -11,7 +11,7 @@ import { idArgument, idIfAny } from "./stream-arguments.js";
 
 export interface ClaimOptions {
   readonly ids: readonly StreamId[];
-  /** Whether to claim also entries that are not pending for any consumer. */
+  /** Whether to claim even entries that are not pending for any consumer. */
   readonly force: boolean;
   /** Whether only ids are returned, and the claim does not count as a delivery. */
   readonly justId: boolean;

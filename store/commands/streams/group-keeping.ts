@@ -54,7 +54,7 @@ export function createConsumer(data: Data, argv: readonly ByteString[]): Reply {
   return ONE;
 }
 
-/** Removes a consumer. Returns the number of its pending entries, which are no longer pending. */
+/** Removes a consumer with its pending entries, and returns the number of these entries. */
 export function deleteConsumer(data: Data, argv: readonly ByteString[]): Reply {
   const { group } = groupOf(data, argv);
   const consumer = group.consumer(argv[4]!);

@@ -77,8 +77,8 @@ function afterArgument(bytes: ByteString): StreamId {
 }
 
 /**
- * Whether a read has a result. A read of entries that the consumer has already received always has one, which may be
- * empty.
+ * Whether a read has a result. A read of entries that the consumer has already received always has a result, possibly
+ * an empty list.
  */
 const hasSomething = ({ stream, group, after }: Source): boolean =>
   after !== NEW || (stream.topId !== undefined && stream.topId > group.marks.lastId);

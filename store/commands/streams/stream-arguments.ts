@@ -99,7 +99,7 @@ function untilNul(bytes: ByteString): ByteString {
 
 /**
  * Parses an unsigned 64-bit number as Redis does. A number that is not in canonical form is parsed by the rules of C's
- * `strtoull`, which skips spaces, accepts a sign, and subtracts a negative number from 2⁶⁴.
+ * `strtoull`, which skips spaces, accepts a sign, and adds 2⁶⁴ to a negative number.
  */
 function parseUnsigned(text: ByteString): bigint | undefined {
   // Fast path for the usual numbers, without a pattern or a sign.

@@ -85,7 +85,10 @@ class TrimReader {
     return hasOperator ? 3 : 2;
   }
 
-  /** Returns the trimming that the options describe. @throws CommandFailure if they exclude each other */
+  /**
+   * Returns the trimming that the options describe.
+   * @throws CommandFailure if the options are incompatible or incomplete
+   */
   trimming(adds: boolean): Trimming | null {
     const excess = this.#excess;
     if (excess === null) {

@@ -26,8 +26,8 @@ export interface Accumulator {
 const DECIMAL_DIGITS = 34;
 
 /**
- * A sum of numbers of all kinds: integers exactly, doubles with compensation for the rounding errors of each addition,
- * decimals as decimals.
+ * A sum of numbers of all kinds. Integers are added exactly, doubles with compensation for the rounding error of each
+ * addition, and decimals as decimals.
  */
 class Sum {
   count = 0;
@@ -60,7 +60,7 @@ class Sum {
     this.#double = sum;
   }
 
-  /** The sum as a double, to which integers among doubles are converted. */
+  /** The sum of the integers and the doubles, as a double. */
   get double(): number {
     const near = Number(this.#integers);
     const remainder = Number(this.#integers - BigInt(near));

@@ -1,7 +1,6 @@
 /**
- * Paths through documents, as filters follow them: in an array a path continues in its elements, and a number selects
- * one of them.
- * Source: MongoDB's manual, "Query an Array of Embedded Documents".
+ * Paths through documents, as filters follow them: in an array, a path continues in every element, and a number selects
+ * a single element. Source: MongoDB's manual, "Query an Array of Embedded Documents".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";

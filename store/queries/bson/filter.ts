@@ -18,11 +18,11 @@ import { compares, equals, hasRemainder, hasSize, isIn, isOfType, matches } from
 export interface Filter {
   readonly isMet: Predicate<BsonDocument>;
   /**
-   * The first fields of its paths, so that a reader may skip all other fields, or null if an expression may read any
-   * field.
+   * The fields with which the filter's paths begin: a reader may skip all other fields. Null if an expression may read
+   * every field.
    */
   readonly roots: ReadonlySet<ByteString> | null;
-  /** Number of its conditions, each of which costs as much as reading a document. */
+  /** Number of the filter's conditions, each of which costs as much as reading a document. */
   readonly tests: number;
 }
 

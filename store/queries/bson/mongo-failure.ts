@@ -97,7 +97,7 @@ export function guarded<T>(step: () => T): T {
 /** The cost of a command so far. */
 export interface Work {
   units: number;
-  /** The effort of the unit, for which the cost is counted too. */
+  /** The effort of the unit, to which the command's cost is added. */
   readonly effort: EffortBudget;
 }
 

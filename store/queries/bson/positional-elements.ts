@@ -49,7 +49,7 @@ export class PositionalElements {
     arrayFilter.isUsed = true;
   }
 
-  /** Checks that every filter was used. @throws CommandFailure if no path uses a filter */
+  /** Checks that every filter was used. @throws CommandFailure if a filter was not used */
   checkUse(): void {
     for (const [name, { isUsed }] of this.#named)
       if (!isUsed)

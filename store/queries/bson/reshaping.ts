@@ -16,7 +16,7 @@ export type Reshaping = (document: BsonDocument) => BsonDocument;
 /** @throws CommandFailure */
 type Make = (operand: Bson, scope: Scope) => Reshaping;
 
-/** An expression for a field, or the fields inside it. */
+/** The fields to set: for each name an expression or, if parts of the field are set, the fields inside it. */
 interface Fields extends Map<ByteString, Fields | Expression> {}
 
 const addFields: Make = (operand, scope) => {

@@ -139,7 +139,7 @@ export class BsonUpdates implements UpdateAlgebra<Bson, FieldPath, Renaming> {
   }
 }
 
-/** @param combine throws BsonFault if the result is not a number of that type */
+/** @param combine throws BsonFault if the result of two integers does not fit in 64 bits */
 function counted(
   { operator, operand, name }: Call,
   verb: string,
@@ -216,7 +216,7 @@ function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
   };
 }
 
-/** @throws CommandFailure if the name is not valid for a field, or it names unknown elements */
+/** @throws CommandFailure if the name is not valid for a field, or names unknown array elements */
 function updatePath(name: ByteString, elements: PositionalElements | null): FieldPath {
   const path = pathTo(name);
   for (const [i, part] of path.entries()) {

@@ -16,7 +16,7 @@ import { badValue, notHere, spend, type Work } from "./mongo-failure.js";
 
 const isNothing = (value: Bson | undefined): boolean => value === undefined || value === null;
 
-/** Tests for an equal value, also of another numeric type; null also equals a missing value. */
+/** Tests for an equal value, possibly of another numeric type. Null also equals a missing value. */
 export function equals(expected: Bson): ValueTest {
   if (expected === null) return isNothing;
   const rank = rankOf(expected);

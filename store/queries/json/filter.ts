@@ -1,7 +1,6 @@
 /**
- * WHERE and $pull of DOC.*: filters of JSON values. The test of a member is a set of values where possible, so that an
- * index can find them.
- * Source: docs/json-documents.md "Conditions".
+ * WHERE and $pull of DOC.*: filters of JSON values. The test of a member is a set of values where possible, because an
+ * index can find these values. Source: docs/json-documents.md "Conditions".
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";

@@ -121,8 +121,8 @@ class JsonUpdates implements UpdateAlgebra<JsonValue, string> {
   }
 
   /**
-   * A wrong operand is an error only if there is a list, for compatibility: entries without the member receive the
-   * update's other changes.
+   * For compatibility, a wrong operand is an error only for entries that have the member. Entries without the member
+   * receive the remaining changes of the update.
    */
   pull({ operand }: Call): (list: readonly JsonValue[]) => readonly JsonValue[] {
     let cached: ((element: JsonValue) => boolean) | null = null;
@@ -194,8 +194,8 @@ function without(container: JsonContainer, name: string): JsonContainer {
 }
 
 /**
- * Returns a container with the given value for a member, which may be new; a list remains a list unless that leaves a
- * gap.
+ * Returns a container with the given value for a member, which may be new. An empty list becomes an object if the new
+ * member would leave a gap in the list.
  */
 function replaced(container: JsonContainer, name: string, value: JsonValue): JsonContainer {
   if (!(container instanceof JsonObject)) {

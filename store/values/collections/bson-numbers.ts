@@ -26,7 +26,7 @@ export const isNumber = (value: Bson | undefined): value is BsonNumber =>
   typeof value === "bigint" ||
   value instanceof Decimal;
 
-/** Returns a negative number, 0 or a positive number. NaN precedes all numbers and equals itself. */
+/** Compares two numbers of any kind. NaN precedes all numbers and equals itself. */
 export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
   if (a instanceof Decimal || b instanceof Decimal) return compareParts(exactParts(a), exactParts(b));
   const [x, y] = [a instanceof Int32 ? a.value : a, b instanceof Int32 ? b.value : b];

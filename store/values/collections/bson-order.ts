@@ -7,7 +7,7 @@ import { Binary, type Bson, BsonDate, type BsonDocument, ObjectId, Regex, Timest
 import { type BsonNumber, compareNumbers, numberKey } from "./bson-numbers.js";
 import { NUMBER_RANK, rankOf } from "./bson-type.js";
 
-/** Returns a negative number, 0 or a positive number. @param a undefined if the field is missing */
+/** Compares two values of any type. @param a undefined if the field is missing */
 export function compareBson(a: Bson | undefined, b: Bson | undefined): number {
   const rank = rankOf(a);
   const difference = rank - rankOf(b);

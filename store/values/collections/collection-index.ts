@@ -31,7 +31,7 @@ export const ID_INDEX: IndexSpec = {
   isSparse: false,
 };
 
-/** Returns the definition in the bytes in which it is stored and listed. */
+/** Returns the BSON form of a definition, in which it is stored and listed. */
 export function indexBytes({ name, pattern, isUnique, isSparse, expireAfterSeconds }: IndexSpec): ByteString {
   const document: [ByteString, Bson][] = [
     ["v", new Int32(2)],

@@ -109,7 +109,7 @@ export class Collection {
 
   /**
    * Continues the sorted order of an index by one step.
-   * @returns whether documents remain; false also if the collection has discarded the index
+   * @returns whether documents remain to be added; false if the collection has discarded the index
    */
   orderSome(index: CollectionIndex): boolean {
     if (index.isOrdered || this.#indexes.get(index.spec.name) !== index) return false;

@@ -118,8 +118,8 @@ const isNegativePart = (parts: DecimalValue): boolean =>
 const isZero = (parts: DecimalValue): boolean => typeof parts !== "string" && parts.coefficient === 0n;
 
 /**
- * If the exponents of two numbers differ by more digits than this, the smaller number affects only the rounding of the
- * sum.
+ * If the exponents of two numbers differ by more than this, the number with the lower exponent affects only the
+ * rounding of the sum.
  */
 const APART_MAX = 3 * DIGITS;
 

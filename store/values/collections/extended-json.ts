@@ -90,7 +90,10 @@ function uint32(value: JsonValue | undefined): bigint | undefined {
   return BigInt.asUintN(32, read) === read ? read : undefined;
 }
 
-/** Readers by an object's only name; a reader returns undefined for an ordinary object, for example an operator. */
+/**
+ * Readers of objects that represent other types, by the object's only name. A reader returns undefined for an ordinary
+ * object, for example an operator.
+ */
 const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   [
     "$oid",
@@ -150,7 +153,7 @@ function readDate(value: JsonValue): Bson | undefined {
   if (typeof value === "string") {
     const written = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(\.\d{1,3})?Z$/.exec(value)?.[1];
     const at = written === undefined ? Number.NaN : Date.parse(value);
-    // Engines disagree on the date for a day that does not exist or for hour 24.
+    // JavaScript engines parse a day that does not exist, and hour 24, in different ways.
     if (Number.isNaN(at) || !new Date(at).toISOString().startsWith(written ?? "-")) return undefined;
     return new BsonDate(BigInt(at));
   }

@@ -45,7 +45,7 @@ export interface IndexKey {
 
 /**
  * Returns a document's keys, each text once.
- * @param isSparse whether a document without any of the fields has no key
+ * @param isSparse whether a document has no key if all indexed fields are missing
  * @throws ParallelArrays, TooManyKeys
  */
 export function indexKeys(

@@ -1,8 +1,9 @@
 /**
- * Columns of 32-bit marks, one mark for the value that each entry has under a name. Values that PHP considers equal
- * have the same mark, so a query first searches the marks and then reads only the texts of the few entries whose mark
- * matches. A column is derived from the document: it is created when a query first uses a name, completed by later
- * queries and kept up to date between them. It has the order of the document's texts.
+ * Columns of 32-bit marks. A column has a mark for each entry, derived from the value that the entry has under a name.
+ * Values that PHP considers equal have the same mark, so a query first searches the marks and then reads only the texts
+ * of the few entries whose mark matches. A column is derived from the document: it is created when a query first uses a
+ * name, completed by later queries and kept up to date between them. Its marks are in the order of the document's
+ * texts.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
@@ -37,7 +38,8 @@ export class DocumentColumns {
   #columns: Column[] = [];
 
   /**
-   * Returns a function that returns the first index, beginning at a given one, of an entry that may have a value.
+   * Returns a function that searches for an entry that may have a value: it returns the index of the first such entry
+   * at or after the given index.
    * @param alike if undefined, any value matches
    * @param texts the texts of the document; null means a hole
    */
@@ -96,7 +98,7 @@ class Column {
   }
 
   /**
-   * Returns the first index, beginning at `from`, of an entry whose value may have the mark. An entry whose mark is not
+   * Returns the index of the first entry at or after `from` whose value may have the mark. An entry whose mark is not
    * known may have any mark.
    */
   find(mark: number, from: number): number {

@@ -144,7 +144,7 @@ export class DocumentIndex {
     const chunks = this.#chunks as Chunk[];
     const isLess = ({ values, ranks }: Chunk, at: number) =>
       (compareMembers(values[at] as MemberValue, value) || (ranks[at] as number) - rank) < 0;
-    // The last chunk whose first entry precedes them, or the first chunk.
+    // The last chunk whose first entry precedes the value and rank, or the first chunk if there is none.
     const chunk = Math.max(0, partition(chunks.length, (at) => isLess(chunks[at] as Chunk, 0)) - 1);
     const found = chunks[chunk] as Chunk;
     const at = partition(found.ranks.length, (position) => isLess(found, position));

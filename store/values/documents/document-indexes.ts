@@ -1,5 +1,5 @@
 /**
- * The indexes of a document, by the names of their members. The set of indexes is part of the state, their contents are
+ * The indexes of a document, by the names of their members. The set of indexes is part of the state; their contents are
  * not.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";

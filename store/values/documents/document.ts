@@ -38,7 +38,7 @@ export class Document {
     this.born = born;
   }
 
-  /** Returns a document without entries that has the same properties otherwise. */
+  /** Returns a document without entries, but with the same `born` and the same indexed members. */
   emptied(): Document {
     const copy = new Document(this.born);
     copy.indexed = this.indexed;
@@ -128,8 +128,8 @@ export class Document {
   }
 
   /**
-   * Whether the holes remain after the given number of removals. If holes are closed, restoring an entry means moving
-   * all later ones.
+   * Whether the document keeps its holes after the given number of removals. Once the holes are closed, restoring an
+   * entry means moving all later entries.
    */
   staysOpen(removals: number): boolean {
     return this.#holes + removals <= Math.max(HOLES_MAX, this.size - removals);
@@ -227,8 +227,8 @@ export class Document {
   }
 
   /**
-   * Yields the entries whose text passes, in order. The document must not change meanwhile.
-   * @param alike a value that all these entries have
+   * Yields the entries whose text passes the test, in order. The document must not change meanwhile.
+   * @param alike a value that all of these entries have
    */
   *entries(passes?: (text: ByteString) => boolean, alike?: Alike): Generator<DocumentEntry> {
     const next = this.#columns.finder(alike, this.#texts);
@@ -265,7 +265,7 @@ export class Document {
     return copy;
   }
 
-  /** Raises the next number when a document is loaded, because entries with higher numbers may have existed. */
+  /** Raises `next` in a document that is loaded or copied, because entries with higher numbers may have existed. */
   raiseNext(next: number): void {
     if (next > this.next) (this.#keyed ?? this.#makeKeyed()).next = next;
   }
@@ -296,7 +296,7 @@ export class Document {
     return this.#keyed;
   }
 
-  /** Discards the keys if they are 0, 1, 2, … again after an undo. */
+  /** Discards the keys, which are 0, 1, 2, … again when `takeOut` is undone. */
   #makePlain(): void {
     if (this.#keyed === null) return;
     this.#closeHoles();

@@ -36,10 +36,7 @@ export const TRUE = other(3);
 const NUMBERS = 4;
 const STRINGS = 5;
 const CONTAINERS = 6;
-/**
- * The end of the order of scalars: `TRUE` precedes all numbers, and this value follows all strings. No list or object
- * equals it.
- */
+/** A value that no entry has. It follows all scalars and precedes all lists and objects. */
 export const FIRST_CONTAINER = other(CONTAINERS);
 /** The value that follows all others. */
 export const LAST = other(CONTAINERS + 1);
@@ -81,7 +78,10 @@ export function memberValueOf(value: JsonValue): MemberValue {
   return other(CONTAINERS, bytesOfText(canonicalText(value)));
 }
 
-/** Writes members sorted by name, and numbers in one form. */
+/**
+ * Writes a value so that equal values have the same text: members are sorted by name, and equal numbers have the same
+ * form.
+ */
 function canonicalText(value: JsonValue): string {
   if (value instanceof JsonNumber) return numberText(phpNumberOf(value.text));
   if (!isContainer(value)) return writeJson(value);
@@ -91,7 +91,10 @@ function canonicalText(value: JsonValue): string {
   return `{${members.sort().join(",")}}`;
 }
 
-/** Writes a whole number the same way as an integer or as a double; a conversion to double would lose digits. */
+/**
+ * Writes a whole number in the same form, whether it is an integer or a double. Converting integers to doubles would
+ * lose digits.
+ */
 function numberText(number: PhpNumber): string {
   return Number.isInteger(number) ? String(BigInt(number)) : String(number);
 }

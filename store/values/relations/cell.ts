@@ -12,7 +12,7 @@ export type Row = readonly Cell[];
 /** The value of an expression: a cell, or the result of a comparison, which no table stores. */
 export type Scalar = Cell | boolean;
 
-/** Returns a key that is equal for equal rows only, to drop duplicates. -0 counts as 0. */
+/** Returns a key by which duplicates are found: only equal rows have the same key. -0 counts as 0. */
 export function rowKey(row: readonly Scalar[]): string {
   let key = "";
   for (const cell of row) key += cellKey(cell);

@@ -1,8 +1,11 @@
-/** Domains of columns: a column accepts a value that any of its atoms accepts, and null. */
+/**
+ * Domains of columns. A domain consists of atoms; a column accepts null and every value that at least one atom of its
+ * domain accepts.
+ */
 import { type ByteString, isAscii, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Cell } from "./cell.js";
 
-/** Bounds are inclusive; null means no bound. For texts they count UTF-16 units. */
+/** A type with its bounds, which are inclusive; null means no bound. The bounds of texts count UTF-16 units. */
 export type DomainAtom =
   | { readonly kind: "number"; readonly min: number | null; readonly max: number | null }
   | { readonly kind: "text"; readonly min: number | null; readonly max: number | null }

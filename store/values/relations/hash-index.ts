@@ -23,7 +23,7 @@ export class HashIndex {
   /** Number of texts added or removed so far. */
   #changes = 0;
 
-  /** @param row the row's number; it may be lower than those of other rows with the value */
+  /** @param row the row's number, which may be lower than the numbers of other rows with the same value */
   add(row: number, cell: Cell | undefined): void {
     if (typeof cell === "number") addTo(this.#numbers, cell, row);
     else if (typeof cell === "string") {
@@ -71,7 +71,9 @@ export class HashIndex {
     }
   }
 
-  /** Returns a row whose cell has the same value of the same type, or undefined if there is no such row. */
+  /**
+   * Returns the number of a row whose cell has the same value of the same type, or undefined if there is no such row.
+   */
   same(cell: Cell): number | undefined {
     const bucket =
       typeof cell === "number" ? this.#numbers.get(cell) : cell === null ? undefined : this.#texts.get(cell);

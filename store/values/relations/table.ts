@@ -57,7 +57,7 @@ export interface NumberedRows {
 const HOLES_MAX = 64;
 /**
  * If one step changes more rows than this, and a large part of the table, the indexes are discarded and later rebuilt:
- * removing the rows one by one would cost more.
+ * updating the indexes row by row would cost more.
  */
 const CHANGES_MAX = 64;
 const LARGE_PART = 0.25;
@@ -249,8 +249,8 @@ export class Table {
   }
 
   /**
-   * Removes the holes, except for a hole at the end. Without this hole a new row would receive its number, with which
-   * an undo may restore the removed row.
+   * Removes the holes, except for a hole at the end. Without this hole, a new row would receive the number of the
+   * removed row, but an undo may restore the removed row.
    */
   #closeHoles(): void {
     const last = this.#rows.length - 1;

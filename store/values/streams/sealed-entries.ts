@@ -29,7 +29,7 @@ export const SEALED_VALUES_BYTES_MAX = 64 * 1024;
 const LENGTH_BITS = 7;
 const MORE = 1 << LENGTH_BITS;
 
-/** Maximum width up to which numbers are read and written as plain numbers. */
+/** Maximum number of bytes that are read and written as a number; longer ones are written as a bigint. */
 const NUMBER_BYTES_MAX = 6;
 const LENGTHS: readonly ByteString[] = Array.from({ length: MORE }, (_, length) =>
   String.fromCharCode(length),

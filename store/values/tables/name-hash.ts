@@ -1,9 +1,9 @@
 /**
  * The hash of a name: 32 bits, keyed with 64 bits that clients do not know, so that no client can choose names that
- * collide. It determines the position of a name in a table and the order of scans. Clients see that order, and cursors,
- * but the key must remain secret. No result of a write depends on it.
- * Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; HalfSipHash, its variant for 32-bit words,
- * with one round for each word and three at the end, as in the hash tables of other languages.
+ * collide. It determines the position of a name in a table and the order of scans. Clients see the order of scans and
+ * the cursors, but must not be able to derive the key from them. No result of a write depends on it. Source: Aumasson
+ * and Bernstein, "SipHash: a fast short-input PRF", 2012; HalfSipHash, its variant for 32-bit words, with one round for
+ * each word and three at the end, as in the hash tables of other languages.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 

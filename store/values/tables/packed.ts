@@ -69,7 +69,10 @@ export function findPacked(pack: ByteString, element: ByteString, stride: number
   return -1;
 }
 
-/** Whether a packed string may contain an element. If false, it certainly does not. Does not read each element. */
+/**
+ * Whether a packed string may contain an element; if false, it certainly does not. Searches the bytes of the string
+ * without reading the elements one by one.
+ */
 export function mayContain(pack: ByteString, element: ByteString): boolean {
   return element.length <= PACKED_ELEMENT_BYTES_MAX && pack.includes(element);
 }

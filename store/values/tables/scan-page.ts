@@ -30,8 +30,8 @@ interface Scanned {
 }
 
 /**
- * Visits the slots of a page. A single page that covers everything is in the order of slots, so daemons with the same
- * elements in the same order reply with the same page.
+ * Visits the slots of a page. A single page that covers everything follows the order of the slots, not that of the
+ * hashes, so daemons with the same elements in the same order reply with the same page.
  * @param isSmall whether to visit all slots in order, regardless of the cursor, as Redis does with values that it
  * stores compactly
  * @returns the cursor of the next page
@@ -68,7 +68,7 @@ function positionOf(cursor: number): number {
 export function indexedPage(index: SlotIndex, { from, count }: PageRequest): ScanPage {
   const slots: number[] = [];
   let low = from;
-  // Requests twice the number of slots, so that one pass over a segment usually suffices.
+  // Requests twice the number of slots that are still needed, so that one pass over a segment usually suffices.
   for (let factor = 2; low < HASHES && slots.length < count; factor *= 2) {
     const found: HashedSlot[] = [];
     low = cut(found, index.collect(low, factor * (count - slots.length), found), count - slots.length);
@@ -89,7 +89,8 @@ export function smallPage(names: readonly ByteString[], { from, count }: PageReq
 }
 
 /**
- * Removes the slots beyond `count`, except those with the same hash as the last one.
+ * Sorts the slots by their hashes and removes those after the first `count`, except slots with the same hash as the
+ * last remaining one.
  * @param end the hash that follows those of `found`
  * @returns the hash that follows the remaining ones
  */

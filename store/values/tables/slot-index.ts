@@ -13,8 +13,8 @@ const CELLS_MIN = 32;
  */
 const CELLS_MAX = 4096;
 /**
- * The directory has at most 2^DEPTH_MAX slots. Beyond that, segments grow instead, which practically
- * happens only if hashes are equal.
+ * The directory has at most 2^DEPTH_MAX elements. After that, segments grow instead of being split, which in practice
+ * happens only if many hashes are equal.
  */
 const DEPTH_MAX = 20;
 
@@ -70,7 +70,7 @@ export class Segment {
     this.used++;
   }
 
-  /** Returns the cell of a slot that is in this segment. */
+  /** Returns the cell that contains the given slot. The segment must contain the slot. */
   cellOf(hash: number, slot: number): number {
     let at = hash & this.mask;
     while (this.cells[2 * at] !== slot + 1) at = (at + 1) & this.mask;
@@ -112,7 +112,7 @@ export class Segment {
 }
 
 export class SlotIndex {
-  /** Segments by the highest bits of a hash; several slots may share a segment. */
+  /** Segments by the highest bits of a hash. Several elements of the directory may refer to the same segment. */
   #directory: Segment[] = [new Segment(CELLS_MIN, 0)];
   #depth = 0;
 
@@ -151,7 +151,7 @@ export class SlotIndex {
 
   /**
    * Collects the slots of about `wanted` hashes, starting at `low`; slots with equal hashes are collected together.
-   * @returns the hash that follows; HASHES at the end
+   * @returns the hash with which the next call continues; HASHES if all slots have been collected
    */
   collect(low: number, wanted: number, found: HashedSlot[]): number {
     const segment = this.segment(low | 0);

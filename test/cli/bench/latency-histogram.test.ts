@@ -32,13 +32,13 @@ test("quantiles are accurate to 1.5 %, and never above the longest latency", () 
   assert.ok(Math.abs(histogram.mean - values.reduce((sum, each) => sum + each, 0) / 10_000) < 1e-6);
 });
 
-test("without values all figures are 0 and there are no bands", () => {
+test("a histogram without values has figures of 0 and no bands", () => {
   const histogram = new LatencyHistogram();
   assert.deepEqual([histogram.quantile(0.5), histogram.mean, histogram.max], [0, 0, 0]);
   assert.deepEqual(histogram.bands(), []);
 });
 
-test("bands extend from the first value to the last, and may be empty between them", () => {
+test("the bands cover the range from the first value to the last without gaps", () => {
   const histogram = new LatencyHistogram();
   for (const ms of [0, 0.0015, 1, 1.01, 5, 1e9]) histogram.add(ms);
   const bands = histogram.bands();

@@ -127,7 +127,7 @@ describe("the open loop", () => {
     assert.ok(latencies.max >= 490);
   });
 
-  test("ends immediately when it is stopped, although the next arrival is far in the future, and leaves no timer", async () => {
+  test("ends immediately when stopped, even long before the next call, and leaves no timer", async () => {
     const clock = new Clock();
     const load = new Load(plan({ rate: 0.001, seconds: 1e6 }), double<Environment>(clock));
     const run = load.run();

@@ -81,7 +81,7 @@ describe("dbsync test", () => {
     assert.equal(withoutNumbers(jsonReport(report, replicas)), withoutNumbers(recorded("test-client.json")));
   });
 
-  test("passes on a daemon in memory and on one with a timeline, and leaves nothing", async () => {
+  test("passes on a daemon in memory and on a daemon with a timeline, and leaves no documents", async () => {
     for (const args of [[], ["--data", join(keys, "data")]]) {
       const { daemon, json } = await startJson(...args);
       await using _ = daemon;
@@ -139,7 +139,7 @@ describe("dbsync test", () => {
     assert.deepEqual([percent.code, /%25/.test(percent.stderr)], [2, true]);
   });
 
-  test("reports the server that closes the connection", async () => {
+  test("reports a server that closes the connection", async () => {
     const server = createServer((socket) => {
       socket.on("error", () => {});
       socket.on("data", () => socket.end());

@@ -55,7 +55,7 @@ test("idOf refuses an argument that matches several keys or none, or is too shor
   await assert.rejects(idOf("missing", ask), /there is no key "missing"; .*dbsync keys list/);
 });
 
-test("key rings are equal in any order, and differences are reported for each daemon", () => {
+test("key rings are compared regardless of order, and each difference names the daemons", () => {
   const reply = ([id, label]: readonly [string, string]) =>
     ["id", id, "label", label, "rules", ["+@all"], "from", null, "rate", 0] as (
       | string

@@ -128,7 +128,7 @@ describe("dbsync keys without an administrator's key", () => {
     assert.match(foreign.stderr, hint);
   });
 
-  test("reports a missing key with exit code 3, also as JSON", async () => {
+  test("reports a missing key with exit code 3, as text and as JSON", async () => {
     const none = await cluster.run(["keys", "list"]);
     assert.equal(none.code, 3);
     assert.match(none.stderr, hint);

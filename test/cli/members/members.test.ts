@@ -204,7 +204,7 @@ test("an evicted dead daemon no longer delays finality, and is refused when it r
     const { code, stdout } = await run(["members", "list"], [first, third]);
     return code === 0 && /was removed permanently/.test(stdout) && !/does not know/.test(stdout);
   });
-  // The third daemon was down when it was evicted, and has received the list since.
+  // The third daemon was down at the time of the eviction, and has received the list in the meantime.
   await useList(2, [third]);
   const sick = await run(["doctor"], [third]);
   assert.match(

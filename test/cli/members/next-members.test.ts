@@ -263,7 +263,7 @@ test("a daemon is named by its id, the first digits of its id, or its address", 
   );
 });
 
-test("a name may still mean a removed daemon, and a new daemon at its address is not mistaken for it", () => {
+test("a name may refer to a removed daemon, unless a new daemon has its address", () => {
   const previous = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
   const successor = { ...previous, id: hex("D") };
   const views = [view("A", [first], { peers: [previous, successor] })];
@@ -287,7 +287,7 @@ test("dbsync members signs the current list again on request", () => {
   assert.deepEqual([list.number, list.members, list.left], [2, first.list.members, []]);
 });
 
-test("a proof from one daemon counts for all, and a list without proof is signed only with --force", () => {
+test("a proof from one daemon counts for all daemons, and only --force signs a list without proof", () => {
   const views = [view("A", [], { lists: [reported(first, "no-proof")] }), view("B", [first])];
   assert.equal(next(views, change("", "C")).number, 2);
   assert.equal(

@@ -186,7 +186,7 @@ test("a damaged backup is not restored, and the damaged bytes are reported", asy
   assert.match((await restore("other.dbsync", "--data", at("never"))).stderr, /it is not a backup/);
 });
 
-test("while clients write, a backup has the state of one moment, and a killed backup leaves no file", {
+test("a backup during writes has the state of a single moment, and a killed backup leaves no file", {
   skip: skipUnlessFull,
 }, async () => {
   const count = 500;

@@ -126,7 +126,7 @@ test("an unknown or ambiguous id and a wrong folder are reported", async () => {
   assert.deepEqual([other.code, /there is no timeline in it/.test(other.stderr)], [1, true], other.stderr);
 });
 
-test("a letter is written again once, with its bytes and in its database, and a second time only with --anyway", async () => {
+test("write-again writes a letter once, with its bytes and in its database, and again only with --anyway", async () => {
   const first = await writeAgain(shortId(binary), shortId(counted));
   assert.equal(first.code, 0, first.stderr);
   assert.equal(first.stdout, `${shortId(counted)} written again: 1\n${shortId(binary)} written again: OK\n`);

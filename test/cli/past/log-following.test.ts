@@ -67,7 +67,7 @@ test(`each unit is shown once, in order (seed ${seed})`, async () => {
   assert.ok(shown.every(({ left }) => left === 0));
 });
 
-test("if an answer cannot contain all units of a millisecond, the missing ones are counted and the others are shown", async () => {
+test("units of a millisecond that do not fit into an answer are counted as left out", async () => {
   const log = new Log();
   log.dates.push(START);
   const shown = await follow(log, [[START + 1, ...Array<number>(15_000).fill(START + 2), START + 3]]);

@@ -1,4 +1,4 @@
-/** Tests how units of the past are displayed. */
+/** Tests the text and JSON that show recorded units. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { textsOf } from "../../../cli/past/binary-text.js";
@@ -62,7 +62,7 @@ test("control characters in commands are escaped", () => {
   assert.doesNotMatch(line, /\p{C}/u);
 });
 
-test("missing units and damaged entries are reported", () => {
+test("the report mentions omitted units and damaged entries", () => {
   const units = [{ ...UNIT, change: "changed" }];
   const text = formatPast({ from: 0, snapshot: 1_789_999_999_000, damaged: 2, left: 3, units });
   assert.match(text, /\n3 older commands are left out; --limit shows more\.\n/);

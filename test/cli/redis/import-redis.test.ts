@@ -39,7 +39,7 @@ const words = (url: string, ...more: string[]) => [
 const importFrom = (url: string, ...more: string[]): Promise<ChildResult> => runDbsync(words(url, ...more));
 const here = (db = 0) => `redis://127.0.0.1:${redis.port}/${db}`;
 
-/** Starts a server with a fixed answer for each name of a command. */
+/** Starts a fake server that answers each command by its name. */
 async function startHostile(answers: Readonly<Record<string, string>>) {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -187,7 +187,7 @@ describe("dbsync import redis:", () => {
     await emptied();
   });
 
-  test("copies a database to the same number or to another one, and mixes no data without --replace", async () => {
+  test("copies a database to the same or another number, and changes existing data only with --replace", async () => {
     await source.call("FLUSHALL");
     await source.call("SELECT", "3");
     await source.call("SET", "third", "3");

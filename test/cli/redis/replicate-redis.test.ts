@@ -119,7 +119,7 @@ describe("dbsync import --replicate", () => {
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
   });
 
-  test("finds changes without notifications at the end, such as FLUSHALL", async () => {
+  test("finds changes that cause no notifications, such as FLUSHALL, when it ends", async () => {
     await write(100);
     await using replicating = new Replicating(redis.port);
     await replicating.prints(/following/);
@@ -190,7 +190,7 @@ describe("dbsync import --replicate", () => {
     }
   });
 
-  test("compares all keys again after its connection broke", async () => {
+  test("compares all keys again after its connection breaks", async () => {
     await write(100);
     await using replicating = new Replicating(redis.port);
     await replicating.prints(/following/);

@@ -80,7 +80,7 @@ test("a hint describes a command while it is typed, and disappears at the end of
   await talk;
 });
 
-test("SELECT 0 selects database 0 although --db names another one", async () => {
+test("SELECT 0 selects database 0 even if --db names another database", async () => {
   const { typist, talk } = startSession({ ...signed(), db: 3 });
   await typist.types("SET where three\r", "OK", "[3]> ");
   await typist.types("SELECT 0\r", "OK", "> ");
@@ -92,7 +92,7 @@ test("SELECT 0 selects database 0 although --db names another one", async () => 
   await talk;
 });
 
-test("replies from daemons without keys have types, too", async () => {
+test("replies from daemons without keys also have types", async () => {
   await using daemons = await startDaemons(1, { key: false });
   const { typist, talk } = startSession({ servers: daemons.servers, key: "" });
   await typist.types('SET a "1 2"\r', "OK", "> ");

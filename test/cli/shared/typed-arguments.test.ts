@@ -48,7 +48,7 @@ for (const [line, message] of [
   });
 }
 
-test("a line without quotes is not quoted", () => {
+test("isQuoted returns whether a line contains quotes", () => {
   assert.ok(!isQuoted("SET k v\\x"));
   assert.ok(isQuoted("SET k 'v'"));
   assert.ok(isQuoted('"'));

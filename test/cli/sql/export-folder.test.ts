@@ -63,7 +63,7 @@ async function fill(): Promise<void> {
   await sql("toko", "manamboara jery w @ alaivo * #ao@ v #tonona:natoraly@ (alaivo * #ao@ foana) f");
 }
 
-test("a folder is written like the earlier server's, and is the same after an import and another export", async () => {
+test("an exported folder equals the earlier server's, even after an import and another export", async () => {
   await fill();
   const first = await exporting("out");
   assert.equal(first.code, 0, first.stderr);

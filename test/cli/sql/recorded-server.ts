@@ -1,4 +1,4 @@
-/** A server that answers with recorded answers of the original: a page has 20 rows, and every `;` ends a statement. */
+/** A server that sends recorded answers of the original: a page has 20 rows, and every `;` ends a statement. */
 import { createServer, type Socket } from "node:net";
 import { listenAtFreePort } from "../../support/free-port.js";
 

@@ -61,7 +61,7 @@ test("a failed statement is reported, later ones are sent, and the exit code is 
   );
 });
 
-test("a text that seems to end with a backslash is reported with the way to write it", async () => {
+test("an error explains how to write a text that seems to end with a backslash", async () => {
   const input = String.raw`select 1 one; select 'C:\' path; select 2 two;`;
   const { code, stdout, stderr } = await runDbsync(["sql", place], { input });
   assert.equal(code, 1);
@@ -74,7 +74,7 @@ test("a text that seems to end with a backslash is reported with the way to writ
   assert.match(written.stdout, /^path\n-+\nC:\\/);
 });
 
-test("with --json each answer is a line", async () => {
+test("dbsync sql --json prints each answer as a line", async () => {
   const input =
     "create database j; use j; create table t (k number, x text); insert into t values (1, 'é'); select * from t; nonsense;";
   const { code, stdout, stderr } = await runDbsync(["sql", place, "--json"], { input });
@@ -152,7 +152,7 @@ test("dbsync sql combines the pages of the original, and sends a statement as on
   assert.deepEqual(server.received, ["pages 1000", statement, "fafao ao@ t rehefa x = 'a\\nEND\\nb'"]);
 });
 
-test("a lost connection ends the program: the statement's outcome is unknown, and no further one is sent", async () => {
+test("a lost connection leaves a statement's outcome unknown and ends the program", async () => {
   await using server = await startRecorded({ "havaozy t ova k = 1": null });
   const input = "havaozy t ova k = 1; fafao ao@ t;";
   const { code, stderr } = await runDbsync(["sql", `127.0.0.1:${server.port}`], { input });

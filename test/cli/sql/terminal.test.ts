@@ -69,7 +69,7 @@ test("completion offers words, tables and views, and columns of the tables in th
   assert.deepEqual(await completion.offer("from fre", ""), [["fresh"], "fre"]);
 });
 
-test("the columns of the original's tables come from a query without rows, because it cannot describe tables", async () => {
+test("completion finds the columns of the original's tables by a query without rows", async () => {
   const relation = (columns: readonly string[], rows: readonly string[][]) => {
     const heads = columns.map((name) => ({ name, origin: null }));
     const page = { type: "relation", name: "r", page: 1, totalPages: 1, columns: heads, rows };

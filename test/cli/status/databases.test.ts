@@ -5,7 +5,7 @@ import { until } from "../../daemon/replicas.js";
 import { startRedis } from "../../support/redis-server.js";
 import { startCluster } from "../cluster.js";
 
-test("a database that goes down is reported with every key that the daemon knows", async () => {
+test("dbsync status reports a database that goes down, to administrators and to other users", async () => {
   const redis = await startRedis();
   try {
     await using cluster = await startCluster(1, ["-d", `redis:127.0.0.1:${redis.port}`]);

@@ -1,4 +1,4 @@
-/** Tests that the columns in the user pages are columns that the programs print. */
+/** Tests that user pages name only columns that the programs print. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -27,12 +27,12 @@ const daemon = (ok: boolean): DaemonStatus =>
     progress: [],
   }) as unknown as DaemonStatus;
 
-test("the number of ready daemons is shown for several daemons, also without --wait", () => {
+test("the status of several daemons includes the number of ready daemons, even without --wait", () => {
   assert.match(formatStatus([daemon(true), daemon(false), daemon(true)], 120, false), /\n2 of 3 ready\n$/);
   assert.doesNotMatch(formatStatus([daemon(true)], 120, false), /ready/);
 });
 
-test("the state of a member is the one that it reports itself, as in the number of ready daemons", () => {
+test("the table shows the state that each queried member itself reports", () => {
   const late = (index: number, state: string): DaemonStatus => ({
     ...daemon(true),
     address: `10.0.0.${index}:1111`,
@@ -40,7 +40,7 @@ test("the state of a member is the one that it reports itself, as in the number 
     state,
     timeline: {
       ...WELL,
-      // The state that the other daemon has received last.
+      // The last state that this daemon has received from the other one.
       members: [
         { ...MEMBER, address: `10.0.0.${3 - index}:1111`, id: `a${3 - index}`, state: "catching-up" },
       ],
@@ -55,6 +55,6 @@ test("the state of a member is the one that it reports itself, as in the number 
   assert.match(starting, /\n1 of 2 ready\n/);
   assert.match(starting, /\n10\.0\.0\.1:1111 +10\.0\.0\.2:1111 +catching-up /);
   assert.match(starting, /\n10\.0\.0\.2:1111 +10\.0\.0\.1:1111 +live /);
-  // A daemon that was not queried has the state that the other daemon received.
+  // The table shows a daemon that was not queried with the state that the other daemon has received.
   assert.match(formatStatus([late(1, "live")], 120, false), /10\.0\.0\.2:1111 +catching-up /);
 });

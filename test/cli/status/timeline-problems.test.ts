@@ -179,7 +179,7 @@ test("only the authorization of the daemon's own key is shown, whatever the daem
   );
 });
 
-test("a member that is not on the list may be only a remark", () => {
+test("a member that is not on the list may cause only a remark", () => {
   const found = diagnose(
     { ...WELL, ...withMember({ connection: "waiting", listed: false }) },
     { others: [WELL], now: NOW },
@@ -240,7 +240,7 @@ test("a daemon that is catching up is not compared with other daemons", () => {
   assert.deepEqual(diagnose(WELL, { others: [behind], now: NOW }).problems, []);
 });
 
-test("a member that was queried itself is not also reported by other daemons", () => {
+test("a queried member's state is not reported again as a problem of other daemons", () => {
   const found = (standing: Standing, member: Partial<MemberStatus>) => {
     const timeline = { ...WELL, ...withMember(member) };
     const { problems, progress } = diagnose(timeline, { others: [], now: NOW, standingOf: () => standing });
@@ -258,7 +258,7 @@ test("a member that was queried itself is not also reported by other daemons", (
   assert.deepEqual(found("busy", refused), [1, 0]);
 });
 
-test("a timeline in memory that no other daemon has is a remark", () => {
+test("a timeline in memory that no other daemon has causes a remark", () => {
   const { remarks } = diagnose({ ...WELL, durable: false, members: [] }, { others: [], now: NOW });
   assert.match(remarks[0]?.text ?? "", /stores everything only in memory, and no other daemon is connected/);
 });

@@ -36,7 +36,7 @@ function columnOf(stdout: string, head: string): readonly string[] {
 
 const GRADES = /^(FAIL|WARN|WAIT) /gm;
 
-test("a healthy cluster under writes: no FAIL, WARN or WAIT, and exit code 0", async () => {
+test("dbsync status finds no problem in a healthy cluster under writes, and exits with 0", async () => {
   await using client = trio.client();
   let isOver = false;
   const write = async () => {
@@ -71,7 +71,7 @@ test("doctor shows the commands that set the newest version of the semantics, un
   assert.doesNotMatch((await runDbsync(["doctor", ...words])).stdout, /semantics/i);
 });
 
-test("one dead daemon of three causes one FAIL line, and --wait shows each step of its start in a line", async () => {
+test("one dead daemon of three causes one FAIL line, and --wait prints each step of its start", async () => {
   await trio.end(2, "SIGKILL");
   const dead = `127.0.0.1:${trio.ports[2]}`;
   await trio.until("the other daemons report the disconnection", async () => {
@@ -128,7 +128,7 @@ for (const key of ["q", "\x03"])
       assert.equal(await typedAt([...args, ...words], shown, key), 0);
     });
 
-test("SAME shows for each member what was compared", () => {
+test("the column SAME shows the result of the comparison with each member", () => {
   const own = { ...WELL, settledFingerprint: "s", settledUpto: Date.UTC(2026, 0, 2, 3, 4, 5) };
   const member = { ...MEMBER, equal: false };
   const text = (

@@ -38,7 +38,7 @@ test("in a pipe each update is a plain table of at most 80 columns", async () =>
   assert.doesNotMatch(rounds[1] ?? "", /live +-/, "rates are known at the second update");
 });
 
-test("with --json each update is a line, and --explain contacts no daemon", async () => {
+test("with --json each update is printed as a line, and --explain contacts no daemon", async () => {
   const { stdout } = await cluster.run([
     "top",
     "--rounds",

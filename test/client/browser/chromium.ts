@@ -21,7 +21,7 @@ export interface Tab {
   /** Takes a PNG screenshot. */
   picture(width: number, look?: Partial<Look>): Promise<Buffer>;
   reload(): Promise<void>;
-  /** Kills its process, without an event in the page. */
+  /** Kills the tab's process, without an event in the page. */
   crash(): Promise<void>;
 }
 

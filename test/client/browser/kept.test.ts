@@ -127,7 +127,7 @@ const RELOADED =
   "signed, undelivered calls survive a reload, are listed, and are delivered once a daemon is reachable";
 
 for (const isPrivate of [false, true])
-  test(RELOADED + (isPrivate ? ", also in a private window" : ""), full, async () => {
+  test(RELOADED + (isPrivate ? ", even in a private window" : ""), full, async () => {
     const tab = await chromium.another(isPrivate);
     await using way = await scene("reload", tab);
     assert.equal(await tab.run("client.unkept"), null);

@@ -1,4 +1,4 @@
-/** Tests a page whose later modules load late or not at all. Each call settles in time, with the reason. */
+/** Tests a page whose later modules load late or not at all. Each call settles in time, or fails with the reason. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -49,7 +49,7 @@ test("a call fails by its deadline if a module is missing or slow, and the next 
     assert.equal(await tab.run("call(1)"), "all-failed not-applied 0");
     slow = /^$/;
     for (const send of held.splice(0)) send();
-    // There is one outcome per server: the call has waited for a daemon, and none is reachable.
+    // The error has one outcome per server, because the call has waited for a daemon and none was reachable.
     assert.equal(await tab.run("call(1000)"), "all-failed not-applied 1");
     assert.match(String(await tab.run("unkept()")), /dbsync-kept/);
   } finally {

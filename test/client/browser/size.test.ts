@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { browserFolder } from "../../support/make-browser-module.js";
 import { repositoryRoot } from "../../support/repository.js";
 
-/** The maximum bytes, compressed, of the module that a page loads first, and of all modules for the first call. */
+/** The maximum compressed size, in bytes, of the first module of a page, and of all modules for the first call. */
 const FIRST_BYTES_MAX = 20 * 1024;
 const CALLING_BYTES_MAX = 25 * 1024;
 

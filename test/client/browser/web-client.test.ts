@@ -59,7 +59,7 @@ test("a page continues without a stopped daemon, which receives pending calls wh
   assert.equal(await client.send("SET k 4", { policy: "all" }), "OK");
 });
 
-test("while no daemon is reachable, calls wait and are listed; later they are sent", async () => {
+test("calls wait and are listed while no daemon is reachable, and are sent later", async () => {
   await using fleet = await makeFleet(2, 0);
   let changes = 0;
   using client = clientOf(fleet, { changed: () => changes++ });

@@ -22,7 +22,7 @@ function clientOf(kind: (typeof KINDS)[number], daemons: readonly DaemonProcess[
   return createClient({ servers, key: app.privateKey });
 }
 
-test("a client whose daemon hangs reports a gap and listens to the next daemon, or to the same one when it continues", {
+test("a client whose daemon hangs reports a gap and listens to the next daemon, or to the same daemon when it continues", {
   skip: skipUnlessFull,
 }, async () => {
   const args = ["-s", app.file, "-s", keyFile, "--ws", "0"];

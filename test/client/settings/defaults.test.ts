@@ -25,7 +25,7 @@ const servers = (variables: Places["variables"] = {}) =>
     .servers.map(({ text }) => text)
     .join();
 
-test("without configuration, the servers are the original's and commands are unsigned", () => {
+test("without configuration, calls use the original client's server list and are unsigned", () => {
   const { signkey } = readDefaults(places);
   assert.equal(servers(), "127.0.0.1:1111");
   assert.equal(signkey, "");

@@ -37,7 +37,7 @@ test("a string for options is the list of servers", () => {
   assert.equal(readOptions("a:1", defaults).servers[0]?.text, "a:1");
 });
 
-test("complete options do not read the defaults", () => {
+test("readOptions reads no defaults if the options are complete", () => {
   assert.equal(readOptions({ servers: "a", key: false }, never).key, null);
   assert.equal(readOptions({ servers: "a", key: "" }, never).key, null);
 });

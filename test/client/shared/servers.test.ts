@@ -1,4 +1,4 @@
-/** Tests the list of servers: its syntax, and refusals with a reason. */
+/** Tests the list of servers: its syntax, and the errors for invalid lists. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DbsyncError } from "../../../client/shared/errors.js";

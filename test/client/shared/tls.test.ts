@@ -91,7 +91,7 @@ test("A pinned key is sufficient, in hexadecimal or base64, alone or among sever
   }
 });
 
-test("A key other than the pinned one is refused, whoever signed it, and nothing is sent to the server", async () => {
+test("A client refuses a key that is not pinned, even with a trusted certificate, and sends nothing", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
   await using server = await startServer(files);
@@ -108,7 +108,7 @@ test("A key other than the pinned one is refused, whoever signed it, and nothing
   assert.equal(received, 0);
 });
 
-test("Without a pin the certificate must be trusted, valid and for the name in the list", async () => {
+test("Without a pin the certificate must be trusted, valid and issued for the name in the list", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path, { names: ["localhost"] });
   await using server = await startServer(files);
@@ -148,7 +148,7 @@ test("An IPv6 address in the list must be in the certificate", async (t) => {
   );
 });
 
-test("A daemon without TLS, one that closes the connection and one that hangs are distinguished quickly", async () => {
+test("The client soon distinguishes daemons that have no TLS, close the connection or hang", async () => {
   const talker = await listening(
     createPlain((socket) => socket.on("error", () => {}).on("data", () => socket.write("ds:5:ERROR"))),
   );
@@ -228,7 +228,7 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
   });
 }
 
-test("Entries with schemes and fingerprints are parsed, and refused if they are invalid", () => {
+test("The parser accepts entries with schemes and fingerprints, and refuses invalid ones", () => {
   const hex = "ab".repeat(32);
   const [one, two] = parseServers(`DBSYNC://A:1, dbsyncs://[::1]#sha256:${hex}#SHA256:${hex.toUpperCase()}`);
   assert.deepEqual(one, { host: "a", port: 1, text: "a:1", tls: null, versions: null });
@@ -255,7 +255,7 @@ test("Entries with schemes and fingerprints are parsed, and refused if they are 
   }
 });
 
-test("The option ca is refused with a reason if it cannot be read or is not a certificate", () => {
+test("The option ca causes an error with the reason if its file is unreadable or not a certificate", () => {
   const servers = "dbsyncs://a:1";
   assert.throws(() => createClient({ servers, key: false, ca: "absent.pem" }), /ca is "absent\.pem".*ENOENT/);
   assert.throws(

@@ -14,7 +14,7 @@ test("the clock follows this machine until a daemon has answered, and then the d
   assert.ok(Math.abs(clock.time(15) - 2_000_000) <= 1);
 });
 
-test("an offset outside the range of an answer moves to the nearest value in that range", () => {
+test("the clock moves to the nearest time that an answer permits", () => {
   const clock = new ClientClock(0);
   clock.update(daemon, 1_000, 10, 20);
   const before = clock.time(100);
@@ -24,7 +24,7 @@ test("an offset outside the range of an answer moves to the nearest value in tha
   assert.ok(Math.abs(clock.time(191) - 1_200) <= 1);
 });
 
-test("with several daemons the median clock is used", () => {
+test("a client of several daemons uses the median of their clocks", () => {
   const clock = new ClientClock(0);
   for (const [index, time] of [1_000, 60_000, 1_010].entries()) clock.update({ index }, time, 0, 0);
   assert.ok(Math.abs(clock.time(0) - 1_010) <= 1);
@@ -50,7 +50,7 @@ test("each date is later than all previous and all seen dates", () => {
   assert.deepEqual(clock.date(502), { at: 1_502, seq: 0 });
 });
 
-test("the dates of clients that answer each other within one millisecond are in order, and close to that millisecond", () => {
+test("clients that take turns within a millisecond choose ascending dates close to it", () => {
   const clocks = [-3, 0, 2].map((offset) => new ClientClock(1_000 + offset));
   for (const [envelopes, most] of [
     [10_000, 1_002],
@@ -68,7 +68,7 @@ test("the dates of clients that answer each other within one millisecond are in 
   }
 });
 
-test("a date from a clock that was wrong is no longer used", () => {
+test("a client that corrects its clock no longer uses earlier dates from the wrong clock", () => {
   const clock = new ClientClock(61_000);
   assert.deepEqual(clock.date(0), { at: 61_000, seq: 0 });
   clock.update(daemon, 1_000, 0, 0);
@@ -87,7 +87,7 @@ test("a client follows the dates of another client at most 4 s ahead of the daem
   );
 });
 
-test("after the last number of a millisecond the next millisecond is used", () => {
+test("the clock uses the next millisecond after the last sequence number of a millisecond", () => {
   const clock = new ClientClock(1_000);
   for (let count = 0; count <= SEQ_MAX; count++) clock.date(0);
   assert.deepEqual(clock.date(0), { at: 1_001, seq: 0 });

@@ -221,7 +221,7 @@ test("if the keys of the daemons change while a client runs, the client queries 
   );
 });
 
-test("the client queries daemons again that were restarted with other keys", async () => {
+test("the client again queries daemons that were restarted with other keys", async () => {
   for (const count of [1, 2, 3]) {
     const daemons = await Promise.all(
       Array.from({ length: count }, (_, i) => ServedDaemon.start({ id: i + 1, cluster: clusters[0] })),
@@ -244,7 +244,7 @@ test("the client queries daemons again that were restarted with other keys", asy
   }
 });
 
-test("if one of two servers is down and the other one has received other keys, the client adopts its cluster", async () => {
+test("the client adopts the new cluster of a server with other keys while its other server is down", async () => {
   const stopped = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
   await using daemon = await ServedDaemon.start({ id: 2, cluster: clusters[0] });
   await using client = client2Of([stopped, daemon]);
@@ -271,7 +271,7 @@ test("the client follows daemons that receive other keys one after the other", a
   while (!(await areAllBack())) await new Promise((resolve) => setTimeout(resolve, 50));
 });
 
-test("the client queries servers again whose clusters differed", async () => {
+test("the client again queries servers whose clusters differed", async () => {
   await using one = await ServedDaemon.start({ id: 1, cluster: clusters[0] });
   await using two = await ServedDaemon.start({ id: 2, cluster: clusters[1] });
   await using client = client2Of([one, two]);

@@ -1,4 +1,4 @@
-/** Tests the envelopes in flight to a daemon: since when the daemon has been silent, and their limits. */
+/** Tests the envelopes in flight to a daemon: their limits, and how long the daemon has been silent. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sending } from "../../../client/calls/sending.js";
@@ -8,7 +8,7 @@ import type { Wait } from "../../../protocol/version-2/messages-v2.js";
 const sending = (wait: Wait | null): Sending =>
   ({ writes: 0, envelope: { message: Buffer.alloc(1) }, batch: { wait } }) as unknown as Sending;
 
-test("a daemon is not considered silent because of delayed answers", () => {
+test("a daemon that delays answers on request is not considered silent", () => {
   const onTheWay = new InFlightEnvelopes();
   onTheWay.add(sending({ kind: "stable" }), 1);
   assert.equal(onTheWay.silentSince, Number.POSITIVE_INFINITY);

@@ -20,7 +20,7 @@ const afterOf = (...daemons: readonly ServedDaemon[]) =>
     return after === null ? null : hexOf(after);
   });
 
-/** Starts two daemons with members. Each answers reads with a different value. */
+/** Starts two daemons with members. The daemons answer reads with different values. */
 async function startPair() {
   const daemons = [await ServedDaemon.start({ id: 1 }), await ServedDaemon.start({ id: 2 })] as const;
   for (const [index, { daemon }] of daemons.entries()) {
@@ -31,7 +31,7 @@ async function startPair() {
   return daemons;
 }
 
-test("after a write that one daemon has not accepted, reads name the write until the daemon has proved that it has it", async () => {
+test("reads name a write that one daemon has not accepted, until that daemon proves that it has the write", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
@@ -122,14 +122,14 @@ test("a daemon with a new connection must prove that it has the newest write", a
   assert.deepEqual(afterOf(one, two), [null, null]);
 });
 
-test("each of two daemons must prove the write that it missed before it answers a read", async () => {
+test("each of two daemons must prove that it has its missed write before it answers a read", async () => {
   const [one, two] = await startPair();
   await using _one = one;
   await using _two = two;
   await using client = client2Of([one, two], { isSession: true });
   await client.send("SET k old", { policy: "all" });
   const missed: (string | null)[] = [];
-  // Each refuses the write that the other one accepts.
+  // Each daemon refuses the write that the other daemon accepts.
   for (const daemon of [two, one]) {
     daemon.daemon.refusal = { code: "catching-up", effect: "not-applied" };
     await errorOf(client.send("SET k new", { policy: "all" }));
@@ -151,7 +151,7 @@ test("a read in flight to a lost daemon is signed again, and names the write", a
   await using _two = two;
   await using client = client2Of([one, two], { isSession: true });
   await client.send("SET k new", { policy: "all" });
-  // The first daemon sends nothing. The other one loses its connection during the read, and answers on the next one.
+  // The first daemon sends nothing. The other daemon loses its connection during the read, and answers on the next.
   one.passes = () => [];
   let lost = 0;
   two.passes = (answers) => (lost++ === 0 ? null : answers);

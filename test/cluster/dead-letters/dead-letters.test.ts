@@ -57,7 +57,7 @@ const some = (count: number) =>
 const markOf = (mark: Mark | null) => double<Storage>({ mark: () => mark?.[1] ?? null });
 const quiet = { info: assert.fail, warn: assert.fail, error: assert.fail };
 
-test("stored letters contain the signed bytes in the order of all entries, whatever bytes the values contain", async () => {
+test("stored letters are in timeline order, and contain the signed bytes unchanged", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path);
   const binary = entryAt(
@@ -80,7 +80,7 @@ test("stored letters contain the signed bytes in the order of all entries, whate
   assert.equal(letters.waiting(Date.now()), 5);
 });
 
-test("a crash before the timeline's mark is on the disk leaves no letter, and one after it leaves all", async () => {
+test("a crash leaves no letter before the timeline's mark is on the disk, and all letters afterwards", async () => {
   using data = makeFolder();
   const path = join(data.path, "dead-letters");
   for (const isMarked of [false, true]) {
@@ -98,7 +98,7 @@ test("a crash before the timeline's mark is on the disk leaves no letter, and on
     assert.equal(again.waiting(Date.now()), isMarked ? 2 : 0);
     assert.equal(readdirSync(path).length, isMarked ? 1 : 0);
   }
-  // A crash while the letters are written.
+  // The daemon crashes while it writes the letters.
   const writer = lettersIn(data.path).open(CUT_AT);
   keep(writer, some(2));
   assert.equal(readdirSync(path).filter((name) => name.endsWith(".partial")).length, 1);
@@ -149,7 +149,7 @@ test("letters for which there is no space are counted, and the stored ones remai
   assert.deepEqual(readdirSync(join(data.path, "dead-letters")).length, 1);
 });
 
-test("a damaged letter is lost alone, a damaged head hides the letters after it, and no content is mistaken for a letter", async () => {
+test("damage makes one letter unreadable, and a damaged head also hides the letters after it", async () => {
   using data = makeFolder();
   const inner = readFileSync(
     await keepAll(lettersIn(data.path), [entryAt(CUT_AT, "SET forged 1")]),
@@ -210,7 +210,7 @@ test("thousands of letters are stored, listed, counted and removed", async () =>
   assert.deepEqual(readdirSync(folder.path), []);
 });
 
-test("a letter that was written again stays, and a letter whose writing has only begun still waits", async () => {
+test("a letter waits until it was written again, and then stays in the folder", async () => {
   using data = makeFolder();
   const letters = lettersIn(data.path);
   await keepAll(letters, some(3));
@@ -237,7 +237,7 @@ test("a letter that was written again stays, and a letter whose writing has only
   assert.deepEqual(readdirSync(join(folder.path, "written")).length, 1);
 });
 
-test("a letter that two programs write again at the same time is written, whichever finishes first", async () => {
+test("a letter that two programs write again counts as written if either program succeeds", async () => {
   using data = makeFolder();
   await keepAll(lettersIn(data.path), some(2));
   const [first, second] = [new LettersFolder(data.path), new LettersFolder(data.path)];
@@ -257,7 +257,7 @@ test("a letter that two programs write again at the same time is written, whiche
   );
 });
 
-test("a removed letter is removed from each file that contains it; otherwise it would wait again", async () => {
+test("a removed letter disappears from each file that contains it", async () => {
   using data = makeFolder();
   const entries = some(2);
   await keepAll(lettersIn(data.path), entries);

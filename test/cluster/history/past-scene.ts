@@ -36,7 +36,7 @@ export const NOW = AT + 3_600_000;
 /** A reply as plain values: maps as objects, errors as their text. */
 export type Plain = string | number | null | Plain[] | { [name: string]: Plain };
 
-/** Snapshots without files. */
+/** Snapshots in memory. */
 export class MemorySnapshots implements Snapshots {
   readonly files = new Map<number, Buffer[]>();
 

@@ -206,7 +206,7 @@ describe("TIMELINE BLAME", () => {
     ]);
   });
 
-  test("hides other keys from a key that may not read all keys", async () => {
+  test("hides the other keys of commands from a signer that may not read all keys", async () => {
     const { app } = scene;
     scene.readsAll = false;
     scene.write(app, 1, ["MSET other secret k 1"]);

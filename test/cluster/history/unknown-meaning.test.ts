@@ -1,4 +1,4 @@
-/** Tests a folder and a backup with an unknown CLUSTER SEMANTICS: neither is judged by the versions of this release. */
+/** Tests a folder and a backup with a semantics version that this release does not know. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,13 +25,13 @@ function sceneOf(): PastScene {
   return scene;
 }
 
-test("dbsync log verify reports the missing version, and judges nothing", () => {
+test("dbsync log verify reports the unknown version, and checks nothing", () => {
   const { storage, signers } = sceneOf();
   const run = () => new Verification(storage, null, signers, () => {}).run();
   assert.throws(run, (problem: Error) => problem.name === "NotChecked" && SENTENCE.test(problem.message));
 });
 
-test("keys are restored up to the version, and none after it", () => {
+test("a restore supports dates before the unknown version, and fails for later dates", () => {
   const { storage, signers } = sceneOf();
   const file = join(folder, "all.dbsync");
   backUp(storage, file);

@@ -1,6 +1,6 @@
 /**
- * Tests member lists on a daemon's disk: which lists it accepts, when they take effect, and what remains after a
- * restart.
+ * Tests the member lists of a daemon: which lists the daemon accepts, when lists take effect, and which lists remain
+ * after a restart.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -70,7 +70,7 @@ function take(lists: MemberLists, list: KnownList, by = root, header = {}) {
 const first = after([], "ABC");
 const less = after([first], "", "C");
 
-test("a list counts immediately, is sent once it is on the disk, and exists after a restart", async () => {
+test("a list takes effect immediately, is sent once it is on the disk, and survives a restart", async () => {
   const disk = new Disk();
   const lists = open(idOf("A"), disk);
   let changes = 0;
@@ -128,7 +128,7 @@ test("a daemon that is left out, not named or without a disk is not a member, an
   assert.match(unsafe.refusal ?? "", /can name no daemon without --data/);
 });
 
-test("a daemon that a later list adds has to join once, and so does one that never served", async () => {
+test("a daemon must join before it serves if a later list adds it, or if it has never served", async () => {
   const disk = new Disk();
   const lists = open(idOf("D"), disk);
   take(lists, after([less], "D"));
@@ -157,7 +157,7 @@ test("a daemon with two parallel lists sends no reports until it has a list that
   assert.deepEqual([lists.isReporting, lists.durable.lists.length], [true, 1]);
 });
 
-test("a list of an unknown signer needs one peer that uses it, or two if the daemon may have writes", () => {
+test("an unknown signer's list is accepted if one peer uses it, or two if the daemon may have writes", () => {
   const later = makeKeyPair();
   const { body, signature } = signed(first, later);
   const isTaken = (lists: MemberLists, peers: number) =>

@@ -26,7 +26,7 @@ import { skipWithout } from "../../support/requirements.js";
 
 const skip = skipWithout("nats-server");
 const MB = 1024 * 1024;
-/** The interval of the stream's own queries in milliseconds, which these tests shorten to 20 ms. */
+/** The interval between the queries of NatsStream in milliseconds. These tests replace it with 20 ms. */
 const ASK_EVERY_MS = 5000;
 const environment = {
   ...realEnvironment,
@@ -78,7 +78,7 @@ describe("a stream of NATS", { skip }, () => {
     folder[Symbol.dispose]();
   });
 
-  test("is created if the daemon has never used one; the log reports that, and the existing streams", async () => {
+  test("is created if the daemon has never used a stream, and the log names the existing streams", async () => {
     for (const [name, others] of [
       ["first", undefined],
       ["second", ["first"]],
@@ -92,7 +92,7 @@ describe("a stream of NATS", { skip }, () => {
     }
   });
 
-  test("reports its end again when the caller asks for it, and not otherwise", async () => {
+  test("reports its end again only when the caller asks for it", async () => {
     const ends: number[] = [];
     const connected: StreamReader["connected"] = ({ last }) => {
       ends.push(last);
@@ -110,7 +110,7 @@ describe("a stream of NATS", { skip }, () => {
     await stream.stop();
   });
 
-  test("is not created if a folder already belongs to one", async () => {
+  test("is not created again if the daemon has used it before", async () => {
     const stream = streamOf("third", { reader: reader({ isNew: false }) });
     await stream.start();
     assert.match(stream.trouble ?? "", /the stream third no longer exists/);
@@ -159,7 +159,7 @@ describe("a stream of NATS", { skip }, () => {
     await stream.stop();
   });
 
-  test("a stream without publish permission leaves the outcome unknown, and the log reports that once", async () => {
+  test("a write without publish permission has an unknown outcome, and is logged once", async () => {
     const stream = streamOf("second", { user: "reads" });
     await stream.start();
     for (let i = 0; i < 2; i++)

@@ -1,4 +1,4 @@
-/** Tests which entries a daemon refuses before it adds them to the stream, because of their cost. */
+/** Tests which entries a daemon refuses because of their cost, before it adds them to the stream. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OrderContext } from "../../../cluster/order/order-context.js";
@@ -62,7 +62,7 @@ function sceneOf(unitSteps: number) {
 
 const members = (count: number) => Array.from({ length: count }, (_, i) => `m${i}`);
 
-test("a unit that does too much is refused before it is in the stream, and changes nothing", async () => {
+test("a daemon refuses a unit that does too much before it adds the unit to the stream", async () => {
   const { state, recorder, published, record } = sceneOf(STEPS);
   await record(["SADD", "m", ...members(3000)]);
   const before = canonicalState(state.database);
@@ -82,11 +82,11 @@ test("a unit that does too much is refused before it is in the stream, and chang
   }
   assert.deepEqual([published.length, state.seq, recorder.waiting.size], [1, 1, 0]);
   assert.deepEqual(canonicalState(state.database), before);
-  // Other work of the command does not count.
+  // This command does not exceed the limit.
   assert.ok(Array.isArray(await record(["SADD", "more", ...members(5000)])));
 });
 
-test("a daemon applies an entry that another one has added, regardless of its own limit", async () => {
+test("a daemon applies an entry of another daemon regardless of its own limit", async () => {
   const [free, bounded] = [sceneOf(UNIT_STEPS_DEFAULT), sceneOf(STEPS)];
   await free.record(["SETRANGE", "s", "5000000", "x"]);
   const [data] = free.published;

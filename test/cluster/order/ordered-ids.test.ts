@@ -1,5 +1,6 @@
 /**
- * Tests how a daemon remembers a stream's ids: for the stream's window, within a limit, and the same on every daemon.
+ * Tests how a daemon remembers a stream's ids: for the stream's window and within a limit. All daemons remember the
+ * same ids.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +18,7 @@ test("an id is remembered until its date has left the window", () => {
   assert.equal(ids.has("a", NOW), false);
 });
 
-test("the earliest date is found among more dates than a call can have arguments", () => {
+test("a daemon finds the earliest date even if there are more dates than a call can have arguments", () => {
   const max = 150_000;
   const ids = new OrderedIds(undefined, max);
   for (let second = 0; second <= max; second++) ids.add(String(second), NOW + second * 1000);

@@ -68,7 +68,7 @@ test("after each connection a daemon is catching up until it has applied everyth
 });
 
 for (const clock of ["uptime", "clock"] as const)
-  test(`after a standstill by its ${clock} a daemon is catching up until it knows the end of the stream again`, () => {
+  test(`a standstill by the ${clock} makes a daemon catch up until it knows the end of the stream`, () => {
     const times = { uptime: 0, clock: Date.UTC(2026, 0) };
     const environment = { ...realEnvironment, uptime: () => times.uptime, clock: () => times.clock };
     const replica = makeReplica([], environment);

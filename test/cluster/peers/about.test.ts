@@ -1,4 +1,4 @@
-/** Tests members' reports about themselves: bounded, printable, and without influence on any rule. */
+/** Tests members' reports about themselves: the reports are bounded and printable, and influence no decision. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFigures } from "../../../cli/status/read-figures.js";
@@ -18,7 +18,7 @@ const ABOUT: MemberAbout = {
   problems: ["its disk has failed (EIO)"],
 };
 
-test("a member shows what each other member reports about itself, if it sends a report", () => {
+test("a member shows the reports that other members send about themselves", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b", "c"], parts: { about: () => ABOUT } });
   const b = world.add("b", { parts: { about: () => ({ ...ABOUT, pagePort: 1 }) } });

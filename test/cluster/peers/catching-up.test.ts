@@ -4,14 +4,14 @@ import { test } from "node:test";
 import { EPOCH, entryOf } from "./entries.js";
 import { entriesOf, type Node, World } from "./support.js";
 
-test("a daemon is live when the received entries are in its state, and stays live when more arrive", () => {
+test("a daemon is live once its state includes the received entries, and stays live when more arrive", () => {
   const world = new World();
   const a = world.add("a");
   const b = world.add("b", { peers: ["a"] });
   b.timeline.waiting.isMarkPast = false;
   world.run(20_000);
   assert.equal(b.peering.state, "catching-up");
-  // Continuous writes do not delay the state live, however old their dates are.
+  // Continuous writes do not keep a daemon from being live, however old their dates are.
   for (let i = 0; i < 20; i++) {
     a.timeline.take(entryOf(-EPOCH / 2 - i * 1000));
     world.run(1000);
@@ -25,7 +25,7 @@ test("a daemon is live when the received entries are in its state, and stays liv
   assert.equal(b.peering.state, "live");
 });
 
-test("a daemon that was cut off is live when the entries received since then are in its state", () => {
+test("a daemon that was cut off is live once its state includes the entries that it missed", () => {
   const world = new World();
   const names = ["a", "b", "c"];
   const [a, b, c] = world.addAll(names) as [Node, Node, Node];
@@ -44,7 +44,7 @@ test("a daemon that was cut off is live when the entries received since then are
   assert.equal(c.peering.state, "live");
 });
 
-test("a daemon that accepts writes while a member returns is live when the entries received since then are in its state", () => {
+test("a daemon that accepts writes while a member returns is live once its state includes that member's entries", () => {
   const world = new World();
   const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
   world.runUntil(() => [a, b].every(({ peering }) => peering.state === "live"));

@@ -50,7 +50,7 @@ test("a member that --peer names reconnects immediately, however many unnamed pe
   assert.equal(connected(a).length, NON_VOTERS_MAX + 1);
 });
 
-test("a member of which only the address is known reconnects immediately, too", () => {
+test("a member of which only the address is known also reconnects immediately", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"], parts });
   crowd(world, MEMBERS_MAX + 9);
@@ -64,12 +64,12 @@ test("many unnamed peers that prove themselves at the same time do not exceed th
   const world = new World();
   crowd(world, MEMBERS_MAX + 9);
   const a = world.add("a", { peers: ["b"], parts });
-  // All connections of one turn are in their handshake together.
+  // All connections that are opened in one turn are in their handshakes at the same time.
   world.run(20_000);
   assert.equal(connected(a).length, NON_VOTERS_MAX);
 });
 
-test("if all slots are taken, an unnamed peer is dropped for an address that is named later", () => {
+test("a daemon without a free slot drops an unnamed peer for an address that is named later", () => {
   const world = new World();
   const named = namesOf("named", MEMBERS_MAX - NON_VOTERS_MAX);
   for (const name of named) world.add(name, { parts });
@@ -92,7 +92,7 @@ test("if all slots are taken, an unnamed peer is dropped for an address that is 
   assert.ok(statuses.every(({ connection }) => connection === "connected"));
 });
 
-test("the bit of a voting member is reassigned last", () => {
+test("a voting member is the last to lose its bit to another member", () => {
   const forgotten: number[] = [];
   const notes = new Map<string, unknown>([["named", 1]]);
   const cluster = double<ClusterState>({ members: new Map(), addresses: addressesOf(["named"]) });
@@ -104,7 +104,7 @@ test("the bit of a voting member is reassigned last", () => {
   assert.ok(notes.has("named"));
 });
 
-test("a ban is forgotten when it ends, and if there are too many, the longest ones are kept", () => {
+test("a ban is forgotten when it ends, and if there are too many bans, the longest ones are kept", () => {
   const bans = new Bans((id) => id === "named");
   bans.add("short", 10, 0);
   bans.add("guilty", Number.POSITIVE_INFINITY, 0);

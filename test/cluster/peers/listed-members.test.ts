@@ -85,7 +85,7 @@ test("a report under another list does not count, and members send each other th
   assert.ok(a.peering.stablePoint > EPOCH && b.peering.stablePoint > EPOCH);
 });
 
-test("a daemon that was added accepts nothing before another one has reported under the list", () => {
+test("an added daemon accepts nothing before another daemon has reported under the list", () => {
   const world = new World();
   const [one, two, three] = NAMES.map((name) => new Lists(name, HASH, NAMES)) as [Lists, Lists, Lists];
   const a = start(world, "a", one);
@@ -150,7 +150,7 @@ for (const opener of ["member", "evicted"])
     assert.equal(b.peering.word?.code, "left-out");
   });
 
-test("a daemon that learns that no list names it logs that", () => {
+test("a daemon logs that no list names it", () => {
   const world = new World();
   const lists = new Lists("b", HASH, ["a", "b"]);
   const b = start(world, "b", lists);
@@ -223,7 +223,7 @@ test("a peer excluded by the list does not count for the majority, but an unname
 });
 
 for (const isInOnePiece of [false, true])
-  test(`a peer that closes the connection because no list names this daemon vouches for the list ${isInOnePiece ? "in one piece with its proof" : "after its proof"}`, () => {
+  test(`a peer that refuses an unlisted daemon vouches for its list ${isInOnePiece ? "with" : "after"} its proof`, () => {
     const world = new World();
     world.isInOnePiece = isInOnePiece;
     const at = new Lists("b", "", []);

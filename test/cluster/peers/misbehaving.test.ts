@@ -222,7 +222,7 @@ const faults: Readonly<Record<string, Fault>> = {
 };
 
 for (const [name, { send, parts = {}, at }] of Object.entries(faults))
-  test(`an exception in ${name} closes the connection of a member, and nothing else`, (context) => {
+  test(`an exception in ${name} closes only the connection of the member`, (context) => {
     const world = new World();
     const { node, hand } = joined(world, parts);
     const { object, method } = at(node);
@@ -233,7 +233,7 @@ for (const [name, { send, parts = {}, at }] of Object.entries(faults))
     checkContained(world, node, hand);
   });
 
-test("an exception at a hello closes its connection, and nothing else", (context) => {
+test("an exception in the handling of a hello closes only the connection of that hello", (context) => {
   const world = new World();
   const parts = { refusal: (): null => null };
   const node = world.add("a", { parts: { refusal: () => parts.refusal() } });
@@ -263,7 +263,7 @@ test("a member made by hand sends and receives entries", () => {
   assert.deepEqual(hand.received.at(-1), push(writeEntries([offeredEntry])));
 });
 
-test("a member that has sent nothing yet is sent no more than a status", () => {
+test("a member that has sent nothing yet receives no more than a status", () => {
   const world = new World();
   const node = world.add("a");
   const hand = new Hand(node);

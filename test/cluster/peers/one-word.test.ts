@@ -48,7 +48,7 @@ test("if one member claims to have pruned unknown entries, the other members sta
   assert.ok(honest.every(isLogged), "the claim is logged as ignored");
 });
 
-test("in a pair, a live daemon stays live regardless of the other one's reports while both are connected", () => {
+test("in a pair, a live daemon stays live regardless of the other daemon's reports while both are connected", () => {
   const world = new World();
   const [a, liar] = [world.add("a", { peers: ["liar"] }), world.add("liar", { peers: ["a"] })];
   fill([a, liar]);
@@ -62,7 +62,7 @@ test("in a pair, a live daemon stays live regardless of the other one's reports 
   }
 });
 
-test("a starting daemon is live if most of the cluster confirm it, regardless of a third one's reports", () => {
+test("a starting daemon is live if most of the cluster confirm it, regardless of a third daemon's reports", () => {
   const { world } = pairAnd("liar");
   addLiar(world);
   world.kill("b");
@@ -72,7 +72,7 @@ test("a starting daemon is live if most of the cluster confirm it, regardless of
   assert.equal(again.peering.state, "live");
 });
 
-test("a starting daemon is not kept catching up by a member that never sends the entries that it claims", () => {
+test("a starting daemon is not kept catching up by a member that never sends the entries that it claims to have", () => {
   const { world } = pairAnd("liar");
   const liar = addLiar(world);
   liar.timeline.read = () => null;

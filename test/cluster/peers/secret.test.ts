@@ -167,7 +167,7 @@ test("a mac recorded on another connection proves nothing", () => {
   assert.equal(proveTo(other, NONCE, () => recorded).last, "other-secret");
 });
 
-test("a daemon that dials an attacker is not deceived by its own mac, sent back", () => {
+test("an attacker cannot deceive a daemon by sending back the mac that the daemon has sent", () => {
   for (const own of [false, true]) {
     const world = new World();
     const enemy = new Enemy();

@@ -1,4 +1,4 @@
-/** Tests which member's snapshot may be adopted: one that a majority has signed, not one of a single member. */
+/** Tests which snapshots a daemon may adopt. The signature of a single other member is not sufficient. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../cluster/peers/past/cut-voting.js";
@@ -84,7 +84,7 @@ function isTaken(majority: CutVote | null, { haveSigned = false, order = false }
   return choices.length === 1;
 }
 
-test("a daemon adopts a snapshot if most members or the daemon itself have signed it, or by an order", () => {
+test("a daemon adopts a snapshot if a majority or the daemon itself has signed it, or an operator orders it", () => {
   assert.equal(isTaken(voteOf("s")), true);
   assert.equal(isTaken(null), false, "most members have signed nothing for its date");
   assert.equal(isTaken(voteOf("t")), false, "most members have signed another snapshot");

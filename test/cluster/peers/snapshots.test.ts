@@ -140,7 +140,7 @@ function handoverOf({ timeline }: Node): FakeHandover {
 const linesOf = ({ lines }: Node, text: RegExp): readonly Line[] =>
   lines.filter((line) => text.test(line.text));
 
-test("a joiner loads a live member's snapshot, then the later entries, and is live", () => {
+test("a joiner loads a live member's snapshot, then the later entries, and becomes live", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["a"] })];
   const given = [a, b].map(handoverOf);

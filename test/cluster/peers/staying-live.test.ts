@@ -53,7 +53,7 @@ test("of two daemons the one that never stopped accepts writes while the other o
   }
 });
 
-test("a daemon alone to which a peer is added accepts writes while the peer joins", () => {
+test("a single daemon accepts writes while an added peer joins", () => {
   const world = new World();
   const a = world.add("a");
   live(world, [a]);

@@ -59,7 +59,7 @@ test("a revoked key's envelope is an entry, because only the fold knows whether 
   assert.ok(typeof judge(sign([["SET", "k", "v"]])) === "object");
 });
 
-test("a changed, misdirected or malformed envelope is refused, and an unknown key is distinguished", () => {
+test("a changed, misdirected or malformed envelope is refused, and an unknown key is reported as such", () => {
   const { judge, sign, cluster } = sceneOf();
   const valid = sign([["SET", "k", "v"]]);
   const flipped = Buffer.from(valid.body);

@@ -285,7 +285,7 @@ test("if there are administrators, one of them has to authorize the key", async 
   assert.deepEqual(entries, []);
 });
 
-test("a large turn yields several envelopes", async () => {
+test("the gateway divides many commands of one turn into several envelopes", async () => {
   const { gateway, entries } = fixture();
   const value = "v".repeat(100_000);
   await Promise.all([1, 2, 3, 4].map((i) => gateway.execute(["SET", `k${i}`, value], user)));

@@ -414,7 +414,7 @@ test("a delayed answer is sent when its condition is met, and refused otherwise"
   assert.equal(await codeOf(scene.pipeline.take(reading, 1000)), "cannot-wait not-applied");
 });
 
-test("`after` continues when a peer sends the named unit", async () => {
+test("a command with `after` continues when a peer sends the named unit", async () => {
   const { scene, timeline } = fixture();
   const first = scene.sign([["SET", "a", "1"]]);
   const order = Buffer.alloc(14);

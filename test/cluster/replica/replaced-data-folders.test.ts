@@ -58,7 +58,7 @@ test("an unfinished copy is removed before the next one begins, and a copy has i
   assert.deepEqual(readdirSync(replaced), ["2029-01-01T00-00-00.000Z", NAME]);
 });
 
-test("no copy is begun that could use more than half of the free space, timeline and snapshots together", async () => {
+test("a daemon begins no copy that could use more than half of the free space", async () => {
   using folder = makeFolder();
   const sizes = { timeline: 3_000_000, snapshots: 5_000_000 };
   for (const [name, bytes] of Object.entries(sizes)) {
@@ -98,7 +98,7 @@ test("the remains of damaged entries are stored in separate files, as long as th
   assert.equal(keepDamagedIn(null), null);
 });
 
-test("the size of the stored damaged entries is determined once for all that are dropped together", () => {
+test("a daemon measures the stored damaged entries only once for all entries that it drops together", () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });

@@ -2,13 +2,13 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** A bit to write: limits that Redis rejects, or a bit of the first bytes, so that no value becomes large. */
+/** The offset of a bit to write: one that Redis rejects, or one in the first bytes, so that values stay small. */
 const writeOffset = (g: Generator): ByteString =>
   g.chance(0.93)
     ? String(g.random.below(g.oneOf(16, 80, 700)))
     : g.oneOf("4294967296", "4294967295000", "9223372036854775807", "-1", "abc", "01", "", "+1", "1.0");
 
-/** A bit to read: any that a string may have. */
+/** The offset of a bit to read: any offset that a string may have. */
 const readOffset = (g: Generator): ByteString =>
   g.chance(0.9) ? writeOffset(g) : g.oneOf("4294960000", "2147483648", g.integer());
 

@@ -26,7 +26,7 @@ const start = (g: Generator): ByteString => {
 };
 const end = (g: Generator): ByteString => (g.chance(0.6) ? "+" : start(g));
 
-/** An idle time, far from any that an entry reaches during a run. */
+/** An idle time: 0, invalid, or much longer than a run takes. */
 const idle = (g: Generator): ByteString => g.oneOf("0", "0", "0", "500000", "500000", "-1", "abc");
 const count = (g: Generator): ByteString =>
   g.chance(0.9) ? String(1 + g.random.below(4)) : g.oneOf("0", "-1", "abc", "1000");

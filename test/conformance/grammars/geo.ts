@@ -1,8 +1,8 @@
-/** Calls of the geo commands. Places differ, so that distances do: the order of equal distances is unspecified. */
+/** Calls of the geo commands. Places vary, so distances rarely tie. Redis leaves the order of ties undefined. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** Returns a number between two, with a few random digits. */
+/** Returns a random number from `from` to `to`. */
 const between = (g: Generator, from: number, to: number): number =>
   from + ((to - from) * g.random.below(2 ** 30)) / 2 ** 30;
 

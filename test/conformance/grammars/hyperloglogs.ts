@@ -8,7 +8,7 @@ const ELEMENTS = 40_000;
 const element = (g: Generator): ByteString =>
   g.chance(0.8) ? `e${g.random.below(ELEMENTS)}` : g.chance(0.5) ? g.member() : g.bytes(g.random.below(40));
 
-/** Elements, rarely enough to make the sketch dense immediately. */
+/** Returns elements. In a few calls there are enough of them to make the sketch dense immediately. */
 const elements = (g: Generator): ByteString[] => {
   const kind = g.random.below(40);
   return g.some(() => element(g), 0, kind < 32 ? 4 : kind < 39 ? 60 : 1500);

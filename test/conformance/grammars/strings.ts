@@ -2,10 +2,10 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 
-/** An offset or a length: near a value's ends, or a limit; none that would create a value of many megabytes. */
+/** An offset or a length: near the ends of a value, or an edge case that does not create a large value. */
 const offset = (g: Generator): ByteString =>
   g.chance(0.85) ? String(g.random.between(-12, 40)) : g.integer();
-/** An offset to write at: limits that Redis rejects, or a small offset, so that no value becomes large. */
+/** An offset to write at: one that Redis rejects, or a small one, so that values stay small. */
 const writeOffset = (g: Generator): ByteString =>
   g.chance(0.85)
     ? String(g.random.between(-1, 60))

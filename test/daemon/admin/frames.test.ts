@@ -45,7 +45,7 @@ function framesOf(parts: Partial<FrameSources> = {}) {
   return { frames: new Frames(sources), watcher: () => watcher };
 }
 
-test("writes are counted before a page is open, and not after the end", (t) => {
+test("the dashboard counts writes before a page is open, and counts none after it was stopped", (t) => {
   const { frames, watcher } = framesOf();
   t.after(() => frames.stop());
   frames.start();

@@ -84,7 +84,7 @@ async function scrape(admin: Started): Promise<Map<string, number>> {
   );
 }
 
-test("/healthz is 200 while the daemon is live and its databases are up", async () => {
+test("/healthz returns 200 while the daemon is live and its databases are up", async () => {
   await using admin = await startAdmin();
   const response = await admin.get("/healthz");
   assert.equal(response.status, 200);
@@ -92,7 +92,7 @@ test("/healthz is 200 while the daemon is live and its databases are up", async 
   assert.deepEqual(await response.json(), { status: "ok", ...LIVE });
 });
 
-test("/healthz is 503 while a database is down, and while the daemon is not live", async () => {
+test("/healthz returns 503 while a database is down, and while the daemon is not live", async () => {
   let health: Health = LIVE;
   await using admin = await startAdmin({ health: () => health });
   const status = async (now: Health) => {
@@ -110,7 +110,7 @@ test("/healthz is 503 while a database is down, and while the daemon is not live
   assert.equal(await status(LIVE), 200);
 });
 
-test("other paths are 404, other methods 405, HEAD has no body", async () => {
+test("other paths return 404, other methods return 405, and answers to HEAD have no body", async () => {
   await using admin = await startAdmin();
   assert.equal((await admin.get("/")).status, 404);
   assert.equal((await admin.get("/metrics/x")).status, 404);
@@ -196,7 +196,7 @@ test("/metrics has all metrics of the table, and all possible reasons of a liste
   assert.ok((found.get("process_resident_memory_bytes") ?? 0) > 1e6);
 });
 
-test("too many connections, and one that never reads, delay no other client, and are closed when the server stops", async () => {
+test("idle clients and a client that never reads do not delay other clients or the stop", async () => {
   const big = "x".repeat(64 * 1024 * 1024);
   const admin = await startAdmin({ exposition: { contentType: "text/plain", text: () => big } });
   const hung = connect({ port: admin.port, host: "127.0.0.1" });

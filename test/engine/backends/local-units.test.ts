@@ -70,7 +70,7 @@ test("an envelope, which may request writers, separates the units before it from
   assert.notEqual(localUnits.joined(sender).id, before);
 });
 
-test("a unit with its own id, as in version 1, shares it with no earlier or later unit", () => {
+test("a unit with its own id, as in version 1, shares that id with no other unit", () => {
   const { units } = makePath();
   const names = [units.joined(SENDER).id, units.next(0).id, units.next(0).id, units.joined(SENDER).id];
   assert.equal(new Set(names).size, 4, JSON.stringify(names));

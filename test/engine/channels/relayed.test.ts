@@ -244,7 +244,7 @@ test("forged messages of a member are ignored, and a member that continues is di
   const ownKey = { privateKey: member.identity.key, id: member.identity.id };
   let number = 1;
   for (const envelope of [
-    // The signature of another key, over other bytes.
+    // This envelope has the signature of another envelope.
     { ...signed("forged"), signature: signed("other").signature },
     // The member's own key, which no administrator has authorized.
     signCommands(ownKey, [["PUBLISH", "lies", "own"]], { cluster }),
@@ -276,7 +276,7 @@ test("forged messages of a member are ignored, and a member that continues is di
   assert.equal(at(0).daemon.health.state, "live");
 });
 
-test("a daemon that dies does not block the others", async () => {
+test("a daemon that dies does not block the remaining daemons", async () => {
   const here = await TestSubscriber.open(at(1), "away");
   using publisher = await publishing(respPort(at(0)));
   await at(2).daemon.stop();

@@ -29,8 +29,8 @@ const VALUE = "v".repeat(16 * 1024);
 const MANY = (3 * LIMIT) / VALUE.length;
 const BATCH = 64;
 /**
- * The number of writes between two reads. It is small compared to the number of keys, so that ten random keys are
- * rarely all as new as those that are read.
+ * The number of writes between two reads. It is small compared to the number of keys. Therefore ten random keys, of
+ * which the daemon evicts the least used, nearly always include one that was last used before the hot keys were.
  */
 const READ_EVERY = 32;
 /** The resolution of the daemon's usage times, in milliseconds. */
@@ -58,7 +58,7 @@ async function fill(client: RedisConnection, name = "k", rest: readonly string[]
   return accepted;
 }
 
-test("a full daemon refuses commands that need memory, serves the others, and accepts all when there is space again", async () => {
+test("a full daemon refuses only commands that need memory, until there is space again", async () => {
   await using daemon = await startDaemon(["-s", pair.file, "--resp", "0", "--maxmemory", "48MiB"]);
   using client = await respOf(daemon);
   const count = await fill(client);
@@ -101,7 +101,7 @@ test("a full daemon that records commands refuses them before it records them", 
   assert.deepEqual(await keysOf(client), integer(accepted), "the folder does not contain refused writes");
 });
 
-test("a daemon that evicts any key refuses nothing and stays near its limit", async () => {
+test("a daemon that may evict any key refuses nothing and stays near its limit", async () => {
   await using daemon = await startDaemon([
     ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", "allkeys-random"],
   ]);
@@ -154,7 +154,7 @@ for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
     );
   });
 
-test("a daemon that evicts expiring keys keeps all other keys, and then refuses writes", async () => {
+test("a daemon that may evict only expiring keys keeps all other keys, and then refuses writes", async () => {
   const policy = new SeededRandom(seed()).oneOf(["volatile-ttl", "volatile-random"]);
   await using daemon = await startDaemon([
     ...["--resp", "0", "--maxmemory", "48MiB", "--maxmemory-policy", policy],

@@ -126,7 +126,7 @@ test("live objects above the limit are detected, immediately if there are many, 
     );
   }));
 
-test("memory is no longer full once it was released, whether or not V8 has noticed", () =>
+test("memory is no longer full after its release, even if V8 has not noticed the release", () =>
   withLimit(({ gauge, limit, wait }) => {
     gauge.live = 1200;
     wait(LOOK_MS);
@@ -211,7 +211,7 @@ test("keys are evicted until there is space, and commands are refused only when 
   }, database);
 });
 
-test("a new policy applies immediately where keys may be evicted", async () => {
+test("a new eviction policy applies immediately if the daemon stores keys", async () => {
   await withLimit(({ gauge, limit, wait }) => {
     assert.ok(limit.policies.includes("volatile-ttl"));
     limit.policy = "noeviction";

@@ -81,7 +81,7 @@ describe("a mirror", { skip }, () => {
     await redis.call("FLUSHALL");
   });
 
-  test(`the mirror has the fold's keys of every type, also when units arrive late (seed ${seed})`, async () => {
+  test(`the mirror has the fold's keys of every type, even if units are late (seed ${seed})`, async () => {
     const fold = new MirroredFold();
     await using running = await startMirror(fold, server.port);
     const random = new SeededRandom(seed, 19);
@@ -190,7 +190,7 @@ describe("a mirror", { skip }, () => {
     await untilLevel(running);
   });
 
-  test("a daemon that was stopped properly continues without a comparison; any other daemon compares", async () => {
+  test("a mirror continues without a comparison if nothing changed while it was stopped", async () => {
     const fold = new MirroredFold();
     fold.apply(["SET", "k", "v"]);
     const { mirror, ...first } = await startMirror(fold, server.port);

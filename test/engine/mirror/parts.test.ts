@@ -114,7 +114,7 @@ test("each key waits only once, in order, until there are too many keys", () => 
   assert.equal(dirty.size, 4);
 });
 
-test("keys that are removed while others arrive are each removed once, in order", () => {
+test("keys that are removed while other keys arrive are each removed once, in order", () => {
   const dirty = new DirtyKeys(1000, () => {});
   const removed: (string | undefined)[] = [];
   const [change, remove] = [

@@ -13,7 +13,7 @@ import { makeKeyPair } from "../../support/envelope-client.js";
 
 const NOW = 1_790_000_000_000;
 
-test("a daemon without a timeline knows only what it remembers, and applies commands immediately", async () => {
+test("a daemon without a timeline knows only envelopes that it remembers, and records nothing", async () => {
   const environment = { ...realEnvironment, clock: () => NOW };
   const floor = { date: NOW - 10, pending: null };
   const recording = new Unrecorded(environment, floor);
@@ -32,7 +32,7 @@ test("a daemon without a timeline knows only what it remembers, and applies comm
   assert.equal(await recording.confirm(), false);
 });
 
-test("an applied envelope is not reported as not applied when its signature is invalid later, even without a timeline", async () => {
+test("an applied envelope is not refused as not applied, even if its signature is no longer valid", async () => {
   const { pipeline, sign, take, codeOf } = makeScene({ clock: { now: NOW + 1 }, pair: makeKeyPair() });
   const envelope = sign([["SET", "k", "v"]], { at: NOW + 2 });
   assert.equal(codeOf(envelope), "result");

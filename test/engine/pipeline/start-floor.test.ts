@@ -133,7 +133,7 @@ test("a daemon whose clock is not behind uses it, and logs nothing", options, as
 });
 
 test(
-  "a daemon accepts nothing until its Redis has reported the time, and rejects these envelopes later",
+  "a daemon refuses envelopes that arrive before its Redis has reported the time, even if they are repeated",
   options,
   async () => {
     const port = await freePort();
@@ -214,7 +214,7 @@ test("a busy Redis is queried again", options, async () => {
   assert.equal(front.warnings().length, 1);
 });
 
-test("a daemon without Redis starts only when a client's next date is later than its floor", async () => {
+test("a daemon without Redis starts only when a client's next date is later than the daemon's floor", async () => {
   const clock = { now: Date.now(), uptime: 0 };
   const steps: (() => void)[] = [];
   const environment: Environment = {

@@ -112,7 +112,7 @@ test("redis-cli works with a sidecar", { skip: skipWithout("redis-server") }, as
   assert.match(await redisCli(scene.port, ["wait", "1", "0"]), /WAIT is not supported/);
 });
 
-test("clients in four languages see no error while a daemon is killed, and all three daemons have everything afterwards", async (t) => {
+test("clients in four languages see no error while a daemon is killed, and all three daemons have all data afterwards", async (t) => {
   const available = LANGUAGES.filter(({ name, debianPackage }) => {
     const missing = debianPackage !== null && skipWithout(debianPackage);
     if (missing !== false) t.diagnostic(`${name}: ${missing}`);

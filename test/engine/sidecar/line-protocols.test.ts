@@ -1,6 +1,6 @@
 /**
- * Tests clients of --sql, --memcached, --mongo and --json with a sidecar: they receive its daemons' answers as from a
- * daemon with data.
+ * Tests clients of --sql, --memcached, --mongo and --json with a sidecar. They receive the answers that a daemon with
+ * data would send.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -39,7 +39,7 @@ before(async () => {
 });
 after(() => scene[Symbol.asyncDispose]());
 
-test("memcached clients receive its answers, and concurrent incr commands are not lost", async () => {
+test("memcached clients receive the daemons' answers, and no concurrent incr command is lost", async () => {
   await replayMemcached(memcached);
   using one = await RawClient.open(memcached);
   one.send("set n 0 0 1\r\n0\r\n");

@@ -66,7 +66,7 @@ describe("one sidecar", () => {
     assert.deepEqual(await bob.call("GET", "k"), { kind: "nil" });
   });
 
-  test("a scan is one page of one daemon, whatever COUNT is, and other cursors are refused", async () => {
+  test("a scan returns all keys in one page, whatever COUNT is, and other cursors are refused", async () => {
     using redis = await RedisConnection.open(scene.port);
     const names = Array.from({ length: 700 }, (_, n) => `n${n}`);
     await redis.call("MSET", ...names.flatMap((name) => [name, "v"]));

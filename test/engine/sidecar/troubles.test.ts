@@ -1,4 +1,4 @@
-/** Tests a sidecar's answers when daemons hang, stop, return, differ, or no longer know its key. */
+/** Tests a sidecar's answers when daemons hang, stop, return, differ, or no longer know the sidecar's key. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ describe("a sidecar of plain daemons", () => {
   });
   after(() => scene[Symbol.asyncDispose]());
 
-  test("a write that hanging daemons received may be applied, a read is not applied, and later commands succeed", async () => {
+  test("writes to hanging daemons may have been applied, reads were not, and later commands succeed", async () => {
     const { port } = await scene.sidecar("--backend-timeout", "2000ms");
     using redis = await RedisConnection.open(port);
     using reader = await RedisConnection.open(port);
@@ -98,7 +98,7 @@ describe("a sidecar of plain daemons", () => {
   });
 
   // This test stops all daemons.
-  test("while all daemons are down a write is not applied, and once one is back writes succeed", async () => {
+  test("a write is not applied while all daemons are down, and succeeds once a daemon is back", async () => {
     const { port } = await scene.sidecar();
     using redis = await RedisConnection.open(port);
     assert.deepEqual(await redis.call("SET", "k", "1"), OK);
@@ -139,7 +139,7 @@ test("a revoked key can no longer write, and the error names the reason", async 
   assert.deepEqual(await redis.call("PING"), { kind: "status", text: "PONG" });
 });
 
-test("daemons with TLS are trusted with --ca, and not without", async () => {
+test("a sidecar trusts the certificates of daemons only with --ca", async () => {
   let authority = "";
   let written: Promise<TestCertificate> | null = null;
   await using scene = await startPlain({

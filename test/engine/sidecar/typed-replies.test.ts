@@ -33,7 +33,7 @@ function isCarried(command: Command): boolean {
   );
 }
 
-test(`replies have the types of the daemons' own (seed ${seed})`, () => {
+test(`a sidecar's replies have the types of the daemons' replies (seed ${seed})`, () => {
   const changed = new Set<string>();
   for (const [number, family] of families.entries()) {
     for (let episode = 0; episode < EPISODES_A_FAMILY; episode++) {

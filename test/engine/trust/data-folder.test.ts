@@ -77,7 +77,7 @@ test("only the daemon's user can read the folder's key", async () => {
   assert.equal(statSync(join(path, "daemon.pem")).mode & 0o777, 0o600);
 });
 
-test("a start with other keys than those of the folder is refused, and the error names the remedy", async () => {
+test("a start with keys that differ from those of the folder is refused, and the error names the remedy", async () => {
   using folder = makeFolder();
   const common = ["--data", folder.path];
   await using _ = await startReplica({ args: ["-s", app.file, ...common] }).then(async (daemon) => {
@@ -166,7 +166,7 @@ test("a folder is created with its parents, and one that cannot be created is re
   }
 });
 
-test("a plain daemon replies as before, and the hello of a daemon with a timeline contains the number of its peers", async () => {
+test("only the hello of a daemon with a timeline contains the number of peers", async () => {
   using folder = makeFolder();
   await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
   using client = await EnvelopeClient.open(daemon.port, app);

@@ -66,7 +66,7 @@ test("a wait ends when the peers report enough daemons, and leaves no timer", as
   assert.equal(ended, 1);
 });
 
-test("a wait ends when its time is up, or never if the time is 0; the peers are queried again", () => {
+test("a wait ends when its time is up, or never if the time is 0, and queries the peers repeatedly", () => {
   const { timers, requests, copies, pass } = makeScene();
   let ended = 0;
   copies.wait({ place: PLACE, wanted: 1, milliseconds: 20_000 }, () => ended++);
@@ -99,7 +99,7 @@ test("a client that has written nothing waits for connected daemons", () => {
   assert.equal(copies.count(null), 1);
 });
 
-test("a wait beyond the maximum number ends immediately, until earlier waits have ended", () => {
+test("a wait ends immediately while there are too many other waits", () => {
   const { copies } = makeScene();
   const ends: (() => void)[] = [];
   let ended = 0;

@@ -1,5 +1,5 @@
 /**
- * Tests the user session of a connection: it is renewed with the users, and checks permission and memory in one place.
+ * Tests the user session of a connection: it checks permissions and memory, and is renewed when the users change.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * Tests the complete chat with three daemons, two servers, a browser, a terminal client and a client of the exercise.
- * One server is killed in the middle.
+ * Tests the complete chat with three daemons, two servers, a browser, a terminal client, and a client of the exercise
+ * (examples/chat/README.md). The test kills one server and one daemon.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -115,7 +115,7 @@ test("a browser, a terminal and the exercise's client chat on two servers, and c
       await bob.prints(one);
     }
     assert.equal(await page.tab.run(`sessionStorage.getItem("chat-session")`), session);
-    // This daemon is also used by the other server.
+    // The remaining server uses this daemon.
     await daemons.kill(1);
     await page.say("at another daemon");
     await page.shows("at another daemon");

@@ -1,4 +1,4 @@
-"""A terminal client of the chat, as in the exercise. It uses only the exercise's protocol. Options: -a ADDR -p PORT"""
+"""A terminal client of the exercise (examples/chat/README.md). Options: -a ADDR -p PORT"""
 import argparse
 import asyncio
 import json

@@ -1,5 +1,5 @@
 /**
- * Tests the conversation of a client. When it loses its server it connects to the next one, sends unacknowledged
+ * Tests the conversation of a client. A client that loses its server connects to the next server, sends unacknowledged
  * messages again, and shows each message once.
  */
 import assert from "node:assert/strict";

@@ -28,8 +28,8 @@ async function openRedis(): Promise<OpenHistory> {
 }
 
 /**
- * Milliseconds until the missing server counts as down. On a busy machine, connecting to the other one also takes
- * time.
+ * Milliseconds until the missing server counts as down. On a busy machine, the connection to the running server takes
+ * part of this time.
  */
 const FIND_MS = 5000;
 

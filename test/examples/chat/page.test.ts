@@ -1,6 +1,6 @@
 /**
- * Tests the page in a browser. It shows many arrivals as one line, folds long texts, and keeps rooms and the Leave
- * button visible. Leave and a closed tab release the name. The page shows that a server hangs.
+ * Tests the page in a browser. The page shows many arrivals as one line, folds long texts, and keeps the list of rooms
+ * and the Leave button visible. The Leave button and a closed tab release the name. The page shows that a server hangs.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";

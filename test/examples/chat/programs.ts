@@ -45,8 +45,8 @@ export const terminal = (port: number): readonly string[] => [
 ];
 
 /**
- * Returns the command that starts client.py, the client as in the exercise. The Python on the PATH may not find
- * Debian's packages.
+ * Returns the command that starts client.py, a client of the exercise (examples/chat/README.md). It names Debian's
+ * Python, because another Python on the PATH may not find Debian's packages.
  */
 export const python = (port: number): readonly string[] => [
   ...["/usr/bin/python3", "-B", join(repositoryRoot, "test/examples/chat/client.py"), "-p", String(port)],

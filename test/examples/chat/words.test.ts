@@ -1,4 +1,4 @@
-/** Tests the exact bytes of the exercise's protocol, and its sessions in Redis. Two servers share one Redis. */
+/** Tests the protocol of the exercise (examples/chat/README.md) and its sessions. Two servers share one Redis. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -162,7 +162,7 @@ test("the server rejects names that look like texts that clients display", async
   await enter(line, "Young (Paris)");
 });
 
-test("a name is free as soon as its client has left, and stays reserved for a disconnected one", async () => {
+test("a name is free as soon as its user has left, and stays reserved for a disconnected user", async () => {
   for (const code of [1000, 1001, undefined]) {
     using leaving = new Line(one.address);
     using witness = new Line(other.address);

@@ -12,14 +12,14 @@ const CALL_MS = 3000;
 const MAJORITY = { policy: "majority" } as const;
 const read = (consumer: string, from: string) => ["XREADGROUP", "GROUP", "g", consumer, "STREAMS", "s", from];
 
-test("at most one of two concurrent consumers with majority receives an entry, and the entry stays pending if none does", async () => {
+test("an entry that no consumer receives by majority stays pending for one of the consumers", async () => {
   await using cut = await trioOfFile();
   const client = cut.client();
   await client.send(["XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"]);
   await client.send(["XADD", "s", "*", "n", "1"]);
   await cut.trio.level(60_000);
   cut.areApart = true;
-  // Each consumer is the first one on one daemon, which delivers the entry to it. Neither has a majority.
+  // Each consumer is the first to read on its daemon, so that daemon delivers the entry to it. Neither has a majority.
   const some = [await cut.reaching([0], { timeout: CALL_MS }), await cut.reaching([1], { timeout: CALL_MS })];
   const results = await Promise.allSettled(some.map((one, i) => one.call(read(`c${i}`, ">"), MAJORITY)));
   assert.deepEqual(

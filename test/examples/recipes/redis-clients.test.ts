@@ -70,7 +70,7 @@ test("a cache does not keep a value that was computed from changed data", () =>
     assert.deepEqual(await other.call("GET", "cache:page"), bulk("new"));
   }));
 
-test("numbers without gaps: after a final RPUSH, LPOS returns the position", { skip: skipUnlessFull }, () =>
+test("LPOS returns a number without gaps once the RPUSH is final", { skip: skipUnlessFull }, () =>
   withTwo(async (mine, other) => {
     const numbered = async (client: RedisConnection, id: string) => {
       await client.call("DBSYNC", "REPLY", "stable");

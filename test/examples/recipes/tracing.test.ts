@@ -1,6 +1,6 @@
 /**
- * Tests calls as spans. Each span is a child of the span that was active at the time of the call, and contains the
- * outcome.
+ * Tests the spans of calls. Each span is a child of the span that was active at the time of the call, and contains the
+ * outcome of the call.
  */
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";

@@ -1,4 +1,4 @@
-/** Two servers with one client each: clients use a common room, and servers query each other. Argument: the port. */
+/** Two servers with one client each: the clients share a room, and the servers query each other. Argument: the port. */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";

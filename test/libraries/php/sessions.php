@@ -1,7 +1,7 @@
 <?php
 /**
- * PHP sessions in Redis with the extension redis, with locks: concurrent requests of one session lose no writes of each
- * other. Arguments: the port; for a request also "request" and the session's id.
+ * PHP sessions in Redis with the extension redis, with locks: concurrent requests of one session do not lose each
+ * other's writes. Arguments: the port; for a request also "request" and the session's id.
  */
 $port = $argv[1];
 ini_set('session.save_handler', 'redis');

@@ -27,7 +27,7 @@ type Received =
   | { readonly words: readonly ByteString[] }
   | { readonly code: string };
 
-/** A subscribed client that works only with bytes. */
+/** A client that sends hand-made frames and receives the events of its subscriptions. */
 class Listener implements Disposable {
   readonly raw: RawClient;
   readonly #parser = new FrameParser(1 << 30, 2);
@@ -139,7 +139,7 @@ test("requested events are sent between the answers, and none are sent after uns
   assert.deepEqual(shard && "words" in shard && shard.words, ["smessage", "a", "shard"]);
 });
 
-test("a command that an attacker first sends as a subscription is executed when the client sends it", async () => {
+test("a daemon executes a client's command even if an attacker has sent it before as a subscription", async () => {
   await using daemon = await start();
   using thief = await Listener.open(daemon.port);
   using client = await Listener.open(daemon.port);
@@ -152,14 +152,14 @@ test("a command that an attacker first sends as a subscription is executed when 
   assert.deepEqual(replies, [{ kind: "status", text: "OK" }]);
 });
 
-test("a subscription is only for the daemon that it names, and for the first connection that sends it", async () => {
+test("only the daemon that a subscription names accepts it, and only its first sender receives the events", async () => {
   await using daemon = await start();
   await using other = await start();
   using listener = await Listener.open(daemon.port);
   const frame = listener.frame([["SUBSCRIBE", "a"]]);
   assert.deepEqual(await listener.send(frame), [integer(1)]);
   using thief = await Listener.open(daemon.port);
-  assert.deepEqual(await thief.send(frame), [integer(1)], "the first answer");
+  assert.deepEqual(await thief.send(frame), [integer(1)], "the attacker receives the first answer again");
   using elsewhere = await Listener.open(other.port);
   elsewhere.raw.send(frame);
   const refusal = await elsewhere.next();

@@ -1,6 +1,7 @@
 /**
- * A JSON listener of dbsyncd that other daemons with --json-replica mistake for an original server. It does not support
- * the action by which they recognize a dbsyncd, and sends its documents before it has fetched those of its own servers.
+ * A JSON listener of dbsyncd that other daemons with --json-replica mistake for an original server. The listener does
+ * not support the action by which daemons recognize a dbsyncd, and sends its documents before it has fetched the
+ * documents of its own servers.
  */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";

@@ -17,7 +17,7 @@ import { ask } from "./scene.js";
 
 const app = makeKeyPair();
 const WRITES = amount(12, 40);
-/** The number of writes to the daemon that is killed, before it is killed. */
+/** The number of writes that are sent to one of the daemons before the test kills it. */
 const WRITES_BEFORE_KILL = 10;
 
 async function portOf(daemon: DaemonProcess, clients: "JSON" | "Redis"): Promise<number> {

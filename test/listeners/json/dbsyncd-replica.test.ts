@@ -49,7 +49,7 @@ test("two daemons that name each other fetch nothing from each other", async () 
   }
 });
 
-test("the daemon's own address in the list causes no problem", async () => {
+test("a daemon whose list contains its own address skips that address and becomes ready", async () => {
   const port = await freePort();
   await using original = await Original.start(await freePort(), []);
   await using ours = await startJson({ port, replicas: [port, original.port] });
@@ -62,7 +62,7 @@ test("the daemon's own address in the list causes no problem", async () => {
   assert.ok(ours.log.every(({ level }) => level !== "warn" && level !== "error"));
 });
 
-test("a dbsyncd that replaces an original is sent nothing, and clients are still served", async () => {
+test("the daemon sends nothing to a dbsyncd that replaces an original, and still serves its own clients", async () => {
   const port = await freePort();
   const original = await Original.start(port, []);
   await using ours = await startJson({ replicas: [port], limits });

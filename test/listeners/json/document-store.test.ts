@@ -31,7 +31,7 @@ function fill(): void {
 
 const state = () => ["DOC.GETALL", "DOC.INDEX LIST b"].map(run);
 
-test("a document that is refused in the middle leaves the existing one unchanged", () => {
+test("a document with an invalid entry leaves the existing document unchanged", () => {
   fill();
   const before = state();
   const refused = store.replace("b", [entry("0", '{"m":1}'), entry("1", "no JSON")]);

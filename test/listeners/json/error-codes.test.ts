@@ -8,7 +8,7 @@ import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { answer, ask, startJson } from "./scene.js";
 
-test("errors have codes after a request for codes, and their messages are unchanged", async () => {
+test("errors contain codes once the client has requested them, with unchanged messages", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const absent = { action: "get", document: "d" };
@@ -61,7 +61,7 @@ test("all messages of the original have their own codes", () => {
   for (const sentence of sentences) assert.notEqual(errorCode(sentence, "get"), "REFUSED", sentence);
 });
 
-test("the manual lists all codes, and no others", () => {
+test("the manual lists exactly the codes that errors can have", () => {
   const manual = readFileSync(join(repositoryRoot, "docs/json-documents.md"), "utf8");
   const [, section = ""] = manual.split("### Codes of errors");
   const rows = (section.split("\n## ")[0] ?? "").split("\n").filter((line) => line.startsWith("|"));

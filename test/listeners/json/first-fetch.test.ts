@@ -186,7 +186,7 @@ test("a server that stops and starts at random times while the daemon starts los
   }
 });
 
-test("a document that was created while a server was down does not replace the server's one", async () => {
+test("a document created while a server was down does not replace the server's document", async () => {
   const port = await freePort();
   const first = await Original.start(port, []);
   await using ours = await startJson({ replicas: [port], limits });
@@ -214,7 +214,7 @@ test("a document that was created while a server was down does not replace the s
   assert.equal(reports(), 1, "a new connection reported the same difference again");
 });
 
-test("a daemon that has the documents of only some servers is not ready, and sends nothing to the others", async () => {
+test("a daemon that has the documents of only some servers is not ready, and sends nothing to other servers", async () => {
   const port = await freePort();
   await using original = await Original.start(await freePort(), []);
   original.documents.set("others", [{ n: 1 }]);

@@ -1,6 +1,6 @@
 /**
- * Tests that a server of --json-replica is later sent the documents that it refused, and that differing contents are
- * reported.
+ * Tests that the daemon later sends a server of --json-replica the documents that the server refused, and that it
+ * reports differing contents.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ const OTHERS = "documents of a JSON replica differ from the documents here";
 
 const reports = ({ log }: JsonScene) => log.filter(({ msg }) => msg === OTHERS).length;
 
-test("a server that refused a write is sent the complete document later, without another write", async () => {
+test("a server that refused a write later receives the document without another write", async () => {
   let isFull = false;
   const memory = double<MemoryLimit>({
     get isFull() {

@@ -43,7 +43,7 @@ test("a browser that another site's page has directed here is disconnected, and 
   assert.equal(await ask(client, { action: "list" }), LIST);
 });
 
-test("a number that exceeds all integers names the same document as in PHP, and no other one", async () => {
+test("a number above all integers names the same document as in PHP, and no other document", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   await ask(client, { action: "create", document: 0 });
@@ -152,7 +152,7 @@ test("an answer that exceeds the maximum string length is refused in the same wa
   assert.throws(() => withinStrings(() => assert.fail("another problem")), /another problem/);
 });
 
-test("a query with names between strings is answered, and the service continues", async () => {
+test("a query for members that are named like JSON's punctuation is answered", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   await ask(client, { action: "create", document: "d" });

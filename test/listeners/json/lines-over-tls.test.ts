@@ -1,4 +1,4 @@
-/** Tests JSON lines over TLS, with the same certificate as the other port and the same clients as without TLS. */
+/** Tests JSON lines over TLS: the listener uses the daemon's certificate, and clients are served as without TLS. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";

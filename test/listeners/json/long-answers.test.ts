@@ -1,6 +1,6 @@
 /**
- * Tests long answers: they are created over several turns of the event loop, sent in pieces, and show the state of one
- * moment.
+ * Tests long answers: the daemon creates them over several turns of the event loop and sends them in pieces, but they
+ * show the state at one moment.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -39,7 +39,7 @@ test("work that takes longer than a turn yields to other work", async () => {
   );
 });
 
-test("an exception of work in a later turn is not lost", async () => {
+test("an exception that work throws in a later turn is not lost", async () => {
   let clock = 0;
   function* work(): Generator<void, string> {
     clock = 100;

@@ -22,7 +22,7 @@ const WRITERS = 4;
 const WRITES = 20;
 const document = "moved";
 
-/** Returns the command of the steps for the server with an index, with addresses on this machine. */
+/** Returns the command that the manual prints, adapted to the server with this index and to ports of this machine. */
 function printedCommand(ports: readonly number[], index: number): string[] {
   const manual = readFileSync(join(repositoryRoot, "docs/json-clients.md"), "utf8");
   const [, section = ""] = manual.split("**To replace several originals**");

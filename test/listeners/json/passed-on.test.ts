@@ -8,7 +8,7 @@ import { ask, startJson } from "./scene.js";
 
 const document = "d";
 
-test("a request that an original forwards is executed as by the original", async () => {
+test("the daemon executes a request that an original forwards as an original would", async () => {
   await using ours = await startJson();
   using client = await RawClient.open(ours.port);
   const does = (request: object) => ask(client, { document, replicate: false, ...request });
@@ -42,7 +42,7 @@ test("a request that an original forwards is executed as by the original", async
   );
 });
 
-test("entries after one with its own key are not checked, and a deletion renumbers all entries", async () => {
+test("no entries are checked after an entry with its own key, and a deletion renumbers all entries", async () => {
   await using ours = await startJson();
   using client = await RawClient.open(ours.port);
   const does = (request: object) => ask(client, { document, replicate: false, ...request });
@@ -62,7 +62,7 @@ test("entries after one with its own key are not checked, and a deletion renumbe
   );
 });
 
-test("a client's own requests are executed as usual, and refusals of forwarded ones are logged", async () => {
+test("a client's own requests are executed as usual, and refusals of forwarded requests are logged", async () => {
   await using ours = await startJson();
   using client = await RawClient.open(ours.port);
   const does = (request: object) => ask(client, { document, ...request });

@@ -84,7 +84,7 @@ const NOT_FETCHED = "not-fetched";
 const REFUSED_AFTER_MS = 500;
 
 for (const scenario of scenarios) {
-  test(`"${scenario.name}" is answered as by the original, except for differences in the manual`, async () => {
+  test(`"${scenario.name}" receives the original's answers, except for the manual's differences`, async () => {
     await using nodes = new Nodes();
     for (const name of Object.keys(scenario.topology)) await nodes.place(name);
     for (const [name, replicas] of inOrderOfStart(scenario)) await nodes.start(name, replicas);
@@ -107,7 +107,7 @@ function inOrderOfStart({ topology }: Scenario): readonly (readonly [string, rea
   return [...ordered];
 }
 
-/** The servers of a scenario, by name. Each of them treats the other ones as originals. */
+/** The servers of a scenario, by name. Each server treats the remaining servers as originals. */
 class Nodes implements AsyncDisposable {
   readonly #ports = new Map<string, number>();
   readonly #running = new Map<string, JsonScene>();
@@ -220,16 +220,16 @@ function bytesOf({ send = "", send_hex, parts, terminator = "\n" }: Step): Buffe
 }
 
 /**
- * Returns the recorded answer, or undefined if there is none. If the process of the original's first version had ended,
- * the answer is that of the second version.
+ * Returns the recorded answer, or undefined if there is none. If the original's first version had crashed, returns the
+ * answer of its second version.
  */
 function recorded({ expect = "", server_died, server_gone, second_version }: Step): string | undefined {
   return server_died || server_gone ? second_version?.expect : expect;
 }
 
 for (const { reason, requests, original, answer: ours = original } of unrecorded) {
-  const as = reason === null ? "by the original" : `documented in the manual (${reason})`;
-  test(`${requests.slice(-2).join(" ")} is answered as ${as}`, async () => {
+  const where = reason === null ? "on the original" : `documented in the manual (${reason})`;
+  test(`${requests.slice(-2).join(" ")} is answered as ${where}`, async () => {
     await using server = await startJson();
     using client = await RawClient.open(server.port);
     let last = "";
@@ -242,7 +242,7 @@ for (const { reason, requests, original, answer: ours = original } of unrecorded
   });
 }
 
-test("the manual's table contains every reason for a difference, and no others", () => {
+test("the manual's table contains exactly the reasons for differences", () => {
   const document = readFileSync(join(repositoryRoot, "docs/json-documents.md"), "utf8");
   const [, section = ""] = document.split("## Differences from the original");
   const rows = section.split("\n").filter((line) => line.startsWith("|"));

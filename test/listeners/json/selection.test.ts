@@ -200,7 +200,7 @@ test("explain reports how a query is executed, and returns no entries", async ()
   assert.equal(await send({ action: "get" }), before);
 });
 
-test("addmember adds a member to all entries, and dropmember removes one from all entries", async () => {
+test("addmember adds a member to all entries, and dropmember removes a member from all entries", async () => {
   await using server = await startJson();
   using client = await RawClient.open(server.port);
   const send = (request: object) => ask(client, { document: "d", ...request });

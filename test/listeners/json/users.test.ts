@@ -10,7 +10,7 @@ const users = ["user default off", "user alice on >pw ~* +@all", "user bob on >b
 const SUCCESS = '{"status":"success"}';
 const DENIED = /no permissions/;
 
-test("no client is served before a login, and then with the rights of its user", async () => {
+test("a client is served only after a login, and only with the rights of its user", async () => {
   await using server = await startJson({ users });
   using client = await RawClient.open(server.port);
   assert.match(await ask(client, { action: "list" }), /Authentication required/);
@@ -36,7 +36,7 @@ test("no client is served before a login, and then with the rights of its user",
     assert.match(await ask(client, request), DENIED, request.action);
 });
 
-test("the maximum length of a line before a login is the length of a login", async () => {
+test("before a login, a client may send only lines that are as short as a login", async () => {
   await using server = await startJson({ users });
   const long = `${JSON.stringify({ action: "list", more: "x".repeat(400_000) })}\n`;
   using unauthenticated = await RawClient.open(server.port);

@@ -9,7 +9,7 @@ import { FULL } from "../../support/unbounded-memory.js";
 import { replay } from "./replay.js";
 import { startMemcached } from "./scene.js";
 
-test("answers equal memcached's", async () => {
+test("the listener's answers equal memcached's", async () => {
   await using scene = await startMemcached();
   scene.now = Date.now();
   await replay(scene.port);
@@ -113,7 +113,7 @@ test("a request of the binary protocol is answered with ERROR, and the connectio
   assert.equal(await scene.exchange("get a\r\n"), "END\r\n");
 });
 
-test("an item that is too large is discarded, without an answer after noreply", async () => {
+test("an item that is too large is discarded, and noreply suppresses the error", async () => {
   await using scene = await startMemcached({ limits: { maxRequestBytes: 1024 } });
   const item = (words: string) => `set a 0 0 2000${words}\r\n${"version\r\n".repeat(222)}xx\r\n`;
   assert.equal(
@@ -122,7 +122,7 @@ test("an item that is too large is discarded, without an answer after noreply", 
   );
 });
 
-test("append and prepend have one answer: their data is never interpreted as requests", async () => {
+test("append and prepend are refused with one error each, and their data is never interpreted as requests", async () => {
   await using scene = await startMemcached();
   assert.equal(
     await scene.exchange("append a 0 0 9\r\nversion\r\n\r\nprepend a 0 0 1\r\nx\r\nflush_all\r\nget a\r\n"),

@@ -25,7 +25,7 @@ const getMore = (client: MongoClient, id: Long, batchSize?: number) =>
     .db("shop")
     .command({ getMore: id, collection: "items", ...(batchSize === undefined ? {} : { batchSize }) });
 
-test("a client fetches an answer in parts of the requested size, as the query found it", async () => {
+test("a client fetches an answer in parts of the requested size, despite later deletions", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   await fill(client);
@@ -115,7 +115,7 @@ test("a cursor belongs to one user and one collection", async () => {
   assert.equal((await getMore(ann, id))["cursor"].nextBatch.length, DOCUMENTS - 1);
 });
 
-test("a user without permission receives no more of an earlier answer", async () => {
+test("a user that has lost a permission cannot fetch more of an earlier answer", async () => {
   const users = ["user ann on >secret ~* +@all"];
   await using scene = await startMongo({ users });
   await using ann = clientOf(scene.port, "ann:secret");

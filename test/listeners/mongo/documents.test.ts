@@ -180,7 +180,7 @@ const createIndex = (options: Document): Document => ({
   indexes: [{ key: { a: 1 }, name: "a", ...options }],
 });
 
-test("an unsupported feature is refused by its name", async () => {
+test("the error for an unsupported feature names the feature", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   const db = client.db("shop");
@@ -257,7 +257,7 @@ test("a user may access only the collections that its rules permit", async () =>
   await assert.rejects(eva.db("shop").collection("orders").find().toArray(), { code: 13 });
 });
 
-test("a transaction fails with the daemon's sentence, which the driver does not replace", async () => {
+test("a transaction fails with the daemon's message, which the driver does not replace", async () => {
   await using scene = await startMongo();
   await using client = clientOf(scene.port);
   const items = client.db("shop").collection("transactions");
@@ -352,7 +352,7 @@ test("an upsert inserts no document whose _id has operator fields", () =>
     assert.equal(await items.countDocuments({ _id: { a: 1 } as never }), 1);
   }));
 
-test("a duplicate that findAndModify or an index finds is reported with its key", () =>
+test("a duplicate that findAndModify or the creation of an index finds is reported with its key", () =>
   withCollection(async (items) => {
     await items.createIndex({ name: 1 }, { unique: true });
     await items.insertMany([{ name: "ann" }, { name: "ben", age: 1 }, { age: 1 }]);
@@ -372,7 +372,7 @@ test("a duplicate that findAndModify or an index finds is reported with its key"
     });
   }));
 
-test("an error in reply to a query of the old kind sets QueryFailure, and drivers find it in $err", async () => {
+test("an error reply to an OP_QUERY message has the flag QueryFailure, and its text in $err", async () => {
   await using scene = await startMongo();
   using client = await RawClient.open(scene.port);
   const queried = async (collection: string, command: Document) => {

@@ -102,7 +102,7 @@ const proof = (payload: string) =>
     }),
   );
 
-test("an unknown user receives the same challenge as a known one, and a proof is valid only for its own login", async () => {
+test("an unknown user receives the same challenge as a known user, and a proof is valid only for its own login", async () => {
   await using scene = await startMongo({ users: USERS });
   using client = await RawClient.open(scene.port);
   const salts = new Set<string>();
@@ -125,7 +125,7 @@ test("an unknown user receives the same challenge as a known one, and a proof is
   assert.match(await send(client, framed(elements({ ping: int32(1) }))), /\x01ok\0\0\0\0\0\0\0\xf0\?/);
 });
 
-test("an unauthenticated client's commands are refused, and long ones end the connection", async () => {
+test("an unauthenticated client's commands are refused, and long commands end the connection", async () => {
   await using scene = await startMongo({ users: USERS });
   using client = await RawClient.open(scene.port);
   for (const name of ["find", "insert", "listDatabases", "whatsmyuri", "getMore"])

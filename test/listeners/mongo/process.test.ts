@@ -9,7 +9,7 @@ import { writeCertificate } from "../../support/certificate-files.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 
-test("a driver logs in over TLS, also with PLAIN, and /metrics counts its commands for the listener mongo", async () => {
+test("a driver logs in over TLS with SCRAM or PLAIN, and /metrics counts its commands for the listener mongo", async () => {
   using folder = makeFolder();
   const users = join(folder.path, "users.acl");
   writeFileSync(users, "user default off\nuser ann on >secret ~* +@all\n", { mode: 0o600 });

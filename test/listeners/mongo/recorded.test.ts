@@ -15,7 +15,7 @@ import { RedisConnection } from "../../support/redis-connection.js";
 
 const app = makeKeyPair();
 const ROUNDS = amount(12, 60);
-/** The number of rounds of the daemon that is killed, before it is killed. */
+/** The number of rounds that are written to one of the daemons before the test kills it. */
 const ROUNDS_BEFORE_KILL = 4;
 
 async function clientFor(daemon: DaemonProcess): Promise<MongoClient> {

@@ -88,7 +88,7 @@ test("INFO counts errors by their first word, including scripts' own words, in o
   assert.match(reply, /errorstat_my:count=1/);
 });
 
-test("the number of error kinds that scripts invent is limited, and all errors are counted", {
+test("the number of error kinds that scripts can create is limited, but all errors are counted", {
   skip,
 }, async () => {
   const errors = Array.from({ length: 300 }, (_, i) => script(`return redis.error_reply('KIND${i} x')`));

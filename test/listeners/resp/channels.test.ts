@@ -60,7 +60,7 @@ function inOrder(told: string): string {
   );
 }
 
-test("subscribers and publishers receive the same as from redis-server", { skip }, async () => {
+test("subscribers and publishers receive the same answers as from redis-server", { skip }, async () => {
   const episodes = 40;
   for (let episode = 0; episode < episodes; episode++) {
     const told = await Promise.all(
@@ -155,7 +155,7 @@ const CONVERSATIONS: Readonly<Record<string, readonly string[]>> = {
 };
 
 for (const [topic, commands] of Object.entries(CONVERSATIONS))
-  test(`as redis-server: ${topic}`, { skip }, async () => {
+  test(`answers equal redis-server's: ${topic}`, { skip }, async () => {
     await Promise.all([comparison.ours.port, comparison.redis.port].map(untilUnsubscribed));
     await comparison.assertSame(lines(...commands));
   });
@@ -199,7 +199,7 @@ test("a client without permission for a channel receives an error, and is discon
   assert.deepEqual(await admin.call("PUBLISH", "news:1", "not heard"), { kind: "integer", value: 0 });
 });
 
-test("a client that never reads is disconnected when too much is pending, and others continue to receive", async () => {
+test("a client that never reads is disconnected when too much is pending, unlike other clients", async () => {
   await using scene = await startResp({ limits: { maxOutputBytes: 200_000 } });
   using deaf = await RawClient.open(scene.port);
   using good = await RawClient.open(scene.port);
@@ -252,7 +252,7 @@ test("a client that is disconnected because of its own command is served no furt
   assert.deepEqual(await other.call("PUBSUB", "CHANNELS"), { kind: "array", items: [] });
 });
 
-test("subscriptions count as memory of a client: a client with too many is disconnected, and others continue", async () => {
+test("subscriptions count as memory, so a client with too many subscriptions is disconnected", async () => {
   await using scene = await startResp({
     limits: { maxBufferedBytes: 3_000_000, maxUnprovenBytes: 2_000_000 },
   });

@@ -1,4 +1,4 @@
-/** Tests RESP over TLS, with the same certificate as the other port and the same clients as without TLS. */
+/** Tests RESP over TLS: the listener uses the daemon's certificate, and common clients work as without TLS. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

@@ -9,7 +9,7 @@ import { answers, lines, RedisComparison } from "./redis-comparison.js";
 
 const skip = skipWithout("redis-server");
 
-/** Calls whose counts depend only on the connection, not on their duration. */
+/** Commands whose counts are the same in every run, however long the commands take. */
 const conversation = lines(
   "ACL SETUSER ann on >p ~a* +get +set +info",
   "CONFIG RESETSTAT",

@@ -72,7 +72,7 @@ test("event classes are reported in Redis's order, in whatever order they were s
   }
 });
 
-test("settings have an effect where they have a meaning", async () => {
+test("client-output-buffer-limit and acllog-max-len take effect when a client sets them", async () => {
   await using ours = await startResp();
   using client = await RedisConnection.open(ours.port);
   await client.call("CONFIG", "SET", "client-output-buffer-limit", "normal 64kb 0 0");

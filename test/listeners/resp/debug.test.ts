@@ -26,7 +26,7 @@ test("DEBUG is disabled unless it was enabled at the start, for all clients or f
   assert.match(alone.stderr, /--enable-debug-command is for clients of --resp/);
 });
 
-test("DEBUG PROTOCOL returns replies of each kind, also in a transaction", { skip }, async () => {
+test("DEBUG PROTOCOL returns replies of each kind, even in a transaction", { skip }, async () => {
   await using comparison = await RedisComparison.start({ enableDebugCommand: "yes" }, [
     "--enable-debug-command",
     "yes",

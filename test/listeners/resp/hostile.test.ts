@@ -43,7 +43,7 @@ test("a client that continues to send after the closing error is disconnected", 
   await assertServes(scene);
 });
 
-test("a client that never reads is disconnected at the limit, while others are served", async () => {
+test("a client that never reads is disconnected at the limit, while other clients are served", async () => {
   await using scene = await startResp({ limits: { maxOutputBytes: 8 * MIB } });
   assert.equal(await exchange(scene.port, `SET big ${"x".repeat(60_000)}\r\n`), "+OK\r\n");
   using nonReader = await RawClient.open(scene.port);
@@ -55,7 +55,7 @@ test("a client that never reads is disconnected at the limit, while others are s
   await assertServes(scene);
 });
 
-test("an answer longer than the maximum string length closes its connection, and others are served", async () => {
+test("an answer longer than the maximum string length closes its connection, and other clients are served", async () => {
   await using scene = await startResp();
   assert.equal(await exchange(scene.port, writeCommand(["SET", "big", "x".repeat(8 * MIB)])), "+OK\r\n");
   const mget = writeCommand(["MGET", ...Array.from({ length: 65 }, () => "big")]);
@@ -132,7 +132,7 @@ test("25 MB of commands that arrive together are answered, and other clients are
   await assertServes(scene);
 });
 
-test("an argument of 511 MiB that never arrives uses no memory, and one that arrives partly is limited", async () => {
+test("an announced argument of 511 MiB uses no memory, and the bytes of it that arrive are limited", async () => {
   await using scene = await startResp({ limits: { maxBufferedBytes: 16 * MIB } });
   using announced = await RawClient.open(scene.port);
   announced.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${511 * MIB}\r\nabc`);

@@ -1,4 +1,4 @@
-/** Compares the answers while memory is full with those of a redis-server above its maxmemory. */
+/** Compares the answers while memory is full with the answers of a redis-server above its maxmemory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemoryLimit } from "../../../engine/memory/memory-limit.js";
@@ -9,7 +9,7 @@ import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
 import { startResp } from "./scene.js";
 
-/** Requests while there is memory, while there is none, and after there is some again. */
+/** The commands before memory is full, while memory is full, and after memory is free again. */
 type Conversation = readonly [before: readonly string[], full: readonly string[], after: readonly string[]];
 
 const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
@@ -31,24 +31,24 @@ const CONVERSATIONS: Readonly<Record<string, Conversation>> = {
     ],
     ["SET k 3", "GET k", "FLUSHALL"],
   ],
-  "nothing can be queued, and the transaction fails": [
+  "no command can be queued, and the transaction fails": [
     ["SET k 1"],
     ["MULTI", "GET k", "EXEC", "MULTI", "PING", "DISCARD", "GET k", "MULTI", "MULTI", "EXEC"],
     ["MULTI", "GET k", "EXEC", "DEL k"],
   ],
-  "a transaction that began before runs if it needs no memory": [
+  "a transaction that began before memory was full runs if it needs no memory": [
     ["SET k 1", "MULTI", "GET k", "DEL k"],
     ["EXEC", "GET k"],
     ["GET k"],
   ],
-  "a transaction that began before is refused if it needs memory": [
+  "a transaction that began before memory was full is refused if it needs memory": [
     ["SET k 1", "MULTI", "DEL k", "SET k 2"],
     ["EXEC", "EXEC", "GET k"],
     ["MULTI", "SET k 1", "EXEC", "DEL k"],
   ],
   "a transaction can be discarded": [["MULTI", "SET k 1"], ["DISCARD", "GET k"], ["GET k"]],
   "RESET ends a transaction": [["MULTI", "SET k 1"], ["RESET", "GET k"], ["GET k"]],
-  "a transaction in which a command was refused fails even if there is space again": [
+  "a transaction in which a command was refused fails even if memory is free again": [
     ["MULTI"],
     ["SET k 1"],
     ["SET k 1", "EXEC", "GET k"],

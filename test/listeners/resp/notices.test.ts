@@ -43,7 +43,7 @@ for (const flags of ["KEA", "K$", "Egx", "AKEnm", "El", "g$", "KE", ""])
     assert.equal(received[0], received[1]);
   });
 
-test("the removal of a key is notified as by redis-server", { skip }, async () => {
+test("subscribers receive one notification of a key's expiry, as from redis-server", { skip }, async () => {
   for (const port of [comparison.ours.port, comparison.redis.port]) {
     using subscriber = await RecordingClient.open(port);
     using writer = await RecordingClient.open(port);
@@ -76,7 +76,7 @@ test("hits and misses equal redis-server's, and are reset by CONFIG RESETSTAT", 
   );
 });
 
-test("the eviction of a key is notified", () => {
+test("subscribers are notified when a key is evicted", () => {
   const backend = new MemoryBackend(realEnvironment);
   const published: string[] = [];
   const channels = double<Channels>({
@@ -89,7 +89,7 @@ test("the eviction of a key is notified", () => {
   assert.deepEqual(published, ["__keyevent@3__:evicted k"]);
 });
 
-test("--notify-keyspace-events: recorded writes cause one notification where they are applied", async () => {
+test("with --notify-keyspace-events each recorded write causes its notifications once", async () => {
   const app = makeKeyPair();
   using folder = makeFolder();
   await using replica = await startReplica({

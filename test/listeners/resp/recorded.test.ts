@@ -147,7 +147,7 @@ test("a daemon whose data is incomplete answers reads, and gives the reason why 
   assert.equal(await exchange(respPort(replica), lines("GET k")), "$-1\r\n");
 });
 
-test("another daemon returns a write of the first one, and a stable answer arrives", async () => {
+test("a peer returns the daemon's write, and the daemon sends a stable answer", async () => {
   await using pair = await startPair();
   const [one, other] = pair.ports;
   assert.equal(await exchange(one, lines("SET k v")), "+OK\r\n");

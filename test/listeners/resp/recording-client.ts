@@ -21,7 +21,7 @@ export class RecordingClient implements Disposable {
     return this.#client.ended;
   }
 
-  /** Sends bytes, and waits until they are answered. */
+  /** Sends bytes, and waits until the server has answered them. */
   async send(bytes: string): Promise<void> {
     const mark = `mark ${this.#marks++}`;
     this.#client.send(bytes + writeCommand(["PING", mark]));

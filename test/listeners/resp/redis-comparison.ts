@@ -5,7 +5,7 @@ import { RawClient } from "../../support/raw-client.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { type RespScene, type SceneOptions, startResp, withoutId } from "./scene.js";
 
-/** The end of each conversation: once it is answered, all earlier commands are answered as well. */
+/** The text of an ECHO after each conversation. Its reply follows the replies to all commands of the conversation. */
 const END = "the end";
 const ENDED = `$${END.length}\r\n${END}\r\n`;
 

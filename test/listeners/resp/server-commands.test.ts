@@ -138,7 +138,7 @@ const conversations: Readonly<Record<string, readonly string[]>> = {
   "a command that is not allowed in a transaction makes it fail": [
     lines("MULTI", "SAVE", "PING", "EXEC", "MULTI", "SHUTDOWN", "DISCARD", "PING"),
   ],
-  "commands without effect here are answered": [
+  "commands that have no effect on a daemon are answered": [
     lines("REPLICAOF NO ONE", "ROLE", "SHUTDOWN foo", "SHUTDOWN ABORT", "BGSAVE foo", "SAVE x", "INFO foo"),
     lines("WAIT 0 0", "WAIT 1 10", "MEMORY PURGE", "MEMORY foo", "DEBUG OBJECT none", "DEBUG SLEEP 0"),
     lines(
@@ -175,7 +175,7 @@ const namesOf = (line: string) =>
     .split(" ")
     .map((field) => field.split("=")[0]);
 
-test("CLIENT LIST has Redis's fields, followed by those of Redis 7.2", { skip }, async () => {
+test("CLIENT LIST has Redis's fields, followed by the additional fields of Redis 7.2", { skip }, async () => {
   const [ours, theirs] = await Promise.all(
     [comparison.ours, comparison.redis].map(({ port }) =>
       answers(port, lines("CLIENT SETNAME jo", "CLIENT INFO")),

@@ -8,7 +8,7 @@ import { writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 import { exchange, startResp } from "./scene.js";
 
-/** Returns all byte values repeatedly, different for each seed. */
+/** Returns bytes of all values, which begin with another value for each seed. */
 function bytes(length: number, seed: number): string {
   const all = Array.from({ length: 256 }, (_, i) => String.fromCharCode((i * 7 + seed) & 0xff)).join("");
   return all.repeat(Math.ceil(length / 256)).slice(0, length);
@@ -39,7 +39,7 @@ test("values of any length reach their client unchanged, with the text around th
   assert.equal(await received(client), values.map((value) => `<${value}>`).join(""));
 });
 
-test("bytes that a client has not received stay unchanged while others are written to", async () => {
+test("bytes that a client has not received stay unchanged while another client is written to", async () => {
   const output = new SharedOutput();
   const slow = await pair();
   slow.client.pause();

@@ -24,8 +24,8 @@ interface Subjects extends AsyncDisposable {
 }
 
 /**
- * Runs a client with redis-server, with a daemon in memory and with one with a data folder: it must receive the same
- * answers.
+ * Asserts that a client receives the same answers from redis-server, from a daemon in memory, and from a daemon with a
+ * data folder.
  * @param talk  returns the answers by topic, without natural differences (dates, order of sets)
  */
 export async function assertSameAnswers(

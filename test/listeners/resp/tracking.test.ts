@@ -212,7 +212,7 @@ test("INFO reports which clients cache, and how many keys, as redis-server does"
   ]);
 });
 
-test("the first overlapping prefix is named, with the other prefix", async () => {
+test("the error names the first overlapping prefix and the prefix that it overlaps", async () => {
   await using scene = await startResp();
   using client = await RedisConnection.open(scene.port);
   const textOf = async (...prefixes: readonly string[]) => {
@@ -251,7 +251,7 @@ test("the expiry of a key is reported to clients that cache it and to its prefix
     [comparison.ours.port, comparison.redis.port].map(async (port) => {
       using reader = await RecordingClient.open(port);
       using all = await RecordingClient.open(port);
-      // The key lives long enough to be read in time, also on a busy machine.
+      // The key lives long enough to be read in time, even on a busy machine.
       await all.send(lines("HELLO 3", "SET brief 1 PX 2500", "CLIENT TRACKING ON BCAST PREFIX br"));
       await reader.send(lines("HELLO 3", "CLIENT TRACKING ON", "GET brief"));
       for (const client of [reader, all])

@@ -94,7 +94,7 @@ test("commands after a change of users are checked with the new user's rights", 
   );
 });
 
-test("a transaction that is not run has selected neither a database nor a user", async () => {
+test("a transaction that does not run selects neither a database nor a user", async () => {
   const { path, state } = recording();
   state.isUnmet = true;
   await using ours = await startResp({ path, users });

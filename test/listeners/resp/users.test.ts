@@ -165,7 +165,7 @@ test("neither SIGHUP nor a command opens a listener to other machines that a sta
   assert.equal(await other.rest(), "-NOAUTH Authentication required.\r\n+OK\r\n");
 });
 
-test("on other addresses than loopback each user needs a password, also with TLS, unless --allow-anonymous is set", async () => {
+test("on other addresses than loopback each user needs a password, even with TLS, unless --allow-anonymous is set", async () => {
   using folder = makeFolder();
   const { certificate, key } = await writeCertificate(folder.path);
   const tls = ["--tls-cert", certificate, "--tls-key", key];

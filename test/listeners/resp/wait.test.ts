@@ -34,7 +34,7 @@ test("WAIT without other daemons returns the same as redis-server without replic
   for (const conversation of conversations) await comparison.assertSame(lines(...conversation));
 });
 
-test("a waiting client is shown as waiting, others are served, and CLIENT UNBLOCK ends the wait", async () => {
+test("a waiting client is shown as waiting, other clients are served, and CLIENT UNBLOCK ends the wait", async () => {
   await using ours = await startResp({ copies: copiesOf(1) });
   using admin = await RedisConnection.open(ours.port);
   const isWaiting = async () => {
@@ -60,7 +60,7 @@ test("a waiting client is shown as waiting, others are served, and CLIENT UNBLOC
   }
 });
 
-test("commands after one that waits also wait", async () => {
+test("commands after a command that waits wait too", async () => {
   await using ours = await startResp();
   using admin = await RedisConnection.open(ours.port);
   using client = await RedisConnection.open(ours.port);

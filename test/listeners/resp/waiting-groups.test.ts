@@ -41,7 +41,7 @@ type Argv = readonly ByteString[];
 /** Replies, each with the number of its connection. */
 type Answers = readonly (readonly [number, Reply])[];
 
-/** Several connections to one server, and the numbers of those that wait. */
+/** Several connections to one server, and the numbers of the connections that wait. */
 class Side implements AsyncDisposable {
   readonly #admin: RedisConnection;
   readonly #connections: readonly RedisConnection[];
@@ -189,7 +189,7 @@ function isSame([name, subcommand]: Argv, one: Reply, other: Reply): boolean {
   return shownExactly(one) === shownExactly(other);
 }
 
-/** Compares both servers' replies. @param argv  the command that the connection with that number has sent */
+/** Compares both servers' replies. @param argv  the command that connection `number` has sent */
 function areSame(number: number, argv: Argv, ours: Answers, redis: Answers): boolean {
   if (ours.length !== redis.length) return false;
   return ours.every(([from, reply], i) => {

@@ -72,7 +72,7 @@ test("SLOWLOG stores slow commands according to the limit after each command, wi
   assert.equal(ourOutput.at(-1), "CONFIG SET slowlog-log-slower-than 0");
 });
 
-test("SLOWLOG stores a command that waited after the one that ended its wait", { skip }, async () => {
+test("SLOWLOG stores a command that waited after the command that ended its wait", { skip }, async () => {
   await using ours = await startResp();
   await using redis = await startRedis();
   for (const { port } of [ours, redis]) {

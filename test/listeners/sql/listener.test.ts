@@ -13,7 +13,7 @@ import { type SqlScene, startSql } from "./scene.js";
 
 const frames = (answer: string) => (answer.match(/^END$/gm) ?? []).length;
 
-test("the frames are the same as the original's, byte for byte", async () => {
+test("frames equal the original's, byte for byte", async () => {
   let scene: SqlScene = await startSql();
   try {
     const compared = await replay({

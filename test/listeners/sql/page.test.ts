@@ -1,4 +1,4 @@
-/** Runs the redis-cli lines of docs/sql.md in order on one daemon: each prints what the page shows. */
+/** Tests that the redis-cli commands of docs/sql.md, run in order on one daemon, print what the page shows. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { repositoryRoot } from "../../support/repository.js";
 
 const PROMPT = "$ redis-cli ";
 
-/** Returns the commands with the lines that follow them. */
+/** Returns the page's commands, each with the output that the page shows. */
 function examples(): readonly (readonly [command: string, answer: string])[] {
   const page = readFileSync(join(repositoryRoot, "docs/sql.md"), "utf8");
   const blocks = [...page.matchAll(/^```\n(.*?)^```$/gms)].map(([, text = ""]) => text);

@@ -60,7 +60,7 @@ async function withClient(
   }
 }
 
-// With these lengths of the head, frames begin at all four offsets.
+// With these paddings of the request, the first frame begins at each of the four offsets modulo 4.
 for (const padding of [0, 1, 2, 3])
   test(`after the upgrade a client has no incomplete message, and one that it begins is counted (${padding})`, () =>
     withClient(`X: ${"x".repeat(padding)}\r\n`, async (socket, write, received) => {

@@ -42,7 +42,7 @@ test("with a certificate the listener uses TLS, as the other port does", async (
   assert.deepEqual(await page.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
 });
 
-test("also over TLS, a client that reads no answers is served no further, but other clients are", {
+test("even over TLS, a client that reads no answers is served no further, but other clients are", {
   skip: skipUnlessFull,
 }, async () => {
   using folder = makeFolder();

@@ -1,6 +1,6 @@
 /**
- * Tests the exposition for Prometheus: its exact text format, the names in the tables, and its check by promtool if
- * that is installed.
+ * Tests the exposition for Prometheus: its exact text format and the metric names in the tables. If promtool is
+ * installed, it also checks the daemon's metrics.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -29,7 +29,7 @@ const gauge = (samples: readonly Sample<number>[], help = "Help."): AnyMetric<nu
   read: () => samples,
 });
 
-test("values are written with and without labels, and a metric may have no values", () => {
+test("the exposition contains values with and without labels, and metrics without values", () => {
   const text = textOf({
     a: gauge([{ labels: {}, value: 1.5 }]),
     b_total: {
@@ -60,12 +60,12 @@ b_total{x="3",y=""} 9007199254740992
   );
 });
 
-test("labels and help texts escape exactly the characters that the format requires", () => {
+test("the exposition escapes exactly the required characters in labels and help texts", () => {
   const text = textOf({ a: gauge([{ labels: { x: 'a"b\\c\nd' }, value: 1 }], 'a"b\\c\nd') });
   assert.equal(text, `# HELP a a"b\\\\c\\nd\n# TYPE a gauge\na{x="a\\"b\\\\c\\nd"} 1\n`);
 });
 
-test("infinities and NaN are written as Go reads them", () => {
+test("infinities and NaN are written in the form that Go parses", () => {
   const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300, 5e-324];
   const text = textOf({ a: gauge(values.map((value, x) => ({ labels: { x: String(x) }, value }))) });
   const written = text.matchAll(/^a\{.*\} (.*)$/gm);
@@ -75,7 +75,7 @@ test("infinities and NaN are written as Go reads them", () => {
   );
 });
 
-test("a histogram's buckets include the counts of the smaller ones", () => {
+test("each bucket of a histogram includes the counts of all smaller buckets", () => {
   const histogram = new Histogram([-1, 0.5]);
   for (const value of [-2, -1, 0.5, 3, 4]) histogram.observe(value);
   const labels = { backend: "redis" };
@@ -100,7 +100,7 @@ a_seconds_count{backend="redis"} 5
   );
 });
 
-test("no series occurs twice, since Prometheus would refuse the complete text", () => {
+test("the exposition contains no series twice, because Prometheus would refuse the text", () => {
   const samples = [1, 2].map((value) => ({ labels: { x: "same" }, value }));
   const counter: AnyMetric<null> = { type: "counter", labels: ["x"], help: "Help.", read: () => samples };
   const text = textOf({ a: gauge(samples), b_total: counter });
@@ -108,7 +108,7 @@ test("no series occurs twice, since Prometheus would refuse the complete text", 
   assert.match(text, /\nb_total\{x="same"\} 3\n$/);
 });
 
-test("names and labels of all tables follow the rules of Prometheus", () => {
+test("the metric names and labels in all tables follow Prometheus's rules", () => {
   for (const [name, { type, labels, help }] of TABLES.flatMap((table) => Object.entries(table))) {
     assert.match(name, /^[a-z][a-z0-9_]*$/);
     assert.equal(name.endsWith("_total"), type === "counter", name);
@@ -118,7 +118,7 @@ test("names and labels of all tables follow the rules of Prometheus", () => {
   }
 });
 
-test("promtool finds nothing in the daemon's metrics", { skip: skipWithout("promtool") }, () => {
+test("promtool finds no problem in the daemon's metrics", { skip: skipWithout("promtool") }, () => {
   const metrics = new Counts();
   metrics.connected("dbsync-v2", 1);
   metrics.verified(0.04);

@@ -53,7 +53,7 @@ function outputTo(socket: Socket, pushes = new PushedOutput()): ClientOutput {
   );
 }
 
-test("a long answer waits until the client has read the short ones before it", () => {
+test("a long answer waits until the client has read the short answers before it", () => {
   const { sent, takeAll, socket } = slowSocket();
   const output = outputTo(socket);
   const long: LongAnswer = {
@@ -74,7 +74,7 @@ test("a long answer waits until the client has read the short ones before it", (
   assert.deepEqual(sent, ["short", "long"]);
 });
 
-test("each client receives its pushed messages, in order among its answers, regardless of other clients", () => {
+test("each client receives its own pushed messages and answers in order", () => {
   const pushes = new PushedOutput();
   const [one, other] = [slowSocket(), slowSocket()];
   const [first, second] = [outputTo(one.socket, pushes), outputTo(other.socket, pushes)];
@@ -83,7 +83,7 @@ test("each client receives its pushed messages, in order among its answers, rega
   for (const output of [first, second]) output.push("c");
   first.push("d");
   second.flush();
-  // These bytes differ from those added before the flush, but have the same length.
+  // "1234" is as long as "a[b]", which the output contained before its flush.
   second.add("1234");
   second.push("e");
   second.push("c");

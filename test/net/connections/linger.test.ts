@@ -1,4 +1,4 @@
-/** Tests the end of a connection: when it is closed immediately, and when bytes must be sent or read first. */
+/** Tests when the daemon closes a connection immediately, and when it first sends or reads the remaining bytes. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
@@ -33,7 +33,7 @@ async function connected(): Promise<Pair> {
 
 const LEFT = { idleTimeout: 60_000, isExpected: true, hasLeft: true };
 
-test("a connection is closed immediately if the client has ended its stream and all bytes are sent to it", async () => {
+test("a connection closes immediately if all bytes were sent and the client has ended its stream", async () => {
   await using pair = await connected();
   const { client, socket } = pair;
   socket.write("answer");

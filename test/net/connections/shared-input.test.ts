@@ -7,8 +7,8 @@ import { SharedInput } from "../../../net/connections/shared-input.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 
 /**
- * Returns a client's socket, the socket that the server accepted, and the socket that has taken over the accepted
- * one's connection.
+ * Returns a client's socket, the socket that the server accepted, and the socket that has taken over the connection of
+ * the accepted socket.
  */
 async function pair(input: SharedInput): Promise<{ client: Socket; accepted: Socket; taken: Socket }> {
   const server = createServer({ allowHalfOpen: true });
@@ -19,7 +19,7 @@ async function pair(input: SharedInput): Promise<{ client: Socket; accepted: Soc
   return { client, accepted, taken: input.take(accepted) };
 }
 
-test("an accepted socket is taken over by this version of Node", async () => {
+test("this version of Node supports the transfer of an accepted socket's connection", async () => {
   const { client, accepted, taken } = await pair(new SharedInput());
   assert.notEqual(taken, accepted);
   client.destroy();
@@ -47,7 +47,7 @@ test("two sockets read their own bytes into the same memory", async () => {
   assert.equal(memories.size, 1);
 });
 
-test("copies belong to their receiver: later bytes do not overwrite them", async () => {
+test("later bytes do not overwrite chunks that are copied for their receiver", async () => {
   const { client, taken } = await pair(new SharedInput(true));
   const chunks: Buffer[] = [];
   taken.on("data", (chunk: Buffer) => chunks.push(chunk));

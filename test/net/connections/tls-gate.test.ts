@@ -1,4 +1,4 @@
-/** Tests clients without TLS at a listener with TLS. */
+/** Tests clients without TLS that connect to a listener with TLS. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeFolder } from "../../daemon/replicas.js";

@@ -1,6 +1,6 @@
 /**
- * Tests with real daemons that unauthenticated connections are closed in favour of authenticated ones, if there are too
- * many bytes or too many connections.
+ * Tests with real daemons that unauthenticated connections are closed first if there are too many bytes or too many
+ * connections.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ const connection = makeKeyPair();
 const open = (port: number, count: number) =>
   Promise.all(Array.from({ length: count }, () => RawClient.open(port)));
 
-test("incomplete requests of unauthenticated clients close neither a first large signed request nor one of an authenticated client", async () => {
+test("incomplete requests of unauthenticated clients do not interrupt large signed requests", async () => {
   const bounds = ["--max-request-bytes", "8MiB", "--max-buffered-bytes", "16MiB"];
   await using daemon = await startDaemon(["-s", pair.file, ...bounds]);
   using known = await EnvelopeClient.open(daemon.port, pair);
@@ -61,7 +61,7 @@ test("unauthenticated clients use at most --max-unproven-bytes of the limit for 
 
 const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test("at --max-connections silent unauthenticated clients are closed on every listener, and authenticated clients stay", async () => {
+test("at --max-connections, every listener closes only unauthenticated clients", async () => {
   using folder = makeFolder();
   const users = join(folder.path, "users.acl");
   writeFileSync(users, "user default off\nuser ann on >pw ~* +@all\n", { mode: 0o600 });
@@ -98,7 +98,7 @@ test("at --max-connections silent unauthenticated clients are closed on every li
   }
 });
 
-test("a hello, an unknown key and a bad signature do not authenticate: clients with nothing else are closed", async () => {
+test("clients that have only sent a hello, an unknown key or a bad signature count as unauthenticated", async () => {
   await using daemon = await startDaemon(["-s", pair.file, "--max-connections", "4"]);
   using known = await EnvelopeClient.open(daemon.port, pair);
   await known.replies([["PING"]]);

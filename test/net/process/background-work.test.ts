@@ -12,7 +12,7 @@ class Loop {
   });
   readonly done: string[] = [];
 
-  /** Makes a step. @param then  the step's action */
+  /** Adds a step that takes `ms` milliseconds. @param then  the step's action */
   step(name: string, ms: number, then: () => void = () => {}): void {
     this.turns.soon(() => {
       this.done.push(name);
@@ -28,7 +28,7 @@ class Loop {
   }
 }
 
-test("short steps share a turn, and a long one ends it", () => {
+test("short steps share a turn, and a long step ends the turn", () => {
   const loop = new Loop();
   for (const [name, ms] of [
     ["a", 0],
@@ -43,7 +43,7 @@ test("short steps share a turn, and a long one ends it", () => {
   assert.deepEqual(loop.deferred, []);
 });
 
-test("a step that another step adds runs in a later turn, after the steps that were added before", () => {
+test("a step that another step adds runs in a later turn, after all steps that were added earlier", () => {
   const loop = new Loop();
   loop.step("a", 5, () => loop.step("again", 0));
   loop.step("b", 0);
@@ -54,7 +54,7 @@ test("a step that another step adds runs in a later turn, after the steps that w
   assert.deepEqual(loop.turn(), ["then"]);
 });
 
-test("long work ends a turn, and continues after the steps that waited before it", () => {
+test("long work ends a turn, and continues after the steps that were already waiting", () => {
   const loop = new Loop();
   loop.turns.add(
     (function* () {
@@ -71,7 +71,7 @@ test("long work ends a turn, and continues after the steps that waited before it
   assert.deepEqual(loop.turn(), []);
 });
 
-test("clear drops waiting steps and work that awaits a promise", async () => {
+test("clear discards waiting steps, and work that is waiting for a promise", async () => {
   const loop = new Loop();
   loop.turns.add(
     (function* () {

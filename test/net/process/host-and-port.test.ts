@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatHostAndPort, parseHostAndPort } from "../../../net/process/host-and-port.js";
 
-test("a port without an address is on 127.0.0.1", () => {
+test("a port without an address means 127.0.0.1", () => {
   assert.deepEqual(parseHostAndPort("9464"), { address: "127.0.0.1", port: 9464 });
   assert.deepEqual(parseHostAndPort("0"), { address: "127.0.0.1", port: 0 });
 });

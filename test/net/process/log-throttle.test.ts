@@ -17,7 +17,7 @@ function throttled(options: { periodMs?: number; lines?: number } = {}) {
   return { throttle, lines, clock };
 }
 
-test("A line is written once per period, and the next one contains the number of suppressed lines", () => {
+test("A line is written once per period, and the next line contains the number of suppressed lines", () => {
   const { throttle, lines, clock } = throttled();
   assert.equal(throttle.warn("a", {}, "text"), true);
   assert.equal(throttle.warn("a", {}, "text"), false);

@@ -37,7 +37,7 @@ test("the young generation does not grow beyond about 4 MiB, unless its size is 
   assert.ok(free > 6 * MIB, `${free} bytes`);
 });
 
-test("the young generation does not grow in a program without pauses either", async () => {
+test("the young generation does not grow even in a program that never pauses", async () => {
   for (let run = 0; run < 3; run++) {
     const bytes = await youngBytesWith("", "setImmediate(resolve)");
     assert.ok(bytes < 6 * MIB, `${bytes} bytes`);

@@ -1,6 +1,6 @@
 /**
- * Tests that objects in an array that have the shape of the first one are parsed only when their members are read, and
- * that this makes no visible difference.
+ * Tests that objects in an array that have the shape of the first object are parsed only when their members are read,
+ * and that late parsing makes no visible difference.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -48,7 +48,7 @@ function listText(random: SeededRandom): string {
   return `[${items.join(",")}]`;
 }
 
-/** Returns the text of a value's contents, not the text as written. */
+/** Returns a text of a value's contents, which makes the value parse its members. */
 function shown(value: JsonValue): string {
   if (value instanceof JsonObject)
     return `{${value.names.map((name, at) => `${JSON.stringify(name)}:${shown(value.values[at] as JsonValue)}`).join(",")}}`;
@@ -56,7 +56,7 @@ function shown(value: JsonValue): string {
   return value instanceof JsonNumber ? value.text : JSON.stringify(value);
 }
 
-/** Returns the result of parsing. */
+/** Returns the parsed text, or the fault of malformed JSON. */
 function outcome(parse: () => string): string {
   try {
     return parse();
@@ -77,7 +77,7 @@ test(`lists of objects have the values and the text of their members (seed ${see
       apart,
       text,
     );
-    // If the list begins with a literal, no object is treated as similar to another.
+    // If the list begins with a literal, there is no first shape, so all objects are parsed immediately.
     const none = outcome(() => writeJson(parseJson(text.replace("[", "[0,").replace("[0,]", "[0]"))));
     assert.equal(none.replace(/^\[0,?/, "["), apart, text);
     if (apart.startsWith("["))

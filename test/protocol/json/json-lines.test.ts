@@ -10,7 +10,7 @@ const STREAMS = 300;
 const MAX_BYTES = 40;
 const BREAKS = ["\n", "\r\n", " \n", "\t\r\n"];
 const TEXTS = ["", "]}", '{"[', "\\", '\\"', "é", "日本", "🙂", "\\\\", "}", "a b", "\u0000x"];
-/** Lines that are not JSON or have no closing bracket: they wait for their line break. */
+/** Lines that are not JSON or have no closing bracket. The parser waits for their line breaks. */
 const ODD = ["quit", "nope", "1", '"only ]} a string"', "null", '{"open":[', "\u00ff"];
 
 function value(random: SeededRandom, depth = 0): unknown {
@@ -22,7 +22,7 @@ function value(random: SeededRandom, depth = 0): unknown {
   return Object.fromEntries(values.map((one) => [random.oneOf(TEXTS), one]));
 }
 
-/** Returns a line: usually a request, which is a JSON object, otherwise one of the lines in ODD. */
+/** Returns a random line: usually a request, which is a JSON object, and otherwise a line of ODD. */
 function lineOf(random: SeededRandom): string {
   return random.chance(0.2) ? random.oneOf(ODD) : JSON.stringify({ data: value(random) });
 }

@@ -174,7 +174,7 @@ test(`texts that PHP accepts are parsed, and written as PHP writes them (seed ${
     const mine = ours(text);
     assert.ok(
       mine === theirs || mine === answers[at],
-      `${JSON.stringify(text)}: ${mine}, PHP says ${answers[at]}`,
+      `${JSON.stringify(text)}: ${mine}, but PHP prints ${answers[at]}`,
     );
     seen.add(mine);
   }
@@ -230,7 +230,7 @@ test(`a stored text is written in PHP's form, with the same result whether it is
   }
 });
 
-test(`joined texts equal the text of their joined values (seed ${seed})`, () => {
+test(`texts that are joined equal the text of the complete list or object (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 2);
   for (let left = 2000; left > 0; left--) {
     // PHP writes most of these values in the same way, so the writer does not examine them one by one.
@@ -248,7 +248,7 @@ test(`joined texts equal the text of their joined values (seed ${seed})`, () => 
   }
 });
 
-test("a character that needs escaping is found in a long string too", () => {
+test("a character that needs escaping is found even in a long string", () => {
   for (const length of [63, 64, 65, 200]) {
     const start = "x".repeat(length);
     for (const [written, read] of [
@@ -278,7 +278,7 @@ test("numbers, the order of members and names of any kind remain as they were wr
   assert.equal(writeJson(value), '{"a":3,"b":2}');
 });
 
-test("an object with many members finds each, and stores the last of duplicates", () => {
+test("an object with many members finds each member, and stores the last of duplicate members", () => {
   const names = Array.from({ length: 40 }, (_, at) => `n${at}`);
   const text = [...names, ...names].map((name, at) => `"${name}":${at}`).join(",");
   const value = parseJson(`{${text}}`);

@@ -65,7 +65,7 @@ test("a date or a length that a number cannot represent exactly is refused", () 
   }
 });
 
-test(`random bytes are refused, or are votes that are written as the same bytes (seed ${seed})`, () => {
+test(`random bytes are refused, or parsed as votes that are written as the same bytes (seed ${seed})`, () => {
   let votes = 0;
   for (let run = 0; run < 20 * RUNS; run++) {
     const random = new SeededRandom(seed, RUNS + 1, run);

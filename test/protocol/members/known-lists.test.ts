@@ -41,7 +41,7 @@ test("two parallel lists are both stored until one list succeeds both", () => {
   assert.deepEqual(heads(merged, second, beside), [merged]);
 });
 
-test("a list that does not name the removed daemons, or belongs to another cluster, is refused", () => {
+test("a list that omits a removed daemon, or belongs to another cluster, is refused", () => {
   const forged = known({ ...third.list, left: [] });
   assert.deepEqual(takeList([second], forged, CLUSTER), {
     problem: "it must name exactly the daemons that were removed",

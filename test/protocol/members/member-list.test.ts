@@ -78,7 +78,7 @@ for (const [what, text] of Object.entries({
 const many = (count: number, from: number) =>
   Array.from({ length: count }, (_, i) => (from + i).toString().padStart(32, "0"));
 
-test("the maximum number of members is accepted, and one more is not", () => {
+test("a list with the maximum number of members is accepted", () => {
   const full = { ...LIST, members: many(LIST_MEMBERS_MAX, 0), left: many(LIST_LEFT_MAX, 10_000) };
   assert.ok(writeMemberList(full).length <= LIST_BYTES_MAX);
   assert.deepEqual(parseMemberList(writeMemberList(full)), full);

@@ -9,7 +9,7 @@ const less = listAfter([first], { leave: "D" });
 const other = listAfter([first], { leave: "C", add: "E" });
 const merged = listAfter([less, other], {});
 
-test("a list succeeds another: members are added and removed, and removed ones remain listed as removed", () => {
+test("a succeeding list adds and removes members, and lists all removed members as removed", () => {
   const third = listAfter([less], { add: "E", leave: "A" });
   assert.deepEqual(
     {
@@ -22,7 +22,7 @@ test("a list succeeds another: members are added and removed, and removed ones r
   );
 });
 
-test("after two lists, only the members of both remain", () => {
+test("a list that succeeds two parallel lists has only the members of both", () => {
   assert.deepEqual(merged.list.members, idsOf("AB"));
   assert.deepEqual(merged.list.left, idsOf("CDE"));
   assert.equal(merged.list.number, 3);
@@ -58,11 +58,11 @@ for (const [what, change, problem] of [
     assert.match(problemAfter([first], less, change) as string, problem);
   });
 
-test("no list is in force if there are none", () => {
+test("no list is in force if no list is known", () => {
   assert.deepEqual(standingOf([]), { heads: [], inForce: null, members: new Set(), left: new Set() });
 });
 
-test("the list in force is the one that succeeds all other known lists", () => {
+test("a list that succeeds all other known lists is in force", () => {
   const standing = standingOf([less, first]);
   assert.equal(standing.inForce, less);
   assert.deepEqual([...standing.members], idsOf("ABC"));

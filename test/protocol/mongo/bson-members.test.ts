@@ -1,4 +1,4 @@
-/** Tests how the members of a document are found in arbitrary bytes. DBSYNC_SEED replays a run. */
+/** Tests the search for a document's members in valid and in arbitrary bytes. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Document, BSON as Package } from "mongodb";
@@ -88,7 +88,7 @@ test("the time for a document within a hundred thousand others is proportional t
     assert.equal([...membersOf(Buffer.from(document, "latin1"))].length, 1);
 });
 
-test("arbitrary bytes are members within the document, or malformed", () => {
+test("arbitrary bytes are parsed as members within the document, or are malformed", () => {
   const random = new SeededRandom(seed());
   const whole = Buffer.from(Package.serialize(ALL));
   for (let count = 0; count < DOCUMENTS; count++) {

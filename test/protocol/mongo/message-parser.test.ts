@@ -67,7 +67,7 @@ test("messages are complete for any division of their bytes", () => {
   }
 });
 
-test("a long message is returned without delaying the next one", () => {
+test("a long message does not delay the message that follows it", () => {
   const long = framed(element("a", text("x".repeat(90_000))));
   const { messages, held } = parsed([command(long), command(PING)]);
   assert.deepEqual([messages.length, bytesOf(messages[0]?.body as Buffer), held], [2, long, 0]);
@@ -106,7 +106,7 @@ for (const [what, bytes, fault] of [
     assert.match(found ?? "", fault);
   });
 
-test("a sequence with more documents than a command may have is refused before they use memory", () => {
+test("a sequence with more documents than a command may have is refused before the documents use memory", () => {
   const documents = empty.repeat(100_001);
   const sequenced = `\x01${int32Bytes(documents.length + 6)}a\0${documents}`;
   const { messages, fault } = parsed([message(`${flags}\0${empty}${sequenced}`)], 1_000_000);

@@ -30,7 +30,7 @@ test("A double is written as C's %.17g writes it", () => {
   for (const [value, text] of PRINTED) assert.equal(formatDouble(value), text);
 });
 
-test("A double halfway between two numbers of 17 digits is rounded to the even one", () => {
+test("A double halfway between two numbers of 17 digits is rounded to the even number", () => {
   assert.equal(formatDouble(123456 + 2 ** -12), "123456.00024414062");
   assert.equal(formatDouble(-123456 - 2 ** -12), "-123456.00024414062");
   assert.equal(formatDouble(123456 + 3 * 2 ** -12), "123456.00073242188");

@@ -75,7 +75,7 @@ test("random requests in random pieces are parsed unchanged", () => {
   assert.deepEqual(read(pieces), { requests: sent, problem: null });
 });
 
-test("a piece that ends a long argument may contain complete requests and the beginning of another long one", () => {
+test("a piece that ends a long argument may contain further requests and the beginning of another argument", () => {
   const sent = [
     ["SET", "a", "x".repeat(70_000)],
     ["GET", "a"],
@@ -183,7 +183,7 @@ test("a request above the limit is reported for any division into pieces", () =>
   }
 });
 
-test("a complete short request is refused for the same reasons as one in pieces", () => {
+test("a complete short request is refused for the same reasons as a request in pieces", () => {
   const requests = [
     ["*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$9\r\nkey:00001\r\n", null],
     ["*1\r\n$11\r\n12345678901\r\n", "invalid bulk length"],

@@ -60,7 +60,7 @@ test("many bulk strings are written like an array of separate replies", () => {
   }
 });
 
-test("many replies are written like separate ones", () => {
+test("an array of many replies is written like separate replies", () => {
   const kinds = [bulk("a"), double(0.5), NIL, integer(7), pairs([bulk("b"), double(1)])];
   const items = Array.from({ length: 1000 }, (_, i) => kinds[i % kinds.length] as Reply);
   for (const [kind, sign, size] of [
@@ -73,7 +73,7 @@ test("many replies are written like separate ones", () => {
   }
 });
 
-test("an answer of many bulk strings does not change when its source changes", () => {
+test("an array of many bulk strings does not change when the source of its strings changes", () => {
   const values = Array.from({ length: 1000 }, (_, i) => String(i));
   const answer = bulksReply("array", values);
   const before = writeReply(answer);

@@ -1,4 +1,4 @@
-/** Tests the cache of short strings, which equal strings share. */
+/** Tests the cache that returns the same string for equal short sequences of bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ShortStrings } from "../../../protocol/resp/short-strings.js";

@@ -44,7 +44,7 @@ test("a line is sent unchanged, and split only at spaces", () => {
   assert.deepEqual(splitCommand(latin1("  \0")), []);
 });
 
-test("complete surrogate pairs are characters like others", () => {
+test("complete surrogate pairs are accepted like any other character", () => {
   assert.equal(commandText("SET k \ud83d\ude00"), "SET k \xf0\x9f\x98\x80\0");
 });
 

@@ -144,7 +144,7 @@ test("the signed bytes are the domain, the length and the body, and nothing else
   assert.equal(bytesOf(signedBytes(body)), "dbsync2\0command\0\0\0\0\0\0\0\0\x03abc");
 });
 
-test("the bytes that are hashed in pieces are the signed bytes, also for text", () => {
+test("the pieces that are hashed one by one add up to the signed bytes, for bytes and for text", () => {
   for (const length of [0, 16_383, 16_384, 70_000]) {
     const body = latin1("\xfe".repeat(length));
     const signed = signedBytes(body);

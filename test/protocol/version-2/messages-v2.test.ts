@@ -60,7 +60,7 @@ test("a hello of a later version may have more elements, which are ignored", () 
   assert.throws(() => readDaemonMessage(latin1(noString)), MalformedFrame);
 });
 
-test("a command names the condition of its answer, in only one form", () => {
+test("a command may contain the condition of its answer, in exactly one form", () => {
   for (const wait of [{ kind: "stable" }, { kind: "replicated", daemons: 99 }] as const) {
     const message = readClientMessage(latin1(writeCommandMessage("b", "s", wait)));
     assert.deepEqual(message.kind === "command" && message.wait, wait);
@@ -79,7 +79,7 @@ test("a command names the condition of its answer, in only one form", () => {
   }
 });
 
-test("a command's frame is the same from bytes and from text, for any number of digits in its lengths", () => {
+test("a command's frame is the same whether it is made of bytes or of text, whatever its lengths", () => {
   for (const length of [3, 9, 10, 99, 100, 999, 1000, 99_999, 100_000]) {
     const body = "\xff".repeat(length);
     const signature = "\0\r\n".repeat(85);
@@ -90,7 +90,7 @@ test("a command's frame is the same from bytes and from text, for any number of 
   }
 });
 
-test("a trace context follows the signed bytes, with and without a wait, and other bytes are not parsed as one", () => {
+test("a trace context is parsed after the signed bytes, with and without a wait; other bytes are not", () => {
   const traceparent = `00-${"0af7651916cd43dd8448eb211c80319c"}-b7ad6b7169203331-01`;
   for (const wait of [null, { kind: "stable" }, { kind: "replicated", daemons: 12 }] as const) {
     for (const body of ["", "*3", "b\r\n:\xff".repeat(9_999)]) {

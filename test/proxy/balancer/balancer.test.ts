@@ -36,7 +36,7 @@ async function startTwo() {
   };
 }
 
-test("the balancer sends reads to the servers in turn, and all writes of a database to one", async () => {
+test("the balancer sends reads to all servers in turn, and a database's writes to one server", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -50,7 +50,7 @@ test("the balancer sends reads to the servers in turn, and all writes of a datab
     assert.match(statements[0] ?? "", /^(?:ampiasao|use) d$/);
 });
 
-test("a session reads from the server to which it wrote recently", async () => {
+test("a session reads from the server to which it has recently written", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 60_000 } });
   using client = await scene.client();
@@ -62,7 +62,7 @@ test("a session reads from the server to which it wrote recently", async () => {
   assert.deepEqual([...answers], [writer]);
 });
 
-test("a read that one server loses is sent to the other", async () => {
+test("a read that one server leaves unanswered is sent to the other server", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -94,7 +94,7 @@ test("a write that may have been executed is refused and not sent again", async 
   assert.equal(scene.balancer.counts.unknown, 1);
 });
 
-test("writes move to another server while theirs is down, and back when it is up", async () => {
+test("writes move to another server while their server is down, and return once it is up again", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -111,7 +111,7 @@ test("writes move to another server while theirs is down, and back when it is up
   assert.ok(scene.lines.some(({ msg }) => msg?.startsWith("Erreur connexion à ")));
 });
 
-test("a server that is not ready is skipped, and if none is ready, statements wait until one is", async () => {
+test("the balancer skips a server that is not ready; if no server is ready, statements wait", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using first = await scene.client();
@@ -130,7 +130,7 @@ test("a server that is not ready is skipped, and if none is ready, statements wa
   assert.equal(await client.told("insert into t values (3);"), writer);
 });
 
-test("statements wait for a server that is not ready if the others are down", async () => {
+test("statements wait for a server that is not ready if the other servers are down", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, { settings: { settleTime: 10_000 } });
   using client = await scene.client();
@@ -147,7 +147,7 @@ test("statements wait for a server that is not ready if the others are down", as
   assert.equal(await client.told("insert into t values (2);"), writer);
 });
 
-test("without servers each statement is answered with the original's text", async () => {
+test("the balancer answers every statement with the original's error if all servers are down", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers);
   using client = await scene.client();
@@ -186,7 +186,7 @@ test("replicas receive only reads, and SINGLE_PRIMARY sends writes to the first 
   for (let i = 0; i < 8; i++) assert.equal(await client.told(`create database d${i};`), "one");
 });
 
-test("statements and clients are limited, and a browser's request ends the connection", async () => {
+test("the balancer limits statements and clients, and disconnects a browser", async () => {
   await using pair = await startTwo();
   await using scene = await startBalancer(pair.servers, {
     clients: { maxRequestBytes: 100, maxConnections: 1 },
@@ -197,7 +197,7 @@ test("statements and clients are limited, and a browser's request ends the conne
   assert.equal(await browser.ask("GET / HTTP/1.1;"), "");
 });
 
-test("the session's database is the one that the server reports, with its complete name, regardless of the form of the statement", async () => {
+test("a session uses the complete name of the database that the server reports, however USE was written", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => {
     const [, name] = /^ampiasao ?(.+)$/.exec(statement) ?? [];
     return messageFrame(name === undefined ? "done" : `Ny tahiry : ${name} dia miasa ankehitriny`);

@@ -11,7 +11,7 @@ import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";
 
 const UNKNOWN = /it is not known whether the statement was executed/;
-/** A time longer than any statement waits, in milliseconds. */
+/** A timeout in milliseconds that no statement reaches. */
 const NEVER_MS = 3_600_000;
 const LIMITS = { heartbeatInterval: 20, heartbeatTimeout: 100, replyTimeout: NEVER_MS };
 const CLIENTS = 8;
@@ -24,7 +24,7 @@ async function startFake(name: string) {
   return { server, hang: () => (isHung = true) };
 }
 
-test("writes to a hung server are answered as unknown, and unsent ones are sent to the next server", async () => {
+test("the outcome of writes that a hung server has received is unknown; unsent writes go to the next server", async () => {
   const [one, two] = [await startFake("one"), await startFake("two")];
   await using first = one.server;
   await using second = two.server;
@@ -66,7 +66,7 @@ test("a server that executes a slow statement is not down while it answers heart
   assert.equal(await answer, "at last");
 });
 
-test("a daemon that is stopped by SIGSTOP delays no writer until --reply-timeout", async () => {
+test("a daemon that is stopped by SIGSTOP delays writers for less than --reply-timeout", async () => {
   await using daemon = await startDaemon(["--sql", "0"]);
   const { port } = await daemon.logged(({ msg }) => msg === "serving SQL clients");
   const upstream = { ...LIMITS, heartbeatTimeout: 1_000 };

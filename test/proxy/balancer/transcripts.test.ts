@@ -131,7 +131,7 @@ class Play {
   readonly #scene: BalancerScene;
   readonly #clients = new Map<string, LineClient>();
   compared = 0;
-  /** The number of steps that the original's balancer answered with an error, and that ours answers. */
+  /** The number of steps that the original's balancer answered with an error, and that ours answers without one. */
   mended = 0;
 
   constructor(pair: Pair, scene: BalancerScene) {
@@ -157,7 +157,7 @@ class Play {
     this.compared++;
   }
 
-  /** Stops or starts a daemon. Resolves when the balancer has noticed this, and the running daemons accept writes. */
+  /** Stops or starts a daemon. Resolves once the balancer has noticed the change, and running daemons accept writes. */
   async #event(event: string): Promise<void> {
     const [name = "", what] = event.split(" ");
     const runs = what !== "killed";

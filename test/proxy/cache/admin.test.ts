@@ -73,7 +73,7 @@ test("the SQL cache reports its stored answers, its waiting reads, and whether i
   assert.equal(await cache.stop(), 0);
 });
 
-test("the cache for Redis clients was removed, and the refusal names the replacement", async () => {
+test("the removed `--protocol resp` is refused, and the error names its replacement", async () => {
   const terminal = new Terminal("dbsync-proxy cache 127.0.0.1 6379 6380 --protocol resp", process.cwd());
   terminal.start("");
   assert.equal(await terminal.ended(), 2);

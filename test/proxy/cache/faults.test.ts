@@ -12,7 +12,7 @@ import { startCache } from "./scene.js";
 
 const LOST = messageFrame("Erreur de connexion backend");
 
-test("a dead server is reported immediately, stored answers are served meanwhile, and its return is detected", async () => {
+test("the cache reports a dead server, serves stored answers meanwhile, and detects its return", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => pageOf(statement));
   await using cache = await startCache(server.port, { cache: { life: 60_000 } });
   using client = await LineClient.open(cache.port);
@@ -57,7 +57,7 @@ test("a slow answer delays no other statements, and times out", async () => {
   assert.equal(await slow.ask("alaivo 10"), pageOf("alaivo 10"));
 });
 
-test("invalid answers and answers that are too long are errors, and are not stored", async () => {
+test("the cache reports invalid and overlong answers as errors, and does not store them", async () => {
   let answer = "HTTP/1.1 200 OK\r\n\r\n";
   await using server = await FakeSqlServer.start(({ statement }) =>
     statement === HEARTBEAT ? pageOf("1") : answer,
@@ -72,7 +72,7 @@ test("invalid answers and answers that are too long are errors, and are not stor
   assert.equal(cache.figures.stored, 1);
 });
 
-test("a client that does not read uses little memory and is closed, and other clients are served", async () => {
+test("the cache disconnects a client that does not read, and serves other clients meanwhile", async () => {
   const page = pageOf("x".repeat(200_000));
   await using server = await FakeSqlServer.start(({ statement }) =>
     statement === HEARTBEAT ? pageOf("1") : page,

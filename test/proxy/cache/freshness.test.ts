@@ -1,6 +1,6 @@
 /**
- * Tests a cache with a real server: after one client has written through the cache, every client reads the new data
- * through it, including from views.
+ * Tests a cache with a real server: after a client has written through the cache, every client of the cache reads the
+ * new data, including from views.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { startCache } from "./scene.js";
 const LIFE = { cache: { life: 86_400_000, maxEntries: 1000 } };
 const seed = seedOfRun();
 
-test("a write removes the answers that depend on it, including those of views, and keeps the remaining ones", async () => {
+test("a write removes the answers that depend on it, including answers from views, and keeps all other answers", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
   using client = await LineClient.open(cache.port);
@@ -59,7 +59,7 @@ test("a write removes the answers that depend on it, including those of views, a
   assert.deepEqual(await kept(), [false, false, false, false]);
 });
 
-test("random statements of many clients are answered as without a cache", async () => {
+test("random statements of many clients receive the same answers with a cache as without one", async () => {
   console.log(`DBSYNC_SEED=${seed}`);
   const random = new SeededRandom(seed);
   await using server = await startSql({ language: "en" });
@@ -102,7 +102,7 @@ test("random statements of many clients are answered as without a cache", async 
   for (const { cached, direct } of clients) for (const client of [cached, direct]) client[Symbol.dispose]();
 });
 
-test("a read never misses a row that was acknowledged before it, with many concurrent readers and writers", async () => {
+test("with many readers and writers, no read misses a row that was acknowledged before it", async () => {
   await using server = await startSql({ language: "en" });
   await using cache = await startCache(server.port, LIFE);
   using first = await LineClient.open(cache.port);

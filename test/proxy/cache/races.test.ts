@@ -16,7 +16,7 @@ const READ = "alaivo x ao@ t";
 const WRITE = "manampia ao@ t (x) sanda (1)";
 const USE = /^ampiasao (\S+)$/;
 
-/** Answers that the test releases; of equal statements, the oldest is answered first. */
+/** Holds back the server's answers until the test releases them. Equal statements are answered oldest first. */
 class Held {
   readonly #waiting = new Map<string, ((answer: string) => void)[]>();
 
@@ -38,7 +38,7 @@ class Held {
   }
 
   async answer(statement: string, answer: string): Promise<void> {
-    await until(() => this.count(statement) > 0, `${statement} is asked`);
+    await until(() => this.count(statement) > 0, `${statement} arrives`);
     this.#waiting.get(statement)?.shift()?.(answer);
   }
 }
@@ -49,7 +49,7 @@ async function inToko(port: number): Promise<LineClient> {
   return client;
 }
 
-test("a read that began before a write and is answered after it is not stored, and no new read waits for it", async () => {
+test("the answer to a read that began before a write and ended after it is not stored or shared", async () => {
   const held = new Held();
   await using server = await FakeSqlServer.start(held.answering);
   await using cache = await startCache(server.port);
@@ -90,7 +90,7 @@ test("answers that were stored during a write are removed when the write is answ
   assert.equal(await next, pageOf("new"));
 });
 
-test("a write whose answer was lost may be executed later: answers that depend on it are not stored for a while", async () => {
+test("after a write whose answer was lost, the cache stores no dependent answers for a while", async () => {
   const held = new Held();
   await using server = await FakeSqlServer.start((asked) => {
     if (asked.statement !== WRITE) return held.answering(asked);
@@ -108,7 +108,7 @@ test("a write whose answer was lost may be executed later: answers that depend o
     await held.answer(READ, pageOf(value));
     assert.equal(await read, pageOf(value));
   }
-  assert.equal(cache.figures.stored, 1, "the views alone");
+  assert.equal(cache.figures.stored, 1, "the cache stores only the views");
   cache.pass(60_000);
   const read = client.ask(READ);
   await held.answer(READ, pageOf("newest"));
@@ -177,7 +177,7 @@ test("errors and messages are never stored", async () => {
   assert.equal(await client.ask("alaivo 2"), pageOf("row"));
 });
 
-test("a write whose outcome the balancer reports as unknown is treated as such", async () => {
+test("the cache treats a write as unknown if the balancer reports its outcome as unknown", async () => {
   for (const text of [
     "Erreur de connexion backend",
     "Hadisoana : Erreur de connexion backend : m1 : not known",

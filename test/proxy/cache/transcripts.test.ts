@@ -40,7 +40,7 @@ test("recorded conversations, including the cache's own, yield the recorded answ
   const cacheOf = ({ at }: ReplayedStep) => (at === "cache_small" ? chain.small : chain.cache);
   try {
     const compared = await replay({
-      // Steps for the balancer use another path to the same server, like a client that does not use the cache.
+      // Steps for the balancer bypass the cache: they connect to the same server directly.
       port: (step) => (step.target === "lb" ? chain.server.port : cacheOf(step).port),
       async empty() {
         await chain[Symbol.asyncDispose]();

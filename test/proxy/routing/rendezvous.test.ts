@@ -45,7 +45,7 @@ test("the kinds of all recorded statements agree with the original's", () => {
   }
 });
 
-test("the even hash assigns a third of the keys to each of three servers, and moves only those of a removed server", () => {
+test("the even hash assigns a third of the keys to each of three servers, and moves only the keys of a removed server", () => {
   const three = ["m1", "m2", "m3"].map((id) => ({ id }));
   const taken = new Map<string, number>();
   for (let i = 0; i < 3000; i++) {

@@ -1,4 +1,4 @@
-/** Tests that a balancer's flags have priority over the file, and that together they must name servers. */
+/** Tests that a balancer's flags take precedence over the file, and that flags and file together must name servers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StartError } from "../../../net/process/start-error.js";
@@ -17,7 +17,7 @@ const file = (roles: readonly string[], role: string) =>
     "config.json",
   );
 
-test("servers on the command line replace those of the file, and its other rules remain", () => {
+test("servers on the command line replace the file's servers, and the file's other rules remain", () => {
   const { servers, routing } = withFlags(file(["MASTER"], "REPLICA"), ["a=127.0.0.1:4000", "[::1]"], {});
   assert.deepEqual(
     servers.map(({ id, place }) => [id, place.port]),

@@ -5,7 +5,7 @@ import { StartError } from "../../../net/process/start-error.js";
 import { DEFAULT_ROUTING } from "../../../proxy/settings/balancer-settings.js";
 import { readOriginalConfig } from "../../../proxy/settings/original-config.js";
 
-/** A configuration like the original's, with settings that ours ignores. */
+/** A configuration like the original's, with some settings that our proxy ignores. */
 const CONFIG = {
   configVersion: 1,
   loadBalancer: { listenHost: "127.0.0.1", listenPort: 3949 },
@@ -24,7 +24,7 @@ const CONFIG = {
 
 const read = (config: unknown) => readOriginalConfig(JSON.stringify(config), "config.json");
 
-test("the original's file is accepted unchanged, and settings that it ignored are applied", () => {
+test("the proxy accepts the original's file, and applies settings that the original ignored", () => {
   const settings = read(CONFIG);
   assert.deepEqual(settings.listen, { address: "127.0.0.1", port: 3949 });
   assert.deepEqual(

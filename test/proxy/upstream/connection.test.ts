@@ -74,7 +74,7 @@ test("the refusal of a USE becomes the answer to the following statement, which 
   );
 });
 
-test("the database is the one that the server reports, however the statement was written", async () => {
+test("a session uses the database that the server reports, however USE was written", async () => {
   await withServer(
     ({ statement }) => (/toko/.test(statement) ? CHOSEN : messageFrame("done")),
     async (connection, server) => {
@@ -145,7 +145,7 @@ test("invalid, too long or unrequested answers end the connection", async () => 
     );
 });
 
-test("a text that a server would parse as several statements, or as the beginning of one, is not sent", async () => {
+test("a text that a server would parse as several or incomplete statements is not sent", async () => {
   const original: Answering = ({ statement }) =>
     statement.startsWith("pages") ? errorFrame("Commande valide non trouvé") : pageOf("x");
   await withServer(original, async (connection, server) => {

@@ -38,6 +38,6 @@ export function serverAt(
 export const poolAt = (port: number, limits: Partial<UpstreamLimits> = {}): UpstreamPool =>
   new UpstreamPool(placeAt(port), limitsOf(limits), environment);
 
-/** Returns the bytes of an answer. Without one, returns the reason and whether the statement reached the server. */
+/** Returns the bytes of the answer, or why there is none and whether the statement reached the server. */
 export const shown = (outcome: UpstreamOutcome): string =>
   outcome.kind === "answered" ? outcome.frame.bytes : `${outcome.why}, reached: ${outcome.reached}`;

@@ -9,7 +9,7 @@ import { poolAt, shown } from "./parts.js";
 
 const inDatabase = (database: string) => ({ ...NEW_SESSION, database });
 
-/** Makes answers that name the connection's database. */
+/** Returns a function that answers statements with the name of their connection's database. */
 function databases(): (asked: { statement: string; connection: number }) => string {
   const chosen = new Map<number, string>();
   return ({ statement, connection }) => {
@@ -56,7 +56,7 @@ test("logged-in sessions share no connection with other sessions, even if few co
   pool.close();
 });
 
-test("a statement that waits too long, or exceeds the queue, was not sent", async () => {
+test("a statement that waits too long, or finds the queue full, is not sent", async () => {
   await using server = await FakeSqlServer.start(() => null);
   const pool = poolAt(server.port, { maxConnections: 1, maxWaiting: 1, replyTimeout: 100 });
   const asked = [1, 2, 3].map((i) => pool.ask(NEW_SESSION, `alaivo ${i}`));
@@ -69,7 +69,7 @@ test("a statement that waits too long, or exceeds the queue, was not sent", asyn
   pool.close();
 });
 
-test("concurrent answers are limited in size", async () => {
+test("the pool limits the total size of concurrent answers", async () => {
   await using server = await FakeSqlServer.start(({ statement, socket }) => {
     if (statement === "small") return pageOf("small");
     socket.write(`RESULT_MESSAGE\n${"x".repeat(60_000)}`);
@@ -84,20 +84,20 @@ test("concurrent answers are limited in size", async () => {
   assert.ok((await Promise.all(large)).map(shown).includes("closed, reached: unknown"));
 });
 
-test("idle connections are closed after a while, and those that the server closed are not used", async () => {
+test("the pool closes idle connections after a while, and uses no connection that the server has closed", async () => {
   await using server = await FakeSqlServer.start();
   const pool = poolAt(server.port, { idleTimeout: 50 });
   await pool.ask(NEW_SESSION, "x");
   await until(() => pool.connections === 0 && server.sockets.size === 0, "the idle connection is closed");
   await pool.ask(NEW_SESSION, "y");
   for (const socket of server.sockets) socket.destroy();
-  await until(() => pool.connections === 0, "the pool has noticed");
+  await until(() => pool.connections === 0, "the pool has removed the closed connection");
   assert.equal(shown(await pool.ask(NEW_SESSION, "z")), messageFrame("done"));
   pool.close();
   assert.equal(shown(await pool.ask(NEW_SESSION, "z")), "closed, reached: no");
 });
 
-test("bytes that the original sends after an error with line breaks are not taken for another answer", async () => {
+test("the pool does not mistake the end of an error with line breaks for another answer", async () => {
   const erred = new Set<number>();
   await using server = await FakeSqlServer.start(({ statement, connection }) => {
     if (statement.startsWith("pages")) return errorFrame("Commande valide non trouvé");

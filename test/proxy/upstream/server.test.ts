@@ -58,7 +58,7 @@ test("a busy server needs no heartbeat", async () => {
   server.stop();
 });
 
-test("a statement is sent even if its database is missing, but not after a balancer's error", async () => {
+test("a statement is sent even if the USE before it fails, unless a balancer reports the error", async () => {
   let refusal = errorFrame("Tsy misy ny tahiry : toko");
   await using fake = await FakeSqlServer.start(({ statement }) =>
     statement.startsWith("ampiasao") ? refusal : messageFrame("done"),

@@ -79,7 +79,7 @@ class Daemons(unittest.TestCase):
 
     def test_clusters_differ(self):
         def are_told_apart():
-            # The first daemon that reports its cluster is believed if the other one takes long.
+            # If one daemon is slow, the client trusts the cluster that the other daemon reports.
             with Client([ALIVE, GIVEN["elsewhere"]], KEY, **PATIENT) as client:
                 try:
                     return not client.ping()

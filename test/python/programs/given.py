@@ -11,7 +11,7 @@ SECONDS = 60
 
 
 def until(holds, seconds=SECONDS):
-    """Waits until a condition is fulfilled."""
+    """Waits until a condition is true."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

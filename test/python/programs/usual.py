@@ -252,7 +252,7 @@ class Awaited(unittest.IsolatedAsyncioTestCase):
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             for index, value in enumerate(ended):
                 self.assertIsInstance(value, asyncio.CancelledError if index % 2 == 0 else int)
-            # Commands in flight still reach all daemons, which end in the same state.
+            # Commands in flight still reach all daemons, so the daemons finally have the same state.
             self.assertGreaterEqual(int(await client.get(key) or 0), 25)
             self.assertIs(await client.ping(), True)
 

@@ -75,7 +75,7 @@ test("the parser accepts integers of any length, but only in their canonical for
     assert.equal(parseInteger(text), undefined, text);
 });
 
-test("integers are added exactly up to 64 bits, and the sum is a number where that is exact", () => {
+test("sums of integers are exact up to 64 bits, and a bigint only where a number would be inexact", () => {
   assert.equal(addIntegers(2, -5), -3);
   assert.equal(addIntegers(Number.MAX_SAFE_INTEGER, 2), BigInt(Number.MAX_SAFE_INTEGER) + 2n);
   assert.equal(addIntegers(INT64_MAX, -5), INT64_MAX - 5n);

@@ -1,4 +1,4 @@
-/** Tests that the sines are the nearest doubles. The reference is the sum of the series in 200-bit integers. */
+/** Tests that sines, cosines and arc sines are the nearest doubles. The reference sums series in 200-bit integers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arcSine, cosine, sine } from "../../../store/arithmetic/trigonometry.js";

@@ -11,7 +11,7 @@ beforeEach(() => {
 
 const same = (line: string, reply: string) => assert.equal(store.run(line), reply, line);
 
-test("an entry exists up to its expiry time and disappears from all reads afterwards; the remaining ones keep their keys", () => {
+test("an entry disappears from all reads after its expiry time, and the remaining entries keep their keys", () => {
   store.run('DOC.INSERT d {"n":0}');
   store.run('DOC.INSERT d PX 100 {"n":1} {"n":2}');
   store.run('DOC.INSERT d {"n":3}');
@@ -120,7 +120,7 @@ test("undo reverts every write with an expiry time and every removal of expired 
   assert.equal(store.run("DOC.COUNT d"), ":3");
 });
 
-test("a plain document is plain again after undo has removed its keys and before it restores entries", () => {
+test("a document is plain again once undo has removed its keys, before undo restores its entries", () => {
   store.run('DOC.INSERT d {"a":0} {"a":1} {"a":2}');
   store.run("DOC.INDEX CREATE d a");
   store.run('DOC.COUNT d WHERE {"a":1}');
@@ -129,7 +129,7 @@ test("a plain document is plain again after undo has removed its keys and before
   same('DOC.GET d WHERE {"a":1}', '["1" "{\\"a\\":1}"]');
 });
 
-test("errors for wrong options name the right ones", () => {
+test("errors for wrong options name the right options", () => {
   store.run('DOC.INSERT d {"a":1}');
   const wrong: readonly (readonly [line: string, pattern: RegExp])[] = [
     ['DOC.GET d WHERE {"a":{"$near":1}}', /WHERE: there is no '\$near' for 'a': there are \$eq, .*\$not/],

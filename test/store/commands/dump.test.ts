@@ -196,7 +196,7 @@ test("RESTORE rejects a compressed string that exceeds the maximum length, and D
   assert.match(shown(run(database, "DUMP", "k")), /string exceeds maximum allowed size/);
 });
 
-test("RESTORE rejects compressed strings whose total length exceeds that of one string", () => {
+test("RESTORE rejects compressed strings whose total length exceeds the maximum of one string", () => {
   const list = (...strings: Buffer[]) => replyTo(Buffer.from([1, strings.length]), ...strings);
   assert.equal(list(compressed(1000), compressed(1000)), '+"OK"');
   assert.equal(list(compressed(1000), compressed(LONGEST - 999)), '-"ERR Bad data format"');

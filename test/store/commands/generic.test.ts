@@ -61,7 +61,7 @@ test("a cursor that another process issued begins the scan again", () => {
   // The same position, issued by another process.
   const other = cursor ^ (1n << 40n);
   assert.equal(store.run(`SCAN ${other} COUNT 10`), first);
-  assert.ok(cursor < 2n ** 52n, "languages that have only doubles read it exactly");
+  assert.ok(cursor < 2n ** 52n, "languages that have only doubles parse the cursor exactly");
 });
 
 test("SCAN filters by pattern and type, and omits expired keys", () => {

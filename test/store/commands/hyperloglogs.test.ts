@@ -30,11 +30,11 @@ test("PFCOUNT changes nothing", () => {
   assert.equal(store.state(), before);
 });
 
-test("a sketch becomes dense when it would exceed 3000 bytes, and undo restores the sparse one", () => {
+test("a sketch becomes dense when it would exceed 3000 bytes, and undo restores the sparse sketch", () => {
   store.run("PEXPIREAT p 2000000");
   let added = 0;
   while (store.run("STRLEN p") !== ":12304") {
-    assert.ok(added < 3000, "it never becomes dense");
+    assert.ok(added < 3000, "the sketch never becomes dense");
     assert.ok(Number(store.run("STRLEN p").slice(1)) <= 3000);
     const next = `PFADD p ${elements(added, added + 10)}`;
     assert.ok(store.isUndone(next));
@@ -74,7 +74,7 @@ test("a string that is not a sketch, or a damaged sketch, is an error and does n
   assert.equal(store.state(), before);
 });
 
-test("the estimate for registers that no element can produce is that of Redis", () => {
+test("the estimate for registers that no element can produce equals Redis's", () => {
   const ff = "\xff";
   for (const [registers, count] of [
     [ff.repeat(12288), "-9223372036854775808"],
@@ -91,7 +91,7 @@ test("the estimate for registers that no element can produce is that of Redis", 
   }
 });
 
-test("hashes are those of MurmurHash64A", () => {
+test("hashes equal those of MurmurHash64A", () => {
   const hex = ({ hi, lo }: { hi: number; lo: number }) =>
     hi.toString(16).padStart(8, "0") + lo.toString(16).padStart(8, "0");
   const reference = (bytes: string, seedOfHash: number): string => {
@@ -125,7 +125,7 @@ test("hashes are those of MurmurHash64A", () => {
   }
 });
 
-test(`a sparse sketch has the registers of a dense one (seed ${seed})`, () => {
+test(`a sparse sketch has the same registers as a dense sketch (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
   for (let run = 0; run < 20; run++) {
     const sparse = Sketch.empty();

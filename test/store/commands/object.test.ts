@@ -1,4 +1,4 @@
-/** Compares the estimates of MEMORY USAGE with the growth of the heap. Replies of OBJECT: test/conformance. */
+/** Compares the estimates of MEMORY USAGE with the growth of the heap. test/conformance compares OBJECT's replies. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
@@ -54,8 +54,8 @@ const shared: typeof kinds = {
 };
 
 /**
- * Databases stay referenced until the end: if memory were freed while the next one is measured, it would distort the
- * result.
+ * Keeps each measured database referenced until the end. If its memory were freed while the test measures the next
+ * database, that would distort the result.
  */
 const measured: Database[] = [];
 

@@ -66,7 +66,7 @@ test("SORT that fails changes nothing", () => {
   assert.equal(store.run("EXISTS target"), ":0");
 });
 
-test("a set stored without sorting is stored in the order of its bytes", () => {
+test("SORT BY nosort stores the members of a set in the order of their bytes", () => {
   store.run("SADD s c a b");
   store.run("SORT s BY nosort STORE l");
   assert.equal(store.run("LRANGE l 0 -1"), '["a" "b" "c"]');

@@ -58,7 +58,7 @@ test("the idle time counts from the last command that used the key", () => {
   assert.match(JSON.stringify(run("OBJECT FREQ k")), /An LFU maxmemory policy is not selected/);
 });
 
-test("of two keys that were created and read at nearly the same time, the one that was not read again is evicted first", () => {
+test("a key that was not read again is evicted before a key that was, even if both are equally old", () => {
   const { database, state, run } = makeScene("lru");
   run("SET cold v");
   run("SET hot v");

@@ -20,7 +20,7 @@ test("the form of the string changed last is known, however many strings are cha
   assert.deepEqual(encoding(`k${KEYS - 1}`), { kind: "bulk", bytes: "raw" });
   assert.deepEqual(encoding("k0"), { kind: "bulk", bytes: "int" });
   const signed = encoding(`k${KEYS - 1}`, unit);
-  assert.deepEqual(signed, { kind: "bulk", bytes: "int" }, "daemons reply alike after a restart");
+  assert.deepEqual(signed, { kind: "bulk", bytes: "int" }, "a daemon gives the same reply after a restart");
 });
 
 test("a string that becomes long in place is not remembered, whatever happens to it later", () => {

@@ -107,7 +107,7 @@ function checkUndo(database: Database, unit: RandomUnit): boolean {
   return changes;
 }
 
-/** Returns the state without expired keys and entries: an error may remove those. */
+/** Returns the state without expired keys and entries, which even a command that fails may remove. */
 function visible(state: readonly string[], at: number): string[] {
   return state.flatMap((line) => {
     const parsed = JSON.parse(line) as [number, string, string, number, string, unknown];

@@ -117,7 +117,7 @@ for (const [filter, entry, json, bson] of DIFFERENCES)
     assert.equal(byBson(filter, entry), bson);
   });
 
-test("the number of conditions in a filter is limited, including empty ones of JSON", () => {
+test("the number of conditions in a filter is limited, including JSON's empty conditions", () => {
   const many = (count: number, filter: string) => `{"$or":[${Array(count).fill(filter).join(",")}]}`;
   assert.equal(byJson(many(999, "{}"), "{}"), true);
   assert.equal(byJson(many(1000, "{}"), "{}"), "error");

@@ -55,7 +55,7 @@ test("a denial names the key and the missing permission", () => {
   assert.equal(denial("+@all ~a", "MGET a b c"), "read key 'b', which 'mget' needs: no rule allows it");
 });
 
-test("with several selectors the denial is that of one that permits the command", () => {
+test("with several selectors the denial is that of a selector that permits the command", () => {
   assert.equal(denial("+set ~a (+get ~b)", "GET a"), "read key 'a', which 'get' needs: no rule allows it");
   assert.equal(denial("+set ~a (+get ~b)", "GET b"), null);
 });
@@ -108,7 +108,7 @@ test("commands that only the daemon's Redis knows are judged by the rules that n
   assert.ok(!permits("allkeys +@all -migrate", "MIGRATE"));
   assert.ok(permits("allkeys +@all -migrate", "restore-asking"));
   assert.ok(permits("allkeys +get +restore-asking", "restore-asking"));
-  assert.ok(!permits("~a* +restore-asking", "restore-asking"), "its keys are unknown");
+  assert.ok(!permits("~a* +restore-asking", "restore-asking"), "the keys of the command are unknown");
   assert.ok(!permits("allkeys +restore-asking -@write", "restore-asking"));
   assert.ok(!permits("allkeys +@all -cluster|slots", "cluster"), "subcommands are not distinguished");
   assert.ok(!permits("allkeys +cluster|slots", "cluster"));

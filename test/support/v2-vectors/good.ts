@@ -21,7 +21,7 @@ interface Case {
   readonly key?: KeyName;
   readonly at?: number;
   readonly seq?: number;
-  /** More header fields. Their values are hexadecimal if those of the vector are. */
+  /** More header fields. A value is hexadecimal if the field of the vector is. */
   readonly more?: Optional;
   readonly commands: readonly (readonly string[])[];
   readonly note?: string;

@@ -146,7 +146,7 @@ class KeyCommands(Generic[S]):
 
     @command
     def writers(self, *names: Key) -> Request[list[S | None]]:
-        """Returns the units that changed these keys last, for `Condition`. It is None for a missing key."""
+        """Returns the unit that changed each of these keys last, for `Condition`, or None for a missing key."""
         return asks(_writers, "WRITERS", *names)
 
 

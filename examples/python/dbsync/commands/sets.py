@@ -72,7 +72,7 @@ class SetCommands(Generic[S]):
 
     @command
     def sdiff(self, keys: Key | Sequence[Key], *args: Key) -> Request[set[S]]:
-        """Returns the members of the first set that are in none of the others."""
+        """Returns the members of the first set that are in none of the other sets."""
         return asks(members, "SDIFF", *listed(keys, args))
 
     @command

@@ -27,7 +27,7 @@ class SortedSetCommands(Generic[S]):
         gt: bool = False,
         lt: bool = False,
     ) -> Request[int]:
-        """Sets the scores of members. Returns the number of new members (with ch: of new or changed ones)."""
+        """Sets the scores of members. Returns the number of new members, or with ch, of new and changed members."""
         turned = [word for member, score in mapping.items() for word in (score, member)]
         return asks(whole, "ZADD", name, *when(nx=nx, xx=xx, ch=ch, gt=gt, lt=lt), *turned)
 

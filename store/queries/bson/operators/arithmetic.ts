@@ -1,6 +1,6 @@
 /**
  * Arithmetic in expressions. Functions whose last digit differs between machines (powers, logarithms, angles) are not
- * supported, because a write could depend on it. Source: MongoDB's manual, "Arithmetic Expression Operators".
+ * supported, because a write could depend on that digit. Source: MongoDB's manual, "Arithmetic Expression Operators".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, BsonDate, BsonFault, Int32, isArray } from "../../../values/collections/bson.js";

@@ -314,7 +314,7 @@ test("garbage, oversized frames and messages out of turn close an unauthenticate
   }
 });
 
-test("a connection without a proof is closed, and there are never too many of them", () => {
+test("connections without a proof are closed, and their number is limited", () => {
   const world = new World();
   const a = world.add("a", { limits: { maxHandshakes: 3 } });
   const ears = Array.from({ length: 5 }, () => new Ear());

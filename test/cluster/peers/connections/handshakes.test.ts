@@ -11,7 +11,7 @@ import { World } from "../support.js";
 
 const from = (remote: string) => ({ remote }) as MemberConnection;
 
-test("a daemon closes the oldest connection of a full address or, if all slots are taken, of the largest address", () => {
+test("a daemon closes the oldest handshake of a full address or, if none is full, of the busiest one", () => {
   const handshakes = new Handshakes({ ...PEERING_LIMITS, maxHandshakes: 5, maxHandshakesOfAddress: 3 });
   const crowd = ["1", "2", "3", "4"].map((port) => from(`192.0.2.1:${port}`));
   const [first, second] = crowd;
@@ -30,7 +30,7 @@ test("a daemon closes the oldest connection of a full address or, if all slots a
   assert.equal([...handshakes].length, 4);
 });
 
-test("an address counts by its IPv4 address or IPv6 subnet, which its owner could not choose", () => {
+test("handshakes are counted by IPv4 address or IPv6 subnet, which a peer cannot choose freely", () => {
   const subnets: Record<string, string> = {
     "192.0.2.1:40000": "192.0.2.1",
     "::ffff:192.0.2.1:40000": "192.0.2.1",

@@ -116,7 +116,7 @@ async function until(holds: () => boolean): Promise<void> {
   }
 }
 
-/** Adds entries to the two members in turn, and waits until both have 1000 entries. @param fresh  their number */
+/** Adds `fresh` entries to the two members in turn, and waits until both have 1000 entries in total. */
 async function exchange(a: RealNode, b: RealNode, fresh = 1000): Promise<void> {
   for (let i = 0; i < fresh; i++)
     (i % 2 === 0 ? a : b).timeline.take(entryOf(i, ["SET", `key ${i}`, "v".repeat(i)]));

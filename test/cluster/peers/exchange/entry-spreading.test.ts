@@ -18,7 +18,7 @@ test("a member offers an accepted entry by its order key, and pushes it to a mem
   );
 });
 
-test("nothing is announced before it is on the daemon's own disk", () => {
+test("a daemon announces no entry before the entry is on its disk", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(500);
@@ -175,7 +175,7 @@ test("replicated counts daemons that received the entry from the client", async 
   assert.ok(isDone);
 });
 
-test("a member that does not acknowledge pushes is sent no more than a window", () => {
+test("a member that does not acknowledge pushes receives no more than one window of bytes", () => {
   const world = new World();
   const limits = { windowBytes: 4096, batchBytes: 1024, batchEntries: 4 };
   const [a, b] = [world.add("a", { peers: ["b"], limits }), world.add("b")];
@@ -209,7 +209,7 @@ test("a member that pushes more than the window allows is disconnected", () => {
   assert.ok(b.lines.some(({ facts }) => facts["detail"] === "it pushes more than the window allows"));
 });
 
-test("an envelope of an unknown signer waits for the key's own envelope", () => {
+test("an envelope of an unknown signer waits for the envelope that adds the signer's key", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { isUnknown: true })];
   world.run(500);
@@ -223,7 +223,7 @@ test("an envelope of an unknown signer waits for the key's own envelope", () => 
   assert.ok(isLevel(a, b));
 });
 
-test("a quarantine is bounded, and dropped entries are sent again", () => {
+test("the quarantine is bounded, and members send dropped entries again", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   const b = world.add("b", { isUnknown: true, limits: { quarantineEntries: 5, quarantineMs: 3000 } });
@@ -254,7 +254,7 @@ test("an entry dated too far ahead to be stored is sent again when its date is r
   assert.equal(entriesOf(b), 30);
 });
 
-test("entries with invalid signatures are refused and counted, and finally the connection is closed for a while", () => {
+test("entries with invalid signatures are refused and counted, and many of them disconnect the member for a while", () => {
   const world = new World();
   const limits = { maxRefusals: 3 };
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { limits })];
@@ -278,7 +278,7 @@ test("entries with invalid signatures are refused and counted, and finally the c
 
 // After 80 s the entry is too old for members to confirm that they received it.
 for (const away of [40_000, 80_000]) {
-  test(`a caller that waits for all members is notified when one that was away for ${away} ms has it, whichever daemon sent it`, async () => {
+  test(`a caller that waits for all members also waits for a member that is away for ${away} ms`, async () => {
     const world = new World();
     const names = ["a", "b", "c"];
     const [a, b, c] = world.addAll(names) as [Node, Node, Node];

@@ -87,7 +87,7 @@ function takenBeside(between: (handover: { adoptions: number }) => void): number
   return recorded();
 }
 
-test("entries that were verified before a snapshot was adopted are not recorded after it", () => {
+test("entries that were verified before the adoption of a snapshot are not recorded after it", () => {
   assert.equal(
     takenBeside(() => {}),
     ENTRIES,
@@ -98,7 +98,7 @@ test("entries that were verified before a snapshot was adopted are not recorded 
   );
 });
 
-test("a push is passed on a few entries at a time, and other work runs in between", () => {
+test("the entries of a push are recorded in small groups, between which other work runs", () => {
   const { work, recorded, batch } = push(MANY);
   const steps: number[] = [];
   for (let before = 0; work.next().done !== true; before = recorded()) steps.push(recorded() - before);
@@ -120,7 +120,7 @@ function threadsOf() {
   return { threads, answers };
 }
 
-test("a long push waits for the threads that check its signatures, and is passed on in order", async () => {
+test("a long push waits for the threads that check its signatures, and its entries are recorded in order", async () => {
   const { threads, answers } = threadsOf();
   const { work, recorded } = push(MANY, threads);
   const soon = (step: () => void) => void setImmediate(step);
@@ -136,7 +136,7 @@ test("a long push waits for the threads that check its signatures, and is passed
   while (recorded() < MANY) await turn();
 });
 
-test("work that waits for a thread does not continue after it was cleared", async () => {
+test("cleared work does not continue when the threads answer", async () => {
   const { threads, answers } = threadsOf();
   const { work, recorded } = push(MANY, threads);
   const slices = new BackgroundWork({ uptime: () => 0, defer: (step) => step(), milliseconds: 1 });
@@ -147,7 +147,7 @@ test("work that waits for a thread does not continue after it was cleared", asyn
   assert.equal(recorded(), 0);
 });
 
-test("results of threads from before a snapshot was adopted are not used after it", async () => {
+test("results that threads return after the adoption of a snapshot are not used", async () => {
   const { threads, answers } = threadsOf();
   const { work, recorded, handover, batch } = push(MANY, threads);
   const waits = work.next().value;

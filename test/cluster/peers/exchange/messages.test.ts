@@ -189,7 +189,7 @@ test("messages that exceed the checking capacity are counted as missed", () => {
   const c = scene.add("c");
   scene.connect([a, b, c]);
   for (let number = 0; number < 20; number++) a.peering.speaking.speak(messageOf(`${number} `.padEnd(100)));
-  // All in one turn, like a flood.
+  // All messages arrive in one turn, like a flood.
   scene.verdict = () => "unknown-signer";
   scene.world.settle();
   assert.ok(b.peering.speaking.figures.missed >= 14, `${b.peering.speaking.figures.missed}`);

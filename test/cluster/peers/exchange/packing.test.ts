@@ -19,7 +19,7 @@ function unpacked(entries: readonly PackedEntry[], packer: Packer) {
   return { packed, isDeflated };
 }
 
-test("entries are deflated if that helps; small, large or random ones are not", () => {
+test("the packer deflates entries, except those that are small, large or incompressible", () => {
   const packer = new Packer(LIMITS);
   assert.ok(!unpacked([plain(KIB)], packer).isDeflated);
   assert.ok(unpacked([plain(10 * KIB)], packer).isDeflated);
@@ -27,7 +27,7 @@ test("entries are deflated if that helps; small, large or random ones are not", 
   assert.ok(!unpacked([entry(randomBytes(10 * KIB))], packer).isDeflated);
 });
 
-test("the packer reuses its result if the next member receives the same entries, and only then", () => {
+test("the packer reuses its result only if the next member receives the same entries", () => {
   const packer = new Packer(LIMITS);
   const [one, other] = [plain(10 * KIB), plain(10 * KIB)];
   const { packed } = unpacked([one, other], packer);
@@ -36,7 +36,7 @@ test("the packer reuses its result if the next member receives the same entries,
     assert.notEqual(unpacked(entries, packer).packed, packed);
 });
 
-test("large entries are not retained for the next member", () => {
+test("the packer does not retain large entries for the next member", () => {
   const packer = new Packer(LIMITS);
   const large = plain(70 * KIB);
   assert.notEqual(unpacked([large], packer).packed, unpacked([large], packer).packed);

@@ -27,7 +27,7 @@ test("a daemon that returns receives the entries that it missed, the key ring fi
   assert.equal(order.length, 3001, "each entry was received once");
 });
 
-test("both sides of a partition converge soon after it has healed", () => {
+test("both sides of a partition converge soon after the partition has healed", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(1000);
@@ -138,7 +138,7 @@ test("an exchange that takes longer than the idle limit continues, and nothing i
   assert.ok(pushed.reduce((sum, push) => sum + push.bytes, 0) < 1.1 * bytes);
 });
 
-test("a daemon that starts next to another incomplete one is not live before a third has had time to connect", () => {
+test("a daemon that starts with another incomplete daemon is not live before a third has had time to connect", () => {
   const world = new World();
   const b = world.add("b", { peers: ["a", "c"] });
   for (let i = 0; i < 1000; i++) b.timeline.take(entryOf(i));
@@ -159,7 +159,7 @@ test("a daemon that starts next to another incomplete one is not live before a t
   assert.deepEqual([d.peering.state, e.peering.state], ["live", "live"], "the time for the third is over");
 });
 
-test("a daemon that was cut off is not live before it has the entries that the others accepted", () => {
+test("a daemon that was cut off is not live before it has the entries that other members accepted", () => {
   const world = new World();
   const names = ["a", "b", "c"];
   const limits = { windowBytes: 16_384, batchBytes: 8192 };

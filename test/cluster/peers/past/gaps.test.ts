@@ -83,7 +83,7 @@ test("a joiner next to a member that has pruned and one with all entries becomes
   for (const node of [a, b]) assert.equal(node.peering.state, "live");
 });
 
-test("a joiner that receives everything from a complete member becomes live without a log line, although another has pruned", () => {
+test("a joiner that receives everything from a complete member becomes live without a log line, even if another member has pruned", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   fill(a);
@@ -243,7 +243,7 @@ function lackingOfOneGone(prunedTo: number) {
   return { world, b };
 }
 
-test("a daemon remembers missing entries while their member is disconnected, until it is removed", () => {
+test("a daemon remembers missing entries of a disconnected member until the member is removed", () => {
   const { world, b } = lackingOfOneGone(-50_000);
   b.peering.setPeers([world.addressOf("c")]);
   world.run(100);
@@ -273,7 +273,7 @@ test("an incomplete daemon that prunes makes no other daemon catch up, and stays
   );
 });
 
-test("entries pruned long ago are compared by coarse sums after the finer ones were dropped", () => {
+test("entries pruned long ago are compared by coarse sums after the finer sums were dropped", () => {
   const world = new World();
   const [a, b] = [world.add("a"), world.add("b")];
   const DAY = 86_400_000;

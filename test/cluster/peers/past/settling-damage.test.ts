@@ -1,4 +1,4 @@
-/** Tests damaged entries that no member sends again: when a daemon continues without them. */
+/** Tests when a daemon continues without damaged entries that no member sends again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
@@ -16,7 +16,7 @@ function three(): { world: World; nodes: readonly [Node, Node, Node] } {
   return { world, nodes: [a, b, c] };
 }
 
-test("a damaged entry is dropped once most others have had the same entries without it for a while", () => {
+test("a daemon drops a damaged entry if most other members have not had the entry for a while", () => {
   const { world, nodes } = three();
   const [a] = nodes;
   world.run(2 * catchUpStuckMs);
@@ -28,7 +28,7 @@ test("a damaged entry is dropped once most others have had the same entries with
   assert.equal(a.timeline.damagedEntries.timesLetGo, 1);
 });
 
-test("a damaged entry is kept while most others are disconnected, or have more than this daemon", () => {
+test("a daemon keeps a damaged entry while most other members are disconnected, or have more entries", () => {
   const { world, nodes } = three();
   const [a, b, c] = nodes;
   a.timeline.damagedEntries.lastAt = EPOCH - 1000;
@@ -53,7 +53,7 @@ test("writes on other daemons do not delay the dropping of a damaged entry", () 
   assert.equal(a.timeline.damagedEntries.timesLetGo, 1);
 });
 
-test("if one member has the same entries and one has more that it cannot send, the damaged entry is dropped once both are connected", () => {
+test("a daemon keeps a damaged entry until a disconnected member has reconnected without it", () => {
   const { world, nodes } = three();
   const [a, , c] = nodes;
   const only = entryOf(-1000);
@@ -68,7 +68,7 @@ test("if one member has the same entries and one has more that it cannot send, t
   assert.ok(a.timeline.damagedEntries.timesLetGo > 0);
 });
 
-test("a daemon without members does not wait for any", () => {
+test("a daemon without members drops a damaged entry after a while", () => {
   const world = new World();
   const alone = world.add("a", { peers: [] });
   alone.timeline.damagedEntries.lastAt = EPOCH - 1000;
@@ -78,7 +78,7 @@ test("a daemon without members does not wait for any", () => {
   assert.equal(alone.timeline.damagedEntries.timesLetGo, 1);
 });
 
-test("reports about an earlier damage do not count for a later one", () => {
+test("reports about earlier damage do not count for later damage", () => {
   const { world, nodes } = three();
   const { damagedEntries } = nodes[0].timeline;
   for (const when of ["first", "long after"]) {

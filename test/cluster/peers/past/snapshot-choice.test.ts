@@ -1,4 +1,4 @@
-/** Tests which of a member's signed snapshots is requested. */
+/** Tests which of a member's signed snapshots a daemon requests. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../../cluster/peers/past/cut-voting.js";
@@ -74,7 +74,7 @@ function chosen(
     ?.agreed.at;
 }
 
-test("if a member cannot send an agreed snapshot, the next one is chosen, then the first again", () => {
+test("if a member cannot send an agreed snapshot, the daemon chooses the next one, then the first again", () => {
   assert.equal(chosen([FIRST, SECOND, THIRD], -1), FIRST);
   assert.equal(chosen([FIRST, SECOND, THIRD], FIRST), SECOND);
   assert.equal(chosen([FIRST, THIRD], FIRST), THIRD);
@@ -120,7 +120,7 @@ function takingOf(adopt: (owner: AdoptionHandlers) => void, isServing: () => boo
   return taking;
 }
 
-test("a snapshot counts as adopted until this daemon serves", () => {
+test("a daemon remembers the adopted snapshot only until the daemon serves", () => {
   let isServing = false;
   const taking = takingOf(
     (owner) => owner.onAdopted(),
@@ -134,7 +134,7 @@ test("a snapshot counts as adopted until this daemon serves", () => {
   assert.ok(!taking.wasTaken(voteOf(FIRST)));
 });
 
-test("after a member has sent a different snapshot of the same length, a later one is requested next", () => {
+test("a daemon requests a later snapshot after a member has sent a different one of the same length", () => {
   const taking = takingOf(
     (owner) => owner.onFailed(new Error("it is not the one that members have signed")),
     () => false,

@@ -1,4 +1,4 @@
-/** Tests stable points, and clocks that are off. */
+/** Tests stable points, and the detection of wrong clocks. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StablePoint } from "../../../../cluster/peers/past/stable-point.js";
@@ -57,7 +57,7 @@ for (const [difference, entries] of [
   ["has as many entries, but different ones", [500, 601]],
 ] as const)
   for (const set of ["ring", "data"] as const)
-    test(`nothing becomes stable by the report of a member that ${difference} (${set})`, () => {
+    test(`nothing becomes stable through the report of a member that ${difference} (${set})`, () => {
       const [own, theirs] = [[500, 600], entries].map((dates) => {
         const timeline = new FakeTimeline(
           () => {},

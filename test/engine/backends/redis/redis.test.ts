@@ -205,7 +205,7 @@ test("a hung Redis closes its callers' connections in time and does not block ot
   assert.ok(daemon.log.some(({ reason }) => reason === "database-timeout"));
 });
 
-test("a daemon starts while its Redis is down, reports that, and serves once Redis is up", async () => {
+test("a daemon starts while its Redis is down, reports the failure, and serves once Redis is up", async () => {
   const redis = await startRedis();
   await redis.stop();
   await using daemon = await startDaemon(["-d", at(redis)]);

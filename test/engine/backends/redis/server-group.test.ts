@@ -60,7 +60,7 @@ function backendWith(finder: ServerFinder): RedisGroupBackend {
   return new RedisGroupBackend(finder, realEnvironment);
 }
 
-test("commands after a write for all servers are not sent before it, even while one server is down", async () => {
+test("commands after a write for all servers wait for that write, even while a server is down", async () => {
   const finder = new TestFinder();
   const backend = backendWith(finder);
   finder.isUp = false;

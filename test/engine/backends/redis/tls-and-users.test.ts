@@ -154,7 +154,7 @@ describe("TLS and users with -d", () => {
       ]);
     });
 
-    test("an error names the side that caused it", async () => {
+    test("an error shows whether the sentinels or the master caused it", async () => {
       const plainly = `${MASTER_NAME}@127.0.0.1:${plain}`;
       const namesNone = 'no sentinel names the master "main": ';
       const expected = {

@@ -83,7 +83,7 @@ for (const script of some(manifold, 2))
     );
   });
 
-test("compiled scripts use no memory of a new script: they are compiled again", async () => {
+test("the daemon drops compiled scripts when a new script needs memory, and recompiles them", async () => {
   await using scene = await startResp({ limits: patient });
   const long = (seed: number) =>
     `local t = {${Array.from({ length: 30_000 }, (_, i) => `'${seed}_${i}'`).join()}} return ${seed}`;
@@ -92,7 +92,7 @@ test("compiled scripts use no memory of a new script: they are compiled again", 
   assert.match(await answers(scene.port, evaluated(long(0))), /^:0\r\n/);
 });
 
-test("of the scripts that were sent only with EVAL, the latest are stored up to a total length", async () => {
+test("the daemon stores the latest scripts that were sent only with EVAL, up to a total length", async () => {
   await using scene = await startResp({ limits: patient });
   const long = (seed: number) => `return ${seed} --${"x".repeat(6 * MIB)}`;
   for (let seed = 0; seed < 4; seed++) await answers(scene.port, evaluated(long(seed)));
@@ -171,7 +171,7 @@ test("a script cannot change how its connection's writes are answered", async ()
   assert.match(reply, /^-ERR This Redis command is not allowed from script/);
 });
 
-test("a stopped script does not affect the next one", async () => {
+test("a stopped script does not affect the next script", async () => {
   await using scene = await startResp({ limits });
   assert.match(await answers(scene.port, evaluated("while true do end")), /stopped/);
   await assertGoesOn(scene.port, "local n = 0 for i = 1, 100000 do n = n + 1 end return n", ":100000\r\n");

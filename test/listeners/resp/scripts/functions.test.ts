@@ -99,7 +99,7 @@ const CONVERSATION: readonly (readonly string[])[] = [
 ];
 
 for (const protocol of ["2", "3"])
-  test(`libraries are loaded, called, listed and refused as by redis-server, RESP${protocol}`, {
+  test(`libraries are loaded, called, listed and refused as in redis-server, RESP${protocol}`, {
     skip,
   }, async () => {
     await using comparison = await RedisComparison.start();

@@ -97,7 +97,7 @@ test("an entry that DOC.UPDATE adds in a script is renumbered when it is recorde
 const itemsOf = (reply: Reply): (ByteString | null)[] =>
   reply.kind === "array" ? reply.items.map((item) => (item.kind === "bulk" ? item.bytes : null)) : [];
 
-test("scripts that arrive together each see the writes of the earlier ones", () =>
+test("each of several scripts that arrive together sees the writes of the earlier scripts", () =>
   withDaemon(async (port) => {
     const clients = await Promise.all(Array.from({ length: 20 }, () => RedisConnection.open(port)));
     const script =

@@ -21,7 +21,7 @@ test("SETBIT changes nothing if the bit already has the value and the string doe
   assert.equal(store.run("STRLEN b"), ":2");
 });
 
-test("SETBIT and BITFIELD keep the expiry time, but BITOP removes that of its destination", () => {
+test("SETBIT and BITFIELD keep the expiry time, but BITOP removes the expiry time of its destination", () => {
   store.run("SETBIT b 7 1");
   store.run("PEXPIREAT b 2000000");
   store.run("SETBIT b 100 1");
@@ -37,7 +37,7 @@ test("BITFIELD extends the string even if its fields do not fit", () => {
   assert.equal(store.changes("BITFIELD b OVERFLOW FAIL INCRBY u2 100 4"), 0);
 });
 
-test("BITFIELD with an invalid operation after valid ones changes nothing", () => {
+test("BITFIELD with an invalid operation after valid operations changes nothing", () => {
   assert.match(store.run("BITFIELD b SET u8 0 200 SET u64 0 1"), /Invalid bitfield type/);
   assert.match(store.run("BITFIELD b SET u8 0 200 SET u8 -1 1"), /bit offset/);
   assert.equal(store.run("EXISTS b"), ":0");

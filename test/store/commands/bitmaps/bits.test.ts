@@ -66,7 +66,7 @@ test("a search finds the only bit with a value at any position, and returns -1 i
   }
 });
 
-test(`BITOP of long strings combines byte by byte and pads shorter ones with zeros (seed ${seed})`, () => {
+test(`BITOP combines long strings byte by byte and pads shorter strings with zeros (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
   const combine = { AND: (a: number, b: number) => a & b, OR: (a: number, b: number) => a | b };
   for (const extra of [0, 1, 2, 3, BLOCK_BYTES]) {

@@ -36,7 +36,7 @@ test("a command rejects a path with more names than a document can be deep, befo
   assert.equal(store.all(), "{_id:1,x:1}");
 });
 
-test("an index limits the keys of a document as MongoDB does, and their size to that of a document", () => {
+test("an index limits the number of a document's keys as MongoDB does, and their size to the maximum of a document", () => {
   store.run("CREATEINDEXES", '{"key":{"a":1,"s":1},"name":"as"}');
   const before = store.state();
   assert.match(insert(`{"_id":1,"a":${numbers(1000)},"s":"${"x".repeat(20_000)}"}`), /code:201/);
@@ -66,7 +66,7 @@ test("a command changes nothing if its reply would be too deep", () => {
   assert.equal(store.run("FIND", '{"projection":{"_id":1,"b":1}}'), "{_id:1}");
 });
 
-test("an insert with very many failures reports only the numbers of the last ones", () => {
+test("an insert with very many failures reports only the numbers of the last failures", () => {
   const unit = { at: 1, db: 0, id: "u" };
   const document = "\x0e\0\0\0\x10_id\0\x01\0\0\0\0";
   const argv = ["MDB.INSERT", "db", "c", "0", ...Array.from({ length: 20_000 }, () => document)];
@@ -76,7 +76,7 @@ test("an insert with very many failures reports only the numbers of the last one
   assert.ok(reply.bytes.endsWith("\x02errmsg\0\x01\0\0\0\0\0\0\0"));
 });
 
-/** Returns the work of a command that has only `units` left. */
+/** Returns the `Work` of a command that may do only `units` more. */
 const workWith = (units: number): Work => ({ units: WORK_MAX - units, effort: new EffortBudget() });
 const array = `{"a":${numbers(1000)},"l":[${"{},".repeat(999)}{}]}`;
 

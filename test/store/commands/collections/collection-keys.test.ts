@@ -1,4 +1,4 @@
-/** Collections as keys: the keys that commands may touch, how other commands treat collections, and undo. */
+/** Tests collections as keys: the keys that commands may touch, how other commands treat collections, and undo. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../store/command-table.js";
@@ -15,7 +15,7 @@ const touched = (...argv: readonly string[]) =>
     ({ key, access, needs, beginning }) => `${access} ${key ?? `${beginning}*`} ${needs ?? ""}`,
   );
 
-test("commands touch their collection, and $lookup also the collection that it joins", () => {
+test("commands touch their collection, and $lookup also touches the collection that it joins", () => {
   assert.deepEqual(touched("MDB.INSERT", "db", "c.d", "1", "{}"), ["write mongo:db.c.d W"]);
   assert.deepEqual(touched("MDB.UPDATE", "db", "c", "1", "{}"), ["write mongo:db.c RW"]);
   assert.deepEqual(touched("MDB.DELETE", "db", "c", "1", "{}"), ["write mongo:db.c RW"]);

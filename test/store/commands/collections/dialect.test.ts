@@ -1,4 +1,4 @@
-/** Features of statements with `dialect: 2`, indexes that expire documents, and ranges and sorts by indexes. */
+/** Tests features of statements with `dialect: 2`, indexes that expire documents, and ranges and sorts by index. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { canonicalState } from "../../../../store/digest.js";
@@ -162,7 +162,7 @@ test("a read finds no expired document even if a write removes only some, and th
   insert(
     ...Array.from({ length: 2500 }, (_, i) => `{"_id":${i},"u":${i},"d":{"$date":{"$numberLong":"1"}}}`),
   );
-  // The documents had expired on arrival, and the next writes remove them.
+  // These documents had already expired when they were inserted. The next writes remove them.
   assert.equal(store.run("COUNT", "{}"), "0");
   assert.equal(insert('{"_id":2400,"u":2400,"k":1}'), "{n:1}");
   assert.equal(store.all(), "{_id:2400,u:2400,k:1}");
@@ -240,7 +240,7 @@ test(`indexes do not change the results of ranges and sorts (seed ${seed})`, () 
   }
 });
 
-test("EXPLAIN names the index, STATS counts, and RENAME renames a collection", () => {
+test("EXPLAIN names the index, STATS counts documents and indexes, and RENAME renames a collection", () => {
   store.run("CREATEINDEXES", '{"key":{"a":1},"name":"a_1"}');
   insert('{"_id":1,"a":1}', '{"_id":2,"a":2}', '{"_id":3,"a":3}');
   assert.match(

@@ -1,4 +1,4 @@
-/** Values and documents that look alike, and statements without their essential part. */
+/** Tests values and documents that look alike, and statements that omit an essential part. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { MdbUnderTest } from "./mdb-under-test.js";
@@ -10,7 +10,7 @@ beforeEach(() => {
 
 const insert = (...documents: readonly string[]) => store.run("INSERT", "1", ...documents);
 
-test("a document that only resembles Extended JSON is stored as an ordinary one, or rejected", () => {
+test("a document that only resembles Extended JSON is stored as an ordinary document, or rejected", () => {
   const stored = (value: string) => {
     store.run("DELETE", "1", '{"q":{},"limit":0}');
     assert.equal(insert(`{"_id":1,"a":${value}}`), "{n:1}", value);
@@ -29,7 +29,7 @@ test("an insert distinguishes documents that differ only in where nested documen
   assert.equal(insert(...documents.map((one) => `{"_id":${one}}`)), "{n:2}");
 });
 
-test("an upsert uses null from the filter, also as _id", () => {
+test("an upsert uses null from the filter, even as _id", () => {
   const upsert = (q: string) =>
     store.run("UPDATE", "1", `{"q":${q},"u":{"$set":{"b":1}},"upsert":true,"upsertId":7}`);
   upsert('{"_id":null}');

@@ -1,6 +1,6 @@
 /**
  * Random operations on one collection. There are few fields and values, so that operations conflict. An operation is
- * a plain JavaScript value for both sides.
+ * a plain JavaScript value, which a test runs with both MDB commands and mingo.
  */
 import type { SeededRandom } from "../../../support/seeded-random.js";
 

@@ -268,7 +268,7 @@ function oddObject(random: SeededRandom, depth = 0): string {
   return `{${members.join(",")}}`;
 }
 
-/** Whether all members of a query loosely equal those of an entry. The function parses both. */
+/** Parses an entry and a query. @returns whether each member of the query loosely equals the entry's member */
 function matches(text: string, query: string): boolean {
   const [entry, queried] = [parseJson(text), parseJson(query)] as [JsonObject, JsonObject];
   return queried.names.every((name, at) => {
@@ -335,7 +335,7 @@ test("the written form of an integer has no effect on equality, not even within 
   assert.equal(scene.count("WHERE", '{"a":[4611686018427387904.0]}'), 2);
 });
 
-test("queries find the existing entries after many were removed and after they were restored", () => {
+test("queries find the existing entries after many entries were removed, and after these were restored", () => {
   const scene = new Scene(RUNS + 1, true);
   scene.run(["DOC.CREATE", "d"]);
   const entries = Array.from({ length: 300 }, (_, n) => `{"a":${n % 3},"n":${n}}`);

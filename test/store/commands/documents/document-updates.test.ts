@@ -91,7 +91,7 @@ for (const [entry, data, after] of OPERATIONS) {
   });
 }
 
-test("an update that cannot change one of its entries changes none", () => {
+test("an update that cannot change one of its entries changes no entry", () => {
   const store = new StoreUnderTest();
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"n":1} {"n":"x"} {"n":3}');

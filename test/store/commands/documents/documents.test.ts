@@ -73,7 +73,7 @@ test("with NOCHECK entries need not have the same members", () => {
   same('DOC.INSERT d EX 5 NOCHECK NOCHECK {"x":1}', '-"ERR syntax error"');
 });
 
-test("without a timeline the next entry receives the number of a removed one, while names stay", () => {
+test("without a timeline the next entry receives the number of a removed entry, while names stay", () => {
   store.run("DOC.CREATE d");
   store.run('DOC.INSERT d {"n":0} {"n":1} {"n":2}');
   store.run("DOC.DELETE d 1");
@@ -199,7 +199,7 @@ test("with a timeline a number follows from the unit, so late arrivals do not ch
   assert.match(replies[0] as string, /^\["\d{19}"\]$/);
 });
 
-test("numbers of units with the same date differ, within an envelope and across several", () => {
+test("numbers of units with the same date differ, within an envelope and across envelopes", () => {
   const folded = new Folded();
   folded.run("DOC.CREATE d");
   for (let index = 0; index < 100; index++) {
@@ -217,7 +217,7 @@ test("the number after the last number of a date belongs to the next date", () =
   assert.equal(dateOf(next()), at + 1);
 });
 
-test("with a timeline the remaining entries keep their ids when one is removed", () => {
+test("with a timeline the remaining entries keep their ids when an entry is removed", () => {
   const folded = new Folded();
   folded.run("DOC.CREATE d");
   folded.run('DOC.INSERT d KEYS 0 {"a":0} 1 {"a":1} 2 {"a":2}');
@@ -262,7 +262,7 @@ test("undo restores thousands of removed entries in their order", () => {
   assert.deepEqual(canonicalState(folded.database), before);
 });
 
-test("a reply shows the state of one moment, whatever changes before it is written", () => {
+test("a reply shows the state at one moment, whatever changes before it is written", () => {
   for (const key of ["", "KEYS x "]) {
     store = new StoreUnderTest();
     store.run("DOC.CREATE d");
@@ -279,7 +279,7 @@ test("a reply shows the state of one moment, whatever changes before it is writt
   }
 });
 
-test("DOC.LIST returns the documents of one moment, the oldest first", () => {
+test("DOC.LIST returns the documents that exist at one moment, the oldest first", () => {
   for (const name of ["c", "a", "b"]) store.run(`DOC.CREATE ${name}`);
   store.run("SET x 1");
   const before = store.reply("DOC.LIST");

@@ -1,5 +1,5 @@
 /**
- * Compares the equality of values with that of a real PHP, for every pair of a set and for random pairs. DBSYNC_SEED
+ * Compares the loose equality of values with PHP's `==`, for every pair of a set and for random pairs. DBSYNC_SEED
  * replays a run.
  */
 import assert from "node:assert/strict";
@@ -143,7 +143,7 @@ test("random values are equal here if they are equal in PHP", { skip }, () => {
   assert.ok(equal > PAIRS / 50, `only ${equal} pairs of ${PAIRS} are equal`);
 });
 
-test("writes recorded before CLUSTER SEMANTICS 2 compare as they did then", () => {
+test("writes recorded before CLUSTER SEMANTICS 2 compare values as when they were recorded", () => {
   const pairs: readonly (readonly [string, string, boolean, boolean])[] = [
     // The columns are two values, and whether they are equal under the standard semantics and in recorded writes.
     ['"9223372036854775807"', '"9223372036854775808"', false, true],

@@ -43,7 +43,7 @@ test("whether a name is valid does not depend on the version of Unicode", () => 
   assert.equal(kind, "error");
 });
 
-test("a domain that no statement could have created, because it would change when written again, is rejected", () => {
+test("a stored domain that would change if it were written again is rejected", () => {
   const texts = ['[["number",null,-1e999]]', '[["text",1e999,null]]', '[["enumeration","\\u4e2d"]]'];
   for (const text of texts) {
     call("HSET", "sql:d", "domain c", text);
@@ -87,14 +87,14 @@ test("rows with texts that together exceed the length of a string can be stored 
   assert.deepEqual(rows("select c0 from t where c1 != 'x'"), [["y"]]);
 });
 
-test("a long domain counts wherever it is named", () => {
+test("a long domain counts each time that a definition names it", () => {
   execute(`create domain a (enum('${"x".repeat(3_000_000)}'))`);
   assert.match(shown(sql(`create domain b (${Array(50).fill("a").join(":")})`)), /would have to be checked/);
   execute("create domain b (a:a:a)", "create table t (k b, l b)");
   assert.match(shown(sql("create table u (k b, l b, m b)")), /would have to be checked/);
 });
 
-test("a long view counts for the cost of parsing it", () => {
+test("the cost of parsing a long view counts each time that a query names the view", () => {
   execute(`create view v as select 1 as k union select 1 where '${"x".repeat(3_000_000)}' = ''`);
   assert.match(
     shown(sql(`select 1 from ${Array.from({ length: 8 }, (_, i) => `v v${i}`).join(" join ")}`)),

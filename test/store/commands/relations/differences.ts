@@ -4,7 +4,7 @@
  */
 export interface Difference {
   readonly reason: string;
-  /** Whether our reply is an error with the word, the line and the column. */
+  /** Whether our reply is an error that names the wrong word, its line and its column. */
   readonly namesPosition?: boolean;
   readonly steps: Readonly<Record<string, readonly number[]>>;
 }

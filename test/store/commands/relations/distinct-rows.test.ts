@@ -8,7 +8,7 @@ import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 const seed = seedOfRun();
 const VALUES: readonly Scalar[] = [null, 0, -0, 1, "", "0", "1", "null", true, false];
 
-test(`a row is new if no equal one has been added before (seed ${seed})`, () => {
+test(`a row is new if no equal row has been added before (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
   const alike = (one: readonly Scalar[], other: readonly Scalar[]) =>
     one.every((cell, i) => cell === other[i]);

@@ -218,7 +218,7 @@ function filled(random: SeededRandom): Database {
   return database;
 }
 
-test(`${RUNS * QUERIES} planned queries return what their conditions select where they are written (seed ${seed})`, () => {
+test(`${RUNS * QUERIES} planned queries return the same as conditions that are evaluated where they are written (seed ${seed})`, () => {
   let [rows, refused, moved] = [0, 0, 0];
   for (let run = 0; run < RUNS; run++) {
     const random = new SeededRandom(seed, run);
@@ -244,7 +244,7 @@ test(`${RUNS * QUERIES} planned queries return what their conditions select wher
   assert.ok(moved > amount(5, 50), `${moved} failures in rows that another part rejects`);
 });
 
-/** Counts the steps of a query (other requests are served between them), its rows, and the rows that it checks. */
+/** Counts the steps of a query, between which other requests are served, its rows, and the rows that it checks. */
 function stepsOf(database: Database, text: string): { steps: number; rows: number; checked: number } {
   const { statement, language } = parse(bytesOfText(text));
   if (statement instanceof SqlMistake || statement.kind !== "query") assert.fail(`not a query: ${text}`);
@@ -292,7 +292,7 @@ test("every part of a query ends its step after a limited number of rows and ope
   const byIndex = stepsFor("select t.k from t join few f on t.v = f.v");
   assert.equal(byIndex.rows, many);
   assert.ok(byIndex.steps > 6 * turns, `index: ${byIndex.steps} steps`);
-  // Rows that are checked, and those without a partner, are counted in steps.
+  // The query takes steps to check rows, and to return the rows that have no partner.
   const unmatched = stepsFor("select 1 from t left join few f on t.k = f.k and f.v < 0");
   assert.equal(unmatched.rows, many);
   assert.ok(unmatched.steps >= 3 * turns, `without a partner: ${unmatched.steps} steps`);
@@ -417,7 +417,7 @@ test("a failing calculation is an error unless another part rejects the row", ()
   }
 });
 
-test("a value is propagated through equal columns only as far as all rows of the result have it", () => {
+test("a value is propagated to an equal column only if all rows of the result have the value there", () => {
   const database = new Database();
   const execute = (statement: string) => database.execute(["SQL", "d", bytesOfText(statement)], UNIT);
   execute("create database d");

@@ -103,7 +103,7 @@ test("group by, order by, distinct and self-joins select the expected rows", () 
   refused("select * from t a join t b on 1 = 1 where k = 1", /2 columns 'k'/);
 });
 
-test("a grouping expression may be selected only if it is exactly the one that the rows are grouped by", () => {
+test("a grouped query may select an expression only if the rows are grouped by exactly this expression", () => {
   execute("insert into t (k) values (1),(2)");
   assert.deepEqual(rows("select k, ? from t group by k, ?", "10", "20"), [
     [1, "10"],
@@ -143,7 +143,7 @@ test("in English a table with an alias is known only by the alias", () => {
     assert.ok(!isRefused(statement), statement);
 });
 
-test("a column without an alias is named by its expression: as SQL in English, as in the original in Malagasy", () => {
+test("the name of a column without an alias is its expression: SQL in English, and the original's form in Malagasy", () => {
   const namesOf = (statement: string, ...bound: readonly string[]) => {
     const outcome = outcomeOfReply(sql(statement, ...bound));
     return outcome.kind === "rows"
@@ -231,7 +231,7 @@ test("views of views can neither block other clients for long nor exhaust the me
   refused(`create domain c1 (${Array(11).fill("c0").join(":")})`, /more than 100 types/);
 });
 
-test("dropping a database drops its tables, but not those of other databases", () => {
+test("dropping a database drops its tables, but no tables of other databases", () => {
   call("SQL", "dd", "create database dd");
   call("SQL", "dd", "create table t (k number)");
   call("SET", "sql:d:note", "not a table");
@@ -241,7 +241,7 @@ test("dropping a database drops its tables, but not those of other databases", (
   assert.match(shown(call("SQL", "", "select * from t")), /no database is chosen/);
 });
 
-test("no name contains a ':', so no database contains another one's tables", () => {
+test("no name contains a ':', so no database contains the tables of another database", () => {
   call("HSET", "sql:d:t2", "database", "1");
   for (const statement of ["create table u (k number)", "show tables", "select 1", "drop database d"])
     assert.match(shown(call("SQL", "d:t2", statement)), /there is no database d:t2/, statement);

@@ -27,7 +27,7 @@ let server = new Server();
 let steps = 0;
 for (const { name, steps: recordedSteps } of scenarios) {
   if (FRAMING.has(name)) continue;
-  test(`${name}: the replies are the same as recorded`, () => {
+  test(`${name}: the replies equal the recorded replies`, () => {
     if (name === EMPTIED_BEFORE) server = new Server();
     for (const [number, { send, expect, conn = "", target = "" }] of recordedSteps.entries()) {
       if (send === undefined || expect === undefined) continue;

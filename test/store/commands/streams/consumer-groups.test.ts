@@ -70,7 +70,7 @@ test("commands without an effect leave no record, and groups do not change the s
   assert.deepEqual(store.run("WRITERS s"), writers);
 });
 
-test("of two reads by a group the one with the earlier date receives the first entry, in any order of arrival", () => {
+test("the read of a group with the earlier date receives the first entry, in any order of arrival", () => {
   const units = [
     ...["XADD s 1-1 f v", "XADD s 2-1 f v", "XGROUP CREATE s g 0"],
     ...["XREADGROUP GROUP g c COUNT 1 STREAMS s >", "XREADGROUP GROUP g STREAMS COUNT 1 STREAMS s >"],
@@ -102,7 +102,7 @@ test("RESTORE of a group returns what was dumped", () => {
   assert.deepEqual(copy?.at(-1), original?.at(-1));
 });
 
-test("a consumer's list contains the same entries as its group's", () => {
+test("the pending entries of a group are exactly those of its consumers", () => {
   const { database, run } = filled(8);
   for (const line of [
     ...["XREADGROUP GROUP g c STREAMS s >", "XGROUP SETID s g 0", "XREADGROUP GROUP g e COUNT 4 STREAMS s >"],

@@ -63,7 +63,7 @@ test("a stream that becomes empty remains, and continues after its last id", () 
   assert.equal(store.run("XADD s * a 1"), '"2-1"');
 });
 
-test("without a timeline XADD * assigns the date's first number, or the one after the last id", () => {
+test("without a timeline XADD * assigns the date's first number, or the number after the last id", () => {
   assert.equal(store.run("XADD s * a 1"), '"1000000-0"');
   assert.equal(store.run("XADD s * a 1"), '"1000000-1"');
   store.at--;

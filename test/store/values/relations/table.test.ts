@@ -104,7 +104,7 @@ test("holes of removed rows are closed, so that searches stay fast", () => {
   );
 });
 
-test("a domain accepts what one of its types accepts, and is parsed from its text", () => {
+test("a domain accepts each value that one of its types accepts, and is parsed from its text", () => {
   const domain: Domain = [
     { kind: "number", min: 0, max: 9 },
     { kind: "text", min: 1, max: 2 },

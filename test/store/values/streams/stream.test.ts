@@ -86,7 +86,7 @@ function compared(stream: Stream, model: readonly StreamEntry[], random: SeededR
   const copy = stream.clone();
   stream.push({ id: STREAM_ID_MAX, fields: ["a", "b"] });
   if (model[0] !== undefined) stream.delete(model[0].id);
-  assert.deepEqual(everything(copy), model, "a copy shares nothing");
+  assert.deepEqual(everything(copy), model, "a copy shares nothing with its stream");
   return copy;
 }
 
@@ -123,7 +123,7 @@ test("sealed entries are unchanged: ids of any width, values of any length, seve
     }
 });
 
-test("a block of short values is sealed when the next one begins, but not a block of long values", () => {
+test("a block of short values is sealed when the next block begins, but a block of long values is not", () => {
   for (const [length, isSealed] of [
     [10, true],
     [2000, false],
