@@ -1,7 +1,8 @@
 /**
  * A minimal server that answers each chunk with 20 bytes, or with its argument. It shows the cost of one loopback
  * round trip. With `--check public.pem --signed N` it first checks the signature at the beginning of each chunk, over
- * the next N bytes. With `--append FILE` it first appends each chunk to a file opened with O_DSYNC.
+ * the next N bytes. With `--append FILE` it first appends each chunk to a file opened with O_DSYNC. With `--size N`
+ * each request has N bytes, and chunks may begin and end within one.
  */
 import { createPublicKey, verify } from "node:crypto";
 import { constants, openSync, readFileSync, writeSync } from "node:fs";
@@ -13,11 +14,17 @@ const ED25519_SIGNATURE_BYTES = 64;
 const { O_APPEND, O_CREAT, O_DSYNC, O_WRONLY } = constants;
 
 const { values, positionals } = parseArgs({
-  options: { check: { type: "string" }, signed: { type: "string" }, append: { type: "string" } },
+  options: {
+    check: { type: "string" },
+    signed: { type: "string" },
+    append: { type: "string" },
+    size: { type: "string" },
+  },
   allowPositionals: true,
 });
-const bytes = Buffer.from(positionals[0] ?? "ds:11:redis:3:OK\0xxx");
+const reply = Buffer.from(positionals[0] ?? "ds:11:redis:3:OK\0xxx");
 const isRight = values.check === undefined ? () => true : checkOf(values.check, Number(values.signed));
+const size = values.size === undefined ? null : Number(values.size);
 const file =
   values.append === undefined ? null : openSync(values.append, O_APPEND | O_CREAT | O_DSYNC | O_WRONLY);
 
@@ -30,10 +37,18 @@ function checkOf(file: string, length: number): (chunk: Buffer) => boolean {
 }
 
 const server = createServer({ noDelay: true }, (socket) => {
+  const answer = (request: Buffer): void => {
+    if (!isRight(request)) return void socket.destroy();
+    if (file !== null) writeSync(file, request);
+    socket.write(reply);
+  };
+  let rest: Buffer = Buffer.alloc(0);
   socket.on("data", (chunk) => {
-    if (!isRight(chunk)) return void socket.destroy();
-    if (file !== null) writeSync(file, chunk);
-    socket.write(bytes);
+    if (size === null) return answer(chunk);
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let at = 0;
+    for (; at + size <= bytes.length; at += size) answer(bytes.subarray(at, at + size));
+    rest = bytes.subarray(at);
   });
   socket.on("error", () => socket.destroy());
 });
