@@ -139,7 +139,7 @@ export class PastScene {
     return double<NodeState>({
       ...this.recallParts,
       signers: this.signers,
-      settings: { limits: { minDiskFree: 0 } },
+      settings: { limits: { minDiskFree: 0 }, rootKey: [this.root.file] },
       disk: new DiskSpace(null),
       environment: { clock: () => NOW, uptime: () => performance.now() },
       snapshots: { snapshots: snapshots as Snapshots },

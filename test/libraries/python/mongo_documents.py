@@ -65,7 +65,7 @@ if "logicalSessionTimeoutMinutes" in client.admin.command("hello"):
                 posts.insert_one({"in": "a transaction"}, session=session)
             raise AssertionError("a transaction was accepted")
         except OperationFailure as problem:
-            assert problem.code == 20, problem
+            assert problem.code == 238, problem
 else:
     try:
         client.start_session()
