@@ -133,10 +133,10 @@ function reconciled() {
   const from = Date.now() - LASTED_MS;
   for (let i = 0; i < COMMON + DIFFERENT; i++) {
     const at = Math.floor(from + (i * LASTED_MS) / COMMON);
-    const place = { at, seq: 0, id: bytesOf(randomBytes(32)) };
+    const orderKey = { at, seq: 0, id: bytesOf(randomBytes(32)) };
     const isDifferent = i % Math.floor((COMMON + DIFFERENT) / DIFFERENT) === 1;
-    if (!isDifferent || i % 2 === 0) one.add(place);
-    if (!isDifferent || i % 2 === 1) other.add(place);
+    if (!isDifferent || i % 2 === 0) one.add(orderKey);
+    if (!isDifferent || i % 2 === 1) other.add(orderKey);
   }
   // The holders sort entries when they are first read. A disk returns sorted entries, so do not measure the sorting.
   one.all("data");

@@ -15,7 +15,7 @@ import { NONCE_BYTES, SEQ_MAX, signedBytes } from "../protocol/version-2/envelop
 import { writeBody } from "../protocol/version-2/envelope-body.js";
 import type { KeyRing } from "../store/key-ring.js";
 import { DiskStorage } from "../timeline/disk/disk-storage.js";
-import { type Entry, writePlace } from "../timeline/entries/entry.js";
+import { type Entry, writeOrderKey } from "../timeline/entries/entry.js";
 import { writeValue } from "../timeline/entries/stored-value.js";
 import type { Scene } from "./timeline-daemons.js";
 
@@ -88,7 +88,7 @@ export async function writeFolders(
   let number = 0;
   for await (const entry of entries) {
     const value = writeValue(entry.body, entry.signature);
-    for (const i of into(entry, number)) storages[i]?.put([[writePlace(entry), value]]);
+    for (const i of into(entry, number)) storages[i]?.put([[writeOrderKey(entry), value]]);
     if (++number % BATCH === 0) await Promise.all(storages.map((storage) => storage.flushed()));
   }
   await Promise.all(storages.map((storage) => storage.close()));

@@ -7,15 +7,15 @@ import { dateText, hexOf } from "../protocol/version-2/envelope.js";
 import { DigestIndex, type DigestSet } from "./compare/digest-index.js";
 import {
   compareEntries,
-  comparePlaces,
+  compareOrderKeys,
   type Entry,
   type FlushedEntry,
-  firstPlaceAt,
-  type Place,
-  placeOf,
-  readPlace,
+  firstOrderKeyAt,
+  type OrderKey,
+  orderKeyOf,
+  readOrderKey,
   type SignedBytes,
-  writePlace,
+  writeOrderKey,
 } from "./entries/entry.js";
 import { isRingEntry } from "./entries/recorded-envelopes.js";
 import type { Mark } from "./entries/storage.js";
@@ -27,7 +27,7 @@ import type { TimelineParts } from "./timeline-owner.js";
 
 /** An entry that was found damaged on disk, and has to be stored again. */
 interface Damaged {
-  readonly place: Place;
+  readonly orderKey: OrderKey;
   /** Whether the state includes the entry. */
   readonly isFolded: boolean;
   /**
@@ -65,7 +65,7 @@ export class Archive {
     const { storage, log, snapshots } = parts;
     // Reading the entry again marks it as damaged. Members then send it again; otherwise no snapshot could ever be
     // made.
-    const onDamaged = (place: Place): void => void this.read(place);
+    const onDamaged = (orderKey: OrderKey): void => void this.read(orderKey);
     this.making = snapshots === null ? null : new SnapshotMaking(snapshots, storage, log, onDamaged);
     this.index = this.#emptyIndex();
     const mark = storage.mark("pruned");
@@ -81,8 +81,8 @@ export class Archive {
     this.prunedTo = Math.floor(until);
     // The snapshot includes the damaged entries with their original contents. Members count these entries, so this
     // index must count them too.
-    for (const { place, counted } of this.#takeDamagedUpTo(this.prunedTo))
-      if (counted !== null) this.index.add(place, counted === "ring");
+    for (const { orderKey, counted } of this.#takeDamagedUpTo(this.prunedTo))
+      if (counted !== null) this.index.add(orderKey, counted === "ring");
     this.#parts.storage.put([], [["pruned", Buffer.from(String(this.prunedTo))]]);
   }
 
@@ -100,9 +100,9 @@ export class Archive {
     await storage.synced();
     this.prunedTo = cutAt;
     this.#takeDamagedUpTo(cutAt);
-    for (const place of dropped.map((bytes) => readPlace(bytes))) {
-      this.#recent.remove(place);
-      this.#damaged.delete(place.id);
+    for (const orderKey of dropped.map((bytes) => readOrderKey(bytes))) {
+      this.#recent.remove(orderKey);
+      this.#damaged.delete(orderKey.id);
     }
     return this.#emptyIndex();
   }
@@ -111,34 +111,34 @@ export class Archive {
   removePruned(max: number): boolean {
     if (this.#isRemoving) return true;
     const { storage } = this.#parts;
-    const places: Buffer[] = [];
-    for (const place of storage.places(null, firstPlaceAt(this.prunedTo + 1))) {
-      if (places.length === max) break;
-      places.push(Buffer.from(place));
+    const orderKeys: Buffer[] = [];
+    for (const orderKey of storage.orderKeys(null, firstOrderKeyAt(this.prunedTo + 1))) {
+      if (orderKeys.length === max) break;
+      orderKeys.push(Buffer.from(orderKey));
     }
-    storage.remove(places);
+    storage.remove(orderKeys);
     this.#isRemoving = true;
     // A disk that has failed accepts no more writes.
     storage.flushed().then(
       () => void (this.#isRemoving = false),
       () => {},
     );
-    return places.length === max;
+    return orderKeys.length === max;
   }
 
   /** Whether an entry is stored, even if it is not on disk yet, or its date is pruned. */
-  holds(place: Place): boolean {
-    if (place.at <= this.prunedTo || this.#unflushed.has(place.id)) return true;
-    if (this.#damaged.has(place.id)) return false;
-    return place.at > this.#recentFrom
-      ? this.#recent.has(place)
-      : this.#parts.storage.get(writePlace(place)) !== null;
+  holds(orderKey: OrderKey): boolean {
+    if (orderKey.at <= this.prunedTo || this.#unflushed.has(orderKey.id)) return true;
+    if (this.#damaged.has(orderKey.id)) return false;
+    return orderKey.at > this.#recentFrom
+      ? this.#recent.has(orderKey)
+      : this.#parts.storage.get(writeOrderKey(orderKey)) !== null;
   }
 
   /** Returns the given entries that are not stored, each once, in order. */
   fresh(entries: readonly Entry[]): Entry[] {
     const fresh = new Map<ByteString, Entry>();
-    for (const entry of entries) if (!this.holds(placeOf(entry))) fresh.set(entry.id, entry);
+    for (const entry of entries) if (!this.holds(orderKeyOf(entry))) fresh.set(entry.id, entry);
     return [...fresh.values()].sort(compareEntries);
   }
 
@@ -170,11 +170,11 @@ export class Archive {
     const { storage } = this.#parts;
     const values: (readonly [Buffer, Buffer])[] = [];
     for (const entry of entries) {
-      const place = placeOf(entry);
-      if (place.at > this.#recentFrom) this.#recent.add(place);
-      this.#unflushed.set(entry.id, place.at);
+      const orderKey = orderKeyOf(entry);
+      if (orderKey.at > this.#recentFrom) this.#recent.add(orderKey);
+      this.#unflushed.set(entry.id, orderKey.at);
       this.#damaged.delete(entry.id);
-      values.push([writePlace(place), writeValue(entry.body, entry.signature)]);
+      values.push([writeOrderKey(orderKey), writeValue(entry.body, entry.signature)]);
     }
     storage.put(values, mark === null ? [] : [mark]);
     // Flush a client's entries now, because the client waits for the answer. Members' entries are flushed together.
@@ -210,32 +210,32 @@ export class Archive {
    * Returns the bytes of an entry that is on disk. Returns null if the entry is not on disk, or if it is damaged;
    * members send a damaged entry again.
    */
-  read(place: Place): SignedBytes | null {
+  read(orderKey: OrderKey): SignedBytes | null {
     const { storage, hash } = this.#parts;
-    const value = this.#unflushed.has(place.id) ? null : storage.get(writePlace(place));
+    const value = this.#unflushed.has(orderKey.id) ? null : storage.get(writeOrderKey(orderKey));
     if (value === null) return null;
-    const parts = viewParts(place, value, hash);
-    if (parts === null) this.damaged(place, true);
+    const parts = viewParts(orderKey, value, hash);
+    if (parts === null) this.damaged(orderKey, true);
     return parts;
   }
 
   /** Records the id of an entry that was found on disk at the start. */
   found(entry: Entry): void {
-    this.#recent.add(placeOf(entry));
+    this.#recent.add(orderKeyOf(entry));
   }
 
   /** Returns the entries on disk that are dated after a time; called at the start. */
   findAfter(until: number): Entry[] {
     const { storage, hash } = this.#parts;
     const found: Entry[] = [];
-    for (const [bytes, value] of storage.entries(firstPlaceAt(until + 1), null)) {
-      const place = readPlace(bytes);
-      const entry = readEntry(place, value, hash);
+    for (const [bytes, value] of storage.entries(firstOrderKeyAt(until + 1), null)) {
+      const orderKey = readOrderKey(bytes);
+      const entry = readEntry(orderKey, value, hash);
       if (entry === null) {
-        this.damaged(place, false);
+        this.damaged(orderKey, false);
         continue;
       }
-      this.index.add(place, isRingEntry(entry.envelope));
+      this.index.add(orderKey, isRingEntry(entry.envelope));
       this.found(entry);
       found.push(entry);
     }
@@ -248,11 +248,11 @@ export class Archive {
    * @param isFolded  whether the state includes the entry. If it does, and the entry has been flushed to disk, the
    * index stops counting the entry
    */
-  damaged(place: Place, isFolded: boolean): void {
-    if (place.at <= this.prunedTo || this.#damaged.has(place.id)) return;
-    this.#parts.log.error({ at: dateText(place.at), id: hexOf(place.id) }, DAMAGED);
-    const counted = isFolded && !this.#unflushed.has(place.id) ? this.index.remove(place) : null;
-    this.#damaged.set(place.id, { place, isFolded, counted, isRemoved: false });
+  damaged(orderKey: OrderKey, isFolded: boolean): void {
+    if (orderKey.at <= this.prunedTo || this.#damaged.has(orderKey.id)) return;
+    this.#parts.log.error({ at: dateText(orderKey.at), id: hexOf(orderKey.id) }, DAMAGED);
+    const counted = isFolded && !this.#unflushed.has(orderKey.id) ? this.index.remove(orderKey) : null;
+    this.#damaged.set(orderKey.id, { orderKey, isFolded, counted, isRemoved: false });
   }
 
   /**
@@ -264,7 +264,7 @@ export class Archive {
   refolded(gaps: ReadonlySet<ByteString>, until: number): boolean {
     let lacksMore = false;
     for (const [id, damaged] of this.#damaged) {
-      if (damaged.place.at > until) continue;
+      if (damaged.orderKey.at > until) continue;
       lacksMore ||= damaged.isFolded && (damaged.isRemoved || gaps.has(id));
       if (damaged.isRemoved) this.#damaged.delete(id);
       else this.#damaged.set(id, { ...damaged, isFolded: !gaps.has(id) });
@@ -273,16 +273,18 @@ export class Archive {
   }
 
   /** Returns the order keys of damaged entries dated up to a time that no member has sent again, in order. */
-  damagedUpTo(date: number): Place[] {
-    const places = [...this.#damaged.values()].flatMap(({ place }) => (place.at <= date ? place : []));
-    return places.sort(comparePlaces);
+  damagedUpTo(date: number): OrderKey[] {
+    const orderKeys = [...this.#damaged.values()].flatMap(({ orderKey }) =>
+      orderKey.at <= date ? orderKey : [],
+    );
+    return orderKeys.sort(compareOrderKeys);
   }
 
   /** Returns the latest date of the damaged entries dated up to a time, or null if there are none. */
   lastDamagedUpTo(date: number): number | null {
     let last: number | null = null;
-    for (const { place } of this.#damaged.values())
-      if (place.at <= date && (last === null || place.at > last)) last = place.at;
+    for (const { orderKey } of this.#damaged.values())
+      if (orderKey.at <= date && (last === null || orderKey.at > last)) last = orderKey.at;
     return last;
   }
 
@@ -292,9 +294,9 @@ export class Archive {
    * @returns a promise that resolves when the removal is as safe as --fsync requires; until `forgetDamaged` is called,
    * the entries are still requested
    */
-  removeDamaged(places: readonly Place[], mark: Mark | null): Promise<void> {
+  removeDamaged(orderKeys: readonly OrderKey[], mark: Mark | null): Promise<void> {
     const { storage } = this.#parts;
-    storage.remove(places.map(writePlace), mark === null ? [] : [mark]);
+    storage.remove(orderKeys.map(writeOrderKey), mark === null ? [] : [mark]);
     return storage.flushed();
   }
 
@@ -302,23 +304,23 @@ export class Archive {
    * Stops requesting entries whose remains were removed; a member may still send such an entry.
    * @returns whether the state includes some of these entries, and has to be folded again immediately
    */
-  forgetDamaged(places: readonly Place[]): boolean {
+  forgetDamaged(orderKeys: readonly OrderKey[]): boolean {
     let isFolded = false;
-    for (const place of places) {
-      const damaged = this.#damaged.get(place.id);
+    for (const orderKey of orderKeys) {
+      const damaged = this.#damaged.get(orderKey.id);
       // A member has sent the entry again in the meantime.
       if (damaged === undefined) continue;
-      this.#recent.remove(place);
+      this.#recent.remove(orderKey);
       isFolded ||= damaged.isFolded;
-      if (damaged.isFolded) this.#damaged.set(place.id, { ...damaged, isRemoved: true });
-      else this.#damaged.delete(place.id);
+      if (damaged.isFolded) this.#damaged.set(orderKey.id, { ...damaged, isRemoved: true });
+      else this.#damaged.delete(orderKey.id);
     }
     return isFolded;
   }
 
   #takeDamagedUpTo(date: number): Damaged[] {
-    const taken = [...this.#damaged.values()].filter(({ place }) => place.at <= date);
-    for (const { place } of taken) this.#damaged.delete(place.id);
+    const taken = [...this.#damaged.values()].filter(({ orderKey }) => orderKey.at <= date);
+    for (const { orderKey } of taken) this.#damaged.delete(orderKey.id);
     return taken;
   }
 
@@ -329,18 +331,18 @@ export class Archive {
   }
 
   #emptyIndex(): DigestIndex {
-    // The storage may already return order keys of entries that are not safe on disk yet; `#flushedPlaces` leaves them
+    // The storage may already return order keys of entries that are not safe on disk yet; `#flushedOrderKeys` leaves them
     // out.
-    return new DigestIndex({ places: (from, to) => this.#flushedPlaces(from, to) });
+    return new DigestIndex({ orderKeys: (from, to) => this.#flushedOrderKeys(from, to) });
   }
 
-  *#flushedPlaces(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {
-    for (const place of this.#parts.storage.places(from, to)) {
+  *#flushedOrderKeys(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {
+    for (const orderKey of this.#parts.storage.orderKeys(from, to)) {
       if (this.#unflushed.size > 0 || this.#damaged.size > 0) {
-        const { id } = readPlace(place);
+        const { id } = readOrderKey(orderKey);
         if (this.#unflushed.has(id) || this.#damaged.has(id)) continue;
       }
-      yield place;
+      yield orderKey;
     }
   }
 }

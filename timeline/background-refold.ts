@@ -6,7 +6,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { BACKGROUND_TURN_MS, runTurn } from "../protocol/steps.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
-import type { Entry, Place } from "./entries/entry.js";
+import type { Entry, OrderKey } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
 import { trim } from "./fold/trim.js";
 import { Refold } from "./snapshots/refold.js";
@@ -44,7 +44,7 @@ export interface RefoldingPlan {
 export class BackgroundRefold {
   readonly #parts: TimelineParts;
   readonly #archive: Archive;
-  readonly #onDamaged: (place: Place) => void;
+  readonly #onDamaged: (orderKey: OrderKey) => void;
   #arrived = new Set<ByteString>();
   #missed: Entry[] = [];
   /** The number of commands in the missed entries, and the entries' earliest date. */
@@ -59,7 +59,7 @@ export class BackgroundRefold {
   #isStopped = false;
 
   /** @param onDamaged  called for each entry that cannot be read */
-  constructor(parts: TimelineParts, archive: Archive, onDamaged: (place: Place) => void) {
+  constructor(parts: TimelineParts, archive: Archive, onDamaged: (orderKey: OrderKey) => void) {
     this.#parts = parts;
     this.#archive = archive;
     this.#onDamaged = onDamaged;
@@ -84,9 +84,9 @@ export class BackgroundRefold {
   }
 
   /** Whether the new fold already includes an entry that was stored when the refold started. */
-  hasFolded(place: Place): boolean {
-    const isFound = !this.#gaps.has(place.id) && !this.#archive.isRemoved(place.id);
-    return this.#refold?.isPast(place) === true && isFound;
+  hasFolded(orderKey: OrderKey): boolean {
+    const isFound = !this.#gaps.has(orderKey.id) && !this.#archive.isRemoved(orderKey.id);
+    return this.#refold?.isPast(orderKey) === true && isFound;
   }
 
   /** Returns the ids of entries that could not be read; called when the refold is done. */
@@ -135,9 +135,9 @@ export class BackgroundRefold {
       snapshots: making?.snapshots ?? null,
       from,
       skips: (id) => this.#arrived.has(id),
-      damaged: (place) => {
-        this.#gaps.add(place.id);
-        this.#onDamaged(place);
+      damaged: (orderKey) => {
+        this.#gaps.add(orderKey.id);
+        this.#onDamaged(orderKey);
       },
     });
     this.#refold = refold;

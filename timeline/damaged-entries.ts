@@ -8,7 +8,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import { inTurns, type Steps } from "../protocol/steps.js";
 import { dateText, hexOf } from "../protocol/version-2/envelope.js";
-import { type Place, writePlace } from "./entries/entry.js";
+import { type OrderKey, writeOrderKey } from "./entries/entry.js";
 import { LaterSteps } from "./entries/later-steps.js";
 import type { Mark } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
@@ -58,11 +58,11 @@ export class DamagedEntries {
    * entry, the caller has to call again later.
    */
   drop(): void {
-    const places = this.#removable();
-    if (this.#isDropping || places.length === 0) return;
+    const orderKeys = this.#removable();
+    if (this.#isDropping || orderKeys.length === 0) return;
     this.#isDropping = true;
     const { log } = this.#parts;
-    this.#drop(places)
+    this.#drop(orderKeys)
       // The disk may be readable later; nothing has been removed.
       .catch((problem: Error) => log.warn({ reason: problem.message }, NOT_READ))
       .finally(() => void (this.#isDropping = false));
@@ -73,56 +73,56 @@ export class DamagedEntries {
    * waits in memory to be folded: a damaged entry that also waits there would still be folded after its removal from
    * disk.
    */
-  #removable(): readonly Place[] {
+  #removable(): readonly OrderKey[] {
     const { archive, waiting, isServing } = this.#folding;
-    const places = archive.damagedUpTo(this.#parts.clock());
-    const last = places.at(-1);
-    return last !== undefined && isServing && waiting.isPast(last.at) ? places : [];
+    const orderKeys = archive.damagedUpTo(this.#parts.clock());
+    const last = orderKeys.at(-1);
+    return last !== undefined && isServing && waiting.isPast(last.at) ? orderKeys : [];
   }
 
-  async #drop(places: readonly Place[]): Promise<void> {
+  async #drop(orderKeys: readonly OrderKey[]): Promise<void> {
     const keeping = this.#parts.keepDamaged?.() ?? null;
-    const outcomes = await inTurns(this.#copyAll(places, keeping), this.#parts);
+    const outcomes = await inTurns(this.#copyAll(orderKeys, keeping), this.#parts);
     const isKept = await isSynced(keeping);
     if (this.#later.isStopped) return;
     // In the meantime members may have sent some of the entries again, or the daemon may have begun a refold.
     const removable = this.#removable().filter(({ id }) => outcomes.has(id));
     if (removable.length === 0) return;
     const staying = new Map<ByteString, "intact" | "uncopied">();
-    for (const place of removable) {
-      const outcome = outcomes.get(place.id) as Outcome;
+    for (const orderKey of removable) {
+      const outcome = outcomes.get(orderKey.id) as Outcome;
       const stays = outcome.stays === null && outcome.copy !== null && !isKept ? "uncopied" : outcome.stays;
-      if (stays !== null) staying.set(place.id, stays);
-      this.#report(place, stays === null ? outcome : { stays });
+      if (stays !== null) staying.set(orderKey.id, stays);
+      this.#report(orderKey, stays === null ? outcome : { stays });
     }
     this.#staying = staying;
     this.#remove(removable);
   }
 
   /** Copies the remains of the entries as far as possible. */
-  *#copyAll(places: readonly Place[], keeping: Keeping | null): Steps<Map<ByteString, Outcome>> {
+  *#copyAll(orderKeys: readonly OrderKey[], keeping: Keeping | null): Steps<Map<ByteString, Outcome>> {
     const outcomes = new Map<ByteString, Outcome>();
-    for (const place of places) {
-      outcomes.set(place.id, this.#outcomeOf(place, keeping));
+    for (const orderKey of orderKeys) {
+      outcomes.set(orderKey.id, this.#outcomeOf(orderKey, keeping));
       yield;
     }
     return outcomes;
   }
 
-  #outcomeOf(place: Place, keeping: Keeping | null): Outcome {
+  #outcomeOf(orderKey: OrderKey, keeping: Keeping | null): Outcome {
     const { storage, hash } = this.#parts;
-    const stayed = this.#staying.get(place.id);
+    const stayed = this.#staying.get(orderKey.id);
     // An earlier call has read the entry, and its bytes have not changed since then.
     if (stayed === "intact") return { stays: "intact" };
-    const value = storage.get(writePlace(place));
+    const value = storage.get(writeOrderKey(orderKey));
     if (value === null) return { stays: null, copy: null };
-    if (stayed === undefined && isUnreadable(place, value, hash)) return { stays: "intact" };
-    const copy = keeping?.keep(place, value) ?? null;
+    if (stayed === undefined && isUnreadable(orderKey, value, hash)) return { stays: "intact" };
+    const copy = keeping?.keep(orderKey, value) ?? null;
     return copy === null && keeping !== null ? { stays: "uncopied" } : { stays: null, copy };
   }
 
   /** Logs the outcome of one entry, once. */
-  #report({ at, id }: Place, outcome: Outcome): void {
+  #report({ at, id }: OrderKey, outcome: Outcome): void {
     const { log } = this.#parts;
     const { archive } = this.#folding;
     const facts = { at: dateText(at), id: hexOf(id) };
@@ -133,16 +133,16 @@ export class DamagedEntries {
   }
 
   /** Removes the remains that need not stay. */
-  #remove(places: readonly Place[]): void {
+  #remove(orderKeys: readonly OrderKey[]): void {
     const { archive } = this.#folding;
-    const [first] = places.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));
+    const [first] = orderKeys.filter(({ id }) => !this.#staying.has(id) || archive.isFolded(id));
     if (first === undefined) return;
     // Snapshots that contain any of these entries are no longer valid.
-    const removed = places.filter(({ id }) => !this.#staying.has(id));
+    const removed = orderKeys.filter(({ id }) => !this.#staying.has(id));
     void this.#removeAll(removed, archive.making?.outdated(first.at) ?? null);
   }
 
-  async #removeAll(removed: readonly Place[], mark: Mark | null): Promise<void> {
+  async #removeAll(removed: readonly OrderKey[], mark: Mark | null): Promise<void> {
     try {
       await this.#folding.archive.removeDamaged(removed, mark);
     } catch {
@@ -156,11 +156,11 @@ export class DamagedEntries {
    * Drops the entries from the archive. Starts a refold if the current state, or the state of a refold that began in
    * the meantime, includes any of these entries.
    */
-  #removed(places: readonly Place[]): void {
+  #removed(orderKeys: readonly OrderKey[]): void {
     const { archive, isServing } = this.#folding;
     if (!isServing) return;
     const isInState = [...this.#staying.keys()].some((id) => archive.isFolded(id));
-    if (archive.forgetDamaged(places) || isInState) this.#late.refoldAll();
+    if (archive.forgetDamaged(orderKeys) || isInState) this.#late.refoldAll();
   }
 }
 

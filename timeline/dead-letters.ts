@@ -26,11 +26,11 @@ export type LetterReason = keyof typeof LETTER_REASONS;
 export interface LetterWriter {
   /**
    * Stores an entry if there is room for it.
-   * @param place  42 bytes
+   * @param orderKey  42 bytes
    * @param value  as stored
    * @throws Error  the disk has failed: then no entry may be dropped
    */
-  keep(place: Buffer, value: Buffer, reason: LetterReason): void;
+  keep(orderKey: Buffer, value: Buffer, reason: LetterReason): void;
   /**
    * Writes the letters to disk as undecided. If the daemon stops before `settle`, the next start confirms the letters
    * if the returned mark is in the storage, and otherwise removes them.

@@ -4,7 +4,7 @@
  * folded when its date is reached.
  */
 import { readBody } from "../protocol/version-2/envelope.js";
-import { comparePlaces, type Entry, type Place, placeOf } from "./entries/entry.js";
+import { compareOrderKeys, type Entry, type OrderKey, orderKeyOf } from "./entries/entry.js";
 import { Heap } from "./entries/heap.js";
 
 /** Maximum entries: enough for a client whose clock is ahead and that writes at the full rate for a few seconds. */
@@ -12,13 +12,13 @@ const ENTRIES_MAX = 50_000;
 /** Maximum bytes of bodies and signatures. */
 const BYTES_MAX = 32 * 1024 * 1024;
 
-interface Waiting extends Place {
+interface Waiting extends OrderKey {
   readonly body: Buffer;
   readonly signature: Buffer;
 }
 
 export class FutureEntries {
-  readonly #heap = new Heap<Waiting>(comparePlaces);
+  readonly #heap = new Heap<Waiting>(compareOrderKeys);
   #bytes = 0;
 
   get size(): number {
@@ -39,7 +39,7 @@ export class FutureEntries {
   add(entries: readonly Entry[]): void {
     for (const entry of entries) {
       const [body, signature] = [Buffer.from(entry.body), Buffer.from(entry.signature)];
-      this.#heap.push({ ...placeOf(entry), body, signature });
+      this.#heap.push({ ...orderKeyOf(entry), body, signature });
       this.#bytes += body.length + signature.length;
     }
   }

@@ -9,7 +9,7 @@ import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { entriesMissingInSnapshot } from "./compare/entries-missing-in-snapshot.js";
 import type { KeptLetters, LetterReason, LetterWriter } from "./dead-letters.js";
-import { type Entry, readPlace, writePlace } from "./entries/entry.js";
+import { type Entry, readOrderKey, writeOrderKey } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
 import type { TimelineParts } from "./timeline-owner.js";
@@ -74,9 +74,9 @@ export async function findLosing(
     prunedTo: archive.prunedTo,
     max,
   });
-  const { count, places, possible } = await inTurns(found, parts);
-  const missing = places.map(writePlace);
-  const doubtful = possible.places.map(writePlace);
+  const { count, orderKeys, possible } = await inTurns(found, parts);
+  const missing = orderKeys.map(writeOrderKey);
+  const doubtful = possible.orderKeys.map(writeOrderKey);
   const read = (group: readonly Buffer[]) => readFirst(group, parts);
   // Store the certainly lost entries first, because the space may not suffice for all entries.
   const groups = [
@@ -118,17 +118,17 @@ async function keepAll(
 function* keepSteps(storage: Storage, letters: LetterWriter, groups: readonly LetterGroup[]): Steps<void> {
   let number = 0;
   for (const { reason, group } of groups)
-    for (const place of group) {
-      const value = storage.get(place);
-      if (value !== null) letters.keep(place, value, reason);
+    for (const orderKey of group) {
+      const value = storage.get(orderKey);
+      if (value !== null) letters.keep(orderKey, value, reason);
       if (++number % LETTERS_A_STEP === 0) yield;
     }
 }
 
 /** Returns the first of the given entries, as far as they can be read. */
-function readFirst(places: readonly Buffer[], { storage, hash }: TimelineParts): Entry[] {
-  return places.slice(0, REPORTED_MAX).flatMap((place) => {
-    const value = storage.get(place);
-    return (value === null ? null : readEntry(readPlace(place), value, hash)) ?? [];
+function readFirst(orderKeys: readonly Buffer[], { storage, hash }: TimelineParts): Entry[] {
+  return orderKeys.slice(0, REPORTED_MAX).flatMap((orderKey) => {
+    const value = storage.get(orderKey);
+    return (value === null ? null : readEntry(readOrderKey(orderKey), value, hash)) ?? [];
   });
 }

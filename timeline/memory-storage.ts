@@ -4,7 +4,7 @@
  */
 import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { firstFrom } from "./entries/ascending-search.js";
-import { dateOf, firstPlaceAt, PLACE_BYTES } from "./entries/entry.js";
+import { dateOf, firstOrderKeyAt, ORDER_KEY_BYTES } from "./entries/entry.js";
 import type { Mark, MarkName, Storage } from "./entries/storage.js";
 
 /**
@@ -33,8 +33,8 @@ export class MemoryStorage implements Storage {
     return this.#bytes;
   }
 
-  put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {
-    for (const [place, value] of entries) this.#add(place, value);
+  put(entries: readonly (readonly [orderKey: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {
+    for (const [orderKey, value] of entries) this.#add(orderKey, value);
     for (const [name, value] of marks) this.#marks.set(name, Buffer.from(value));
   }
 
@@ -54,45 +54,45 @@ export class MemoryStorage implements Storage {
     return this.flushed();
   }
 
-  get(place: Buffer): Buffer | null {
-    const second = this.#seconds.get(secondOf(place));
+  get(orderKey: Buffer): Buffer | null {
+    const second = this.#seconds.get(secondOf(orderKey));
     if (second === undefined) return null;
-    const prefix = bytesOf(place);
+    const prefix = bytesOf(orderKey);
     const records = this.#sorted(second);
     const record = records[firstFrom(records, prefix)];
     return record?.startsWith(prefix) ? valueIn(record) : null;
   }
 
-  *places(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
-    for (const record of this.#range(from, to)) yield Buffer.from(record.slice(0, PLACE_BYTES), "latin1");
+  *orderKeys(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
+    for (const record of this.#range(from, to)) yield Buffer.from(record.slice(0, ORDER_KEY_BYTES), "latin1");
   }
 
-  *entries(from: Buffer | null, to: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
+  *entries(from: Buffer | null, to: Buffer | null): Generator<readonly [orderKey: Buffer, value: Buffer]> {
     for (const record of this.#range(from, to))
-      yield [Buffer.from(record.slice(0, PLACE_BYTES), "latin1"), valueIn(record)];
+      yield [Buffer.from(record.slice(0, ORDER_KEY_BYTES), "latin1"), valueIn(record)];
   }
 
   last(): Buffer | null {
     const number = this.#order.at(-1);
     if (number === undefined) return null;
     const record = this.#sorted(this.#seconds.get(number) as Second).at(-1) as ByteString;
-    return Buffer.from(record.slice(0, PLACE_BYTES), "latin1");
+    return Buffer.from(record.slice(0, ORDER_KEY_BYTES), "latin1");
   }
 
   mark(name: MarkName): Buffer | null {
     return this.#marks.get(name) ?? null;
   }
 
-  remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
+  remove(orderKeys: readonly Buffer[], marks: readonly Mark[] = []): void {
     for (const [name, value] of marks) this.#marks.set(name, Buffer.from(value));
-    for (const place of places) {
-      const second = this.#seconds.get(secondOf(place));
+    for (const orderKey of orderKeys) {
+      const second = this.#seconds.get(secondOf(orderKey));
       if (second === undefined) continue;
-      const prefix = bytesOf(place);
+      const prefix = bytesOf(orderKey);
       const i = firstFrom(this.#sorted(second), prefix);
       if (!second.records[i]?.startsWith(prefix)) continue;
       for (const record of second.records.splice(i, 1)) this.#bytes -= bytesFor(record);
-      if (second.records.length === 0) this.#removeSecond(secondOf(place));
+      if (second.records.length === 0) this.#removeSecond(secondOf(orderKey));
     }
   }
 
@@ -100,9 +100,9 @@ export class MemoryStorage implements Storage {
     return Promise.resolve();
   }
 
-  #add(place: Buffer, value: Buffer): void {
-    const second = this.#secondFor(secondOf(place));
-    const prefix = bytesOf(place);
+  #add(orderKey: Buffer, value: Buffer): void {
+    const second = this.#secondFor(secondOf(orderKey));
+    const prefix = bytesOf(orderKey);
     const record = prefix + bytesOf(value);
     const last = second.records.at(-1);
     if (last !== undefined && (last >= prefix || last.startsWith(prefix))) second.isSorted = false;
@@ -128,9 +128,9 @@ export class MemoryStorage implements Storage {
   /** Returns the records of a second in order. Of several records with the same order key, returns only the last. */
   #sorted(second: Second): readonly ByteString[] {
     if (second.isSorted) return second.records;
-    const byPlace = new Map(second.records.map((record) => [record.slice(0, PLACE_BYTES), record]));
+    const byOrderKey = new Map(second.records.map((record) => [record.slice(0, ORDER_KEY_BYTES), record]));
     for (const record of second.records) this.#bytes -= bytesFor(record);
-    second.records = [...byPlace.values()].sort();
+    second.records = [...byOrderKey.values()].sort();
     for (const record of second.records) this.#bytes += bytesFor(record);
     second.isSorted = true;
     return second.records;
@@ -151,16 +151,16 @@ export class MemoryStorage implements Storage {
         if (end !== null && record >= end) return;
         yield record;
       }
-      next = bytesOf(firstPlaceAt((number + 1) * 1000));
+      next = bytesOf(firstOrderKeyAt((number + 1) * 1000));
       number = this.#order[firstFrom(this.#order, number + 1)];
     }
   }
 }
 
-function secondOf(place: Buffer): number {
-  return Math.floor(dateOf(place) / 1000);
+function secondOf(orderKey: Buffer): number {
+  return Math.floor(dateOf(orderKey) / 1000);
 }
 
-const valueIn = (record: ByteString): Buffer => Buffer.from(record.slice(PLACE_BYTES), "latin1");
+const valueIn = (record: ByteString): Buffer => Buffer.from(record.slice(ORDER_KEY_BYTES), "latin1");
 
 const bytesFor = (record: ByteString): number => record.length + OVERHEAD_BYTES;

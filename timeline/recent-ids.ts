@@ -1,6 +1,6 @@
 /** The ids of all entries newer than a date, kept in memory because they are looked up for each envelope. */
 import type { ByteString } from "../protocol/byte-string.js";
-import type { Place } from "./entries/entry.js";
+import type { OrderKey } from "./entries/entry.js";
 
 /** Ids are forgotten in intervals of this many milliseconds. */
 const BUCKET_MS = 1000;
@@ -8,18 +8,18 @@ const BUCKET_MS = 1000;
 export class RecentIds {
   readonly #buckets = new Map<number, Set<ByteString>>();
 
-  has({ at, id }: Place): boolean {
+  has({ at, id }: OrderKey): boolean {
     return this.#buckets.get(bucketOf(at))?.has(id) ?? false;
   }
 
-  add({ at, id }: Place): void {
+  add({ at, id }: OrderKey): void {
     const number = bucketOf(at);
     const bucket = this.#buckets.get(number);
     if (bucket === undefined) this.#buckets.set(number, new Set([id]));
     else bucket.add(id);
   }
 
-  remove({ at, id }: Place): void {
+  remove({ at, id }: OrderKey): void {
     this.#buckets.get(bucketOf(at))?.delete(id);
   }
 

@@ -4,7 +4,7 @@
  * Source: docs/decisions/0044-what-commands-mean-is-numbered.md.
  */
 import { dateText } from "../protocol/version-2/envelope.js";
-import { comparePlaces, placeOf } from "./entries/entry.js";
+import { compareOrderKeys, orderKeyOf } from "./entries/entry.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
 
 /** Returns why a fold is at a standstill, and the remedy, or null if it is not at a standstill. */
@@ -28,5 +28,5 @@ export function heldTo({ end, cutAt }: Fold, finalTo: number) {
 
 /** Returns the entries that the fold has really applied: only their answers are results of the commands. */
 export function appliedOf({ end }: Fold, folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
-  return end === null ? folded : folded.filter(({ entry }) => comparePlaces(placeOf(entry), end) < 0);
+  return end === null ? folded : folded.filter(({ entry }) => compareOrderKeys(orderKeyOf(entry), end) < 0);
 }

@@ -7,7 +7,7 @@ import { Database } from "../store/database.js";
 import type { Archive } from "./archive.js";
 import { BackgroundRefold } from "./background-refold.js";
 import type { DigestIndex } from "./compare/digest-index.js";
-import { type Entry, readPlace } from "./entries/entry.js";
+import { type Entry, readOrderKey } from "./entries/entry.js";
 import { Fold, type FoldedEntry } from "./fold/fold.js";
 import { trim } from "./fold/trim.js";
 import { FoldDates } from "./fold-dates.js";
@@ -39,7 +39,9 @@ export class ServingFold {
     this.#watermark = watermark;
     this.forgotten = new ForgottenAnswers(parts);
     this.dates = new FoldDates(parts, watermark);
-    this.refolding = new BackgroundRefold(parts, archive, (place) => archive.damaged(place, this.isOpen));
+    this.refolding = new BackgroundRefold(parts, archive, (orderKey) =>
+      archive.damaged(orderKey, this.isOpen),
+    );
     this.#fold = new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
   }
 
@@ -74,7 +76,7 @@ export class ServingFold {
     const { making } = archive;
     const last = this.#parts.storage.last();
     forgotten.opened(last !== null || this.#watermark.value > 0);
-    const newest = last === null ? 0 : readPlace(last).at;
+    const newest = last === null ? 0 : readOrderKey(last).at;
     const tailEnd = Math.max(this.dates.tailEnd(newest), making?.newest ?? -1);
     // Entries that were accepted before a restart are folded after it, even if the clock now shows an earlier time.
     const until = Math.max(tailEnd, this.dates.dueUntil, this.#watermark.takenTo);

@@ -235,10 +235,10 @@ export class SnapshotTransfer {
     if (bytes !== agreed.bytes || seal !== agreed.seal)
       throw new DamagedSnapshot("it is not the one that members have signed");
     const { refusesRing } = this.#parts;
-    const { cutAt, ring, sums, ringPlaces } = yield* readSnapshot(staged.read(), this.#parts, refusesRing);
+    const { cutAt, ring, sums, ringOrderKeys } = yield* readSnapshot(staged.read(), this.#parts, refusesRing);
     if (cutAt !== staged.cutAt) throw new DamagedSnapshot(`a snapshot of ${cutAt}, not of ${staged.cutAt}`);
     const index = new DigestIndex();
-    index.restore(sums, ringPlaces);
+    index.restore(sums, ringOrderKeys);
     return { index, ring };
   }
 }

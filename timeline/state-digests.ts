@@ -9,7 +9,7 @@ import type { Steps } from "../protocol/steps.js";
 import type { Database } from "../store/database.js";
 import { type Digest64, digestOfEntry, hashOfKey } from "../store/entry-digest.js";
 import { isExpired, type Keyspace } from "../store/keyspace/keyspace.js";
-import { firstPlace, type Place } from "./entries/entry.js";
+import { firstOrderKey, type OrderKey } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
 import type { ServingFold } from "./serving-fold.js";
 
@@ -102,7 +102,7 @@ export class StateDigests {
   }
 
   *#excludeChanged({ at, salt }: SumSelection, sums: Uint32Array): Steps<void> {
-    for (let from: Place | null = firstPlace(at); from !== null; ) {
+    for (let from: OrderKey | null = firstOrderKey(at); from !== null; ) {
       const { keys, changesDatabase, next }: ReturnType<Fold["changedFrom"]> = this.#folding.fold.changedFrom(
         from,
         ENTRIES_A_STEP,
@@ -148,7 +148,7 @@ export class StateDigests {
   #changedSince(at: number, keys: readonly NamedKey[]): ReadonlySet<string> | null {
     const names = new Set(keys.map(nameOf));
     const changed = new Set<string>();
-    for (let from: Place | null = firstPlace(at); from !== null; ) {
+    for (let from: OrderKey | null = firstOrderKey(at); from !== null; ) {
       const {
         keys: some,
         changesDatabase,

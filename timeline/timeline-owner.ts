@@ -5,7 +5,7 @@
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { OpenLetters } from "./dead-letters.js";
-import type { Entry, FlushedEntry, Place } from "./entries/entry.js";
+import type { Entry, FlushedEntry, OrderKey } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
 import type { TimelineLogger } from "./entries/timeline-logger.js";
 import type { FoldedEntry, UnitAnswer } from "./fold/fold.js";
@@ -25,7 +25,7 @@ export interface TimelineOwner {
 /** Copies damaged entries that are removed together, so that an operator can read them with a later version. */
 export interface Keeping {
   /** @returns the copy's name, or null if there is no space for it */
-  readonly keep: (place: Place, value: Buffer) => string | null;
+  readonly keep: (orderKey: OrderKey, value: Buffer) => string | null;
   /** Resolves when all copies survive a power failure; rejects if they may not. */
   readonly synced: () => Promise<void>;
 }

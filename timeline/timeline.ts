@@ -14,7 +14,7 @@ import { Archive } from "./archive.js";
 import type { BackgroundRefold } from "./background-refold.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { DamagedEntries } from "./damaged-entries.js";
-import { type Entry, type Place, placeOf, type SignedBytes } from "./entries/entry.js";
+import { type Entry, type OrderKey, orderKeyOf, type SignedBytes } from "./entries/entry.js";
 import { Failure } from "./failure.js";
 import { admit } from "./fold/entry-budget.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
@@ -138,8 +138,8 @@ export class Timeline {
   }
 
   /** Whether an entry is stored, and the state includes it. */
-  hasFolded = (place: Place): boolean =>
-    place.at > this.prunedTo && this.holds(place) && this.isFolded(place.at);
+  hasFolded = (orderKey: OrderKey): boolean =>
+    orderKey.at > this.prunedTo && this.holds(orderKey) && this.isFolded(orderKey.at);
 
   get figures(): TimelineFigures {
     const { tailUnits, tailBytes, redone } = this.#fold;
@@ -165,9 +165,9 @@ export class Timeline {
   take(entry: Entry): Taking {
     const failure = this.failure ?? this.standstill;
     if (failure !== null) return { kind: "failed", detail: failure };
-    const place = placeOf(entry);
-    if (this.holds(place) || this.#archive.isFolded(place.id)) return { kind: "held" };
-    if (place.at <= this.#watermark.value || place.at <= this.#fold.cutAt) return { kind: "too-old" };
+    const orderKey = orderKeyOf(entry);
+    if (this.holds(orderKey) || this.#archive.isFolded(orderKey.id)) return { kind: "held" };
+    if (orderKey.at <= this.#watermark.value || orderKey.at <= this.#fold.cutAt) return { kind: "too-old" };
     const admitted = admit(this.#fold, entry, REDO_MAX, this.#parts.limits.unitSteps);
     const merged = admitted === "too-much" ? admitted : this.#folding.merge([entry], admitted);
     if (merged === null || merged === "too-much") return { kind: merged ?? "too-old" };
@@ -187,7 +187,7 @@ export class Timeline {
     const unfolded = again.length === 0 ? added : added.filter(({ id }) => !this.#archive.isFolded(id));
     // These entries were damaged and have been sent again. A running refold may have read some of the entries before
     // the damage; the remaining entries have to be merged into its result.
-    this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(placeOf(entry))));
+    this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(orderKeyOf(entry))));
     this.#keep(added, from)?.catch(() => {});
     this.waiting.add(unfolded, this.#dates.dueUntil);
     this.#late.run();
@@ -195,19 +195,20 @@ export class Timeline {
   }
 
   /** Whether an entry is stored, even if it is not on disk yet. */
-  holds = (place: Place): boolean => this.#archive.holds(place);
+  holds = (orderKey: OrderKey): boolean => this.#archive.holds(orderKey);
 
   /**
    * Whether there is room for a member's entry: the number of entries dated far ahead is bounded.
    * @param bytes  the length of body and signature
    */
-  hasRoom = ({ at }: Place, bytes: number) => this.waiting.hasRoom(at, bytes, this.#dates.dueUntil);
+  hasRoom = ({ at }: OrderKey, bytes: number) => this.waiting.hasRoom(at, bytes, this.#dates.dueUntil);
 
   /**
    * Returns the bytes of an entry on disk. Returns null if the entry is missing or the timeline is not open yet, and if
    * the entry is damaged; members then send it again.
    */
-  read = (place: Place): SignedBytes | null => (this.#folding.isOpen ? this.#archive.read(place) : null);
+  read = (orderKey: OrderKey): SignedBytes | null =>
+    this.#folding.isOpen ? this.#archive.read(orderKey) : null;
 
   /**
    * Does periodic work: folds entries whose date has been reached, merges late entries, cuts the tail, and raises the

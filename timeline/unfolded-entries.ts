@@ -3,7 +3,7 @@
  * merge, and entries that a refold includes. Source: docs/architecture.md "How daemons agree".
  */
 
-import { compareEntries, type Entry, type Place } from "./entries/entry.js";
+import { compareEntries, type Entry, type OrderKey } from "./entries/entry.js";
 import { FutureEntries } from "./future-entries.js";
 
 /** Milliseconds ahead of the clock up to which an entry is folded: as far as a client may date its entries. */
@@ -103,7 +103,7 @@ export class UnfoldedEntries {
   }
 
   /** Whether a stored entry is waiting to be folded. */
-  has({ at, id }: Place): boolean {
+  has({ at, id }: OrderKey): boolean {
     if (at >= this.#ahead.firstAt) return true;
     const isSame = (entry: Entry) => entry.id === id;
     return (at >= this.#lateFrom && this.#late.some(isSame)) || this.#refolding.some(isSame);

@@ -7,7 +7,7 @@ import type { ByteString } from "../protocol/byte-string.js";
 import type { Steps } from "../protocol/steps.js";
 import type { Envelope } from "../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../store/key-ring.js";
-import { type Entry, firstPlaceAt, readPlace } from "./entries/entry.js";
+import { type Entry, firstOrderKeyAt, readOrderKey } from "./entries/entry.js";
 import { viewEntry } from "./entries/stored-value.js";
 import { unitsOf } from "./fold/unit.js";
 import type { TimelineParts } from "./timeline-owner.js";
@@ -24,7 +24,7 @@ export interface Unverifiable {
 
 /** The parts of an entry that show its signer and the keys that it names. */
 interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
-  readonly place: Buffer;
+  readonly orderKey: Buffer;
   /** The units that may name keys; if there are none, `commands` is empty too. */
   readonly naming: readonly (readonly (readonly ByteString[])[])[];
 }
@@ -46,21 +46,21 @@ export function* findUnverifiable(
     for (const unit of signed.naming) ring.named.addOf(unit);
     return true;
   };
-  let next: Buffer | null = firstPlaceAt(after + 1);
+  let next: Buffer | null = firstOrderKeyAt(after + 1);
   while (next !== null) {
     const from: Buffer = next;
     next = null;
     let count = 0;
     for (const [bytes, value] of storage.entries(from, null)) {
-      const place = Buffer.from(bytes);
+      const orderKey = Buffer.from(bytes);
       if (count++ === ENTRIES_A_STEP) {
-        next = place;
+        next = orderKey;
         break;
       }
-      const entry = viewEntry(readPlace(place), value, hash);
-      if (entry === null) damaged.push(place);
+      const entry = viewEntry(readOrderKey(orderKey), value, hash);
+      if (entry === null) damaged.push(orderKey);
       else {
-        const signed = signedOf(place, entry, databases);
+        const signed = signedOf(orderKey, entry, databases);
         if (!isKnown(signed)) unknown.push(signed);
       }
     }
@@ -71,12 +71,12 @@ export function* findUnverifiable(
     before = unknown.length;
     unknown = unknown.filter((signed) => !isKnown(signed));
   }
-  return { unknown: unknown.map(({ place }) => place), damaged };
+  return { unknown: unknown.map(({ orderKey }) => orderKey), damaged };
 }
 
-function signedOf(place: Buffer, entry: Entry, databases: number): Signed {
+function signedOf(orderKey: Buffer, entry: Entry, databases: number): Signed {
   const { key, at, commands } = entry.envelope;
-  if (!commands.some(isKeyCommand)) return { place, key, at, naming: [], commands: [] };
+  if (!commands.some(isKeyCommand)) return { orderKey, key, at, naming: [], commands: [] };
   const naming = unitsOf(entry, databases).flatMap((unit) => (unit.kind === "ring" ? [unit.commands] : []));
-  return { place, key, at, naming, commands };
+  return { orderKey, key, at, naming, commands };
 }

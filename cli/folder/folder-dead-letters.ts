@@ -171,9 +171,9 @@ async function daemonFolder(flags: FolderFlags): Promise<string> {
 }
 
 function deadLetter(letter: Letter, entry: Entry | null, isBrief: boolean): DeadLetter {
-  const { place, from, to, reason, state, since, file } = letter;
+  const { orderKey, from, to, reason, state, since, file } = letter;
   const envelope = entry === null ? null : letterEnvelope(entry, isBrief);
-  return { id: hexOf(place.id), at: place.at, bytes: to - from, reason, state, since, file, envelope };
+  return { id: hexOf(orderKey.id), at: orderKey.at, bytes: to - from, reason, state, since, file, envelope };
 }
 
 function letterEnvelope({ envelope }: Entry, isBrief: boolean): LetterEnvelope {

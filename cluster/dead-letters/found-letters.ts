@@ -8,7 +8,7 @@ import { writingFailure } from "../../keys/unwritable.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { LetterWriter } from "../../timeline/dead-letters.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
-import { PLACE_BYTES, readPlace } from "../../timeline/entries/entry.js";
+import { ORDER_KEY_BYTES, readOrderKey } from "../../timeline/entries/entry.js";
 import type { Fate } from "../../timeline/members/dead-letter-rule.js";
 import { DeadLetters, LettersNotKept } from "./kept-letters.js";
 import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folder.js";
@@ -17,7 +17,7 @@ import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folde
  * The limits of one request to the members: the number of envelopes that TIMELINE FATE accepts, and the total bytes of
  * these envelopes.
  */
-const PLACES_MAX = 1000;
+const ORDER_KEYS_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface FoundFates {
@@ -28,7 +28,7 @@ export interface FoundFates {
   readonly fates: Readonly<Record<Fate, number>>;
 }
 
-type Stored = readonly [place: Buffer, value: Buffer];
+type Stored = readonly [orderKey: Buffer, value: Buffer];
 
 /**
  * @param data  the data folder
@@ -37,7 +37,7 @@ type Stored = readonly [place: Buffer, value: Buffer];
  */
 export async function findLetters(
   data: string,
-  ask: (places: readonly string[]) => Promise<readonly Fate[]>,
+  ask: (orderKeys: readonly string[]) => Promise<readonly Fate[]>,
 ): Promise<FoundFates> {
   const known = knownIn(data);
   let unread = 0;
@@ -47,11 +47,11 @@ export async function findLetters(
   const fates: Record<Fate, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
   try {
     for (const batch of batchesOf(view.entries(null), known)) {
-      const outcomes = await ask(batch.map(([place]) => place.toString("hex")));
-      for (const [index, [place, value]] of batch.entries()) {
+      const outcomes = await ask(batch.map(([orderKey]) => orderKey.toString("hex")));
+      for (const [index, [orderKey, value]] of batch.entries()) {
         const fate = outcomes[index] ?? "undecided";
         fates[fate]++;
-        if (fate === "dead-letter") writer.keep(place, value, "evicted");
+        if (fate === "dead-letter") writer.keep(orderKey, value, "evicted");
       }
     }
     return { kept: await settled(writer), unread, fates };
@@ -81,18 +81,18 @@ const knownIn = (data: string): ReadonlySet<ByteString> =>
     new LettersFolder(data)
       .list()
       .letters.filter(({ state }) => state !== "undecided")
-      .map(({ place }) => place.id),
+      .map(({ orderKey }) => orderKey.id),
   );
 
 function* batchesOf(entries: Iterable<Stored>, known: ReadonlySet<ByteString>): Generator<Stored[]> {
   let batch: Stored[] = [];
   let bytes = 0;
-  for (const [place, value] of entries) {
-    if (place.length !== PLACE_BYTES || known.has(readPlace(place).id)) continue;
+  for (const [orderKey, value] of entries) {
+    if (orderKey.length !== ORDER_KEY_BYTES || known.has(readOrderKey(orderKey).id)) continue;
     // The buffers are views of pages that will be overwritten by the next read.
-    batch.push([Buffer.from(place), Buffer.from(value)]);
+    batch.push([Buffer.from(orderKey), Buffer.from(value)]);
     bytes += value.length;
-    if (batch.length < PLACES_MAX && bytes < BYTES_MAX) continue;
+    if (batch.length < ORDER_KEYS_MAX && bytes < BYTES_MAX) continue;
     yield batch;
     batch = [];
     bytes = 0;

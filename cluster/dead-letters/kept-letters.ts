@@ -100,10 +100,10 @@ class LettersOfSnapshot implements LetterWriter {
     this.#letters = letters;
   }
 
-  keep(place: Buffer, value: Buffer, reason: LetterReason): void {
+  keep(orderKey: Buffer, value: Buffer, reason: LetterReason): void {
     this.#try(() => {
       const descriptor = this.#opened();
-      const pieces = letterBytes(place, value, reason);
+      const pieces = letterBytes(orderKey, value, reason);
       const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
       if (bytes > this.#room) {
         this.#left++;

@@ -22,7 +22,7 @@ export function chosen(letters: readonly Letter[], ids: readonly string[]): Lett
       throw new NotChosen(
         `${JSON.stringify(text)} is not an id: enter at least its first ${DIGITS_MIN} hexadecimal digits.`,
       );
-    const matching = letters.filter(({ place }) => hexOf(place.id).startsWith(digits));
+    const matching = letters.filter(({ orderKey }) => hexOf(orderKey.id).startsWith(digits));
     const [only] = matching;
     if (only === undefined)
       throw new NotChosen(`No dead letter's id begins with ${digits}: dbsync dead-letters list shows them.`);
@@ -78,7 +78,7 @@ export function checkRemovable(letters: readonly Letter[]): void {
 
 const SHORT_DIGITS = 12;
 
-export const shortId = ({ place }: Letter): string => hexOf(place.id).slice(0, SHORT_DIGITS);
+export const shortId = ({ orderKey }: Letter): string => hexOf(orderKey.id).slice(0, SHORT_DIGITS);
 
 function namesOf(letters: readonly Letter[]): string {
   const more = letters.length > NAMED_MAX ? ` and ${letters.length - NAMED_MAX} more` : "";

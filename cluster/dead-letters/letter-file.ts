@@ -1,7 +1,7 @@
 /**
  * The format of a file of dead letters, with lengths in bytes and big-endian integers: "dbsync-letters-1" (16), then
  * for each letter
- *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ place (42) ‖ value as in the timeline
+ *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ order key (42) ‖ value as in the timeline
  * A value is verified by its own CRC and by its id. The length in each head determines where the next head begins. If a
  * head is damaged, the remaining bytes are skipped, because a value contains bytes that a client chose and that could
  * look like a letter. This format and the numbers of the reasons never change.
@@ -10,15 +10,15 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { hashOf } from "../../engine/trust/identity.js";
 import { LETTER_REASONS, type LetterReason } from "../../timeline/dead-letters.js";
-import { type Entry, PLACE_BYTES, type Place, readPlace } from "../../timeline/entries/entry.js";
+import { type Entry, ORDER_KEY_BYTES, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
 import { readEntry } from "../../timeline/entries/stored-value.js";
 
 export const LETTERS_MAGIC = Buffer.from("dbsync-letters-1");
 
 const CRC_BYTES = 4;
 const LENGTH_AT = CRC_BYTES + 1;
-const PLACE_AT = LENGTH_AT + 4;
-const HEAD_BYTES = PLACE_AT + PLACE_BYTES;
+const ORDER_KEY_AT = LENGTH_AT + 4;
+const HEAD_BYTES = ORDER_KEY_AT + ORDER_KEY_BYTES;
 /** The maximum length of a value in bytes, which exceeds the length of the longest possible request. */
 const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 
@@ -28,7 +28,7 @@ const REASONS = new Map<number, LetterReason>(
 
 /** The position of a letter in its file. */
 export interface LetterHead {
-  readonly place: Place;
+  readonly orderKey: OrderKey;
   readonly reason: LetterReason;
   /** The index of the letter's first byte, which belongs to its head, and the index after its last byte. */
   readonly from: number;
@@ -41,11 +41,11 @@ export interface LetterHeads {
   readonly unread: number;
 }
 
-export function letterBytes(place: Buffer, value: Buffer, reason: LetterReason): readonly Buffer[] {
+export function letterBytes(orderKey: Buffer, value: Buffer, reason: LetterReason): readonly Buffer[] {
   const head = Buffer.alloc(HEAD_BYTES);
   head[CRC_BYTES] = LETTER_REASONS[reason];
   head.writeUInt32BE(value.length, LENGTH_AT);
-  head.set(place, PLACE_AT);
+  head.set(orderKey, ORDER_KEY_AT);
   head.writeUInt32BE(crc32(head.subarray(CRC_BYTES)), 0);
   return [head, value];
 }
@@ -73,15 +73,15 @@ export class LetterFile {
       const bytes = isIntact ? head.readUInt32BE(LENGTH_AT) : 0;
       const to = from + HEAD_BYTES + bytes;
       if (!isIntact || reason === undefined || bytes > VALUE_BYTES_MAX || to > this.#size) break;
-      heads.push({ place: readPlace(head.subarray(PLACE_AT)), reason, from, to });
+      heads.push({ orderKey: readOrderKey(head.subarray(ORDER_KEY_AT)), reason, from, to });
       from = to;
     }
     return { heads, unread: this.#size - from };
   }
 
   /** Returns the entry, or null if its bytes are damaged. */
-  entry({ place, from, to }: LetterHead): Entry | null {
-    return readEntry(place, this.read(from + HEAD_BYTES, to), hashOf);
+  entry({ orderKey, from, to }: LetterHead): Entry | null {
+    return readEntry(orderKey, this.read(from + HEAD_BYTES, to), hashOf);
   }
 
   /** Returns a range of the file's bytes, which is shorter if the file ends before `to`. */

@@ -21,7 +21,7 @@ import { writingFailure } from "../../keys/unwritable.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { comparePlaces, type Entry } from "../../timeline/entries/entry.js";
+import { compareOrderKeys, type Entry } from "../../timeline/entries/entry.js";
 import { LETTERS_MAGIC, LetterFile, type LetterHead } from "./letter-file.js";
 
 /** The folder's name in the data folder. */
@@ -115,7 +115,7 @@ export class LettersFolder {
       if (found === null) continue;
       if (found.unread > 0) unread.push({ file, bytes: found.unread });
       for (const head of found.heads) {
-        const { id } = head.place;
+        const { id } = head.orderKey;
         const state = file.endsWith(UNDECIDED)
           ? UNTOUCHED.undecided
           : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
@@ -125,7 +125,10 @@ export class LettersFolder {
           letters.set(id, { ...head, file, ...state });
       }
     }
-    return { letters: [...letters.values()].sort((a, b) => comparePlaces(a.place, b.place)), unread };
+    return {
+      letters: [...letters.values()].sort((a, b) => compareOrderKeys(a.orderKey, b.orderKey)),
+      unread,
+    };
   }
 
   /** Returns the entry of a letter, or null if its bytes are damaged or it has been removed. */
@@ -139,8 +142,8 @@ export class LettersFolder {
    * @throws LetterTaken
    * @throws LettersNotWritten
    */
-  begin({ place }: Letter, isAgain: boolean): void {
-    const path = this.#mark(place.id, BEGUN);
+  begin({ orderKey }: Letter, isAgain: boolean): void {
+    const path = this.#mark(orderKey.id, BEGUN);
     try {
       mkdirSync(this.#marks, { recursive: true, mode: FOLDER_MODE });
       if (isAgain) rmSync(path, { force: true });
@@ -153,7 +156,7 @@ export class LettersFolder {
     }
     // Check only after creating the mark `begun`: another program creates its mark `written` before it removes its own
     // mark `begun`.
-    if (!isAgain && existsSync(this.#mark(place.id, WRITTEN))) {
+    if (!isAgain && existsSync(this.#mark(orderKey.id, WRITTEN))) {
       rmSync(path, { force: true });
       throw new LetterTaken("another program has written it again in the meantime");
     }
@@ -161,10 +164,10 @@ export class LettersFolder {
   }
 
   /** Records, after `begin`, that a letter has certainly been written again. The record needs no space on the disk. */
-  written({ place }: Letter): void {
-    const path = this.#mark(place.id, WRITTEN);
+  written({ orderKey }: Letter): void {
+    const path = this.#mark(orderKey.id, WRITTEN);
     try {
-      renameSync(this.#mark(place.id, BEGUN), path);
+      renameSync(this.#mark(orderKey.id, BEGUN), path);
     } catch (problem) {
       if (errnoOf(problem) !== "ENOENT") throw problem;
       // Another program that wrote the letter again in the meantime (--anyway) has removed the mark.
@@ -174,18 +177,18 @@ export class LettersFolder {
   }
 
   /** Records that a letter was certainly not written again. */
-  unwritten({ place }: Letter): void {
-    rmSync(this.#mark(place.id, BEGUN), { force: true });
+  unwritten({ orderKey }: Letter): void {
+    rmSync(this.#mark(orderKey.id, BEGUN), { force: true });
     syncFolder(this.#marks);
   }
 
   /** Removes letters permanently from each file that contains them. Unreadable bytes of a file stay in it. */
   remove(letters: readonly Letter[]): void {
-    const removed = new Set(letters.map(({ place }) => place.id));
+    const removed = new Set(letters.map(({ orderKey }) => orderKey.id));
     for (const file of this.#files()) if (file.endsWith(DECIDED)) removeFrom(file, removed);
     syncFolder(this.path);
-    for (const { place } of letters)
-      for (const kind of [BEGUN, WRITTEN]) rmSync(this.#mark(place.id, kind), { force: true });
+    for (const { orderKey } of letters)
+      for (const kind of [BEGUN, WRITTEN]) rmSync(this.#mark(orderKey.id, kind), { force: true });
   }
 
   #mark(id: ByteString, kind: string): string {
@@ -240,7 +243,7 @@ function reading<T>(file: string, read: (opened: LetterFile) => T): T | null {
 function removeFrom(file: string, removed: ReadonlySet<ByteString>): void {
   const contents = reading(file, (opened) => {
     const { heads, unread } = opened.heads();
-    const remaining = heads.filter(({ place }) => !removed.has(place.id));
+    const remaining = heads.filter(({ orderKey }) => !removed.has(orderKey.id));
     if (remaining.length === heads.length) return null;
     const kept = remaining.map(({ from, to }) => opened.read(from, to));
     const size = sizeOf(file);

@@ -14,7 +14,7 @@ import { factsOf, type LogScene } from "./log.js";
 import { NewestItems } from "./newest-items.js";
 import { readBlameFrom, UNITS_MAX } from "./query.js";
 import { ELLIPSIS, outcomeOf, reporting } from "./unit-report.js";
-import { type KeyPlace, mayWrite, writes } from "./unit-touches-key.js";
+import { type DatabaseKey, mayWrite, writes } from "./unit-touches-key.js";
 
 /** The id of the unit that last wrote a key, or null if the key is absent. */
 type Writer = ByteString | null;
@@ -59,7 +59,7 @@ class BlameTracker {
   found = new NewestItems<() => Reply>(UNITS_MAX);
   /** The key's writer before the first checked entry. */
   before: Writer = null;
-  readonly #place: KeyPlace;
+  readonly #databaseKey: DatabaseKey;
   readonly #from: number;
   readonly #showsAll: boolean;
   #fold: Fold | null = null;
@@ -67,8 +67,8 @@ class BlameTracker {
   #writer: Writer = null;
   #expire = NO_EXPIRY;
 
-  constructor(place: KeyPlace, from: number, showsAll: boolean) {
-    this.#place = place;
+  constructor(databaseKey: DatabaseKey, from: number, showsAll: boolean) {
+    this.#databaseKey = databaseKey;
     this.#from = from;
     this.#showsAll = showsAll;
   }
@@ -107,7 +107,7 @@ class BlameTracker {
 
   /** Copies the current state of the key, because the fold changes the key's entry in place. */
   #note(): void {
-    const { db, key } = this.#place;
+    const { db, key } = this.#databaseKey;
     const entry = this.#fold?.database.keyspaces[db]?.find(key);
     this.#writer = entry?.writer ?? null;
     this.#expire = entry?.expire ?? NO_EXPIRY;
@@ -118,8 +118,8 @@ class BlameTracker {
    */
   #ofKeyAlone(unit: RecalledUnit): RecalledUnit {
     const { entry, commands, answer } = unit;
-    const { key } = this.#place;
-    const own = commands.filter((argv) => writes(argv, entry.envelope.db, this.#place));
+    const { key } = this.#databaseKey;
+    const own = commands.filter((argv) => writes(argv, entry.envelope.db, this.#databaseKey));
     const shown = own.map(([name = "", ...args]) => [name, ...(args.includes(key) ? [key] : []), ELLIPSIS]);
     return { ...unit, commands: shown, answer: { ...answer, reply: bulk(ELLIPSIS) } };
   }
@@ -127,7 +127,7 @@ class BlameTracker {
   /** Whether a unit may have caused the change: a unit that failed, or that only reads, has changed nothing. */
   #isCause(unit: RecalledUnit, after: Writer): boolean {
     if (after === unitId(unit.entry.id, unit.index)) return true;
-    return outcomeOf(unit) === "applied" && mayWrite(unit, this.#place);
+    return outcomeOf(unit) === "applied" && mayWrite(unit, this.#databaseKey);
   }
 }
 

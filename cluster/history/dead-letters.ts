@@ -19,7 +19,7 @@ const READ_BYTES_MAX = 64 * 1024;
 export function deadLetters(argv: readonly ByteString[], folder: LettersFolder | null, ring: KeyRing): Reply {
   const { from, limit } = readLettersQuery(argv);
   const { letters, unread } = folder?.list() ?? { letters: [], unread: [] };
-  const later = letters.filter(({ place }) => place.at >= from);
+  const later = letters.filter(({ orderKey }) => orderKey.at >= from);
   const shown = later.slice(0, limit);
   return map(
     namesAndValues({
@@ -31,12 +31,12 @@ export function deadLetters(argv: readonly ByteString[], folder: LettersFolder |
 }
 
 function letterReply(letter: Letter, folder: LettersFolder | null, ring: KeyRing): Reply {
-  const { place, state, since, reason, from, to } = letter;
+  const { orderKey, state, since, reason, from, to } = letter;
   const entry = to - from > READ_BYTES_MAX ? null : (folder?.entry(letter) ?? null);
   return map(
     namesAndValues({
-      at: integer(place.at),
-      id: bulk(hexOf(place.id)),
+      at: integer(orderKey.at),
+      id: bulk(hexOf(orderKey.id)),
       state: bulk(state),
       since: since === null ? NIL : integer(Math.floor(since)),
       reason: bulk(reason),

@@ -6,19 +6,19 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../protocol/reply.js";
 import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import { custom, echoed } from "../../store/arguments/errors.js";
-import { PLACE_BYTES, readPlace } from "../../timeline/entries/entry.js";
+import { ORDER_KEY_BYTES, readOrderKey } from "../../timeline/entries/entry.js";
 import { type Fate, fateOf } from "../../timeline/members/dead-letter-rule.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 
 /** The maximum number of order keys in one command, which take about 84 kB. */
-export const PLACES_MAX = 1000;
+export const ORDER_KEYS_MAX = 1000;
 
-/** @param argv  `TIMELINE FATE daemon place …`, hexadecimal. @throws CommandFailure */
+/** @param argv  `TIMELINE FATE daemon order-key …`, hexadecimal. @throws CommandFailure */
 export function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, recorder: Recorder): Reply {
-  const [, , daemon = "", ...places] = argv;
-  if (places.length > PLACES_MAX)
-    throw custom(`ERR ${places.length} places are named, but at most ${PLACES_MAX} are allowed`);
+  const [, , daemon = "", ...orderKeys] = argv;
+  if (orderKeys.length > ORDER_KEYS_MAX)
+    throw custom(`ERR ${orderKeys.length} order keys are named, but at most ${ORDER_KEYS_MAX} are allowed`);
   const id = bytesOfHex(daemon, HASH_BYTES);
   if (id === undefined) throw custom(`ERR '${echoed(daemon)}' is not a daemon's id of 64 hexadecimal digits`);
   const { state } = recorder;
@@ -26,17 +26,17 @@ export function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, r
   // Refuse the command if the daemon may still return, because it would then send its entries itself. If an operator
   // wrote them again too, they would exist twice.
   if (node.lists?.standing.left.has(id) !== true) throw custom(NOT_LEFT);
-  return array(places.map((text) => bulk(fateAt(text, node))));
+  return array(orderKeys.map((text) => bulk(fateAt(text, node))));
 }
 
 function fateAt(text: ByteString, { timeline, peering }: NodeState): Fate {
-  const bytes = bytesOfHex(text, PLACE_BYTES);
+  const bytes = bytesOfHex(text, ORDER_KEY_BYTES);
   if (bytes === undefined)
-    throw custom(`ERR '${echoed(text)}' is not a place of ${2 * PLACE_BYTES} hexadecimal digits`);
-  const place = readPlace(Buffer.from(bytes, "latin1"));
+    throw custom(`ERR '${echoed(text)}' is not an order key of ${2 * ORDER_KEY_BYTES} hexadecimal digits`);
+  const orderKey = readOrderKey(Buffer.from(bytes, "latin1"));
   const idsFrom = timeline.prunedTo + 1;
-  const isHeld = place.at >= idsFrom && timeline.holds(place);
-  return fateOf(place.at, isHeld, { stablePoint: peering.stablePoint, idsFrom });
+  const isHeld = orderKey.at >= idsFrom && timeline.holds(orderKey);
+  return fateOf(orderKey.at, isHeld, { stablePoint: peering.stablePoint, idsFrom });
 }
 
 const NOT_LEFT =

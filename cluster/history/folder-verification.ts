@@ -16,7 +16,7 @@ import { type FolderView, openFolderView } from "../../timeline/disk/folder-view
 import type { PageDamage } from "../../timeline/disk/lmdb-file.js";
 import { DamagedFile } from "../../timeline/disk/lmdb-header.js";
 import type { LogRemains } from "../../timeline/disk/write-ahead-log.js";
-import { readPlace } from "../../timeline/entries/entry.js";
+import { readOrderKey } from "../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { isIncomplete } from "./state-mark.js";
@@ -156,11 +156,11 @@ function pageFault(folder: string, { page, problem, from, to }: PageDamage): Fau
 }
 
 function dateOr(key: Buffer | null, otherwise: string): string {
-  return key === null || key.length < PLACE_MIN ? otherwise : dateText(readPlace(key).at);
+  return key === null || key.length < ORDER_KEY_BYTES_MIN ? otherwise : dateText(readOrderKey(key).at);
 }
 
 /** The minimum length of an order key in bytes: marks have shorter keys. */
-const PLACE_MIN = 42;
+const ORDER_KEY_BYTES_MIN = 42;
 
 function logFaults(folder: string, { lost }: LogRemains): Fault[] {
   const groups = `${lost} ${lost === 1 ? "group" : "groups"} of writes`;

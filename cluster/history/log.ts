@@ -7,7 +7,7 @@ import { type Recalled, type RecalledUnit, type Recalls, recalledUnits } from ".
 import { NewestItems } from "./newest-items.js";
 import { type LogQuery, readLogQuery } from "./query.js";
 import { reporting } from "./unit-report.js";
-import { type KeyPlace, unitTouchesKey } from "./unit-touches-key.js";
+import { type DatabaseKey, unitTouchesKey } from "./unit-touches-key.js";
 
 export interface LogScene {
   readonly recalls: Recalls;
@@ -20,7 +20,7 @@ export interface LogScene {
 /** @throws CommandFailure  @returns a promise that rejects with RecallFailure if the history cannot be read */
 export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene): Promise<Reply> {
   const query = readLogQuery(argv, last, recalls.earliest);
-  const place = query.key === null ? null : { db, key: query.key };
+  const databaseKey = query.key === null ? null : { db, key: query.key };
   const found = new NewestItems<() => Reply>(query.limit);
   let ringNow: (() => KeyRing) | null = null;
   const recalled = recalls.run({
@@ -32,7 +32,7 @@ export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene
     found: (entry, answers) => {
       if (ringNow === null || !isWanted(entry.envelope, query)) return;
       for (const unit of recalledUnits(entry, answers))
-        if (isOf(unit, place)) found.push(reporting(unit, ringNow().find(entry.envelope.key)));
+        if (isOf(unit, databaseKey)) found.push(reporting(unit, ringNow().find(entry.envelope.key)));
     },
   });
   return recalled.then((end) =>
@@ -68,6 +68,6 @@ function isKeyId(as: ByteString | null): as is ByteString {
   return as !== null && /^[\da-f]{64}$/.test(as);
 }
 
-function isOf(unit: RecalledUnit, place: KeyPlace | null): boolean {
-  return place === null || unitTouchesKey(unit, place);
+function isOf(unit: RecalledUnit, databaseKey: DatabaseKey | null): boolean {
+  return databaseKey === null || unitTouchesKey(unit, databaseKey);
 }

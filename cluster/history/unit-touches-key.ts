@@ -5,34 +5,36 @@ import { resolveCommand } from "../../store/command-table.js";
 import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
 import type { RecalledUnit } from "../../timeline/recall.js";
 
-export interface KeyPlace {
+export interface DatabaseKey {
   readonly db: number;
   readonly key: ByteString;
 }
 
 /** Whether a command or condition (`if`) of a unit names the key, or concerns all keys of the key's database. */
-export function unitTouchesKey(unit: RecalledUnit, place: KeyPlace): boolean {
+export function unitTouchesKey(unit: RecalledUnit, databaseKey: DatabaseKey): boolean {
   const conditions = unit.entry.envelope.if ?? [];
-  if (conditions.some(({ db, key }) => db === place.db && key === place.key)) return true;
-  return unit.commands.some((argv) => touchesIn(argv, unit.entry.envelope.db, place).length > 0);
+  if (conditions.some(({ db, key }) => db === databaseKey.db && key === databaseKey.key)) return true;
+  return unit.commands.some((argv) => touchesIn(argv, unit.entry.envelope.db, databaseKey).length > 0);
 }
 
 /** Whether the unit may have changed the key. */
-export function mayWrite({ entry, commands }: RecalledUnit, place: KeyPlace): boolean {
-  return commands.some((argv) => writes(argv, entry.envelope.db, place));
+export function mayWrite({ entry, commands }: RecalledUnit, databaseKey: DatabaseKey): boolean {
+  return commands.some((argv) => writes(argv, entry.envelope.db, databaseKey));
 }
 
 /** Whether a command may change the key. @param db  the database that it runs in */
-export function writes(argv: readonly ByteString[], db: number, place: KeyPlace): boolean {
-  return touchesIn(argv, db, place).some(({ access }) => access === "write");
+export function writes(argv: readonly ByteString[], db: number, databaseKey: DatabaseKey): boolean {
+  return touchesIn(argv, db, databaseKey).some(({ access }) => access === "write");
 }
 
 /** Returns the command's accesses to the key, including accesses to all keys of the key's database. */
-function touchesIn(argv: readonly ByteString[], db: number, place: KeyPlace): Touch[] {
+function touchesIn(argv: readonly ByteString[], db: number, databaseKey: DatabaseKey): Touch[] {
   const command = resolveCommand(argv);
   if (command instanceof CommandFailure) return [];
   return touchesOf(command.keys, argv).filter((touch) => {
     const touched = touch.db ?? db;
-    return (touched === -1 || touched === place.db) && (touch.key === null || touch.key === place.key);
+    return (
+      (touched === -1 || touched === databaseKey.db) && (touch.key === null || touch.key === databaseKey.key)
+    );
   });
 }

@@ -13,7 +13,7 @@ import { canonicalRing, canonicalState } from "../../store/digest.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { BackupView } from "../../timeline/backup/backup-view.js";
 import type { FolderView } from "../../timeline/disk/folder-view.js";
-import { type Entry, firstPlaceAt, type Place, readPlace } from "../../timeline/entries/entry.js";
+import { type Entry, firstOrderKeyAt, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import { readEntry, readValue } from "../../timeline/entries/stored-value.js";
@@ -126,8 +126,8 @@ export class Verification {
     const { fold, begins } = this.#begin(dates);
     requireMeaning(fold);
     const left = begins === null ? dates : dates.filter((date) => date > begins);
-    for (const [place, value] of this.#storage.entries(firstPlaceAt(fold.cutAt + 1), null)) {
-      const found = readPlace(place);
+    for (const [orderKey, value] of this.#storage.entries(firstOrderKeyAt(fold.cutAt + 1), null)) {
+      const found = readOrderKey(orderKey);
       while (left[0] !== undefined && left[0] < found.at) this.#compare(fold, left.shift() as number);
       this.#check(fold, found, value);
     }
@@ -150,23 +150,23 @@ export class Verification {
     return { fold, begins: null };
   }
 
-  #check(fold: Fold, place: Place, value: Buffer): void {
+  #check(fold: Fold, orderKey: OrderKey, value: Buffer): void {
     if (++this.#entries % PROGRESS_EVERY === 0) this.#onProgress(this.#entries);
-    this.#first ??= place.at;
-    this.#last = place.at;
-    const entry = readEntry(place, value, hashOf);
+    this.#first ??= orderKey.at;
+    this.#last = orderKey.at;
+    const entry = readEntry(orderKey, value, hashOf);
     if (entry === null) {
-      this.#fault(readValue(value) === null ? "damaged" : "wrong-id", nameOf(place));
+      this.#fault(readValue(value) === null ? "damaged" : "wrong-id", nameOf(orderKey));
       return;
     }
     if (isRingEntry(entry.envelope)) this.#ringEntries++;
-    if (entry.envelope.cluster !== this.#signers.cluster) this.#fault("wrong-cluster", nameOf(place));
+    if (entry.envelope.cluster !== this.#signers.cluster) this.#fault("wrong-cluster", nameOf(orderKey));
     const { answers } = fold.replay(entry);
     requireMeaning(fold);
     for (const unit of recalledUnits(entry, answers)) {
       const outcome = outcomeOf(unit);
       this.#units[outcome]++;
-      if (outcome === "malformed") this.#firstMalformed ??= nameOf(place);
+      if (outcome === "malformed") this.#firstMalformed ??= nameOf(orderKey);
     }
     this.#checkSignature(entry, fold.ring, this.#unknown);
   }
@@ -242,7 +242,7 @@ function requireMeaning(fold: Fold): void {
   if (standstill !== null) throw new NotChecked(`It cannot be checked: ${standstill}.`);
 }
 
-const nameOf = ({ at, id }: Place): string => `${dateText(at)} ${hexOf(id)}`;
+const nameOf = ({ at, id }: OrderKey): string => `${dateText(at)} ${hexOf(id)}`;
 
 /** Returns the digest of a state; equal states have the same digest. */
 function digestOf({ database, ring }: { readonly database: Database; readonly ring: KeyRing }): string {

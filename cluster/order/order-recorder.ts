@@ -18,7 +18,7 @@ import { ORDER_WINDOW } from "../../options/date-window.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { Entry, Place } from "../../timeline/entries/entry.js";
+import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import { NotTaken, type Recorded } from "../replica/entry-recorder.js";
@@ -82,7 +82,7 @@ export class OrderRecorder extends KeptRecording {
    * Whether the envelope is known to be in the stream. An envelope whose id was forgotten is refused because of its
    * date.
    */
-  holds({ id, at }: Place): boolean {
+  holds({ id, at }: OrderKey): boolean {
     return this.#order.state.has(id, at);
   }
 
@@ -91,13 +91,13 @@ export class OrderRecorder extends KeptRecording {
   }
 
   /** Whether a unit has been applied, or can no longer be applied because its date is too old. */
-  protected isSettled(place: Place): boolean {
-    return this.holds(place) || place.at <= this.floor;
+  protected isSettled(orderKey: OrderKey): boolean {
+    return this.holds(orderKey) || orderKey.at <= this.floor;
   }
 
   /** Resolves immediately, because every answer is already final when it is sent. */
-  async confirm(place: Place, wait: Wait): Promise<boolean> {
-    return this.holds(place) && (wait.kind === "stable" || wait.daemons <= this.daemons);
+  async confirm(orderKey: OrderKey, wait: Wait): Promise<boolean> {
+    return this.holds(orderKey) && (wait.kind === "stable" || wait.daemons <= this.daemons);
   }
 
   /** Does nothing: the other daemons receive the entry from the stream. */

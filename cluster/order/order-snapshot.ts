@@ -106,11 +106,11 @@ function* factsOf(
     rows = [];
   }
   if (rows.length > 0) yield Buffer.concat(rows);
-  for (const { date: place, entry } of ringEntries) {
+  for (const { date, entry } of ringEntries) {
     const value = writeValue(entry.body, entry.signature);
     const row = Buffer.alloc(RING_HEAD_BYTES);
-    row.writeBigUInt64BE(BigInt(place.at));
-    row.writeUInt16BE(place.seq, 8);
+    row.writeBigUInt64BE(BigInt(date.at));
+    row.writeUInt16BE(date.seq, 8);
     row.writeUInt32BE(value.length, 10);
     yield Buffer.concat([row, value]);
   }

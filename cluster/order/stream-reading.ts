@@ -83,11 +83,11 @@ export class StreamReading {
       this.#control(message);
       return;
     }
-    const place = placeOf(message.reply ?? "");
+    const position = positionOf(message.reply ?? "");
     const reader = this.#reader;
-    if (place === null || place.seq < reader.next - 1) return;
-    if (place.seq > reader.next) void this.#fail(`message ${reader.next} is missing`);
-    else this.#pass({ ...place, data: bufferOf(message.data) });
+    if (position === null || position.seq < reader.next - 1) return;
+    if (position.seq > reader.next) void this.#fail(`message ${reader.next} is missing`);
+    else this.#pass({ ...position, data: bufferOf(message.data) });
   }
 
   /**
@@ -141,7 +141,7 @@ export class StreamReading {
  * Parses `$JS.ACK.<stream>.<consumer>.<count>.<seq>.<delivery>.<nanoseconds>.<pending>`. Domain and account may precede
  * it.
  */
-function placeOf(reply: string): { seq: number; at: number } | null {
+function positionOf(reply: string): { seq: number; at: number } | null {
   const parts = reply.split(".");
   if (parts[0] !== "$JS" || parts[1] !== "ACK" || parts.length < 9) return null;
   const from = parts.length === 9 ? 5 : 7;

@@ -5,7 +5,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { stackOf } from "../../protocol/errors.js";
 import { KNOWS_ABOUT, type MemberAbout } from "../../protocol/members/about-message.js";
 import type { ExchangeMessage, PushMessage, StatusMessage } from "../../protocol/members/member-messages.js";
-import type { Place } from "../../timeline/entries/entry.js";
+import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { RoundTrips } from "./connections/round-trips.js";
 import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exchange/entry-spreading.js";
@@ -60,7 +60,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly offerPace: OfferPace;
   readonly speech: MemberChannelMessages;
   /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
-  pendingAcks: Place[] = [];
+  pendingAcks: OrderKey[] = [];
   /** Its last status, or null if there is none yet. */
   status: StatusMessage | null = null;
   /** The state in its first status, before this daemon sent it anything, or null if there is none yet. */
@@ -119,8 +119,8 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   /** Handles a message that concerns only this member. Peering handles all other messages. */
   receive(message: OwnExchangeMessage): void {
     const { spreading, cluster } = this.#shared;
-    if ("places" in message && message.places.length > cluster.limits.maxPlaces) {
-      this.malformed(`${message.places.length} order keys in one message`);
+    if ("orderKeys" in message && message.orderKeys.length > cluster.limits.maxOrderKeys) {
+      this.malformed(`${message.orderKeys.length} order keys in one message`);
       return;
     }
     switch (message.kind) {
@@ -131,11 +131,11 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
         this.about = message;
         break;
       case "offer":
-        spreading.offered(message.places, this);
+        spreading.offered(message.orderKeys, this);
         break;
       case "want":
         this.offerPace.wanted();
-        this.outbox.pushWanted(message.places);
+        this.outbox.pushWanted(message.orderKeys);
         break;
       case "push":
         this.#reconciling.moved();
@@ -144,7 +144,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       case "have":
         this.#reconciling.moved();
         if (!this.outbox.acked(message.number)) this.malformed(`push ${message.number} was never sent`);
-        spreading.had(message.places, this);
+        spreading.had(message.orderKeys, this);
         break;
       case "reconcile":
         this.#reconciling.step(message.session, message.step);
@@ -195,13 +195,13 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   /** Reports which pushes are processed, and which entries are on disk. */
   sendAcks(): void {
     if (this.pendingAcks.length === 0 && this.#acked === this.#sentAcked) return;
-    const places = this.pendingAcks;
+    const orderKeys = this.pendingAcks;
     this.pendingAcks = [];
     this.#sentAcked = this.#acked;
-    const { maxPlaces } = this.#shared.cluster.limits;
-    if (places.length === 0) this.connection.send({ kind: "have", number: this.#acked, places });
-    for (const part of parts(places, maxPlaces)) {
-      this.connection.send({ kind: "have", number: this.#acked, places: part });
+    const { maxOrderKeys } = this.#shared.cluster.limits;
+    if (orderKeys.length === 0) this.connection.send({ kind: "have", number: this.#acked, orderKeys });
+    for (const part of parts(orderKeys, maxOrderKeys)) {
+      this.connection.send({ kind: "have", number: this.#acked, orderKeys: part });
     }
   }
 
@@ -263,8 +263,8 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     if (entries > 0) cluster.progressAt = cluster.uptime();
   }
 
-  acknowledge(place: Place): void {
-    this.#shared.spreading.acknowledge(place, this);
+  acknowledge(orderKey: OrderKey): void {
+    this.#shared.spreading.acknowledge(orderKey, this);
   }
 
   refused(reason: string): void {

@@ -12,7 +12,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { ListMessage } from "../../protocol/members/list-message.js";
 import type { ExchangeMessage, StatusMessage } from "../../protocol/members/member-messages.js";
 import type { DaemonState, Hello } from "../../protocol/version-2/messages-v2.js";
-import type { Entry, FlushedEntry, Place } from "../../timeline/entries/entry.js";
+import type { Entry, FlushedEntry, OrderKey } from "../../timeline/entries/entry.js";
 import { CatchingUp } from "./catching-up.js";
 import { ChannelMessages } from "./channel-messages.js";
 import type { MemberConnection } from "./connections/member-connection.js";
@@ -268,15 +268,15 @@ export class Peering implements RosterEvents {
   }
 
   /** Resolves when `count` daemons, including this one, have the unit on disk. The caller limits the time. */
-  replicated(place: Place, count: number): Promise<void> {
-    return this.#spreading.replicated(place, count);
+  replicated(orderKey: OrderKey, count: number): Promise<void> {
+    return this.#spreading.replicated(orderKey, count);
   }
 
   /**
    * Returns the number of other daemons that are known to have the unit on disk. All of them have a unit that is final.
    */
-  copies(place: Place): number {
-    return place.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(place);
+  copies(orderKey: OrderKey): number {
+    return orderKey.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(orderKey);
   }
 
   /** Resolves when everything dated at or before `at` is final. The caller limits the time. */

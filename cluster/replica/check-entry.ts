@@ -79,10 +79,10 @@ function check(
   // this daemon already has.
   const { key, at, seq } = readHead(body);
   const id = proved?.id ?? hashOf(...signedPieces(body));
-  const place = { at, seq, id };
+  const orderKey = { at, seq, id };
   if (key === NO_KEY) return { refused: UNSIGNED };
-  if (timeline.holds(place)) return { held: place };
-  if (!timeline.hasRoom(place, body.length + signature.length)) return "no-room";
+  if (timeline.holds(orderKey)) return { held: orderKey };
+  if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
   const spki = knownKey(ring, key) ?? introducedBy(ring, body);
   if (spki === undefined) return "unknown-signer";
   const isKnown = proved?.spki === spki || isVerified(id, signature);

@@ -4,7 +4,7 @@
  */
 
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
-import type { Place } from "../../timeline/entries/entry.js";
+import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { NodeState } from "./replica-context.js";
 
 /** The maximum number of results that are delayed at the same time. */
@@ -34,7 +34,7 @@ export class Confirmations {
    * Waits until a write is confirmed. Returns false if it was not confirmed in time, or immediately if too many results
    * are already delayed.
    */
-  async confirm(place: Place, wait: Wait): Promise<boolean> {
+  async confirm(orderKey: OrderKey, wait: Wait): Promise<boolean> {
     if (this.#open.size >= WAITING_MAX) return false;
     const { peering, environment } = this.#node;
     const isStable = wait.kind === "stable";
@@ -47,16 +47,16 @@ export class Confirmations {
         this.#open.delete(giveUp);
         // A snapshot may have replaced the state that contained the unit. In that case check that the new state
         // contains it.
-        resolve(isConfirmed && (handover.adoptions === adoptions || this.#node.timeline.hasFolded(place)));
+        resolve(isConfirmed && (handover.adoptions === adoptions || this.#node.timeline.hasFolded(orderKey)));
       };
       const giveUp = () => end(false);
       const cancel = environment.setTimer(isStable ? STABLE_MS_MAX : REPLICATED_MS_MAX, giveUp);
       this.#open.add(giveUp);
       const check = () => {
-        if (this.#node.timeline.isFolded(place.at)) end(true);
+        if (this.#node.timeline.isFolded(orderKey.at)) end(true);
         else if (this.#open.has(giveUp)) this.#checkAgain(check);
       };
-      const isConfirmed = isStable ? peering.stable(place.at) : peering.replicated(place, wait.daemons);
+      const isConfirmed = isStable ? peering.stable(orderKey.at) : peering.replicated(orderKey, wait.daemons);
       isConfirmed.then(isStable ? check : () => end(true), giveUp);
     });
   }

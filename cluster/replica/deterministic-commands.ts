@@ -48,7 +48,7 @@ function membersOf(reply: Reply): ByteString[] {
  * is not lower when the unit is folded, the new entry receives the id after that last id.
  */
 function withId(argv: readonly ByteString[], id: ByteString): readonly ByteString[] {
-  const at = placeOfId(argv);
+  const at = indexOfId(argv);
   return argv.with(at, argv[at] === "*" ? `${id}+` : id);
 }
 
@@ -68,12 +68,12 @@ function withKeys(
     at += count;
   }
   if (argv.length - at !== keys.length) return null;
-  const entries = argv.slice(at).flatMap((entry, place) => [keys[place] as ByteString, entry]);
+  const entries = argv.slice(at).flatMap((entry, index) => [keys[index] as ByteString, entry]);
   return { command, argv: [...argv.slice(0, at), "KEYS", ...entries] };
 }
 
 /** Returns the index of XADD's id, which follows the options. */
-function placeOfId(argv: readonly ByteString[]): number {
+function indexOfId(argv: readonly ByteString[]): number {
   let at = 2;
   for (;;) {
     const word = (argv[at] as ByteString).toUpperCase();

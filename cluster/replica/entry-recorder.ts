@@ -3,7 +3,7 @@ import type { Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { Entry, Place } from "../../timeline/entries/entry.js";
+import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 
 /** The answers of a recorded entry's units, which are sent once the entry is flushed. */
@@ -43,5 +43,5 @@ export interface EntryRecorder {
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
   give(entry: Entry): void;
   /** Resolves with true once the entry is as safe as requested, or with false if that takes too long. */
-  confirm(place: Place, wait: Wait): Promise<boolean>;
+  confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
 }

@@ -6,7 +6,7 @@
 import { type Refused, refused } from "../../engine/answers/request.js";
 import type { ReplyWaiter } from "../../engine/users/command-path.js";
 import type { Reply } from "../../protocol/reply.js";
-import type { Place } from "../../timeline/entries/entry.js";
+import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import type { EntryRecorder } from "./entry-recorder.js";
 
@@ -44,7 +44,7 @@ export function answerAll(waiting: readonly GatewayWaiter[], answer: GatewayAnsw
 export function answerUnits(
   waiting: readonly GatewayWaiter[],
   answers: readonly UnitAnswer[],
-  place: Place,
+  orderKey: OrderKey,
   recorder: EntryRecorder,
 ): void {
   let stable: Promise<boolean> | null = null;
@@ -53,13 +53,13 @@ export function answerUnits(
     const waiter = waiting[i] as GatewayWaiter;
     const { reply } = answers[i] as UnitAnswer;
     if (waiter.isStable) {
-      stable ??= recorder.confirm(place, { kind: "stable" });
+      stable ??= recorder.confirm(orderKey, { kind: "stable" });
       stable.then((isConfirmed) =>
         waiter.answered(isConfirmed ? reply : refused("not-stable", "not in time")),
       );
     } else if (waiter.replicated === undefined || reply.kind === "error") waiter.answered(reply);
     else {
-      elsewhere ??= recorder.confirm(place, { kind: "replicated", daemons: ITSELF_AND_ANOTHER });
+      elsewhere ??= recorder.confirm(orderKey, { kind: "replicated", daemons: ITSELF_AND_ANOTHER });
       elsewhere.then((isConfirmed) => {
         waiter.replicated?.(isConfirmed);
         waiter.answered(reply);

@@ -14,7 +14,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { COMMANDS_MAX, type Condition, unitId } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand } from "../../store/key-ring.js";
-import { placeOf } from "../../timeline/entries/entry.js";
+import { orderKeyOf } from "../../timeline/entries/entry.js";
 import { type EntryRecorder, NotTaken } from "./entry-recorder.js";
 import {
   answerAll,
@@ -44,7 +44,7 @@ export interface GatewayUser {
 }
 
 /** The position of the next recorded unit. Its final id is not known yet, so `id` is a random id of the same form. */
-export interface GatewayPlace {
+export interface UnitPosition {
   readonly date: EnvelopeDate;
   readonly id: ByteString;
 }
@@ -163,7 +163,7 @@ export class Gateway {
    * Returns the position directly after the current state. Commands that still wait to be recorded will be applied
    * after this position. That is allowed, because these commands have not been answered yet.
    */
-  begin(): GatewayPlace {
+  begin(): UnitPosition {
     // Record the command that authorizes the daemon's key, if it is needed, before the date is determined. Ignore a
     // refusal here: `recordNow` reports it.
     this.own.refusal();
@@ -253,14 +253,14 @@ export class Gateway {
       answerAll(waiting, recorded);
       return true;
     }
-    const place = placeOf(entry);
-    for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.place = place;
+    const orderKey = orderKeyOf(entry);
+    for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.orderKey = orderKey;
     recorder.give(entry);
     this.#pace.recorded();
     const { length } = group.commands;
     (recorded.flushed ?? FLUSHED).then(
       () => {
-        answerUnits(waiting, recorded.answers, place, recorder);
+        answerUnits(waiting, recorded.answers, orderKey, recorder);
         this.#pace.flushed(length);
       },
       (problem: Error) => {

@@ -15,7 +15,7 @@ import type { Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { Entry, Place } from "../../timeline/entries/entry.js";
+import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { EntryRecorder, Recorded } from "./entry-recorder.js";
 import { Gateway } from "./gateway.js";
 import type { MemberAnswers } from "./member-answers.js";
@@ -53,17 +53,17 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   abstract get ring(): KeyRing;
   abstract get floor(): number;
   abstract records(envelope: Pick<Envelope, "commands">): boolean;
-  abstract holds(place: Place): boolean;
+  abstract holds(orderKey: OrderKey): boolean;
   abstract refusal(): Refused | null;
   abstract record(entry: Entry): Recorded | RefusedEnvelope;
   abstract give(entry: Entry): void;
-  abstract confirm(place: Place, wait: Wait): Promise<boolean>;
+  abstract confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
   /** Records a client's envelope. */
   protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
   /** Returns the first answer to an envelope that is already stored. */
   protected abstract heldAnswer(taken: Taken): Promise<EnvelopeAnswer>;
   /** Whether reads already include the unit, or can never include it. */
-  protected abstract isSettled(place: Place): boolean;
+  protected abstract isSettled(orderKey: OrderKey): boolean;
 
   /**
    * The command with which an administrator has to authorize the daemon's own key, so that the daemon can sign for
@@ -77,8 +77,8 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
    * Also returns true for a unit that was answered here but not recorded, because no later read will include such a
    * unit.
    */
-  hasApplied(place: Place, seen: SeenEnvelopes): boolean {
-    return this.isSettled(place) || seen.isApplied(place.id, place.at);
+  hasApplied(orderKey: OrderKey, seen: SeenEnvelopes): boolean {
+    return this.isSettled(orderKey) || seen.isApplied(orderKey.id, orderKey.at);
   }
 
   /** Always returns true, because another daemon may send an envelope of any date. */

@@ -107,9 +107,9 @@ export class RecordedPath implements CommandPath {
     const [backend, gateway] = [this.#backend, this.#gateway];
     const { standstill } = backend;
     if (standstill !== null) return standstill;
-    const place = gateway.begin();
+    const position = gateway.begin();
     if (!this.hold(conditions)) return NIL_ARRAY;
-    const trial = new TrialRun(backend.database, backend.unitSteps, place, sender);
+    const trial = new TrialRun(backend.database, backend.unitSteps, position, sender);
     const reply = trial.run(program);
     const { calls, db } = trial;
     if (calls.length === 0) return reply;
@@ -117,7 +117,7 @@ export class RecordedPath implements CommandPath {
     const commands = calls.map(({ argv }) => argv);
     const { as, isStable, replicated, lastWrite } = sender;
     return gateway
-      .recordNow(commands, conditions, place.date, { db, as, isStable, replicated, lastWrite })
+      .recordNow(commands, conditions, position.date, { db, as, isStable, replicated, lastWrite })
       .then(replyOf)
       .then((answer) => (answer.kind === "error" ? answer : reply));
   }

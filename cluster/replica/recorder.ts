@@ -17,7 +17,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
-import type { Entry, Place } from "../../timeline/entries/entry.js";
+import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations } from "./confirmations.js";
@@ -122,9 +122,9 @@ export class Recorder extends KeptRecording {
   }
 
   /** Whether the entry was recorded. Returns false for pruned entries, which are refused because of their date. */
-  holds(place: Place): boolean {
+  holds(orderKey: OrderKey): boolean {
     const { timeline } = this.#node;
-    return place.at > timeline.prunedTo && timeline.holds(place);
+    return orderKey.at > timeline.prunedTo && timeline.holds(orderKey);
   }
 
   /** The date at or before which nothing is accepted any longer. */
@@ -133,10 +133,10 @@ export class Recorder extends KeptRecording {
   }
 
   /** Whether reads already include the unit. Other entries with the same or an earlier date may still be waiting. */
-  protected isSettled(place: Place): boolean {
+  protected isSettled(orderKey: OrderKey): boolean {
     const { timeline } = this.#node;
     const isOpen = timeline.state === "live" && timeline.standstill === null;
-    return isOpen && timeline.holds(place) && !timeline.waiting.has(place);
+    return isOpen && timeline.holds(orderKey) && !timeline.waiting.has(orderKey);
   }
 
   /**
@@ -164,8 +164,8 @@ export class Recorder extends KeptRecording {
     return this.#lists?.answer(taken) ?? null;
   }
 
-  confirm(place: Place, wait: Wait): Promise<boolean> {
-    return this.#confirmations.confirm(place, wait);
+  confirm(orderKey: OrderKey, wait: Wait): Promise<boolean> {
+    return this.#confirmations.confirm(orderKey, wait);
   }
 
   give(entry: Entry): void {

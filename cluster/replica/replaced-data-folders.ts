@@ -10,7 +10,7 @@ import { syncPath } from "../../net/process/synced-path.js";
 import type { Settings } from "../../options/settings.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { OpenLetters } from "../../timeline/dead-letters.js";
-import type { Place } from "../../timeline/entries/entry.js";
+import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { OpenAside } from "../../timeline/snapshots/replaced-data.js";
@@ -125,7 +125,7 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
     /** Bytes stored so far, or null if not counted yet. */
     let kept: number | null = null;
     const copies: string[] = [];
-    const keep = ({ at, id }: Place, value: Buffer): string | null => {
+    const keep = ({ at, id }: OrderKey, value: Buffer): string | null => {
       const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
       try {
         kept ??= bytesIn(folder);

@@ -18,7 +18,7 @@ import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command.js";
 import { rowIn } from "../../store/semantics.js";
 import { deterministicCommands } from "./deterministic-commands.js";
-import type { GatewayPlace } from "./gateway.js";
+import type { UnitPosition } from "./gateway.js";
 
 const TOO_MANY = error(
   `ERR where commands are recorded, one unit has at most ${COMMANDS_MAX} commands that write`,
@@ -28,7 +28,7 @@ const ONE_DATABASE = error("ERR where commands are recorded, one unit writes to 
 export class TrialRun {
   readonly #database: Database;
   readonly #stepsMax: number;
-  readonly #place: GatewayPlace;
+  readonly #position: UnitPosition;
   readonly #sender: CommandSender;
   readonly #records: UndoRecord[] = [];
   readonly #calls: CheckedCommand[] = [];
@@ -37,12 +37,12 @@ export class TrialRun {
 
   /**
    * @param stepsMax  the maximum number of steps for all commands together
-   * @param place  the position whose id seeds random choices and ids
+   * @param position  the position whose id seeds random choices and ids
    */
-  constructor(database: Database, stepsMax: number, place: GatewayPlace, sender: CommandSender) {
+  constructor(database: Database, stepsMax: number, position: UnitPosition, sender: CommandSender) {
     this.#database = database;
     this.#stepsMax = stepsMax;
-    this.#place = place;
+    this.#position = position;
     this.#sender = sender;
   }
 
@@ -98,7 +98,7 @@ export class TrialRun {
   }
 
   #unit(db: number): Unit {
-    const { date, id } = this.#place;
+    const { date, id } = this.#position;
     const { at, seq } = date;
     const { readsAll, encoding } = this.#sender;
     return { at, seq, db, id, step: this.#calls.length, readsAll, encoding };

@@ -8,7 +8,7 @@ import { MalformedFrame } from "../../protocol/errors.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { CommandMessage, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
-import type { Place } from "../../timeline/entries/entry.js";
+import type { OrderKey } from "../../timeline/entries/entry.js";
 import {
   type Answer,
   type EnvelopeAnswer,
@@ -23,7 +23,7 @@ import { KeyAudit } from "../trust/key-audit.js";
 import type { Signers } from "../trust/signers.js";
 import { type CommandSigner, checkSigned, signerOfEnvelope } from "./command-signer.js";
 import { type Audience, checkDate, checkEnvelope, checkValidity, reading } from "./envelope-checks.js";
-import { placeIn } from "./order-key.js";
+import { parseOrderKey } from "./order-key.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import { Rates } from "./rates.js";
 import type { Recording } from "./recording.js";
@@ -200,7 +200,7 @@ export class Pipeline {
       this.#checkDate(taken) ?? this.#checkRate(taken) ?? this.#checkMemory(taken) ?? this.#makeRoom(taken);
     if (refusal !== null) return refusal;
     const { after } = taken.envelope;
-    const isReady = after === null || this.#holds(placeIn(after));
+    const isReady = after === null || this.#holds(parseOrderKey(after));
     return this.#remember(taken, isReady ? this.#apply(taken) : this.#applyAfter(taken, after));
   }
 
@@ -291,14 +291,16 @@ export class Pipeline {
   }
 
   async #held(after: ByteString, { envelope, message }: Taken): Promise<boolean> {
-    const place = placeIn(after);
-    if (this.#holds(place)) return true;
-    if (!this.recording.mayCome(place, this.seen)) return false;
-    return (await this.#waiters.wait(place.id, envelope.key, message.body.length)) && this.#holds(place);
+    const orderKey = parseOrderKey(after);
+    if (this.#holds(orderKey)) return true;
+    if (!this.recording.mayCome(orderKey, this.seen)) return false;
+    return (
+      (await this.#waiters.wait(orderKey.id, envelope.key, message.body.length)) && this.#holds(orderKey)
+    );
   }
 
-  #holds(place: Place): boolean {
-    return this.recording.hasApplied(place, this.seen);
+  #holds(orderKey: OrderKey): boolean {
+    return this.recording.hasApplied(orderKey, this.seen);
   }
 
   #apply(taken: Taken): Answered {

@@ -8,7 +8,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { DaemonState, EnvelopeDate, Wait } from "../../protocol/version-2/messages-v2.js";
-import type { Place } from "../../timeline/entries/entry.js";
+import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { ReadStatus } from "../answers/result-writer.js";
 import { LocalUnits } from "../backends/local-units.js";
@@ -39,11 +39,11 @@ export interface Recording {
   /** Returns whether an envelope is recorded; envelopes that only read are not. */
   records(envelope: Envelope): boolean;
   /** Returns whether the entry was recorded. Entries that are no longer stored are refused because of their date. */
-  holds(place: Place): boolean;
+  holds(orderKey: OrderKey): boolean;
   /** Returns whether the entry was applied. If so, later reads include it. */
-  hasApplied(place: Place, seen: SeenEnvelopes): boolean;
+  hasApplied(orderKey: OrderKey, seen: SeenEnvelopes): boolean;
   /** Returns whether an entry that was not applied may still arrive. */
-  mayCome(place: Place, seen: SeenEnvelopes): boolean;
+  mayCome(orderKey: OrderKey, seen: SeenEnvelopes): boolean;
   /**
    * Returns the first answer to an envelope that the pipeline no longer remembers, or null if the envelope is not
    * recorded.
@@ -52,7 +52,7 @@ export interface Recording {
   /** Applies a client's envelope. @returns null if it is not recorded, and the databases must apply it */
   apply(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
   /** Waits until an entry is as certain as the client requires. @returns false if that takes too long */
-  confirm(place: Place, wait: Wait): Promise<boolean>;
+  confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
   /**
    * Executes a command of version 1, signed with the daemon's own key.
    * @param as  the sender's name in the audit log, or null if unknown
@@ -104,11 +104,11 @@ export class Unrecorded implements Recording {
     return false;
   }
 
-  hasApplied({ id, at }: Place, seen: SeenEnvelopes): boolean {
+  hasApplied({ id, at }: OrderKey, seen: SeenEnvelopes): boolean {
     return seen.isApplied(id, at);
   }
 
-  mayCome({ at }: Place, seen: SeenEnvelopes): boolean {
+  mayCome({ at }: OrderKey, seen: SeenEnvelopes): boolean {
     return at > seen.floor;
   }
 

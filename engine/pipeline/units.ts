@@ -164,7 +164,7 @@ export class Units {
   }
 
   #changeKeys(argv: Argv, unit: Unit, signer: KeyRecord, ring: KeyRing): Reply {
-    if (semanticsAskedBy(argv) !== null) return HAS_NO_PLACE;
+    if (semanticsAskedBy(argv) !== null) return REQUIRES_TIMELINE;
     const before = ring.changes;
     const reply = ring.execute(argv, unit, signer);
     if (ring.changes > before) this.#audit.changed(argv, unit.at, unit.id, signer);
@@ -183,7 +183,7 @@ export class Units {
   }
 }
 
-const HAS_NO_PLACE = error(
+const REQUIRES_TIMELINE = error(
   "ERR CLUSTER SEMANTICS requires --data or --peer: a daemon without a timeline cannot store it",
 );
 

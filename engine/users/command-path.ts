@@ -7,7 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { Command } from "../../store/rows/command.js";
-import type { Place } from "../../timeline/entries/entry.js";
+import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { Refused } from "../answers/request.js";
 import type { CheckedCommand } from "../backends/checked-command.js";
 import type { KeyChangeObservers } from "../backends/key-change-observers.js";
@@ -17,7 +17,7 @@ import type { WriteObserver } from "../backends/write-observer.js";
 
 /** Receives the order key of the sender's latest recorded write. It is null until a write is recorded. */
 export interface LastWrite {
-  place: Place | null;
+  orderKey: OrderKey | null;
 }
 
 /** The sender of a command. The object that represents a connection may implement this interface. */

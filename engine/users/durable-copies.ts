@@ -4,17 +4,17 @@
  */
 
 import type { Environment } from "../../net/process/environment.js";
-import type { Place } from "../../timeline/entries/entry.js";
+import type { OrderKey } from "../../timeline/entries/entry.js";
 
 /** The part of the peers' interface that is used here. */
 export interface CopyPeers {
   /** Returns the number of other daemons that are known to have the entry on disk. */
-  copies(place: Place): number;
+  copies(orderKey: OrderKey): number;
   /**
    * Resolves when the given number of daemons, including this one, have reported that the entry is on their disk. After
    * a while the promise is dropped without being resolved.
    */
-  replicated(place: Place, daemons: number): Promise<void>;
+  replicated(orderKey: OrderKey, daemons: number): Promise<void>;
 }
 
 /** The condition that a client waits for, and its time limit. */
@@ -23,7 +23,7 @@ export interface CopiesWait {
    * The order key of the write, or null if the client has written nothing. In that case the daemons only need to be
    * connected.
    */
-  readonly place: Place | null;
+  readonly orderKey: OrderKey | null;
   /** The number of daemons in addition to this one. */
   readonly wanted: number;
   /** The time limit in milliseconds, or 0 for no limit. */
@@ -71,10 +71,10 @@ export class DurableCopies {
 
   /**
    * Returns the number of other daemons that are known to have a write.
-   * @param place  the order key of the write, or null to count all connected daemons, if nothing was written
+   * @param orderKey  the order key of the write, or null to count all connected daemons, if nothing was written
    */
-  count(place: Place | null): number {
-    return place === null ? this.#members() : this.#peers.copies(place);
+  count(orderKey: OrderKey | null): number {
+    return orderKey === null ? this.#members() : this.#peers.copies(orderKey);
   }
 
   /**
@@ -83,7 +83,7 @@ export class DurableCopies {
    * clients wait
    * @returns a function that ends the wait early, and does nothing if the wait has already ended
    */
-  wait({ place, wanted, milliseconds }: CopiesWait, ended: () => void): () => void {
+  wait({ orderKey, wanted, milliseconds }: CopiesWait, ended: () => void): () => void {
     if (this.#waiting >= WAITING_MAX) {
       ended();
       return () => {};
@@ -101,9 +101,9 @@ export class DurableCopies {
       ended();
     };
     const ask = () => {
-      if (place === null && this.#members() >= wanted) return end();
-      if (place !== null) this.#peers.replicated(place, wanted + 1).then(end);
-      cancelAsking = this.#environment.setTimer(place === null ? LOOK_MS : ASK_AGAIN_MS, ask);
+      if (orderKey === null && this.#members() >= wanted) return end();
+      if (orderKey !== null) this.#peers.replicated(orderKey, wanted + 1).then(end);
+      cancelAsking = this.#environment.setTimer(orderKey === null ? LOOK_MS : ASK_AGAIN_MS, ask);
     };
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
       cancelTimer = this.#environment.setTimer(milliseconds, end);

@@ -12,7 +12,7 @@ import { type AboutMessage, aboutElements, readAbout } from "./about-message.js"
 import { type CutVote, readCutVotes, VOTES_MAX, writeCutVotes } from "./cut-votes.js";
 import { type ListMessage, readListMessage } from "./list-message.js";
 import { readFixed, readFlag, readNumber, readShort } from "./member-elements.js";
-import { type PackedPlace, readPlaces, writePlaces } from "./member-packing.js";
+import { type PackedOrderKey, readOrderKeys, writeOrderKeys } from "./member-packing.js";
 import { readTotals, type Totals, totalElements } from "./member-totals.js";
 import {
   readKeys,
@@ -50,14 +50,14 @@ export type MemberMessage =
   | StatusMessage
   | AboutMessage
   /** The order keys of entries that are on the sender's disk. */
-  | { readonly kind: "offer"; readonly places: readonly PackedPlace[] }
-  | { readonly kind: "want"; readonly places: readonly PackedPlace[] }
+  | { readonly kind: "offer"; readonly orderKeys: readonly PackedOrderKey[] }
+  | { readonly kind: "want"; readonly orderKeys: readonly PackedOrderKey[] }
   | PushMessage
   /**
    * Reports that all pushes up to `number` have been handled, and that the entries with these order keys are on the
    * sender's disk.
    */
-  | { readonly kind: "have"; readonly number: number; readonly places: readonly PackedPlace[] }
+  | { readonly kind: "have"; readonly number: number; readonly orderKeys: readonly PackedOrderKey[] }
   /** A step of a reconciliation, from timeline/compare/reconcile.ts. */
   | { readonly kind: "reconcile"; readonly session: number; readonly step: Buffer }
   /** Reports that the sender has pushed all entries that the reconciliation requires. */
@@ -160,13 +160,13 @@ function elementsOf(message: OwnMessage): Element[] {
       return [kind, ...aboutElements(message)];
     case "offer":
     case "want":
-      return [kind, writePlaces(message.places)];
+      return [kind, writeOrderKeys(message.orderKeys)];
     case "push": {
       const { number, bytes, isDeflated, entries } = message;
       return [kind, String(number), String(bytes), isDeflated ? "1" : "0", entries];
     }
     case "have":
-      return [kind, String(message.number), writePlaces(message.places)];
+      return [kind, String(message.number), writeOrderKeys(message.orderKeys)];
     case "reconcile":
       return [kind, String(message.session), message.step];
     case "given":
@@ -256,14 +256,14 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
       return readAbout(reader);
     case "offer":
     case "want":
-      return { kind, places: readPlaces(reader) };
+      return { kind, orderKeys: readOrderKeys(reader) };
     case "push": {
       const number = readNumber(reader);
       const bytes = readNumber(reader);
       return { kind, number, bytes, isDeflated: readFlag(reader), entries: reader.readBulkView() };
     }
     case "have":
-      return { kind, number: readNumber(reader), places: readPlaces(reader) };
+      return { kind, number: readNumber(reader), orderKeys: readOrderKeys(reader) };
     case "reconcile":
       return { kind, session: readNumber(reader), step: reader.readBulkView() };
     case "given":

@@ -6,7 +6,7 @@ import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 
 /** An entry's position in the total order. */
-export interface PackedPlace {
+export interface PackedOrderKey {
   readonly at: number;
   readonly seq: number;
   /** 32 bytes. */
@@ -20,42 +20,43 @@ export interface PackedEntry {
 }
 
 /** The maximum number of order keys in one message. */
-export const PLACES_MAX = 10_000;
+export const ORDER_KEYS_MAX = 10_000;
 /** The maximum number of entries in one push. */
 export const ENTRIES_MAX = 512;
-const PLACE_BYTES = 42;
+const ORDER_KEY_BYTES = 42;
 /** The maximum length of a signature: RSA with 16,384 bits. */
 const SIGNATURE_BYTES_MAX = 2048;
 const ENTRY_HEAD_BYTES = 6;
 
 /** Packs order keys, each as `at` (8, big-endian) ‖ `seq` (2) ‖ id (32). */
-export function writePlaces(places: readonly PackedPlace[]): Buffer {
-  const bytes = Buffer.allocUnsafe(places.length * PLACE_BYTES);
+export function writeOrderKeys(orderKeys: readonly PackedOrderKey[]): Buffer {
+  const bytes = Buffer.allocUnsafe(orderKeys.length * ORDER_KEY_BYTES);
   let start = 0;
-  for (const { at, seq, id } of places) {
+  for (const { at, seq, id } of orderKeys) {
     bytes.writeUInt32BE(Math.floor(at / 2 ** 32), start);
     bytes.writeUInt32BE(at >>> 0, start + 4);
     bytes.writeUInt16BE(seq, start + 8);
     bytes.write(id, start + 10, "latin1");
-    start += PLACE_BYTES;
+    start += ORDER_KEY_BYTES;
   }
   return bytes;
 }
 
 /** Unpacks order keys. @throws MalformedFrame */
-export function readPlaces(reader: RespReader): PackedPlace[] {
+export function readOrderKeys(reader: RespReader): PackedOrderKey[] {
   const bytes = reader.readBulkView();
-  if (bytes.length % PLACE_BYTES !== 0) throw reader.malformed(`expected places of ${PLACE_BYTES} bytes`);
-  if (bytes.length > PLACES_MAX * PLACE_BYTES)
-    throw reader.malformed(`expected at most ${PLACES_MAX} places`);
-  const places: PackedPlace[] = [];
-  for (let start = 0; start < bytes.length; start += PLACE_BYTES) {
+  if (bytes.length % ORDER_KEY_BYTES !== 0)
+    throw reader.malformed(`expected order keys of ${ORDER_KEY_BYTES} bytes`);
+  if (bytes.length > ORDER_KEYS_MAX * ORDER_KEY_BYTES)
+    throw reader.malformed(`expected at most ${ORDER_KEYS_MAX} order keys`);
+  const orderKeys: PackedOrderKey[] = [];
+  for (let start = 0; start < bytes.length; start += ORDER_KEY_BYTES) {
     const at = bytes.readUInt32BE(start) * 2 ** 32 + bytes.readUInt32BE(start + 4);
     if (!Number.isSafeInteger(at)) throw reader.malformed("expected a date below 2^53");
     const seq = bytes.readUInt16BE(start + 8);
-    places.push({ at, seq, id: bytesOf(bytes, start + 10, start + PLACE_BYTES) });
+    orderKeys.push({ at, seq, id: bytesOf(bytes, start + 10, start + ORDER_KEY_BYTES) });
   }
-  return places;
+  return orderKeys;
 }
 
 /** Returns the bytes that an entry needs in a push. */

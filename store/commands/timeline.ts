@@ -75,9 +75,9 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
       "TIMELINE|FATE": {
         arity: -4,
         keys: none,
-        complexity: "O(N), N: places",
+        complexity: "O(N), N: order keys",
         summary:
-          "Returns the outcome of writes of a daemon that the member list leaves out: TIMELINE FATE daemon place [place ...].",
+          "Returns the outcome of writes of a daemon that the member list leaves out: TIMELINE FATE daemon order-key [order-key ...].",
       },
       "TIMELINE|GET": {
         arity: -4,

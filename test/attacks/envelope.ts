@@ -15,7 +15,7 @@ export interface Envelope {
   /** The packed form in which members send the entry. */
   readonly entry: Buffer;
   /** The order key without the index: at ‖ seq ‖ id. */
-  readonly place: Buffer;
+  readonly orderKey: Buffer;
 }
 
 export interface Header {
@@ -43,12 +43,12 @@ export function sealed(key: Key, body: Buffer, at = 0, seq = 0): Envelope {
   const signed = Buffer.concat([Buffer.from("dbsync2\0command\0"), long(body.length), body]);
   const signature = signatureOf(key, signed);
   const id = sha256(signed);
-  const place = Buffer.concat([long(at), Buffer.from([seq >> 8, seq & 255]), id]);
+  const orderKey = Buffer.concat([long(at), Buffer.from([seq >> 8, seq & 255]), id]);
   const lengths = Buffer.alloc(6);
   lengths.writeUInt16BE(signature.length);
   lengths.writeUInt32BE(body.length, 2);
   const entry = Buffer.concat([lengths, signature, body]);
-  return { at, body, signature, id, place, entry, frame: frame(resp(["command", body, signature])) };
+  return { at, body, signature, id, orderKey, entry, frame: frame(resp(["command", body, signature])) };
 }
 
 /** Returns the id of the cluster of daemons with these keys. */

@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { hashOf } from "../../engine/trust/identity.js";
 import { openReader, type Reader, timelineFolder } from "../../timeline/disk/lmdb-reader.js";
 import { readLog } from "../../timeline/disk/write-ahead-log.js";
-import { type Entry, firstPlaceAt, placeOf, readPlace, writePlace } from "../../timeline/entries/entry.js";
+import {
+  type Entry,
+  firstOrderKeyAt,
+  orderKeyOf,
+  readOrderKey,
+  writeOrderKey,
+} from "../../timeline/entries/entry.js";
 import { readEntry } from "../../timeline/entries/stored-value.js";
 
 /** The entries by order key, as text. The value of a damaged entry is null. */
@@ -14,25 +20,26 @@ export type Contents = ReadonlyMap<string, Entry | null>;
 export async function readFolder(data: string, since = 0): Promise<Contents> {
   const contents = new Map<string, Entry | null>();
   if (!existsSync(fileOf(data))) return contents;
-  const first = firstPlaceAt(since);
+  const first = firstOrderKeyAt(since);
   const keep = (bytes: Buffer, value: Buffer) =>
-    contents.set(bytes.toString("hex"), readEntry(readPlace(bytes), value, hashOf));
+    contents.set(bytes.toString("hex"), readEntry(readOrderKey(bytes), value, hashOf));
   const reader = openReader(data);
   try {
     // The log is read first. An entry that the daemon moves out of the log in the meantime is then found in LMDB.
-    for (const [place, value] of inLog(data, reader)) if (place.compare(first) >= 0) keep(place, value);
-    for (const [place, value] of reader.entries(first, null)) keep(place, value);
+    for (const [orderKey, value] of inLog(data, reader))
+      if (orderKey.compare(first) >= 0) keep(orderKey, value);
+    for (const [orderKey, value] of reader.entries(first, null)) keep(orderKey, value);
   } finally {
     await reader.close();
   }
   return new Map([...contents].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function* inLog(data: string, { logMark }: Reader): Generator<readonly [place: Buffer, value: Buffer]> {
+function* inLog(data: string, { logMark }: Reader): Generator<readonly [orderKey: Buffer, value: Buffer]> {
   if (logMark === null) return;
   for (const { operations } of readLog(timelineFolder(data), logMark).groups)
     for (const operation of operations)
-      if (operation.kind === "put") yield [operation.place, operation.value];
+      if (operation.kind === "put") yield [operation.orderKey, operation.value];
 }
 
 /**
@@ -51,8 +58,8 @@ export async function damage(data: string, entries: Iterable<Entry>): Promise<bo
     if (!isFiled(entry) || !bytes.includes(body)) continue;
     const descriptor = openSync(file, "r+");
     try {
-      for (let place = bytes.indexOf(body); place >= 0; place = bytes.indexOf(body, place + 1)) {
-        const offset = place + Math.floor(body.length / 2);
+      for (let start = bytes.indexOf(body); start >= 0; start = bytes.indexOf(body, start + 1)) {
+        const offset = start + Math.floor(body.length / 2);
         writeSync(descriptor, Buffer.from([(bytes[offset] as number) ^ 1]), 0, 1, offset);
       }
     } finally {
@@ -67,11 +74,11 @@ export async function damage(data: string, entries: Iterable<Entry>): Promise<bo
 async function filedIn(data: string): Promise<(entry: Entry) => boolean> {
   const reader = openReader(data);
   try {
-    const logged = new Set([...inLog(data, reader)].map(([place]) => place.toString("hex")));
-    const filed = new Set([...reader.entries(null, null)].map(([place]) => place.toString("hex")));
+    const logged = new Set([...inLog(data, reader)].map(([orderKey]) => orderKey.toString("hex")));
+    const filed = new Set([...reader.entries(null, null)].map(([orderKey]) => orderKey.toString("hex")));
     return (entry) => {
-      const place = writePlace(placeOf(entry)).toString("hex");
-      return filed.has(place) && !logged.has(place);
+      const orderKey = writeOrderKey(orderKeyOf(entry)).toString("hex");
+      return filed.has(orderKey) && !logged.has(orderKey);
     };
   } finally {
     await reader.close();

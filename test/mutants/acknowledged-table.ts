@@ -66,7 +66,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "own writes: entries that wait to be merged count as applied",
     file: "cluster/replica/recorder.js",
-    find: "!timeline.waiting.has(place)",
+    find: "!timeline.waiting.has(orderKey)",
     replace: "true",
     test: "test/cluster/replica/recorder.test.js",
   },

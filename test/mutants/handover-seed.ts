@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { dateOf, type Entry, placeOf, writePlace } from "../../timeline/entries/entry.js";
-import { unverifiablePlaces } from "../simulation/unverifiable.js";
+import { dateOf, type Entry, orderKeyOf, writeOrderKey } from "../../timeline/entries/entry.js";
+import { unverifiableOrderKeys } from "../simulation/unverifiable.js";
 import type { World } from "../simulation/world.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { KEY_IDS, SPKIS } from "../timeline/support/random-timeline.js";
@@ -45,16 +45,18 @@ async function differences(random: SeededRandom): Promise<string[]> {
   receiver.timeline.receive(ownEntries, MEMBER);
   await receiver.pass(1000);
   await adopt(receiver, sender);
-  const [before, after] = [sender.announced, ownEntries].map((entries) => entries.map(placeBytes));
-  const contents = (before as ByteString[]).filter((place) => dateIn(place) <= prunedTo);
-  const later = (after as ByteString[]).filter((place) => dateIn(place) > prunedTo);
-  const dropped = new Set(unverifiablePlaces(later, contents, worldOf([...sender.announced, ...ownEntries])));
-  const expected = later.filter((place) => !dropped.has(place)).sort();
-  const found = [...receiver.storage.places(null, null)]
-    .map((place) => bytesOf(place))
+  const [before, after] = [sender.announced, ownEntries].map((entries) => entries.map(orderKeyBytes));
+  const contents = (before as ByteString[]).filter((orderKey) => dateIn(orderKey) <= prunedTo);
+  const later = (after as ByteString[]).filter((orderKey) => dateIn(orderKey) > prunedTo);
+  const dropped = new Set(
+    unverifiableOrderKeys(later, contents, worldOf([...sender.announced, ...ownEntries])),
+  );
+  const expected = later.filter((orderKey) => !dropped.has(orderKey)).sort();
+  const found = [...receiver.storage.orderKeys(null, null)]
+    .map((orderKey) => bytesOf(orderKey))
     .filter((p) => dateIn(p) > prunedTo);
-  const datesOf = (places: readonly ByteString[]) =>
-    places.map((place) => dateIn(place) - prunedTo).join(" ");
+  const datesOf = (orderKeys: readonly ByteString[]) =>
+    orderKeys.map((orderKey) => dateIn(orderKey) - prunedTo).join(" ");
   return found.join() === expected.join()
     ? []
     : [`it keeps ${datesOf(found)}, but must keep ${datesOf(expected)}`];
@@ -66,8 +68,8 @@ const signerOf = (random: SeededRandom): ByteString =>
 const adding = (number: number): string =>
   `KEY ADD ${Buffer.from(SPKIS[number] as string, "latin1").toString("base64")} RULES +@all ~*`;
 
-const placeBytes = (entry: Entry): ByteString => bytesOf(writePlace(placeOf(entry)));
-const dateIn = (place: ByteString): number => dateOf(Buffer.from(place, "latin1"));
+const orderKeyBytes = (entry: Entry): ByteString => bytesOf(writeOrderKey(orderKeyOf(entry)));
+const dateIn = (orderKey: ByteString): number => dateOf(Buffer.from(orderKey, "latin1"));
 
 /** Returns the part of a simulated world that the oracle reads. */
 function worldOf(entries: readonly Entry[]): Pick<World, "genesis" | "ledger"> {

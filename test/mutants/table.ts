@@ -67,7 +67,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "dedupe off",
     file: "timeline/archive.js",
-    find: `if (place.at <= this.prunedTo || this.#unflushed.has(place.id))
+    find: `if (orderKey.at <= this.prunedTo || this.#unflushed.has(orderKey.id))
             return true;`,
     replace: "return false;",
   },
@@ -138,9 +138,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the watermark is checked when an envelope is decoded",
     file: "timeline/timeline.js",
-    find: "if (place.at <= this.#watermark.value ||",
+    find: "if (orderKey.at <= this.#watermark.value ||",
     // This value stands in for the watermark at the earlier time when the envelope was decoded.
-    replace: "if (place.at <= this.#watermark.value - 2000 ||",
+    replace: "if (orderKey.at <= this.#watermark.value - 2000 ||",
     from: 71,
   },
   {
@@ -292,15 +292,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the rest of a damaged entry that no member has stays on disk",
     file: "timeline/archive.js",
-    find: "storage.remove(places.map(writePlace), ",
+    find: "storage.remove(orderKeys.map(writeOrderKey), ",
     replace: "storage.remove([], ",
     test: "test/timeline/damaged-entries.test.js",
   },
   {
     name: "the entries of a snapshot are no longer counted when it is damaged",
     file: "timeline/archive.js",
-    find: "if (place.at <= this.prunedTo || this.#damaged.has(place.id))",
-    replace: "if (this.#damaged.has(place.id))",
+    find: "if (orderKey.at <= this.prunedTo || this.#damaged.has(orderKey.id))",
+    replace: "if (this.#damaged.has(orderKey.id))",
     test: "test/timeline/archive.test.js",
   },
   {

@@ -25,7 +25,7 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { unwritable } from "../../keys/unwritable.js";
 import { bulk, type Reply } from "../../protocol/reply.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
-import { writePlace } from "../../timeline/entries/entry.js";
+import { writeOrderKey } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
 import { type Cluster, startCluster } from "../cli/cluster.js";
 import { ServedDaemon } from "../client/served-daemon.js";
@@ -57,7 +57,7 @@ async function makeDeadLetters(): Promise<void> {
     });
     const { at: date, seq } = readBody(body);
     const path = { at: date, seq, id: hashOf(Buffer.from(signedBytes(body))) };
-    writer.keep(writePlace(path), writeValue(body, signature), "missing");
+    writer.keep(writeOrderKey(path), writeValue(body, signature), "missing");
   }
   await writer.commit();
   writer.settle();

@@ -82,8 +82,8 @@ export function wrongAcknowledgements(
  * Returns the earlier entries on which the conditions and commands of an entry may depend, directly or through other
  * entries.
  */
-function bearingOn({ envelope, ...place }: Entry, entries: readonly Entry[]): readonly Entry[] {
-  const entry = { envelope, ...place };
+function bearingOn({ envelope, ...rest }: Entry, entries: readonly Entry[]): readonly Entry[] {
+  const entry = { envelope, ...rest };
   const words = wordsOf(entry);
   const before = entries.filter((other) => compareEntries(other, entry) < 0).sort(compareEntries);
   return before.reverse().filter((other) => {

@@ -28,7 +28,10 @@ export function openAsideOf(
           scheduler.after(random.below(CLOSING_MS_MOST), processor, () => {
             if (!isAlive()) return;
             const entries = new Map(
-              [...storage.entries(null, null)].map(([place, value]) => [bytesOf(place), Buffer.from(value)]),
+              [...storage.entries(null, null)].map(([orderKey, value]) => [
+                bytesOf(orderKey),
+                Buffer.from(value),
+              ]),
             );
             disk.asides.push({ entries, snapshots });
             scheduler.settles = true;
@@ -44,9 +47,10 @@ export function openAsideOf(
 export function notAside({ asides, entries, marks, rotten }: Disk): string | null {
   const aside = asides.at(-1);
   const pruned = marks.get("pruned");
-  const isMissing = (place: ByteString, value: Buffer) => aside?.entries.get(place)?.equals(value) !== true;
+  const isMissing = (orderKey: ByteString, value: Buffer) =>
+    aside?.entries.get(orderKey)?.equals(value) !== true;
   const missing = [...entries].filter(
-    ([place, value]) => !rotten.has(place) && isMissing(place, value),
+    ([orderKey, value]) => !rotten.has(orderKey) && isMissing(orderKey, value),
   ).length;
   if (missing > 0) return `${missing} entries`;
   if (pruned !== undefined && aside?.snapshots.has(Number(pruned.toString())) !== true)

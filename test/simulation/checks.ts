@@ -7,13 +7,13 @@ import { hexOf } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
 import { canonicalState } from "../../store/digest.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { type Entry, placeOf, readPlace, writePlace } from "../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf, readOrderKey, writeOrderKey } from "../../timeline/entries/entry.js";
 import { wrongAcknowledgements } from "./acknowledged.js";
 import { ringOf, shortId } from "./cast.js";
 import { isOnlyOnRemoved } from "./lists/list-checks.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
 import { isExcused } from "./stable-promises.js";
-import { namedBy, unverifiablePlaces } from "./unverifiable.js";
+import { namedBy, unverifiableOrderKeys } from "./unverifiable.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
 /** Returns why the daemons are not equal yet, or null if all have the same entries on disk and serve clients. */
@@ -33,7 +33,7 @@ export function unlevel(world: World): string | null {
     const rotten = host.disk.rotten.size - lostRotten(host, world).size;
     if (rotten > 0) return `${host.name} has ${rotten} rotten entries`;
     const held = heldOf(host, world);
-    if (held.join("") !== expected) return differingPlaces(first, host);
+    if (held.join("") !== expected) return differingOrderKeys(first, host);
     const count = countOf(daemon.timeline.index) - orphanedBy(host, world).length;
     if (count !== held.length) return `${host.name} counts ${count} entries, but has ${held.length}`;
   }
@@ -42,18 +42,18 @@ export function unlevel(world: World): string | null {
 
 /** Returns the order keys of rotten entries that no peer can send, because no honest daemon has another copy. */
 function lostRotten({ disk }: Host, { honest }: World): Set<ByteString> {
-  return new Set([...disk.rotten].filter((place) => !honest.some((other) => other.keeps(place))));
+  return new Set([...disk.rotten].filter((orderKey) => !honest.some((other) => other.keeps(orderKey))));
 }
 
 /** Returns the order keys of the entries that make up a host's state. */
 function heldOf(host: Host, world: World): readonly ByteString[] {
   const orphaned = new Set(orphanedBy(host, world));
-  return readableOf(host, world).filter((place) => !orphaned.has(place));
+  return readableOf(host, world).filter((orderKey) => !orphaned.has(orderKey));
 }
 
 function readableOf(host: Host, world: World): readonly ByteString[] {
   const lost = lostRotten(host, world);
-  return lost.size === 0 ? host.disk.held() : host.disk.held().filter((place) => !lost.has(place));
+  return lost.size === 0 ? host.disk.held() : host.disk.held().filter((orderKey) => !lost.has(orderKey));
 }
 
 /**
@@ -64,25 +64,25 @@ function orphanedBy(host: Host, world: World): readonly ByteString[] {
   const { honest, settings } = world;
   if (!settings.faults.has("rot")) return [];
   const readable = new Set(honest.flatMap((one) => readableOf(one, world)));
-  const orphaned = new Set(unverifiablePlaces(readable, [], world));
-  return readableOf(host, world).filter((place) => orphaned.has(place));
+  const orphaned = new Set(unverifiableOrderKeys(readable, [], world));
+  return readableOf(host, world).filter((orderKey) => orphaned.has(orderKey));
 }
 
 /** Returns the number of entries in a daemon's index. */
 export const countOf = (index: { total(set: "ring" | "data"): { count: number } }): number =>
   index.total("ring").count + index.total("data").count;
 
-function differingPlaces(one: Host, other: Host): string {
+function differingOrderKeys(one: Host, other: Host): string {
   const missing = (from: Host, to: Host) =>
     from.disk
       .held()
-      .filter((place) => !to.disk.holds(place))
-      .map((place) => shownPlace(place));
+      .filter((orderKey) => !to.disk.holds(orderKey))
+      .map((orderKey) => shownOrderKey(orderKey));
   return `only ${one.name} has ${missing(one, other)}; only ${other.name} has ${missing(other, one)}`;
 }
 
-const shownPlace = (place: ByteString): string => {
-  const { at, id } = readPlace(Buffer.from(place, "latin1"));
+const shownOrderKey = (orderKey: ByteString): string => {
+  const { at, id } = readOrderKey(Buffer.from(orderKey, "latin1"));
   return `${shortId(id)}@${at - EPOCH}`;
 };
 
@@ -90,9 +90,9 @@ const shownPlace = (place: ByteString): string => {
 export function finalEntries(world: World): Entry[] {
   const { honest: hosts, ledger } = world;
   const entries: Entry[] = [];
-  for (const place of heldOf(hosts[0] as Host, world)) {
-    const sent = ledger.sent.get(place.slice(10));
-    if (sent === undefined) ledger.violate(`${shownPlace(place)} was never sent`);
+  for (const orderKey of heldOf(hosts[0] as Host, world)) {
+    const sent = ledger.sent.get(orderKey.slice(10));
+    if (sent === undefined) ledger.violate(`${shownOrderKey(orderKey)} was never sent`);
     else entries.push(sent.entry);
   }
   return entries;
@@ -167,12 +167,12 @@ function ringLines(ring: KeyRing): string[] {
 export function brokenPromises(world: World, entries: readonly Entry[], oracle: NaiveState): string[] {
   const { ledger, honest: hosts, settings } = world;
   const problems = [...ledger.violations];
-  const kept = new Map(entries.map((entry) => [bytesOf(writePlace(placeOf(entry))), entry]));
+  const kept = new Map(entries.map((entry) => [bytesOf(writeOrderKey(orderKeyOf(entry))), entry]));
   const ids = new Set(entries.map(({ id }) => id));
   for (const [id, host] of ledger.acknowledged) {
     const { entry } = ledger.sent.get(id) ?? { entry: null };
-    const place = entry === null ? "" : bytesOf(writePlace(placeOf(entry)));
-    if (!ids.has(id) && !ledger.lost.has(place) && !isOnlyOnRemoved(world, place))
+    const orderKey = entry === null ? "" : bytesOf(writeOrderKey(orderKeyOf(entry)));
+    if (!ids.has(id) && !ledger.lost.has(orderKey) && !isOnlyOnRemoved(world, orderKey))
       problems.push(`${host} acknowledged ${shortId(id)}, which no daemon has`);
   }
   for (const { entry, outcomes, isRead } of ledger.sent.values()) {
@@ -186,19 +186,23 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
       );
   }
   for (const promise of ledger.stable) {
-    const { host, at, places } = promise;
-    for (const place of places)
-      if (!kept.has(place) && !ledger.lost.has(place))
-        problems.push(`${host} reported stable up to ${at - EPOCH}: ${shownPlace(place)} is missing`);
+    const { host, at, orderKeys } = promise;
+    for (const orderKey of orderKeys)
+      if (!kept.has(orderKey) && !ledger.lost.has(orderKey))
+        problems.push(`${host} reported stable up to ${at - EPOCH}: ${shownOrderKey(orderKey)} is missing`);
     // A byzantine member can withhold entries that it claims not to have, so runs with such a member are not checked.
-    for (const [place, entry] of settings.byzantine === null ? kept : [])
-      if (entry.envelope.at <= at && !places.has(place) && !isExcused(world, promise, entry.id))
-        problems.push(`${host} reported stable up to ${at - EPOCH}, but ${shownPlace(place)} arrived later`);
+    for (const [orderKey, entry] of settings.byzantine === null ? kept : [])
+      if (entry.envelope.at <= at && !orderKeys.has(orderKey) && !isExcused(world, promise, entry.id))
+        problems.push(
+          `${host} reported stable up to ${at - EPOCH}, but ${shownOrderKey(orderKey)} arrived later`,
+        );
   }
   for (const host of hosts)
-    for (const place of lostRotten(host, world))
-      if (!host.disk.reportedRotten.has(hexOf(place.slice(10))))
-        problems.push(`${host.name} has lost the last copy of ${shownPlace(place)} without reporting it`);
+    for (const orderKey of lostRotten(host, world))
+      if (!host.disk.reportedRotten.has(hexOf(orderKey.slice(10))))
+        problems.push(
+          `${host.name} has lost the last copy of ${shownOrderKey(orderKey)} without reporting it`,
+        );
   problems.push(...wrongAcknowledgements(world, entries, oracle));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;

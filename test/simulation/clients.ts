@@ -8,7 +8,7 @@ import type { EnvelopeAnswer } from "../../engine/answers/request.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Condition, hexOf } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
-import { type Entry, placeOf } from "../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { ConditionalCall } from "./acknowledged.js";
@@ -259,13 +259,13 @@ export class Client {
       return;
     }
     // A unit that the newest key ring does not permit is answered, but not recorded.
-    const isRecorded = daemon.accepted.has(entry.id) || host.foldersWith(placeOf(entry)) > 0;
+    const isRecorded = daemon.accepted.has(entry.id) || host.foldersWith(orderKeyOf(entry)) > 0;
     const isAccepted = answer.kind === "result" && isRecorded;
     if (isAccepted) this.#notePromise(entry, wait, host);
     outcome.kind = isAccepted ? "result" : answer.kind === "refused" ? answer.effect : "not-applied";
     const isDenied = answer.kind === "refused" && answer.effect === "not-applied";
     const isForgotten = entry.envelope.at <= daemon.timeline.prunedTo;
-    if (isDenied && !isForgotten && host.accepted.has(entry.id) && daemon.timeline.holds(placeOf(entry)))
+    if (isDenied && !isForgotten && host.accepted.has(entry.id) && daemon.timeline.holds(orderKeyOf(entry)))
       ledger.violate(`${host.name} reports ${name} as not applied (${answer.code}), but has it`);
   }
 
@@ -273,14 +273,14 @@ export class Client {
   #notePromise(entry: Entry, wait: Wait | undefined, host: Host): void {
     const { ledger, hosts, trace } = this.#world;
     if (!ledger.acknowledged.has(entry.id)) ledger.acknowledged.set(entry.id, host.name);
-    const place = placeOf(entry);
+    const orderKey = orderKeyOf(entry);
     if (wait?.kind === "stable") {
-      trace(host.name, () => `reports all up to ${place.at - EPOCH} as stable`);
-      noteStable(this.#world, host, place.at);
+      trace(host.name, () => `reports all up to ${orderKey.at - EPOCH} as stable`);
+      noteStable(this.#world, host, orderKey.at);
     }
     if (wait?.kind === "replicated") {
       ledger.replicated++;
-      const folders = hosts.map((other) => other.foldersWith(place));
+      const folders = hosts.map((other) => other.foldersWith(orderKey));
       // Byzantine members also claim to have the entry.
       const claimed = hosts.filter(({ isByzantine }) => isByzantine).length;
       if (folders.reduce((sum, count) => sum + count, claimed) < wait.daemons)

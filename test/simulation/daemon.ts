@@ -12,7 +12,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort-budget.js";
-import type { Entry, Place } from "../../timeline/entries/entry.js";
+import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import { Timeline } from "../../timeline/timeline.js";
 import { openAsideOf } from "./asides.js";
@@ -125,14 +125,14 @@ export function startDaemon(host: Host, world: World): Daemon {
     random,
     isAlive,
     syncEveryMs: settings.syncEveryMs,
-    vanished: (places) => {
+    vanished: (orderKeys) => {
       ledger.arrivals.lost(
         host,
-        places.map((place) => place.slice(10)),
+        orderKeys.map((orderKey) => orderKey.slice(10)),
       );
       // With --fsync interval, an answer does not promise that an entry survives a crash.
-      for (const place of places)
-        if (!world.honest.some((other) => other.keeps(place))) ledger.lost.add(place);
+      for (const orderKey of orderKeys)
+        if (!world.honest.some((other) => other.keeps(orderKey))) ledger.lost.add(orderKey);
     },
     at: (moment: DiskMoment) => {
       if (alive && host.crashAtDisk > 0 && random.chance(host.crashAtDisk)) {
@@ -140,12 +140,12 @@ export function startDaemon(host: Host, world: World): Daemon {
         host.restartAfter(random.between(10, 4_000));
       }
     },
-    removed: (place, wasSound) => {
-      if (!wasSound || host.disk.holds(place)) return;
+    removed: (orderKey, wasSound) => {
+      if (!wasSound || host.disk.holds(orderKey)) return;
       if (!host.disk.hasAcceptedSnapshot)
-        violate(`${host.name} removed a sound entry, ${shortId(place.slice(10))}`);
-      else if (!host.disk.hasReportedOrphans && !host.disk.reportedPossible.has(hexOf(place.slice(10))))
-        violate(`${host.name} dropped ${shortId(place.slice(10))} without reporting it`);
+        violate(`${host.name} removed a sound entry, ${shortId(orderKey.slice(10))}`);
+      else if (!host.disk.hasReportedOrphans && !host.disk.reportedPossible.has(hexOf(orderKey.slice(10))))
+        violate(`${host.name} dropped ${shortId(orderKey.slice(10))} without reporting it`);
     },
   });
   const ring = () => ringOf(misbehaviour?.genesis ?? genesis);
@@ -282,7 +282,7 @@ export function startDaemon(host: Host, world: World): Daemon {
       opened = true;
       ledger.arrivals.note(
         host,
-        host.disk.held().map((place) => place.slice(10)),
+        host.disk.held().map((orderKey) => orderKey.slice(10)),
       );
       every(TIMELINE_TICK_MS, () => timeline.tick());
       const [watch, stableWatch] = [new StateWatch(host, world), new StablePointWatch(host, world)];
@@ -332,5 +332,5 @@ export function startDaemon(host: Host, world: World): Daemon {
   };
 }
 
-const named = (places: readonly Place[]) =>
-  places.map(({ id, at }) => `${shortId(id)}@${at - EPOCH}`).join(" ");
+const named = (orderKeys: readonly OrderKey[]) =>
+  orderKeys.map(({ id, at }) => `${shortId(id)}@${at - EPOCH}`).join(" ");

@@ -5,7 +5,7 @@
 
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { firstPlaceAt } from "../../timeline/entries/entry.js";
+import { firstOrderKeyAt } from "../../timeline/entries/entry.js";
 import type { Mark, MarkName, Storage } from "../../timeline/entries/storage.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Processor, Scheduler } from "./scheduler.js";
@@ -64,22 +64,22 @@ export class Disk {
   #folder = 0;
   #sorted: ByteString[] | null = [];
 
-  set(place: ByteString, value: Buffer): void {
-    if (!this.entries.has(place)) this.#sorted = null;
-    this.entries.set(place, value);
-    this.missed.delete(place);
-    const folders = this.kept.get(place) ?? new Set();
-    this.kept.set(place, folders.add(this.#folder));
-    this.rotten.delete(place);
+  set(orderKey: ByteString, value: Buffer): void {
+    if (!this.entries.has(orderKey)) this.#sorted = null;
+    this.entries.set(orderKey, value);
+    this.missed.delete(orderKey);
+    const folders = this.kept.get(orderKey) ?? new Set();
+    this.kept.set(orderKey, folders.add(this.#folder));
+    this.rotten.delete(orderKey);
   }
 
-  delete(place: ByteString): void {
-    if (this.entries.delete(place)) this.#sorted = null;
-    if (this.rotten.delete(place)) this.missed.add(place);
+  delete(orderKey: ByteString): void {
+    if (this.entries.delete(orderKey)) this.#sorted = null;
+    if (this.rotten.delete(orderKey)) this.missed.add(orderKey);
   }
 
   /** Returns all order keys in order. */
-  places(): readonly ByteString[] {
+  orderKeys(): readonly ByteString[] {
     this.#sorted ??= [...this.entries.keys()].sort();
     return this.#sorted;
   }
@@ -87,7 +87,7 @@ export class Disk {
   /** Returns the order keys of all entries that make up the state, in order. Forgotten entries are in a snapshot. */
   held(): readonly ByteString[] {
     const { forgotten, end } = this.#base;
-    return [...[...forgotten].sort(), ...this.places().filter((place) => place >= end)];
+    return [...[...forgotten].sort(), ...this.orderKeys().filter((orderKey) => orderKey >= end)];
   }
 
   /** Returns the order keys of entries that are only in the snapshot, in no particular order. */
@@ -101,24 +101,26 @@ export class Disk {
   }
 
   /** Whether an entry is part of the state and has not rotted. */
-  holds(place: ByteString): boolean {
+  holds(orderKey: ByteString): boolean {
     const { forgotten, end } = this.#base;
-    return place < end ? forgotten.has(place) : this.entries.has(place) && !this.rotten.has(place);
+    return orderKey < end
+      ? forgotten.has(orderKey)
+      : this.entries.has(orderKey) && !this.rotten.has(orderKey);
   }
 
   get #base(): { readonly forgotten: ReadonlySet<ByteString>; readonly end: ByteString } {
     const pruned = this.marks.get("pruned");
     const date = pruned === undefined ? -1 : Number(pruned.toString());
-    return { forgotten: this.contents.get(date) ?? new Set(), end: bytesOf(firstPlaceAt(date + 1)) };
+    return { forgotten: this.contents.get(date) ?? new Set(), end: bytesOf(firstOrderKeyAt(date + 1)) };
   }
 
   /** Flips a bit of an entry. */
-  rot(place: ByteString, random: SeededRandom): void {
-    const value = Buffer.from(this.entries.get(place) as Buffer);
+  rot(orderKey: ByteString, random: SeededRandom): void {
+    const value = Buffer.from(this.entries.get(orderKey) as Buffer);
     const byte = random.below(value.length);
     value[byte] = (value[byte] as number) ^ (1 << random.below(8));
-    this.entries.set(place, value);
-    this.rotten.add(place);
+    this.entries.set(orderKey, value);
+    this.rotten.add(orderKey);
   }
 
   /**
@@ -129,17 +131,17 @@ export class Disk {
     const before = [...this.entries.keys()];
     for (let left = random.below(this.unsynced.length + 1); left > 0; left--) this.unsynced.pop()?.revert();
     this.unsynced.length = 0;
-    return before.filter((place) => !this.entries.has(place));
+    return before.filter((orderKey) => !this.entries.has(orderKey));
   }
 
   /** Returns a function that restores the present value of an order key. */
-  restoring(place: ByteString): () => void {
-    const value = this.entries.get(place);
-    const isRotten = this.rotten.has(place);
+  restoring(orderKey: ByteString): () => void {
+    const value = this.entries.get(orderKey);
+    const isRotten = this.rotten.has(orderKey);
     return () => {
-      if (value === undefined) this.delete(place);
-      else this.set(place, value);
-      if (isRotten) this.rotten.add(place);
+      if (value === undefined) this.delete(orderKey);
+      else this.set(orderKey, value);
+      if (isRotten) this.rotten.add(orderKey);
     };
   }
 
@@ -171,12 +173,12 @@ export class Disk {
 }
 
 interface Change {
-  readonly places: readonly ByteString[];
+  readonly orderKeys: readonly ByteString[];
   readonly revert: () => void;
 }
 
 interface Operation {
-  readonly entries: readonly (readonly [place: ByteString, value: Buffer])[];
+  readonly entries: readonly (readonly [orderKey: ByteString, value: Buffer])[];
   readonly marks: readonly Mark[];
   readonly removed: readonly ByteString[];
 }
@@ -201,9 +203,9 @@ export interface StorageParts {
   readonly at: (moment: DiskMoment) => void;
   readonly isAlive: () => boolean;
   /** Called when an entry has been removed. @param wasSound  whether it was not rotten */
-  readonly removed: (place: ByteString, wasSound: boolean) => void;
+  readonly removed: (orderKey: ByteString, wasSound: boolean) => void;
   /** Called when entries that were flushed, but not synced, were lost. */
-  readonly vanished: (places: readonly ByteString[]) => void;
+  readonly vanished: (orderKeys: readonly ByteString[]) => void;
 }
 
 /** Milliseconds until a sync for which no caller waits. */
@@ -243,13 +245,17 @@ export class SimulatedStorage implements Storage {
     return this.#queue.some(({ entries }) => entries.length > 0);
   }
 
-  put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {
-    const copied = entries.map(([place, value]) => [bytesOf(place), Buffer.from(value)] as const);
+  put(entries: readonly (readonly [orderKey: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {
+    const copied = entries.map(([orderKey, value]) => [bytesOf(orderKey), Buffer.from(value)] as const);
     this.#add({ entries: copied, marks: copiesOf(marks), removed: [] });
   }
 
-  remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
-    this.#add({ entries: [], marks: copiesOf(marks), removed: places.map((place) => bytesOf(place)) });
+  remove(orderKeys: readonly Buffer[], marks: readonly Mark[] = []): void {
+    this.#add({
+      entries: [],
+      marks: copiesOf(marks),
+      removed: orderKeys.map((orderKey) => bytesOf(orderKey)),
+    });
   }
 
   /** Flushes in every second call, so that runs cover both paths. */
@@ -286,25 +292,25 @@ export class SimulatedStorage implements Storage {
     });
   }
 
-  get(place: Buffer): Buffer | null {
-    return this.#parts.disk.entries.get(bytesOf(place)) ?? null;
+  get(orderKey: Buffer): Buffer | null {
+    return this.#parts.disk.entries.get(bytesOf(orderKey)) ?? null;
   }
 
   last(): Buffer | null {
-    const last = [...this.places(null, null)].at(-1);
+    const last = [...this.orderKeys(null, null)].at(-1);
     return last ?? null;
   }
 
-  *places(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {
-    for (const [place] of this.entries(from, to)) yield place;
+  *orderKeys(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {
+    for (const [orderKey] of this.entries(from, to)) yield orderKey;
   }
 
-  *entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]> {
+  *entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [orderKey: Buffer, value: Buffer]> {
     const [first, end] = [from === null ? null : bytesOf(from), to === null ? null : bytesOf(to)];
-    for (const place of this.#parts.disk.places()) {
-      if (first !== null && place < first) continue;
-      if (end !== null && place >= end) return;
-      yield [Buffer.from(place, "latin1"), this.#parts.disk.entries.get(place) as Buffer];
+    for (const orderKey of this.#parts.disk.orderKeys()) {
+      if (first !== null && orderKey < first) continue;
+      if (end !== null && orderKey >= end) return;
+      yield [Buffer.from(orderKey, "latin1"), this.#parts.disk.entries.get(orderKey) as Buffer];
     }
   }
 
@@ -414,25 +420,25 @@ export class SimulatedStorage implements Storage {
   #carryOut({ entries, marks, removed }: Operation): void {
     const { disk, syncEveryMs, removed: reportRemoved } = this.#parts;
     if (syncEveryMs > 0) {
-      const places = [...entries.map(([place]) => place), ...removed];
+      const orderKeys = [...entries.map(([orderKey]) => orderKey), ...removed];
       const steps = [
-        ...places.map((place) => disk.restoring(place)),
+        ...orderKeys.map((orderKey) => disk.restoring(orderKey)),
         ...marks.map(([name]) => disk.restoringMark(name)),
       ];
       disk.unsynced.push({
-        places,
+        orderKeys,
         revert: () => {
           for (const restore of steps) restore();
         },
       });
     }
-    for (const [place, value] of entries) disk.set(place, value);
+    for (const [orderKey, value] of entries) disk.set(orderKey, value);
     for (const [name, value] of marks) disk.marks.set(name, value);
-    for (const place of removed) {
-      const exists = disk.entries.has(place);
-      const wasSound = exists && !disk.rotten.has(place);
-      disk.delete(place);
-      if (exists) reportRemoved(place, wasSound);
+    for (const orderKey of removed) {
+      const exists = disk.entries.has(orderKey);
+      const wasSound = exists && !disk.rotten.has(orderKey);
+      disk.delete(orderKey);
+      if (exists) reportRemoved(orderKey, wasSound);
     }
   }
 }

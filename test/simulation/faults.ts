@@ -161,12 +161,14 @@ function partition(world: World): void {
  */
 function rot({ hosts, honest, random, trace }: World): void {
   const host = random.oneOf(hosts);
-  const sound = host.disk.places().filter((place) => !host.disk.rotten.has(place));
-  const places = sound.filter((place) => honest.some((other) => other !== host && other.keepsForSure(place)));
-  if (places.length === 0) return;
-  const place = random.oneOf(places);
-  trace(host.name, () => `${shortId(place.slice(10))} rots`);
-  host.disk.rot(place, random);
+  const sound = host.disk.orderKeys().filter((orderKey) => !host.disk.rotten.has(orderKey));
+  const orderKeys = sound.filter((orderKey) =>
+    honest.some((other) => other !== host && other.keepsForSure(orderKey)),
+  );
+  if (orderKeys.length === 0) return;
+  const orderKey = random.oneOf(orderKeys);
+  trace(host.name, () => `${shortId(orderKey.slice(10))} rots`);
+  host.disk.rot(orderKey, random);
 }
 
 /** Deletes a data folder, unless it has the only safe copy of an entry that has rotted on another host. */
@@ -175,13 +177,13 @@ function wipe({ hosts, honest, heads, random, ledger, settings, trace }: World):
   const others = honest.filter((other) => other !== host);
   // Another member that has all final entries must remain.
   if (settings.lists && !others.some((other) => isSound(other, heads.length > 0))) return;
-  const onlyHere = (place: string) => !others.some((other) => other.keeps(place));
-  const isRottenElsewhere = (place: string) => others.some(({ disk }) => disk.rotten.has(place));
-  const places = host.disk.held();
-  if (places.some((p) => isRottenElsewhere(p) && !others.some((other) => other.keepsForSure(p)))) return;
+  const onlyHere = (orderKey: string) => !others.some((other) => other.keeps(orderKey));
+  const isRottenElsewhere = (orderKey: string) => others.some(({ disk }) => disk.rotten.has(orderKey));
+  const orderKeys = host.disk.held();
+  if (orderKeys.some((p) => isRottenElsewhere(p) && !others.some((other) => other.keepsForSure(p)))) return;
   if (host.daemon !== null) host.kill("its data folder is lost");
   // The disk may have entries that reached it only when the process ended.
-  for (const place of host.disk.held()) if (onlyHere(place)) ledger.lost.add(place);
+  for (const orderKey of host.disk.held()) if (onlyHere(orderKey)) ledger.lost.add(orderKey);
   trace(host.name, () => "is empty now");
   host.wipe();
   host.restartAfter(random.oneOf([100, 5_000]));

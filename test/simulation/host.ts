@@ -11,7 +11,7 @@ import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
 import { resolveCommand } from "../../store/command-table.js";
 import { isKeyCommand } from "../../store/key-ring.js";
-import { type Entry, type Place, writePlace } from "../../timeline/entries/entry.js";
+import { type Entry, type OrderKey, writeOrderKey } from "../../timeline/entries/entry.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import { makeIdentity, type SimulatedIdentity } from "./cast.js";
 import { startDaemon } from "./daemon.js";
@@ -157,17 +157,17 @@ export class SimulatedHost implements Host {
   }
 
   /** Whether the entry at an order key is on the disk and sound. */
-  keeps(place: ByteString): boolean {
-    return this.disk.holds(place);
+  keeps(orderKey: ByteString): boolean {
+    return this.disk.holds(orderKey);
   }
 
   /** Whether the entry would also survive a power loss. */
-  keepsForSure(place: ByteString): boolean {
-    return this.keeps(place) && !this.disk.unsynced.some(({ places }) => places.includes(place));
+  keepsForSure(orderKey: ByteString): boolean {
+    return this.keeps(orderKey) && !this.disk.unsynced.some(({ orderKeys }) => orderKeys.includes(orderKey));
   }
 
   /** Returns the number of this host's data folders that an entry has ever reached. */
-  foldersWith(place: Place): number {
-    return this.disk.kept.get(bytesOf(writePlace(place)))?.size ?? 0;
+  foldersWith(orderKey: OrderKey): number {
+    return this.disk.kept.get(bytesOf(writeOrderKey(orderKey)))?.size ?? 0;
   }
 }

@@ -25,7 +25,7 @@ export interface StablePromise {
   /** When the promise was made, in milliseconds of the run. */
   readonly reportedAt: number;
   /** Order keys of all entries up to that date that the daemon had then. */
-  readonly places: ReadonlySet<ByteString>;
+  readonly orderKeys: ReadonlySet<ByteString>;
 }
 
 /** The first start of a daemon with an empty data folder. */
@@ -72,14 +72,14 @@ export class Ledger {
   readonly violations: string[] = [];
 
   /** Records a new snapshot. @returns a description of the problem with it, or null if there is none */
-  sealed(at: number, seal: ByteString, places: ReadonlySet<ByteString>): string | null {
-    this.contents.set(seal, places);
-    const made = `${at} ${sha256([...places].sort().join(""))}`;
+  sealed(at: number, seal: ByteString, orderKeys: ReadonlySet<ByteString>): string | null {
+    this.contents.set(seal, orderKeys);
+    const made = `${at} ${sha256([...orderKeys].sort().join(""))}`;
     const before = this.#seals.get(made) ?? seal;
     this.#seals.set(made, seal);
     return before === seal
       ? null
-      : `the same ${places.size} entries up to ${at} produce a different snapshot`;
+      : `the same ${orderKeys.size} entries up to ${at} produce a different snapshot`;
   }
 
   violate(text: string): void {

@@ -163,7 +163,7 @@ export class Liar {
     if (this.#lies("forge", 0.2)) {
       const { at, seq } = this.#forger.forge().envelope;
       const id = randomBytes(random, 32);
-      frames.push(writeMemberMessage({ kind: "offer", places: [{ at, seq, id }] }));
+      frames.push(writeMemberMessage({ kind: "offer", orderKeys: [{ at, seq, id }] }));
     }
     return frames;
   }

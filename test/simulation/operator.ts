@@ -73,7 +73,8 @@ export class Operator {
    */
   #senderOf(host: Host): Host | null {
     const others = this.#world.honest.filter((other) => other !== host && other.daemon?.isLive === true);
-    const hasForgotten = (other: Host) => other.disk.forgotten().some((place) => !host.disk.holds(place));
+    const hasForgotten = (other: Host) =>
+      other.disk.forgotten().some((orderKey) => !host.disk.holds(orderKey));
     const order = host.daemon?.peering.order ?? null;
     return (
       others.find(hasForgotten) ??

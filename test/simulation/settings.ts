@@ -106,7 +106,7 @@ const CHANCE: Readonly<Record<Fault, number>> = {
 
 /** Small limits, so that even small runs reach them. */
 const SMALL: Partial<PeeringLimits> = {
-  maxPlaces: 3,
+  maxOrderKeys: 3,
   maxRequested: 4,
   maxRequests: 6,
   batchBytes: 600,

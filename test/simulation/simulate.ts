@@ -4,7 +4,7 @@
  */
 import { PEERING_LIMITS } from "../../cluster/peers/shared/peering-limits.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { readPlace } from "../../timeline/entries/entry.js";
+import { readOrderKey } from "../../timeline/entries/entry.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { makeGenesis } from "./cast.js";
 import { brokenPromises, finalEntries, foreignKeys, oracleOf, stateDifference, unlevel } from "./checks.js";
@@ -298,18 +298,19 @@ const bytesIn = (values: Iterable<Buffer>): number =>
 function advanceClocks(world: World): boolean {
   const { honest: hosts } = world;
   const dates = hosts
-    .map(({ disk }) => disk.places().at(-1))
-    .map((place) => (place === undefined ? 0 : dateOf(place)));
+    .map(({ disk }) => disk.orderKeys().at(-1))
+    .map((orderKey) => (orderKey === undefined ? 0 : dateOf(orderKey)));
   const ahead = Math.max(...dates) - Math.min(...hosts.map((host) => host.clock())) - DUE_AHEAD_MS;
   if (ahead <= 0) return false;
   for (const host of world.hosts) host.clockOffset += ahead + DUE_AHEAD_MS;
   return true;
 }
 
-const dateOf = (place: ByteString) => readPlace(Buffer.from(place, "latin1")).at;
+const dateOf = (orderKey: ByteString) => readOrderKey(Buffer.from(orderKey, "latin1")).at;
 
 /** Reads rotten entries, since a daemon repairs only what it reads. */
 function readRotten(hosts: readonly Host[]): void {
   for (const { daemon, disk } of hosts)
-    for (const place of [...disk.rotten]) daemon?.timeline.read(readPlace(Buffer.from(place, "latin1")));
+    for (const orderKey of [...disk.rotten])
+      daemon?.timeline.read(readOrderKey(Buffer.from(orderKey, "latin1")));
 }

@@ -5,7 +5,7 @@
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { dateOf, firstPlaceAt } from "../../timeline/entries/entry.js";
+import { dateOf, firstOrderKeyAt } from "../../timeline/entries/entry.js";
 import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
 import type { SnapshotSeal, SnapshotStore } from "../../timeline/snapshots/snapshot-files.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js";
@@ -14,7 +14,7 @@ import { notAside } from "./asides.js";
 import { sha256 } from "./cast.js";
 import type { SimulatedStorage } from "./disk.js";
 import { requireLetters } from "./lists/letters.js";
-import { unverifiablePlaces } from "./unverifiable.js";
+import { unverifiableOrderKeys } from "./unverifiable.js";
 import type { Host, World } from "./world.js";
 
 const MAKING_MS_MOST = 800;
@@ -68,11 +68,11 @@ export function snapshotParts(
               const loss = notAside(host.disk);
               if (loss !== null && !host.isByzantine)
                 ledger.violate(`${host.name} accepts a snapshot and has not put aside ${loss}`);
-              const [file, places] = [files.get(date), filesContents.get(date)];
-              if (file !== undefined && places !== undefined)
+              const [file, orderKeys] = [files.get(date), filesContents.get(date)];
+              if (file !== undefined && orderKeys !== undefined)
                 replaced.set(date, () => {
                   files.set(date, file);
-                  filesContents.set(date, places);
+                  filesContents.set(date, orderKeys);
                 });
               files.set(date, chunks);
               const { seal } = sealOf(chunks);
@@ -88,14 +88,15 @@ export function snapshotParts(
               // Entries that are not in the snapshot are dropped now or were dropped before; other members may drop
               // them for the same reason.
               const pruned = Number(host.disk.marks.get("pruned")?.toString() ?? -1);
-              const isBelow = (place: ByteString, at: number) => dateOf(Buffer.from(place, "latin1")) <= at;
+              const isBelow = (orderKey: ByteString, at: number) =>
+                dateOf(Buffer.from(orderKey, "latin1")) <= at;
               const dropped = [...host.disk.held(), ...host.disk.missed].filter(
-                (place) => isBelow(place, Math.max(date, pruned)) && !contents.has(place),
+                (orderKey) => isBelow(orderKey, Math.max(date, pruned)) && !contents.has(orderKey),
               );
               // Entries signed with keys that are dropped with them are dropped too.
-              const kept = host.disk.places().filter((p) => !isBelow(p, date) && !host.disk.rotten.has(p));
-              dropped.push(...unverifiablePlaces(kept, contents, world));
-              for (const place of dropped) ledger.lost.add(place);
+              const kept = host.disk.orderKeys().filter((p) => !isBelow(p, date) && !host.disk.rotten.has(p));
+              dropped.push(...unverifiableOrderKeys(kept, contents, world));
+              for (const orderKey of dropped) ledger.lost.add(orderKey);
               if (settings.lists) requireLetters(host, dropped, ledger);
               host.disk.contents.set(date, contents);
               host.disk.hasAcceptedSnapshot = true;
@@ -128,8 +129,8 @@ export function snapshotParts(
           });
           const contents = new Set([
             ...(from === null ? [] : (host.disk.contents.get(from) ?? [])),
-            ...[...storage.places(firstPlaceAt((from ?? -1) + 1), firstPlaceAt(to + 1))].map((place) =>
-              bytesOf(place),
+            ...[...storage.orderKeys(firstOrderKeyAt((from ?? -1) + 1), firstOrderKeyAt(to + 1))].map(
+              (orderKey) => bytesOf(orderKey),
             ),
           ]);
           host.disk.contents.set(to, contents);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Ledger } from "./ledger.js";
 import { isExcused } from "./stable-promises.js";
 
-const promise = { host: "d0", at: 1_000, reportedAt: 50, places: new Set<string>() };
+const promise = { host: "d0", at: 1_000, reportedAt: 50, orderKeys: new Set<string>() };
 
 for (const [behaviour, beginnings, isExpected] of [
   ["began empty later and saw only clocks that were behind", [{ at: 60, latestClock: 999 }], true],

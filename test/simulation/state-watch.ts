@@ -57,7 +57,7 @@ export class StateWatch {
 export function differsInForgotten(host: Host, { honest }: World): boolean {
   const { disk, daemon } = host;
   if (daemon === null || countOf(daemon.timeline.index) !== disk.held().length) return true;
-  const heldBefore = (one: Disk, end: ByteString) => one.held().filter((place) => place < end);
+  const heldBefore = (one: Disk, end: ByteString) => one.held().filter((orderKey) => orderKey < end);
   return honest.some((other) => {
     const end = [disk.keepsFrom, other.disk.keepsFrom].sort()[1] as ByteString;
     return other !== host && heldBefore(disk, end).join() !== heldBefore(other.disk, end).join();

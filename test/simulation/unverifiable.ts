@@ -14,25 +14,25 @@ type Argv = readonly ByteString[];
  * @param kept      order keys of all entries in addition to the snapshot
  * @param contents  order keys of the snapshot's entries
  */
-export function unverifiablePlaces(
+export function unverifiableOrderKeys(
   kept: Iterable<ByteString>,
   contents: Iterable<ByteString>,
   { genesis, ledger }: Pick<World, "genesis" | "ledger">,
 ): ByteString[] {
   const known = new Set([...genesis.applications, ...genesis.roots].map(({ id }) => id));
-  const envelopeAt = (place: ByteString) => ledger.sent.get(place.slice(10))?.entry.envelope;
+  const envelopeAt = (orderKey: ByteString) => ledger.sent.get(orderKey.slice(10))?.entry.envelope;
   const note = (envelope: Envelope) => {
     for (const id of namedBy(envelope)) known.add(id);
   };
-  for (const place of contents) {
-    const envelope = envelopeAt(place);
+  for (const orderKey of contents) {
+    const envelope = envelopeAt(orderKey);
     if (envelope !== undefined) note(envelope);
   }
   let unknown = [...kept];
   for (let before = -1; before !== unknown.length; ) {
     before = unknown.length;
-    unknown = unknown.filter((place) => {
-      const envelope = envelopeAt(place);
+    unknown = unknown.filter((orderKey) => {
+      const envelope = envelopeAt(orderKey);
       if (envelope === undefined) return true;
       const { key, commands } = envelope;
       // A daemon may add its own key only if no other key could add it.

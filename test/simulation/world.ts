@@ -7,7 +7,7 @@ import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KnownList } from "../../protocol/members/succession.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
-import type { Entry, Place } from "../../timeline/entries/entry.js";
+import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Genesis, SimulatedIdentity } from "./cast.js";
@@ -104,11 +104,11 @@ export interface Host {
   write(argv: readonly ByteString[]): void;
   script(calls: readonly (readonly ByteString[])[]): void;
   /** Whether the entry at an order key is on the disk and sound. */
-  keeps(place: ByteString): boolean;
+  keeps(orderKey: ByteString): boolean;
   /** Whether the entry would also survive a power loss. */
-  keepsForSure(place: ByteString): boolean;
+  keepsForSure(orderKey: ByteString): boolean;
   /** Returns the number of this host's data folders that an entry has ever reached. */
-  foldersWith(place: Place): number;
+  foldersWith(orderKey: OrderKey): number;
 }
 
 /** The particular behaviour of a byzantine member. */

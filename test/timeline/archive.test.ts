@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Archive } from "../../timeline/archive.js";
-import { type Entry, type Place, placeOf, writePlace } from "../../timeline/entries/entry.js";
+import { type Entry, type OrderKey, orderKeyOf, writeOrderKey } from "../../timeline/entries/entry.js";
 import { Failure } from "../../timeline/failure.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { TimelineParts } from "../../timeline/timeline-owner.js";
@@ -12,7 +12,7 @@ import { entryOf } from "./support/random-timeline.js";
 import { entryAt, HeldStorage, hash, MEMBER, START } from "./support/timeline-subject.js";
 
 function archiveOn(storage: MemoryStorage) {
-  const announced: Place[] = [];
+  const announced: OrderKey[] = [];
   const failures: string[] = [];
   const parts = double<TimelineParts>({
     storage,
@@ -29,7 +29,7 @@ function archiveOn(storage: MemoryStorage) {
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-const places = ({ index }: Archive) => [...index.places("data", null, null)];
+const orderKeys = ({ index }: Archive) => [...index.orderKeys("data", null, null)];
 
 test("an entry that is written but not synced counts as stored, and is not announced to members", async () => {
   const storage = new HeldStorage();
@@ -37,13 +37,19 @@ test("an entry that is written but not synced counts as stored, and is not annou
   const entry = entryAt(START, "SET a 1");
   await archive.add([entry], null);
   await turn();
-  assert.ok(archive.holds(placeOf(entry)));
-  assert.equal(archive.read(placeOf(entry)), null);
-  assert.deepEqual([archive.index.total("data").count, places(archive).length, announced.length], [0, 0, 0]);
+  assert.ok(archive.holds(orderKeyOf(entry)));
+  assert.equal(archive.read(orderKeyOf(entry)), null);
+  assert.deepEqual(
+    [archive.index.total("data").count, orderKeys(archive).length, announced.length],
+    [0, 0, 0],
+  );
   storage.sync();
   await turn();
-  assert.deepEqual(archive.read(placeOf(entry))?.body, entry.body);
-  assert.deepEqual([archive.index.total("data").count, places(archive).length, announced.length], [1, 1, 1]);
+  assert.deepEqual(archive.read(orderKeyOf(entry))?.body, entry.body);
+  assert.deepEqual(
+    [archive.index.total("data").count, orderKeys(archive).length, announced.length],
+    [1, 1, 1],
+  );
 });
 
 test("an entry that waits for the disk is retained as bytes, not as a parsed envelope", async () => {
@@ -74,8 +80,11 @@ test("after a failed sync the archive reports the failure and announces no entry
   await archive.add([entry], MEMBER);
   storage.fail();
   await turn();
-  assert.equal(archive.read(placeOf(entry)), null);
-  assert.deepEqual([archive.index.total("data").count, places(archive).length, announced.length], [0, 0, 0]);
+  assert.equal(archive.read(orderKeyOf(entry)), null);
+  assert.deepEqual(
+    [archive.index.total("data").count, orderKeys(archive).length, announced.length],
+    [0, 0, 0],
+  );
   assert.deepEqual(failures, ["the disk is broken"]);
 });
 
@@ -86,16 +95,16 @@ test("a damaged entry is neither stored, counted nor listed until it is received
   await turn();
   const damaged = entries[1] as Entry;
   const { storage, archive: again } = await damagedOf(entries, damaged);
-  assert.equal(again.read(placeOf(damaged)), null);
-  assert.ok(!again.holds(placeOf(damaged)) && again.isFolded(damaged.id));
-  assert.deepEqual([again.index.total("data").count, places(again).length], [2, 2]);
-  assert.equal(again.read(placeOf(damaged)), null);
+  assert.equal(again.read(orderKeyOf(damaged)), null);
+  assert.ok(!again.holds(orderKeyOf(damaged)) && again.isFolded(damaged.id));
+  assert.deepEqual([again.index.total("data").count, orderKeys(again).length], [2, 2]);
+  assert.equal(again.read(orderKeyOf(damaged)), null);
   assert.equal(again.index.total("data").count, 2, "the entry is not subtracted twice");
   await again.add([damaged], MEMBER);
   await turn();
-  assert.ok(again.holds(placeOf(damaged)) && !again.isFolded(damaged.id));
-  assert.deepEqual([again.index.total("data").count, places(again).length], [3, 3]);
-  assert.equal([...storage.places(null, null)].length, 3);
+  assert.ok(again.holds(orderKeyOf(damaged)) && !again.isFolded(damaged.id));
+  assert.deepEqual([again.index.total("data").count, orderKeys(again).length], [3, 3]);
+  assert.equal([...storage.orderKeys(null, null)].length, 3);
   assert.deepEqual(again.index.total("data"), archive.index.total("data"));
 });
 
@@ -103,13 +112,13 @@ test("an entry that a new state does not include is not counted as folded", asyn
   const entries = [1, 2].map((i) => entryAt(START + i, `SET k${i} v`));
   const damaged = entries[0] as Entry;
   const { archive } = await damagedOf(entries, damaged);
-  archive.read(placeOf(damaged));
+  archive.read(orderKeyOf(damaged));
   archive.refolded(new Set([damaged.id]), START + 2);
-  assert.ok(!archive.isFolded(damaged.id) && !archive.holds(placeOf(damaged)));
+  assert.ok(!archive.isFolded(damaged.id) && !archive.holds(orderKeyOf(damaged)));
   archive.refolded(new Set(), START);
   assert.ok(!archive.isFolded(damaged.id), "the new state ends before it");
   archive.refolded(new Set(), START + 2);
-  assert.ok(archive.isFolded(damaged.id) && !archive.holds(placeOf(damaged)));
+  assert.ok(archive.isFolded(damaged.id) && !archive.holds(orderKeyOf(damaged)));
 });
 
 test("a pruned entry counts as stored, and the index continues to count it", async () => {
@@ -122,10 +131,10 @@ test("a pruned entry counts as stored, and the index continues to count it", asy
   assert.equal(archive.removePruned(1), true);
   await turn();
   assert.equal(archive.removePruned(5), false);
-  assert.equal([...storage.places(null, null)].length, 1);
+  assert.equal([...storage.orderKeys(null, null)].length, 1);
   assert.equal(archive.index.total("data").count, 3);
-  assert.ok(archive.holds(placeOf(entryAt(START + 2, "SET unknown v"))));
-  assert.ok(!archive.holds(placeOf(entryAt(START + 3, "SET unknown v"))));
+  assert.ok(archive.holds(orderKeyOf(entryAt(START + 2, "SET unknown v"))));
+  assert.ok(!archive.holds(orderKeyOf(entryAt(START + 3, "SET unknown v"))));
   assert.equal(archiveOn(storage).archive.prunedTo, START + 2);
 });
 
@@ -135,12 +144,12 @@ test("the index counts a pruned entry even if it is damaged, whenever the damage
   for (const isReadBefore of [true, false]) {
     const { archive } = await damagedOf(entries, damaged);
     const before = archive.index.total("data");
-    if (isReadBefore) archive.read(placeOf(damaged));
+    if (isReadBefore) archive.read(orderKeyOf(damaged));
     archive.prune(START + 2);
-    assert.equal(archive.read(placeOf(damaged)), null);
+    assert.equal(archive.read(orderKeyOf(damaged)), null);
     assert.deepEqual(archive.index.total("data"), before, `${isReadBefore}`);
     assert.equal(archive.lastDamagedUpTo(START + 3), null, "the entry is no longer requested");
-    assert.ok(archive.holds(placeOf(damaged)));
+    assert.ok(archive.holds(orderKeyOf(damaged)));
   }
 });
 
@@ -150,7 +159,7 @@ async function damagedOf(entries: readonly Entry[], damaged: Entry) {
   const { archive } = archiveOn(storage);
   await archive.add(entries, null);
   await turn();
-  storage.put([[writePlace(placeOf(damaged)), Buffer.from("rotten")]]);
+  storage.put([[writeOrderKey(orderKeyOf(damaged)), Buffer.from("rotten")]]);
   return { storage, archive };
 }
 
@@ -158,8 +167,8 @@ test("entries to be removed are passed to a slow disk only once", async () => {
   let isDone = () => {};
   const slow = new (class extends MemoryStorage {
     removed = 0;
-    override remove(places: readonly Buffer[]): void {
-      this.removed += places.length;
+    override remove(orderKeys: readonly Buffer[]): void {
+      this.removed += orderKeys.length;
     }
     override flushed(): Promise<void> {
       return new Promise((resolve) => {

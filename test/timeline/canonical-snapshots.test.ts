@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DATABASES_DEFAULT } from "../../store/database.js";
-import { type Entry, placeOf, writePlace } from "../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
@@ -23,7 +23,7 @@ const RUNS = amount(2, 12);
 function storageOf(entries: readonly Entry[]): MemoryStorage {
   const storage = new MemoryStorage();
   for (const entry of entries)
-    storage.put([[writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]]);
+    storage.put([[writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature)]]);
   return storage;
 }
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signedBytes } from "../../protocol/version-2/envelope.js";
-import { type Entry, type Place, placeOf, writePlace } from "../../timeline/entries/entry.js";
+import { type Entry, type OrderKey, orderKeyOf, writeOrderKey } from "../../timeline/entries/entry.js";
 import { writeValue } from "../../timeline/entries/stored-value.js";
 import { some } from "../support/amount.js";
 import {
@@ -24,8 +24,8 @@ test("a damaged entry found by a read is received again and not applied twice", 
   for (const which of [5, 300, 595]) {
     const entry = subject.entries[which] as Entry;
     subject.damage(entry);
-    assert.equal(subject.timeline.read(placeOf(entry)), null);
-    assert.ok(!subject.timeline.holds(placeOf(entry)));
+    assert.equal(subject.timeline.read(orderKeyOf(entry)), null);
+    assert.ok(!subject.timeline.holds(orderKeyOf(entry)));
     assert.equal(subject.counts.indexed, 599);
     assert.equal(subject.timeline.receive([entry], MEMBER).length, 1);
     await subject.pass(6000);
@@ -39,11 +39,11 @@ test("a damaged entry found at a restart is received again and not lost", async 
       const subject = await fiveMinutes();
       const entry = subject.entries[which] as Entry;
       subject.damage(entry);
-      if (isRead) subject.timeline.read(placeOf(entry));
+      if (isRead) subject.timeline.read(orderKeyOf(entry));
       const restarted = await subject.restarted().open();
       assert.deepEqual(restarted.get("k"), bulk("599"));
       assert.equal(restarted.counts.indexed, 599);
-      assert.ok(!restarted.timeline.holds(placeOf(entry)));
+      assert.ok(!restarted.timeline.holds(orderKeyOf(entry)));
       assert.equal(restarted.timeline.receive([entry], MEMBER).length, 1);
       await restarted.pass(6000);
       await expectWhole(restarted, entry, 600);
@@ -58,10 +58,10 @@ test("a damaged entry before a snapshot is in the state after a restart, and the
     const entries = await subject.writes(60, 20_000, () => "INCR k");
     const entry = entries[2] as Entry;
     subject.damage(entry);
-    if (isRead) assert.equal(subject.timeline.read(placeOf(entry)), null);
+    if (isRead) assert.equal(subject.timeline.read(orderKeyOf(entry)), null);
     const restarted = await subject.restarted().open();
     assert.deepEqual(restarted.get("k"), bulk("60"));
-    assert.equal(restarted.timeline.read(placeOf(entry)), null);
+    assert.equal(restarted.timeline.read(orderKeyOf(entry)), null);
     assert.equal(restarted.counts.indexed, 59);
     assert.equal(restarted.timeline.receive([entry], MEMBER).length, 1);
     await restarted.pass(6000);
@@ -98,7 +98,7 @@ async function damagedAround(
   const entry = subject.entries[which] as Entry;
   const damage = (): void => {
     subject.damage(entry);
-    if (found === "by a read") assert.equal(timeline.read(placeOf(entry)), null);
+    if (found === "by a read") assert.equal(timeline.read(orderKeyOf(entry)), null);
   };
   subject.isSlow = true;
   if (damagedAfter === 0) damage();
@@ -110,7 +110,7 @@ async function damagedAround(
   }
   subject.isSlow = false;
   await subject.pass(11_000);
-  if (timeline.read(placeOf(entry)) === null) {
+  if (timeline.read(orderKeyOf(entry)) === null) {
     assert.equal(timeline.receive([entry], MEMBER).length, 1, "the entry is requested again");
     await subject.pass(11_000);
   }
@@ -122,7 +122,7 @@ async function damagedAround(
 async function expectWhole(subject: TimelineSubject, entry: Entry, count: number, when = ""): Promise<void> {
   const { timeline } = subject;
   assert.deepEqual(subject.get("k"), bulk(String(count)), when);
-  assert.deepEqual(timeline.read(placeOf(entry))?.body, entry.body, when);
+  assert.deepEqual(timeline.read(orderKeyOf(entry))?.body, entry.body, when);
   const { indexed, kept } = subject.counts;
   assert.equal(indexed, kept, when);
   assert.ok(timeline.isFolded(subject.now), when);
@@ -144,7 +144,7 @@ test("an entry that is damaged before it is synced is requested again and folded
   assert.deepEqual(subject.get("k"), bulk("200"));
   storage.sync();
   await subject.settle();
-  assert.equal(timeline.read(placeOf(entry)), null);
+  assert.equal(timeline.read(orderKeyOf(entry)), null);
   assert.equal(timeline.receive([entry], MEMBER).length, 1);
   await subject.pass(11_000);
   storage.sync();
@@ -162,7 +162,7 @@ test("a timeline that drops a damaged entry removes its effect, as a restart doe
   assert.deepEqual(subject.get("k"), bulk("60"), "nothing is damaged");
   for (const entry of [kept, lost]) {
     subject.damage(entry);
-    assert.equal(timeline.read(placeOf(entry)), null);
+    assert.equal(timeline.read(orderKeyOf(entry)), null);
   }
   timeline.receive([kept], MEMBER);
   assert.equal(timeline.damagedEntries.lastAt, lost.envelope.at);
@@ -184,7 +184,7 @@ async function damagedAhead(): Promise<{ subject: TimelineSubject; entry: Entry 
   subject.timeline.receive([entry], MEMBER);
   await subject.settle();
   subject.damage(entry);
-  assert.equal(subject.timeline.read(placeOf(entry)), null);
+  assert.equal(subject.timeline.read(orderKeyOf(entry)), null);
   return { subject, entry };
 }
 
@@ -201,7 +201,7 @@ test("a damaged entry that waits for its date is not applied twice even if a ref
 
 /** Returns all bytes of an entry on the disk. */
 const remains = ({ storage }: TimelineSubject, entry: Entry): Buffer | null =>
-  storage.get(writePlace(placeOf(entry)));
+  storage.get(writeOrderKey(orderKeyOf(entry)));
 
 const MINUTES = { every: 10, isAlone: true } as const;
 
@@ -213,7 +213,7 @@ test("snapshots are made again after a damaged entry was dropped, whether a read
     before.damage(lost);
     const subject = found === "by a read" ? before : await before.restarted().open();
     const { timeline } = subject;
-    if (found === "by a read") assert.equal(timeline.read(placeOf(lost)), null);
+    if (found === "by a read") assert.equal(timeline.read(orderKeyOf(lost)), null);
     assert.equal(timeline.damagedEntries.lastAt, lost.envelope.at, found);
     timeline.damagedEntries.drop();
     await subject.pass(11_000);
@@ -240,7 +240,7 @@ test("a damaged entry that is found only when a snapshot is made is requested ag
   await subject.settle();
   subject.damage(entry);
   await subject.writes(20, 20_000, () => "INCR k");
-  assert.ok(!timeline.holds(placeOf(entry)));
+  assert.ok(!timeline.holds(orderKeyOf(entry)));
   assert.equal(timeline.receive([entry], MEMBER).length, 1);
   await subject.writes(20, 20_000, () => "INCR k");
   assert.ok(subject.mark.snapshots.length > 0);
@@ -269,7 +269,7 @@ test("a damaged entry that is received again during a refold without the entry i
     const { timeline } = subject;
     const entry = subject.entries[100] as Entry;
     subject.damage(entry);
-    assert.equal(timeline.read(placeOf(entry)), null);
+    assert.equal(timeline.read(orderKeyOf(entry)), null);
     subject.isSlow = true;
     timeline.damagedEntries.drop();
     await subject.turns(turns);
@@ -281,19 +281,19 @@ test("a damaged entry that is received again during a refold without the entry i
 });
 
 test("the remains of a dropped entry are stored, because a later release may be able to read the entry", async () => {
-  const copies: [Place, string][] = [];
-  const keepDamaged = (place: Place, value: Buffer) => {
-    copies.push([place, value.toString()]);
+  const copies: [OrderKey, string][] = [];
+  const keepDamaged = (orderKey: OrderKey, value: Buffer) => {
+    copies.push([orderKey, value.toString()]);
     return "somewhere";
   };
   const subject = await new TimelineSubject({ keepDamaged }).open();
   const entry = subject.write("INCR k");
   await subject.pass(1000);
   subject.damage(entry);
-  assert.equal(subject.timeline.read(placeOf(entry)), null);
+  assert.equal(subject.timeline.read(orderKeyOf(entry)), null);
   subject.timeline.damagedEntries.drop();
   await subject.pass(11_000);
-  assert.deepEqual(copies, [[placeOf(entry), "rotten"]]);
+  assert.deepEqual(copies, [[orderKeyOf(entry), "rotten"]]);
 });
 
 /** Creates a timeline of 600 entries. One of them is found damaged. The test decides when copies reach the disk. */
@@ -305,7 +305,7 @@ async function withSlowCopies() {
   const [entry] = await subject.writes(5, 1000, () => "INCR k");
   assert.ok(entry);
   subject.damage(entry);
-  assert.equal(subject.timeline.read(placeOf(entry)), null);
+  assert.equal(subject.timeline.read(orderKeyOf(entry)), null);
   const letGo = async () => {
     subject.timeline.damagedEntries.drop();
     await subject.pass(11_000);
@@ -353,16 +353,16 @@ test("a damaged entry received again while its copy is being synced stays, and i
 });
 
 test("many damaged entries are dropped in steps between other work", async () => {
-  const copies: Place[] = [];
-  const keepDamaged = (place: Place) => {
-    copies.push(place);
+  const copies: OrderKey[] = [];
+  const keepDamaged = (orderKey: OrderKey) => {
+    copies.push(orderKey);
     return "somewhere";
   };
   const subject = await new TimelineSubject({ keepDamaged }).open();
   const entries = await subject.writes(50, 1000, () => "INCR k");
   for (const entry of entries) {
     subject.damage(entry);
-    subject.timeline.read(placeOf(entry));
+    subject.timeline.read(orderKeyOf(entry));
   }
   subject.isSlow = true;
   subject.timeline.damagedEntries.drop();
@@ -382,7 +382,7 @@ test("an entry written by a later version stays on the disk: it is logged once, 
   const later = Buffer.from(body.toString("latin1").replace("nonce", "fresh"), "latin1");
   const entry = { id: hash(signedBytes(later)), body: later, signature, envelope };
   const value = writeValue(later, signature);
-  before.storage.put([[writePlace(placeOf(entry)), value]]);
+  before.storage.put([[writeOrderKey(orderKeyOf(entry)), value]]);
   const errors: string[] = [];
   const keepDamaged = () => assert.fail("the entry is not damaged");
   const subject = await before.restarted({ errors, keepDamaged }).open();
@@ -406,7 +406,7 @@ test("the remains of a damaged entry stay until a copy can be stored, but its ef
   const { timeline } = subject;
   const entry = (await subject.writes(60, 20_000, () => "INCR k"))[2] as Entry;
   subject.damage(entry);
-  assert.equal(timeline.read(placeOf(entry)), null);
+  assert.equal(timeline.read(orderKeyOf(entry)), null);
   for (let times = 0; times < 2; times++) {
     timeline.damagedEntries.drop();
     await subject.pass(11_000);

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DiskStorage, StorageFailure } from "../../timeline/disk/disk-storage.js";
-import { writePlace } from "../../timeline/entries/entry.js";
+import { writeOrderKey } from "../../timeline/entries/entry.js";
 import { failingLog } from "./support/failing-log.js";
 
 interface HeldCall {
@@ -24,7 +24,8 @@ class HeldSync extends DiskStorage {
   }
 }
 
-const entry = (at: number) => [writePlace({ at, seq: 0, id: "i".repeat(32) }), Buffer.alloc(2000)] as const;
+const entry = (at: number) =>
+  [writeOrderKey({ at, seq: 0, id: "i".repeat(32) }), Buffer.alloc(2000)] as const;
 
 async function withStorage(use: (storage: HeldSync) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-disk-sync-"));

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeOf } from "../../timeline/entries/entry.js";
+import { orderKeyOf } from "../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { entryAt, MEMBER, START, TimelineSubject } from "./support/timeline-subject.js";
 
@@ -76,7 +76,7 @@ test("a daemon that drops a damaged entry does not know what it has answered, un
   await subject.pass(60_000);
   assert.ok(!isLate(subject, subject.now + 1));
   subject.damage(entry);
-  assert.equal(timeline.read(placeOf(entry)), null);
+  assert.equal(timeline.read(orderKeyOf(entry)), null);
   timeline.damagedEntries.drop();
   await subject.settle();
   assert.ok(isLate(subject, subject.now + 2));

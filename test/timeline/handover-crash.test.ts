@@ -25,9 +25,9 @@ class DyingStorage extends MemoryStorage {
   isDying = false;
   #isDead = false;
 
-  override remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
+  override remove(orderKeys: readonly Buffer[], marks: readonly Mark[] = []): void {
     this.#isDead = this.isDying && marks.length > 0;
-    if (!this.#isDead) super.remove(places, marks);
+    if (!this.#isDead) super.remove(orderKeys, marks);
   }
 
   override synced(): Promise<void> {
@@ -118,7 +118,7 @@ const lettersIn = (folder: string) => {
   return {
     count: letters.length,
     kinds: [...kinds].sort(),
-    ids: new Set(letters.map(({ place }) => place.id)),
+    ids: new Set(letters.map(({ orderKey }) => orderKey.id)),
   };
 };
 

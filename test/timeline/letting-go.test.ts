@@ -1,16 +1,16 @@
 /** Tests that the remains of damaged entries are removed only if the disk can be read. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Entry, placeOf } from "../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf } from "../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import { bulk, TimelineSubject } from "./support/timeline-subject.js";
 
 class FailingStorage extends MemoryStorage {
   isFailing = false;
 
-  override get(place: Buffer): Buffer | null {
+  override get(orderKey: Buffer): Buffer | null {
     if (this.isFailing) throw new Error("the disk cannot be read");
-    return super.get(place);
+    return super.get(orderKey);
   }
 }
 
@@ -21,7 +21,7 @@ test("a damaged entry stays while the disk cannot be read, and is dropped at the
   const entries = await subject.writes(60, 20_000, () => "INCR k");
   const lost = entries[2] as Entry;
   subject.damage(lost);
-  assert.equal(timeline.read(placeOf(lost)), null);
+  assert.equal(timeline.read(orderKeyOf(lost)), null);
   storage.isFailing = true;
   timeline.damagedEntries.drop();
   await subject.settle();

@@ -44,7 +44,9 @@ for (const [name, make] of [
     assert.ok(pruned !== null && snapshots.includes(pruned), `${pruned} is not in ${snapshots}`);
     assert.ok(subject.snapshots.list().includes(pruned));
     assert.deepEqual(subject.snapshots.list(), snapshots);
-    assert.ok([...subject.storage.places(null, null)].every((place) => place.readBigUInt64BE() > pruned));
+    assert.ok(
+      [...subject.storage.orderKeys(null, null)].every((orderKey) => orderKey.readBigUInt64BE() > pruned),
+    );
   });
 
   test(`${name} refuses an entry before the pruned date, and continues, even after a restart`, async () => {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../store/digest.js";
-import { placeOf } from "../../timeline/entries/entry.js";
+import { orderKeyOf } from "../../timeline/entries/entry.js";
 import { EARLIER_SEMANTICS, NEXT_SEMANTICS } from "../support/next-semantics.js";
 import { hexId, key, pem, ROOT } from "./support/fold-subject.js";
 import { entryOf, KEY_IDS, withId } from "./support/random-timeline.js";
@@ -66,7 +66,7 @@ test("the timeline stores and sends entries, but does not answer them or report 
   assert.equal(timeline.digests.isExact(subject.now), false);
   assert.ok(timeline.prunedTo < START + 30_500, "entries that are not in the state are not pruned");
   for (const at of subject.snapshots.list()) assert.ok(at < START + 30_500, `a snapshot of ${at}`);
-  for (const entry of [...entries, late]) assert.ok(timeline.holds(placeOf(entry)));
+  for (const entry of [...entries, late]) assert.ok(timeline.holds(orderKeyOf(entry)));
 });
 
 test("a release that knows the version continues with the same folder and reaches the same state", async () => {

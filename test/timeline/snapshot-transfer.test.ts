@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../store/digest.js";
-import { placeOf } from "../../timeline/entries/entry.js";
+import { orderKeyOf } from "../../timeline/entries/entry.js";
 import type { FoundOrphans } from "../../timeline/lost-entries.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { StagedSnapshot } from "../../timeline/snapshots/snapshot-files.js";
@@ -114,7 +114,9 @@ test("a daemon keeps its entries dated after the snapshot, and removes and repor
   assertEqual(target, source);
   assert.deepEqual(target.get("mine"), { kind: "nil" });
   assert.deepEqual(target.get("later"), bulk("1"));
-  assert.ok([...target.storage.places(null, null)].every((place) => place.readBigUInt64BE() > prunedTo));
+  assert.ok(
+    [...target.storage.orderKeys(null, null)].every((orderKey) => orderKey.readBigUInt64BE() > prunedTo),
+  );
 });
 
 test("orphaned ring entries are reported one by one, and so are data entries if the sums leave only one possibility", async () => {
@@ -224,9 +226,9 @@ test("an unreadable entry is removed too, and accepted when it is received again
   target.timeline.receive([rotten], MEMBER);
   await target.pass(1000);
   target.damage(rotten);
-  assert.equal(target.timeline.read(placeOf(rotten)), null);
+  assert.equal(target.timeline.read(orderKeyOf(rotten)), null);
   assert.equal((await adopt(target, stageFrom(source, target))).unverifiable.count, 0);
-  assert.deepEqual([...target.storage.places(null, null)], []);
+  assert.deepEqual([...target.storage.orderKeys(null, null)], []);
   assert.deepEqual(target.get("rotten"), { kind: "nil" });
   source.timeline.receive([rotten], MEMBER);
   sendRemaining(source, target);
@@ -372,13 +374,13 @@ test("entries that arrive while the timeline starts again are not accepted, and 
   const target = await makeTarget(source);
   const staged = stageFrom(source, target);
   const late = entryAt(source.now - 1000, "SET late 1");
-  const place = { at: late.envelope.at, seq: 0, id: late.id };
+  const orderKey = { at: late.envelope.at, seq: 0, id: late.id };
   const received: unknown[] = [];
   let isAdopted = false;
   target.timeline.handover.adopt(staged, staged.seal, {
     ...ALWAYS_WANTED,
     onOrphaned: () =>
-      void received.push(target.timeline.receive([late], MEMBER), target.timeline.holds(place)),
+      void received.push(target.timeline.receive([late], MEMBER), target.timeline.holds(orderKey)),
     onAdopted: () => void (isAdopted = true),
     onFailed: assert.fail,
   });

@@ -1,7 +1,7 @@
 /** Tests the timeline over restarts, refolds, wrong clocks, slow disks and damaged snapshots, on fake time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeOf } from "../../timeline/entries/entry.js";
+import { orderKeyOf } from "../../timeline/entries/entry.js";
 import { Fold } from "../../timeline/fold/fold.js";
 import { skipUnlessFull } from "../support/amount.js";
 import {
@@ -66,9 +66,9 @@ test("no entry is announced before it is synced, and every entry is announced af
   await subject.pass(3000);
   const { timeline } = subject;
   const announced = () => [
-    timeline.read(placeOf(entry)) !== null,
+    timeline.read(orderKeyOf(entry)) !== null,
     timeline.index.total("data").count,
-    [...timeline.index.places("data", null, null)].length,
+    [...timeline.index.orderKeys("data", null, null)].length,
     subject.announced.length,
     timeline.published > 0,
   ];

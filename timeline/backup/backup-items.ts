@@ -2,10 +2,10 @@
  * The contents of a backup's frames: entries with their order keys, parts of snapshots, and, in the last frame, the
  * data that describe the complete file.
  */
-import { PLACE_BYTES } from "../entries/entry.js";
+import { ORDER_KEY_BYTES } from "../entries/entry.js";
 import type { MarkName } from "../entries/storage.js";
 
-export type StoredEntry = readonly [place: Buffer, value: Buffer];
+export type StoredEntry = readonly [orderKey: Buffer, value: Buffer];
 
 /** The marks that a backup contains; `votes` belong to one daemon, and are left out. */
 export const BACKUP_MARKS: readonly MarkName[] = ["watermark", "snapshots", "pruned", "genesis"];
@@ -40,11 +40,11 @@ export class EntryItems {
   }
 
   /** Adds an entry by copying both buffers. */
-  add(place: Buffer, value: Buffer): void {
-    const item = Buffer.allocUnsafe(PLACE_BYTES + LENGTH_BYTES + value.length);
-    item.set(place);
-    item.writeUInt32BE(value.length, PLACE_BYTES);
-    item.set(value, PLACE_BYTES + LENGTH_BYTES);
+  add(orderKey: Buffer, value: Buffer): void {
+    const item = Buffer.allocUnsafe(ORDER_KEY_BYTES + LENGTH_BYTES + value.length);
+    item.set(orderKey);
+    item.writeUInt32BE(value.length, ORDER_KEY_BYTES);
+    item.set(value, ORDER_KEY_BYTES + LENGTH_BYTES);
     this.#parts.push(item);
     this.#bytes += item.length;
   }
@@ -60,10 +60,10 @@ export class EntryItems {
 /** Yields entries as views of `items`. @throws RangeError  the bytes are malformed */
 export function* entriesOf(items: Buffer): Generator<StoredEntry> {
   for (let at = 0; at < items.length; ) {
-    const start = at + PLACE_BYTES + LENGTH_BYTES;
-    const end = start + items.readUInt32BE(at + PLACE_BYTES);
+    const start = at + ORDER_KEY_BYTES + LENGTH_BYTES;
+    const end = start + items.readUInt32BE(at + ORDER_KEY_BYTES);
     if (end > items.length) throw new RangeError("an entry is longer than its frame");
-    yield [items.subarray(at, at + PLACE_BYTES), items.subarray(start, end)];
+    yield [items.subarray(at, at + ORDER_KEY_BYTES), items.subarray(start, end)];
     at = end;
   }
 }

@@ -2,7 +2,7 @@
  * Presents a backup file as a timeline with snapshots. The complete file is read and checked once; afterwards parts of
  * it are read on request. Memory holds only an index and the few entries that arrived while the backup was being made.
  */
-import { firstPlaceAt } from "../entries/entry.js";
+import { firstOrderKeyAt } from "../entries/entry.js";
 import type { EntrySource, MarkName, MarkSource } from "../entries/storage.js";
 import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { type DamagedBytes, type Frame, FrameReader, type Hash, isDamage } from "./backup-frames.js";
@@ -86,7 +86,7 @@ export class BackupView {
 
   /** Yields entries in the same way as a storage. */
   *entries(from: Buffer | null, to: Buffer | null): Generator<StoredEntry> {
-    let next = from === null ? 0 : this.#late.findIndex(([place]) => place.compare(from) >= 0);
+    let next = from === null ? 0 : this.#late.findIndex(([orderKey]) => orderKey.compare(from) >= 0);
     if (next < 0) next = this.#late.length;
     for (const entry of this.#main(from)) {
       if (to !== null && entry[0].compare(to) >= 0) break;
@@ -161,7 +161,7 @@ function addFrame(
  */
 export function asOf(view: BackupView, at: number): EntrySource & MarkSource & SnapshotSource {
   const list = () => view.list().filter((date) => date <= at);
-  const end = firstPlaceAt(at + 1);
+  const end = firstOrderKeyAt(at + 1);
   return {
     mark: (name) => (name === "snapshots" ? Buffer.from(list().join(" ")) : view.mark(name)),
     entries: (from, to) => view.entries(from, to === null || end.compare(to) < 0 ? end : to),

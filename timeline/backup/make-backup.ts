@@ -4,7 +4,7 @@
  * dated before the last copied entry. The search for such entries is therefore repeated until it finds none.
  */
 import type { FolderView } from "../disk/folder-view.js";
-import { dateOf, readPlace } from "../entries/entry.js";
+import { dateOf, readOrderKey } from "../entries/entry.js";
 import { viewParts } from "../entries/stored-value.js";
 import type { SnapshotSource } from "../snapshots/snapshot-files.js";
 import { heldSnapshots } from "../snapshots/snapshot-making.js";
@@ -95,10 +95,10 @@ function copyEntries({ view, hash, writer, progress }: BackupParts): { count: nu
   const items = new EntryItems();
   let count = 0;
   let last: number | null = null;
-  for (const [place, value] of view.entries(null)) {
-    requireIntact(place, value, hash);
-    items.add(place, value);
-    last = dateOf(place);
+  for (const [orderKey, value] of view.entries(null)) {
+    requireIntact(orderKey, value, hash);
+    items.add(orderKey, value);
+    last = dateOf(orderKey);
     if (++count % PROGRESS_EVERY === 0) progress(count);
     if (items.bytes >= FRAME_BYTES) writer.frame("entries", items.take());
   }
@@ -133,13 +133,13 @@ function addMissing(
   { view, hash, writer, path }: BackupParts,
   late: Map<string, number>,
 ): number | "removed" {
-  const written = writtenPlaces(path, hash);
+  const written = writtenOrderKeys(path, hash);
   let next = written.next();
   const missing: Buffer[] = [];
-  for (const place of view.places()) {
-    if (next.done !== true && next.value.compare(place) < 0) return "removed";
-    if (next.done !== true && next.value.equals(place)) next = written.next();
-    else if (!late.has(place.toString("latin1"))) missing.push(Buffer.from(place));
+  for (const orderKey of view.orderKeys()) {
+    if (next.done !== true && next.value.compare(orderKey) < 0) return "removed";
+    if (next.done !== true && next.value.equals(orderKey)) next = written.next();
+    else if (!late.has(orderKey.toString("latin1"))) missing.push(Buffer.from(orderKey));
   }
   if (next.done !== true) return "removed";
   if (late.size + missing.length > LATE_MAX)
@@ -147,19 +147,19 @@ function addMissing(
       `more than ${LATE_MAX} entries arrived in the meantime: try again when its daemon is live`,
     );
   const items = new EntryItems();
-  for (const place of missing) {
-    const [found] = view.entries(place);
-    if (found === undefined || !found[0].equals(place)) return "removed";
-    requireIntact(place, found[1], hash);
-    items.add(place, found[1]);
-    late.set(place.toString("latin1"), dateOf(place));
+  for (const orderKey of missing) {
+    const [found] = view.entries(orderKey);
+    if (found === undefined || !found[0].equals(orderKey)) return "removed";
+    requireIntact(orderKey, found[1], hash);
+    items.add(orderKey, found[1]);
+    late.set(orderKey.toString("latin1"), dateOf(orderKey));
     if (items.bytes >= FRAME_BYTES) writer.frame("late", items.take());
   }
   if (items.bytes > 0) writer.frame("late", items.take());
   return missing.length;
 }
 
-function* writtenPlaces(path: string, hash: Hash): Generator<Buffer> {
+function* writtenOrderKeys(path: string, hash: Hash): Generator<Buffer> {
   const reader = new FrameReader(path, hash);
   try {
     for (const found of reader.frames()) {
@@ -167,15 +167,15 @@ function* writtenPlaces(path: string, hash: Hash): Generator<Buffer> {
         throw new NoBackup(
           `the bytes that the disk returns for ${path} differ from those written: ${found.problem}`,
         );
-      if (found.kind === "entries") for (const [place] of entriesOf(found.items)) yield place;
+      if (found.kind === "entries") for (const [orderKey] of entriesOf(found.items)) yield orderKey;
     }
   } finally {
     reader.close();
   }
 }
 
-function requireIntact(place: Buffer, value: Buffer, hash: Hash): void {
-  const found = readPlace(place);
+function requireIntact(orderKey: Buffer, value: Buffer, hash: Hash): void {
+  const found = readOrderKey(orderKey);
   if (viewParts(found, value, hash) === null)
     throw new NoBackup(
       `an entry of ${new Date(found.at).toISOString()} is damaged: dbsync log verify shows all of them`,

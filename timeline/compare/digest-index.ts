@@ -7,7 +7,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { firstPlaceAt, PLACE_BYTES, type Place, writePlace } from "../entries/entry.js";
+import { firstOrderKeyAt, ORDER_KEY_BYTES, type OrderKey, writeOrderKey } from "../entries/entry.js";
 import type { Storage } from "../entries/storage.js";
 import {
   addWords,
@@ -100,36 +100,36 @@ class Sums {
 }
 
 export class DigestIndex {
-  readonly #storage: Pick<Storage, "places"> | null;
+  readonly #storage: Pick<Storage, "orderKeys"> | null;
   readonly #sums: Readonly<Record<DigestSet, Sums>> = { ring: new Sums(), data: new Sums() };
   /** Order keys of ring entries, in order. */
   readonly #ring: Buffer[] = [];
   readonly #id: Words = new Uint32Array(SUM_WORDS);
 
   /** @param storage  contains the counted order keys; without it the index can be filled and saved, but not compared */
-  constructor(storage: Pick<Storage, "places"> | null = null) {
+  constructor(storage: Pick<Storage, "orderKeys"> | null = null) {
     this.#storage = storage;
   }
 
   /** Counts an entry that was not counted before. */
-  add(place: Place, isRing: boolean): void {
+  add(orderKey: OrderKey, isRing: boolean): void {
     if (isRing) {
-      const bytes = writePlace(place);
+      const bytes = writeOrderKey(orderKey);
       this.#ring.splice(this.#ringFrom(bytes), 0, bytes);
     }
-    readWords(place.id, this.#id);
-    this.#sums[isRing ? "ring" : "data"].add(Math.floor(place.at / 1000), this.#id);
+    readWords(orderKey.id, this.#id);
+    this.#sums[isRing ? "ring" : "data"].add(Math.floor(orderKey.at / 1000), this.#id);
   }
 
   /** Stops counting an entry. @returns the set that it was in */
-  remove(place: Place): DigestSet {
-    const bytes = writePlace(place);
+  remove(orderKey: OrderKey): DigestSet {
+    const bytes = writeOrderKey(orderKey);
     const i = this.#ringFrom(bytes);
     const isRing = this.#ring[i]?.equals(bytes) === true;
     if (isRing) this.#ring.splice(i, 1);
-    readWords(place.id, this.#id);
+    readWords(orderKey.id, this.#id);
     const set = isRing ? "ring" : "data";
-    this.#sums[set].subtract(Math.floor(place.at / 1000), this.#id);
+    this.#sums[set].subtract(Math.floor(orderKey.at / 1000), this.#id);
     return set;
   }
 
@@ -160,8 +160,8 @@ export class DigestIndex {
       reached = end * seconds;
     }
     if (reached * 1000 < at) {
-      for (const place of this.places(set, firstPlaceAt(reached * 1000), firstPlaceAt(at))) {
-        readWordsAt(place, PLACE_BYTES - 32, this.#id);
+      for (const orderKey of this.orderKeys(set, firstOrderKeyAt(reached * 1000), firstOrderKeyAt(at))) {
+        readWordsAt(orderKey, ORDER_KEY_BYTES - 32, this.#id);
         addWords(sum, 0, this.#id, 0);
         count++;
       }
@@ -170,7 +170,7 @@ export class DigestIndex {
   }
 
   /** Yields the order keys of a set, `from` ≤ key < `to`, in order. A bound of null means no bound. */
-  *places(set: DigestSet, from: Buffer | null, to: Buffer | null): Generator<Buffer> {
+  *orderKeys(set: DigestSet, from: Buffer | null, to: Buffer | null): Generator<Buffer> {
     // Copy the array, because it may change between two turns.
     const ring = this.#ring.slice(
       from === null ? 0 : this.#ringFrom(from),
@@ -180,12 +180,12 @@ export class DigestIndex {
       yield* ring;
       return;
     }
-    if (this.#storage === null) throw new Error("an index without a storage has no places");
+    if (this.#storage === null) throw new Error("an index without a storage has no order keys");
     let next = 0;
-    for (const place of this.#storage.places(from, to)) {
+    for (const orderKey of this.#storage.orderKeys(from, to)) {
       let order = -1;
-      while (next < ring.length && (order = Buffer.compare(ring[next] as Buffer, place)) < 0) next++;
-      if (next === ring.length || order !== 0) yield place;
+      while (next < ring.length && (order = Buffer.compare(ring[next] as Buffer, orderKey)) < 0) next++;
+      if (next === ring.length || order !== 0) yield orderKey;
     }
   }
 
@@ -213,19 +213,19 @@ export class DigestIndex {
    * @param sums  everything that `serialise` yielded
    * @param ring  order keys of ring entries
    */
-  restore(sums: Buffer, ring: Iterable<Place>): void {
+  restore(sums: Buffer, ring: Iterable<OrderKey>): void {
     this.clear();
     if (readSums(this.#sums.data, sums) !== sums.length)
       throw new RangeError("the length of a digest index is wrong");
-    for (const place of ring) this.add(place, true);
+    for (const orderKey of ring) this.add(orderKey, true);
   }
 
-  #ringFrom(place: Buffer): number {
+  #ringFrom(orderKey: Buffer): number {
     let low = 0;
     let high = this.#ring.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (Buffer.compare(this.#ring[middle] as Buffer, place) < 0) low = middle + 1;
+      if (Buffer.compare(this.#ring[middle] as Buffer, orderKey) < 0) low = middle + 1;
       else high = middle;
     }
     return low;

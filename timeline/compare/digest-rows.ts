@@ -27,8 +27,8 @@ export function* ownRows(
   const tableLevel = Math.min(level, COARSEST - 1);
   const table = index.tableFrom(set, tableLevel, from);
   if (table === null) {
-    yield* new OrderKeyWalk(index, set).visit({ from, to }, (place) => {
-      rows.add(Math.floor(dateOf(place) / 1000), 1, highOf(place), lowOf(place));
+    yield* new OrderKeyWalk(index, set).visit({ from, to }, (orderKey) => {
+      rows.add(Math.floor(dateOf(orderKey) / 1000), 1, highOf(orderKey), lowOf(orderKey));
     });
     return rows.rows;
   }

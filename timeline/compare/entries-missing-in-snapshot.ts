@@ -6,7 +6,7 @@
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
-import { dateOf, firstPlaceAt, type Place, readPlace } from "../entries/entry.js";
+import { dateOf, firstOrderKeyAt, type OrderKey, readOrderKey } from "../entries/entry.js";
 import { type DigestIndex, LEVEL_SECONDS } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
 import { OrderKeyWalk } from "./order-key-walk.js";
@@ -30,12 +30,12 @@ export interface FoundEntries {
   /** The number of entries, including entries that this daemon has removed. */
   readonly count: number;
   /** The order keys of the first of these entries whose order keys are known, in order. */
-  readonly places: readonly Place[];
+  readonly orderKeys: readonly OrderKey[];
 }
 
 export interface EntriesMissingInSnapshot extends FoundEntries {
   /**
-   * Entries that the snapshot may or may not contain. `places` also includes certainly missing entries that cannot be
+   * Entries that the snapshot may or may not contain. `orderKeys` also includes certainly missing entries that cannot be
    * distinguished from the rest of their range.
    */
   readonly possible: FoundEntries;
@@ -54,14 +54,14 @@ export function* entriesMissingInSnapshot(
   snapshot: DigestIndex,
   { cutAt, prunedTo, max }: { readonly cutAt: number; readonly prunedTo: number; readonly max: number },
 ): Steps<EntriesMissingInSnapshot> {
-  const certain: Place[] = [];
-  const possible: Place[] = [];
+  const certain: OrderKey[] = [];
+  const possible: OrderKey[] = [];
   let [count, possibleCount] = [0, prunedBetween(own, cutAt, prunedTo)];
-  const known = new Set([...snapshot.places("ring", null, null)].map((place) => bytesOf(place)));
-  for (const place of own.places("ring", null, firstPlaceAt(cutAt + 1)))
-    if (!known.has(bytesOf(place))) {
+  const known = new Set([...snapshot.orderKeys("ring", null, null)].map((orderKey) => bytesOf(orderKey)));
+  for (const orderKey of own.orderKeys("ring", null, firstOrderKeyAt(cutAt + 1)))
+    if (!known.has(bytesOf(orderKey))) {
       count++;
-      if (certain.length < max) certain.push(readPlace(place));
+      if (certain.length < max) certain.push(readOrderKey(orderKey));
     }
   const walk = new OrderKeyWalk(own, "data");
   for (const range of yield* differing(own, snapshot, cutAt)) {
@@ -69,25 +69,26 @@ export function* entriesMissingInSnapshot(
     // The sums differ. Therefore at least one entry is missing from the snapshot, even if the counts are equal.
     const missing = range.own.count === range.snapshot.count ? 1 : excess;
     count += missing;
-    const found: Place[] = [];
-    let single: Place | null = null;
-    yield* walk.visit(range, (place) => {
-      if (dateOf(place) > cutAt) return;
-      if (found.length < max) found.push(readPlace(place));
-      if (BigInt.asUintN(64, range.own.low - lowOf(place)) === range.snapshot.low) single = readPlace(place);
+    const found: OrderKey[] = [];
+    let single: OrderKey | null = null;
+    yield* walk.visit(range, (orderKey) => {
+      if (dateOf(orderKey) > cutAt) return;
+      if (found.length < max) found.push(readOrderKey(orderKey));
+      if (BigInt.asUintN(64, range.own.low - lowOf(orderKey)) === range.snapshot.low)
+        single = readOrderKey(orderKey);
     });
     const isAll = missing === range.own.count;
     const named = isAll ? found : excess === 1 && single !== null ? [single] : [];
-    for (const place of named) if (certain.length < max) certain.push(place);
+    for (const orderKey of named) if (certain.length < max) certain.push(orderKey);
     if (named.length > 0) continue;
     possibleCount += range.own.count - missing;
-    for (const place of found) if (possible.length < max) possible.push(place);
+    for (const orderKey of found) if (possible.length < max) possible.push(orderKey);
   }
-  return { count, places: certain, possible: { count: possibleCount, places: possible } };
+  return { count, orderKeys: certain, possible: { count: possibleCount, orderKeys: possible } };
 }
 
 /** Returns the lower 64 bits of an id, which are the part that the sums add up. */
-const lowOf = (place: Buffer): bigint => place.readBigUInt64BE(place.length - 8);
+const lowOf = (orderKey: Buffer): bigint => orderKey.readBigUInt64BE(orderKey.length - 8);
 
 /** Returns about how many entries are dated after `cutAt`, up to `prunedTo`. */
 function prunedBetween(own: DigestIndex, cutAt: number, prunedTo: number): number {
@@ -133,13 +134,13 @@ function* differing(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Ste
 function* lastOf(own: DigestIndex, snapshot: DigestIndex, cutAt: number): Steps<Range> {
   const second = Math.floor((cutAt + 1) / 1000);
   const [row] = yield* ownRows(snapshot, "data", 0, second, second + 1);
-  const end = firstPlaceAt(cutAt + 1);
+  const end = firstOrderKeyAt(cutAt + 1);
   let count = 0;
   let low = 0n;
-  yield* new OrderKeyWalk(own, "data").visit({ from: second, to: second + 1 }, (place) => {
-    if (place.compare(end) >= 0) return;
+  yield* new OrderKeyWalk(own, "data").visit({ from: second, to: second + 1 }, (orderKey) => {
+    if (orderKey.compare(end) >= 0) return;
     count++;
-    low += lowOf(place);
+    low += lowOf(orderKey);
   });
   const ownSum = { count, low: BigInt.asUintN(64, low) };
   return { from: second, to: second + 1, own: ownSum, snapshot: sumOf(row) };

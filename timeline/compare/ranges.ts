@@ -1,17 +1,17 @@
 /** Ranges of order keys whose entries are sent to a member, walked a batch at a time. */
 
-import { firstPlaceAt } from "../entries/entry.js";
+import { firstOrderKeyAt } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 
 /** The entries of a set with order keys `from` ≤ key < `to` (42 bytes each; a `to` of null means no end). */
-export interface PlaceRange {
+export interface OrderKeyRange {
   readonly from: Buffer;
   readonly to: Buffer | null;
 }
 
 /** Collects ranges in ascending order, and joins adjacent ranges. */
 export class RangeList {
-  readonly #ranges: PlaceRange[] = [];
+  readonly #ranges: OrderKeyRange[] = [];
   /** The first and last order key of a run of entries that has not ended. */
   #first: Buffer | null = null;
   #last: Buffer | null = null;
@@ -19,8 +19,8 @@ export class RangeList {
   /** Adds everything dated `from` ≤ second < `to`. */
   span(from: number, to: number): void {
     this.endRun();
-    const start = firstPlaceAt(from * 1000);
-    const end = to === Infinity ? null : firstPlaceAt(to * 1000);
+    const start = firstOrderKeyAt(from * 1000);
+    const end = to === Infinity ? null : firstOrderKeyAt(to * 1000);
     const before = this.#ranges.at(-1);
     if (before?.to?.equals(start) === true)
       this.#ranges[this.#ranges.length - 1] = { from: before.from, to: end };
@@ -28,23 +28,23 @@ export class RangeList {
   }
 
   /** Adds the next entry of a walk that visits every entry. @param isIncluded  whether the entry is to be sent */
-  place(place: Buffer, isIncluded: boolean): void {
+  visit(orderKey: Buffer, isIncluded: boolean): void {
     if (!isIncluded) {
       this.endRun();
       return;
     }
-    this.#first ??= place;
-    this.#last = place;
+    this.#first ??= orderKey;
+    this.#last = orderKey;
   }
 
   /** Ends the current range: the next order key does not follow it directly. */
   endRun(): void {
     if (this.#first === null) return;
-    this.#ranges.push({ from: this.#first, to: nextPlace(this.#last as Buffer) });
+    this.#ranges.push({ from: this.#first, to: nextOrderKey(this.#last as Buffer) });
     this.#first = null;
   }
 
-  finish(): readonly PlaceRange[] {
+  finish(): readonly OrderKeyRange[] {
     this.endRun();
     return this.#ranges;
   }
@@ -54,12 +54,12 @@ export class RangeList {
 export class RangeCursor {
   readonly #index: DigestIndex;
   readonly #set: DigestSet;
-  readonly #ranges: readonly PlaceRange[];
+  readonly #ranges: readonly OrderKeyRange[];
   #next = 0;
   /** The order key in the current range to continue from, or null to begin at its start. */
   #from: Buffer | null = null;
 
-  constructor(index: DigestIndex, set: DigestSet, ranges: readonly PlaceRange[]) {
+  constructor(index: DigestIndex, set: DigestSet, ranges: readonly OrderKeyRange[]) {
     this.#index = index;
     this.#set = set;
     this.#ranges = ranges;
@@ -67,26 +67,26 @@ export class RangeCursor {
 
   /** Returns the next order keys, at most `count`, or none if the walk is complete. */
   next(count: number): Buffer[] {
-    const places: Buffer[] = [];
-    while (places.length < count && this.#next < this.#ranges.length) {
-      const { from, to } = this.#ranges[this.#next] as PlaceRange;
-      for (const place of this.#index.places(this.#set, this.#from ?? from, to)) {
-        places.push(place);
-        if (places.length === count) {
-          this.#from = nextPlace(place);
-          return places;
+    const orderKeys: Buffer[] = [];
+    while (orderKeys.length < count && this.#next < this.#ranges.length) {
+      const { from, to } = this.#ranges[this.#next] as OrderKeyRange;
+      for (const orderKey of this.#index.orderKeys(this.#set, this.#from ?? from, to)) {
+        orderKeys.push(orderKey);
+        if (orderKeys.length === count) {
+          this.#from = nextOrderKey(orderKey);
+          return orderKeys;
         }
       }
       this.#next++;
       this.#from = null;
     }
-    return places;
+    return orderKeys;
   }
 }
 
 /** Returns the smallest order key after the given key. */
-export function nextPlace(place: Buffer): Buffer {
-  const next = Buffer.from(place);
+export function nextOrderKey(orderKey: Buffer): Buffer {
+  const next = Buffer.from(orderKey);
   for (let i = next.length - 1; i >= 0; i--) {
     next[i] = ((next[i] as number) + 1) & 0xff;
     if (next[i] !== 0) break;

@@ -16,7 +16,7 @@ import type { Steps } from "../../protocol/steps.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { ownRows } from "./digest-rows.js";
 import { groupOf, OrderKeyWalk, shortId } from "./order-key-walk.js";
-import { type PlaceRange, RangeList } from "./ranges.js";
+import { type OrderKeyRange, RangeList } from "./ranges.js";
 import {
   GROUP_BITS_MAX,
   type GroupsSection,
@@ -38,7 +38,7 @@ export interface Outcome {
    */
   readonly reply: Buffer | null;
   /** Ranges of entries that the other member is missing, oldest first; they do not touch. */
-  readonly toSend: readonly PlaceRange[];
+  readonly toSend: readonly OrderKeyRange[];
   /** The approximate number of entries that `reply` requests: the other member pushes them. */
   readonly requested: number;
 }
@@ -134,8 +134,8 @@ class Comparison {
     else if (section.kind === "ids") yield* this.#compareIds(section);
     else {
       const requested = shortIdsOf(section.ids);
-      yield* this.#walk.visit(section, (place) =>
-        this.#toSend.place(place, requested.has(shortId(place, this.#salt))),
+      yield* this.#walk.visit(section, (orderKey) =>
+        this.#toSend.visit(orderKey, requested.has(shortId(orderKey, this.#salt))),
       );
     }
   }
@@ -214,10 +214,10 @@ class Comparison {
       else groups.push(group);
     }
     const ids = new Map(groups.map((group): [number, ByteString[]] => [group, []]));
-    yield* this.#walk.visit({ from, to }, (place) => {
-      const group = groupOf(place, bits);
-      this.#toSend.place(place, missing.has(group));
-      ids.get(group)?.push(shortId(place, this.#salt));
+    yield* this.#walk.visit({ from, to }, (orderKey) => {
+      const group = groupOf(orderKey, bits);
+      this.#toSend.visit(orderKey, missing.has(group));
+      ids.get(group)?.push(shortId(orderKey, this.#salt));
     });
     let items = 0;
     for (const [group, list] of ids) {
@@ -233,9 +233,9 @@ class Comparison {
   *#compareIds({ from, to, bits, groups, ids }: IdsSection): Steps<void> {
     const theirs = shortIdsOf(ids);
     const named = bits === 0 ? null : new Set(groups);
-    yield* this.#walk.visit({ from, to }, (place) => {
-      const isCompared = named === null || named.has(groupOf(place, bits));
-      this.#toSend.place(place, isCompared && !theirs.delete(shortId(place, this.#salt)));
+    yield* this.#walk.visit({ from, to }, (orderKey) => {
+      const isCompared = named === null || named.has(groupOf(orderKey, bits));
+      this.#toSend.visit(orderKey, isCompared && !theirs.delete(shortId(orderKey, this.#salt)));
     });
     if (theirs.size === 0) return;
     const section: Section = { kind: "requests", from, to, ids: bytesOfIds([...theirs]) };
@@ -281,7 +281,7 @@ class Reply {
 
   *ids(from: number, to: number): Steps<void> {
     const ids: ByteString[] = [];
-    yield* this.#walk.visit({ from, to }, (place) => void ids.push(shortId(place, this.salt)));
+    yield* this.#walk.visit({ from, to }, (orderKey) => void ids.push(shortId(orderKey, this.salt)));
     this.add({ kind: "ids", from, to, bits: 0, groups: [0], ids: bytesOfIds(ids) });
   }
 }

@@ -127,16 +127,16 @@ export class DiskStorage implements Storage {
     }
   }
 
-  put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {
+  put(entries: readonly (readonly [orderKey: Buffer, value: Buffer])[], marks: readonly Mark[] = []): void {
     const operations: StorageOperation[] = [];
-    for (const [place, value] of entries) operations.push({ kind: "put", place, value });
+    for (const [orderKey, value] of entries) operations.push({ kind: "put", orderKey, value });
     for (const [name, value] of marks) operations.push({ kind: "mark", name, value });
     this.#enqueue(operations);
   }
 
-  remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
+  remove(orderKeys: readonly Buffer[], marks: readonly Mark[] = []): void {
     const operations: StorageOperation[] = [];
-    for (const place of places) operations.push({ kind: "remove", place });
+    for (const orderKey of orderKeys) operations.push({ kind: "remove", orderKey });
     for (const [name, value] of marks) operations.push({ kind: "mark", name, value });
     this.#enqueue(operations);
   }
@@ -174,15 +174,15 @@ export class DiskStorage implements Storage {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  get(place: Buffer): Buffer | null {
-    return this.#filing.get(place);
+  get(orderKey: Buffer): Buffer | null {
+    return this.#filing.get(orderKey);
   }
 
-  places(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {
-    return this.#filing.places(from, to);
+  orderKeys(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {
+    return this.#filing.orderKeys(from, to);
   }
 
-  entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]> {
+  entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [orderKey: Buffer, value: Buffer]> {
     return this.#filing.entries(from, to);
   }
 

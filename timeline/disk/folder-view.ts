@@ -85,7 +85,7 @@ export class FolderView {
     this.group = log.groups.at(-1)?.sequence ?? tree.logMark?.sequence ?? 0;
     this.#transaction = tree.transaction;
     const last = [tree.last(), this.#unfiled.last()]
-      .filter((place) => place !== null)
+      .filter((orderKey) => orderKey !== null)
       .sort(Buffer.compare)
       .at(-1);
     this.#end = last === undefined ? null : keyAfter(last);
@@ -112,7 +112,7 @@ export class FolderView {
   }
 
   /** Yields entries like a storage, and counts them. */
-  *entries(from: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
+  *entries(from: Buffer | null): Generator<readonly [orderKey: Buffer, value: Buffer]> {
     this.#from = from;
     this.#shown = 0;
     for (const { key, value } of this.#all(from, false)) {
@@ -122,7 +122,7 @@ export class FolderView {
   }
 
   /** Yields the order keys that now exist up to the last shown entry. Not valid once `hasForgotten`. */
-  *places(): Generator<Buffer> {
+  *orderKeys(): Generator<Buffer> {
     for (const { key } of this.#all(null, true)) yield key;
   }
 
@@ -146,7 +146,7 @@ export class FolderView {
       yield* this.#unfiled.merge(
         slice,
         ({ key }) => key,
-        ({ place, value }) => ({ key: place, value }),
+        ({ orderKey, value }) => ({ key: orderKey, value }),
       );
       if (slice.to === null || slice.to === this.#end) return;
       start = slice.to;

@@ -49,7 +49,7 @@ export interface StoredEntry {
 }
 
 /** Yields the order keys of a range. Entries may be added and removed between two slices. */
-export function placeSlices(
+export function orderKeySlices(
   entries: Database<Buffer, Buffer>,
   from: Buffer | null,
   to: Buffer | null,
@@ -58,7 +58,7 @@ export function placeSlices(
     const items = [...entries.getKeys(range(start, to, limit))];
     return { items, isLast: items.length < limit };
   };
-  return slices(from, to, read, (place) => place);
+  return slices(from, to, read, (orderKey) => orderKey);
 }
 
 export function entrySlices(
@@ -83,7 +83,7 @@ function* slices<T>(
   from: Buffer | null,
   to: Buffer | null,
   read: (start: Buffer | null, limit: number) => { readonly items: readonly T[]; readonly isLast: boolean },
-  placeOf: (item: T) => Buffer,
+  orderKeyOf: (item: T) => Buffer,
 ): Generator<Slice<T>> {
   for (let start = from, limit = SLICE_MIN; ; limit = Math.min(limit * 2, SLICE_MAX)) {
     const { items, isLast } = read(start, limit);
@@ -92,7 +92,7 @@ function* slices<T>(
       yield { from: start, to, items };
       return;
     }
-    const next = keyAfter(placeOf(last));
+    const next = keyAfter(orderKeyOf(last));
     yield { from: start, to: next, items };
     start = next;
   }

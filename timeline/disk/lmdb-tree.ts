@@ -9,7 +9,14 @@ import { type Database, open, type RootDatabase } from "lmdb";
 import type { LogMark, StorageOperation } from "../entries/storage-operation.js";
 import { DATA_FILE, findDamage } from "./lmdb-file.js";
 import { checkHeader, DamagedFile } from "./lmdb-header.js";
-import { BINARY, entrySlices, logMarkIn, placeSlices, type Slice, type StoredEntry } from "./lmdb-reader.js";
+import {
+  BINARY,
+  entrySlices,
+  logMarkIn,
+  orderKeySlices,
+  type Slice,
+  type StoredEntry,
+} from "./lmdb-reader.js";
 import { LOG_KEY, writeLogMark } from "./log-mark.js";
 
 /** The number of keys whose pages are checked before LMDB reads them, which takes about 0.2 s. */
@@ -77,16 +84,16 @@ export class LmdbTree {
     return logMarkIn(this.#marks);
   }
 
-  get(place: Buffer): Buffer | null {
-    return this.#entries.get(place) ?? null;
+  get(orderKey: Buffer): Buffer | null {
+    return this.#entries.get(orderKey) ?? null;
   }
 
   mark(name: string): Buffer | null {
     return this.#marks.get(Buffer.from(name)) ?? null;
   }
 
-  places(from: Buffer | null, to: Buffer | null): Iterable<Slice<Buffer>> {
-    return placeSlices(this.#entries, from, to);
+  orderKeys(from: Buffer | null, to: Buffer | null): Iterable<Slice<Buffer>> {
+    return orderKeySlices(this.#entries, from, to);
   }
 
   entries(from: Buffer | null, to: Buffer | null): Iterable<Slice<StoredEntry>> {
@@ -131,8 +138,8 @@ export class LmdbTree {
 
   #execute(operations: Iterable<StorageOperation>, log: LogMark): void {
     for (const operation of operations) {
-      if (operation.kind === "put") this.#entries.put(operation.place, operation.value);
-      else if (operation.kind === "remove") this.#entries.remove(operation.place);
+      if (operation.kind === "put") this.#entries.put(operation.orderKey, operation.value);
+      else if (operation.kind === "remove") this.#entries.remove(operation.orderKey);
       else this.#marks.put(Buffer.from(operation.name), operation.value);
     }
     this.#marks.put(LOG_KEY, writeLogMark(log));

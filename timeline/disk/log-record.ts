@@ -3,14 +3,14 @@
  *   marker (16) ‖ CRC-32 of the rest (4) ‖ length of the operations (4) ‖ sequence (6) ‖ safe (6) ‖ operations
  * `safe`: groups up to this number were as safe as --fsync requires when the record was written.
  * An operation begins with its kind (1). Then follow:
- *   put:    place (42) ‖ length (4) ‖ value
- *   remove: place (42)
+ *   put:    order key (42) ‖ length (4) ‖ value
+ *   remove: order key (42)
  *   mark:   length (1) ‖ name ‖ length (4) ‖ value
  * The marker is drawn at random at each start, and is secret. Therefore a value that looks like a record is not taken
  * for one, nor is an earlier record. Numbers of kinds never change: existing folders contain them.
  */
 import { crc32 } from "node:zlib";
-import { PLACE_BYTES } from "../entries/entry.js";
+import { ORDER_KEY_BYTES } from "../entries/entry.js";
 import type { StorageOperation } from "../entries/storage-operation.js";
 
 export const MARKER_BYTES = 16;
@@ -37,7 +37,7 @@ export function recordBytes(operations: readonly StorageOperation[]): number {
   for (const operation of operations) {
     bytes += 1;
     if (operation.kind === "mark") bytes += 1 + operation.name.length;
-    else bytes += PLACE_BYTES;
+    else bytes += ORDER_KEY_BYTES;
     if (operation.kind !== "remove") bytes += 4 + operation.value.length;
   }
   return bytes;
@@ -52,8 +52,8 @@ export function writeRecord(target: Buffer, marker: Buffer, { sequence, safe, op
       target[at++] = operation.name.length;
       at += target.write(operation.name, at, "latin1");
     } else {
-      target.set(operation.place, at);
-      at += PLACE_BYTES;
+      target.set(operation.orderKey, at);
+      at += ORDER_KEY_BYTES;
     }
     if (operation.kind === "remove") continue;
     at = target.writeUInt32BE(operation.value.length, at);
@@ -101,9 +101,9 @@ function readOperations(bytes: Buffer): StorageOperation[] {
       const name = take(bytes[at++] as number).toString("latin1");
       operations.push({ kind: "mark", name, value: take(take(4).readUInt32BE()) });
     } else if (kind === KINDS.put) {
-      const place = take(PLACE_BYTES);
-      operations.push({ kind: "put", place, value: take(take(4).readUInt32BE()) });
-    } else if (kind === KINDS.remove) operations.push({ kind: "remove", place: take(PLACE_BYTES) });
+      const orderKey = take(ORDER_KEY_BYTES);
+      operations.push({ kind: "put", orderKey, value: take(take(4).readUInt32BE()) });
+    } else if (kind === KINDS.remove) operations.push({ kind: "remove", orderKey: take(ORDER_KEY_BYTES) });
     else throw new RangeError(`the log contains an operation of kind ${kind}: a later release wrote it`);
   }
   return operations;

@@ -77,31 +77,31 @@ export class LogToLmdb {
     await this.#running;
   }
 
-  get(place: Buffer): Buffer | null {
-    const value = this.#unfiled.get(place);
-    return value === undefined ? this.#tree.get(place) : value;
+  get(orderKey: Buffer): Buffer | null {
+    const value = this.#unfiled.get(orderKey);
+    return value === undefined ? this.#tree.get(orderKey) : value;
   }
 
   mark(name: string): Buffer | null {
     return this.#unfiled.mark(name) ?? this.#tree.mark(name);
   }
 
-  *places(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
-    for (const slice of this.#tree.places(from, to)) {
+  *orderKeys(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
+    for (const slice of this.#tree.orderKeys(from, to)) {
       yield* this.#unfiled.merge(
         slice,
-        (place) => place,
-        ({ place }) => place,
+        (orderKey) => orderKey,
+        ({ orderKey }) => orderKey,
       );
     }
   }
 
-  *entries(from: Buffer | null, to: Buffer | null): Generator<readonly [place: Buffer, value: Buffer]> {
+  *entries(from: Buffer | null, to: Buffer | null): Generator<readonly [orderKey: Buffer, value: Buffer]> {
     for (const slice of this.#tree.entries(from, to)) {
       const entries = this.#unfiled.merge(
         slice,
         ({ key }) => key,
-        ({ place, value }) => ({ key: place, value }),
+        ({ orderKey, value }) => ({ key: orderKey, value }),
       );
       for (const { key, value } of entries) yield [key, value];
     }
@@ -109,9 +109,9 @@ export class LogToLmdb {
 
   last(): Buffer | null {
     const unfiled = this.#unfiled.last();
-    for (const place of this.#tree.backwards()) {
-      if (unfiled !== null && unfiled.compare(place) > 0) return unfiled;
-      if (this.#unfiled.get(place) !== null) return place;
+    for (const orderKey of this.#tree.backwards()) {
+      if (unfiled !== null && unfiled.compare(orderKey) > 0) return unfiled;
+      if (this.#unfiled.get(orderKey) !== null) return orderKey;
     }
     return unfiled;
   }

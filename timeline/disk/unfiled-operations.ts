@@ -6,7 +6,7 @@ import type { Slice } from "./lmdb-reader.js";
 
 /** The last change at an order key. */
 interface Change {
-  readonly place: Buffer;
+  readonly orderKey: Buffer;
   /** The new value, or null if the entry was removed. */
   readonly value: Buffer | null;
   /** The group that contains the change. */
@@ -26,8 +26,8 @@ export class UnfiledOperations {
     for (const operation of operations) {
       if (operation.kind === "mark") this.#marks.set(operation.name, { value: operation.value, sequence });
       else {
-        const { place } = operation;
-        this.#change({ place, value: operation.kind === "put" ? operation.value : null, sequence });
+        const { orderKey } = operation;
+        this.#change({ orderKey, value: operation.kind === "put" ? operation.value : null, sequence });
       }
     }
   }
@@ -43,8 +43,8 @@ export class UnfiledOperations {
   }
 
   /** Returns the value of an entry, null if it was removed, or undefined if LMDB has its last change. */
-  get(place: Buffer): Buffer | null | undefined {
-    return this.#changes.size === 0 ? undefined : this.#changes.get(bytesOf(place))?.value;
+  get(orderKey: Buffer): Buffer | null | undefined {
+    return this.#changes.size === 0 ? undefined : this.#changes.get(bytesOf(orderKey))?.value;
   }
 
   mark(name: string): Buffer | null {
@@ -54,7 +54,7 @@ export class UnfiledOperations {
   /** Returns the greatest order key of an existing entry, or null if there is none. */
   last(): Buffer | null {
     const key = this.#order.findLast((key) => this.#changes.get(key)?.value !== null);
-    return key === undefined ? null : (this.#changes.get(key) as Change).place;
+    return key === undefined ? null : (this.#changes.get(key) as Change).orderKey;
   }
 
   /**
@@ -64,7 +64,7 @@ export class UnfiledOperations {
    */
   merge<T>(
     { from, to, items }: Slice<T>,
-    placeOf: (item: T) => Buffer,
+    orderKeyOf: (item: T) => Buffer,
     itemOf: (entry: UnfiledEntry) => T,
   ): readonly T[] {
     const order = this.#order;
@@ -77,7 +77,7 @@ export class UnfiledOperations {
       if (exists(change)) merged.push(itemOf(change));
     };
     for (const item of items) {
-      const key = bytesOf(placeOf(item));
+      const key = bytesOf(orderKeyOf(item));
       while (next < end && (order[next] as ByteString) < key) add(order[next++] as ByteString);
       if (next === end || order[next] !== key) merged.push(item);
     }
@@ -86,7 +86,7 @@ export class UnfiledOperations {
   }
 
   #change(change: Change): void {
-    const key = bytesOf(change.place);
+    const key = bytesOf(change.orderKey);
     if (!this.#changes.has(key)) this.#order.splice(firstFrom(this.#order, key), 0, key);
     this.#changes.set(key, change);
   }

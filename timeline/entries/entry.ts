@@ -21,7 +21,7 @@ export interface Entry extends SignedBytes {
 /**
  * The order key of an entry, its position in the order of all entries: compare `at`, then `seq`, then `id` as bytes.
  */
-export interface Place {
+export interface OrderKey {
   /** Milliseconds since 1970. */
   readonly at: number;
   /** 0 to 65535. */
@@ -34,17 +34,17 @@ export interface Place {
  * An entry that is being flushed or is on disk, without its parsed body. The parsed bodies of many entries with many
  * commands would take much memory, which the garbage collector would later have to free.
  */
-export interface FlushedEntry extends Place {
+export interface FlushedEntry extends OrderKey {
   /** The entry itself, if it is for the key ring. */
   readonly ring: Entry | null;
 }
 
-export const PLACE_BYTES = 42;
+export const ORDER_KEY_BYTES = 42;
 
-export const placeOf = ({ id, envelope: { at, seq } }: Entry): Place => ({ at, seq, id });
+export const orderKeyOf = ({ id, envelope: { at, seq } }: Entry): OrderKey => ({ at, seq, id });
 
 /** Compares two order keys: negative if `a` comes first, 0 if both are of the same entry. */
-export function comparePlaces(a: Place, b: Place): number {
+export function compareOrderKeys(a: OrderKey, b: OrderKey): number {
   return a.at - b.at || a.seq - b.seq || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
@@ -58,8 +58,8 @@ export function compareEntries(a: Entry, b: Entry): number {
 }
 
 /** Writes an order key as 42 bytes that sort in the same order: `at` (8, big-endian), `seq` (2), id. */
-export function writePlace({ at, seq, id }: Place): Buffer {
-  const bytes = Buffer.allocUnsafe(PLACE_BYTES);
+export function writeOrderKey({ at, seq, id }: OrderKey): Buffer {
+  const bytes = Buffer.allocUnsafe(ORDER_KEY_BYTES);
   bytes.writeUInt32BE(Math.floor(at / 2 ** 32), 0);
   bytes.writeUInt32BE(at >>> 0, 4);
   bytes.writeUInt16BE(seq, 8);
@@ -67,15 +67,16 @@ export function writePlace({ at, seq, id }: Place): Buffer {
   return bytes;
 }
 
-/** Parses an order key. @param bytes  from `writePlace` */
-export function readPlace(bytes: Uint8Array): Place {
+/** Parses an order key. @param bytes  from `writeOrderKey` */
+export function readOrderKey(bytes: Uint8Array): OrderKey {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { at: dateOf(view), seq: view.readUInt16BE(8), id: bytesOf(view, 10, PLACE_BYTES) };
+  return { at: dateOf(view), seq: view.readUInt16BE(8), id: bytesOf(view, 10, ORDER_KEY_BYTES) };
 }
 
-/** Returns only the date, in milliseconds since 1970. @param place  from `writePlace` */
-export const dateOf = (place: Buffer): number => place.readUInt32BE(0) * 2 ** 32 + place.readUInt32BE(4);
+/** Returns only the date, in milliseconds since 1970. @param orderKey  from `writeOrderKey` */
+export const dateOf = (orderKey: Buffer): number =>
+  orderKey.readUInt32BE(0) * 2 ** 32 + orderKey.readUInt32BE(4);
 
 /** Returns the first order key that an entry of a date can have. */
-export const firstPlace = (at: number): Place => ({ at, seq: 0, id: "\0".repeat(32) });
-export const firstPlaceAt = (at: number): Buffer => writePlace(firstPlace(at));
+export const firstOrderKey = (at: number): OrderKey => ({ at, seq: 0, id: "\0".repeat(32) });
+export const firstOrderKeyAt = (at: number): Buffer => writeOrderKey(firstOrderKey(at));

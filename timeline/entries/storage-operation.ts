@@ -1,8 +1,8 @@
 /** One change of the storage. Each put and each remove is a list of such operations, in the log and in LMDB. */
 
 export type StorageOperation =
-  | { readonly kind: "put"; readonly place: Buffer; readonly value: Buffer }
-  | { readonly kind: "remove"; readonly place: Buffer }
+  | { readonly kind: "put"; readonly orderKey: Buffer; readonly value: Buffer }
+  | { readonly kind: "remove"; readonly orderKey: Buffer }
   | { readonly kind: "mark"; readonly name: string; readonly value: Buffer };
 
 /** Operations that were written to the log together: all of them exist, or none. */

@@ -25,7 +25,7 @@ export interface EntrySource {
    * Yields entries whose order key is at or after `from` and before `to`, in order; null means no bound. Buffers are
    * views that are valid until the next turn of the iterator.
    */
-  entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [place: Buffer, value: Buffer]>;
+  entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [orderKey: Buffer, value: Buffer]>;
 }
 
 /** Marks that are read from a storage, a folder or a backup, like the entries of an `EntrySource`. */
@@ -49,7 +49,7 @@ export interface Storage extends EntrySource, MarkSource {
    * them earlier retains them itself. Puts are flushed in the order of the calls.
    * @param entries  order key (42 bytes) and value; the caller must not change either afterwards
    */
-  put(entries: readonly (readonly [place: Buffer, value: Buffer])[], marks?: readonly Mark[]): void;
+  put(entries: readonly (readonly [orderKey: Buffer, value: Buffer])[], marks?: readonly Mark[]): void;
 
   /**
    * Resolves when everything put so far is as safe as --fsync requires; calls that wait together share one sync.
@@ -73,16 +73,16 @@ export interface Storage extends EntrySource, MarkSource {
   settled(): Promise<void>;
 
   /** Returns the flushed value at an order key, or null if there is none. */
-  get(place: Buffer): Buffer | null;
+  get(orderKey: Buffer): Buffer | null;
 
   /** Yields flushed order keys at or after `from` and before `to`, in order; null means no bound. */
-  places(from: Buffer | null, to: Buffer | null): Iterable<Buffer>;
+  orderKeys(from: Buffer | null, to: Buffer | null): Iterable<Buffer>;
 
   /** Returns the greatest flushed order key, or null if there is no entry. */
   last(): Buffer | null;
 
   /** Removes entries permanently and sets marks, all or nothing; flushed like puts. */
-  remove(places: readonly Buffer[], marks?: readonly Mark[]): void;
+  remove(orderKeys: readonly Buffer[], marks?: readonly Mark[]): void;
 
   close(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import { crc32 } from "node:zlib";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { type Envelope, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
-import type { Entry, Place, SignedBytes } from "./entry.js";
+import type { Entry, OrderKey, SignedBytes } from "./entry.js";
 
 /** SHA-256. */
 type Hash = (bytes: Buffer) => ByteString;
@@ -41,18 +41,18 @@ export function readValue(value: Buffer): SignedBytes | null {
  * @param hash   SHA-256
  * @returns null if the value is damaged or belongs to another entry
  */
-export function readEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
-  const entry = viewEntry(place, value, hash);
+export function readEntry(orderKey: OrderKey, value: Buffer, hash: Hash): Entry | null {
+  const entry = viewEntry(orderKey, value, hash);
   return entry === null ? null : keptEntry(entry);
 }
 
 /** Returns the entry as `readEntry` does; its buffers are views of `value`. */
-export function viewEntry(place: Place, value: Buffer, hash: Hash): Entry | null {
-  const parts = viewParts(place, value, hash);
+export function viewEntry(orderKey: OrderKey, value: Buffer, hash: Hash): Entry | null {
+  const parts = viewParts(orderKey, value, hash);
   const envelope = parts === null ? null : readEnvelope(parts.body);
-  if (parts === null || envelope === null || envelope.at !== place.at || envelope.seq !== place.seq)
+  if (parts === null || envelope === null || envelope.at !== orderKey.at || envelope.seq !== orderKey.seq)
     return null;
-  return { id: place.id, body: parts.body, signature: parts.signature, envelope };
+  return { id: orderKey.id, body: parts.body, signature: parts.signature, envelope };
 }
 
 /** Copies a viewed entry, so that it can be retained. */
@@ -67,14 +67,14 @@ export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
  * Returns body and signature of the entry at an order key as views of `value`. Checks only the id. Returns null if the
  * value is damaged.
  */
-export function viewParts({ id }: Place, value: Buffer, hash: Hash): SignedBytes | null {
+export function viewParts({ id }: OrderKey, value: Buffer, hash: Hash): SignedBytes | null {
   const parts = readValue(value);
   return parts !== null && hash(signedBytes(parts.body)) === id ? parts : null;
 }
 
 /** Whether an entry is intact but unreadable by this version: a later version may have written it. */
-export function isUnreadable(place: Place, value: Buffer, hash: Hash): boolean {
-  const parts = viewParts(place, value, hash);
+export function isUnreadable(orderKey: OrderKey, value: Buffer, hash: Hash): boolean {
+  const parts = viewParts(orderKey, value, hash);
   return parts !== null && readEnvelope(parts.body) === null;
 }
 

@@ -24,7 +24,7 @@ const INTERNAL = error("ERR internal error, and nothing was changed");
 const UNKNOWN_MEANING = error("ERR this release does not know the semantics version at this position");
 
 /** The signer and the command table at a unit's position. */
-export interface UnitPlace {
+export interface UnitContext {
   /** The signer's record. */
   readonly signer: KeyRecord | undefined;
   /** The table of commands, or null if this release does not know the semantics version. */
@@ -39,7 +39,7 @@ export interface UnitPlace {
  */
 export function applyUnit(
   unit: FoldUnit,
-  { signer, table }: UnitPlace,
+  { signer, table }: UnitContext,
   ring: KeyRing,
   database: Database,
   records: UndoRecord[],
@@ -117,8 +117,8 @@ function answer(reply: Reply, outcome: UnitAnswer["outcome"], { isLate }: FoldUn
 function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
   const { envelope, command } = unit;
   if (command !== null) {
-    const place = new FoldedUnit(unit.entryId, envelope, unit.index);
-    return runCommand(database, command, unit.argv, place, records, unit.table);
+    const folded = new FoldedUnit(unit.entryId, envelope, unit.index);
+    return runCommand(database, command, unit.argv, folded, records, unit.table);
   }
   const { at, db, seq } = envelope;
   try {
@@ -139,13 +139,13 @@ export function runCommand(
   database: Database,
   command: Command,
   argv: readonly ByteString[],
-  place: Unit,
+  origin: Unit,
   records: UndoRecord[],
   table: CommandIndex,
 ): Reply {
   try {
     // Complete the reply now, so that later units cannot change it.
-    return settled(database.run(command, argv, place, records, table));
+    return settled(database.run(command, argv, origin, records, table));
   } catch (problem) {
     throwOutOfMemory(problem);
     return undo(database, records, problem);

@@ -1,6 +1,6 @@
 /** Entries that are about to be folded: divided into units, sorted, and combined again with their answers. */
 import type { Semantics } from "../../store/semantics.js";
-import { compareEntries, comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
+import { compareEntries, compareOrderKeys, type Entry, type OrderKey, orderKeyOf } from "../entries/entry.js";
 import { type FoldUnit, type UnitAnswer, unitsOf } from "./unit.js";
 
 /** An entry that is being merged. */
@@ -37,14 +37,14 @@ export const ringUnitsOf = (arrivals: readonly Arrival[]): FoldUnit[] =>
  * @param last  the tail's last order key, or null if the tail is empty
  * @param end   the position from which nothing is applied, or null if everything is applied
  */
-export function batchOf(arrivals: readonly Arrival[], last: Place | null, end: Place | null): Batch {
+export function batchOf(arrivals: readonly Arrival[], last: OrderKey | null, end: OrderKey | null): Batch {
   const late: Arrival[] = [];
   const fresh: Arrival[] = [];
   const passed: Arrival[] = [];
   for (const arrival of inOrder(arrivals)) {
-    const place = placeOf(arrival.entry);
-    if (end !== null && comparePlaces(place, end) >= 0) passed.push(arrival);
-    else if (last !== null && comparePlaces(place, last) < 0) late.push(arrival);
+    const orderKey = orderKeyOf(arrival.entry);
+    if (end !== null && compareOrderKeys(orderKey, end) >= 0) passed.push(arrival);
+    else if (last !== null && compareOrderKeys(orderKey, last) < 0) late.push(arrival);
     else fresh.push(arrival);
   }
   return { late, fresh, passed };
@@ -55,9 +55,10 @@ export const ofDatabases = (arrivals: readonly Arrival[]): FoldUnit[] =>
   arrivals.flatMap(({ units }) => units.filter(({ kind }) => kind !== "ring"));
 
 /** Whether entries are in order and after an order key. */
-export function isAfter(entries: readonly Entry[], place: Place | null): boolean {
+export function isAfter(entries: readonly Entry[], orderKey: OrderKey | null): boolean {
   const [first] = entries;
-  if (first !== undefined && place !== null && comparePlaces(placeOf(first), place) <= 0) return false;
+  if (first !== undefined && orderKey !== null && compareOrderKeys(orderKeyOf(first), orderKey) <= 0)
+    return false;
   for (let i = 1; i < entries.length; i++)
     if (compareEntries(entries[i - 1] as Entry, entries[i] as Entry) >= 0) return false;
   return true;

@@ -1,7 +1,7 @@
 /** The keys that entries of the tail have changed, derived from their undo records. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
-import type { Place } from "../entries/entry.js";
+import type { OrderKey } from "../entries/entry.js";
 import type { TailEntry, Undoing } from "./tail.js";
 
 export interface ChangedKeys {
@@ -9,7 +9,7 @@ export interface ChangedKeys {
   /** Whether a complete database was changed, so that any of its keys may have changed. */
   readonly changesDatabase: boolean;
   /** The first entry that was not read, or null if all entries were read. */
-  readonly next: Place | null;
+  readonly next: OrderKey | null;
 }
 
 /**

@@ -60,13 +60,13 @@ export function exceeds(
   { database, ring }: { readonly database: Database; readonly ring: KeyRing },
 ): boolean {
   const done: UndoRecord[] = [];
-  const place = { signer: ring.find(entry.envelope.key), table: ring.table };
+  const context = { signer: ring.find(entry.envelope.key), table: ring.table };
   return database.silently(() => {
     try {
       database.admitting(stepsMax, () => {
         for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
           const records: UndoRecord[] = [];
-          if (unit.kind === "data") applyUnit(unit, place, ring, database, records);
+          if (unit.kind === "data") applyUnit(unit, context, ring, database, records);
           for (const record of records) done.push(record);
         }
       });

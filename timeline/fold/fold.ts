@@ -9,7 +9,7 @@ import type { KeyRing } from "../../store/key-ring.js";
 import { TooMuch } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
-import { comparePlaces, type Entry, firstPlace, type Place, placeOf } from "../entries/entry.js";
+import { compareOrderKeys, type Entry, firstOrderKey, type OrderKey, orderKeyOf } from "../entries/entry.js";
 import { applyUnit, notApplied, takeRecords, verdictOn } from "./apply.js";
 import {
   type Arrival,
@@ -41,8 +41,8 @@ export class Fold {
    * The position from which nothing is applied, because this release does not know the semantics version, or null if
    * everything is applied.
    */
-  end: Place | null = null;
-  #newest: Place | null = null;
+  end: OrderKey | null = null;
+  #newest: OrderKey | null = null;
   #ring: RingFold;
   readonly #tail: TouchedTail;
   readonly #databases: number;
@@ -58,7 +58,7 @@ export class Fold {
   constructor({ database, ring, cutAt }: { database: Database; ring: KeyRing; cutAt: number }) {
     this.database = database;
     this.cutAt = cutAt;
-    this.#ring = new RingFold(ring, firstPlace(cutAt + 1));
+    this.#ring = new RingFold(ring, firstOrderKey(cutAt + 1));
     this.#known = ring.known;
     this.#databases = database.keyspaces.length;
     this.#tail = new TouchedTail(this.#databases, ring.known);
@@ -77,7 +77,7 @@ export class Fold {
   }
 
   /** The greatest order key so far. */
-  get newest(): Place | null {
+  get newest(): OrderKey | null {
     return this.#newest;
   }
 
@@ -125,20 +125,20 @@ export class Fold {
     if (this.#hasPassed && isEarlier(this.end, refolded.end)) return null;
     const { late, fresh, passed } = batchOf(arrivals, this.#tail.last, refolded.end);
     const flipped = ring.length === 0 ? [] : this.#flipped(refolded);
-    const placed = this.#tail.place(late, maxRedone);
-    if (placed === null) return null;
-    const affected = this.#tail.affected({ late: placed, flipped }, maxRedone);
+    const inserted = this.#tail.insertUnits(late, maxRedone);
+    if (inserted === null) return null;
+    const affected = this.#tail.affected({ late: inserted, flipped }, maxRedone);
     if (affected === null) {
-      this.#tail.takeBack(placed);
+      this.#tail.takeBack(inserted);
       return null;
     }
     this.#ring = refolded;
     this.#ringChanged();
     this.#countRing(ring);
     for (const { entry } of [late.at(-1), fresh.at(-1), passed.at(-1)].filter((last) => last !== undefined))
-      this.#noteNewest(placeOf(entry));
+      this.#noteNewest(orderKeyOf(entry));
     for (const { units } of passed) this.#pass(units);
-    if (late.length > 0 || affected.length > 0) this.#mergeLate(late, placed, affected);
+    if (late.length > 0 || affected.length > 0) this.#mergeLate(late, inserted, affected);
     for (const arrival of fresh) this.#append(arrival);
     return arrivals.map(answered);
   }
@@ -156,12 +156,16 @@ export class Fold {
 
   /** Applies an entry that comes after all applied entries, without undo records, and raises `cutAt` to its date. */
   replay(entry: Entry): FoldedEntry {
-    const place = placeOf(entry);
+    const orderKey = orderKeyOf(entry);
     const newest = this.#newest;
-    if (newest === null ? place.at <= this.cutAt : place.at < this.cutAt || comparePlaces(place, newest) <= 0)
-      throw new Error(`an entry dated ${place.at} was to be replayed after later ones`);
-    this.cut(place.at);
-    this.#newest = place;
+    if (
+      newest === null
+        ? orderKey.at <= this.cutAt
+        : orderKey.at < this.cutAt || compareOrderKeys(orderKey, newest) <= 0
+    )
+      throw new Error(`an entry dated ${orderKey.at} was to be replayed after later ones`);
+    this.cut(orderKey.at);
+    this.#newest = orderKey;
     const units = unitsOf(entry, this.#databases, this.#known);
     for (const unit of units) {
       if (unit.kind === "ring") {
@@ -187,8 +191,8 @@ export class Fold {
    * Returns the keys that entries at or after an order key have changed. The entries must be dated after `cutAt`.
    * @param max  the maximum number of entries to read
    */
-  changedFrom(place: Place, max: number): ChangedKeys {
-    return this.#tail.changedFrom(place, max);
+  changedFrom(orderKey: OrderKey, max: number): ChangedKeys {
+    return this.#tail.changedFrom(orderKey, max);
   }
 
   /** Drops keys that no future unit can see. @returns their number, at most `limit` */
@@ -205,14 +209,14 @@ export class Fold {
       const state = { ring: this.ring, database: this.database, records: this.#records };
       const applied = applyOrdinary(entry, commands, state);
       if (applied.count > 0) this.#tail.pushApplied(entry, applied);
-      this.#newest = placeOf(entry);
+      this.#newest = orderKeyOf(entry);
       return { entry, answers: applied.answers };
     }
     const arrival = { entry, units: unitsOf(entry, this.#databases, this.#known) };
     for (const unit of arrival.units) if (unit.kind === "ring") this.#appendToRing(unit);
     if (this.end === null) this.#append(arrival);
     else this.#pass(arrival.units);
-    this.#newest = placeOf(entry);
+    this.#newest = orderKeyOf(entry);
     return answered(arrival);
   }
 
@@ -268,11 +272,11 @@ export class Fold {
 
   /**
    * Undoes the affected units, and applies them again in order together with the late units.
-   * @param placed  the data units of the late entries
+   * @param inserted  the data units of the late entries
    */
-  #mergeLate(late: readonly Arrival[], placed: readonly FoldUnit[], affected: readonly FoldUnit[]): void {
+  #mergeLate(late: readonly Arrival[], inserted: readonly FoldUnit[], affected: readonly FoldUnit[]): void {
     const units = ofDatabases(late);
-    this.#tail.findLate(units, placed);
+    this.#tail.findLate(units, inserted);
     for (let i = affected.length - 1; i >= 0; i--) this.#undo(affected[i] as FoldUnit);
     this.#tail.insert(late);
     let next = 0;
@@ -304,8 +308,8 @@ export class Fold {
   #apply(unit: FoldUnit): UnitAnswer {
     const records = this.#records;
     const ring = this.#ring;
-    const place = { signer: ring.recordAt(unit.envelope.key, unit), table: ring.tableAt(unit) };
-    const answer = applyUnit(unit, place, ring.newest, this.database, records);
+    const context = { signer: ring.recordAt(unit.envelope.key, unit), table: ring.tableAt(unit) };
+    const answer = applyUnit(unit, context, ring.newest, this.database, records);
     unit.records = takeRecords(records);
     return answer;
   }
@@ -324,14 +328,14 @@ export class Fold {
     this.#tail.keep(unit);
   }
 
-  #noteNewest(place: Place): void {
-    if (this.#newest === null || comparePlaces(place, this.#newest) > 0) this.#newest = place;
+  #noteNewest(orderKey: OrderKey): void {
+    if (this.#newest === null || compareOrderKeys(orderKey, this.#newest) > 0) this.#newest = orderKey;
   }
 }
 
 /**
  * Whether the first end comes before the second end. Null means that there is no end, so every order key is before it.
  */
-function isEarlier(one: Place | null, other: Place | null): boolean {
-  return one !== null && (other === null || comparePlaces(one, other) < 0);
+function isEarlier(one: OrderKey | null, other: OrderKey | null): boolean {
+  return one !== null && (other === null || compareOrderKeys(one, other) < 0);
 }

@@ -7,7 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { canonicalRecord } from "../../store/digest.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
-import type { Place } from "../entries/entry.js";
+import type { OrderKey } from "../entries/entry.js";
 import { applyToRing } from "./apply.js";
 import { compareUnits, type FoldUnit } from "./unit.js";
 
@@ -39,12 +39,12 @@ export class RingFold {
   /** The switches in order; usually there are none. */
   #switches: Switch[] = [];
   /** The position from which the base's semantics version is unknown, or null if it is known. */
-  #baseEnd: Place | null;
+  #baseEnd: OrderKey | null;
   /** The unit that is being applied to the newest ring. */
   #current: FoldUnit | null = null;
 
   /** @param end  the position from which the base's semantics version is unknown, if it is */
-  constructor(base: KeyRing, end: Place | null) {
+  constructor(base: KeyRing, end: OrderKey | null) {
     this.#base = base;
     this.#newest = base;
     this.#baseEnd = base.table === null ? end : null;
@@ -83,8 +83,8 @@ export class RingFold {
   /**
    * The first position from which this release does not know the semantics version, or null if it is known everywhere.
    */
-  get end(): Place | null {
-    return this.#baseEnd ?? this.#switches.find(({ table }) => table === null)?.unit.place ?? null;
+  get end(): OrderKey | null {
+    return this.#baseEnd ?? this.#switches.find(({ table }) => table === null)?.unit.orderKey ?? null;
   }
 
   /** Adds a unit that comes after all present units, and sets its answer. */
@@ -162,7 +162,7 @@ export class RingFold {
 
   #applyToBase(unit: FoldUnit): ReturnType<typeof applyToRing> {
     const answer = applyToRing(unit, this.#base);
-    if (this.#base.table === null) this.#baseEnd ??= unit.place;
+    if (this.#base.table === null) this.#baseEnd ??= unit.orderKey;
     return answer;
   }
 

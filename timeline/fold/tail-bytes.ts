@@ -8,7 +8,7 @@ import type { FoldUnit } from "./unit.js";
 
 /** Bytes of an entry without its units, in addition to its body. */
 const ENTRY_BYTES = 320;
-const PLACE_IN_ARRAY_BYTES = 8;
+const ARRAY_SLOT_BYTES = 8;
 /** Bytes of a unit of one command with its parsed envelope, without arguments: measured on the heap and rounded up. */
 const UNIT_BYTES = 640;
 const NODE_BYTES = 120;
@@ -29,7 +29,7 @@ export function bytesOfUnit({ commands, more, records }: FoldUnit): number {
 export function bytesOfEntry({ body, undoing }: TailEntry): number {
   let bytes = ENTRY_BYTES + body.length;
   if (undoing === null) return bytes;
-  for (const each of undoing) bytes += PLACE_IN_ARRAY_BYTES + bytesOfUndoing(each);
+  for (const each of undoing) bytes += ARRAY_SLOT_BYTES + bytesOfUndoing(each);
   return bytes;
 }
 
@@ -99,7 +99,7 @@ function bytesOfRows(rows: readonly Row[]): number {
   let bytes = 0;
   for (const row of rows) {
     bytes += ELEMENT_BYTES;
-    for (const cell of row) bytes += PLACE_IN_ARRAY_BYTES + (typeof cell === "string" ? cell.length : 0);
+    for (const cell of row) bytes += ARRAY_SLOT_BYTES + (typeof cell === "string" ? cell.length : 0);
   }
   return bytes;
 }

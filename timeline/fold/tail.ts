@@ -7,7 +7,7 @@
 import { readBody } from "../../protocol/version-2/envelope.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
-import { comparePlaces, type Entry, type Place } from "../entries/entry.js";
+import { compareOrderKeys, type Entry, type OrderKey } from "../entries/entry.js";
 import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
 
 /** The minimum number of dropped slots at the front for which the remaining slots are moved. */
@@ -19,10 +19,10 @@ const KEPT_AFTER_LATE = 16;
 /** The undo record of a unit, or several; "denied" if it was not permitted, or null if there is nothing to undo. */
 export type Undoing = UndoRecord | UndoRecord[] | "denied" | null;
 
-export class TailEntry implements Place {
+export class TailEntry implements OrderKey {
   readonly at: number;
   readonly seq: number;
-  readonly id: Place["id"];
+  readonly id: OrderKey["id"];
   readonly body: Buffer;
   /** Undo records by the index of the unit; null for a unit without data. */
   undoing: Undoing[] | null = null;
@@ -100,8 +100,8 @@ export class Tail {
   }
 
   /** Returns the entries at or after an order key, in order. @param max  the maximum number of entries */
-  from(place: Place, max: number): readonly TailEntry[] {
-    const first = this.#firstFrom(place);
+  from(orderKey: OrderKey, max: number): readonly TailEntry[] {
+    const first = this.#firstFrom(orderKey);
     return this.#entries.slice(first, first + max) as TailEntry[];
   }
 
@@ -152,7 +152,7 @@ export class Tail {
    * Returns the entries at or after an order key that have no units yet, in order; the caller creates the units.
    * @param max  the approximate number of units; if the entries have more units, only the newest entries are returned
    */
-  takeFolded(from: Place, max: number): FoldedEntries {
+  takeFolded(from: OrderKey, max: number): FoldedEntries {
     const wanted = this.#firstFrom(from);
     const first = this.#firstOfNewest(wanted, max);
     const between = first < this.#unfoldedFrom ? this.#folded(first, this.#unfoldedFrom) : [];
@@ -177,21 +177,21 @@ export class Tail {
 
   /** Returns the units after the given unit. These units must have been created. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
-    const { place } = unit;
+    const { orderKey } = unit;
     const units: FoldUnit[] = [];
-    for (let i = this.#firstFrom(place); i < this.#entries.length; i++) {
+    for (let i = this.#firstFrom(orderKey); i < this.#entries.length; i++) {
       const entry = this.#entries[i] as TailEntry;
       const existing = entry.units ?? [];
-      const isOwn = entry.id === place.id;
+      const isOwn = entry.id === orderKey.id;
       for (const each of existing) if (!isOwn || compareUnits(each, unit) > 0) units.push(each);
     }
     return units;
   }
 
   /** Whether there are more than `max` units at or after an order key. */
-  hasMoreFrom(place: Place, max: number): boolean {
+  hasMoreFrom(orderKey: OrderKey, max: number): boolean {
     let units = 0;
-    for (let i = this.#firstFrom(place); i < this.#entries.length; i++) {
+    for (let i = this.#firstFrom(orderKey); i < this.#entries.length; i++) {
       units += (this.#entries[i] as TailEntry).count;
       if (units > max) return true;
     }
@@ -208,12 +208,12 @@ export class Tail {
   }
 
   /** @param end  entries after it are not searched */
-  #firstFrom(place: Place, end = this.#entries.length): number {
+  #firstFrom(orderKey: OrderKey, end = this.#entries.length): number {
     let low = this.#dropped;
     let high = end;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (comparePlaces(this.#entries[middle] as TailEntry, place) < 0) low = middle + 1;
+      if (compareOrderKeys(this.#entries[middle] as TailEntry, orderKey) < 0) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -5,7 +5,7 @@
  */
 
 import type { Semantics } from "../../store/semantics.js";
-import { comparePlaces, type Entry, type Place, placeOf } from "../entries/entry.js";
+import { compareOrderKeys, type Entry, type OrderKey, orderKeyOf } from "../entries/entry.js";
 import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./affected-units.js";
 import type { Arrival } from "./batch.js";
 import { ofDatabases } from "./batch.js";
@@ -47,17 +47,17 @@ export class TouchedTail {
     return this.#tail.length;
   }
 
-  get first(): Place | null {
+  get first(): OrderKey | null {
     return this.#tail.first;
   }
 
-  get last(): Place | null {
+  get last(): OrderKey | null {
     return this.#tail.last;
   }
 
   /** Returns the keys that entries at or after an order key have changed. @param max  the maximum number of entries */
-  changedFrom(place: Place, max: number): ChangedKeys {
-    return changedBy(this.#tail.from(place, max + 1), max);
+  changedFrom(orderKey: OrderKey, max: number): ChangedKeys {
+    return changedBy(this.#tail.from(orderKey, max + 1), max);
   }
 
   /** Adds an entry after all existing entries. @param count  its applied units that may change data */
@@ -102,17 +102,17 @@ export class TouchedTail {
    */
   prepare(late: Entry, max: number, maxAffected: number): boolean {
     const { last } = this.#tail;
-    const place = placeOf(late);
-    if (last === null || comparePlaces(last, place) < 0) return true;
+    const orderKey = orderKeyOf(late);
+    if (last === null || compareOrderKeys(last, orderKey) < 0) return true;
     return (
-      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases, this.#known)), place, maxAffected) ||
-      this.#unfold(place, max)
+      this.#isTooMuch(this.#touching(unitsOf(late, this.#databases, this.#known)), orderKey, maxAffected) ||
+      this.#unfold(orderKey, max)
     );
   }
 
   /** Returns the applied units after the given unit. */
   unitsAfter(unit: FoldUnit): FoldUnit[] {
-    this.#unfold(unit.place);
+    this.#unfold(unit.orderKey);
     return this.#tail.unitsAfter(unit);
   }
 
@@ -120,14 +120,14 @@ export class TouchedTail {
    * Inserts the units of late entries that may change data into the lists.
    * @returns these units, or null if they affect more than `max` units
    */
-  place(late: readonly Arrival[], max: number): FoldUnit[] | null {
+  insertUnits(late: readonly Arrival[], max: number): FoldUnit[] | null {
     const [first] = late;
     if (first === undefined) return [];
-    const placed = this.#touching(ofDatabases(late));
-    const place = placeOf(first.entry);
-    if (this.#isTooMuch(placed.slice(0, first.units.length), place, max)) return null;
-    this.#unfold(place);
-    return this.#lists.insert(placed, max) ? placed : null;
+    const inserted = this.#touching(ofDatabases(late));
+    const orderKey = orderKeyOf(first.entry);
+    if (this.#isTooMuch(inserted.slice(0, first.units.length), orderKey, max)) return null;
+    this.#unfold(orderKey);
+    return this.#lists.insert(inserted, max) ? inserted : null;
   }
 
   /** Returns the units that may change data, and determines the keys that they touch. */
@@ -140,21 +140,21 @@ export class TouchedTail {
   /**
    * Whether units certainly affect too many units, judging by the nodes that are already in the lists. If the result is
    * false, they may still affect too many, because nodes that are not in the lists yet are not counted.
-   * @param place  the order key of the first unit
+   * @param orderKey  the order key of the first unit
    */
-  #isTooMuch(units: readonly FoldUnit[], place: Place, max: number): boolean {
-    if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(place, max)) return true;
+  #isTooMuch(units: readonly FoldUnit[], orderKey: OrderKey, max: number): boolean {
+    if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(orderKey, max)) return true;
     return units.some((unit) => this.#lists.affectsMore(unit, max));
   }
 
   /** Whether walking all units at or after an order key takes too long. @param max  units that may be redone */
-  #isTooLong(place: Place, max: number): boolean {
-    return max < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(place, WALKED_MAX);
+  #isTooLong(orderKey: OrderKey, max: number): boolean {
+    return max < Number.POSITIVE_INFINITY && this.#tail.hasMoreFrom(orderKey, WALKED_MAX);
   }
 
-  /** Removes placed units from the lists again. */
-  takeBack(placed: readonly FoldUnit[]): void {
-    for (const unit of placed) this.#lists.remove(unit);
+  /** Removes inserted units from the lists again. */
+  takeBack(inserted: readonly FoldUnit[]): void {
+    for (const unit of inserted) this.#lists.remove(unit);
   }
 
   /**
@@ -165,7 +165,9 @@ export class TouchedTail {
     const first = firstOf(seeds);
     if (first === null) return [];
     if (!this.#touchesWholes(seeds.late, first)) return affectedAlongLists(seeds, max);
-    return this.#isTooLong(first.place, max) ? null : affectedAlongTail(seeds, this.#laterThan(first), max);
+    return this.#isTooLong(first.orderKey, max)
+      ? null
+      : affectedAlongTail(seeds, this.#laterThan(first), max);
   }
 
   #touchesWholes(late: readonly FoldUnit[], first: FoldUnit): boolean {
@@ -183,11 +185,11 @@ export class TouchedTail {
    * Determines which units are late. If no complete database is touched, the insertion into the lists has already
    * marked the units that may write, and only the units that read are checked here.
    */
-  findLate(late: readonly FoldUnit[], placed: readonly FoldUnit[]): void {
+  findLate(late: readonly FoldUnit[], inserted: readonly FoldUnit[]): void {
     const [first] = late;
     if (first === undefined) return;
     for (const unit of late) if (unit.kind === "read") findTouches(unit, this.#databases, this.#known);
-    if (this.#touchesWholes(placed, first)) markLate(late, this.#tail.unitsAfter(first));
+    if (this.#touchesWholes(inserted, first)) markLate(late, this.#tail.unitsAfter(first));
     else for (const unit of late) if (unit.kind === "read") unit.isLate = this.#isLateRead(unit);
   }
 
@@ -221,7 +223,7 @@ export class TouchedTail {
    * @param max  the approximate number of units to create
    * @returns whether all of these entries now have their units
    */
-  #unfold(from: Place, max = Number.POSITIVE_INFINITY): boolean {
+  #unfold(from: OrderKey, max = Number.POSITIVE_INFINITY): boolean {
     const { between, behind, isAll } = this.#tail.takeFolded(from, max);
     for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#appendUnit(unit);
     const units = between.flatMap((entry) => this.#unfoldOne(entry));
@@ -246,7 +248,7 @@ export class TouchedTail {
     this.keep(unit);
   }
 
-  /** Adds late entries whose units have been placed. */
+  /** Adds late entries whose units have been inserted. */
   insert(late: readonly Arrival[]): void {
     const added: TailEntry[] = [];
     for (const { entry, units } of late) {

@@ -14,7 +14,7 @@ import type { CommandIndex } from "../../store/rows/command-index.js";
 import { connectionMistake } from "../../store/rows/connection-commands.js";
 import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
 import { SEMANTICS, type Semantics } from "../../store/semantics.js";
-import type { Entry, Place } from "../entries/entry.js";
+import type { Entry, OrderKey } from "../entries/entry.js";
 import { mayChange } from "../entries/recorded-envelopes.js";
 
 export interface UnitAnswer {
@@ -185,7 +185,7 @@ export class FoldUnit extends TouchNode {
   }
 
   /** The order key of its entry. */
-  get place(): Place {
+  get orderKey(): OrderKey {
     const { at, seq } = this.envelope;
     return { at, seq, id: this.entryId };
   }

@@ -2,7 +2,7 @@
 import { finish, inTurns, type Steps, type TurnClock } from "../../protocol/steps.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { DigestIndex } from "../compare/digest-index.js";
-import type { Entry, Place } from "../entries/entry.js";
+import type { Entry, OrderKey } from "../entries/entry.js";
 import type { EntrySource } from "../entries/storage.js";
 import type { Fold } from "../fold/fold.js";
 import { Refold } from "./refold.js";
@@ -13,11 +13,11 @@ import type { Snapshots } from "./snapshot-files.js";
 /** The error if no snapshot can be made because one of its entries cannot be read. */
 export class DamagedEntry extends Error {
   /** The entry's order key. Other threads pass it on, but not the class of the error. */
-  readonly damaged: Place;
+  readonly damaged: OrderKey;
 
-  constructor(place: Place) {
-    super(`the entry ${hexOf(place.id)} of ${dateText(place.at)} is damaged`);
-    this.damaged = place;
+  constructor(orderKey: OrderKey) {
+    super(`the entry ${hexOf(orderKey.id)} of ${dateText(orderKey.at)} is damaged`);
+    this.damaged = orderKey;
   }
 }
 
@@ -72,8 +72,8 @@ function begin({ to, ...parts }: MakeSnapshotParts): Begun {
     skips: () => false,
     found: () => {},
     foundRing: (entry) => void ringEntries.push(entry),
-    damaged: (place) => {
-      throw new DamagedEntry(place);
+    damaged: (orderKey) => {
+      throw new DamagedEntry(orderKey);
     },
   });
   return { refold, index, ringEntries };

@@ -6,7 +6,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
 import { Database } from "../../store/database.js";
 import type { DigestIndex } from "../compare/digest-index.js";
-import { type Entry, firstPlaceAt, type Place, readPlace, writePlace } from "../entries/entry.js";
+import { type Entry, firstOrderKeyAt, type OrderKey, readOrderKey, writeOrderKey } from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded-envelopes.js";
 import type { EntrySource } from "../entries/storage.js";
 import { keptEntry, viewEntry } from "../entries/stored-value.js";
@@ -42,7 +42,7 @@ export interface RefoldParts extends Beginning {
   readonly index: DigestIndex | null;
   /** Whether to leave out an entry because the caller merges it. */
   readonly skips: (id: ByteString) => boolean;
-  readonly damaged: (place: Place) => void;
+  readonly damaged: (orderKey: OrderKey) => void;
   /** Receives the fold at the beginning. */
   readonly begun?: (fold: Fold) => void;
   /** Receives the entries that concern the key ring in order, beginning with the entries in the snapshot. */
@@ -69,16 +69,16 @@ export class Refold {
   }
 
   /** Whether the refold has passed an order key. */
-  isPast(place: Place): boolean {
-    return this.#next !== null && writePlace(place).compare(this.#next) < 0;
+  isPast(orderKey: OrderKey): boolean {
+    return this.#next !== null && writeOrderKey(orderKey).compare(this.#next) < 0;
   }
 
   *#run(): Steps<Fold> {
     const { until, tailEnd } = this.#parts;
     const fold = yield* this.#begin();
     this.#parts.begun?.(fold);
-    const to = firstPlaceAt(until + 1);
-    this.#next = firstPlaceAt(fold.cutAt + 1);
+    const to = firstOrderKeyAt(until + 1);
+    this.#next = firstOrderKeyAt(fold.cutAt + 1);
     for (let next: Buffer | null = this.#next; next !== null; yield) {
       next = this.#foldSome(fold, next, to);
       this.#next = next ?? to;
@@ -96,7 +96,7 @@ export class Refold {
     const chunks = snapshots?.read(from) ?? null;
     if (chunks === null) throw new Error(`the snapshot of ${from} does not exist`);
     const read = yield* readSnapshot(chunks, { genesis, databases, hash });
-    index?.restore(read.sums, read.ringPlaces);
+    index?.restore(read.sums, read.ringOrderKeys);
     if (foundRing !== undefined) for (const entry of read.ringEntries) foundRing(entry);
     return new Fold(read);
   }
@@ -108,10 +108,10 @@ export class Refold {
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
     const { storage, hash, tailEnd, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
     let count = 0;
-    for (const [place, value] of storage.entries(from, to)) {
-      if (count === ENTRIES_A_STEP) return Buffer.from(place);
+    for (const [orderKey, value] of storage.entries(from, to)) {
+      if (count === ENTRIES_A_STEP) return Buffer.from(orderKey);
       count++;
-      const found = readPlace(place);
+      const found = readOrderKey(orderKey);
       if (skips(found.id)) continue;
       const entry = viewEntry(found, value, hash);
       if (entry === null) {

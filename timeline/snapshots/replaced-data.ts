@@ -74,12 +74,12 @@ export async function keepReplacedData(
 function copySome(from: EntrySource, to: Storage, start: Buffer | null): Buffer | null {
   const entries: (readonly [Buffer, Buffer])[] = [];
   let next: Buffer | null = null;
-  for (const [place, value] of from.entries(start, null)) {
+  for (const [orderKey, value] of from.entries(start, null)) {
     if (entries.length === ENTRIES_A_TURN) {
-      next = Buffer.from(place);
+      next = Buffer.from(orderKey);
       break;
     }
-    entries.push([Buffer.from(place), Buffer.from(value)]);
+    entries.push([Buffer.from(orderKey), Buffer.from(value)]);
   }
   to.put(entries);
   return next;

@@ -4,7 +4,7 @@
  * invalidates a snapshot, so a crash cannot leave an invalid snapshot in the list.
  */
 
-import { dateOf, type Place } from "../entries/entry.js";
+import { dateOf, type OrderKey } from "../entries/entry.js";
 import type { Mark, MarkSource, Storage } from "../entries/storage.js";
 import type { TimelineLogger } from "../entries/timeline-logger.js";
 import { roundestDate } from "./cut-dates.js";
@@ -42,7 +42,7 @@ export class SnapshotMaking {
   readonly #parts: SnapshotParts;
   readonly #storage: Storage;
   readonly #log: TimelineLogger;
-  readonly #onDamaged: (place: Place) => void;
+  readonly #onDamaged: (orderKey: OrderKey) => void;
   /** The dates of the valid snapshots in ascending order. */
   #valid: number[];
   /** The date of the snapshot that is being made, or null if there is none or it is outdated. */
@@ -72,7 +72,7 @@ export class SnapshotMaking {
     parts: SnapshotParts,
     storage: Storage,
     log: TimelineLogger,
-    onDamaged: (place: Place) => void,
+    onDamaged: (orderKey: OrderKey) => void,
   ) {
     this.#parts = parts;
     this.#storage = storage;
@@ -228,7 +228,7 @@ export class SnapshotMaking {
 
   /** Returns the date of the first stored entry. */
   #firstDate(): number {
-    for (const place of this.#storage.places(null, null)) return dateOf(Buffer.from(place));
+    for (const orderKey of this.#storage.orderKeys(null, null)) return dateOf(Buffer.from(orderKey));
     return 0;
   }
 
@@ -270,8 +270,8 @@ export class SnapshotMaking {
         "the snapshot failed; the next start will take longer",
       );
       // Another thread passes on the error's properties, but not its class.
-      const place = (problem as Partial<DamagedEntry>).damaged;
-      if (place !== undefined) this.#onDamaged(place);
+      const orderKey = (problem as Partial<DamagedEntry>).damaged;
+      if (orderKey !== undefined) this.#onDamaged(orderKey);
       return;
     }
     if (this.#target !== to) {

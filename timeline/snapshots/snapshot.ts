@@ -18,7 +18,7 @@ import { Table } from "../../store/values/relations/table.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import { Stream } from "../../store/values/streams/stream.js";
 import { typeName, type Value } from "../../store/values/value.js";
-import { type Entry, type Place, placeOf } from "../entries/entry.js";
+import { type Entry, type OrderKey, orderKeyOf } from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded-envelopes.js";
 import { type Beginning, type RefuseRingEntry, readRingEntries, writeRingEntries } from "./ring-entries.js";
 import { readCollection, writeCollection } from "./snapshot-collections.js";
@@ -175,7 +175,7 @@ export interface ReadState {
   /** The bytes of the sums with which the snapshot was written. */
   readonly sums: Buffer;
   /** The order keys of the entries that are for the key ring alone, which the sums of data do not count. */
-  readonly ringPlaces: readonly Place[];
+  readonly ringOrderKeys: readonly OrderKey[];
 }
 
 /**
@@ -214,8 +214,8 @@ function* readState(
   const database = new Database({ databases });
   for (const keyspace of database.keyspaces) yield* readKeyspace(reader, keyspace);
   reader.end();
-  const ringPlaces = ringEntries.filter(({ envelope }) => isRingEntry(envelope)).map(placeOf);
-  return { database, ring, ringEntries, cutAt, sums: Buffer.concat(sums), ringPlaces };
+  const ringOrderKeys = ringEntries.filter(({ envelope }) => isRingEntry(envelope)).map(orderKeyOf);
+  return { database, ring, ringEntries, cutAt, sums: Buffer.concat(sums), ringOrderKeys };
 }
 
 function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> {

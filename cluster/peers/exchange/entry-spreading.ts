@@ -4,7 +4,7 @@
  * have it. Each member requests the entries that it is missing, and reports when they are on its disk. Source:
  * docs/architecture.md "How daemons agree".
  */
-import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
+import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
 import type { Outbox } from "./outbox.js";
 import { Packer } from "./packing.js";
@@ -16,7 +16,7 @@ export interface Receiver extends ConnectedMember {
   readonly outbox: Outbox;
   readonly offerPace: OfferPace;
   /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
-  readonly pendingAcks: Place[];
+  readonly pendingAcks: OrderKey[];
   /** Sends the pending notifications to the member. */
   sendAcks(): void;
 }
@@ -52,12 +52,12 @@ export class EntrySpreading {
    * @param from    the member that sent them, or null for a client
    * @param oldest  entries dated before this date are not offered
    */
-  flushed(places: readonly Place[], from: Receiver | null, oldest: number): void {
-    for (const place of places) {
-      this.requests.arrived(place.id);
-      const isOld = place.at < oldest;
-      if (from !== null && !isOld) this.acknowledge(place, from);
-      const state = isOld ? this.states.find(place.id) : this.states.of(place);
+  flushed(orderKeys: readonly OrderKey[], from: Receiver | null, oldest: number): void {
+    for (const orderKey of orderKeys) {
+      this.requests.arrived(orderKey.id);
+      const isOld = orderKey.at < oldest;
+      if (from !== null && !isOld) this.acknowledge(orderKey, from);
+      const state = isOld ? this.states.find(orderKey.id) : this.states.of(orderKey);
       if (state === undefined) continue;
       state.isFlushed = true;
       if (from !== null) {
@@ -74,16 +74,16 @@ export class EntrySpreading {
   /** Pushes an entry to every member, without a request, as soon as it is on disk. */
   pushOwn(entry: Entry): void {
     const { body, signature } = entry;
-    const state = this.states.of(placeOf(entry));
-    const given = { place: state.place, body, signature };
+    const state = this.states.of(orderKeyOf(entry));
+    const given = { orderKey: state.orderKey, body, signature };
     if (state.isFlushed) this.#pushAtOnce(state, given);
     else state.atOnce = given;
   }
 
   /** Resolves when the given number of daemons, including this one, have reported that the entry is on their disk. */
-  replicated(place: Place, count: number): Promise<void> {
-    const state = this.states.of(place);
-    state.isFlushed ||= this.#cluster.timeline.read(place) !== null;
+  replicated(orderKey: OrderKey, count: number): Promise<void> {
+    const state = this.states.of(orderKey);
+    state.isFlushed ||= this.#cluster.timeline.read(orderKey) !== null;
     state.isUrgent = true;
     const done = this.#replications.wait(state, count, this.#cluster.uptime());
     if (state.isFlushed) this.#offer([state]);
@@ -94,40 +94,40 @@ export class EntrySpreading {
    * Returns how many other daemons are known to have the entry on their disk. The reports about old entries are
    * forgotten, so the result for an old entry is too low.
    */
-  copies({ id }: Place): number {
+  copies({ id }: OrderKey): number {
     return Replications.copies(this.states.find(id)?.has ?? 0);
   }
 
   /** Handles a member's offer of entries on its disk. */
-  offered(places: readonly Place[], member: Receiver): void {
+  offered(orderKeys: readonly OrderKey[], member: Receiver): void {
     const { timeline, uptime } = this.#cluster;
-    const wanted: Place[] = [];
+    const wanted: OrderKey[] = [];
     const now = uptime();
-    for (const place of places) {
-      if (timeline.holds(place)) {
-        const state = this.states.of(place);
+    for (const orderKey of orderKeys) {
+      if (timeline.holds(orderKey)) {
+        const state = this.states.of(orderKey);
         this.#has(state, member);
-        state.isFlushed ||= timeline.read(place) !== null;
-        if (state.isFlushed) this.acknowledge(place, member);
+        state.isFlushed ||= timeline.read(orderKey) !== null;
+        if (state.isFlushed) this.acknowledge(orderKey, member);
         else state.pendingAcks |= member.bit;
       } else {
-        if (this.requests.offered(place, member.bit, now)) wanted.push(place);
-        this.#has(this.states.of(place), member);
+        if (this.requests.offered(orderKey, member.bit, now)) wanted.push(orderKey);
+        this.#has(this.states.of(orderKey), member);
       }
     }
-    if (wanted.length > 0) member.connection.send({ kind: "want", places: wanted });
+    if (wanted.length > 0) member.connection.send({ kind: "want", orderKeys: wanted });
   }
 
-  had(places: readonly Place[], member: Receiver): void {
-    for (const { id } of places) {
+  had(orderKeys: readonly OrderKey[], member: Receiver): void {
+    for (const { id } of orderKeys) {
       const state = this.states.find(id);
       if (state !== undefined) this.#has(state, member);
     }
   }
 
   /** Notifies a member, at the end of this turn, that an entry is on this daemon's disk. */
-  acknowledge(place: Place, member: Receiver): void {
-    member.pendingAcks.push(place);
+  acknowledge(orderKey: OrderKey, member: Receiver): void {
+    member.pendingAcks.push(orderKey);
     this.sendAcksSoon();
   }
 
@@ -198,12 +198,12 @@ export class EntrySpreading {
     return bits;
   }
 
-  #request(requests: ReadonlyMap<number, readonly Place[]>): void {
+  #request(requests: ReadonlyMap<number, readonly OrderKey[]>): void {
     if (requests.size === 0) return;
     for (const member of listening(this.#cluster)) {
-      const places = requests.get(member.bit) ?? [];
-      for (const part of parts(places, this.#cluster.limits.maxPlaces)) {
-        member.connection.send({ kind: "want", places: part });
+      const orderKeys = requests.get(member.bit) ?? [];
+      for (const part of parts(orderKeys, this.#cluster.limits.maxOrderKeys)) {
+        member.connection.send({ kind: "want", orderKeys: part });
       }
     }
   }
@@ -217,7 +217,7 @@ export class EntrySpreading {
   #settle(state: ReplicationState): void {
     if (state.pendingAcks !== 0) {
       for (const member of listening(this.#cluster)) {
-        if ((state.pendingAcks & member.bit) !== 0) this.acknowledge(state.place, member);
+        if ((state.pendingAcks & member.bit) !== 0) this.acknowledge(state.orderKey, member);
       }
       state.pendingAcks = 0;
     }
@@ -243,12 +243,12 @@ export class EntrySpreading {
 
   /** @returns how many entries the member is not known to have */
   #offerTo({ bit, connection }: Receiver, states: readonly ReplicationState[]): number {
-    const { maxPlaces, maxUnsentBytes } = this.#cluster.limits;
+    const { maxOrderKeys, maxUnsentBytes } = this.#cluster.limits;
     if (connection.unsentBytes > maxUnsentBytes) return 0;
-    const places: Place[] = [];
-    for (const { has, sent, place } of states) if (((has | sent) & bit) === 0) places.push(place);
-    for (const part of parts(places, maxPlaces)) connection.send({ kind: "offer", places: part });
-    return places.length;
+    const orderKeys: OrderKey[] = [];
+    for (const { has, sent, orderKey } of states) if (((has | sent) & bit) === 0) orderKeys.push(orderKey);
+    for (const part of parts(orderKeys, maxOrderKeys)) connection.send({ kind: "offer", orderKeys: part });
+    return orderKeys.length;
   }
 }
 

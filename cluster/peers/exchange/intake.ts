@@ -8,7 +8,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PushMessage } from "../../../protocol/members/member-messages.js";
 import { type PackedEntry, readEntries } from "../../../protocol/members/member-packing.js";
 import type { Steps } from "../../../protocol/steps.js";
-import { type Entry, type Place, placeOf } from "../../../timeline/entries/entry.js";
+import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import type { ClusterState, ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
 import { unpack } from "./packing.js";
 import { oldestSpread, type ReplicationStates } from "./replication-states.js";
@@ -37,7 +37,7 @@ export interface Sender {
   /** Called with the number of entries that were new. */
   onNewEntries(entries: number): void;
   /** Called when an entry is on this daemon's disk, to notify the member. */
-  acknowledge(place: Place): void;
+  acknowledge(orderKey: OrderKey): void;
   refused(reason: string): void;
   /** Called when the signer of an entry is unknown, to compare the key rings. */
   unknown(): void;
@@ -50,7 +50,7 @@ export interface Sender {
 interface Checked {
   readonly valid: readonly Entry[];
   /** Order keys of entries that this daemon already had. */
-  readonly held: readonly Place[];
+  readonly held: readonly OrderKey[];
   /** The number of entries with an unknown signer. */
   readonly unknown: number;
 }
@@ -159,7 +159,7 @@ export class Intake {
     const { checkEntry, timeline } = this.#cluster;
     // Use a map by id, because one push may contain an entry twice: once as requested, and once from a comparison.
     const valid = new Map<ByteString, Entry>();
-    const held: Place[] = [];
+    const held: OrderKey[] = [];
     let unknown = 0;
     let count = 0;
     for (const packed of entries) {
@@ -177,7 +177,7 @@ export class Intake {
   }
 
   /** @param held  order keys of the other entries of the same push, which this daemon already had */
-  #store(entries: readonly Entry[], held: readonly Place[], sender: Sender, batch: IncomingBatch): void {
+  #store(entries: readonly Entry[], held: readonly OrderKey[], sender: Sender, batch: IncomingBatch): void {
     const { timeline } = this.#cluster;
     this.#note(entries, sender);
     const fresh = entries.length === 0 ? [] : timeline.receive(entries, sender.id);
@@ -190,7 +190,7 @@ export class Intake {
     this.#settleHeld(held, sender);
     if (fresh.length < entries.length) {
       const freshIds = new Set(fresh.map(({ id }) => id));
-      this.#settleHeld(entries.filter(({ id }) => !freshIds.has(id)).map(placeOf), sender);
+      this.#settleHeld(entries.filter(({ id }) => !freshIds.has(id)).map(orderKeyOf), sender);
     }
   }
 
@@ -201,23 +201,23 @@ export class Intake {
   #note(entries: readonly Entry[], sender: Sender): void {
     const oldest = oldestSpread(this.#cluster);
     for (const entry of entries)
-      if (entry.envelope.at >= oldest) this.#states.of(placeOf(entry)).has |= sender.bit;
+      if (entry.envelope.at >= oldest) this.#states.of(orderKeyOf(entry)).has |= sender.bit;
   }
 
   /** Notifies the member of entries that this daemon already had, once they are on disk. */
-  #settleHeld(places: readonly Place[], sender: Sender): void {
+  #settleHeld(orderKeys: readonly OrderKey[], sender: Sender): void {
     const [states, peering] = [this.#states, this.#cluster];
-    for (const place of places) {
-      const state = states.of(place);
+    for (const orderKey of orderKeys) {
+      const state = states.of(orderKey);
       state.has |= sender.bit;
-      state.isFlushed ||= peering.timeline.read(place) !== null;
-      if (state.isFlushed) sender.acknowledge(place);
+      state.isFlushed ||= peering.timeline.read(orderKey) !== null;
+      if (state.isFlushed) sender.acknowledge(orderKey);
       else state.pendingAcks |= sender.bit;
     }
   }
 
-  /** Called when entries are on disk. @param places  all entries that the timeline has reported together as new */
-  flushed([first]: readonly Place[]): void {
+  /** Called when entries are on disk. @param orderKeys  all entries that the timeline has reported together as new */
+  flushed([first]: readonly OrderKey[]): void {
     const batch = first === undefined ? undefined : this.#unflushed.get(first.id);
     if (first === undefined || batch === undefined) return;
     this.#unflushed.delete(first.id);

@@ -7,14 +7,14 @@
 import { Queue } from "../../../net/process/queue.js";
 import { type PackedEntry, packedBytes } from "../../../protocol/members/member-packing.js";
 import { hexOf, signedBytes } from "../../../protocol/version-2/envelope.js";
-import { type Place, readPlace } from "../../../timeline/entries/entry.js";
+import { type OrderKey, readOrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberConnection } from "../connections/member-connection.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import type { Packer } from "./packing.js";
 import type { AtOnce, ReplicationStates } from "./replication-states.js";
 
 /** A list of order keys as timeline/compare/reconcile.ts makes it. */
-export interface PlaceCursor {
+export interface OrderKeyCursor {
   /** Returns the next order keys, 42 bytes each, at most `count`, or none if the list is complete. */
   next(count: number): readonly Buffer[];
 }
@@ -27,9 +27,9 @@ interface Pushed {
 }
 
 interface ListPush {
-  readonly cursor: PlaceCursor;
+  readonly cursor: OrderKeyCursor;
   /** Order keys that were read from the cursor. */
-  readonly places: Queue<Place>;
+  readonly orderKeys: Queue<OrderKey>;
   /** Called for each entry of the list that is pushed. `done` is called when all entries have been pushed. */
   readonly pushed: () => void;
   readonly done: () => void;
@@ -37,7 +37,7 @@ interface ListPush {
 }
 
 /** Order keys to read from a cursor in one step. */
-const CURSOR_PLACES = 128;
+const CURSOR_ORDER_KEYS = 128;
 
 export class Outbox {
   readonly #cluster: ClusterState;
@@ -52,7 +52,7 @@ export class Outbox {
   #ackedNumber = 0;
   readonly #atOnce = new Queue<AtOnce>();
   #atOnceBytes = 0;
-  readonly #wanted = new Queue<Place>();
+  readonly #wanted = new Queue<OrderKey>();
   #wantedCount = 0;
   #lists: ListPush[] = [];
   #isScheduled = false;
@@ -86,10 +86,10 @@ export class Outbox {
   }
 
   /** Pushes the entries that the member requests. */
-  pushWanted(places: readonly Place[]): void {
+  pushWanted(orderKeys: readonly OrderKey[]): void {
     const room = Math.max(0, this.#cluster.limits.maxRequested - this.#wantedCount);
-    const taken = places.slice(0, room);
-    for (const place of taken) this.#wanted.push(place);
+    const taken = orderKeys.slice(0, room);
+    for (const orderKey of taken) this.#wanted.push(orderKey);
     this.#wantedCount += taken.length;
     this.#schedule();
   }
@@ -100,8 +100,8 @@ export class Outbox {
    * @param done  called when all entries have been pushed
    * @returns a function that cancels the remaining pushes; `done` is then not called
    */
-  give(cursor: PlaceCursor, pushed: () => void, done: () => void): () => void {
-    const list = { cursor, places: new Queue<Place>(), pushed, done, isRead: false };
+  give(cursor: OrderKeyCursor, pushed: () => void, done: () => void): () => void {
+    const list = { cursor, orderKeys: new Queue<OrderKey>(), pushed, done, isRead: false };
     this.#lists.push(list);
     this.#schedule();
     return () => {
@@ -186,7 +186,7 @@ export class Outbox {
     const entry = this.#atOnce.shift();
     if (entry !== undefined) {
       this.#atOnceBytes -= packedBytes(entry);
-      this.#states.of(entry.place).sent |= this.#bit;
+      this.#states.of(entry.orderKey).sent |= this.#bit;
       return entry;
     }
     const wanted = this.#wanted.shift();
@@ -201,13 +201,13 @@ export class Outbox {
   #nextOfList(): PackedEntry | null {
     const list = this.#lists.find(({ isRead }) => !isRead);
     if (list === undefined) return null;
-    const { places } = list;
-    if (places.first === undefined) {
-      for (const place of list.cursor.next(CURSOR_PLACES)) places.push(readPlace(place));
-      list.isRead = places.first === undefined;
+    const { orderKeys } = list;
+    if (orderKeys.first === undefined) {
+      for (const orderKey of list.cursor.next(CURSOR_ORDER_KEYS)) orderKeys.push(readOrderKey(orderKey));
+      list.isRead = orderKeys.first === undefined;
     }
-    const place = places.shift();
-    const entry = place === undefined ? null : this.#cluster.timeline.read(place);
+    const orderKey = orderKeys.shift();
+    const entry = orderKey === undefined ? null : this.#cluster.timeline.read(orderKey);
     if (entry !== null) list.pushed();
     return entry;
   }

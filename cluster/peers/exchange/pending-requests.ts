@@ -4,10 +4,10 @@
  * reconciliation transfers it later. Sets of members are numbers in which each member has one bit.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { Place } from "../../../timeline/entries/entry.js";
+import type { OrderKey } from "../../../timeline/entries/entry.js";
 
 interface PendingRequest {
-  readonly place: Place;
+  readonly orderKey: OrderKey;
   from: number;
   /** The bits of the other members that have offered the entry. */
   others: number;
@@ -34,15 +34,15 @@ export class PendingRequests {
    * Records that a member has offered an entry that this daemon does not have.
    * @returns whether to request the entry from that member
    */
-  offered(place: Place, bit: number, now: number): boolean {
-    const request = this.#requests.get(place.id);
+  offered(orderKey: OrderKey, bit: number, now: number): boolean {
+    const request = this.#requests.get(orderKey.id);
     if (request !== undefined) {
       if (request.from !== bit) request.others |= bit;
       return false;
     }
     if (this.#requests.size >= this.#limits.maxRequests) return false;
-    const { at, seq, id } = place;
-    this.#request({ place: { at, seq, id }, from: bit, others: 0, at: now });
+    const { at, seq, id } = orderKey;
+    this.#request({ orderKey: { at, seq, id }, from: bit, others: 0, at: now });
     return true;
   }
 
@@ -55,7 +55,7 @@ export class PendingRequests {
    * Returns the overdue requests, grouped by the member to which they must now be sent.
    * @param live  the bits of connected members
    */
-  overdue(now: number, live: number): ReadonlyMap<number, Place[]> {
+  overdue(now: number, live: number): ReadonlyMap<number, OrderKey[]> {
     const late: PendingRequest[] = [];
     for (const request of this.#requests.values()) {
       if (now - request.at < this.#limits.requestMs) break;
@@ -65,7 +65,7 @@ export class PendingRequests {
   }
 
   /** Returns the requests to a member that has disconnected, grouped by the member to which they must now be sent. */
-  disconnected(bit: number, now: number, live: number): ReadonlyMap<number, Place[]> {
+  disconnected(bit: number, now: number, live: number): ReadonlyMap<number, OrderKey[]> {
     const lost = [...this.#requests.values()].filter(({ from }) => from === bit);
     return this.#requestElsewhere(lost, now, live);
   }
@@ -80,28 +80,28 @@ export class PendingRequests {
     requests: readonly PendingRequest[],
     now: number,
     live: number,
-  ): ReadonlyMap<number, Place[]> {
-    const requested = new Map<number, Place[]>();
+  ): ReadonlyMap<number, OrderKey[]> {
+    const requested = new Map<number, OrderKey[]>();
     for (const request of requests) {
       this.#forget(request);
       const others = request.others & live;
       const from = others & -others;
       if (from === 0) continue;
-      this.#request({ place: request.place, from, others: others & ~from, at: now });
-      const places = requested.get(from);
-      if (places === undefined) requested.set(from, [request.place]);
-      else places.push(request.place);
+      this.#request({ orderKey: request.orderKey, from, others: others & ~from, at: now });
+      const orderKeys = requested.get(from);
+      if (orderKeys === undefined) requested.set(from, [request.orderKey]);
+      else orderKeys.push(request.orderKey);
     }
     return requested;
   }
 
   #request(request: PendingRequest): void {
-    this.#requests.set(request.place.id, request);
+    this.#requests.set(request.orderKey.id, request);
     this.#counts.set(request.from, this.countOf(request.from) + 1);
   }
 
   #forget(request: PendingRequest): void {
-    this.#requests.delete(request.place.id);
+    this.#requests.delete(request.orderKey.id);
     this.#counts.set(request.from, this.countOf(request.from) - 1);
   }
 }

@@ -5,15 +5,15 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
-import type { Place } from "../../../timeline/entries/entry.js";
+import type { OrderKey } from "../../../timeline/entries/entry.js";
 
 /** The bytes of an entry to push without a request. The parsed envelope is omitted to save memory. */
 export interface AtOnce extends PackedEntry {
-  readonly place: Place;
+  readonly orderKey: OrderKey;
 }
 
 export interface ReplicationState {
-  readonly place: Place;
+  readonly orderKey: OrderKey;
   /** Whether the entry is on this daemon's disk. */
   isFlushed: boolean;
   /** The bits of the members that have reported that the entry is on their disk. */
@@ -70,13 +70,13 @@ export class ReplicationStates {
   }
 
   /** Returns the state for an order key, and creates it if there is none. */
-  of(place: Place): ReplicationState {
-    let state = this.#young.get(place.id);
+  of(orderKey: OrderKey): ReplicationState {
+    let state = this.#young.get(orderKey.id);
     if (state !== undefined) return state;
-    const { at, seq, id } = place;
+    const { at, seq, id } = orderKey;
     state = this.#old.get(id);
     state ??= {
-      place: { at, seq, id },
+      orderKey: { at, seq, id },
       isFlushed: false,
       has: 0,
       sent: 0,
@@ -156,8 +156,8 @@ export class Replications {
     if (Replications.holders(state) >= count) return Promise.resolve();
     return new Promise((resolve) => {
       const waiting = { count, resolve, until: now + this.#limits.waitMaxMs };
-      const others = this.#waiting.get(state.place.id);
-      if (others === undefined) this.#waiting.set(state.place.id, [waiting]);
+      const others = this.#waiting.get(state.orderKey.id);
+      if (others === undefined) this.#waiting.set(state.orderKey.id, [waiting]);
       else others.push(waiting);
     });
   }
@@ -174,7 +174,7 @@ export class Replications {
   /** Checks an entry's waiting callers after its state has changed. */
   check(state: ReplicationState): void {
     if (this.#waiting.size === 0) return;
-    const { id } = state.place;
+    const { id } = state.orderKey;
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     const holders = Replications.holders(state);

@@ -9,7 +9,7 @@ import type { OwnMessage, StatusMessage } from "../../../protocol/members/member
 import type { PackedEntry } from "../../../protocol/members/member-packing.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
-import type { Entry, Place } from "../../../timeline/entries/entry.js";
+import type { Entry, OrderKey } from "../../../timeline/entries/entry.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { CloseCode } from "./close-reasons.js";
@@ -23,7 +23,7 @@ import type { PeeringLimits } from "./peering-limits.js";
  */
 export type CheckedEntry =
   | Entry
-  | { readonly held: Place }
+  | { readonly held: OrderKey }
   | "unknown-signer"
   | "no-room"
   | { readonly refused: string };
@@ -37,9 +37,9 @@ export interface ProvedEntry {
 /** The timeline, or the state of a stream, that entries are compared with. */
 export interface Holder {
   /** Whether the entry is present, on disk or not. */
-  holds(place: Place): boolean;
+  holds(orderKey: OrderKey): boolean;
   /** Whether an entry that is not present can be stored now. @param bytes  the bytes of its body and signature */
-  hasRoom(place: Place, bytes: number): boolean;
+  hasRoom(orderKey: OrderKey, bytes: number): boolean;
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { LIMITS } from "../../../options/limits.js";
 import type { Settings } from "../../../options/settings.js";
-import { ENTRIES_MAX, PLACES_MAX } from "../../../protocol/members/member-packing.js";
+import { ENTRIES_MAX, ORDER_KEYS_MAX } from "../../../protocol/members/member-packing.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -56,7 +56,7 @@ export const PEERING_LIMITS = {
    */
   catchUpMaxMs: 600_000,
   /** The maximum number of order keys in one message. */
-  maxPlaces: PLACES_MAX,
+  maxOrderKeys: ORDER_KEYS_MAX,
   /**
    * The maximum number of entries that a member has requested and that are not sent yet. Further requests are ignored,
    * and reconciliation sends those entries.

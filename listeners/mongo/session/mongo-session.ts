@@ -139,7 +139,7 @@ export class MongoSession {
     if (concern.others === 0) return this.run(argv, answered);
     const sender = new AwaitedSender(this.#userSession, this.server.host.environment);
     const wait = (answer: ByteString) =>
-      waited(concern, sender.lastWrite.place, answer, (end) => {
+      waited(concern, sender.lastWrite.orderKey, answer, (end) => {
         this.#endWait = end;
       });
     const answer = this.run(argv, answered, sender);
@@ -177,7 +177,7 @@ class MongoSender extends SessionSender {
 
 /** The sender of a single write, which stores the write's order key. */
 class AwaitedSender extends MongoSender {
-  readonly lastWrite: LastWrite = { place: null };
+  readonly lastWrite: LastWrite = { orderKey: null };
 }
 
 const isGreeting = (name: string) => /^(hello|ismaster)$/i.test(name);

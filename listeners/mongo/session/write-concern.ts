@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { boolean, document, element, int32, text } from "../../../protocol/mongo/bson-writer.js";
-import type { Place } from "../../../timeline/entries/entry.js";
+import type { OrderKey } from "../../../timeline/entries/entry.js";
 import type { DaemonInterface } from "../../daemon-interface.js";
 import type { CommandDocument } from "../messages/command-document.js";
 import { failure } from "../messages/failure.js";
@@ -61,13 +61,13 @@ function othersOf(concern: CommandDocument, copies: DaemonInterface["copies"], p
  */
 export function waited(
   { others, timeout, copies }: WriteConcern,
-  place: Place | null,
+  place: OrderKey | null,
   answer: ByteString,
   waits: (end: () => void) => void,
 ): ByteString | Promise<ByteString> {
   if (copies === null || place === null || copies.count(place) >= others) return answer;
   return new Promise((resolve) => {
-    const end = copies.wait({ place, wanted: others, milliseconds: timeout }, () => {
+    const end = copies.wait({ orderKey: place, wanted: others, milliseconds: timeout }, () => {
       resolve(copies.count(place) >= others ? answer : `${answer}${TOO_LATE}`);
     });
     waits(end);

@@ -15,12 +15,12 @@ function wait(session: RespSession, argv: readonly ByteString[]): Reply | Promis
   const { replicas, milliseconds } = waitArguments(argv);
   const { copies } = session.server.daemon;
   if (copies === null || copies.isAlone) return ZERO;
-  const { place } = session.lastWrite;
+  const { orderKey: place } = session.lastWrite;
   const count = copies.count(place);
   if (count >= replicas || session.isExecuting) return integer(count);
   return new Promise((resolve) => {
     let failure: Reply | null = null;
-    const end = copies.wait({ place, wanted: replicas, milliseconds }, () => {
+    const end = copies.wait({ orderKey: place, wanted: replicas, milliseconds }, () => {
       session.waiting = null;
       resolve(failure ?? integer(copies.count(place)));
     });

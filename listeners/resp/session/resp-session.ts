@@ -112,7 +112,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   isStable = false;
   /** The subscriptions, or null if the client has never subscribed. */
   subscriptions: Subscriptions | null = null;
-  readonly lastWrite: LastWrite = { place: null };
+  readonly lastWrite: LastWrite = { orderKey: null };
   /** The commands queued since MULTI, or null if no transaction is open. */
   queued: Queued[] | null = null;
   /** The approximate memory of the queued commands in bytes. */

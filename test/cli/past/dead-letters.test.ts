@@ -11,7 +11,7 @@ import { LettersFolder } from "../../../cluster/dead-letters/letters-folder.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf, readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
 import type { LetterReason } from "../../../timeline/dead-letters.js";
-import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 import { refusingAddress } from "../../support/free-port.js";
@@ -56,7 +56,7 @@ const wrong = letter(6, [["INCR", "list"]]);
 async function keep(letters: readonly (readonly [Entry, LetterReason])[]): Promise<void> {
   const writer = new DeadLetters(data, 1e6).open(AT);
   for (const [entry, reason] of letters)
-    writer.keep(writePlace(placeOf(entry)), writeValue(entry.body, entry.signature), reason);
+    writer.keep(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), reason);
   await writer.commit();
   writer.settle();
 }
@@ -180,7 +180,7 @@ test("a letter with an unknown outcome is not sent again without --anyway", asyn
 
 test("a damaged letter is shown as damaged and not written, and only the named letters are removed", async () => {
   const file =
-    new LettersFolder(data).list().letters.find(({ place }) => place.id === doubtful.id)?.file ??
+    new LettersFolder(data).list().letters.find(({ orderKey }) => orderKey.id === doubtful.id)?.file ??
     assert.fail();
   const bytes = readFileSync(file);
   bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;

@@ -21,7 +21,7 @@ import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import type { KeyRing } from "../../../store/key-ring.js";
 import type { LetterReason, LetterWriter } from "../../../timeline/dead-letters.js";
-import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import type { Mark, Storage } from "../../../timeline/entries/storage.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { makeFolder } from "../../daemon/replicas.js";
@@ -35,7 +35,7 @@ const lettersIn = (data: string, maxBytes = MEBIBYTE) => new DeadLetters(data, m
 
 function keep(writer: LetterWriter, entries: readonly Entry[], reason: LetterReason = "missing"): void {
   for (const entry of entries)
-    writer.keep(writePlace(placeOf(entry)), writeValue(entry.body, entry.signature), reason);
+    writer.keep(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), reason);
 }
 
 /** Stores and commits dead letters. @returns the file */
@@ -186,7 +186,7 @@ test("damage makes one letter unreadable, and a damaged head also hides the lett
   // Removing letters does not remove unreadable ones.
   folder.remove(folder.list().letters.slice(0, 1));
   assert.deepEqual(
-    [folder.list().letters.map(({ place }) => place.id), folder.list().unread[0]?.bytes],
+    [folder.list().letters.map(({ orderKey }) => orderKey.id), folder.list().unread[0]?.bytes],
     [ids.slice(1, 2), third.to - 1 - third.from],
   );
 });
@@ -199,7 +199,7 @@ test("thousands of letters are stored, listed, counted and removed", async () =>
   const folder = new LettersFolder(data.path);
   const found = folder.list().letters;
   assert.deepEqual(
-    found.map(({ place }) => place.id),
+    found.map(({ orderKey }) => orderKey.id),
     entries.map(({ id }) => id),
   );
   folder.remove(found.filter((_, i) => i % 2 === 0));
@@ -269,8 +269,8 @@ test("a removed letter disappears from each file that contains it", async () => 
   folder.written(one);
   folder.remove([one]);
   assert.deepEqual(
-    folder.list().letters.map(({ place, state }) => [place.id, state]),
-    [[two.place.id, "waiting"]],
+    folder.list().letters.map(({ orderKey, state }) => [orderKey.id, state]),
+    [[two.orderKey.id, "waiting"]],
   );
   folder.remove([two]);
   assert.deepEqual(folder.list().letters, []);

@@ -19,7 +19,7 @@ import type { Semantics } from "../../../store/semantics.js";
 import { FrameWriter } from "../../../timeline/backup/backup-frames.js";
 import { writeBackup } from "../../../timeline/backup/make-backup.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
-import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { type Entry, type OrderKey, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { isRingEntry } from "../../../timeline/entries/recorded-envelopes.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
@@ -100,8 +100,8 @@ export class PastScene {
 
   put(...entries: readonly Entry[]): void {
     for (const entry of entries) {
-      this.storage.put([[writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]]);
-      this.index.add(placeOf(entry), isRingEntry(entry.envelope));
+      this.storage.put([[writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature)]]);
+      this.index.add(orderKeyOf(entry), isRingEntry(entry.envelope));
     }
   }
 
@@ -154,7 +154,7 @@ export class PastScene {
         waiting: { isLevel: true },
         standstill: null,
         prunedTo: 3,
-        holds: ({ at }: Place) => at === 5,
+        holds: ({ at }: OrderKey) => at === 5,
         ring: this.signers.makeRing(),
       },
       peering: {
@@ -207,7 +207,7 @@ export function backUp(storage: PastScene["storage"], file: string): void {
   writeBackup({
     view: {
       entries: (from: Buffer | null) => storage.entries(from, null),
-      places: () => [...storage.entries(null, null)].map(([place]) => place),
+      orderKeys: () => [...storage.entries(null, null)].map(([orderKey]) => orderKey),
       mark: (name: Parameters<typeof storage.mark>[0]) => storage.mark(name),
       hasForgotten: false,
       log: { lost: 0 },

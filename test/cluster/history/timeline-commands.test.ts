@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { readLogQuery } from "../../../cluster/history/query.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { writePlace } from "../../../timeline/entries/entry.js";
+import { writeOrderKey } from "../../../timeline/entries/entry.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { AT, idText, LEFT_OUT, NOW, PastScene } from "./past-scene.js";
 
@@ -260,8 +260,8 @@ describe("TIMELINE GET", () => {
 
   test("returns an error instead of a value if an entry is damaged", async () => {
     const entry = scene.write(scene.app, 1, ["SET k v"]);
-    const { placeOf, writePlace } = await import("../../../timeline/entries/entry.js");
-    scene.storage.put([[writePlace(placeOf(entry)), Buffer.from("nonsense")]]);
+    const { orderKeyOf, writeOrderKey } = await import("../../../timeline/entries/entry.js");
+    scene.storage.put([[writeOrderKey(orderKeyOf(entry)), Buffer.from("nonsense")]]);
     assert.match(
       (await scene.send("TIMELINE", "GET", String(AT + 1), "GET", "k")) as string,
       /1 entries .* damaged/,
@@ -279,20 +279,20 @@ describe("TIMELINE GET", () => {
 });
 
 test("TIMELINE FATE reports the outcome of entries that an evicted daemon had accepted", async () => {
-  const place = (at: number) => writePlace({ at, seq: 0, id: "i".repeat(32) }).toString("hex");
+  const orderKey = (at: number) => writeOrderKey({ at, seq: 0, id: "i".repeat(32) }).toString("hex");
   const send = (...words: string[]) => scene.send("TIMELINE", "FATE", ...words);
-  const fates = await send(hexOf(LEFT_OUT), ...[3, 4, 5, 8].map(place));
+  const fates = await send(hexOf(LEFT_OUT), ...[3, 4, 5, 8].map(orderKey));
   assert.deepEqual(fates, ["forgotten", "dead-letter", "held", "undecided"]);
   assert.match(
-    String(await send(hexOf("M".repeat(32)), place(4))),
+    String(await send(hexOf("M".repeat(32)), orderKey(4))),
     /^ERR the list of members does not leave/,
   );
-  assert.match(String(await send("4c4c", place(4))), /^ERR '4c4c' is not a daemon's id/);
-  assert.match(String(await send(hexOf(LEFT_OUT), "00ff")), /^ERR '00ff' is not a place of 84/);
-  const many = Array.from({ length: 1001 }, () => place(4));
+  assert.match(String(await send("4c4c", orderKey(4))), /^ERR '4c4c' is not a daemon's id/);
+  assert.match(String(await send(hexOf(LEFT_OUT), "00ff")), /^ERR '00ff' is not an order key of 84/);
+  const many = Array.from({ length: 1001 }, () => orderKey(4));
   assert.match(
     String(await send(hexOf(LEFT_OUT), ...many)),
-    /^ERR 1001 places are named, but at most 1000 are allowed/,
+    /^ERR 1001 order keys are named, but at most 1000 are allowed/,
   );
 });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Verification, type VerificationReport } from "../../../cluster/history/verification.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
-import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { makeSnapshot } from "../../../timeline/snapshots/make-snapshot.js";
 import type { Snapshots } from "../../../timeline/snapshots/snapshot-files.js";
@@ -22,9 +22,9 @@ function snapshotAt(scene: PastScene, snapshots: Snapshots, at: number): void {
 
 /** Replaces the stored bytes of an entry. */
 function overwrite(scene: PastScene, entry: Entry, value: Buffer): void {
-  const place = writePlace(placeOf(entry));
-  scene.storage.remove([place]);
-  scene.storage.put([[place, value]]);
+  const orderKey = writeOrderKey(orderKeyOf(entry));
+  scene.storage.remove([orderKey]);
+  scene.storage.put([[orderKey, value]]);
 }
 
 const kinds = ({ faults }: VerificationReport) => faults.map(({ kind }) => kind);
@@ -109,7 +109,7 @@ test("snapshots that do not follow from the commands, and damaged snapshots, are
   const snapshots = new MemorySnapshots();
   const entry = scene.write(scene.app, 1, ["SET k v"]);
   snapshotAt(scene, snapshots, 10);
-  scene.storage.remove([writePlace(placeOf(entry))]);
+  scene.storage.remove([writeOrderKey(orderKeyOf(entry))]);
   assert.deepEqual(kinds(verify(scene, snapshots)), ["wrong-snapshot"]);
   snapshots.files.get(AT + 10)?.[1]?.fill(1);
   assert.deepEqual(kinds(verify(scene, snapshots)), ["damaged-snapshot"]);
@@ -123,7 +123,7 @@ test("if the beginning is no longer stored, verification starts with the oldest 
   scene.write(scene.app, 20, ["APPEND k w"]);
   snapshotAt(scene, snapshots, 30);
   const complete = verify(scene, snapshots);
-  scene.storage.remove([writePlace(placeOf(entry))]);
+  scene.storage.remove([writeOrderKey(orderKeyOf(entry))]);
   scene.storage.put([], [["pruned", Buffer.from(String(AT + 5))]]);
   const remaining = verify(scene, snapshots);
   assert.deepEqual([remaining.faults, remaining.begins, remaining.snapshots], [[], AT + 10, [AT + 30]]);

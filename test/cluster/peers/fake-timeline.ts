@@ -5,10 +5,10 @@ import { DigestIndex } from "../../../timeline/compare/digest-index.js";
 import {
   type Entry,
   type FlushedEntry,
-  firstPlaceAt,
-  type Place,
-  placeOf,
-  writePlace,
+  firstOrderKeyAt,
+  type OrderKey,
+  orderKeyOf,
+  writeOrderKey,
 } from "../../../timeline/entries/entry.js";
 import { readEntry, writeValue } from "../../../timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
@@ -72,33 +72,35 @@ export class FakeTimeline {
   }
 
   receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
-    const fresh = entries.filter((entry) => !this.holds(placeOf(entry)));
+    const fresh = entries.filter((entry) => !this.holds(orderKeyOf(entry)));
     if (fresh.length > 0) this.#store(fresh, from);
     return fresh;
   }
 
-  holds(place: Place): boolean {
-    if (place.at <= this.prunedTo) return true;
-    return this.unflushed.has(place.id) || this.storage.get(writePlace(place)) !== null;
+  holds(orderKey: OrderKey): boolean {
+    if (orderKey.at <= this.prunedTo) return true;
+    return this.unflushed.has(orderKey.id) || this.storage.get(writeOrderKey(orderKey)) !== null;
   }
 
   /** The date from which there is no space for entries. */
   roomUntil = Number.POSITIVE_INFINITY;
 
-  hasRoom({ at }: Pick<Place, "at">): boolean {
+  hasRoom({ at }: Pick<OrderKey, "at">): boolean {
     return at <= this.roomUntil;
   }
 
-  read(place: Place): Entry | null {
-    const bytes = writePlace(place);
+  read(orderKey: OrderKey): Entry | null {
+    const bytes = writeOrderKey(orderKey);
     const value = this.storage.get(bytes);
-    return value === null ? null : readEntry(place, value, (signed) => sha256(signed));
+    return value === null ? null : readEntry(orderKey, value, (signed) => sha256(signed));
   }
 
   /** Prunes entries; the index still counts them. */
   prune(until: number): void {
     this.prunedTo = until;
-    this.storage.remove([...this.storage.places(null, firstPlaceAt(until + 1))].map((p) => Buffer.from(p)));
+    this.storage.remove(
+      [...this.storage.orderKeys(null, firstOrderKeyAt(until + 1))].map((p) => Buffer.from(p)),
+    );
   }
 
   raise(to: number): void {
@@ -116,7 +118,7 @@ export class FakeTimeline {
     for (const entry of entries) this.unflushed.set(entry.id, entry);
     const done = () => {
       this.storage.put(
-        entries.map((entry) => [writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]),
+        entries.map((entry) => [writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature)]),
       );
       const flushed = entries.map(flushedEntry);
       for (const entry of flushed) {

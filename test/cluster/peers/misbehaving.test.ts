@@ -118,7 +118,7 @@ const bomb = deflateRawSync(Buffer.alloc(50_000_000));
 const long = writeEntries([entryOf(0, ["SET", "k", "v".repeat(1_100_000)])]);
 /** A comparison with one section too many: its head, then the kind, start, duration and number of ids of each. */
 const sections = Buffer.concat([Buffer.from([1, 1, 0]), Buffer.alloc(4 * (ITEMS_MAX + 1), "\x03\0\x01\0")]);
-const place = { at: EPOCH, seq: 0, id: "x".repeat(32) };
+const orderKey = { at: EPOCH, seq: 0, id: "x".repeat(32) };
 
 const invalid: Readonly<Record<string, OwnMessage | Buffer>> = {
   garbage: Buffer.from("GET / HTTP/1.1\r\n"),
@@ -130,8 +130,11 @@ const invalid: Readonly<Record<string, OwnMessage | Buffer>> = {
   "a push that cannot be inflated": push(Buffer.from("garbage"), 100, true),
   "a push that inflates to more than announced": push(bomb, 1000, true),
   "a push that announces more inflated bytes than allowed": push(bomb, 50_000_000, true),
-  "an acknowledgement of a push that was never sent": { kind: "have", number: 5, places: [] },
-  "more order keys than allowed": { kind: "offer", places: Array(PEERING_LIMITS.maxPlaces + 1).fill(place) },
+  "an acknowledgement of a push that was never sent": { kind: "have", number: 5, orderKeys: [] },
+  "more order keys than allowed": {
+    kind: "offer",
+    orderKeys: Array(PEERING_LIMITS.maxOrderKeys + 1).fill(orderKey),
+  },
   "a push of empty entries": push(Buffer.alloc(60)),
   "a push of more entries than allowed": push(writeEntries(Array(513).fill(entryOf(0)))),
   "a push that is too long to be deflated": push(deflateRawSync(long), long.length, true),
@@ -199,11 +202,11 @@ const messages = { hear: () => "known" as const };
 
 const faults: Readonly<Record<string, Fault>> = {
   "the parser": {
-    send: { kind: "have", number: 0, places: [] },
+    send: { kind: "have", number: 0, orderKeys: [] },
     at: () => ({ object: FrameParser.prototype, method: "push" }),
   },
   "the handler of a message": {
-    send: { kind: "offer", places: [place] },
+    send: { kind: "offer", orderKeys: [orderKey] },
     at: () => ({ object: EntrySpreading.prototype, method: "offered" }),
   },
   "the check of a pushed entry": {
@@ -217,7 +220,7 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   "the answer to a comparison": {
     send: { kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0, 3, 0, 1, 0]) },
-    at: ({ timeline }) => ({ object: timeline.index, method: "places" }),
+    at: ({ timeline }) => ({ object: timeline.index, method: "orderKeys" }),
   },
 };
 
@@ -252,13 +255,13 @@ test("a member made by hand sends and receives entries", () => {
   assert.deepEqual(hand.received.at(-1), {
     kind: "have",
     number: 1,
-    places: [{ at: EPOCH, seq: 0, id: sent.id }],
+    orderKeys: [{ at: EPOCH, seq: 0, id: sent.id }],
   });
   node.timeline.take(offeredEntry);
   world.run(100);
   const offered = [{ at: EPOCH + 1, seq: 0, id: offeredEntry.id }];
-  assert.deepEqual(hand.received.at(-1), { kind: "offer", places: offered });
-  hand.send({ kind: "want", places: offered });
+  assert.deepEqual(hand.received.at(-1), { kind: "offer", orderKeys: offered });
+  hand.send({ kind: "want", orderKeys: offered });
   world.run(100);
   assert.deepEqual(hand.received.at(-1), push(writeEntries([offeredEntry])));
 });
@@ -324,7 +327,7 @@ test("an entry that is already stored is acknowledged regardless of its signatur
   assert.deepEqual(hand.received.at(-1), {
     kind: "have",
     number: 1,
-    places: [{ at: EPOCH, seq: 0, id: entry.id }],
+    orderKeys: [{ at: EPOCH, seq: 0, id: entry.id }],
   });
   assert.equal(node.peering.members[0]?.refusals, 0);
 });
@@ -332,7 +335,7 @@ test("an entry that is already stored is acknowledged regardless of its signatur
 test("a request for an entry that does not exist is ignored", () => {
   const world = new World();
   const { hand } = joined(world);
-  hand.send({ kind: "want", places: [place] });
+  hand.send({ kind: "want", orderKeys: [orderKey] });
   hand.send({ kind: "given", session: 77 });
   hand.send({ kind: "snapshot-pull", at: 5, number: 3 });
   hand.send({ kind: "report", at: 5, watermark: 5, ring: NOTHING, data: NOTHING });
@@ -411,7 +414,7 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
   const challenge = received.find(({ kind }) => kind === "challenge") as { nonce: string };
   const names = CLUSTER + node.key.id + me.id + challenge.nonce + NONCE;
   const signature = signWith(me.spki, Buffer.from(`dbsync2\0member\0${names}\x02`, "latin1"));
-  const frame = writeMemberMessage({ kind: "have", number: 0, places: [] });
+  const frame = writeMemberMessage({ kind: "have", number: 0, orderKeys: [] });
   send(
     Buffer.concat([
       writeMemberMessage({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) }),

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PLACE_BYTES, readPlace } from "../../../timeline/entries/entry.js";
+import { ORDER_KEY_BYTES, readOrderKey } from "../../../timeline/entries/entry.js";
 import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { AdoptionHandlers } from "../../../timeline/snapshot-transfer.js";
 import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
@@ -46,8 +46,10 @@ class FakeHandover {
 
   /** Prunes up to a date. */
   prune(at: number): void {
-    const places = [...this.#timeline.storage.places(null, null)].map((place) => Buffer.from(place));
-    this.content = Buffer.concat(places.filter((place) => readPlace(place).at <= EPOCH + at));
+    const orderKeys = [...this.#timeline.storage.orderKeys(null, null)].map((orderKey) =>
+      Buffer.from(orderKey),
+    );
+    this.content = Buffer.concat(orderKeys.filter((orderKey) => readOrderKey(orderKey).at <= EPOCH + at));
     this.#timeline.prune(EPOCH + at);
   }
 
@@ -122,9 +124,9 @@ class FakeHandover {
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
     index.clear();
-    for (let at = 0; at < bytes.length; at += PLACE_BYTES)
-      index.add(readPlace(bytes.subarray(at, at + PLACE_BYTES)), false);
-    for (const place of storage.places(null, null)) index.add(readPlace(place), false);
+    for (let at = 0; at < bytes.length; at += ORDER_KEY_BYTES)
+      index.add(readOrderKey(bytes.subarray(at, at + ORDER_KEY_BYTES)), false);
+    for (const orderKey of storage.orderKeys(null, null)) index.add(readOrderKey(orderKey), false);
     owner.onAdopted();
   }
 }

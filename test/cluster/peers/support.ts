@@ -351,13 +351,13 @@ export const checkEntryBy =
       const envelope = readBody(body);
       const { key: signer, at, seq } = envelope;
       const signed = signedBytes(body);
-      const place = { at, seq, id: sha256(signed) };
-      if (timeline.holds(place)) return { held: place };
-      if (!timeline.hasRoom(place, body.length + signature.length)) return "no-room";
+      const orderKey = { at, seq, id: sha256(signed) };
+      if (timeline.holds(orderKey)) return { held: orderKey };
+      if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
       const key = known.get(signer);
       if (key === undefined) return "unknown-signer";
       if (!isSignedBy(key.spki, signed, signature)) return { refused: "bad-signature" };
-      return { id: place.id, body, signature, envelope };
+      return { id: orderKey.id, body, signature, envelope };
     } catch (problem) {
       if (!(problem instanceof MalformedFrame)) throw problem;
       return { refused: "malformed" };

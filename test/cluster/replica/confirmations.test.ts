@@ -29,8 +29,8 @@ test("clients wait for final results, with few timers, until the state includes 
     },
   });
   const confirmations = new Confirmations(node);
-  const place = { at: 1, seq: 0, id: "" };
-  const all = Array.from({ length: 100 }, () => confirmations.confirm(place, { kind: "stable" }));
+  const orderKey = { at: 1, seq: 0, id: "" };
+  const all = Array.from({ length: 100 }, () => confirmations.confirm(orderKey, { kind: "stable" }));
   while (checks < 500) await new Promise((resolve) => setImmediate(resolve));
   assert.ok(timers <= checks / 50, `${timers} timers for ${checks} checks`);
   isFolded = true;

@@ -12,7 +12,7 @@ import { bulk, integer, OK } from "../../../protocol/reply.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import { KeyRing } from "../../../store/key-ring.js";
-import type { Entry, Place } from "../../../timeline/entries/entry.js";
+import type { Entry, OrderKey } from "../../../timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../timeline/fold/fold.js";
 import type { Taking } from "../../../timeline/timeline-owner.js";
 import { settingsFrom } from "../../daemon/replicas.js";
@@ -26,7 +26,7 @@ const applied: UnitAnswer = { reply: OK, outcome: "applied", late: false };
 
 class FakeTimeline {
   readonly handover = { adoptions: 0 };
-  readonly waiting = { isBehind: () => this.isBehind, has: ({ id }: Place) => this.unfolded.has(id) };
+  readonly waiting = { isBehind: () => this.isBehind, has: ({ id }: OrderKey) => this.unfolded.has(id) };
   isBehind = false;
   state: "live" | "catching-up" = "live";
   failure: string | null = null;
@@ -54,12 +54,12 @@ class FakeTimeline {
     return this.taking(entry);
   }
 
-  holds({ id }: Place): boolean {
+  holds({ id }: OrderKey): boolean {
     return this.taken.some((entry) => entry.id === id);
   }
 
-  hasFolded(place: Place): boolean {
-    return this.holds(place) && !this.unfolded.has(place.id);
+  hasFolded(orderKey: OrderKey): boolean {
+    return this.holds(orderKey) && !this.unfolded.has(orderKey.id);
   }
 
   isFolded(): boolean {
@@ -390,8 +390,8 @@ test("a write that was signed before this start is accepted, a read is not", asy
 test("a delayed answer is sent when its condition is met, and refused otherwise", async () => {
   const waits: unknown[] = [];
   const { scene, timeline, peers } = fixture({
-    replicated: async (place, daemons) => {
-      waits.push([place.id, daemons]);
+    replicated: async (orderKey, daemons) => {
+      waits.push([orderKey.id, daemons]);
     },
   });
   const envelope = scene.sign([["SET", "k", "v"]]);
@@ -439,14 +439,14 @@ test("an impossible wait is refused as unknown only if the envelope was answered
 
 test("an entry counts as applied once it is folded, even if other entries wait; a waiting or missing entry does not", () => {
   const { timeline, recorder } = fixture();
-  const place = { at: NOW, seq: 0, id: "i" };
-  assert.equal(recorder.hasApplied(place, NOTHING_HEARD), false);
+  const orderKey = { at: NOW, seq: 0, id: "i" };
+  assert.equal(recorder.hasApplied(orderKey, NOTHING_HEARD), false);
   timeline.taken.push({ id: "i" } as Entry);
   timeline.unfolded.add("i");
-  assert.equal(recorder.hasApplied(place, NOTHING_HEARD), false);
+  assert.equal(recorder.hasApplied(orderKey, NOTHING_HEARD), false);
   timeline.unfolded.delete("i");
   timeline.unfolded.add("another");
-  assert.equal(recorder.hasApplied(place, NOTHING_HEARD), true);
+  assert.equal(recorder.hasApplied(orderKey, NOTHING_HEARD), true);
   timeline.state = "catching-up";
-  assert.equal(recorder.hasApplied(place, NOTHING_HEARD), false);
+  assert.equal(recorder.hasApplied(orderKey, NOTHING_HEARD), false);
 });

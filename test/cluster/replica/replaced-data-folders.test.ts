@@ -87,26 +87,26 @@ test("the remains of damaged entries are stored in separate files, as long as th
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const { keep } = begin();
-  const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
-  const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
+  const orderKey = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
+  const copy = keep(orderKey("a"), Buffer.from("rotten")) ?? assert.fail();
   assert.equal(copy, join(folder.path, "replaced", "damaged", `${NAME}-${"61".repeat(32)}`));
   assert.equal(readFileSync(copy, "latin1"), "rotten");
-  assert.equal(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MAX)), null);
-  assert.notEqual(keep(place("b"), Buffer.alloc(DAMAGED_BYTES_MAX - 6)), null);
-  assert.equal(keep(place("c"), Buffer.from("x")), null);
-  assert.equal(begin().keep(place("c"), Buffer.from("x")), null, "earlier copies count");
+  assert.equal(keep(orderKey("b"), Buffer.alloc(DAMAGED_BYTES_MAX)), null);
+  assert.notEqual(keep(orderKey("b"), Buffer.alloc(DAMAGED_BYTES_MAX - 6)), null);
+  assert.equal(keep(orderKey("c"), Buffer.from("x")), null);
+  assert.equal(begin().keep(orderKey("c"), Buffer.from("x")), null, "earlier copies count");
   assert.equal(keepDamagedIn(null), null);
 });
 
 test("a daemon measures the stored damaged entries only once for all entries that it drops together", () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
-  const place = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
+  const orderKey = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
   const { keep } = begin();
-  const copy = keep(place("a"), Buffer.from("rotten")) ?? assert.fail();
+  const copy = keep(orderKey("a"), Buffer.from("rotten")) ?? assert.fail();
   truncateSync(copy, DAMAGED_BYTES_MAX);
-  assert.notEqual(keep(place("b"), Buffer.from("x")), null, "the size is not determined again");
-  assert.equal(begin().keep(place("c"), Buffer.from("x")), null);
+  assert.notEqual(keep(orderKey("b"), Buffer.from("x")), null, "the size is not determined again");
+  assert.equal(begin().keep(orderKey("c"), Buffer.from("x")), null);
 });
 
 test("the remains of damaged entries are on the disk before the daemon relies on that", async () => {
@@ -114,8 +114,8 @@ test("the remains of damaged entries are on the disk before the daemon relies on
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
   const { keep, synced } = begin();
   await synced();
-  const place = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
-  const copy = keep(place, Buffer.from("rotten")) ?? assert.fail();
+  const orderKey = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
+  const copy = keep(orderKey, Buffer.from("rotten")) ?? assert.fail();
   await synced();
   rmSync(copy);
   await assert.rejects(synced(), { code: "ENOENT" }, "each file is checked");
@@ -124,7 +124,7 @@ test("the remains of damaged entries are on the disk before the daemon relies on
 test("a second copy of a damaged entry replaces the first, however much is stored", () => {
   using folder = makeFolder();
   const begin = keepDamagedIn(folder.path) as BeginKeeping;
-  const place = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
+  const orderKey = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
   for (let times = 0; times < 2; times++)
-    assert.notEqual(begin().keep(place, Buffer.alloc(DAMAGED_BYTES_MAX)), null);
+    assert.notEqual(begin().keep(orderKey, Buffer.alloc(DAMAGED_BYTES_MAX)), null);
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { NodeState } from "../../../cluster/replica/replica-context.js";
 import { snapshotParts } from "../../../cluster/replica/snapshots.js";
 import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
-import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import type { DamagedEntry } from "../../../timeline/snapshots/make-snapshot.js";
 import { makeFolder } from "../../daemon/replicas.js";
@@ -20,8 +20,8 @@ test("the thread that makes a snapshot reports the damaged entry, and leaves no 
     const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k ${i}`));
     const damaged = entries[1] as Entry;
     for (const entry of entries)
-      storage.put([[writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]]);
-    storage.put([[writePlace(placeOf(damaged)), Buffer.from("rotten")]]);
+      storage.put([[writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature)]]);
+    storage.put([[writeOrderKey(orderKeyOf(damaged)), Buffer.from("rotten")]]);
     await storage.settled();
     const node = double<NodeState>({
       settings: {
@@ -36,12 +36,12 @@ test("the thread that makes a snapshot reports the damaged entry, and leaves no 
     });
     const { snapshots, make } = snapshotParts(node);
     const isTold = (problem: Error & Partial<DamagedEntry>) => {
-      assert.deepEqual(problem.damaged, placeOf(damaged));
+      assert.deepEqual(problem.damaged, orderKeyOf(damaged));
       return true;
     };
     await assert.rejects(make(null, START + 10), isTold);
     assert.deepEqual(snapshots.list(), []);
-    storage.remove([writePlace(placeOf(damaged))]);
+    storage.remove([writeOrderKey(orderKeyOf(damaged))]);
     await storage.settled();
     await make(null, START + 10);
     assert.deepEqual(snapshots.list(), [START + 10]);

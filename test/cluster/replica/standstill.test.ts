@@ -99,8 +99,8 @@ test("a trial run uses the command table of the database, not the newest one of 
   const { timeline } = await sceneOf();
   const { database } = timeline;
   const incremented = () => {
-    const place = { date: { at: START + 20_000, seq: 0 }, id: "i" };
-    return new TrialRun(database, 1000, place, SENDER).run((run) => run(INCR, ["INCR", "n"], 0));
+    const position = { date: { at: START + 20_000, seq: 0 }, id: "i" };
+    return new TrialRun(database, 1000, position, SENDER).run((run) => run(INCR, ["INCR", "n"], 0));
   };
   assert.deepEqual(incremented(), { kind: "integer", value: 1 });
   database.table = NEXT;

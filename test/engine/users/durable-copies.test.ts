@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DurableCopies } from "../../../engine/users/durable-copies.js";
 import type { Environment } from "../../../net/process/environment.js";
-import type { Place } from "../../../timeline/entries/entry.js";
+import type { OrderKey } from "../../../timeline/entries/entry.js";
 import { double } from "../../support/double.js";
 
-const PLACE: Place = { at: 1, seq: 0, id: "i".repeat(32) };
+const ORDER_KEY: OrderKey = { at: 1, seq: 0, id: "i".repeat(32) };
 
 function makeScene() {
   const timers = new Map<object, { at: number; step: () => void }>();
@@ -16,8 +16,8 @@ function makeScene() {
   const copies = new DurableCopies({
     peers: {
       copies: () => state.copies,
-      replicated: (place, daemons) => {
-        assert.equal(place, PLACE);
+      replicated: (orderKey, daemons) => {
+        assert.equal(orderKey, ORDER_KEY);
         return new Promise((resolve) => requests.push({ daemons, resolve }));
       },
     },
@@ -49,7 +49,7 @@ function makeScene() {
 test("a wait ends when the peers report enough daemons, and leaves no timer", async () => {
   const { timers, requests, state, copies } = makeScene();
   let ended = 0;
-  const end = copies.wait({ place: PLACE, wanted: 2, milliseconds: 1000 }, () => ended++);
+  const end = copies.wait({ orderKey: ORDER_KEY, wanted: 2, milliseconds: 1000 }, () => ended++);
   assert.deepEqual(
     requests.map(({ daemons }) => daemons),
     [3],
@@ -61,7 +61,7 @@ test("a wait ends when the peers report enough daemons, and leaves no timer", as
   await Promise.resolve();
   assert.equal(ended, 1);
   assert.equal(timers.size, 0);
-  assert.equal(copies.count(PLACE), 2);
+  assert.equal(copies.count(ORDER_KEY), 2);
   end();
   assert.equal(ended, 1);
 });
@@ -69,14 +69,14 @@ test("a wait ends when the peers report enough daemons, and leaves no timer", as
 test("a wait ends when its time is up, or never if the time is 0, and queries the peers repeatedly", () => {
   const { timers, requests, copies, pass } = makeScene();
   let ended = 0;
-  copies.wait({ place: PLACE, wanted: 1, milliseconds: 20_000 }, () => ended++);
+  copies.wait({ orderKey: ORDER_KEY, wanted: 1, milliseconds: 20_000 }, () => ended++);
   pass(19_999);
   assert.equal(ended, 0);
   assert.equal(requests.length, 2);
   pass(1);
   assert.equal(ended, 1);
   assert.equal(timers.size, 0);
-  const end = copies.wait({ place: PLACE, wanted: 1, milliseconds: 0 }, () => ended++);
+  const end = copies.wait({ orderKey: ORDER_KEY, wanted: 1, milliseconds: 0 }, () => ended++);
   pass(10_000_000);
   assert.equal(ended, 1);
   assert.ok(requests.length > 100);
@@ -88,7 +88,7 @@ test("a wait ends when its time is up, or never if the time is 0, and queries th
 test("a client that has written nothing waits for connected daemons", () => {
   const { timers, requests, state, copies, pass } = makeScene();
   let ended = 0;
-  copies.wait({ place: null, wanted: 1, milliseconds: 0 }, () => ended++);
+  copies.wait({ orderKey: null, wanted: 1, milliseconds: 0 }, () => ended++);
   pass(1000);
   assert.equal(ended, 0);
   state.members = 1;
@@ -103,10 +103,11 @@ test("a wait ends immediately while there are too many other waits", () => {
   const { copies } = makeScene();
   const ends: (() => void)[] = [];
   let ended = 0;
-  while (ended === 0) ends.push(copies.wait({ place: PLACE, wanted: 1, milliseconds: 0 }, () => ended++));
+  while (ended === 0)
+    ends.push(copies.wait({ orderKey: ORDER_KEY, wanted: 1, milliseconds: 0 }, () => ended++));
   assert.ok(ends.length > 1000);
   for (const end of ends) end();
   assert.equal(ended, ends.length);
-  copies.wait({ place: PLACE, wanted: 1, milliseconds: 0 }, () => ended++);
+  copies.wait({ orderKey: ORDER_KEY, wanted: 1, milliseconds: 0 }, () => ended++);
   assert.equal(ended, ends.length);
 });

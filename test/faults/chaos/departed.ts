@@ -57,8 +57,8 @@ export class Departed {
       });
     const missing = new Set((await readFolder(this.#folder, since)).keys());
     for (const index of this.#cluster.members)
-      for (const place of (await readFolder(trio.folder(index), since)).keys()) missing.delete(place);
-    const expected = [...missing].map((place) => place.slice(-ID_DIGITS)).sort();
+      for (const orderKey of (await readFolder(trio.folder(index), since)).keys()) missing.delete(orderKey);
+    const expected = [...missing].map((orderKey) => orderKey.slice(-ID_DIGITS)).sort();
     const letters = await this.#letters();
     const ids = letters.filter(({ reason }) => reason === "evicted").map(({ id }) => id);
     assert.deepEqual(

@@ -177,7 +177,7 @@ export class Operator {
     const { cluster } = this.#parts;
     const contents = await this.#contents(seat);
     const others = await Promise.all(cluster.members.map((other) => this.#contents(other)));
-    const alone = [...contents].filter(([place]) => !others.some((other) => other.has(place)));
+    const alone = [...contents].filter(([orderKey]) => !others.some((other) => other.has(orderKey)));
     this.erased.push(...alone.flatMap(([, entry]) => entry ?? []));
     rmSync(cluster.trio.folder(seat), { recursive: true });
     return alone.length;
@@ -190,7 +190,7 @@ export class Operator {
     const contents = await this.#contents(seat);
     const keepers = cluster.members.filter((other) => other !== seat);
     const others = await Promise.all(keepers.map((other) => this.#contents(other)));
-    const shared = [...contents].filter(([place]) => others.every((other) => other.get(place) != null));
+    const shared = [...contents].filter(([orderKey]) => others.every((other) => other.get(orderKey) != null));
     const isDamaged = await damage(
       cluster.trio.folder(seat),
       shared.flatMap(([, entry]) => entry ?? []).reverse(),

@@ -15,7 +15,7 @@ import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 
 const id = "\x00\xff".repeat(16);
-const place = { at: 2 ** 53 - 1, seq: 65535, id };
+const orderKey = { at: 2 ** 53 - 1, seq: 65535, id };
 const totals = { ring: { count: 3, sum: id }, data: { count: 2 ** 40, sum: id } };
 
 const messages: readonly OwnMessage[] = [
@@ -45,10 +45,10 @@ const messages: readonly OwnMessage[] = [
     problems: ["its disk has failed (EIO)", "it cannot reach its member db2:1111"],
   },
   { kind: "about", software: "", pagePort: 0, isPageLocal: false, diskFree: 0, diskSize: 0, problems: [] },
-  { kind: "offer", places: [place, { at: 0, seq: 0, id }] },
-  { kind: "want", places: [] },
+  { kind: "offer", orderKeys: [orderKey, { at: 0, seq: 0, id }] },
+  { kind: "want", orderKeys: [] },
   { kind: "push", number: 7, bytes: 4, isDeflated: true, entries: Buffer.from([1, 2, 3]) },
-  { kind: "have", number: 0, places: [place] },
+  { kind: "have", number: 0, orderKeys: [orderKey] },
   { kind: "reconcile", session: 1, step: Buffer.from([0, 255]) },
   { kind: "given", session: 1 },
   { kind: "report-request", at: 1_790_000_000_000 },

@@ -47,8 +47,8 @@ export class SignedLists {
   #noteRotten(): void {
     const { honest, ledger } = this.#world;
     for (const { disk } of honest)
-      for (const place of [...disk.rotten, ...disk.missed])
-        if (!honest.some((other) => other.keeps(place))) ledger.lost.add(place);
+      for (const orderKey of [...disk.rotten, ...disk.missed])
+        if (!honest.some((other) => other.keeps(orderKey))) ledger.lost.add(orderKey);
   }
 }
 

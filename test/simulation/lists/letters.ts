@@ -18,51 +18,51 @@ export function openLettersOf(
   { isAlive }: { isAlive: () => boolean },
 ): OpenLetters {
   const decided = disk.marks.get("letters")?.toString();
-  for (const [name, places] of disk.undecided) if (name === decided) keep(disk, places);
+  for (const [name, orderKeys] of disk.undecided) if (name === decided) keep(disk, orderKeys);
   disk.undecided.clear();
   return (cutAt) => {
     const name = `${cutAt} ${scheduler.time}`;
-    const places = new Set<ByteString>();
+    const orderKeys = new Set<ByteString>();
     return {
-      keep: (place) => {
+      keep: (orderKey) => {
         if (disk.isFull) throw new Error("ENOSPC: no space left on device");
-        places.add(bytesOf(place));
+        orderKeys.add(bytesOf(orderKey));
       },
       commit: () =>
         new Promise((resolve) => {
           scheduler.after(random.below(CLOSING_MS_MOST), processor, () => {
             if (!isAlive()) return;
             scheduler.settles = true;
-            if (places.size > 0) disk.undecided.set(name, places);
-            resolve(places.size === 0 ? null : ["letters", Buffer.from(name)]);
+            if (orderKeys.size > 0) disk.undecided.set(name, orderKeys);
+            resolve(orderKeys.size === 0 ? null : ["letters", Buffer.from(name)]);
           });
         }),
       settle: () => {
         if (!isAlive() || !disk.undecided.delete(name)) return;
-        keep(disk, places);
+        keep(disk, orderKeys);
       },
       discard: () => void (isAlive() && disk.undecided.delete(name)),
       get figures() {
-        return { name: places.size === 0 ? null : name, kept: places.size, left: 0 };
+        return { name: orderKeys.size === 0 ? null : name, kept: orderKeys.size, left: 0 };
       },
     };
   };
 }
 
-function keep(disk: Disk, places: ReadonlySet<ByteString>): void {
-  for (const place of places) disk.letters.add(place);
+function keep(disk: Disk, orderKeys: ReadonlySet<ByteString>): void {
+  for (const orderKey of orderKeys) disk.letters.add(orderKey);
 }
 
 /** Records that entries missing from a member's snapshot must become dead letters before the snapshot is accepted. */
 export function requireLetters({ name, disk }: Host, dropped: readonly ByteString[], ledger: Ledger): void {
-  for (const place of dropped) {
-    if (!disk.entries.has(place) || disk.rotten.has(place)) continue;
-    disk.requiredLetters.add(place);
-    if (![...disk.undecided.values()].some((places) => places.has(place)))
-      ledger.violate(`${name} drops ${shortId(place.slice(10))} and stores no dead letter of it`);
+  for (const orderKey of dropped) {
+    if (!disk.entries.has(orderKey) || disk.rotten.has(orderKey)) continue;
+    disk.requiredLetters.add(orderKey);
+    if (![...disk.undecided.values()].some((orderKeys) => orderKeys.has(orderKey)))
+      ledger.violate(`${name} drops ${shortId(orderKey.slice(10))} and stores no dead letter of it`);
   }
 }
 
 /** Returns the order keys that are missing from a host's dead letters and from its timeline. */
 export const missingLetters = ({ disk }: Host): readonly ByteString[] =>
-  [...disk.requiredLetters].filter((place) => !disk.letters.has(place) && !disk.holds(place));
+  [...disk.requiredLetters].filter((orderKey) => !disk.letters.has(orderKey) && !disk.holds(orderKey));

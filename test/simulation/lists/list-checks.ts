@@ -8,11 +8,11 @@ import { missingLetters } from "./letters.js";
  * Whether an entry is only in the folder of a removed daemon. No member accepts it from there, but an operator can find
  * it.
  */
-export function isOnlyOnRemoved({ hosts, honest, ledger, settings }: World, place: ByteString): boolean {
+export function isOnlyOnRemoved({ hosts, honest, ledger, settings }: World, orderKey: ByteString): boolean {
   if (!settings.lists) return false;
-  if (ledger.putAside.has(place)) return true;
+  if (ledger.putAside.has(orderKey)) return true;
   return hosts.some(
-    (host) => !honest.includes(host) && (host.disk.holds(place) || host.disk.letters.has(place)),
+    (host) => !honest.includes(host) && (host.disk.holds(orderKey) || host.disk.letters.has(orderKey)),
   );
 }
 
@@ -21,8 +21,8 @@ export function brokenLists({ hosts, honest, heads }: World): string[] {
   const problems: string[] = [];
   for (const host of hosts) {
     const { name, daemon } = host;
-    for (const place of missingLetters(host))
-      problems.push(`${name} has dropped ${shortId(place.slice(10))} without a dead letter`);
+    for (const orderKey of missingLetters(host))
+      problems.push(`${name} has dropped ${shortId(orderKey.slice(10))} without a dead letter`);
     if (honest.includes(host)) {
       for (const { id, connection } of daemon?.peering.members ?? [])
         if (connection === "connected" && id !== null && head?.list.members.includes(id) !== true)

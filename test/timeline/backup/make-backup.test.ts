@@ -9,7 +9,7 @@ import { ForeignBackup, FrameWriter } from "../../../timeline/backup/backup-fram
 import { asOf, BackupView, DamagedBackup } from "../../../timeline/backup/backup-view.js";
 import { NoBackup, writeBackup } from "../../../timeline/backup/make-backup.js";
 import type { FolderView } from "../../../timeline/disk/folder-view.js";
-import { type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import type { EntrySource } from "../../../timeline/entries/storage.js";
 import { makeSnapshot } from "../../../timeline/snapshots/make-snapshot.js";
 import { AT, MemorySnapshots, PastScene } from "../../cluster/history/past-scene.js";
@@ -29,7 +29,7 @@ function backUp(scene: PastScene, view: Partial<Parts["view"]> = {}, snapshots: 
   const end = writeBackup({
     view: {
       entries: (from: Buffer | null) => storage.entries(from, null),
-      places: () => placesOf(scene),
+      orderKeys: () => orderKeysOf(scene),
       mark: (name) => storage.mark(name),
       hasForgotten: false,
       log: { lost: 0 },
@@ -47,15 +47,15 @@ function backUp(scene: PastScene, view: Partial<Parts["view"]> = {}, snapshots: 
   return { path, end };
 }
 
-function* placesOf({ storage }: PastScene): Generator<Buffer> {
-  for (const [place] of storage.entries(null, null)) yield place;
+function* orderKeysOf({ storage }: PastScene): Generator<Buffer> {
+  for (const [orderKey] of storage.entries(null, null)) yield orderKey;
 }
 
-const placeBytes = (entry: Entry) => writePlace(placeOf(entry)).toString("hex");
-const placesIn = (view: EntrySource, from: number | null = null, to: number | null = null) => {
+const orderKeyBytes = (entry: Entry) => writeOrderKey(orderKeyOf(entry)).toString("hex");
+const orderKeysIn = (view: EntrySource, from: number | null = null, to: number | null = null) => {
   const at = (date: number | null) =>
-    date === null ? null : writePlace({ at: AT + date, seq: 0, id: "\0".repeat(32) });
-  return [...view.entries(at(from), at(to))].map(([place]) => place.toString("hex"));
+    date === null ? null : writeOrderKey({ at: AT + date, seq: 0, id: "\0".repeat(32) });
+  return [...view.entries(at(from), at(to))].map(([orderKey]) => orderKey.toString("hex"));
 };
 
 test("a backup contains all entries in order, and can return any range of them", () => {
@@ -67,8 +67,8 @@ test("a backup contains all entries in order, and can return any range of them",
   const { path, end } = backUp(scene);
   assert.equal(end?.entries, 40);
   const view = new BackupView(path, hashOf);
-  const all = entries.map(placeBytes);
-  assert.deepEqual(placesIn(view), all);
+  const all = entries.map(orderKeyBytes);
+  assert.deepEqual(orderKeysIn(view), all);
   for (const [from, to] of [
     [1, 41],
     [2, 2],
@@ -78,12 +78,12 @@ test("a backup contains all entries in order, and can return any range of them",
     [41, null],
   ] as const)
     assert.deepEqual(
-      placesIn(view, from, to),
+      orderKeysIn(view, from, to),
       all.slice(from - 1, to === null ? 40 : Math.max(from, to) - 1),
       `${from} ${to}`,
     );
-  assert.deepEqual(placesIn(asOf(view, AT + 7)), all.slice(0, 7));
-  assert.deepEqual(placesIn(asOf(view, AT + 7), 3, 40), all.slice(2, 7));
+  assert.deepEqual(orderKeysIn(asOf(view, AT + 7)), all.slice(0, 7));
+  assert.deepEqual(orderKeysIn(asOf(view, AT + 7), 3, 40), all.slice(2, 7));
   assert.equal(Buffer.from(view.end.functions ?? "", "base64").toString(), "functions");
   view.close();
 });
@@ -93,16 +93,16 @@ test("a backup includes entries that arrive while it is made and precede the las
   const entries = [1, 5, 9].map((at) => scene.write(scene.app, at, ["INCR n"]));
   const late = [7, 3, 4];
   const { path, end } = backUp(scene, {
-    places() {
+    orderKeys() {
       const at = late.shift();
       if (at !== undefined) entries.push(scene.write(scene.app, at, ["INCR n"]));
-      return placesOf(scene);
+      return orderKeysOf(scene);
     },
   });
   assert.equal(end?.entries, 6);
   const view = new BackupView(path, hashOf);
-  assert.deepEqual(placesIn(view), entries.map(placeBytes).sort());
-  assert.deepEqual(placesIn(view, 3, 7), entries.map(placeBytes).sort().slice(1, 4));
+  assert.deepEqual(orderKeysIn(view), entries.map(orderKeyBytes).sort());
+  assert.deepEqual(orderKeysIn(view, 3, 7), entries.map(orderKeyBytes).sort().slice(1, 4));
   view.close();
 });
 
@@ -122,15 +122,15 @@ test("a backup omits snapshots that later arrivals invalidate, and starts again 
     return () => {
       if (isNew) scene.write(scene.app, at, ["INCR n"]);
       isNew = false;
-      return placesOf(scene);
+      return orderKeysOf(scene);
     };
   };
-  const { path } = backUp(scene, { places: adding(4) }, snapshots);
+  const { path } = backUp(scene, { orderKeys: adding(4) }, snapshots);
   const view = new BackupView(path, hashOf);
   assert.deepEqual(view.list(), []);
   view.close();
   scene.storage.put([], [["pruned", Buffer.from(String(AT + 2))]]);
-  const based = new BackupView(backUp(scene, { places: adding(3) }, snapshots).path, hashOf);
+  const based = new BackupView(backUp(scene, { orderKeys: adding(3) }, snapshots).path, hashOf);
   assert.deepEqual(based.list(), [AT + 2]);
   based.close();
   assert.equal(backUp(scene, {}, new MemorySnapshots()).end, null);
@@ -140,12 +140,12 @@ test("a backup starts again if entries are pruned or dropped meanwhile, and is r
   const scene = new PastScene();
   const [first] = [1, 2, 3].map((at) => scene.write(scene.app, at, ["INCR n"]));
   assert.equal(backUp(scene, { hasForgotten: true }).end, null);
-  const places = () => [...placesOf(scene)].slice(1)[Symbol.iterator]() as Generator<Buffer>;
-  assert.equal(backUp(scene, { places }).end, null);
+  const orderKeys = () => [...orderKeysOf(scene)].slice(1)[Symbol.iterator]() as Generator<Buffer>;
+  assert.equal(backUp(scene, { orderKeys }).end, null);
   assert.throws(() => backUp(scene, double<FolderView>({ log: { lost: 2 } })), NoBackup);
-  const place = writePlace(placeOf(first as Entry));
-  scene.storage.remove([place]);
-  scene.storage.put([[place, Buffer.alloc(50)]]);
+  const orderKey = writeOrderKey(orderKeyOf(first as Entry));
+  scene.storage.remove([orderKey]);
+  scene.storage.put([[orderKey, Buffer.alloc(50)]]);
   assert.throws(() => backUp(scene), /an entry of .* is damaged/);
 });
 

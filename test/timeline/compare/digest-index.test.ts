@@ -8,7 +8,7 @@ import { finish } from "../../../protocol/steps.js";
 import { DigestIndex, type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";
 import { ownRows } from "../../../timeline/compare/digest-rows.js";
 import { ROW_SECONDS } from "../../../timeline/compare/reconcile-message.js";
-import { type Place, readPlace } from "../../../timeline/entries/entry.js";
+import { type OrderKey, readOrderKey } from "../../../timeline/entries/entry.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { Holder, randomId } from "../support/members.js";
 
@@ -17,28 +17,33 @@ const EPOCH = 1_767_225_600_000;
 const RUNS = 30;
 const SETS: readonly DigestSet[] = ["ring", "data"];
 
-function filled(random: SeededRandom, count: number, spread: number): { holder: Holder; places: Place[] } {
+function filled(
+  random: SeededRandom,
+  count: number,
+  spread: number,
+): { holder: Holder; orderKeys: OrderKey[] } {
   const holder = new Holder();
-  const places: Place[] = [];
+  const orderKeys: OrderKey[] = [];
   for (let i = 0; i < count; i++) {
     const at = EPOCH + Math.floor((random.below(2 ** 31) / 2 ** 31) * spread);
-    const place = { at, seq: 0, id: randomId(random) };
-    places.push(place);
-    holder.add(place, random.chance(0.1));
+    const orderKey = { at, seq: 0, id: randomId(random) };
+    orderKeys.push(orderKey);
+    holder.add(orderKey, random.chance(0.1));
   }
-  for (const place of random.shuffled(places).slice(0, count / 4)) holder.remove(place);
-  return { holder, places };
+  for (const orderKey of random.shuffled(orderKeys).slice(0, count / 4)) holder.remove(orderKey);
+  return { holder, orderKeys };
 }
 
 /** Computes the digest by its definition. */
-function digestOf(places: readonly Place[]): { count: number; sum: string } {
+function digestOf(orderKeys: readonly OrderKey[]): { count: number; sum: string } {
   let sum = 0n;
-  for (const { id } of places) sum += BigInt(`0x${Buffer.from(id, "latin1").toString("hex")}`);
+  for (const { id } of orderKeys) sum += BigInt(`0x${Buffer.from(id, "latin1").toString("hex")}`);
   const hex = (sum % 2n ** 256n).toString(16).padStart(64, "0");
-  return { count: places.length, sum: Buffer.from(hex, "hex").toString("latin1") };
+  return { count: orderKeys.length, sum: Buffer.from(hex, "hex").toString("latin1") };
 }
 
-const placesOf = (index: DigestIndex, set: DigestSet) => [...index.places(set, null, null)].map(readPlace);
+const orderKeysOf = (index: DigestIndex, set: DigestSet) =>
+  [...index.orderKeys(set, null, null)].map(readOrderKey);
 
 test(`totals and digests up to any date equal the totals and digests of the order keys (seed ${seed})`, () => {
   for (let run = 0; run < RUNS; run++) {
@@ -46,11 +51,11 @@ test(`totals and digests up to any date equal the totals and digests of the orde
     const spread = random.oneOf([2000, 200_000, 10_000_000, 3_000_000_000]);
     const { holder } = filled(random, 400, spread);
     for (const set of SETS) {
-      const places = placesOf(holder.index, set);
-      assert.deepEqual(holder.index.total(set), digestOf(places));
+      const orderKeys = orderKeysOf(holder.index, set);
+      assert.deepEqual(holder.index.total(set), digestOf(orderKeys));
       for (let i = 0; i < 10; i++) {
         const at = EPOCH + random.below(spread + 1000);
-        const expected = digestOf(places.filter((place) => place.at < at));
+        const expected = digestOf(orderKeys.filter((orderKey) => orderKey.at < at));
         assert.deepEqual(holder.index.digestUpTo(at, set), expected, `run ${run}, up to ${at - EPOCH}`);
       }
       assert.ok(isSameDigest(holder.index.digestUpTo(EPOCH + spread, set), holder.index.total(set)));
@@ -65,18 +70,18 @@ test(`an index that was saved and restored returns the same sums and can be exte
   const saved = Buffer.concat([...holder.index.serialise(end)]);
   const restored = new DigestIndex(holder.storage);
   restored.add({ at: 1, seq: 1, id: "x".repeat(32) }, true);
-  const ring = placesOf(holder.index, "ring");
+  const ring = orderKeysOf(holder.index, "ring");
   restored.restore(saved, random.shuffled(ring));
-  const place = { at: EPOCH + 5, seq: 3, id: randomId(random) };
-  holder.add(place);
-  restored.add(place, false);
+  const orderKey = { at: EPOCH + 5, seq: 3, id: randomId(random) };
+  holder.add(orderKey);
+  restored.add(orderKey, false);
   for (const set of SETS) {
-    assert.deepEqual(placesOf(restored, set), placesOf(holder.index, set));
+    assert.deepEqual(orderKeysOf(restored, set), orderKeysOf(holder.index, set));
     assert.deepEqual(restored.total(set), holder.index.total(set));
     const at = EPOCH + 50_000_123;
     assert.deepEqual(restored.digestUpTo(at, set), holder.index.digestUpTo(at, set));
   }
-  holder.remove(place);
+  holder.remove(orderKey);
   assert.deepEqual(Buffer.concat([...holder.index.serialise(end)]), saved);
   assert.throws(() => restored.restore(saved.subarray(0, saved.length - 1), ring), RangeError);
 });
@@ -97,14 +102,14 @@ test(`rows of old times are computed from the order keys (seed ${seed})`, () => 
     assert.equal(rows.length, 4096 / (ROW_SECONDS[level] as number));
     const [row] = rows;
     assert.equal(row?.count, ROW_SECONDS[level]);
-    const places = placesOf(index, "data").filter(
+    const orderKeys = orderKeysOf(index, "data").filter(
       ({ at }) => at / 1000 >= start && at / 1000 < start + row!.count,
     );
-    const sum = Buffer.from(digestOf(places).sum, "latin1");
+    const sum = Buffer.from(digestOf(orderKeys).sum, "latin1");
     assert.deepEqual([row?.high, row?.low], [sum.readUInt32BE(24), sum.readUInt32BE(28)]);
   }
   const at = EPOCH + 1_234_567;
-  const expected = digestOf(placesOf(index, "data").filter((place) => place.at < at));
+  const expected = digestOf(orderKeysOf(index, "data").filter((orderKey) => orderKey.at < at));
   assert.deepEqual(index.digestUpTo(at, "data"), expected);
   const saved = Buffer.concat([...index.serialise(EPOCH + 139_999_000)]);
   assert.ok(saved.length < 1_500_000, `${saved.length} bytes`);

@@ -35,10 +35,10 @@ for (const { count, spread, within } of [
     const [one, other] = [new Holder(), new Holder()];
     const each = count / 100;
     for (let i = 0; i < count; i++) {
-      const place = { at: EPOCH + Math.floor((i * spread) / count), seq: 0, id: randomId(random) };
+      const orderKey = { at: EPOCH + Math.floor((i * spread) / count), seq: 0, id: randomId(random) };
       const different = i % each === each / 2 ? (i / each) & 1 : null;
-      if (different !== 0) one.add(place);
-      if (different !== 1) other.add(place);
+      if (different !== 0) one.add(orderKey);
+      if (different !== 1) other.add(orderKey);
     }
     // Sorts the entries before the measurement, because a disk stores them sorted.
     one.all("data");
@@ -63,12 +63,12 @@ test(`after a comparison, two members have the same entries (seed ${seed})`, () 
     const oneChance = random.oneOf([0, 0.5, 1]);
     for (let left = random.oneOf([0, 1, 40, 500, 3000]); left > 0; left--) {
       const at = EPOCH + Math.floor((random.below(1_000_000) / 1_000_000) * spread);
-      const place = { at, seq: random.below(2), id: randomId(random) };
+      const orderKey = { at, seq: random.below(2), id: randomId(random) };
       const isRing = random.chance(0.02);
       const isCommon = random.chance(commonChance);
       const isOnes = random.chance(oneChance);
-      if (isCommon || isOnes) one.add(place, isRing);
-      if (isCommon || !isOnes) other.add(place, isRing);
+      if (isCommon || isOnes) one.add(orderKey, isRing);
+      if (isCommon || !isOnes) other.add(orderKey, isRing);
     }
     const note = `DBSYNC_SEED=${seed}, run ${run}`;
     for (const set of ["ring", "data"] as const) {
@@ -84,9 +84,9 @@ test("a member that was down receives everything that it missed, after at most f
   const random = new SeededRandom(seed, 2);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < 20_000; i++) {
-    const place = { at: EPOCH + i * 10, seq: 0, id: randomId(random) };
-    if (i < 10_000) one.add(place);
-    other.add(place);
+    const orderKey = { at: EPOCH + i * 10, seq: 0, id: randomId(random) };
+    if (i < 10_000) one.add(orderKey);
+    other.add(orderKey);
   }
   const { messages, bytes, given } = exchange(one, other, "data", 0);
   assert.equal(given, 10_000);
@@ -99,9 +99,9 @@ test("after a long partition, members become equal in several bounded exchanges"
   const random = new SeededRandom(seed, 3);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < PARTED; i++) {
-    const place = { at: EPOCH + i, seq: 0, id: randomId(random) };
-    if (i % 2 === 0) one.add(place);
-    else other.add(place);
+    const orderKey = { at: EPOCH + i, seq: 0, id: randomId(random) };
+    if (i % 2 === 0) one.add(orderKey);
+    else other.add(orderKey);
   }
   let exchanges = 0;
   for (; !isSameDigest(one.index.total("data"), other.index.total("data")); exchanges++) {
@@ -129,9 +129,9 @@ test("entries with the latest possible dates are compared like any other entries
   const random = new SeededRandom(seed, 5);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < 600; i++) {
-    const place = { at: Number.MAX_SAFE_INTEGER - 700 + i, seq: 0, id: randomId(random) };
-    if (i % 100 !== 0) one.add(place);
-    if (i % 100 !== 1) other.add(place);
+    const orderKey = { at: Number.MAX_SAFE_INTEGER - 700 + i, seq: 0, id: randomId(random) };
+    if (i % 100 !== 0) one.add(orderKey);
+    if (i % 100 !== 1) other.add(orderKey);
   }
   exchange(one, other, "data", 0);
   assertEqualAfter(one, other, "");
@@ -141,9 +141,9 @@ test("a truncated, changed or random message is answered or refused, and never c
   const random = new SeededRandom(seed, 4);
   const [one, other] = [new Holder(), new Holder()];
   for (let i = 0; i < 2000; i++) {
-    const place = { at: EPOCH + random.below(3000), seq: 0, id: randomId(random) };
-    if (random.chance(0.9)) one.add(place);
-    if (random.chance(0.9)) other.add(place);
+    const orderKey = { at: EPOCH + random.below(3000), seq: 0, id: randomId(random) };
+    if (random.chance(0.9)) one.add(orderKey);
+    if (random.chance(0.9)) other.add(orderKey);
   }
   let message: Buffer | null = finish(start(one.index, "data", 1));
   for (let [from, to] = [one, other]; message !== null; [from, to] = [to, from]) {

@@ -26,9 +26,9 @@ import { open } from "lmdb";
 import { DiskStorage, type Fsync } from "../../../timeline/disk/disk-storage.js";
 import { FolderInUse } from "../../../timeline/disk/folder-lock.js";
 import { BINARY, entrySlices, SLICE_BYTES } from "../../../timeline/disk/lmdb-reader.js";
-import { PLACE_BYTES, writePlace } from "../../../timeline/entries/entry.js";
+import { ORDER_KEY_BYTES, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { some } from "../../support/amount.js";
-import { contentOf, KEPT, placeOf, type ValueSize, WORKERS } from "../support/disk-child.js";
+import { contentOf, KEPT, orderKeyOf, type ValueSize, WORKERS } from "../support/disk-child.js";
 import { failingLog } from "../support/failing-log.js";
 import { storageCases } from "../support/storage-cases.js";
 
@@ -41,7 +41,7 @@ const ACKNOWLEDGED_MIN = [2000, 200, 6000] as const;
 
 test("an iteration reads only a few long values ahead", () => {
   const value = Buffer.alloc(300_000);
-  const keys = Array.from({ length: 100 }, (_, i) => writePlace({ at: i, seq: 0, id: "i".repeat(32) }));
+  const keys = Array.from({ length: 100 }, (_, i) => writeOrderKey({ at: i, seq: 0, id: "i".repeat(32) }));
   let read = 0;
   const database = {
     *getRange({ start, limit }: { start?: Buffer; limit: number }) {
@@ -86,13 +86,13 @@ for (const fsync of fsyncs) {
 
   test(`flushed data survives a restart (--fsync ${JSON.stringify(fsync)})`, () =>
     withFolder(async (folder) => {
-      const place = writePlace({ at: 5, seq: 0, id: "i".repeat(32) });
+      const orderKey = writeOrderKey({ at: 5, seq: 0, id: "i".repeat(32) });
       const first = new DiskStorage(folder, fsync, failingLog);
-      first.put([[place, Buffer.from("value")]], [["watermark", Buffer.from("7")]]);
+      first.put([[orderKey, Buffer.from("value")]], [["watermark", Buffer.from("7")]]);
       await first.synced();
       await first.close();
       const second = new DiskStorage(folder, fsync, failingLog);
-      assert.equal(second.get(place)?.toString(), "value");
+      assert.equal(second.get(orderKey)?.toString(), "value");
       assert.equal(second.mark("watermark")?.toString(), "7");
       assert.ok(second.bytes > 0);
       await second.close();
@@ -209,7 +209,7 @@ function checkLeft(storage: DiskStorage, acknowledged: readonly number[]): void 
   for (const number of acknowledged) {
     const last = newest.get(number % WORKERS) as number;
     const age = (last - number) / WORKERS;
-    const value = storage.get(placeOf(number));
+    const value = storage.get(orderKeyOf(number));
     if (age < KEPT - 1) assert.deepEqual(value, contentOf(number), `entry ${number} is lost`);
     else if (age >= KEPT) assert.equal(value, null, `entry ${number} is back`);
   }
@@ -222,14 +222,14 @@ test("the next start writes to LMDB the groups that LMDB did not have when the p
     const copy = join(folder, "copy");
     const storage = new DiskStorage(join(folder, "data"), "always", failingLog);
     const file = (data: string, name: string) => join(data, "timeline", name);
-    for (let number = 0; number < 100; number++) storage.put([[placeOf(number), contentOf(number)]]);
+    for (let number = 0; number < 100; number++) storage.put([[orderKeyOf(number), contentOf(number)]]);
     storage.put([], [["genesis", Buffer.from("g")]]);
     await storage.settled();
     await new DiskStorage(copy, "always", failingLog).close();
     copyFileSync(file(join(folder, "data"), "data.mdb"), file(copy, "data.mdb"));
     for (let number = 100; number < 200; number++) {
-      storage.put([[placeOf(number), contentOf(number)]], [["watermark", Buffer.from(String(number))]]);
-      storage.remove([placeOf(number - 50)]);
+      storage.put([[orderKeyOf(number), contentOf(number)]], [["watermark", Buffer.from(String(number))]]);
+      storage.remove([orderKeyOf(number - 50)]);
       if (number % 10 === 0) await storage.flushed();
     }
     await storage.flushed();
@@ -239,7 +239,7 @@ test("the next start writes to LMDB the groups that LMDB did not have when the p
     for (let round = 0; round < 2; round++) {
       const next = new DiskStorage(copy, "always", failingLog);
       const expected = [...Array(50).keys(), ...Array.from({ length: 50 }, (_, i) => 150 + i)];
-      assert.deepEqual([...next.places(null, null)], expected.map(placeOf));
+      assert.deepEqual([...next.orderKeys(null, null)], expected.map(orderKeyOf));
       assert.equal(next.mark("watermark")?.toString(), "199");
       assert.equal(next.mark("genesis")?.toString(), "g");
       await next.close();
@@ -256,7 +256,7 @@ test("a damaged log is reported and moved aside, and the groups after the damage
     const path = join(folder, "timeline", "log-1");
     const bytes = readFileSync(path);
     // The first group contains the first entries of all workers.
-    bytes[bytes.indexOf(placeOf(0)) + PLACE_BYTES + 100]! ^= 1;
+    bytes[bytes.indexOf(orderKeyOf(0)) + ORDER_KEY_BYTES + 100]! ^= 1;
     writeFileSync(path, bytes);
     const reports: object[] = [];
     const storage = new DiskStorage(folder, "always", {
@@ -266,8 +266,8 @@ test("a damaged log is reported and moved aside, and the groups after the damage
     assert.deepEqual(reports, [
       { lost: 1, kept: ["log-1", "log-2"].map((name) => join(folder, "timeline", `${name}.damaged`)) },
     ]);
-    assert.equal(storage.get(placeOf(0)), null);
-    assert.deepEqual(storage.get(placeOf(WORKERS)), contentOf(WORKERS));
+    assert.equal(storage.get(orderKeyOf(0)), null);
+    assert.deepEqual(storage.get(orderKeyOf(WORKERS)), contentOf(WORKERS));
     await storage.close();
     await new DiskStorage(folder, "always", failingLog).close();
     assert.ok(existsSync(`${path}.damaged`));
@@ -276,13 +276,13 @@ test("a damaged log is reported and moved aside, and the groups after the damage
 test("data put after closing is dropped and not acknowledged; closing twice is harmless", () =>
   withFolder(async (folder) => {
     const storage = new DiskStorage(folder, "always", failingLog);
-    storage.put([[placeOf(1), contentOf(1)]]);
+    storage.put([[orderKeyOf(1), contentOf(1)]]);
     const closing = storage.close();
-    storage.put([[placeOf(2), contentOf(2)]]);
+    storage.put([[orderKeyOf(2), contentOf(2)]]);
     await assert.rejects(storage.flushed(), /is closed/);
     await Promise.all([closing, storage.close()]);
     const next = new DiskStorage(folder, "always", failingLog);
-    assert.deepEqual([...next.places(null, null)], [placeOf(1)]);
+    assert.deepEqual([...next.orderKeys(null, null)], [orderKeyOf(1)]);
     await next.close();
   }));
 
@@ -294,11 +294,11 @@ test("a storage reads a folder that was written before the log existed", () =>
       ...BINARY,
       noSubdir: false,
     });
-    await root.openDB("entries", BINARY).put(placeOf(1), contentOf(1));
+    await root.openDB("entries", BINARY).put(orderKeyOf(1), contentOf(1));
     await root.openDB("marks", BINARY).put(Buffer.from("watermark"), Buffer.from("7"));
     await root.close();
     const storage = new DiskStorage(folder, "always", failingLog);
-    assert.deepEqual([...storage.entries(null, null)], [[placeOf(1), contentOf(1)]]);
+    assert.deepEqual([...storage.entries(null, null)], [[orderKeyOf(1), contentOf(1)]]);
     assert.equal(storage.mark("watermark")?.toString(), "7");
     await storage.close();
   }));
@@ -307,11 +307,11 @@ test("a storage whose folder was removed no longer acknowledges writes", () =>
   withFolder(async (data) => {
     const folder = join(data, "gone");
     const storage = new DiskStorage(folder, "always", failingLog);
-    storage.put([[placeOf(1), contentOf(1)]]);
+    storage.put([[orderKeyOf(1), contentOf(1)]]);
     await storage.flushed();
     rmSync(folder, { recursive: true });
     assert.ok(storage.bytes >= 0);
-    storage.put([[placeOf(2), contentOf(2)]]);
+    storage.put([[orderKeyOf(2), contentOf(2)]]);
     await assert.rejects(storage.flushed(), /can no longer be written \(ENOENT.*nothing is acknowledged/);
     await storage.close();
   }));
@@ -337,7 +337,11 @@ for (const [size, inlineMicros] of [
       if (size === "small") checkLeft(storage, acknowledged.map(Number));
       else
         for (const number of acknowledged.map(Number))
-          assert.deepEqual(storage.get(placeOf(number)), contentOf(number, size), `entry ${number} is lost`);
+          assert.deepEqual(
+            storage.get(orderKeyOf(number)),
+            contentOf(number, size),
+            `entry ${number} is lost`,
+          );
       await storage.close();
     }));
 }
@@ -348,7 +352,7 @@ test("a write by a thread is not reported as flushed before it has completed", (
     assert.ok(storage.flushNow(), "nothing was put");
     for (let number = 0; number < 20; number++) {
       await sleep(1);
-      storage.put([[placeOf(number), contentOf(number)]]);
+      storage.put([[orderKeyOf(number), contentOf(number)]]);
       assert.ok(!storage.flushNow(), `entry ${number}`);
       await storage.flushed();
       assert.ok(storage.flushNow(), `entry ${number}, after it was flushed`);
@@ -360,15 +364,15 @@ test("a write flushed by an idle event loop survives the process, and all data o
   withFolder(async (folder) => {
     const [copied, copy] = [join(folder, "data"), join(folder, "copy")];
     const storage = new DiskStorage(copied, "always", failingLog, INLINE_MICROS);
-    storage.put([[placeOf(0), contentOf(0)]]);
+    storage.put([[orderKeyOf(0), contentOf(0)]]);
     await until(() => storage.bytes > 200_000);
     await storage.settled();
     await sleep(1);
-    storage.put([[placeOf(1), contentOf(1)]]);
+    storage.put([[orderKeyOf(1), contentOf(1)]]);
     assert.ok(storage.flushNow());
-    storage.put([[placeOf(2), contentOf(2)]]);
+    storage.put([[orderKeyOf(2), contentOf(2)]]);
     assert.ok(!storage.flushNow());
-    storage.put([[placeOf(3), contentOf(3)]]);
+    storage.put([[orderKeyOf(3), contentOf(3)]]);
     assert.ok(!storage.flushNow());
     mkdirSync(join(copy, "timeline"), { recursive: true });
     for (const name of ["data.mdb", "log-1", "log-2", "log-end"])
@@ -377,21 +381,21 @@ test("a write flushed by an idle event loop survives the process, and all data o
     assert.ok(storage.flushNow());
     await storage.close();
     const next = new DiskStorage(copy, "always", failingLog);
-    assert.deepEqual([...next.places(null, null)], [placeOf(0), placeOf(1)]);
+    assert.deepEqual([...next.orderKeys(null, null)], [orderKeyOf(0), orderKeyOf(1)]);
     await next.close();
   }));
 
 test("a write that fails on the event loop is reported, and no later write is acknowledged", () =>
   withFolder(async (folder) => {
     const storage = new DiskStorage(folder, "always", failingLog, INLINE_MICROS);
-    storage.put([[placeOf(1), contentOf(1)]]);
+    storage.put([[orderKeyOf(1), contentOf(1)]]);
     await storage.flushed();
     // For the first group, a thread has extended the file, so zeros follow the group.
     await until(() => storage.bytes > 200_000);
     const log = join(folder, "timeline", "log-1");
     const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === log);
     closeSync(Number(descriptor));
-    storage.put([[placeOf(2), contentOf(2)]]);
+    storage.put([[orderKeyOf(2), contentOf(2)]]);
     await assert.rejects(storage.flushed(), /can no longer be written \(EBADF.*nothing is acknowledged/);
     await assert.rejects(storage.flushed(), /can no longer be written/);
     // The storage will close its descriptor, which the test has already closed. The test opens a file that receives the

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
 import { DATA_FILE } from "../../../timeline/disk/lmdb-file.js";
 import { timelineFolder } from "../../../timeline/disk/lmdb-reader.js";
-import { writePlace } from "../../../timeline/entries/entry.js";
+import { writeOrderKey } from "../../../timeline/entries/entry.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { failingLog } from "../support/failing-log.js";
@@ -31,11 +31,11 @@ test("if entries of all lengths are added and removed, LMDB's file keeps its len
     const kept: Buffer[][] = [];
     let level = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      const places = Array.from({ length: ENTRIES }, (_, i) =>
-        writePlace({ at: round * ENTRIES + i, seq: 0, id: "i".repeat(32) }),
+      const orderKeys = Array.from({ length: ENTRIES }, (_, i) =>
+        writeOrderKey({ at: round * ENTRIES + i, seq: 0, id: "i".repeat(32) }),
       );
-      storage.put(places.map((place) => [place, Buffer.alloc(1 + random.below(BYTES_MOST), "x")]));
-      kept.push(places);
+      storage.put(orderKeys.map((orderKey) => [orderKey, Buffer.alloc(1 + random.below(BYTES_MOST), "x")]));
+      kept.push(orderKeys);
       if (kept.length > KEPT) storage.remove(kept.shift() ?? []);
       await storage.settled();
       if (round === LEVEL) level = statSync(join(timelineFolder(folder), DATA_FILE)).size;

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
 import { findDamage, LmdbFile, type PageDamage } from "../../../timeline/disk/lmdb-file.js";
 import { DamagedFile, type FileHead } from "../../../timeline/disk/lmdb-header.js";
-import { writePlace } from "../../../timeline/entries/entry.js";
+import { writeOrderKey } from "../../../timeline/entries/entry.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { failingLog } from "../support/failing-log.js";
 
@@ -24,9 +24,9 @@ async function withFile(count: number, use: (written: Written) => void): Promise
   try {
     const storage = new DiskStorage(folder, "always", failingLog);
     for (let i = 0; i < count; i++) {
-      const place = writePlace({ at: i, seq: 0, id: String(i).padEnd(32) });
-      storage.put([[place, Buffer.alloc(i % 100 === 0 ? 20_000 : i % 300, i)]]);
-      if (i % 3 === 0) storage.remove([place]);
+      const orderKey = writeOrderKey({ at: i, seq: 0, id: String(i).padEnd(32) });
+      storage.put([[orderKey, Buffer.alloc(i % 100 === 0 ? 20_000 : i % 300, i)]]);
+      if (i % 3 === 0) storage.remove([orderKey]);
       if (i % 500 === 0) await storage.settled();
     }
     await storage.settled();

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
 import { checkHeader } from "../../../timeline/disk/lmdb-header.js";
-import { writePlace } from "../../../timeline/entries/entry.js";
+import { writeOrderKey } from "../../../timeline/entries/entry.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { failingLog } from "../support/failing-log.js";
 
@@ -28,10 +28,10 @@ async function withFile(
   try {
     const storage = new DiskStorage(folder, "always", failingLog);
     for (let i = 0; i < 500; i++) {
-      const place = writePlace({ at: i, seq: 0, id: "i".repeat(32) });
-      storage.put([[place, Buffer.alloc(1000, i)]]);
+      const orderKey = writeOrderKey({ at: i, seq: 0, id: "i".repeat(32) });
+      storage.put([[orderKey, Buffer.alloc(1000, i)]]);
       if (i % 100 === 0) await storage.flushed();
-      if (i % 3 === 0) storage.remove([place]);
+      if (i % 3 === 0) storage.remove([orderKey]);
     }
     await storage.close();
     const path = join(folder, "timeline", "data.mdb");

@@ -9,19 +9,19 @@ import {
   recordBytes,
   writeRecord,
 } from "../../../timeline/disk/log-record.js";
-import { writePlace } from "../../../timeline/entries/entry.js";
+import { writeOrderKey } from "../../../timeline/entries/entry.js";
 import type { StorageOperation } from "../../../timeline/entries/storage-operation.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { randomPlace } from "../support/storage-cases.js";
+import { randomOrderKey } from "../support/storage-cases.js";
 
 const seed = seedOfRun();
 const marker = randomBytes(MARKER_BYTES);
 
 function randomOperation(random: SeededRandom): StorageOperation {
-  const place = writePlace(randomPlace(random));
+  const orderKey = writeOrderKey(randomOrderKey(random));
   const value = Buffer.alloc(random.below(300), random.below(256));
-  if (random.chance(0.5)) return { kind: "put", place, value };
-  if (random.chance(0.5)) return { kind: "remove", place };
+  if (random.chance(0.5)) return { kind: "put", orderKey, value };
+  if (random.chance(0.5)) return { kind: "remove", orderKey };
   return { kind: "mark", name: random.oneOf(["watermark", "snapshots"]), value };
 }
 
@@ -66,12 +66,12 @@ test(`a truncated record is skipped (seed ${seed})`, () => {
 });
 
 test("a value that looks like a record of a different start of the daemon is skipped", () => {
-  const place = writePlace({ at: 1, seq: 0, id: "i".repeat(32) });
+  const orderKey = writeOrderKey({ at: 1, seq: 0, id: "i".repeat(32) });
   const forged = bytesOfRecord(
-    { sequence: 8, safe: 7, operations: [{ kind: "remove", place }] },
+    { sequence: 8, safe: 7, operations: [{ kind: "remove", orderKey }] },
     randomBytes(MARKER_BYTES),
   );
-  const record: LogRecord = { sequence: 7, safe: 6, operations: [{ kind: "put", place, value: forged }] };
+  const record: LogRecord = { sequence: 7, safe: 6, operations: [{ kind: "put", orderKey, value: forged }] };
   const bytes = bytesOfRecord(record);
   assert.deepEqual([...readRecords(bytes, marker)], [record]);
   bytes[MARKER_BYTES]! ^= 1;

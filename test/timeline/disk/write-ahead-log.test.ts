@@ -18,7 +18,7 @@ import { InlineWrites } from "../../../timeline/disk/inline-writes.js";
 import { LOG_END_FILE } from "../../../timeline/disk/log-end.js";
 import { MARKER_BYTES, recordBytes } from "../../../timeline/disk/log-record.js";
 import { readLog, WriteAheadLog, type WriteAheadLogOptions } from "../../../timeline/disk/write-ahead-log.js";
-import { writePlace } from "../../../timeline/entries/entry.js";
+import { writeOrderKey } from "../../../timeline/entries/entry.js";
 import type { StorageOperation } from "../../../timeline/entries/storage-operation.js";
 import { until } from "../../daemon/replicas.js";
 
@@ -30,7 +30,7 @@ const MIB = 1024 * 1024;
 const put = (number: number, bytes = 30): readonly StorageOperation[] => [
   {
     kind: "put",
-    place: writePlace({ at: number, seq: 0, id: "i".repeat(32) }),
+    orderKey: writeOrderKey({ at: number, seq: 0, id: "i".repeat(32) }),
     value: Buffer.alloc(bytes, number),
   },
 ];
@@ -72,7 +72,7 @@ function damage(folder: string, number: number, name = "log-1"): void {
   const { groups } = readLog(folder, { marker, sequence: FILED });
   const [operation] = groups.find(({ sequence }) => sequence === number)?.operations ?? [];
   assert.ok(operation?.kind === "put");
-  bytes[bytes.indexOf(operation.place) + 3]! ^= 4;
+  bytes[bytes.indexOf(operation.orderKey) + 3]! ^= 4;
   writeFileSync(join(folder, name), bytes);
 }
 

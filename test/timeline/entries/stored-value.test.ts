@@ -18,7 +18,7 @@ const header = {
 };
 const body = Buffer.from(writeBody(header, [writeCommand(["SET", "k", "v"])]), "latin1");
 const signature = Buffer.alloc(64, 5);
-const place = { at: header.at, seq: header.seq, id: hash(signedBytes(body)) };
+const orderKey = { at: header.at, seq: header.seq, id: hash(signedBytes(body)) };
 
 test("a value yields body and signature", () => {
   const parts = readValue(writeValue(body, signature));
@@ -34,7 +34,7 @@ test("every changed byte and every truncation of a value is found", () => {
       const changed = Buffer.from(value);
       changed[i] = (changed[i] as number) ^ bit;
       assert.equal(readValue(changed), null, `byte ${i}`);
-      assert.equal(readEntry(place, changed, hash), null, `byte ${i}`);
+      assert.equal(readEntry(orderKey, changed, hash), null, `byte ${i}`);
     }
     assert.equal(readValue(value.subarray(0, i)), null, `truncated at ${i}`);
   }
@@ -42,9 +42,9 @@ test("every changed byte and every truncation of a value is found", () => {
 
 test("an entry is parsed, and shares no memory with the value", () => {
   const value = writeValue(body, signature);
-  const entry = readEntry(place, value, hash);
+  const entry = readEntry(orderKey, value, hash);
   value.fill(0);
-  assert.equal(entry?.id, place.id);
+  assert.equal(entry?.id, orderKey.id);
   assert.deepEqual(entry?.body, body);
   assert.deepEqual(entry?.signature, signature);
   assert.deepEqual(entry?.envelope.commands, [["SET", "k", "v"]]);
@@ -52,10 +52,10 @@ test("an entry is parsed, and shares no memory with the value", () => {
 
 test("a value at another entry's order key counts as damaged", () => {
   const value = writeValue(body, signature);
-  assert.equal(readEntry({ ...place, at: place.at + 1 }, value, hash), null);
-  assert.equal(readEntry({ ...place, seq: 8 }, value, hash), null);
-  assert.equal(readEntry({ ...place, id: "x".repeat(32) }, value, hash), null);
+  assert.equal(readEntry({ ...orderKey, at: orderKey.at + 1 }, value, hash), null);
+  assert.equal(readEntry({ ...orderKey, seq: 8 }, value, hash), null);
+  assert.equal(readEntry({ ...orderKey, id: "x".repeat(32) }, value, hash), null);
   const garbage = Buffer.from("garbage");
   const id = hash(signedBytes(garbage));
-  assert.equal(readEntry({ ...place, id }, writeValue(garbage, signature), hash), null);
+  assert.equal(readEntry({ ...orderKey, id }, writeValue(garbage, signature), hash), null);
 });

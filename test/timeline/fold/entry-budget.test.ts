@@ -27,8 +27,8 @@ const inserted = (name: string, at: number, documents = DOCUMENTS) =>
   entry(name, at, [
     ["MDB.INSERT", "d", "c", "1", ...Array.from({ length: documents }, (_, i) => `{"_id":${i},"q":[]}`)],
   ]);
-const padding = (place: number) =>
-  ["MDB.UPDATE", "d", "c", "1", `{"q":{},"u":{"$set":{"q.${place}":1}},"multi":true}`] as const;
+const padding = (index: number) =>
+  ["MDB.UPDATE", "d", "c", "1", `{"q":{},"u":{"$set":{"q.${index}":1}},"multi":true}`] as const;
 
 /** Units that exceed `STEPS`, alone or together with the rest of their envelope. */
 const LARGE: Readonly<Record<string, readonly (readonly string[])[]>> = {
@@ -131,12 +131,12 @@ test("a timeline does not record an entry that it refuses, but folds it once ano
 });
 
 /** The index up to which an update pads an array in each document. The budget counts two steps for each element. */
-const PLACE = 1_400_000;
-const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * PLACE)) + 1;
+const INDEX = 1_400_000;
+const TOO_MANY = Math.ceil(PRODUCED_MAX / (2 * INDEX)) + 1;
 
 test("from CLUSTER SEMANTICS 2 on a unit that produces too much is an error on every daemon, in any order of arrival", () => {
   const made = inserted("i", 1, TOO_MANY);
-  const large = entry("large", 9, [padding(PLACE)]);
+  const large = entry("large", 9, [padding(INDEX)]);
   const switched = entry("switch", 5, ["CLUSTER SEMANTICS 2"], { key: key(ROOT) });
   const orders = [
     [made, large, switched],

@@ -102,8 +102,8 @@ class Run {
     const late = random.oneOf([0, 2, 6, 20]);
     return entries
       .toSorted(compareEntries)
-      .map((entry, place) => ({ entry, place: place + (random.chance(0.3) ? random.between(0, late) : 0) }))
-      .sort((a, b) => a.place - b.place)
+      .map((entry, index) => ({ entry, index: index + (random.chance(0.3) ? random.between(0, late) : 0) }))
+      .sort((a, b) => a.index - b.index)
       .map(({ entry }) => entry);
   }
 

@@ -11,7 +11,7 @@ import { Database } from "../../../store/database.js";
 import { canonicalRing, canonicalState } from "../../../store/digest.js";
 import { CommandIndex } from "../../../store/rows/command-index.js";
 import { Semantics } from "../../../store/semantics.js";
-import { compareEntries, type Entry, placeOf } from "../../../timeline/entries/entry.js";
+import { compareEntries, type Entry, orderKeyOf } from "../../../timeline/entries/entry.js";
 import { Fold } from "../../../timeline/fold/fold.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { amount } from "../../support/amount.js";
@@ -176,7 +176,7 @@ test("an unknown version also ends the fold when its entry is replayed", () => {
   for (const each of [entry("a", 1, ["INCR n"]), switchTo("b", 2, 2), entry("c", 3, ["INCR n"])])
     fold.replay(each);
   assert.equal(query(fold, "GET n"), '"1"');
-  assert.deepEqual(fold.end, placeOf(switchTo("b", 2, 2)));
+  assert.deepEqual(fold.end, orderKeyOf(switchTo("b", 2, 2)));
   assert.ok(fold.cutAt <= AT + 2);
 });
 
@@ -240,8 +240,8 @@ function play(random: SeededRandom): void {
 const slightlyLate = (entries: readonly Entry[], random: SeededRandom): Entry[] =>
   entries
     .toSorted(compareEntries)
-    .map((each, place) => ({ each, place: place + (random.chance(0.3) ? random.below(8) : 0) }))
-    .sort((a, b) => a.place - b.place)
+    .map((each, index) => ({ each, index: index + (random.chance(0.3) ? random.below(8) : 0) }))
+    .sort((a, b) => a.index - b.index)
     .map(({ each }) => each);
 
 function someEntries(random: SeededRandom): Entry[] {

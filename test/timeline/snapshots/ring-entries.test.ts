@@ -12,7 +12,7 @@ import { DATABASES_DEFAULT, Database } from "../../../store/database.js";
 import { canonicalRing } from "../../../store/digest.js";
 import type { KeyRing } from "../../../store/key-ring.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
-import { compareEntries, type Entry, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { compareEntries, type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import type { Fold } from "../../../timeline/fold/fold.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
@@ -43,7 +43,7 @@ interface Kept {
 function keep(entries: readonly Entry[], genesis = () => genesisRing({ hasRoots: true })): Kept {
   const storage = new MemoryStorage();
   for (const entry of entries)
-    storage.put([[writePlace(placeOf(entry)), writeValue(entry.body, entry.signature)]]);
+    storage.put([[writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature)]]);
   return { storage, genesis, databases: DATABASES_DEFAULT, hash };
 }
 

@@ -13,7 +13,7 @@ import { canonicalState } from "../../../store/digest.js";
 import { KeyRing } from "../../../store/key-ring.js";
 import { pemOfSpki } from "../../../store/rights/spki.js";
 import { DigestIndex } from "../../../timeline/compare/digest-index.js";
-import { type Entry, placeOf } from "../../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf } from "../../../timeline/entries/entry.js";
 import {
   DamagedSnapshot,
   type ReadState,
@@ -177,7 +177,7 @@ test("the key ring and the index are restored completely", () => {
   const { ring, ringEntries } = grownRing();
   const random = new SeededRandom(seed, 600);
   const index = new DigestIndex();
-  for (const entry of ringEntries) index.add(placeOf(entry), true);
+  for (const entry of ringEntries) index.add(orderKeyOf(entry), true);
   for (let i = 0; i < 5000; i++)
     index.add({ at: EPOCH - random.below(100_000_000), seq: 0, id: randomId(random) }, false);
   const cutAt = EPOCH + ringEntries.length;
@@ -188,7 +188,7 @@ test("the key ring and the index are restored completely", () => {
   assert.equal(plain(ring).length, 4);
   assert.deepEqual(restored.ringEntries, ringEntries);
   const restoredIndex = new DigestIndex();
-  restoredIndex.restore(restored.sums, restored.ringPlaces);
+  restoredIndex.restore(restored.sums, restored.ringOrderKeys);
   for (const set of ["ring", "data"] as const)
     assert.deepEqual(restoredIndex.total(set), index.total(set), `${set} (seed ${seed})`);
   assert.equal(restored.cutAt, cutAt);

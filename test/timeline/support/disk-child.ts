@@ -8,7 +8,7 @@ import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseFsync } from "../../../options/fsync.js";
 import { DiskStorage } from "../../../timeline/disk/disk-storage.js";
-import { writePlace } from "../../../timeline/entries/entry.js";
+import { writeOrderKey } from "../../../timeline/entries/entry.js";
 import { failingLog } from "./failing-log.js";
 
 export const WORKERS = 8;
@@ -17,7 +17,8 @@ export const KEPT = 50;
 
 export type ValueSize = "small" | "large";
 
-export const placeOf = (number: number): Buffer => writePlace({ at: number, seq: 0, id: "i".repeat(32) });
+export const orderKeyOf = (number: number): Buffer =>
+  writeOrderKey({ at: number, seq: 0, id: "i".repeat(32) });
 export const contentOf = (number: number, size: ValueSize = "small"): Buffer =>
   Buffer.alloc(size === "small" ? 500 : 50_000, number);
 
@@ -27,9 +28,12 @@ async function main(folder: string, fsync: string, size: ValueSize, inline: numb
 
   const write = async (worker: number): Promise<void> => {
     for (let number = worker; ; number += WORKERS) {
-      storage.put([[placeOf(number), contentOf(number, size)]], [["watermark", Buffer.from(String(number))]]);
+      storage.put(
+        [[orderKeyOf(number), contentOf(number, size)]],
+        [["watermark", Buffer.from(String(number))]],
+      );
       const old = number - KEPT * WORKERS;
-      if (old >= 0 && size === "small") storage.remove([placeOf(old)]);
+      if (old >= 0 && size === "small") storage.remove([orderKeyOf(old)]);
       await storage.flushed();
       say(String(number));
     }
@@ -39,7 +43,7 @@ async function main(folder: string, fsync: string, size: ValueSize, inline: numb
     await Promise.all(Array.from({ length: WORKERS }, (_, worker) => write(worker)));
   } catch (problem) {
     say(`failed: ${(problem as Error).message}`);
-    storage.put([[placeOf(1), Buffer.alloc(1)]]);
+    storage.put([[orderKeyOf(1), Buffer.alloc(1)]]);
     await storage.flushed().catch((again: Error) => say(`failed: ${again.message}`));
     process.exit(1);
   }

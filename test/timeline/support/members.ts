@@ -4,7 +4,7 @@ import type { Steps } from "../../../protocol/steps.js";
 import { DigestIndex, type DigestSet } from "../../../timeline/compare/digest-index.js";
 import { RangeCursor } from "../../../timeline/compare/ranges.js";
 import { answer, type Outcome, start } from "../../../timeline/compare/reconcile.js";
-import { type Place, readPlace, writePlace } from "../../../timeline/entries/entry.js";
+import { type OrderKey, readOrderKey, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { MemoryStorage } from "../../../timeline/memory-storage.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 
@@ -15,19 +15,19 @@ export class Holder {
   readonly index = new DigestIndex(this.storage);
 
   /** Adds an order key that the holder does not have. */
-  add(place: Place, isRing = false): void {
-    this.storage.put([[writePlace(place), EMPTY]]);
-    this.index.add(place, isRing);
+  add(orderKey: OrderKey, isRing = false): void {
+    this.storage.put([[writeOrderKey(orderKey), EMPTY]]);
+    this.index.add(orderKey, isRing);
   }
 
-  remove(place: Place): void {
-    this.storage.remove([writePlace(place)]);
-    this.index.remove(place);
+  remove(orderKey: OrderKey): void {
+    this.storage.remove([writeOrderKey(orderKey)]);
+    this.index.remove(orderKey);
   }
 
   /** Returns every order key, as a binary string. */
   all(set: DigestSet): ByteString[] {
-    return [...this.index.places(set, null, null)].map((place) => place.toString("latin1"));
+    return [...this.index.orderKeys(set, null, null)].map((orderKey) => orderKey.toString("latin1"));
   }
 }
 
@@ -56,11 +56,11 @@ export function exchange(one: Holder, other: Holder, set: DigestSet, salt: numbe
     cost.bytes += message.length;
     const outcome: Outcome = run(answer(to.index, message), cost);
     const cursor = new RangeCursor(to.index, set, outcome.toSend);
-    for (let places = cursor.next(100); places.length > 0; places = cursor.next(100)) {
-      for (const place of places) {
+    for (let orderKeys = cursor.next(100); orderKeys.length > 0; orderKeys = cursor.next(100)) {
+      for (const orderKey of orderKeys) {
         cost.given++;
-        if (from.storage.get(place) !== null) cost.needless++;
-        else from.add(readPlace(place), set === "ring");
+        if (from.storage.get(orderKey) !== null) cost.needless++;
+        else from.add(readOrderKey(orderKey), set === "ring");
       }
     }
     message = outcome.reply;

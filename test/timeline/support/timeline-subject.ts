@@ -6,7 +6,7 @@ import type { Reply } from "../../../protocol/reply.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
 import type { Semantics } from "../../../store/semantics.js";
 import type { OpenLetters } from "../../../timeline/dead-letters.js";
-import { type Entry, type Place, placeOf, writePlace } from "../../../timeline/entries/entry.js";
+import { type Entry, type OrderKey, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import type { Mark } from "../../../timeline/entries/storage.js";
 import { readEntry } from "../../../timeline/entries/stored-value.js";
 import type { FoldedEntry } from "../../../timeline/fold/fold.js";
@@ -129,7 +129,7 @@ export class TimelineSubject {
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: (_facts, line) => void options.errors?.push(line) },
       owner: {
-        flushed: (entries) => void this.announced.push(...entries.map((place) => this.#stored(place))),
+        flushed: (entries) => void this.announced.push(...entries.map((orderKey) => this.#stored(orderKey))),
         folded: (entries, answered) => void this.folded.push({ entries, answered }),
         failed: () => {},
       },
@@ -215,11 +215,11 @@ export class TimelineSubject {
 
   /** Damages an entry's bytes on disk. */
   damage(entry: Entry): void {
-    this.storage.put([[writePlace(placeOf(entry)), Buffer.from("rotten")]]);
+    this.storage.put([[writeOrderKey(orderKeyOf(entry)), Buffer.from("rotten")]]);
   }
 
-  #stored(place: Place): Entry {
-    return readEntry(place, this.storage.get(writePlace(place)) as Buffer, hash) as Entry;
+  #stored(orderKey: OrderKey): Entry {
+    return readEntry(orderKey, this.storage.get(writeOrderKey(orderKey)) as Buffer, hash) as Entry;
   }
 
   get mark(): { pruned: number | null; snapshots: number[] } {
@@ -234,7 +234,7 @@ export class TimelineSubject {
       ring: this.timeline.index.total("ring"),
       data: this.timeline.index.total("data"),
     };
-    return { indexed: ring.count + data.count, kept: [...this.storage.places(null, null)].length };
+    return { indexed: ring.count + data.count, kept: [...this.storage.orderKeys(null, null)].length };
   }
 }
 
@@ -284,9 +284,9 @@ export class CountingStorage extends MemoryStorage {
     super.put(entries, marks);
   }
 
-  override remove(places: readonly Buffer[], marks: readonly Mark[] = []): void {
-    this.removed += places.length;
+  override remove(orderKeys: readonly Buffer[], marks: readonly Mark[] = []): void {
+    this.removed += orderKeys.length;
     this.marksPut.push(...marks.map(([name]) => name));
-    super.remove(places, marks);
+    super.remove(orderKeys, marks);
   }
 }

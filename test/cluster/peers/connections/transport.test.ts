@@ -68,9 +68,9 @@ async function startNode(
     log: { info: note, warn: note, error: note },
   });
   const { pipeline } = makeScene({ clock: { now: Date.now() }, pair: makeKeyPair() });
-  const place = { address: "127.0.0.1", port: 0 };
+  const address = { address: "127.0.0.1", port: 0 };
   const listener = new DbsyncListener(
-    { ...place, gate, observer: NOBODY, limits: defaultLimits, environment: realEnvironment, log },
+    { ...address, gate, observer: NOBODY, limits: defaultLimits, environment: realEnvironment, log },
     {
       pipeline,
       daemon: identity.id,
@@ -98,7 +98,7 @@ async function startNode(
   };
 }
 
-const placeOf = ({ port }: RealNode, tls = false): PeerAddress => ({
+const addressOf = ({ port }: RealNode, tls = false): PeerAddress => ({
   host: "127.0.0.1",
   port,
   pin: null,
@@ -126,7 +126,7 @@ async function exchange(a: RealNode, b: RealNode, fresh = 1000): Promise<void> {
 test("two members exchange their entries over real sockets", async () => {
   await using b = await startNode([]);
   b.timeline.take(entryOf(-100_000));
-  await using a = await startNode([{ ...placeOf(b), pin: b.identity.id }]);
+  await using a = await startNode([{ ...addressOf(b), pin: b.identity.id }]);
   await until(() => a.peering.members[0]?.connection === "connected");
   await until(() => a.timeline.index.total("data").count === 1);
   await exchange(a, b, 999);
@@ -138,7 +138,7 @@ test("two members exchange their entries over TLS, bound to their connection", a
   const files = await writeCertificate(folder.path);
   const certificate = () => new TlsCertificate({ files, lookEvery: 1000, environment: realEnvironment, log });
   await using b = await startNode([], (refusals) => new TlsGate(certificate(), refusals));
-  await using a = await startNode([placeOf(b, true)]);
+  await using a = await startNode([addressOf(b, true)]);
   await until(() => a.peering.members[0]?.connection === "connected");
   await exchange(a, b);
 });
@@ -149,7 +149,7 @@ test("a wrong choice between TLS and plain TCP is reported with the remedy", asy
   const certificate = () => new TlsCertificate({ files, lookEvery: 1000, environment: realEnvironment, log });
   await using secret = await startNode([], (refusals) => new TlsGate(certificate(), refusals));
   await using open = await startNode([]);
-  await using a = await startNode([placeOf(secret, false), placeOf(open, true)]);
+  await using a = await startNode([addressOf(secret, false), addressOf(open, true)]);
   const details = () => a.lines.map(({ facts }) => String(facts["detail"])).join("\n");
   await until(
     () => /accepts TLS only: write dbsyncs:/.test(details()) && /closed the connection in/.test(details()),
@@ -207,11 +207,11 @@ class Spoken {
 
 test("a member is found again after its socket breaks", async () => {
   await using b = await startNode([]);
-  await using a = await startNode([placeOf(b)]);
+  await using a = await startNode([addressOf(b)]);
   await until(() => b.peering.members.length === 1);
   assert.equal(b.peering.members[0]?.id, a.identity.id);
   a.peering.setPeers([]);
   await until(() => b.peering.members.length === 0);
-  a.peering.setPeers([placeOf(b)]);
+  a.peering.setPeers([addressOf(b)]);
   await until(() => b.peering.members.length === 1);
 });

@@ -1,7 +1,7 @@
 /** Tests how entries spread from one member to all, and what is reported about them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeOf } from "../../../../timeline/entries/entry.js";
+import { orderKeyOf } from "../../../../timeline/entries/entry.js";
 import { EPOCH, entryOf, keyOf } from "../entries.js";
 import { entriesOf, isLevel, type Node, World } from "../support.js";
 
@@ -43,7 +43,7 @@ test("a daemon alone reports that its entries are on its disk, and a daemon that
   a.timeline.take(second);
   a.peering.pushOwn(second);
   let isReplicated = false;
-  void a.peering.replicated(placeOf(first), 1).then(() => {
+  void a.peering.replicated(orderKeyOf(first), 1).then(() => {
     isReplicated = true;
   });
   await Promise.resolve();
@@ -138,7 +138,7 @@ test("replicated resolves when the given number of daemons have the entry on dis
   const done = [1, 2, 3].map(() => false);
   a.timeline.take(entry);
   for (const count of [1, 2, 3]) {
-    a.peering.replicated(placeOf(entry), count).then(() => {
+    a.peering.replicated(orderKeyOf(entry), count).then(() => {
       done[count - 1] = true;
     });
   }
@@ -167,7 +167,7 @@ test("replicated counts daemons that received the entry from the client", async 
   b.timeline.take(entry);
   world.run(1000);
   let isDone = false;
-  a.peering.replicated(placeOf(entry), 2).then(() => {
+  a.peering.replicated(orderKeyOf(entry), 2).then(() => {
     isDone = true;
   });
   await Promise.resolve();
@@ -289,7 +289,7 @@ for (const away of [40_000, 80_000]) {
     const entry = entryOf(5000);
     a.timeline.take(entry);
     let isDone = false;
-    a.peering.replicated(placeOf(entry), 3).then(() => {
+    a.peering.replicated(orderKeyOf(entry), 3).then(() => {
       isDone = true;
     });
     world.run(away);

@@ -69,7 +69,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     entries: packed,
   } as const;
   const work = intake.push(message, sender, batch);
-  return { work, batch, handover, recorded: () => [...timeline.storage.places(null, null)].length };
+  return { work, batch, handover, recorded: () => [...timeline.storage.orderKeys(null, null)].length };
 }
 
 /**

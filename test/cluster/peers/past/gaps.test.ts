@@ -7,7 +7,7 @@ import type { ClusterState, ConnectedMember } from "../../../../cluster/peers/sh
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
 import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
 import { DigestIndex } from "../../../../timeline/compare/digest-index.js";
-import { placeOf } from "../../../../timeline/entries/entry.js";
+import { orderKeyOf } from "../../../../timeline/entries/entry.js";
 import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, keyOf, signWith } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
@@ -164,7 +164,7 @@ function subject() {
   const gaps = new Gaps(cluster, double<CutVoting>({ haveSigned: () => false }));
   const entry = entryOf(-60_000);
   const theirs = new DigestIndex();
-  theirs.add(placeOf(entry), false);
+  theirs.add(orderKeyOf(entry), false);
   const totals = { ring: theirs.total("ring"), data: theirs.total("data") };
   const connection = { remote: "a:1", send: () => {} };
   const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };

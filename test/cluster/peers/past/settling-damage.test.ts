@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PEERING_LIMITS } from "../../../../cluster/peers/shared/peering-limits.js";
-import { placeOf } from "../../../../timeline/entries/entry.js";
+import { orderKeyOf } from "../../../../timeline/entries/entry.js";
 import { EPOCH, entryOf } from "../entries.js";
 import { type Node, World } from "../support.js";
 
@@ -57,7 +57,7 @@ test("a daemon keeps a damaged entry until a disconnected member has reconnected
   const { world, nodes } = three();
   const [a, , c] = nodes;
   const only = entryOf(-1000);
-  c.timeline.index.add(placeOf(only), false);
+  c.timeline.index.add(orderKeyOf(only), false);
   c.timeline.prune(EPOCH);
   a.timeline.damagedEntries.lastAt = only.envelope.at;
   for (const pair of ["a c", "c a"]) world.cut.add(pair);
