@@ -6,7 +6,7 @@
 import type { Mark } from "./entries/storage.js";
 
 /** The reason why an entry leaves the timeline. The numbers are stored in files and never change. */
-export const LETTER_REASONS = {
+export const DEAD_LETTER_REASONS = {
   /** The adopted snapshot certainly does not contain the entry. */
   missing: 1,
   /** The snapshot's sum for the second of the entry differs, so the snapshot may or may not contain the entry. */
@@ -17,41 +17,41 @@ export const LETTER_REASONS = {
   evicted: 4,
 } as const;
 
-export type LetterReason = keyof typeof LETTER_REASONS;
+export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS;
 
 /**
- * Writes letters that belong together: all letters that one adopted snapshot causes, or all letters from the folder of
- * a daemon that was left out of the member list.
+ * Writes dead letters that belong together: all dead letters that one adopted snapshot causes, or all dead letters from
+ * the folder of a daemon that was left out of the member list.
  */
-export interface LetterWriter {
+export interface DeadLetterWriter {
   /**
    * Stores an entry if there is room for it.
    * @param orderKey  42 bytes
    * @param value  as stored
    * @throws Error  the disk has failed: then no entry may be dropped
    */
-  keep(orderKey: Buffer, value: Buffer, reason: LetterReason): void;
+  keep(orderKey: Buffer, value: Buffer, reason: DeadLetterReason): void;
   /**
-   * Writes the letters to disk as undecided. If the daemon stops before `settle`, the next start confirms the letters
-   * if the returned mark is in the storage, and otherwise removes them.
-   * @returns the mark to write in the step that removes the entries, or null if there are no letters
+   * Writes the dead letters to disk as undecided. If the daemon stops before `settle`, the next start confirms the dead
+   * letters if the returned mark is in the storage, and otherwise removes them.
+   * @returns the mark to write in the step that removes the entries, or null if there are no dead letters
    * @throws Error  the disk has failed: then no entry may be dropped
    */
   commit(): Promise<Mark | null>;
-  /** Confirms the letters, because the entries have been removed. */
+  /** Confirms the dead letters, because the entries have been removed. */
   settle(): void;
-  /** Drops the letters, because the entries remain. May be called at any time before `settle`. */
+  /** Drops the dead letters, because the entries remain. May be called at any time before `settle`. */
   discard(): void;
-  readonly figures: KeptLetters;
+  readonly figures: StoredDeadLetters;
 }
 
-export interface KeptLetters {
-  /** The file's name, or null if there were no letters. */
+export interface StoredDeadLetters {
+  /** The file's name, or null if there were no dead letters. */
   readonly name: string | null;
   readonly kept: number;
   /** The number of further entries for which there was no room. */
   readonly left: number;
 }
 
-/** Opens a store for letters. @param cutAt  the date of the new snapshot; milliseconds since 1970 */
-export type OpenLetters = (cutAt: number) => LetterWriter;
+/** Opens a store for dead letters. @param cutAt  the date of the new snapshot; milliseconds since 1970 */
+export type OpenDeadLetters = (cutAt: number) => DeadLetterWriter;

@@ -8,7 +8,7 @@ import type { KeyRing } from "../store/key-ring.js";
 import type { Archive } from "./archive.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { entriesMissingInSnapshot } from "./compare/entries-missing-in-snapshot.js";
-import type { KeptLetters, LetterReason, LetterWriter } from "./dead-letters.js";
+import type { DeadLetterReason, DeadLetterWriter, StoredDeadLetters } from "./dead-letters.js";
 import { type Entry, readOrderKey, writeOrderKey } from "./entries/entry.js";
 import type { Mark, Storage } from "./entries/storage.js";
 import { readEntry } from "./entries/stored-value.js";
@@ -18,9 +18,9 @@ import { findUnverifiable } from "./unverifiable-entries.js";
 /** The maximum number of entries that are reported individually. */
 const REPORTED_MAX = 200;
 /** The maximum number of entries to search for and store: about 50 MB of order keys. */
-const LETTERS_MAX = 250_000;
-/** Letters that are written between two turns. */
-const LETTERS_A_STEP = 64;
+const DEAD_LETTERS_MAX = 250_000;
+/** Dead letters that are written between two turns. */
+const DEAD_LETTERS_PER_STEP = 64;
 
 /** Entries of this daemon that are lost once it has adopted a snapshot. */
 export interface LostEntries {
@@ -37,7 +37,7 @@ export interface FoundOrphans extends LostEntries {
   /** Later entries signed with keys that the snapshot does not know: orphaned entries had added these keys. */
   readonly unverifiable: LostEntries;
   /** The dead letters that were written for all these entries, or null if there is no disk to store them on. */
-  readonly letters: KeptLetters | null;
+  readonly deadLetters: StoredDeadLetters | null;
 }
 
 /** A snapshot that has been read to its end. */
@@ -50,15 +50,15 @@ export interface Losing {
   readonly orphans: FoundOrphans;
   /** The order keys of entries dated after the snapshot that have to be dropped too. */
   readonly dropped: readonly Buffer[];
-  /** The letters on the disk, undecided, or null if there is no disk to store them on. */
-  readonly letters: LetterWriter | null;
+  /** The dead letters on the disk, undecided, or null if there is no disk to store them on. */
+  readonly deadLetters: DeadLetterWriter | null;
   /** The marks to write in the step that removes the entries. */
   readonly marks: readonly Mark[];
 }
 
 /**
  * Finds and stores the lost entries. Nothing may be written to the storage in the meantime.
- * @throws Error  the letters cannot be stored; then no letter remains on disk, and no entry may be dropped
+ * @throws Error  the dead letters cannot be stored; then no dead letter remains on disk, and no entry may be dropped
  */
 export async function findLosing(
   parts: TimelineParts,
@@ -66,8 +66,8 @@ export async function findLosing(
   received: ReceivedSnapshot,
   cutAt: number,
 ): Promise<Losing> {
-  const { openLetters } = parts;
-  const max = openLetters === null ? REPORTED_MAX : LETTERS_MAX;
+  const { openDeadLetters } = parts;
+  const max = openDeadLetters === null ? REPORTED_MAX : DEAD_LETTERS_MAX;
   const { unknown, damaged } = await inTurns(findUnverifiable(parts, received.ring, cutAt), parts);
   const found = entriesMissingInSnapshot(archive.index, received.index, {
     cutAt,
@@ -84,44 +84,48 @@ export async function findLosing(
     { reason: "unknown-key", group: unknown },
     { reason: "possible", group: doubtful },
   ] as const;
-  const letters = openLetters === null ? null : openLetters(cutAt);
-  const mark = letters === null ? null : await keepAll(parts, letters, groups);
+  const deadLetters = openDeadLetters === null ? null : openDeadLetters(cutAt);
+  const mark = deadLetters === null ? null : await keepAll(parts, deadLetters, groups);
   const orphans: FoundOrphans = {
     count,
     entries: read(missing),
     possible: { count: possible.count, entries: read(doubtful) },
     unverifiable: { count: unknown.length, entries: read(unknown) },
-    letters: letters?.figures ?? null,
+    deadLetters: deadLetters?.figures ?? null,
   };
-  return { orphans, dropped: [...unknown, ...damaged], letters, marks: mark === null ? [] : [mark] };
+  return { orphans, dropped: [...unknown, ...damaged], deadLetters, marks: mark === null ? [] : [mark] };
 }
 
-interface LetterGroup {
-  readonly reason: LetterReason;
+interface DeadLetterGroup {
+  readonly reason: DeadLetterReason;
   readonly group: readonly Buffer[];
 }
 
 async function keepAll(
   parts: TimelineParts,
-  letters: LetterWriter,
-  groups: readonly LetterGroup[],
+  deadLetters: DeadLetterWriter,
+  groups: readonly DeadLetterGroup[],
 ): Promise<Mark | null> {
   try {
-    await inTurns(keepSteps(parts.storage, letters, groups), parts);
-    return await letters.commit();
+    await inTurns(keepSteps(parts.storage, deadLetters, groups), parts);
+    return await deadLetters.commit();
   } catch (problem) {
-    letters.discard();
+    deadLetters.discard();
     throw problem;
   }
 }
 
-function* keepSteps(storage: Storage, letters: LetterWriter, groups: readonly LetterGroup[]): Steps<void> {
+function* keepSteps(
+  storage: Storage,
+  deadLetters: DeadLetterWriter,
+  groups: readonly DeadLetterGroup[],
+): Steps<void> {
   let number = 0;
   for (const { reason, group } of groups)
     for (const orderKey of group) {
       const value = storage.get(orderKey);
-      if (value !== null) letters.keep(orderKey, value, reason);
-      if (++number % LETTERS_A_STEP === 0) yield;
+      if (value !== null) deadLetters.keep(orderKey, value, reason);
+      if (++number % DEAD_LETTERS_PER_STEP === 0) yield;
     }
 }
 

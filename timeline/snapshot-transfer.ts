@@ -179,7 +179,7 @@ export class SnapshotTransfer {
       losing = await findLosing(this.#parts, folding.archive, received, staged.cutAt);
       await staged.commit();
     } catch (problem) {
-      losing?.letters?.discard();
+      losing?.deadLetters?.discard();
       this.#making.expectNone();
       folding.isOpen = true;
       throw problem;
@@ -207,13 +207,13 @@ export class SnapshotTransfer {
   async #begin(staged: StagedSnapshot, losing: Losing, handlers: AdoptionHandlers): Promise<void> {
     const { cutAt } = staged;
     const { archive } = this.#folding;
-    const { orphans, letters, dropped, marks } = losing;
+    const { orphans, deadLetters, dropped, marks } = losing;
     this.adoptions++;
     handlers.onOrphaned(orphans);
     const index = await archive.adopt(cutAt, [this.#making.adopt(cutAt), ...marks], dropped);
     // Do not settle earlier: after a crash before this point, only the previous snapshot matches the entries on disk.
     staged.settle();
-    letters?.settle();
+    deadLetters?.settle();
     this.#retention.adopted();
     await this.#folding.open(index);
   }

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
-import type { OpenLetters } from "./dead-letters.js";
+import type { OpenDeadLetters } from "./dead-letters.js";
 import type { Entry, FlushedEntry, OrderKey } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
 import type { TimelineLogger } from "./entries/timeline-logger.js";
@@ -67,7 +67,7 @@ export interface TimelineParts {
   /** Opens a folder for the data that a member's snapshot replaces. Null if there is no disk. */
   readonly openAside: OpenAside | null;
   /** Opens a store for entries that may be lost with that data. Null if there is no disk. */
-  readonly openLetters: OpenLetters | null;
+  readonly openDeadLetters: OpenDeadLetters | null;
   /** Opens a store for the remains of damaged entries that no member has. Null if there is no disk. */
   readonly keepDamaged: BeginKeeping | null;
   /** Whether there is no member to compare the clock with. */

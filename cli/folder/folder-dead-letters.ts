@@ -1,15 +1,22 @@
 /** Lists, finds and removes dead letters in a daemon's data folder, and marks those that `dbsync` writes again. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type FoundFates, findLetters as findIn } from "../../cluster/dead-letters/found-letters.js";
 import {
   checkRemovable,
   checkWritable,
   chosen,
   reasonNotToWrite,
   shortId,
-} from "../../cluster/dead-letters/letter-choice.js";
-import { type Letter, LettersFolder, type UnreadLetters } from "../../cluster/dead-letters/letters-folder.js";
+} from "../../cluster/dead-letters/dead-letter-choice.js";
+import {
+  type DeadLetter,
+  DeadLetterFolder,
+  type UnreadDeadLetters,
+} from "../../cluster/dead-letters/dead-letter-folder.js";
+import {
+  type FoundFates,
+  findDeadLetters as findIn,
+} from "../../cluster/dead-letters/evicted-dead-letters.js";
 import { noTimeline, ownerOf } from "../../engine/trust/data-folder.js";
 import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -27,18 +34,18 @@ const MAX_BRIEF_ARGUMENTS = 3;
 const MAX_BRIEF_BYTES = 32;
 
 /** A dead letter in the form that users see. */
-export interface DeadLetter extends Pick<Letter, "state" | "reason" | "since" | "file"> {
+export interface ListedDeadLetter extends Pick<DeadLetter, "state" | "reason" | "since" | "file"> {
   /** The envelope's id, hexadecimal. */
   readonly id: string;
   /** The envelope's date, in milliseconds since 1970. */
   readonly at: number;
   /** The size on disk. */
   readonly bytes: number;
-  /** The letter's content, or null if its bytes are damaged. */
-  readonly envelope: LetterEnvelope | null;
+  /** The dead letter's content, or null if its bytes are damaged. */
+  readonly envelope: DeadLetterEnvelope | null;
 }
 
-export interface LetterEnvelope {
+export interface DeadLetterEnvelope {
   /** Id of the signer's key, hexadecimal. */
   readonly signer: string;
   readonly as: Buffer | null;
@@ -56,20 +63,25 @@ export interface LetterEnvelope {
   readonly commands: readonly (readonly Buffer[])[];
 }
 
-export interface ListedLetters {
-  readonly letters: readonly DeadLetter[];
-  readonly unread: readonly UnreadLetters[];
+export interface DeadLetterList {
+  readonly deadLetters: readonly ListedDeadLetter[];
+  readonly unread: readonly UnreadDeadLetters[];
 }
 
-/** The outcome of sending a letter again; `unknown`: no daemon has confirmed or refused it. */
-export type LetterOutcome = "written" | "unwritten" | "unknown";
+/** The outcome of sending a dead letter again; `unknown`: no daemon has confirmed or refused it. */
+export type DeadLetterOutcome = "written" | "unwritten" | "unknown";
 
 /** Lists the dead letters of a folder. @throws Failure */
-export function listLetters(flags: FolderFlags): Promise<ListedLetters> {
+export function listDeadLetters(flags: FolderFlags): Promise<DeadLetterList> {
   return onFolder(async () => {
-    const folder = new LettersFolder(await daemonFolder(flags));
-    const { letters, unread } = folder.list();
-    return { letters: letters.map((letter) => deadLetter(letter, folder.entry(letter), true)), unread };
+    const folder = new DeadLetterFolder(await daemonFolder(flags));
+    const { deadLetters, unread } = folder.list();
+    return {
+      deadLetters: deadLetters.map((deadLetter) =>
+        listedDeadLetter(deadLetter, folder.entry(deadLetter), true),
+      ),
+      unread,
+    };
   });
 }
 
@@ -78,22 +90,24 @@ export function listLetters(flags: FolderFlags): Promise<ListedLetters> {
  * @param ids  hexadecimal, or their first digits
  * @throws Failure, NotChosen
  */
-export function showLetters(ids: readonly string[], flags: FolderFlags): Promise<DeadLetter[]> {
+export function showDeadLetters(ids: readonly string[], flags: FolderFlags): Promise<ListedDeadLetter[]> {
   return onFolder(async () => {
-    const folder = new LettersFolder(await daemonFolder(flags));
-    const letters = chosen(folder.list().letters, ids);
-    return letters.map((letter) => deadLetter(letter, folder.entry(letter), false));
+    const folder = new DeadLetterFolder(await daemonFolder(flags));
+    const deadLetters = chosen(folder.list().deadLetters, ids);
+    return deadLetters.map((deadLetter) => listedDeadLetter(deadLetter, folder.entry(deadLetter), false));
   });
 }
 
-/** Removes dead letters. @returns the removed letters @throws Failure, NotChosen, LettersNotWritten */
-export function removeLetters(ids: readonly string[], flags: FolderFlags): Promise<DeadLetter[]> {
+/** Removes dead letters. @returns the removed dead letters @throws Failure, NotChosen, DeadLettersNotWritten */
+export function removeDeadLetters(ids: readonly string[], flags: FolderFlags): Promise<ListedDeadLetter[]> {
   return onFolder(async () => {
-    const folder = new LettersFolder(await daemonFolder(flags));
-    const letters = chosen(folder.list().letters, ids);
-    checkRemovable(letters);
-    const shown = letters.map((letter) => deadLetter(letter, folder.entry(letter), false));
-    folder.remove(letters);
+    const folder = new DeadLetterFolder(await daemonFolder(flags));
+    const deadLetters = chosen(folder.list().deadLetters, ids);
+    checkRemovable(deadLetters);
+    const shown = deadLetters.map((deadLetter) =>
+      listedDeadLetter(deadLetter, folder.entry(deadLetter), false),
+    );
+    folder.remove(deadLetters);
     return shown;
   });
 }
@@ -101,9 +115,9 @@ export function removeLetters(ids: readonly string[], flags: FolderFlags): Promi
 /**
  * Finds the entries of an evicted daemon that no member has, and stores them as dead letters.
  * @param ask  sends TIMELINE FATE to the members, with the daemon's id and then positions, all hexadecimal
- * @throws Failure, and the errors of `ask`; in both cases no letter is stored
+ * @throws Failure, and the errors of `ask`; in both cases no dead letter is stored
  */
-export function findLetters(
+export function findDeadLetters(
   flags: FolderFlags,
   ask: (words: readonly string[]) => Promise<readonly Fate[]>,
 ): Promise<FoundFates> {
@@ -120,42 +134,47 @@ export function findLetters(
   });
 }
 
-export interface LettersToWrite {
-  /** The ids of the selected letters, or null to select all letters that are certain to be missing from the state. */
+export interface DeadLettersToWrite {
+  /**
+   * The ids of the selected dead letters, or null to select all dead letters that are certain to be missing from the
+   * state.
+   */
   readonly ids: readonly string[] | null;
-  /** Whether to include letters that were already written again, or that may be in the state. */
+  /** Whether to include dead letters that were already written again, or that may be in the state. */
   readonly isAnyway: boolean;
 }
 
 /**
- * Writes letters one after the other: marks each as begun, calls `write`, and marks it with the returned outcome. If
- * `write` throws, the letter remains marked as begun.
- * @param write  receives the letter, or null if its bytes are damaged, and its short id
- * @throws Failure, NotChosen, LetterTaken
+ * Writes dead letters one after the other: marks each as begun, calls `write`, and marks it with the returned outcome.
+ * If `write` throws, the dead letter remains marked as begun.
+ * @param write  receives the dead letter, or null if its bytes are damaged, and its short id
+ * @throws Failure, NotChosen, DeadLetterTaken
  */
-export function writeLettersAgain(
-  { ids, isAnyway }: LettersToWrite,
+export function writeDeadLettersAgain(
+  { ids, isAnyway }: DeadLettersToWrite,
   flags: FolderFlags,
-  write: (letter: DeadLetter | null, id: string) => Promise<LetterOutcome>,
+  write: (deadLetter: ListedDeadLetter | null, id: string) => Promise<DeadLetterOutcome>,
 ): Promise<void> {
   return onFolder(async () => {
-    const folder = new LettersFolder(await daemonFolder(flags));
-    const { letters } = folder.list();
+    const folder = new DeadLetterFolder(await daemonFolder(flags));
+    const { deadLetters } = folder.list();
     const wanted =
       ids === null
-        ? letters.filter((letter) => letter.state !== "undecided" && reasonNotToWrite(letter) === null)
-        : chosen(letters, ids);
+        ? deadLetters.filter(
+            (deadLetter) => deadLetter.state !== "undecided" && reasonNotToWrite(deadLetter) === null,
+          )
+        : chosen(deadLetters, ids);
     checkWritable(wanted, isAnyway);
-    for (const letter of wanted) {
-      const entry = folder.entry(letter);
+    for (const deadLetter of wanted) {
+      const entry = folder.entry(deadLetter);
       if (entry === null) {
-        await write(null, shortId(letter));
+        await write(null, shortId(deadLetter));
         continue;
       }
-      folder.begin(letter, isAnyway);
-      const outcome = await write(deadLetter(letter, entry, false), shortId(letter));
-      if (outcome === "written") folder.written(letter);
-      else if (outcome === "unwritten") folder.unwritten(letter);
+      folder.begin(deadLetter, isAnyway);
+      const outcome = await write(listedDeadLetter(deadLetter, entry, false), shortId(deadLetter));
+      if (outcome === "written") folder.written(deadLetter);
+      else if (outcome === "unwritten") folder.unwritten(deadLetter);
     }
   });
 }
@@ -170,13 +189,13 @@ async function daemonFolder(flags: FolderFlags): Promise<string> {
   throw new StartError(`--data ${data}: ${noTimeline(data)}`, 1);
 }
 
-function deadLetter(letter: Letter, entry: Entry | null, isBrief: boolean): DeadLetter {
-  const { orderKey, from, to, reason, state, since, file } = letter;
-  const envelope = entry === null ? null : letterEnvelope(entry, isBrief);
+function listedDeadLetter(deadLetter: DeadLetter, entry: Entry | null, isBrief: boolean): ListedDeadLetter {
+  const { orderKey, from, to, reason, state, since, file } = deadLetter;
+  const envelope = entry === null ? null : deadLetterEnvelope(entry, isBrief);
   return { id: hexOf(orderKey.id), at: orderKey.at, bytes: to - from, reason, state, since, file, envelope };
 }
 
-function letterEnvelope({ envelope }: Entry, isBrief: boolean): LetterEnvelope {
+function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEnvelope {
   const { key, as, db, multi, commands } = envelope;
   const brief = commands
     .slice(0, 1)

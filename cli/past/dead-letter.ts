@@ -2,14 +2,14 @@
 
 import { shown } from "../../net/terminal/shown-text.js";
 import { formatHeadedTable } from "../../net/terminal/table.js";
-import type { DeadLetter, LetterEnvelope, ListedLetters } from "../folder/folder-dead-letters.js";
+import type { DeadLetterEnvelope, DeadLetterList, ListedDeadLetter } from "../folder/folder-dead-letters.js";
 import { formatDate, formatMoment } from "../shared/dates.js";
 
 /** Number of hexadecimal digits of an id that are shown. */
 const SHORT_DIGITS = 12;
 
-/** Returns a letter for `--json`, with arguments in base64, and an empty `writer` if the key had to be absent. */
-export function jsonLetter({ envelope, ...facts }: DeadLetter): object {
+/** Returns a dead letter for `--json`, with arguments in base64, and an empty `writer` if the key had to be absent. */
+export function jsonDeadLetter({ envelope, ...facts }: ListedDeadLetter): object {
   if (envelope === null) return { ...facts, envelope };
   const { as, conditions, commands } = envelope;
   return {
@@ -23,8 +23,8 @@ export function jsonLetter({ envelope, ...facts }: DeadLetter): object {
   };
 }
 
-export function formatLetters({ letters, unread }: ListedLetters): string {
-  const rows = letters.map(({ id, at, state, reason, envelope }) => [
+export function formatDeadLetters({ deadLetters, unread }: DeadLetterList): string {
+  const rows = deadLetters.map(({ id, at, state, reason, envelope }) => [
     id.slice(0, SHORT_DIGITS),
     formatDate(at),
     state,
@@ -39,7 +39,15 @@ export function formatLetters({ letters, unread }: ListedLetters): string {
   return table + remarks.join("");
 }
 
-export function formatLetter({ id, at, state, since, reason, bytes, envelope }: DeadLetter): string {
+export function formatDeadLetter({
+  id,
+  at,
+  state,
+  since,
+  reason,
+  bytes,
+  envelope,
+}: ListedDeadLetter): string {
   const when = since === null ? "" : `, ${formatDate(since)}`;
   const facts: [string, string][] = [
     ["id", id],
@@ -65,7 +73,7 @@ export function formatLetter({ id, at, state, since, reason, bytes, envelope }: 
   return `${facts.map(([name, text]) => `${name.padEnd(10)}${text}\n`).join("")}\n`;
 }
 
-function inBrief({ commands: [first = []], count }: LetterEnvelope): string {
+function inBrief({ commands: [first = []], count }: DeadLetterEnvelope): string {
   const more = count > 1 ? ` and ${count - 1} more` : "";
   return `${first.map(shownWord).join(" ")}${more}`;
 }

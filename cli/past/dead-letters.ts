@@ -4,21 +4,21 @@ import type { ListeningClient } from "../../client/listening-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { shownLines } from "../../net/terminal/shown-text.js";
-import type { DeadLetter, LetterOutcome } from "../folder/folder-dead-letters.js";
+import type { DeadLetterOutcome, ListedDeadLetter } from "../folder/folder-dead-letters.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOption, type FolderFlags } from "../shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine } from "../shared/output.js";
-import { formatLetter, formatLetters, jsonLetter } from "./dead-letter.js";
-import { addFindOptions, find } from "./find-letters.js";
+import { formatDeadLetter, formatDeadLetters, jsonDeadLetter } from "./dead-letter.js";
+import { addFindOptions, find } from "./find-dead-letters.js";
 
-type LetterFlags = FolderFlags & { readonly json?: boolean };
-type WriteFlags = LetterFlags & ClientFlags & { readonly all?: boolean; readonly anyway?: boolean };
+type DeadLetterFlags = FolderFlags & { readonly json?: boolean };
+type WriteFlags = DeadLetterFlags & ClientFlags & { readonly all?: boolean; readonly anyway?: boolean };
 
 const COMMAND_MS = 20_000;
 
 export function addDeadLetters(program: Command): void {
-  const letters = program
+  const command = program
     .command("dead-letters")
     .description("show writes that a daemon had to drop, and write them again")
     .enablePositionalOptions()
@@ -37,11 +37,11 @@ Examples:
   dbsync dead-letters remove 3f2ab9c1 --data /var/lib/dbsyncd
 ${exitCodeHelp("there is no such letter, a letter was not written, or the folder cannot be read")}`,
     );
-  addList(letters);
-  addFind(letters);
-  addShow(letters);
-  addWriteAgain(letters);
-  addRemove(letters);
+  addList(command);
+  addFind(command);
+  addShow(command);
+  addWriteAgain(command);
+  addRemove(command);
 }
 
 function subcommand(parent: Command, usage: string, description: string): Command {
@@ -51,8 +51,8 @@ function subcommand(parent: Command, usage: string, description: string): Comman
   );
 }
 
-function addList(letters: Command): void {
-  subcommand(letters, "list", "list all dead letters, oldest first")
+function addList(command: Command): void {
+  subcommand(command, "list", "list all dead letters, oldest first")
     .addHelpText(
       "after",
       `
@@ -69,14 +69,14 @@ ${exitCodeHelp("the folder, or a part of a file of letters, cannot be read")}`,
     .action(list);
 }
 
-function addFind(letters: Command): void {
-  addFindOptions(subcommand(letters, "find", "find entries of an evicted daemon that no member has")).action(
+function addFind(command: Command): void {
+  addFindOptions(subcommand(command, "find", "find entries of an evicted daemon that no member has")).action(
     find,
   );
 }
 
-function addShow(letters: Command): void {
-  subcommand(letters, "show <id...>", "show dead letters in full")
+function addShow(command: Command): void {
+  subcommand(command, "show <id...>", "show dead letters in full")
     .usage("[options] <id...>\n\n<id>: its first digits, as list shows them")
     .addHelpText(
       "after",
@@ -85,9 +85,9 @@ function addShow(letters: Command): void {
     .action(show);
 }
 
-function addRemove(letters: Command): void {
+function addRemove(command: Command): void {
   subcommand(
-    letters,
+    command,
     "remove <id...>",
     "remove dead letters permanently, whether they were written again or not",
   )
@@ -98,9 +98,9 @@ function addRemove(letters: Command): void {
     .action(remove);
 }
 
-function addWriteAgain(letters: Command): void {
+function addWriteAgain(command: Command): void {
   addClientOptions(
-    subcommand(letters, "write-again [id...]", "sign dead letters again and send them"),
+    subcommand(command, "write-again [id...]", "sign dead letters again and send them"),
     COMMAND_MS,
   )
     .option("--all", "write all waiting letters that are certain to be missing, instead of naming ids")
@@ -121,28 +121,28 @@ ${exitCodeHelp("a letter was not written, or may not have been, or the folder ca
     .action(writeAgain);
 }
 
-async function list(flags: LetterFlags): Promise<void> {
-  const { listLetters } = await import("../folder/folder-dead-letters.js");
-  const found = await listLetters(flags);
+async function list(flags: DeadLetterFlags): Promise<void> {
+  const { listDeadLetters } = await import("../folder/folder-dead-letters.js");
+  const found = await listDeadLetters(flags);
   if (flags.json) {
-    for (const letter of found.letters) printJson(jsonLetter(letter));
+    for (const deadLetter of found.deadLetters) printJson(jsonDeadLetter(deadLetter));
     for (const { file, bytes } of found.unread) printJson({ unread: file, bytes });
-  } else process.stdout.write(formatLetters(found));
+  } else process.stdout.write(formatDeadLetters(found));
   if (found.unread.length > 0) process.exitCode = EXIT.failed;
 }
 
-async function show(ids: readonly string[], flags: LetterFlags): Promise<void> {
-  const { showLetters } = await import("../folder/folder-dead-letters.js");
-  for (const letter of await showLetters(ids, flags))
-    if (flags.json) printJson(jsonLetter(letter));
-    else process.stdout.write(formatLetter(letter));
+async function show(ids: readonly string[], flags: DeadLetterFlags): Promise<void> {
+  const { showDeadLetters } = await import("../folder/folder-dead-letters.js");
+  for (const deadLetter of await showDeadLetters(ids, flags))
+    if (flags.json) printJson(jsonDeadLetter(deadLetter));
+    else process.stdout.write(formatDeadLetter(deadLetter));
 }
 
-async function remove(ids: readonly string[], flags: LetterFlags): Promise<void> {
-  const { removeLetters } = await import("../folder/folder-dead-letters.js");
-  for (const letter of await removeLetters(ids, flags))
-    if (flags.json) printJson(jsonLetter(letter));
-    else printLine(`removed ${letter.id}`);
+async function remove(ids: readonly string[], flags: DeadLetterFlags): Promise<void> {
+  const { removeDeadLetters } = await import("../folder/folder-dead-letters.js");
+  for (const deadLetter of await removeDeadLetters(ids, flags))
+    if (flags.json) printJson(jsonDeadLetter(deadLetter));
+    else printLine(`removed ${deadLetter.id}`);
 }
 
 async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<void> {
@@ -151,25 +151,25 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
   const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
   if (key.signer === null)
     throw new DbsyncError("bad-key", "letters must be signed again: name a private key (-k)");
-  const { writeLettersAgain } = await import("../folder/folder-dead-letters.js");
+  const { writeDeadLettersAgain } = await import("../folder/folder-dead-letters.js");
   const wanted = { ids: flags.all ? null : ids, isAnyway: flags.anyway ?? false };
   let count = 0;
-  await writeLettersAgain(wanted, flags, async (letter, id) => {
+  await writeDeadLettersAgain(wanted, flags, async (deadLetter, id) => {
     count++;
-    const sent = letter === null ? UNREADABLE : await writeOne(client, letter);
-    report(flags, letter?.id ?? id, sent);
+    const sent = deadLetter === null ? UNREADABLE : await writeOne(client, deadLetter);
+    report(flags, deadLetter?.id ?? id, sent);
     return sent.outcome;
   });
   if (count === 0 && !flags.json) printLine("there is no waiting dead letter that is certain to be missing");
 }
 
 interface Sent {
-  readonly outcome: LetterOutcome;
+  readonly outcome: DeadLetterOutcome;
   /** The answer, or the error. */
   readonly text: string;
 }
 
-async function writeOne(client: ListeningClient, { envelope }: DeadLetter): Promise<Sent> {
+async function writeOne(client: ListeningClient, { envelope }: ListedDeadLetter): Promise<Sent> {
   if (envelope === null) return UNREADABLE;
   const { db, commands, conditions, multi } = envelope;
   try {
@@ -185,7 +185,7 @@ async function writeOne(client: ListeningClient, { envelope }: DeadLetter): Prom
   }
 }
 
-function report(flags: LetterFlags, id: string, { outcome, text }: Sent): void {
+function report(flags: DeadLetterFlags, id: string, { outcome, text }: Sent): void {
   if (outcome !== "written") process.exitCode = EXIT.failed;
   if (flags.json) printJson({ id, outcome, text });
   else printLine(shownLines(`${id.slice(0, SHORT_DIGITS)} ${OUTCOMES[outcome]}: ${text}`));

@@ -6,8 +6,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../protocol/reply.js";
 import { hexOf, readBody } from "../../protocol/version-2/envelope.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { Letter, LettersFolder } from "../dead-letters/letters-folder.js";
-import { readLettersQuery } from "./query.js";
+import type { DeadLetter, DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
+import { readDeadLettersQuery } from "./query.js";
 import { shownCommands } from "./unit-report.js";
 
 /**
@@ -16,23 +16,27 @@ import { shownCommands } from "./unit-report.js";
 const READ_BYTES_MAX = 64 * 1024;
 
 /** @param folder  the folder of dead letters, or null if there is no data folder @throws CommandFailure */
-export function deadLetters(argv: readonly ByteString[], folder: LettersFolder | null, ring: KeyRing): Reply {
-  const { from, limit } = readLettersQuery(argv);
-  const { letters, unread } = folder?.list() ?? { letters: [], unread: [] };
-  const later = letters.filter(({ orderKey }) => orderKey.at >= from);
+export function deadLettersReply(
+  argv: readonly ByteString[],
+  folder: DeadLetterFolder | null,
+  ring: KeyRing,
+): Reply {
+  const { from, limit } = readDeadLettersQuery(argv);
+  const { deadLetters, unread } = folder?.list() ?? { deadLetters: [], unread: [] };
+  const later = deadLetters.filter(({ orderKey }) => orderKey.at >= from);
   const shown = later.slice(0, limit);
   return map(
     namesAndValues({
       unread: integer(unread.length),
       left: integer(later.length - shown.length),
-      letters: array(shown.map((letter) => letterReply(letter, folder, ring))),
+      letters: array(shown.map((deadLetter) => deadLetterReply(deadLetter, folder, ring))),
     }),
   );
 }
 
-function letterReply(letter: Letter, folder: LettersFolder | null, ring: KeyRing): Reply {
-  const { orderKey, state, since, reason, from, to } = letter;
-  const entry = to - from > READ_BYTES_MAX ? null : (folder?.entry(letter) ?? null);
+function deadLetterReply(deadLetter: DeadLetter, folder: DeadLetterFolder | null, ring: KeyRing): Reply {
+  const { orderKey, state, since, reason, from, to } = deadLetter;
+  const entry = to - from > READ_BYTES_MAX ? null : (folder?.entry(deadLetter) ?? null);
   return map(
     namesAndValues({
       at: integer(orderKey.at),

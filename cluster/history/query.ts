@@ -7,7 +7,7 @@ import { custom, echoed, syntaxError } from "../../store/arguments/errors.js";
 export const UNITS_MAX = 10_000;
 const UNITS_DEFAULT = 100;
 /** The maximum number of dead letters in one answer. It is low, because each letter is read from the disk. */
-const LETTERS_MAX = 200;
+const DEAD_LETTERS_MAX = 200;
 /** Milliseconds before TO that are covered if there is no FROM. */
 const SPAN_DEFAULT_MS = 60 * 60 * 1000;
 const SIGNER_DIGITS_MIN = 4;
@@ -62,12 +62,12 @@ export function readStatusUpTo(argv: readonly ByteString[]): number | null {
 }
 
 /** @param argv  `TIMELINE DEADLETTERS …`. @throws CommandFailure */
-export function readLettersQuery(argv: readonly ByteString[]): {
+export function readDeadLettersQuery(argv: readonly ByteString[]): {
   readonly from: number;
   readonly limit: number;
 } {
   const options = readOptions(argv, 2, ["FROM", "LIMIT"]);
-  const limit = countOption(options, "LIMIT", LETTERS_MAX) ?? UNITS_DEFAULT;
+  const limit = countOption(options, "LIMIT", DEAD_LETTERS_MAX) ?? UNITS_DEFAULT;
   return { from: dateOption(options, "FROM") ?? 0, limit };
 }
 

@@ -16,7 +16,7 @@ import { DUE_AHEAD_MS } from "../../timeline/unfolded-entries.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import { blame } from "./blame.js";
-import { deadLetters } from "./dead-letters.js";
+import { deadLettersReply } from "./dead-letters.js";
 import { envelopeOutcomes } from "./envelope-outcomes.js";
 import { log } from "./log.js";
 import { pastState } from "./past-state.js";
@@ -51,7 +51,7 @@ export class TimelineCommands {
       ["TIMELINE|BLAME", (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false })],
       [
         "TIMELINE|DEADLETTERS",
-        (argv) => deadLetters(argv, this.node.keeping.letters, this.node.timeline.ring),
+        (argv) => deadLettersReply(argv, this.node.keeping.deadLetters, this.node.timeline.ring),
       ],
       ["TIMELINE|FATE", (argv) => envelopeOutcomes(argv, this.node, this.recorder)],
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
@@ -67,8 +67,8 @@ export class TimelineCommands {
   }
 
   /** The number of dead letters that wait for an operator. */
-  get deadLetters(): number {
-    return this.node.keeping.waitingLetters(this.node.environment.clock());
+  get deadDeadLetters(): number {
+    return this.node.keeping.waitingDeadLetters(this.node.environment.clock());
   }
 
   /**

@@ -9,15 +9,15 @@ import { loadWith } from "../../net/process/optional-package.js";
 import { syncPath } from "../../net/process/synced-path.js";
 import type { Settings } from "../../options/settings.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { OpenLetters } from "../../timeline/dead-letters.js";
+import type { OpenDeadLetters } from "../../timeline/dead-letters.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { OpenAside } from "../../timeline/snapshots/replaced-data.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { BeginKeeping } from "../../timeline/timeline-owner.js";
-import { DeadLetters } from "../dead-letters/kept-letters.js";
-import type { LettersFolder } from "../dead-letters/letters-folder.js";
+import type { DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
+import { DeadLetterStore } from "../dead-letters/dead-letter-store.js";
 
 /** The name of the folder in the data folder. */
 const ASIDE_FOLDER = "replaced";
@@ -93,23 +93,23 @@ export function asideOf(
 export interface Keeping {
   readonly openAside: OpenAside | null;
   readonly keepDamaged: BeginKeeping | null;
-  readonly openLetters: OpenLetters | null;
+  readonly openDeadLetters: OpenDeadLetters | null;
   /** Returns the number of dead letters that wait for an operator. @param now  milliseconds since 1970 */
-  readonly waitingLetters: (now: number) => number;
+  readonly waitingDeadLetters: (now: number) => number;
   /** The folder of dead letters, or null if there is no data folder. */
-  readonly letters: LettersFolder | null;
+  readonly deadLetters: DeadLetterFolder | null;
 }
 
 /** Opens the folders, and completes the decisions about dead letters that an earlier process left open. */
 export function keepingIn({ data, limits }: Settings, storage: Storage, log: TimelineLogger): Keeping {
-  const letters = data === null ? null : new DeadLetters(data, limits.maxDeadLetterBytes);
-  letters?.decide(storage, log);
+  const deadLetters = data === null ? null : new DeadLetterStore(data, limits.maxDeadLetterBytes);
+  deadLetters?.decide(storage, log);
   return {
     openAside: asideOf(data, log),
     keepDamaged: keepDamagedIn(data),
-    openLetters: letters?.open ?? null,
-    waitingLetters: (now) => letters?.waiting(now) ?? 0,
-    letters: letters?.folder ?? null,
+    openDeadLetters: deadLetters?.open ?? null,
+    waitingDeadLetters: (now) => deadLetters?.waiting(now) ?? 0,
+    deadLetters: deadLetters?.folder ?? null,
   };
 }
 

@@ -43,19 +43,25 @@ test("a disconnected daemon's write becomes a dead letter when it adopts a snaps
   const dbsync = (task: string, ...words: string[]) =>
     runDbsync(["dead-letters", task, ...words, "--data", trio.folder(2), "--json"]);
   const { stdout, stderr } = await dbsync("list");
-  const [letter, ...others] = stdout
+  const [deadLetter, ...others] = stdout
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line));
   assert.deepEqual(others, [], stderr);
-  assert.deepEqual([letter.state, letter.reason, letter.envelope.count], ["waiting", "missing", 1]);
+  assert.deepEqual(
+    [deadLetter.state, deadLetter.reason, deadLetter.envelope.count],
+    ["waiting", "missing", 1],
+  );
   await trio.start(2);
-  await trio.until("the daemon counts the dead letter", async () => (await trio.status(2)).deadLetters === 1);
+  await trio.until(
+    "the daemon counts the dead letter",
+    async () => (await trio.status(2)).deadDeadLetters === 1,
+  );
   const key = join(trio.folder(2), "app.pem");
   writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const written = await dbsync("write-again", "--all", "-k", key, "-s", trio.servers.join(","));
   assert.equal(written.code, 0, written.stdout + written.stderr);
   await trio.level(LEVEL_MS);
   assert.equal(await client.send("GET visits", { policy: "all-equal" }), "1");
-  await trio.until("no dead letter waits", async () => (await trio.status(2)).deadLetters === 0);
+  await trio.until("no dead letter waits", async () => (await trio.status(2)).deadDeadLetters === 0);
 });

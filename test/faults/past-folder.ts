@@ -77,7 +77,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
     },
     refusesRing: () => null,
     openAside: null,
-    openLetters: null,
+    openDeadLetters: null,
     keepDamaged: null,
     isAlone: () => false,
     isJoining: () => false,

@@ -114,7 +114,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "dead letters: write-again fails if another program has removed a mark",
-    file: "cluster/dead-letters/letters-folder.js",
+    file: "cluster/dead-letters/dead-letter-folder.js",
     find: 'if (errnoOf(problem) !== "ENOENT")',
     replace: "if (true)",
     test: "test/cluster/dead-letters/dead-letters.test.js",

@@ -20,7 +20,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { DeadLetters } from "../../cluster/dead-letters/kept-letters.js";
+import { DeadLetterStore } from "../../cluster/dead-letters/dead-letter-store.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { unwritable } from "../../keys/unwritable.js";
 import { bulk, type Reply } from "../../protocol/reply.js";
@@ -49,7 +49,7 @@ const lettersAt = () => at("letters");
 
 /** Creates a folder with dead letters whose total size exceeds the maximum file size. */
 async function makeDeadLetters(): Promise<void> {
-  const writer = new DeadLetters(lettersAt(), 1e6).open(Date.now());
+  const writer = new DeadLetterStore(lettersAt(), 1e6).open(Date.now());
   for (const index of [1, 2, 3]) {
     const { body, signature } = signCommands(makeKeyPair(), [["SET", `k${index}`, "x".repeat(FILE_BYTES)]], {
       at: Date.now(),
@@ -200,7 +200,7 @@ test("dead-letters find reports a full disk, and creates no dead letter", {
   assert.equal(code, 1, stderr);
   assert.match(
     stderr,
-    /^dbsync: \S+dead-letters cannot be written \(EFBIG: [^)]+\)\. No letter was written\. Free space there, and run the same command again\n$/,
+    /^dbsync: \S+dead-letters cannot be written \(EFBIG: [^)]+\)\. No dead letter was written\. Free space there, and run the same command again\n$/,
   );
   assert.equal(stdout, "");
   assert.deepEqual(readdirSync(join(at("data"), "dead-letters")), []);
@@ -241,7 +241,7 @@ test("dead-letters write-again reports a full disk, and sends no dead letter", a
     assert.equal(code, 1, stderr);
     assert.match(
       stderr,
-      /^dbsync: \S+written\S* cannot be written \(ENOSPC: [^)]+\)\. The letter was not sent\. Free space there, and run the same command again\n$/,
+      /^dbsync: \S+written\S* cannot be written \(ENOSPC: [^)]+\)\. The dead letter was not sent\. Free space there, and run the same command again\n$/,
     );
     assert.equal(stdout, "");
     assert.deepEqual(member.envelopes, []);

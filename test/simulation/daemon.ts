@@ -20,7 +20,7 @@ import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from ".
 import { ComparisonWatch } from "./comparison-watch.js";
 import { type DiskMoment, SimulatedStorage } from "./disk.js";
 import { makeFront, signersOf } from "./front.js";
-import { openLettersOf } from "./lists/letters.js";
+import { openDeadLettersOf } from "./lists/simulated-dead-letters.js";
 import { misbehave } from "./misbehaviour.js";
 import { Ports } from "./ports.js";
 import { snapshotParts } from "./snapshots.js";
@@ -169,7 +169,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     refusesRing: (entry, ring) => refusesRing(entry, ring),
     openAside: openAsideOf(host, world, { isAlive }),
     keepDamaged: null,
-    openLetters: settings.lists ? openLettersOf(host, world, { isAlive }) : null,
+    openDeadLetters: settings.lists ? openDeadLettersOf(host, world, { isAlive }) : null,
     isAlone: () => false,
     isJoining: () => peering.isJoining,
     owner: {

@@ -37,9 +37,9 @@ export class Disk {
   /** The order keys of entries stored as undecided dead letters, by file name. */
   readonly undecided = new Map<string, ReadonlySet<ByteString>>();
   /** Dead letters, until an operator removes them. */
-  readonly letters = new Set<ByteString>();
+  readonly deadLetters = new Set<ByteString>();
   /** The order keys that must be among the dead letters, unless the entry is still here. */
-  readonly requiredLetters = new Set<ByteString>();
+  readonly requiredDeadLetters = new Set<ByteString>();
   /** Whether one of the snapshots came from a member. */
   hasAcceptedSnapshot = false;
   /** Whether the daemon has reported that entries outside a member's snapshot are gone. */
@@ -162,7 +162,8 @@ export class Disk {
     this.contents.clear();
     this.replaced.clear();
     this.asides.length = 0;
-    for (const letters of [this.undecided, this.letters, this.requiredLetters]) letters.clear();
+    for (const deadLetters of [this.undecided, this.deadLetters, this.requiredDeadLetters])
+      deadLetters.clear();
     this.hasAcceptedSnapshot = this.hasReportedOrphans = false;
     this.rotten.clear();
     this.reportedRotten.clear();

@@ -13,7 +13,7 @@ import { SEAL_BYTES } from "../../timeline/snapshots/snapshot-stream.js";
 import { notAside } from "./asides.js";
 import { sha256 } from "./cast.js";
 import type { SimulatedStorage } from "./disk.js";
-import { requireLetters } from "./lists/letters.js";
+import { requireDeadLetters } from "./lists/simulated-dead-letters.js";
 import { unverifiableOrderKeys } from "./unverifiable.js";
 import type { Host, World } from "./world.js";
 
@@ -97,7 +97,7 @@ export function snapshotParts(
               const kept = host.disk.orderKeys().filter((p) => !isBelow(p, date) && !host.disk.rotten.has(p));
               dropped.push(...unverifiableOrderKeys(kept, contents, world));
               for (const orderKey of dropped) ledger.lost.add(orderKey);
-              if (settings.lists) requireLetters(host, dropped, ledger);
+              if (settings.lists) requireDeadLetters(host, dropped, ledger);
               host.disk.contents.set(date, contents);
               host.disk.hasAcceptedSnapshot = true;
               ledger.snapshots++;

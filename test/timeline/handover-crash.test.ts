@@ -7,8 +7,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DeadLetters } from "../../cluster/dead-letters/kept-letters.js";
-import { LettersFolder } from "../../cluster/dead-letters/letters-folder.js";
+import { DeadLetterFolder } from "../../cluster/dead-letters/dead-letter-folder.js";
+import { DeadLetterStore } from "../../cluster/dead-letters/dead-letter-store.js";
 import type { Mark } from "../../timeline/entries/storage.js";
 import type { FoundOrphans } from "../../timeline/lost-entries.js";
 import { MemoryStorage } from "../../timeline/memory-storage.js";
@@ -112,13 +112,13 @@ test("a crash before the marks are on the disk loses no entry silently", async (
 });
 
 /** Returns the states and reasons of the dead letters in a folder, without duplicates. */
-const lettersIn = (folder: string) => {
-  const { letters } = new LettersFolder(folder).list();
-  const kinds = new Set(letters.map(({ state, reason }) => `${state} ${reason}`));
+const deadLettersIn = (folder: string) => {
+  const { deadLetters } = new DeadLetterFolder(folder).list();
+  const kinds = new Set(deadLetters.map(({ state, reason }) => `${state} ${reason}`));
   return {
-    count: letters.length,
+    count: deadLetters.length,
     kinds: [...kinds].sort(),
-    ids: new Set(letters.map(({ orderKey }) => orderKey.id)),
+    ids: new Set(deadLetters.map(({ orderKey }) => orderKey.id)),
   };
 };
 
@@ -127,35 +127,35 @@ test("after a crash, lost entries are dead letters only if the crash came after 
   try {
     const source = await written({}, "theirs");
     const storage = new DyingStorage();
-    const deadLetters = () => new DeadLetters(folder, 1e6);
+    const deadDeadLetters = () => new DeadLetterStore(folder, 1e6);
     const log = { info: assert.fail, warn: assert.fail, error: assert.fail };
     const options = () => ({
       snapshots: new SnapshotFiles(join(folder, "snapshots")),
-      openLetters: deadLetters().open,
+      openDeadLetters: deadDeadLetters().open,
       // Nothing is pruned.
       limits: {},
     });
     const target = await written({ storage, ...options() }, "mine");
     storage.isDying = true;
     assert.equal(await adopt(target, source), null);
-    const { count } = lettersIn(folder);
-    assert.ok(count > 100 && lettersIn(folder).kinds.every((kind) => kind.startsWith("undecided")));
+    const { count } = deadLettersIn(folder);
+    assert.ok(count > 100 && deadLettersIn(folder).kinds.every((kind) => kind.startsWith("undecided")));
     storage.revive();
-    deadLetters().decide(storage, log);
-    assert.equal(lettersIn(folder).count, 0);
+    deadDeadLetters().decide(storage, log);
+    assert.equal(deadLettersIn(folder).count, 0);
     const again = await target.restarted(options()).open();
-    const { count: missing, entries, possible, letters } = (await adopt(again, source)) ?? assert.fail();
-    assert.deepEqual(lettersIn(folder).kinds, [
+    const { count: missing, entries, possible, deadLetters } = (await adopt(again, source)) ?? assert.fail();
+    assert.deepEqual(deadLettersIn(folder).kinds, [
       ...["waiting missing", "waiting possible", "waiting unknown-key"].filter(
         (kind) => possible.count > 0 || !kind.endsWith("possible"),
       ),
     ]);
-    assert.deepEqual([letters?.kept, letters?.left], [lettersIn(folder).count, 0]);
-    assert.equal(lettersIn(folder).count, count);
-    assert.ok(missing > 100 && entries.every(({ id }) => lettersIn(folder).ids.has(id)));
+    assert.deepEqual([deadLetters?.kept, deadLetters?.left], [deadLettersIn(folder).count, 0]);
+    assert.equal(deadLettersIn(folder).count, count);
+    assert.ok(missing > 100 && entries.every(({ id }) => deadLettersIn(folder).ids.has(id)));
     // The next start finds nothing to decide.
-    deadLetters().decide(storage, log);
-    assert.equal(lettersIn(folder).count, count);
+    deadDeadLetters().decide(storage, log);
+    assert.equal(deadLettersIn(folder).count, count);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -167,7 +167,7 @@ test("if dead letters cannot be stored, the daemon adopts no snapshot and change
   let discarded = 0;
   const target = await written(
     {
-      openLetters: () => ({
+      openDeadLetters: () => ({
         keep: () => {
           if (isFull) throw new Error("the disk is full");
         },

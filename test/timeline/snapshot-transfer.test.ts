@@ -87,7 +87,7 @@ test("a daemon without data has all data once it has received a snapshot and the
   const source = await makeSource();
   const target = await makeTarget(source);
   const orphans = await adopt(target, stageFrom(source, target));
-  assert.deepEqual(orphans, { ...NONE, possible: NONE, unverifiable: NONE, letters: null });
+  assert.deepEqual(orphans, { ...NONE, possible: NONE, unverifiable: NONE, deadLetters: null });
   assert.equal(target.timeline.state, "live");
   const { prunedTo } = source.timeline;
   assert.deepEqual(target.mark, { pruned: prunedTo, snapshots: [prunedTo] });

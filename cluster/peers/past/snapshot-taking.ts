@@ -7,7 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
 import type { OwnMessage, SnapshotPartMessage } from "../../../protocol/members/member-messages.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
-import type { KeptLetters } from "../../../timeline/dead-letters.js";
+import type { StoredDeadLetters } from "../../../timeline/dead-letters.js";
 import type { Entry } from "../../../timeline/entries/entry.js";
 import type { LostEntries } from "../../../timeline/lost-entries.js";
 import type { StagedSnapshot } from "../../../timeline/snapshots/snapshot-files.js";
@@ -241,7 +241,7 @@ export class SnapshotTaking {
         this.#logLost(orphans, upTo, ORPHANED);
         this.#logLost(orphans.unverifiable, upTo, UNVERIFIABLE);
         this.#logPossible(orphans.possible, upTo);
-        this.#logDeadLetters(orphans.letters);
+        this.#logDeadLetters(orphans.deadLetters);
       },
       onAdopted: () => {
         if (this.#taking !== taking) return;
@@ -284,10 +284,10 @@ export class SnapshotTaking {
     for (const line of linesOf(entries)) log.error({ count, upTo, entries: line }, text);
   }
 
-  #logDeadLetters(letters: KeptLetters | null): void {
+  #logDeadLetters(deadLetters: StoredDeadLetters | null): void {
     const { log } = this.#cluster;
-    if (letters === null || letters.kept + letters.left === 0) return;
-    const { name, kept, left } = letters;
+    if (deadLetters === null || deadLetters.kept + deadLetters.left === 0) return;
+    const { name, kept, left } = deadLetters;
     if (kept > 0) log.warn({ kept, file: name }, KEPT);
     if (left > 0) log.error({ left }, NO_ROOM);
   }

@@ -6,11 +6,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Client, createClient } from "../../../client/entry.js";
-import { DeadLetters } from "../../../cluster/dead-letters/kept-letters.js";
-import { LettersFolder } from "../../../cluster/dead-letters/letters-folder.js";
+import { DeadLetterFolder } from "../../../cluster/dead-letters/dead-letter-folder.js";
+import { DeadLetterStore } from "../../../cluster/dead-letters/dead-letter-store.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf, readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
-import type { LetterReason } from "../../../timeline/dead-letters.js";
+import type { DeadLetterReason } from "../../../timeline/dead-letters.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
@@ -29,7 +29,7 @@ let data: string;
 
 type Header = Parameters<typeof signCommands>[2];
 
-function letter(
+function deadLetter(
   seconds: number,
   commands: readonly (readonly ByteString[])[],
   header: Partial<Header> = {},
@@ -42,20 +42,20 @@ function letter(
   return { id: hash(signedBytes(body)), body, signature, envelope: readBody(body) };
 }
 
-const counted = letter(1, [["INCR", "counter"]]);
-const binary = letter(2, [["SET", BINARY.toString("latin1"), BINARY.toString("latin1")]], { db: 3 });
-const several = letter(3, [
+const counted = deadLetter(1, [["INCR", "counter"]]);
+const binary = deadLetter(2, [["SET", BINARY.toString("latin1"), BINARY.toString("latin1")]], { db: 3 });
+const several = deadLetter(3, [
   ["INCR", "counter"],
   ["RPUSH", "list", "a"],
   ["SET", "list:2", "b c"],
 ]);
-const doubtful = letter(4, [["INCR", "doubtful"]]);
-const conditional = letter(5, [["SET", "there", "late"]], { if: [{ db: 0, key: "there", writer: "" }] });
-const wrong = letter(6, [["INCR", "list"]]);
+const doubtful = deadLetter(4, [["INCR", "doubtful"]]);
+const conditional = deadLetter(5, [["SET", "there", "late"]], { if: [{ db: 0, key: "there", writer: "" }] });
+const wrong = deadLetter(6, [["INCR", "list"]]);
 
-async function keep(letters: readonly (readonly [Entry, LetterReason])[]): Promise<void> {
-  const writer = new DeadLetters(data, 1e6).open(AT);
-  for (const [entry, reason] of letters)
+async function keep(deadLetters: readonly (readonly [Entry, DeadLetterReason])[]): Promise<void> {
+  const writer = new DeadLetterStore(data, 1e6).open(AT);
+  for (const [entry, reason] of deadLetters)
     writer.keep(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), reason);
   await writer.commit();
   writer.settle();
@@ -76,14 +76,14 @@ after(async () => {
 });
 
 const shortId = ({ id }: Entry) => hexOf(id).slice(0, 12);
-const letters = (task: string, ...words: string[]) =>
+const runDeadLetters = (task: string, ...words: string[]) =>
   cluster.run(["dead-letters", task, ...words, "--data", data]);
 const writeAgain = (...words: string[]) =>
-  letters("write-again", ...words, "-k", join(cluster.folder, "app.pem"));
-const statesOf = () => new LettersFolder(data).list().letters.map(({ state }) => state);
+  runDeadLetters("write-again", ...words, "-k", join(cluster.folder, "app.pem"));
+const statesOf = () => new DeadLetterFolder(data).list().deadLetters.map(({ state }) => state);
 
 test("list shows the date, the state and the reason of each letter, and show prints the complete letter", async () => {
-  const { stdout, code, stderr } = await letters("list");
+  const { stdout, code, stderr } = await runDeadLetters("list");
   assert.equal(code, 0, stderr);
   const [head, ...rows] = stdout.trimEnd().split("\n");
   assert.match(head ?? "", /^ID +DATE +STATE +WHY +COMMAND$/);
@@ -92,11 +92,11 @@ test("list shows the date, the state and the reason of each letter, and show pri
   assert.match(rows[1] ?? "", / SET base64:AP8NCiTp base64:AP8NCiTp$/);
   assert.match(rows[2] ?? "", / INCR counter and 2 more$/);
   assert.match(rows[3] ?? "", / possible +INCR doubtful$/);
-  const shown = await letters("show", shortId(several), hexOf(conditional.id).slice(0, 4));
+  const shown = await runDeadLetters("show", shortId(several), hexOf(conditional.id).slice(0, 4));
   assert.match(shown.stdout, /command +INCR counter\ncommand +RPUSH list a\ncommand +SET list:2 "b c"\n/);
   assert.match(shown.stdout, /if +there of database 0: absent\n/);
   assert.match(shown.stdout, new RegExp(`signer +${hexOf(foreign.id)}`));
-  const [line] = (await letters("show", shortId(binary), "--json")).stdout.split("\n");
+  const [line] = (await runDeadLetters("show", shortId(binary), "--json")).stdout.split("\n");
   const { envelope, state, reason } = JSON.parse(line ?? "");
   assert.deepEqual(
     [envelope.commands, envelope.db, state, reason],
@@ -113,7 +113,7 @@ test("an unknown or ambiguous id and a wrong folder are reported", async () => {
     [["write-again", shortId(counted), "-k", ""], 3, /name a private key/],
   ] as const) {
     const [task, ...parameters] = words;
-    const result = await letters(task, ...parameters);
+    const result = await runDeadLetters(task, ...parameters);
     assert.deepEqual([result.code, text.test(result.stderr)], [code, true], result.stderr);
   }
   const nowhere = await cluster.run(["dead-letters", "list", "--data", join(cluster.folder, "nowhere")]);
@@ -168,31 +168,34 @@ test("a letter with an unknown outcome is not sent again without --anyway", asyn
     [1, true],
     unreachable.stdout + unreachable.stderr,
   );
-  const folder = new LettersFolder(data);
-  const letter = folder.list().letters.at(-1) ?? assert.fail();
-  assert.equal(letter.state, "waiting");
+  const folder = new DeadLetterFolder(data);
+  const deadLetter = folder.list().deadLetters.at(-1) ?? assert.fail();
+  assert.equal(deadLetter.state, "waiting");
   // A program that was killed while it waited for the answer leaves this state.
-  folder.begin(letter, false);
+  folder.begin(deadLetter, false);
   const again = await writeAgain(shortId(wrong));
   assert.match(again.stderr, /writing it again was begun at .*, and may have succeeded/);
-  assert.equal((await letters("list")).stdout.includes("begun"), true);
+  assert.equal((await runDeadLetters("list")).stdout.includes("begun"), true);
 });
 
 test("a damaged letter is shown as damaged and not written, and only the named letters are removed", async () => {
   const file =
-    new LettersFolder(data).list().letters.find(({ orderKey }) => orderKey.id === doubtful.id)?.file ??
+    new DeadLetterFolder(data).list().deadLetters.find(({ orderKey }) => orderKey.id === doubtful.id)?.file ??
     assert.fail();
   const bytes = readFileSync(file);
   bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
   writeFileSync(file, bytes);
-  assert.match((await letters("list")).stdout, new RegExp(`${shortId(doubtful)} .* possible +\\(damaged\\)`));
+  assert.match(
+    (await runDeadLetters("list")).stdout,
+    new RegExp(`${shortId(doubtful)} .* possible +\\(damaged\\)`),
+  );
   const written = await writeAgain(shortId(doubtful), "--anyway");
   assert.deepEqual(
     [written.code, written.stdout.startsWith(`${shortId(doubtful)} not written: its bytes are damaged`)],
     [1, true],
     written.stdout,
   );
-  const removed = await letters("remove", shortId(doubtful), shortId(counted));
+  const removed = await runDeadLetters("remove", shortId(doubtful), shortId(counted));
   assert.equal(removed.stdout, `removed ${hexOf(counted.id)}\nremoved ${hexOf(doubtful.id)}\n`);
   assert.equal(statesOf().length, 4);
 });

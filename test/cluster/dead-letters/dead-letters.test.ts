@@ -1,6 +1,6 @@
 /**
  * Tests that dead letters are complete on the disk before the daemon drops their entries, and that damage, a crash or a
- * full disk loses no more letters than necessary.
+ * full disk loses no more dead letters than necessary.
  */
 import assert from "node:assert/strict";
 import {
@@ -14,13 +14,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DeadLetters } from "../../../cluster/dead-letters/kept-letters.js";
-import { LettersFolder } from "../../../cluster/dead-letters/letters-folder.js";
-import { deadLetters } from "../../../cluster/history/dead-letters.js";
+import { DeadLetterFolder } from "../../../cluster/dead-letters/dead-letter-folder.js";
+import { DeadLetterStore } from "../../../cluster/dead-letters/dead-letter-store.js";
+import { deadLettersReply } from "../../../cluster/history/dead-letters.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
 import type { KeyRing } from "../../../store/key-ring.js";
-import type { LetterReason, LetterWriter } from "../../../timeline/dead-letters.js";
+import type { DeadLetterReason, DeadLetterWriter } from "../../../timeline/dead-letters.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import type { Mark, Storage } from "../../../timeline/entries/storage.js";
 import { writeValue } from "../../../timeline/entries/stored-value.js";
@@ -31,20 +31,24 @@ import { entryAt } from "../../timeline/support/timeline-subject.js";
 const CUT_AT = Date.UTC(2030, 0, 2, 3, 4, 5);
 const MEBIBYTE = 2 ** 20;
 
-const lettersIn = (data: string, maxBytes = MEBIBYTE) => new DeadLetters(data, maxBytes);
+const deadLettersIn = (data: string, maxBytes = MEBIBYTE) => new DeadLetterStore(data, maxBytes);
 
-function keep(writer: LetterWriter, entries: readonly Entry[], reason: LetterReason = "missing"): void {
+function keep(
+  writer: DeadLetterWriter,
+  entries: readonly Entry[],
+  reason: DeadLetterReason = "missing",
+): void {
   for (const entry of entries)
     writer.keep(writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature), reason);
 }
 
 /** Stores and commits dead letters. @returns the file */
 async function keepAll(
-  letters: DeadLetters,
+  deadLetters: DeadLetterStore,
   entries: readonly Entry[],
-  reason?: LetterReason,
+  reason?: DeadLetterReason,
 ): Promise<string> {
-  const writer = letters.open(CUT_AT);
+  const writer = deadLetters.open(CUT_AT);
   keep(writer, entries, reason);
   await writer.commit();
   writer.settle();
@@ -59,17 +63,17 @@ const quiet = { info: assert.fail, warn: assert.fail, error: assert.fail };
 
 test("stored letters are in timeline order, and contain the signed bytes unchanged", async () => {
   using data = makeFolder();
-  const letters = lettersIn(data.path);
+  const deadLetters = deadLettersIn(data.path);
   const binary = entryAt(
     CUT_AT - 2000,
     `SET bin ${String.fromCharCode(...Array(256).keys()).replaceAll(" ", "")}`,
   );
   // A value that looks like a dead letter file.
-  const own = readFileSync(await keepAll(letters, [binary], "possible"), "latin1");
+  const own = readFileSync(await keepAll(deadLetters, [binary], "possible"), "latin1");
   const nested = entryAt(CUT_AT - 3000, `SET nested ${own.replaceAll(" ", "_")}`);
-  await keepAll(letters, [...some(3), nested], "unknown-key");
-  const folder = new LettersFolder(data.path);
-  const { letters: found, unread } = folder.list();
+  await keepAll(deadLetters, [...some(3), nested], "unknown-key");
+  const folder = new DeadLetterFolder(data.path);
+  const { deadLetters: found, unread } = folder.list();
   assert.deepEqual(unread, []);
   assert.deepEqual(
     found.map(({ reason }) => reason),
@@ -77,33 +81,33 @@ test("stored letters are in timeline order, and contain the signed bytes unchang
   );
   assert.deepEqual(folder.entry(found[0] ?? assert.fail()), nested);
   assert.deepEqual(folder.entry(found[1] ?? assert.fail()), binary);
-  assert.equal(letters.waiting(Date.now()), 5);
+  assert.equal(deadLetters.waiting(Date.now()), 5);
 });
 
 test("a crash leaves no letter before the timeline's mark is on the disk, and all letters afterwards", async () => {
   using data = makeFolder();
   const path = join(data.path, "dead-letters");
   for (const isMarked of [false, true]) {
-    const writer = lettersIn(data.path).open(CUT_AT);
+    const writer = deadLettersIn(data.path).open(CUT_AT);
     keep(writer, some(2));
     const mark = await writer.commit();
     assert.equal(mark?.[0], "letters");
-    const { letters } = new LettersFolder(data.path).list();
+    const { deadLetters } = new DeadLetterFolder(data.path).list();
     assert.deepEqual(
-      letters.map(({ state }) => state),
+      deadLetters.map(({ state }) => state),
       ["undecided", "undecided"],
     );
-    const again = lettersIn(data.path);
+    const again = deadLettersIn(data.path);
     again.decide(markOf(isMarked ? mark : null), quiet);
     assert.equal(again.waiting(Date.now()), isMarked ? 2 : 0);
     assert.equal(readdirSync(path).length, isMarked ? 1 : 0);
   }
   // The daemon crashes while it writes the letters.
-  const writer = lettersIn(data.path).open(CUT_AT);
+  const writer = deadLettersIn(data.path).open(CUT_AT);
   keep(writer, some(2));
   assert.equal(readdirSync(path).filter((name) => name.endsWith(".partial")).length, 1);
-  lettersIn(data.path).decide(markOf(null), quiet);
-  assert.equal(lettersIn(data.path).waiting(Date.now()), 2);
+  deadLettersIn(data.path).decide(markOf(null), quiet);
+  assert.equal(deadLettersIn(data.path).waiting(Date.now()), 2);
   assert.equal(readdirSync(path).length, 1);
 });
 
@@ -116,7 +120,7 @@ test("a full disk is reported, and no partial file remains", async () => {
     room -= accepted;
     return writeSync(descriptor, bytes, from, accepted);
   };
-  const writer = new DeadLetters(data.path, MEBIBYTE, write).open(CUT_AT);
+  const writer = new DeadLetterStore(data.path, MEBIBYTE, write).open(CUT_AT);
   assert.throws(
     () => keep(writer, some(5)),
     /cannot be stored as dead letters in .*dead-letters \(ENOSPC\): free space/,
@@ -128,20 +132,20 @@ test("a full disk is reported, and no partial file remains", async () => {
 test("a folder that cannot be created is reported", () => {
   using data = makeFolder();
   writeFileSync(join(data.path, "dead-letters"), "a file");
-  const letters = lettersIn(data.path);
-  assert.throws(() => keep(letters.open(CUT_AT), some(1)), /cannot be stored as dead letters/);
+  const deadLetters = deadLettersIn(data.path);
+  assert.throws(() => keep(deadLetters.open(CUT_AT), some(1)), /cannot be stored as dead letters/);
   const warnings: string[] = [];
-  letters.decide(markOf(null), { ...quiet, warn: (_, line) => void warnings.push(line) });
+  deadLetters.decide(markOf(null), { ...quiet, warn: (_, line) => void warnings.push(line) });
   assert.equal(warnings.length, 1);
-  assert.equal(letters.waiting(Date.now()), 0);
+  assert.equal(deadLetters.waiting(Date.now()), 0);
 });
 
 test("letters for which there is no space are counted, and the stored ones remain", async () => {
   using data = makeFolder();
   const [first, second] = some(2) as [Entry, Entry];
-  const file = await keepAll(lettersIn(data.path), [first]);
+  const file = await keepAll(deadLettersIn(data.path), [first]);
   const { length } = readFileSync(file);
-  const writer = lettersIn(data.path, length + 100).open(CUT_AT);
+  const writer = deadLettersIn(data.path, length + 100).open(CUT_AT);
   keep(writer, [first, second]);
   assert.equal(await writer.commit(), null);
   writer.settle();
@@ -152,25 +156,25 @@ test("letters for which there is no space are counted, and the stored ones remai
 test("damage makes one letter unreadable, and a damaged head also hides the letters after it", async () => {
   using data = makeFolder();
   const inner = readFileSync(
-    await keepAll(lettersIn(data.path), [entryAt(CUT_AT, "SET forged 1")]),
+    await keepAll(deadLettersIn(data.path), [entryAt(CUT_AT, "SET forged 1")]),
     "latin1",
   );
-  new LettersFolder(data.path).remove(new LettersFolder(data.path).list().letters);
+  new DeadLetterFolder(data.path).remove(new DeadLetterFolder(data.path).list().deadLetters);
   const entries = [
     ...some(2),
     entryAt(CUT_AT, `SET k ${inner.slice(16).replaceAll(" ", "_")}`),
     entryAt(CUT_AT + 1, "SET last 1"),
   ];
-  const file = await keepAll(lettersIn(data.path), entries);
+  const file = await keepAll(deadLettersIn(data.path), entries);
   const intact = readFileSync(file);
-  const folder = new LettersFolder(data.path);
-  const heads = folder.list().letters;
+  const folder = new DeadLetterFolder(data.path);
+  const heads = folder.list().deadLetters;
   const flip = (at: number) => {
     const bytes = Buffer.from(intact);
     bytes[at] = (bytes[at] as number) ^ 0x40;
     writeFileSync(file, bytes);
-    const { letters, unread } = folder.list();
-    return { ids: letters.map((one) => folder.entry(one)?.id ?? null), unread: unread[0]?.bytes ?? 0 };
+    const { deadLetters, unread } = folder.list();
+    return { ids: deadLetters.map((one) => folder.entry(one)?.id ?? null), unread: unread[0]?.bytes ?? 0 };
   };
   const ids = entries.map(({ id }) => id);
   const [, second, third] = heads;
@@ -181,56 +185,56 @@ test("damage makes one letter unreadable, and a damaged head also hides the lett
   assert.deepEqual(flip(0), { ids: [], unread: intact.length });
   writeFileSync(file, intact);
   truncateSync(file, third.to - 1);
-  assert.deepEqual(folder.list().letters.length, 2);
+  assert.deepEqual(folder.list().deadLetters.length, 2);
   assert.deepEqual(folder.list().unread, [{ file, bytes: third.to - 1 - third.from }]);
-  // Removing letters does not remove unreadable ones.
-  folder.remove(folder.list().letters.slice(0, 1));
+  // Removing dead letters does not remove unreadable ones.
+  folder.remove(folder.list().deadLetters.slice(0, 1));
   assert.deepEqual(
-    [folder.list().letters.map(({ orderKey }) => orderKey.id), folder.list().unread[0]?.bytes],
+    [folder.list().deadLetters.map(({ orderKey }) => orderKey.id), folder.list().unread[0]?.bytes],
     [ids.slice(1, 2), third.to - 1 - third.from],
   );
 });
 
 test("thousands of letters are stored, listed, counted and removed", async () => {
   using data = makeFolder();
-  const letters = lettersIn(data.path, 64 * MEBIBYTE);
+  const deadLetters = deadLettersIn(data.path, 64 * MEBIBYTE);
   const entries = some(5000);
-  await keepAll(letters, entries);
-  const folder = new LettersFolder(data.path);
-  const found = folder.list().letters;
+  await keepAll(deadLetters, entries);
+  const folder = new DeadLetterFolder(data.path);
+  const found = folder.list().deadLetters;
   assert.deepEqual(
     found.map(({ orderKey }) => orderKey.id),
     entries.map(({ id }) => id),
   );
   folder.remove(found.filter((_, i) => i % 2 === 0));
-  assert.equal(folder.list().letters.length, 2500);
-  assert.equal(letters.waiting(Date.now()), 2500);
-  folder.remove(folder.list().letters);
-  assert.equal(letters.waiting(Date.now()), 0);
+  assert.equal(folder.list().deadLetters.length, 2500);
+  assert.equal(deadLetters.waiting(Date.now()), 2500);
+  folder.remove(folder.list().deadLetters);
+  assert.equal(deadLetters.waiting(Date.now()), 0);
   assert.deepEqual(readdirSync(folder.path), []);
 });
 
 test("a letter waits until it was written again, and then stays in the folder", async () => {
   using data = makeFolder();
-  const letters = lettersIn(data.path);
-  await keepAll(letters, some(3));
-  const folder = new LettersFolder(data.path);
-  const [one, two, three] = folder.list().letters;
+  const deadLetters = deadLettersIn(data.path);
+  await keepAll(deadLetters, some(3));
+  const folder = new DeadLetterFolder(data.path);
+  const [one, two, three] = folder.list().deadLetters;
   assert.ok(one && two && three);
-  for (const letter of [one, two, three]) folder.begin(letter, false);
-  assert.throws(() => folder.begin(one, false), { name: "LetterTaken" });
+  for (const deadLetter of [one, two, three]) folder.begin(deadLetter, false);
+  assert.throws(() => folder.begin(one, false), { name: "DeadLetterTaken" });
   folder.begin(one, true);
   folder.written(one);
   folder.unwritten(two);
   assert.deepEqual(
-    folder.list().letters.map(({ state }) => state),
+    folder.list().deadLetters.map(({ state }) => state),
     ["written", "waiting", "begun"],
   );
-  assert.ok(Math.abs((folder.list().letters[0]?.since ?? 0) - Date.now()) < 3_600_000);
-  assert.equal(letters.waiting(Date.now()), 2);
-  // The program listed the folder before another program wrote the letter again.
-  assert.throws(() => folder.begin(one, false), { name: "LetterTaken", message: /has written it again/ });
-  assert.equal(folder.list().letters[0]?.state, "written");
+  assert.ok(Math.abs((folder.list().deadLetters[0]?.since ?? 0) - Date.now()) < 3_600_000);
+  assert.equal(deadLetters.waiting(Date.now()), 2);
+  // The program listed the folder before another program wrote the dead letter again.
+  assert.throws(() => folder.begin(one, false), { name: "DeadLetterTaken", message: /has written it again/ });
+  assert.equal(folder.list().deadLetters[0]?.state, "written");
   folder.begin(one, true);
   folder.written(one);
   folder.remove([one]);
@@ -239,20 +243,20 @@ test("a letter waits until it was written again, and then stays in the folder", 
 
 test("a letter that two programs write again counts as written if either program succeeds", async () => {
   using data = makeFolder();
-  await keepAll(lettersIn(data.path), some(2));
-  const [first, second] = [new LettersFolder(data.path), new LettersFolder(data.path)];
-  const [one, two] = first.list().letters;
+  await keepAll(deadLettersIn(data.path), some(2));
+  const [first, second] = [new DeadLetterFolder(data.path), new DeadLetterFolder(data.path)];
+  const [one, two] = first.list().deadLetters;
   assert.ok(one && two);
-  for (const letter of [one, two]) {
-    first.begin(letter, true);
-    second.begin(letter, true);
+  for (const deadLetter of [one, two]) {
+    first.begin(deadLetter, true);
+    second.begin(deadLetter, true);
   }
   first.written(one);
   second.written(one);
   first.unwritten(two);
   second.written(two);
   assert.deepEqual(
-    first.list().letters.map(({ state }) => state),
+    first.list().deadLetters.map(({ state }) => state),
     ["written", "written"],
   );
 });
@@ -260,47 +264,47 @@ test("a letter that two programs write again counts as written if either program
 test("a removed letter disappears from each file that contains it", async () => {
   using data = makeFolder();
   const entries = some(2);
-  await keepAll(lettersIn(data.path), entries);
-  await keepAll(lettersIn(data.path), entries);
-  const folder = new LettersFolder(data.path);
-  const [one, two] = folder.list().letters;
+  await keepAll(deadLettersIn(data.path), entries);
+  await keepAll(deadLettersIn(data.path), entries);
+  const folder = new DeadLetterFolder(data.path);
+  const [one, two] = folder.list().deadLetters;
   assert.ok(one && two);
   folder.begin(one, false);
   folder.written(one);
   folder.remove([one]);
   assert.deepEqual(
-    folder.list().letters.map(({ orderKey, state }) => [orderKey.id, state]),
+    folder.list().deadLetters.map(({ orderKey, state }) => [orderKey.id, state]),
     [[two.orderKey.id, "waiting"]],
   );
   folder.remove([two]);
-  assert.deepEqual(folder.list().letters, []);
+  assert.deepEqual(folder.list().deadLetters, []);
 });
 
 test("a letter in a decided and an undecided file is listed once, from the decided file", async () => {
   using data = makeFolder();
   const [entry] = some(1) as [Entry];
-  const undecided = lettersIn(data.path).open(CUT_AT - 1);
+  const undecided = deadLettersIn(data.path).open(CUT_AT - 1);
   keep(undecided, [entry]);
   await undecided.commit();
-  const file = await keepAll(lettersIn(data.path), [entry]);
-  const { letters } = new LettersFolder(data.path).list();
+  const file = await keepAll(deadLettersIn(data.path), [entry]);
+  const { deadLetters } = new DeadLetterFolder(data.path).list();
   assert.deepEqual(
-    letters.map(({ state, file }) => ({ state, file })),
+    deadLetters.map(({ state, file }) => ({ state, file })),
     [{ state: "waiting", file }],
   );
   assert.ok(existsSync(file));
   appendFileSync(join(data.path, "dead-letters", "of another program"), "x");
-  assert.equal(new LettersFolder(data.path).list().letters.length, 1);
+  assert.equal(new DeadLetterFolder(data.path).list().deadLetters.length, 1);
 });
 
 test("TIMELINE DEADLETTERS shows the oldest letters first, a page at a time, and does not read long ones", async () => {
   using data = makeFolder();
-  const letters = lettersIn(data.path);
+  const deadLetters = deadLettersIn(data.path);
   const long = entryAt(CUT_AT, `SET long ${"x".repeat(100_000)}`);
-  await keepAll(letters, [...some(5), long]);
+  await keepAll(deadLetters, [...some(5), long]);
   const ring = double<KeyRing>({ find: () => undefined });
   const ask = (...words: string[]) => {
-    const reply = deadLetters(["TIMELINE", "DEADLETTERS", ...words], letters.folder, ring);
+    const reply = deadLettersReply(["TIMELINE", "DEADLETTERS", ...words], deadLetters.folder, ring);
     return writeReply(reply);
   };
   const all = ask();
@@ -318,5 +322,5 @@ test("TIMELINE DEADLETTERS shows the oldest letters first, a page at a time, and
     ["KEY", "k"],
   ])
     assert.throws(() => ask(...invalid), CommandFailure, invalid.join(" "));
-  assert.match(writeReply(deadLetters(["TIMELINE", "DEADLETTERS"], null, ring)), /letters\r\n\*0\r\n/);
+  assert.match(writeReply(deadLettersReply(["TIMELINE", "DEADLETTERS"], null, ring)), /letters\r\n\*0\r\n/);
 });

@@ -171,7 +171,7 @@ export class PastScene {
         members: [],
         speaking: { figures: noMessages() },
       },
-      keeping: { waitingLetters: () => 9 },
+      keeping: { waitingDeadLetters: () => 9 },
       lists: { standing: { ...standingOf([]), left: new Set([LEFT_OUT]) }, isJoining: false },
     });
   }

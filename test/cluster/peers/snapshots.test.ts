@@ -120,7 +120,7 @@ class FakeHandover {
     this.adoptions++;
     owner.onAside("aside");
     const lost = (count: number): LostEntries => ({ count, entries: [] });
-    owner.onOrphaned({ ...lost(2), possible: lost(9), unverifiable: lost(1), letters: null });
+    owner.onOrphaned({ ...lost(2), possible: lost(9), unverifiable: lost(1), deadLetters: null });
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
     index.clear();

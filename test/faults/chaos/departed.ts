@@ -13,7 +13,7 @@ const ID_DIGITS = 64;
 const AHEAD_MS = 2000;
 const FIND_MS = 300_000;
 
-interface ListedLetter {
+interface ListedDeadLetter {
   readonly id: string;
   readonly state: string;
   readonly reason: string;
@@ -59,8 +59,8 @@ export class Departed {
     for (const index of this.#cluster.members)
       for (const orderKey of (await readFolder(trio.folder(index), since)).keys()) missing.delete(orderKey);
     const expected = [...missing].map((orderKey) => orderKey.slice(-ID_DIGITS)).sort();
-    const letters = await this.#letters();
-    const ids = letters.filter(({ reason }) => reason === "evicted").map(({ id }) => id);
+    const deadLetters = await this.#deadLetters();
+    const ids = deadLetters.filter(({ reason }) => reason === "evicted").map(({ id }) => id);
     assert.deepEqual(
       ids.sort(),
       expected,
@@ -76,7 +76,7 @@ export class Departed {
     const written = async () => {
       const { stdout, stderr } = await this.#cluster.dbsync(words, this.#cluster.members, "app");
       output = stdout + stderr;
-      return (await this.#letters()).every(({ state }) => state === "written");
+      return (await this.#deadLetters()).every(({ state }) => state === "written");
     };
     await this.#cluster.trio
       .until(`the dead letters of ${this.id} are written again`, written)
@@ -86,13 +86,13 @@ export class Departed {
     rmSync(this.#folder, { recursive: true });
   }
 
-  async #letters(): Promise<ListedLetter[]> {
+  async #deadLetters(): Promise<ListedDeadLetter[]> {
     const words = ["dead-letters", "list", "--data", this.#folder, "--json"];
     const { code, stdout, stderr } = await this.#cluster.dbsync(words, [], "root");
     assert.equal(code, 0, stderr);
     return stdout
       .split("\n")
       .filter((line) => line !== "")
-      .map((line) => JSON.parse(line) as ListedLetter);
+      .map((line) => JSON.parse(line) as ListedDeadLetter);
   }
 }

@@ -32,7 +32,7 @@ export class Operator {
   readonly counts = {} as Record<ActKind, number>;
   /** The number of damaged entries that daemons have found. */
   damaged = 0;
-  deadLetters = 0;
+  deadDeadLetters = 0;
   /** The entries that only a lost folder had. */
   readonly erased: Entry[] = [];
   /** The ids of removed daemons. */
@@ -107,9 +107,9 @@ export class Operator {
     await cluster.evict(seat);
     await cluster.start(seat);
     await this.#untilRemovalKnown(seat);
-    const letters = await this.#depart(seat);
+    const deadLetters = await this.#depart(seat);
     await this.#admit(seat);
-    return `the daemon of seat ${seat} returned with ${letters} dead letters; a new one replaces it`;
+    return `the daemon of seat ${seat} returned with ${deadLetters} dead letters; a new one replaces it`;
   }
 
   /** Removes a member while it is disconnected. It serves clients until it learns of the removal. */
@@ -151,7 +151,7 @@ export class Operator {
     const departed = new Departed(cluster, seat);
     this.removed.push(departed.id);
     const count = await departed.find(this.#levelAt - SKEW_MS);
-    this.deadLetters += count;
+    this.deadDeadLetters += count;
     this.#departed.push(departed);
     return count;
   }

@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { shortId } from "../cast.js";
 import type { World } from "../world.js";
-import { missingLetters } from "./letters.js";
+import { missingDeadLetters } from "./simulated-dead-letters.js";
 
 /**
  * Whether an entry is only in the folder of a removed daemon. No member accepts it from there, but an operator can find
@@ -12,7 +12,7 @@ export function isOnlyOnRemoved({ hosts, honest, ledger, settings }: World, orde
   if (!settings.lists) return false;
   if (ledger.putAside.has(orderKey)) return true;
   return hosts.some(
-    (host) => !honest.includes(host) && (host.disk.holds(orderKey) || host.disk.letters.has(orderKey)),
+    (host) => !honest.includes(host) && (host.disk.holds(orderKey) || host.disk.deadLetters.has(orderKey)),
   );
 }
 
@@ -21,7 +21,7 @@ export function brokenLists({ hosts, honest, heads }: World): string[] {
   const problems: string[] = [];
   for (const host of hosts) {
     const { name, daemon } = host;
-    for (const orderKey of missingLetters(host))
+    for (const orderKey of missingDeadLetters(host))
       problems.push(`${name} has dropped ${shortId(orderKey.slice(10))} without a dead letter`);
     if (honest.includes(host)) {
       for (const { id, connection } of daemon?.peering.members ?? [])

@@ -5,7 +5,7 @@ import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
 import type { Semantics } from "../../../store/semantics.js";
-import type { OpenLetters } from "../../../timeline/dead-letters.js";
+import type { OpenDeadLetters } from "../../../timeline/dead-letters.js";
 import { type Entry, type OrderKey, orderKeyOf, writeOrderKey } from "../../../timeline/entries/entry.js";
 import type { Mark } from "../../../timeline/entries/storage.js";
 import { readEntry } from "../../../timeline/entries/stored-value.js";
@@ -39,7 +39,7 @@ export interface SubjectOptions {
   readonly isCertified?: boolean;
   readonly refusesRing?: RefuseRingEntry;
   readonly openAside?: OpenAside;
-  readonly openLetters?: OpenLetters;
+  readonly openDeadLetters?: OpenDeadLetters;
   readonly keepDamaged?: Keeping["keep"];
   /** Syncs damaged entries. By default data is on the disk immediately. */
   readonly syncDamaged?: Keeping["synced"];
@@ -123,7 +123,7 @@ export class TimelineSubject {
       },
       refusesRing: options.refusesRing ?? (() => null),
       openAside: options.openAside ?? null,
-      openLetters: options.openLetters ?? null,
+      openDeadLetters: options.openDeadLetters ?? null,
       keepDamaged: keepingOf(options),
       isAlone: () => options.isAlone ?? false,
       isJoining: () => false,

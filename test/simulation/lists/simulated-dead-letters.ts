@@ -3,7 +3,7 @@
  * that, the daemon decides at its next start.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import type { OpenLetters } from "../../../timeline/dead-letters.js";
+import type { OpenDeadLetters } from "../../../timeline/dead-letters.js";
 import { shortId } from "../cast.js";
 import type { Disk } from "../disk.js";
 import type { Ledger } from "../ledger.js";
@@ -12,11 +12,11 @@ import type { Host, World } from "../world.js";
 const CLOSING_MS_MOST = 20;
 
 /** Opens the dead letters as a daemon does at its start. */
-export function openLettersOf(
+export function openDeadLettersOf(
   { disk, processor }: Host,
   { scheduler, random }: World,
   { isAlive }: { isAlive: () => boolean },
-): OpenLetters {
+): OpenDeadLetters {
   const decided = disk.marks.get("letters")?.toString();
   for (const [name, orderKeys] of disk.undecided) if (name === decided) keep(disk, orderKeys);
   disk.undecided.clear();
@@ -50,19 +50,25 @@ export function openLettersOf(
 }
 
 function keep(disk: Disk, orderKeys: ReadonlySet<ByteString>): void {
-  for (const orderKey of orderKeys) disk.letters.add(orderKey);
+  for (const orderKey of orderKeys) disk.deadLetters.add(orderKey);
 }
 
 /** Records that entries missing from a member's snapshot must become dead letters before the snapshot is accepted. */
-export function requireLetters({ name, disk }: Host, dropped: readonly ByteString[], ledger: Ledger): void {
+export function requireDeadLetters(
+  { name, disk }: Host,
+  dropped: readonly ByteString[],
+  ledger: Ledger,
+): void {
   for (const orderKey of dropped) {
     if (!disk.entries.has(orderKey) || disk.rotten.has(orderKey)) continue;
-    disk.requiredLetters.add(orderKey);
+    disk.requiredDeadLetters.add(orderKey);
     if (![...disk.undecided.values()].some((orderKeys) => orderKeys.has(orderKey)))
       ledger.violate(`${name} drops ${shortId(orderKey.slice(10))} and stores no dead letter of it`);
   }
 }
 
 /** Returns the order keys that are missing from a host's dead letters and from its timeline. */
-export const missingLetters = ({ disk }: Host): readonly ByteString[] =>
-  [...disk.requiredLetters].filter((orderKey) => !disk.letters.has(orderKey) && !disk.holds(orderKey));
+export const missingDeadLetters = ({ disk }: Host): readonly ByteString[] =>
+  [...disk.requiredDeadLetters].filter(
+    (orderKey) => !disk.deadLetters.has(orderKey) && !disk.holds(orderKey),
+  );

@@ -1,8 +1,8 @@
 /**
  * Dead letters in a data folder. The daemon stores them, and an operator may handle them even while the daemon runs. A
- * file of letters is never changed in place; to remove letters, a new file replaces it. Empty files record the progress
- * of each letter: `written/ID.begun` exists while the letter is being written again, or if the outcome is uncertain;
- * then it is renamed to `written/ID.written`.
+ * file of dead letters is never changed in place; to remove dead letters, a new file replaces it. Empty files record
+ * the progress of each dead letter: `written/ID.begun` exists while the dead letter is being written again, or if the
+ * outcome is uncertain; then it is renamed to `written/ID.written`.
  */
 import {
   existsSync,
@@ -22,12 +22,12 @@ import { syncPathNow } from "../../net/process/synced-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { compareOrderKeys, type Entry } from "../../timeline/entries/entry.js";
-import { LETTERS_MAGIC, LetterFile, type LetterHead } from "./letter-file.js";
+import { DEAD_LETTERS_MAGIC, DeadLetterFile, type DeadLetterHead } from "./dead-letter-file.js";
 
 /** The folder's name in the data folder. */
-const LETTERS_FOLDER = "dead-letters";
+const DEAD_LETTERS_FOLDER = "dead-letters";
 const MARKS_FOLDER = "written";
-/** The suffix of a file of valid letters, and the suffix of a file whose entries may still be in the timeline. */
+/** The suffix of a file of valid dead letters, and the suffix of a file whose entries may still be in the timeline. */
 export const DECIDED = ".letters";
 export const UNDECIDED = ".undecided";
 const BEGUN = ".begun";
@@ -40,75 +40,76 @@ export const FILE_MODE = 0o600;
  */
 const FRESH_MS = 2000;
 
-export const lettersFolder = (data: string): string => join(data, LETTERS_FOLDER);
+export const deadLettersFolder = (data: string): string => join(data, DEAD_LETTERS_FOLDER);
 
 /**
- * `undecided`: the daemon was stopped while it adopted a snapshot; its next start decides whether the letter is valid.
- * `begun`: the letter may have been written again, but the program that did so was stopped, or no daemon has confirmed
- * the write.
+ * `undecided`: the daemon was stopped while it adopted a snapshot; its next start decides whether the dead letter is
+ * valid.
+ * `begun`: the dead letter may have been written again, but the program that did so was stopped, or no daemon has
+ * confirmed the write.
  */
-export type LetterState = "waiting" | "undecided" | "begun" | "written";
+export type DeadLetterState = "waiting" | "undecided" | "begun" | "written";
 
-/** The progress of writing a letter again. */
-interface LetterProgress {
-  readonly state: LetterState;
+/** The progress of writing a dead letter again. */
+interface DeadLetterProgress {
+  readonly state: DeadLetterState;
   /**
-   * When a program began or completed writing the letter again, in milliseconds since 1970. Null if no program has
+   * When a program began or completed writing the dead letter again, in milliseconds since 1970. Null if no program has
    * begun.
    */
   readonly since: number | null;
 }
 
-export interface Letter extends LetterHead, LetterProgress {
+export interface DeadLetter extends DeadLetterHead, DeadLetterProgress {
   readonly file: string;
 }
 
 /** The unreadable bytes of a file. */
-export interface UnreadLetters {
+export interface UnreadDeadLetters {
   readonly file: string;
   readonly bytes: number;
 }
 
-export interface FoundLetters {
-  /** Letters in order, each id once. */
-  readonly letters: readonly Letter[];
-  readonly unread: readonly UnreadLetters[];
+export interface FoundDeadLetters {
+  /** Dead letters in order, each id once. */
+  readonly deadLetters: readonly DeadLetter[];
+  readonly unread: readonly UnreadDeadLetters[];
 }
 
-/** Thrown if another process is writing the letter again, or has begun to. */
-export class LetterTaken extends Error {
-  override readonly name = "LetterTaken";
+/** Thrown if another process is writing the dead letter again, or has begun to. */
+export class DeadLetterTaken extends Error {
+  override readonly name = "DeadLetterTaken";
 }
 
-export class LettersFolder {
+export class DeadLetterFolder {
   readonly path: string;
   readonly #marks: string;
   #counted: { readonly of: string; readonly count: number } | null = null;
 
   constructor(data: string) {
-    this.path = lettersFolder(data);
+    this.path = deadLettersFolder(data);
     this.#marks = join(this.path, MARKS_FOLDER);
   }
 
-  /** The bytes of all files of letters. */
+  /** The bytes of all files of dead letters. */
   get bytes(): number {
     return this.#files().reduce((sum, file) => sum + sizeOf(file), 0);
   }
 
-  /** Counts the letters that have not certainly been written again. Reads the folder only if it has changed. */
+  /** Counts the dead letters that have not certainly been written again. Reads the folder only if it has changed. */
   countWaiting(now: number): number {
     const times = [this.path, this.#marks].map((folder) => modifiedAt(folder));
     const of = times.join(" ");
     if (this.#counted?.of !== of || times.some((time) => now - time < FRESH_MS)) {
-      const { letters } = this.list();
-      this.#counted = { of, count: letters.filter(({ state }) => state !== "written").length };
+      const { deadLetters } = this.list();
+      this.#counted = { of, count: deadLetters.filter(({ state }) => state !== "written").length };
     }
     return this.#counted.count;
   }
 
-  list(): FoundLetters {
-    const letters = new Map<ByteString, Letter>();
-    const unread: UnreadLetters[] = [];
+  list(): FoundDeadLetters {
+    const deadLetters = new Map<ByteString, DeadLetter>();
+    const unread: UnreadDeadLetters[] = [];
     const marks = this.#readMarks();
     for (const file of this.#files()) {
       const found = reading(file, (opened) => opened.heads());
@@ -119,30 +120,30 @@ export class LettersFolder {
         const state = file.endsWith(UNDECIDED)
           ? UNTOUCHED.undecided
           : (marks.get(hexOf(id)) ?? UNTOUCHED.waiting);
-        // If the same entry was dropped twice, the letter that is already valid takes precedence over the undecided
-        // one.
-        if (!letters.has(id) || letters.get(id)?.state === "undecided")
-          letters.set(id, { ...head, file, ...state });
+        // If the same entry was dropped twice, the dead letter that is already valid takes precedence over the
+        // undecided one.
+        if (!deadLetters.has(id) || deadLetters.get(id)?.state === "undecided")
+          deadLetters.set(id, { ...head, file, ...state });
       }
     }
     return {
-      letters: [...letters.values()].sort((a, b) => compareOrderKeys(a.orderKey, b.orderKey)),
+      deadLetters: [...deadLetters.values()].sort((a, b) => compareOrderKeys(a.orderKey, b.orderKey)),
       unread,
     };
   }
 
-  /** Returns the entry of a letter, or null if its bytes are damaged or it has been removed. */
-  entry(letter: Letter): Entry | null {
-    return reading(letter.file, (opened) => opened.entry(letter));
+  /** Returns the entry of a dead letter, or null if its bytes are damaged or it has been removed. */
+  entry(deadLetter: DeadLetter): Entry | null {
+    return reading(deadLetter.file, (opened) => opened.entry(deadLetter));
   }
 
   /**
-   * Records that a letter is about to be written again. The record is on disk when this method returns.
+   * Records that a dead letter is about to be written again. The record is on disk when this method returns.
    * @param isAgain  whether to continue even if an earlier attempt has begun
-   * @throws LetterTaken
-   * @throws LettersNotWritten
+   * @throws DeadLetterTaken
+   * @throws DeadLettersNotWritten
    */
-  begin({ orderKey }: Letter, isAgain: boolean): void {
+  begin({ orderKey }: DeadLetter, isAgain: boolean): void {
     const path = this.#mark(orderKey.id, BEGUN);
     try {
       mkdirSync(this.#marks, { recursive: true, mode: FOLDER_MODE });
@@ -150,44 +151,48 @@ export class LettersFolder {
       writeSafely(path);
     } catch (problem) {
       if (errnoOf(problem) === "EEXIST")
-        throw new LetterTaken("another program is writing it again, or was stopped while doing so");
+        throw new DeadLetterTaken("another program is writing it again, or was stopped while doing so");
       const reason = writingFailure(problem);
-      throw reason === null ? problem : new LettersNotWritten(path, reason, "The letter was not sent");
+      throw reason === null
+        ? problem
+        : new DeadLettersNotWritten(path, reason, "The dead letter was not sent");
     }
     // Check only after creating the mark `begun`: another program creates its mark `written` before it removes its own
     // mark `begun`.
     if (!isAgain && existsSync(this.#mark(orderKey.id, WRITTEN))) {
       rmSync(path, { force: true });
-      throw new LetterTaken("another program has written it again in the meantime");
+      throw new DeadLetterTaken("another program has written it again in the meantime");
     }
     syncFolder(this.#marks);
   }
 
-  /** Records, after `begin`, that a letter has certainly been written again. The record needs no space on the disk. */
-  written({ orderKey }: Letter): void {
+  /**
+   * Records, after `begin`, that a dead letter has certainly been written again. The record needs no space on the disk.
+   */
+  written({ orderKey }: DeadLetter): void {
     const path = this.#mark(orderKey.id, WRITTEN);
     try {
       renameSync(this.#mark(orderKey.id, BEGUN), path);
     } catch (problem) {
       if (errnoOf(problem) !== "ENOENT") throw problem;
-      // Another program that wrote the letter again in the meantime (--anyway) has removed the mark.
+      // Another program that wrote the dead letter again in the meantime (--anyway) has removed the mark.
       if (!existsSync(path)) writeSafely(path);
     }
     syncFolder(this.#marks);
   }
 
-  /** Records that a letter was certainly not written again. */
-  unwritten({ orderKey }: Letter): void {
+  /** Records that a dead letter was certainly not written again. */
+  unwritten({ orderKey }: DeadLetter): void {
     rmSync(this.#mark(orderKey.id, BEGUN), { force: true });
     syncFolder(this.#marks);
   }
 
-  /** Removes letters permanently from each file that contains them. Unreadable bytes of a file stay in it. */
-  remove(letters: readonly Letter[]): void {
-    const removed = new Set(letters.map(({ orderKey }) => orderKey.id));
+  /** Removes dead letters permanently from each file that contains them. Unreadable bytes of a file stay in it. */
+  remove(deadLetters: readonly DeadLetter[]): void {
+    const removed = new Set(deadLetters.map(({ orderKey }) => orderKey.id));
     for (const file of this.#files()) if (file.endsWith(DECIDED)) removeFrom(file, removed);
     syncFolder(this.path);
-    for (const { orderKey } of letters)
+    for (const { orderKey } of deadLetters)
       for (const kind of [BEGUN, WRITTEN]) rmSync(this.#mark(orderKey.id, kind), { force: true });
   }
 
@@ -195,9 +200,9 @@ export class LettersFolder {
     return join(this.#marks, `${hexOf(id)}${kind}`);
   }
 
-  /** Reads the progress of letters, by hexadecimal id. */
-  #readMarks(): Map<string, LetterProgress> {
-    const marks = new Map<string, LetterProgress>();
+  /** Reads the progress of dead letters, by hexadecimal id. */
+  #readMarks(): Map<string, DeadLetterProgress> {
+    const marks = new Map<string, DeadLetterProgress>();
     for (const [kind, state] of [
       [BEGUN, "begun"],
       [WRITTEN, "written"],
@@ -224,10 +229,10 @@ const UNTOUCHED = {
 } as const;
 
 /** Reads a file, or returns null if it was removed or renamed in the meantime. */
-function reading<T>(file: string, read: (opened: LetterFile) => T): T | null {
-  let opened: LetterFile;
+function reading<T>(file: string, read: (opened: DeadLetterFile) => T): T | null {
+  let opened: DeadLetterFile;
   try {
-    opened = new LetterFile(file, statSync(file).size);
+    opened = new DeadLetterFile(file, statSync(file).size);
   } catch (problem) {
     if (errnoOf(problem) === "ENOENT") return null;
     throw problem;
@@ -239,7 +244,7 @@ function reading<T>(file: string, read: (opened: LetterFile) => T): T | null {
   }
 }
 
-/** @param removed  ids of the letters to remove */
+/** @param removed  ids of the dead letters to remove */
 function removeFrom(file: string, removed: ReadonlySet<ByteString>): void {
   const contents = reading(file, (opened) => {
     const { heads, unread } = opened.heads();
@@ -255,7 +260,7 @@ function removeFrom(file: string, removed: ReadonlySet<ByteString>): void {
     return;
   }
   try {
-    const staged = stage(file, Buffer.concat([LETTERS_MAGIC, ...contents]), FILE_MODE);
+    const staged = stage(file, Buffer.concat([DEAD_LETTERS_MAGIC, ...contents]), FILE_MODE);
     try {
       placeOver(staged, file);
     } finally {
@@ -263,13 +268,13 @@ function removeFrom(file: string, removed: ReadonlySet<ByteString>): void {
     }
   } catch (problem) {
     const reason = writingFailure(problem);
-    throw reason === null ? problem : new LettersNotWritten(file, reason);
+    throw reason === null ? problem : new DeadLettersNotWritten(file, reason);
   }
 }
 
-/** Thrown if a file in the folder of letters cannot be written. */
-export class LettersNotWritten extends Error {
-  override readonly name = "LettersNotWritten";
+/** Thrown if a file in the folder of dead letters cannot be written. */
+export class DeadLettersNotWritten extends Error {
+  override readonly name = "DeadLettersNotWritten";
 
   /** @param left  a sentence about the resulting state */
   constructor(file: string, reason: string, left = "It was not changed") {

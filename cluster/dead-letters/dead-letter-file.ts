@@ -1,19 +1,19 @@
 /**
  * The format of a file of dead letters, with lengths in bytes and big-endian integers: "dbsync-letters-1" (16), then
- * for each letter
+ * for each dead letter
  *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ order key (42) ‖ value as in the timeline
  * A value is verified by its own CRC and by its id. The length in each head determines where the next head begins. If a
  * head is damaged, the remaining bytes are skipped, because a value contains bytes that a client chose and that could
- * look like a letter. This format and the numbers of the reasons never change.
+ * look like a dead letter. This format and the numbers of the reasons never change.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { hashOf } from "../../engine/trust/identity.js";
-import { LETTER_REASONS, type LetterReason } from "../../timeline/dead-letters.js";
+import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../../timeline/dead-letters.js";
 import { type Entry, ORDER_KEY_BYTES, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
 import { readEntry } from "../../timeline/entries/stored-value.js";
 
-export const LETTERS_MAGIC = Buffer.from("dbsync-letters-1");
+export const DEAD_LETTERS_MAGIC = Buffer.from("dbsync-letters-1");
 
 const CRC_BYTES = 4;
 const LENGTH_AT = CRC_BYTES + 1;
@@ -22,36 +22,40 @@ const HEAD_BYTES = ORDER_KEY_AT + ORDER_KEY_BYTES;
 /** The maximum length of a value in bytes, which exceeds the length of the longest possible request. */
 const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 
-const REASONS = new Map<number, LetterReason>(
-  Object.entries(LETTER_REASONS).map(([name, number]) => [number, name as LetterReason]),
+const REASONS = new Map<number, DeadLetterReason>(
+  Object.entries(DEAD_LETTER_REASONS).map(([name, number]) => [number, name as DeadLetterReason]),
 );
 
-/** The position of a letter in its file. */
-export interface LetterHead {
+/** The position of a dead letter in its file. */
+export interface DeadLetterHead {
   readonly orderKey: OrderKey;
-  readonly reason: LetterReason;
-  /** The index of the letter's first byte, which belongs to its head, and the index after its last byte. */
+  readonly reason: DeadLetterReason;
+  /** The index of the dead letter's first byte, which belongs to its head, and the index after its last byte. */
   readonly from: number;
   readonly to: number;
 }
 
-export interface LetterHeads {
-  readonly heads: readonly LetterHead[];
+export interface DeadLetterHeads {
+  readonly heads: readonly DeadLetterHead[];
   /** The number of unreadable bytes at the end of the file. */
   readonly unread: number;
 }
 
-export function letterBytes(orderKey: Buffer, value: Buffer, reason: LetterReason): readonly Buffer[] {
+export function deadLetterBytes(
+  orderKey: Buffer,
+  value: Buffer,
+  reason: DeadLetterReason,
+): readonly Buffer[] {
   const head = Buffer.alloc(HEAD_BYTES);
-  head[CRC_BYTES] = LETTER_REASONS[reason];
+  head[CRC_BYTES] = DEAD_LETTER_REASONS[reason];
   head.writeUInt32BE(value.length, LENGTH_AT);
   head.set(orderKey, ORDER_KEY_AT);
   head.writeUInt32BE(crc32(head.subarray(CRC_BYTES)), 0);
   return [head, value];
 }
 
-/** A file of letters that is open for reading. */
-export class LetterFile {
+/** A file of dead letters that is open for reading. */
+export class DeadLetterFile {
   readonly #descriptor: number;
   readonly #size: number;
 
@@ -62,10 +66,11 @@ export class LetterFile {
   }
 
   /** Reads only the heads. */
-  heads(): LetterHeads {
-    const heads: LetterHead[] = [];
-    if (!this.read(0, LETTERS_MAGIC.length).equals(LETTERS_MAGIC)) return { heads, unread: this.#size };
-    let from = LETTERS_MAGIC.length;
+  heads(): DeadLetterHeads {
+    const heads: DeadLetterHead[] = [];
+    if (!this.read(0, DEAD_LETTERS_MAGIC.length).equals(DEAD_LETTERS_MAGIC))
+      return { heads, unread: this.#size };
+    let from = DEAD_LETTERS_MAGIC.length;
     while (from < this.#size) {
       const head = this.read(from, from + HEAD_BYTES);
       const reason = REASONS.get(head[CRC_BYTES] ?? 0);
@@ -80,7 +85,7 @@ export class LetterFile {
   }
 
   /** Returns the entry, or null if its bytes are damaged. */
-  entry({ orderKey, from, to }: LetterHead): Entry | null {
+  entry({ orderKey, from, to }: DeadLetterHead): Entry | null {
     return readEntry(orderKey, this.read(from + HEAD_BYTES, to), hashOf);
   }
 

@@ -10,19 +10,24 @@ import { basename, dirname, join } from "node:path";
 import { errnoOf } from "../../keys/key-source.js";
 import { syncPath } from "../../net/process/synced-path.js";
 import { dateText } from "../../protocol/version-2/envelope.js";
-import type { KeptLetters, LetterReason, LetterWriter, OpenLetters } from "../../timeline/dead-letters.js";
+import type {
+  DeadLetterReason,
+  DeadLetterWriter,
+  OpenDeadLetters,
+  StoredDeadLetters,
+} from "../../timeline/dead-letters.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
-import { LETTERS_MAGIC, letterBytes } from "./letter-file.js";
+import { DEAD_LETTERS_MAGIC, deadLetterBytes } from "./dead-letter-file.js";
 import {
   DECIDED,
+  DeadLetterFolder,
   FILE_MODE,
   FOLDER_MODE,
-  LettersFolder,
   namesIn,
   syncFolder,
   UNDECIDED,
-} from "./letters-folder.js";
+} from "./dead-letter-folder.js";
 
 const PARTIAL = ".partial";
 /**
@@ -33,9 +38,9 @@ const NAME_BYTES = 4;
 
 type WriteBytes = (descriptor: number, bytes: Buffer, from: number) => number;
 
-export class DeadLetters {
-  readonly folder: LettersFolder;
-  /** The maximum bytes of all letters together. */
+export class DeadLetterStore {
+  readonly folder: DeadLetterFolder;
+  /** The maximum bytes of all dead letters together. */
   readonly maxBytes: number;
   readonly write: WriteBytes;
 
@@ -44,12 +49,12 @@ export class DeadLetters {
    * @param write  writes bytes to a file; tests pass another function, to simulate a full disk
    */
   constructor(data: string, maxBytes: number, write: WriteBytes = writeSync) {
-    this.folder = new LettersFolder(data);
+    this.folder = new DeadLetterFolder(data);
     this.maxBytes = maxBytes;
     this.write = write;
   }
 
-  /** Returns how many letters wait for an operator. @param now  milliseconds since 1970 */
+  /** Returns how many dead letters wait for an operator. @param now  milliseconds since 1970 */
   waiting(now: number): number {
     try {
       return this.folder.countWaiting(now);
@@ -79,31 +84,31 @@ export class DeadLetters {
     }
   }
 
-  readonly open: OpenLetters = (cutAt) => {
+  readonly open: OpenDeadLetters = (cutAt) => {
     const date = dateText(cutAt).replaceAll(":", "-");
     const name = `${date}-${randomBytes(NAME_BYTES).toString("hex")}`;
-    return new LettersOfSnapshot(join(this.folder.path, name), this);
+    return new DeadLetterFileWriter(join(this.folder.path, name), this);
   };
 }
 
-class LettersOfSnapshot implements LetterWriter {
+class DeadLetterFileWriter implements DeadLetterWriter {
   /** The path without its suffix. */
   readonly #path: string;
-  readonly #letters: DeadLetters;
+  readonly #store: DeadLetterStore;
   #descriptor: number | null = null;
   #room = 0;
   #kept = 0;
   #left = 0;
 
-  constructor(path: string, letters: DeadLetters) {
+  constructor(path: string, store: DeadLetterStore) {
     this.#path = path;
-    this.#letters = letters;
+    this.#store = store;
   }
 
-  keep(orderKey: Buffer, value: Buffer, reason: LetterReason): void {
+  keep(orderKey: Buffer, value: Buffer, reason: DeadLetterReason): void {
     this.#try(() => {
       const descriptor = this.#opened();
-      const pieces = letterBytes(orderKey, value, reason);
+      const pieces = deadLetterBytes(orderKey, value, reason);
       const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
       if (bytes > this.#room) {
         this.#left++;
@@ -125,7 +130,7 @@ class LettersOfSnapshot implements LetterWriter {
       await syncPath(this.#path + PARTIAL);
       renameSync(this.#path + PARTIAL, this.#path + UNDECIDED);
       await syncPath(dirname(this.#path));
-      // Sync the parent folder too, because the folder of letters may just have been created.
+      // Sync the parent folder too, because the folder of dead letters may just have been created.
       await syncPath(dirname(dirname(this.#path)));
     } catch (problem) {
       throw failure(this.#path, problem);
@@ -154,7 +159,7 @@ class LettersOfSnapshot implements LetterWriter {
     }
   }
 
-  get figures(): KeptLetters {
+  get figures(): StoredDeadLetters {
     const name = this.#kept === 0 ? null : this.#path + DECIDED;
     return { name, kept: this.#kept, left: this.#left };
   }
@@ -162,17 +167,17 @@ class LettersOfSnapshot implements LetterWriter {
   #opened(): number {
     if (this.#descriptor !== null) return this.#descriptor;
     mkdirSync(dirname(this.#path), { recursive: true, mode: FOLDER_MODE });
-    const { maxBytes, folder } = this.#letters;
-    this.#room = Math.max(0, maxBytes - folder.bytes - LETTERS_MAGIC.length);
+    const { maxBytes, folder } = this.#store;
+    this.#room = Math.max(0, maxBytes - folder.bytes - DEAD_LETTERS_MAGIC.length);
     this.#descriptor = openSync(this.#path + PARTIAL, "wx", FILE_MODE);
-    this.#write(this.#descriptor, [LETTERS_MAGIC]);
+    this.#write(this.#descriptor, [DEAD_LETTERS_MAGIC]);
     return this.#descriptor;
   }
 
   /** Writes all bytes. The system may write fewer than requested, and reports the reason at the next call. */
   #write(descriptor: number, pieces: readonly Buffer[]): void {
     const bytes = Buffer.concat(pieces);
-    for (let at = 0; at < bytes.length; ) at += this.#letters.write(descriptor, bytes, at);
+    for (let at = 0; at < bytes.length; ) at += this.#store.write(descriptor, bytes, at);
   }
 
   #try(step: () => void): void {
@@ -189,13 +194,13 @@ class LettersOfSnapshot implements LetterWriter {
   }
 }
 
-/** Thrown if letters cannot be written. Its `cause` is the system's error. */
-export class LettersNotKept extends Error {
-  override readonly name = "LettersNotKept";
+/** Thrown if dead letters cannot be written. Its `cause` is the system's error. */
+export class DeadLettersNotStored extends Error {
+  override readonly name = "DeadLettersNotStored";
 }
 
 const failure = (path: string, problem: unknown) =>
-  new LettersNotKept(
+  new DeadLettersNotStored(
     `the entries that the snapshot may not contain cannot be stored as dead letters in ${dirname(path)} (${errnoOf(problem)}): free space, or correct its permissions`,
     { cause: problem },
   );

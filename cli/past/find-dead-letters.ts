@@ -43,8 +43,8 @@ export async function find(flags: FindFlags): Promise<void> {
       (_, index) => FATES.find((fate) => reports.some((one) => one[index] === fate)) ?? "undecided",
     );
   };
-  const { findLetters } = await import("../folder/folder-dead-letters.js");
-  const found = await findLetters(flags, ask);
+  const { findDeadLetters } = await import("../folder/folder-dead-letters.js");
+  const found = await findDeadLetters(flags, ask);
   if (flags.json) printJson(found);
   else for (const line of linesOf(found)) printLine(line);
   if (found.fates.undecided > 0 || found.unread > 0) process.exitCode = EXIT.failed;

@@ -6,12 +6,12 @@
 import { join } from "node:path";
 import { writingFailure } from "../../keys/unwritable.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { LetterWriter } from "../../timeline/dead-letters.js";
+import type { DeadLetterWriter } from "../../timeline/dead-letters.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { ORDER_KEY_BYTES, readOrderKey } from "../../timeline/entries/entry.js";
 import type { Fate } from "../../timeline/members/dead-letter-rule.js";
-import { DeadLetters, LettersNotKept } from "./kept-letters.js";
-import { LettersFolder, LettersNotWritten, lettersFolder } from "./letters-folder.js";
+import { DeadLetterFolder, DeadLettersNotWritten, deadLettersFolder } from "./dead-letter-folder.js";
+import { DeadLetterStore, DeadLettersNotStored } from "./dead-letter-store.js";
 
 /**
  * The limits of one request to the members: the number of envelopes that TIMELINE FATE accepts, and the total bytes of
@@ -21,7 +21,7 @@ const ORDER_KEYS_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;
 
 export interface FoundFates {
-  /** The number of new letters. */
+  /** The number of new dead letters. */
   readonly kept: number;
   /** The number of unreadable pages in the folder. The entries on these pages are unknown. */
   readonly unread: number;
@@ -33,9 +33,10 @@ type Stored = readonly [orderKey: Buffer, value: Buffer];
 /**
  * @param data  the data folder
  * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in order
- * @throws Error  the folder cannot be read, or the letters cannot be stored; after an error, no letter is stored
+ * @throws Error  the folder cannot be read, or the dead letters cannot be stored; after an error, no dead letter is
+ * stored
  */
-export async function findLetters(
+export async function findDeadLetters(
   data: string,
   ask: (orderKeys: readonly string[]) => Promise<readonly Fate[]>,
 ): Promise<FoundFates> {
@@ -43,7 +44,7 @@ export async function findLetters(
   let unread = 0;
   const damaged = () => void unread++;
   const view = await openFolderView(join(data, "timeline"), damaged);
-  const writer = new DeadLetters(data, Number.POSITIVE_INFINITY).open(Date.now());
+  const writer = new DeadLetterStore(data, Number.POSITIVE_INFINITY).open(Date.now());
   const fates: Record<Fate, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
   try {
     for (const batch of batchesOf(view.entries(null), known)) {
@@ -57,20 +58,20 @@ export async function findLetters(
     return { kept: await settled(writer), unread, fates };
   } catch (problem) {
     writer.discard();
-    const reason = problem instanceof LettersNotKept ? writingFailure(problem) : null;
+    const reason = problem instanceof DeadLettersNotStored ? writingFailure(problem) : null;
     throw reason === null
       ? problem
-      : new LettersNotWritten(lettersFolder(data), reason, "No letter was written");
+      : new DeadLettersNotWritten(deadLettersFolder(data), reason, "No dead letter was written");
   } finally {
     view.close();
   }
 }
 
 /**
- * Completes the file of letters, and makes it valid immediately. A daemon that adopts a snapshot must first record that
- * it has dropped the entries, but this program drops no entries.
+ * Completes the file of dead letters, and makes it valid immediately. A daemon that adopts a snapshot must first record
+ * that it has dropped the entries, but this program drops no entries.
  */
-async function settled(writer: LetterWriter): Promise<number> {
+async function settled(writer: DeadLetterWriter): Promise<number> {
   await writer.commit();
   writer.settle();
   return writer.figures.kept;
@@ -78,9 +79,9 @@ async function settled(writer: LetterWriter): Promise<number> {
 
 const knownIn = (data: string): ReadonlySet<ByteString> =>
   new Set(
-    new LettersFolder(data)
+    new DeadLetterFolder(data)
       .list()
-      .letters.filter(({ state }) => state !== "undecided")
+      .deadLetters.filter(({ state }) => state !== "undecided")
       .map(({ orderKey }) => orderKey.id),
   );
 

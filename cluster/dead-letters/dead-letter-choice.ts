@@ -1,28 +1,28 @@
 /** Finds the dead letters that an operator names, and checks whether they may be written again or removed. */
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { Letter } from "./letters-folder.js";
+import type { DeadLetter } from "./dead-letter-folder.js";
 
 const DIGITS_MIN = 4;
 const NAMED_MAX = 10;
 
-/** Thrown if the letters cannot be chosen. The message is a sentence for the operator. */
+/** Thrown if the dead letters cannot be chosen. The message is a sentence for the operator. */
 export class NotChosen extends Error {
   override readonly name = "NotChosen";
 }
 
 /**
- * @param ids  the letters' ids in hexadecimal, or their first digits
- * @throws NotChosen  an id matches no letter, or several
+ * @param ids  the dead letters' ids in hexadecimal, or their first digits
+ * @throws NotChosen  an id matches no dead letter, or several
  */
-export function chosen(letters: readonly Letter[], ids: readonly string[]): Letter[] {
-  const found = new Set<Letter>();
+export function chosen(deadLetters: readonly DeadLetter[], ids: readonly string[]): DeadLetter[] {
+  const found = new Set<DeadLetter>();
   for (const text of ids) {
     const digits = text.toLowerCase();
     if (!/^[\da-f]+$/.test(digits) || digits.length < DIGITS_MIN)
       throw new NotChosen(
         `${JSON.stringify(text)} is not an id: enter at least its first ${DIGITS_MIN} hexadecimal digits.`,
       );
-    const matching = letters.filter(({ orderKey }) => hexOf(orderKey.id).startsWith(digits));
+    const matching = deadLetters.filter(({ orderKey }) => hexOf(orderKey.id).startsWith(digits));
     const [only] = matching;
     if (only === undefined)
       throw new NotChosen(`No dead letter's id begins with ${digits}: dbsync dead-letters list shows them.`);
@@ -30,11 +30,11 @@ export function chosen(letters: readonly Letter[], ids: readonly string[]): Lett
       throw new NotChosen(`${matching.length} dead letters' ids begin with ${digits}: enter more digits.`);
     found.add(only);
   }
-  return letters.filter((letter) => found.has(letter));
+  return deadLetters.filter((deadLetter) => found.has(deadLetter));
 }
 
-/** Returns why a letter may not be written again without confirmation, or null if it may. */
-export function reasonNotToWrite({ state, reason, since }: Letter): string | null {
+/** Returns why a dead letter may not be written again without confirmation, or null if it may. */
+export function reasonNotToWrite({ state, reason, since }: DeadLetter): string | null {
   const when = since === null ? "" : ` at ${new Date(since).toISOString()}`;
   if (state === "written") return `it was written again${when}`;
   if (state === "begun") return `writing it again was begun${when}, and may have succeeded`;
@@ -42,20 +42,20 @@ export function reasonNotToWrite({ state, reason, since }: Letter): string | nul
 }
 
 /**
- * Checks that all given letters may be written again.
- * @throws NotChosen  at least one letter may not be written again
+ * Checks that all given dead letters may be written again.
+ * @throws NotChosen  at least one dead letter may not be written again
  */
-export function checkWritable(letters: readonly Letter[], isAnyway: boolean): void {
-  const undecided = letters.filter(({ state }) => state === "undecided");
+export function checkWritable(deadLetters: readonly DeadLetter[], isAnyway: boolean): void {
+  const undecided = deadLetters.filter(({ state }) => state === "undecided");
   if (undecided.length > 0)
     throw new NotChosen(
       `${namesOf(undecided)}: the daemon was stopped while it adopted a snapshot, and may still have it. Start the daemon first.`,
     );
-  const doubtful = isAnyway ? [] : letters.filter((letter) => reasonNotToWrite(letter) !== null);
+  const doubtful = isAnyway ? [] : deadLetters.filter((deadLetter) => reasonNotToWrite(deadLetter) !== null);
   if (doubtful.length === 0) return;
   const lines = doubtful
     .slice(0, NAMED_MAX)
-    .map((letter) => `  ${shortId(letter)}: ${reasonNotToWrite(letter)}`);
+    .map((deadLetter) => `  ${shortId(deadLetter)}: ${reasonNotToWrite(deadLetter)}`);
   const more = doubtful.length > NAMED_MAX ? [`  and ${doubtful.length - NAMED_MAX} more`] : [];
   throw new NotChosen(
     [
@@ -67,9 +67,9 @@ export function checkWritable(letters: readonly Letter[], isAnyway: boolean): vo
   );
 }
 
-/** Checks that the letters may be removed. @throws NotChosen  the entry of one may still be in the timeline */
-export function checkRemovable(letters: readonly Letter[]): void {
-  const undecided = letters.filter(({ state }) => state === "undecided");
+/** Checks that the dead letters may be removed. @throws NotChosen  the entry of one may still be in the timeline */
+export function checkRemovable(deadLetters: readonly DeadLetter[]): void {
+  const undecided = deadLetters.filter(({ state }) => state === "undecided");
   if (undecided.length > 0)
     throw new NotChosen(
       `${namesOf(undecided)} cannot be removed now: the next start of the daemon decides about it.`,
@@ -78,9 +78,9 @@ export function checkRemovable(letters: readonly Letter[]): void {
 
 const SHORT_DIGITS = 12;
 
-export const shortId = ({ orderKey }: Letter): string => hexOf(orderKey.id).slice(0, SHORT_DIGITS);
+export const shortId = ({ orderKey }: DeadLetter): string => hexOf(orderKey.id).slice(0, SHORT_DIGITS);
 
-function namesOf(letters: readonly Letter[]): string {
-  const more = letters.length > NAMED_MAX ? ` and ${letters.length - NAMED_MAX} more` : "";
-  return letters.slice(0, NAMED_MAX).map(shortId).join(", ") + more;
+function namesOf(deadLetters: readonly DeadLetter[]): string {
+  const more = deadLetters.length > NAMED_MAX ? ` and ${deadLetters.length - NAMED_MAX} more` : "";
+  return deadLetters.slice(0, NAMED_MAX).map(shortId).join(", ") + more;
 }
