@@ -9,7 +9,9 @@ import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import type { Policy } from "../client/entry.js";
+import { repositoryRoot } from "../test/support/repository.js";
 import { isOnPath } from "../test/support/requirements.js";
+import { barCharts } from "./bar-chart.js";
 import { cpuSeconds } from "./daemon-cpu.js";
 import { type Load, measure, median } from "./measure.js";
 import {
@@ -27,7 +29,12 @@ import { type PrivateKey, Scene } from "./timeline-daemons.js";
 const smoke = process.argv.includes("--smoke");
 const SECONDS = smoke ? 0.2 : 2;
 const ROUNDS = smoke ? 1 : 3;
-/** The duration of the warm-up, as a share of the measured time. */
+/**
+ * The duration of a cluster's first warm-up with one call in flight, and with the most. V8 compiles code that has run
+ * some thousand times; the other systems are compiled before they start.
+ */
+const WARM_UP_SECONDS = smoke ? 0.1 : 4;
+/** The duration of the warm-up before each measurement, as a share of the measured time. */
 const WARM_UP = 0.25;
 const IN_FLIGHT = [1, 8, 64];
 const KEYS = 10_000;
@@ -105,7 +112,8 @@ const systems = [
 async function measureRound({ name, start, runs }: System): Promise<void> {
   await using cluster = await start();
   const put = () => cluster.put(`key:${++counter % KEYS}`, VALUE);
-  await measure({ callers: Math.max(...IN_FLIGHT), seconds: SECONDS / 2 }, put);
+  for (const callers of [1, Math.max(...IN_FLIGHT)])
+    await measure({ callers, seconds: WARM_UP_SECONDS }, put);
   for (const [i, callers] of IN_FLIGHT.entries()) runs[i]?.push(await measureRun(cluster, put, callers));
   const rates = runs.map((all) => Math.round(all.at(-1)?.perSecond ?? Number.NaN));
   console.error(`${name}: ${rates.join(", ")} calls a second at ${IN_FLIGHT.join(", ")} in flight`);
@@ -156,7 +164,7 @@ function text(): string {
 
 ${machine()} \`npm run bench -- peers\`. ${versions.join("; ")}. Writes of ${VALUE.length} bytes to ${KEYS.toLocaleString("en")} keys by one client
 process, which shares the cores with the ${SERVERS} servers. CPU is the time of all server processes per call. Medians of ${ROUNDS} alternating rounds
-of ${SECONDS} s. Load average over one minute before the run: ${loadBefore.toFixed(1)}, after it: ${(loadavg()[0] as number).toFixed(1)} (idle machine: below 1).
+of ${SECONDS} s; each cluster is restarted for each round and warmed up with one and with ${Math.max(...IN_FLIGHT)} calls in flight, ${WARM_UP_SECONDS} s each. Load average over one minute before the run: ${loadBefore.toFixed(1)}, after it: ${(loadavg()[0] as number).toFixed(1)} (idle machine: below 1).
 
 An acknowledgement means the following. etcd: a majority has synced the write. NATS: a majority has written it to the page cache, or with
 sync_interval always synced it. Redis: the primary has synced it and one replica has received it. dbsyncd: every call is signed and sent to all
@@ -167,14 +175,30 @@ stream's leader. Redis: one connection per call in flight, on which SET and WAIT
 ${missing.map((line) => `\n${line}\n`).join("")}
 ${table(["calls in flight", ...head], rows)}
 
+![Calls per second of each system with one, eight and 64 calls in flight](../docs/pictures/peers.svg)
+
 The calls per second of dbsyncd with policy \`first\`, divided by those of the other systems (goal: above 1; with one call in flight, only for etcd and Redis):
 
 ${table(["", "etcd", "Redis", "NATS, always", "NATS, default ÷ --fsync interval=100"], ratios)}`;
 }
 
+/** Returns a picture of the calls per second, with one panel for each number of calls in flight. */
+function picture(): string {
+  const panel = (callers: number, i: number) => ({
+    title: `Calls per second, ${callers} in flight`,
+    bars: systems.map(({ name, runs }) => ({
+      name,
+      value: medianOf(runs[i] as Run[], "perSecond"),
+      isOurs: name.startsWith("dbsyncd"),
+    })),
+  });
+  return barCharts(IN_FLIGHT.map(panel));
+}
+
 try {
   for (let round = 0; round < ROUNDS; round++) for (const one of systems) await measureRound(one);
   report("peers", text(), smoke);
+  if (!smoke) writeFileSync(join(repositoryRoot, "docs/pictures/peers.svg"), picture());
 } finally {
   scene[Symbol.dispose]();
 }
