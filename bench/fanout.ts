@@ -20,6 +20,8 @@ const CALLERS = [1, 16, 64];
 const DAEMONS = 3;
 const STOP_PAIRS = smoke ? 1 : 5;
 const VALUE = "x".repeat(20);
+/** The size of an answer of echo-server.ts. */
+const ANSWER_BYTES = 20;
 
 let counter = 0;
 /** Returns a new command, so that the client cannot reuse an earlier signature. */
@@ -50,6 +52,7 @@ async function main(): Promise<void> {
   );
 
   report("one-daemon-stopped", await oneStopped(client, daemons.all), smoke);
+  report("version-1", await beforeRedis(redises.all), smoke);
 }
 
 async function startDaemons() {
@@ -189,6 +192,81 @@ ${table(
 
 Goal: p99 at most ${goal.toFixed(0)} µs (${stopped <= goal ? "met" : "missed"}), no call above a tenth of its deadline, 300,000 µs
 (${slowest <= 300_000 ? "met" : "missed"}).`;
+}
+
+/**
+ * The original's figures: C driver, three daemons, each before a Redis; medians of three runs with two other cores, in calls
+ * per second. Source: the measurements of php-dbsync 0.1.0.
+ */
+const ORIGINAL = { unsigned: 3380, signed: 1377 };
+
+/** Measures version 1 of the protocol with three daemons, each before a Redis, alongside three bare proxies. */
+async function beforeRedis(redises: readonly RedisServer[]): Promise<string> {
+  const backends = redises.map(({ port }) => ["-d", `redis:127.0.0.1:${port}`]);
+  await using unsigned = group(await Promise.all(backends.map((args) => startDaemon(args))));
+  await using signed = group(
+    await Promise.all(backends.map((args) => startDaemon([...args, "-s", publicFile]))),
+  );
+  await using bare = group(await Promise.all(redises.map(({ port }) => startEcho("--redis", String(port)))));
+  const version1 = { versions: "1" as const };
+  await using plain = createClient({ servers: unsigned.all.map(address), ...version1 });
+  await using single = createClient({ servers: unsigned.all.map(address), ...version1, keepalive: false });
+  await using keyed = createClient({ servers: signed.all.map(address), key: privateKey, ...version1 });
+  const trip = tripToAll(bare.all);
+  const subjects = [
+    { name: "three bare proxies, each before a Redis", call: trip.call, original: "" },
+    { name: "unsigned", call: () => plain.send(command()), original: String(ORIGINAL.unsigned) },
+    { name: "unsigned, a new connection for each call", call: () => single.send(command()), original: "" },
+    { name: "signed, RSA-2048", call: () => keyed.send(command()), original: String(ORIGINAL.signed) },
+  ];
+  const runs = subjects.map((): Figures[] => []);
+  for (const { call } of subjects) await measure({ callers: 1, seconds: SECONDS }, call);
+  for (let round = 0; round < STOP_PAIRS; round++)
+    for (const [i, { call }] of subjects.entries())
+      runs[i]?.push(await measure({ callers: 1, seconds: SECONDS / 2 }, call));
+  trip.close();
+  const rates = runs.map((all) => median(all.map(({ perSecond }) => perSecond)));
+  const rows = subjects.map(({ name, original }, i) => [
+    name,
+    Math.round(rates[i] as number),
+    median((runs[i] as Figures[]).map(({ p50 }) => p50)),
+    ((rates[i] as number) / (rates[0] as number)).toFixed(2),
+    original,
+  ]);
+  return `## Version 1 before Redis
+
+${machine()} \`npm run bench -- fanout\`. Sequential SETs to three daemons, each with \`-d redis:\`, medians of ${STOP_PAIRS} alternating rounds of ${SECONDS / 2} s. A bare proxy is a
+Node program that reads a request, sends a SET to its Redis, and answers after Redis; the client writes to three of them and waits for the first answer. The
+original (a C program) cannot run here; the last column was recorded on another idle machine with two cores.
+
+${table(["", "per second", "p50 µs", "÷ bare proxies", "original, recorded"], rows)}`;
+}
+
+/** Returns a call that writes a request to all servers, and waits for the first answer. */
+function tripToAll(servers: readonly Server[]) {
+  const answers = servers.map(() => 0);
+  let calls = 0;
+  let resolve: () => void = () => {};
+  const sockets = servers.map(({ port }, i) => {
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    socket.on("data", (chunk) => {
+      answers[i] = (answers[i] as number) + chunk.length;
+      if (answers[i] === calls * ANSWER_BYTES) resolve();
+    });
+    return socket;
+  });
+  const request = Buffer.alloc(60, "x");
+  return {
+    call: () =>
+      new Promise<void>((settled) => {
+        calls++;
+        resolve = settled;
+        for (const socket of sockets) socket.write(request);
+      }),
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
 }
 
 await main();
