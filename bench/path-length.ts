@@ -35,6 +35,15 @@ const PROBED = [
   ...["--log-format", "json"],
 ];
 
+/** The functions and files of 2026-11-23, before the path was shortened, by the name of the row. */
+const BEFORE: Readonly<Record<string, readonly [number, number]>> = {
+  "signed SET, in memory": [213, 61],
+  "signed SET, recorded (--data --fsync always)": [363, 103],
+  "signed SET, recorded, sent to the daemon and its two peers": [367, 104],
+  "entry received from a peer, recorded": [460, 136],
+  "SET of a Redis client, in memory": [105, 36],
+};
+
 const scene = new Scene();
 const load = loadavg()[0] as number;
 
@@ -154,6 +163,7 @@ try {
   ];
   const cells = rows.map(([name, { functions, files, calls }]) => [
     name,
+    ...(BEFORE[name] ?? []).map(String),
     ...[functions, files, calls].map(String),
   ]);
   const text = `## The path of a request
@@ -161,9 +171,9 @@ try {
 ${machine()} \`npm run bench -- path-length\`. The table shows how much of the code in dist/ the main thread of a daemon runs for one request: the number of different functions, of files that
 contain them, and of calls. A sample ends ${SETTLE_MS} ms after the answer. For an entry received from a peer it ends shortly after the entry is in the log, so this row is not
 reliable on a busy machine. The figures are medians of ${SAMPLES} requests after a warm-up of ${WARM_UP} requests. Calls that an idle daemon makes in the same time, for example in timers, are
-subtracted. Load average over one minute: ${load.toFixed(1)}.
+subtracted. "Before" is a run of the same script on 2026-11-23, before the path was shortened; it ended the sample of the third row earlier. Load average over one minute: ${load.toFixed(1)}.
 
-${table(["", "functions", "files", "calls"], cells)}`;
+${table(["", "functions before", "files before", "functions", "files", "calls"], cells)}`;
   report("path-length", text, smoke);
 } finally {
   scene[Symbol.dispose]();
