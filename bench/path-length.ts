@@ -2,7 +2,7 @@
  * Measures how much code one request of each kind runs after the warm-up: the functions and files that the daemon's
  * main thread enters, according to V8's precise coverage. Work that follows shortly after the answer is included, for
  * example acknowledgements to peers. Timers are excluded, because only a few samples contain them. `--smoke` takes few
- * samples and does not change RESULTS.md.
+ * samples and does not change RESULTS.md. `--list` also prints the functions of each file with their calls.
  */
 import { loadavg } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,7 @@ import { machine, report, table } from "./report.js";
 import { Scene, stopAll } from "./timeline-daemons.js";
 
 const smoke = process.argv.includes("--smoke");
+const listsFunctions = process.argv.includes("--list");
 const WARM_UP = smoke ? 50 : 2000;
 const SAMPLES = smoke ? 3 : 41;
 /**
@@ -76,11 +77,17 @@ async function pathOf(
   const entered = [...(await callsDuring(daemon, request, file))]
     .map(([name, calls]) => ({ name, calls: calls - (idle.get(name) ?? 0) }))
     .filter(({ calls }) => calls > 0);
+  if (listsFunctions) listFunctions(entered);
   return {
     functions: entered.length,
     files: new Set(entered.map(({ name }) => name.slice(0, name.lastIndexOf(":")))).size,
     calls: entered.reduce((sum, { calls }) => sum + calls, 0),
   };
+}
+
+function listFunctions(entered: readonly { name: string; calls: number }[]): void {
+  const lines = entered.map(({ name, calls }) => `${name} ${calls}`).sort();
+  console.log(`\n${lines.join("\n")}`);
 }
 
 /** Returns, for each function, the median number of its calls per sample. */

@@ -5,7 +5,7 @@
 import { type Profiler, Session } from "node:inspector";
 import { isMainThread } from "node:worker_threads";
 
-/** The number of calls of each function in the build, by `path/file.js:offset`. */
+/** The number of calls of each function in the build, by `path/file.js:name@offset`. */
 export type EnteredFunctions = Readonly<Record<string, number>>;
 
 const ROOT = new URL("..", import.meta.url).href;
@@ -16,10 +16,10 @@ const session = new Session();
 
 function enteredIn({ url, functions }: Profiler.ScriptCoverage): [string, number][] {
   if (!url.startsWith(ROOT) || url.startsWith(BENCH_FILES)) return [];
-  return functions.flatMap(({ ranges }): [string, number][] => {
+  return functions.flatMap(({ functionName, ranges }): [string, number][] => {
     const [functionRange] = ranges;
     if (functionRange === undefined || functionRange.count === 0) return [];
-    return [[`${url.slice(ROOT.length)}:${functionRange.startOffset}`, functionRange.count]];
+    return [[`${url.slice(ROOT.length)}:${functionName}@${functionRange.startOffset}`, functionRange.count]];
   });
 }
 
