@@ -44,9 +44,9 @@ function pooledRandomBytes(): Environment["randomBytes"] {
 }
 
 export const realEnvironment: Environment = {
-  clock: () => Date.now(),
-  uptime: () => performance.now(),
-  random: () => Math.random(),
+  clock: Date.now,
+  uptime: performance.now.bind(performance),
+  random: Math.random,
   randomBytes: pooledRandomBytes(),
   setTimer(milliseconds, step) {
     const timer = setTimeout(step, milliseconds);
