@@ -64,7 +64,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#dialect = dialect;
     this.#output = new ClientOutput(this, registry, dialect, this.#held);
     this.#unlisten = listenTo(socket, {
-      data: (chunk) => this.#receive(chunk),
+      data: this.#onData,
       end: this.#onEnd,
       drain: this.#onDrain,
       finish: () => lingerThenCut(socket, registry.environment),
@@ -98,7 +98,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   stop(): void {
     this.#isStopping = true;
-    this.#dialect.leave();
+    this.#dialect.leave?.();
     if (this.#state === "ending") this.socket.destroySoon();
     else if (this.#state === "open" && !this.#isBusy) this.#end("");
   }
@@ -163,7 +163,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   listenOn(): void {
     if (!this.#dialect.listensOn) return;
     if (this.#inputEnded) this.#end("");
-    if (this.#state !== "open" || this.#isStopping) this.#dialect.leave();
+    if (this.#state !== "open" || this.#isStopping) this.#dialect.leave?.();
     else this.#readOn();
   }
 
@@ -175,7 +175,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     return !this.#hasTurn && !this.#output.isFull && this.#dialect.takes(this.#output.pending);
   }
 
-  #receive(chunk: Buffer): void {
+  readonly #onData = (chunk: Buffer): void => {
     if (this.#state !== "open") return;
     const dialect = this.#dialect;
     if (this.#isUnauthenticated) this.#registry.heard(this);
@@ -196,7 +196,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     else if (!dialect.listensOn) this.socket.pause();
     dialect.keep();
     this.#account();
-  }
+  };
 
   /** Answers a client of another protocol. The time of the last request does not change. */
   #answerInterim({ detail, words }: InterimAnswer): void {
@@ -207,7 +207,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   readonly #onEnd = (): void => {
     this.#inputEnded = true;
-    this.#dialect.sendsNoMore();
+    this.#dialect.sendsNoMore?.();
     this.listenOn();
     if (this.#state === "open" && !this.#isBusy) this.#work();
   };
@@ -216,9 +216,9 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   #work(): void {
     if (!this.#output.writeOn()) return;
-    this.#dialect.begin(this.activeAt);
+    this.#dialect.begin?.(this.activeAt);
     const isThrough = this.#serve();
-    this.#dialect.end();
+    this.#dialect.end?.();
     this.#prove();
     if (isThrough) this.#finishWork();
   }
@@ -359,7 +359,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     if (this.#state === "gone") return;
     this.#state = "gone";
     this.#output.cease();
-    this.#dialect.gone();
+    this.#dialect.gone?.();
     this.#held.release();
     this.#registry.leave(this);
   };

@@ -133,7 +133,11 @@ export class ClientOutput implements AnswerListener {
 
   /** Sends the collected answers. */
   flush(): boolean {
-    return this.#write(this.take());
+    const text = this.written;
+    if (text === "") return true;
+    this.written = "";
+    this.#pushed = null;
+    return this.#write(text);
   }
 
   /** Removes and returns the collected answers, which the caller sends. */
@@ -179,7 +183,6 @@ export class ClientOutput implements AnswerListener {
   }
 
   #write(text: string): boolean {
-    if (text === "") return true;
     this.#sent(text);
     return this.#connection.socket.write(text, "latin1") || this.#hasRoom();
   }
@@ -198,7 +201,7 @@ export class ClientOutput implements AnswerListener {
   }
 
   readonly #sent = (bytes: Buffer | string): void => {
-    this.#dialect.sent(bytes.length);
+    this.#dialect.sent?.(bytes.length);
     traceFrame(this.#registry.log, "sent", this.#connection.remote, bytes);
   };
 

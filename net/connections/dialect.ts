@@ -198,20 +198,20 @@ export abstract class Dialect<Request> {
   abstract readonly silenceMost: number;
 
   /** Called before the requests of a turn are served. @param now  `uptime` milliseconds */
-  begin(_now: number): void {}
+  begin?(now: number): void;
 
   /** Called after the requests of a turn have been served. */
-  end(): void {}
+  end?(): void;
 
   /** Called when the client has ended its stream, which may complete an unfinished request. */
-  sendsNoMore(): void {}
+  sendsNoMore?(): void;
 
   /** Called with the number of characters that are sent to the client. */
-  sent(_characters: number): void {}
+  sent?(characters: number): void;
 
   /** Called when the daemon stops or the client sends no more: requests must stop waiting for data. */
-  leave(): void {}
+  leave?(): void;
 
   /** Called when the connection is closed. */
-  gone(): void {}
+  gone?(): void;
 }
