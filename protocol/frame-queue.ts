@@ -2,14 +2,12 @@
  * Parses the requests of versions 1 and 2 from a stream of bytes: queues the payloads of frames, and counts the memory
  * that they need.
  */
-import type { MalformedFrame } from "./errors.js";
-import { FrameParser, type Version } from "./frame.js";
+import { FrameParser } from "./frame.js";
 
 /** The memory, in bytes, that is counted for each received chunk in addition to the chunk's length. */
 const PIECE_BYTES = 200;
 
-export class FrameQueue {
-  readonly #parser: FrameParser;
+export class FrameQueue extends FrameParser {
   /** The payloads of complete frames. `#next` is the index of the first one that `next` has not returned. */
   #payloads: Buffer[] = [];
   #next = 0;
@@ -17,31 +15,9 @@ export class FrameQueue {
   #completeBytes = 0;
   #unfinishedBytes = 0;
 
-  /**
-   * @param maxPayloadBytes  a frame whose header states a longer payload is malformed
-   * @param version          the version to accept; 0: the first frame determines it
-   */
-  constructor(maxPayloadBytes: number, version: Version | 0 = 0) {
-    this.#parser = new FrameParser(maxPayloadBytes, version);
-  }
-
   /** The number of bytes of the waiting frames and of the incomplete one. */
-  get heldBytes(): number {
-    return this.#completeBytes + Math.max(this.#unfinishedBytes, this.#parser.heldBytes);
-  }
-
-  get isMidRequest(): boolean {
-    return this.#parser.midFrame;
-  }
-
-  /** The stream's version, from its first frame; 0: not known yet. */
-  get version(): Version | 0 {
-    return this.#parser.version;
-  }
-
-  /** The error in the stream after the last frame, or null if there is none. */
-  get malformed(): MalformedFrame | null {
-    return this.#parser.malformed;
+  override get heldBytes(): number {
+    return this.#completeBytes + Math.max(this.#unfinishedBytes, super.heldBytes);
   }
 
   /**
@@ -50,12 +26,12 @@ export class FrameQueue {
    * @returns whether the chunk began or completed a frame; false if it only continued one
    */
   push(chunk: Buffer): boolean {
-    const wasMidFrame = this.#parser.midFrame;
-    const payloads = this.#parser.push(chunk);
+    const wasMidFrame = this.isMidRequest;
+    const payloads = this.split(chunk);
     this.#unfinishedBytes += chunk.length + PIECE_BYTES;
     if (payloads.length === 0) return !wasMidFrame;
     this.#completeBytes += this.#unfinishedBytes;
-    this.#unfinishedBytes = this.#parser.midFrame ? chunk.length : 0;
+    this.#unfinishedBytes = this.isMidRequest ? chunk.length : 0;
     if (this.#payloads.length === 0) this.#payloads = payloads;
     else for (const payload of payloads) this.#payloads.push(payload);
     return true;

@@ -77,7 +77,7 @@ export class FrameParser {
   }
 
   /** Whether a frame is incomplete. */
-  get midFrame(): boolean {
+  get isMidRequest(): boolean {
     return this.#headerChars > 0 || this.#missing >= 0;
   }
 
@@ -90,7 +90,7 @@ export class FrameParser {
    * Returns the payloads that `chunk` completes, in order. The caller must check `malformed` after handling them.
    * @param chunk  bytes of any length; payloads are views of it, so it must not be changed afterwards
    */
-  push(chunk: Buffer): Buffer[] {
+  split(chunk: Buffer): Buffer[] {
     const payloads: Buffer[] = [];
     let at = 0;
     while (at < chunk.length && this.malformed === null) {

@@ -414,7 +414,7 @@ class Connection implements SocketEvents {
     let payloads: Buffer[];
     let values: ByteString[] | null;
     try {
-      payloads = this.#parser.push(chunk);
+      payloads = this.#parser.split(chunk);
       values = payloads[0] === undefined || this.state === "idle" ? null : readResponsePayload(payloads[0]);
     } catch (error) {
       this.#lose("garbage", unreadable(error));
@@ -434,7 +434,7 @@ class Connection implements SocketEvents {
     this.state = "idle";
     this.since = this.#environment.now();
     // Bytes after an answer belong to no request, so the stream cannot be trusted with another one.
-    if (payloads.length > 1 || this.#parser.midFrame || this.#parser.malformed !== null) this.close();
+    if (payloads.length > 1 || this.#parser.isMidRequest || this.#parser.malformed !== null) this.close();
     this.#pool.answered(this, delivery, values);
   }
 
@@ -442,7 +442,7 @@ class Connection implements SocketEvents {
     const isConnecting = this.state === "connecting";
     const open = error?.syscall === "write" ? "send" : "no-reason";
     const { stage, detail } = closeReason(error, isConnecting ? null : open);
-    if (!isConnecting && error?.stage === undefined && this.#parser.midFrame)
+    if (!isConnecting && error?.stage === undefined && this.#parser.isMidRequest)
       this.#lose("garbage", "closed in the middle of an answer");
     else this.#lose(stage, detail);
   }

@@ -114,7 +114,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
     // An exception while parsing is caused by the received bytes, and ends only this connection.
     let isReading = true;
     try {
-      for (const payload of this.#parser.push(chunk)) {
+      for (const payload of this.#parser.split(chunk)) {
         isReading = true;
         const message = this.#read(payload);
         isReading = false;

@@ -62,7 +62,7 @@ export class FakeDaemon {
   /** Opens a connection. @returns a function that accepts bytes and returns the frames of the answers */
   connection(): (chunk: Buffer) => Buffer[] {
     const parser = new FrameParser(1 << 26, 2);
-    return (chunk) => parser.push(chunk).map((payload) => this.#answer(payload));
+    return (chunk) => parser.split(chunk).map((payload) => this.#answer(payload));
   }
 
   /** Forgets the answers to earlier envelopes, as after a restart. */

@@ -98,7 +98,7 @@ export class FakeServer implements AsyncDisposable {
     socket.on("error", () => {});
     socket.on("close", () => this.sockets.delete(socket));
     socket.on("data", (chunk: Buffer) => {
-      const payloads = parser.push(chunk);
+      const payloads = parser.split(chunk);
       // Like the original, it closes a connection that uses another version without an answer.
       if (parser.version === 2) {
         socket.end();

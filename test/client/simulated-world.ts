@@ -210,7 +210,7 @@ class SimulatedSocket implements ClientSocket {
     }
     assert.ok(!this.#hasRequest, "one request is in flight on a connection");
     this.#hasRequest = true;
-    const [payload] = this.#requests.push(bytes);
+    const [payload] = this.#requests.split(bytes);
     if (this.#random.chance(0.05)) {
       this.#unsent = bytes.length;
       this.#world.holdingSockets.set(this, this.#world.time);

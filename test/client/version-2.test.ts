@@ -380,12 +380,12 @@ test("an exception in the parser of frames ends the connection to that daemon", 
   await using daemon = await ServedDaemon.start();
   await using client = client2Of([daemon]);
   await client.send("SET k 1");
-  const { push } = FrameParser.prototype;
+  const { split } = FrameParser.prototype;
   const fault = context.mock.method(
     FrameParser.prototype,
-    "push",
+    "split",
     function (this: FrameParser, chunk: Buffer) {
-      return chunk.includes("result") ? fail() : push.call(this, chunk);
+      return chunk.includes("result") ? fail() : split.call(this, chunk);
     },
   );
   const { outcomes } = await errorOf(client.send("SET k 2"));
@@ -396,12 +396,12 @@ test("an exception in the parser of frames ends the connection to that daemon", 
 
 test("an exception in the parser of version 1 ends the connection to that daemon", async (context) => {
   await using bad = await FakeServer.start();
-  const { push } = FrameParser.prototype;
+  const { split } = FrameParser.prototype;
   const fault = context.mock.method(
     FrameParser.prototype,
-    "push",
+    "split",
     function (this: FrameParser, chunk: Buffer) {
-      return chunk.includes("OK") ? fail() : push.call(this, chunk);
+      return chunk.includes("OK") ? fail() : split.call(this, chunk);
     },
   );
   await using client = clientOf([bad]);

@@ -201,10 +201,10 @@ describe("Every bad vector", () => {
 function failingStage(vector: BadVector): string {
   const stream = vector.stream === undefined ? frameOf(vector) : hex(vector.stream);
   const parser = new FrameParser(MAX_FRAME_BYTES);
-  const payloads = parser.push(stream);
+  const payloads = parser.split(stream);
   const bytewise = new FrameParser(MAX_FRAME_BYTES);
   assert.deepEqual(
-    Array.from(stream, (_, at) => bytewise.push(stream.subarray(at, at + 1))).flat(),
+    Array.from(stream, (_, at) => bytewise.split(stream.subarray(at, at + 1))).flat(),
     payloads,
     "wherever it is split",
   );

@@ -52,12 +52,12 @@ function sessionOf(scene: Scene): SessionV2 {
 /** Returns the codes of the answers that the session sends for the bytes of a stream. */
 function codesOf(session: SessionV2, bytes: Buffer): string[] {
   const parser = new FrameParser(REQUEST_BYTES, 2);
-  return parser.push(bytes).map((payload) => {
+  return parser.split(bytes).map((payload) => {
     const spoken = session.serve(payload);
     assert.ok(!(spoken instanceof Promise), "a changed envelope must not wait");
     assert.ok(typeof spoken === "string" || "words" in spoken, "no connection is handed over to members");
     const frame = typeof spoken === "string" ? spoken : (spoken.words as string);
-    const [received] = new FrameParser(REQUEST_BYTES, 2).push(Buffer.from(frame, "latin1"));
+    const [received] = new FrameParser(REQUEST_BYTES, 2).split(Buffer.from(frame, "latin1"));
     const message = readDaemonMessage(received as Buffer);
     return message.kind === "refused" ? message.code : message.kind;
   });

@@ -24,7 +24,9 @@ export class FalseMember implements Disposable {
   constructor(port: number, identity: Identity = makeIdentity()) {
     this.identity = identity;
     this.socket = connect({ host: "127.0.0.1", port });
-    this.socket.on("data", (chunk) => this.received.push(...this.#parser.push(chunk).map(readMemberMessage)));
+    this.socket.on("data", (chunk) =>
+      this.received.push(...this.#parser.split(chunk).map(readMemberMessage)),
+    );
     this.socket.on("error", () => {});
     this.socket.on("close", () => {
       this.isClosed = true;

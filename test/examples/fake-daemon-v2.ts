@@ -43,7 +43,7 @@ export async function fakeV2(
     const parser = new FrameParser(1 << 20, 2);
     const pending: Buffer[] = [];
     socket.on("data", (chunk) => {
-      for (const payload of parser.push(chunk)) {
+      for (const payload of parser.split(chunk)) {
         messages.push(payload);
         const isHello = payload.includes("hello\r\n");
         const reply = isHello ? greeting() : answering(envelopeOf(payload, ++number), socket);

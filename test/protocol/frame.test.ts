@@ -10,8 +10,8 @@ const LIMIT = 1000;
 /** Returns the results of a parser for bytes that arrive in the given pieces. */
 function parse(pieces: readonly Buffer[], limit = LIMIT) {
   const parser = new FrameParser(limit);
-  const payloads = pieces.flatMap((piece) => parser.push(piece).map((payload) => bytesOf(payload)));
-  return { payloads, malformed: parser.malformed, midFrame: parser.midFrame };
+  const payloads = pieces.flatMap((piece) => parser.split(piece).map((payload) => bytesOf(payload)));
+  return { payloads, malformed: parser.malformed, isMidRequest: parser.isMidRequest };
 }
 
 function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
@@ -33,7 +33,7 @@ test("a stream of frames contains the same payloads, wherever it is cut", () => 
         const parsed = parse(cut(stream, places));
         assert.deepEqual(parsed.payloads, expected);
         assert.equal(parsed.malformed, null);
-        assert.equal(parsed.midFrame, false);
+        assert.equal(parsed.isMidRequest, false);
       },
     ),
     { seed: seed(), numRuns: 2000 },
@@ -73,7 +73,7 @@ test("any bytes result in the same payloads and the same error, wherever they ar
       for (const other of [pieces, bytewise]) {
         assert.deepEqual(other.payloads, whole.payloads);
         assert.equal(other.malformed?.message, whole.malformed?.message);
-        assert.equal(other.midFrame, whole.midFrame);
+        assert.equal(other.isMidRequest, whole.isMidRequest);
       }
     }),
     { seed: seed(), numRuns: 5000 },
@@ -140,7 +140,7 @@ test("the first frame determines the version of a stream, and a parser may requi
   assert.equal(parse([latin1("ds2:1:ads:1:b")]).malformed?.offset, 9);
   assert.equal(parse([latin1("ds:1:ads2:1:b")]).malformed?.offset, 8);
   const insisting = new FrameParser(LIMIT, 2);
-  insisting.push(latin1("ds:1:a"));
+  insisting.split(latin1("ds:1:a"));
   assert.match(insisting.malformed?.message ?? "", /begins with "ds2:", at byte 2$/);
 });
 
@@ -161,11 +161,11 @@ test("after the first frame of version 2, a complete header is refused for the s
     ["ds:1:", /begins with "ds2:"|expected a frame/],
   ] as const) {
     const parser = new FrameParser(LIMIT);
-    assert.equal(parser.push(latin1("ds2:2:ab")).length, 1);
-    assert.deepEqual(parser.push(latin1(header)), []);
+    assert.equal(parser.split(latin1("ds2:2:ab")).length, 1);
+    assert.deepEqual(parser.split(latin1(header)), []);
     assert.match(parser.malformed?.message ?? "", problem, header);
   }
   const parser = new FrameParser(LIMIT);
-  const payloads = parser.push(latin1("ds2:2:abds2:0:ds2:3:cde"));
+  const payloads = parser.split(latin1("ds2:2:abds2:0:ds2:3:cde"));
   assert.deepEqual(payloads.map(String), ["ab", "", "cde"]);
 });

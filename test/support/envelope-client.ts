@@ -178,7 +178,7 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
     while (this.#messages.length === 0) {
       const bytes = await this.raw.read(Math.max(1, this.raw.received.length));
       if (bytes === "") return null;
-      for (const payload of this.#parser.push(Buffer.from(bytes, "latin1")))
+      for (const payload of this.#parser.split(Buffer.from(bytes, "latin1")))
         this.#messages.push(messageOf(payload));
     }
     return this.#messages.shift() as DaemonMessage;

@@ -32,7 +32,7 @@ export async function startThief(theft: (typeof THEFTS)[number] | "closes late")
     if (theft === "closes immediately" && thief.connections % 2 === 1) socket.end();
     const parser = new FrameParser(1 << 20);
     socket.on("data", (chunk: Buffer) => {
-      const payloads = parser.push(chunk);
+      const payloads = parser.split(chunk);
       if (parser.version === 2) {
         for (const payload of payloads) if (payload.includes("hello\r\n")) thief.hellos++;
         if (theft === "resets on the hello") socket.resetAndDestroy();

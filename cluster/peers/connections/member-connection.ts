@@ -208,7 +208,7 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   #take(chunk: Buffer): void {
-    for (const payload of this.#parser.push(chunk)) {
+    for (const payload of this.#parser.split(chunk)) {
       this.#receive(payload);
       // `#receive` may have closed the connection.
       if (this.isClosed) return;
@@ -217,7 +217,7 @@ export class MemberConnection implements MemberSocketOwner {
       this.#lose("malformed", this.#parser.malformed.message);
       return;
     }
-    if (this.#state === "open" && !this.#isWide && !this.#parser.midFrame) this.#widen();
+    if (this.#state === "open" && !this.#isWide && !this.#parser.isMidRequest) this.#widen();
   }
 
   closed(detail: string): void {

@@ -68,7 +68,7 @@ export class Listened {
         isOpen = false;
       },
       write: (bytes: Buffer) => {
-        for (const payload of parser.push(bytes)) {
+        for (const payload of parser.split(bytes)) {
           const message = readClientMessage(payload);
           if (message.kind === "hello") answer(HELLO);
           else if (message.kind === "listen")

@@ -39,7 +39,7 @@ test("a member's report is limited in length and to printable characters, whatev
     software: `1\x1b[2J${"x".repeat(99)}`,
     problems: Array.from({ length: 20 }, (_, index) => `${index} \u202e<b>\r\n${"y".repeat(1000)}`),
   });
-  const [payload] = new FrameParser(1 << 20, 2).push(written);
+  const [payload] = new FrameParser(1 << 20, 2).split(written);
   const message = readMemberMessage(payload as Buffer);
   assert.ok(message.kind === "about");
   assert.equal(message.software.length, 32);

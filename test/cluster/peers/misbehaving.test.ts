@@ -46,7 +46,7 @@ class Hand implements MemberSocket {
   }
 
   write(bytes: Buffer): void {
-    this.received.push(...this.#parser.push(bytes).map(readMemberMessage));
+    this.received.push(...this.#parser.split(bytes).map(readMemberMessage));
   }
 
   close(): void {
@@ -399,7 +399,7 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
     remote: "203.0.113.9:1",
     unsentBytes: () => 0,
     close: () => {},
-    write: (bytes) => void received.push(...parser.push(bytes).map(readMemberMessage)),
+    write: (bytes) => void received.push(...parser.split(bytes).map(readMemberMessage)),
   };
   const connect = (_: unknown, own: MemberSocketOwner) => {
     owner ??= own;

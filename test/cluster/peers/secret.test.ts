@@ -73,7 +73,7 @@ class Enemy implements MemberSocket {
   readonly #parser = new FrameParser(1 << 20, 2);
 
   write(frame: Buffer): void {
-    this.received.push(...this.#parser.push(frame).map(readMemberMessage));
+    this.received.push(...this.#parser.split(frame).map(readMemberMessage));
   }
   close(): void {}
   unsentBytes(): number {

@@ -314,7 +314,7 @@ export class World {
   }
 
   #see(from: string, to: string, bytes: Buffer): readonly Seen[] {
-    const seen = new FrameParser(1 << 30, 2).push(bytes).map((payload) => {
+    const seen = new FrameParser(1 << 30, 2).split(bytes).map((payload) => {
       return { from, to, kind: readMemberMessage(payload).kind, bytes: payload.length };
     });
     this.seen.push(...seen);
@@ -337,7 +337,7 @@ class Greeting implements MemberSocketOwner {
   closed(): void {}
 
   received(chunk: Buffer): void {
-    const [payload] = this.#parser.push(chunk);
+    const [payload] = this.#parser.split(chunk);
     if (payload === undefined) return;
     this.#pipe.owner = this.#peering.accept(this.#pipe, readClientMessage(payload) as Hello);
   }

@@ -70,7 +70,7 @@ class Listener implements Disposable {
     while (this.#messages.length === 0) {
       const bytes = await this.raw.read(Math.max(1, this.raw.received.length));
       assert.notEqual(bytes, "", "the connection is closed");
-      for (const payload of this.#parser.push(Buffer.from(bytes, "latin1")))
+      for (const payload of this.#parser.split(Buffer.from(bytes, "latin1")))
         this.#messages.push(messageOf(payload));
     }
     return this.#messages.shift() as Received;

@@ -71,8 +71,8 @@ const messages: readonly OwnMessage[] = [
 
 const payloadOf = (message: OwnMessage): Buffer => {
   const parser = new FrameParser(1 << 20, 2);
-  const [payload] = parser.push(writeMemberMessage(message));
-  assert.ok(payload !== undefined && !parser.midFrame);
+  const [payload] = parser.split(writeMemberMessage(message));
+  assert.ok(payload !== undefined && !parser.isMidRequest);
   return payload;
 };
 

@@ -23,7 +23,7 @@ test("a command is parsed back from its frame unchanged, signed or not", () => {
       (argv, bytes) => {
         const signature = bytes === null ? null : bytesOf(Buffer.from(bytes));
         const frame = writeCommandFrame(commandText(argv), signature);
-        const [payload] = new FrameParser(10_000).push(latin1(frame));
+        const [payload] = new FrameParser(10_000).split(latin1(frame));
         const read = readCommandPayload(payload as Buffer, signature !== null);
         assert.deepEqual(
           splitCommand(read.text),

@@ -95,7 +95,7 @@ test("a trace context is parsed after the signed bytes, with and without a wait;
   for (const wait of [null, { kind: "stable" }, { kind: "replicated", daemons: 12 }] as const) {
     for (const body of ["", "*3", "b\r\n:\xff".repeat(9_999)]) {
       const frame = tracedFrame(commandFrame(latin1(body), latin1("s:s"), wait), traceparent);
-      const [payload = latin1("")] = new FrameParser(1_000_000, 2).push(frame);
+      const [payload = latin1("")] = new FrameParser(1_000_000, 2).split(frame);
       const message = readClientMessage(payload);
       assert.ok(message.kind === "command");
       assert.equal(bytesOf(message.body), body);

@@ -196,7 +196,7 @@ class Spoken {
     const parser = new FrameParser(1 << 20, 2);
     this.socket = connect(port, "127.0.0.1");
     this.socket.on("data", (chunk: Buffer) => {
-      this.kinds.push(...parser.push(chunk).map((payload) => readDaemonMessage(payload).kind));
+      this.kinds.push(...parser.split(chunk).map((payload) => readDaemonMessage(payload).kind));
     });
     this.socket.on("close", () => {
       this.isClosed = true;
