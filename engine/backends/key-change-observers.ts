@@ -127,7 +127,7 @@ export class KeyChangeObservers implements ChangeListener {
 
   #senderOf({ unit }: ExecutedCommand): object | null {
     // If there is a single sender, all commands belong to its unit.
-    const sender = this.senders?.[this.senders.length === 1 ? 0 : (unit.parts?.index ?? 0)];
+    const sender = this.senders?.[this.senders.length === 1 ? 0 : (unit.index ?? 0)];
     return unit.by ?? sender?.lastWrite ?? null;
   }
 

@@ -35,9 +35,8 @@ export const WHOLE = -1;
 
 /** Makes a unit the key's last writer. */
 export function noteWriter(entry: Entry, unit: Unit): void {
-  const { parts } = unit;
-  entry.writerStart = parts === undefined ? unit.id : parts.envelope;
-  entry.writerIndex = parts === undefined ? WHOLE : parts.index;
+  entry.writerStart = unit.envelope ?? unit.id;
+  entry.writerIndex = unit.index ?? WHOLE;
 }
 
 /** Whether a key has expired for a unit with the given date: the key exists up to and including its expiry time. */
@@ -107,7 +106,8 @@ export class Keyspace {
   readonly #notesUse: boolean;
   readonly #table = new DenseTable<Entry>((entry) => entry.key);
   readonly #times = new ExpiryTimes((key, expire) => this.find(key)?.expire === expire);
-  #expiring = 0;
+  /** The number of keys that have an expiry time. It is a field, because each write reads it; only this class sets it. */
+  expiring = 0;
 
   /** @param notesUse whether entries record how they are used */
   constructor(notesUse = false) {
@@ -124,12 +124,12 @@ export class Keyspace {
    * @param at milliseconds since 1970; if it is before the latest time requested, the latest time is used instead
    */
   expired(at: number): number {
-    return this.#expiring === 0 ? 0 : this.#times.dueBefore(at);
+    return this.expiring === 0 ? 0 : this.#times.dueBefore(at);
   }
 
   /** Does part of the work of the next `expired`. @param most approximate number of keys to check */
   lookForExpired(at: number, most: number): void {
-    if (this.#expiring > 0) this.#times.advance(at, most);
+    if (this.expiring > 0) this.#times.advance(at, most);
   }
 
   /**
@@ -153,11 +153,6 @@ export class Keyspace {
   /** Returns a page of a scan, by the entries' indexes. */
   page(request: PageRequest): ScanPage {
     return this.#table.page(request);
-  }
-
-  /** The number of keys that have an expiry time. */
-  get expiring(): number {
-    return this.#expiring;
   }
 
   /** Returns the entry of a key, expired or not. */
@@ -193,9 +188,9 @@ export class Keyspace {
     this.#forgetExpire(entry);
     entry.expire = expire;
     if (expire === NO_EXPIRY) return;
-    this.#expiring++;
+    this.expiring++;
     this.#times.add(expire, entry.key);
-    if (this.#times.isMostlyStale(this.#expiring)) this.#times.rebuild(this.#expiryTimes());
+    if (this.#times.isMostlyStale(this.expiring)) this.#times.rebuild(this.#expiryTimes());
   }
 
   delete(key: ByteString): void {
@@ -246,7 +241,7 @@ export class Keyspace {
   /** Must be called before an entry's expiry time changes, or the entry is removed. */
   #forgetExpire({ expire }: Entry): void {
     if (expire === NO_EXPIRY) return;
-    this.#expiring--;
+    this.expiring--;
     this.#times.remove(expire);
   }
 

@@ -35,21 +35,17 @@ export interface Unit {
   readonly takesSteps?: boolean | undefined;
   /** The sender, as known to change listeners; undefined if unknown. No command uses it. */
   readonly by?: object | undefined;
-  /** The two parts of `id`, if they have not been joined. */
-  readonly parts?: UnitName;
-}
-
-/** The two parts of a unit's id. */
-export interface UnitName {
-  readonly envelope: ByteString;
-  readonly index: number;
+  /** The first part of `id`, the envelope's id, if the parts have not been joined. */
+  readonly envelope?: ByteString;
+  /** The second part of `id`, the unit's index in the envelope. Absent without `envelope`. */
+  readonly index?: number;
 }
 
 /**
  * The unit of an envelope that is applied in the order of arrival. Its id has two parts, as in the fold, where a unit
- * also has a number. A copy of the properties is not a valid unit, because `id` and `parts` are getters.
+ * also has a number. A copy of the properties is not a valid unit, because `id` is a getter.
  */
-export class EnvelopeUnit implements Unit, UnitName {
+export class EnvelopeUnit implements Unit {
   readonly at: number;
   readonly db: number;
   readonly readsAll: boolean;
@@ -68,19 +64,14 @@ export class EnvelopeUnit implements Unit, UnitName {
   get id(): ByteString {
     return unitId(this.envelope, this.index);
   }
-
-  get parts(): UnitName {
-    return this;
-  }
 }
 
 /**
  * The unit of an envelope in the fold. Each SET stores the id of its unit as the key's last writer, and few of these
  * ids are ever read. The two parts of an id are therefore stored separately: the complete id would take one more object
- * for each key and each undo record. A copy of the properties is not a valid unit, because `id` and `parts` are
- * getters.
+ * for each key and each undo record. A copy of the properties is not a valid unit, because `id` is a getter.
  */
-export class FoldedUnit implements Unit, UnitName {
+export class FoldedUnit implements Unit {
   readonly at: number;
   readonly seq: number;
   readonly db: number;
@@ -102,9 +93,5 @@ export class FoldedUnit implements Unit, UnitName {
 
   get id(): ByteString {
     return unitId(this.envelope, this.index);
-  }
-
-  get parts(): UnitName {
-    return this;
   }
 }
