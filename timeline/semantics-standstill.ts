@@ -8,8 +8,10 @@ import { compareOrderKeys, orderKeyOf } from "./entries/entry.js";
 import type { Fold, FoldedEntry } from "./fold/fold.js";
 
 /** Returns why a fold is at a standstill, and the remedy, or null if it is not at a standstill. */
-export function standstillOf({ end, ring }: Fold): string | null {
+export function standstillOf(fold: Fold): string | null {
+  const { end } = fold;
   if (end === null) return null;
+  const { ring } = fold;
   const { numbers } = ring.known;
   const [first, last] = [numbers[0] as number, numbers.at(-1) as number];
   const known = first === last ? `version ${first}` : `versions ${first} to ${last}`;

@@ -27,10 +27,12 @@ export class ServingFold {
   readonly refolding: BackgroundRefold;
   /** Whether the fold contains everything on disk, so that it accepts entries. */
   isOpen = false;
+  /** The fold that answers commands. It is a field, because each request uses it many times; only this class sets it. */
+  fold: Fold;
+  /** The date and number of the newest entry that this daemon has folded. Only this class sets it. */
+  newest: EnvelopeDate = { at: 0, seq: 0 };
   readonly #parts: TimelineParts;
   readonly #watermark: Watermark;
-  #fold: Fold;
-  #newest: EnvelopeDate = { at: 0, seq: 0 };
 
   constructor(parts: TimelineParts, archive: Archive, watermark: Watermark) {
     const { databases, genesis } = parts;
@@ -42,17 +44,7 @@ export class ServingFold {
     this.refolding = new BackgroundRefold(parts, archive, (orderKey) =>
       archive.damaged(orderKey, this.isOpen),
     );
-    this.#fold = new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
-  }
-
-  /** The fold that answers commands. */
-  get fold(): Fold {
-    return this.#fold;
-  }
-
-  /** The date and number of the newest entry that this daemon has folded. */
-  get newest(): EnvelopeDate {
-    return this.#newest;
+    this.fold = new Fold({ database: new Database({ databases }), ring: genesis(), cutAt: -1 });
   }
 
   /** Whether entries are merged into the fold as they arrive. */
@@ -62,7 +54,7 @@ export class ServingFold {
 
   /** Whether this release does not know the semantics version after some date, so that it applies nothing later. */
   get isAtStandstill(): boolean {
-    return this.#fold.end !== null;
+    return this.fold.end !== null;
   }
 
   /** Raises the watermark, except at a standstill, because then no later date may become final. */
@@ -97,31 +89,31 @@ export class ServingFold {
   /** Merges entries. @returns null if too many units would have to be redone, so nothing was merged */
   merge(
     entries: readonly Entry[],
-    folded = this.#fold.mergeWithin(REDO_MAX, entries),
+    folded = this.fold.mergeWithin(REDO_MAX, entries),
   ): readonly FoldedEntry[] | null {
     if (folded !== null) this.refolding.missed(entries);
-    this.#newest = this.#fold.newest ?? this.#newest;
+    this.newest = this.fold.newest ?? this.newest;
     return folded === null ? null : this.forgotten.mark(folded);
   }
 
   /** Switches to a new fold. It has all entries that arrived while it was built, except entries before its tail. */
   swap(fold: Fold, late: readonly Entry[]): void {
-    this.#fold = fold.inherit(this.#fold);
+    this.fold = fold.inherit(this.fold);
     this.waiting.addLate(this.refolding.takeBelow());
-    this.#newest = fold.newest ?? this.#newest;
+    this.newest = fold.newest ?? this.newest;
     this.#settle(fold.cutAt);
     this.#parts.owner.folded(late, []);
   }
 
   /** Cuts the tail at its current end, even during a refold, because the tail may fill up before the refold ends. */
   cut(): void {
-    const { cutAt, end } = this.#fold;
-    const tailEnd = this.dates.tailEnd(this.#newest.at);
-    this.#fold.cut(tailEnd);
+    const { cutAt, end } = this.fold;
+    const tailEnd = this.dates.tailEnd(this.newest.at);
+    this.fold.cut(tailEnd);
     // During a standstill the cut does not advance, but entries keep arriving, so their old ids are dropped here.
     if (end !== null) this.archive.forget(tailEnd);
-    trim(this.#fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
-    if (this.#fold.cutAt > cutAt) this.#settle(this.#fold.cutAt);
+    trim(this.fold, this.#parts.limits.tailBytes, Math.floor(this.#parts.clock()));
+    if (this.fold.cutAt > cutAt) this.#settle(this.fold.cutAt);
   }
 
   /** Moves the watermark to a date. Ids up to that date no longer need to be in memory. */

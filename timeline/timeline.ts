@@ -17,7 +17,7 @@ import { DamagedEntries } from "./damaged-entries.js";
 import { type Entry, type OrderKey, orderKeyOf, type SignedBytes } from "./entries/entry.js";
 import { Failure } from "./failure.js";
 import { admit } from "./fold/entry-budget.js";
-import type { Fold, FoldedEntry } from "./fold/fold.js";
+import type { FoldedEntry } from "./fold/fold.js";
 import type { FoldDates } from "./fold-dates.js";
 import type { ForgottenAnswers } from "./forgotten-answers.js";
 import { LateMerges, UNITS_A_TURN } from "./late-merges.js";
@@ -91,11 +91,11 @@ export class Timeline {
   }
 
   get database(): Database {
-    return this.#fold.database;
+    return this.#folding.fold.database;
   }
 
   get ring(): KeyRing {
-    return this.#fold.ring;
+    return this.#folding.fold.ring;
   }
 
   /** The index of the entries on disk, for comparison with members. */
@@ -124,7 +124,7 @@ export class Timeline {
 
   /** The reason why nothing is applied after some position, or null if everything is applied. */
   get standstill(): string | null {
-    return standstillOf(this.#fold);
+    return standstillOf(this.#folding.fold);
   }
 
   /** Whether the timeline accepts entries. */
@@ -134,7 +134,7 @@ export class Timeline {
 
   /** Whether the state includes everything that is stored and dated up to a time. */
   isFolded(at: number): boolean {
-    return this.#folding.isServing && this.waiting.isPast(at) && reaches(this.#fold, at);
+    return this.#folding.isServing && this.waiting.isPast(at) && reaches(this.#folding.fold, at);
   }
 
   /** Whether an entry is stored, and the state includes it. */
@@ -142,7 +142,7 @@ export class Timeline {
     orderKey.at > this.prunedTo && this.holds(orderKey) && this.isFolded(orderKey.at);
 
   get figures(): TimelineFigures {
-    const { tailUnits, tailBytes, redone } = this.#fold;
+    const { tailUnits, tailBytes, redone } = this.#folding.fold;
     return { tailUnits, tailBytes, redone, waiting: this.waiting.size, bytes: this.#parts.storage.bytes };
   }
 
@@ -156,7 +156,8 @@ export class Timeline {
    * @returns whether the entry can now be taken
    */
   prepare = (entry: Entry): boolean =>
-    entry.envelope.at <= this.#fold.cutAt || this.#fold.prepare(entry, UNITS_A_TURN, REDO_MAX);
+    entry.envelope.at <= this.#folding.fold.cutAt ||
+    this.#folding.fold.prepare(entry, UNITS_A_TURN, REDO_MAX);
 
   /**
    * Accepts an entry from a client: checks, stores, folds and answers it in one step. Its date has already been
@@ -167,8 +168,9 @@ export class Timeline {
     if (failure !== null) return { kind: "failed", detail: failure };
     const orderKey = orderKeyOf(entry);
     if (this.holds(orderKey) || this.#archive.isFolded(orderKey.id)) return { kind: "held" };
-    if (orderKey.at <= this.#watermark.value || orderKey.at <= this.#fold.cutAt) return { kind: "too-old" };
-    const admitted = admit(this.#fold, entry, REDO_MAX, this.#parts.limits.unitSteps);
+    if (orderKey.at <= this.#watermark.value || orderKey.at <= this.#folding.fold.cutAt)
+      return { kind: "too-old" };
+    const admitted = admit(this.#folding.fold, entry, REDO_MAX, this.#parts.limits.unitSteps);
     const merged = admitted === "too-much" ? admitted : this.#folding.merge([entry], admitted);
     if (merged === null || merged === "too-much") return { kind: merged ?? "too-old" };
     const [{ answers }] = merged as [FoldedEntry];
@@ -219,20 +221,16 @@ export class Timeline {
     this.waiting.addLate(this.waiting.takeDue(this.#dates.dueUntil));
     this.#late.run();
     this.#folding.cut();
-    this.#fold.dropExpired(EXPIRED_A_TICK);
+    this.#folding.fold.dropExpired(EXPIRED_A_TICK);
     this.#watermark.tick(this.isSkewed || this.#folding.isAtStandstill);
     if (this.#refolding.isRunning) return;
     this.#retention.tick({
-      ...heldTo(this.#fold, this.#dates.finalTo),
+      ...heldTo(this.#folding.fold, this.#dates.finalTo),
       // If the clock is wrong, no entry is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
       keepsFrom: this.handover.keepsFrom,
       isAlone: this.#parts.isAlone(),
     });
-  }
-
-  get #fold(): Fold {
-    return this.#folding.fold;
   }
 
   /** @param entries  in order, at least one */

@@ -10,6 +10,11 @@ import type { ClusterState } from "./shared/cluster-state.js";
 import { StandstillClock } from "./shared/standstill-clock.js";
 
 export class StandingStill {
+  /**
+   * Whether most of the cluster has been silent for so long that this daemon may be cut off, as of the last tick. Only
+   * this class sets it.
+   */
+  isCutOff = false;
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
   readonly #clock: StandstillClock;
@@ -19,7 +24,6 @@ export class StandingStill {
    */
   #wokeAt: number | null = null;
   #isMarked = false;
-  #isCutOff = false;
 
   constructor(cluster: ClusterState<Member>, roster: Roster) {
     this.#cluster = cluster;
@@ -36,16 +40,11 @@ export class StandingStill {
     return this.#wokeAt !== null;
   }
 
-  /** Whether most of the cluster has been silent for so long that this daemon may be cut off, as of the last tick. */
-  get isCutOff(): boolean {
-    return this.#isCutOff;
-  }
-
   tick(now: number): void {
     this.#measure(now);
     const { standstillMs, statusEveryMs, catchUpMs } = this.#cluster.limits;
     const { size, heard } = this.#roster.count(now - standstillMs - statusEveryMs);
-    this.#isCutOff = 2 * heard <= size;
+    this.isCutOff = 2 * heard <= size;
     if (this.#wokeAt === null) return;
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
     if (2 * (1 + compared) > size && this.#isLevel()) this.#done(now, "compared");

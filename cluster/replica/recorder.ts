@@ -229,12 +229,13 @@ export class Recorder extends KeptRecording {
   /** Records an entry that is known to be valid. */
   record(entry: Entry): Recorded | RefusedEnvelope {
     const { id } = entry;
-    const { ring } = this;
+    const { timeline } = this.#node;
+    const { ring } = timeline;
     const { changes } = ring;
-    const taking = this.#node.timeline.take(entry);
+    const taking = timeline.take(entry);
     switch (taking.kind) {
       case "taken":
-        if (this.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);
+        if (timeline.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);
         return { answers: taking.answers, flushed: taking.flushed };
       case "held":
         return answerNotKept(id);

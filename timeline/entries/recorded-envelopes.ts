@@ -11,7 +11,8 @@ import type { CommandIndex } from "../../store/rows/command-index.js";
  * @param table  the meaning of commands; defaults to the newest version that is known
  */
 export function mayChange({ commands }: Pick<Envelope, "commands">, table = commandTable): boolean {
-  return commands.some((argv) => changes(argv, table));
+  for (const argv of commands) if (changes(argv, table)) return true;
+  return false;
 }
 
 /**

@@ -32,7 +32,7 @@ export class RingFold {
   /** The ring as of the cut. */
   #base: KeyRing;
   /** The ring after all units; the base itself if there are none. */
-  #newest: KeyRing;
+  newest: KeyRing;
   /** The units that may change the ring, in order. */
   #units: FoldUnit[] = [];
   readonly #versions = new Map<ByteString, Version[]>();
@@ -46,12 +46,8 @@ export class RingFold {
   /** @param end  the position from which the base's semantics version is unknown, if it is */
   constructor(base: KeyRing, end: OrderKey | null) {
     this.#base = base;
-    this.#newest = base;
+    this.newest = base;
     this.#baseEnd = base.table === null ? end : null;
-  }
-
-  get newest(): KeyRing {
-    return this.#newest;
   }
 
   /** The first unit that could be undone. */
@@ -140,7 +136,7 @@ export class RingFold {
     const cut = this.#units.splice(0, count);
     if (this.#units.length === 0) {
       this.#baseEnd = this.end;
-      this.#base = this.#newest;
+      this.#base = this.newest;
       this.#versions.clear();
       this.#switches = [];
       return cut;
@@ -167,14 +163,14 @@ export class RingFold {
   }
 
   #apply(unit: FoldUnit): ReturnType<typeof applyToRing> {
-    if (!unit.changesRing) return applyToRing(unit, this.#newest);
-    if (this.#newest === this.#base) this.#newest = this.#base.clone((record) => this.#note(record));
+    if (!unit.changesRing) return applyToRing(unit, this.newest);
+    if (this.newest === this.#base) this.newest = this.#base.clone((record) => this.#note(record));
     this.#current = unit;
     this.#units.push(unit);
-    const { semantics } = this.#newest;
-    const answer = applyToRing(unit, this.#newest);
+    const { semantics } = this.newest;
+    const answer = applyToRing(unit, this.newest);
     this.#current = null;
-    if (this.#newest.semantics !== semantics) this.#switches.push({ unit, table: this.#newest.table });
+    if (this.newest.semantics !== semantics) this.#switches.push({ unit, table: this.newest.table });
     return answer;
   }
 
