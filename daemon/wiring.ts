@@ -69,7 +69,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const channels = new Channels();
   const broadcasts = new Broadcasts({ channels, window, environment, most: limits.maxRemembered });
   const identity = isRecorded ? await identityOf(options) : makeIdentity();
-  const arrived: KeptWrites["arrived"] = (entries) => pipeline.arrived(entries.map(({ id }) => id));
+  const arrived: KeptWrites["arrived"] = (entries) => pipeline.arrived(entries);
   const page: KeptWrites["page"] = () => admin?.address ?? null;
   const context = { settings, identity, environment, log, arrived, page };
   const replica = isRecorded ? await addReplica({ ...context, signers }, broadcasts, components) : null;

@@ -139,8 +139,8 @@ export class Pipeline {
    * Resumes the envelopes that wait for the given entries. Called when entries from members or from the gateway are on
    * disk.
    */
-  arrived(ids: Iterable<ByteString>): void {
-    for (const id of ids) this.#waiters.applied(id);
+  arrived(entries: Iterable<{ readonly id: ByteString }>): void {
+    for (const { id } of entries) this.#waiters.applied(id);
   }
 
   /** Refuses all envelopes that wait for another envelope. */

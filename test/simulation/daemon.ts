@@ -184,7 +184,7 @@ export function startDaemon(host: Host, world: World): Daemon {
           entries.map(({ id }) => id),
         );
         front.recorder.folded(entries, answered);
-        front.pipeline.arrived(entries.map(({ id }) => id));
+        front.pipeline.arrived(entries);
       },
       failed: (detail) => world.trace(host.name, () => `disk failed: ${detail}`),
     },

@@ -422,7 +422,7 @@ test("a command with `after` continues when a peer sends the named unit", async 
   const after = order.subarray(0, 10).toString("latin1") + first.id + "\0".repeat(4);
   const answer = Promise.resolve(scene.take(scene.sign([["SET", "b", "2"]], { after })));
   timeline.taken.push({ ...first, envelope: {} as Entry["envelope"] });
-  scene.pipeline.arrived([first.id]);
+  scene.pipeline.arrived([first]);
   assert.equal(await codeOf(answer), OK_UNIT);
 });
 
