@@ -6,15 +6,24 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { clientPackage } from "./support/make-client-package.js";
 import { repositoryRoot } from "./support/repository.js";
 
 const read = (name: string): string => readFileSync(join(repositoryRoot, name), "utf8");
-const manifest = JSON.parse(read("package.json")) as {
-  main: string;
-  types: string;
-  engines: { node: string };
-  exports: Record<string, { require: { types: string; default: string } }>;
-};
+
+interface Manifest {
+  readonly main: string;
+  readonly types: string;
+  readonly typesVersions: { readonly "*": Record<string, readonly [string]> };
+  readonly engines: { readonly node: string };
+  /** The conditions of each entry. The entry for web pages has only types for ES modules. */
+  readonly exports: Record<
+    string,
+    { readonly types?: string; readonly require?: { readonly types: string; readonly default: string } }
+  >;
+}
+
+const manifest = JSON.parse(read("package.json")) as Manifest;
 
 test("package.json requires the version of Node that .nvmrc names", () => {
   assert.equal(manifest.engines.node, `>=${read(".nvmrc").trim()}`);
@@ -34,10 +43,18 @@ test("the workflow runs only .ci/run, with the Node version of .nvmrc", () => {
   assert.match(workflow, /node-version-file: \.nvmrc/);
 });
 
-test("module resolvers without support for exports find the same files", () => {
-  const { require } = manifest.exports["."] ?? assert.fail("no entry");
-  assert.deepEqual([manifest.main, manifest.types], [require.default, require.types]);
-});
+for (const [name, { main, types, typesVersions, exports }] of [
+  ["dbsyncd", manifest],
+  ["dbsync-client", JSON.parse(readFileSync(join(clientPackage, "package.json"), "utf8")) as Manifest],
+] as const)
+  test(`module resolvers without support for exports find the same files of ${name}`, () => {
+    const { "./package.json": _, ".": first, ...others } = exports;
+    assert.deepEqual([main, types], [first?.require?.default, first?.require?.types]);
+    const expected = Object.entries(others).map(
+      ([path, entry]) => [path.slice(2), [entry.require?.types ?? entry.types]] as const,
+    );
+    assert.deepEqual(typesVersions["*"], Object.fromEntries(expected));
+  });
 
 test("the files that templates name exist", () => {
   for (const name of ["bug.yml", "idea.yml", "config.yml"])

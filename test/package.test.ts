@@ -74,7 +74,7 @@ function node(script: string, type: "module" | "commonjs"): string {
 
 test("the package contains programs, the library and documents, but no keys, tests or vectors", () => {
   assert.ok(packedFiles.includes("dist/bundles/dbsyncd.js"));
-  assert.ok(packedFiles.includes("dist/client/entry.d.ts"));
+  assert.ok(packedFiles.includes("dist/types/client/entry.d.ts"));
   assert.ok(packedFiles.includes("LICENSE"));
   const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
   const named = readme.matchAll(/(?:\]\((?!https?:)|^(?:sh|php|python3) )([^)#\s]+)/gm);
@@ -87,6 +87,11 @@ test("the package contains programs, the library and documents, but no keys, tes
     /\.pem$|vectors|\.test\.|^dist\/(test|bench|examples)\//.test(file),
   );
   assert.deepEqual(stray, []);
+  // Other declarations describe the inside of the programs, which are bundled.
+  assert.deepEqual(
+    packedFiles.filter((file) => /\.d\.c?ts$/.test(file) && !file.startsWith("dist/types/")),
+    [],
+  );
 });
 
 test("the programs of the package run", () => {

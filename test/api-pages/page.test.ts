@@ -19,7 +19,7 @@ for (const page of PAGES)
 test("each entry of the package with types has a page, and there is no other page", () => {
   const manifest = readFileSync(join(repositoryRoot, "package.json"), "utf8");
   const { exports } = JSON.parse(manifest) as { exports: Record<string, unknown> };
-  const entries = [...JSON.stringify(exports).matchAll(/"\.\/dist\/([^"]+)\.d\.ts"/g)];
+  const entries = [...JSON.stringify(exports).matchAll(/"\.\/dist\/types\/([^"]+)\.d\.ts"/g)];
   assert.deepEqual(entries.map(([, entry]) => entry).sort(), PAGES.map(({ entry }) => entry).sort());
   assert.deepEqual(readdirSync(join(repositoryRoot, FOLDER)).sort(), PAGES.map(({ file }) => file).sort());
 });

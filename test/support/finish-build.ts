@@ -10,7 +10,7 @@ import { makeBrowserModule } from "./make-browser-module.js";
 import { makeBundles } from "./make-bundles.js";
 import { makeClientPackage } from "./make-client-package.js";
 import { makeDashboard } from "./make-dashboard.js";
-import { makeCommonJsTypes } from "./make-types.js";
+import { copyTypes } from "./make-types.js";
 import { programPaths } from "./programs.js";
 import { buildRoot, repositoryRoot } from "./repository.js";
 
@@ -22,6 +22,6 @@ await makeBundles();
 await makeBrowserModule();
 await makeDashboard();
 makeManPages();
-makeCommonJsTypes(["client/entry", "daemon/testing"]);
+copyTypes(["client/entry", "client/browser/entry", "daemon/testing"], join(buildRoot, "types"));
 await makeClientPackage();
 for (const program of Object.values(programPaths)) chmodSync(program, 0o755);

@@ -60,6 +60,9 @@ function manifest(): object {
     description:
       "The client of dbsync: signs a command once, sends it to every daemon, uses the first successful result.",
     ...Object.fromEntries(SHARED.filter((field) => field in own).map((field) => [field, own[field]])),
+    main: "./lib/client.cjs",
+    types: "./types/client/entry.d.cts",
+    typesVersions: { "*": { browser: ["./types/client/browser/entry.d.ts"] } },
     exports: {
       ".": {
         import: { types: "./types/client/entry.d.ts", default: "./lib/client.js" },

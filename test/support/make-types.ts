@@ -1,8 +1,9 @@
 /**
- * Makes type declarations for CommonJS: copies of all declaration files of an entry. In a CommonJS file, TypeScript
- * rejects the types of an ES module, although Node can load the module. The copies declare the same types.
+ * Copies the type declarations that a package contains: those of its entries and of all files that they import. Each
+ * file also gets a copy for CommonJS: in a CommonJS file, TypeScript rejects the types of an ES module, although Node
+ * can load the module. The copies declare the same types.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path/posix";
 import { buildRoot } from "./repository.js";
 
@@ -10,15 +11,12 @@ import { buildRoot } from "./repository.js";
 const IMPORTED = /((?:\bfrom|\bimport\(|\bimport) ?")(\.[^"]+)\.js"/g;
 
 /**
- * Writes the declarations for CommonJS next to those for ES modules.
+ * Copies the declarations for ES modules and those for CommonJS.
  * @param entries  declaration files, relative to the build's root and without extension
+ * @param to  the target folder, which is emptied first
  */
-export function makeCommonJsTypes(entries: readonly string[]): void {
-  for (const file of typesOf(entries)) writeFileSync(join(buildRoot, `${file}.d.cts`), commonJsTypes(file));
-}
-
-/** Copies the declarations for ES modules and those for CommonJS. @param to  the target folder */
 export function copyTypes(entries: readonly string[], to: string): void {
+  rmSync(to, { recursive: true, force: true });
   for (const file of typesOf(entries)) {
     mkdirSync(dirname(join(to, file)), { recursive: true });
     writeFileSync(join(to, `${file}.d.ts`), typesText(file));

@@ -4,10 +4,10 @@ import { repositoryRoot } from "./repository.js";
 import { type Ended, run } from "./run-program.js";
 
 /**
- * The module settings to check, the stricter one first. With `nodenext` a CommonJS file may require an ES module,
- * with `node16` it may not.
+ * The module settings to check, the strictest one first. With `nodenext` a CommonJS file may require an ES module,
+ * with `node16` it may not. With `preserve`, TypeScript resolves modules as bundlers do.
  */
-export const MODULES = ["node16", "nodenext"] as const;
+export const MODULES = ["node16", "nodenext", "preserve"] as const;
 
 /** Compiles the files. @returns the outcome of tsc; its `code` is 0 if the types are correct */
 export async function typeCheck(
