@@ -1,6 +1,4 @@
 /** All commands of the store, by name. To add a family, add a line to this file. */
-import type { ByteString } from "../protocol/byte-string.js";
-import type { CommandFailure } from "./arguments/errors.js";
 import { bitmaps } from "./commands/bitmaps/bitmaps.js";
 import { collections } from "./commands/collections/mdb.js";
 import { connection } from "./commands/connection.js";
@@ -65,17 +63,4 @@ export const commandTable = new CommandIndex(commands);
 /** Returns a command by its name, regardless of upper and lower case; a subcommand is `CONTAINER|NAME`. */
 export function findCommand(name: string): Command | undefined {
   return commandTable.find(name);
-}
-
-/** Returns the command that the arguments call, or an error if it is unknown or has the wrong number of arguments. */
-export function resolveCommand(argv: readonly ByteString[]): Command | CommandFailure {
-  return commandTable.resolve(argv);
-}
-
-/**
- * Whether a call may change data, regardless of the number of its arguments; undefined if the command is not in the
- * table.
- */
-export function mayWrite(argv: readonly ByteString[]): boolean | undefined {
-  return commandTable.mayWrite(argv);
 }

@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../protocol/byte-string.js";
 import { CommandFailure } from "./arguments/errors.js";
-import { resolveCommand } from "./command-table.js";
+import { commandTable } from "./command-table.js";
 import { readSpki, spkiOfText } from "./rights/spki.js";
 
 /** Commands whose third argument is a public key. */
@@ -24,7 +24,7 @@ export class NamedPublicKeys {
   /** Records the keys that a unit would add. */
   addOf(unit: readonly (readonly ByteString[])[]): void {
     for (const argv of unit) {
-      const command = resolveCommand(argv);
+      const command = commandTable.resolve(argv);
       if (command instanceof CommandFailure || !NAMING.includes(command.name)) continue;
       try {
         this.add(spkiOfText(argv[2] as ByteString));

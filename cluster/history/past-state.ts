@@ -2,7 +2,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure, custom, echoed } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
+import { commandTable } from "../../store/command-table.js";
 import { PAST_COMMAND_AT } from "../../store/commands/timeline.js";
 import { RecallFailure, type Recalls } from "../../timeline/recall.js";
 import { readDate } from "./query.js";
@@ -29,7 +29,7 @@ export async function pastState(
   const at = readDate(argv[2] as ByteString, "the date");
   if (at > now) throw custom(`ERR the date is ${at - now} ms ahead of this daemon's clock`);
   const pastCommand = argv.slice(PAST_COMMAND_AT);
-  const command = resolveCommand(pastCommand);
+  const command = commandTable.resolve(pastCommand);
   if (command instanceof CommandFailure) return command.reply;
   if (!command.reads)
     throw custom(

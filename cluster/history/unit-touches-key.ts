@@ -1,7 +1,7 @@
 /** Determines from the bytes of a past unit whether the unit may have read or written a key. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
+import { commandTable } from "../../store/command-table.js";
 import { type Touch, touchesOf } from "../../store/rows/key-spec.js";
 import type { RecalledUnit } from "../../timeline/recall.js";
 
@@ -29,7 +29,7 @@ export function writes(argv: readonly ByteString[], db: number, databaseKey: Dat
 
 /** Returns the command's accesses to the key, including accesses to all keys of the key's database. */
 function touchesIn(argv: readonly ByteString[], db: number, databaseKey: DatabaseKey): Touch[] {
-  const command = resolveCommand(argv);
+  const command = commandTable.resolve(argv);
   if (command instanceof CommandFailure) return [];
   return touchesOf(command.keys, argv).filter((touch) => {
     const touched = touch.db ?? db;

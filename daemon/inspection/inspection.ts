@@ -10,7 +10,7 @@ import { isOwnMemory } from "../../options/settings.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, integer, OK, type Reply, verbatim } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
+import { commandTable } from "../../store/command-table.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { configValues } from "./config-values.js";
 import { infoText, OWN_SECTION } from "./info-text.js";
@@ -53,7 +53,7 @@ export class Inspection implements Inspecting {
   answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null {
     const [name = ""] = argv;
     if (!LENGTHS.has(name.length) || !NAMES.test(name) || !this.#isForDaemon(argv)) return null;
-    const command = resolveCommand(argv);
+    const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return null;
     const handler = HANDLERS.get(command.name);
     if (handler === undefined) return null;

@@ -7,7 +7,7 @@ import { settled } from "../../protocol/step-reply.js";
 import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../protocol/steps.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
+import { commandTable } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
 import { KeyUsage, type UsageKind } from "../../store/keyspace/key-usage.js";
 import { StringForms } from "../../store/keyspace/string-forms.js";
@@ -89,7 +89,7 @@ export class MemoryBackend implements Backend {
   }
 
   execute(argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
-    const command = resolveCommand(argv);
+    const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     const refused =
       (this.loading === null ? null : this.refusalOf(command)) ??
@@ -151,7 +151,7 @@ export class MemoryBackend implements Backend {
     const resolved: Command[] = [];
     let failure: Reply | null = null;
     for (const argv of commands) {
-      const command = resolveCommand(argv);
+      const command = commandTable.resolve(argv);
       if (command instanceof CommandFailure) {
         failure ??= command.reply;
         continue;

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
-import { findCommand, mayWrite } from "../../store/command-table.js";
+import { commandTable, findCommand } from "../../store/command-table.js";
 
 export class NewestDate implements EnvelopeDate {
   /** Milliseconds since 1970, or 0 if no write was applied yet. */
@@ -36,5 +36,5 @@ export class NewestDate implements EnvelopeDate {
  * (KEY).
  */
 function writes(argv: readonly ByteString[]): boolean {
-  return mayWrite(argv) === true || findCommand(argv[0] ?? "") === undefined;
+  return commandTable.mayWrite(argv) === true || findCommand(argv[0] ?? "") === undefined;
 }

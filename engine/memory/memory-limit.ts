@@ -9,7 +9,7 @@ import type { Service } from "../../net/process/service.js";
 import { EVICTION_POLICIES, type EvictionPolicy, usageKindOf } from "../../options/eviction-policy.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
+import { commandTable } from "../../store/command-table.js";
 import type { Database } from "../../store/database.js";
 import { type Refused, refused } from "../answers/request.js";
 import { Evictor } from "./eviction.js";
@@ -209,6 +209,6 @@ export class MemoryLimit implements Service {
 }
 
 function needsMemory(argv: readonly ByteString[]): boolean {
-  const command = resolveCommand(argv);
+  const command = commandTable.resolve(argv);
   return !(command instanceof CommandFailure) && command.flags.includes("denyoom");
 }

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
+import { commandTable } from "../../store/command-table.js";
 import { withoutSecrets } from "./secrets.js";
 import type { SlowLog } from "./slow-log.js";
 
@@ -30,7 +30,7 @@ export function noteSlowEnvelope(
 ): void {
   const { commands } = readBody(body);
   const [first = []] = commands;
-  const command = resolveCommand(first);
+  const command = commandTable.resolve(first);
   const shown = command instanceof CommandFailure ? first.slice(0, 1) : withoutSecrets(command, first);
   const more = commands.length - 1;
   const argv = more === 0 ? shown : [...shown, `(and ${more} more ${more === 1 ? "command" : "commands"})`];

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { ErrorReply, Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
+import { commandTable } from "../../store/command-table.js";
 import type { CheckedCommand } from "../backends/checked-command.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { CommandPath, CommandSender } from "./command-path.js";
@@ -45,7 +45,7 @@ export class UserCommands {
 
   /** Returns the checked command, or an error if the command is unknown or denied. */
   permitted(argv: readonly ByteString[]): CheckedCommand | ErrorReply {
-    const command = resolveCommand(argv);
+    const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     this.#last = command.name;
     const denial = this.userSession.denial(command, argv, command.flags.includes("denyoom"));

@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { commands, findCommand, resolveCommand } from "../../store/command-table.js";
+import { commands, commandTable, findCommand } from "../../store/command-table.js";
 import { Acl } from "../../store/rights/acl.js";
 import { CATEGORIES } from "../../store/rights/acl-rules.js";
 import { ABSENT_COMMANDS } from "../../store/rows/absent-commands.js";
@@ -120,7 +120,7 @@ async function compareUser(
   for (const argv of calls) redis.queue(["ACL", "DRYRUN", "alice", ...argv]);
   const verdicts = await redis.flush();
   calls.forEach((argv, index) => {
-    const command = resolveCommand(argv);
+    const command = commandTable.resolve(argv);
     const theirs = verdicts[index] as Reply;
     if (command instanceof CommandFailure || theirs.kind === "error" || isMiscounted(command, argv)) return;
     const denial = acl.denial(command, argv);

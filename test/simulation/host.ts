@@ -9,7 +9,7 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { OK } from "../../protocol/reply.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { CommandFailure } from "../../store/arguments/errors.js";
-import { resolveCommand } from "../../store/command-table.js";
+import { commandTable } from "../../store/command-table.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { type Entry, type OrderKey, writeOrderKey } from "../../timeline/entries/entry.js";
 import type { SeededRandom } from "../support/seeded-random.js";
@@ -144,7 +144,7 @@ export class SimulatedHost implements Host {
       const answer = await this.daemon?.front?.path.executeInSteps(
         (run) => {
           for (const argv of calls) {
-            const command = resolveCommand(argv);
+            const command = commandTable.resolve(argv);
             if (!(command instanceof CommandFailure) && !isKeyCommand(argv)) run(command, argv, 0);
           }
           return OK;

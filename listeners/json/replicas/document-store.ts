@@ -7,7 +7,7 @@ import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
-import { resolveCommand } from "../../../store/command-table.js";
+import { commandTable } from "../../../store/command-table.js";
 import { bytesOf, itemsOf } from "../messages/reply-parts.js";
 
 export interface Entry {
@@ -33,7 +33,7 @@ export class DocumentStore {
   }
 
   run(argv: readonly ByteString[]): Reply {
-    const command = resolveCommand(argv);
+    const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     const now = this.#environment.clock();
     const reply = this.#path.execute(command, argv, {

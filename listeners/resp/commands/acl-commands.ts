@@ -19,7 +19,7 @@ import {
 } from "../../../protocol/reply.js";
 import { CommandFailure, custom, notInteger } from "../../../store/arguments/errors.js";
 import { parseInteger } from "../../../store/arguments/numbers.js";
-import { commands, resolveCommand } from "../../../store/command-table.js";
+import { commands, commandTable } from "../../../store/command-table.js";
 import type { NormalRules } from "../../../store/rights/acl-normal-form.js";
 import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../store/rights/acl-rules.js";
 import { categoriesOf } from "../../../store/rows/command.js";
@@ -116,7 +116,7 @@ function dryRun({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const user = server.host.users.find(argv[2] as ByteString);
   if (user === undefined) throw custom(`ERR User '${argv[2]}' not found`);
   const called = argv.slice(3);
-  const command = resolveCommand(called);
+  const command = commandTable.resolve(called);
   if (command instanceof CommandFailure) {
     if (!/unknown command/.test(command.message)) throw command;
     throw custom(`ERR Command '${called[0]}' not found`);

@@ -4,7 +4,7 @@ import type { CommandPath } from "../../../engine/users/command-path.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
-import { commands, findCommand, resolveCommand } from "../../../store/command-table.js";
+import { commands, commandTable, findCommand } from "../../../store/command-table.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
 import type { Command } from "../../../store/rows/command.js";
 import { mayWait } from "../session/blocking.js";
@@ -71,7 +71,7 @@ export class CommandRoutes {
     }
     if (isKeyCommand(argv))
       return (argv[0] as ByteString).toUpperCase() === "KEY" ? KEYS_NEED_ENVELOPES : NO_CLUSTER;
-    const command = resolveCommand(argv);
+    const command = commandTable.resolve(argv);
     if (!(command instanceof CommandFailure)) return this.#routes.get(command) as Route;
     const refusal = this.#uncarried.get((argv[0] as ByteString).toUpperCase());
     return refusal === undefined ? command : new CommandFailure(refusal.text);

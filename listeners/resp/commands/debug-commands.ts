@@ -8,7 +8,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, error, OK, type Reply, status } from "../../../protocol/reply.js";
 import { CommandFailure, custom, echoed, noSuchKey } from "../../../store/arguments/errors.js";
 import { parseDouble, parseInteger } from "../../../store/arguments/numbers.js";
-import { findCommand, resolveCommand } from "../../../store/command-table.js";
+import { commandTable, findCommand } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { parseMemory } from "./config-setting.js";
@@ -226,7 +226,7 @@ function reload(_: RespSession, argv: readonly ByteString[]): Reply {
 
 /** Returns the reply to a read, which is immediate. */
 function read(session: RespSession, argv: readonly ByteString[], db = session.db): Reply {
-  const command = resolveCommand(argv);
+  const command = commandTable.resolve(argv);
   if (command instanceof CommandFailure) throw command;
   const { as, now, readsAll, isStable, encoding, server } = session;
   const reply = server.path.execute(command, argv, { db, as, now, readsAll, isStable, encoding });

@@ -13,7 +13,7 @@ import { standingOf } from "../../../protocol/members/succession.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { type EnvelopeHeader, hexOf, readBody } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
-import { resolveCommand } from "../../../store/command-table.js";
+import { commandTable } from "../../../store/command-table.js";
 import { DATABASES_DEFAULT } from "../../../store/database.js";
 import type { Semantics } from "../../../store/semantics.js";
 import { FrameWriter } from "../../../timeline/backup/backup-frames.js";
@@ -121,7 +121,7 @@ export class PastScene {
   readsAll = true;
 
   async send(...argv: ByteString[]): Promise<Plain> {
-    const command = resolveCommand(argv);
+    const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return plain(command.reply);
     const unit = { at: NOW, db: 0, id: "q", readsAll: this.readsAll };
     return plain((await this.history.execute(command.name, argv, unit)) as Reply);

@@ -12,7 +12,7 @@ import { realEnvironment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
-import { resolveCommand } from "../../../store/command-table.js";
+import { commandTable } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
 import { makeScene } from "../../daemon/scene.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
@@ -25,7 +25,7 @@ function makePath() {
   const units = new LocalUnits(realEnvironment, new NewestDate());
   const path = new LocalPath(backend, units);
   const call = (...argv: readonly ByteString[]): Reply =>
-    path.execute(resolveCommand(argv) as Command, argv, SENDER);
+    path.execute(commandTable.resolve(argv) as Command, argv, SENDER);
   return { backend, units, path, call };
 }
 

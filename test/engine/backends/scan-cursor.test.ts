@@ -9,14 +9,14 @@ import type { Backend } from "../../../engine/backends/backend.js";
 import { MemoryBackend } from "../../../engine/backends/memory.js";
 import { foreignCursor } from "../../../engine/backends/scan-cursor.js";
 import { realEnvironment } from "../../../net/process/environment.js";
-import { resolveCommand } from "../../../store/command-table.js";
+import { commandTable } from "../../../store/command-table.js";
 import type { Command } from "../../../store/rows/command.js";
 import { cursorTag } from "../../../store/values/tables/name-hash.js";
 import { START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
 
 const isForeign = (line: string): boolean => {
   const argv = line.split(" ");
-  return foreignCursor(resolveCommand(argv) as Command, argv) !== null;
+  return foreignCursor(commandTable.resolve(argv) as Command, argv) !== null;
 };
 
 test("another daemon's cursor is an error, in each kind of scan", () => {

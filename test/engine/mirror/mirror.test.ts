@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { after, before, beforeEach, describe, test } from "node:test";
 import { MARK_KEY } from "../../../engine/mirror/mirror-mark.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
-import { resolveCommand } from "../../../store/command-table.js";
+import { commandTable } from "../../../store/command-table.js";
 import { randomCall } from "../../conformance/call.js";
 import { comparedGrammars } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";
@@ -25,7 +25,7 @@ const LATE_MOST = 30;
 const FLUSHES = new Set(["FLUSHALL", "FLUSHDB", "SWAPDB"]);
 
 const writing = comparedGrammars.filter(({ name }) => {
-  const command = resolveCommand([...name.split("|"), ..."x".repeat(9)]);
+  const command = commandTable.resolve([...name.split("|"), ..."x".repeat(9)]);
   return command instanceof CommandFailure || command.writes;
 });
 

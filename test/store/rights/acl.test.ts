@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { commands, findCommand, resolveCommand } from "../../../store/command-table.js";
+import { commands, commandTable, findCommand } from "../../../store/command-table.js";
 import { Acl } from "../../../store/rights/acl.js";
 import type { Command } from "../../../store/rows/command.js";
 
@@ -15,7 +15,7 @@ const aclOf = (...rules: ByteString[]) => new Acl(rules, table);
 /** Returns why rules deny a line, or null if they permit it. */
 function denial(rules: string, line: string): string | null {
   const argv = line.split(" ");
-  return aclOf(rules).denial(resolveCommand(argv) as Command, argv);
+  return aclOf(rules).denial(commandTable.resolve(argv) as Command, argv);
 }
 
 test("without rules nothing is permitted", () => {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
-import { resolveCommand } from "../../../store/command-table.js";
+import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { canonicalRing, canonicalState } from "../../../store/digest.js";
 import { isKeyCommand } from "../../../store/key-ring.js";
@@ -222,7 +222,7 @@ function isLate(unit: NaiveUnit, applied: readonly NaiveUnit[]): boolean {
 /** Whether a unit is for the key ring, which only its bytes decide. */
 function isRingUnit({ entry, commands }: NaiveUnit): boolean {
   if (entry.envelope.if !== null || !commands.every(isKeyCommand)) return false;
-  return !commands.some((argv) => resolveCommand(argv) instanceof CommandFailure);
+  return !commands.some((argv) => commandTable.resolve(argv) instanceof CommandFailure);
 }
 
 /** Returns how many units must be redone by definition. @param units  all units after the merge, in order */

@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, type Reply } from "../../../protocol/reply.js";
 import { unitId } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../../store/arguments/errors.js";
-import { resolveCommand } from "../../../store/command-table.js";
+import { commandTable } from "../../../store/command-table.js";
 import { Database } from "../../../store/database.js";
 import { isKeyCommand, type KeyRing } from "../../../store/key-ring.js";
 import { connectionMistake } from "../../../store/rows/connection-commands.js";
@@ -102,7 +102,7 @@ export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] 
     return null;
   const touches: NaiveTouch[] = (conditions ?? []).map((each) => ({ ...each, writes: false }));
   for (const argv of unit.commands) {
-    const command = resolveCommand(argv);
+    const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return null;
     for (const touch of touchesOf(command.keys, argv))
       touches.push({ db: touch.db ?? db, key: touch.key, writes: touch.access === "write" });
@@ -113,7 +113,7 @@ export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] 
 /** Whether a command of the unit may write. */
 export function mayWrite({ commands }: NaiveUnit): boolean {
   return commands.some((argv) => {
-    const command = resolveCommand(argv);
+    const command = commandTable.resolve(argv);
     return !(command instanceof CommandFailure) && command.flags.includes("write");
   });
 }

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
-import { commands, findCommand, resolveCommand } from "../../../../store/command-table.js";
+import { commands, commandTable, findCommand } from "../../../../store/command-table.js";
 import { Database } from "../../../../store/database.js";
 import { canonicalState } from "../../../../store/digest.js";
 import { digestOfEntry } from "../../../../store/entry-digest.js";
@@ -274,7 +274,7 @@ function rowsKept(record: UndoRecord): number {
 }
 
 test("a statement that only reads counts as SQL_RO in either command, so it is not recorded", () => {
-  const row = (statement: string) => resolveCommand(["SQL", "d", statement]) as Command;
+  const row = (statement: string) => commandTable.resolve(["SQL", "d", statement]) as Command;
   for (const statement of ["select 1", "ALAIVO 1", "show tables", "describe t", "use d", "no statement"]) {
     assert.equal(row(statement).name, "SQL_RO", statement);
     assert.equal(mayChange({ commands: [["sql", "d", statement]] }), false);
@@ -291,7 +291,7 @@ test("the rules of a key apply to the tables that a statement names", () => {
     const argv = ["SQL", "d", statement];
     return (
       new Acl(rules.split(" "), { all: () => commands, find: findCommand }).denial(
-        resolveCommand(argv) as Command,
+        commandTable.resolve(argv) as Command,
         argv,
       ) === null
     );
@@ -317,7 +317,7 @@ test("dropping a database requires permission to change all its possible tables"
   const denial = (rules: string) => {
     const argv = ["SQL", "", "drop database d"];
     const acl = new Acl(rules.split(" "), { all: () => commands, find: findCommand });
-    return acl.denial(resolveCommand(argv) as Command, argv);
+    return acl.denial(commandTable.resolve(argv) as Command, argv);
   };
   for (const rules of [
     "~*",
@@ -349,7 +349,7 @@ test("dropping a database requires permission to change all its possible tables"
 
 test("a statement writes rows only to the key that it names", () => {
   const touched = (statement: string) =>
-    touchesOf((resolveCommand(["SQL", "d", statement]) as Command).keys, ["SQL", "d", statement]).map(
+    touchesOf((commandTable.resolve(["SQL", "d", statement]) as Command).keys, ["SQL", "d", statement]).map(
       ({ key, access }) => `${access} ${key}`,
     );
   assert.deepEqual(touched("insert into t (k) values (1)"), ["write sql:d:t"]);
