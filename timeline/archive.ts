@@ -169,17 +169,18 @@ export class Archive {
     const mark = this.making?.outdated(envelope.at) ?? null;
     const { storage } = this.#parts;
     const values: (readonly [Buffer, Buffer])[] = [];
+    const added: FlushedEntry[] = [];
     for (const entry of entries) {
-      const orderKey = orderKeyOf(entry);
+      const orderKey = flushedEntry(entry);
       if (orderKey.at > this.#recentFrom) this.#recent.add(orderKey);
       this.#unflushed.set(entry.id, orderKey.at);
       this.#damaged.delete(entry.id);
       values.push([writeOrderKey(orderKey), writeValue(entry.body, entry.signature)]);
+      added.push(orderKey);
     }
     storage.put(values, mark === null ? [] : [mark]);
     // Flush a client's entries now, because the client waits for the answer. Members' entries are flushed together.
     const isFlushed = from === null && storage.flushNow();
-    const added = entries.map(flushedEntry);
     if (isFlushed && storage.isSafe) this.#synced(added, from);
     else void this.#whenSynced(added, from);
     return isFlushed ? null : storage.flushed();

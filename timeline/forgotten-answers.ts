@@ -48,18 +48,11 @@ export class ForgottenAnswers {
    * @returns all given entries, with the marks
    */
   mark(folded: readonly FoldedEntry[]): readonly FoldedEntry[] {
-    for (const { entry } of folded) if (this.#isLate(entry)) return folded.map((one) => this.#marked(one));
+    const until = Math.max(this.#untilAtStart, this.#until);
+    for (const { entry } of folded)
+      if (entry.envelope.at <= until)
+        return folded.map((one) => (one.entry.envelope.at <= until ? marked(one) : one));
     return folded;
-  }
-
-  #marked(folded: FoldedEntry): FoldedEntry {
-    const { entry, answers } = folded;
-    if (!this.#isLate(entry)) return folded;
-    return { entry, answers: answers.map((answer) => ({ ...answer, late: true })) };
-  }
-
-  #isLate({ envelope }: FoldedEntry["entry"]): boolean {
-    return envelope.at <= Math.max(this.#untilAtStart, this.#until);
   }
 
   /** The latest date that clients may have used by now. */
@@ -67,4 +60,8 @@ export class ForgottenAnswers {
     const { clock, window } = this.#parts;
     return clock() + window.future;
   }
+}
+
+function marked({ entry, answers }: FoldedEntry): FoldedEntry {
+  return { entry, answers: answers.map((answer) => ({ ...answer, late: true })) };
 }

@@ -50,6 +50,10 @@ const ROWS_A_CHUNK = 1024;
 const FORMAT = 1;
 const HEAD_BYTES = 4 + 6 * 2 + 4 * LEVEL_SECONDS.length;
 
+/** Returns the key of the row that contains a second. */
+const keyOf = (second: number, level: number): number =>
+  Math.floor(second / (LEVEL_SECONDS[level] as number));
+
 /** The sums of one set, at all levels. */
 class Sums {
   count = 0;
@@ -62,14 +66,20 @@ class Sums {
   add(second: number, id: Words): void {
     this.count++;
     addWords(this.sum, 0, id, 0);
-    this.#each(second, (table, key) => table.add(key, id));
+    for (let level = 0; level < LEVEL_SECONDS.length; level++) {
+      if (second < (this.from[level] as number)) continue;
+      (this.tables[level] as SumTable).add(keyOf(second, level), id);
+    }
     for (let level = 0; level < LEVEL_SECONDS.length - 1; level++) this.bound(level, ROWS_MAX, ROWS_LEFT);
   }
 
   subtract(second: number, id: Words): void {
     this.count--;
     addWords(this.sum, 0, negative(id), 0);
-    this.#each(second, (table, key) => table.subtract(key, id));
+    for (let level = 0; level < LEVEL_SECONDS.length; level++) {
+      if (second < (this.from[level] as number)) continue;
+      (this.tables[level] as SumTable).subtract(keyOf(second, level), id);
+    }
   }
 
   clear(): void {
@@ -89,13 +99,6 @@ class Sums {
     const oldest = Math.ceil(table.keyAt(table.size - left) / FANOUT) * FANOUT;
     table.dropBelow(oldest);
     this.from[level] = oldest * (LEVEL_SECONDS[level] as number);
-  }
-
-  #each(second: number, change: (table: SumTable, key: number) => void): void {
-    for (let level = 0; level < LEVEL_SECONDS.length; level++) {
-      if (second < (this.from[level] as number)) continue;
-      change(this.tables[level] as SumTable, Math.floor(second / (LEVEL_SECONDS[level] as number)));
-    }
   }
 }
 

@@ -118,7 +118,11 @@ export class Fold {
     for (const { envelope } of entries)
       if (envelope.at <= this.cutAt)
         throw new Error(`an entry dated ${envelope.at} arrived after the cut at ${this.cutAt}`);
-    if (isAfter(entries, this.#newest)) return entries.map((entry) => this.#mergeNext(entry));
+    if (isAfter(entries, this.#newest)) {
+      const folded: FoldedEntry[] = [];
+      for (const entry of entries) folded.push(this.#mergeNext(entry));
+      return folded;
+    }
     const arrivals = arrivalsOf(entries, this.#databases, this.#known);
     const ring = ringUnitsOf(arrivals);
     const refolded = ring.length === 0 ? this.#ring : this.#ring.refolded(ring);
