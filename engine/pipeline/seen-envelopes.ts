@@ -89,8 +89,9 @@ export class SeenEnvelopes {
    * @param horizon  dates at or before it are outside the window
    */
   forget(now: number, horizon: number): void {
-    if (bucketOf(now) === this.#forgottenAt) return;
-    this.#forgottenAt = bucketOf(now);
+    const current = bucketOf(now);
+    if (current === this.#forgottenAt) return;
+    this.#forgottenAt = current;
     for (const number of this.#buckets.keys()) if (endOf(number) <= horizon) this.#drop(number);
   }
 

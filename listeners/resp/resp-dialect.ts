@@ -107,8 +107,9 @@ export class RespDialect extends Dialect<Argv> {
 
   override keep(): void {
     this.parser.keep();
+    if (this.#session.waiting === null) return;
     const { heldBytes } = this.parser;
-    if (this.listensOn && heldBytes > this.#server.host.limits.maxQueryBytes)
+    if (heldBytes > this.#server.host.limits.maxQueryBytes)
       this.#connection.drop("too-much-behind", `${heldBytes} bytes`);
   }
 

@@ -219,7 +219,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#dialect.begin?.(this.activeAt);
     const isThrough = this.#serve();
     this.#dialect.end?.();
-    this.#prove();
+    if (this.#isUnauthenticated) this.#prove();
     if (isThrough) this.#finishWork();
   }
 
@@ -268,7 +268,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   onAnswered(): void {
-    this.#prove();
+    if (this.#isUnauthenticated) this.#prove();
   }
 
   onClosing(why: Closing): void {
@@ -287,7 +287,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   #prove(): void {
-    if (!this.#isUnauthenticated || !this.#dialect.isProven || this.#state === "gone") return;
+    if (!this.#dialect.isProven || this.#state === "gone") return;
     this.#isUnauthenticated = false;
     this.#held.prove();
     this.#registry.proved(this);
