@@ -7,11 +7,11 @@
 import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
 import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
 import type { Taken } from "../../engine/pipeline/units.js";
-import { unknownSemantics } from "../../engine/pipeline/unknown-semantics.js";
 import type { KeyAudit } from "../../engine/trust/key-audit.js";
-import type { ErrorReply } from "../../protocol/reply.js";
+import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
-import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
+import { semanticsAskedBy } from "../../store/commands/keys.js";
+import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { isDenied, refusalOf } from "../../store/unit-permission.js";
 
 /** The part of the recorder that is used here. */
@@ -65,4 +65,24 @@ function denialsOf(
   for (const [index, { text }] of denials.entries())
     audit.denied(isOneUnit ? commands : [commands[index] ?? []], signer, text);
   return denials;
+}
+
+/**
+ * Refuses CLUSTER SEMANTICS with a version that this release does not know, because the daemon would stop applying
+ * entries after that command.
+ * @returns the error replies to the units, or null if the envelope contains no such command
+ */
+function unknownSemantics(
+  { commands, multi, if: conditions }: Envelope,
+  { known }: KeyRing,
+): ErrorReply[] | null {
+  if (!isKeyCommand(commands[0] ?? [""])) return null;
+  const last = known.numbers.at(-1) as number;
+  const required = commands.map(semanticsAskedBy).find((number) => number !== null && number > last);
+  if (required == null) return null;
+  const refusal = error(
+    `ERR this daemon's release knows only semantics version ${known.numbers.join(" and ")}, not ${required}: ` +
+      "upgrade all daemons first",
+  );
+  return multi || conditions !== null ? [refusal] : commands.map(() => refusal);
 }
