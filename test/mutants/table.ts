@@ -191,7 +191,7 @@ export const mutants: readonly Mutant[] = [
     file: "timeline/timeline.js",
     find: "this.waiting.add(unfolded, this.#dates.dueUntil);",
     replace:
-      "this.waiting.add(unfolded.filter((entry) => !(entry.envelope.at < this.#fold.newest?.at)), this.#dates.dueUntil);",
+      "this.waiting.add(unfolded.filter((entry) => !(entry.envelope.at < this.#folding.fold.newest?.at)), this.#dates.dueUntil);",
   },
   {
     name: "members are notified before an entry is on disk",
