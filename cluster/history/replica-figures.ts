@@ -24,12 +24,12 @@ interface FigureSources {
   readonly recalls: Recalls;
   /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
   readonly startedAt: number;
-  readonly deadDeadLetters: number;
+  readonly deadLetters: number;
   readonly mirror: Mirror | null;
 }
 
 export function figuresOf(sources: FigureSources): ReplicaFigures {
-  const { node, recorder, recalls, startedAt, deadDeadLetters, mirror } = sources;
+  const { node, recorder, recalls, startedAt, deadLetters, mirror } = sources;
   const { timeline, peering, storage } = node;
   const standing = node.lists?.standing ?? standingOf([]);
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
@@ -51,7 +51,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     diskFree: node.disk.last?.free ?? null,
     diskSize: node.disk.last?.size ?? null,
     diskLow: node.isDiskLow,
-    deadLetters: deadDeadLetters,
+    deadLetters,
     state: recorder.state,
     semantics: timeline.ring.semantics,
     availableSemantics: availableSemantics(node),

@@ -67,7 +67,7 @@ export class TimelineCommands {
   }
 
   /** The number of dead letters that wait for an operator. */
-  get deadDeadLetters(): number {
+  get deadLetters(): number {
     return this.node.keeping.waitingDeadLetters(this.node.environment.clock());
   }
 

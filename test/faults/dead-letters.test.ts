@@ -53,15 +53,12 @@ test("a disconnected daemon's write becomes a dead letter when it adopts a snaps
     ["waiting", "missing", 1],
   );
   await trio.start(2);
-  await trio.until(
-    "the daemon counts the dead letter",
-    async () => (await trio.status(2)).deadDeadLetters === 1,
-  );
+  await trio.until("the daemon counts the dead letter", async () => (await trio.status(2)).deadLetters === 1);
   const key = join(trio.folder(2), "app.pem");
   writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const written = await dbsync("write-again", "--all", "-k", key, "-s", trio.servers.join(","));
   assert.equal(written.code, 0, written.stdout + written.stderr);
   await trio.level(LEVEL_MS);
   assert.equal(await client.send("GET visits", { policy: "all-equal" }), "1");
-  await trio.until("no dead letter waits", async () => (await trio.status(2)).deadDeadLetters === 0);
+  await trio.until("no dead letter waits", async () => (await trio.status(2)).deadLetters === 0);
 });

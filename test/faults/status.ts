@@ -25,7 +25,7 @@ export interface Status {
   readonly stable: number;
   /** The number of groups that were missing from the log at the start. */
   readonly lostGroups: number;
-  readonly deadDeadLetters: number;
+  readonly deadLetters: number;
   readonly entries: number;
   /** The fingerprint of all entries of the daemon. */
   readonly fingerprint: string;
@@ -61,7 +61,7 @@ export async function readStatus(client: Client): Promise<Status> {
     newest: Number(text("newest")),
     stable: Number(text("stable")),
     lostGroups: Number(text("lost-groups")),
-    deadDeadLetters: Number(text("dead-letters")),
+    deadLetters: Number(text("dead-letters")),
     entries: Number(text("ring-entries")) + Number(text("data-entries")),
     fingerprint: ["ring-entries", "ring-sum", "data-entries", "data-sum"].map(text).join(" "),
     isSettled: text("state") === "live" && text("waiting") === "0",

@@ -127,11 +127,11 @@ test("after a crash, lost entries are dead letters only if the crash came after 
   try {
     const source = await written({}, "theirs");
     const storage = new DyingStorage();
-    const deadDeadLetters = () => new DeadLetterStore(folder, 1e6);
+    const deadLetterStore = () => new DeadLetterStore(folder, 1e6);
     const log = { info: assert.fail, warn: assert.fail, error: assert.fail };
     const options = () => ({
       snapshots: new SnapshotFiles(join(folder, "snapshots")),
-      openDeadLetters: deadDeadLetters().open,
+      openDeadLetters: deadLetterStore().open,
       // Nothing is pruned.
       limits: {},
     });
@@ -141,7 +141,7 @@ test("after a crash, lost entries are dead letters only if the crash came after 
     const { count } = deadLettersIn(folder);
     assert.ok(count > 100 && deadLettersIn(folder).kinds.every((kind) => kind.startsWith("undecided")));
     storage.revive();
-    deadDeadLetters().decide(storage, log);
+    deadLetterStore().decide(storage, log);
     assert.equal(deadLettersIn(folder).count, 0);
     const again = await target.restarted(options()).open();
     const { count: missing, entries, possible, deadLetters } = (await adopt(again, source)) ?? assert.fail();
@@ -154,7 +154,7 @@ test("after a crash, lost entries are dead letters only if the crash came after 
     assert.equal(deadLettersIn(folder).count, count);
     assert.ok(missing > 100 && entries.every(({ id }) => deadLettersIn(folder).ids.has(id)));
     // The next start finds nothing to decide.
-    deadDeadLetters().decide(storage, log);
+    deadLetterStore().decide(storage, log);
     assert.equal(deadLettersIn(folder).count, count);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -80,7 +80,7 @@ export async function runChaos({
   for (const reason of reasonsOf(writes)) say(reason);
   say(
     `${elapsed()} s; faults ${show({ ...lanes.counts, ...operator.counts })}; writes ${show(tally)}; ` +
-      `${operator.deadDeadLetters} dead letters, all written again; ${operator.damaged} damaged entries found; ` +
+      `${operator.deadLetters} dead letters, all written again; ${operator.damaged} damaged entries found; ` +
       `${operator.removed.length} daemons removed; equal after ${(slowest / 1000).toFixed(1)} s at most; ` +
       `load ${loadavg()[2]?.toFixed(1)}`,
   );

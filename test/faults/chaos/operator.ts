@@ -32,7 +32,7 @@ export class Operator {
   readonly counts = {} as Record<ActKind, number>;
   /** The number of damaged entries that daemons have found. */
   damaged = 0;
-  deadDeadLetters = 0;
+  deadLetters = 0;
   /** The entries that only a lost folder had. */
   readonly erased: Entry[] = [];
   /** The ids of removed daemons. */
@@ -151,7 +151,7 @@ export class Operator {
     const departed = new Departed(cluster, seat);
     this.removed.push(departed.id);
     const count = await departed.find(this.#levelAt - SKEW_MS);
-    this.deadDeadLetters += count;
+    this.deadLetters += count;
     this.#departed.push(departed);
     return count;
   }
