@@ -16,8 +16,8 @@ import type { Problem, Severity } from "../../protocol/figures/problem.js";
 import {
   type Diagnosis,
   diagnose,
-  type Standing,
-  standingStill,
+  type MemberAvailability,
+  stuckCatchingUp,
 } from "../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
@@ -56,17 +56,17 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
     const timelineNote = answers[index]?.note ?? daemon.timelineNote;
     if (timeline === null) return { ...daemon, timelineNote };
     const others = timelines.filter((other) => other !== null && other !== timeline) as TimelineStatus[];
-    const standingOf = (member: MemberStatus) => standing(member, daemons, timelines);
-    return withTimeline(daemon, timeline, diagnose(timeline, { others, now, standingOf }), now);
+    const availabilityOf = (member: MemberStatus) => availability(member, daemons, timelines);
+    return withTimeline(daemon, timeline, diagnose(timeline, { others, now, availabilityOf }), now);
   });
 }
 
 /** Returns the status of a member that was also queried itself, or null if it was not queried. */
-function standing(
+function availability(
   { id, address }: MemberStatus,
   daemons: readonly DaemonStatus[],
   timelines: readonly (TimelineStatus | null)[],
-): Standing {
+): MemberAvailability {
   const index = daemons.findIndex(
     (one) => (id !== null && one.daemon === id) || withoutScheme(one.address) === withoutScheme(address),
   );
@@ -109,7 +109,9 @@ export function withTimeline(
     [timeline.failure, timeline.standstill, timeline.revoked, timeline.unlisted].some(
       (reason) => reason !== null,
     );
-  const still = daemon.progress.some(({ text }) => text === INCOMPLETE) ? standingStill(timeline, now) : null;
+  const still = daemon.progress.some(({ text }) => text === INCOMPLETE)
+    ? stuckCatchingUp(timeline, now)
+    : null;
   const continuing = daemon.progress.filter(
     (one) => !hasFailed(one) && (still === null || one.text !== INCOMPLETE),
   );

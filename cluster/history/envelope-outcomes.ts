@@ -25,7 +25,7 @@ export function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, r
   if (state !== "live") throw custom(`ERR this daemon is ${state}: send the command to a live one`);
   // Refuse the command if the daemon may still return, because it would then send its entries itself. If an operator
   // wrote them again too, they would exist twice.
-  if (node.lists?.standing.left.has(id) !== true) throw custom(NOT_LEFT);
+  if (node.lists?.membership.left.has(id) !== true) throw custom(NOT_LEFT);
   return array(orderKeys.map((text) => bulk(fateAt(text, node))));
 }
 

@@ -3,7 +3,7 @@
 import type { Mirror } from "../../engine/mirror/mirror.js";
 import type { MirrorFigures } from "../../engine/mirror/mirror-parts.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "../../protocol/figures/timeline-figures.js";
-import { type Standing, standingOf } from "../../protocol/members/succession.js";
+import { type MembershipState, membershipStateOf } from "../../protocol/members/succession.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Recalls } from "../../timeline/recall.js";
 import type { Timeline } from "../../timeline/timeline.js";
@@ -31,9 +31,9 @@ interface FigureSources {
 export function figuresOf(sources: FigureSources): ReplicaFigures {
   const { node, recorder, recalls, startedAt, deadLetters, mirror } = sources;
   const { timeline, peering, storage } = node;
-  const standing = node.lists?.standing ?? standingOf([]);
+  const membership = node.lists?.membership ?? membershipStateOf([]);
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
-  const { heads } = standing;
+  const { heads } = membership;
   const { size, dropped } = peering.quarantine;
   const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
   const [ring, data] = [index.total("ring"), index.total("data")];
@@ -80,14 +80,18 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     differing: peering.states.differences.all.map((each) => ({ ...each, members: each.members.map(hexOf) })),
     compared: peering.states.comparedAt,
     mirror: mirror === null ? null : mirrorReport(mirror.figures),
-    members: peering.members.map((member) => memberReport(member, standing, timeline)),
+    members: peering.members.map((member) => memberReport(member, membership, timeline)),
   };
 }
 
 const availableSemantics = ({ settings, timeline: { ring } }: NodeState): number =>
   settings.rootKey.length === 0 ? ring.semantics : (ring.known.numbers.at(-1) as number);
 
-function memberReport(member: MemberStatus, { heads, members }: Standing, timeline: Timeline): MemberReport {
+function memberReport(
+  member: MemberStatus,
+  { heads, members }: MembershipState,
+  timeline: Timeline,
+): MemberReport {
   const { id, isLacking, about } = member;
   // The member reports both figures as 0 if it has no data folder.
   const known = (bytes = 0) => (about !== null && about.diskSize > 0 ? bytes : null);

@@ -11,7 +11,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { takeList } from "../../protocol/members/known-lists.js";
 import { readEntries, writeEntries } from "../../protocol/members/member-packing.js";
 import type { SignedList } from "../../protocol/members/signed-list.js";
-import { type Standing, standingOf } from "../../protocol/members/succession.js";
+import { type MembershipState, membershipStateOf } from "../../protocol/members/succession.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { readHead } from "../../protocol/version-2/envelope-head.js";
 import type { Storage } from "../../timeline/entries/storage.js";
@@ -37,7 +37,7 @@ export class MemberLists {
    * The membership according to all known lists, on disk or not: entries of a daemon that the lists leave out are no
    * longer accepted.
    */
-  standing: Standing;
+  membership: MembershipState;
   durable: DurableLists;
   /** Called when a list has arrived, and again when it is on disk. */
   changed: () => void = () => {};
@@ -62,7 +62,7 @@ export class MemberLists {
     const kept = storage.mark("members");
     this.#hasJoined = kept === null || kept[0] === 1;
     this.#lists = kept === null ? [] : readKept(kept.subarray(1));
-    this.standing = standingOf(this.#lists);
+    this.membership = membershipStateOf(this.#lists);
     this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
   }
 
@@ -88,24 +88,24 @@ export class MemberLists {
   /** The other members, or null if there is no list. */
   get others(): ReadonlySet<ByteString> | null {
     if (!this.isThere) return null;
-    const others = new Set(this.standing.members);
+    const others = new Set(this.membership.members);
     others.delete(this.#own);
     return others;
   }
 
   /** Daemons that any of the lists leaves out. A daemon that was left out once can never return. */
   get left(): ReadonlySet<ByteString> {
-    return this.standing.left;
+    return this.membership.left;
   }
 
   /** Whether there is a list, and it does not name this daemon. */
   get isOutside(): boolean {
-    return this.isThere && !this.standing.members.has(this.#own);
+    return this.isThere && !this.membership.members.has(this.#own);
   }
 
   /** Whether this daemon is a member. Without a data folder it would restart empty, so it is not. */
   get isMember(): boolean {
-    return this.isDurable && this.standing.members.has(this.#own);
+    return this.isDurable && this.membership.members.has(this.#own);
   }
 
   /** Whether this daemon is a member that has not yet received the state of a live member. */
@@ -116,24 +116,24 @@ export class MemberLists {
   /** Whether the other members may rely on this daemon's reports. */
   get isReporting(): boolean {
     // Once the list is on disk, everything that was accepted before it is also on disk.
-    const { standing, isSettled: isListOnDisk } = this;
+    const { membership, isSettled: isListOnDisk } = this;
     const ready = { isListOnDisk, isPastOnDisk: isListOnDisk, isLive: this.#hasJoined };
-    return this.isMember && mayReport({ standing, own: this.#own, ...ready });
+    return this.isMember && mayReport({ membership, own: this.#own, ...ready });
   }
 
   /** The reason why no write is accepted from clients, or null if writes may be accepted. */
   get refusal(): string | null {
-    const { standing, isDurable: hasData } = this;
+    const { membership, isDurable: hasData } = this;
     const own = this.#own;
-    const reason = firstHandRefusal({ standing, own, hasData, isLive: true, isSkewed: false });
+    const reason = firstHandRefusal({ membership, own, hasData, isLive: true, isSkewed: false });
     if (reason === null) return null;
     const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
     if (reason === "no-data") return `${name}, can name no daemon without --data`;
-    return standing.left.has(own) ? `${name}, leaves it out permanently` : `${name}, does not name it`;
+    return membership.left.has(own) ? `${name}, leaves it out permanently` : `${name}, does not name it`;
   }
 
   mayTakeFrom(id: ByteString): boolean {
-    return mayTakeFrom(this.standing, this.#own, id);
+    return mayTakeFrom(this.membership, this.#own, id);
   }
 
   /** @param body  kept, like the signature: the caller must not overwrite the bytes of either later */
@@ -158,7 +158,7 @@ export class MemberLists {
     const result = takeList(this.#lists, checked, this.#signers.cluster);
     if (result === "old") return result;
     if ("problem" in result) return { refused: result.problem };
-    this.#hasJoined = this.#isJoinedUnder(checked, standingOf(result.heads));
+    this.#hasJoined = this.#isJoinedUnder(checked, membershipStateOf(result.heads));
     const saved = this.#keep(result.heads);
     // The member that sent the list does not wait for the disk. A disk failure is reported elsewhere.
     saved.catch(() => {});
@@ -176,16 +176,16 @@ export class MemberLists {
    * Whether this daemon may keep its state under a new list. A member of the cluster's first list that has already
    * served keeps its state. A daemon that a later list adds has to receive the state of a live member first.
    */
-  #isJoinedUnder({ list }: SignedList, after: Standing): boolean {
+  #isJoinedUnder({ list }: SignedList, after: MembershipState): boolean {
     const own = this.#own;
-    if (this.standing.members.has(own)) return this.#hasJoined;
+    if (this.membership.members.has(own)) return this.#hasJoined;
     if (!after.members.has(own)) return false;
     return !this.isThere && list.parents.length === 0 && this.#hasServed();
   }
 
   async #keep(lists: readonly SignedList[]): Promise<void> {
     this.#lists = lists;
-    this.standing = standingOf(lists);
+    this.membership = membershipStateOf(lists);
     this.changed();
     const storage = this.#storage;
     storage.put([], [["members", Buffer.concat([Buffer.of(this.#hasJoined ? 1 : 0), writeEntries(lists)])]]);

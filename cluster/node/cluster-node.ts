@@ -260,7 +260,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
         refusalOfMember(member, knowsSecret, {
           ring: this.timeline.ring,
           peers: this.#peers,
-          standing: this.lists.standing,
+          membership: this.lists.membership,
         }),
       lists: this.lists,
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),

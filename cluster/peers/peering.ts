@@ -36,7 +36,7 @@ import {
   type PeeringContext,
 } from "./shared/cluster-state.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
-import { StandingStill } from "./standing-still.js";
+import { StandstillDetector } from "./standstill-detector.js";
 import { StateComparing } from "./state/state-comparing.js";
 
 /** Milliseconds between two updates that are not urgent: of the membership, the quarantine, and this daemon's clock. */
@@ -61,7 +61,7 @@ export class Peering implements RosterEvents {
   /** The channel messages. */
   readonly speaking: ChannelMessages;
   /** Whether the state may be stale although the daemon is live. */
-  readonly standing: StandingStill;
+  readonly standstill: StandstillDetector;
   #isRunning = false;
   #nextUpdateAt = 0;
   #ringChanged = false;
@@ -81,7 +81,7 @@ export class Peering implements RosterEvents {
     this.#catchingUp = new CatchingUp(cluster, roster, { gaps: this.#past.gaps, joining: this.#joining });
     this.states = new StateComparing(cluster, this.#stable);
     this.#listed = new ListedMembers(cluster, roster);
-    this.standing = new StandingStill(cluster, roster);
+    this.standstill = new StandstillDetector(cluster, roster);
   }
 
   /** Called when a connection is authenticated on both sides. */
@@ -180,7 +180,7 @@ export class Peering implements RosterEvents {
   tick(): void {
     if (!this.#isRunning) return;
     const now = this.#cluster.uptime();
-    this.standing.tick(now);
+    this.standstill.tick(now);
     this.#roster.tick(now);
     this.#spreading.tick(now);
     for (const member of [...this.#cluster.members.values()]) member.tick(now);

@@ -6,7 +6,7 @@
 
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Standing } from "../../protocol/members/succession.js";
+import type { MembershipState } from "../../protocol/members/succession.js";
 import type { KeyRing } from "../../store/key-ring.js";
 
 /** The reasons for rejecting a daemon; each is a code of cluster/peers/shared/close-reasons.ts. */
@@ -17,7 +17,7 @@ export type NoMember = "no-peers" | "not-a-member" | "revoked" | "left-out" | "n
  * whatever it proves.
  * @param knowsSecret  whether the daemon has proved that it knows the cluster's secret
  * @param ring         the current key ring
- * @param standing     the state of the known member lists; if there is a list, only its daemons are members
+ * @param membership   the state of the known member lists; if there is a list, only its daemons are members
  */
 export function refusalOfMember(
   id: ByteString,
@@ -25,19 +25,19 @@ export function refusalOfMember(
   {
     ring,
     peers,
-    standing,
-  }: { readonly ring: KeyRing; readonly peers: readonly PeerAddress[]; readonly standing: Standing },
+    membership,
+  }: { readonly ring: KeyRing; readonly peers: readonly PeerAddress[]; readonly membership: MembershipState },
 ): NoMember | null {
   if (peers.length === 0) return "no-peers";
   const record = ring.find(id);
   if (record !== undefined && record.role !== "daemon") return "not-a-member";
   if (record !== undefined && record.revokedAt !== null) return "revoked";
-  if (standing.left.has(id)) return "left-out";
-  if (standing.members.has(id)) return null;
+  if (membership.left.has(id)) return "left-out";
+  if (membership.members.has(id)) return null;
   // A key that its own daemon has added does not count as authorized. Without administrators, daemons add their own
   // keys so that they can sign.
   const isAuthorized = record !== undefined && record.addedBy !== null && record.addedBy !== id;
   // Check this before the list, because a daemon without any proof must not learn anything about the list.
   if (!knowsSecret && !isAuthorized && !peers.some(({ pin }) => pin === id)) return "not-a-member";
-  return standing.heads.length > 0 ? "not-listed" : null;
+  return membership.heads.length > 0 ? "not-listed" : null;
 }

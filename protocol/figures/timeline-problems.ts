@@ -6,7 +6,7 @@ import type { Problem, Severity } from "./problem.js";
 import type { MemberReport, MirrorReport, TimelineReport } from "./timeline-figures.js";
 
 /** The state of a member according to a query, or null if it was not queried. */
-export type Standing = "away" | "busy" | "ready" | null;
+export type MemberAvailability = "away" | "busy" | "ready" | null;
 
 /** The maximum tolerated difference between two clocks, in milliseconds. Members use the same limit. */
 const SKEW_MAX_MS = 2000;
@@ -59,12 +59,12 @@ export interface Surroundings {
   readonly others: readonly DiagnosedTimeline[];
   /** Milliseconds since 1970. */
   readonly now: number;
-  readonly standingOf?: (member: MemberReport) => Standing;
+  readonly availabilityOf?: (member: MemberReport) => MemberAvailability;
 }
 
 export function diagnose(
   timeline: DiagnosedTimeline,
-  { others, now, standingOf = () => null }: Surroundings,
+  { others, now, availabilityOf = () => null }: Surroundings,
 ): Diagnosis {
   const found = { problems: [], remarks: [], progress: [] };
   const adders = addersTo(found, false);
@@ -104,7 +104,7 @@ export function diagnose(
   const isStarting = timeline.started !== null && now - timeline.started < STARTING_MS;
   for (const member of members.filter(isOther)) {
     if (timeline.unlisted !== null && isLetGo(member)) continue;
-    diagnoseMember(member, { isStarting, standing: standingOf(member) }, addersTo(found, true));
+    diagnoseMember(member, { isStarting, availability: availabilityOf(member) }, addersTo(found, true));
   }
   diagnoseState(timeline, bad);
   if (timeline.mirror !== null) diagnoseMirror(timeline.mirror, adders);
@@ -178,7 +178,10 @@ function addersTo(found: Record<keyof Diagnosis, Problem[]>, isOfMember: boolean
 const isComplete = ({ state }: DiagnosedTimeline): boolean => state !== "catching-up";
 
 /** Returns the problem of a daemon that has been catching up for too long without progress, or null. */
-export function standingStill({ started, taking, waiting }: DiagnosedTimeline, now: number): Problem | null {
+export function stuckCatchingUp(
+  { started, taking, waiting }: DiagnosedTimeline,
+  now: number,
+): Problem | null {
   const minutes = started === null ? 0 : Math.floor((now - started) / 60_000);
   if (taking !== null || waiting > 0 || started === null || now - started < CATCHING_UP_MAX_MS) return null;
   const text = `it is still catching up ${minutes} minutes after its start`;
@@ -302,7 +305,7 @@ const isUnanswered = (trouble: string | null): boolean =>
 
 function diagnoseMember(
   member: MemberReport,
-  { isStarting, standing }: { readonly isStarting: boolean; readonly standing: Standing },
+  { isStarting, availability }: { readonly isStarting: boolean; readonly availability: MemberAvailability },
   { bad, warn, passing }: Adders,
 ): void {
   const { address, connection, trouble, skew, lag, behind, refusals, state, lacking, listed } = member;
@@ -313,8 +316,8 @@ function diagnoseMember(
   }
   if (connection !== "connected") {
     // The line about the member already reports this.
-    if (standing === "away" && isUnanswered(trouble)) return;
-    if ((isNew || standing === "busy") && isUnanswered(trouble)) {
+    if (availability === "away" && isUnanswered(trouble)) return;
+    if ((isNew || availability === "busy") && isUnanswered(trouble)) {
       passing(`it is connecting to its member ${address}`, cureOf(trouble ?? "", member));
       return;
     }
@@ -329,7 +332,7 @@ function diagnoseMember(
       `it is missing envelopes that its member ${address} no longer stores (${keptFrom(member)})`,
       "it loads a snapshot that most members have signed, once there is one; if this does not change, see its log",
     );
-  if (state === "catching-up" && standing === null)
+  if (state === "catching-up" && availability === null)
     passing(`its member ${address} is catching up`, "that daemon's log shows its progress");
   if (skew !== null && Math.abs(skew) > SKEW_MAX_MS)
     bad(`the clock of its member ${address} differs by ${skew} ms`, "set both clocks by NTP");

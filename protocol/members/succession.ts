@@ -17,7 +17,7 @@ export interface KnownList {
 }
 
 /** The combined content of all known lists. */
-export interface Standing {
+export interface MembershipState {
   /** The lists that no other list follows; empty if there is no list. */
   readonly heads: readonly KnownList[];
   /** The list in force, or null if there is none or lists are doubled. */
@@ -90,7 +90,7 @@ export function nextList(
 }
 
 /** Finds the heads and the list in force. @param known  the lists, together with all lists that they follow */
-export function standingOf(known: Iterable<KnownList>): Standing {
+export function membershipStateOf(known: Iterable<KnownList>): MembershipState {
   const all = [...known];
   const followed = new Set(all.flatMap(({ list }) => list.parents));
   const heads = all.filter(({ hash }) => !followed.has(hash));

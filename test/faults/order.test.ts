@@ -253,12 +253,12 @@ test("daemons without NATS refuse writes and flag reads; when NATS returns they 
   await until("some writes are acknowledged", () => acknowledged.length > 20);
   await nats.kill();
   using other = await open(1);
-  const standing = async () => {
+  const readState = async () => {
     const read = await other.ask([["GET", "n"]]);
     assert.ok(read.kind === "result");
     return read.flags[0];
   };
-  await until("reads are flagged", async () => (await standing()) === "isolated");
+  await until("reads are flagged", async () => (await readState()) === "isolated");
   await until("the metric is zero", async () => (await metric("dbsyncd_order_connected")) === 0);
   const refused = await other.ask([["SET", "n", "6"]]);
   assert.ok(refused.kind === "refused");

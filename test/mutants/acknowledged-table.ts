@@ -3,9 +3,9 @@ import type { Mutant } from "./mutant.js";
 
 const POLICY = "client/shared/policy.js";
 const SESSION = "client/version-2/session.js";
-const STANDING = "cluster/peers/standing-still.js";
+const DETECTOR = "cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/session.test.js";
-const STANDING_STILL = "test/cluster/peers/standing-still.test.js";
+const DETECTOR_TEST = "test/cluster/peers/standstill-detector.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
   {
@@ -79,36 +79,36 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "suspension: no daemon detects it",
-    file: STANDING,
+    file: DETECTOR,
     find: "this.#wokeAt = now;",
     replace: "",
-    test: STANDING_STILL,
+    test: DETECTOR_TEST,
   },
   {
     name: "suspension: only the timer detects it",
-    file: STANDING,
+    file: DETECTOR,
     find: "this.#measure(this.#cluster.uptime());",
     replace: "",
-    test: STANDING_STILL,
+    test: DETECTOR_TEST,
   },
   {
     name: "suspension: messages that a member sent during the suspension count",
     file: "cluster/peers/member.js",
     find: "if (status.echo >= this.#freshFromEcho)",
     replace: "if (true)",
-    test: STANDING_STILL,
+    test: DETECTOR_TEST,
   },
   {
     name: "suspension: entries that are not in the state count",
-    file: STANDING,
+    file: DETECTOR,
     find: "2 * (1 + compared) > size && this.#isLevel()",
     replace: "2 * (1 + compared) > size",
-    test: STANDING_STILL,
+    test: DETECTOR_TEST,
   },
   {
     name: "suspension: answers have no flag",
     file: "cluster/replica/recorder.js",
-    find: 'peering.state === "live" && peering.standing.isBehind',
+    find: 'peering.state === "live" && peering.standstill.isBehind',
     replace: "false",
     test: "test/cluster/replica/recorder.test.js",
   },

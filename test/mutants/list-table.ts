@@ -169,7 +169,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "status: each member also reports a daemon that is down",
     file: "protocol/figures/timeline-problems.js",
-    find: 'standing === "away" && isUnanswered(trouble)',
+    find: 'availability === "away" && isUnanswered(trouble)',
     replace: "false",
     test: "test/cli/status/timeline-problems.test.js",
   },

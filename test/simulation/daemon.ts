@@ -221,7 +221,7 @@ export function startDaemon(host: Host, world: World): Daemon {
       const isForeign = other === undefined || (world.isByzantineRemoved && other.isByzantine);
       if (lists === null) return isForeign ? "not-a-member" : null;
       const { ring } = timeline;
-      return refusalOfMember(id, !isForeign, { ring, peers: ports.addresses, standing: lists.standing });
+      return refusalOfMember(id, !isForeign, { ring, peers: ports.addresses, membership: lists.membership });
     },
     ...(lists === null ? {} : { lists }),
     verifySignature: isSignedBy,

@@ -3,11 +3,11 @@
  * lists that the daemon knows, even if these are not on disk yet.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Standing } from "../../protocol/members/succession.js";
+import type { MembershipState } from "../../protocol/members/succession.js";
 
 /** The state of a daemon on which these rules depend. */
-export interface OwnStanding {
-  readonly standing: Standing;
+export interface OwnMembership {
+  readonly membership: MembershipState;
   readonly own: ByteString;
   /** Whether the daemon has caught up, and has raised its watermark above every date that other members call final. */
   readonly isLive: boolean;
@@ -17,7 +17,7 @@ export interface OwnStanding {
 export type FirstHandRefusal = "no-data" | "no-member" | "joining" | "skewed";
 
 /** Whether any list determines which daemons are members. */
-const isListed = ({ heads }: Standing): boolean => heads.length > 0;
+const isListed = ({ heads }: MembershipState): boolean => heads.length > 0;
 
 /**
  * Whether a daemon may accept entries from another daemon. As soon as the daemon knows a newer list, it accepts no
@@ -25,22 +25,22 @@ const isListed = ({ heads }: Standing): boolean => heads.length > 0;
  * could receive entries from a daemon before it learns that the list leaves that daemon out. Without a list every
  * authenticated daemon may send entries.
  */
-export const mayTakeFrom = (standing: Standing, own: ByteString, id: ByteString): boolean =>
-  !isListed(standing) || (standing.members.has(own) && standing.members.has(id));
+export const mayTakeFrom = (membership: MembershipState, own: ByteString, id: ByteString): boolean =>
+  !isListed(membership) || (membership.members.has(own) && membership.members.has(id));
 
 /**
  * Returns why clients' writes are refused, or null if they are accepted. A list must not have members without a data
  * folder, because such a member would restart empty.
  */
 export function firstHandRefusal({
-  standing,
+  membership,
   own,
   isLive,
   hasData,
   isSkewed,
-}: OwnStanding & { readonly hasData: boolean; readonly isSkewed: boolean }): FirstHandRefusal | null {
-  if (isListed(standing) && !hasData) return "no-data";
-  if (isListed(standing) && !standing.members.has(own)) return "no-member";
+}: OwnMembership & { readonly hasData: boolean; readonly isSkewed: boolean }): FirstHandRefusal | null {
+  if (isListed(membership) && !hasData) return "no-data";
+  if (isListed(membership) && !membership.members.has(own)) return "no-member";
   if (!isLive) return "joining";
   return isSkewed ? "skewed" : null;
 }
@@ -52,14 +52,14 @@ export function firstHandRefusal({
  * daemon may report, because a report is made under one list.
  */
 export const mayReport = ({
-  standing,
+  membership,
   own,
   isLive,
   isListOnDisk,
   isPastOnDisk,
-}: OwnStanding & { readonly isListOnDisk: boolean; readonly isPastOnDisk: boolean }): boolean =>
-  standing.heads.length <= 1 &&
-  (!isListed(standing) || standing.members.has(own)) &&
+}: OwnMembership & { readonly isListOnDisk: boolean; readonly isPastOnDisk: boolean }): boolean =>
+  membership.heads.length <= 1 &&
+  (!isListed(membership) || membership.members.has(own)) &&
   isLive &&
   isListOnDisk &&
   isPastOnDisk;

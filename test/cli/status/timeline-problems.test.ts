@@ -12,7 +12,11 @@ import {
 import { CLOSED } from "../../../cluster/peers/connections/transport.js";
 import { CLOSE_REASONS } from "../../../cluster/peers/shared/close-reasons.js";
 import { INCOMPLETE } from "../../../protocol/figures/daemon-problems.js";
-import { diagnose, NOT_ITS_OWN, type Standing } from "../../../protocol/figures/timeline-problems.js";
+import {
+  diagnose,
+  type MemberAvailability,
+  NOT_ITS_OWN,
+} from "../../../protocol/figures/timeline-problems.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { MEMBER, NOW, WELL } from "./well-timeline.js";
@@ -241,9 +245,13 @@ test("a daemon that is catching up is not compared with other daemons", () => {
 });
 
 test("a queried member's state is not reported again as a problem of other daemons", () => {
-  const found = (standing: Standing, member: Partial<MemberStatus>) => {
+  const found = (availability: MemberAvailability, member: Partial<MemberStatus>) => {
     const timeline = { ...WELL, ...withMember(member) };
-    const { problems, progress } = diagnose(timeline, { others: [], now: NOW, standingOf: () => standing });
+    const { problems, progress } = diagnose(timeline, {
+      others: [],
+      now: NOW,
+      availabilityOf: () => availability,
+    });
     return [problems.length, progress.length];
   };
   assert.deepEqual(found("away", AWAY), [0, 0]);

@@ -83,7 +83,7 @@ test("a list takes effect immediately, is sent once it is on the disk, and survi
   assert.deepEqual([lists.durable.hash, lists.isReporting, changes], [first.hash, true, 2]);
   assert.equal(take(lists, first), "old");
   take(lists, less);
-  assert.ok(lists.standing.left.has(idOf("C")) && !lists.isReporting);
+  assert.ok(lists.membership.left.has(idOf("C")) && !lists.isReporting);
   await disk.sync();
   const again = open(idOf("A"), disk);
   assert.deepEqual([again.durable.hash, again.isReporting, again.isJoining], [less.hash, true, false]);

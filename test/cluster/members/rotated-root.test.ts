@@ -74,7 +74,7 @@ function start(world: World, name: string, isEmpty: boolean): Listed {
   const peers = NAMES.filter((other) => other !== name);
   const pins = peers.map((peer) => double<PeerAddress>({ pin: keyOf(peer).id }));
   const refusal = (id: string) =>
-    refusalOfMember(id, true, { ring: started.ring, peers: pins, standing: lists.standing });
+    refusalOfMember(id, true, { ring: started.ring, peers: pins, membership: lists.membership });
   const node: Node = world.add(name, { peers, parts: { lists, refusal } });
   lists.changed = () => node.peering.listsChanged();
   return { node, lists };

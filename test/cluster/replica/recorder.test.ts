@@ -72,7 +72,7 @@ const quietPeers = () => ({
   state: "live" as DaemonState,
   reason: "it has started",
   isSkewed: false,
-  standing: { isBehind: false, isCutOff: false },
+  standstill: { isBehind: false, isCutOff: false },
   word: null as { code: "revoked" | "not-listed"; by: string } | null,
   members: [] as { id: string; connection: "connected" | "waiting" }[],
 });
@@ -215,14 +215,14 @@ test("flags report late units, unmet conditions, and daemons that may be out of 
   peers.isSkewed = true;
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
   peers.isSkewed = false;
-  for (const standing of [
+  for (const standstill of [
     { isBehind: true, isCutOff: false },
     { isBehind: false, isCutOff: true },
   ]) {
-    peers.standing = standing;
+    peers.standstill = standstill;
     assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
   }
-  peers.standing = { isBehind: false, isCutOff: false };
+  peers.standstill = { isBehind: false, isCutOff: false };
   timeline.isBehind = true;
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
 });
@@ -242,7 +242,7 @@ const REFUSED: readonly [
     () => ({}),
     { state: "catching-up" },
   ],
-  ["stood still", "catching-up not-applied", () => ({}), { standing: { isBehind: true, isCutOff: false } }],
+  ["stood still", "catching-up not-applied", () => ({}), { standstill: { isBehind: true, isCutOff: false } }],
   ["has the wrong time", "clock-off not-applied", () => ({}), { isSkewed: true }],
   [
     "receives the report that its own key was revoked",

@@ -6,7 +6,7 @@ import { hashOf, makeIdentity } from "../../../engine/trust/identity.js";
 import { loadSigners } from "../../../engine/trust/load-signers.js";
 import { refusalOfMember } from "../../../engine/trust/membership.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
-import { standingOf } from "../../../protocol/members/succession.js";
+import { membershipStateOf } from "../../../protocol/members/succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { log } from "../../daemon/scene.js";
 import { double } from "../../support/double.js";
@@ -20,14 +20,14 @@ const third = hashOf(Buffer.from("third"));
 const ringOf = (rootKey: readonly string[] = []) =>
   loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log).ring;
 
-const NONE = standingOf([]);
+const NONE = membershipStateOf([]);
 const UNPINNED = double<PeerAddress>({ pin: null });
 const PINNED = double<PeerAddress>({ pin: other.id });
 
 const add = ["CLUSTER", "ADD", Buffer.from(other.spki, "latin1").toString("base64")];
 
 test("a daemon is a member only if it is pinned or knows the secret", () => {
-  const parts = { standing: NONE, ring: ringOf(), peers: [UNPINNED, PINNED] };
+  const parts = { membership: NONE, ring: ringOf(), peers: [UNPINNED, PINNED] };
   assert.equal(refusalOfMember(other.id, false, parts), null);
   assert.equal(refusalOfMember(third, false, parts), "not-a-member");
   assert.equal(refusalOfMember(third, true, parts), null);
@@ -36,19 +36,19 @@ test("a daemon is a member only if it is pinned or knows the secret", () => {
 test("a daemon without --peer has no members", () => {
   const ring = ringOf([root.file]);
   ring.execute(add, { at: 1, db: 0, id: "" }, ring.find(root.id) ?? assert.fail());
-  assert.equal(refusalOfMember(other.id, true, { standing: NONE, ring, peers: [] }), "no-peers");
+  assert.equal(refusalOfMember(other.id, true, { membership: NONE, ring, peers: [] }), "no-peers");
 });
 
 test("a key that an administrator authorized makes its daemon a member, but a revoked key does not, pinned or not", () => {
   const ring = ringOf([root.file]);
-  const parts = { standing: NONE, ring, peers: [UNPINNED] };
+  const parts = { membership: NONE, ring, peers: [UNPINNED] };
   const signer = ring.find(root.id) ?? assert.fail();
   const run = (at: number, ...argv: string[]) => ring.execute(argv, { at, db: 0, id: "" }, signer);
   assert.equal(refusalOfMember(other.id, false, parts), "not-a-member");
   run(1, ...add);
   assert.equal(refusalOfMember(other.id, false, parts), null);
   run(2, "KEY", "REVOKE", hexOf(other.id));
-  assert.equal(refusalOfMember(other.id, true, { standing: NONE, ring, peers: [PINNED] }), "revoked");
+  assert.equal(refusalOfMember(other.id, true, { membership: NONE, ring, peers: [PINNED] }), "revoked");
 });
 
 test("a key that authorized itself may sign, but does not make its daemon a member", () => {
@@ -56,20 +56,20 @@ test("a key that authorized itself may sign, but does not make its daemon a memb
   const itself = ring.introduction([add], other.id, 1) ?? assert.fail();
   ring.execute(add, { at: 1, db: 0, id: "" }, itself);
   assert.equal(ring.find(other.id)?.role, "daemon");
-  const parts = { standing: NONE, ring, peers: [UNPINNED] };
+  const parts = { membership: NONE, ring, peers: [UNPINNED] };
   assert.equal(refusalOfMember(other.id, false, parts), "not-a-member");
   assert.equal(refusalOfMember(other.id, true, parts), null);
 });
 
 test("a client's key does not make its owner a member, pinned or not", () => {
-  const parts = { standing: NONE, ring: ringOf(), peers: [double<PeerAddress>({ pin: pair.id })] };
+  const parts = { membership: NONE, ring: ringOf(), peers: [double<PeerAddress>({ pin: pair.id })] };
   assert.equal(refusalOfMember(pair.id, true, parts), "not-a-member");
 });
 
 test("with a list, a daemon without proof is not-a-member and learns nothing about the list; one with proof is not-listed", () => {
   const ring = ringOf();
   const listed = { ...NONE, heads: [{} as (typeof NONE.heads)[number]], members: new Set([third]) };
-  const parts = { standing: listed, ring, peers: [UNPINNED] };
+  const parts = { membership: listed, ring, peers: [UNPINNED] };
   assert.equal(refusalOfMember(third, false, parts), null);
   assert.equal(refusalOfMember(other.id, false, parts), "not-a-member");
   assert.equal(refusalOfMember(other.id, true, parts), "not-listed");

@@ -1,7 +1,7 @@
 /** Tests the order of member lists, and which of the known lists is in force. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { standingOf } from "../../../protocol/members/succession.js";
+import { membershipStateOf } from "../../../protocol/members/succession.js";
 import { after, CLUSTER, idOf, idsOf, known, listAfter, problemAfter } from "../../timeline/members/lists.js";
 
 const first = listAfter([], { add: "ABCD" });
@@ -59,31 +59,31 @@ for (const [what, change, problem] of [
   });
 
 test("no list is in force if no list is known", () => {
-  assert.deepEqual(standingOf([]), { heads: [], inForce: null, members: new Set(), left: new Set() });
+  assert.deepEqual(membershipStateOf([]), { heads: [], inForce: null, members: new Set(), left: new Set() });
 });
 
 test("a list that succeeds all other known lists is in force", () => {
-  const standing = standingOf([less, first]);
-  assert.equal(standing.inForce, less);
-  assert.deepEqual([...standing.members], idsOf("ABC"));
-  assert.deepEqual([...standing.left], idsOf("D"));
+  const membership = membershipStateOf([less, first]);
+  assert.equal(membership.inForce, less);
+  assert.deepEqual([...membership.members], idsOf("ABC"));
+  assert.deepEqual([...membership.left], idsOf("D"));
 });
 
 test("neither of two parallel lists is in force until a list has both as parents", () => {
-  const doubled = standingOf([first, less, other]);
+  const doubled = membershipStateOf([first, less, other]);
   assert.equal(doubled.inForce, null);
   assert.deepEqual(doubled.heads, [less, other]);
   assert.deepEqual([...doubled.members], idsOf("AB"));
   assert.deepEqual([...doubled.left].sort(), idsOf("CD"));
-  assert.equal(standingOf([first, less, other, merged]).inForce, merged);
+  assert.equal(membershipStateOf([first, less, other, merged]).inForce, merged);
   // A list that succeeds only one of the two is not in force either, whatever its number is.
   const later = listAfter([less], { add: "F" });
   const latest = listAfter([later], { add: "G" });
-  assert.equal(standingOf([first, less, other, later, latest]).inForce, null);
+  assert.equal(membershipStateOf([first, less, other, later, latest]).inForce, null);
 });
 
 test("two first lists are parallel, so neither is in force", () => {
   const second = known({ cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), left: [] });
-  assert.equal(standingOf([first, second]).inForce, null);
+  assert.equal(membershipStateOf([first, second]).inForce, null);
   assert.deepEqual(listAfter([first, second], {}).list.members, idsOf("AB"));
 });

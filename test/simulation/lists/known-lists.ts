@@ -64,7 +64,7 @@ function headsOf(lists: readonly KnownList[], cluster: ByteString): readonly Kno
 
 /** Returns the lists that a host's daemon knows or, if the daemon is not running, the lists in its folder. */
 function listsOf({ daemon, disk }: Host): readonly KnownList[] {
-  if (daemon?.lists != null) return daemon.lists.standing.heads;
+  if (daemon?.lists != null) return daemon.lists.membership.heads;
   const kept = disk.marks.get("members");
   const entries = kept === undefined ? [] : (readEntries(Buffer.from(kept.subarray(1))) ?? []);
   return entries

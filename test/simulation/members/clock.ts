@@ -50,7 +50,7 @@ export class Clock {
   #read(): Reading {
     const { now } = this;
     const time = this.#around.time();
-    const size = this.#daemon.standing.members.size;
+    const size = this.#daemon.membership.members.size;
     const reading = this.#reading;
     if (reading !== null && reading.now === now && reading.time === time && reading.size === size)
       return reading;
@@ -76,7 +76,7 @@ export class Clock {
   receive(from: number, clock: number, sentAt: number): void {
     const { time, random } = this.#around;
     const took = time() - sentAt;
-    if (took > SAMPLE_MOST_MS || !this.#daemon.standing.members.has(idOf(from))) return;
+    if (took > SAMPLE_MOST_MS || !this.#daemon.membership.members.has(idOf(from))) return;
     // The two directions of a round trip may take different times.
     const error = random.between(-took / 4, took / 4);
     this.#reading = null;
@@ -103,9 +103,9 @@ export class Clock {
 
   /** Returns the watermarks of the members whose clocks are right. */
   #watermarks(): number[] {
-    const { standing, lastStatuses } = this.#daemon;
+    const { membership, lastStatuses } = this.#daemon;
     return lastStatuses.flatMap((status, from) =>
-      status?.isLive && !status.isSkewed && standing.members.has(idOf(from)) ? [status.watermark] : [],
+      status?.isLive && !status.isSkewed && membership.members.has(idOf(from)) ? [status.watermark] : [],
     );
   }
 

@@ -1,6 +1,6 @@
 /** A daemon of the model: what it accepts, stores, sends and calls final, by the given rules. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { KnownList, Standing } from "../../../protocol/members/succession.js";
+import type { KnownList, MembershipState } from "../../../protocol/members/succession.js";
 import type { JoinReport } from "../../../timeline/members/joining-rule.js";
 import { Clock } from "./clock.js";
 import { Disk } from "./disk.js";
@@ -62,8 +62,8 @@ export class Daemon implements DaemonView {
     this.stable = new StableWatch(this);
   }
 
-  get standing(): Standing {
-    return this.around.lists.standing(this.lists);
+  get membership(): MembershipState {
+    return this.around.lists.membership(this.lists);
   }
 
   get published(): number {
@@ -114,10 +114,10 @@ export class Daemon implements DaemonView {
   /** Accepts a client's envelope. */
   write(bit: number): void {
     const { rules, envelopes, ledger, time } = this.around;
-    const { standing, id: own, isLive, hasData } = this;
+    const { membership, id: own, isLive, hasData } = this;
     const isSkewed = this.clock.isSkewed;
     if (
-      rules.firstHandRefusal({ standing, own, isLive, hasData: hasData || !rules.needsData, isSkewed }) !==
+      rules.firstHandRefusal({ membership, own, isLive, hasData: hasData || !rules.needsData, isSkewed }) !==
       null
     )
       return;
@@ -130,7 +130,7 @@ export class Daemon implements DaemonView {
     if (arrival !== "accept" || at > this.clock.now + LIMITS.future) return;
     if (this.clock.isSure && at > time() + LIMITS.future + LIMITS.skewMs + AHEAD_MS)
       ledger.problem(this.number, "accepts an entry dated far ahead, although it knows other clocks");
-    if (standing.left.has(own))
+    if (membership.left.has(own))
       ledger.problem(this.number, "accepts writes from a client though it knows that it was evicted");
     if (rules.checksWhenInserting) this.#insert(bit);
     else this.#checked.push({ bit, dueAt: time() + 3 * 1000 });
@@ -165,13 +165,13 @@ export class Daemon implements DaemonView {
   /** Returns the list that the daemon's messages name, and whether its statuses count as reports under that list. */
   reporting(): { readonly under: KnownList | null; readonly isReport: boolean } {
     const { rules, lists } = this.around;
-    const { standing, id: own, isLive } = this;
-    const head = standing.inForce ?? standing.heads[0];
+    const { membership, id: own, isLive } = this;
+    const head = membership.inForce ?? membership.heads[0];
     if (head === undefined) return { under: null, isReport: false };
     const { durable } = this.disk;
     const isListOnDisk = (durable.lists & lists.bitOf(head.hash)) !== 0;
     const isPastOnDisk = (this.#past & ~durable.held) === 0;
-    const all = { standing, own, isLive, isListOnDisk, isPastOnDisk };
+    const all = { membership, own, isLive, isListOnDisk, isPastOnDisk };
     const namesList = rules.mayReport({ ...all, isLive: true, isPastOnDisk: true });
     return { under: namesList ? head : null, isReport: rules.mayReport(all) };
   }
@@ -235,7 +235,7 @@ export class Daemon implements DaemonView {
       list: under?.hash ?? null,
       isReport,
     };
-    const { left } = this.standing;
+    const { left } = this.membership;
     const isForAll = ++this.#statuses % STATUSES_TO_LEFT === 0;
     for (const to of others(this.number)) if (isForAll || !left.has(idOf(to))) this.#send(to, status);
   }
@@ -245,7 +245,7 @@ export class Daemon implements DaemonView {
     this.clock.receive(from, status.clock, sentAt);
     this.stable.receive(from);
     this.#confirmed[from] = (this.#confirmed[from] ?? 0) | status.held;
-    const { inForce } = this.standing;
+    const { inForce } = this.membership;
     if (inForce === null || !inForce.list.members.includes(this.id)) return;
     let all = this.disk.durable.firstHand;
     for (const id of this.othersOf(inForce)) all &= this.#confirmed[numberOf(id)] ?? 0;
@@ -256,13 +256,13 @@ export class Daemon implements DaemonView {
     const { random, others, rules } = this.around;
     const all = others(this.number);
     if (all.length === 0) return;
-    const { inForce } = this.standing;
+    const { inForce } = this.membership;
     const pull = (to: number) => {
       const usesList = inForce !== null && this.lastStatuses[to]?.list === inForce.hash;
       const under = usesList || !rules.pullsUnderList ? (inForce?.hash ?? null) : null;
       this.#send(to, { kind: "pull", held: this.held, under });
     };
-    const members = all.filter((to) => this.standing.members.has(idOf(to)));
+    const members = all.filter((to) => this.membership.members.has(idOf(to)));
     if (this.isLive) pull(random.oneOf(members.length > 0 ? members : all));
     else for (const to of all) pull(to);
   }
@@ -281,8 +281,8 @@ export class Daemon implements DaemonView {
 
   #receiveEntries(from: number, { envelopes, dropped, under, all, isAll }: Body & { kind: "entries" }): void {
     const { ledger, rules } = this.around;
-    const { standing, id } = this;
-    if (!rules.mayTakeFrom(standing, id, idOf(from))) return;
+    const { membership, id } = this;
+    if (!rules.mayTakeFrom(membership, id, idOf(from))) return;
     this.#accept(from, envelopes);
     const missing = dropped & ~this.held;
     if (missing !== 0 && this.isLive)
@@ -297,7 +297,7 @@ export class Daemon implements DaemonView {
   #accept(from: number, envelopes: number): void {
     const { rules, envelopes: dates, ledger } = this.around;
     const fresh = envelopes & ~this.held;
-    if (fresh === 0 || !rules.mayTakeFrom(this.standing, this.id, idOf(from))) return;
+    if (fresh === 0 || !rules.mayTakeFrom(this.membership, this.id, idOf(from))) return;
     const marks = { stablePoint: this.stable.value, watermark: this.watermark };
     for (const bit of bitsOf(fresh)) {
       const arrival = rules.arrivalOf(dates.dateOf(bit), false, false, marks);
@@ -314,7 +314,7 @@ export class Daemon implements DaemonView {
 
   #join(): void {
     const { rules, time } = this.around;
-    const { inForce } = this.standing;
+    const { inForce } = this.membership;
     if (inForce === null || !inForce.list.members.includes(this.id) || this.reporting().under === null)
       return;
     const reports = new Map<ByteString, JoinReport>();

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
-import type { KnownList, Standing } from "../../../protocol/members/succession.js";
+import type { KnownList, MembershipState } from "../../../protocol/members/succession.js";
 import type { Rules } from "./rules.js";
 
 export const CLUSTER: ByteString = "c".repeat(32);
@@ -18,12 +18,12 @@ const sha256 = (bytes: Buffer): ByteString => createHash("sha256").update(bytes)
 
 export class Lists {
   readonly all: KnownList[] = [];
-  readonly #rules: Pick<Rules, "standingOf">;
+  readonly #rules: Pick<Rules, "membershipStateOf">;
   readonly #numbers = new Map<ByteString, number>();
   /** The membership state by known lists. Each set of lists includes all predecessors. */
-  readonly #standings = new Map<number, Standing>();
+  readonly #memberships = new Map<number, MembershipState>();
 
-  constructor(rules: Pick<Rules, "standingOf">) {
+  constructor(rules: Pick<Rules, "membershipStateOf">) {
     this.#rules = rules;
   }
 
@@ -58,12 +58,12 @@ export class Lists {
     return closed;
   }
 
-  standing(known: number): Standing {
-    const before = this.#standings.get(known);
+  membership(known: number): MembershipState {
+    const before = this.#memberships.get(known);
     if (before !== undefined) return before;
-    const standing = this.#rules.standingOf(this.all.filter((_, i) => (known & (1 << i)) !== 0));
-    this.#standings.set(known, standing);
-    return standing;
+    const membership = this.#rules.membershipStateOf(this.all.filter((_, i) => (known & (1 << i)) !== 0));
+    this.#memberships.set(known, membership);
+    return membership;
   }
 
   #withParents(number: number): number {

@@ -37,8 +37,8 @@ export class Operator {
     const { random, settings, lists, daemons } = this.#parts;
     if (!random.chance(settings.lists) || lists.all.length >= LISTS_MOST) return;
     const daemon = random.oneOf(daemons);
-    if (!daemon.isUp || !daemon.isLive || !daemon.standing.members.has(daemon.id)) return;
-    const { heads } = daemon.standing;
+    if (!daemon.isUp || !daemon.isLive || !daemon.membership.members.has(daemon.id)) return;
+    const { heads } = daemon.membership;
     if (heads.length > 1) {
       this.#sign(heads.slice(0, 2), {}, [daemon]);
       return;
@@ -86,7 +86,7 @@ export class Operator {
     if (!daemon.isUp || !daemon.isLive || daemon.stable.publishedPoint === 0) return;
     const past = { stablePoint: daemon.stable.publishedPoint, idsFrom: 0 };
     for (const left of daemons) {
-      if (left.isWiped || !daemon.standing.left.has(left.id)) continue;
+      if (left.isWiped || !daemon.membership.left.has(left.id)) continue;
       const { firstHand } = left.disk.durable;
       const ids = rules.keepsIds ? daemon.held : daemon.held & ~daemon.disk.durable.dropped;
       for (const bit of bitsOf(firstHand & ~(ledger.reportedHeld & ledger.reportedDead))) {

@@ -3,7 +3,7 @@
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
-import { nextList, type Standing, standingOf } from "../../../protocol/members/succession.js";
+import { type MembershipState, membershipStateOf, nextList } from "../../../protocol/members/succession.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
@@ -41,12 +41,12 @@ class UpperClocks extends MemberClocks {
 }
 
 /** Returns one of two parallel lists, like a daemon that follows the list that it learned first. */
-function firstOfParallel(standing: Standing): Standing {
-  const [head] = standing.heads;
-  if (head === undefined || standing.heads.length === 1) return standing;
-  const left = new Set(standing.heads.flatMap(({ list }) => list.left));
+function firstOfParallel(membership: MembershipState): MembershipState {
+  const [head] = membership.heads;
+  if (head === undefined || membership.heads.length === 1) return membership;
+  const left = new Set(membership.heads.flatMap(({ list }) => list.left));
   return {
-    ...standing,
+    ...membership,
     heads: [head],
     inForce: head,
     members: new Set(head.list.members.filter((id) => !left.has(id))),
@@ -54,10 +54,10 @@ function firstOfParallel(standing: Standing): Standing {
 }
 
 /** Returns the daemons that are in any head and were not removed by another head. */
-function inAnyHead(standing: Standing): Standing {
-  const left = new Set(standing.heads.flatMap(({ list }) => list.left));
-  const members = standing.heads.flatMap(({ list }) => list.members).filter((id) => !left.has(id));
-  return { ...standing, members: new Set(members) };
+function inAnyHead(membership: MembershipState): MembershipState {
+  const left = new Set(membership.heads.flatMap(({ list }) => list.left));
+  const members = membership.heads.flatMap(({ list }) => list.members).filter((id) => !left.has(id));
+  return { ...membership, members: new Set(members) };
 }
 
 /** Returns the next list, in which daemons that a parent removed may return. */
@@ -143,22 +143,26 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
     arrivalOf: (at, _, isFirstHand, marks) => arrivalOf(at, false, isFirstHand, marks),
   },
   "accept: nothing from removed daemons": {
-    mayTakeFrom: (standing, own, id) =>
-      standing.heads.length === 0 || standing.members.has(own) || id === own,
+    mayTakeFrom: (membership, own, id) =>
+      membership.heads.length === 0 || membership.members.has(own) || id === own,
   },
-  "accept: only from daemons that every head names": { standingOf: (known) => inAnyHead(standingOf(known)) },
+  "accept: only from daemons that every head names": {
+    membershipStateOf: (known) => inAnyHead(membershipStateOf(known)),
+  },
   "accept: nothing unless a list names the daemon": {
-    mayTakeFrom: (standing, _, id) => mayTakeFrom(standing, id, id),
+    mayTakeFrom: (membership, _, id) => mayTakeFrom(membership, id, id),
   },
   "accept: only a member with data": { needsData: false },
   "accept: only a member accepts from clients": {
     firstHandRefusal: (all) =>
-      firstHandRefusal({ ...all, standing: { ...all.standing, members: new Set([all.own]) } }),
+      firstHandRefusal({ ...all, membership: { ...all.membership, members: new Set([all.own]) } }),
   },
   "accept: a joiner waits": { firstHandRefusal: (all) => firstHandRefusal({ ...all, isLive: true }) },
   "lists: a removed daemon never returns": { nextList: withReturning },
   "lists: a merge retains the daemons of both": { nextList: withEither },
-  "lists: no parallel list has precedence": { standingOf: (known) => firstOfParallel(standingOf(known)) },
+  "lists: no parallel list has precedence": {
+    membershipStateOf: (known) => firstOfParallel(membershipStateOf(known)),
+  },
   "lists: a lost folder returns with a new id": { replacesLost: false },
   "join: reports name the list in force": {
     joinedWatermark: (list, others, reports, now) =>

@@ -3,7 +3,7 @@
  * reports. removals.ts removes them one by one.
  */
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
-import { nextList, standingOf } from "../../../protocol/members/succession.js";
+import { membershipStateOf, nextList } from "../../../protocol/members/succession.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { joinedWatermark } from "../../../timeline/members/joining-rule.js";
@@ -13,7 +13,7 @@ import { arrivalOf } from "./arrival.js";
 
 export interface Rules {
   readonly nextList: typeof nextList;
-  readonly standingOf: typeof standingOf;
+  readonly membershipStateOf: typeof membershipStateOf;
   readonly mayTakeFrom: typeof mayTakeFrom;
   readonly mayReport: typeof mayReport;
   readonly firstHandRefusal: typeof firstHandRefusal;
@@ -53,7 +53,7 @@ export interface Rules {
 
 export const RULES: Rules = {
   nextList,
-  standingOf,
+  membershipStateOf,
   mayTakeFrom,
   mayReport,
   firstHandRefusal,

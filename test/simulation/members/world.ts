@@ -234,7 +234,7 @@ export class World {
 
   /** The members of the newest list. */
   get #members(): Daemon[] {
-    const { heads } = this.#lists.standing((1 << this.#lists.all.length) - 1);
+    const { heads } = this.#lists.membership((1 << this.#lists.all.length) - 1);
     return this.#daemons.filter(({ id }) => heads[0]?.list.members.includes(id));
   }
 

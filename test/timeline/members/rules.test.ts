@@ -1,7 +1,7 @@
 /** Tests each rule of members alone. test/simulation/members tests their combination. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { standingOf } from "../../../protocol/members/succession.js";
+import { membershipStateOf } from "../../../protocol/members/succession.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
 import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
@@ -12,9 +12,11 @@ import { idOf, idsOf, listAfter } from "./lists.js";
 const first = listAfter([], { add: "ABC" });
 const less = listAfter([first], { leave: "C" });
 const other = listAfter([first], { leave: "B" });
-const [NONE, ONE, LESS, DOUBLED] = [[], [first], [first, less], [first, less, other]].map(standingOf) as [
-  ...[ReturnType<typeof standingOf>, ReturnType<typeof standingOf>],
-  ...[ReturnType<typeof standingOf>, ReturnType<typeof standingOf>],
+const [NONE, ONE, LESS, DOUBLED] = [[], [first], [first, less], [first, less, other]].map(
+  membershipStateOf,
+) as [
+  ...[ReturnType<typeof membershipStateOf>, ReturnType<typeof membershipStateOf>],
+  ...[ReturnType<typeof membershipStateOf>, ReturnType<typeof membershipStateOf>],
 ];
 const isSame = (one: number, two: number) => one === two;
 
@@ -57,11 +59,11 @@ test("a daemon accepts entries only from daemons that all lists name, and only i
 });
 
 test("a daemon reports if it is live, no two lists are parallel, no list removes it, and its data is on disk", () => {
-  const ready = { standing: LESS, own: idOf("A"), isLive: true, isListOnDisk: true, isPastOnDisk: true };
+  const ready = { membership: LESS, own: idOf("A"), isLive: true, isListOnDisk: true, isPastOnDisk: true };
   assert.equal(mayReport(ready), true);
-  assert.equal(mayReport({ ...ready, standing: NONE }), true);
+  assert.equal(mayReport({ ...ready, membership: NONE }), true);
   for (const change of [
-    { standing: DOUBLED },
+    { membership: DOUBLED },
     { own: idOf("C") },
     { isLive: false },
     { isListOnDisk: false },
@@ -71,10 +73,10 @@ test("a daemon reports if it is live, no two lists are parallel, no list removes
 });
 
 test("client entries are accepted by a live member with data whose clock is right", () => {
-  const ready = { standing: LESS, own: idOf("A"), isLive: true, hasData: true, isSkewed: false };
+  const ready = { membership: LESS, own: idOf("A"), isLive: true, hasData: true, isSkewed: false };
   assert.equal(firstHandRefusal(ready), null);
-  assert.equal(firstHandRefusal({ ...ready, standing: NONE, hasData: false }), null);
-  assert.equal(firstHandRefusal({ ...ready, standing: DOUBLED }), null);
+  assert.equal(firstHandRefusal({ ...ready, membership: NONE, hasData: false }), null);
+  assert.equal(firstHandRefusal({ ...ready, membership: DOUBLED }), null);
   assert.equal(firstHandRefusal({ ...ready, own: idOf("C") }), "no-member");
   assert.equal(firstHandRefusal({ ...ready, hasData: false }), "no-data");
   assert.equal(firstHandRefusal({ ...ready, isLive: false }), "joining");

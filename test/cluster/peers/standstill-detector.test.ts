@@ -31,16 +31,16 @@ test("a daemon that stood still is immediately out of date, until it has its mem
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
   assert.equal(entriesOf(c), 0);
   world.still.delete("c");
-  assert.equal(c.peering.standing.isBehind, true, "the check precedes all timers");
+  assert.equal(c.peering.standstill.isBehind, true, "the check precedes all timers");
   assert.equal(c.peering.state, "live", "c does not repeat the steps of a start");
   c.timeline.waiting.isMarkPast = false;
   world.wake("c");
   world.runUntil(() => entriesOf(c) === 5);
   world.run(2 * PEERING_LIMITS.statusEveryMs);
-  assert.equal(c.peering.standing.isBehind, true, "the received entries are not in its state yet");
+  assert.equal(c.peering.standstill.isBehind, true, "the received entries are not in its state yet");
   c.timeline.waiting.isMarkPast = true;
   world.run(25);
-  assert.equal(c.peering.standing.isBehind, false);
+  assert.equal(c.peering.standstill.isBehind, false);
 });
 
 test("reports sent during the standstill do not prove that the daemon has its members' entries", () => {
@@ -53,15 +53,15 @@ test("reports sent during the standstill do not prove that the daemon has its me
   a.timeline.take(entryOf(-5_000));
   world.run(100);
   assert.equal(entriesOf(b), 1);
-  // Here c checks its standing before it reads its sockets, as it does when a request is the first to arrive.
+  // Here c checks for a standstill before it reads its sockets, as it does when a request is the first to arrive.
   world.still.delete("c");
-  assert.equal(c.peering.standing.isBehind, true);
+  assert.equal(c.peering.standstill.isBehind, true);
   world.wake("c");
   world.run(1_000);
   assert.equal(entriesOf(c), 0);
-  assert.equal(c.peering.standing.isBehind, true);
+  assert.equal(c.peering.standstill.isBehind, true);
   world.cut.clear();
-  world.runUntil(() => !c.peering.standing.isBehind);
+  world.runUntil(() => !c.peering.standstill.isBehind);
   assert.equal(entriesOf(c), 1);
 });
 
@@ -73,21 +73,22 @@ test("a daemon whose members do not return serves again after a time, and report
   for (const name of ["a", "b"]) world.kill(name);
   world.wake("c");
   world.run(25);
-  assert.equal(c.peering.standing.isBehind, true);
+  assert.equal(c.peering.standstill.isBehind, true);
   world.run(PEERING_LIMITS.catchUpMs + 100);
-  assert.equal(c.peering.standing.isBehind, false);
+  assert.equal(c.peering.standstill.isBehind, false);
   assert.equal(c.peering.state, "isolated");
 });
 
 test("two daemons that stood still together become up to date again", () => {
   const world = new World();
   const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
-  const areLive = () => [a, b].every(({ peering }) => peering.state === "live" && !peering.standing.isBehind);
+  const areLive = () =>
+    [a, b].every(({ peering }) => peering.state === "live" && !peering.standstill.isBehind);
   world.runUntil(areLive);
   for (const name of ["a", "b"]) world.still.add(name);
   world.run(STILL_MS);
   for (const name of ["a", "b"]) world.wake(name);
-  assert.ok(a.peering.standing.isBehind && b.peering.standing.isBehind);
+  assert.ok(a.peering.standstill.isBehind && b.peering.standstill.isBehind);
   world.runUntil(areLive, 2 * PEERING_LIMITS.statusEveryMs);
 });
 
@@ -97,35 +98,35 @@ test("a pause below the limit, or of a daemon without members, changes nothing",
   world.still.add("c");
   world.run(PEERING_LIMITS.standstillMs - 25);
   world.wake("c");
-  assert.equal(c.peering.standing.isBehind, false);
+  assert.equal(c.peering.standstill.isBehind, false);
   const lonely = new World();
   const one = lonely.add("one");
   lonely.run(100);
   lonely.still.add("one");
   lonely.run(STILL_MS);
   lonely.wake("one");
-  assert.equal(one.peering.standing.isBehind, false);
+  assert.equal(one.peering.standstill.isBehind, false);
 });
 
 test("a clock that jumps ahead, as on a suspended machine, counts as a standstill; one that is set back does not", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
   c.offset -= STILL_MS;
-  assert.equal(c.peering.standing.isBehind, false);
+  assert.equal(c.peering.standstill.isBehind, false);
   world.run(25);
   c.offset += STILL_MS;
-  assert.equal(c.peering.standing.isBehind, true);
-  world.runUntil(() => !c.peering.standing.isBehind);
+  assert.equal(c.peering.standstill.isBehind, true);
+  world.runUntil(() => !c.peering.standstill.isBehind);
 });
 
 test("a daemon that receives nothing from most members reports that before it considers them dead", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
-  assert.equal(c.peering.standing.isCutOff, false);
+  assert.equal(c.peering.standstill.isCutOff, false);
   for (const name of ["a", "b"]) for (const way of [`${name} c`, `c ${name}`]) world.cut.add(way);
   world.run(PEERING_LIMITS.standstillMs + PEERING_LIMITS.statusEveryMs + 100);
-  assert.equal(c.peering.standing.isCutOff, true);
+  assert.equal(c.peering.standstill.isCutOff, true);
   assert.equal(c.peering.state, "live");
   world.cut.clear();
-  world.runUntil(() => !c.peering.standing.isCutOff);
+  world.runUntil(() => !c.peering.standstill.isCutOff);
 });

@@ -9,7 +9,7 @@ import type { Roster } from "./roster.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 import { StandstillClock } from "./shared/standstill-clock.js";
 
-export class StandingStill {
+export class StandstillDetector {
   /**
    * Whether most of the cluster has been silent for so long that this daemon may be cut off, as of the last tick. Only
    * this class sets it.
