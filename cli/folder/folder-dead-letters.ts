@@ -14,7 +14,7 @@ import {
   type UnreadDeadLetters,
 } from "../../cluster/dead-letters/dead-letter-folder.js";
 import {
-  type FoundFates,
+  type FoundOutcomes,
   findDeadLetters as findIn,
 } from "../../cluster/dead-letters/evicted-dead-letters.js";
 import { noTimeline, ownerOf } from "../../engine/trust/data-folder.js";
@@ -22,12 +22,12 @@ import { StartError } from "../../net/process/start-error.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Entry } from "../../timeline/entries/entry.js";
-import type { Fate } from "../../timeline/members/dead-letter-rule.js";
+import type { EntryOutcome } from "../../timeline/members/dead-letter-rule.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { onFolder } from "./folder-failures.js";
 import { folderPath } from "./folder-settings.js";
 
-export type { Fate, FoundFates };
+export type { EntryOutcome, FoundOutcomes };
 
 /** The maximum numbers of arguments of a command, and of bytes of an argument, that a list shows. */
 const MAX_BRIEF_ARGUMENTS = 3;
@@ -119,8 +119,8 @@ export function removeDeadLetters(ids: readonly string[], flags: FolderFlags): P
  */
 export function findDeadLetters(
   flags: FolderFlags,
-  ask: (words: readonly string[]) => Promise<readonly Fate[]>,
-): Promise<FoundFates> {
+  ask: (words: readonly string[]) => Promise<readonly EntryOutcome[]>,
+): Promise<FoundOutcomes> {
   return onFolder(async () => {
     const data = await daemonFolder(flags);
     const owner = ownerOf(data);

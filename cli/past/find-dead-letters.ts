@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { Fate, FoundFates } from "../folder/folder-dead-letters.js";
+import type { EntryOutcome, FoundOutcomes } from "../folder/folder-dead-letters.js";
 import { askEach } from "../keys/key-ring.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
@@ -14,7 +14,7 @@ type FindFlags = FolderFlags & ClientFlags & { readonly json?: boolean };
 const COMMAND_MS = 20_000;
 
 /** Outcomes by precedence: the first one that at least one member reports is used. */
-const FATES = ["held", "dead-letter", "forgotten", "undecided"] as const satisfies readonly Fate[];
+const OUTCOMES = ["held", "dead-letter", "forgotten", "undecided"] as const satisfies readonly EntryOutcome[];
 
 /** Adds the options and the help of `find`. @param command  already has the options for the folder */
 export function addFindOptions(command: Command): Command {
@@ -34,26 +34,27 @@ ${exitCodeHelp("some outcomes are not known yet, pages cannot be read, or no mem
 export async function find(flags: FindFlags): Promise<void> {
   const settings = readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS });
   const { key } = openFrom(settings);
-  const ask = async (words: readonly string[]): Promise<Fate[]> => {
+  const ask = async (words: readonly string[]): Promise<EntryOutcome[]> => {
     const answers = await askEach(settings, key, ["TIMELINE", "FATE", ...words]);
-    const reports = answers.flatMap(({ error, reply }) => (error === null ? [fatesIn(reply)] : []));
+    const reports = answers.flatMap(({ error, reply }) => (error === null ? [outcomesIn(reply)] : []));
     const [first] = reports;
     if (first === undefined) throw answers[0]?.error ?? new DbsyncError("all-failed", "");
     return first.map(
-      (_, index) => FATES.find((fate) => reports.some((one) => one[index] === fate)) ?? "undecided",
+      (_, index) => OUTCOMES.find((outcome) => reports.some((one) => one[index] === outcome)) ?? "undecided",
     );
   };
   const { findDeadLetters } = await import("../folder/folder-dead-letters.js");
   const found = await findDeadLetters(flags, ask);
-  if (flags.json) printJson(found);
+  const { kept, unread, counts } = found;
+  if (flags.json) printJson({ kept, unread, fates: counts });
   else for (const line of linesOf(found)) printLine(line);
-  if (found.fates.undecided > 0 || found.unread > 0) process.exitCode = EXIT.failed;
+  if (counts.undecided > 0 || unread > 0) process.exitCode = EXIT.failed;
 }
 
-const fatesIn = (reply: ReplyValue): readonly string[] => (Array.isArray(reply) ? reply.map(String) : []);
+const outcomesIn = (reply: ReplyValue): readonly string[] => (Array.isArray(reply) ? reply.map(String) : []);
 
-function linesOf({ kept, unread, fates }: FoundFates): string[] {
-  const { held, forgotten, undecided } = fates;
+function linesOf({ kept, unread, counts }: FoundOutcomes): string[] {
+  const { held, forgotten, undecided } = counts;
   return [
     `${kept} new dead ${kept === 1 ? "letter" : "letters"}; the members have ${held} of the remaining entries of the folder`,
     ...(forgotten > 0

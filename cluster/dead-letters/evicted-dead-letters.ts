@@ -9,7 +9,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { DeadLetterWriter } from "../../timeline/dead-letters.js";
 import { openFolderView } from "../../timeline/disk/folder-view.js";
 import { ORDER_KEY_BYTES, readOrderKey } from "../../timeline/entries/entry.js";
-import type { Fate } from "../../timeline/members/dead-letter-rule.js";
+import type { EntryOutcome } from "../../timeline/members/dead-letter-rule.js";
 import { DeadLetterFolder, DeadLettersNotWritten, deadLettersFolder } from "./dead-letter-folder.js";
 import { DeadLetterStore, DeadLettersNotStored } from "./dead-letter-store.js";
 
@@ -20,12 +20,12 @@ import { DeadLetterStore, DeadLettersNotStored } from "./dead-letter-store.js";
 const ORDER_KEYS_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;
 
-export interface FoundFates {
+export interface FoundOutcomes {
   /** The number of new dead letters. */
   readonly kept: number;
   /** The number of unreadable pages in the folder. The entries on these pages are unknown. */
   readonly unread: number;
-  readonly fates: Readonly<Record<Fate, number>>;
+  readonly counts: Readonly<Record<EntryOutcome, number>>;
 }
 
 type Stored = readonly [orderKey: Buffer, value: Buffer];
@@ -38,24 +38,24 @@ type Stored = readonly [orderKey: Buffer, value: Buffer];
  */
 export async function findDeadLetters(
   data: string,
-  ask: (orderKeys: readonly string[]) => Promise<readonly Fate[]>,
-): Promise<FoundFates> {
+  ask: (orderKeys: readonly string[]) => Promise<readonly EntryOutcome[]>,
+): Promise<FoundOutcomes> {
   const known = knownIn(data);
   let unread = 0;
   const damaged = () => void unread++;
   const view = await openFolderView(join(data, "timeline"), damaged);
   const writer = new DeadLetterStore(data, Number.POSITIVE_INFINITY).open(Date.now());
-  const fates: Record<Fate, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
+  const counts: Record<EntryOutcome, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
   try {
     for (const batch of batchesOf(view.entries(null), known)) {
       const outcomes = await ask(batch.map(([orderKey]) => orderKey.toString("hex")));
       for (const [index, [orderKey, value]] of batch.entries()) {
-        const fate = outcomes[index] ?? "undecided";
-        fates[fate]++;
-        if (fate === "dead-letter") writer.keep(orderKey, value, "evicted");
+        const outcome = outcomes[index] ?? "undecided";
+        counts[outcome]++;
+        if (outcome === "dead-letter") writer.keep(orderKey, value, "evicted");
       }
     }
-    return { kept: await settled(writer), unread, fates };
+    return { kept: await settled(writer), unread, counts };
   } catch (problem) {
     writer.discard();
     const reason = problem instanceof DeadLettersNotStored ? writingFailure(problem) : null;

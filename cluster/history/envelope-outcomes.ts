@@ -7,7 +7,7 @@ import { array, bulk, type Reply } from "../../protocol/reply.js";
 import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import { custom, echoed } from "../../store/arguments/errors.js";
 import { ORDER_KEY_BYTES, readOrderKey } from "../../timeline/entries/entry.js";
-import { type Fate, fateOf } from "../../timeline/members/dead-letter-rule.js";
+import { type EntryOutcome, entryOutcomeOf } from "../../timeline/members/dead-letter-rule.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 
@@ -26,17 +26,17 @@ export function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, r
   // Refuse the command if the daemon may still return, because it would then send its entries itself. If an operator
   // wrote them again too, they would exist twice.
   if (node.lists?.membership.left.has(id) !== true) throw custom(NOT_LEFT);
-  return array(orderKeys.map((text) => bulk(fateAt(text, node))));
+  return array(orderKeys.map((text) => bulk(outcomeAt(text, node))));
 }
 
-function fateAt(text: ByteString, { timeline, peering }: NodeState): Fate {
+function outcomeAt(text: ByteString, { timeline, peering }: NodeState): EntryOutcome {
   const bytes = bytesOfHex(text, ORDER_KEY_BYTES);
   if (bytes === undefined)
     throw custom(`ERR '${echoed(text)}' is not an order key of ${2 * ORDER_KEY_BYTES} hexadecimal digits`);
   const orderKey = readOrderKey(Buffer.from(bytes, "latin1"));
   const idsFrom = timeline.prunedTo + 1;
   const isHeld = orderKey.at >= idsFrom && timeline.holds(orderKey);
-  return fateOf(orderKey.at, isHeld, { stablePoint: peering.stablePoint, idsFrom });
+  return entryOutcomeOf(orderKey.at, isHeld, { stablePoint: peering.stablePoint, idsFrom });
 }
 
 const NOT_LEFT =

@@ -8,7 +8,7 @@
  * `held`: the member has the entry. `forgotten`: the entry is so old that the member no longer knows whether it had the
  * entry.
  */
-export type Fate = "held" | "undecided" | "dead-letter" | "forgotten";
+export type EntryOutcome = "held" | "undecided" | "dead-letter" | "forgotten";
 
 export interface MembersPast {
   /** The date up to which a live member's entries can no longer change. */
@@ -23,7 +23,11 @@ export interface MembersPast {
  * @param isHeld  whether the member has the entry, or its id. Before the entry is final, the outcome is undecided even
  * then, because the member could be lost together with the entry
  */
-export function fateOf(at: number, isHeld: boolean, { stablePoint, idsFrom }: MembersPast): Fate {
+export function entryOutcomeOf(
+  at: number,
+  isHeld: boolean,
+  { stablePoint, idsFrom }: MembersPast,
+): EntryOutcome {
   if (at >= stablePoint) return "undecided";
   if (isHeld) return "held";
   return at < idsFrom ? "forgotten" : "dead-letter";

@@ -281,8 +281,8 @@ describe("TIMELINE GET", () => {
 test("TIMELINE FATE reports the outcome of entries that an evicted daemon had accepted", async () => {
   const orderKey = (at: number) => writeOrderKey({ at, seq: 0, id: "i".repeat(32) }).toString("hex");
   const send = (...words: string[]) => scene.send("TIMELINE", "FATE", ...words);
-  const fates = await send(hexOf(LEFT_OUT), ...[3, 4, 5, 8].map(orderKey));
-  assert.deepEqual(fates, ["forgotten", "dead-letter", "held", "undecided"]);
+  const outcomes = await send(hexOf(LEFT_OUT), ...[3, 4, 5, 8].map(orderKey));
+  assert.deepEqual(outcomes, ["forgotten", "dead-letter", "held", "undecided"]);
   assert.match(
     String(await send(hexOf("M".repeat(32)), orderKey(4))),
     /^ERR the list of members does not leave/,

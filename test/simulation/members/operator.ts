@@ -80,7 +80,7 @@ export class Operator {
   }
 
   /** Asks a random daemon, if it is a live member, for the outcomes of the writes of removed daemons. */
-  queryFates(): void {
+  queryOutcomes(): void {
     const { daemons, random, rules, envelopes, ledger } = this.#parts;
     const daemon = random.oneOf(daemons);
     if (!daemon.isUp || !daemon.isLive || daemon.stable.publishedPoint === 0) return;
@@ -90,9 +90,9 @@ export class Operator {
       const { firstHand } = left.disk.durable;
       const ids = rules.keepsIds ? daemon.held : daemon.held & ~daemon.disk.durable.dropped;
       for (const bit of bitsOf(firstHand & ~(ledger.reportedHeld & ledger.reportedDead))) {
-        const fate = rules.fateOf(envelopes.dateOf(bit), (ids & bit) !== 0, past);
-        if (fate === "held") ledger.reportedHeld |= bit;
-        else if (fate === "dead-letter") ledger.reportedDead |= bit;
+        const outcome = rules.entryOutcomeOf(envelopes.dateOf(bit), (ids & bit) !== 0, past);
+        if (outcome === "held") ledger.reportedHeld |= bit;
+        else if (outcome === "dead-letter") ledger.reportedDead |= bit;
       }
     }
   }

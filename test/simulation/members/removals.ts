@@ -5,7 +5,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MemberList } from "../../../protocol/members/member-list.js";
 import { type MembershipState, membershipStateOf, nextList } from "../../../protocol/members/succession.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
-import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
+import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { isStable, type Report } from "../../../timeline/members/stable-rule.js";
 import { arrivalOf } from "./arrival.js";
@@ -191,7 +191,8 @@ export const REMOVALS: Readonly<Record<string, Partial<Rules>>> = {
   },
   "clock: a full tail does not move the watermark past it": { capsTail: false },
   "dead letters: only below the stable point": {
-    fateOf: (at, isHeld, past) => fateOf(at, isHeld, { ...past, stablePoint: Number.POSITIVE_INFINITY }),
+    entryOutcomeOf: (at, isHeld, past) =>
+      entryOutcomeOf(at, isHeld, { ...past, stablePoint: Number.POSITIVE_INFINITY }),
   },
   "dead letters: ids are kept": { keepsIds: false },
 };

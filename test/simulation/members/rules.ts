@@ -5,7 +5,7 @@
 import { MemberClocks } from "../../../cluster/peers/member-clocks.js";
 import { membershipStateOf, nextList } from "../../../protocol/members/succession.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
-import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
+import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import { joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable } from "../../../timeline/members/stable-rule.js";
@@ -21,7 +21,7 @@ export interface Rules {
   readonly isStable: typeof isStable<number>;
   readonly joinedWatermark: typeof joinedWatermark;
   readonly skewedWatermark: typeof skewedWatermark;
-  readonly fateOf: typeof fateOf;
+  readonly entryOutcomeOf: typeof entryOutcomeOf;
   readonly Clocks: new (limits: { readonly skewMs: number; readonly clockSampleMs: number }) => MemberClocks;
   /** A daemon sends envelopes only from its disk. */
   readonly sendsFromDisk: boolean;
@@ -61,7 +61,7 @@ export const RULES: Rules = {
   isStable,
   joinedWatermark,
   skewedWatermark,
-  fateOf,
+  entryOutcomeOf,
   Clocks: MemberClocks,
   sendsFromDisk: true,
   reportsFromDisk: true,

@@ -148,7 +148,7 @@ export class World {
     }
     for (const daemon of this.#random.shuffled(this.#daemons))
       if (this.#isThere(daemon)) daemon.act(this.#tick);
-    if (this.#tick % 3 === 0) this.#operator.queryFates();
+    if (this.#tick % 3 === 0) this.#operator.queryOutcomes();
   }
 
   #faults(): void {

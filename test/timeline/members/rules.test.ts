@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { membershipStateOf } from "../../../protocol/members/succession.js";
 import { firstHandRefusal, mayReport, mayTakeFrom } from "../../../timeline/members/acceptance-rule.js";
-import { fateOf } from "../../../timeline/members/dead-letter-rule.js";
+import { entryOutcomeOf } from "../../../timeline/members/dead-letter-rule.js";
 import { type JoinReport, joinedWatermark } from "../../../timeline/members/joining-rule.js";
 import { skewedWatermark } from "../../../timeline/members/skew-rule.js";
 import { isStable, type Report, stableCandidate } from "../../../timeline/members/stable-rule.js";
@@ -120,10 +120,10 @@ test("a daemon whose clock is off follows the other watermarks, as far as the me
 
 test("the outcome of a write is undecided until nothing can change it", () => {
   const past = { stablePoint: 10, idsFrom: 5 };
-  assert.equal(fateOf(9, true, past), "held");
-  assert.equal(fateOf(9, false, past), "dead-letter");
-  assert.equal(fateOf(4, false, past), "forgotten");
-  assert.equal(fateOf(4, true, past), "held");
-  assert.equal(fateOf(10, false, past), "undecided");
-  assert.equal(fateOf(10, true, past), "undecided");
+  assert.equal(entryOutcomeOf(9, true, past), "held");
+  assert.equal(entryOutcomeOf(9, false, past), "dead-letter");
+  assert.equal(entryOutcomeOf(4, false, past), "forgotten");
+  assert.equal(entryOutcomeOf(4, true, past), "held");
+  assert.equal(entryOutcomeOf(10, false, past), "undecided");
+  assert.equal(entryOutcomeOf(10, true, past), "undecided");
 });
