@@ -303,7 +303,9 @@ export class Roster implements ConnectionOwner {
     this.revocation.left(connection, this.#cluster.members.size);
     const isSelf = connection.id === this.#cluster.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);
-    dialer?.lost(isCertain ? code : null, detail, openFor, now);
+    // A duplicate does not explain why the member cannot be reached once its other connection is lost as well.
+    const trouble = code === "duplicate" ? null : detail;
+    dialer?.lost(isCertain ? code : null, trouble, openFor, now);
     return dialer?.name ?? connection.name;
   }
 

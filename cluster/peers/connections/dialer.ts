@@ -86,9 +86,10 @@ export class Dialer {
   /**
    * Records that the connection was lost, and schedules the next attempt.
    * @param code  the reason, or null if it is not certain: the report of an unauthenticated peer does not count
+   * @param detail  why there is no connection, or null if another connection to the member is the reason
    * @param openFor  milliseconds for which it was open after both sides were authenticated, or 0 if it never was
    */
-  lost(code: CloseCode | null, detail: string, openFor: number, now: number): void {
+  lost(code: CloseCode | null, detail: string | null, openFor: number, now: number): void {
     this.connection = null;
     this.trouble = detail;
     this.isSelf = code === "self";

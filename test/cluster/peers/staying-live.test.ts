@@ -53,6 +53,22 @@ test("of two daemons the one that never stopped accepts writes while the other o
   }
 });
 
+test("a lost member is not explained by a second connection that was closed before", () => {
+  const world = new World();
+  // Both sides connect before they receive each other's hello, and one of the two connections is closed.
+  world.latencyMs = 100;
+  const nodes = world.addAll(["a", "b", "c"]);
+  live(world, nodes);
+  world.run(AWAY_MS);
+  const troubles = () => nodes.flatMap(({ peering }) => peering.members.map(({ trouble }) => trouble ?? ""));
+  world.still.add("c");
+  for (let i = 0; i < 60; i++) {
+    world.run(AWAY_MS / 30);
+    assert.doesNotMatch(troubles().join(), /another connection/, `step ${i}`);
+  }
+  assert.match(troubles().join(), /./);
+});
+
 test("a single daemon accepts writes while an added peer joins", () => {
   const world = new World();
   const a = world.add("a");
