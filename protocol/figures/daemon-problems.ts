@@ -18,7 +18,12 @@ export function stateProblems(state: string): Problem[] {
   if (state === "catching-up")
     return [problem(INCOMPLETE, "its log shows its progress, or that its disk has failed", "progress")];
   if (state === "isolated")
-    return [problem("it is cut off from most of its peers, or from the stream of --order", "see its log")];
+    return [
+      problem(
+        "it is cut off from most of its peers, or from the stream of --order",
+        "start the peers that are down, or repair the network between them; with --order, check the NATS servers",
+      ),
+    ];
   return [];
 }
 

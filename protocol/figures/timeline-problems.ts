@@ -322,7 +322,7 @@ function diagnoseMember(
       return;
     }
     bad(
-      `it cannot reach its member ${address}${trouble === null ? "" : ` (${trouble})`}`,
+      `it cannot reach its member ${address}${trouble === null ? "" : ` (${trouble.replace(/\.$/, "")})`}`,
       cureOf(trouble ?? "", member),
     );
     return;

@@ -109,6 +109,11 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /cannot reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
   ],
   [
+    "a member that sent nothing for too long, without the full stop of the reason",
+    withMember({ connection: "waiting", trouble: CLOSE_REASONS.silent }),
+    /cannot reach its member 10\.0\.0\.2:1111 \(It was silent for too long\); start the daemon/,
+  ],
+  [
     "a member that was removed",
     withMember({ connection: "waiting", trouble: CLOSE_REASONS["left-out"] }),
     /; remove it from --peer; or start it with a new data folder .* dbsync members add$/,
