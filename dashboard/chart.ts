@@ -18,6 +18,8 @@ const MINUTE_MS = 60_000;
 const SPANS = [5 * MINUTE_MS, 15 * MINUTE_MS, HOUR_MS];
 /** The positions of the labels on the time axis, as shares of the span, counted back from the present. */
 const SHARES = [1, 0.8, 0.6, 0.4, 0.2, 0];
+/** Minimum distance in pixels between two labels of the time axis. On a narrow chart, every other label is hidden. */
+const LABEL_DISTANCE_MIN = 52;
 /**
  * Time between two samples, in milliseconds, above which the line is interrupted, because the daemon was suspended or
  * restarted.
@@ -145,13 +147,16 @@ export class Chart {
       label?.setAttribute("y", String(Number(y) + 4));
       if (label !== undefined) setText(label, this.#options.text(top * share));
     }
+    const distance = (width - LEFT - RIGHT) / (SHARES.length - 1);
     for (const [index, share] of SHARES.entries()) {
       const label = this.#times[index];
       if (label === undefined) continue;
       label.setAttribute("x", this.#x(this.#end - share * this.#span).toFixed(1));
       if (share === 0) label.setAttribute("text-anchor", "end");
       setText(label, share === 0 ? "now" : `−${(share * this.#span) / MINUTE_MS} min`);
-      label.setAttribute("visibility", width < 300 && index % 2 === 1 ? "hidden" : "visible");
+      // The label of the present, the last one, always stays.
+      const isShown = distance >= LABEL_DISTANCE_MIN || index % 2 === 1;
+      label.setAttribute("visibility", isShown ? "visible" : "hidden");
     }
   }
 

@@ -16,9 +16,12 @@ const FREE_MIN = 0.1;
 
 const NUMBER = "number";
 
-/** Returns the CSS class of a daemon's state; catching up is only a warning. */
+/**
+ * Returns the CSS class of a daemon's state; catching up is only a warning. An isolated daemon is healthy, because it
+ * serves its clients, but its state is not good.
+ */
 export function stateClass({ state, isHealthy, timeline }: DashboardFrame): "good" | "warn" | "bad" {
-  if (isHealthy) return "good";
+  if (isHealthy) return state === "isolated" ? "bad" : "good";
   return state === "catching-up" && !timeline?.isFailed ? "warn" : "bad";
 }
 

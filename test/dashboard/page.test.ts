@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { startChromium, type Tab } from "../client/browser/chromium.js";
 import { skipUnlessFull } from "../support/amount.js";
-import { seriousFindings } from "../support/axe.js";
+import { axeFindings } from "../support/axe.js";
 import { programPaths } from "../support/programs.js";
 import { frameOf, memberOf, STUB } from "./frames.js";
 import { startWatched } from "./watched-cluster.js";
@@ -97,7 +97,7 @@ test("the page shows three daemons, one that stops and starts, late writes, and 
 
   for (const width of [1200, 390]) {
     await tab.appear({ width, height: 1000, isDark: width < 1000 });
-    assert.deepEqual(await seriousFindings(tab), [], `${width}`);
+    assert.deepEqual(await axeFindings(tab), [], `${width}`);
     const isWithin = `document.documentElement.scrollWidth <= ${width}`;
     assert.equal(await tab.run(isWithin), true, `no element is wider than the page at ${width} pixels`);
   }

@@ -8,7 +8,7 @@ import type { DashboardFrame, FrameMember } from "../../protocol/json/dashboard-
 import { type Chromium, startChromium, type Tab } from "../client/browser/chromium.js";
 import { until } from "../daemon/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
-import { seriousFindings } from "../support/axe.js";
+import { axeFindings } from "../support/axe.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { frameOf, memberOf, SAMPLE, STUB } from "./frames.js";
 
@@ -50,7 +50,7 @@ async function examine(tab: Tab, what: string): Promise<void> {
   for (const width of [1200, 390])
     for (const isDark of [false, true]) {
       await tab.appear({ width, height: 1000, isDark });
-      assert.deepEqual(await seriousFindings(tab), [], `${what}, ${width}, ${isDark}`);
+      assert.deepEqual(await axeFindings(tab), [], `${what}, ${width}, ${isDark}`);
       const wide = `[...document.querySelectorAll("body *")].filter((one) => one.checkVisibility() && !one.closest("svg, .scroll, .box, .skip") &&
         one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 120))`;
       assert.deepEqual(await tab.run(wide), [], `${what}, ${width}`);
@@ -213,6 +213,42 @@ test("a chart shows the value that the pointer or the arrow keys select", {
   assert.match(String(await tab.run(readout)), /: 718\/s$/);
 });
 
+test("the labels of charts do not overlap, and the tables of the tiles fit, at every width", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const listeners = [{ name: "memcached", ok: 1_234_567, errors: 123, connections: 100 }];
+  const refusals = [{ reason: "too-many-connections", listener: "dbsync-v2", count: 1_234_567 }];
+  for (const width of [1200, 1040, 720, 390, 360]) {
+    await tab.appear({ width, height: 1000, isDark: false });
+    await send(tab, frameOf({ listeners, refusals }));
+    const labels = `[...document.querySelector("#charts svg").querySelectorAll("text[text-anchor=middle], text[y='116']")]
+      .filter((one) => one.getAttribute("visibility") !== "hidden")
+      .map((one) => ({ text: one.textContent, left: one.getBoundingClientRect().left, right: one.getBoundingClientRect().right }))`;
+    const shown = (await tab.run(labels)) as { text: string; left: number; right: number }[];
+    assert.ok(shown.length >= 3, `${width}`);
+    assert.equal(shown.at(-1)?.text, "now", `${width}`);
+    for (const [index, { left, text }] of shown.entries())
+      assert.ok(index === 0 || left > (shown[index - 1]?.right ?? 0) + 2, `${width}: ${text}`);
+    const wide = `[...document.querySelectorAll(".tiles .card")].filter((one) => one.scrollWidth > one.clientWidth)
+      .map((one) => one.textContent.slice(0, 40))`;
+    assert.deepEqual(await tab.run(wide), [], `${width}`);
+  }
+});
+
+test("an isolated daemon serves its clients, and its state is not green", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  await send(tab, frameOf({ state: "isolated", isHealthy: true }));
+  const classes = `[document.getElementById("state"), document.querySelector("#members tbody td")].map(({ className }) => className)`;
+  assert.deepEqual(await tab.run(classes), ["badge bad", "bad"]);
+});
+
 test("a daemon that hangs is not shown as live on the page, in its title or its icon, until it continues", {
   skip: skipUnlessFull,
 }, async () => {
@@ -229,7 +265,7 @@ test("a daemon that hangs is not shown as live on the page, in its title or its 
     assert.match(String(await tab.run(textOf("state"))), /^unknown, was live$/);
     assert.match(String(await tab.run(textOf("problems"))), /it has sent nothing for \d+ s/);
     assert.equal(await tab.run(isGreenAnywhere), false);
-    assert.deepEqual(await seriousFindings(tab), []);
+    assert.deepEqual(await axeFindings(tab), []);
   } finally {
     daemon.kill("SIGCONT");
   }

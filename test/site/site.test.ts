@@ -12,7 +12,7 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { startChromium } from "../client/browser/chromium.js";
 import { skipUnlessFull } from "../support/amount.js";
-import { seriousFindings } from "../support/axe.js";
+import { axeFindings } from "../support/axe.js";
 import { listenAtFreePort } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
@@ -234,7 +234,7 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
           const where = `${path}, ${look.width} pixels wide, ${isDark ? "dark" : "light"}`;
           await tab.open(`${server.url}${path}`);
           await tab.until(`document.documentElement.classList.contains("dark") === ${isDark}`);
-          assert.deepEqual(await seriousFindings(tab), [], where);
+          assert.deepEqual(await axeFindings(tab), [], where);
           assert.ok(
             await tab.run("document.documentElement.scrollWidth <= innerWidth"),
             `${where}: too wide`,

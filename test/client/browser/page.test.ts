@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { makeFolder } from "../../daemon/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
-import { seriousFindings } from "../../support/axe.js";
+import { axeFindings } from "../../support/axe.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort, listenAtFreePort } from "../../support/free-port.js";
@@ -107,7 +107,7 @@ test("a page generates its key, writes to three daemons, continues without one, 
       assert.equal(picture.toString("latin1", 1, 4), "PNG");
       const isWithin = `document.documentElement.scrollWidth <= ${width}`;
       assert.equal(await tab.run(isWithin), true, `no element overflows at ${width} pixels`);
-      assert.deepEqual(await seriousFindings(tab), []);
+      assert.deepEqual(await axeFindings(tab), []);
     }
   } finally {
     web.close();

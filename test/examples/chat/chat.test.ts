@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { startChromium, type Tab } from "../../client/browser/chromium.js";
 import { makeFolder, until } from "../../daemon/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
-import { seriousFindings } from "../../support/axe.js";
+import { axeFindings } from "../../support/axe.js";
 import { skipWithout } from "../../support/requirements.js";
 import { ClientProgram, python, terminal } from "./programs.js";
 import { FrameLine, spawnServer, startDaemons } from "./scene.js";
@@ -207,10 +207,10 @@ async function checkLook({ tab }: KeyboardPage): Promise<void> {
   for (const width of [1200, 390]) {
     for (const isDark of [false, true]) {
       assert.equal((await tab.picture(width, { isDark })).toString("latin1", 1, 4), "PNG");
-      assert.deepEqual(await seriousFindings(tab), []);
+      assert.deepEqual(await axeFindings(tab), []);
       assert.equal(await tab.run(`document.documentElement.scrollWidth <= ${width}`), true);
     }
   }
   await tab.run(`(document.getElementById("side-button").click(), true)`);
-  assert.deepEqual(await seriousFindings(tab), []);
+  assert.deepEqual(await axeFindings(tab), []);
 }

@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { startChromium, type Tab } from "../../client/browser/chromium.js";
 import { makeFolder, until } from "../../daemon/replicas.js";
 import { skipUnlessFull } from "../../support/amount.js";
-import { seriousFindings } from "../../support/axe.js";
+import { axeFindings } from "../../support/axe.js";
 import { skipWithout } from "../../support/requirements.js";
 import { FrameLine, spawnServer, startServer, startStore } from "./scene.js";
 
@@ -96,7 +96,7 @@ test("the page shows forty arrivals as one line, folds a long text, and keeps ro
         await tab.appear(look);
         const isPhone = width < 700;
         await picture(tab, "talk", look);
-        assert.deepEqual(await seriousFindings(tab), [], `${width} ${isDark}`);
+        assert.deepEqual(await axeFindings(tab), [], `${width} ${isDark}`);
         assert.equal(await tab.run(isInView("leave")), true, `Leave at ${width}`);
         if (isPhone) {
           assert.equal(await tab.run(isInView("side-button")), true);
@@ -106,7 +106,7 @@ test("the page shows forty arrivals as one line, folds a long text, and keeps ro
           assert.equal(await tab.run(isInView(id)), true, `${id} at ${width}`);
         assert.equal(await tab.run(`document.documentElement.scrollWidth <= ${width}`), true);
         await picture(tab, "side", look);
-        assert.deepEqual(await seriousFindings(tab), [], `${width} ${isDark}, rooms`);
+        assert.deepEqual(await axeFindings(tab), [], `${width} ${isDark}, rooms`);
         if (isPhone) await tab.run(`(document.getElementById("side-button").click(), true)`);
       }
     await tab.run(`(document.querySelector(".unfold").click(), true)`);
