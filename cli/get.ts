@@ -46,7 +46,7 @@ export function addGet(program: Command): void {
       "at that date: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z, or milliseconds since 1970",
     )
     .option(JSON_FLAG, 'print JSON: {"at": …, "value": …}, strings that are not UTF-8 as {"base64": …}')
-    .argument("<words...>", "a key; with --at also a read command")
+    .argument("<key...>", "a key; with --at also a read command")
     .passThroughOptions()
     .addHelpText(
       "after",

@@ -31,6 +31,8 @@ try {
         `(${word} is also a command of the store: dbsync send ${shellWords(program.args)})\n`,
       );
     }
+    if (error.code === "commander.unknownCommand" && word === "version")
+      process.stderr.write("(Did you mean --version?)\n");
     if (error.code === "commander.unknownOption") suggestOrder(process.argv.slice(2));
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   } else {

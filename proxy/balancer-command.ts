@@ -7,6 +7,7 @@ import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../net/p
 import { runService } from "../net/process/run-service.js";
 import type { Service } from "../net/process/service.js";
 import { StartError } from "../net/process/start-error.js";
+import { nearestName } from "../protocol/nearest-name.js";
 import { STATEMENT_BYTES_MAX } from "../store/sql/parse.js";
 import { healthOf } from "./admin/balancer-health.js";
 import { BALANCER_METRICS } from "./admin/balancer-metrics.js";
@@ -132,9 +133,29 @@ function addLimits(command: Command): Command {
     );
 }
 
-async function runBalancer(servers: readonly string[], options: Options): Promise<void> {
+async function runBalancer(servers: readonly string[], options: Options, command: Command): Promise<void> {
+  refuseMisspelt(servers, command);
   const settings = withFlags(configured(options.config), servers, options);
   await runService(options, (log) => serviceOf(settings, options, log));
+}
+
+/** Refuses a misspelt subcommand, which would otherwise be the name of a server: balance is the default. */
+function refuseMisspelt(servers: readonly string[], command: Command): void {
+  const [word = "", ...others] = servers;
+  const program = command.parent;
+  const isWord = others.length === 0 && /^[a-z]+$/i.test(word);
+  if (!isWord || program === null || program.args[0] !== word) return;
+  const meant =
+    word === "version"
+      ? "--version"
+      : nearestName(
+          word,
+          program.commands.map((each) => each.name()),
+        );
+  if (meant === null) return;
+  command.error(
+    `error: unknown command '${word}'\n(Did you mean ${meant}? For a server with this name: dbsync-proxy balance ${word})`,
+  );
 }
 
 /** Reads the settings of the configuration file; null if there is no file. @throws StartError */

@@ -18,7 +18,7 @@ export function makeProxy(): Command {
       writeOut: (text) => process.stdout.write(breakHelp(text)),
       outputError: (text, write) => write(text.replace(/^error: /, "dbsync-proxy: ")),
     })
-    .showHelpAfterError("(--help shows all options)");
+    .showHelpAfterError("(--help lists the options)");
   for (const add of [addBalancer, addCache, addStatus]) add(program);
   return program;
 }

@@ -405,6 +405,8 @@ describe("dbsync", () => {
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /^dbsync: unknown command 'sned'[\s\S]*send/);
     assert.equal((await runDbsync(["help", "sned"])).stderr, unknown.stderr);
+    assert.match((await runDbsync(["version"])).stderr, /\(Did you mean --version\?\)\n$/);
+    assert.match((await runDbsync(["get"])).stderr, /missing required argument 'key'/);
     assert.match((await runDbsync(["get", "k"])).stderr, /GET k/);
     assert.equal((await runDbsync([])).code, 2);
   });

@@ -20,6 +20,23 @@ test("an invalid address, or one with a password, is reported without the passwo
   assert.doesNotMatch(stdout + stderr, /secret/);
 });
 
+test("a misspelt subcommand is not taken for a server, and the one that was meant is suggested", async () => {
+  for (const [typed, meant] of [
+    ["statu", "status"],
+    ["cahce", "cache"],
+    ["version", "--version"],
+  ] as const) {
+    const { code, stderr } = await proxy(typed, "--listen", "0");
+    assert.equal(code, 2, typed);
+    assert.match(
+      stderr,
+      new RegExp(`^dbsync-proxy: unknown command '${typed}'\\n\\(Did you mean ${meant}\\?`),
+    );
+  }
+  const { stderr } = await proxy("balance", "statu", "--listen", "127.0.0.1:x");
+  assert.doesNotMatch(stderr, /unknown command/);
+});
+
 test("the help fits into 80 columns", async () => {
   const { code, stdout } = await proxy("--help");
   assert.equal(code, 0);
