@@ -60,9 +60,9 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: recorded units are refused as well",
     file: "timeline/serving-fold.js",
-    find: "merge(entries, folded = this.#fold.mergeWithin(REDO_MAX, entries))",
+    find: "merge(entries, folded = this.fold.mergeWithin(REDO_MAX, entries))",
     replace:
-      "merge(entries, folded = this.#fold.database.admitting(this.#parts.limits.unitSteps, () => this.#fold.mergeWithin(REDO_MAX, entries)))",
+      "merge(entries, folded = this.fold.database.admitting(this.#parts.limits.unitSteps, () => this.fold.mergeWithin(REDO_MAX, entries)))",
     test: ADMISSION,
   },
   {

@@ -103,7 +103,7 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "semantics: the watermark advances beyond a standstill",
     file: "timeline/serving-fold.js",
-    find: "return this.#fold.end !== null;",
+    find: "return this.fold.end !== null;",
     replace: "return false;",
     test: TIMELINE,
   },

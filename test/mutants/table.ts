@@ -74,8 +74,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the fold uses the order of arrival",
     file: "timeline/fold/fold.js",
-    find: "if (isAfter(entries, this.#newest))\n            return entries.map(",
-    replace: "if (true)\n            return entries.map(",
+    find: "if (isAfter(entries, this.#newest))",
+    replace: "if (true)",
     killer: "fold",
   },
   {
@@ -131,8 +131,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "keys expire by the clock",
     file: "timeline/timeline.js",
-    find: "this.#fold.dropExpired(EXPIRED_A_TICK)",
-    replace: "this.#fold.database.dropExpired(this.#parts.clock(), EXPIRED_A_TICK)",
+    find: "this.#folding.fold.dropExpired(EXPIRED_A_TICK)",
+    replace: "this.#folding.fold.database.dropExpired(this.#parts.clock(), EXPIRED_A_TICK)",
     from: 11,
   },
   {
@@ -172,8 +172,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the fold reads a local setting",
     file: "timeline/serving-fold.js",
-    find: "folded = this.#fold.mergeWithin(REDO_MAX, entries)",
-    replace: `folded = this.#fold.mergeWithin(REDO_MAX, entries.map((entry) => {
+    find: "folded = this.fold.mergeWithin(REDO_MAX, entries)",
+    replace: `folded = this.fold.mergeWithin(REDO_MAX, entries.map((entry) => {
         const most = this.#parts.limits.tailBytes < 1e6 ? 3 : 4096;
         return { ...entry, envelope: { ...entry.envelope, commands: entry.envelope.commands.slice(0, most) } };
     }))`,
