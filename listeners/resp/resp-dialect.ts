@@ -46,7 +46,6 @@ export class RespDialect extends Dialect<Argv> {
   readonly #session: RespSession;
   /** A command that waits until earlier ones are answered, or until a pause ends. */
   #heldBack: Argv | null = null;
-  #isPaused = false;
   /** The number of commands served in this turn, and the number of errors among their replies. */
   #served = 0;
   #errors = 0;
@@ -92,10 +91,6 @@ export class RespDialect extends Dialect<Argv> {
     return false;
   }
 
-  override get isHeldBack(): boolean {
-    return this.#isPaused;
-  }
-
   override get listensOn(): boolean {
     return this.#session.waiting !== null;
   }
@@ -114,7 +109,7 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   override takes(pending: number): boolean {
-    return !this.#isPaused && (this.#heldBack === null || pending === 0);
+    return !this.isHeldBack && (this.#heldBack === null || pending === 0);
   }
 
   override next(pending: number): Argv | null {
@@ -124,7 +119,7 @@ export class RespDialect extends Dialect<Argv> {
     if (argv === null) return null;
     this.#heldBack = argv;
     if (pause.mode !== null && this.#session.isPaused(argv)) {
-      this.#isPaused = true;
+      this.isHeldBack = true;
       pause.hold(this.#resume);
       return null;
     }
@@ -195,7 +190,7 @@ export class RespDialect extends Dialect<Argv> {
   }
 
   readonly #resume = (): void => {
-    this.#isPaused = false;
+    this.isHeldBack = false;
     this.#connection.nextTurn();
   };
 

@@ -121,6 +121,8 @@ export abstract class Dialect<Request> {
   abstract readonly isProven: boolean;
   /** Whether the connection closes after the answers to the served requests. */
   abstract readonly isClosing: boolean;
+  /** Whether a request is waiting for something other than earlier answers. Only the dialect sets it. */
+  isHeldBack = false;
   protected abstract readonly parser: RequestParser<Request>;
 
   /** The number of bytes of requests that have not been served. */
@@ -135,11 +137,6 @@ export abstract class Dialect<Request> {
   /** Whether a request is incomplete, so that its remainder must arrive within --idle-timeout. */
   get isMidRequest(): boolean {
     return this.parser.isMidRequest;
-  }
-
-  /** Whether a request is waiting for something other than earlier answers. */
-  get isHeldBack(): boolean {
-    return false;
   }
 
   /**
