@@ -16,8 +16,8 @@ export class FrameQueue extends FrameParser {
   #unfinishedBytes = 0;
 
   /** The number of bytes of the waiting frames and of the incomplete one. */
-  override get heldBytes(): number {
-    return this.#completeBytes + Math.max(this.#unfinishedBytes, super.heldBytes);
+  get heldBytes(): number {
+    return this.#completeBytes + Math.max(this.#unfinishedBytes, this.unfinished.held);
   }
 
   /**

@@ -64,7 +64,7 @@ export class FrameParser {
   /** The number of payload bytes that have not arrived, or -1 while the header is being read. */
   #missing = -1;
   /** The bytes of the unfinished payload. */
-  readonly #unfinished = new ReceiveBuffer();
+  protected readonly unfinished = new ReceiveBuffer();
 
   /**
    * Creates a parser.
@@ -79,11 +79,6 @@ export class FrameParser {
   /** Whether a frame is incomplete. */
   get isMidRequest(): boolean {
     return this.#headerChars > 0 || this.#missing >= 0;
-  }
-
-  /** The number of bytes of memory that the unfinished payload needs. */
-  get heldBytes(): number {
-    return this.#unfinished.held;
   }
 
   /**
@@ -103,7 +98,7 @@ export class FrameParser {
       this.#missing -= end - at;
       this.#offset += end - at;
       at = end;
-      const unfinished = this.#unfinished;
+      const unfinished = this.unfinished;
       if (this.#missing === 0 && unfinished.length === 0) payloads.push(part);
       else unfinished.append(part, part.length, unfinished.length + part.length + this.#missing);
       if (this.#missing > 0) continue;
@@ -197,7 +192,7 @@ export class FrameParser {
 
   #fail(chunk: Buffer, problem: string): number {
     this.malformed = new MalformedFrame(problem, this.#offset);
-    this.#unfinished.clear();
+    this.unfinished.clear();
     return chunk.length;
   }
 }
