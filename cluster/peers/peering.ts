@@ -173,7 +173,7 @@ export class Peering implements RosterEvents {
 
   /** Whether no other daemon is configured or connected. */
   get isAlone(): boolean {
-    return !this.#roster.hasOthers && this.#cluster.members.size === 0;
+    return this.#cluster.members.size === 0 && !this.#roster.hasOthers;
   }
 
   /** Called every 25 ms, or every 100 ms if there are no members. */
@@ -244,22 +244,13 @@ export class Peering implements RosterEvents {
   /** Called when entries are on disk. @param from  the member that sent them, or null for clients */
   flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
     const sender = from === null ? null : (this.#cluster.members.get(from) ?? null);
-    this.#spreading.flushed(
-      entries,
-      sender,
-      from === null ? this.#ownSpreadFrom : oldestSpread(this.#cluster),
-    );
+    // A daemon that is alone offers none of its clients' entries, because a daemon that connects later compares all
+    // entries.
+    const ownFrom = this.isAlone ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+    this.#spreading.flushed(entries, sender, from === null ? ownFrom : oldestSpread(this.#cluster));
     if (from !== null) this.#intake.flushed(entries);
     if (this.#intake.quarantine.size > 0 && entries.some(({ ring }) => ring !== null))
       this.#ringChanged = true;
-  }
-
-  /**
-   * The date before which clients' entries are not offered. A daemon that is alone offers no entries, because a daemon
-   * that connects later compares all entries.
-   */
-  get #ownSpreadFrom(): number {
-    return this.isAlone ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   }
 
   /** Sends an entry that the daemon itself has signed: all members receive its body as soon as it is on disk. */
