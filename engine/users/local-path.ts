@@ -23,6 +23,8 @@ export class LocalPath implements CommandPath {
   readonly carries = false;
   readonly uncarried = NOTHING_UNCARRIED;
   readonly others = null;
+  /** A reply never arrives later, so the sender's waiters are not used. */
+  readonly send = this.execute;
   readonly #backend: MemoryBackend;
   readonly #units: LocalUnits;
 
@@ -43,10 +45,6 @@ export class LocalPath implements CommandPath {
     const reply = this.#backend.run(command, argv, this.#units.joined(sender), sender.now);
     if (command.group === "dbsync") this.#units.part();
     return reply;
-  }
-
-  send(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
-    return this.execute(command, argv, sender);
   }
 
   executeTogether(

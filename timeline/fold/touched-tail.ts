@@ -77,7 +77,7 @@ export class TouchedTail {
   }
 
   /** Adds an entry, after all existing entries, that was applied without creating its units. */
-  pushApplied(entry: Entry, { undoing, count }: Pick<AppliedEntry, "undoing" | "count">): void {
+  pushApplied(entry: Entry, { undoing, count }: AppliedEntry): void {
     const kept = new TailEntry(entry, count);
     kept.undoing = undoing;
     this.#count(kept);
