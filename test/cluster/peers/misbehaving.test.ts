@@ -203,7 +203,7 @@ const messages = { hear: () => "known" as const };
 const faults: Readonly<Record<string, Fault>> = {
   "the parser": {
     send: { kind: "have", number: 0, orderKeys: [] },
-    at: () => ({ object: FrameParser.prototype, method: "push" }),
+    at: () => ({ object: FrameParser.prototype, method: "split" }),
   },
   "the handler of a message": {
     send: { kind: "offer", orderKeys: [orderKey] },
