@@ -121,12 +121,12 @@ export interface Entry {
 }
 
 /** Returns an entry of the document. @param count  the number of all entries, which determines the number of groups */
-export function entryOf(place: number, count: number): Entry {
+export function entryOf(index: number, count: number): Entry {
   return {
-    name: `Person ${place}`,
-    email: `person${place}@example.org`,
-    age: place % 90,
-    group: place % Math.ceil(count / GROUP_SIZE),
+    name: `Person ${index}`,
+    email: `person${index}@example.org`,
+    age: index % 90,
+    group: index % Math.ceil(count / GROUP_SIZE),
   };
 }
 

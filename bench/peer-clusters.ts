@@ -68,10 +68,10 @@ export async function startEtcd(): Promise<Cluster> {
   );
   const all = members.map(({ name, peer }) => `${name}=${peer}`).join();
   const children = members.map(({ name, client, peer }) => {
-    const place = ["--name", name, "--data-dir", join(data, name), "--initial-cluster", all];
+    const location = ["--name", name, "--data-dir", join(data, name), "--initial-cluster", all];
     const forClients = ["--listen-client-urls", client, "--advertise-client-urls", client];
     const forPeers = ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer];
-    const child = spawn("etcd", [...place, ...forClients, ...forPeers], { stdio: "ignore" });
+    const child = spawn("etcd", [...location, ...forClients, ...forPeers], { stdio: "ignore" });
     const killChild = () => void child.kill("SIGKILL");
     process.once("exit", killChild);
     child.once("exit", () => process.off("exit", killChild));

@@ -1,7 +1,7 @@
 /** `dbsync profile`: stores servers with their pins, and the path of a key, under a name. */
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { realPlaces } from "../client/settings/defaults.js";
+import { defaultSources } from "../client/settings/defaults.js";
 import { DbsyncError } from "../client/shared/errors.js";
 import { readVersions, VERSIONS_ALLOWED } from "../client/shared/versions.js";
 import { formatHeadedTable } from "../net/terminal/table.js";
@@ -83,7 +83,7 @@ Examples:
 ${EXIT_HELP}`,
     )
     .action((name: string, flags: AddFlags) => {
-      const folders = realPlaces();
+      const folders = defaultSources();
       const known = readProfiles(folders);
       if (known.profiles.has(name) && flags.force !== true)
         throw new DbsyncError("bad-option", `the profile ${name} already exists: --force replaces it`);
@@ -115,7 +115,7 @@ Examples:
 ${EXIT_HELP}`,
     )
     .action((name: string | undefined, { none }: { readonly none?: boolean }) => {
-      const folders = realPlaces();
+      const folders = defaultSources();
       const known = readProfiles(folders);
       if (none === true && name !== undefined)
         throw new DbsyncError("bad-option", "a name and --none exclude each other: leave one out");
@@ -139,7 +139,7 @@ function addList(profile: Command): void {
     .option(JSON_FLAG, 'print JSON: {"file": …, "current": … or null, "profiles": {…}}')
     .addHelpText("after", `\nExamples:\n  dbsync profile list\n  dbsync profile list --json\n${EXIT_HELP}`)
     .action(({ json }: { readonly json?: boolean }) => {
-      const folders = realPlaces();
+      const folders = defaultSources();
       const { current, profiles } = readProfiles(folders);
       if (json === true)
         return printJson({ file: profilesFile(folders), current, profiles: Object.fromEntries(profiles) });
@@ -161,7 +161,7 @@ function addRemove(profile: Command): void {
     .argument("<name>", "its name")
     .addHelpText("after", `\nExamples:\n  dbsync profile remove staging\n${EXIT_HELP}`)
     .action((name: string) => {
-      const folders = realPlaces();
+      const folders = defaultSources();
       const known = readProfiles(folders);
       profileNamed(name, known);
       const isCurrent = known.current === name;

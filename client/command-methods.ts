@@ -127,7 +127,7 @@ export interface CommandMethods {
   /** Returns the element at an index, counted from the left or, if negative, from the right. */
   lindex(key: Argument, index: Argument): Promise<string | null>;
   /** Inserts an element before or after the first occurrence of another element. */
-  linsert(key: Argument, place: Argument, pivot: Argument, element: Argument): Promise<number>;
+  linsert(key: Argument, where: Argument, pivot: Argument, element: Argument): Promise<number>;
   /** Counts the elements of a list. */
   llen(key: Argument): Promise<number>;
   /** Moves an element from one end of a list to one end of another, or of the same list. */

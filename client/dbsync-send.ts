@@ -8,7 +8,7 @@ import type { Client } from "./client.js";
 import { withCommands } from "./command-methods.js";
 import type { FanOutClient } from "./fan-out-client.js";
 import { ListeningClient } from "./listening-client.js";
-import { type Defaults, readDefaults, realPlaces } from "./settings/defaults.js";
+import { type Defaults, defaultSources, readDefaults } from "./settings/defaults.js";
 import { readOptions, type SendOptions, type Settings } from "./settings/options.js";
 import { loadSigningKey, type SigningKey } from "./settings/signing-key.js";
 import type { CommandInput } from "./shared/command.js";
@@ -110,7 +110,7 @@ function warn(warning: string): void {
 }
 
 function defaults(): Defaults {
-  keptDefaults ??= readDefaults(realPlaces());
+  keptDefaults ??= readDefaults(defaultSources());
   return keptDefaults;
 }
 

@@ -45,13 +45,13 @@ export async function openUserListeners(core: Core): Promise<UserListeners> {
   const loadingPath = loadingPathOf(core, listeners);
   users.whenChanged = () => channels.review();
   for (const name of USER_LISTENER_NAMES) {
-    const place = settings[name];
-    if (place === null) continue;
+    const listenAddress = settings[name];
+    if (listenAddress === null) continue;
     const Listener = await LISTENERS[name]();
     // Until documents are loaded, the JSON listener itself refuses clients, in its own protocol.
     const own = { limits: settings.limits, users, path: name === "json" ? path : (loadingPath ?? path) };
     const daemon = faceOf(core, name, listeners);
-    listeners.add(name, new Listener({ ...core, ...place, ...own, daemon }));
+    listeners.add(name, new Listener({ ...core, ...listenAddress, ...own, daemon }));
   }
   return listeners;
 }

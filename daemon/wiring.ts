@@ -190,10 +190,10 @@ async function addAdmin(
   { settings, log }: DaemonOptions,
   components: Components,
 ): Promise<AdminServer | null> {
-  const { admin: place, adminHosts: hosts } = settings;
-  if (place === null) return null;
+  const { admin: listenAddress, adminHosts: hosts } = settings;
+  if (listenAddress === null) return null;
   const { makeAdmin } = await import("./admin/admin.js");
-  const admin = makeAdmin(place, hosts, components.figures, log);
+  const admin = makeAdmin(listenAddress, hosts, components.figures, log);
   components.add({ service: admin });
   return admin;
 }

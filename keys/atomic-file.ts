@@ -24,7 +24,7 @@ const NO_HARD_LINKS = new Set(["EPERM", "EACCES", "ENOTSUP", "EOPNOTSUPP", "ENOS
 /**
  * Writes `text` to a new file in the folder of `path`. Until it is complete, only its owner can read it.
  * @param mode  the final mode of the file, whatever the umask
- * @returns the path of the staged file; pass it to `placeNew` or `placeOver`, then to `discard`
+ * @returns the path of the staged file; pass it to `publishNew` or `publishOver`, then to `discard`
  */
 export function stage(path: string, text: string | Uint8Array, mode: number): string {
   const staged = join(
@@ -50,7 +50,7 @@ export function stage(path: string, text: string | Uint8Array, mode: number): st
  * @param link  the system call, which tests replace to simulate a file system without hard links
  * @throws the system's error; EEXIST if the name is in use
  */
-export function placeNew(staged: string, path: string, link: typeof linkSync = linkSync): void {
+export function publishNew(staged: string, path: string, link: typeof linkSync = linkSync): void {
   try {
     link(staged, path);
   } catch (error) {
@@ -63,7 +63,7 @@ export function placeNew(staged: string, path: string, link: typeof linkSync = l
 }
 
 /** Renames a staged file to its final name, and replaces an existing file. */
-export function placeOver(staged: string, path: string): void {
+export function publishOver(staged: string, path: string): void {
   renameSync(staged, path);
 }
 

@@ -3,7 +3,7 @@
  * digits, in the same file on each machine. Source: docs/protocol-v2.md "Members".
  */
 import { randomBytes } from "node:crypto";
-import { discard, placeNew, stage } from "./atomic-file.js";
+import { discard, publishNew, stage } from "./atomic-file.js";
 import { KeyFileError, type KeyFileErrorCode } from "./errors.js";
 import { errnoOf, readKeyFile } from "./key-source.js";
 import { shellWord } from "./shell-word.js";
@@ -24,15 +24,15 @@ const NO_SECRET: { readonly [code in KeyFileErrorCode]?: string } = {
  * @throws KeyFileError  secret-exists, secret-not-writable
  */
 export function writeClusterSecret(file: string): string {
-  const place = { name: file, file, due: "private" } as const;
+  const origin = { name: file, file, due: "private" } as const;
   let staged: string | null = null;
   try {
     staged = stage(file, `${randomBytes(SECRET_BYTES).toString("hex")}\n`, SECRET_MODE);
-    placeNew(staged, file);
+    publishNew(staged, file);
   } catch (cause) {
     const isTaken = errnoOf(cause) === "EEXIST";
     const detail = writingFailure(cause) ?? errnoOf(cause);
-    throw new KeyFileError(isTaken ? "secret-exists" : "secret-not-writable", place, { detail, cause });
+    throw new KeyFileError(isTaken ? "secret-exists" : "secret-not-writable", origin, { detail, cause });
   } finally {
     if (staged !== null) discard(staged);
   }
@@ -50,22 +50,22 @@ Next:
  * @throws KeyFileError  secret-missing, secret-damaged, not-readable
  */
 export function readClusterSecret(file: string): { secret: Buffer; warnings: readonly string[] } {
-  const place = { name: file, file, due: "private" } as const;
+  const origin = { name: file, file, due: "private" } as const;
   const { bytes, warnings } = read(file);
   const text = bytes.toString("latin1").replace(/\r?\n$/, "");
   if (!/^[\da-f]{64}$/i.test(text))
-    throw new KeyFileError("secret-damaged", place, { detail: "has other contents" });
+    throw new KeyFileError("secret-damaged", origin, { detail: "has other contents" });
   return { secret: Buffer.from(text, "hex"), warnings };
 }
 
 function read(file: string): ReturnType<typeof readKeyFile> {
-  const place = { name: file, file, due: "private" } as const;
+  const origin = { name: file, file, due: "private" } as const;
   try {
     return readKeyFile(file, "private");
   } catch (cause) {
     if (!(cause instanceof KeyFileError)) throw cause;
-    if (cause.code === "not-found") throw new KeyFileError("secret-missing", place, { cause });
+    if (cause.code === "not-found") throw new KeyFileError("secret-missing", origin, { cause });
     const detail = NO_SECRET[cause.code];
-    throw detail === undefined ? cause : new KeyFileError("secret-damaged", place, { detail, cause });
+    throw detail === undefined ? cause : new KeyFileError("secret-damaged", origin, { detail, cause });
   }
 }

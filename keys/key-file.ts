@@ -4,9 +4,9 @@
  * checks more than a signature requires.
  */
 import { createPrivateKey, createPublicKey, KeyObject } from "node:crypto";
-import { KeyFileError, type KeyPlace } from "./errors.js";
+import { KeyFileError, type KeyOrigin } from "./errors.js";
 import { fingerprint } from "./fingerprint.js";
-import { type KeySource, placeOf, readKeyFile } from "./key-source.js";
+import { type KeySource, originOf, readKeyFile } from "./key-source.js";
 import { MAX_PASSPHRASE_BYTES } from "./passphrase-file.js";
 import { contentOf, contentWithoutPem, damageOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
 import { signCommand } from "./sign.js";
@@ -45,10 +45,10 @@ const CIPHER_UNSUPPORTED = "ERR_OSSL_EVP_UNSUPPORTED";
  * @throws KeyFileError  the codes are in errors.ts
  */
 export function loadPrivateKey(source: KeySource, options: LoadPrivateKeyOptions = {}): LoadedKey {
-  const place = placeOf(source, "private");
-  if (source instanceof KeyObject) return accept(source, place, options, []);
-  const { block, warnings } = readBlock(source, place);
-  return accept(openPrivateKey(block, place, options.passphrase), place, options, warnings);
+  const origin = originOf(source, "private");
+  if (source instanceof KeyObject) return accept(source, origin, options, []);
+  const { block, warnings } = readBlock(source, origin);
+  return accept(openPrivateKey(block, origin, options.passphrase), origin, options, warnings);
 }
 
 /**
@@ -57,63 +57,63 @@ export function loadPrivateKey(source: KeySource, options: LoadPrivateKeyOptions
  * @throws KeyFileError  the codes are in errors.ts
  */
 export function loadPublicKey(source: KeySource, options: LoadKeyOptions = {}): LoadedKey {
-  const place = placeOf(source, "public");
-  if (source instanceof KeyObject) return accept(source, place, options, []);
-  const { block, warnings } = readBlock(source, place);
+  const origin = originOf(source, "public");
+  if (source instanceof KeyObject) return accept(source, origin, options, []);
+  const { block, warnings } = readBlock(source, origin);
   try {
-    return accept(createPublicKey(block.text ?? ""), place, options, warnings);
+    return accept(createPublicKey(block.text ?? ""), origin, options, warnings);
   } catch (error) {
-    throw error instanceof KeyFileError ? error : damaged(block, place, error);
+    throw error instanceof KeyFileError ? error : damaged(block, origin, error);
   }
 }
 
 /** Returns the only PEM block of a file or text, which must be the expected half. */
 function readBlock(
   source: Exclude<KeySource, KeyObject>,
-  place: KeyPlace,
+  origin: KeyOrigin,
 ): { block: PemBlock; warnings: readonly string[] } {
   const { bytes, warnings } =
     "file" in source
-      ? readKeyFile(source.file, place.due)
+      ? readKeyFile(source.file, origin.due)
       : { bytes: typeof source.pem === "string" ? Buffer.from(source.pem) : source.pem, warnings: [] };
-  if (bytes.length === 0) throw new KeyFileError("empty", place);
+  if (bytes.length === 0) throw new KeyFileError("empty", origin);
   const blocks = pemBlocks(bytes);
   const block = blocks[0];
-  if (block === undefined) throw new KeyFileError(contentWithoutPem(bytes), place);
+  if (block === undefined) throw new KeyFileError(contentWithoutPem(bytes), origin);
   if (blocks.length > 1) {
-    throw new KeyFileError("several", place, { detail: blocks.map(({ label }) => label).join(", ") });
+    throw new KeyFileError("several", origin, { detail: blocks.map(({ label }) => label).join(", ") });
   }
   const content = contentOf(block.label);
-  if (content === place.due) return { block, warnings };
-  if (content === "private") throw new KeyFileError("private-for-public", place);
-  if (content === "public") throw new KeyFileError("public-for-private", place);
-  throw new KeyFileError(content, place, { detail: block.label });
+  if (content === origin.due) return { block, warnings };
+  if (content === "private") throw new KeyFileError("private-for-public", origin);
+  if (content === "public") throw new KeyFileError("public-for-private", origin);
+  throw new KeyFileError(content, origin, { detail: block.label });
 }
 
 function openPrivateKey(
   block: PemBlock,
-  place: KeyPlace,
+  origin: KeyOrigin,
   passphrase: string | Buffer | undefined,
 ): KeyObject {
   const encrypted = isEncrypted(block);
   if (encrypted && block.text !== null) {
-    if (passphrase === undefined) throw new KeyFileError("passphrase-missing", place);
+    if (passphrase === undefined) throw new KeyFileError("passphrase-missing", origin);
     if (Buffer.byteLength(passphrase) > MAX_PASSPHRASE_BYTES) {
-      throw new KeyFileError("passphrase-too-long", place, { detail: `${MAX_PASSPHRASE_BYTES} bytes` });
+      throw new KeyFileError("passphrase-too-long", origin, { detail: `${MAX_PASSPHRASE_BYTES} bytes` });
     }
   }
   try {
     return createPrivateKey({ key: block.text ?? "", ...(encrypted ? { passphrase } : {}) });
   } catch (error) {
-    if (!encrypted || damageOf(block) !== null) throw damaged(block, place, error);
+    if (!encrypted || damageOf(block) !== null) throw damaged(block, origin, error);
     const unsupported = error instanceof Error && "code" in error && error.code === CIPHER_UNSUPPORTED;
-    throw new KeyFileError(unsupported ? "old-encryption" : "passphrase-wrong", place, { cause: error });
+    throw new KeyFileError(unsupported ? "old-encryption" : "passphrase-wrong", origin, { cause: error });
   }
 }
 
-function damaged(block: PemBlock, place: KeyPlace, cause: unknown): KeyFileError {
+function damaged(block: PemBlock, origin: KeyOrigin, cause: unknown): KeyFileError {
   const detail = damageOf(block) ?? `its contents are not the "${block.label}" that its label states`;
-  return new KeyFileError("damaged", place, { detail, cause });
+  return new KeyFileError("damaged", origin, { detail, cause });
 }
 
 /**
@@ -121,39 +121,39 @@ function damaged(block: PemBlock, place: KeyPlace, cause: unknown): KeyFileError
  */
 function accept(
   key: KeyObject,
-  place: KeyPlace,
+  origin: KeyOrigin,
   options: LoadKeyOptions,
   warnings: readonly string[],
 ): LoadedKey {
-  if (key.type === "secret") throw new KeyFileError("kind", place, { detail: "secret, which cannot sign" });
-  if (key.type !== place.due) {
-    throw new KeyFileError(place.due === "public" ? "private-for-public" : "public-for-private", place);
+  if (key.type === "secret") throw new KeyFileError("kind", origin, { detail: "secret, which cannot sign" });
+  if (key.type !== origin.due) {
+    throw new KeyFileError(origin.due === "public" ? "private-for-public" : "public-for-private", origin);
   }
-  requireKind(key, place, options.kinds ?? ["rsa"]);
-  if (key.asymmetricKeyType === "rsa") requireRsaParameters(key, place);
-  if (key.asymmetricKeyType === "rsa" && key.type === "private") requireSignature(key, place);
+  requireKind(key, origin, options.kinds ?? ["rsa"]);
+  if (key.asymmetricKeyType === "rsa") requireRsaParameters(key, origin);
+  if (key.asymmetricKeyType === "rsa" && key.type === "private") requireSignature(key, origin);
   if (key.asymmetricKeyType === "ed25519" && isSmallOrderKey(key))
-    throw new KeyFileError("weak-point", place);
+    throw new KeyFileError("weak-point", origin);
   return { key, fingerprint: fingerprint(key), warnings };
 }
 
-function requireKind(key: KeyObject, place: KeyPlace, kinds: readonly KeyKind[]): void {
+function requireKind(key: KeyObject, origin: KeyOrigin, kinds: readonly KeyKind[]): void {
   const kind = key.asymmetricKeyType ?? "unknown";
   if (kinds.some((allowed) => allowed === kind)) return;
   const rule = kinds.includes("ed25519")
     ? `expected ${kinds.join(" or ")}`
     : "version 1 supports only RSA keys";
-  throw new KeyFileError("kind", place, { detail: `${kind}; ${rule}` });
+  throw new KeyFileError("kind", origin, { detail: `${kind}; ${rule}` });
 }
 
-function requireRsaParameters(key: KeyObject, place: KeyPlace): void {
+function requireRsaParameters(key: KeyObject, origin: KeyOrigin): void {
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < MIN_RSA_BITS) {
     const detail = `${modulusLength} bits, and ${MIN_RSA_BITS} is the minimum that is safe`;
-    throw new KeyFileError("too-few-bits", place, { detail });
+    throw new KeyFileError("too-few-bits", origin, { detail });
   }
   if (publicExponent !== RSA_EXPONENT) {
-    throw new KeyFileError("exponent", place, { detail: String(publicExponent) });
+    throw new KeyFileError("exponent", origin, { detail: String(publicExponent) });
   }
 }
 
@@ -161,7 +161,7 @@ function requireRsaParameters(key: KeyObject, place: KeyPlace): void {
  * Signs and verifies a test message, because OpenSSL also loads a key with a damaged modulus, whose signatures every
  * daemon would refuse.
  */
-function requireSignature(key: KeyObject, place: KeyPlace): void {
+function requireSignature(key: KeyObject, origin: KeyOrigin): void {
   const text = Buffer.from("PING\0");
   let works = false;
   let cause: unknown;
@@ -171,6 +171,6 @@ function requireSignature(key: KeyObject, place: KeyPlace): void {
     cause = error;
   }
   if (!works) {
-    throw new KeyFileError("damaged", place, { detail: "its numbers do not match each other", cause });
+    throw new KeyFileError("damaged", origin, { detail: "its numbers do not match each other", cause });
   }
 }

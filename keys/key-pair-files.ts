@@ -1,7 +1,7 @@
 /** Names the two files of a key pair, and writes both of them or neither. */
 import { existsSync, lstatSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { discard, placeNew, placeOver, stage } from "./atomic-file.js";
+import { discard, publishNew, publishOver, stage } from "./atomic-file.js";
 import { KeyFileError } from "./errors.js";
 import type { KeyPairPem } from "./generate.js";
 import { errnoOf } from "./key-source.js";
@@ -66,8 +66,8 @@ export function writeKeyPair(pair: KeyPairPem, paths: KeyPairPaths, options: { f
     }
     for (const file of staged) {
       path = file.path;
-      if (options.force) placeOver(file.from, file.path);
-      else placeNew(file.from, file.path);
+      if (options.force) publishOver(file.from, file.path);
+      else publishNew(file.from, file.path);
       placed.push(file.path);
     }
   } catch (error) {
@@ -93,8 +93,8 @@ function exists(taken: readonly string[]): KeyFileError {
 }
 
 function notWritable(path: string, error: unknown): KeyFileError {
-  const place = { name: path, file: path, due: "private" } as const;
-  return new KeyFileError("not-writable", place, {
+  const origin = { name: path, file: path, due: "private" } as const;
+  return new KeyFileError("not-writable", origin, {
     detail: writingFailure(error) ?? errnoOf(error),
     cause: error,
   });

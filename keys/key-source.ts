@@ -4,7 +4,7 @@
 
 import type { KeyObject } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { KeyFileError, type KeyHalf, type KeyPlace } from "./errors.js";
+import { KeyFileError, type KeyHalf, type KeyOrigin } from "./errors.js";
 import { shellWord } from "./shell-word.js";
 
 export type KeySource = { readonly file: string } | { readonly pem: string | Buffer } | KeyObject;
@@ -17,7 +17,7 @@ const ALL_MAY_READ = 0o004;
 const ALL_MAY_WRITE = 0o002;
 const PERMISSION_BITS = 0o777;
 
-export function placeOf(source: KeySource, due: KeyHalf): KeyPlace {
+export function originOf(source: KeySource, due: KeyHalf): KeyOrigin {
   if ("file" in source) return { name: source.file, file: source.file, due };
   return { name: "pem" in source ? "the key passed as PEM text" : "the passed key object", file: null, due };
 }
@@ -29,30 +29,30 @@ export function placeOf(source: KeySource, due: KeyHalf): KeyPlace {
  * @throws KeyFileError  not-found, not-readable, is-folder, too-big
  */
 export function readKeyFile(file: string, due: KeyHalf): { bytes: Buffer; warnings: string[] } {
-  const place: KeyPlace = { name: file, file, due };
+  const origin: KeyOrigin = { name: file, file, due };
   let descriptor: number | null = null;
   try {
     descriptor = openSync(file, "r");
     const stat = fstatSync(descriptor);
-    if (stat.isDirectory()) throw new KeyFileError("is-folder", place);
+    if (stat.isDirectory()) throw new KeyFileError("is-folder", origin);
     const bytes = readAll(descriptor);
-    if (bytes === null) throw new KeyFileError("too-big", place, { detail: `${MAX_FILE_BYTES} bytes` });
+    if (bytes === null) throw new KeyFileError("too-big", origin, { detail: `${MAX_FILE_BYTES} bytes` });
     const warning = modeWarning(file, due, stat.mode & PERMISSION_BITS);
     return { bytes, warnings: warning === null ? [] : [warning] };
   } catch (error) {
     if (error instanceof KeyFileError) throw error;
-    throw readingFailed(place, error);
+    throw readingFailed(origin, error);
   } finally {
     if (descriptor !== null) closeSync(descriptor);
   }
 }
 
 /** Translates the system's error into one that names the user's file or folder. */
-export function readingFailed(place: KeyPlace, error: unknown): KeyFileError {
+export function readingFailed(origin: KeyOrigin, error: unknown): KeyFileError {
   const code = errnoOf(error);
-  if (code === "ENOENT" || code === "ENOTDIR") return new KeyFileError("not-found", place, { cause: error });
+  if (code === "ENOENT" || code === "ENOTDIR") return new KeyFileError("not-found", origin, { cause: error });
   const detail = code === "EACCES" || code === "EPERM" ? "permission denied" : code;
-  return new KeyFileError("not-readable", place, { detail, cause: error });
+  return new KeyFileError("not-readable", origin, { detail, cause: error });
 }
 
 /** Returns the system's error code, such as `ENOENT`, or the message of any other error. */

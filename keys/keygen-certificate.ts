@@ -5,7 +5,7 @@
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { InvalidArgumentError, Option } from "commander";
-import { discard, placeOver, stage } from "./atomic-file.js";
+import { discard, publishOver, stage } from "./atomic-file.js";
 import { type CertificatePem, isCertificateName, MAX_NAMES, makeCertificate } from "./certificate.js";
 import { loadCertificateKey } from "./certificate-pair.js";
 import { KeyFileError } from "./errors.js";
@@ -68,11 +68,11 @@ function replace(file: string, text: string): void {
   let staged: string | null = null;
   try {
     staged = stage(file, text, CERTIFICATE_MODE);
-    placeOver(staged, file);
+    publishOver(staged, file);
   } catch (error) {
     if (staged !== null) discard(staged);
-    const place = { name: file, file, due: "public" } as const;
-    throw new KeyFileError("not-writable", place, {
+    const origin = { name: file, file, due: "public" } as const;
+    throw new KeyFileError("not-writable", origin, {
       detail: writingFailure(error) ?? errnoOf(error),
       cause: error,
     });

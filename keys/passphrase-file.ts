@@ -1,5 +1,5 @@
 /** Reads a passphrase from the first line of a file. */
-import { KeyFileError, type KeyFileErrorCode, type KeyPlace } from "./errors.js";
+import { KeyFileError, type KeyFileErrorCode, type KeyOrigin } from "./errors.js";
 import { readKeyFile } from "./key-source.js";
 
 /** The maximum length, in bytes, of a passphrase that node:crypto accepts to decrypt a key. */
@@ -21,23 +21,23 @@ const CARRIAGE_RETURN = 0x0d;
  * @throws KeyFileError  passphrase-file, passphrase-empty, passphrase-too-long, not-readable
  */
 export function readPassphraseFile(file: string): { passphrase: Buffer; warnings: readonly string[] } {
-  const place = { name: file, file, due: "private" } as const;
-  const { bytes, warnings } = readSecret(place);
+  const origin = { name: file, file, due: "private" } as const;
+  const { bytes, warnings } = readSecret(origin);
   let end = bytes.indexOf(LINE_FEED);
   if (end < 0) end = bytes.length;
   if (end > 0 && bytes[end - 1] === CARRIAGE_RETURN) end--;
-  if (end === 0) throw new KeyFileError("passphrase-empty", place);
+  if (end === 0) throw new KeyFileError("passphrase-empty", origin);
   if (end > MAX_PASSPHRASE_BYTES) {
-    throw new KeyFileError("passphrase-too-long", place, { detail: `${MAX_PASSPHRASE_BYTES} bytes` });
+    throw new KeyFileError("passphrase-too-long", origin, { detail: `${MAX_PASSPHRASE_BYTES} bytes` });
   }
   return { passphrase: bytes.subarray(0, end), warnings };
 }
 
-function readSecret(place: KeyPlace & { readonly file: string }): ReturnType<typeof readKeyFile> {
+function readSecret(origin: KeyOrigin & { readonly file: string }): ReturnType<typeof readKeyFile> {
   try {
-    return readKeyFile(place.file, "private");
+    return readKeyFile(origin.file, "private");
   } catch (cause) {
     const detail = cause instanceof KeyFileError ? NO_SUCH_FILE[cause.code] : undefined;
-    throw detail === undefined ? cause : new KeyFileError("passphrase-file", place, { detail, cause });
+    throw detail === undefined ? cause : new KeyFileError("passphrase-file", origin, { detail, cause });
   }
 }

@@ -3,7 +3,7 @@
  * `dbsyncs://` if that daemon listens with TLS.
  */
 
-import { placeName } from "../net/process/host-and-port.js";
+import { formatHost } from "../net/process/host-and-port.js";
 import type { ByteString } from "../protocol/byte-string.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../protocol/version-2/envelope.js";
 
@@ -39,7 +39,7 @@ export function parsePeer(text: string): PeerAddress {
 /** Formats the value; the inverse of `parsePeer`. */
 export function formatPeer(peer: PeerAddress): string {
   const { pin, tls } = peer;
-  const address = `${tls ? TLS : ""}${placeName(peer)}`;
+  const address = `${tls ? TLS : ""}${formatHost(peer)}`;
   return pin === null ? address : `${address}${pinText(pin)}`;
 }
 

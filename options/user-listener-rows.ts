@@ -4,10 +4,10 @@
  */
 
 import {
+  formatHost,
   formatHostAndPort,
+  type HostAndPort,
   parseHostAndPort,
-  placeName,
-  type ReplicaPlace,
 } from "../net/process/host-and-port.js";
 import { NO_EVENTS, parseEventFlags } from "./event-flags.js";
 import { row } from "./option-row.js";
@@ -23,7 +23,7 @@ const SQL_PORT = "3948";
 /** The port of MongoDB. */
 const MONGO_PORT = "27017";
 
-const place = text(parseHostAndPort, formatHostAndPort);
+const listenAddress = text(parseHostAndPort, formatHostAndPort);
 
 export const USER_LISTENERS = {
   /** The address for Redis clients, or null if there is none. */
@@ -33,7 +33,7 @@ export const USER_LISTENERS = {
     ...row({
       flags: "--resp <place>",
       help: "serve Redis clients on a port of 127.0.0.1 (such as 6379), or on address:port",
-      form: place,
+      form: listenAddress,
       fallback: null,
       reload: "restart",
       example: "6380",
@@ -45,7 +45,7 @@ export const USER_LISTENERS = {
     ...row({
       flags: "--json [place]",
       help: `serve JSON lines on a port of 127.0.0.1 (default: ${JSON_PORT}), or on address:port`,
-      form: { ...place, prepare: (option) => place.prepare(option.preset(JSON_PORT)) },
+      form: { ...listenAddress, prepare: (option) => listenAddress.prepare(option.preset(JSON_PORT)) },
       fallback: null,
       reload: "restart",
       example: "8889",
@@ -56,7 +56,7 @@ export const USER_LISTENERS = {
     ...row({
       flags: "--memcached <place>",
       help: "serve memcached clients on a port of 127.0.0.1 (such as 11211), or on address:port",
-      form: place,
+      form: listenAddress,
       fallback: null,
       reload: "restart",
       example: "11211",
@@ -67,7 +67,7 @@ export const USER_LISTENERS = {
     ...row({
       flags: "--sql [place]",
       help: `serve the SQL line protocol on a port of 127.0.0.1 (default: ${SQL_PORT}), or on address:port`,
-      form: { ...place, prepare: (option) => place.prepare(option.preset(SQL_PORT)) },
+      form: { ...listenAddress, prepare: (option) => listenAddress.prepare(option.preset(SQL_PORT)) },
       fallback: null,
       reload: "restart",
       example: SQL_PORT,
@@ -78,7 +78,7 @@ export const USER_LISTENERS = {
     ...row({
       flags: "--mongo [place]",
       help: `serve MongoDB clients on a port of 127.0.0.1 (default: ${MONGO_PORT}), or on address:port`,
-      form: { ...place, prepare: (option) => place.prepare(option.preset(MONGO_PORT)) },
+      form: { ...listenAddress, prepare: (option) => listenAddress.prepare(option.preset(MONGO_PORT)) },
       fallback: null,
       reload: "restart",
       example: MONGO_PORT,
@@ -98,7 +98,7 @@ export const USER_LISTENERS = {
   jsonReplicas: row({
     flags: "--json-replica <host:port>",
     help: "an original server to which writes of JSON clients are sent (repeatable)",
-    form: list<ReplicaPlace>({ parse: parseReplica, format: placeName, check: checkReplicas }),
+    form: list<HostAndPort>({ parse: parseReplica, format: formatHost, check: checkReplicas }),
     fallback: [],
     reload: "restart",
     example: "old1:8888",
@@ -147,7 +147,7 @@ export const USER_LISTENERS = {
 } as const;
 
 /** Parses an address. @throws RangeError  the message says what is expected */
-function parseReplica(text: string): ReplicaPlace {
+function parseReplica(text: string): HostAndPort {
   if (/^dbsyncs:|#/.test(text))
     throw new RangeError("Expected host:port; the original server has no encryption.");
   try {
@@ -158,7 +158,7 @@ function parseReplica(text: string): ReplicaPlace {
   }
 }
 
-function checkReplicas(replicas: readonly ReplicaPlace[]): void {
+function checkReplicas(replicas: readonly HostAndPort[]): void {
   const addresses = replicas.map(({ host, port }) => `${host} ${port}`);
   if (new Set(addresses).size < addresses.length) throw new RangeError("A server is named twice.");
 }

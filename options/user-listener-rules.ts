@@ -47,18 +47,18 @@ export function validateUserListeners(settings: Settings): void {
 export function refuseSamePlaces(settings: Settings): void {
   const { bind, port, admin, ws } = settings;
   const own = USER_LISTENER_NAMES.map((name) => [`--${name}`, settings[name]] as const);
-  const places: readonly (readonly [flag: string, place: ListenAddress | null])[] = [
+  const addresses: readonly (readonly [flag: string, address: ListenAddress | null])[] = [
     ...[["-p", { address: bind, port }] as const, ["--admin", admin] as const],
     ...own,
     ["--ws", ws],
   ];
-  for (const [at, [flag, place]] of places.entries()) {
-    const other = places
+  for (const [at, [flag, address]] of addresses.entries()) {
+    const other = addresses
       .slice(0, at)
-      .find(([, one]) => one?.port === place?.port && one?.address === place?.address);
-    if (place === null || place.port === 0 || other === undefined) continue;
+      .find(([, one]) => one?.port === address?.port && one?.address === address?.address);
+    if (address === null || address.port === 0 || other === undefined) continue;
     fail(
-      `${flag} and ${other[0]} both use port ${place.port} of ${place.address}: set a different port for each.`,
+      `${flag} and ${other[0]} both use port ${address.port} of ${address.address}: set a different port for each.`,
     );
   }
 }

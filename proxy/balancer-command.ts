@@ -14,7 +14,7 @@ import { BALANCER_METRICS } from "./admin/balancer-metrics.js";
 import { ClientCounts } from "./admin/client-counts.js";
 import { Balancer } from "./balancer/balancer.js";
 import { CLIENT_LIMITS, type ClientLimits } from "./clients/client-limits.js";
-import { listenPlace, number } from "./option-values.js";
+import { listenAddress, number } from "./option-values.js";
 import { type BalancerFlags, withFlags } from "./settings/balancer-flags.js";
 import { type BalancerSettings, DEFAULT_PORT, DEFAULT_SETTLE_TIME } from "./settings/balancer-settings.js";
 import { readOriginalConfig } from "./settings/original-config.js";
@@ -52,7 +52,7 @@ export function addBalancer(program: Command): void {
       "addresses of servers: host[:port], or sqls://host:port#sha256:… with TLS; [id=]host:port names one",
     )
     .option("--config <file>", `the earlier balancer's config.json (or ${CONFIG_VARIABLE})`)
-    .option("--listen <place>", `port, or address:port (127.0.0.1:${DEFAULT_PORT})`, listenPlace);
+    .option("--listen <place>", `port, or address:port (127.0.0.1:${DEFAULT_PORT})`, listenAddress);
   addRouting(addAdmin(command));
   addLimits(command)
     .addOption(new Option("--log-level <level>", "messages to log").choices(LOG_LEVELS).default("info"))

@@ -11,9 +11,9 @@ import { ClientCounts } from "./admin/client-counts.js";
 import { CACHE_LIMITS } from "./cache/cache-limits.js";
 import { SqlCache } from "./cache/sql-cache.js";
 import { CLIENT_LIMITS } from "./clients/client-limits.js";
-import { listenPlace, number } from "./option-values.js";
+import { listenAddress, number } from "./option-values.js";
 import { UPSTREAM_LIMITS } from "./upstream/limits.js";
-import { readPlace } from "./upstream/read-place.js";
+import { parseUpstreamAddress } from "./upstream/read-place.js";
 import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 
 const MIB = 1024 * 1024;
@@ -63,7 +63,7 @@ export function addCache(program: Command): void {
         .argParser(protocol),
     )
     .option("--upstream <place>", "the server: host:port, with TLS sqls://host:port#sha256:…")
-    .option("--listen <place>", "port, or address:port", listenPlace)
+    .option("--listen <place>", "port, or address:port", listenAddress)
     .option("--life <ms>", LIFE_HELP, number(1, LIFE_MAX))
     .option("--max-entries <count>", "maximum number of stored answers", number(1, ENTRIES_MAX))
     .option(
@@ -93,7 +93,7 @@ async function runCache(
   options: CacheOptions,
 ): Promise<void> {
   const { replyTimeout } = options;
-  const place = readPlace(
+  const serverAddress = parseUpstreamAddress(
     options.upstream ?? `${host ?? LOOPBACK}:${port ?? DEFAULT_UPSTREAM_PORT}`,
     DEFAULT_UPSTREAM_PORT,
   );
@@ -102,7 +102,7 @@ async function runCache(
   await runService(options, async (log) => {
     const cache = new SqlCache({
       ...(options.listen ?? { address: LOOPBACK, port: listen ?? DEFAULT_LISTEN_PORT }),
-      place,
+      serverAddress,
       Lru: LRUCache,
       environment: realEnvironment,
       observer: clients,

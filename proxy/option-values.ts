@@ -11,7 +11,7 @@ export function number(min: number, max: number): (text: string) => number {
 }
 
 /** Parses an address to listen on, such as `3949`, `0.0.0.0:3949` or `[::]:3949`. */
-export function listenPlace(text: string): ListenAddress {
+export function listenAddress(text: string): ListenAddress {
   try {
     return parseHostAndPort(text);
   } catch (problem) {

@@ -48,23 +48,25 @@ export function addStatus(program: Command): void {
     .action(status);
 }
 
-async function status(place: string, { json = false }: { readonly json?: boolean }): Promise<void> {
-  const report = await ask(/^\d+$/.test(place) ? `127.0.0.1:${place}` : place);
+async function status(adminAddress: string, { json = false }: { readonly json?: boolean }): Promise<void> {
+  const report = await ask(/^\d+$/.test(adminAddress) ? `127.0.0.1:${adminAddress}` : adminAddress);
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : shown(report));
   if (report.status !== "ok") process.exitCode = 1;
 }
 
 /** Requests the report. @throws StartError  there is no answer, or it is not from a proxy */
-async function ask(place: string): Promise<Report> {
+async function ask(adminAddress: string): Promise<Report> {
   try {
-    const response = await fetch(`http://${place}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    const response = await fetch(`http://${adminAddress}/healthz`, {
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
     const report = (await response.json()) as Report;
     if ("servers" in report || "cache" in report) return report;
   } catch (problem) {
     const { cause, message } = problem as Error;
-    throw new StartError(`${place}: ${cause instanceof Error ? cause.message : message}`, 1);
+    throw new StartError(`${adminAddress}: ${cause instanceof Error ? cause.message : message}`, 1);
   }
-  throw new StartError(`${place}: the server there is not a proxy`, 1);
+  throw new StartError(`${adminAddress}: the server there is not a proxy`, 1);
 }
 
 function shown(report: Report): string {

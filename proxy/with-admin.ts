@@ -6,7 +6,7 @@ import type { Metrics } from "../net/admin/metric.js";
 import { AdminServer, type HealthReport } from "../net/admin/server.js";
 import type { ListenAddress } from "../net/process/host-and-port.js";
 import type { Service } from "../net/process/service.js";
-import { listenPlace } from "./option-values.js";
+import { listenAddress } from "./option-values.js";
 
 export interface AdminOptions {
   readonly admin?: ListenAddress;
@@ -22,7 +22,7 @@ export interface Reports<Sources> {
 
 export function addAdmin(command: Command): Command {
   return command
-    .option("--admin <place>", "serves /healthz and /metrics: port, or address:port", listenPlace)
+    .option("--admin <place>", "serves /healthz and /metrics: port, or address:port", listenAddress)
     .addOption(
       new Option("--admin-host <name>", "an accepted host name for --admin")
         .argParser((name: string, all: readonly string[]) => [...all, name.toLowerCase()])
@@ -33,13 +33,13 @@ export function addAdmin(command: Command): Command {
 /** Returns the service together with its admin server, or only the service without --admin. */
 export function withAdmin<Sources>(
   service: Service,
-  { admin: place, adminHost: hosts }: AdminOptions,
+  { admin: listenAddress, adminHost: hosts }: AdminOptions,
   log: Logger,
   { metrics, sources, health }: Reports<Sources>,
 ): Service {
-  if (place === undefined) return service;
+  if (listenAddress === undefined) return service;
   const exposition = makeExposition(metrics, sources);
-  const admin = new AdminServer({ place, hosts, log, exposition, health: () => health(sources) });
+  const admin = new AdminServer({ listenAddress, hosts, log, exposition, health: () => health(sources) });
   return {
     async start() {
       await service.start();

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { openClient, trusting } from "../../client/dbsync-send.js";
 import type { ListeningClient } from "../../client/listening-client.js";
 import { DEFAULT_TIMEOUT_MS } from "../../client/settings/call-limits.js";
-import { type Defaults, readDefaults, realPlaces } from "../../client/settings/defaults.js";
+import { type Defaults, defaultSources, readDefaults } from "../../client/settings/defaults.js";
 import { readOptions, type Settings } from "../../client/settings/options.js";
 import type { SigningKey } from "../../client/settings/signing-key.js";
 import type { Policy } from "../../client/shared/policy.js";
@@ -148,7 +148,7 @@ export const usedProfile = (): UsedProfile | null => used;
  * @throws DbsyncError
  */
 export function defaultsFor({ servers, profile }: ClientFlags): Defaults {
-  const folders = realPlaces();
+  const folders = defaultSources();
   const found = profileFor(
     { ...(servers === undefined ? {} : { servers }), ...(profile === undefined ? {} : { profile }) },
     folders,

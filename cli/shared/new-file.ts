@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { discard, placeNew } from "../../keys/atomic-file.js";
+import { discard, publishNew } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import { unwritable } from "../../keys/unwritable.js";
 
@@ -35,7 +35,7 @@ export async function writeNewFile(path: string, fill: (write: Write) => Promise
   try {
     await writeBuffered(file, fill);
     await file.sync();
-    placeNew(staged, path);
+    publishNew(staged, path);
   } catch (problem) {
     throw errnoOf(problem) === "EEXIST" ? fileExists(path) : failed(path, problem);
   } finally {

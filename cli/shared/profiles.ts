@@ -5,11 +5,11 @@
  */
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type Defaults, type Places, readDefaults } from "../../client/settings/defaults.js";
+import { type DefaultSources, type Defaults, readDefaults } from "../../client/settings/defaults.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { parseServers } from "../../client/shared/servers.js";
 import { readVersions, VERSIONS_ALLOWED } from "../../client/shared/versions.js";
-import { discard, placeOver, stage } from "../../keys/atomic-file.js";
+import { discard, publishOver, stage } from "../../keys/atomic-file.js";
 import { writingFailure } from "../../keys/unwritable.js";
 import { shown } from "../../net/terminal/shown-text.js";
 import { didYouMean } from "../../protocol/nearest-name.js";
@@ -43,13 +43,13 @@ export const NAME_FORM =
 
 export const isProfileName = (name: string): boolean => NAME.test(name);
 
-export function profilesFile({ variables, home }: Places): string {
+export function profilesFile({ variables, home }: DefaultSources): string {
   return join(variables["XDG_CONFIG_HOME"] || join(home, ".config"), "dbsync", FILE);
 }
 
 /** Reads all profiles. @throws DbsyncError `bad-config` */
-export function readProfiles(places: Places): Profiles {
-  const file = profilesFile(places);
+export function readProfiles(sources: DefaultSources): Profiles {
+  const file = profilesFile(sources);
   const fail = (problem: string) => new DbsyncError("bad-config", `${file} ${problem}`);
   let text: string;
   try {
@@ -104,14 +104,14 @@ function profileOf(fields: unknown): Profile | null {
 }
 
 /** Writes all profiles. @throws DbsyncError `bad-config`: the file cannot be written */
-export function writeProfiles(places: Places, { current, profiles }: Profiles): void {
-  const file = profilesFile(places);
+export function writeProfiles(sources: DefaultSources, { current, profiles }: Profiles): void {
+  const file = profilesFile(sources);
   let staged: string | null = null;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: FOLDER_MODE });
     const text = JSON.stringify({ current, profiles: Object.fromEntries(profiles) }, null, 2);
     staged = stage(file, `${text}\n`, FILE_MODE);
-    placeOver(staged, file);
+    publishOver(staged, file);
   } catch (cause) {
     const reason = writingFailure(cause) ?? (cause as Error).message;
     throw new DbsyncError("bad-config", `${file} cannot be written (${reason})`, { cause });
@@ -146,16 +146,16 @@ export interface UsedProfile {
  */
 export function profileFor(
   { servers, profile: wanted }: { readonly servers?: string; readonly profile?: string },
-  places: Places,
+  sources: DefaultSources,
 ): UsedProfile | null {
   if (wanted !== undefined)
-    return { name: wanted, profile: profileNamed(wanted, readProfiles(places)), isNamed: true };
-  const { DBSYNC_SERVERS: listed = "", DBSYNC_PROFILE: variable = "" } = places.variables;
+    return { name: wanted, profile: profileNamed(wanted, readProfiles(sources)), isNamed: true };
+  const { DBSYNC_SERVERS: listed = "", DBSYNC_PROFILE: variable = "" } = sources.variables;
   if (servers !== undefined || listed !== "") return null;
   if (variable !== "")
-    return { name: variable, profile: profileNamed(variable, readProfiles(places)), isNamed: true };
-  if (existsSync(resolve(places.folder, "dbsync.ini"))) return null;
-  const known = readProfiles(places);
+    return { name: variable, profile: profileNamed(variable, readProfiles(sources)), isNamed: true };
+  if (existsSync(resolve(sources.folder, "dbsync.ini"))) return null;
+  const known = readProfiles(sources);
   const { current } = known;
   return current === null ? null : { name: current, profile: profileNamed(current, known), isNamed: false };
 }
@@ -164,7 +164,7 @@ export function profileFor(
  * Returns the values of a profile, completed from the environment.
  * @throws DbsyncError  as `readDefaults`; the message names the profile
  */
-export function defaultsOf({ name, profile, isNamed }: UsedProfile, places: Places): Defaults {
+export function defaultsOf({ name, profile, isNamed }: UsedProfile, sources: DefaultSources): Defaults {
   const from = `the profile ${name}`;
   const own = {
     DBSYNC_SERVERS: profile.servers,
@@ -173,18 +173,20 @@ export function defaultsOf({ name, profile, isNamed }: UsedProfile, places: Plac
     DBSYNC_CA: profile.ca,
     DBSYNC_VERSIONS: profile.versions,
   };
-  const variables = isNamed ? { ...places.variables, ...own } : { ...own, ...withoutEmpty(places.variables) };
+  const variables = isNamed
+    ? { ...sources.variables, ...own }
+    : { ...own, ...withoutEmpty(sources.variables) };
   checkProfile(profile, name);
   const keyFrom = variables.DBSYNC_SIGNKEY === profile.key ? from : "DBSYNC_SIGNKEY";
   return {
-    ...readDefaults({ ...places, variables }),
+    ...readDefaults({ ...sources, variables }),
     serversFrom: from,
     signkeyFrom: keyFrom,
   };
 }
 
 /** Returns the variables that are set; an empty DBSYNC_SERVERS counts as unset. */
-const withoutEmpty = (variables: Places["variables"]): Record<string, string | undefined> =>
+const withoutEmpty = (variables: DefaultSources["variables"]): Record<string, string | undefined> =>
   Object.fromEntries(
     Object.entries(variables).filter(
       ([name, value]) => value !== undefined && (name !== "DBSYNC_SERVERS" || value !== ""),

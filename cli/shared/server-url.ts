@@ -1,6 +1,6 @@
 /** Parses URLs of servers in the arguments of subcommands. */
 import { InvalidArgumentError } from "commander";
-import { readDefaults, realPlaces } from "../../client/settings/defaults.js";
+import { defaultSources, readDefaults } from "../../client/settings/defaults.js";
 import { authoritiesFor } from "../../client/settings/options.js";
 import { parseServerUrl, type ServerAddress, type UrlForm } from "../../client/shared/server-url.js";
 import { withAuthorities } from "../../client/shared/servers.js";
@@ -21,7 +21,7 @@ export function readServerUrl(text: string, form: UrlForm): ServerAddress {
  * @throws DbsyncError `bad-option`, `bad-config`
  */
 export function trusted(address: ServerAddress, ca: string | undefined): ServerAddress {
-  const authorities = authoritiesFor([address], ca, () => readDefaults(realPlaces()));
+  const authorities = authoritiesFor([address], ca, () => readDefaults(defaultSources()));
   if (authorities === null) return address;
   return withAuthorities([address], readAuthorities(authorities.ca, authorities.from))[0]!;
 }

@@ -13,13 +13,13 @@ export type FolderType = readonly FolderAtom[];
 /**
  * Parses a type.
  * @param supports  the value of the field `supports` in the file
- * @param place  the location for messages
+ * @param location  the location for messages
  * @throws Error  the input is not a type
  */
-export function typeOf(supports: unknown, place: string): FolderType {
+export function typeOf(supports: unknown, location: string): FolderType {
   if (Array.isArray(supports) && supports.length > 0)
-    return supports.map((atom: unknown) => atomOf(atom, place));
-  throw new Error(`${place}: the type (supports) is missing; copy it from a table with the same columns`);
+    return supports.map((atom: unknown) => atomOf(atom, location));
+  throw new Error(`${location}: the type (supports) is missing; copy it from a table with the same columns`);
 }
 
 /**
@@ -110,7 +110,7 @@ const allowedOf = (word: string) =>
 const DATE_CLASS = /\bDAT[EY]$/;
 
 /** Parses an atom by its fields, because the names of classes differ between versions of the earlier server. */
-function atomOf(atom: unknown, place: string): FolderAtom {
+function atomOf(atom: unknown, location: string): FolderAtom {
   const {
     allowedValue,
     min,
@@ -124,7 +124,7 @@ function atomOf(atom: unknown, place: string): FolderAtom {
     if (allowed.length === allowedValue.length && allowed.length > 0) return { kind: "enumeration", allowed };
   } else if (limit !== undefined && isBound(min) && isBound(limit)) return { kind: "text", min, max: limit };
   else if (max !== undefined && isBound(min) && isBound(max)) return { kind: "number", min, max };
-  throw new Error(`${place}: unknown type: ${JSON.stringify(atom)}; create the column with another type`);
+  throw new Error(`${location}: unknown type: ${JSON.stringify(atom)}; create the column with another type`);
 }
 
 const isBound = (bound: unknown): bound is number | null => bound === null || typeof bound === "number";

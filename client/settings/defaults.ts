@@ -37,14 +37,14 @@ export interface Defaults {
 }
 
 /** The variables and folders of the process, or of a test. */
-export interface Places {
+export interface DefaultSources {
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly folder: string;
   readonly home: string;
   readonly system: string;
 }
 
-export function realPlaces(): Places {
+export function defaultSources(): DefaultSources {
   return { variables: process.env, folder: process.cwd(), home: homedir(), system: "/etc" };
 }
 
@@ -53,16 +53,20 @@ export function realPlaces(): Places {
  * @throws DbsyncError `bad-config`: the first dbsync.ini found is not readable or not valid;
  * `bad-option`: DBSYNC_SERVERS, DBSYNC_CLUSTER or DBSYNC_VERSIONS is not valid
  */
-export function readDefaults(places: Places): Defaults {
-  const { DBSYNC_SERVERS: servers = "", DBSYNC_SIGNKEY: signkey, DBSYNC_CLUSTER: cluster } = places.variables;
+export function readDefaults(sources: DefaultSources): Defaults {
+  const {
+    DBSYNC_SERVERS: servers = "",
+    DBSYNC_SIGNKEY: signkey,
+    DBSYNC_CLUSTER: cluster,
+  } = sources.variables;
   // If the environment names servers and a key, no ini file is read, because its cluster belongs to other servers.
-  const ini = servers !== "" && signkey !== undefined ? null : findIni(places);
+  const ini = servers !== "" && signkey !== undefined ? null : findIni(sources);
   return {
     ...readServers(servers, ini),
     ...readSignkey(signkey, ini),
     cluster: readCluster(cluster, ini),
-    ...readCa(places, ini),
-    versions: readVersionsFrom(places, ini),
+    ...readCa(sources, ini),
+    versions: readVersionsFrom(sources, ini),
     ...readManners(ini),
   };
 }
@@ -89,7 +93,7 @@ function readManners(ini: FoundIni | null): { keepalive: boolean; format: Format
   return { keepalive: isKept, format: known };
 }
 
-function readVersionsFrom({ variables }: Places, ini: FoundIni | null): Versions | null {
+function readVersionsFrom({ variables }: DefaultSources, ini: FoundIni | null): Versions | null {
   const variable = variables["DBSYNC_VERSIONS"];
   const text = variable ?? ini?.settings.versions ?? "";
   const versions = readVersions(text);
@@ -101,7 +105,7 @@ function readVersionsFrom({ variables }: Places, ini: FoundIni | null): Versions
   );
 }
 
-function readCa({ variables }: Places, ini: FoundIni | null): { ca: string; caFrom: string } {
+function readCa({ variables }: DefaultSources, ini: FoundIni | null): { ca: string; caFrom: string } {
   const file = variables["DBSYNC_CA"];
   if (file !== undefined) return { ca: file, caFrom: "DBSYNC_CA" };
   if (!ini?.settings.ca) return { ca: "", caFrom: BY_DEFAULT };
@@ -147,12 +151,12 @@ interface FoundIni {
   readonly settings: IniSettings;
 }
 
-function findIni(places: Places): FoundIni | null {
-  const userFolder = places.variables["XDG_CONFIG_HOME"] || join(places.home, ".config");
+function findIni(sources: DefaultSources): FoundIni | null {
+  const userFolder = sources.variables["XDG_CONFIG_HOME"] || join(sources.home, ".config");
   const files = [
-    resolve(places.folder, INI_NAME),
+    resolve(sources.folder, INI_NAME),
     join(userFolder, "dbsync", INI_NAME),
-    join(places.system, INI_NAME),
+    join(sources.system, INI_NAME),
   ];
   for (const file of files) {
     const text = readIfThere(file);

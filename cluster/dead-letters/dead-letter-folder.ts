@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { discard, placeOver, stage } from "../../keys/atomic-file.js";
+import { discard, publishOver, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import { writingFailure } from "../../keys/unwritable.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
@@ -262,7 +262,7 @@ function removeFrom(file: string, removed: ReadonlySet<ByteString>): void {
   try {
     const staged = stage(file, Buffer.concat([DEAD_LETTERS_MAGIC, ...contents]), FILE_MODE);
     try {
-      placeOver(staged, file);
+      publishOver(staged, file);
     } finally {
       discard(staged);
     }

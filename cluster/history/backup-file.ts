@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { FUNCTIONS_NAME } from "../../engine/scripts/functions-file.js";
 import { noTimeline, snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import { discard, placeNew, stage } from "../../keys/atomic-file.js";
+import { discard, publishNew, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import { unwritable } from "../../keys/unwritable.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
@@ -57,7 +57,7 @@ export async function backUp(
       const seal = await runOnce(data, staged, incomplete, onProgress);
       if (seal === null) continue;
       const { end, bytes } = readBack(staged);
-      placeNew(staged, file);
+      publishNew(staged, file);
       // The file's name is on the disk only once its folder has been synced.
       syncPathNow(dirname(file));
       const { entries, last, snapshots } = end;

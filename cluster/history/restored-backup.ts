@@ -6,7 +6,7 @@ import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { compareGenesis } from "../../engine/trust/recorded-genesis.js";
 import type { Signers } from "../../engine/trust/signers.js";
-import { placeOver, stage } from "../../keys/atomic-file.js";
+import { publishOver, stage } from "../../keys/atomic-file.js";
 import { unwritable } from "../../keys/unwritable.js";
 import { loadWith } from "../../net/process/optional-package.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -81,7 +81,7 @@ export async function restoreFolder(
     const { functions } = view.end;
     const path = join(made, FUNCTIONS_NAME);
     // The functions have to be on the disk before the folder receives its final name.
-    if (functions !== null) placeOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
+    if (functions !== null) publishOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
     renameSync(made, data);
   } catch (problem) {
     const sentence = unwritable(`--data ${data}`, problem);

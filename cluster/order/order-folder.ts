@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { orderFolder } from "../../engine/trust/data-folder.js";
-import { discard, placeOver, stage } from "../../keys/atomic-file.js";
+import { discard, publishOver, stage } from "../../keys/atomic-file.js";
 import { StartError } from "../../net/process/start-error.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
 import type { OrderAddress } from "../../options/addresses/order-address.js";
@@ -169,7 +169,7 @@ function writeFirstStream(folder: string, met: FirstStream): void {
   const file = join(folder, FILE);
   const staged = stage(file, JSON.stringify(met), FILE_MODE);
   try {
-    placeOver(staged, file);
+    publishOver(staged, file);
   } finally {
     discard(staged);
   }

@@ -11,7 +11,7 @@ import { METRICS } from "./metric-table.js";
 
 /** Creates the server, without starting it. */
 export function makeAdmin(
-  place: ListenAddress,
+  listenAddress: ListenAddress,
   hosts: readonly string[],
   sources: FrameSources,
   log: Logger,
@@ -25,5 +25,5 @@ export function makeAdmin(
   );
   const exposition = makeExposition(METRICS, sources);
   const foreign = (chunk: Buffer) => foreignClient(chunk, "http");
-  return new AdminServer({ place, hosts, log, health, exposition, site, foreignClient: foreign });
+  return new AdminServer({ listenAddress, hosts, log, health, exposition, site, foreignClient: foreign });
 }

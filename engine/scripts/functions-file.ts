@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { discard, placeOver, stage } from "../../keys/atomic-file.js";
+import { discard, publishOver, stage } from "../../keys/atomic-file.js";
 import { errnoOf } from "../../keys/key-source.js";
 import { syncPathNow } from "../../net/process/synced-path.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -37,7 +37,7 @@ export class FunctionsFile {
     try {
       const staged = stage(this.path, Buffer.from(payload, "latin1"), MODE);
       try {
-        placeOver(staged, this.path);
+        publishOver(staged, this.path);
       } finally {
         discard(staged);
       }

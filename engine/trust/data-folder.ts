@@ -1,7 +1,7 @@
 /** The data folder (--data). It is created with the daemon's own key, which identifies the daemon permanently. */
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { discard, placeNew, stage } from "../../keys/atomic-file.js";
+import { discard, publishNew, stage } from "../../keys/atomic-file.js";
 import { KeyFileError } from "../../keys/errors.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { errnoOf } from "../../keys/key-source.js";
@@ -86,7 +86,7 @@ function makeKey(file: string): Identity {
   const pem = identity.key.export({ type: "pkcs8", format: "pem" }).toString();
   const staged = stage(file, pem, KEY_MODE);
   try {
-    placeNew(staged, file);
+    publishNew(staged, file);
   } finally {
     discard(staged);
   }

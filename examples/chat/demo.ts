@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   const chats = await freePorts(CHAT_PORT, SERVERS);
   for (const [index, port] of chats.entries()) {
     // Each chat server prefers a different daemon, and connects to the next daemon when it loses the preferred one.
-    const turned = <Place>(places: readonly Place[]) => [...places.slice(index), ...places.slice(0, index)];
+    const turned = <Port>(ports: readonly Port[]) => [...ports.slice(index), ...ports.slice(0, index)];
     const hosts = turned(redis).map((one) => `${HOST}:${one}`);
     const urls = turned(mongo).map((one) => `mongodb://${HOST}:${one}/chat`);
     const config = join(folder, `config${index}`);

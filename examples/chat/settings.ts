@@ -42,8 +42,8 @@ export function settingsOf(values: Values): ChatSettings {
     port: numberOf(values, "PORT", 8888, 0),
     address: values["ADDRESS"] || null,
     origins: listOf(values["ORIGINS"]),
-    redis: listOf(values["DB_HOST"] || "127.0.0.1").map((place) => {
-      const [, host, port] = /^(.+?)(?::(\d{1,5}))?$/.exec(place) ?? [];
+    redis: listOf(values["DB_HOST"] || "127.0.0.1").map((address) => {
+      const [, host, port] = /^(.+?)(?::(\d{1,5}))?$/.exec(address) ?? [];
       return { host: host as string, port: port === undefined ? dbPort : Number(port) };
     }),
     mongoUrls: (values["MONGO_URL"] ?? "").split(/\s+/).filter((url) => url !== ""),

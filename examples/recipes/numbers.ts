@@ -1,6 +1,6 @@
 /**
  * Two kinds of unique numbers. `UniqueNumbers` returns numbers immediately, from reserved blocks and with gaps.
- * `placeOf` returns numbers without gaps, but waits until all daemons agree on their order.
+ * `positionOf` returns numbers without gaps, but waits until all daemons agree on their order.
  */
 import { type Client, DbsyncError } from "dbsyncd";
 
@@ -64,7 +64,7 @@ function lost(problem: unknown): null {
  * @param client  a client of all daemons
  * @param id  the id of the item to number, for example of an order
  */
-export async function placeOf(client: Client, list: string, id: string): Promise<number> {
+export async function positionOf(client: Client, list: string, id: string): Promise<number> {
   const mark = `${list}:${id}`;
   const once = [{ key: mark, writer: null }];
   await client.multi(
@@ -75,6 +75,6 @@ export async function placeOf(client: Client, list: string, id: string): Promise
     { if: once, stable: true, timeout: STABLE_MS },
   );
   // `all-equal` requires the same answer from every daemon, including the one that reported the unit as final.
-  const place = await client.call(["LPOS", list, id], { policy: "all-equal" });
-  return Number(place) + 1;
+  const index = await client.call(["LPOS", list, id], { policy: "all-equal" });
+  return Number(index) + 1;
 }

@@ -52,7 +52,7 @@ export interface HealthReport {
 }
 
 export interface AdminServerParts {
-  readonly place: ListenAddress;
+  readonly listenAddress: ListenAddress;
   /** The accepted host names in lower case, in addition to addresses and localhost. */
   readonly hosts: readonly string[];
   readonly health: () => HealthReport;
@@ -102,10 +102,10 @@ export class AdminServer implements Service {
   }
 
   async start(): Promise<void> {
-    const { place, log } = this.#parts;
+    const { listenAddress, log } = this.#parts;
     await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (reason) => reject(listenError(reason, place)));
-      this.#server.listen({ host: place.address, port: place.port }, resolve);
+      this.#server.once("error", (reason) => reject(listenError(reason, listenAddress)));
+      this.#server.listen({ host: listenAddress.address, port: listenAddress.port }, resolve);
     });
     this.#server.removeAllListeners("error");
     this.#parts.site?.start();
@@ -225,11 +225,11 @@ function misdirected(host = ""): string {
   return `This server does not accept the host name ${name}. Use its address, or start it with --admin-host and that name.\n`;
 }
 
-function listenError(reason: NodeJS.ErrnoException, place: ListenAddress): StartError {
+function listenError(reason: NodeJS.ErrnoException, listenAddress: ListenAddress): StartError {
   const problem =
     reason.code === "EADDRINUSE" ? "another program listens there" : `cannot listen there (${reason.code})`;
   return new StartError(
-    `--admin ${formatHostAndPort(place)}: ${problem}. Choose another port or address.`,
+    `--admin ${formatHostAndPort(listenAddress)}: ${problem}. Choose another port or address.`,
     1,
   );
 }

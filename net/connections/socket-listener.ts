@@ -179,25 +179,25 @@ function listenError(
   { address, port }: ListenAddress,
   options: { readonly address: string; readonly port: string },
 ): Error {
-  const place = `${address}, port ${port}`;
+  const target = `${address}, port ${port}`;
   switch (reason.code) {
     case "EADDRINUSE":
       return new StartError(
-        `${place}: another program listens there. Stop it, or choose another port with ${options.port}.`,
+        `${target}: another program listens there. Stop it, or choose another port with ${options.port}.`,
         1,
       );
     case "EADDRNOTAVAIL":
       return new StartError(
-        `${place}: this machine has no such address. Choose one of its addresses with ${options.address}.`,
+        `${target}: this machine has no such address. Choose one of its addresses with ${options.address}.`,
         1,
       );
     case "EACCES":
       return new StartError(
-        `${place}: not permitted. Ports below 1024 need privileges; choose another with ${options.port}.`,
+        `${target}: not permitted. Ports below 1024 need privileges; choose another with ${options.port}.`,
         1,
       );
     default:
-      return new StartError(`${place}: cannot listen there: ${reason.message}`, 1);
+      return new StartError(`${target}: cannot listen there: ${reason.message}`, 1);
   }
 }
 

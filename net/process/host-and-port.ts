@@ -12,7 +12,7 @@ export interface ListenAddress {
 }
 
 /** The address of a server of the replicated memory database (--json-replica). */
-export interface ReplicaPlace {
+export interface HostAndPort {
   /** A name, or an address without brackets. */
   readonly host: string;
   readonly port: number;
@@ -37,5 +37,5 @@ export function formatHostAndPort({ address, port }: ListenAddress): string {
 }
 
 /** Returns `host:port` for a name or an address. */
-export const placeName = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+export const formatHost = ({ host, port }: { readonly host: string; readonly port: number }): string =>
   `${host.includes(":") ? `[${host}]` : host}:${port}`;

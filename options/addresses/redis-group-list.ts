@@ -61,7 +61,7 @@ export function parseRedisGroup(text: string): RedisGroupSpecification {
   const db = Number(number);
   if (kind === "redis-cluster" && db !== 0) fail("a Redis Cluster has only database 0");
   const nodes = list.split(",").map((part) => nodeIn(part.trim(), fail));
-  const named = `${master === "" ? "" : `${master}@`}${nodes.map(placeText).join(",")}`;
+  const named = `${master === "" ? "" : `${master}@`}${nodes.map(nodeText).join(",")}`;
   const tls = s === "s";
   return {
     kind,
@@ -86,7 +86,7 @@ function nodeIn(part: string, fail: Fail): { readonly host: string; readonly por
   return { host, port: Number(port) };
 }
 
-const placeText = ({ host, port }: { host: string; port: number }): string =>
+const nodeText = ({ host, port }: { host: string; port: number }): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 
 function sentinelIn(

@@ -34,12 +34,12 @@ export function healthOf({ servers, clients }: BalancerSources): HealthReport {
 }
 
 function serverHealth({ id, isWritten, isUp, upstream, ...counts }: BalancedServer): ServerHealth {
-  const { lastFailure, place, connections } = upstream;
+  const { lastFailure, serverAddress, connections } = upstream;
   const reason = lastFailure === null ? {} : { reason: `${lastFailure.why} ${lastFailure.detail}`.trim() };
   const { answered, unreached, unknown } = counts;
   return {
     id,
-    place: place.text,
+    place: serverAddress.text,
     role: isWritten ? "MASTER" : "REPLICA",
     up: isUp,
     ...reason,

@@ -23,7 +23,7 @@ export interface CacheHealth {
 
 /** Reports the health. While the server is down, the cache serves stored answers and refuses all other statements. */
 export function cacheHealth({ cache, clients }: CacheSources): HealthReport {
-  const { place: server, isUp: up, reason, waiting, entries, bytes } = cache;
+  const { serverAddress: server, isUp: up, reason, waiting, entries, bytes } = cache;
   const { hits, misses, emptied } = cache.figures;
   const details: CacheHealth = {
     version,

@@ -64,8 +64,8 @@ export class Balancer implements Service {
     await this.#listener.start();
     for (const { upstream } of this.servers) upstream.start();
     const { address, port } = this.address;
-    const servers = this.servers.map(({ id, upstream: { place } }) =>
-      id === place.text ? id : `${id}=${place.text}`,
+    const servers = this.servers.map(({ id, upstream: { serverAddress } }) =>
+      id === serverAddress.text ? id : `${id}=${serverAddress.text}`,
     );
     const { log, settings } = this.#parts;
     log.info({ address, port, servers }, "listening");
@@ -83,9 +83,15 @@ export class Balancer implements Service {
   #serverOf(settings: ServerSettings): BalancedServer {
     const { environment, log, limits } = this.#parts;
     const { readRoles } = this.#parts.settings.routing;
-    const upstream = new UpstreamServer(settings.place, limits.servers, environment, log, ({ isUp }) => {
-      if (isUp) this.#avoid(server);
-    });
+    const upstream = new UpstreamServer(
+      settings.serverAddress,
+      limits.servers,
+      environment,
+      log,
+      ({ isUp }) => {
+        if (isUp) this.#avoid(server);
+      },
+    );
     const server = new BalancedServer(settings, readRoles.includes(settings.role), upstream);
     return server;
   }

@@ -57,7 +57,7 @@ export class CacheSession implements LineSession {
     const server = this.#server;
     const figures = this.#figures;
     figures.failed++;
-    return failureFrame(outcome, server.place.text, kind.kind !== "write");
+    return failureFrame(outcome, server.serverAddress.text, kind.kind !== "write");
   }
 
   #read(statement: ByteString, reach: Reach): Promise<UpstreamOutcome> {

@@ -17,7 +17,7 @@ import type { CacheLimits } from "./cache-limits.js";
 import { CacheSession } from "./cache-session.js";
 
 export interface SqlCacheParts {
-  readonly place: UpstreamAddress;
+  readonly serverAddress: UpstreamAddress;
   /** The address to listen on: an IP address, not a name. */
   readonly address: string;
   /** The port; 0: any free one. */
@@ -40,10 +40,10 @@ export class SqlCache implements Service {
   readonly #listener: LineListener;
 
   constructor(parts: SqlCacheParts) {
-    const { place, environment, log, Lru, cacheLimits: limits, upstreamLimits } = parts;
+    const { serverAddress, environment, log, Lru, cacheLimits: limits, upstreamLimits } = parts;
     const { figures } = this;
     this.#parts = parts;
-    this.#server = new UpstreamServer(place, upstreamLimits, environment, log);
+    this.#server = new UpstreamServer(serverAddress, upstreamLimits, environment, log);
     this.#store = new AnswerStore(Lru, limits, figures, environment.uptime);
     // A write whose answer was lost may still be executed until the reply timeout. The time is at least the lifetime of
     // stored answers, during which they may be out of date in any case.
@@ -64,8 +64,8 @@ export class SqlCache implements Service {
     return this.#listener.address;
   }
 
-  get place(): string {
-    return this.#parts.place.text;
+  get serverAddress(): string {
+    return this.#parts.serverAddress.text;
   }
 
   /** Whether the server answers, as far as the cache knows. */
@@ -99,7 +99,7 @@ export class SqlCache implements Service {
     await this.#listener.start();
     this.#server.start();
     const { address, port } = this.address;
-    this.#parts.log.info({ address, port, upstream: this.#parts.place.text }, "listening");
+    this.#parts.log.info({ address, port, upstream: this.#parts.serverAddress.text }, "listening");
   }
 
   async stop(): Promise<void> {

@@ -2,7 +2,7 @@
 import { StartError } from "../../net/process/start-error.js";
 import type { Partition } from "../routing/placement-key.js";
 import type { Hash } from "../routing/rendezvous.js";
-import { readPlace } from "../upstream/read-place.js";
+import { parseUpstreamAddress } from "../upstream/read-place.js";
 import {
   type BalancerSettings,
   DEFAULT_PORT,
@@ -32,17 +32,17 @@ const DEFAULTS: Omit<BalancerSettings, "servers"> = {
 /**
  * Returns the settings of a balancer.
  * @param file  the settings of the file, or null if there is none
- * @param places  `[id=]host:port`; if empty, the servers of the file
+ * @param addresses  `[id=]host:port`; if empty, the servers of the file
  * @throws StartError  there is no server, no server for reads, or two with the same id
  * @throws InvalidArgumentError  an address is invalid
  */
 export function withFlags(
   file: BalancerSettings | null,
-  places: readonly string[],
+  addresses: readonly string[],
   { listen, settle, ...flags }: BalancerFlags,
 ): BalancerSettings {
   const base = file ?? DEFAULTS;
-  const servers = places.length === 0 ? (file?.servers ?? []) : places.map(serverOf);
+  const servers = addresses.length === 0 ? (file?.servers ?? []) : addresses.map(serverOf);
   if (servers.length === 0)
     throw new StartError(
       "There are no servers. Name them, for example dbsync-proxy 127.0.0.1:3948 127.0.0.1:3950, or use --config.",
@@ -67,9 +67,9 @@ export function withFlags(
 }
 
 function serverOf(text: string): ServerSettings {
-  const [, id, place = ""] = /^(?:([\w-]+)=)?(.*)$/.exec(text) ?? [];
-  const address = readPlace(place, DEFAULT_SERVER_PORT);
-  return { id: id ?? address.text, place: address, role: "MASTER" };
+  const [, id, serverAddress = ""] = /^(?:([\w-]+)=)?(.*)$/.exec(text) ?? [];
+  const address = parseUpstreamAddress(serverAddress, DEFAULT_SERVER_PORT);
+  return { id: id ?? address.text, serverAddress: address, role: "MASTER" };
 }
 
 function routingOf(base: RoutingSettings, flags: BalancerFlags): RoutingSettings {

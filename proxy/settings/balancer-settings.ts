@@ -22,7 +22,7 @@ export type WriteMode = (typeof MODES)[number];
 export interface ServerSettings {
   /** The name of the server, on which placement depends. */
   readonly id: string;
-  readonly place: UpstreamAddress;
+  readonly serverAddress: UpstreamAddress;
   readonly role: Role;
 }
 

@@ -5,7 +5,7 @@
 import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
 import { StartError } from "../../net/process/start-error.js";
-import { readPlace } from "../upstream/read-place.js";
+import { parseUpstreamAddress } from "../upstream/read-place.js";
 import type { UpstreamAddress } from "../upstream/server-address.js";
 import {
   type BalancerSettings,
@@ -62,9 +62,9 @@ function addressOf(host: Member): string {
 
 function serversOf(instances: Member): readonly ServerSettings[] {
   const servers = instances.list().map((instance) => {
-    const place = placeOf(instance);
-    const id = instance.member("id").text() ?? place.text;
-    return { id, place, role: instance.member("role").word(ROLES) ?? "MASTER" };
+    const serverAddress = serverAddressOf(instance);
+    const id = instance.member("id").text() ?? serverAddress.text;
+    return { id, serverAddress, role: instance.member("role").word(ROLES) ?? "MASTER" };
   });
   if (servers.length === 0) instances.wrong("a list of servers, each with id, role, host and port");
   if (new Set(servers.map(({ id }) => id)).size < servers.length)
@@ -74,12 +74,12 @@ function serversOf(instances: Member): readonly ServerSettings[] {
   return servers;
 }
 
-function placeOf(instance: Member): UpstreamAddress {
+function serverAddressOf(instance: Member): UpstreamAddress {
   const port = instance.member("port").port() ?? DEFAULT_SERVER_PORT;
   const member = instance.member("host");
   const host = member.text() ?? DEFAULT_HOST;
   try {
-    return readPlace(`${host.includes(":") ? `[${host}]` : host}:${port}`, port);
+    return parseUpstreamAddress(`${host.includes(":") ? `[${host}]` : host}:${port}`, port);
   } catch (problem) {
     if (problem instanceof InvalidArgumentError) member.wrong("a host");
     throw problem;

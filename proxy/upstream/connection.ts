@@ -34,7 +34,7 @@ export interface ServerManners {
 }
 
 export interface ConnectionParts {
-  readonly place: UpstreamAddress;
+  readonly serverAddress: UpstreamAddress;
   readonly manners: ServerManners;
   readonly limits: UpstreamLimits;
   /** Runs a step once, after the given number of milliseconds. @returns a function that cancels it */
@@ -112,7 +112,7 @@ export class UpstreamConnection {
   #open(): Promise<UpstreamFailure | null> | null {
     if (this.isGone) return Promise.resolve(failed("closed", "no", ""));
     if (this.#socket !== null) return null;
-    const { place, limits, setTimer } = this.#parts;
+    const { serverAddress, limits, setTimer } = this.#parts;
     return new Promise((resolve) => {
       const end = (failure: UpstreamFailure | null) => {
         cancel();
@@ -121,7 +121,7 @@ export class UpstreamConnection {
       };
       const fail = (detail: string) => end(failed("connect", "no", detail));
       const cancel = setTimer(limits.connectTimeout, () => fail(NO_CONNECTION));
-      const socket = connectTo(place, { connected: () => end(null), failed: fail });
+      const socket = connectTo(serverAddress, { connected: () => end(null), failed: fail });
       this.#socket = socket;
       this.#client = this.#clientOf(socket);
       socket.on("close", () => fail(CLOSED));
@@ -234,7 +234,7 @@ export class UpstreamConnection {
    * connections.
    */
   #drop(): void {
-    if (this.#parts.place.tls === null) this.#socket?.resetAndDestroy();
+    if (this.#parts.serverAddress.tls === null) this.#socket?.resetAndDestroy();
     this.close();
   }
 

@@ -27,7 +27,7 @@ interface Waiter {
 }
 
 export class UpstreamPool {
-  readonly #place: UpstreamAddress;
+  readonly #serverAddress: UpstreamAddress;
   readonly #limits: UpstreamLimits;
   readonly #environment: UpstreamEnvironment;
   readonly #all = new Set<UpstreamConnection>();
@@ -39,8 +39,8 @@ export class UpstreamPool {
   #isClosed = false;
   #cancelSweep: (() => void) | null = null;
 
-  constructor(place: UpstreamAddress, limits: UpstreamLimits, environment: UpstreamEnvironment) {
-    this.#place = place;
+  constructor(serverAddress: UpstreamAddress, limits: UpstreamLimits, environment: UpstreamEnvironment) {
+    this.#serverAddress = serverAddress;
     this.#limits = limits;
     this.#environment = environment;
   }
@@ -118,11 +118,11 @@ export class UpstreamPool {
   }
 
   #make(): UpstreamConnection {
-    const place = this.#place;
+    const serverAddress = this.#serverAddress;
     const limits = this.#limits;
     const environment = this.#environment;
     const connection = new UpstreamConnection({
-      place,
+      serverAddress,
       limits,
       manners: this.#manners,
       setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),

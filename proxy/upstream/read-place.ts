@@ -10,7 +10,7 @@ const PLAIN = "sql://";
  * @param text  `[sql://]host[:port]` or `sqls://host[:port]#sha256:…`
  * @throws InvalidArgumentError
  */
-export function readPlace(text: string, port: number): UpstreamAddress {
+export function parseUpstreamAddress(text: string, port: number): UpstreamAddress {
   const url = text.includes("://") ? text : PLAIN + text;
   const { host, port: its, tls, login } = addressOf(url, port);
   if (/^\d+$/.test(host))

@@ -19,8 +19,8 @@ export interface ConnectingTo {
   failed(detail: string): void;
 }
 
-export function connectTo(place: UpstreamAddress, handlers: ConnectingTo): Socket {
-  const { host, port, tls } = place;
+export function connectTo(serverAddress: UpstreamAddress, handlers: ConnectingTo): Socket {
+  const { host, port, tls } = serverAddress;
   let isOver = false;
   const once = (step: () => void) => {
     if (isOver) return;

@@ -32,7 +32,7 @@ const NOT_ITS_FAULT: ReadonlySet<UpstreamFailure["why"]> = new Set([
 ]);
 
 export class UpstreamServer {
-  readonly place: UpstreamAddress;
+  readonly serverAddress: UpstreamAddress;
   readonly #limits: UpstreamLimits;
   readonly #environment: UpstreamEnvironment;
   readonly #log: Logger;
@@ -55,18 +55,18 @@ export class UpstreamServer {
 
   /** Creates a server. @param onChanged  called when the server is up again or down */
   constructor(
-    place: UpstreamAddress,
+    serverAddress: UpstreamAddress,
     limits: UpstreamLimits,
     environment: UpstreamEnvironment,
     log: Logger,
     onChanged: ((server: UpstreamServer) => void) | null = null,
   ) {
-    this.place = place;
+    this.serverAddress = serverAddress;
     this.#limits = limits;
     this.#environment = environment;
     this.#log = log;
     this.#onChanged = onChanged;
-    this.#pool = new UpstreamPool(place, limits, environment);
+    this.#pool = new UpstreamPool(serverAddress, limits, environment);
   }
 
   /** Whether the server has answered recently, or has not received a request yet. */
@@ -148,7 +148,7 @@ export class UpstreamServer {
     if (this.#isUp === isUp) return;
     this.#isUp = isUp;
     const log = this.#log;
-    const server = this.place.text;
+    const server = this.serverAddress.text;
     if (isUp) log.info({ server }, "server is back");
     else {
       const { why, detail } = this.#lastFailure as UpstreamFailure;
@@ -195,11 +195,11 @@ export class UpstreamServer {
 
   #ownConnection(): UpstreamConnection {
     if (this.#heart !== null && !this.#heart.isGone) return this.#heart;
-    const place = this.place;
+    const serverAddress = this.serverAddress;
     const limits = this.#limits;
     const environment = this.#environment;
     this.#heart = new UpstreamConnection({
-      place,
+      serverAddress,
       manners: this.#manners,
       limits: { ...limits, replyTimeout: limits.heartbeatTimeout },
       setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),

@@ -148,7 +148,7 @@ function infoReply(table: CommandTable, name: ByteString): Reply {
 function commandReply(table: CommandTable, command: Command): Reply {
   const { arity, flags, keys, name } = command;
   const ranges = typeof keys === "function" ? [] : keys;
-  const [first, last, step] = command.places ?? [
+  const [first, last, step] = command.keyRange ?? [
     ranges[0]?.first ?? 0,
     ranges.at(-1)?.last ?? 0,
     ranges[0]?.step ?? 0,

@@ -66,8 +66,8 @@ export const pubsub: readonly Command[] = [
     SUNSUBSCRIBE: [-1, LISTENING, "7.0.0", SUBSCRIBED, "Unsubscribes from shard channels, or from all."],
     UNSUBSCRIBE: [-1, LISTENING, "2.0.0", SUBSCRIBED, "Unsubscribes from channels, or from all."],
   }).map((row) => {
-    const places = SHARDS[row.name];
-    return places === undefined ? row : { ...row, places };
+    const keyRange = SHARDS[row.name];
+    return keyRange === undefined ? row : { ...row, keyRange };
   }),
   ...container("PUBSUB", "2.8.0", pubsubRows, "6.2.0", "server"),
 ];

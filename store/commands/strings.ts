@@ -180,7 +180,7 @@ export const strings = family("string", {
     arity: -3,
     flags: ["write", "denyoom"],
     keys: setKeys,
-    places: [1, 1, 1],
+    keyRange: [1, 1, 1],
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Sets a key to a string.",

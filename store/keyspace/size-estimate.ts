@@ -22,9 +22,9 @@ const STRING_HEAD = 16;
 /** Number of bytes of a reference. */
 const REFERENCE = 8;
 /** Number of bytes of a slot in a hash table, including its share of empty slots. */
-const TABLE_PLACE = 40;
+const TABLE_SLOT = 40;
 /** A key's record, and its slots in the list of keys and in the table. */
-const ENTRY = 64 + REFERENCE + TABLE_PLACE;
+const ENTRY = 64 + REFERENCE + TABLE_SLOT;
 /** The time and the key in the expiry queue, and the time in the record. */
 const EXPIRY = 3 * 16;
 /** The objects of an empty collection. */
@@ -70,7 +70,7 @@ function valueBytes(value: Value, samples: number): number {
     isPlain(value) ||
     size < TABLE_MEMBERS_MIN
       ? 0
-      : TABLE_PLACE;
+      : TABLE_SLOT;
   return (
     COLLECTION +
     Math.round((elementBytes(value, sampled) * size) / Math.max(sampled, 1)) +
@@ -140,7 +140,7 @@ function collectionBytes(collection: BsonCollection, count: number): number {
   for (const document of collection.documents()) {
     if (count-- === 0) break;
     // The document's bytes, its row, and its slot in the index of _id.
-    bytes += ROW + 2 * REFERENCE + TABLE_PLACE + INDEX_KEY + stringBytes(document);
+    bytes += ROW + 2 * REFERENCE + TABLE_SLOT + INDEX_KEY + stringBytes(document);
   }
   return bytes;
 }

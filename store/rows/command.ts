@@ -48,7 +48,7 @@ export interface Row extends CommandDescription {
   /** Whether `keys` may name keys of other databases that the command writes. */
   readonly writesElsewhere?: boolean;
   /** First key, last key and step for COMMAND, if `keys` is a function although some keys have regular indexes. */
-  readonly places?: readonly [first: number, last: number, step: number];
+  readonly keyRange?: readonly [first: number, last: number, step: number];
   /** The Redis version that introduced the command. */
   readonly since: string;
   /**

@@ -72,7 +72,7 @@ export type KeysBegin =
   | { readonly type: "keyword"; readonly keyword: string; readonly startfrom: number }
   | { readonly type: "unknown" };
 
-type Place = readonly [KeysBegin, FoundKeys];
+type KeySearch = readonly [KeysBegin, FoundKeys];
 
 const at = (index: number): KeysBegin => ({ type: "index", index });
 const afterKeyword = (keyword: string, startfrom: number): KeysBegin => ({
@@ -87,16 +87,16 @@ const range = (lastkey: number, keystep = 1, limit = 0): FoundKeys => ({
   limit,
 });
 const NUMBERED: FoundKeys = { type: "keynum", keynumidx: 0, firstkey: 1, keystep: 1 };
-const UNKNOWN: Place = [{ type: "unknown" }, { type: "unknown" }];
-const FIRST: Place = [at(1), range(0)];
-const storing = (startfrom: number): readonly Place[] => [
+const UNKNOWN: KeySearch = [{ type: "unknown" }, { type: "unknown" }];
+const FIRST: KeySearch = [at(1), range(0)];
+const storing = (startfrom: number): readonly KeySearch[] => [
   FIRST,
   [afterKeyword("STORE", startfrom), range(0)],
   [afterKeyword("STOREDIST", startfrom), range(0)],
 ];
 
 /** Key positions that do not follow from ranges in the row. */
-const PLACES: readonly (readonly [places: readonly Place[], names: string])[] = [
+const KEY_SEARCHES: readonly (readonly [searches: readonly KeySearch[], names: string])[] = [
   [[FIRST], "BITFIELD MOVE SET"],
   [[FIRST, [at(2), range(0)]], "COPY"],
   [[[at(1), NUMBERED]], "LMPOP SINTERCARD ZDIFF ZINTER ZINTERCARD ZMPOP ZUNION"],
@@ -110,8 +110,8 @@ const PLACES: readonly (readonly [places: readonly Place[], names: string])[] = 
   [storing(5), "GEORADIUSBYMEMBER"],
 ];
 
-const placesByName: ReadonlyMap<string, readonly Place[]> = new Map(
-  PLACES.flatMap(([places, names]) => names.split(" ").map((name) => [name, places] as const)),
+const searchesByName: ReadonlyMap<string, readonly KeySearch[]> = new Map(
+  KEY_SEARCHES.flatMap(([searches, names]) => names.split(" ").map((name) => [name, searches] as const)),
 );
 
 export interface KeyHint {
@@ -123,16 +123,16 @@ export interface KeyHint {
 /** Returns a hint for each group of keys in a command's row or in the tables above. */
 export function keyHints({ name, keys }: Command): readonly KeyHint[] {
   const ranges = typeof keys === "function" ? [] : keys;
-  const places = placesByName.get(name) ?? ranges.map(placeOf);
+  const searches = searchesByName.get(name) ?? ranges.map(searchOf);
   const known = flagsByName.get(name);
-  return places.map(([begin, found], i) => ({
+  return searches.map(([begin, found], i) => ({
     flags: known?.[i]?.split(" ") ?? derived(ranges[i]),
     begin,
     found,
   }));
 }
 
-function placeOf({ first, last, step }: KeyRange): Place {
+function searchOf({ first, last, step }: KeyRange): KeySearch {
   return [at(first), range(last < 0 ? last : last - first, step)];
 }
 

@@ -244,9 +244,9 @@ describe("dbsync log --follow", () => {
     try {
       await until("the newest command is printed", () => printed().length > 0);
       assert.deepEqual(printed(), ["DEL list"]);
-      for (const place of [0, 1]) {
-        await run("send", "-k", "app.pem", `SETNX followed ${place}`);
-        await until("the command is printed", () => printed().includes(`SETNX followed ${place}`));
+      for (const index of [0, 1]) {
+        await run("send", "-k", "app.pem", `SETNX followed ${index}`);
+        await until("the command is printed", () => printed().includes(`SETNX followed ${index}`));
       }
       assert.deepEqual(printed().slice(1), ["SETNX followed 0", "SETNX followed 1"]);
     } finally {

@@ -36,7 +36,7 @@ describe("clients that take turns on different daemons", () => {
 
   /** Creates a client of some of the daemons, on a machine with a wrong clock. */
   const clientOf = (places: readonly number[], offByMs: number): FanOutClient => {
-    const servers = places.map((place) => `127.0.0.1:${daemons[place % daemons.length]?.port}`);
+    const servers = places.map((index) => `127.0.0.1:${daemons[index % daemons.length]?.port}`);
     const settings = readOptions({ key: false, timeout: PATIENCE_MS, servers }, () => {
       throw new Error("no defaults in tests");
     });
@@ -48,7 +48,7 @@ describe("clients that take turns on different daemons", () => {
 
   test("write in the order of their turns, with dates that stay close to the daemons' time", async () => {
     // Each player shares one daemon with the previous player, and also writes to one that the latter does not use.
-    const players = CLOCKS_OFF_BY_MS.map((offByMs, place) => clientOf([place, place + 1], offByMs));
+    const players = CLOCKS_OFF_BY_MS.map((offByMs, index) => clientOf([index, index + 1], offByMs));
     let isOver = false;
     let envelopes = 0;
     let ahead = 0;
@@ -58,14 +58,14 @@ describe("clients that take turns on different daemons", () => {
       envelopes++;
       return key;
     };
-    const keepBusy = async (client: FanOutClient, place: number): Promise<void> => {
+    const keepBusy = async (client: FanOutClient, index: number): Promise<void> => {
       while (!isOver) {
-        await client.send(`INCR busy${place}`);
+        await client.send(`INCR busy${index}`);
         watch(client);
       }
     };
     const startedAt = performance.now();
-    const busy = Array.from({ length: BUSY_CLIENTS }, (_, place) => keepBusy(clientOf([0], 0), place));
+    const busy = Array.from({ length: BUSY_CLIENTS }, (_, index) => keepBusy(clientOf([0], 0), index));
     let inversions = 0;
     let last = "";
     for (let turn = 0; turn < TURNS; turn++) {

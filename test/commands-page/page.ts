@@ -24,10 +24,10 @@ const cell = (text: string) => text.replaceAll("|", "\\|");
 
 function supportedLine(command: Command): string {
   const { name, summary, complexity } = command;
-  return `| ${shown(name)} | ${cell(summary)} | ${cell(complexity)} | ${placeOf(command)} | ${cell(DIFFERENCES[name] ?? "")} |`;
+  return `| ${shown(name)} | ${cell(summary)} | ${cell(complexity)} | ${accessOf(command)} | ${cell(DIFFERENCES[name] ?? "")} |`;
 }
 
-function placeOf(command: Command): string {
+function accessOf(command: Command): string {
   const container = command.name.split("|")[0] as string;
   if (isKeyCommand([container]) || container === "TIMELINE") return "signed";
   // An envelope can carry a command that publishes a message.

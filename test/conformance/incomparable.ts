@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { array, bulk, double, type Reply } from "../../protocol/reply.js";
 import { parseDouble } from "../../store/arguments/numbers.js";
-import { placeOf } from "../../store/commands/geo/geohash.js";
+import { positionOf } from "../../store/commands/geo/geohash.js";
 import { SortedSet } from "../../store/values/sorted-set.js";
 import {
   type Call,
@@ -330,8 +330,8 @@ const isIdleForMoments = (milliseconds: ByteString) =>
   Number(milliseconds) > 0 && Number(milliseconds) < MOMENTS_MS_MAX;
 
 function someShareAPlace(source: SortedSet): boolean {
-  const places = source.scores.map((score) => JSON.stringify(placeOf(score)));
-  return new Set(places).size < places.length;
+  const positions = source.scores.map((score) => JSON.stringify(positionOf(score)));
+  return new Set(positions).size < positions.length;
 }
 
 /** Whether different elements may have the same weight for SORT ALPHA: redis-server compares only up to a NUL byte. */

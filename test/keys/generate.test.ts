@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileS
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { discard, placeNew, stage } from "../../keys/atomic-file.js";
+import { discard, publishNew, stage } from "../../keys/atomic-file.js";
 import { generateKeyPair, type KeyPairPem } from "../../keys/generate.js";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { keyPairPaths, writeKeyPair } from "../../keys/key-pair-files.js";
@@ -125,12 +125,12 @@ test("placeNew never replaces a file, with hard links or without", () => {
     const path = join(folder.path, "private.pem");
     const staged = stage(path, "whole", 0o600);
     assert.deepEqual(readdirSync(folder.path).includes("private.pem"), false);
-    placeNew(staged, path, link);
+    publishNew(staged, path, link);
     discard(staged);
     assert.equal(readFileSync(path, "utf8"), "whole");
     assert.equal(statSync(path).mode & 0o077, 0);
     const second = stage(path, "other", 0o600);
-    assert.throws(() => placeNew(second, path, link), { code: "EEXIST" });
+    assert.throws(() => publishNew(second, path, link), { code: "EEXIST" });
     discard(second);
     discard(second);
     assert.equal(readFileSync(path, "utf8"), "whole");

@@ -71,7 +71,7 @@ DBSIZE: number
 FLUSHALL ...options: "OK"
 FLUSHDB ...options: "OK"
 LINDEX key index: @text?
-LINSERT key place pivot element: number
+LINSERT key where pivot element: number
 LLEN key: number
 LMOVE key1 key2 from to: @text?
 LPOP key count?: @some

@@ -143,8 +143,8 @@ function readCommands(): string[] {
 
 /** Returns the commands whose first argument is always a key. */
 function keyedCommands(): string[] {
-  const isKeyFirst = ({ keys, places }: (typeof commands)[number]) =>
-    typeof keys === "function" ? places?.[0] === 1 : keys.some(({ first }) => first === 1);
+  const isKeyFirst = ({ keys, keyRange }: (typeof commands)[number]) =>
+    typeof keys === "function" ? keyRange?.[0] === 1 : keys.some(({ first }) => first === 1);
   const names = new Set(commands.filter(isKeyFirst).map(({ name }) => name));
   return envelopeCommands().filter((name) => names.has(name));
 }

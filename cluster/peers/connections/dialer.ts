@@ -4,7 +4,7 @@
  * daemons do not connect at the same moment to a daemon that has restarted.
  */
 
-import { placeName } from "../../../net/process/host-and-port.js";
+import { formatHost } from "../../../net/process/host-and-port.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CloseCode } from "../shared/close-reasons.js";
@@ -27,7 +27,7 @@ const DOUBLINGS_MAX = 16;
 
 /** Returns the same string for addresses that are dialed in the same way. */
 export const dialingKey = (address: PeerAddress): string =>
-  `${placeName(address)} ${address.pin ?? ""} ${address.tls}`;
+  `${formatHost(address)} ${address.pin ?? ""} ${address.tls}`;
 
 /** The status of a member that is not connected, and has no address. */
 export const NOT_CONNECTED: MemberStatus = {
@@ -72,7 +72,7 @@ export class Dialer {
 
   constructor(address: PeerAddress, limits: PeeringLimits, random: () => number) {
     this.address = address;
-    this.name = placeName(address);
+    this.name = formatHost(address);
     this.id = address.pin;
     this.#limits = limits;
     this.#random = random;

@@ -8,7 +8,7 @@
  * Source: docs/protocol-v2.md "Members".
  */
 
-import { placeName } from "../../../net/process/host-and-port.js";
+import { formatHost } from "../../../net/process/host-and-port.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame, stackOf } from "../../../protocol/errors.js";
@@ -134,7 +134,7 @@ export class MemberConnection implements MemberSocketOwner {
   }
 
   get name(): string {
-    return this.address === null ? this.remote : placeName(this.address);
+    return this.address === null ? this.remote : formatHost(this.address);
   }
 
   get isClosed(): boolean {

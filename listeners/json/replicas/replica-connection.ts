@@ -4,7 +4,7 @@
  * that the original does not have.
  */
 import { connect, type Socket } from "node:net";
-import type { ReplicaPlace } from "../../../net/process/host-and-port.js";
+import type { HostAndPort } from "../../../net/process/host-and-port.js";
 import { Queue } from "../../../net/process/queue.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
@@ -55,7 +55,7 @@ export class ReplicaConnection {
    * @throws Error  no server listens there, or it is neither an original nor a dbsyncd
    */
   static async open(
-    { host, port }: ReplicaPlace,
+    { host, port }: HostAndPort,
     mark: string,
     bounds: ReplicaBounds,
     closed: () => void,

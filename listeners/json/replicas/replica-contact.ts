@@ -1,7 +1,7 @@
 /** A server of --json-replica, and the connection to it. Only an original server receives writes. */
 import type { Logger } from "pino";
 import type { Environment } from "../../../net/process/environment.js";
-import { placeName, type ReplicaPlace } from "../../../net/process/host-and-port.js";
+import { formatHost, type HostAndPort } from "../../../net/process/host-and-port.js";
 import { type ReplicaBounds, ReplicaConnection } from "./replica-connection.js";
 
 /** The kind of a server; `self` is the daemon's own listener. */
@@ -14,8 +14,8 @@ const MARK_BYTES = 16;
 
 /** The error when a dbsyncd listens at an address of --json-replica. */
 export class DbsyncdReplica extends Error {
-  constructor({ host }: ReplicaPlace) {
-    const peer = placeName({ host, port: DAEMON_PORT });
+  constructor({ host }: HostAndPort) {
+    const peer = formatHost({ host, port: DAEMON_PORT });
     super(
       `it is a dbsyncd, but --json-replica is for original servers. Instead of --json-replica, start both with: ` +
         `--data FOLDER --peer ${peer} --cluster-secret FILE (--peer: the other daemon's host and the port of its -p)`,
@@ -29,7 +29,7 @@ class OwnAddress extends Error {}
 export class ReplicaContact {
   /** Called when the server has closed the connection. */
   onClosed: () => void = () => {};
-  readonly #address: ReplicaPlace;
+  readonly #address: HostAndPort;
   readonly #log: Logger;
   readonly #environment: Environment;
   #bounds: ReplicaBounds;
@@ -47,7 +47,7 @@ export class ReplicaContact {
   /** The reason why the server was not reached. */
   problem: unknown = new Error("not connected yet");
 
-  constructor(address: ReplicaPlace, bounds: ReplicaBounds, log: Logger, environment: Environment) {
+  constructor(address: HostAndPort, bounds: ReplicaBounds, log: Logger, environment: Environment) {
     this.#address = address;
     this.#bounds = bounds;
     this.#log = log;
@@ -75,7 +75,7 @@ export class ReplicaContact {
 
   /** The address as host:port. */
   get name(): string {
-    return placeName(this.#address);
+    return formatHost(this.#address);
   }
 
   /** The connection, or null if there is none. */

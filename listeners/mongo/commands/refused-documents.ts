@@ -150,7 +150,7 @@ export class Refusals {
     let otherMembers = "";
     let errors: readonly WriteError[] = [];
     for (const { name, start, from, end } of membersOf(bytes))
-      if (name === ERRORS) errors = this.#placed(bytes.subarray(from, end));
+      if (name === ERRORS) errors = this.#shifted(bytes.subarray(from, end));
       else otherMembers += bytesOf(bytes, start, end);
     // If the store reports an error in an ordered batch, it stopped before the refused document.
     const all = this.#isOrdered && errors.length > 0 ? errors : [...errors, ...this.#refused];
@@ -158,7 +158,7 @@ export class Refusals {
   }
 
   /** Returns the store's failures, with indexes into the client's command instead of `accepted`. */
-  #placed(array: Buffer): readonly WriteError[] {
+  #shifted(array: Buffer): readonly WriteError[] {
     return [...membersOf(array)].map(({ from, end }) => {
       const one = array.subarray(from, end);
       const at = [...membersOf(one)].find(({ name }) => name === INDEX)?.from ?? -1;

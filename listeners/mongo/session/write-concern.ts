@@ -55,20 +55,20 @@ function othersOf(concern: CommandDocument, copies: DaemonInterface["copies"], p
 
 /**
  * Waits for the other daemons.
- * @param place   the order key of the write, or null if nothing was written
+ * @param orderKey   the order key of the write, or null if nothing was written
  * @param answer  elements of the answer, to which an error is added if the wait times out
  * @param waits   receives a function that ends the wait early; later calls have no effect
  */
 export function waited(
   { others, timeout, copies }: WriteConcern,
-  place: OrderKey | null,
+  orderKey: OrderKey | null,
   answer: ByteString,
   waits: (end: () => void) => void,
 ): ByteString | Promise<ByteString> {
-  if (copies === null || place === null || copies.count(place) >= others) return answer;
+  if (copies === null || orderKey === null || copies.count(orderKey) >= others) return answer;
   return new Promise((resolve) => {
-    const end = copies.wait({ orderKey: place, wanted: others, milliseconds: timeout }, () => {
-      resolve(copies.count(place) >= others ? answer : `${answer}${TOO_LATE}`);
+    const end = copies.wait({ orderKey: orderKey, wanted: others, milliseconds: timeout }, () => {
+      resolve(copies.count(orderKey) >= others ? answer : `${answer}${TOO_LATE}`);
     });
     waits(end);
   });

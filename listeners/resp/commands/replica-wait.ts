@@ -15,14 +15,14 @@ function wait(session: RespSession, argv: readonly ByteString[]): Reply | Promis
   const { replicas, milliseconds } = waitArguments(argv);
   const { copies } = session.server.daemon;
   if (copies === null || copies.isAlone) return ZERO;
-  const { orderKey: place } = session.lastWrite;
-  const count = copies.count(place);
+  const { orderKey } = session.lastWrite;
+  const count = copies.count(orderKey);
   if (count >= replicas || session.isExecuting) return integer(count);
   return new Promise((resolve) => {
     let failure: Reply | null = null;
-    const end = copies.wait({ orderKey: place, wanted: replicas, milliseconds }, () => {
+    const end = copies.wait({ orderKey: orderKey, wanted: replicas, milliseconds }, () => {
       session.waiting = null;
-      resolve(failure ?? integer(copies.count(place)));
+      resolve(failure ?? integer(copies.count(orderKey)));
     });
     session.waiting = (outcome) => {
       if (outcome === "error") failure = UNBLOCKED;

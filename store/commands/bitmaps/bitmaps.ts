@@ -28,7 +28,7 @@ export const bitmaps = family("bitmap", {
     arity: -2,
     flags: ["write", "denyoom"],
     keys: bitfieldKeys,
-    places: [1, 1, 1],
+    keyRange: [1, 1, 1],
     since: "3.2.0",
     complexity: "O(N), N: operations",
     summary: "Reads, sets and adds to integers of any width within a string.",

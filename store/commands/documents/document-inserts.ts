@@ -32,11 +32,11 @@ import { LIFETIME, leadingOptions } from "./document-options.js";
 
 const KEYS = "KEYS";
 /** Number of low bits that distinguish entry numbers of the same date; the date takes the remaining 42 of 63 bits. */
-const PLACE_BITS = 21;
-const PLACES = 2 ** PLACE_BITS;
+const SLOT_BITS = 21;
+const SLOTS = 2 ** SLOT_BITS;
 /**
  * Distance between the first numbers of two successive units of an envelope. The distance is odd and not close to a
- * simple fraction of PLACES, so the units rarely try the same numbers.
+ * simple fraction of SLOTS, so the units rarely try the same numbers.
  */
 const UNIT_STRIDE = 1_296_135;
 
@@ -185,13 +185,13 @@ function spareNumbers(document: Document, unit: Unit): () => ByteString {
 
 /** Returns a function that returns the next entry's number, which must not occur in the document. */
 export function numbering(document: Document, unit: Unit): () => ByteString {
-  const base = BigInt(unit.at) << BigInt(PLACE_BITS);
+  const base = BigInt(unit.at) << BigInt(SLOT_BITS);
   const first = slotOf(unit);
   let tried = 0;
   return () => {
     for (;;) {
       // If all numbers of the millisecond are in use, the numbers of the next millisecond follow.
-      const slot = tried < PLACES ? (first + tried) % PLACES : tried;
+      const slot = tried < SLOTS ? (first + tried) % SLOTS : tried;
       tried++;
       const key = String(base + BigInt(slot));
       if (document.get(key) === undefined) return key;
@@ -205,5 +205,5 @@ export function numbering(document: Document, unit: Unit): () => ByteString {
 function slotOf({ id, step = 0 }: Unit): number {
   const start = (id.charCodeAt(0) << 16) | (id.charCodeAt(1) << 8) | id.charCodeAt(2);
   const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);
-  return (start + (index + step) * UNIT_STRIDE) % PLACES;
+  return (start + (index + step) * UNIT_STRIDE) % SLOTS;
 }

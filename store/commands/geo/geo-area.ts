@@ -1,11 +1,20 @@
 /**
- * Computes distances on earth, and the cells of the map that cover a circle or a box around a place. The earth is
+ * Computes distances on earth, and the cells of the map that cover a circle or a box around a position. The earth is
  * approximated by a sphere. Source: redis-server 7.0, test/conformance; the operations are in the same order as in
  * Redis, because the last digit depends on the order.
  */
 
 import { arcSine, cosine, sine } from "../../arithmetic/trigonometry.js";
-import { type Area, areaOf, type Cell, cellAt, neighbour, type Place, placeOf, STEP_MAX } from "./geohash.js";
+import {
+  type Area,
+  areaOf,
+  type Cell,
+  cellAt,
+  type GeoPosition,
+  neighbour,
+  positionOf,
+  STEP_MAX,
+} from "./geohash.js";
 
 /** The radius of the earth in metres. */
 const EARTH_RADIUS = 6372797.560856;
@@ -19,12 +28,12 @@ const DEGREE = Math.PI / 180;
 const NORTHERN = 66;
 const POLAR = 80;
 
-/** A shape around a place, with lengths in metres. */
+/** A shape around a position, with lengths in metres. */
 export type Shape =
   | { readonly kind: "circle"; readonly radius: number }
   | { readonly kind: "box"; readonly width: number; readonly height: number };
 
-export function distance(one: Place, other: Place): number {
+export function distance(one: GeoPosition, other: GeoPosition): number {
   const v = sine((other.longitude * DEGREE - one.longitude * DEGREE) / 2);
   if (v === 0) return latitudeDistance(one.latitude, other.latitude);
   const latitude = one.latitude * DEGREE;
@@ -39,22 +48,22 @@ function latitudeDistance(one: number, other: number): number {
 }
 
 /**
- * Returns the place that a score encodes, and its distance from the centre in metres; undefined if the place is outside
+ * Returns the position that a score encodes, and its distance from the centre in metres; undefined if the position is outside
  * the shape.
  */
 export function within(
   shape: Shape,
-  centre: Place,
+  centre: GeoPosition,
   score: number,
-): { place: Place; metres: number } | undefined {
-  const place = placeOf(score);
+): { position: GeoPosition; metres: number } | undefined {
+  const position = positionOf(score);
   if (shape.kind === "box") {
-    if (latitudeDistance(place.latitude, centre.latitude) > shape.height / 2) return undefined;
-    const nearest = { longitude: centre.longitude, latitude: place.latitude };
-    if (distance(place, nearest) > shape.width / 2) return undefined;
+    if (latitudeDistance(position.latitude, centre.latitude) > shape.height / 2) return undefined;
+    const nearest = { longitude: centre.longitude, latitude: position.latitude };
+    if (distance(position, nearest) > shape.width / 2) return undefined;
   }
-  const metres = distance(centre, place);
-  return shape.kind === "circle" && metres > shape.radius ? undefined : { place, metres };
+  const metres = distance(centre, position);
+  return shape.kind === "circle" && metres > shape.radius ? undefined : { position, metres };
 }
 
 /**
@@ -73,7 +82,7 @@ const AROUND = [
 ] as const;
 
 /** Returns the cells that cover a shape, in the order in which they must be searched. */
-export function cellsCovering(shape: Shape, centre: Place): Cell[] {
+export function cellsCovering(shape: Shape, centre: GeoPosition): Cell[] {
   const bounds = boundsOf(shape, centre);
   let step = stepFor(shape, centre);
   if (step > 1 && !coversAll(cellAt(centre, step), bounds)) step--;
@@ -109,7 +118,7 @@ function coversAll(middle: Cell, { longitude, latitude }: Area): boolean {
  * Returns the step (fineness) at which the cells are large enough for a shape, from the distance between its centre and
  * its farthest point.
  */
-function stepFor(shape: Shape, { latitude }: Place): number {
+function stepFor(shape: Shape, { latitude }: GeoPosition): number {
   let reach =
     shape.kind === "circle"
       ? shape.radius
@@ -123,7 +132,7 @@ function stepFor(shape: Shape, { latitude }: Place): number {
 }
 
 /** Returns a rectangle around a shape, in degrees; it may extend over the map's edges. */
-function boundsOf(shape: Shape, { longitude, latitude }: Place): Area {
+function boundsOf(shape: Shape, { longitude, latitude }: GeoPosition): Area {
   const height = shape.kind === "circle" ? shape.radius : shape.height / 2;
   const width = shape.kind === "circle" ? shape.radius : shape.width / 2;
   const byNorth = height / EARTH_RADIUS / DEGREE;

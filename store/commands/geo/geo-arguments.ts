@@ -1,5 +1,5 @@
 /**
- * Parses places, lengths and units in arguments. Behaviour and error texts are those of Redis 7; test/conformance
+ * Parses positions, lengths and units in arguments. Behaviour and error texts are those of Redis 7; test/conformance
  * checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -7,7 +7,7 @@ import { formatFixed } from "../../../protocol/resp/double.js";
 import { custom } from "../../arguments/errors.js";
 import { doubleArgument } from "../../arguments/numbers.js";
 import type { Shape } from "./geo-area.js";
-import { isOnMap, type Place } from "./geohash.js";
+import { type GeoPosition, isOnMap } from "./geohash.js";
 
 /** The lengths of the units in metres. */
 const UNITS: Readonly<Record<string, number>> = { m: 1, km: 1000, ft: 0.3048, mi: 1609.34 };
@@ -20,10 +20,10 @@ export interface Area {
 }
 
 /** @throws CommandFailure */
-export function placeArgument(longitude: ByteString, latitude: ByteString): Place {
-  const place = { longitude: doubleArgument(longitude), latitude: doubleArgument(latitude) };
-  if (isOnMap(place)) return place;
-  const degrees = [place.longitude, place.latitude].map((value) => formatFixed(value, DEGREE_DIGITS));
+export function positionArgument(longitude: ByteString, latitude: ByteString): GeoPosition {
+  const position = { longitude: doubleArgument(longitude), latitude: doubleArgument(latitude) };
+  if (isOnMap(position)) return position;
+  const degrees = [position.longitude, position.latitude].map((value) => formatFixed(value, DEGREE_DIGITS));
   throw custom(`ERR invalid longitude,latitude pair ${degrees.join(",")}`);
 }
 

@@ -7,13 +7,13 @@ import type { SortedSet } from "../../values/sorted-set.js";
 import { storeSortedSet } from "../sorted-sets/sorted-set-results.js";
 import { cellsCovering, within } from "./geo-area.js";
 import type { Area } from "./geo-arguments.js";
-import { type Place, scoresOf } from "./geohash.js";
+import { type GeoPosition, scoresOf } from "./geohash.js";
 
 const DISTANCE_DIGITS = 4;
-const PLACE_DIGITS = 17;
+const POSITION_DIGITS = 17;
 
 export interface Search {
-  readonly centre: Place;
+  readonly centre: GeoPosition;
   readonly area: Area;
   readonly order: "asc" | "desc" | undefined;
   /** Maximum number of members; 0 means no limit. */
@@ -22,13 +22,13 @@ export interface Search {
   readonly any: boolean;
   readonly withDistance: boolean;
   readonly withScore: boolean;
-  readonly withPlace: boolean;
+  readonly withPosition: boolean;
 }
 
 interface Found {
   readonly member: ByteString;
   readonly score: number;
-  readonly place: Place;
+  readonly position: GeoPosition;
   readonly metres: number;
 }
 
@@ -67,22 +67,22 @@ function inArea({ effort }: Data, value: SortedSet, { centre, area }: Search, li
 }
 
 export function searchReply(found: readonly Found[], search: Search): Reply {
-  const { withDistance, withScore, withPlace, area } = search;
+  const { withDistance, withScore, withPosition, area } = search;
   if (found.length === 0) return EMPTY_ARRAY;
-  if (!withDistance && !withScore && !withPlace) return array(found.map(({ member }) => bulk(member)));
+  if (!withDistance && !withScore && !withPosition) return array(found.map(({ member }) => bulk(member)));
   return array(
-    found.map(({ member, metres, score, place }) =>
+    found.map(({ member, metres, score, position }) =>
       array([
         bulk(member),
         ...(withDistance ? [distanceReply(metres / area.unit)] : []),
         ...(withScore ? [integer(Math.trunc(score))] : []),
-        ...(withPlace ? [placeReply(place)] : []),
+        ...(withPosition ? [positionReply(position)] : []),
       ]),
     ),
   );
 }
 
-/** @param asDistances whether the stored scores are distances instead of places */
+/** @param asDistances whether the stored scores are distances instead of positions */
 export function storeFound(
   data: Data,
   key: ByteString,
@@ -99,10 +99,10 @@ export function distanceReply(distance: number): Reply {
   return bulk(formatFixed(distance, DISTANCE_DIGITS));
 }
 
-export function placeReply({ longitude, latitude }: Place): Reply {
+export function positionReply({ longitude, latitude }: GeoPosition): Reply {
   return array([longitude, latitude].map((degrees) => writtenDouble(degrees, degreesText(degrees))));
 }
 
 function degreesText(degrees: number): string {
-  return formatFixed(degrees, PLACE_DIGITS).replace(/\.?0+$/, "");
+  return formatFixed(degrees, POSITION_DIGITS).replace(/\.?0+$/, "");
 }

@@ -10,9 +10,9 @@ import type { Data } from "../../keyspace/mutators.js";
 import type { KeySpec, Touch } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { storeSortedSet } from "../sorted-sets/sorted-set-results.js";
-import { type Area, boxArguments, circleArguments, placeArgument } from "./geo-arguments.js";
+import { type Area, boxArguments, circleArguments, positionArgument } from "./geo-arguments.js";
 import { find, type Search, searchReply, storeFound } from "./geo-results.js";
-import { type Place, placeOf } from "./geohash.js";
+import { type GeoPosition, positionOf } from "./geohash.js";
 
 /**
  * The options read so far. If the key is absent and the centre is a member, the centre remains undefined, but the
@@ -20,9 +20,9 @@ import { type Place, placeOf } from "./geohash.js";
  */
 interface Draft {
   readonly value: SortedSet | undefined;
-  centre: Place | undefined;
-  /** Whether the client named the centre as a member or as a place. */
-  from: "member" | "place" | undefined;
+  centre: GeoPosition | undefined;
+  /** Whether the client named the centre as a member or as a position. */
+  from: "member" | "position" | undefined;
   area: Area | undefined;
   order: Search["order"];
   count: number;
@@ -77,8 +77,8 @@ const SEARCH: Readonly<Record<string, Option>> = {
   FROMMEMBER: {
     follow: 1,
     read: (draft, [member]) => {
-      if (draft.from === "place") throw syntaxError();
-      draft.centre = placeOfMember(draft.value, member!);
+      if (draft.from === "position") throw syntaxError();
+      draft.centre = positionOfMember(draft.value, member!);
       draft.from = "member";
     },
   },
@@ -86,8 +86,8 @@ const SEARCH: Readonly<Record<string, Option>> = {
     follow: 2,
     read: (draft, [longitude, latitude]) => {
       if (draft.from === "member") throw syntaxError();
-      draft.centre = placeArgument(longitude!, latitude!);
-      draft.from = "place";
+      draft.centre = positionArgument(longitude!, latitude!);
+      draft.from = "position";
     },
   },
   BYRADIUS: {
@@ -130,9 +130,9 @@ export function georadius(
 ): Reply {
   const draft = draftFor(data, argv[1]!);
   const areaAt = byMember ? 3 : 4;
-  // If the key is absent, place and area are not checked.
-  if (!byMember) draft.centre = placeArgument(argv[2]!, argv[3]!);
-  else if (draft.value !== undefined) draft.centre = placeOfMember(draft.value, argv[2]!);
+  // If the key is absent, position and area are not checked.
+  if (!byMember) draft.centre = positionArgument(argv[2]!, argv[3]!);
+  else if (draft.value !== undefined) draft.centre = positionOfMember(draft.value, argv[2]!);
   if (!byMember || draft.value !== undefined) draft.area = circleArguments(argv[areaAt]!, argv[areaAt + 1]!);
   readOptions(draft, argv, areaAt + 2, mayStore ? RADIUS_STORE : COMMON);
   return run(data, draft, "STORE option in GEORADIUS");
@@ -165,14 +165,14 @@ function draftFor(data: Data, key: ByteString): Draft {
 }
 
 /**
- * Returns the place of a member, or undefined if the key is absent.
+ * Returns the position of a member, or undefined if the key is absent.
  * @throws CommandFailure if the member does not exist
  */
-function placeOfMember(value: SortedSet | undefined, member: ByteString): Place | undefined {
+function positionOfMember(value: SortedSet | undefined, member: ByteString): GeoPosition | undefined {
   if (value === undefined) return undefined;
   const score = value.get(member);
   if (score === undefined) throw custom("ERR could not decode requested zset member");
-  return placeOf(score);
+  return positionOf(score);
 }
 
 /** @throws CommandFailure */
@@ -213,7 +213,7 @@ function run(data: Data, draft: Draft, name: string): Reply {
     any: flags.has("ANY"),
     withDistance: flags.has("WITHDIST"),
     withScore: flags.has("WITHHASH"),
-    withPlace: flags.has("WITHCOORD"),
+    withPosition: flags.has("WITHCOORD"),
   };
   const members = find(data, value, search);
   if (target === undefined) return searchReply(members, search);

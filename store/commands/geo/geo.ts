@@ -1,5 +1,5 @@
 /**
- * Places on earth in sorted sets: each member's score encodes its place. Behaviour and error texts are those of Redis
+ * Positions on earth in sorted sets: each member's score encodes its position. Behaviour and error texts are those of Redis
  * 7; test/conformance checks them.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -11,10 +11,10 @@ import { read, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { zadd } from "../sorted-sets/sorted-set-add.js";
 import { distance } from "./geo-area.js";
-import { placeArgument, unitArgument } from "./geo-arguments.js";
-import { distanceReply, placeReply } from "./geo-results.js";
+import { positionArgument, unitArgument } from "./geo-arguments.js";
+import { distanceReply, positionReply } from "./geo-results.js";
 import { georadius, georadiusKeys, geosearch } from "./geo-search.js";
-import { geohashText, type Place, placeOf, scoreOf } from "./geohash.js";
+import { type GeoPosition, geohashText, positionOf, scoreOf } from "./geohash.js";
 
 const OF_SEARCH = "O(N+log(M)), N: members in the cells around the shape, M: members";
 
@@ -22,7 +22,7 @@ const radius = (arity: number, summary: string): Row => ({
   arity: -arity,
   flags: ["write", "denyoom", "movablekeys"],
   keys: georadiusKeys(arity),
-  places: [1, 1, 1],
+  keyRange: [1, 1, 1],
   since: "3.2.0",
   complexity: OF_SEARCH,
   summary,
@@ -65,7 +65,8 @@ export const geo = family("geo", {
     since: "3.2.0",
     complexity: "O(N), N: members named",
     summary: "Returns the positions of members as geohashes of 11 characters.",
-    run: (data, argv) => array(placesOf(data, argv).map((place) => (place ? bulk(geohashText(place)) : NIL))),
+    run: (data, argv) =>
+      array(positionsOf(data, argv).map((position) => (position ? bulk(geohashText(position)) : NIL))),
   },
   GEOPOS: {
     arity: -2,
@@ -74,7 +75,8 @@ export const geo = family("geo", {
     since: "3.2.0",
     complexity: "O(N), N: members named",
     summary: "Returns the longitudes and latitudes of members.",
-    run: (data, argv) => array(placesOf(data, argv).map((place) => (place ? placeReply(place) : NIL_ARRAY))),
+    run: (data, argv) =>
+      array(positionsOf(data, argv).map((position) => (position ? positionReply(position) : NIL_ARRAY))),
   },
   GEORADIUS: radius(6, "Returns or stores the members around a position; GEOSEARCH's old form."),
   GEORADIUS_RO: radiusReadOnly(6, "Returns the members around a position; GEOSEARCH's old form."),
@@ -111,7 +113,7 @@ function geoadd(data: Data, argv: readonly ByteString[]): Reply {
     throw syntaxError();
   const pairs: ByteString[] = [];
   for (let i = first; i < argv.length; i += 3)
-    pairs.push(String(scoreOf(placeArgument(argv[i]!, argv[i + 1]!))), argv[i + 2]!);
+    pairs.push(String(scoreOf(positionArgument(argv[i]!, argv[i + 1]!))), argv[i + 2]!);
   return zadd(data, ["zadd", argv[1]!, ...options, ...pairs], false);
 }
 
@@ -119,16 +121,16 @@ function geoadd(data: Data, argv: readonly ByteString[]): Reply {
 function geodist(data: Data, argv: readonly ByteString[]): Reply {
   if (argv.length > 5) throw syntaxError();
   const metres = argv[4] === undefined ? 1 : unitArgument(argv[4]);
-  const [one, other] = placesOf(data, argv.slice(0, 4));
+  const [one, other] = positionsOf(data, argv.slice(0, 4));
   if (one === undefined || other === undefined) return NIL;
   return distanceReply(distance(one, other) / metres);
 }
 
-/** Returns the places of members, in the order of the arguments. */
-function placesOf(data: Data, [, key, ...members]: readonly ByteString[]): (Place | undefined)[] {
+/** Returns the positions of members, in the order of the arguments. */
+function positionsOf(data: Data, [, key, ...members]: readonly ByteString[]): (GeoPosition | undefined)[] {
   const value = data.getAs(SortedSet, key!)?.value;
   return members.map((member) => {
     const score = value?.get(member);
-    return score === undefined ? undefined : placeOf(score);
+    return score === undefined ? undefined : positionOf(score);
   });
 }

@@ -1,11 +1,11 @@
 /**
- * Places on earth as integers. The ranges of longitude and latitude are each divided into 2^step parts, and the bits of
+ * Positions on earth as integers. The ranges of longitude and latitude are each divided into 2^step parts, and the bits of
  * the two part numbers are interleaved, beginning with the longitude. Step 26 yields a sorted set's score of 52 bits,
- * or 54 bits for a place on the upper edge. Source: redis-server 7.0, test/conformance.
+ * or 54 bits for a position on the upper edge. Source: redis-server 7.0, test/conformance.
  */
 
-/** A place on earth, in degrees. */
-export interface Place {
+/** A position on earth, in degrees. */
+export interface GeoPosition {
   readonly longitude: number;
   readonly latitude: number;
 }
@@ -40,7 +40,7 @@ const TEXT_ALPHABET = "0123456789bcdefghjkmnpqrstuvwxyz";
 const TEXT_CHARACTERS = 10;
 const TWO_32 = 2 ** 32;
 
-export function isOnMap({ longitude, latitude }: Place): boolean {
+export function isOnMap({ longitude, latitude }: GeoPosition): boolean {
   return (
     longitude >= LONGITUDES.min &&
     longitude <= LONGITUDES.max &&
@@ -49,12 +49,12 @@ export function isOnMap({ longitude, latitude }: Place): boolean {
   );
 }
 
-/** Returns the cell of a place; a place on the upper edge belongs to the cell beyond it. */
-export function cellAt(place: Place, step: number, latitudes = LATITUDES): Cell {
+/** Returns the cell of a position; a position on the upper edge belongs to the cell beyond it. */
+export function cellAt(position: GeoPosition, step: number, latitudes = LATITUDES): Cell {
   return {
     step,
-    east: stepsTo(place.longitude, LONGITUDES, step),
-    north: stepsTo(place.latitude, latitudes, step),
+    east: stepsTo(position.longitude, LONGITUDES, step),
+    north: stepsTo(position.latitude, latitudes, step),
   };
 }
 
@@ -82,7 +82,7 @@ function rangeOf(steps: number, { min, max }: Range, step: number): Range {
   return { min: min + (steps / all) * scale, max: min + (((steps + 1) >>> 0) / all) * scale };
 }
 
-/** Returns the scores of the places in a cell: `from` ≤ score < `to`. */
+/** Returns the scores of the positions in a cell: `from` ≤ score < `to`. */
 export function scoresOf({ step, east, north }: Cell): { from: number; to: number } {
   const finer = 4 ** (STEP_MAX - step);
   const hi = interleaved(north >>> 16, east >>> 16) * TWO_32;
@@ -90,12 +90,12 @@ export function scoresOf({ step, east, north }: Cell): { from: number; to: numbe
   return { from: (hi + lo) * finer, to: (hi + (lo + 1)) * finer };
 }
 
-export function scoreOf(place: Place): number {
-  return scoresOf(cellAt(place, STEP_MAX)).from;
+export function scoreOf(position: GeoPosition): number {
+  return scoresOf(cellAt(position, STEP_MAX)).from;
 }
 
-/** Returns the middle of the cell that a score encodes; for an invalid score, returns the same place as Redis. */
-export function placeOf(score: number): Place {
+/** Returns the middle of the cell that a score encodes; for an invalid score, returns the same position as Redis. */
+export function positionOf(score: number): GeoPosition {
   const { longitude, latitude } = areaOf(cellOf(score));
   return {
     longitude: within(LONGITUDES, (longitude.min + longitude.max) / 2),
@@ -148,8 +148,8 @@ function separated(bits: number): number {
 }
 
 /** Returns the geohash of 11 characters that other programs understand. */
-export function geohashText(place: Place): string {
-  const { from } = scoresOf(cellAt(place, STEP_MAX, TEXT_LATITUDES));
+export function geohashText(position: GeoPosition): string {
+  const { from } = scoresOf(cellAt(position, STEP_MAX, TEXT_LATITUDES));
   const bits = BigInt(from);
   let text = "";
   for (let character = 1; character <= TEXT_CHARACTERS; character++) {

@@ -139,7 +139,7 @@ export class Planner {
       const stage = i + 1;
       const demands = demandsOf(on, form);
       for (const part of demands.leading) this.#findEqual(part, stage);
-      if (mayMove) for (const part of demands.parts) this.#placeOn(part, kind, stage);
+      if (mayMove) for (const part of demands.parts) this.#assignTo(part, kind, stage);
       mayMove &&= form === "standard" || demands.isSafe;
     }
     const last = this.#joins.length;
@@ -157,7 +157,7 @@ export class Planner {
    * Schedules a part of `on` that names only one side to be checked on that side, unless the join retains unmatched
    * rows of that side.
    */
-  #placeOn(expression: Expression, kind: JoinKind, stage: number): void {
+  #assignTo(expression: Expression, kind: JoinKind, stage: number): void {
     const part = this.#partOf(expression, stage);
     const { sources } = part;
     const isInner = kind === "inner" || kind === "natural";

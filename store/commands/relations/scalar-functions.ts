@@ -31,10 +31,10 @@ export function scalarCall(
   if (lower === "round") {
     const [digits = () => 0] = others;
     return (row) => {
-      const [value, places] = [first(row), digits(row)];
-      return value === null || places === null
+      const [value, decimals] = [first(row), digits(row)];
+      return value === null || decimals === null
         ? null
-        : rounded(standardAmount(value), standardAmount(places));
+        : rounded(standardAmount(value), standardAmount(decimals));
     };
   }
   const calculate = OF_ONE[lower];
@@ -75,10 +75,10 @@ const NEAR_DIGITS_MAX = 15;
  * Returns a number rounded to decimal places, half away from zero. Source: roundFunc and the printf of SQLite 3.40,
  * calculated exactly, so that all daemons round in the same way.
  */
-export function rounded(value: number, places: number): number {
+export function rounded(value: number, decimals: number): number {
   const size = Math.abs(value);
   const sign = value < 0 ? -1 : 1;
-  const digits = Math.min(DIGITS_MAX, Math.max(0, Math.trunc(places)));
+  const digits = Math.min(DIGITS_MAX, Math.max(0, Math.trunc(decimals)));
   if (size >= WHOLE_MIN || size === 0) return value + 0;
   if (digits === 0) return sign * Math.trunc(size + 0.5) + 0;
   const { mantissa, scale, exponent } = fractionOf(size);

@@ -31,7 +31,7 @@ const storer = (name: Name, since: string, complexity: string, summary: string):
   arity: -4,
   flags: ["write", "denyoom", "movablekeys"],
   keys: counted(read, 2, [write(1)]),
-  places: [1, 1, 1],
+  keyRange: [1, 1, 1],
   since,
   complexity,
   summary,

@@ -19,7 +19,7 @@ interface NamedFilter {
 }
 
 /** Maximum number of positions that one path of an update may select in a document. */
-const PLACES_MAX = 10_000;
+const PATHS_MAX = 10_000;
 
 export class PositionalElements {
   readonly #query: BsonDocument;
@@ -57,7 +57,7 @@ export class PositionalElements {
   }
 
   /** Returns a copy of the change for each position that its path selects in a document. @throws CommandFailure */
-  placed<Change extends { readonly path: FieldPath }>(
+  resolved<Change extends { readonly path: FieldPath }>(
     change: Change,
     document: BsonDocument,
   ): readonly Change[] {
@@ -66,7 +66,7 @@ export class PositionalElements {
       paths = isPositional(part)
         ? paths.flatMap((path) => this.#elements(part, path, document).map((i) => [...path, String(i)]))
         : paths.map((path) => [...path, part]);
-      if (paths.length > PLACES_MAX) throw badValue(`an update changes at most ${PLACES_MAX} positions`);
+      if (paths.length > PATHS_MAX) throw badValue(`an update changes at most ${PATHS_MAX} positions`);
     }
     return paths.map((path) => ({ ...change, path }));
   }
@@ -79,11 +79,11 @@ export class PositionalElements {
     if (array === undefined)
       throw badValue(`The path '${name}' must exist in the document in order to apply array updates.`);
     if (!isArray(array)) throw badValue(`Cannot apply array updates to non-array element ${name}`);
-    const places = [...array.keys()];
-    if (part === "$[]") return places;
+    const indexes = [...array.keys()];
+    if (part === "$[]") return indexes;
     const { filter } = this.#named.get(part.slice(2, -1)) as NamedFilter;
     spend(this.#scope.work, (array.length * (1 + filter.tests)) / ELEMENTS_A_UNIT);
-    return places.filter((i) => filter.isMet(new Map([[part.slice(2, -1), array[i] as Bson]])));
+    return indexes.filter((i) => filter.isMet(new Map([[part.slice(2, -1), array[i] as Bson]])));
   }
 
   /**

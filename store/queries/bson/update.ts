@@ -19,7 +19,7 @@ import { changeAt, putAt, renameAt, valueAt } from "./update-paths.js";
 export type Update = (document: BsonDocument) => BsonDocument;
 
 /** Maximum number of positions that one update changes. */
-const PLACES_MAX = 10_000;
+const PATHS_MAX = 10_000;
 
 /**
  * Whether an update replaces the document instead of changing parts of it.
@@ -85,17 +85,17 @@ function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
   const { work, elements } = context;
   const changes = changesOf(update, new BsonUpdates(context));
   elements?.checkUse();
-  if (changes.length > PLACES_MAX) throw tooManyPlaces();
+  if (changes.length > PATHS_MAX) throw tooManyPaths();
   const isFixed = elements === null || changes.every(({ path }) => !path.some(isPositional));
   if (isFixed) inOrder(changes);
   return (document) => {
-    const placed = isFixed
+    const resolved = isFixed
       ? changes
-      : inOrder(changes.flatMap((change) => elements.placed(change, document)));
-    if (placed.length > PLACES_MAX) throw tooManyPlaces();
-    spend(work, placed.length);
+      : inOrder(changes.flatMap((change) => elements.resolved(change, document)));
+    if (resolved.length > PATHS_MAX) throw tooManyPaths();
+    spend(work, resolved.length);
     const id = document.get("_id");
-    for (const { path, change } of placed) {
+    for (const { path, change } of resolved) {
       if ("from" in change) renameAt(document, change.from, path, work);
       else changeAt(document, path, change, work);
     }
@@ -106,7 +106,7 @@ function operatorsOf(update: BsonDocument, context: UpdateContext): Update {
   };
 }
 
-const tooManyPlaces = () => badValue(`an update changes at most ${PLACES_MAX} positions`);
+const tooManyPaths = () => badValue(`an update changes at most ${PATHS_MAX} positions`);
 
 /** Sorts changes by their paths. @throws CommandFailure if two changes conflict */
 function inOrder(changes: BsonChange[]): readonly BsonChange[] {

@@ -165,7 +165,7 @@ test("bench compares lists of daemons, and names their backends", { skip }, asyn
   try {
     const [memory, ...others] = running.map(({ port }) => `127.0.0.1:${port}`);
     const few = ["--seconds", "1", "-c", "4", "--keys", "10", "--json"];
-    const beside = others.flatMap((place) => ["--beside", place]);
+    const beside = others.flatMap((address) => ["--beside", address]);
     const result = await cluster.run(["bench", "-s", memory as string, ...beside, ...few]);
     assert.equal(result.code, 0, result.stdout + result.stderr);
     const { rows } = JSON.parse(result.stdout) as { rows: { behind: string; throughput: number }[] };

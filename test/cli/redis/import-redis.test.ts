@@ -253,8 +253,8 @@ describe("dbsync import redis:", () => {
   test("reports an invalid address and an unreachable server", async () => {
     for (const url of ["redis://", "redis://h/name", "redis://h/1/2", "redis://h?x=1", "redis://h#sha256:00"])
       assert.throws(() => readRedisUrl(url), /redis:\/\/\[user:password@\]host|A fingerprint requires TLS/);
-    for (const place of ["127.0.0.1:6379", "http://127.0.0.1:6379"])
-      assert.match((await importFrom(place)).stderr, /Allowed: redis:\/\/host:port or json:/);
+    for (const address of ["127.0.0.1:6379", "http://127.0.0.1:6379"])
+      assert.match((await importFrom(address)).stderr, /Allowed: redis:\/\/host:port or json:/);
     for (const scheme of ["redis", "resp"])
       assert.deepEqual(readRedisUrl(`${scheme}://:pass%25word@[::1]:7000/12`), {
         server: { ...PLACE, login: { user: "default", password: "pass%word" } },

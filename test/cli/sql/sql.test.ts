@@ -15,11 +15,11 @@ import { freePort, refusingAddress } from "../../support/free-port.js";
 import { startRecorded } from "./recorded-server.js";
 
 let daemon: DaemonProcess;
-let place: string;
+let address: string;
 before(async () => {
   const port = await freePort();
-  place = `127.0.0.1:${port}`;
-  daemon = await startDaemon(["--sql", place]);
+  address = `127.0.0.1:${port}`;
+  daemon = await startDaemon(["--sql", address]);
 });
 after(() => daemon[Symbol.asyncDispose]());
 
@@ -32,7 +32,7 @@ test("dbsync sql prints only the results of statements from a pipe, as tables", 
 insert into item values (1, 'lamp; or light', 12.5), (20, 'a
 b', null);
 select id, name, price from item; select name from item where id = 3`;
-  const { code, stdout, stderr } = await runDbsync(["sql", place], { input });
+  const { code, stdout, stderr } = await runDbsync(["sql", address], { input });
   assert.deepEqual([code, stderr], [0, ""]);
   assert.equal(
     stdout,
@@ -52,7 +52,7 @@ select id, name, price from item; select name from item where id = 3`;
 
 test("a failed statement is reported, later ones are sent, and the exit code is 1", async () => {
   const input = "select 1 one; select k frm t; select 'open";
-  const { code, stdout, stderr } = await runDbsync(["sql", place], { input });
+  const { code, stdout, stderr } = await runDbsync(["sql", address], { input });
   assert.equal(code, 1);
   assert.match(stdout, /^one\n---\n {2}1\n\(1 row\)\n$/);
   assert.match(
@@ -63,21 +63,21 @@ test("a failed statement is reported, later ones are sent, and the exit code is 
 
 test("an error explains how to write a text that seems to end with a backslash", async () => {
   const input = String.raw`select 1 one; select 'C:\' path; select 2 two;`;
-  const { code, stdout, stderr } = await runDbsync(["sql", place], { input });
+  const { code, stdout, stderr } = await runDbsync(["sql", address], { input });
   assert.equal(code, 1);
   assert.match(stdout, /^one\n---\n {2}1\n\(1 row\)\n$/);
   assert.equal(
     stderr,
     "dbsync: a text in this statement has no closing quote; 'C:\\' does not end there: write \\\\ for a backslash: nothing was sent\n",
   );
-  const written = await runDbsync(["sql", place], { input: String.raw`select 'C:\\' path;` });
+  const written = await runDbsync(["sql", address], { input: String.raw`select 'C:\\' path;` });
   assert.match(written.stdout, /^path\n-+\nC:\\/);
 });
 
 test("dbsync sql --json prints each answer as a line", async () => {
   const input =
     "create database j; use j; create table t (k number, x text); insert into t values (1, 'é'); select * from t; nonsense;";
-  const { code, stdout, stderr } = await runDbsync(["sql", place, "--json"], { input });
+  const { code, stdout, stderr } = await runDbsync(["sql", address, "--json"], { input });
   const answers = stdout
     .trimEnd()
     .split("\n")
@@ -90,7 +90,7 @@ test("dbsync sql --json prints each answer as a line", async () => {
 test("a result of thousands of rows is complete", async () => {
   const values = Array.from({ length: 5_000 }, (_, i) => `(${i})`).join();
   const input = `create database m; use m; create table t (k number); insert into t values ${values}; select k from t;`;
-  const { stdout } = await runDbsync(["sql", place, "--json"], { input });
+  const { stdout } = await runDbsync(["sql", address, "--json"], { input });
   const { rows } = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") as { rows: number[][] };
   assert.deepEqual(
     rows.map(([k]) => k),

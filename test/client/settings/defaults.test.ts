@@ -4,15 +4,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { type Places, readDefaults } from "../../../client/settings/defaults.js";
+import { type DefaultSources, readDefaults } from "../../../client/settings/defaults.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 
 let root: string;
-let places: Places;
+let sources: DefaultSources;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "dbsync-defaults-"));
-  places = { variables: {}, folder: join(root, "cwd"), home: join(root, "home"), system: join(root, "etc") };
+  sources = { variables: {}, folder: join(root, "cwd"), home: join(root, "home"), system: join(root, "etc") };
   for (const folder of ["cwd", "home/.config/dbsync", "xdg/dbsync", "etc"]) {
     mkdirSync(join(root, folder), { recursive: true });
   }
@@ -20,13 +20,13 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }));
 
 const write = (file: string, text: string) => writeFileSync(join(root, file), text);
-const servers = (variables: Places["variables"] = {}) =>
-  readDefaults({ ...places, variables })
+const servers = (variables: DefaultSources["variables"] = {}) =>
+  readDefaults({ ...sources, variables })
     .servers.map(({ text }) => text)
     .join();
 
 test("without configuration, calls use the original client's server list and are unsigned", () => {
-  const { signkey } = readDefaults(places);
+  const { signkey } = readDefaults(sources);
   assert.equal(servers(), "127.0.0.1:1111");
   assert.equal(signkey, "");
 });
@@ -44,7 +44,7 @@ test("the first ini file is used: in the folder, the user's configuration, or /e
 
 test("the environment has precedence over the ini file, for each setting separately", () => {
   write("cwd/dbsync.ini", "servers=ini\nsignkey=k.pem");
-  const found = readDefaults({ ...places, variables: { DBSYNC_SERVERS: "env" } });
+  const found = readDefaults({ ...sources, variables: { DBSYNC_SERVERS: "env" } });
   assert.deepEqual([found.servers[0]?.text, found.serversFrom], ["env:1111", "DBSYNC_SERVERS"]);
   assert.deepEqual(
     [found.signkey, found.signkeyFrom],
@@ -54,20 +54,20 @@ test("the environment has precedence over the ini file, for each setting separat
 
 test("an empty DBSYNC_SIGNKEY means unsigned, whatever the ini file says", () => {
   write("cwd/dbsync.ini", "signkey=k.pem");
-  assert.equal(readDefaults({ ...places, variables: { DBSYNC_SIGNKEY: "" } }).signkey, "");
+  assert.equal(readDefaults({ ...sources, variables: { DBSYNC_SIGNKEY: "" } }).signkey, "");
 });
 
 test("a relative key path is relative to its ini file, and an absolute path is unchanged", () => {
   write("etc/dbsync.ini", "signkey=keys/k.pem");
-  assert.equal(readDefaults(places).signkey, join(root, "etc/keys/k.pem"));
+  assert.equal(readDefaults(sources).signkey, join(root, "etc/keys/k.pem"));
   write("etc/dbsync.ini", "signkey=/k.pem");
-  assert.equal(readDefaults(places).signkey, "/k.pem");
+  assert.equal(readDefaults(sources).signkey, "/k.pem");
 });
 
 test("an ini file with bad servers is a configuration error that names it", () => {
   write("cwd/dbsync.ini", "servers=a:b");
   assert.throws(
-    () => readDefaults(places),
+    () => readDefaults(sources),
     (error) =>
       error instanceof DbsyncError && error.code === "bad-config" && error.message.includes("dbsync.ini"),
   );
@@ -75,7 +75,7 @@ test("an ini file with bad servers is a configuration error that names it", () =
 
 test("an ini file that cannot be read is a configuration error", () => {
   mkdirSync(join(root, "cwd/dbsync.ini"));
-  assert.throws(() => readDefaults(places), { code: "bad-config" });
+  assert.throws(() => readDefaults(sources), { code: "bad-config" });
 });
 
 test("an ini file is not read if the environment overrides it completely", () => {
@@ -85,7 +85,7 @@ test("an ini file is not read if the environment overrides it completely", () =>
 
 test("DBSYNC_VERSIONS has precedence over the file, and is checked", () => {
   write("cwd/dbsync.ini", "dbsync.versions = 1");
-  const versions = (variables: Record<string, string>) => readDefaults({ ...places, variables }).versions;
+  const versions = (variables: Record<string, string>) => readDefaults({ ...sources, variables }).versions;
   assert.equal(versions({}), "1");
   assert.equal(versions({ DBSYNC_VERSIONS: "1,2" }), "1,2");
   assert.equal(versions({ DBSYNC_VERSIONS: "" }), null);
@@ -95,7 +95,7 @@ test("DBSYNC_VERSIONS has precedence over the file, and is checked", () => {
 test("an ini file configures the client's behaviour like a php.ini", () => {
   const manners = (text: string) => {
     write("cwd/dbsync.ini", text);
-    const { keepalive, format, versions } = readDefaults(places);
+    const { keepalive, format, versions } = readDefaults(sources);
     return [keepalive, format, versions];
   };
   assert.deepEqual(manners(""), [true, "text", null]);

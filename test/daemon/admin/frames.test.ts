@@ -83,7 +83,7 @@ test("pages of other sites do not receive the data of the page", async () => {
     stop() {},
   };
   const server = new AdminServer({
-    place: parseHostAndPort("0"),
+    listenAddress: parseHostAndPort("0"),
     hosts: [],
     health: () => ({ isHealthy: true, details: {} }),
     exposition: double({}),

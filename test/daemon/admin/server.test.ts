@@ -52,7 +52,7 @@ async function startAdmin(
   const { exposition = makeExposition(METRICS, sources) } = options;
   const log: string[] = [];
   const server = new AdminServer({
-    place: parseHostAndPort("0"),
+    listenAddress: parseHostAndPort("0"),
     hosts,
     health: () => reported(health()),
     exposition,
@@ -277,10 +277,10 @@ test("a header that is too long is refused", async () => {
 
 test("a port in use is reported with advice", async () => {
   await using admin = await startAdmin();
-  const place = parseHostAndPort(String(admin.port));
+  const listenAddress = parseHostAndPort(String(admin.port));
   const exposition = { contentType: "text/plain", text: () => "" };
   const second = new AdminServer({
-    place,
+    listenAddress,
     hosts: [],
     exposition,
     health: () => reported(LIVE),

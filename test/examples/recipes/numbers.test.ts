@@ -1,7 +1,7 @@
 /** Tests the unique numbers of examples/recipes, and shows why they are not the replies of INCR. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeOf, UniqueNumbers } from "../../../examples/recipes/numbers.js";
+import { positionOf, UniqueNumbers } from "../../../examples/recipes/numbers.js";
 import { EnvelopeClient } from "../../support/envelope-client.js";
 import { CutTrio, SMALL_WINDOW } from "./cut-trio.js";
 
@@ -56,7 +56,7 @@ test("positions have no gaps and are final: the recipe waits for late entries an
   const resolvedEarly: number[] = [];
   const pendingPlaces = Promise.allSettled(
     ids.map(async (id) => {
-      const place = await placeOf(client, "orders", id);
+      const place = await positionOf(client, "orders", id);
       resolvedEarly.push(place);
       return place;
     }),
@@ -73,7 +73,10 @@ test("positions have no gaps and are final: the recipe waits for late entries an
     places,
     [2, 3, 4, 5].map((value) => ({ status: "fulfilled", value })),
   );
-  const others = await Promise.all([placeOf(client, "orders", "a"), placeOf(cut.client(), "orders", "a")]);
+  const others = await Promise.all([
+    positionOf(client, "orders", "a"),
+    positionOf(cut.client(), "orders", "a"),
+  ]);
   assert.deepEqual(others, [2, 2]);
   assert.equal(await client.call("LLEN orders"), 5);
 });

@@ -39,7 +39,7 @@ export async function startBalancer(
       servers: servers.map(({ id, port, role = "MASTER" }) => ({
         id,
         role,
-        place: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
+        serverAddress: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
       })),
       routing: DEFAULT_ROUTING,
       settleTime: 0,

@@ -30,7 +30,7 @@ export async function startCache(port: number, options: CacheSceneOptions = {}):
   const { log, lines } = keepLog("debug");
   const environment = { ...realEnvironment, uptime: () => realEnvironment.uptime() + passed };
   const cache = new SqlCache({
-    place: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
+    serverAddress: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
     address: "127.0.0.1",
     port: 0,
     observer: { connected() {}, refused() {}, served() {} },

@@ -20,7 +20,7 @@ const file = (roles: readonly string[], role: string) =>
 test("servers on the command line replace the file's servers, and the file's other rules remain", () => {
   const { servers, routing } = withFlags(file(["MASTER"], "REPLICA"), ["a=127.0.0.1:4000", "[::1]"], {});
   assert.deepEqual(
-    servers.map(({ id, place }) => [id, place.port]),
+    servers.map(({ id, serverAddress }) => [id, serverAddress.port]),
     [
       ["a", 4000],
       ["[::1]", 3948],
@@ -31,8 +31,8 @@ test("servers on the command line replace the file's servers, and the file's oth
 
 test("a port without a host is refused", () => {
   const meant = { message: /^"1111" is a port without a host\. .* use 127\.0\.0\.1:1111\.$/ };
-  for (const place of ["1111", "a=1111", "sql://1111"])
-    assert.throws(() => withFlags(null, [place], {}), meant);
+  for (const serverAddress of ["1111", "a=1111", "sql://1111"])
+    assert.throws(() => withFlags(null, [serverAddress], {}), meant);
 });
 
 test("a configuration without a server for reads is refused", () => {

@@ -28,7 +28,13 @@ test("the proxy accepts the original's file, and applies settings that the origi
   const settings = read(CONFIG);
   assert.deepEqual(settings.listen, { address: "127.0.0.1", port: 3949 });
   assert.deepEqual(
-    settings.servers.map(({ id, role, place }) => [id, role, place.host, place.port, place.text]),
+    settings.servers.map(({ id, role, serverAddress }) => [
+      id,
+      role,
+      serverAddress.host,
+      serverAddress.port,
+      serverAddress.text,
+    ]),
     [
       ["m1", "MASTER", "127.0.0.1", 3948, "127.0.0.1:3948"],
       ["m2", "MASTER", "localhost", 3950, "localhost:3950"],

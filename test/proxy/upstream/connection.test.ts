@@ -17,7 +17,7 @@ const toko = { ...NEW_SESSION, database: "toko" };
 
 function connectionTo(port: number, limits: Partial<UpstreamLimits> = {}): UpstreamConnection {
   return new UpstreamConnection({
-    place: placeAt(port),
+    serverAddress: placeAt(port),
     limits: limitsOf(limits),
     setTimer: environment.setTimer,
     manners: { hasErred: false },

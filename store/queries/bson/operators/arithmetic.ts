@@ -131,17 +131,17 @@ function decimalRemainder(a: DecimalValue, b: DecimalValue): Decimal {
 }
 
 /**
- * @param place position of the last digit to retain, counted after the point
+ * @param digit position of the last digit to retain, counted after the point
  * @param isNearest if false, the remaining digits are truncated
  */
-function roundedTo(value: BsonNumber, place: number, isNearest: boolean): BsonNumber {
+function roundedTo(value: BsonNumber, digit: number, isNearest: boolean): BsonNumber {
   const parts = exactParts(value);
-  if (typeof parts === "string" || parts.exponent >= -place) return value;
-  const divisor = 10n ** BigInt(-place - parts.exponent);
+  if (typeof parts === "string" || parts.exponent >= -digit) return value;
+  const divisor = 10n ** BigInt(-digit - parts.exponent);
   let coefficient = parts.coefficient / divisor;
   const twice = 2n * (parts.coefficient % divisor);
   if (isNearest && (twice > divisor || (twice === divisor && coefficient % 2n === 1n))) coefficient++;
-  return inKindOf(value, { isNegative: parts.isNegative, coefficient, exponent: -place });
+  return inKindOf(value, { isNegative: parts.isNegative, coefficient, exponent: -digit });
 }
 
 /** Returns a number with the given parts, of the same kind as another number. */
@@ -174,10 +174,10 @@ const compareEqual = (a: Decimal, b: Decimal): boolean =>
 const rounding = (isNearest: boolean): Operator =>
   ofValues([1, 2], ([value, digits], _, name) => {
     if (isNothing(value) || digits === null) return null;
-    const place = digits === undefined ? 0n : integerOf(numberIn(digits, name));
-    if (place === undefined || place < -20n || place > 100n)
+    const digit = digits === undefined ? 0n : integerOf(numberIn(digits, name));
+    if (digit === undefined || digit < -20n || digit > 100n)
       throw new MongoFailure(51083, `${name} takes a precision from -20 to 100`);
-    return roundedTo(numberIn(value, name), Number(place), isNearest);
+    return roundedTo(numberIn(value, name), Number(digit), isNearest);
   });
 
 /** Returns an operator on one number; for null or a missing value it returns null. */

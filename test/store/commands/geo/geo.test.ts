@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../store/command-table.js";
 import { distance } from "../../../../store/commands/geo/geo-area.js";
-import { type Place, placeOf, scoreOf } from "../../../../store/commands/geo/geohash.js";
+import { type GeoPosition, positionOf, scoreOf } from "../../../../store/commands/geo/geohash.js";
 import { touchesOf } from "../../../../store/rows/key-spec.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { StoreUnderTest } from "../store-under-test.js";
@@ -25,9 +25,9 @@ test("GEOADD changes nothing if the member is already at the position, or if the
 
 test("GEOPOS writes longitude and latitude with 17 decimal places for protocols without doubles", () => {
   store.run("GEOADD g 13.361389 38.115556 a");
-  const places = store.reply("GEOPOS g a");
-  assert.ok(places.kind === "array");
-  assert.deepEqual(places.items[0], {
+  const positions = store.reply("GEOPOS g a");
+  assert.ok(positions.kind === "array");
+  assert.deepEqual(positions.items[0], {
     kind: "array",
     items: [
       { kind: "double", value: 13.361389338970184, text: "13.36138933897018433" },
@@ -63,15 +63,15 @@ test("ANY stops at the first members found, and COUNT alone selects the nearest 
 
 test(`a search finds what a check of every member finds (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 0);
-  const anywhere = (): Place => ({
+  const anywhere = (): GeoPosition => ({
     longitude: (random.below(2 ** 30) / 2 ** 30) * 360 - 180,
     latitude: (random.below(2 ** 30) / 2 ** 30) * 130 - 65,
   });
-  const places = new Map<string, Place>();
+  const positions = new Map<string, GeoPosition>();
   for (let i = 0; i < PLACES; i++) {
-    const place = anywhere();
-    store.run(`GEOADD g ${place.longitude} ${place.latitude} m${i}`);
-    places.set(`m${i}`, placeOf(scoreOf(place)));
+    const position = anywhere();
+    store.run(`GEOADD g ${position.longitude} ${position.latitude} m${i}`);
+    positions.set(`m${i}`, positionOf(scoreOf(position)));
   }
   for (let search = 0; search < 100; search++) {
     // Centres near the date line are avoided: Redis does not search on the other side of its map.
@@ -80,8 +80,8 @@ test(`a search finds what a check of every member finds (seed ${seed})`, () => {
     const reply = store.run(
       `GEOSEARCH g FROMLONLAT ${centre.longitude} ${centre.latitude} BYRADIUS ${kilometres} km ASC`,
     );
-    const near = [...places]
-      .map(([member, place]) => [member, distance(centre, place)] as const)
+    const near = [...positions]
+      .map(([member, position]) => [member, distance(centre, position)] as const)
       .filter(([, metres]) => metres <= kilometres * 1000)
       .sort(([, one], [, other]) => one - other)
       .map(([member]) => `"${member}"`);
