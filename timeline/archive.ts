@@ -263,14 +263,14 @@ export class Archive {
    * @returns whether the new state lacks entries that the previous one included
    */
   refolded(gaps: ReadonlySet<ByteString>, until: number): boolean {
-    let lacksMore = false;
+    let isMissingMore = false;
     for (const [id, damaged] of this.#damaged) {
       if (damaged.orderKey.at > until) continue;
-      lacksMore ||= damaged.isFolded && (damaged.isRemoved || gaps.has(id));
+      isMissingMore ||= damaged.isFolded && (damaged.isRemoved || gaps.has(id));
       if (damaged.isRemoved) this.#damaged.delete(id);
       else this.#damaged.set(id, { ...damaged, isFolded: !gaps.has(id) });
     }
-    return lacksMore;
+    return isMissingMore;
   }
 
   /** Returns the order keys of damaged entries dated up to a time that no member has sent again, in order. */

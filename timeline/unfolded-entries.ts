@@ -84,7 +84,7 @@ export class UnfoldedEntries {
   }
 
   /** Whether an entry has been waiting for a long time past its date. */
-  isBehind(uptime: () => number): boolean {
+  isDelayed(uptime: () => number): boolean {
     return this.#since !== null && uptime() - this.#since > DELAYED_MS;
   }
 

@@ -15,7 +15,7 @@ import {
   type Hello,
   KNOWS_LISTEN,
   type ResultMessage,
-  readToldMessage,
+  readSubscriberMessage,
   writeListen,
 } from "../../protocol/version-2/messages-v2.js";
 import { BackOff } from "../shared/back-off.js";
@@ -294,7 +294,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
       owner: this,
       trace: null,
       now: this.#receivedAt,
-      read: readToldMessage,
+      read: readSubscriberMessage,
     });
     this.#timer = environment.setTimer(HELLO_INTERVAL_MS, this.#check);
   }

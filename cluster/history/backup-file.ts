@@ -102,8 +102,8 @@ async function runOnce(
   try {
     if (view.mark("genesis") === null)
       throw new NoBackup(`--data ${data}: no daemon has been started with it yet`);
-    const isBehind = isIncomplete(view);
-    if (isBehind && !incomplete) throw new NoBackup(INCOMPLETE);
+    const isPartial = isIncomplete(view);
+    if (isPartial && !incomplete) throw new NoBackup(INCOMPLETE);
     const writer = new FrameWriter(hashOf, (bytes) => writeAll(descriptor, bytes));
     const snapshots = existsSync(snapshotFolder(data))
       ? new SnapshotFiles(snapshotFolder(data), { sweeps: false })
@@ -114,7 +114,7 @@ async function runOnce(
       snapshots,
       functions,
       now: Date.now(),
-      isIncomplete: isBehind,
+      isIncomplete: isPartial,
       hash: hashOf,
       writer,
       path: staged,

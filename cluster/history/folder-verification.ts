@@ -105,7 +105,7 @@ async function runOnce(
     return {
       ...withFaults(report, faults),
       seen: { ...seen, missed },
-      untold: [...untoldOf(view.log, view.group), ...(isIncomplete(view) ? [INCOMPLETE] : [])],
+      untold: [...uncheckedOf(view.log, view.group), ...(isIncomplete(view) ? [INCOMPLETE] : [])],
     };
   } finally {
     view.close();
@@ -167,7 +167,7 @@ function logFaults(folder: string, { lost }: LogRemains): Fault[] {
   return lost === 0 ? [] : [{ kind: "damaged-log", where: `${folder}, ${groups}` }];
 }
 
-function untoldOf({ end, unsynced }: LogRemains, group: number): string[] {
+function uncheckedOf({ end, unsynced }: LogRemains, group: number): string[] {
   if (end === "none")
     return [
       "Whether the log is complete to its end: there is no file log-end, because an older release wrote none.",

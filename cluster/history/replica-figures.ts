@@ -92,7 +92,7 @@ function memberReport(
   { heads, members }: MembershipState,
   timeline: Timeline,
 ): MemberReport {
-  const { id, isLacking, about } = member;
+  const { id, isMissingEntries, about } = member;
   // The member reports both figures as 0 if it has no data folder.
   const known = (bytes = 0) => (about !== null && about.diskSize > 0 ? bytes : null);
   return {
@@ -105,7 +105,7 @@ function memberReport(
     problems: about?.problems ?? [],
     id: id === null ? null : hexOf(id),
     listed: heads.length > 0 && id !== null ? members.has(id) : null,
-    lacking: isLacking,
+    lacking: isMissingEntries,
     equal: isEqual(member, timeline.waiting),
   };
 }

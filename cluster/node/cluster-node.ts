@@ -30,7 +30,7 @@ import { adoptSocket, openTransport } from "../peers/connections/transport.js";
 import { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
 import { entryCheck, ringEntryCheck } from "../replica/check-entry.js";
-import { heardMessages } from "../replica/message-check.js";
+import { messageDelivery } from "../replica/message-check.js";
 import { relayMessages } from "../replica/message-relay.js";
 import { openStorage } from "../replica/open-storage.js";
 import { Recorder } from "../replica/recorder.js";
@@ -266,7 +266,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
       verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
       checkEntry: entryCheck(signers),
       signatureThreads: signatureThreads(settings.verifyThreads, signers, log),
-      messages: heardMessages(this, broadcasts),
+      messages: messageDelivery(this, broadcasts),
       hash: hashOf,
       connect: openTransport(log),
       ...environment,

@@ -75,9 +75,9 @@ export class CatchingUp {
 
   tick(now: number): void {
     const [peering, gaps] = [this.#cluster, this.#gaps];
-    const { size, heard } = this.#roster.count(now - peering.limits.silenceMs);
+    const { size, seen } = this.#roster.count(now - peering.limits.silenceMs);
     this.#cluster.size = size;
-    const isMajority = 2 * heard > size;
+    const isMajority = 2 * seen > size;
     if (this.#cluster.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
     if (this.isUnderWay) this.#consider(now);
     gaps.tick(now);
@@ -91,14 +91,18 @@ export class CatchingUp {
   /** Sets the state for this tick. */
   #step(now: number, isMajority: boolean): void {
     const [peering, gaps] = [this.#cluster, this.#gaps];
-    const isIncomplete = gaps.isLacking(now, this.#cluster.state === "catching-up", this.#cluster.settledAt);
+    const isIncomplete = gaps.isIncomplete(
+      now,
+      this.#cluster.state === "catching-up",
+      this.#cluster.settledAt,
+    );
     const isJoining = peering.lists?.isJoining === true;
     this.#isLogged &&= !isIncomplete;
     if (this.isUnderWay || isIncomplete) this.#isMarked = false;
     if (isIncomplete || isJoining) this.#leave(isIncomplete ? REASONS.missing : REASONS.joining);
     else if (this.#isReturning) {
-      if (this.#isBehindLive()) this.#leave(REASONS.cutOff);
-      else if (!this.isUnderWay && !gaps.isLacking(now, true, this.#cluster.settledAt) && this.#isLevel())
+      if (this.#hasMajorityContinued()) this.#leave(REASONS.cutOff);
+      else if (!this.isUnderWay && !gaps.isIncomplete(now, true, this.#cluster.settledAt) && this.#isLevel())
         this.#complete(now, isMajority);
     } else if (this.isUnderWay) this.#leave(this.reason);
     else if (this.#cluster.state !== "catching-up" || this.#isLevel()) this.#complete(now, isMajority);
@@ -147,7 +151,7 @@ export class CatchingUp {
    * has connected since this daemon was cut off, if that member was live before it received anything from this daemon.
    * In a cluster of two daemons, neither daemon alone is a majority.
    */
-  #isBehindLive(): boolean {
+  #hasMajorityContinued(): boolean {
     const wasLiveBefore = ({ metAs, status, since }: Member) =>
       metAs === "live" && status?.state === "live" && since >= this.#cutOffAt;
     return this.#cluster.size > 2 && this.#roster.voices.some(wasLiveBefore);

@@ -101,7 +101,7 @@ export class ListedMembers {
     member.connection.send(this.#message(NO_BYTES, NO_BYTES));
   }
 
-  heard(member: Member, { hash, isReporting, body, signature }: ListMessage): void {
+  receiveList(member: Member, { hash, isReporting, body, signature }: ListMessage): void {
     const { lists } = this.#cluster;
     if (lists === undefined) return;
     const report = this.#of(member);

@@ -35,7 +35,7 @@ export class MemberChannelMessages {
   }
 
   /** Whether the member accepts messages. */
-  get isHeard(): boolean {
+  get acceptsMessages(): boolean {
     return this.#outbox !== null;
   }
 
@@ -65,7 +65,7 @@ interface Speaker {
   /** Called when checking a message threw an exception. */
   failed(problem: unknown): void;
   /** Called when a message is refused. @param isLie  whether no honest member would send such a message */
-  onUnheard(reason: string, isLie: boolean): void;
+  onRefusedMessage(reason: string, isLie: boolean): void;
 }
 
 /**
@@ -183,17 +183,17 @@ class MessageIntake {
   /** @returns false if the message waits for its signer's key; the messages after it then have to wait too */
   #checkOne({ body, signature }: PackedEntry): boolean {
     const figures = this.#figures;
-    const outcome = this.#messages.hear(body, signature);
+    const outcome = this.#messages.deliver(body, signature);
     if (outcome === "unknown-signer" && this.#waitsForKey()) return false;
     this.#stuckSince = null;
-    if (outcome === "delivered") figures.heard++;
+    if (outcome === "delivered") figures.delivered++;
     else if (outcome !== "known") {
       const { refused: reason, isLie } =
         outcome === "unknown-signer" ? { refused: outcome, isLie: false } : outcome;
       figures.refused++;
       // Other daemons may have delivered the message, for example if its key is unknown only here.
       this.#isMissing ||= !isLie;
-      this.#speaker.onUnheard(reason, isLie);
+      this.#speaker.onRefusedMessage(reason, isLie);
     }
     return true;
   }

@@ -234,11 +234,11 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       skew: clock.clocks.skewOf(id, cluster.clock(), now),
       watermark: status?.watermark ?? null,
       prunedTo: status?.pruned ?? null,
-      isLacking: gaps.isOpen(id),
+      isMissingEntries: gaps.isOpen(id),
       entries: status === null ? null : status.ring.count + status.data.count,
       isEqual: this.isEqual,
       lag: spreading.requests.countOf(this.bit),
-      behind: this.outbox.behind,
+      behind: this.outbox.pending,
       lastHeard: now - connection.lastSeenAt,
       refusals: this.refusals,
       about: this.about,
@@ -276,7 +276,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.connection.ban(`${this.refusals} entries were refused, the last: ${reason}`);
   }
 
-  onUnheard(reason: string, isLie: boolean): void {
+  onRefusedMessage(reason: string, isLie: boolean): void {
     const { notices } = this.#shared.cluster;
     if (isLie) this.refused(reason);
     else notices.warn(`message of ${this.id}`, { ...factsOf(this), reason }, NOT_DELIVERED);
@@ -362,11 +362,11 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     const before = this.status;
     this.status = status;
     if (status.state !== "live" && this.compared !== null) this.compared = "other";
-    this.#trips.heard(status);
+    this.#trips.receive(status);
     if (electorateIn(cluster).ids.has(this.id))
       clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now);
-    gaps.heard(this, status, before === null);
-    if (status.echo >= this.#freshFromEcho) this.#reconciling.heard(status);
+    gaps.receiveStatus(this, status, before === null);
+    if (status.echo >= this.#freshFromEcho) this.#reconciling.receiveTotals(status);
     // The first status after connecting starts the first comparison immediately.
     if (before !== null) return;
     this.metAs = status.state;

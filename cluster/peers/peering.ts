@@ -102,10 +102,10 @@ export class Peering implements RosterEvents {
   onMessage(member: Member, message: ExchangeMessage): void {
     switch (message.kind) {
       case "cuts":
-        this.#past.voting.heard(member.id, message.votes);
+        this.#past.voting.receiveVotes(member.id, message.votes);
         break;
       case "list":
-        this.#listed.heard(member, message);
+        this.#listed.receiveList(member, message);
         break;
       case "report":
         if (this.#listed.isUnderOwn(member)) this.#stable.reported(member.id, message);
@@ -117,7 +117,7 @@ export class Peering implements RosterEvents {
         break;
       case "state-sums":
       case "state-keys":
-        this.states.heard(member, message);
+        this.states.receive(member, message);
         break;
       case "status":
         this.#receiveStatus(member, message);

@@ -161,14 +161,14 @@ export class Roster implements ConnectionOwner {
    * Returns how many daemons vote, and how many of them have sent something since a given time; both numbers include
    * this daemon.
    */
-  count(since: number): { readonly size: number; readonly heard: number } {
+  count(since: number): { readonly size: number; readonly seen: number } {
     const { ids, others } = electorateIn(this.#cluster);
-    let heard = 1;
+    let seen = 1;
     for (const id of ids) {
       const lastSeenAt = this.#cluster.members.get(id)?.connection.lastSeenAt ?? this.#lastSeen.get(id);
-      if (lastSeenAt !== undefined && lastSeenAt >= since) heard++;
+      if (lastSeenAt !== undefined && lastSeenAt >= since) seen++;
     }
-    return { size: others + 1, heard };
+    return { size: others + 1, seen };
   }
 
   /** Statuses of the addresses of --peer first, then of other members that are connected, or that the list names. */

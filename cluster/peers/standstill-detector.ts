@@ -35,7 +35,7 @@ export class StandstillDetector {
    * Whether this daemon's state may be stale because of a standstill. Callers check this before each answer, because
    * after a standstill sockets are read before timers run.
    */
-  get isBehind(): boolean {
+  get mayBeStale(): boolean {
     this.#measure(this.#cluster.uptime());
     return this.#wokeAt !== null;
   }
@@ -43,8 +43,8 @@ export class StandstillDetector {
   tick(now: number): void {
     this.#measure(now);
     const { standstillMs, statusEveryMs, catchUpMs } = this.#cluster.limits;
-    const { size, heard } = this.#roster.count(now - standstillMs - statusEveryMs);
-    this.isCutOff = 2 * heard <= size;
+    const { size, seen } = this.#roster.count(now - standstillMs - statusEveryMs);
+    this.isCutOff = 2 * seen <= size;
     if (this.#wokeAt === null) return;
     const compared = this.#roster.voices.filter((member) => member.compared !== null).length;
     if (2 * (1 + compared) > size && this.#isLevel()) this.#done(now, "compared");

@@ -16,21 +16,21 @@ import { readHead } from "../../protocol/version-2/envelope-head.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import { refusalOf } from "../../store/unit-permission.js";
-import type { ClusterState, HearMessages } from "../peers/shared/cluster-state.js";
+import type { ClusterState, DeliverMessage } from "../peers/shared/cluster-state.js";
 import { UNSIGNED } from "./check-entry.js";
 import type { ReplicaContext } from "./replica-context.js";
 
-type Verdict = ReturnType<HearMessages>;
+type Verdict = ReturnType<DeliverMessage>;
 
 /** Returns the functions that check messages relayed by peers, and deliver them to this daemon's subscribers. */
-export function heardMessages(
+export function messageDelivery(
   context: ReplicaContext,
   broadcasts: Broadcasts,
 ): NonNullable<ClusterState["messages"]> {
   return {
-    hear: (body, signature) => {
+    deliver: (body, signature) => {
       try {
-        return hear(context, broadcasts, body, signature);
+        return checkAndDeliver(context, broadcasts, body, signature);
       } catch (problem) {
         if (problem instanceof MalformedFrame) return lie(`malformed: ${problem.message}`);
         throw problem;
@@ -44,7 +44,7 @@ export function heardMessages(
  * Checks an envelope of messages. The expensive check of the signature comes late, and is followed only by checks that
  * depend on it.
  */
-function hear(
+function checkAndDeliver(
   { signers, environment, settings }: ReplicaContext,
   broadcasts: Broadcasts,
   body: Buffer,

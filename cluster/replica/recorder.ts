@@ -50,7 +50,7 @@ export class Recorder extends KeptRecording {
     if (timeline.failure !== null || timeline.state !== "live") return "catching-up";
     if (timeline.standstill !== null) return "catching-up";
     if (this.revoked !== null || this.unlisted !== null) return "catching-up";
-    return peering.state === "live" && peering.standstill.isBehind ? "catching-up" : peering.state;
+    return peering.state === "live" && peering.standstill.mayBeStale ? "catching-up" : peering.state;
   }
 
   /**
@@ -89,7 +89,7 @@ export class Recorder extends KeptRecording {
     const { peering, timeline, environment } = this.#node;
     // Other members may have applied more entries than this daemon, if entries wait here because this clock is slow, or
     // if this daemon is cut off.
-    return peering.isSkewed || peering.standstill.isCutOff || timeline.waiting.isBehind(environment.uptime)
+    return peering.isSkewed || peering.standstill.isCutOff || timeline.waiting.isDelayed(environment.uptime)
       ? "catching-up"
       : "";
   }

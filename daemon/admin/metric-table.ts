@@ -101,7 +101,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     "Envelopes of messages that were not sent to a member, because more than --max-relay-bytes waited for it, or because they could not be signed.",
   ),
   dbsyncd_messages_heard_total: ofMessages(
-    "heard",
+    "delivered",
     "Envelopes of messages from members that were delivered to subscribers of this daemon.",
   ),
   dbsyncd_messages_missed_total: ofMessages(

@@ -256,7 +256,7 @@ export function readDaemonMessage(payload: Buffer): DaemonMessage {
 }
 
 /** Parses a daemon's message on a connection with subscriptions, where events may arrive. @throws MalformedFrame */
-export function readToldMessage(payload: Buffer): DaemonMessage | EventMessage {
+export function readSubscriberMessage(payload: Buffer): DaemonMessage | EventMessage {
   const reader = new RespReader(payload);
   const length = reader.readArrayHead();
   const isEvent = length >= EVENT_ELEMENTS_MIN && length <= EVENT_ELEMENTS_MAX && reader.readWord("event");

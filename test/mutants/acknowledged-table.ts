@@ -108,7 +108,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "suspension: answers have no flag",
     file: "cluster/replica/recorder.js",
-    find: 'peering.state === "live" && peering.standstill.isBehind',
+    find: 'peering.state === "live" && peering.standstill.mayBeStale',
     replace: "false",
     test: "test/cluster/replica/recorder.test.js",
   },

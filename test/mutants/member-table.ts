@@ -167,7 +167,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a reconnected daemon is live before it knows which entries a member has pruned",
     file: "cluster/peers/catching-up.js",
-    find: "!gaps.isLacking(now, true, this.#cluster.settledAt) && ",
+    find: "!gaps.isIncomplete(now, true, this.#cluster.settledAt) && ",
     replace: "",
     test: "test/cluster/peers/staying-live.test.js",
   },
@@ -181,13 +181,13 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a running daemon refuses writes when a member returns",
     file: "cluster/peers/catching-up.js",
-    find: "if (this.#isBehindLive())",
+    find: "if (this.#hasMajorityContinued())",
     replace: "if (true)",
   },
   {
     name: "a daemon that reaches a live majority accepts writes before it has the missing entries",
     file: "cluster/peers/catching-up.js",
-    find: "if (this.#isBehindLive())",
+    find: "if (this.#hasMajorityContinued())",
     replace: "if (false)",
     test: "test/cluster/peers/staying-live.test.js",
   },

@@ -87,21 +87,21 @@ test("a refold does not wait for clients that keep writing", () => {
   assert.ok(!waiting.postponesRefold(1200, DATE + 200));
 });
 
-test("`isBehind` reports entries that wait for a long time, including entries of a refold that is not done", () => {
+test("`isDelayed` reports entries that wait for a long time, including entries of a refold that is not done", () => {
   const waiting = new UnfoldedEntries();
-  const isBehind = (now: number) => {
+  const isDelayed = (now: number) => {
     waiting.noteTime(now);
-    return waiting.isBehind(() => now);
+    return waiting.isDelayed(() => now);
   };
-  assert.ok(!isBehind(0));
+  assert.ok(!isDelayed(0));
   waiting.addLate([dated(5), dated(9), dated(6)]);
-  assert.deepEqual([isBehind(100), isBehind(1100), isBehind(1101)], [false, false, true]);
+  assert.deepEqual([isDelayed(100), isDelayed(1100), isDelayed(1101)], [false, false, true]);
   assert.equal(waiting.takeForRefold().length, 3);
-  assert.deepEqual([isBehind(1200), waiting.size, waiting.lateSize], [true, 3, 0]);
+  assert.deepEqual([isDelayed(1200), waiting.size, waiting.lateSize], [true, 3, 0]);
   waiting.refolded();
-  assert.deepEqual([isBehind(1300), waiting.size], [false, 0]);
+  assert.deepEqual([isDelayed(1300), waiting.size], [false, 0]);
   waiting.addFuture([signed(10)]);
-  assert.deepEqual([isBehind(9000), isBehind(90_000), waiting.size], [false, false, 1]);
+  assert.deepEqual([isDelayed(9000), isDelayed(90_000), waiting.size], [false, false, 1]);
 });
 
 test("`isPast` depends on the earliest waiting date", () => {

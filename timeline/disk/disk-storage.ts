@@ -235,7 +235,8 @@ export class DiskStorage implements Storage {
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     this.#immediate = null;
     const operations = this.#operations;
-    if (operations.length === 0 || this.#isWriting || this.#failure !== null || this.#filing.isBehind) return;
+    if (operations.length === 0 || this.#isWriting || this.#failure !== null || this.#filing.hasBacklog)
+      return;
     this.#operations = [];
     this.#current = this.#next;
     this.#next = null;

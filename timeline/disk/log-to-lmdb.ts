@@ -18,7 +18,7 @@ const BYTES_MAX = 4 * 1024 * 1024;
 /**
  * The maximum bytes of groups that are not in LMDB yet and are therefore in memory. If there are more, the log waits.
  */
-const BEHIND_BYTES_MAX = 64 * 1024 * 1024;
+const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingHandlers {
   /** Called when LMDB has all groups up to the given number. */
@@ -50,8 +50,8 @@ export class LogToLmdb {
     this.#handlers = handlers;
   }
 
-  get isBehind(): boolean {
-    return this.#bytes > BEHIND_BYTES_MAX;
+  get hasBacklog(): boolean {
+    return this.#bytes > BACKLOG_BYTES_MAX;
   }
 
   /** Adds a group that the log has written. */

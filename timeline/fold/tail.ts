@@ -62,7 +62,7 @@ export interface FoldedEntries {
   /** Entries that precede the entries with units, if there are any. */
   readonly between: readonly TailEntry[];
   /** Entries that follow all entries with units. */
-  readonly behind: readonly TailEntry[];
+  readonly after: readonly TailEntry[];
   /** Whether these are all entries at or after the order key. */
   readonly isAll: boolean;
 }
@@ -156,11 +156,11 @@ export class Tail {
     const wanted = this.#firstFrom(from);
     const first = this.#firstOfNewest(wanted, max);
     const between = first < this.#unfoldedFrom ? this.#folded(first, this.#unfoldedFrom) : [];
-    const behind = this.#folded(Math.max(first, this.#foldedFrom), this.#entries.length);
+    const after = this.#folded(Math.max(first, this.#foldedFrom), this.#entries.length);
     if (first >= this.#foldedFrom || first < this.#unfoldedFrom) this.#unfoldedFrom = first;
     this.#foldedFrom = this.#entries.length;
     this.#sinceRequested = 0;
-    return { between, behind, isAll: first <= wanted };
+    return { between, after, isAll: first <= wanted };
   }
 
   /** Returns the index, at least `wanted`, from which about `max` units still have to be created. */

@@ -224,8 +224,8 @@ export class TouchedTail {
    * @returns whether all of these entries now have their units
    */
   #unfold(from: OrderKey, max = Number.POSITIVE_INFINITY): boolean {
-    const { between, behind, isAll } = this.#tail.takeFolded(from, max);
-    for (const entry of behind) for (const unit of this.#unfoldOne(entry)) this.#appendUnit(unit);
+    const { between, after, isAll } = this.#tail.takeFolded(from, max);
+    for (const entry of after) for (const unit of this.#unfoldOne(entry)) this.#appendUnit(unit);
     const units = between.flatMap((entry) => this.#unfoldOne(entry));
     for (const unit of units) {
       findTouches(unit, this.#databases, this.#known);

@@ -47,7 +47,7 @@ export const NOT_CONNECTED: MemberStatus = {
   lag: 0,
   behind: 0,
   prunedTo: null,
-  isLacking: false,
+  isMissingEntries: false,
   refusals: 0,
   about: null,
 };

@@ -31,7 +31,7 @@ export class RoundTrips {
     return { serial, echo: this.#received, echoAge };
   }
 
-  heard({ serial, echo, echoAge }: { serial: number; echo: number; echoAge: number }): void {
+  receive({ serial, echo, echoAge }: { serial: number; echo: number; echoAge: number }): void {
     const now = this.#uptime();
     this.#received = serial;
     this.#lastSeenAt = now;

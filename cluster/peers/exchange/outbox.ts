@@ -67,7 +67,7 @@ export class Outbox {
   }
 
   /** The number of requested entries that were not sent yet, plus the pushes in flight. */
-  get behind(): number {
+  get pending(): number {
     return this.#wantedCount + this.#number - this.#ackedNumber;
   }
 

@@ -123,7 +123,7 @@ export class Reconciling {
   }
 
   /** Receives the totals of a member's status. */
-  heard(theirs: Totals): void {
+  receiveTotals(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
     if (isEqual) this.#member.onCaughtUp();
     // A single difference may be due to entries in flight, except in the first status of a member that has just

@@ -19,7 +19,7 @@ export class CommonPast {
   readonly #cluster: ClusterState;
   #point: StablePoint;
   /** When each member that is catching up began to do so. */
-  readonly #behind = new Map<ByteString, number>();
+  readonly #catchingUpSince = new Map<ByteString, number>();
   #nextAt = Number.NEGATIVE_INFINITY;
   /** The date before which all connected members, including slow ones, are known to have the same entries. */
   #common = 0;
@@ -44,7 +44,7 @@ export class CommonPast {
   /** Called when a member has disconnected. */
   left(id: ByteString): void {
     this.#point.discard();
-    this.#behind.delete(id);
+    this.#catchingUpSince.delete(id);
   }
 
   reported(id: ByteString, report: Report): void {
@@ -79,10 +79,10 @@ export class CommonPast {
   }
 
   #lags({ id, isCatchingUp }: CommonReporter, now: number): boolean {
-    const since = isCatchingUp ? (this.#behind.get(id) ?? now) : now;
-    const lagged = now - (this.#behind.get(id) ?? now) > this.#cluster.limits.catchUpStuckMs;
-    if (isCatchingUp) this.#behind.set(id, since);
-    else this.#behind.delete(id);
+    const since = isCatchingUp ? (this.#catchingUpSince.get(id) ?? now) : now;
+    const lagged = now - (this.#catchingUpSince.get(id) ?? now) > this.#cluster.limits.catchUpStuckMs;
+    if (isCatchingUp) this.#catchingUpSince.set(id, since);
+    else this.#catchingUpSince.delete(id);
     // Start again when a slow member counts again: the result that was determined without it may be wrong.
     if (lagged && !isCatchingUp) this.#point = new StablePoint(this.#cluster.timeline, this.#cluster.limits);
     return lagged && isCatchingUp;

@@ -78,7 +78,7 @@ export class CutVoting {
   }
 
   /** Processes votes that a member has sent, its own and those of other members. Votes of non-voters are ignored. */
-  heard(from: ByteString, votes: readonly CutVote[]): void {
+  receiveVotes(from: ByteString, votes: readonly CutVote[]): void {
     const peering = this.#cluster;
     const { ids } = electorateIn(peering);
     for (const vote of votes) {

@@ -81,7 +81,7 @@ export class Gaps {
    * Receives a member's status, which states up to which date the member has pruned its entries.
    * @param isFirst  whether it is the member's first status on this connection
    */
-  heard({ id, connection }: ConnectedMember, status: StatusMessage, isFirst: boolean): void {
+  receiveStatus({ id, connection }: ConnectedMember, status: StatusMessage, isFirst: boolean): void {
     this.#own.noteTotals(id, status);
     const known = this.#gaps.get(id);
     if (status.pruned === 0) {
@@ -219,9 +219,9 @@ export class Gaps {
    * @param isCatchingUp  whether this daemon was catching up at the last tick; if so, it does not become live before it
    * is certain that it has no gap
    */
-  isLacking(now: number, isCatchingUp: boolean, since: number): boolean {
+  isIncomplete(now: number, isCatchingUp: boolean, since: number): boolean {
     const { catchUpMs, catchUpStuckMs } = this.#cluster.limits;
-    if (this.#own.isLacking(now, isCatchingUp)) return true;
+    if (this.#own.isIncomplete(now, isCatchingUp)) return true;
     return [...this.#gaps.values()].some((gap) =>
       gap.isKnown
         ? gap.isOpen && (isCatchingUp || gap.isNew || now - gap.since >= catchUpMs)

@@ -76,7 +76,7 @@ export class OwnPast {
    * pruned. A live daemon ignores the difference for a while, because the difference may disappear.
    * @param isCatchingUp  whether it was catching up at the last tick
    */
-  isLacking(now: number, isCatchingUp: boolean): boolean {
+  isIncomplete(now: number, isCatchingUp: boolean): boolean {
     const other = this.#other;
     return other !== null && (isCatchingUp || now - other.since >= this.#cluster.limits.catchUpMs);
   }

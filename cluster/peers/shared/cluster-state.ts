@@ -69,7 +69,7 @@ export interface SignatureThreads {
  * has to wait for its signer's key, or is refused, for example because it is too old. `isLie` means that no honest
  * member would send it.
  */
-export type HearMessages = (
+export type DeliverMessage = (
   body: Buffer,
   signature: Buffer,
 ) => "delivered" | "known" | "unknown-signer" | { readonly refused: string; readonly isLie: boolean };
@@ -118,7 +118,7 @@ export interface PeeringContext {
   readonly signatureThreads?: SignatureThreads | null;
   /** The channel messages. Absent if this daemon accepts none, like older versions. */
   readonly messages?: {
-    readonly hear: HearMessages;
+    readonly deliver: DeliverMessage;
     /** Called when messages from other members may be missing here. */
     readonly missed: () => void;
   };
@@ -249,7 +249,7 @@ export interface MemberStatus {
   /** The date up to which it has pruned all entries, or 0 if it has pruned none. */
   readonly prunedTo: number | null;
   /** Whether this daemon is missing entries that the member has pruned and so cannot send. */
-  readonly isLacking: boolean;
+  readonly isMissingEntries: boolean;
   /** The number of the member's entries. */
   readonly entries: number | null;
   /** Whether the member had the same entries as this daemon when it sent its last status. */
@@ -276,11 +276,17 @@ export interface MessageFigures {
   /** Envelopes of messages that were not sent, because the member's queue was full or they could not be signed. */
   dropped: number;
   /** Envelopes of messages from members that were delivered to this daemon's subscribers. */
-  heard: number;
+  delivered: number;
   /** Envelopes of messages from members that had no valid signature, were too old or were not permitted. */
   refused: number;
   /** Envelopes of messages that members did not send, or that arrived faster than this daemon could check them. */
   missed: number;
 }
 
-export const noMessages = (): MessageFigures => ({ given: 0, dropped: 0, heard: 0, refused: 0, missed: 0 });
+export const noMessages = (): MessageFigures => ({
+  given: 0,
+  dropped: 0,
+  delivered: 0,
+  refused: 0,
+  missed: 0,
+});

@@ -91,7 +91,7 @@ export class StateComparing {
   #wanted: Parameters<Timeline["digests"]["keysIn"]>[0] | null = null;
   #requests: KeyRequest[] = [];
   /** The messages that each member has sent in this second, and the milliseconds that they took. */
-  readonly #heard = new Map<ByteString, { count: number; spent: number }>();
+  readonly #received = new Map<ByteString, { count: number; spent: number }>();
 
   constructor(cluster: ClusterState, stable: Final) {
     this.#cluster = cluster;
@@ -119,16 +119,16 @@ export class StateComparing {
   }
 
   /** Handles a member's report about its state. */
-  heard(member: ComparedMember, message: StateSumsMessage | StateKeysMessage): void {
+  receive(member: ComparedMember, message: StateSumsMessage | StateKeysMessage): void {
     const { at } = message;
     if (at % SECOND !== 0) {
       member.malformed(`a state as of ${at}, which is not a whole second`);
       return;
     }
     const { limits, uptime } = this.#cluster;
-    const heard = this.#heard.get(member.id) ?? { count: 0, spent: 0 };
-    this.#heard.set(member.id, heard);
-    if (++heard.count > MESSAGES_MAX || heard.spent >= (SECOND * limits.comparePercent) / 100) return;
+    const received = this.#received.get(member.id) ?? { count: 0, spent: 0 };
+    this.#received.set(member.id, received);
+    if (++received.count > MESSAGES_MAX || received.spent >= (SECOND * limits.comparePercent) / 100) return;
     const from = uptime();
     if (message.kind === "state-keys") this.#receiveKeys(member, message);
     else if (electorateIn(this.#cluster).ids.has(member.id)) {
@@ -136,12 +136,12 @@ export class StateComparing {
       this.#theirs.set(member.id, kept);
       for (const own of this.#own) this.#compare(own, message);
     }
-    heard.spent += uptime() - from;
+    received.spent += uptime() - from;
   }
 
   #update(now: number): void {
     this.#nextAt = now + SECOND;
-    this.#heard.clear();
+    this.#received.clear();
     this.differences.tick(now);
     for (const request of this.#requests) if (now >= request.at) this.#request(request, now);
     this.#requests = this.#requests.filter(({ left }) => left > 0);

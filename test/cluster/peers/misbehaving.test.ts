@@ -198,7 +198,7 @@ interface Fault {
   readonly at: (node: Node) => { readonly object: object; readonly method: string };
 }
 
-const messages = { hear: () => "known" as const };
+const messages = { deliver: () => "known" as const };
 
 const faults: Readonly<Record<string, Fault>> = {
   "the parser": {
@@ -215,8 +215,8 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   "the check of a channel message": {
     send: { kind: "speak", number: 1, entries: writeEntries([entryOf(0)]) },
-    parts: { messages: { hear: () => messages.hear(), missed() {} } },
-    at: () => ({ object: messages, method: "hear" }),
+    parts: { messages: { deliver: () => messages.deliver(), missed() {} } },
+    at: () => ({ object: messages, method: "deliver" }),
   },
   "the answer to a comparison": {
     send: { kind: "reconcile", session: 1, step: Buffer.from([1, 1, 0, 3, 0, 1, 0]) },

@@ -30,7 +30,7 @@ class FakeHandover {
   holds = 0;
   /** Milliseconds since 1970. */
   keepsFrom = Number.POSITIVE_INFINITY;
-  readonly told: string[] = [];
+  readonly reported: string[] = [];
   readonly certified: number[] = [];
   votes: Buffer | null = null;
   wanted = 0;
@@ -106,7 +106,7 @@ class FakeHandover {
       },
       commit: async () => {},
       settle: () => {},
-      discard: () => void this.told.push("discarded"),
+      discard: () => void this.reported.push("discarded"),
     };
   }
 
@@ -229,7 +229,7 @@ test("if a member sends no snapshot, or an unusable one, another member is tried
   assert.ok(isLevel(c, ...nodes));
   const reasons = linesOf(c, /snapshot could not be loaded/).map(({ facts }) => facts["reason"]);
   assert.deepEqual(reasons, ["not the one", "it has no snapshot to send"]);
-  assert.deepEqual(own.told, ["discarded"]);
+  assert.deepEqual(own.reported, ["discarded"]);
 });
 
 test("a member's snapshot uses no more than the available space", () => {
@@ -253,7 +253,7 @@ test("a member's snapshot uses no more than the available space", () => {
     line?.facts["reason"],
     `${length - 100} bytes are still missing, and there is space for ${length - 1}`,
   );
-  assert.deepEqual([own.told, parts], [["discarded"], 0]);
+  assert.deepEqual([own.reported, parts], [["discarded"], 0]);
   own.room = Number.POSITIVE_INFINITY;
   world.runUntil(() => c.peering.state === "live");
   assert.ok(isLevel(c, ...nodes));

@@ -31,16 +31,16 @@ test("a daemon that stood still is immediately out of date, until it has its mem
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
   assert.equal(entriesOf(c), 0);
   world.still.delete("c");
-  assert.equal(c.peering.standstill.isBehind, true, "the check precedes all timers");
+  assert.equal(c.peering.standstill.mayBeStale, true, "the check precedes all timers");
   assert.equal(c.peering.state, "live", "c does not repeat the steps of a start");
   c.timeline.waiting.isMarkPast = false;
   world.wake("c");
   world.runUntil(() => entriesOf(c) === 5);
   world.run(2 * PEERING_LIMITS.statusEveryMs);
-  assert.equal(c.peering.standstill.isBehind, true, "the received entries are not in its state yet");
+  assert.equal(c.peering.standstill.mayBeStale, true, "the received entries are not in its state yet");
   c.timeline.waiting.isMarkPast = true;
   world.run(25);
-  assert.equal(c.peering.standstill.isBehind, false);
+  assert.equal(c.peering.standstill.mayBeStale, false);
 });
 
 test("reports sent during the standstill do not prove that the daemon has its members' entries", () => {
@@ -55,13 +55,13 @@ test("reports sent during the standstill do not prove that the daemon has its me
   assert.equal(entriesOf(b), 1);
   // Here c checks for a standstill before it reads its sockets, as it does when a request is the first to arrive.
   world.still.delete("c");
-  assert.equal(c.peering.standstill.isBehind, true);
+  assert.equal(c.peering.standstill.mayBeStale, true);
   world.wake("c");
   world.run(1_000);
   assert.equal(entriesOf(c), 0);
-  assert.equal(c.peering.standstill.isBehind, true);
+  assert.equal(c.peering.standstill.mayBeStale, true);
   world.cut.clear();
-  world.runUntil(() => !c.peering.standstill.isBehind);
+  world.runUntil(() => !c.peering.standstill.mayBeStale);
   assert.equal(entriesOf(c), 1);
 });
 
@@ -73,9 +73,9 @@ test("a daemon whose members do not return serves again after a time, and report
   for (const name of ["a", "b"]) world.kill(name);
   world.wake("c");
   world.run(25);
-  assert.equal(c.peering.standstill.isBehind, true);
+  assert.equal(c.peering.standstill.mayBeStale, true);
   world.run(PEERING_LIMITS.catchUpMs + 100);
-  assert.equal(c.peering.standstill.isBehind, false);
+  assert.equal(c.peering.standstill.mayBeStale, false);
   assert.equal(c.peering.state, "isolated");
 });
 
@@ -83,12 +83,12 @@ test("two daemons that stood still together become up to date again", () => {
   const world = new World();
   const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
   const areLive = () =>
-    [a, b].every(({ peering }) => peering.state === "live" && !peering.standstill.isBehind);
+    [a, b].every(({ peering }) => peering.state === "live" && !peering.standstill.mayBeStale);
   world.runUntil(areLive);
   for (const name of ["a", "b"]) world.still.add(name);
   world.run(STILL_MS);
   for (const name of ["a", "b"]) world.wake(name);
-  assert.ok(a.peering.standstill.isBehind && b.peering.standstill.isBehind);
+  assert.ok(a.peering.standstill.mayBeStale && b.peering.standstill.mayBeStale);
   world.runUntil(areLive, 2 * PEERING_LIMITS.statusEveryMs);
 });
 
@@ -98,25 +98,25 @@ test("a pause below the limit, or of a daemon without members, changes nothing",
   world.still.add("c");
   world.run(PEERING_LIMITS.standstillMs - 25);
   world.wake("c");
-  assert.equal(c.peering.standstill.isBehind, false);
+  assert.equal(c.peering.standstill.mayBeStale, false);
   const lonely = new World();
   const one = lonely.add("one");
   lonely.run(100);
   lonely.still.add("one");
   lonely.run(STILL_MS);
   lonely.wake("one");
-  assert.equal(one.peering.standstill.isBehind, false);
+  assert.equal(one.peering.standstill.mayBeStale, false);
 });
 
 test("a clock that jumps ahead, as on a suspended machine, counts as a standstill; one that is set back does not", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
   c.offset -= STILL_MS;
-  assert.equal(c.peering.standstill.isBehind, false);
+  assert.equal(c.peering.standstill.mayBeStale, false);
   world.run(25);
   c.offset += STILL_MS;
-  assert.equal(c.peering.standstill.isBehind, true);
-  world.runUntil(() => !c.peering.standstill.isBehind);
+  assert.equal(c.peering.standstill.mayBeStale, true);
+  world.runUntil(() => !c.peering.standstill.mayBeStale);
 });
 
 test("a daemon that receives nothing from most members reports that before it considers them dead", () => {

@@ -36,11 +36,11 @@ test("requests for keys use at most a share of the time, however long each takes
     malformed: () => assert.fail(),
     connection: { knows: new Set(), unsentBytes: 0, send: (message) => void sent.push(message) },
   });
-  for (let i = 0; i < 10; i++) comparing.heard(member, ASKED);
+  for (let i = 0; i < 10; i++) comparing.receive(member, ASKED);
   // The share is 5 % of a second, but a comparison in progress is completed.
   assert.equal(sent.length, 2);
   now += 1000;
   comparing.tick(now);
-  comparing.heard(member, ASKED);
+  comparing.receive(member, ASKED);
   assert.equal(sent.length, 3);
 });

@@ -89,14 +89,14 @@ class Pipe implements MemberSocket {
     this.isClosed = true;
     this.owner = null;
     const { far } = this;
-    this.#deliver(() => far?.hear("closed by the other side"), null, this);
+    this.#deliver(() => far?.onClosed("closed by the other side"), null, this);
   }
 
   unsentBytes(): number {
     return this.waiting;
   }
 
-  hear(detail: string): void {
+  onClosed(detail: string): void {
     const { owner } = this;
     this.owner = null;
     this.isClosed = true;
@@ -213,8 +213,8 @@ export class World {
     ];
     this.#sockets = remaining;
     for (const [, , pipe] of broken) {
-      pipe.hear("ECONNRESET");
-      pipe.far?.hear("ECONNRESET");
+      pipe.onClosed("ECONNRESET");
+      pipe.far?.onClosed("ECONNRESET");
     }
   }
 
@@ -285,7 +285,7 @@ export class World {
       this.#steps.push(() => {
         const node = this.nodes.get(host);
         if (node === undefined || this.cut.has(`${opener} ${host}`)) {
-          here.hear("ECONNREFUSED");
+          here.onClosed("ECONNREFUSED");
           return;
         }
         this.#sockets.push([opener, host, here]);

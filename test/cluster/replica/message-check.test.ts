@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { heardMessages } from "../../../cluster/replica/message-check.js";
+import { messageDelivery } from "../../../cluster/replica/message-check.js";
 import type { ReplicaContext } from "../../../cluster/replica/replica-context.js";
 import { Channels } from "../../../engine/channels/channels.js";
 import { Broadcasts } from "../../../engine/pipeline/broadcasts.js";
@@ -27,7 +27,7 @@ function sceneOf() {
   channels.add("pattern", "*", { receive: ({ parts }) => delivered.push(parts.at(-1) ?? ""), review() {} });
   const environment = double<Environment>({ clock: () => now, setTimer: () => () => {} });
   const broadcasts = new Broadcasts({ channels, environment, window, most: 100 });
-  const { hear } = heardMessages(
+  const { deliver } = messageDelivery(
     double<ReplicaContext>({ signers, environment, settings: { window } }),
     broadcasts,
   );
@@ -45,7 +45,7 @@ function sceneOf() {
       header: Partial<EnvelopeHeader> = {},
       by: Parameters<typeof signCommands>[0] = pair,
     ) => signCommands(by, commands, { cluster, at: NOW + 1, ...header }),
-    judge: ({ body, signature }: SignedEnvelope) => hear(body, signature),
+    judge: ({ body, signature }: SignedEnvelope) => deliver(body, signature),
   };
 }
 

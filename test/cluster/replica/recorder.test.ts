@@ -26,8 +26,8 @@ const applied: UnitAnswer = { reply: OK, outcome: "applied", late: false };
 
 class FakeTimeline {
   readonly handover = { adoptions: 0 };
-  readonly waiting = { isBehind: () => this.isBehind, has: ({ id }: OrderKey) => this.unfolded.has(id) };
-  isBehind = false;
+  readonly waiting = { isDelayed: () => this.isDelayed, has: ({ id }: OrderKey) => this.unfolded.has(id) };
+  isDelayed = false;
   state: "live" | "catching-up" = "live";
   failure: string | null = null;
   standstill: string | null = null;
@@ -72,7 +72,7 @@ const quietPeers = () => ({
   state: "live" as DaemonState,
   reason: "it has started",
   isSkewed: false,
-  standstill: { isBehind: false, isCutOff: false },
+  standstill: { mayBeStale: false, isCutOff: false },
   word: null as { code: "revoked" | "not-listed"; by: string } | null,
   members: [] as { id: string; connection: "connected" | "waiting" }[],
 });
@@ -216,14 +216,14 @@ test("flags report late units, unmet conditions, and daemons that may be out of 
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
   peers.isSkewed = false;
   for (const standstill of [
-    { isBehind: true, isCutOff: false },
-    { isBehind: false, isCutOff: true },
+    { mayBeStale: true, isCutOff: false },
+    { mayBeStale: false, isCutOff: true },
   ]) {
     peers.standstill = standstill;
     assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
   }
-  peers.standstill = { isBehind: false, isCutOff: false };
-  timeline.isBehind = true;
+  peers.standstill = { mayBeStale: false, isCutOff: false };
+  timeline.isDelayed = true;
   assert.equal(await codeOf(scene.take(scene.sign([["GET", "k"]]))), "$-1\r\n$11\r\ncatching-up\r\n");
 });
 
@@ -242,7 +242,12 @@ const REFUSED: readonly [
     () => ({}),
     { state: "catching-up" },
   ],
-  ["stood still", "catching-up not-applied", () => ({}), { standstill: { isBehind: true, isCutOff: false } }],
+  [
+    "stood still",
+    "catching-up not-applied",
+    () => ({}),
+    { standstill: { mayBeStale: true, isCutOff: false } },
+  ],
   ["has the wrong time", "clock-off not-applied", () => ({}), { isSkewed: true }],
   [
     "receives the report that its own key was revoked",

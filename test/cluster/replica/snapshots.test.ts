@@ -35,11 +35,11 @@ test("the thread that makes a snapshot reports the damaged entry, and leaves no 
       soon: setImmediate,
     });
     const { snapshots, make } = snapshotParts(node);
-    const isTold = (problem: Error & Partial<DamagedEntry>) => {
+    const isReported = (problem: Error & Partial<DamagedEntry>) => {
       assert.deepEqual(problem.damaged, orderKeyOf(damaged));
       return true;
     };
-    await assert.rejects(make(null, START + 10), isTold);
+    await assert.rejects(make(null, START + 10), isReported);
     assert.deepEqual(snapshots.list(), []);
     storage.remove([writeOrderKey(orderKeyOf(damaged))]);
     await storage.settled();

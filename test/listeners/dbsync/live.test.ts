@@ -10,7 +10,7 @@ import type { Reply } from "../../../protocol/reply.js";
 import { integer } from "../../../protocol/reply.js";
 import {
   type Hello,
-  readToldMessage,
+  readSubscriberMessage,
   writeCommandMessage,
   writeHello,
   writeListen,
@@ -82,7 +82,7 @@ class Listener implements Disposable {
 }
 
 function messageOf(payload: Buffer): Received {
-  const message = readToldMessage(payload);
+  const message = readSubscriberMessage(payload);
   if (message.kind !== "result") return message;
   const replies = Array.from({ length: message.units }, () => {
     const reply = message.replies.readReply();

@@ -261,11 +261,11 @@ test("a silent member is dropped, and connected again later", () => {
 class Ear implements MemberSocket {
   readonly binding = null;
   readonly remote = "203.0.113.9:5";
-  readonly heard: string[] = [];
+  readonly received: string[] = [];
   isClosed = false;
   write(bytes: Buffer): void {
     const start = bytes.indexOf(":", 4) + 1;
-    this.heard.push(readMemberMessage(bytes.subarray(start)).kind);
+    this.received.push(readMemberMessage(bytes.subarray(start)).kind);
   }
   close(): void {
     this.isClosed = true;
@@ -305,10 +305,10 @@ test("garbage, oversized frames and messages out of turn close an unauthenticate
     const a = world.add("a");
     const ear = new Ear();
     const owner = a.peering.accept(ear, helloOf(keyOf("x").id));
-    assert.deepEqual(ear.heard, ["hello", "challenge"]);
+    assert.deepEqual(ear.received, ["hello", "challenge"]);
     owner.received(bytes);
     assert.ok(ear.isClosed, name);
-    assert.deepEqual(ear.heard, ["hello", "challenge", "bye"], name);
+    assert.deepEqual(ear.received, ["hello", "challenge", "bye"], name);
     owner.received(bytes);
     assert.equal(a.peering.members.length, 0);
   }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { HearMessages } from "../../../../cluster/peers/shared/cluster-state.js";
+import type { DeliverMessage } from "../../../../cluster/peers/shared/cluster-state.js";
 import type { PackedEntry } from "../../../../protocol/members/member-packing.js";
 import { type Node, type NodeOptions, World } from "../support.js";
 
@@ -17,13 +17,13 @@ class MessageScene {
   readonly texts = new Map<string, string[]>();
   readonly missed = new Map<string, number>();
   readonly world = new World();
-  verdict: (text: string) => ReturnType<HearMessages> = () => "delivered";
+  verdict: (text: string) => ReturnType<DeliverMessage> = () => "delivered";
 
   add(name: string, options: NodeOptions = {}, isOlder = false): Node {
     this.texts.set(name, []);
     this.missed.set(name, 0);
     const messages: NonNullable<NodeOptions["parts"]>["messages"] = {
-      hear: (body) => {
+      deliver: (body) => {
         const text = body.toString();
         const verdict = this.verdict(text);
         if (verdict === "delivered") this.texts.get(name)?.push(text);
@@ -69,7 +69,7 @@ test("a message is sent once to each connected member, and to no other", () => {
     "c does not receive the message that was sent while it was disconnected",
   );
   assert.ok((scene.missed.get("b") ?? 0) >= 2, "a member that reconnects may have missed messages");
-  assert.equal(again.peering.speaking.figures.heard, 1);
+  assert.equal(again.peering.speaking.figures.delivered, 1);
   assert.equal(a.peering.speaking.figures.given, 5);
 });
 

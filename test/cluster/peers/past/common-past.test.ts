@@ -15,7 +15,7 @@ const EMPTY = { count: 0, sum: "\0".repeat(32) };
 class Scene {
   now = 0;
   keepsFrom = 0;
-  isBehind = true;
+  isCatchingUp = true;
   isSame = false;
   readonly past: CommonPast;
 
@@ -44,7 +44,7 @@ class Scene {
     return {
       id,
       watermark,
-      isCatchingUp: id === "c" && this.isBehind,
+      isCatchingUp: id === "c" && this.isCatchingUp,
       ask: (at: number) =>
         void queueMicrotask(() => this.past.reported(id, { at, watermark, ring: EMPTY, data })),
     };
@@ -73,7 +73,7 @@ test("a member that takes long to catch up no longer delays signing, but still d
 
 test("members that are up to date but never agree delay each other's signing only for a while", async () => {
   const scene = new Scene();
-  scene.isBehind = false;
+  scene.isCatchingUp = false;
   await scene.settle(snapshotHoldMs - 10_000);
   assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
   await scene.settle(20_000);
@@ -83,7 +83,7 @@ test("members that are up to date but never agree delay each other's signing onl
 test("a member with different entries delays signing again as soon as it is up to date", async () => {
   const scene = new Scene();
   await scene.settle(catchUpStuckMs + 10_000);
-  scene.isBehind = false;
+  scene.isCatchingUp = false;
   await scene.settle(10_000);
   assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
   scene.isSame = true;

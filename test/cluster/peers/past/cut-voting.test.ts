@@ -125,8 +125,8 @@ class Scene {
     this.voting.tick(this.now);
   }
 
-  heard(...votes: readonly CutVote[]): void {
-    this.voting.heard(idOf("b"), votes);
+  receiveVotes(...votes: readonly CutVote[]): void {
+    this.voting.receiveVotes(idOf("b"), votes);
   }
 }
 
@@ -185,24 +185,24 @@ test("more than half of the other members must have signed the same state; a dae
   scene.cuts = [cutOf(AT)];
   scene.pass();
   assert.deepEqual([scene.voting.agreedOn(AT), scene.certified], [null, []]);
-  scene.heard(voteOf("b", cutOf(AT)));
+  scene.receiveVotes(voteOf("b", cutOf(AT)));
   scene.pass();
   assert.equal(scene.voting.agreedOn(AT), null);
   assert.deepEqual(scene.certified, [AT]);
-  scene.heard(voteOf("c", cutOf(AT, "another")));
+  scene.receiveVotes(voteOf("c", cutOf(AT, "another")));
   assert.equal(scene.voting.agreedOn(AT), null);
   const other = new Scene();
-  other.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)));
+  other.receiveVotes(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)));
   assert.equal(other.voting.agreedOn(AT)?.seal, cutOf(AT).seal);
 });
 
 test("votes by non-voters, forged votes and votes for another cluster are not counted, however many there are", () => {
   const scene = new Scene();
   const strangers = Array.from({ length: 100 }, (_, i) => voteOf(`stranger${i}`, cutOf(AT)));
-  scene.heard(...strangers);
+  scene.receiveVotes(...strangers);
   assert.equal(scene.checks, 0, "their signatures are not even checked");
-  scene.heard({ ...voteOf("b", cutOf(AT)), seal: cutOf(AT, "another").seal });
-  scene.heard(voteOf("c", cutOf(AT), "d".repeat(32)));
+  scene.receiveVotes({ ...voteOf("b", cutOf(AT)), seal: cutOf(AT, "another").seal });
+  scene.receiveVotes(voteOf("c", cutOf(AT), "d".repeat(32)));
   assert.deepEqual(
     ["b", "c"].map((name) => signedBy(scene, name, AT)),
     [null, null],
@@ -213,21 +213,21 @@ test("only a limited number of a member's forged votes is checked per second", (
   const scene = new Scene();
   const forged = (at: number) => ({ ...voteOf("b", cutOf(at)), signature: "x" });
   for (let i = 0; i < 20; i++)
-    scene.heard(...Array.from({ length: 256 }, (_, j) => forged(AT - 256 * i - j)));
+    scene.receiveVotes(...Array.from({ length: 256 }, (_, j) => forged(AT - 256 * i - j)));
   assert.ok(scene.checks <= 64, `${scene.checks}`);
   scene.now += 1000;
-  scene.heard(voteOf("c", cutOf(AT)));
+  scene.receiveVotes(voteOf("c", cutOf(AT)));
   assert.notEqual(signedBy(scene, "c", AT), null);
 });
 
 test("a member that signs two states of one date has proved its guilt; a forger has proved nothing", () => {
   const scene = new Scene();
-  scene.heard(voteOf("b", cutOf(AT)), voteOf("b", cutOf(AT)));
-  scene.heard({ ...voteOf("b", cutOf(AT)), seal: cutOf(AT, "another").seal });
+  scene.receiveVotes(voteOf("b", cutOf(AT)), voteOf("b", cutOf(AT)));
+  scene.receiveVotes({ ...voteOf("b", cutOf(AT)), seal: cutOf(AT, "another").seal });
   assert.deepEqual(scene.guilty, []);
-  scene.heard(voteOf("b", cutOf(AT, "another")));
+  scene.receiveVotes(voteOf("b", cutOf(AT, "another")));
   assert.deepEqual(scene.guilty, [idOf("b")]);
-  scene.heard(voteOf("b", cutOf(AT + 1)), voteOf("b", cutOf(AT)));
+  scene.receiveVotes(voteOf("b", cutOf(AT + 1)), voteOf("b", cutOf(AT)));
   assert.deepEqual(scene.voting.from(idOf("b"), 0), [], "its votes are worthless");
   assert.match(scene.errors[0] as string, /two states of one date/);
 });
@@ -235,18 +235,18 @@ test("a member that signs two states of one date has proved its guilt; a forger 
 test("proofs of guilt are stored together with votes, survive a restart, and are limited in number", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
-  scene.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("b", cutOf(AT, "another")));
+  scene.receiveVotes(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("b", cutOf(AT, "another")));
   scene.pass();
   const again = new Scene(scene.votes);
   assert.deepEqual(again.guilty, [idOf("b")]);
   assert.notEqual(signedBy(again, "c", AT), null);
-  again.heard(voteOf("b", cutOf(AT)));
+  again.receiveVotes(voteOf("b", cutOf(AT)));
   assert.equal(signedBy(again, "b", AT), null);
   const names = Array.from({ length: 100 }, (_, i) => `liar${i}`);
   again.electorate = { ids: new Set(names.map(idOf)), others: names.length };
   for (const name of names) {
     again.now += 1000;
-    again.heard(voteOf(name, cutOf(AT)), voteOf(name, cutOf(AT, "another")));
+    again.receiveVotes(voteOf(name, cutOf(AT)), voteOf(name, cutOf(AT, "another")));
   }
   again.pass();
   const last = new Scene(again.votes);
@@ -258,7 +258,7 @@ test("the votes of members that return with a new id each time are forgotten", (
   const isKnown = (name: string) => signedBy(scene, name, AT) !== null;
   for (let i = 0; i < 50; i++) {
     scene.electorate = { ids: new Set([idOf(`b${i}`)]), others: 2 };
-    scene.heard(voteOf(`b${i}`, cutOf(AT)));
+    scene.receiveVotes(voteOf(`b${i}`, cutOf(AT)));
     scene.pass();
   }
   const known = Array.from({ length: 50 }, (_, i) => `b${i}`).filter(isKnown);
@@ -302,7 +302,7 @@ test("a snapshot requested for a member that remains out of date has a date that
   assert.equal(wantedAfter(new Scene(own.votes)), AT, "a restart does not change this");
   assert.equal(wantedAfter(new Scene()), -1);
   const others = new Scene();
-  others.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT + 1)));
+  others.receiveVotes(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT + 1)));
   assert.equal(
     wantedAfter(others),
     AT,
@@ -313,7 +313,7 @@ test("a snapshot requested for a member that remains out of date has a date that
 test("other members' votes for held snapshots are sent to a member that connects, and repeatedly to one that is catching up", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT)];
-  scene.heard(voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT - 1)));
+  scene.receiveVotes(voteOf("c", cutOf(AT)), voteOf("c", cutOf(AT - 1)));
   scene.pass();
   scene.sent.length = 0;
   scene.isCatchingUp = true;
@@ -333,7 +333,7 @@ test("the number of stored votes of a member is bounded, and those for held snap
   scene.cuts = [cutOf(AT - 1000)];
   for (let i = 0; i < 200; i++) {
     scene.now += 1000;
-    scene.heard(voteOf("b", cutOf(AT - 1000 + i)));
+    scene.receiveVotes(voteOf("b", cutOf(AT - 1000 + i)));
   }
   assert.notEqual(signedBy(scene, "b", AT - 1000), null);
   assert.equal(signedBy(scene, "b", AT - 999), null);
@@ -343,7 +343,7 @@ test("the number of stored votes of a member is bounded, and those for held snap
 test("a daemon does not certify its state if most other members have signed a different one", () => {
   const scene = new Scene();
   scene.cuts = [cutOf(AT, "own")];
-  scene.heard(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)));
+  scene.receiveVotes(voteOf("b", cutOf(AT)), voteOf("c", cutOf(AT)));
   scene.pass();
   scene.pass();
   assert.deepEqual([scene.errors, scene.certified], [[], []]);
@@ -369,7 +369,7 @@ test("a vote remains stored if another vote is stored before the first one is on
   scene.save = (kept) => void saved.push(kept);
   scene.cuts = [cutOf(AT)];
   scene.pass();
-  scene.heard(voteOf("b", cutOf(AT)));
+  scene.receiveVotes(voteOf("b", cutOf(AT)));
   scene.pass();
   assert.equal(saved.length, 2);
   for (const kept of saved) kept();

@@ -51,11 +51,11 @@ test("a joiner next to a member that has pruned stays catching-up, and its log h
   });
   assert.ok(!isLogged(b, /caught up/));
   assert.deepEqual(
-    b.peering.members.map(({ prunedTo, isLacking }) => [prunedTo, isLacking]),
+    b.peering.members.map(({ prunedTo, isMissingEntries }) => [prunedTo, isMissingEntries]),
     [[EPOCH - 50_500, true]],
   );
   assert.deepEqual(
-    a.peering.members.map(({ prunedTo, isLacking }) => [prunedTo, isLacking]),
+    a.peering.members.map(({ prunedTo, isMissingEntries }) => [prunedTo, isMissingEntries]),
     [[0, false]],
   );
   world.run(600_000);
@@ -77,7 +77,7 @@ test("a joiner next to a member that has pruned and one with all entries becomes
   assert.ok(isLevel(a, b, c));
   assert.ok(isLogged(c, /caught up/));
   assert.deepEqual(
-    c.peering.members.map(({ isLacking }) => isLacking),
+    c.peering.members.map(({ isMissingEntries }) => isMissingEntries),
     [false, false],
   );
   for (const node of [a, b]) assert.equal(node.peering.state, "live");
@@ -169,7 +169,7 @@ function subject() {
   const connection = { remote: "a:1", send: () => {} };
   const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };
   const hears = (pruned: number) =>
-    gaps.heard(
+    gaps.receiveStatus(
       double<ConnectedMember>({ id: "a", connection }),
       { kind: "status", ...numbers, ...totals, pruned, state: "live" },
       true,
@@ -196,7 +196,7 @@ test("a daemon does not wait forever for a member that claims to prune and never
   for (let i = 0; i < 20; i++) {
     hears(0);
     hears(EPOCH - 50_500 - 1000 * i);
-    assert.equal(gaps.isLacking(time.uptime, true, 0), time.uptime < PEERING_LIMITS.catchUpStuckMs);
+    assert.equal(gaps.isIncomplete(time.uptime, true, 0), time.uptime < PEERING_LIMITS.catchUpStuckMs);
     time.uptime += 2000;
   }
 });
@@ -228,7 +228,7 @@ test("a daemon requests reports from other members until no entry is missing", (
 });
 
 /** Creates a daemon that is missing entries that a departed member has pruned, and a member connected only to it. */
-function lackingOfOneGone(prunedTo: number) {
+function worldMissingEntries(prunedTo: number) {
   const world = new World();
   const a = world.add("a");
   fill(a);
@@ -244,14 +244,14 @@ function lackingOfOneGone(prunedTo: number) {
 }
 
 test("a daemon remembers missing entries of a disconnected member until the member is removed", () => {
-  const { world, b } = lackingOfOneGone(-50_000);
+  const { world, b } = worldMissingEntries(-50_000);
   b.peering.setPeers([world.addressOf("c")]);
   world.run(100);
   assert.equal(b.peering.state, "live");
 });
 
 test("a daemon stops waiting for missing entries if their member returns with a new id and no data", () => {
-  const { world, b } = lackingOfOneGone(-40_000);
+  const { world, b } = worldMissingEntries(-40_000);
   const key = keyOf("another");
   world.add("a", { parts: { identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) } } });
   world.runUntil(() => b.peering.state === "live");
