@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandTable } from "../../store/command-table.js";
 import { Database } from "../../store/database.js";
-import { Keyspace } from "../../store/keyspace/keyspace.js";
 import type { Command } from "../../store/rows/command.js";
 import { touchesOf } from "../../store/rows/key-spec.js";
 import { commandGrammars } from "../conformance/families.js";
@@ -27,14 +26,15 @@ function callsOf(
   const command = commandTable.resolve(argv) as Command;
   const { keys } = command;
   let [checked, parsed] = [0, 0];
-  const real = Object.getOwnPropertyDescriptor(Keyspace.prototype, "expiring") as PropertyDescriptor;
-  Object.defineProperty(Keyspace.prototype, "expiring", {
-    configurable: true,
-    get(this: Keyspace) {
-      checked++;
-      return real.get?.call(this) as number;
-    },
-  });
+  const real = database.keyspaces.map(({ expiring }) => expiring);
+  for (const [db, keyspace] of database.keyspaces.entries())
+    Object.defineProperty(keyspace, "expiring", {
+      configurable: true,
+      get: () => {
+        checked++;
+        return real[db];
+      },
+    });
   try {
     const parse = (words: readonly string[]) => {
       parsed++;
@@ -44,7 +44,8 @@ function callsOf(
     const reply = database.run(counted, argv, unit);
     assert.notEqual(reply.kind, "error");
   } finally {
-    Object.defineProperty(Keyspace.prototype, "expiring", real);
+    for (const [db, keyspace] of database.keyspaces.entries())
+      Object.defineProperty(keyspace, "expiring", { configurable: true, writable: true, value: real[db] });
   }
   return { checked, parsed };
 }
