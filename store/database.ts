@@ -292,7 +292,9 @@ export class Database {
     if (this.listener !== null || command.lookedUp !== null)
       return this.#applyAndNotify(command, argv, unit, records, effort);
     this.#data.begin(unit, records, command.reads, effort);
-    if (command.writes) this.#removeExpired(command, argv, unit);
+    // Most commands write only keys of their own database, and most databases have no key that expires.
+    if (command.writes && (command.writesElsewhere || this.#keyspaces[unit.db]?.expiring !== 0))
+      this.#removeExpired(command, argv, unit);
     return this.#carryOut(command, argv, unit);
   }
 
@@ -333,7 +335,8 @@ export class Database {
     effort: EffortBudget,
   ): Reply {
     this.#data.begin(unit, records, command.reads, effort);
-    if (command.writes) this.#removeExpired(command, argv, unit);
+    if (command.writes && (command.writesElsewhere || this.#keyspaces[unit.db]?.expiring !== 0))
+      this.#removeExpired(command, argv, unit);
     this.#expiredTo = records?.length ?? 0;
     const looked =
       command.lookedUp === null

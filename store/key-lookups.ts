@@ -4,7 +4,7 @@ import { isUse, type KeyUsage } from "./keyspace/key-usage.js";
 import { isExpired, type Keyspace } from "./keyspace/keyspace.js";
 import type { Unit } from "./keyspace/unit.js";
 import type { Command } from "./rows/command.js";
-import { type Touch, touchesOf } from "./rows/key-spec.js";
+import { touchesOf } from "./rows/key-spec.js";
 
 /** Records that the keys a command touches are used. */
 export function noteUse(
@@ -40,33 +40,20 @@ interface ExpiredKey {
   readonly expire: number;
 }
 
-const NONE: readonly never[] = [];
-
 /**
  * Yields the keys that a command may write and that have expired by the unit's date. Each key is yielded only once,
  * provided that the caller removes it before the next step.
  */
-export function expiredWrites(
+export function* expiredWrites(
   keyspaces: readonly Keyspace[],
-  { keys, writesElsewhere }: Command,
+  { keys }: Command,
   argv: readonly ByteString[],
-  { at, db }: Unit,
-): Iterable<ExpiredKey> {
-  // Fast path: most commands write only keys of their own database, and most databases have no key that expires.
-  const mayExist = writesElsewhere || keyspaces[db]?.expiring !== 0;
-  return mayExist ? expiredOf(keyspaces, touchesOf(keys, argv), at, db) : NONE;
-}
-
-function* expiredOf(
-  keyspaces: readonly Keyspace[],
-  touches: readonly Touch[],
-  at: number,
-  currentDb: number,
+  unit: Unit,
 ): Generator<ExpiredKey> {
-  for (const { db, key, access } of touches) {
+  for (const { db, key, access } of touchesOf(keys, argv)) {
     if (key === null || access === "read") continue;
-    const number = db ?? currentDb;
+    const number = db ?? unit.db;
     const entry = keyspaces[number]?.find(key);
-    if (entry !== undefined && isExpired(entry, at)) yield { db: number, key, expire: entry.expire };
+    if (entry !== undefined && isExpired(entry, unit.at)) yield { db: number, key, expire: entry.expire };
   }
 }
