@@ -4,7 +4,7 @@
  * keys. Source: test/vectors/php-dbsync/README.md "Signed frame"; docs/protocol-v2.md "Signature and id".
  */
 import { constants, hash, type KeyObject, privateEncrypt, sign } from "node:crypto";
-import { digestInfo } from "./digest-info.js";
+import { SHA256_DIGEST_INFO } from "./digest-info.js";
 
 /**
  * Signs a command's text. The signature is as long as the key's modulus.
@@ -29,7 +29,7 @@ export function signEnvelope(
   if (key.asymmetricKeyType === "ed25519") return sign(null, signed, key);
   return privateEncrypt(
     { key, padding: constants.RSA_PKCS1_PADDING },
-    Buffer.from(digestInfo(digest), "latin1"),
+    Buffer.from(SHA256_DIGEST_INFO + digest, "latin1"),
   );
 }
 

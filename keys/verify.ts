@@ -4,7 +4,7 @@
  * Source: test/vectors/php-dbsync/README.md "Signed frame"; docs/protocol-v2.md "Signature and id".
  */
 import { constants, hash, type KeyObject, publicDecrypt, verify } from "node:crypto";
-import { digestInfo } from "./digest-info.js";
+import { SHA256_DIGEST_INFO } from "./digest-info.js";
 
 const BITS_PER_BYTE = 8;
 const ED25519_SIGNATURE_BYTES = 64;
@@ -59,7 +59,7 @@ export function verifyDigest(digest: string, signature: Buffer, key: KeyObject):
     // The signature, as a number, is not smaller than the modulus, or its padding is wrong.
     return false;
   }
-  return block.toString("latin1") === digestInfo(digest);
+  return block.toString("latin1") === SHA256_DIGEST_INFO + digest;
 }
 
 function mayBeOf(key: KeyObject, signature: Buffer): boolean {
