@@ -32,6 +32,8 @@ const GONE = 1 / 2;
 const SPARE = 1 / 32;
 
 export class MemoryLimit implements Service {
+  /** Whether commands that need memory are refused. It is a field, because it is read for each command. */
+  isFull = false;
   /** The policy at the start. */
   readonly #startPolicy: EvictionPolicy;
   /** The database whose keys may be evicted, or null if there is none. */
@@ -43,7 +45,6 @@ export class MemoryLimit implements Service {
   #evictor: Evictor | null = null;
   /** The number of keys that were evicted under earlier policies. */
   #evicted = 0;
-  #isFull = false;
   /** Cancels the next reading. Null if none is scheduled. */
   #cancelLook: (() => void) | null = null;
   #isRunning = false;
@@ -97,7 +98,7 @@ export class MemoryLimit implements Service {
     this.#evicted = this.evicted;
     this.#evictor = this.#evictorBy(policy);
     this.#knownAt = Number.NEGATIVE_INFINITY;
-    this.#isFull = false;
+    this.isFull = false;
     this.#look();
   }
 
@@ -116,11 +117,6 @@ export class MemoryLimit implements Service {
     return this.#evicted + (this.#evictor?.evicted ?? 0);
   }
 
-  /** Whether commands that need memory are refused. */
-  get isFull(): boolean {
-    return this.#isFull;
-  }
-
   async start(): Promise<void> {
     this.#isRunning = true;
     this.#look();
@@ -137,15 +133,15 @@ export class MemoryLimit implements Service {
    * @param needsMemory  the command's `denyoom` flag
    */
   refuses(needsMemory: boolean): boolean {
-    if (!this.#isFull || !needsMemory) return false;
+    if (!this.isFull || !needsMemory) return false;
     // Measure again only rarely: while commands are refused, usage grows only by the garbage of refusals and reads.
     if (this.#isTime || this.#keysNow < this.#keys * (1 - GONE)) this.#measure();
-    return this.#isFull;
+    return this.isFull;
   }
 
   /** Returns the refusal of an envelope's commands, or null if they are accepted. */
   refusal(commands: readonly (readonly ByteString[])[]): Refused | null {
-    if (!this.#isFull || !this.refuses(commands.some(needsMemory))) return null;
+    if (!this.isFull || !this.refuses(commands.some(needsMemory))) return null;
     return refused("out-of-memory", `${this.#known} of ${this.#bytes} bytes are used`);
   }
 
@@ -170,12 +166,12 @@ export class MemoryLimit implements Service {
     const used = this.#bytes === 0 ? 0 : this.used;
     if (used <= this.#bytes) {
       this.#note(used);
-      this.#isFull = false;
+      this.isFull = false;
       return;
     }
     // V8 may have collected evicted keys since, so measure growth from the lower value.
     this.#known = Math.min(this.#known, used);
-    if (!this.#isFull && this.#isDue(used)) this.#measure();
+    if (!this.isFull && this.#isDue(used)) this.#measure();
   }
 
   #note(used: number): void {
@@ -200,10 +196,10 @@ export class MemoryLimit implements Service {
     this.#note(this.used);
     this.#collectionMs = this.#knownAt - before;
     const excess = this.#known - this.#bytes;
-    this.#isFull = excess > 0 && evictor === null;
+    this.isFull = excess > 0 && evictor === null;
     if (excess <= 0 || evictor === null) return;
     evictor.free(excess + this.#bytes * SPARE, () => {
-      this.#isFull = this.used > this.#bytes;
+      this.isFull = this.used > this.#bytes;
     });
   }
 }

@@ -279,7 +279,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     else this.#noteTimeWhenServed(route, argv, milliseconds);
     // As in Redis, waiting clients are served before the next command of any client; a transaction counts as one
     // command.
-    if (waiters.hasReady && !this.isExecuting) {
+    if (waiters.ready.size > 0 && !this.isExecuting) {
       waiters.serve();
       server.mark = environment.uptime();
     }

@@ -96,11 +96,12 @@ class AwaitedKey {
 }
 
 export class WaitingClients {
+  /** The awaited keys whose clients can be served. */
+  readonly ready: Set<AwaitedKey> = new Set();
   readonly #path: CommandPath;
   readonly #environment: Environment;
   /** The awaited keys by name, for each database. */
   readonly #awaited: (Map<ByteString, AwaitedKey> | undefined)[] = [];
-  readonly #ready = new Set<AwaitedKey>();
   /** The awaited keys that writes in flight may change, in the order of these writes. */
   readonly #expected = new Set<AwaitedKey>();
   #size = 0;
@@ -209,20 +210,16 @@ export class WaitingClients {
     if (this.#isServing) return;
     this.#isServing = true;
     // Serving one key may make another one ready.
-    for (const awaited of this.#ready) {
-      this.#ready.delete(awaited);
+    for (const awaited of this.ready) {
+      this.ready.delete(awaited);
       this.#serveKey(awaited);
     }
     this.#isServing = false;
   }
 
-  get hasReady(): boolean {
-    return this.#ready.size > 0;
-  }
-
   #mark(awaited: AwaitedKey): void {
     if (awaited.waiting.length === 0) return;
-    this.#ready.add(awaited);
+    this.ready.add(awaited);
     if (this.#willServe) return;
     this.#willServe = true;
     RESOLVED.then(this.#serveSoon);
