@@ -42,7 +42,8 @@ export class Fold {
    * everything is applied.
    */
   end: OrderKey | null = null;
-  #newest: OrderKey | null = null;
+  /** The greatest order key so far. Only this class sets it. */
+  newest: OrderKey | null = null;
   #ring: RingFold;
   readonly #tail: TouchedTail;
   readonly #databases: number;
@@ -74,11 +75,6 @@ export class Fold {
   /** The key ring after all entries so far; a different object after each change. */
   get ring(): KeyRing {
     return this.#ring.newest;
-  }
-
-  /** The greatest order key so far. */
-  get newest(): OrderKey | null {
-    return this.#newest;
   }
 
   /** The approximate bytes that undo information keeps in memory. */
@@ -118,7 +114,7 @@ export class Fold {
     for (const { envelope } of entries)
       if (envelope.at <= this.cutAt)
         throw new Error(`an entry dated ${envelope.at} arrived after the cut at ${this.cutAt}`);
-    if (isAfter(entries, this.#newest)) {
+    if (isAfter(entries, this.newest)) {
       const folded: FoldedEntry[] = [];
       for (const entry of entries) folded.push(this.#mergeNext(entry));
       return folded;
@@ -161,7 +157,7 @@ export class Fold {
   /** Applies an entry that comes after all applied entries, without undo records, and raises `cutAt` to its date. */
   replay(entry: Entry): FoldedEntry {
     const orderKey = orderKeyOf(entry);
-    const newest = this.#newest;
+    const newest = this.newest;
     if (
       newest === null
         ? orderKey.at <= this.cutAt
@@ -169,7 +165,7 @@ export class Fold {
     )
       throw new Error(`an entry dated ${orderKey.at} was to be replayed after later ones`);
     this.cut(orderKey.at);
-    this.#newest = orderKey;
+    this.newest = orderKey;
     const units = unitsOf(entry, this.#databases, this.#known);
     for (const unit of units) {
       if (unit.kind === "ring") {
@@ -213,14 +209,14 @@ export class Fold {
       const state = { ring: this.ring, database: this.database, records: this.#records };
       const applied = applyOrdinary(entry, commands, state);
       if (applied.count > 0) this.#tail.pushApplied(entry, applied);
-      this.#newest = orderKeyOf(entry);
+      this.newest = orderKeyOf(entry);
       return { entry, answers: applied.answers };
     }
     const arrival = { entry, units: unitsOf(entry, this.#databases, this.#known) };
     for (const unit of arrival.units) if (unit.kind === "ring") this.#appendToRing(unit);
     if (this.end === null) this.#append(arrival);
     else this.#pass(arrival.units);
-    this.#newest = orderKeyOf(entry);
+    this.newest = orderKeyOf(entry);
     return answered(arrival);
   }
 
@@ -333,7 +329,7 @@ export class Fold {
   }
 
   #noteNewest(orderKey: OrderKey): void {
-    if (this.#newest === null || compareOrderKeys(orderKey, this.#newest) > 0) this.#newest = orderKey;
+    if (this.newest === null || compareOrderKeys(orderKey, this.newest) > 0) this.newest = orderKey;
   }
 }
 
