@@ -29,7 +29,7 @@ test("a damaged entry found by a read is received again and not applied twice", 
     assert.equal(subject.counts.indexed, 599);
     assert.equal(subject.timeline.receive([entry], MEMBER).length, 1);
     await subject.pass(6000);
-    await expectWhole(subject, entry, 600);
+    await expectIntact(subject, entry, 600);
   }
 });
 
@@ -46,8 +46,8 @@ test("a damaged entry found at a restart is received again and not lost", async 
       assert.ok(!restarted.timeline.holds(orderKeyOf(entry)));
       assert.equal(restarted.timeline.receive([entry], MEMBER).length, 1);
       await restarted.pass(6000);
-      await expectWhole(restarted, entry, 600);
-      await expectWhole(await restarted.restarted().open(), entry, 600);
+      await expectIntact(restarted, entry, 600);
+      await expectIntact(await restarted.restarted().open(), entry, 600);
     }
   }
 });
@@ -65,7 +65,7 @@ test("a damaged entry before a snapshot is in the state after a restart, and the
     assert.equal(restarted.counts.indexed, 59);
     assert.equal(restarted.timeline.receive([entry], MEMBER).length, 1);
     await restarted.pass(6000);
-    await expectWhole(restarted, entry, 60);
+    await expectIntact(restarted, entry, 60);
   }
 });
 
@@ -115,11 +115,11 @@ async function damagedAround(
     await subject.pass(11_000);
   }
   const moment = `damaged after ${damagedAfter}, received after ${givenAfter} turns`;
-  await expectWhole(subject, entry, 600, moment);
-  await expectWhole(await subject.restarted().open(), entry, 600, moment);
+  await expectIntact(subject, entry, 600, moment);
+  await expectIntact(await subject.restarted().open(), entry, 600, moment);
 }
 
-async function expectWhole(subject: TimelineSubject, entry: Entry, count: number, when = ""): Promise<void> {
+async function expectIntact(subject: TimelineSubject, entry: Entry, count: number, when = ""): Promise<void> {
   const { timeline } = subject;
   assert.deepEqual(subject.get("k"), bulk(String(count)), when);
   assert.deepEqual(timeline.read(orderKeyOf(entry))?.body, entry.body, when);
@@ -149,7 +149,7 @@ test("an entry that is damaged before it is synced is requested again and folded
   await subject.pass(11_000);
   storage.sync();
   await subject.settle();
-  await expectWhole(subject, entry, 201);
+  await expectIntact(subject, entry, 201);
 });
 
 test("a timeline that drops a damaged entry removes its effect, as a restart does, and accepts the entry again", async () => {
@@ -174,7 +174,7 @@ test("a timeline that drops a damaged entry removes its effect, as a restart doe
   assert.deepEqual(restarted.get("k"), bulk("59"), "no snapshot includes it");
   assert.equal(timeline.receive([lost], MEMBER).length, 1);
   await subject.pass(11_000);
-  await expectWhole(subject, lost, 60);
+  await expectIntact(subject, lost, 60);
 });
 
 /** Creates a timeline in which a read has found a damaged entry dated a minute ahead. */
@@ -195,8 +195,8 @@ test("a damaged entry that waits for its date is not applied twice even if a ref
   await subject.pass(11_000);
   assert.equal(timeline.receive([entry], MEMBER).length, 1);
   await subject.pass(60_000);
-  await expectWhole(subject, entry, 601);
-  await expectWhole(await subject.restarted().open(), entry, 601);
+  await expectIntact(subject, entry, 601);
+  await expectIntact(await subject.restarted().open(), entry, 601);
 });
 
 /** Returns all bytes of an entry on the disk. */
@@ -229,7 +229,7 @@ test("snapshots are made again after a damaged entry was dropped, whether a read
     assert.equal(restarted.timeline.damagedEntries.lastAt, null);
     assert.equal(restarted.timeline.receive([lost], MEMBER).length, 1);
     await restarted.pass(11_000);
-    await expectWhole(restarted, lost, 120, found);
+    await expectIntact(restarted, lost, 120, found);
   }
 });
 
@@ -244,7 +244,7 @@ test("a damaged entry that is found only when a snapshot is made is requested ag
   assert.equal(timeline.receive([entry], MEMBER).length, 1);
   await subject.writes(20, 20_000, () => "INCR k");
   assert.ok(subject.mark.snapshots.length > 0);
-  await expectWhole(subject, entry, 41);
+  await expectIntact(subject, entry, 41);
 });
 
 test("a damaged entry dated ahead is dropped like any other, but not before its date", async () => {
@@ -276,7 +276,7 @@ test("a damaged entry that is received again during a refold without the entry i
     assert.equal(timeline.receive([entry], MEMBER).length, 1, `${turns}`);
     subject.isSlow = false;
     await subject.pass(11_000);
-    await expectWhole(subject, entry, 600, `${turns}`);
+    await expectIntact(subject, entry, 600, `${turns}`);
   }
 });
 
@@ -349,7 +349,7 @@ test("a damaged entry received again while its copy is being synced stays, and i
   await subject.settle();
   sync.resolve();
   await subject.pass(11_000);
-  await expectWhole(subject, entry, 5);
+  await expectIntact(subject, entry, 5);
 });
 
 test("many damaged entries are dropped in steps between other work", async () => {
@@ -422,5 +422,5 @@ test("the remains of a damaged entry stay until a copy can be stored, but its ef
   assert.equal(timeline.damagedEntries.lastAt, null);
   assert.equal(timeline.receive([entry], MEMBER).length, 1);
   await subject.pass(11_000);
-  await expectWhole(subject, entry, 60);
+  await expectIntact(subject, entry, 60);
 });

@@ -7,7 +7,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { Heap } from "../entries/heap.js";
 import { nodesOf } from "./touch-lists.js";
-import { compareUnits, type FoldUnit, type TouchNode, type WholeTouch } from "./unit.js";
+import { compareUnits, type DatabaseTouch, type FoldUnit, type TouchNode } from "./unit.js";
 
 /** The units from which a change of the fold spreads. */
 export interface Seeds {
@@ -132,14 +132,14 @@ class Touched {
 
   add(unit: FoldUnit): void {
     for (const { db, key, writes } of nodesOf(unit)) this.#database(db).addKey(key as ByteString, writes);
-    for (const { db, writes } of unit.wholes ?? []) this.#database(db).addWhole(writes);
+    for (const { db, writes } of unit.databaseTouches ?? []) this.#database(db).addDatabase(writes);
   }
 
   conflictsWith(unit: FoldUnit): boolean {
     for (const { db, key, writes } of nodesOf(unit))
       if (this.#databases.get(db)?.conflictsWithKey(key as ByteString, writes)) return true;
-    return (unit.wholes ?? []).some((whole: WholeTouch) =>
-      this.#databases.get(whole.db)?.conflictsWithWhole(whole.writes),
+    return (unit.databaseTouches ?? []).some((touch: DatabaseTouch) =>
+      this.#databases.get(touch.db)?.conflictsWithDatabase(touch.writes),
     );
   }
 
@@ -157,26 +157,26 @@ class TouchedDatabase {
   /** The touched keys, and whether each of them may be written. */
   readonly #keys = new Map<ByteString, boolean>();
   #anyWritten = false;
-  #wholeRead = false;
-  #wholeWritten = false;
+  #isRead = false;
+  #isWritten = false;
 
   addKey(key: ByteString, writes: boolean): void {
     if (writes) this.#anyWritten = true;
     if (writes || !this.#keys.has(key)) this.#keys.set(key, writes);
   }
 
-  addWhole(writes: boolean): void {
-    if (writes) this.#wholeWritten = true;
-    else this.#wholeRead = true;
+  addDatabase(writes: boolean): void {
+    if (writes) this.#isWritten = true;
+    else this.#isRead = true;
   }
 
   conflictsWithKey(key: ByteString, writes: boolean): boolean {
-    if (this.#wholeWritten || (writes && this.#wholeRead)) return true;
+    if (this.#isWritten || (writes && this.#isRead)) return true;
     return writes ? this.#keys.has(key) : this.#keys.get(key) === true;
   }
 
-  conflictsWithWhole(writes: boolean): boolean {
-    if (this.#wholeWritten || this.#anyWritten) return true;
-    return writes && (this.#wholeRead || this.#keys.size > 0);
+  conflictsWithDatabase(writes: boolean): boolean {
+    if (this.#isWritten || this.#anyWritten) return true;
+    return writes && (this.#isRead || this.#keys.size > 0);
   }
 }

@@ -28,7 +28,7 @@ export class TouchedTail {
   readonly #databases: number;
   readonly #known: Semantics;
   /** The last unit in the lists that touches a complete database. */
-  #lastWhole: FoldUnit | null = null;
+  #lastDatabaseUnit: FoldUnit | null = null;
   #bytes = 0;
 
   constructor(databases: number, known: Semantics) {
@@ -143,7 +143,8 @@ export class TouchedTail {
    * @param orderKey  the order key of the first unit
    */
   #isTooMuch(units: readonly FoldUnit[], orderKey: OrderKey, max: number): boolean {
-    if (units.some(({ wholes }) => wholes !== null) && this.#isTooLong(orderKey, max)) return true;
+    if (units.some(({ databaseTouches }) => databaseTouches !== null) && this.#isTooLong(orderKey, max))
+      return true;
     return units.some((unit) => this.#lists.affectsMore(unit, max));
   }
 
@@ -164,15 +165,15 @@ export class TouchedTail {
   affected(seeds: Seeds, max: number): FoldUnit[] | null {
     const first = firstOf(seeds);
     if (first === null) return [];
-    if (!this.#touchesWholes(seeds.late, first)) return affectedAlongLists(seeds, max);
+    if (!this.#touchesDatabase(seeds.late, first)) return affectedAlongLists(seeds, max);
     return this.#isTooLong(first.orderKey, max)
       ? null
       : affectedAlongTail(seeds, this.#laterThan(first), max);
   }
 
-  #touchesWholes(late: readonly FoldUnit[], first: FoldUnit): boolean {
-    if (this.#lastWhole !== null && compareUnits(this.#lastWhole, first) >= 0) return true;
-    return late.some(({ wholes }) => wholes !== null);
+  #touchesDatabase(late: readonly FoldUnit[], first: FoldUnit): boolean {
+    if (this.#lastDatabaseUnit !== null && compareUnits(this.#lastDatabaseUnit, first) >= 0) return true;
+    return late.some(({ databaseTouches }) => databaseTouches !== null);
   }
 
   /** Returns the applied units, starting with the given unit. */
@@ -189,14 +190,14 @@ export class TouchedTail {
     const [first] = late;
     if (first === undefined) return;
     for (const unit of late) if (unit.kind === "read") findTouches(unit, this.#databases, this.#known);
-    if (this.#touchesWholes(inserted, first)) markLate(late, this.#tail.unitsAfter(first));
+    if (this.#touchesDatabase(inserted, first)) markLate(late, this.#tail.unitsAfter(first));
     else for (const unit of late) if (unit.kind === "read") unit.isLate = this.#isLateRead(unit);
   }
 
   #isLateRead(unit: FoldUnit): boolean {
     if (this.#lists.isLateRead(unit)) return true;
-    if (unit.wholes === null) return false;
-    const read = new Set(unit.wholes.map(({ db }) => db));
+    if (unit.databaseTouches === null) return false;
+    const read = new Set(unit.databaseTouches.map(({ db }) => db));
     const writes = (later: FoldUnit) => nodesOf(later).some((node) => node.writes && read.has(node.db));
     return this.#tail.unitsAfter(unit).findLast(writes) !== undefined;
   }
@@ -205,7 +206,7 @@ export class TouchedTail {
   #forget(unit: FoldUnit): void {
     this.#lists.remove(unit);
     this.#bytes -= unit.bytes;
-    if (this.#lastWhole === unit) this.#lastWhole = null;
+    if (this.#lastDatabaseUnit === unit) this.#lastDatabaseUnit = null;
   }
 
   /** Records that a unit in the lists has been applied, for the first time or again, and counts its bytes. */
@@ -214,8 +215,9 @@ export class TouchedTail {
     this.#bytes -= unit.bytes;
     unit.bytes = bytesOfUnit(unit);
     this.#bytes += unit.bytes;
-    if (unit.wholes === null) return;
-    if (this.#lastWhole === null || compareUnits(this.#lastWhole, unit) < 0) this.#lastWhole = unit;
+    if (unit.databaseTouches === null) return;
+    if (this.#lastDatabaseUnit === null || compareUnits(this.#lastDatabaseUnit, unit) < 0)
+      this.#lastDatabaseUnit = unit;
   }
 
   /**

@@ -75,7 +75,7 @@ export class TouchNode {
 }
 
 /** A complete database that a unit touches. */
-export interface WholeTouch {
+export interface DatabaseTouch {
   readonly db: number;
   readonly writes: boolean;
 }
@@ -98,7 +98,7 @@ export class FoldUnit extends TouchNode {
   isRunnable: boolean;
   /** The nodes of its other keys. */
   more: TouchNode[] | null = null;
-  wholes: WholeTouch[] | null = null;
+  databaseTouches: DatabaseTouch[] | null = null;
   /** The undo record, or several. */
   records: UndoRecord | UndoRecord[] | null = null;
   /** The approximate bytes that the unit keeps in memory. */
@@ -307,9 +307,9 @@ function addTouch(unit: FoldUnit, { db, key, access }: Touch, databases: number)
     addNode(unit, number, key, writes);
     return;
   }
-  unit.wholes ??= [];
-  if (number >= 0) unit.wholes.push({ db: number, writes });
-  else for (let each = 0; each < databases; each++) unit.wholes.push({ db: each, writes });
+  unit.databaseTouches ??= [];
+  if (number >= 0) unit.databaseTouches.push({ db: number, writes });
+  else for (let each = 0; each < databases; each++) unit.databaseTouches.push({ db: each, writes });
 }
 
 function addNode(unit: FoldUnit, db: number, key: ByteString, writes: boolean): void {
