@@ -95,7 +95,15 @@ test("the page shows three daemons, one that stops and starts, late writes, and 
   assert.match(String(await tab.run(textOf("letters-note"))), /^No dead letters/);
   assert.match(String(await tab.run(textOf("slow-note"))), /^(The newest|No command)/);
 
-  for (const width of [1200, 390]) {
+  const long = `app:${"a-long-part:".repeat(6)}${"a".repeat(60)}`;
+  await cluster.write(0, ["SET", long, "1"]);
+  await tab.run(`document.getElementById("pattern").value = "app:*"`);
+  await focus(tab, "browse-button");
+  await press(tab, "Enter");
+  await tab.until(`/^app:a-long/.test(document.querySelector("#key-table tbody").textContent)`);
+  await tab.run(`document.querySelector("#key-table button").click()`);
+  await tab.until(`${textOf("value-title")} === "Value of ${long}"`);
+  for (const width of [1200, 390, 360]) {
     await tab.appear({ width, height: 1000, isDark: width < 1000 });
     assert.deepEqual(await axeFindings(tab), [], `${width}`);
     const isWithin = `document.documentElement.scrollWidth <= ${width}`;
