@@ -15,6 +15,13 @@ import type { Person } from "./sessions.js";
 /** The file with the UUID, as in the exercise's client. */
 const INFO = "info.json";
 
+/** The signals that end the program, for example because its window is closed, with their numbers. */
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+/** The exit code of a program that was ended by a signal, without the number of the signal. */
+const SIGNAL_EXIT = 128;
+/** Maximum time in milliseconds to wait for the server after a signal. */
+const LEAVE_MAX_MS = 1000;
+
 const USAGE = `Usage: node dist/examples/chat/terminal.js [-a ADDRESS] [-p PORT] [-n NAME] [--info FILE]
 Each typed line is sent as a message. Commands: /room NAME, /earlier, /who, /quit. FILE (${INFO}) stores your session.`;
 
@@ -168,7 +175,16 @@ function end(code: number): void {
   conversation?.end();
   process.exitCode = code;
   lines.close();
+  // An open pipe would otherwise keep the program running.
+  process.stdin.destroy();
 }
+
+// The server frees the name immediately if the program leaves, and after a minute and a half if it is only disconnected.
+for (const [signal, number] of Object.entries(SIGNALS))
+  process.once(signal, () => {
+    end(SIGNAL_EXIT + number);
+    setTimeout(() => process.exit(), LEAVE_MAX_MS).unref();
+  });
 
 const info = readInfo();
 if (info.pseudo !== "") conversation = begin(info);

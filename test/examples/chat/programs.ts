@@ -29,9 +29,18 @@ export class ClientProgram implements Disposable {
     await until(`it prints ${words}`, () => this.#printed.includes(words));
   }
 
-  async end(): Promise<void> {
-    this.#child.kill();
-    await once(this.#child, "exit");
+  /** Ends the program by a signal. @returns the exit code, or null if the signal killed the program */
+  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    this.#child.kill(signal);
+    return await this.ended();
+  }
+
+  /** Waits for the end of the program. @returns the exit code, or null if a signal killed it */
+  async ended(): Promise<number | null> {
+    const { exitCode } = this.#child;
+    if (exitCode !== null) return exitCode;
+    const [code] = await once(this.#child, "exit");
+    return code;
   }
 
   [Symbol.dispose](): void {
