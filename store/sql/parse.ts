@@ -107,6 +107,8 @@ export const formOf = (language: Language, english: Form): Form =>
  */
 const BLANKS = /\s*/y;
 const WORD = /[a-z]+/iy;
+/** Signs before the first word. No statement is valid with one of them, except Malagasy ones with a `#`. */
+const SIGNS = /[(;.\\#\s]*/y;
 
 /**
  * Returns the language of a statement and of its errors. The language follows from the first word. Only English
@@ -115,7 +117,9 @@ const WORD = /[a-z]+/iy;
 export function languageOf(text: ByteString): Language {
   let at = afterBlanks(text, 0);
   for (let end = afterComment(text, at); end > at; end = afterComment(text, at)) at = afterBlanks(text, end);
-  WORD.lastIndex = at;
+  SIGNS.lastIndex = at;
+  SIGNS.test(text);
+  WORD.lastIndex = SIGNS.lastIndex;
   const [word = ""] = WORD.exec(text) ?? [];
   const lower = word.toLowerCase();
   if (ENGLISH_WORDS.has(lower)) return "english";

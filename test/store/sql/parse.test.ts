@@ -120,8 +120,8 @@ test("in English AND binds tighter than OR, and NOT applies to a comparison; ary
 
 test("a mistake names the word, the line and the column and shows the position", () => {
   assert.equal(
-    mistakeOf("select *\nfrom t\nwhere k = = 1"),
-    "ERR syntax: line 3, column 11: '=', expected: a value: where k = ^= 1",
+    mistakeOf("select *\nfrom t\nwhere k = , 1"),
+    "ERR syntax: line 3, column 11: ',', expected: a value: where k = ^, 1",
   );
   assert.equal(
     mistakeOf("select 'é☃', k frm t"),
