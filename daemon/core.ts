@@ -1,6 +1,6 @@
 /** The objects of a daemon that its listeners share. */
 import type { Logger } from "pino";
-import type { KeptWrites } from "../cluster/node/kept-writes.js";
+import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
 import type { Backend } from "../engine/backends/backend.js";
 import type { Channels } from "../engine/channels/channels.js";
 import type { MemoryLimit } from "../engine/memory/memory-limit.js";
@@ -32,7 +32,7 @@ export interface Core extends DaemonOptions {
   readonly slowLog: SlowLog;
   readonly channels: Channels;
   /** The recorded writes, or null if writes are not recorded. */
-  readonly replica: KeptWrites | null;
+  readonly replica: RecordedWrites | null;
   readonly backends: readonly Backend[];
   readonly memory: MemoryLimit;
   readonly pipeline: Pipeline;

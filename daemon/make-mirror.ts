@@ -1,5 +1,5 @@
 /** Creates the mirror of the fold in the Redis of -d, on a daemon with a timeline. Loads ioredis only then. */
-import type { KeptWrites } from "../cluster/node/kept-writes.js";
+import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
 import type { Mirror } from "../engine/mirror/mirror.js";
 import { loadWith } from "../net/process/optional-package.js";
 import { mirrorOf, type Settings } from "../options/settings.js";
@@ -10,7 +10,7 @@ import type { DaemonOptions } from "./core.js";
 /** Creates the mirror without starting it, or returns null if there is none. @param current  returns the settings */
 export async function makeMirror(
   { settings, environment, log }: DaemonOptions,
-  kept: KeptWrites | null,
+  kept: RecordedWrites | null,
   current: () => Settings,
 ): Promise<Mirror | null> {
   const specification = mirrorOf(settings);

@@ -1,6 +1,6 @@
 /** Creates and registers the components of a daemon, in the order in which they will be started. Starts nothing. */
 import type { Logger } from "pino";
-import type { KeptWrites } from "../cluster/node/kept-writes.js";
+import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
 import type { ReplicaContext } from "../cluster/replica/replica-context.js";
 import type { Backend } from "../engine/backends/backend.js";
 import { Channels } from "../engine/channels/channels.js";
@@ -69,8 +69,8 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const channels = new Channels();
   const broadcasts = new Broadcasts({ channels, window, environment, most: limits.maxRemembered });
   const identity = isRecorded ? await identityOf(options) : makeIdentity();
-  const arrived: KeptWrites["arrived"] = (entries) => pipeline.arrived(entries);
-  const page: KeptWrites["page"] = () => admin?.address ?? null;
+  const arrived: RecordedWrites["arrived"] = (entries) => pipeline.arrived(entries);
+  const page: RecordedWrites["page"] = () => admin?.address ?? null;
   const context = { settings, identity, environment, log, arrived, page };
   const replica = isRecorded ? await addReplica({ ...context, signers }, broadcasts, components) : null;
   const backends = replica === null ? made.map(({ backend }) => backend) : [replica.backend];
@@ -217,7 +217,7 @@ async function addReplica(
   context: ReplicaContext,
   broadcasts: Broadcasts,
   components: Components,
-): Promise<KeptWrites> {
+): Promise<RecordedWrites> {
   const replica = await openReplica(context, broadcasts);
   components.add({
     service: replica,
@@ -234,7 +234,7 @@ async function addReplica(
   return replica;
 }
 
-async function openReplica(context: ReplicaContext, broadcasts: Broadcasts): Promise<KeptWrites> {
+async function openReplica(context: ReplicaContext, broadcasts: Broadcasts): Promise<RecordedWrites> {
   const { order } = context.settings;
   if (order === null) {
     const { openNode } = await import("../cluster/node/cluster-node.js");
@@ -272,7 +272,7 @@ async function addBackends(
 
 async function addMirror(
   options: DaemonOptions,
-  replica: KeptWrites | null,
+  replica: RecordedWrites | null,
   components: Components,
 ): Promise<void> {
   const mirror = await makeMirror(options, replica, components.figures.settings);

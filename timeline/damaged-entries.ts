@@ -14,7 +14,7 @@ import type { Mark } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
 import type { LateMerges } from "./late-merges.js";
 import type { ServingFold } from "./serving-fold.js";
-import type { Keeping, TimelineParts } from "./timeline-owner.js";
+import type { DamagedEntryStore, TimelineParts } from "./timeline-owner.js";
 
 /**
  * The outcome for an entry's remains. They stay if only another version can read them or if they could not be copied;
@@ -81,9 +81,9 @@ export class DamagedEntries {
   }
 
   async #drop(orderKeys: readonly OrderKey[]): Promise<void> {
-    const keeping = this.#parts.keepDamaged?.() ?? null;
-    const outcomes = await inTurns(this.#copyAll(orderKeys, keeping), this.#parts);
-    const isKept = await isSynced(keeping);
+    const store = this.#parts.openDamagedEntries?.() ?? null;
+    const outcomes = await inTurns(this.#copyAll(orderKeys, store), this.#parts);
+    const isKept = await isSynced(store);
     if (this.#later.isStopped) return;
     // In the meantime members may have sent some of the entries again, or the daemon may have begun a refold.
     const removable = this.#removable().filter(({ id }) => outcomes.has(id));
@@ -100,16 +100,19 @@ export class DamagedEntries {
   }
 
   /** Copies the remains of the entries as far as possible. */
-  *#copyAll(orderKeys: readonly OrderKey[], keeping: Keeping | null): Steps<Map<ByteString, Outcome>> {
+  *#copyAll(
+    orderKeys: readonly OrderKey[],
+    store: DamagedEntryStore | null,
+  ): Steps<Map<ByteString, Outcome>> {
     const outcomes = new Map<ByteString, Outcome>();
     for (const orderKey of orderKeys) {
-      outcomes.set(orderKey.id, this.#outcomeOf(orderKey, keeping));
+      outcomes.set(orderKey.id, this.#outcomeOf(orderKey, store));
       yield;
     }
     return outcomes;
   }
 
-  #outcomeOf(orderKey: OrderKey, keeping: Keeping | null): Outcome {
+  #outcomeOf(orderKey: OrderKey, store: DamagedEntryStore | null): Outcome {
     const { storage, hash } = this.#parts;
     const stayed = this.#staying.get(orderKey.id);
     // An earlier call has read the entry, and its bytes have not changed since then.
@@ -117,8 +120,8 @@ export class DamagedEntries {
     const value = storage.get(writeOrderKey(orderKey));
     if (value === null) return { stays: null, copy: null };
     if (stayed === undefined && isUnreadable(orderKey, value, hash)) return { stays: "intact" };
-    const copy = keeping?.keep(orderKey, value) ?? null;
-    return copy === null && keeping !== null ? { stays: "uncopied" } : { stays: null, copy };
+    const copy = store?.store(orderKey, value) ?? null;
+    return copy === null && store !== null ? { stays: "uncopied" } : { stays: null, copy };
   }
 
   /** Logs the outcome of one entry, once. */
@@ -164,9 +167,9 @@ export class DamagedEntries {
   }
 }
 
-async function isSynced(keeping: Keeping | null): Promise<boolean> {
+async function isSynced(store: DamagedEntryStore | null): Promise<boolean> {
   try {
-    await keeping?.synced();
+    await store?.synced();
     return true;
   } catch {
     return false;

@@ -85,7 +85,7 @@ export async function findLosing(
     { reason: "possible", group: doubtful },
   ] as const;
   const deadLetters = openDeadLetters === null ? null : openDeadLetters(cutAt);
-  const mark = deadLetters === null ? null : await keepAll(parts, deadLetters, groups);
+  const mark = deadLetters === null ? null : await storeAll(parts, deadLetters, groups);
   const orphans: FoundOrphans = {
     count,
     entries: read(missing),
@@ -101,13 +101,13 @@ interface DeadLetterGroup {
   readonly group: readonly Buffer[];
 }
 
-async function keepAll(
+async function storeAll(
   parts: TimelineParts,
   deadLetters: DeadLetterWriter,
   groups: readonly DeadLetterGroup[],
 ): Promise<Mark | null> {
   try {
-    await inTurns(keepSteps(parts.storage, deadLetters, groups), parts);
+    await inTurns(storeSteps(parts.storage, deadLetters, groups), parts);
     return await deadLetters.commit();
   } catch (problem) {
     deadLetters.discard();
@@ -115,7 +115,7 @@ async function keepAll(
   }
 }
 
-function* keepSteps(
+function* storeSteps(
   storage: Storage,
   deadLetters: DeadLetterWriter,
   groups: readonly DeadLetterGroup[],

@@ -13,7 +13,7 @@ import type { Failure } from "./failure.js";
 import { type FoundOrphans, findLosing, type Losing, type ReceivedSnapshot } from "./lost-entries.js";
 import type { Retention } from "./retention.js";
 import type { ServingFold } from "./serving-fold.js";
-import { keepReplacedData } from "./snapshots/replaced-data.js";
+import { storeReplacedData } from "./snapshots/replaced-data.js";
 import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
 import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js";
 import type { Cut, SnapshotMaking } from "./snapshots/snapshot-making.js";
@@ -175,7 +175,7 @@ export class SnapshotTransfer {
       await this.#making.expect(staged.cutAt);
       folding.isOpen = false;
       await this.#becomeIdle();
-      await this.#keepAside(arrived);
+      await this.#storeAside(arrived);
       losing = await findLosing(this.#parts, folding.archive, received, staged.cutAt);
       await staged.commit();
     } catch (problem) {
@@ -194,13 +194,13 @@ export class SnapshotTransfer {
   }
 
   /** Copies the previous entries before anything is changed: an operator may want them back. */
-  async #keepAside({ staged, handlers }: Arrived): Promise<void> {
+  async #storeAside({ staged, handlers }: Arrived): Promise<void> {
     const { storage, openAside, soon } = this.#parts;
     if (storage.last() === null && this.#making.base === null) return;
     const turn = () => new Promise<void>((resolve) => soon(resolve));
     const source = { storage, snapshots: this.#making.snapshots };
     handlers.onAside(
-      openAside === null ? null : await keepReplacedData(source, await openAside(staged.cutAt), turn),
+      openAside === null ? null : await storeReplacedData(source, await openAside(staged.cutAt), turn),
     );
   }
 

@@ -23,15 +23,15 @@ export interface TimelineOwner {
 }
 
 /** Copies damaged entries that are removed together, so that an operator can read them with a later version. */
-export interface Keeping {
+export interface DamagedEntryStore {
   /** @returns the copy's name, or null if there is no space for it */
-  readonly keep: (orderKey: OrderKey, value: Buffer) => string | null;
+  readonly store: (orderKey: OrderKey, value: Buffer) => string | null;
   /** Resolves when all copies survive a power failure; rejects if they may not. */
   readonly synced: () => Promise<void>;
 }
 
 /** Begins to copy damaged entries. The size of the existing copies is determined only once. */
-export type BeginKeeping = () => Keeping;
+export type OpenDamagedEntries = () => DamagedEntryStore;
 
 export interface TimelineLimits {
   readonly tailMs: number;
@@ -69,7 +69,7 @@ export interface TimelineParts {
   /** Opens a store for entries that may be lost with that data. Null if there is no disk. */
   readonly openDeadLetters: OpenDeadLetters | null;
   /** Opens a store for the remains of damaged entries that no member has. Null if there is no disk. */
-  readonly keepDamaged: BeginKeeping | null;
+  readonly openDamagedEntries: OpenDamagedEntries | null;
   /** Whether there is no member to compare the clock with. */
   readonly isAlone: () => boolean;
   /**

@@ -20,7 +20,7 @@ import type { DiskStorage } from "../../timeline/disk/disk-storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import { reaches, standstillOf } from "../../timeline/semantics-standstill.js";
 import { Refold } from "../../timeline/snapshots/refold.js";
-import { keepReplacedData } from "../../timeline/snapshots/replaced-data.js";
+import { storeReplacedData } from "../../timeline/snapshots/replaced-data.js";
 import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import { whyUnread } from "./backup-file.js";
 
@@ -122,7 +122,7 @@ async function fill(
   source: BackupView | ReturnType<typeof asOf>,
   storage: DiskStorage,
 ): Promise<void> {
-  await keepReplacedData(
+  await storeReplacedData(
     { storage: source, snapshots: source },
     {
       name: data,

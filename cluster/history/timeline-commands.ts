@@ -51,7 +51,7 @@ export class TimelineCommands {
       ["TIMELINE|BLAME", (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false })],
       [
         "TIMELINE|DEADLETTERS",
-        (argv) => deadLettersReply(argv, this.node.keeping.deadLetters, this.node.timeline.ring),
+        (argv) => deadLettersReply(argv, this.node.removedDataStores.deadLetters, this.node.timeline.ring),
       ],
       ["TIMELINE|FATE", (argv) => envelopeOutcomes(argv, this.node, this.recorder)],
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
@@ -68,7 +68,7 @@ export class TimelineCommands {
 
   /** The number of dead letters that wait for an operator. */
   get deadLetters(): number {
-    return this.node.keeping.waitingDeadLetters(this.node.environment.clock());
+    return this.node.removedDataStores.waitingDeadLetters(this.node.environment.clock());
   }
 
   /**

@@ -34,12 +34,12 @@ import { messageDelivery } from "../replica/message-check.js";
 import { relayMessages } from "../replica/message-relay.js";
 import { openStorage } from "../replica/open-storage.js";
 import { Recorder } from "../replica/recorder.js";
-import { type Keeping, keepingIn } from "../replica/replaced-data-folders.js";
+import { type RemovedDataStores, removedDataStoresIn } from "../replica/replaced-data-folders.js";
 import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replica-context.js";
 import { snapshotParts } from "../replica/snapshots.js";
 import { logAtStart } from "../replica/start-log.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
-import { KeptWrites } from "./kept-writes.js";
+import { RecordedWrites } from "./recorded-writes.js";
 import { describeSelf } from "./self-description.js";
 
 /** Milliseconds between two ticks of the peers, if there are any. */
@@ -65,7 +65,7 @@ export async function openNode(context: ReplicaContext, broadcasts: Broadcasts):
   }
 }
 
-export class ClusterNode extends KeptWrites implements NodeState {
+export class ClusterNode extends RecordedWrites implements NodeState {
   readonly storage: Storage;
   readonly soon: NodeState["soon"];
   readonly timeline: Timeline;
@@ -79,7 +79,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
   readonly mirrored = this;
   readonly #stateMark: StateMark;
   readonly snapshots: SnapshotParts;
-  readonly keeping: Keeping;
+  readonly removedDataStores: RemovedDataStores;
   #peers: readonly PeerAddress[];
   #secret: ClusterSecret | null;
   #timer: NodeJS.Timeout | null = null;
@@ -100,7 +100,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     this.#secret = secret;
     this.soon = new BackgroundWork({ uptime: environment.uptime, defer: nextTurn }).soon;
     this.snapshots = snapshotParts(this);
-    this.keeping = keepingIn(settings, storage, log);
+    this.removedDataStores = removedDataStoresIn(settings, storage, log);
     this.timeline = this.#makeTimeline();
     signers.follow(this.timeline);
     this.lists = boundLists(this);
@@ -145,7 +145,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
     return this.timeline.failure;
   }
 
-  get figures(): KeptWrites["figures"] {
+  get figures(): RecordedWrites["figures"] {
     return this.history.figures;
   }
 
@@ -222,7 +222,7 @@ export class ClusterNode extends KeptWrites implements NodeState {
       },
       snapshots: this.snapshots,
       refusesRing: ringEntryCheck(signers),
-      ...this.keeping,
+      ...this.removedDataStores,
       isAlone: this.#isAlone,
       isJoining: () => this.peering.isJoining,
       owner: {

@@ -3,12 +3,12 @@ import { isLoopback } from "../../net/process/loopback.js";
 import { version } from "../../net/process/version.js";
 import { publicProblems } from "../../protocol/figures/public-problems.js";
 import type { MemberAbout } from "../../protocol/members/about-message.js";
-import type { KeptWrites } from "./kept-writes.js";
+import type { RecordedWrites } from "./recorded-writes.js";
 
 /** Milliseconds for which a report is reused: in this time all members receive the same report. */
 const SAME_MS = 1000;
 
-export function describeSelf(node: KeptWrites): () => MemberAbout {
+export function describeSelf(node: RecordedWrites): () => MemberAbout {
   const { environment, disk } = node;
   let last: MemberAbout | null = null;
   let madeAt = Number.NEGATIVE_INFINITY;

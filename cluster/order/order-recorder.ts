@@ -22,14 +22,14 @@ import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import { NotTaken, type Recorded } from "../replica/entry-recorder.js";
-import { answerNotKept, entryOf, KeptRecording } from "../replica/kept-recording.js";
 import { MemberAnswers } from "../replica/member-answers.js";
+import { answerNotStored, entryOf, RecordingBase } from "../replica/recording-base.js";
 import { answerUnrecorded } from "../replica/unrecorded-answers.js";
 import type { OrderContext } from "./order-context.js";
 import type { Ordered } from "./ordered-state.js";
 import { type StreamOutcome, WaitingEntries } from "./waiting-entries.js";
 
-export class OrderRecorder extends KeptRecording {
+export class OrderRecorder extends RecordingBase {
   readonly #order: OrderContext;
   protected readonly memberAnswers: MemberAnswers;
   readonly waiting: WaitingEntries;
@@ -101,7 +101,7 @@ export class OrderRecorder extends KeptRecording {
   }
 
   /** Does nothing: the other daemons receive the entry from the stream. */
-  give(): void {}
+  sendToPeers(): void {}
 
   protected take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const { readStatus } = this;
@@ -165,7 +165,7 @@ export class OrderRecorder extends KeptRecording {
 
   /** Answers a client's envelope that another daemon has already added to the stream. */
   protected async heldAnswer(taken: Taken): Promise<EnvelopeAnswer> {
-    return (await this.memberAnswers.find(taken)) ?? answerNotKept(taken.id);
+    return (await this.memberAnswers.find(taken)) ?? answerNotStored(taken.id);
   }
 }
 

@@ -11,7 +11,7 @@ import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import type { Database } from "../../store/database.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { isRingEntry } from "../../timeline/entries/recorded-envelopes.js";
-import { KeptWrites } from "../node/kept-writes.js";
+import { RecordedWrites } from "../node/recorded-writes.js";
 import { StandstillClock } from "../peers/shared/standstill-clock.js";
 import { entryCheck } from "../replica/check-entry.js";
 import type { ReplicaContext } from "../replica/replica-context.js";
@@ -38,7 +38,7 @@ const READING_EVERY_MS = 5000;
 const STOOD_STILL =
   "this process was suspended, or its clock was set ahead: until it has applied all messages that are in the stream now, it answers like a daemon that is catching up";
 
-export class OrderedReplica extends KeptWrites implements StreamReader, OrderContext, TimelineState {
+export class OrderedReplica extends RecordedWrites implements StreamReader, OrderContext, TimelineState {
   readonly state: OrderedState;
   readonly stream: OrderStream;
   readonly backend: TimelineBackend;

@@ -14,7 +14,7 @@ import { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
-import { keptEntry, readValue } from "../../timeline/entries/stored-value.js";
+import { copiedEntry, readValue } from "../../timeline/entries/stored-value.js";
 import { exceeds, isCounted } from "../../timeline/fold/entry-budget.js";
 import { Fold, type UnitAnswer } from "../../timeline/fold/fold.js";
 import { standstillOf } from "../../timeline/semantics-standstill.js";
@@ -192,7 +192,7 @@ export class OrderedState {
     // Do not use the time of a skipped message, because it may be ahead of the next leader's clock.
     this.#ids.passed(this.#date.at);
     this.#ids.add(entry.id, entry.envelope.at);
-    if (concernsRing(entry)) this.#ringEntries.push({ date: this.#date, entry: keptEntry(entry) });
+    if (concernsRing(entry)) this.#ringEntries.push({ date: this.#date, entry: copiedEntry(entry) });
     return this.#fold.replay(datedAt(this.#date, entry)).answers;
   }
 }

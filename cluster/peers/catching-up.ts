@@ -7,7 +7,7 @@ import type { Joining } from "./joining.js";
 import type { Member } from "./member.js";
 import type { Gaps } from "./past/gaps.js";
 import type { Roster } from "./roster.js";
-import { type ClusterState, isEverybodyHere } from "./shared/cluster-state.js";
+import { type ClusterState, haveMembersConnected } from "./shared/cluster-state.js";
 import { electorateIn } from "./shared/electorate.js";
 import { holdsLess, totalsOf } from "./shared/totals.js";
 
@@ -175,7 +175,11 @@ export class CatchingUp {
    */
   #isFullestOfStuck(now: number): boolean {
     const [peering, gaps] = [this.#cluster, this.#gaps];
-    if (this.#cluster.state !== "catching-up" || !gaps.areOldAndStuck(now) || !isEverybodyHere(peering, now))
+    if (
+      this.#cluster.state !== "catching-up" ||
+      !gaps.areOldAndStuck(now) ||
+      !haveMembersConnected(peering, now)
+    )
       return false;
     const { index } = peering.timeline;
     const own = totalsOf(index);

@@ -19,7 +19,7 @@ export class ChannelMessages {
   }
 
   /** Whether any member accepts messages. */
-  get hasHearers(): boolean {
+  get hasReceivers(): boolean {
     for (const { speech } of listening(this.#cluster)) if (speech.acceptsMessages) return true;
     return false;
   }
@@ -27,7 +27,7 @@ export class ChannelMessages {
   /** Passes an envelope of messages to all members that are connected now, without waiting for any of them. */
   speak(message: PackedEntry): void {
     for (const member of listening(this.#cluster))
-      if (member.speech.acceptsMessages && !member.speech.give(message))
+      if (member.speech.acceptsMessages && !member.speech.enqueue(message))
         this.#cluster.notices.warn(`messages to ${member.id}`, factsOf(member), DROPPED);
   }
 }

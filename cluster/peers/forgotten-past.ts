@@ -102,7 +102,7 @@ class SettlingDamage {
    * When reports were last requested, as `uptime` milliseconds, or null if nothing is damaged, or the damage was just
    * found.
    */
-  #askedAt: number | null = null;
+  #requestedAt: number | null = null;
   /** Reports received since that request. */
   readonly #reports = new Map<ByteString, Report>();
   /** When most members began to agree with this daemon, as `uptime` milliseconds, or null if they do not. */
@@ -115,22 +115,23 @@ class SettlingDamage {
   /** @param connected  all connected members */
   tick(now: number, connected: () => readonly Reporter[]): void {
     const { timeline, limits, clock } = this.#cluster;
-    if (this.#askedAt !== null && now < this.#askedAt + limits.reportEveryMs) return;
+    if (this.#requestedAt !== null && now < this.#requestedAt + limits.reportEveryMs) return;
     const { lastAt } = timeline.damagedEntries;
     if (lastAt === null) {
-      this.#since = this.#askedAt = null;
+      this.#since = this.#requestedAt = null;
       return;
     }
     const members = connected();
-    if (this.#askedAt === null || !this.#isAgreed(electorateIn(this.#cluster), members)) this.#since = null;
-    else if (now - (this.#since ??= this.#askedAt) > limits.catchUpStuckMs) {
+    if (this.#requestedAt === null || !this.#isAgreed(electorateIn(this.#cluster), members))
+      this.#since = null;
+    else if (now - (this.#since ??= this.#requestedAt) > limits.catchUpStuckMs) {
       this.#since = null;
       timeline.damagedEntries.drop();
     }
-    this.#askedAt = now;
+    this.#requestedAt = now;
     this.#reports.clear();
     this.#at = endOfPruned(lastAt, clock());
-    for (const member of members) member.ask(this.#at);
+    for (const member of members) member.requestReport(this.#at);
   }
 
   reported(id: ByteString, report: Report): void {

@@ -87,7 +87,7 @@ export class ListedMembers {
     for (const member of this.#cluster.members.values()) {
       if (isJoining) member.compareAgain();
       this.announce(member);
-      this.#give(member);
+      this.#sendLists(member);
     }
   }
 
@@ -110,7 +110,7 @@ export class ListedMembers {
     this.#reports.set(member, { ...report, list: hash, isReporting, statusThen });
     if (isNew && lists.isJoining) member.compareAgain();
     if (body.length > 0) this.#take(member, body, signature);
-    if (hash !== lists.durable.hash) this.#give(member);
+    if (hash !== lists.durable.hash) this.#sendLists(member);
   }
 
   /**
@@ -145,7 +145,7 @@ export class ListedMembers {
   }
 
   /** Sends all lists that are known here, at most once between two statuses. */
-  #give(member: Member): void {
+  #sendLists(member: Member): void {
     const { lists } = this.#cluster;
     const report = this.#of(member);
     if (lists === undefined || report.isSent || !supportsLists(member)) return;

@@ -40,11 +40,11 @@ export class MemberChannelMessages {
   }
 
   /** @returns whether it will be sent to the member */
-  give(entry: PackedEntry): boolean {
+  enqueue(entry: PackedEntry): boolean {
     if (this.#outbox === null) return false;
-    const isGiven = this.#outbox.give(entry);
-    this.#figures[isGiven ? "given" : "dropped"]++;
-    return isGiven;
+    const isEnqueued = this.#outbox.enqueue(entry);
+    this.#figures[isEnqueued ? "given" : "dropped"]++;
+    return isEnqueued;
   }
 
   receive(message: SpeakMessage): void {
@@ -241,7 +241,7 @@ class MessageOutbox {
   }
 
   /** @returns false if the message was dropped because too many bytes wait */
-  give(entry: PackedEntry): boolean {
+  enqueue(entry: PackedEntry): boolean {
     const number = ++this.#number;
     const bytes = packedBytes(entry);
     if (this.#bytes + bytes > this.#limits.relayBytes) {

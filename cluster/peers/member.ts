@@ -150,10 +150,10 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
         this.#reconciling.step(message.session, message.step);
         break;
       case "given":
-        this.#reconciling.given(message.session);
+        this.#reconciling.onAllPushed(message.session);
         break;
       case "report-request":
-        this.#reports.give(message.at, this);
+        this.#reports.sendReport(message.at, this);
         break;
       case "speak":
         this.speech.receive(message);

@@ -354,7 +354,7 @@ export class Peering implements RosterEvents {
     this.#roster.recheck();
     // Forget members that are neither configured nor connected: a member that has lost its folder returns with a new
     // id.
-    this.#past.gaps.keep((id) => this.#roster.has(id));
+    this.#past.gaps.retain((id) => this.#roster.has(id));
     this.#ringChanged = false;
     const entries = this.#intake.takeHeldBack();
     if (entries > 0) this.#cluster.notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);

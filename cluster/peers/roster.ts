@@ -18,7 +18,7 @@ import { MemberBits, MemberSlots } from "./member-slots.js";
 import { OwnRemoval } from "./own-removal.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
-import { type Electorate, electorateIn, electorateOf, everybody } from "./shared/electorate.js";
+import { allMembersIfConnected, type Electorate, electorateIn, electorateOf } from "./shared/electorate.js";
 import type { MemberSocket, MemberSocketOwner } from "./shared/member-socket.js";
 
 /** Receives the events of members. */
@@ -154,7 +154,7 @@ export class Roster implements ConnectionOwner {
    * connected.
    */
   get all(): readonly Member[] | null {
-    return everybody(this.#dialers.all, this.#listed, this.members);
+    return allMembersIfConnected(this.#dialers.all, this.#listed, this.members);
   }
 
   /**

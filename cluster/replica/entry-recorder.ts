@@ -41,7 +41,7 @@ export interface EntryRecorder {
   /** Records an entry that is known to be valid. */
   record(entry: Entry): Recorded | RefusedEnvelope;
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
-  give(entry: Entry): void;
+  sendToPeers(entry: Entry): void;
   /** Resolves with true once the entry is as safe as requested, or with false if that takes too long. */
   confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
 }

@@ -255,7 +255,7 @@ export class Gateway {
     }
     const orderKey = orderKeyOf(entry);
     for (const { lastWrite } of waiting) if (lastWrite !== undefined) lastWrite.orderKey = orderKey;
-    recorder.give(entry);
+    recorder.sendToPeers(entry);
     this.#pace.recorded();
     const { length } = group.commands;
     (recorded.flushed ?? FLUSHED).then(

@@ -25,15 +25,15 @@ import {
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { refusalOf } from "../../store/unit-permission.js";
 import type { MemberLists } from "../members/member-lists.js";
-import type { KeptRecording } from "./kept-recording.js";
+import type { RecordingBase } from "./recording-base.js";
 import type { NodeState } from "./replica-context.js";
 
 export class ListCommands {
   readonly #lists: MemberLists;
   readonly #node: NodeState;
-  readonly #recording: KeptRecording;
+  readonly #recording: RecordingBase;
 
-  constructor(lists: MemberLists, node: NodeState, recording: KeptRecording) {
+  constructor(lists: MemberLists, node: NodeState, recording: RecordingBase) {
     this.#lists = lists;
     this.#node = node;
     this.#recording = recording;

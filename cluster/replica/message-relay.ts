@@ -55,7 +55,7 @@ export class MessageRelay implements Relay {
   }
 
   send(message: ChannelMessage): void {
-    if (!this.#speaking.hasHearers) return;
+    if (!this.#speaking.hasReceivers) return;
     const bytes = bytesOf(message);
     if (this.#bytes + bytes > this.#maxBytes) {
       this.#drop(1, `${this.#bytes} bytes wait to be signed`);
@@ -98,7 +98,7 @@ export class MessageRelay implements Relay {
 export function relayMessages(parts: MessageRelaying): void {
   const { own, speaking, broadcasts } = parts;
   broadcasts.passOn = ({ body, signature }) => {
-    if (!speaking.hasHearers) return;
+    if (!speaking.hasReceivers) return;
     // Copy the bytes, because they are views of a receive buffer.
     speaking.speak({ body: Buffer.from(body), signature: Buffer.from(signature) });
   };

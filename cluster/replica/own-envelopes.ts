@@ -103,7 +103,7 @@ export class OwnEnvelopes {
     const entry = this.sign({ db: 0, as: null, multi: false, conditions: null }, [command]);
     const recorded = recorder.record(entry);
     if ("kind" in recorded) return recorded;
-    recorder.give(entry);
+    recorder.sendToPeers(entry);
     recorded.flushed?.catch((problem: Error) =>
       log.warn({ reason: problem.message }, "the daemon's key is not authorized"),
     );

@@ -22,13 +22,13 @@ import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations } from "./confirmations.js";
 import type { Recorded } from "./entry-recorder.js";
-import { answerNotKept, entryOf, KeptRecording } from "./kept-recording.js";
 import { ListCommands } from "./list-commands.js";
 import { MemberAnswers } from "./member-answers.js";
+import { answerNotStored, entryOf, RecordingBase } from "./recording-base.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
 import { answerUnrecorded } from "./unrecorded-answers.js";
 
-export class Recorder extends KeptRecording {
+export class Recorder extends RecordingBase {
   readonly #node: NodeState;
   protected readonly memberAnswers: MemberAnswers;
   readonly #confirmations: Confirmations;
@@ -168,7 +168,7 @@ export class Recorder extends KeptRecording {
     return this.#confirmations.confirm(orderKey, wait);
   }
 
-  give(entry: Entry): void {
+  sendToPeers(entry: Entry): void {
     this.#node.peering.pushOwn(entry);
   }
 
@@ -238,7 +238,7 @@ export class Recorder extends KeptRecording {
         if (timeline.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);
         return { answers: taking.answers, flushed: taking.flushed };
       case "held":
-        return answerNotKept(id);
+        return answerNotStored(id);
       case "too-old":
         return notApplied(id, refused("too-old", "at or before the low watermark"));
       case "too-much":
@@ -257,7 +257,7 @@ export class Recorder extends KeptRecording {
       if (found !== null) return found;
       const { timeline } = this.#node;
       const isWaiting = timeline.standstill === null && !timeline.hasFolded({ at, seq, id });
-      return (isWaiting ? await this.memberAnswers.wait(taken) : null) ?? answerNotKept(id);
+      return (isWaiting ? await this.memberAnswers.wait(taken) : null) ?? answerNotStored(id);
     } catch (problem) {
       return notFlushed(id, problem as Error);
     }

@@ -15,7 +15,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { OpenAside } from "../../timeline/snapshots/replaced-data.js";
 import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
-import type { BeginKeeping } from "../../timeline/timeline-owner.js";
+import type { OpenDamagedEntries } from "../../timeline/timeline-owner.js";
 import type { DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../dead-letters/dead-letter-store.js";
 
@@ -90,9 +90,9 @@ export function asideOf(
  * The stores for entries that are removed from the timeline. All stores are in the data folder; without a data folder
  * nothing is stored.
  */
-export interface Keeping {
+export interface RemovedDataStores {
   readonly openAside: OpenAside | null;
-  readonly keepDamaged: BeginKeeping | null;
+  readonly openDamagedEntries: OpenDamagedEntries | null;
   readonly openDeadLetters: OpenDeadLetters | null;
   /** Returns the number of dead letters that wait for an operator. @param now  milliseconds since 1970 */
   readonly waitingDeadLetters: (now: number) => number;
@@ -101,12 +101,16 @@ export interface Keeping {
 }
 
 /** Opens the folders, and completes the decisions about dead letters that an earlier process left open. */
-export function keepingIn({ data, limits }: Settings, storage: Storage, log: TimelineLogger): Keeping {
+export function removedDataStoresIn(
+  { data, limits }: Settings,
+  storage: Storage,
+  log: TimelineLogger,
+): RemovedDataStores {
   const deadLetters = data === null ? null : new DeadLetterStore(data, limits.maxDeadLetterBytes);
   deadLetters?.decide(storage, log);
   return {
     openAside: asideOf(data, log),
-    keepDamaged: keepDamagedIn(data),
+    openDamagedEntries: openDamagedEntriesIn(data),
     openDeadLetters: deadLetters?.open ?? null,
     waitingDeadLetters: (now) => deadLetters?.waiting(now) ?? 0,
     deadLetters: deadLetters?.folder ?? null,
@@ -117,7 +121,7 @@ export function keepingIn({ data, limits }: Settings, storage: Storage, log: Tim
  * Returns a function that writes each damaged entry, with its bytes as they were on disk, to a file named by the
  * entry's date and id. Returns null if there is no data folder.
  */
-export function keepDamagedIn(data: string | null): BeginKeeping | null {
+export function openDamagedEntriesIn(data: string | null): OpenDamagedEntries | null {
   if (data === null) return null;
   const replaced = join(data, ASIDE_FOLDER);
   const folder = join(replaced, DAMAGED_FOLDER);
@@ -125,7 +129,7 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
     /** Bytes stored so far, or null if not counted yet. */
     let kept: number | null = null;
     const copies: string[] = [];
-    const keep = ({ at, id }: OrderKey, value: Buffer): string | null => {
+    const store = ({ at, id }: OrderKey, value: Buffer): string | null => {
       const copy = join(folder, `${nameOf(at)}-${hexOf(id)}`);
       try {
         kept ??= bytesIn(folder);
@@ -149,7 +153,7 @@ export function keepDamagedIn(data: string | null): BeginKeeping | null {
       // Sync the files before the folders that contain them.
       for (const path of [...copies, folder, replaced, data]) await syncPath(path);
     };
-    return { keep, synced };
+    return { store, synced };
   };
 }
 

@@ -11,7 +11,7 @@ import type { SnapshotParts } from "../../timeline/snapshots/snapshot-making.js"
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Peering } from "../peers/peering.js";
-import type { Keeping } from "./replaced-data-folders.js";
+import type { RemovedDataStores } from "./replaced-data-folders.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 
 export interface ReplicaContext {
@@ -41,7 +41,7 @@ export interface NodeState extends ReplicaContext {
   /** The existing snapshots, and the function that makes new ones. */
   readonly snapshots: SnapshotParts;
   /** The stores for entries that leave the timeline. */
-  readonly keeping: Keeping;
+  readonly removedDataStores: RemovedDataStores;
   /** Runs steps of work that can wait, while clients are served. */
   readonly soon: (step: () => void) => void;
 }

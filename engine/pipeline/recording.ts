@@ -1,5 +1,5 @@
 /**
- * The pipeline's interface to the component that records writes. With a timeline, cluster/'s kept-recording.ts
+ * The pipeline's interface to the component that records writes. With a timeline, cluster/'s recording-base.ts
  * implements it. `Unrecorded` is the implementation for a daemon that records nothing.
  */
 

@@ -103,7 +103,7 @@ export function diagnose(
   if (members.some(isOther)) diagnoseFinal(timeline, now, bad);
   const isStarting = timeline.started !== null && now - timeline.started < STARTING_MS;
   for (const member of members.filter(isOther)) {
-    if (timeline.unlisted !== null && isLetGo(member)) continue;
+    if (timeline.unlisted !== null && isExcluded(member)) continue;
     diagnoseMember(member, { isStarting, availability: availabilityOf(member) }, addersTo(found, true));
   }
   diagnoseState(timeline, bad);
@@ -238,10 +238,10 @@ function diagnoseLosses(
 const isOther = ({ connection }: MemberReport): boolean => connection !== "self";
 
 /** Whether a member is not connected because a list excludes this daemon or the member. */
-const isLetGo = ({ trouble }: MemberReport): boolean =>
+const isExcluded = ({ trouble }: MemberReport): boolean =>
   /^(it says: (left-out|not-listed)\b|The list of members )/.test(trouble ?? "");
 
-const keptFrom = ({ prunedTo }: MemberReport): string =>
+const storedFrom = ({ prunedTo }: MemberReport): string =>
   `it stores those since ${dateText((prunedTo ?? 0) + 1)}`;
 
 /** Reports why the daemon applies nothing. @param standstill  the reason, which ends with the remedy */
@@ -329,7 +329,7 @@ function diagnoseMember(
   }
   if (lacking)
     bad(
-      `it is missing envelopes that its member ${address} no longer stores (${keptFrom(member)})`,
+      `it is missing envelopes that its member ${address} no longer stores (${storedFrom(member)})`,
       "it loads a snapshot that most members have signed, once there is one; if this does not change, see its log",
     );
   if (state === "catching-up" && availability === null)

@@ -78,7 +78,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
     refusesRing: () => null,
     openAside: null,
     openDeadLetters: null,
-    keepDamaged: null,
+    openDamagedEntries: null,
     isAlone: () => false,
     isJoining: () => false,
     owner: { flushed: () => {}, folded: () => {}, failed: () => {} },

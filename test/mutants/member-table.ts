@@ -146,7 +146,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "a report of the members is requested only once",
     file: "cluster/peers/past/gaps.js",
-    find: "if (gap.isOpen)\n                    this.#askAll(gap, gap.report);",
+    find: "if (gap.isOpen)\n                    this.#requestReports(gap, gap.report);",
     replace: "",
     test: "test/cluster/peers/past/gaps.test.js",
   },

@@ -278,7 +278,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "dropped entries are not stored as dead letters",
     file: "timeline/snapshot-transfer.js",
-    find: "openAside === null ? null : await keepReplacedData(source, await openAside(staged.cutAt), turn)",
+    find: "openAside === null ? null : await storeReplacedData(source, await openAside(staged.cutAt), turn)",
     replace: "null",
     test: "test/timeline/snapshots/replaced-data.test.js",
   },

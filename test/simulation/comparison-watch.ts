@@ -19,7 +19,7 @@ export class ComparisonWatch {
       ledger.compared++;
       trace(this.#host.name, () => `has compared its state of ${comparedAt}`);
     }
-    const [found] = differences.asked.values();
+    const [found] = differences.keysToRequest.values();
     // A byzantine member may send false sums, so reported differences are violations only in runs without one.
     if (found !== undefined && settings.byzantine === null)
       ledger.violate(`${this.#host.name} reports that ${found.map(({ key }) => key).join(" ")} differs`);

@@ -168,7 +168,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     snapshots: snapshotParts(host, world, { storage, isAlive, ring }),
     refusesRing: (entry, ring) => refusesRing(entry, ring),
     openAside: openAsideOf(host, world, { isAlive }),
-    keepDamaged: null,
+    openDamagedEntries: null,
     openDeadLetters: settings.lists ? openDeadLettersOf(host, world, { isAlive }) : null,
     isAlone: () => false,
     isJoining: () => peering.isJoining,

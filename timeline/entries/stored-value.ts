@@ -43,7 +43,7 @@ export function readValue(value: Buffer): SignedBytes | null {
  */
 export function readEntry(orderKey: OrderKey, value: Buffer, hash: Hash): Entry | null {
   const entry = viewEntry(orderKey, value, hash);
-  return entry === null ? null : keptEntry(entry);
+  return entry === null ? null : copiedEntry(entry);
 }
 
 /** Returns the entry as `readEntry` does; its buffers are views of `value`. */
@@ -56,7 +56,7 @@ export function viewEntry(orderKey: OrderKey, value: Buffer, hash: Hash): Entry 
 }
 
 /** Copies a viewed entry, so that it can be retained. */
-export const keptEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
+export const copiedEntry = ({ id, body, signature, envelope }: Entry): Entry => ({
   id,
   body: Buffer.from(body),
   signature: Buffer.from(signature),

@@ -202,7 +202,7 @@ export class Fold {
 
   /** Merges an entry that comes after all applied entries: the usual case. */
   #mergeNext(entry: Entry): FoldedEntry {
-    const commands = this.#tail.keepsUnits
+    const commands = this.#tail.retainsUnits
       ? null
       : ordinaryCommands(entry.envelope, this.#databases, this.ring);
     if (commands !== null) {
@@ -284,7 +284,7 @@ export class Fold {
       for (; next < affected.length && compareUnits(affected[next] as FoldUnit, unit) < 0; next++)
         this.#redo(affected[next] as FoldUnit);
       unit.answer = this.#apply(unit);
-      if (unit.kind === "data") this.#tail.keep(unit);
+      if (unit.kind === "data") this.#tail.markApplied(unit);
     }
     for (; next < affected.length; next++) this.#redo(affected[next] as FoldUnit);
   }
@@ -325,7 +325,7 @@ export class Fold {
     this.database.isRedoing = true;
     this.#apply(unit);
     this.database.isRedoing = false;
-    this.#tail.keep(unit);
+    this.#tail.markApplied(unit);
   }
 
   #noteNewest(orderKey: OrderKey): void {

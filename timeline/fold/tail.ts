@@ -95,7 +95,7 @@ export class Tail {
   }
 
   /** Whether the next pushed entry should retain its units. */
-  get keepsUnits(): boolean {
+  get retainsUnits(): boolean {
     return this.#sinceRequested < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
   }
 

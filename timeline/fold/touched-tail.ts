@@ -63,7 +63,7 @@ export class TouchedTail {
   /** Adds an entry after all existing entries. @param count  its applied units that may change data */
   push({ entry, units }: Arrival, count: number): void {
     const kept = new TailEntry(entry, count);
-    if (this.#tail.keepsUnits) {
+    if (this.#tail.retainsUnits) {
       kept.units = units.filter(({ kind }) => kind === "data");
       for (const unit of kept.units) this.#appendUnit(unit);
     } else kept.undoing = units.map(undoingOf);
@@ -72,8 +72,8 @@ export class TouchedTail {
   }
 
   /** Whether the next entry should be pushed with its units. */
-  get keepsUnits(): boolean {
-    return this.#tail.keepsUnits;
+  get retainsUnits(): boolean {
+    return this.#tail.retainsUnits;
   }
 
   /** Adds an entry, after all existing entries, that was applied without creating its units. */
@@ -210,7 +210,7 @@ export class TouchedTail {
   }
 
   /** Records that a unit in the lists has been applied, for the first time or again, and counts its bytes. */
-  keep(unit: FoldUnit): void {
+  markApplied(unit: FoldUnit): void {
     unit.isApplied = true;
     this.#bytes -= unit.bytes;
     unit.bytes = bytesOfUnit(unit);
@@ -231,7 +231,7 @@ export class TouchedTail {
     const units = between.flatMap((entry) => this.#unfoldOne(entry));
     for (const unit of units) {
       findTouches(unit, this.#databases, this.#known);
-      this.keep(unit);
+      this.markApplied(unit);
     }
     this.#lists.insert(units, Number.POSITIVE_INFINITY);
     return isAll;
@@ -247,7 +247,7 @@ export class TouchedTail {
   #appendUnit(unit: FoldUnit): void {
     findTouches(unit, this.#databases, this.#known);
     this.#lists.append(unit);
-    this.keep(unit);
+    this.markApplied(unit);
   }
 
   /** Adds late entries whose units have been inserted. */

@@ -9,7 +9,7 @@ import type { DigestIndex } from "../compare/digest-index.js";
 import { type Entry, firstOrderKeyAt, type OrderKey, readOrderKey, writeOrderKey } from "../entries/entry.js";
 import { isRingEntry } from "../entries/recorded-envelopes.js";
 import type { EntrySource } from "../entries/storage.js";
-import { keptEntry, viewEntry } from "../entries/stored-value.js";
+import { copiedEntry, viewEntry } from "../entries/stored-value.js";
 import { Fold, type FoldedEntry, type UnitAnswer } from "../fold/fold.js";
 import { trim } from "../fold/trim.js";
 import { type Beginning, concernsRing } from "./ring-entries.js";
@@ -121,12 +121,12 @@ export class Refold {
       let folded: FoldedEntry;
       if (found.at <= tailEnd) folded = fold.replay(entry);
       else {
-        [folded] = fold.merge([keptEntry(entry)]) as [FoldedEntry];
+        [folded] = fold.merge([copiedEntry(entry)]) as [FoldedEntry];
         // Cut before the date of this entry, because more entries with this date may follow.
         trim(fold, tailBytes, Math.min(found.at - 1, cutTo?.() ?? found.at));
       }
       index?.add(found, isRingEntry(entry.envelope));
-      if (foundRing !== undefined && concernsRing(entry)) foundRing(keptEntry(entry));
+      if (foundRing !== undefined && concernsRing(entry)) foundRing(copiedEntry(entry));
       this.#parts.found(entry, folded.answers);
       this.entries++;
     }

@@ -40,7 +40,7 @@ export interface AsideSource {
  * @param turn  resolves in a later turn, so that clients are served
  * @returns the folder's name
  */
-export async function keepReplacedData(
+export async function storeReplacedData(
   { storage, snapshots }: AsideSource,
   folder: AsideFolder,
   turn: () => Promise<void>,

@@ -8,8 +8,8 @@ import { dateOf, type OrderKey } from "../entries/entry.js";
 import type { Mark, MarkSource, Storage } from "../entries/storage.js";
 import type { TimelineLogger } from "../entries/timeline-logger.js";
 import { roundestDate } from "./cut-dates.js";
-import { keptDates } from "./kept-dates.js";
 import type { DamagedEntry } from "./make-snapshot.js";
+import { datesToRetain } from "./retained-dates.js";
 import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
 
 /** The factor by which a snapshot is made earlier if space is needed. */
@@ -280,7 +280,7 @@ export class SnapshotMaking {
     }
     this.#target = null;
     const { retainMs = Number.POSITIVE_INFINITY } = this.#parts;
-    const kept = keptDates([...this.#valid, to], this.#base, this.#certified, retainMs);
+    const kept = datesToRetain([...this.#valid, to], this.#base, this.#certified, retainMs);
     const dropped = this.#valid.filter((date) => !kept.includes(date));
     this.#valid = kept;
     this.#unreadable.delete(to);

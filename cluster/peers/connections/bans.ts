@@ -12,11 +12,11 @@ export const BANS_MAX = 1000;
 
 export class Bans {
   readonly #ends = new Map<ByteString, number>();
-  readonly #isKept: (id: ByteString) => boolean;
+  readonly #isRetained: (id: ByteString) => boolean;
 
   /** @param isKept  whether the ban of an id must not be dropped before it ends; true for fewer than `BANS_MAX` ids */
-  constructor(isKept: (id: ByteString) => boolean) {
-    this.#isKept = isKept;
+  constructor(isRetained: (id: ByteString) => boolean) {
+    this.#isRetained = isRetained;
   }
 
   get size(): number {
@@ -38,7 +38,7 @@ export class Bans {
   }
 
   #dropOneExcept(id: ByteString): void {
-    const others = [...this.#ends].filter(([other]) => other !== id && !this.#isKept(other));
+    const others = [...this.#ends].filter(([other]) => other !== id && !this.#isRetained(other));
     const [soonest] = others.sort(([, one], [, other]) => (one < other ? -1 : one > other ? 1 : 0));
     if (soonest !== undefined) this.#ends.delete(soonest[0]);
   }

@@ -100,7 +100,7 @@ export class Outbox {
    * @param done  called when all entries have been pushed
    * @returns a function that cancels the remaining pushes; `done` is then not called
    */
-  give(cursor: OrderKeyCursor, pushed: () => void, done: () => void): () => void {
+  pushList(cursor: OrderKeyCursor, pushed: () => void, done: () => void): () => void {
     const list = { cursor, orderKeys: new Queue<OrderKey>(), pushed, done, isRead: false };
     this.#lists.push(list);
     this.#schedule();

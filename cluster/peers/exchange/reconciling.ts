@@ -174,7 +174,7 @@ export class Reconciling {
   }
 
   /** Called when the member has pushed all entries that an exchange required. */
-  given(session: number): void {
+  onAllPushed(session: number): void {
     this.moved();
     if (this.#exchange?.session === session) this.#exchange.isKnownToMember = true;
     this.#member.afterReceived(() => {
@@ -228,7 +228,7 @@ export class Reconciling {
       exchange.set = set;
       if (reply === null) exchange.isCompared = true;
       else this.#member.connection.send({ kind: "reconcile", session: exchange.session, step: reply });
-      if (toSend.length > 0) this.#give(exchange, new RangeCursor(index, set, toSend));
+      if (toSend.length > 0) this.#pushList(exchange, new RangeCursor(index, set, toSend));
       this.#consider(exchange);
     } catch (problem) {
       if (problem instanceof MalformedFrame) this.#member.malformed(`reconciliation: ${problem.message}`);
@@ -236,7 +236,7 @@ export class Reconciling {
     }
   }
 
-  #give(exchange: Exchange, cursor: RangeCursor): void {
+  #pushList(exchange: Exchange, cursor: RangeCursor): void {
     exchange.openLists++;
     const pushed = () => {
       exchange.pushedCount++;
@@ -246,7 +246,7 @@ export class Reconciling {
       exchange.openLists--;
       this.#consider(exchange);
     };
-    exchange.cancels.push(this.#member.outbox.give(cursor, pushed, done));
+    exchange.cancels.push(this.#member.outbox.pushList(cursor, pushed, done));
   }
 
   /** Returns the exchange that a message belongs to, or null if that exchange was abandoned. */

@@ -9,7 +9,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { StatusMessage } from "../../../protocol/members/member-messages.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
-import { askAll, type ClusterState, type ConnectedMember } from "../shared/cluster-state.js";
+import { type ClusterState, type ConnectedMember, requestReports } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
 import { endOfPruned, holdsLess, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
 import type { CutVoting } from "./cut-voting.js";
@@ -20,7 +20,7 @@ import type { Report } from "./stable-point.js";
  * The maximum number of times that this daemon asks all members for reports on one member's claim, in one round of
  * reports.
  */
-const ASKS_A_ROUND = 8;
+const REQUESTS_PER_ROUND = 8;
 /** Milliseconds after which the same line is logged again. */
 const AGAIN_MS = 600_000;
 
@@ -44,7 +44,7 @@ interface Gap {
   /** Whether the member is connected. */
   isHere: boolean;
   /** When reports were last requested from the other members. */
-  askedAt: number;
+  requestedAt: number;
   /** The member's report on the entries for which this daemon has stopped waiting, or null if there is none. */
   forgiven: Report | null;
   /** Whether the member's entries and this daemon's have been compared. */
@@ -127,15 +127,15 @@ export class Gaps {
   #noteReport(gap: Gap, report: Report): void {
     if (gap.report?.at !== report.at) gap.witnesses.clear();
     gap.report = report;
-    if (this.#differs(report)) this.#askAll(gap, report);
+    if (this.#differs(report)) this.#requestReports(gap, report);
   }
 
   /** Requests reports from all members. The rate is limited, however often one member reports another date. */
-  #askAll(gap: Gap, { at }: Report): void {
+  #requestReports(gap: Gap, { at }: Report): void {
     const now = this.#cluster.uptime();
-    if (now < gap.askedAt + this.#cluster.limits.reportEveryMs / ASKS_A_ROUND) return;
-    gap.askedAt = now;
-    askAll(this.#cluster, at);
+    if (now < gap.requestedAt + this.#cluster.limits.reportEveryMs / REQUESTS_PER_ROUND) return;
+    gap.requestedAt = now;
+    requestReports(this.#cluster, at);
   }
 
   /** Called when a member has disconnected. */
@@ -147,7 +147,7 @@ export class Gaps {
   }
 
   /** Forgets members that no longer belong to the cluster. */
-  keep(isMember: (id: ByteString) => boolean): void {
+  retain(isMember: (id: ByteString) => boolean): void {
     for (const id of this.#gaps.keys()) if (!isMember(id)) this.#gaps.delete(id);
   }
 
@@ -205,7 +205,7 @@ export class Gaps {
       if (gap.isOpen && gap.report !== null) {
         this.#compare(gap, gap.report);
         // Ask all members again: more members may have connected since, or the member itself may have disconnected.
-        if (gap.isOpen) this.#askAll(gap, gap.report);
+        if (gap.isOpen) this.#requestReports(gap, gap.report);
       }
       if (!gap.isOpen || now - gap.shrunkAt < catchUpMs || now - gap.loggedAt < AGAIN_MS) continue;
       gap.loggedAt = now;
@@ -279,7 +279,7 @@ const noGap = (member: ByteString): Gap => ({
   forgiven: null,
   witnesses: new Map(),
   isHere: true,
-  askedAt: Number.NEGATIVE_INFINITY,
+  requestedAt: Number.NEGATIVE_INFINITY,
   isKnown: false,
   isOpen: false,
   isNew: true,

@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Totals } from "../../../protocol/members/member-totals.js";
-import { askAll, type ClusterState } from "../shared/cluster-state.js";
+import { type ClusterState, requestReports } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
 import { endOfPruned, isSameTotals, totalsOf, totalsUpTo } from "../shared/totals.js";
 import type { Report } from "./stable-point.js";
@@ -15,7 +15,7 @@ export class OwnPast {
   /** The end of the period that this daemon had pruned when it last requested reports; milliseconds since 1970. */
   #at = -1;
   /** When this daemon last requested reports; `uptime` milliseconds. */
-  #askedAt = Number.NEGATIVE_INFINITY;
+  #requestedAt = Number.NEGATIVE_INFINITY;
   readonly #reports = new Map<ByteString, Report>();
   /**
    * The report on which most members agree, and when it began to differ from this daemon's entries. Null if it does not
@@ -40,10 +40,10 @@ export class OwnPast {
     const now = uptime();
     const at = endOfPruned(prunedTo, clock());
     if (at !== this.#at) this.#reports.clear();
-    else if (now < this.#askedAt + limits.reportEveryMs) return;
-    this.#askedAt = now;
+    else if (now < this.#requestedAt + limits.reportEveryMs) return;
+    this.#requestedAt = now;
     this.#at = at;
-    askAll(this.#cluster, at);
+    requestReports(this.#cluster, at);
   }
 
   reported(id: ByteString, report: Report): void {

@@ -7,7 +7,7 @@
 
 import type { CutVote } from "../../../protocol/members/cut-votes.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
-import { type ClusterState, type ConnectedMember, isEverybodyHere } from "../shared/cluster-state.js";
+import { type ClusterState, type ConnectedMember, haveMembersConnected } from "../shared/cluster-state.js";
 import { electorateIn } from "../shared/electorate.js";
 import type { CutVoting } from "./cut-voting.js";
 import type { Gaps } from "./gaps.js";
@@ -61,7 +61,8 @@ export class SnapshotChoice {
     const cluster = this.#cluster;
     const gaps = this.#gaps;
     const { timeline, limits, state } = cluster;
-    if (state !== "catching-up" || timeline.handover === null || !isEverybodyHere(cluster, now)) return [];
+    if (state !== "catching-up" || timeline.handover === null || !haveMembersConnected(cluster, now))
+      return [];
     const hasSentAll = ({ compared, id, status }: ConnectedMember) =>
       compared !== null || (gaps.isOpen(id) && (status?.pruned ?? 0) > timeline.prunedTo);
     // Wait longer if a member may still send the entries, but not forever.
@@ -113,7 +114,11 @@ export class SnapshotChoice {
   #warnUnknown(now: number, candidates: readonly ConnectedMember[]): void {
     const cluster = this.#cluster;
     const ordered = cluster.order;
-    if (ordered === null || !isEverybodyHere(cluster, now) || candidates.some(({ id }) => id === ordered))
+    if (
+      ordered === null ||
+      !haveMembersConnected(cluster, now) ||
+      candidates.some(({ id }) => id === ordered)
+    )
       return;
     cluster.notices.warn(
       "adopt",

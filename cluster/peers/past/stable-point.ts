@@ -26,7 +26,7 @@ export interface Reporter {
   readonly id: ByteString;
   /** The watermark in the member's last status, or null if it has sent none yet. */
   readonly watermark: number | null;
-  ask(at: number): void;
+  requestReport(at: number): void;
 }
 
 /** Returns the reporter for a member. */
@@ -41,7 +41,7 @@ export const reporterOf = ({
 }): Reporter => ({
   id,
   watermark: status?.watermark ?? null,
-  ask: (at) => connection.send({ kind: "report-request", at }),
+  requestReport: (at) => connection.send({ kind: "report-request", at }),
 });
 
 export interface Report extends Totals {
@@ -100,7 +100,7 @@ export class StablePoint {
     const at = stableCandidate([this.#timeline.published, ...watermarks]);
     if (at <= this.value) return;
     this.#round = { at, reporters: new Set(members.map(({ id }) => id)), reports: new Map() };
-    for (const member of members) member.ask(at);
+    for (const member of members) member.requestReport(at);
   }
 
   /** Called when the set of members has changed. Earlier reports no longer count. */
@@ -160,7 +160,7 @@ export class ReportAnswers {
   }
 
   /** Answers a member's request, or closes the connection if it is malformed. Ignores requests beyond the limit. */
-  give(at: number, to: Requester): void {
+  sendReport(at: number, to: Requester): void {
     const answer = this.answer(at);
     if (answer === "malformed") to.malformed(`a report request up to ${at}, which is not a whole second`);
     else if (answer !== null) to.connection.send(answer);

@@ -13,7 +13,7 @@ import type { Entry, OrderKey } from "../../../timeline/entries/entry.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { CloseCode } from "./close-reasons.js";
-import { everybody } from "./electorate.js";
+import { allMembersIfConnected } from "./electorate.js";
 import type { Connect } from "./member-socket.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
@@ -213,14 +213,17 @@ export const factsOf = ({
 }) => ({ member: hexOf(id), address: connection.remote });
 
 /** Requests the totals of the entries up to a date from all connected members. */
-export function askAll(cluster: ClusterState, at: number): void {
+export function requestReports(cluster: ClusterState, at: number): void {
   for (const { connection } of listening(cluster)) connection.send({ kind: "report-request", at });
 }
 
 /** Whether all configured members are connected, or have had time to connect. */
-export function isEverybodyHere(cluster: ClusterState, now: number): boolean {
+export function haveMembersConnected(cluster: ClusterState, now: number): boolean {
   const { addresses, lists, members, settledAt, limits } = cluster;
-  return everybody(addresses, lists?.others ?? null, members) !== null || now - settledAt > limits.catchUpMs;
+  return (
+    allMembersIfConnected(addresses, lists?.others ?? null, members) !== null ||
+    now - settledAt > limits.catchUpMs
+  );
 }
 
 /** A member for `dbsync status` and metrics. Times are milliseconds, or null if unknown. */

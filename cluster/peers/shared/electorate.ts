@@ -43,7 +43,7 @@ export const nonVotersMax = ({ others }: Electorate): number =>
  * Returns all members of the list or, without a list, all that are configured or connected; null if one of them is not
  * connected.
  */
-export function everybody<Member>(
+export function allMembersIfConnected<Member>(
   addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[],
   listed: ReadonlySet<ByteString> | null,
   connected: ReadonlyMap<ByteString, Member>,

@@ -172,7 +172,7 @@ export class StateComparing {
     this.#own = [...this.#own, own].slice(-SUMS_KEPT);
     for (const { connection } of this.#comparable) connection.send({ kind: "state-sums", at, shares, sums });
     for (const message of [...this.#theirs.values()].flat()) this.#compare(own, message);
-    for (const [salt, keys] of this.differences.asked) this.#requestKeys(salt, keys);
+    for (const [salt, keys] of this.differences.keysToRequest) this.#requestKeys(salt, keys);
   }
 
   #compare(own: OwnSums, theirs: StateSumsMessage): void {

@@ -48,7 +48,7 @@ export class StateDifferences {
   }
 
   /** The keys to request again, by the salt with which they were found. */
-  get asked(): ReadonlyMap<number, readonly NamedKey[]> {
+  get keysToRequest(): ReadonlyMap<number, readonly NamedKey[]> {
     const requests = new Map<number, NamedKey[]>();
     for (const { db, key, salt } of this.#keys.values()) {
       const keys = requests.get(salt) ?? [];

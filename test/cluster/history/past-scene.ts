@@ -171,7 +171,7 @@ export class PastScene {
         members: [],
         speaking: { figures: noMessages() },
       },
-      keeping: { waitingDeadLetters: () => 9 },
+      removedDataStores: { waitingDeadLetters: () => 9 },
       lists: { membership: { ...membershipStateOf([]), left: new Set([LEFT_OUT]) }, isJoining: false },
     });
   }

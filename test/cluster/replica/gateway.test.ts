@@ -59,7 +59,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     get floor() {
       return state.watermark;
     },
-    give: (entry) => void sent.push(entry),
+    sendToPeers: (entry) => void sent.push(entry),
     confirm: () => state.final,
     refusal: () => state.refusal,
     record(entry) {

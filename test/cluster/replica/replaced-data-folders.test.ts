@@ -15,9 +15,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { asideOf, DAMAGED_BYTES_MAX, keepDamagedIn } from "../../../cluster/replica/replaced-data-folders.js";
+import {
+  asideOf,
+  DAMAGED_BYTES_MAX,
+  openDamagedEntriesIn,
+} from "../../../cluster/replica/replaced-data-folders.js";
 import type { OpenAside } from "../../../timeline/snapshots/replaced-data.js";
-import type { BeginKeeping } from "../../../timeline/timeline-owner.js";
+import type { OpenDamagedEntries } from "../../../timeline/timeline-owner.js";
 import { makeFolder, startReplica } from "../../daemon/replicas.js";
 import { log } from "../../daemon/scene.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
@@ -85,8 +89,8 @@ test("a daemon begins no copy that could use more than half of the free space", 
 
 test("the remains of damaged entries are stored in separate files, as long as there is space", () => {
   using folder = makeFolder();
-  const begin = keepDamagedIn(folder.path) as BeginKeeping;
-  const { keep } = begin();
+  const begin = openDamagedEntriesIn(folder.path) as OpenDamagedEntries;
+  const { store: keep } = begin();
   const orderKey = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
   const copy = keep(orderKey("a"), Buffer.from("rotten")) ?? assert.fail();
   assert.equal(copy, join(folder.path, "replaced", "damaged", `${NAME}-${"61".repeat(32)}`));
@@ -94,25 +98,25 @@ test("the remains of damaged entries are stored in separate files, as long as th
   assert.equal(keep(orderKey("b"), Buffer.alloc(DAMAGED_BYTES_MAX)), null);
   assert.notEqual(keep(orderKey("b"), Buffer.alloc(DAMAGED_BYTES_MAX - 6)), null);
   assert.equal(keep(orderKey("c"), Buffer.from("x")), null);
-  assert.equal(begin().keep(orderKey("c"), Buffer.from("x")), null, "earlier copies count");
-  assert.equal(keepDamagedIn(null), null);
+  assert.equal(begin().store(orderKey("c"), Buffer.from("x")), null, "earlier copies count");
+  assert.equal(openDamagedEntriesIn(null), null);
 });
 
 test("a daemon measures the stored damaged entries only once for all entries that it drops together", () => {
   using folder = makeFolder();
-  const begin = keepDamagedIn(folder.path) as BeginKeeping;
+  const begin = openDamagedEntriesIn(folder.path) as OpenDamagedEntries;
   const orderKey = (id: string) => ({ at: CUT_AT, seq: 1, id: id.repeat(32) });
-  const { keep } = begin();
+  const { store: keep } = begin();
   const copy = keep(orderKey("a"), Buffer.from("rotten")) ?? assert.fail();
   truncateSync(copy, DAMAGED_BYTES_MAX);
   assert.notEqual(keep(orderKey("b"), Buffer.from("x")), null, "the size is not determined again");
-  assert.equal(begin().keep(orderKey("c"), Buffer.from("x")), null);
+  assert.equal(begin().store(orderKey("c"), Buffer.from("x")), null);
 });
 
 test("the remains of damaged entries are on the disk before the daemon relies on that", async () => {
   using folder = makeFolder();
-  const begin = keepDamagedIn(folder.path) as BeginKeeping;
-  const { keep, synced } = begin();
+  const begin = openDamagedEntriesIn(folder.path) as OpenDamagedEntries;
+  const { store: keep, synced } = begin();
   await synced();
   const orderKey = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
   const copy = keep(orderKey, Buffer.from("rotten")) ?? assert.fail();
@@ -123,8 +127,8 @@ test("the remains of damaged entries are on the disk before the daemon relies on
 
 test("a second copy of a damaged entry replaces the first, however much is stored", () => {
   using folder = makeFolder();
-  const begin = keepDamagedIn(folder.path) as BeginKeeping;
+  const begin = openDamagedEntriesIn(folder.path) as OpenDamagedEntries;
   const orderKey = { at: CUT_AT, seq: 1, id: "a".repeat(32) };
   for (let times = 0; times < 2; times++)
-    assert.notEqual(begin().keep(orderKey, Buffer.alloc(DAMAGED_BYTES_MAX)), null);
+    assert.notEqual(begin().store(orderKey, Buffer.alloc(DAMAGED_BYTES_MAX)), null);
 });

@@ -17,7 +17,11 @@ import type { OpenAside } from "../../../timeline/snapshots/replaced-data.js";
 import type { RefuseRingEntry } from "../../../timeline/snapshots/ring-entries.js";
 import type { SnapshotStore } from "../../../timeline/snapshots/snapshot-files.js";
 import { Timeline } from "../../../timeline/timeline.js";
-import type { BeginKeeping, Keeping, TimelineLimits } from "../../../timeline/timeline-owner.js";
+import type {
+  DamagedEntryStore,
+  OpenDamagedEntries,
+  TimelineLimits,
+} from "../../../timeline/timeline-owner.js";
 import { entryOf, genesisRing } from "./random-timeline.js";
 
 export const START = 1_790_000_000_000;
@@ -40,9 +44,9 @@ export interface SubjectOptions {
   readonly refusesRing?: RefuseRingEntry;
   readonly openAside?: OpenAside;
   readonly openDeadLetters?: OpenDeadLetters;
-  readonly keepDamaged?: Keeping["keep"];
+  readonly keepDamaged?: DamagedEntryStore["store"];
   /** Syncs damaged entries. By default data is on the disk immediately. */
-  readonly syncDamaged?: Keeping["synced"];
+  readonly syncDamaged?: DamagedEntryStore["synced"];
   /** Semantics by version; default: the versions of this release. */
   readonly known?: Semantics;
   /** Collects the error messages that the timeline logs. */
@@ -65,9 +69,9 @@ export function entryAt(at: number, command: string, signer?: ByteString): Entry
   return { ...entry, id: hash(signedBytes(entry.body)) };
 }
 
-function keepingOf({ keepDamaged, syncDamaged }: SubjectOptions): BeginKeeping | null {
+function keepingOf({ keepDamaged, syncDamaged }: SubjectOptions): OpenDamagedEntries | null {
   if (keepDamaged === undefined) return null;
-  return () => ({ keep: keepDamaged, synced: syncDamaged ?? (() => Promise.resolve()) });
+  return () => ({ store: keepDamaged, synced: syncDamaged ?? (() => Promise.resolve()) });
 }
 
 export class TimelineSubject {
@@ -124,7 +128,7 @@ export class TimelineSubject {
       refusesRing: options.refusesRing ?? (() => null),
       openAside: options.openAside ?? null,
       openDeadLetters: options.openDeadLetters ?? null,
-      keepDamaged: keepingOf(options),
+      openDamagedEntries: keepingOf(options),
       isAlone: () => options.isAlone ?? false,
       isJoining: () => false,
       log: { info: () => {}, warn: () => {}, error: (_facts, line) => void options.errors?.push(line) },

@@ -82,7 +82,7 @@ test("an older member is sent no messages, and stays connected", () => {
   assert.equal(scene.world.countOf("speak", "a", "b"), 1);
   assert.equal(scene.world.countOf("speak", "a", "c"), 0);
   assert.ok(a.peering.members.every(({ connection }) => connection === "connected"));
-  assert.equal(c.peering.speaking.hasHearers, true);
+  assert.equal(c.peering.speaking.hasReceivers, true);
 });
 
 test("a member does not forward messages from members, so two members that only a third one knows do not exchange messages", () => {

@@ -45,7 +45,7 @@ class Scene {
       id,
       watermark,
       isCatchingUp: id === "c" && this.isCatchingUp,
-      ask: (at: number) =>
+      requestReport: (at: number) =>
         void queueMicrotask(() => this.past.reported(id, { at, watermark, ring: EMPTY, data })),
     };
   }

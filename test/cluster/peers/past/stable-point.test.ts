@@ -71,7 +71,7 @@ for (const [difference, entries] of [
       const point = new StablePoint(own.real, PEERING_LIMITS);
       const { id } = keyOf("b");
       const requests: number[] = [];
-      const member = { id, watermark: own.published, ask: (at: number) => void requests.push(at) };
+      const member = { id, watermark: own.published, requestReport: (at: number) => void requests.push(at) };
       const report = (index: FakeTimeline["index"]) => {
         const [at] = requests.splice(0) as [number];
         point.reported(id, { at, watermark: own.published, ...totalsUpTo(index, at) });

@@ -21,7 +21,7 @@ import { Gateway } from "./gateway.js";
 import type { MemberAnswers } from "./member-answers.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 
-export abstract class KeptRecording implements Recording, EntryRecorder {
+export abstract class RecordingBase implements Recording, EntryRecorder {
   /**
    * No date is refused because of this start: the timeline or the stream also knows the envelopes from before the
    * start.
@@ -56,7 +56,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   abstract holds(orderKey: OrderKey): boolean;
   abstract refusal(): Refused | null;
   abstract record(entry: Entry): Recorded | RefusedEnvelope;
-  abstract give(entry: Entry): void;
+  abstract sendToPeers(entry: Entry): void;
   abstract confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
   /** Records a client's envelope. */
   protected abstract take(taken: Taken): EnvelopeAnswer | Promise<EnvelopeAnswer>;
@@ -114,7 +114,7 @@ export abstract class KeptRecording implements Recording, EntryRecorder {
   }
 }
 
-export const answerNotKept = (id: ByteString): RefusedEnvelope =>
+export const answerNotStored = (id: ByteString): RefusedEnvelope =>
   unknown(notApplied(id, refused("answer-not-kept", "seen before")));
 
 /** Returns the entry of a client's envelope. Copies the bytes, because the originals are views of a receive buffer. */

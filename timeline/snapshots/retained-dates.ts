@@ -2,9 +2,9 @@
 import { roundnessOf } from "./cut-dates.js";
 
 /** The number of newest snapshots to retain in any case. The older one is needed when late entries arrive. */
-const KEPT = 2;
+const RETAINED = 2;
 /** The number of further snapshots, spread over the time for which entries are retained. */
-const KEPT_OVER_TIME = 8;
+const RETAINED_OVER_TIME = 8;
 
 /**
  * Returns the dates of the snapshots to retain.
@@ -13,13 +13,13 @@ const KEPT_OVER_TIME = 8;
  * @param certified  the dates for which enough members have the same snapshot
  * @param retainMs   milliseconds for which entries are stored; infinity means forever
  */
-export function keptDates(
+export function datesToRetain(
   dates: readonly number[],
   base: number | null,
   certified: ReadonlySet<number>,
   retainMs: number,
 ): number[] {
-  const newest = dates.slice(-KEPT);
+  const newest = dates.slice(-RETAINED);
   const awaited = awaitedOf(dates, base, certified);
   const stays = (date: number) => newest.includes(date) || date === base || date === awaited;
   if (retainMs === Number.POSITIVE_INFINITY) return dates.filter(stays);
@@ -28,7 +28,7 @@ export function keptDates(
   let last = Number.NEGATIVE_INFINITY;
   return dates.filter((date) => {
     if (stays(date)) return true;
-    if (date < oldest || date - last < retainMs / KEPT_OVER_TIME) return false;
+    if (date < oldest || date - last < retainMs / RETAINED_OVER_TIME) return false;
     last = date;
     return true;
   });

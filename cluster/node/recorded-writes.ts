@@ -18,7 +18,7 @@ import type { Timeline } from "../../timeline/timeline.js";
 import type { ReplicaFigures } from "../history/replica-figures.js";
 import type { TimelineCommands } from "../history/timeline-commands.js";
 import type { Gateway } from "../replica/gateway.js";
-import type { KeptRecording } from "../replica/kept-recording.js";
+import type { RecordingBase } from "../replica/recording-base.js";
 import type { ReplicaContext } from "../replica/replica-context.js";
 import type { TimelineBackend } from "../replica/timeline-backend.js";
 
@@ -28,7 +28,7 @@ export interface MirroredTimeline {
   readonly history: TimelineCommands;
 }
 
-export abstract class KeptWrites implements Service, ReplicaContext {
+export abstract class RecordedWrites implements Service, ReplicaContext {
   readonly settings: Settings;
   readonly identity: Identity;
   readonly signers: Signers;
@@ -42,7 +42,7 @@ export abstract class KeptWrites implements Service, ReplicaContext {
   #isDiskLow = false;
   abstract readonly backend: TimelineBackend;
   /** The pipeline's recorder. */
-  abstract readonly recording: KeptRecording;
+  abstract readonly recording: RecordingBase;
   /** The number of copies that other daemons have. */
   abstract readonly copies: DurableCopies;
   /** The reason why no write is accepted any longer, or null if writes are accepted. */
