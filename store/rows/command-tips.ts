@@ -9,7 +9,7 @@ const NODES = "request_policy:all_nodes";
 const SEVERAL = "request_policy:multi_shard";
 const ALL = "response_policy:all_succeeded";
 const SUM = "response_policy:agg_sum";
-const LEAST = "response_policy:agg_min";
+const MIN = "response_policy:agg_min";
 const SPECIAL = "response_policy:special";
 const RANDOM = "nondeterministic_output";
 const UNORDERED = "nondeterministic_output_order";
@@ -18,7 +18,7 @@ const UNORDERED = "nondeterministic_output_order";
 const TIPS: readonly (readonly [tips: readonly string[], names: string])[] = [
   [[SEVERAL], "MGET"],
   [[SEVERAL, ALL], "MSET"],
-  [[SEVERAL, LEAST], "MSETNX"],
+  [[SEVERAL, MIN], "MSETNX"],
   [[SEVERAL, SUM], "DEL EXISTS TOUCH UNLINK"],
   [[SHARDS, UNORDERED], "KEYS"],
   [[SHARDS, RANDOM], "RANDOMKEY"],
@@ -39,7 +39,7 @@ const TIPS: readonly (readonly [tips: readonly string[], names: string])[] = [
   [[RANDOM, SHARDS, SPECIAL], "FUNCTION|STATS INFO MEMORY|DOCTOR MEMORY|MALLOC-STATS MEMORY|STATS"],
   [[SHARDS, "response_policy:agg_logical_and"], "SCRIPT|EXISTS"],
   [[NODES, ALL], "CONFIG|SET LATENCY|RESET SCRIPT|FLUSH SCRIPT|LOAD SLOWLOG|RESET"],
-  [[SHARDS, LEAST], "WAIT"],
+  [[SHARDS, MIN], "WAIT"],
   [[SHARDS, SUM], "DBSIZE"],
   [[RANDOM, NODES, SPECIAL], "LATENCY|DOCTOR LATENCY|HISTOGRAM LATENCY|HISTORY LATENCY|LATEST"],
   [[NODES, RANDOM], "SLOWLOG|GET"],

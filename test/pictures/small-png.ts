@@ -4,7 +4,7 @@
 import { deflateSync, inflateSync } from "node:zlib";
 
 const SIGNATURE = Buffer.from("89504e470d0a1a0a", "hex");
-const COLOURS_MOST = 256;
+const COLOURS_MAX = 256;
 const INDEXED = 3;
 
 interface Picture {
@@ -96,7 +96,7 @@ function mostFrequent(pixels: Uint32Array): number[] {
   const counts = new Map<number, number>();
   for (const colour of pixels) counts.set(colour, (counts.get(colour) ?? 0) + 1);
   const sorted = [...counts].sort(([, one], [, other]) => other - one);
-  return sorted.slice(0, COLOURS_MOST).map(([colour]) => colour);
+  return sorted.slice(0, COLOURS_MAX).map(([colour]) => colour);
 }
 
 function nearestOf(palette: readonly number[], colour: number): number {

@@ -6,10 +6,10 @@ import { errorFrame, messageFrame, type SqlFrame, SqlFrameReader } from "../../p
 import { scenarios } from "../store/commands/relations/transcript.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
-const MOST = 1 << 20;
+const MAX = 1 << 20;
 const bytes = (text: string) => Buffer.from(text, "latin1");
 
-function framesOf(pieces: readonly Buffer[], most = MOST): { frames: SqlFrame[]; reader: SqlFrameReader } {
+function framesOf(pieces: readonly Buffer[], most = MAX): { frames: SqlFrame[]; reader: SqlFrameReader } {
   const reader = new SqlFrameReader(most);
   const frames: SqlFrame[] = [];
   for (const piece of pieces) {

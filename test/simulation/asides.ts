@@ -7,7 +7,7 @@ import { double } from "../support/double.js";
 import type { Disk } from "./disk.js";
 import type { Host, World } from "./world.js";
 
-const CLOSING_MS_MOST = 20;
+const CLOSING_MS_MAX = 20;
 
 export function openAsideOf(
   { disk, processor }: Host,
@@ -25,7 +25,7 @@ export function openAsideOf(
       snapshots: double<Snapshots>({ write: (date) => void snapshots.add(date) }),
       commit: () =>
         new Promise((resolve) => {
-          scheduler.after(random.below(CLOSING_MS_MOST), processor, () => {
+          scheduler.after(random.below(CLOSING_MS_MAX), processor, () => {
             if (!isAlive()) return;
             const entries = new Map(
               [...storage.entries(null, null)].map(([orderKey, value]) => [

@@ -25,10 +25,10 @@ const DAY_MS = 86_400_000;
 /** The share of the messages affected by a lie that the liar alters. */
 const ALTERED = 0.5;
 /** Maximum number of messages that the liar stores in order to send them again. */
-const KEPT_MOST = 40;
+const KEPT_MAX = 40;
 /** Maximum number of votes that the liar adds to a status. */
-const VOTES_MOST = 4;
-const INFLATED_MOST = 1 << 20;
+const VOTES_MAX = 4;
+const INFLATED_MAX = 1 << 20;
 
 export class Liar {
   readonly #world: World;
@@ -132,7 +132,7 @@ export class Liar {
 
   #push(message: PushMessage): PushMessage {
     const { entries, isDeflated, bytes } = message;
-    const plain = unpack(entries, isDeflated, bytes, INFLATED_MOST);
+    const plain = unpack(entries, isDeflated, bytes, INFLATED_MAX);
     const own = (plain === null ? null : readEntries(plain)) ?? [];
     const forged = this.#forger.forge();
     const all = this.#world.random.shuffled([...own, forged]);
@@ -176,7 +176,7 @@ export class Liar {
     const { random, hosts } = this.#world;
     const dates = hosts.flatMap(({ daemon }) => daemon?.timeline.handover.cuts.map(({ at }) => at) ?? []);
     const future = this.#host.clock() + random.oneOf([1_000, DAY_MS]);
-    return Array.from({ length: random.between(1, VOTES_MOST) }, () => {
+    return Array.from({ length: random.between(1, VOTES_MAX) }, () => {
       const at = dates.length > 0 && random.chance(0.8) ? random.oneOf(dates) : future;
       return this.#vote({ at, bytes: random.below(10_000), seal: randomBytes(random, 32) });
     });
@@ -196,8 +196,8 @@ export class Liar {
   }
 
   #keep(frame: Buffer): void {
-    if (this.#kept.length < KEPT_MOST) this.#kept.push(Buffer.from(frame));
-    else this.#kept[this.#world.random.below(KEPT_MOST)] = Buffer.from(frame);
+    if (this.#kept.length < KEPT_MAX) this.#kept.push(Buffer.from(frame));
+    else this.#kept[this.#world.random.below(KEPT_MAX)] = Buffer.from(frame);
   }
 }
 

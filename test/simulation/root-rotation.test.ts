@@ -17,7 +17,7 @@ import { EPOCH, type Host, type World } from "./world.js";
 const RUNS = amount(2, 24);
 const STEP_MS = 1_000;
 const PATIENCE_MS = 400;
-const STEPS_MOST = 150;
+const STEPS_MAX = 150;
 /** Steps between two lists: if one were signed every second, the lists would never settle. */
 const SIGNS_EVERY = 5;
 const WORK_MS = 20_000;
@@ -39,7 +39,7 @@ async function until(world: World, goal: string, holds: () => boolean, act: () =
       const list = daemon?.lists?.heads.map(({ list: { number } }) => number).join(" and ");
       return `${name} ${daemon?.timeline.state}, list ${list}, stable ${(daemon?.peering.stablePoint ?? 0) - EPOCH}`;
     });
-    assert.ok(steps < STEPS_MOST, `${goal}: ${shown.join(", ")}`);
+    assert.ok(steps < STEPS_MAX, `${goal}: ${shown.join(", ")}`);
     if (steps % SIGNS_EVERY === 0) act();
     await world.scheduler.runUntil(world.scheduler.time + STEP_MS);
     if (world.scheduler.time > WORK_MS) heal(world);

@@ -16,7 +16,7 @@ const ANSWERED_MS = 2_000;
 /** Milliseconds, in addition to the window, until watermarks have passed a write and all members have reported. */
 const STABLE_MS = 12_000;
 /** Maximum window, in milliseconds, with which the check waits until writes are final. */
-const PAST_MOST_MS = 5_000;
+const PAST_MS_MAX = 5_000;
 
 /** Checks that daemons serve. @returns the writes that daemons refuse or do not answer */
 export async function checkService(world: World, healedAt: number): Promise<string[]> {
@@ -45,7 +45,7 @@ function restartFull(hosts: readonly Host[]): boolean {
 async function askAll(world: World, key: SimulatedKey): Promise<string[]> {
   const { scheduler, settings, honest: hosts } = world;
   // Nothing becomes final without every member.
-  const isFinalAwaited = settings.window.past <= PAST_MOST_MS && settings.byzantine === null;
+  const isFinalAwaited = settings.window.past <= PAST_MS_MAX && settings.byzantine === null;
   const answers = new Map(hosts.map((host) => [host, "no answer"]));
   for (const host of hosts)
     probe(world, host, { key, isFinalAwaited, answered: (text) => answers.set(host, text) });

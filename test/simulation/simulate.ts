@@ -62,24 +62,24 @@ export interface Verdict {
 }
 
 /** Milliseconds after the last fault within which all daemons must be equal. */
-const HEALING_MS_MOST = 30_000;
+const HEALING_MS_MAX = 30_000;
 /**
  * Additional milliseconds if a daemon misses entries that only a snapshot has: the other members make and sign one.
  * A daemon with a damaged entry of which no other copy exists needs this time too: it waits before it continues
  * without the entry.
  */
-const SNAPSHOT_MS_MOST = 75_000;
+const SNAPSHOT_MS_MAX = 75_000;
 /**
  * Additional milliseconds if a member reports that it has forgotten entries and never sends its totals: the daemon
  * waits for them.
  */
-const SILENCE_MS_MOST = 30_000;
+const SILENCE_MS_MAX = 30_000;
 /** The number of times that all entries may have to be transferred, for `transferMs`. */
 const PASSES = 2;
 const CHECK_EVERY_MS = 250;
 /** Milliseconds after which the clocks advance to the dates of entries that are ahead of all clocks. */
 const PATIENCE_MS = 10_000;
-const SHIFTS_MOST = 3;
+const SHIFTS_MAX = 3;
 /** Milliseconds in which messages in flight arrive. */
 const SETTLE_MS = 500;
 /** Maximum milliseconds by which a folded entry may be ahead of a clock. */
@@ -227,7 +227,7 @@ async function settledLists(world: World, lists: ListWork): Promise<readonly str
 async function untilEqual(world: World, problems: string[]): Promise<number> {
   const { scheduler, honest: hosts, ledger } = world;
   const patience =
-    HEALING_MS_MOST + (world.settings.byzantine === null ? 0 : SILENCE_MS_MOST) + transferMs(world);
+    HEALING_MS_MAX + (world.settings.byzantine === null ? 0 : SILENCE_MS_MAX) + transferMs(world);
   let deadline = scheduler.time + patience;
   let shiftsFrom = scheduler.time + PATIENCE_MS;
   let shifts = 0;
@@ -247,7 +247,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
     if (difference === null || scheduler.time >= shiftsFrom) {
       shiftsFrom = scheduler.time + PATIENCE_MS;
       // Entries that the byzantine member withheld may arrive even after the daemons are equal.
-      if (shifts < SHIFTS_MOST && advanceClocks(world)) {
+      if (shifts < SHIFTS_MAX && advanceClocks(world)) {
         shifts++;
         deadline = scheduler.time + patience;
         continue;
@@ -265,7 +265,7 @@ async function untilEqual(world: World, problems: string[]): Promise<number> {
     if (scheduler.time < deadline) continue;
     if (!isHelped && hosts.some((host) => differsInForgotten(host, world))) {
       isHelped = true;
-      deadline = scheduler.time + SNAPSHOT_MS_MOST;
+      deadline = scheduler.time + SNAPSHOT_MS_MAX;
       continue;
     }
     if (operator.order()) {

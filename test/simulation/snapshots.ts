@@ -17,8 +17,8 @@ import { requireDeadLetters } from "./lists/simulated-dead-letters.js";
 import { unverifiableOrderKeys } from "./unverifiable.js";
 import type { Host, World } from "./world.js";
 
-const MAKING_MS_MOST = 800;
-const SYNCING_MS_MOST = 50;
+const MAKING_MS_MAX = 800;
+const SYNCING_MS_MAX = 50;
 
 /** Returns a daemon's snapshots, or null if this run makes none. */
 export function snapshotParts(
@@ -63,7 +63,7 @@ export function snapshotParts(
         },
         commit: () =>
           new Promise((resolve) => {
-            scheduler.after(random.below(SYNCING_MS_MOST), host.processor, () => {
+            scheduler.after(random.below(SYNCING_MS_MAX), host.processor, () => {
               if (!isAlive()) return;
               const loss = notAside(host.disk);
               if (loss !== null && !host.isByzantine)
@@ -114,7 +114,7 @@ export function snapshotParts(
   const make = (from: number | null, to: number): Promise<void> =>
     new Promise((resolve, reject) => {
       // A separate worker makes the snapshot. It reads the disk when it runs.
-      scheduler.after(random.below(MAKING_MS_MOST), host.processor, () => {
+      scheduler.after(random.below(MAKING_MS_MAX), host.processor, () => {
         if (!isAlive()) return;
         scheduler.settles = true;
         try {

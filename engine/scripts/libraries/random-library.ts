@@ -9,7 +9,7 @@ const FACTOR = 0x5deece66dn;
 const ADDEND = 0xbn;
 const MASK = (1n << 48n) - 1n;
 const LOW = 0x330en;
-const MOST = 2 ** 31 - 1;
+const MAX = 2 ** 31 - 1;
 
 export class Randomness {
   #state = (0x1234abcdn << 16n) | LOW;
@@ -21,7 +21,7 @@ export class Randomness {
   /** Returns a number from 0 up to, but not including, 1. */
   next(): number {
     this.#state = (this.#state * FACTOR + ADDEND) & MASK;
-    return (Number(this.#state >> 17n) % MOST) / MOST;
+    return (Number(this.#state >> 17n) % MAX) / MAX;
   }
 }
 

@@ -4,11 +4,11 @@
  */
 
 const WORD = 64;
-const LEAST = -(2n ** 63n);
+const MIN = -(2n ** 63n);
 
 /** Converts a double to an integer as a 64-bit machine does: a value out of range becomes the minimum. */
 export function integerOf(value: number): bigint {
-  if (!(Math.abs(value) < 2 ** 63)) return LEAST;
+  if (!(Math.abs(value) < 2 ** 63)) return MIN;
   return BigInt(Math.trunc(value));
 }
 
@@ -47,7 +47,7 @@ function unsignedOf(value: number): bigint {
 }
 
 const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz";
-const MOST = 2n ** 64n - 1n;
+const MAX = 2n ** 64n - 1n;
 
 /** Parses a text like C's strtoul on 64 bits. @returns null if any part of the text is not part of the number */
 export function unsigned(text: string, base: number): number | null {
@@ -60,9 +60,9 @@ export function unsigned(text: string, base: number): number | null {
     const digitValue = DIGITS.indexOf(digit);
     if (digitValue < 0 || digitValue >= base) return null;
     value = value * BigInt(base) + BigInt(digitValue);
-    if (value > MOST) value = MOST + 1n;
+    if (value > MAX) value = MAX + 1n;
   }
-  if (value > MOST) return Number(MOST);
+  if (value > MAX) return Number(MAX);
   return Number(sign === "-" ? BigInt.asUintN(WORD, -value) : value);
 }
 

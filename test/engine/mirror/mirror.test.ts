@@ -21,7 +21,7 @@ const skip = skipWithout("redis-server");
 const seed = seedOfRun();
 const CALLS = amount(1500, 6000);
 const LATE = 0.1;
-const LATE_MOST = 30;
+const LATE_MAX = 30;
 const FLUSHES = new Set(["FLUSHALL", "FLUSHDB", "SWAPDB"]);
 
 const writing = comparedGrammars.filter(({ name }) => {
@@ -92,7 +92,7 @@ describe("a mirror", { skip }, () => {
       if (isRare) continue;
       const argv = randomCall(g, grammar);
       const db = random.below(2);
-      if (random.chance(LATE)) fold.applyLate(argv, random.below(LATE_MOST), db);
+      if (random.chance(LATE)) fold.applyLate(argv, random.below(LATE_MAX), db);
       else fold.apply(argv, db);
       if (random.chance(0.05)) await new Promise((resolve) => setImmediate(resolve));
       if (call % 500 === 499) {

@@ -24,7 +24,7 @@ export type WriterNews =
   | { readonly kind: "paused" | "ready" };
 
 const BURST_MAX = 8;
-const PAUSE_MS_LEAST = 20;
+const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 120;
 const TIMEOUT_MS = 6000;
 /**
@@ -65,7 +65,7 @@ async function run({ servers, key, writer, seed }: WriterSettings): Promise<void
     const client = random.chance(ALONE) ? random.oneOf(clients.items) : all;
     const writes = await Promise.all(burst.map((write) => sendWrite(client, write)));
     report({ kind: "reported", writes });
-    const pause = random.between(PAUSE_MS_LEAST, PAUSE_MS_MAX);
+    const pause = random.between(PAUSE_MS_MIN, PAUSE_MS_MAX);
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
   process.disconnect();

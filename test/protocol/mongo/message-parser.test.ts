@@ -13,10 +13,10 @@ import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { command, message, query, sequence, summed } from "./messages.js";
 
-const MOST = 100_000;
+const MAX = 100_000;
 const STREAMS = 1000;
 
-function parsed(chunks: Iterable<string>, most = MOST) {
+function parsed(chunks: Iterable<string>, most = MAX) {
   const parser = new MongoMessageParser(most);
   const messages: MongoMessage[] = [];
   for (const chunk of chunks) {
@@ -81,7 +81,7 @@ const empty = framed("");
 const flags = int32Bytes(0);
 
 for (const [what, bytes, fault] of [
-  ["is too long", message("x".repeat(MOST)), /a message of 100016 bytes/],
+  ["is too long", message("x".repeat(MAX)), /a message of 100016 bytes/],
   ["has no length", `${int32Bytes(0)}${"\0".repeat(12)}`, /a message of 0 bytes/],
   ["has a negative length", `${int32Bytes(-5)}${"\0".repeat(12)}`, /a message of -5 bytes/],
   ["is compressed", message(`${int32Bytes(2013)}${"\0".repeat(9)}`, 2012), /OP_COMPRESSED/],

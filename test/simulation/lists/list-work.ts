@@ -26,7 +26,7 @@ const CRASH = 0.3;
 
 const STEP_MS = 2_500;
 const STEP_PATIENCE_MS = 1_200;
-const SETTLING_MS_MOST = 150_000;
+const SETTLING_MS_MAX = 150_000;
 /** Milliseconds after which a list is forced. A list that only a removed daemon knows can never reach other daemons. */
 const FORCED_AFTER_MS = 60_000;
 
@@ -188,9 +188,9 @@ export class ListWork {
   async settle(help: () => boolean): Promise<string | null> {
     const { scheduler } = this.#world;
     const [administrator] = this.#administrators as [Administrator];
-    const deadline = scheduler.time + SETTLING_MS_MOST;
+    const deadline = scheduler.time + SETTLING_MS_MAX;
     const forcesFrom = scheduler.time + FORCED_AFTER_MS;
-    let helpsFrom = scheduler.time + SETTLING_MS_MOST / 2;
+    let helpsFrom = scheduler.time + SETTLING_MS_MAX / 2;
     let problem: string | null = "no daemon answers";
     while (scheduler.time < deadline) {
       // A failure caused by a full disk may be reported after space was freed.
@@ -212,7 +212,7 @@ export class ListWork {
       await scheduler.runUntil(scheduler.time + STEP_MS);
       if (scheduler.time < helpsFrom) continue;
       helpsFrom = deadline;
-      if (help()) helpsFrom = scheduler.time + SETTLING_MS_MOST / 4;
+      if (help()) helpsFrom = scheduler.time + SETTLING_MS_MAX / 4;
     }
     return problem;
   }

@@ -9,7 +9,7 @@ import type { Disk } from "../disk.js";
 import type { Ledger } from "../ledger.js";
 import type { Host, World } from "../world.js";
 
-const CLOSING_MS_MOST = 20;
+const CLOSING_MS_MAX = 20;
 
 /** Opens the dead letters as a daemon does at its start. */
 export function openDeadLettersOf(
@@ -30,7 +30,7 @@ export function openDeadLettersOf(
       },
       commit: () =>
         new Promise((resolve) => {
-          scheduler.after(random.below(CLOSING_MS_MOST), processor, () => {
+          scheduler.after(random.below(CLOSING_MS_MAX), processor, () => {
             if (!isAlive()) return;
             scheduler.settles = true;
             if (orderKeys.size > 0) disk.undecided.set(name, orderKeys);

@@ -8,7 +8,7 @@ import type { DaemonView, Surroundings } from "./surroundings.js";
  * Maximum milliseconds that a status may take on the network. The daemon does not use slower statuses to estimate the
  * sender's clock.
  */
-const SAMPLE_MOST_MS = 2 * TICK_MS;
+const SAMPLE_MS_MAX = 2 * TICK_MS;
 const TAIL_FULL = 0.02;
 
 interface Reading {
@@ -76,7 +76,7 @@ export class Clock {
   receive(from: number, clock: number, sentAt: number): void {
     const { time, random } = this.#around;
     const took = time() - sentAt;
-    if (took > SAMPLE_MOST_MS || !this.#daemon.membership.members.has(idOf(from))) return;
+    if (took > SAMPLE_MS_MAX || !this.#daemon.membership.members.has(idOf(from))) return;
     // The two directions of a round trip may take different times.
     const error = random.between(-took / 4, took / 4);
     this.#reading = null;

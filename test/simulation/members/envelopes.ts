@@ -2,14 +2,14 @@
  * The envelopes of a run. An envelope is a number with a date, and a set of envelopes is a number with a bit for
  * each.
  */
-import { ENVELOPES_MOST } from "./settings.js";
+import { ENVELOPES_MAX } from "./settings.js";
 
 export class Envelopes {
   readonly dates: number[] = [];
 
   /** Adds an envelope. @returns its bit, or 0 if the maximum has been reached */
   add(at: number): number {
-    if (this.dates.length === ENVELOPES_MOST) return 0;
+    if (this.dates.length === ENVELOPES_MAX) return 0;
     this.dates.push(at);
     return 1 << (this.dates.length - 1);
   }

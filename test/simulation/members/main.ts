@@ -22,8 +22,8 @@ const { values } = parseArgs({
 const [first, count] = [Number(values.from), Number(values.seeds)];
 
 /** Maximum number of problems printed for a seed. */
-const SHOWN_MOST = 3;
-const FAILED_MOST = 10;
+const SHOWN_MAX = 3;
+const FAILED_MAX = 10;
 /** Seeds between two progress lines. */
 const PROGRESS_EVERY = 10_000;
 
@@ -45,7 +45,7 @@ function many(): void {
   const healed: number[] = [];
   let failed = 0;
   let seed = first;
-  for (; seed < first + count && failed < FAILED_MOST; seed++) {
+  for (; seed < first + count && failed < FAILED_MAX; seed++) {
     const verdict = new World(seed, rules).run();
     for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += verdict[name];
     if (verdict.healedAfter !== null) healed.push(verdict.healedAfter);
@@ -53,7 +53,7 @@ function many(): void {
     if (verdict.problems.length === 0) continue;
     failed++;
     process.exitCode = 1;
-    console.log(`seed ${seed}: ${verdict.problems.slice(0, SHOWN_MOST).join("\n  ")}`);
+    console.log(`seed ${seed}: ${verdict.problems.slice(0, SHOWN_MAX).join("\n  ")}`);
     const without = values.without === undefined ? "" : ` --without "${values.without}"`;
     console.log(`  node dist/test/simulation/members/main.js --seed ${seed}${without}`);
   }

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
-import { DAEMONS_MOST, type Settings } from "./settings.js";
+import { DAEMONS_MAX, type Settings } from "./settings.js";
 
 export interface Status {
   readonly kind: "status";
@@ -49,7 +49,7 @@ export interface Message {
 }
 
 /** Maximum ticks of a late message. */
-const LATE_MOST = 14;
+const LATE_MAX = 14;
 
 export class Network {
   readonly #random: SeededRandom;
@@ -67,7 +67,7 @@ export class Network {
   send(tick: number, message: Message): void {
     const { loss, doubling } = this.#settings;
     const random = this.#random;
-    if (random.chance(loss) || this.#cut.has(message.from * DAEMONS_MOST + message.to)) return;
+    if (random.chance(loss) || this.#cut.has(message.from * DAEMONS_MAX + message.to)) return;
     this.#put(tick, message);
     if (doubling > 0 && random.chance(doubling)) this.#put(tick, message);
   }
@@ -80,7 +80,7 @@ export class Network {
   }
 
   cut(from: number, to: number): void {
-    this.#cut.add(from * DAEMONS_MOST + to);
+    this.#cut.add(from * DAEMONS_MAX + to);
   }
 
   mend(): void {
@@ -90,7 +90,7 @@ export class Network {
   #put(tick: number, message: Message): void {
     const { delay, late } = this.#settings;
     const random = this.#random;
-    const at = tick + 1 + random.below(late > 0 && random.chance(late) ? LATE_MOST : delay);
+    const at = tick + 1 + random.below(late > 0 && random.chance(late) ? LATE_MAX : delay);
     const messages = this.#waiting.get(at);
     if (messages === undefined) this.#waiting.set(at, [message]);
     else messages.push(message);

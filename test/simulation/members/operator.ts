@@ -11,7 +11,7 @@ import { bitsOf, type Envelopes } from "./envelopes.js";
 import type { Ledger } from "./ledger.js";
 import { CLUSTER, idOf, type Lists, numberOf } from "./lists.js";
 import type { Rules } from "./rules.js";
-import { DAEMONS_MOST, LISTS_MOST, type Settings } from "./settings.js";
+import { DAEMONS_MAX, LISTS_MAX, type Settings } from "./settings.js";
 
 export interface OperatorParts {
   readonly rules: Rules;
@@ -35,7 +35,7 @@ export class Operator {
   /** Acts in a tick with faults. */
   act(): void {
     const { random, settings, lists, daemons } = this.#parts;
-    if (!random.chance(settings.lists) || lists.all.length >= LISTS_MOST) return;
+    if (!random.chance(settings.lists) || lists.all.length >= LISTS_MAX) return;
     const daemon = random.oneOf(daemons);
     if (!daemon.isUp || !daemon.isLive || !daemon.membership.members.has(daemon.id)) return;
     const { heads } = daemon.membership;
@@ -112,7 +112,7 @@ export class Operator {
     const { random, daemons, begin } = this.#parts;
     const members = heads[0]?.list.members ?? [];
     const isJoining = members.some((id) => !this.#daemon(id).isWiped && !this.#daemon(id).isLive);
-    const mayAdd = daemons.length < DAEMONS_MOST && !isJoining && members.length < 5;
+    const mayAdd = daemons.length < DAEMONS_MAX && !isJoining && members.length < 5;
     const leaves = random.chance(0.7) ? [random.oneOf(members)] : [];
     if (members.length === 1) leaves.pop();
     if (!mayAdd || random.chance(leaves.length === 0 ? 0 : 0.4))

@@ -25,10 +25,10 @@ export const FAULTS_UNTIL = 80;
 export const HEALED_WITHIN = 200;
 
 /** Maximum number of envelopes: the bits of a number, so that sets are compared in one step. */
-export const ENVELOPES_MOST = 30;
-export const DAEMONS_MOST = 10;
+export const ENVELOPES_MAX = 30;
+export const DAEMONS_MAX = 10;
 /** Maximum number of lists during the faults. The repair afterwards needs some more. */
-export const LISTS_MOST = 12;
+export const LISTS_MAX = 12;
 
 export interface Settings {
   /** The number of members in the first list. */

@@ -8,7 +8,7 @@ import { Network } from "./network.js";
 import { firstMembers, Operator } from "./operator.js";
 import type { Rules } from "./rules.js";
 import {
-  DAEMONS_MOST,
+  DAEMONS_MAX,
   drawSettings,
   FAULTS_UNTIL,
   HEALED_WITHIN,
@@ -192,8 +192,8 @@ export class World {
     const random = this.#random;
     const side = random.below(1 << this.#daemons.length);
     const isOneWay = random.chance(0.3);
-    for (let from = 0; from < DAEMONS_MOST; from++)
-      for (let to = 0; to < DAEMONS_MOST; to++) {
+    for (let from = 0; from < DAEMONS_MAX; from++)
+      for (let to = 0; to < DAEMONS_MAX; to++) {
         const [a, b] = [(side >> from) & 1, (side >> to) & 1];
         if (isOneWay ? a > b : a !== b) this.#network.cut(from, to);
       }

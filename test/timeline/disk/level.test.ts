@@ -19,7 +19,7 @@ const ENTRIES = 200;
 const [KEPT, LEVEL] = [5, 20];
 const ROUNDS = amount(3 * LEVEL, 10 * LEVEL);
 /** Maximum length: some entries fill part of a page, some several pages, so that removals leave gaps of all sizes. */
-const BYTES_MOST = 10_000;
+const BYTES_MAX = 10_000;
 /** Maximum growth. Without reuse, the file would be at least three times as long. */
 const GROWTH_MAX = 1.5;
 
@@ -34,7 +34,7 @@ test("if entries of all lengths are added and removed, LMDB's file keeps its len
       const orderKeys = Array.from({ length: ENTRIES }, (_, i) =>
         writeOrderKey({ at: round * ENTRIES + i, seq: 0, id: "i".repeat(32) }),
       );
-      storage.put(orderKeys.map((orderKey) => [orderKey, Buffer.alloc(1 + random.below(BYTES_MOST), "x")]));
+      storage.put(orderKeys.map((orderKey) => [orderKey, Buffer.alloc(1 + random.below(BYTES_MAX), "x")]));
       kept.push(orderKeys);
       if (kept.length > KEPT) storage.remove(kept.shift() ?? []);
       await storage.settled();
