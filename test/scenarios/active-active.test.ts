@@ -5,68 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { amount } from "../support/amount.js";
-import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
-import { ActiveCluster, type ScenarioClient } from "./active-cluster.js";
+import { SeededRandom } from "../support/seeded-random.js";
+import { ActiveCluster } from "./active-cluster.js";
+import { assertEverywhere, by, COUNTS, client, pause, RUNS, type Run, scenario, seed } from "./scenario.js";
 
-const RUNS = Number(process.env["DBSYNC_SCENARIO_RUNS"] ?? amount(1, 5));
-const COUNTS = [2, 3] as const;
-const LIBRARIES = ["ioredis", "redis-py"] as const;
 const QUEUED = 20;
-const seed = seedOfRun();
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-interface Run {
-  readonly cluster: ActiveCluster;
-  readonly random: SeededRandom;
-  readonly clients: readonly ScenarioClient[];
-  /** The prefix of the keys in this run. */
-  readonly prefix: string;
-  /** The index of a random daemon. */
-  readonly one: number;
-  /** The index of another random daemon. */
-  readonly other: number;
-  /** Opens another client of a daemon. */
-  open(index: number): ScenarioClient;
-}
-
-/**
- * Plays a scenario with two and with three daemons. The runs of one cluster use clients of ioredis and of redis-py in
- * turn.
- */
-function scenario(name: string, play: (run: Run) => Promise<void>): void {
-  for (const [path, count] of COUNTS.entries())
-    test(`${name}: ${count} daemons (seed ${seed})`, async () => {
-      await using cluster = await ActiveCluster.start(count);
-      for (let number = 0; number < RUNS; number++) {
-        const random = new SeededRandom(seed, path, number);
-        const library = LIBRARIES[(path + number) % LIBRARIES.length];
-        const open = (index: number) => cluster.client(index, library);
-        const clients = cluster.indices.map(open);
-        const one = random.below(count);
-        const other = (one + random.between(1, count - 1)) % count;
-        await play({ cluster, random, clients, open, prefix: `${number}:`, one, other });
-        for (const client of clients) client.disconnect();
-      }
-    });
-}
-
-const client = (run: Run, index: number) => run.clients[index] as ScenarioClient;
-
-/** Asserts that all daemons return the same answer. */
-async function assertEverywhere(
-  cluster: ActiveCluster,
-  argv: readonly [string, ...string[]],
-  answer: unknown,
-) {
-  assert.deepEqual(
-    await cluster.answers(...argv),
-    cluster.indices.map(() => answer),
-    argv.join(" "),
-  );
-}
-
-const by = (random: SeededRandom) => (random.chance(0.5) ? "SIGKILL" : "SIGTERM");
 
 describe("a key that was deleted while a server was down", () => {
   scenario("stays deleted when that server returns", async (run) => {

@@ -35,12 +35,16 @@ export class ActiveCluster implements AsyncDisposable {
   readonly #options: Options;
   readonly #ports: readonly number[];
   readonly #respPorts: readonly number[];
-  /** The ports through which the daemons connect to each other, one per daemon. */
-  readonly #links: readonly CuttablePort[];
+  /** The ports through which the daemons connect to each other: `links[from][to]`. */
+  readonly #links: readonly (readonly CuttablePort[])[];
   readonly #daemons: (DaemonProcess | null)[];
   readonly #clients: ScenarioClient[] = [];
 
-  private constructor(ports: readonly number[], links: readonly CuttablePort[], options: Options) {
+  private constructor(
+    ports: readonly number[],
+    links: readonly (readonly CuttablePort[])[],
+    options: Options,
+  ) {
     this.#ports = ports.slice(0, links.length);
     this.#respPorts = ports.slice(links.length);
     this.#links = links;
@@ -54,7 +58,9 @@ export class ActiveCluster implements AsyncDisposable {
     const ports = new Set<number>();
     while (ports.size < 2 * count) ports.add(await freePort());
     const numbers = [...ports];
-    const links = await Promise.all(numbers.slice(0, count).map((port) => CuttablePort.open(() => port)));
+    const daemonPorts = numbers.slice(0, count);
+    const open = (port: number) => CuttablePort.open(() => port);
+    const links = await Promise.all(daemonPorts.map(() => Promise.all(daemonPorts.map(open))));
     const cluster = new ActiveCluster(numbers, links, options);
     try {
       await Promise.all(cluster.indices.map((index) => cluster.spawn(index)));
@@ -67,18 +73,20 @@ export class ActiveCluster implements AsyncDisposable {
     return cluster;
   }
 
-  /** Starts a daemon with its previous folder. */
-  async spawn(index: number): Promise<void> {
+  /**
+   * Starts a daemon with its previous folder.
+   * @param clock  the number of milliseconds by which its clock is ahead
+   */
+  async spawn(index: number, clock: number = this.#options.clocks?.[index] ?? 0): Promise<void> {
     const others = this.indices.filter((other) => other !== index);
-    const { isInMemory = false, clocks = [] } = this.#options;
+    const { isInMemory = false } = this.#options;
     const args = [
       ...["-p", String(this.#ports[index]), "--resp", String(this.#respPorts[index])],
-      ...others.flatMap((other) => ["--peer", `127.0.0.1:${this.#links[other]?.port}`]),
+      ...others.flatMap((other) => ["--peer", `127.0.0.1:${this.#links[index]?.[other]?.port}`]),
       ...knowsSecret,
-      ...(isInMemory ? [] : ["--data", join(this.#folder, String(index))]),
+      ...(isInMemory ? [] : ["--data", this.#dataFolder(index)]),
     ];
-    const off = clocks[index] ?? 0;
-    const options = off === 0 ? {} : { program: clockOff, env: { CLOCK_OFF_MS: String(off) } };
+    const options = clock === 0 ? {} : { program: clockOff, env: { CLOCK_OFF_MS: String(clock) } };
     this.#daemons[index] = await startDaemon(args, options);
   }
 
@@ -96,6 +104,16 @@ export class ActiveCluster implements AsyncDisposable {
     this.#daemons[index]?.kill("SIGSTOP");
   }
 
+  /** Resumes a suspended daemon. */
+  resume(index: number): void {
+    this.#daemons[index]?.kill("SIGCONT");
+  }
+
+  /** Deletes the data folder of a daemon that is not running. */
+  loseDisk(index: number): void {
+    rmSync(this.#dataFolder(index), { recursive: true });
+  }
+
   async restart(index: number): Promise<void> {
     await this.spawn(index);
     await this.untilWritable(index);
@@ -103,7 +121,13 @@ export class ActiveCluster implements AsyncDisposable {
 
   /** Whether all links between daemons are cut. */
   set areApart(areApart: boolean) {
-    for (const link of this.#links) link.isCut = areApart;
+    for (const link of this.#links.flat()) link.isCut = areApart;
+  }
+
+  /** Cuts the link by which one daemon connects to another one. The link in the other direction still works. */
+  cut(from: number, to: number): void {
+    const link = this.#links[from]?.[to];
+    if (link !== undefined) link.isCut = true;
   }
 
   /** Returns a client of one daemon. */
@@ -159,6 +183,10 @@ export class ActiveCluster implements AsyncDisposable {
     );
   }
 
+  #dataFolder(index: number): string {
+    return join(this.#folder, String(index));
+  }
+
   #running(): number[] {
     return this.indices.filter((index) => this.#daemons[index] !== null);
   }
@@ -166,7 +194,7 @@ export class ActiveCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) client.disconnect();
     await Promise.all(this.#daemons.map((daemon) => daemon?.[Symbol.asyncDispose]()));
-    await Promise.all(this.#links.map((link) => link[Symbol.asyncDispose]()));
+    await Promise.all(this.#links.flat().map((link) => link[Symbol.asyncDispose]()));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -95,6 +95,7 @@ export const FULL_ONLY: readonly string[] = [
   "python/documents.test",
   "python/faults.test",
   "python/listen.test",
+  "scenarios/promises.test",
   "trials/",
 ];
 
