@@ -75,6 +75,8 @@ interface Protocol {
 }
 
 const HTTP = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE) \S+ HTTP\/\d/;
+/** Matches the arrays of Redis clients, and the lines that people type to test a Redis server. */
+const RESP = /^(?:\*[1-9]\d{0,6}\r\n\$\d{1,9}\r\n|(?:ping|info|hello \d|auth \S+)(?: \S+)?\r?\n)/i;
 /**
  * Matches memcached commands. No SQL statement has this form; on a Redis port, commands that Redis also has are Redis
  * commands.
@@ -106,7 +108,7 @@ const PROTOCOLS: readonly Protocol[] = [
   },
   {
     spoken: "resp",
-    begins: (head) => /^\*[1-9]\d{0,6}\r\n\$\d{1,9}\r\n/.test(head),
+    begins: (head) => RESP.test(head),
     served: "a Redis client; --resp serves Redis clients",
     answer: (text) => `-ERR ${text}\r\n`,
   },

@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { MongoClient } from "mongodb";
 import { dbsyncSend } from "../../client/dbsync-send.js";
+import { foreignClient } from "../../net/connections/foreign-client.js";
 import { runDbsync } from "../client/child.js";
 import { makeFolder, type RunningReplica, startReplica } from "../daemon/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
@@ -97,6 +98,19 @@ const ANSWERS = {
 } as const;
 type Speaker = keyof typeof ANSWERS;
 const PROTOCOLS = Object.keys(ANSWERS) as Speaker[];
+
+test("a line that people type to test a Redis server is recognised on ports that do not serve Redis", () => {
+  for (const line of ["PING\r\n", "ping\n", "INFO server\r\n", "HELLO 3\r\n", "AUTH SECRET\r\n"])
+    for (const here of ["dbsync", "http", "json", "memcached", "mongo", "sql", "ws"] as const) {
+      const { spoken, answer } = foreignClient(Buffer.from(line), here) ?? {};
+      assert.equal(spoken, "resp", `${line} at ${here}`);
+      assert.match(answer ?? "", /^-ERR this port serves .*; --resp serves Redis clients\r\n$/);
+      assert.doesNotMatch(answer ?? "", /SECRET/);
+    }
+  assert.equal(foreignClient(Buffer.from("PING\r\n"), "resp"), null);
+  for (const line of ["pinging\r\n", "information\r\n", "set a 0 0\r\n", "create table ping;\r\n"])
+    assert.equal(foreignClient(Buffer.from(line), "memcached")?.spoken === "resp", false, line);
+});
 
 test("a client on the wrong port receives one line in its protocol, which names the right option and quotes no input", async () => {
   await using all = await startDaemon([
