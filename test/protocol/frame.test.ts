@@ -14,8 +14,10 @@ function parse(pieces: readonly Buffer[], limit = LIMIT) {
   return { payloads, malformed: parser.malformed, isMidRequest: parser.isMidRequest };
 }
 
-function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
-  const sorted = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
+function cut(bytes: Buffer, positions: readonly number[]): Buffer[] {
+  const sorted = [...new Set(positions.map((position) => position % (bytes.length + 1)))].sort(
+    (a, b) => a - b,
+  );
   return [0, ...sorted].map((start, i) => bytes.subarray(start, sorted[i] ?? bytes.length));
 }
 
@@ -27,10 +29,10 @@ test("a stream of frames contains the same payloads, wherever it is cut", () => 
       fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 }),
       fc.array(fc.nat(), { maxLength: 10 }),
       fc.constantFrom(1 as const, 2 as const),
-      (payloads, places, version) => {
+      (payloads, positions, version) => {
         const expected = payloads.map((payload) => bytesOf(Buffer.from(payload)));
         const stream = latin1(expected.map((payload) => writeFrame(payload, version)).join(""));
-        const parsed = parse(cut(stream, places));
+        const parsed = parse(cut(stream, positions));
         assert.deepEqual(parsed.payloads, expected);
         assert.equal(parsed.malformed, null);
         assert.equal(parsed.isMidRequest, false);
@@ -65,10 +67,10 @@ test("any bytes result in the same payloads and the same error, wherever they ar
     { maxLength: 12 },
   );
   fc.assert(
-    fc.property(noise, fc.array(fc.nat(), { maxLength: 10 }), (parts, places) => {
+    fc.property(noise, fc.array(fc.nat(), { maxLength: 10 }), (parts, positions) => {
       const stream = latin1(parts.join(""));
       const whole = parse([stream]);
-      const pieces = parse(cut(stream, places));
+      const pieces = parse(cut(stream, positions));
       const bytewise = parse([...stream].map((byte) => Buffer.of(byte)));
       for (const other of [pieces, bytewise]) {
         assert.deepEqual(other.payloads, whole.payloads);

@@ -11,7 +11,7 @@ const seed = seedOfRun();
 test(`sorting in steps has the result of a stable sort (seed ${seed})`, () => {
   const random = new SeededRandom(seed);
   for (const count of [0, 1, 2, STEP_ITEMS - 1, STEP_ITEMS, STEP_ITEMS + 1, 3 * STEP_ITEMS + 7, 10_000]) {
-    const items = Array.from({ length: count }, (_, place) => ({ value: random.below(100), place }));
+    const items = Array.from({ length: count }, (_, index) => ({ value: random.below(100), index }));
     const byValue = (a: { value: number }, b: { value: number }) => a.value - b.value;
     let steps = 0;
     const work = sortedInSteps(items, byValue);

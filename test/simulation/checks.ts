@@ -42,7 +42,7 @@ export function unlevel(world: World): string | null {
 
 /** Returns the order keys of rotten entries that no peer can send, because no honest daemon has another copy. */
 function lostRotten({ disk }: Host, { honest }: World): Set<ByteString> {
-  return new Set([...disk.rotten].filter((orderKey) => !honest.some((other) => other.keeps(orderKey))));
+  return new Set([...disk.rotten].filter((orderKey) => !honest.some((other) => other.stores(orderKey))));
 }
 
 /** Returns the order keys of the entries that make up a host's state. */

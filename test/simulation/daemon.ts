@@ -132,7 +132,7 @@ export function startDaemon(host: Host, world: World): Daemon {
       );
       // With --fsync interval, an answer does not promise that an entry survives a crash.
       for (const orderKey of orderKeys)
-        if (!world.honest.some((other) => other.keeps(orderKey))) ledger.lost.add(orderKey);
+        if (!world.honest.some((other) => other.stores(orderKey))) ledger.lost.add(orderKey);
     },
     at: (moment: DiskMoment) => {
       if (alive && host.crashAtDisk > 0 && random.chance(host.crashAtDisk)) {

@@ -163,7 +163,7 @@ function rot({ hosts, honest, random, trace }: World): void {
   const host = random.oneOf(hosts);
   const sound = host.disk.orderKeys().filter((orderKey) => !host.disk.rotten.has(orderKey));
   const orderKeys = sound.filter((orderKey) =>
-    honest.some((other) => other !== host && other.keepsForSure(orderKey)),
+    honest.some((other) => other !== host && other.storesDurably(orderKey)),
   );
   if (orderKeys.length === 0) return;
   const orderKey = random.oneOf(orderKeys);
@@ -177,10 +177,10 @@ function wipe({ hosts, honest, heads, random, ledger, settings, trace }: World):
   const others = honest.filter((other) => other !== host);
   // Another member that has all final entries must remain.
   if (settings.lists && !others.some((other) => isSound(other, heads.length > 0))) return;
-  const onlyHere = (orderKey: string) => !others.some((other) => other.keeps(orderKey));
+  const onlyHere = (orderKey: string) => !others.some((other) => other.stores(orderKey));
   const isRottenElsewhere = (orderKey: string) => others.some(({ disk }) => disk.rotten.has(orderKey));
   const orderKeys = host.disk.held();
-  if (orderKeys.some((p) => isRottenElsewhere(p) && !others.some((other) => other.keepsForSure(p)))) return;
+  if (orderKeys.some((p) => isRottenElsewhere(p) && !others.some((other) => other.storesDurably(p)))) return;
   if (host.daemon !== null) host.kill("its data folder is lost");
   // The disk may have entries that reached it only when the process ended.
   for (const orderKey of host.disk.held()) if (onlyHere(orderKey)) ledger.lost.add(orderKey);

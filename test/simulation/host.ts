@@ -157,13 +157,13 @@ export class SimulatedHost implements Host {
   }
 
   /** Whether the entry at an order key is on the disk and sound. */
-  keeps(orderKey: ByteString): boolean {
+  stores(orderKey: ByteString): boolean {
     return this.disk.holds(orderKey);
   }
 
   /** Whether the entry would also survive a power loss. */
-  keepsForSure(orderKey: ByteString): boolean {
-    return this.keeps(orderKey) && !this.disk.unsynced.some(({ orderKeys }) => orderKeys.includes(orderKey));
+  storesDurably(orderKey: ByteString): boolean {
+    return this.stores(orderKey) && !this.disk.unsynced.some(({ orderKeys }) => orderKeys.includes(orderKey));
   }
 
   /** Returns the number of this host's data folders that an entry has ever reached. */

@@ -104,9 +104,9 @@ export interface Host {
   write(argv: readonly ByteString[]): void;
   script(calls: readonly (readonly ByteString[])[]): void;
   /** Whether the entry at an order key is on the disk and sound. */
-  keeps(orderKey: ByteString): boolean;
+  stores(orderKey: ByteString): boolean;
   /** Whether the entry would also survive a power loss. */
-  keepsForSure(orderKey: ByteString): boolean;
+  storesDurably(orderKey: ByteString): boolean;
   /** Returns the number of this host's data folders that an entry has ever reached. */
   foldersWith(orderKey: OrderKey): number;
 }

@@ -306,18 +306,18 @@ async function withSlowCopies() {
   assert.ok(entry);
   subject.damage(entry);
   assert.equal(subject.timeline.read(orderKeyOf(entry)), null);
-  const letGo = async () => {
+  const dropRemains = async () => {
     subject.timeline.damagedEntries.drop();
     await subject.pass(11_000);
     return syncs.at(-1) ?? assert.fail("no sync waits");
   };
-  return { subject, entry, errors, syncs, letGo };
+  return { subject, entry, errors, syncs, dropRemains };
 }
 
 test("the remains of a damaged entry are not removed before their copy is on the disk", async () => {
-  const { subject, entry, errors, syncs, letGo } = await withSlowCopies();
-  const sync = await letGo();
-  assert.equal(await letGo(), sync, "dropping does not start again in the meantime");
+  const { subject, entry, errors, syncs, dropRemains } = await withSlowCopies();
+  const sync = await dropRemains();
+  assert.equal(await dropRemains(), sync, "dropping does not start again in the meantime");
   assert.notEqual(remains(subject, entry), null);
   assert.ok(!errors.some((line) => line.includes("remains are removed")));
   sync.resolve();
@@ -328,8 +328,8 @@ test("the remains of a damaged entry are not removed before their copy is on the
 });
 
 test("the remains of a damaged entry are not removed if their copy could not be synced; dropping is retried", async () => {
-  const { subject, entry, errors, letGo } = await withSlowCopies();
-  (await letGo()).reject(new Error("no disk"));
+  const { subject, entry, errors, dropRemains } = await withSlowCopies();
+  (await dropRemains()).reject(new Error("no disk"));
   await subject.pass(11_000);
   assert.notEqual(remains(subject, entry), null);
   assert.deepEqual(subject.get("k"), bulk("4"));
@@ -337,14 +337,14 @@ test("the remains of a damaged entry are not removed if their copy could not be 
     errors.some((line) => line.includes("could not be copied")) &&
       !errors.some((line) => line.includes("remains are removed")),
   );
-  (await letGo()).resolve();
+  (await dropRemains()).resolve();
   await subject.pass(11_000);
   assert.equal(remains(subject, entry), null);
 });
 
 test("a damaged entry received again while its copy is being synced stays, and is folded once", async () => {
-  const { subject, entry, letGo } = await withSlowCopies();
-  const sync = await letGo();
+  const { subject, entry, dropRemains } = await withSlowCopies();
+  const sync = await dropRemains();
   assert.equal(subject.timeline.receive([entry], MEMBER).length, 1);
   await subject.settle();
   sync.resolve();

@@ -28,8 +28,8 @@ export class FakeTimeline {
   readonly waiting = { marks: 0, isMarkPast: true, mark: () => void this.waiting.marks++ };
   readonly damagedEntries = {
     lastAt: null as number | null,
-    timesLetGo: 0,
-    drop: () => void this.damagedEntries.timesLetGo++,
+    timesDropped: 0,
+    drop: () => void this.damagedEntries.timesDropped++,
   };
   readonly forgotten = { clear() {} };
   /** Digests of an absent state. */

@@ -133,8 +133,8 @@ test("a body whose header has unknown, duplicate, missing or misplaced names is 
     ["cluster", "c".repeat(33)],
     ["key", "k".repeat(31)],
   ] as const) {
-    const place = Object.keys(good).indexOf(name) * 2;
-    bad.push([`${name} ${value}`, bodyOf(required.toSpliced(place + 1, 1, writeBulk(value)))]);
+    const index = Object.keys(good).indexOf(name) * 2;
+    bad.push([`${name} ${value}`, bodyOf(required.toSpliced(index + 1, 1, writeBulk(value)))]);
   }
   for (const [what, body] of bad) assert.throws(() => readBody(body), MalformedFrame, what);
 });

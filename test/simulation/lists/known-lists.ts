@@ -48,7 +48,7 @@ export class SignedLists {
     const { honest, ledger } = this.#world;
     for (const { disk } of honest)
       for (const orderKey of [...disk.rotten, ...disk.missed])
-        if (!honest.some((other) => other.keeps(orderKey))) ledger.lost.add(orderKey);
+        if (!honest.some((other) => other.stores(orderKey))) ledger.lost.add(orderKey);
   }
 }
 

@@ -142,8 +142,8 @@ export class ListWork {
    */
   #first(views: readonly MemberView[]): Wanted | null {
     const add = allOf(views);
-    const isEverybody = this.#world.hosts.every(({ identity }) => add.includes(hexOf(identity.id)));
-    return isEverybody ? { add, leave: [] } : null;
+    const areAllListed = this.#world.hosts.every(({ identity }) => add.includes(hexOf(identity.id)));
+    return areAllListed ? { add, leave: [] } : null;
   }
 
   /**
@@ -199,7 +199,7 @@ export class ListWork {
       problem = this.#unsettled();
       if (problem === null) return null;
       administrator.query(this.#world.hosts, STEP_PATIENCE_MS, (answers) => {
-        const change = this.#mending(answers);
+        const change = this.#repairing(answers);
         if (change === null) return;
         const force = scheduler.time > forcesFrom;
         // Removed daemons receive the list from members.
@@ -218,7 +218,7 @@ export class ListWork {
   }
 
   /** Returns the next change that leads to a list of running daemons, or null if no change is needed. */
-  #mending({ views, heads }: Answers): Wanted | null {
+  #repairing({ views, heads }: Answers): Wanted | null {
     const [head] = heads;
     if (head === undefined) return this.#first(views);
     const isOutdated = ({ id, lists }: MemberView) =>

@@ -83,7 +83,7 @@ export class Network {
     this.#cut.add(from * DAEMONS_MAX + to);
   }
 
-  mend(): void {
+  repair(): void {
     this.#cut.clear();
   }
 

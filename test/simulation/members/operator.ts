@@ -57,7 +57,7 @@ export class Operator {
   /**
    * Repairs the lists after the faults: sends all lists to a member, merges parallel lists, and replaces lost daemons.
    */
-  mend(): void {
+  repair(): void {
     const { daemons, lists, random } = this.#parts;
     const heads = this.#heads;
     const members = daemons.filter(

@@ -169,7 +169,7 @@ export class World {
     }
     if (wipe > 0 && random.chance(wipe)) this.#wipe(random.oneOf(this.#daemons));
     if (partition > 0 && random.chance(partition)) this.#cut();
-    if (random.chance(0.08)) this.#network.mend();
+    if (random.chance(0.08)) this.#network.repair();
     const wrong = this.#daemons[wrongClock];
     if (wrong !== undefined && random.chance(0.06)) wrong.clock.offset = random.oneOf(CLOCK_STEPS);
   }
@@ -215,7 +215,7 @@ export class World {
   /** Ends the faults. @returns the ticks until the cluster had recovered, or null if it never did */
   #heal(): number | null {
     const from = this.#time;
-    this.#network.mend();
+    this.#network.repair();
     const { wrongClock } = this.#settings;
     const staysWrong = this.#random.chance(0.5);
     for (const daemon of this.#daemons) if (!daemon.isUp && !daemon.isWiped) daemon.start();
@@ -224,7 +224,7 @@ export class World {
       const wrong = this.#daemons[wrongClock];
       // With only two members, no majority can show which clock is wrong. The wrong clock is therefore corrected.
       if (wrong !== undefined && (!staysWrong || this.#members.length < 3)) wrong.clock.offset = 0;
-      if (after % 4 === 0) this.#operator.mend();
+      if (after % 4 === 0) this.#operator.repair();
       if (after < 20) this.#write(0.2);
       this.#pass();
       if (after > 20 && this.#hasRecovered(from)) return after;

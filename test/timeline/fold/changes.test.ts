@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { KeyChangeObservers } from "../../../engine/backends/key-change-observers.js";
 import { AT, entry, Subject } from "../support/fold-subject.js";
 
-function hear({ fold }: Subject) {
+function observe({ fold }: Subject) {
   const changes = new KeyChangeObservers(fold);
   const events: string[] = [];
   const keys: string[] = [];
@@ -27,7 +27,7 @@ function hear({ fold }: Subject) {
 
 test("redoing a command after a late entry reports changed keys, but no event", () => {
   const subject = new Subject();
-  const reported = hear(subject);
+  const reported = observe(subject);
   subject.merge(entry("b", 20, ["LPUSH l b", "SET other 1"]), entry("c", 30, ["RPOP l"]));
   assert.deepEqual(reported.taken(), {
     events: ["0 new l", "0 lpush l", "0 new other", "0 set other", "0 rpop l", "0 del l"],
@@ -40,7 +40,7 @@ test("redoing a command after a late entry reports changed keys, but no event", 
 
 test("a key that a late entry does not name is reported if a later command copied it from a named key", () => {
   const subject = new Subject();
-  const reported = hear(subject);
+  const reported = observe(subject);
   subject.merge(entry("a", 10, ["SET from 1"]), entry("c", 30, ["COPY from to"]));
   reported.taken();
   subject.merge(entry("b", 20, ["SET from 2"]));
@@ -50,7 +50,7 @@ test("a key that a late entry does not name is reported if a later command copie
 
 test("a late entry that affects no other command reports only its own changes", () => {
   const subject = new Subject();
-  const reported = hear(subject);
+  const reported = observe(subject);
   subject.merge(entry("b", 20, ["SET k b"]));
   reported.taken();
   subject.merge(entry("a", 10, ["SET other a"]));
@@ -59,7 +59,7 @@ test("a late entry that affects no other command reports only its own changes", 
 
 test("a fold that replaces another fold continues to report changes, and reports that all keys may differ", () => {
   const [before, after] = [new Subject(), new Subject()];
-  const reported = hear(before);
+  const reported = observe(before);
   after.merge(entry("a", 10, ["SET k a"]));
   after.fold.inherit(before.fold);
   assert.deepEqual(reported.taken(), { events: [], keys: ["all of all"] });
@@ -70,7 +70,7 @@ test("a fold that replaces another fold continues to report changes, and reports
 
 test("a key's expiry is reported once: when it occurs, or when an earlier command finds it", () => {
   const subject = new Subject();
-  const reported = hear(subject);
+  const reported = observe(subject);
   const { database } = subject.fold;
   subject.merge(entry("a", 10, ["SET k 1 PX 100", "SET l 1 PX 100", "SET m 1 PX 100000"]));
   database.reportExpired(AT + 50);
@@ -93,7 +93,7 @@ test("a key's expiry is reported once: when it occurs, or when an earlier comman
 
 test("emptying a database is reported as a change of all its keys", () => {
   const subject = new Subject();
-  const reported = hear(subject);
+  const reported = observe(subject);
   subject.merge(entry("a", 10, ["SET k 1"]));
   reported.taken();
   subject.merge(entry("b", 20, ["FLUSHDB"]));
@@ -102,7 +102,7 @@ test("emptying a database is reported as a change of all its keys", () => {
 
 test("without listeners nothing is reported, and the state is unaffected", () => {
   const [reported, plain] = [new Subject(), new Subject()];
-  const listening = hear(reported);
+  const listening = observe(reported);
   const observer = { event: () => {} };
   for (const subject of [reported, plain])
     subject.merge(entry("b", 20, ["LPUSH l b", "SPOP s", "INCR n"]), entry("a", 10, ["SADD s 1 2 3 4 5"]));

@@ -158,7 +158,7 @@ test("a peer that proves nothing is not mistaken for another member, nor for thi
             () => owner.opened(),
             () => owner.received(answer),
           );
-          return new Ear();
+          return new RecordingSocket();
         },
       },
     });
@@ -258,7 +258,7 @@ test("a silent member is dropped, and connected again later", () => {
 });
 
 /** The test's end of an incoming connection. It records what it receives. */
-class Ear implements MemberSocket {
+class RecordingSocket implements MemberSocket {
   readonly binding = null;
   readonly remote = "203.0.113.9:5";
   readonly received: string[] = [];
@@ -303,12 +303,12 @@ test("garbage, oversized frames and messages out of turn close an unauthenticate
   for (const [name, bytes] of Object.entries(frames)) {
     const world = new World();
     const a = world.add("a");
-    const ear = new Ear();
-    const owner = a.peering.accept(ear, helloOf(keyOf("x").id));
-    assert.deepEqual(ear.received, ["hello", "challenge"]);
+    const socket = new RecordingSocket();
+    const owner = a.peering.accept(socket, helloOf(keyOf("x").id));
+    assert.deepEqual(socket.received, ["hello", "challenge"]);
     owner.received(bytes);
-    assert.ok(ear.isClosed, name);
-    assert.deepEqual(ear.received, ["hello", "challenge", "bye"], name);
+    assert.ok(socket.isClosed, name);
+    assert.deepEqual(socket.received, ["hello", "challenge", "bye"], name);
     owner.received(bytes);
     assert.equal(a.peering.members.length, 0);
   }
@@ -317,15 +317,15 @@ test("garbage, oversized frames and messages out of turn close an unauthenticate
 test("connections without a proof are closed, and their number is limited", () => {
   const world = new World();
   const a = world.add("a", { limits: { maxHandshakes: 3 } });
-  const ears = Array.from({ length: 5 }, () => new Ear());
-  for (const ear of ears) a.peering.accept(ear, helloOf(keyOf("x").id));
+  const sockets = Array.from({ length: 5 }, () => new RecordingSocket());
+  for (const socket of sockets) a.peering.accept(socket, helloOf(keyOf("x").id));
   assert.deepEqual(
-    ears.map(({ isClosed }) => isClosed),
+    sockets.map(({ isClosed }) => isClosed),
     [true, true, false, false, false],
     "the oldest are closed",
   );
   world.run(6000);
-  assert.ok(ears.every(({ isClosed }) => isClosed));
+  assert.ok(sockets.every(({ isClosed }) => isClosed));
 });
 
 test("a daemon that serves only clients is distinguished from a silent one", () => {
@@ -334,13 +334,13 @@ test("a daemon that serves only clients is distinguished from a silent one", () 
     parts: {
       peers: [world.addressOf("b")],
       connect: (_address, owner) => {
-        const ear = new Ear();
+        const socket = new RecordingSocket();
         setImmediate(() => {});
         queued.push(() => owner.opened());
         queued.push(() =>
           owner.received(Buffer.from(writeFrame(writeHello(helloOf(keyOf("b").id)), 2), "latin1")),
         );
-        return ear;
+        return socket;
       },
     },
   });

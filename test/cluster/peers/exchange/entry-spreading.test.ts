@@ -98,7 +98,7 @@ test("a client's entry travels from one end of a chain to the other, without an 
 });
 
 /** Creates a member that has requested an entry in vain from one of two members. The other one would send it. */
-function askedInVain() {
+function requestedInVain() {
   const world = new World();
   const nodes = ["a", "b"].map((name) => world.add(name, { peers: ["c"] }));
   const c = world.add("c");
@@ -115,7 +115,7 @@ function askedInVain() {
 }
 
 test("an entry is requested from one member at a time, and from the next if the first does not send it", () => {
-  const { world, c } = askedInVain();
+  const { world, c } = requestedInVain();
   assert.equal(world.countOf("want"), 1);
   world.run(3200);
   assert.equal(world.countOf("want"), 2);
@@ -123,7 +123,7 @@ test("an entry is requested from one member at a time, and from the next if the 
 });
 
 test("a request to a member that disconnects is sent to another immediately", () => {
-  const { world, c, first } = askedInVain();
+  const { world, c, first } = requestedInVain();
   world.kill(first);
   world.run(50);
   assert.equal(entriesOf(c), 1);

@@ -198,8 +198,8 @@ test("more than half of the other members must have signed the same state; a dae
 
 test("votes by non-voters, forged votes and votes for another cluster are not counted, however many there are", () => {
   const scene = new Scene();
-  const strangers = Array.from({ length: 100 }, (_, i) => voteOf(`stranger${i}`, cutOf(AT)));
-  scene.receiveVotes(...strangers);
+  const nonVoters = Array.from({ length: 100 }, (_, i) => voteOf(`stranger${i}`, cutOf(AT)));
+  scene.receiveVotes(...nonVoters);
   assert.equal(scene.checks, 0, "their signatures are not even checked");
   scene.receiveVotes({ ...voteOf("b", cutOf(AT)), seal: cutOf(AT, "another").seal });
   scene.receiveVotes(voteOf("c", cutOf(AT), "d".repeat(32)));

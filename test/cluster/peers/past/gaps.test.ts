@@ -168,20 +168,20 @@ function subject() {
   const totals = { ring: theirs.total("ring"), data: theirs.total("data") };
   const connection = { remote: "a:1", send: () => {} };
   const numbers = { serial: 1, echo: 0, echoAge: 0, clock: EPOCH, watermark: 0, skewed: false };
-  const hears = (pruned: number) =>
+  const receives = (pruned: number) =>
     gaps.receiveStatus(
       double<ConnectedMember>({ id: "a", connection }),
       { kind: "status", ...numbers, ...totals, pruned, state: "live" },
       true,
     );
   const reports = () => gaps.reported("a", { at: EPOCH - 50_000, watermark: 0, ...totals });
-  return { gaps, time, requests, timeline, entry, hears, reports };
+  return { gaps, time, requests, timeline, entry, receives, reports };
 }
 
 test("missing entries stop counting as stuck when they arrive", () => {
-  const { gaps, time, timeline, entry, hears, reports } = subject();
+  const { gaps, time, timeline, entry, receives, reports } = subject();
   const pruned = EPOCH - 50_500;
-  hears(pruned);
+  receives(pruned);
   reports();
   const isStuck = () => gaps.isStuck("a", time.uptime, PEERING_LIMITS.snapshotAfterMs);
   assert.equal(isStuck(), false, "the missing entries may be in flight");
@@ -192,18 +192,18 @@ test("missing entries stop counting as stuck when they arrive", () => {
 });
 
 test("a daemon does not wait forever for a member that claims to prune and never reports its entries", () => {
-  const { gaps, time, hears } = subject();
+  const { gaps, time, receives } = subject();
   for (let i = 0; i < 20; i++) {
-    hears(0);
-    hears(EPOCH - 50_500 - 1000 * i);
+    receives(0);
+    receives(EPOCH - 50_500 - 1000 * i);
     assert.equal(gaps.isIncomplete(time.uptime, true, 0), time.uptime < PEERING_LIMITS.catchUpStuckMs);
     time.uptime += 2000;
   }
 });
 
 test("many reports of one member cause only one request to the other members per interval", () => {
-  const { requests, time, hears, reports } = subject();
-  hears(EPOCH - 50_500);
+  const { requests, time, receives, reports } = subject();
+  receives(EPOCH - 50_500);
   for (let i = 0; i < 1000; i++) reports();
   assert.equal(requests.length, 1);
   time.uptime += PEERING_LIMITS.reportEveryMs;
@@ -212,8 +212,8 @@ test("many reports of one member cause only one request to the other members per
 });
 
 test("a daemon requests reports from other members until no entry is missing", () => {
-  const { gaps, requests, time, timeline, entry, hears, reports } = subject();
-  hears(EPOCH - 50_500);
+  const { gaps, requests, time, timeline, entry, receives, reports } = subject();
+  receives(EPOCH - 50_500);
   reports();
   for (let rounds = 1; rounds <= 5; rounds++) {
     assert.equal(requests.length, rounds);

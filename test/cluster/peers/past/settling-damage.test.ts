@@ -20,12 +20,12 @@ test("a daemon drops a damaged entry if most other members have not had the entr
   const { world, nodes } = three();
   const [a] = nodes;
   world.run(2 * catchUpStuckMs);
-  assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "nothing is damaged");
+  assert.equal(a.timeline.damagedEntries.timesDropped, 0, "nothing is damaged");
   a.timeline.damagedEntries.lastAt = EPOCH - 1000;
   world.run(catchUpStuckMs - 1000);
-  assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "another member may still send it");
+  assert.equal(a.timeline.damagedEntries.timesDropped, 0, "another member may still send it");
   world.run(4000);
-  assert.equal(a.timeline.damagedEntries.timesLetGo, 1);
+  assert.equal(a.timeline.damagedEntries.timesDropped, 1);
 });
 
 test("a daemon keeps a damaged entry while most other members are disconnected, or have more entries", () => {
@@ -35,11 +35,11 @@ test("a daemon keeps a damaged entry while most other members are disconnected, 
   for (const { timeline } of [b, c]) timeline.take(entryOf(-1000));
   a.timeline.roomUntil = 0;
   world.run(3 * catchUpStuckMs);
-  assert.equal(a.timeline.damagedEntries.timesLetGo, 0);
+  assert.equal(a.timeline.damagedEntries.timesDropped, 0);
   a.timeline.roomUntil = Number.POSITIVE_INFINITY;
   for (const pair of ["a c", "c a", "a b", "b a"]) world.cut.add(pair);
   world.run(3 * catchUpStuckMs);
-  assert.equal(a.timeline.damagedEntries.timesLetGo, 0);
+  assert.equal(a.timeline.damagedEntries.timesDropped, 0);
 });
 
 test("writes on other daemons do not delay the dropping of a damaged entry", () => {
@@ -50,7 +50,7 @@ test("writes on other daemons do not delay the dropping of a damaged entry", () 
     b.timeline.take(entryOf(written));
     world.run(250);
   }
-  assert.equal(a.timeline.damagedEntries.timesLetGo, 1);
+  assert.equal(a.timeline.damagedEntries.timesDropped, 1);
 });
 
 test("a daemon keeps a damaged entry until a disconnected member has reconnected without it", () => {
@@ -62,10 +62,10 @@ test("a daemon keeps a damaged entry until a disconnected member has reconnected
   a.timeline.damagedEntries.lastAt = only.envelope.at;
   for (const pair of ["a c", "c a"]) world.cut.add(pair);
   world.run(2 * catchUpStuckMs);
-  assert.equal(a.timeline.damagedEntries.timesLetGo, 0, "the disconnected member may be able to send it");
+  assert.equal(a.timeline.damagedEntries.timesDropped, 0, "the disconnected member may be able to send it");
   world.cut.clear();
   world.run(2 * catchUpStuckMs);
-  assert.ok(a.timeline.damagedEntries.timesLetGo > 0);
+  assert.ok(a.timeline.damagedEntries.timesDropped > 0);
 });
 
 test("a daemon without members drops a damaged entry after a while", () => {
@@ -73,19 +73,19 @@ test("a daemon without members drops a damaged entry after a while", () => {
   const alone = world.add("a", { peers: [] });
   alone.timeline.damagedEntries.lastAt = EPOCH - 1000;
   world.run(catchUpStuckMs - 1000);
-  assert.equal(alone.timeline.damagedEntries.timesLetGo, 0, "an operator may see it first");
+  assert.equal(alone.timeline.damagedEntries.timesDropped, 0, "an operator may see it first");
   world.run(4000);
-  assert.equal(alone.timeline.damagedEntries.timesLetGo, 1);
+  assert.equal(alone.timeline.damagedEntries.timesDropped, 1);
 });
 
 test("reports about earlier damage do not count for later damage", () => {
   const { world, nodes } = three();
   const { damagedEntries } = nodes[0].timeline;
   for (const when of ["first", "long after"]) {
-    damagedEntries.timesLetGo = 0;
+    damagedEntries.timesDropped = 0;
     damagedEntries.lastAt = EPOCH - 1000;
     world.run(catchUpStuckMs - 1000);
-    assert.equal(damagedEntries.timesLetGo, 0, when);
+    assert.equal(damagedEntries.timesDropped, 0, when);
     damagedEntries.lastAt = null;
     world.run(2 * catchUpStuckMs);
   }
