@@ -19,7 +19,7 @@ export interface RetentionTick {
   /** Milliseconds since 1970. */
   readonly now: number;
   /** The date from which members may need entries; milliseconds since 1970. */
-  readonly keepsFrom: number;
+  readonly retainsFrom: number;
   /**
    * Whether this daemon has no other members. If it has some, they must vote for a snapshot before older entries are
    * pruned.
@@ -44,7 +44,7 @@ export class Retention {
   }
 
   /** Starts a snapshot if it is time, prunes entries that are no longer needed, and removes some pruned entries. */
-  tick({ cutAt, finalTo, now, keepsFrom, isAlone }: RetentionTick): void {
+  tick({ cutAt, finalTo, now, retainsFrom, isAlone }: RetentionTick): void {
     const { storage, limits } = this.#parts;
     const { retainMs, retainBytes } = limits;
     // Without a limit the size is not needed, and querying the file system at each tick would be a waste.
@@ -53,7 +53,7 @@ export class Retention {
     // Start a snapshot early, so that entries can be pruned in time.
     making?.consider(cutAt, bytes > retainBytes / 2, finalTo);
     const isOverfull = bytes > HELPING_FACTOR * retainBytes;
-    const end = isOverfull ? Number.POSITIVE_INFINITY : keepsFrom;
+    const end = isOverfull ? Number.POSITIVE_INFINITY : retainsFrom;
     const isFree = isAlone || isOverfull;
     const isFull = bytes > retainBytes;
     const base =

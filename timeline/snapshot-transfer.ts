@@ -69,7 +69,7 @@ export class SnapshotTransfer {
   readonly #retention: Retention;
   readonly #failure: Failure;
   #holdsUntil = Number.NEGATIVE_INFINITY;
-  #keepsFrom = Number.POSITIVE_INFINITY;
+  #retainsFrom = Number.POSITIVE_INFINITY;
   readonly #later: LaterSteps;
 
   constructor(parts: TimelineParts, folding: ServingFold, retention: Retention, failure: Failure) {
@@ -124,10 +124,10 @@ export class SnapshotTransfer {
     return this.#parts.storage.mark("votes");
   }
 
-  /** @param kept  called when the votes are on the disk; not called after a failure, which is reported elsewhere */
-  keepVotes(votes: Buffer, kept: () => void): void {
+  /** @param stored  called when the votes are on the disk; not called after a failure, which is reported elsewhere */
+  storeVotes(votes: Buffer, stored: () => void): void {
     this.#parts.storage.put([], [["votes", votes]]);
-    this.#parts.storage.synced().then(kept, () => {});
+    this.#parts.storage.synced().then(stored, () => {});
   }
 
   /** Stops pruning for a few seconds, because a member needs the entries. */
@@ -136,13 +136,13 @@ export class SnapshotTransfer {
   }
 
   /** The date from which entries are retained while there is space; milliseconds since 1970. */
-  get keepsFrom(): number {
-    return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#keepsFrom;
+  get retainsFrom(): number {
+    return this.#parts.uptime() < this.#holdsUntil ? Number.NEGATIVE_INFINITY : this.#retainsFrom;
   }
 
   /** Sets the date from which members may be missing entries, or may have additional entries. */
-  keepFrom(date: number): void {
-    this.#keepsFrom = date;
+  retainFrom(date: number): void {
+    this.#retainsFrom = date;
   }
 
   /** Begins to receive a member's snapshot. */

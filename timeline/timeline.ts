@@ -228,7 +228,7 @@ export class Timeline {
       ...heldTo(this.#folding.fold, this.#dates.finalTo),
       // If the clock is wrong, no entry is too old.
       now: this.isSkewed ? Number.NEGATIVE_INFINITY : this.#watermark.now(),
-      keepsFrom: this.handover.keepsFrom,
+      retainsFrom: this.handover.retainsFrom,
       isAlone: this.#parts.isAlone(),
     });
   }

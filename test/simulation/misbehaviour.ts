@@ -17,7 +17,7 @@ export function misbehave(host: Host, world: World): Misbehaviour {
     tick: (timeline) => {
       if (!hasHistory || scheduler.time < settings.liesFromMs) return;
       if (random.chance(WRITES)) timeline.receive([forger.forge()], host.identity.id);
-      timeline.handover.keepFrom(Number.POSITIVE_INFINITY);
+      timeline.handover.retainFrom(Number.POSITIVE_INFINITY);
       for (const { at } of timeline.handover.cuts) timeline.handover.certify(at);
     },
   };

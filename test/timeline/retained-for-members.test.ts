@@ -23,11 +23,11 @@ test("a daemon retains what its members may be missing, and prunes older entries
   for (const limits of [{ retainMs: 1_000 }, { retainBytes: 40_000 }]) {
     const subject = await new TimelineSubject({ storage: new MemoryStorage(), every: 50, limits }).open();
     const write = (i: number) => `SET k${i % 20} v${i}`;
-    subject.timeline.handover.keepFrom(0);
+    subject.timeline.handover.retainFrom(0);
     await subject.writes(200, 1000, write);
     assert.equal(subject.timeline.prunedTo, -1);
     const date = subject.now - 60_000;
-    subject.timeline.handover.keepFrom(date);
+    subject.timeline.handover.retainFrom(date);
     await subject.writes(20, 1000, write);
     const { prunedTo } = subject.timeline;
     assert.ok(prunedTo > 0 && prunedTo < date, `${prunedTo} of ${date}`);

@@ -75,7 +75,7 @@ export class CommonPast {
     const upTo = (growth: Growth, date: number) =>
       growth.lasts(date, now) > limits.snapshotHoldMs ? Number.POSITIVE_INFINITY : date;
     this.value = upTo(this.#levelGrowth, value);
-    timeline.handover?.keepFrom(upTo(this.#commonGrowth, this.#common));
+    timeline.handover?.retainFrom(upTo(this.#commonGrowth, this.#common));
   }
 
   #lags({ id, isCatchingUp }: CommonReporter, now: number): boolean {

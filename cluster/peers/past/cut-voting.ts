@@ -205,7 +205,7 @@ export class CutVoting {
     this.#isChanged = false;
     // This write replaces an earlier write that may not be complete yet, so it repeats the votes of that write.
     this.#unsaved = [...this.#unsaved, ...signed];
-    handover?.keepVotes(writeCutVotes([...this.#unsaved, ...this.#toKeep()]), () => {
+    handover?.storeVotes(writeCutVotes([...this.#unsaved, ...this.#toKeep()]), () => {
       if (signed.length === 0) return;
       this.#unsaved = this.#unsaved.filter((vote) => !signed.includes(vote));
       for (const vote of signed) this.#keep(peering.identity.id, vote);

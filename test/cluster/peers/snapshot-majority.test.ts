@@ -26,10 +26,10 @@ const HANDOVER = double<Timeline["handover"]>({
   sendable: () => null,
   hasLost: () => false,
   hold() {},
-  keepFrom() {},
+  retainFrom() {},
   certify() {},
   want() {},
-  keepVotes() {},
+  storeVotes() {},
   adopt() {},
   stage: () => assert.fail("no snapshot is adopted"),
 });

@@ -29,7 +29,7 @@ class FakeHandover {
   adoptions = 0;
   holds = 0;
   /** Milliseconds since 1970. */
-  keepsFrom = Number.POSITIVE_INFINITY;
+  retainsFrom = Number.POSITIVE_INFINITY;
   readonly reported: string[] = [];
   readonly certified: number[] = [];
   votes: Buffer | null = null;
@@ -77,7 +77,7 @@ class FakeHandover {
     this.certified.push(date);
   }
 
-  keepVotes(votes: Buffer, kept: () => void): void {
+  storeVotes(votes: Buffer, kept: () => void): void {
     this.votes = votes;
     kept();
   }
@@ -86,8 +86,8 @@ class FakeHandover {
     this.holds++;
   }
 
-  keepFrom(date: number): void {
-    this.keepsFrom = date;
+  retainFrom(date: number): void {
+    this.retainsFrom = date;
   }
 
   stage(cutAt: number) {
@@ -347,21 +347,21 @@ test("a daemon keeps entries that a connected member does not have, but not fore
   const a = world.add("a", { peers: ["b", "absent"], limits: { snapshotHoldMs: 60_000 } });
   const handover = handoverOf(a);
   world.run(5_000);
-  assert.ok(handover.keepsFrom > EPOCH, "alone it waits for no member");
+  assert.ok(handover.retainsFrom > EPOCH, "alone it waits for no member");
   const b = world.add("b");
-  world.runUntil(() => handover.keepsFrom === 0);
-  world.runUntil(() => handover.keepsFrom > EPOCH && isLevel(a, b));
+  world.runUntil(() => handover.retainsFrom === 0);
+  world.runUntil(() => handover.retainsFrom > EPOCH && isLevel(a, b));
   assert.equal(a.peering.stablePoint, 0, "nothing is final while a member is away");
-  const before = handover.keepsFrom;
+  const before = handover.retainsFrom;
   world.run(10_000);
-  assert.ok(handover.keepsFrom > before && handover.keepsFrom <= EPOCH + world.now);
+  assert.ok(handover.retainsFrom > before && handover.retainsFrom <= EPOCH + world.now);
   b.timeline.index.add({ at: EPOCH + 20, seq: 0, id: "unreadable".padStart(32, "x") }, false);
   world.run(5_000);
-  const kept = handover.keepsFrom;
+  const kept = handover.retainsFrom;
   world.run(40_000);
-  assert.equal(handover.keepsFrom, kept);
+  assert.equal(handover.retainsFrom, kept);
   world.run(30_000);
-  assert.equal(handover.keepsFrom, Number.POSITIVE_INFINITY);
+  assert.equal(handover.retainsFrom, Number.POSITIVE_INFINITY);
 });
 
 test("of two daemons with equally many but different pruned entries, one yields if an operator orders it", () => {

@@ -14,7 +14,7 @@ const EMPTY = { count: 0, sum: "\0".repeat(32) };
 /** This daemon and two members, b and c; c has different entries. */
 class Scene {
   now = 0;
-  keepsFrom = 0;
+  retainsFrom = 0;
   isCatchingUp = true;
   isSame = false;
   readonly past: CommonPast;
@@ -26,7 +26,7 @@ class Scene {
         return EPOCH + scene.now;
       },
       index: { digestUpTo: () => EMPTY },
-      handover: { keepFrom: (date: number) => void (this.keepsFrom = date) },
+      handover: { retainFrom: (date: number) => void (this.retainsFrom = date) },
     } as unknown as Timeline;
     this.past = new CommonPast(double<ClusterState>({ timeline, limits: PEERING_LIMITS }));
   }
@@ -59,12 +59,12 @@ class Scene {
 test("a member that takes long to catch up no longer delays signing, but still delays pruning for a while", async () => {
   const scene = new Scene();
   await scene.settle(catchUpStuckMs);
-  assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
+  assert.deepEqual([scene.past.value, scene.retainsFrom], [0, 0]);
   await scene.settle(10_000);
   assert.ok(scene.past.value > EPOCH);
-  assert.equal(scene.keepsFrom, 0, "entries that only c has may still arrive");
+  assert.equal(scene.retainsFrom, 0, "entries that only c has may still arrive");
   await scene.settle(snapshotHoldMs);
-  assert.equal(scene.keepsFrom, Number.POSITIVE_INFINITY);
+  assert.equal(scene.retainsFrom, Number.POSITIVE_INFINITY);
   assert.ok(
     scene.past.value < EPOCH + scene.now,
     "states are still compared with the members that are up to date",
@@ -75,9 +75,12 @@ test("members that are up to date but never agree delay each other's signing onl
   const scene = new Scene();
   scene.isCatchingUp = false;
   await scene.settle(snapshotHoldMs - 10_000);
-  assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
+  assert.deepEqual([scene.past.value, scene.retainsFrom], [0, 0]);
   await scene.settle(20_000);
-  assert.deepEqual([scene.past.value, scene.keepsFrom], [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
+  assert.deepEqual(
+    [scene.past.value, scene.retainsFrom],
+    [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+  );
 });
 
 test("a member with different entries delays signing again as soon as it is up to date", async () => {
@@ -85,8 +88,8 @@ test("a member with different entries delays signing again as soon as it is up t
   await scene.settle(catchUpStuckMs + 10_000);
   scene.isCatchingUp = false;
   await scene.settle(10_000);
-  assert.deepEqual([scene.past.value, scene.keepsFrom], [0, 0]);
+  assert.deepEqual([scene.past.value, scene.retainsFrom], [0, 0]);
   scene.isSame = true;
   await scene.settle(10_000);
-  assert.ok(scene.past.value > EPOCH && scene.keepsFrom === scene.past.value);
+  assert.ok(scene.past.value > EPOCH && scene.retainsFrom === scene.past.value);
 });

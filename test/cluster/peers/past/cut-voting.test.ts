@@ -57,7 +57,7 @@ class Scene {
       get votes() {
         return scene.votes;
       },
-      keepVotes: (votes: Buffer, kept: () => void) => {
+      storeVotes: (votes: Buffer, kept: () => void) => {
         scene.votes = votes;
         scene.save(kept);
       },
