@@ -35,6 +35,9 @@ const READ_ALL: Readonly<Record<string, (key: string) => readonly string[]>> = {
   zset: (key) => ["ZRANGE", key, "0", "-1", "WITHSCORES"],
 };
 
+/** The length of the longest name of a type. */
+const TYPE_WIDTH = "stream".length;
+
 export function addGet(program: Command): void {
   addDatabaseOption(
     addClientOptions(
@@ -76,7 +79,7 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
         : `For several keys: dbsync send MGET ${shellWords(words)}`;
       command.error(`error: too many arguments: dbsync get accepts one key\n(${hint})`);
     }
-    return sendCommand(["GET", ...words], flags);
+    return sendCommand(["GET", ...words], flags, (error) => typeHint(error, words[0] as string));
   }
   return queryHistory(flags, async (ask) => {
     const now = realEnvironment.wallClock();
@@ -93,6 +96,15 @@ function get(typed: string[], _: GetFlags, command: Command): Promise<void> {
     if (flags.json) printJson({ at, daemon: address, value: jsonOf(reply) });
     else printLine(shown(reply));
   });
+}
+
+/** Returns the commands that read values of other types, if the error says that the key has another type. */
+function typeHint(error: DbsyncError, key: string): string {
+  if (!error.message.includes("WRONGTYPE")) return "";
+  const commands = Object.entries(READ_ALL).map(
+    ([type, command]) => `  ${type.padEnd(TYPE_WIDTH)}  dbsync send ${shellWords(command(key))}\n`,
+  );
+  return `(GET reads strings; dbsync send TYPE ${shellWords([key])} prints the type. To read another type:\n${commands.join("").trimEnd()})\n`;
 }
 
 async function readAll(past: AskPast, key: string): ReturnType<AskPast> {

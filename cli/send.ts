@@ -71,8 +71,15 @@ function send(typed: string[], flags: SendFlags, command: Command): Promise<void
   return sendCommand(commandWords(command, typed), flags);
 }
 
-/** Sends a command and prints its result. */
-export async function sendCommand(words: readonly string[], flags: SendFlags): Promise<void> {
+/**
+ * Sends a command and prints its result.
+ * @param hintFor  returns lines to print after an error, or an empty text
+ */
+export async function sendCommand(
+  words: readonly string[],
+  flags: SendFlags,
+  hintFor: (error: DbsyncError) => string = () => "",
+): Promise<void> {
   let isUnsigned = false;
   try {
     const settings = readSettings(flags);
@@ -91,8 +98,10 @@ export async function sendCommand(words: readonly string[], flags: SendFlags): P
     }
   } catch (error) {
     if (flags.json) process.exitCode = printJsonError(error);
-    else if (error instanceof DbsyncError) process.exitCode = reportError(error, words, isUnsigned);
-    else throw error;
+    else if (error instanceof DbsyncError) {
+      process.exitCode = reportError(error, words, isUnsigned);
+      process.stderr.write(hintFor(error));
+    } else throw error;
   }
 }
 

@@ -11,6 +11,7 @@ import { breakHelp } from "../../net/terminal/help-text.js";
 import { runDbsync } from "../client/child.js";
 import { FakeServer } from "../client/fake-server.js";
 import { some } from "../support/amount.js";
+import { startDaemon } from "../support/daemon-process.js";
 import { refusingAddress } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
 
@@ -398,6 +399,19 @@ describe("dbsync", () => {
       assert.deepEqual(lines.join(" ").split(/\s+/), help.split(/\s+/), name);
     }
     assert.match((await runDbsync(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  test("get names the commands that read values of other types", async () => {
+    await using daemon = await startDaemon([]);
+    const address = `127.0.0.1:${daemon.port}`;
+    await run(address, "send", "RPUSH", "my list", "a");
+    const { code, stderr } = await run(address, "get", "my list");
+    assert.equal(code, 1);
+    assert.match(stderr, /WRONGTYPE.*\n\(GET reads strings; dbsync send TYPE 'my list' prints the type/);
+    assert.match(stderr, /\n {2}list {4}dbsync send LRANGE 'my list' 0 -1\n/);
+    await run(address, "send", "SET", "word", "a");
+    const word = await run(address, "get", "word");
+    assert.deepEqual([word.code, word.stdout, word.stderr], [0, "a\n", ""]);
   });
 
   test("refuses an unknown or missing subcommand with exit code 2", async () => {
