@@ -52,7 +52,8 @@ function showAdministration(client: SigningClient): void {
 }
 
 async function open(frame: DashboardFrame | null): Promise<SigningClient> {
-  if (frame === null) throw new Error("the daemon has sent nothing yet");
+  if (frame === null)
+    throw new Error("the daemon has sent nothing yet: check that it is running, then sign in again");
   if (frame.keys === null)
     throw new Error("this daemon accepts unsigned commands: it has no keys and no log");
   if (frame.ws === null)
