@@ -140,4 +140,11 @@ export const collectionMutants: readonly Mutant[] = [
     replace: "true",
     test: ORDERING,
   },
+  {
+    name: "collections: a dropped index shows expired documents again",
+    file: "store/commands/collections/collection-indexes.js",
+    find: "removeExpired(data, entry, unit.at);",
+    replace: ";",
+    test: DIALECT,
+  },
 ];

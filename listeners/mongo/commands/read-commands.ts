@@ -28,7 +28,7 @@ export const readCommands: readonly MongoCommand[] = [
     names: ["explain"],
     group: "documents",
     summary: "shows which index a command uses, without executing it; there are no execution times",
-    fields: { verbosity: "ignored" },
+    fields: { verbosity: "taken" },
     run: explain,
   },
   {
@@ -120,9 +120,15 @@ function explain(session: MongoSession, command: CommandDocument): ByteString | 
   const specOf = EXPLAINED.get(inner?.name ?? "");
   if (inner === null || specOf === undefined)
     throw failure(59, `Explain failed due to unknown command: ${inner?.name ?? ""}`);
+  const verbosity = command.words("verbosity") ?? "queryPlanner";
+  if (!VERBOSITIES.includes(verbosity))
+    throw failure(9, `verbosity string must be one of {'${VERBOSITIES.join("', '")}'}`);
   const argv = ["MDB.EXPLAIN", databaseOf(command), collectionOf(inner), specOf(inner)];
   return session.run(argv, (reply) => membersOfReply(reply) + SERVER_INFO);
 }
+
+/** The values of `verbosity`. They do not change the answer, because the daemon does not execute the command. */
+const VERBOSITIES: readonly string[] = ["queryPlanner", "executionStats", "allPlansExecution"];
 
 const SERVER_INFO = element("serverInfo", document({ version: text("7.0.0") }));
 

@@ -12,6 +12,7 @@ import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { doneAnswer, refusedAnswer, written } from "../../../protocol/mongo/answers.js";
 import type { MongoMessage } from "../../../protocol/mongo/message.js";
 import type { Reply } from "../../../protocol/reply.js";
+import { alternativeTo } from "../../../store/queries/bson/mongodb-names.js";
 import { CommandDocument } from "../messages/command-document.js";
 import { failure, failureOf, MongoFailure } from "../messages/failure.js";
 import { checkFields, type Fields } from "../messages/fields.js";
@@ -161,7 +162,8 @@ export class MongoSession {
     const command = this.#table.get(document.name);
     if (kind === "query" && !(GREETED.test(collection) && command?.names.some(isGreeting)))
       throw failure(59, "OP_QUERY is accepted only for greetings; send commands in OP_MSG");
-    if (command === undefined) throw failure(59, `no such command: '${textOfBytes(document.name)}'`);
+    if (command === undefined)
+      throw failure(59, `no such command: '${textOfBytes(document.name)}'${alternativeTo(document.name)}`);
     if (this.commands.needsLogin && command.isOpen !== true)
       throw failure(13, `Command ${command.names[0]} requires authentication`);
     if (command.fields !== "any") checkFields(document, command.fields);

@@ -31,7 +31,7 @@ import {
 import { EXPRESSION_OPERATORS } from "../../queries/bson/operators/operator-table.js";
 import { PositionalElements } from "../../queries/bson/positional-elements.js";
 import { documentOfQuery, isReplacement, type Update, updateOf, withId } from "../../queries/bson/update.js";
-import type { Bson, BsonDocument } from "../../values/collections/bson.js";
+import { type Bson, type BsonDocument, isArray } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { Collection, type CollectionReading } from "../../values/collections/collection.js";
 import { answered, bytesOf, count, stepByStep } from "./answers.js";
@@ -175,6 +175,8 @@ function updateIn(
   { query, update, arrayFilters }: RequestedChange,
   isInsert: boolean,
 ): Update {
+  if (target.operators !== null && isArray(update) && arrayFilters !== undefined)
+    throw failedToParse("arrayFilters may not be specified for pipeline-style updates");
   const elements = target.operators === null ? null : new PositionalElements(query, arrayFilters, target);
   return updateOf(update, { ...target, isInsert, elements });
 }

@@ -15,6 +15,7 @@ import {
   truthAt,
 } from "../../queries/bson/command-fields.js";
 import { MongoFailure, mismatch } from "../../queries/bson/mongo-failure.js";
+import { alternativeTo } from "../../queries/bson/mongodb-names.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/collections/bson.js";
 import { integerOf, isNumber } from "../../values/collections/bson-numbers.js";
 import { compareBson } from "../../values/collections/bson-order.js";
@@ -28,6 +29,7 @@ import {
 import { isArrayIndex } from "../../values/collections/index-keys.js";
 import { answered, answeredAll, count } from "./answers.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
+import { removeExpired } from "./expiring.js";
 import { duplicate, keysOf } from "./uniqueness.js";
 
 /** Maximum number of indexes of a collection, including the one on _id, as in MongoDB. */
@@ -99,7 +101,9 @@ function indexSpec(argument: ByteString, isExtended: boolean): IndexSpec {
     if (parts.some((part) => part.startsWith("$") || part.startsWith("*") || isArrayIndex(part)))
       throw cannot(`an index of '${field}' is not supported: paths consist of names only`);
     if (!isNumber(direction) || compareBson(direction, 0) === 0)
-      throw cannot(`the only kinds of indexes are 1 and -1: '${field}'`);
+      throw cannot(
+        `the only kinds of indexes are 1 and -1: '${field}'${alternativeTo(`${direction} indexes`)}`,
+      );
   }
   const name = stringAt(document, "name");
   if (name === "" || name === "*") throw cannot(`an index cannot be named '${name}'`);
@@ -126,6 +130,11 @@ function isThere(spec: IndexSpec, specs: readonly IndexSpec[]): boolean {
       if (isId || other.name === spec.name) return true;
       throw new MongoFailure(85, `Index already exists with a different name: ${other.name}`);
     }
+    if (other.name === spec.name && isSameKey && other.isSparse === spec.isSparse)
+      throw new MongoFailure(
+        85,
+        `An equivalent index already exists with the same name but different options: ${spec.name}; drop it first`,
+      );
     if (other.name === spec.name)
       throw new MongoFailure(86, `An existing index has the same name as the requested index: ${spec.name}`);
     if (isSameKey && other.isSparse === spec.isSparse)
@@ -148,12 +157,14 @@ function checkDocuments(collection: Collection, spec: IndexSpec, { text }: Names
 }
 
 /** `MDB.DROPINDEXES db collection spec` */
-export function dropIndexes(data: Data, argv: readonly ByteString[]): Reply {
+export function dropIndexes(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const [, database = "", name = "", request = ""] = argv;
   const namespace = namespaceOf(database, name);
   const names = specOf(request, ["index"]).get("index");
   const entry = collectionAt(data, namespace);
   if (entry === undefined) throw missing(namespace);
+  // Documents that the dropped index has hidden must not appear again.
+  removeExpired(data, entry, unit.at);
   const { specs } = entry.value;
   const dropped =
     names === "*"

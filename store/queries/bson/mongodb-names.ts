@@ -42,6 +42,21 @@ const KINDS = {
 
 /** Alternatives to unsupported features and to fields of commands; docs/mongo-collections.md lists them. */
 const INSTEAD: ReadonlyMap<ByteString, string> = new Map([
+  ["$bitsAllClear", "calculate it in the client"],
+  ["$bitsAllSet", "calculate it in the client"],
+  ["$bitsAnyClear", "calculate it in the client"],
+  ["$bitsAnySet", "calculate it in the client"],
+  ["$documents", "read the documents from a collection"],
+  ["$redact", "use $match and $project"],
+  ["$sampleRate", "use $sample"],
+  ["$stdDevPop", "calculate it in the client"],
+  ["$stdDevSamp", "calculate it in the client"],
+  ["2d indexes", "use GEOSEARCH of the Redis commands"],
+  ["2dsphere indexes", "use GEOSEARCH of the Redis commands"],
+  ["hashed indexes", "create the index with 1"],
+  ["text indexes", "use $regex, or a search engine"],
+  ["collMod", "drop the index or collection, and create it again"],
+  ["mapReduce", "use aggregate with $group"],
   ["$bucket", "group by a $switch or by $floor of a $divide"],
   ["$bucketAuto", "group by a $switch or by $floor of a $divide"],
   ["$collStats", "send the command collStats, or count the documents"],

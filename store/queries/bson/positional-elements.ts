@@ -144,8 +144,22 @@ function conditionsOf(query: BsonDocument, path: FieldPath): readonly (readonly 
       .split(".")
       .filter((part) => !/^\d+$/.test(part))
       .join(".");
-    return plain === name || plain.startsWith(`${name}.`) ? [[field, operand] as const] : [];
+    const isOfArray = plain === name || plain.startsWith(`${name}.`);
+    return isOfArray ? positive(operand).map((one) => [field, one] as const) : [];
   });
+}
+
+/** The operators of a condition that no single element meets. */
+const NEGATIONS = ["$ne", "$nin", "$not"];
+
+/** Returns the parts of a condition that an element can meet: without negations, and one for each value of `$all`. */
+function positive(operand: Bson): readonly Bson[] {
+  const [first = ""] = isDocument(operand) ? operand.keys() : [];
+  if (!isDocument(operand) || !first.startsWith("$")) return [operand];
+  const rest = new Map(operand);
+  for (const name of [...NEGATIONS, "$all"]) rest.delete(name);
+  const all = operand.get("$all");
+  return [...(rest.size === 0 ? [] : [rest]), ...(isArray(all) ? all : [])];
 }
 
 /** Returns the document with another value at an existing position. */

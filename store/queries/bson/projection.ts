@@ -58,7 +58,8 @@ function read(
 ): void {
   const name = checkedPath(path).join(".");
   if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
-  if (path.some((part) => part.startsWith("$"))) throw notHere(`a projection of '${name}' is not supported`);
+  if (path.some((part) => part.startsWith("$")))
+    throw notHere(`a projection of '${name}' is not supported: use $elemMatch or $slice in the projection`);
   if (isPlainChoice(value)) {
     if (isTrue(value)) parsed.isIncluding = true;
     else parsed.isExcluding = true;
