@@ -1,5 +1,6 @@
 /** The program `dbsyncd`: reads the options, runs the daemon, handles signals and sets the exit code. */
 import { randomBytes } from "node:crypto";
+import { compileEarly } from "../net/process/early-compilation.js";
 import { realEnvironment } from "../net/process/environment.js";
 import { runService } from "../net/process/run-service.js";
 import type { SighupHandler } from "../net/process/sighup.js";
@@ -33,7 +34,9 @@ export async function main(hangUps: SighupHandler, known?: Semantics): Promise<v
 async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics): Promise<void> {
   const nameKey = randomBytes(8);
   seedNameHash(nameKey.readInt32LE(0), nameKey.readInt32LE(4));
-  boundYoungGeneration([...process.execArgv, process.env["NODE_OPTIONS"]].join(" "));
+  const engineOptions = [...process.execArgv, process.env["NODE_OPTIONS"]].join(" ");
+  compileEarly(engineOptions);
+  boundYoungGeneration(engineOptions);
   const { logLevel, logFormat } = settings;
   const daemon = await runService(
     { logLevel, logFormat, lastWords: (problem) => (problem instanceof OutOfMemory ? TOO_SMALL : null) },
