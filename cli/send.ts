@@ -118,7 +118,7 @@ function reportError(error: DbsyncError, words: readonly string[], isUnsigned: b
   const [, name] = /ERR unknown command '([^']*)'/.exec(error.message) ?? [];
   const hint = name === undefined ? "" : didYouMean(name.toUpperCase(), COMMAND_NAMES);
   if (hint !== "") process.stderr.write(`(${hint.replace("did", "Did").trimEnd()})\n`);
-  if (mayLackQuotes(error.message, words))
+  if (mayMissQuotes(error.message, words))
     process.stderr.write(
       '(Put an argument with spaces in quotes: dbsync send SET greeting "good morning")\n',
     );
@@ -127,7 +127,7 @@ function reportError(error: DbsyncError, words: readonly string[], isUnsigned: b
 }
 
 /** Whether missing quotes may have caused the error, because the command has too many arguments. */
-function mayLackQuotes(message: string, words: readonly string[]): boolean {
+function mayMissQuotes(message: string, words: readonly string[]): boolean {
   const count = words.length === 1 ? words.join().split(" ").filter(Boolean).length : words.length;
   return count > 2 && /: ERR (syntax error|wrong number of arguments)/.test(message);
 }

@@ -35,7 +35,7 @@ export async function makeMirror(
       get newest() {
         return timeline.newest;
       },
-      get whole() {
+      get folded() {
         return completeSums(timeline);
       },
     },

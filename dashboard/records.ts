@@ -62,7 +62,7 @@ function showLog(reply: SignedReply): void {
   );
 }
 
-export async function showLetters(client: SigningClient): Promise<void> {
+export async function showDeadLetters(client: SigningClient): Promise<void> {
   let rows: Cell[][] = [];
   let note = "No dead letters: all acknowledged writes of this daemon are in its timeline.";
   try {

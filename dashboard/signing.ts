@@ -6,7 +6,7 @@ import type { DashboardFrame } from "../protocol/json/dashboard-frame.js";
 import { showClients, showSlow } from "./client-work.js";
 import { byId, setText } from "./elements.js";
 import { KeyBrowser } from "./keys.js";
-import { prepareLog, showKeyList, showLetters } from "./records.js";
+import { prepareLog, showDeadLetters, showKeyList } from "./records.js";
 import type { SigningClient, SigningModule } from "./signing-client.js";
 
 /** The name under which the browser stores the key, for pages of this address. */
@@ -42,7 +42,7 @@ function showAdministration(client: SigningClient): void {
   const read = () => {
     void showSlow(client);
     void showClients(client);
-    void showLetters(client);
+    void showDeadLetters(client);
   };
   read();
   byId("refresh").addEventListener("click", read);

@@ -126,12 +126,14 @@ export class TimelineStrip {
     column.mark.setAttribute("cy", y.toFixed(1));
   }
 
-  #describe({ elsewhere, stable }: FrameTimeline, now: number): void {
+  #describe({ outsideWindow, stable }: FrameTimeline, now: number): void {
     const all = [...this.#columns.values()];
     const late = all.reduce((sum, column) => sum + column.late, 0);
     const sum = all.reduce((sum, column) => sum + sumOf(column), 0);
     const outside =
-      elsewhere === 0 ? "" : `; since the start ${countText(elsewhere)} had dates outside the last minute`;
+      outsideWindow === 0
+        ? ""
+        : `; since the start ${countText(outsideWindow)} had dates outside the last minute`;
     const final = stable === 0 ? "" : ` Final up to ${spanText(now - stable)} ago.`;
     const words = `${countText(sum)} recorded in the last minute, ${countText(late)} of them late${outside}.${final}`;
     setText(this.#words, words);

@@ -11,7 +11,7 @@ const LONG_LENGTH = 0x80;
 const LENGTH_BYTES_MAX = 4;
 
 /** Whether `bytes` is one DER value whose nested values all have the stated lengths. */
-export function isWholeDer(bytes: Buffer): boolean {
+export function isCompleteDer(bytes: Buffer): boolean {
   /** End offsets of the enclosing values, the outermost first. */
   const ends = [bytes.length];
   let offset = 0;

@@ -63,11 +63,11 @@ export function errnoOf(error: unknown): string {
 
 /** Reads a file or pipe to its end. Returns null if it is longer than the limit. */
 function readAll(descriptor: number): Buffer | null {
-  const room = Buffer.alloc(MAX_FILE_BYTES + 1);
+  const buffer = Buffer.alloc(MAX_FILE_BYTES + 1);
   let length = 0;
-  while (length < room.length) {
-    const count = readSync(descriptor, room, length, room.length - length, null);
-    if (count === 0) return Buffer.from(room.subarray(0, length));
+  while (length < buffer.length) {
+    const count = readSync(descriptor, buffer, length, buffer.length - length, null);
+    if (count === 0) return Buffer.from(buffer.subarray(0, length));
     length += count;
   }
   return null;

@@ -1,5 +1,5 @@
 /** Parses and writes PEM text (RFC 7468): finds blocks, interprets their labels, and reports damage. */
-import { isWholeDer } from "./der.js";
+import { isCompleteDer } from "./der.js";
 import type { KeyFileErrorCode, KeyHalf } from "./errors.js";
 
 /** A PEM block. `text` is null if the END line is missing. */
@@ -83,7 +83,7 @@ export function damageOf(block: PemBlock): string | null {
   if (!BASE64.test(body)) return "the text between its first and last line is not base64";
   // The traditional encrypted format contains ciphertext, which has no structure to check.
   if (block.label !== "ENCRYPTED PRIVATE KEY" && isEncrypted(block)) return null;
-  if (isWholeDer(Buffer.from(body, "base64"))) return null;
+  if (isCompleteDer(Buffer.from(body, "base64"))) return null;
   return "bytes between its first and last line are missing or changed";
 }
 

@@ -222,7 +222,7 @@ export class Database {
   reportExpired(at: number): void {
     if (this.listener === null) return;
     for (const [db, keyspace] of this.#keyspaces.entries())
-      for (const key of keyspace.takeExpired(at)) this.listener.gone(db, key, "expired");
+      for (const key of keyspace.takeExpired(at)) this.listener.removed(db, key, "expired");
   }
 
   /**
@@ -244,7 +244,7 @@ export class Database {
    */
   drop(db: number, key: ByteString): void {
     this.#keyspaces[db]?.delete(key);
-    this.listener?.gone(db, key, "evicted");
+    this.listener?.removed(db, key, "evicted");
   }
 
   /**
@@ -293,7 +293,7 @@ export class Database {
       return this.#applyAndNotify(command, argv, unit, records, effort);
     this.#data.begin(unit, records, command.reads, effort);
     // Most commands write only keys of their own database, and most databases have no key that expires.
-    if (command.writes && (command.writesElsewhere || this.#keyspaces[unit.db]?.expiring !== 0))
+    if (command.writes && (command.writesOtherDatabases || this.#keyspaces[unit.db]?.expiring !== 0))
       this.#removeExpired(command, argv, unit);
     return this.#carryOut(command, argv, unit);
   }
@@ -335,7 +335,7 @@ export class Database {
     effort: EffortBudget,
   ): Reply {
     this.#data.begin(unit, records, command.reads, effort);
-    if (command.writes && (command.writesElsewhere || this.#keyspaces[unit.db]?.expiring !== 0))
+    if (command.writes && (command.writesOtherDatabases || this.#keyspaces[unit.db]?.expiring !== 0))
       this.#removeExpired(command, argv, unit);
     this.#expiredTo = records?.length ?? 0;
     const looked =
@@ -368,7 +368,7 @@ export class Database {
     for (const { db, key, expire } of expiredWrites(this.#keyspaces, command, argv, unit)) {
       this.#data.delete(key, db);
       this.#expired++;
-      if (this.listener !== null && !this.#isReported(db, expire)) this.listener.gone(db, key, "expired");
+      if (this.listener !== null && !this.#isReported(db, expire)) this.listener.removed(db, key, "expired");
     }
   }
 }

@@ -60,14 +60,14 @@ export function formatFigures(figures: BenchFigures, latencies: LatencyHistogram
 export interface BenchRow extends BenchFigures {
   readonly servers: string;
   /** The backends of the daemons on the list. */
-  readonly behind: string;
+  readonly backends: string;
 }
 
 /** Formats one row per list of daemons; ratios are relative to the first row. */
 export function formatRows(rows: readonly BenchRow[]): string {
   const first = rows[0]?.throughput ?? 0;
-  const cells = rows.map(({ servers, behind, throughput, latency, failed }) => [
-    ...[servers, behind, grouped(throughput), first === 0 ? "-" : (throughput / first).toFixed(2)],
+  const cells = rows.map(({ servers, backends, throughput, latency, failed }) => [
+    ...[servers, backends, grouped(throughput), first === 0 ? "-" : (throughput / first).toFixed(2)],
     ...[latency.p50, latency.p99].map((ms) => (ms === null ? "-" : formatMs(ms))),
     failed === 0 ? "none" : grouped(failed),
   ]);

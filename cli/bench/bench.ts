@@ -140,10 +140,10 @@ async function benchEach(flags: BenchFlags, command: LoadCommand, all: readonly 
   for (const settings of all) {
     const { client } = openFrom(settings);
     await checkAccess(client);
-    const behind = await describeBackends(settings, client);
+    const backends = await describeBackends(settings, client);
     const measured = await measure(client, command, flags);
     const servers = settings.servers.map(({ text }) => text).join(",");
-    rows.push({ servers, behind, ...figuresOf(measured.result) });
+    rows.push({ servers, backends, ...figuresOf(measured.result) });
     reportResult(measured);
     if (measured.isInterrupted) break;
   }

@@ -8,7 +8,7 @@ export interface KeyDifference {
   readonly id: string;
   readonly label: string;
   /** Addresses of the daemons that do not know the key. */
-  readonly lackedBy: readonly string[];
+  readonly missingOn: readonly string[];
   /** The fields that differ between the remaining daemons, with their values; empty if no field differs. */
   readonly held: readonly { readonly address: string; readonly differing: Partial<RingKey> }[];
 }
@@ -19,20 +19,20 @@ export function differencesOf(rings: readonly DaemonRing[]): KeyDifference[] {
   return [...ids].flatMap((id) => {
     const records = rings.map(({ address, keys }) => ({ address, key: keys.find((key) => key.id === id) }));
     const holders = records.flatMap(({ address, key }) => (key === undefined ? [] : [{ address, key }]));
-    const lackedBy = records.filter(({ key }) => key === undefined).map(({ address }) => address);
+    const missingOn = records.filter(({ key }) => key === undefined).map(({ address }) => address);
     const names = differingNames(holders.map(({ key }) => key));
-    if (lackedBy.length === 0 && names.length === 0) return [];
+    if (missingOn.length === 0 && names.length === 0) return [];
     const held =
       names.length === 0 ? [] : holders.map(({ address, key }) => ({ address, differing: pick(key, names) }));
-    return [{ id, label: holders[0]?.key.label ?? "", lackedBy, held }];
+    return [{ id, label: holders[0]?.key.label ?? "", missingOn, held }];
   });
 }
 
 /** Formats differences as lines for a terminal. */
 export function differenceLines(differences: readonly KeyDifference[]): string[] {
-  return differences.flatMap(({ id, label, lackedBy, held }) => {
+  return differences.flatMap(({ id, label, missingOn, held }) => {
     const key = `${id.slice(0, 16)}${label === "" ? "" : ` (${label})`}`;
-    const lines = lackedBy.length === 0 ? [] : [`${key}: unknown to ${lackedBy.join(", ")}`];
+    const lines = missingOn.length === 0 ? [] : [`${key}: unknown to ${missingOn.join(", ")}`];
     for (const { address, differing } of held) {
       const fields = Object.entries(differing).map(([name, value]) => `${name} ${shown(value)}`);
       lines.push(`${key}: on ${address} ${fields.join(", ")}`);

@@ -24,10 +24,10 @@ export function printMembers(
   json: boolean,
 ): boolean {
   const isRemoved = ({ id }: MemberView) => heads.some(({ list }) => list.left.includes(rawId(id)));
-  const behind = views.filter(
+  const outdated = views.filter(
     (view) => !(isRemoved(view) || heads.every(({ hash }) => view.lists.some((list) => list.hash === hash))),
   );
-  const isOne = heads.length < 2 && behind.length === 0;
+  const isOne = heads.length < 2 && outdated.length === 0;
   if (json) {
     printJson({ lists: heads.map(plain), isOne, daemons: views.map(daemonOf) });
     return isOne;
@@ -38,7 +38,7 @@ export function printMembers(
     printLine(
       "\nThese lists exclude each other because they were signed at the same time. Nothing becomes final until you run dbsync members merge.",
     );
-  for (const { address } of behind) printLine(`\n${address} does not know this list yet.`);
+  for (const { address } of outdated) printLine(`\n${address} does not know this list yet.`);
   for (const { address } of views.filter(isRemoved))
     printLine(
       `\n${address} was removed permanently. To add the machine again, start a daemon with an empty folder and run dbsync members add.`,

@@ -89,22 +89,22 @@ ${exitCodeHelp("nothing was changed, or the daemons use different lists")}`,
   addList(members);
   addChange(members, ["add <daemon...>", "add daemons; the first list must name all of them"], {
     example: "  dbsync members add db4:1111 -s db1:1111,db2:1111,db4:1111 -k root-private.pem",
-    change: (daemons) => ({ add: daemons, leave: [], isReplacing: false, isAnew: false }),
+    change: (daemons) => ({ add: daemons, leave: [], isReplacing: false, isRenewed: false }),
   });
   addChange(members, ["evict <daemon...>", "remove daemons permanently"], {
     example: "  dbsync members evict db3:1111 -k root-private.pem",
-    change: (daemons) => ({ add: [], leave: daemons, isReplacing: false, isAnew: false }),
+    change: (daemons) => ({ add: [], leave: daemons, isReplacing: false, isRenewed: false }),
   });
   addChange(members, ["replace <old> <new>", "remove a daemon whose folder is lost, and add another one"], {
     example: "  dbsync members replace 4f3a9c0e db3:1111 -k root-private.pem",
-    change: ([old = "", other = ""]) => ({ add: [other], leave: [old], isReplacing: true, isAnew: false }),
+    change: ([old = "", other = ""]) => ({ add: [other], leave: [old], isReplacing: true, isRenewed: false }),
   });
   addChange(
     members,
     ["sign", "sign the same list again, before or after you revoke the key that signed it"],
     {
       example: "  dbsync members sign -k root-private.pem --root-key old-root-public.pem",
-      change: () => ({ add: [], leave: [], isReplacing: false, isAnew: true }),
+      change: () => ({ add: [], leave: [], isReplacing: false, isRenewed: true }),
     },
   );
   addChange(
@@ -112,7 +112,7 @@ ${exitCodeHelp("nothing was changed, or the daemons use different lists")}`,
     ["merge", "merge two lists that were signed at the same time: keep the daemons that are on both"],
     {
       example: "  dbsync members merge -k root-private.pem",
-      change: () => ({ add: [], leave: [], isReplacing: false, isAnew: false }),
+      change: () => ({ add: [], leave: [], isReplacing: false, isRenewed: false }),
     },
   );
 }

@@ -15,7 +15,7 @@ export interface Change {
   /** Whether a new daemon replaces one whose folder is lost. */
   readonly isReplacing: boolean;
   /** Whether to sign a list of the same daemons again. */
-  readonly isAnew: boolean;
+  readonly isRenewed: boolean;
   /** Whether to ignore objections. */
   readonly force: boolean;
 }
@@ -43,7 +43,7 @@ export function nextMembers(
   change: Change,
 ): Next {
   const again = alreadyDone(views, heads, change);
-  const isKnown = again !== null && !isBehind(views, again);
+  const isKnown = again !== null && !isUnknownToSome(views, again);
   const problem = again === null ? problemOf(views, heads, change) : null;
   if (problem !== null) throw new DbsyncError("bad-command", problem);
   const cluster = rawId(views[0]?.cluster ?? "");
@@ -66,13 +66,13 @@ export function nextMembers(
 function alreadyDone(
   views: readonly MemberView[],
   heads: readonly KnownList[],
-  { add, leave, isReplacing, isAnew }: Change,
+  { add, leave, isReplacing, isRenewed }: Change,
 ): KnownList | null {
   const [head] = heads;
-  if (isAnew || head === undefined || heads.length > 1) return null;
+  if (isRenewed || head === undefined || heads.length > 1) return null;
   const { members, left, parents } = head.list;
   const isMerge = add.length + leave.length === 0;
-  if (isMerge) return parents.length > 1 || isBehind(views, head) ? head : null;
+  if (isMerge) return parents.length > 1 || isUnknownToSome(views, head) ? head : null;
   // When a replacement is repeated, the address of the lost daemon already belongs to the new daemon.
   const isSuccessor = (id: string) => isReplacing && add.includes(id) && views.some((view) => view.id === id);
   const isDone =
@@ -82,16 +82,16 @@ function alreadyDone(
 }
 
 /** Whether a member that answered does not know the list. */
-const isBehind = (views: readonly MemberView[], { list, hash }: KnownList): boolean =>
+const isUnknownToSome = (views: readonly MemberView[], { list, hash }: KnownList): boolean =>
   views.some(({ id, lists }) => list.members.includes(rawId(id)) && !lists.some((own) => own.hash === hash));
 
 function problemOf(views: readonly MemberView[], heads: readonly KnownList[], change: Change): string | null {
-  const { add, leave, isReplacing, isAnew } = change;
-  const isMerge = !isAnew && add.length + leave.length === 0;
+  const { add, leave, isReplacing, isRenewed } = change;
+  const isMerge = !isRenewed && add.length + leave.length === 0;
   if (isMerge && heads.length < 2) return "there is only one list: there is nothing to merge";
   if (heads.length > 1) return isMerge ? null : MERGE;
   const [head] = heads;
-  if (head === undefined && (isAnew || leave.length > 0)) return BEGIN;
+  if (head === undefined && (isRenewed || leave.length > 0)) return BEGIN;
   const { members = [], left = [] } = head?.list ?? {};
   const returned = add.find((id) => left.includes(rawId(id)));
   if (returned !== undefined)

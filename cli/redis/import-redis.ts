@@ -21,7 +21,7 @@ const NAMED_MAX = 10;
 export interface Tally {
   dumps: number;
   pieces: number;
-  gone: number;
+  absent: number;
   readonly left: string[];
 }
 
@@ -37,7 +37,7 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
   const started = performance.now();
   const all = Number(bytesIn(await source.ask(["DBSIZE"])));
   const copier = await KeyCopier.of(source, send);
-  const tally: Tally = { dumps: 0, pieces: 0, gone: 0, left: [] };
+  const tally: Tally = { dumps: 0, pieces: 0, absent: 0, left: [] };
   const done = () => tally.dumps + tally.pieces;
   try {
     using _ = showProgress(() => progressOf(done(), all, "keys", started));
@@ -56,7 +56,7 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
     printLine(
       `${keys(tally.pieces)} copied by the commands of their types (${shown(copier.refused ?? LONG)})`,
     );
-  if (tally.gone > 0) printLine(`${keys(tally.gone)} expired or were deleted during the import`);
+  if (tally.absent > 0) printLine(`${keys(tally.absent)} expired or were deleted during the import`);
   if (tally.left.length > 0)
     throw new Error(`${keys(tally.left.length)} could not be copied:\n${named(tally.left)}`);
 }
@@ -90,7 +90,7 @@ export async function* keysOf(source: RedisSource): AsyncGenerator<ByteString> {
 export function count(tally: Tally, key: ByteString, copied: Copied): void {
   if (copied === "dump") tally.dumps++;
   else if (copied === "pieces") tally.pieces++;
-  else if (copied === "gone") tally.gone++;
+  else if (copied === "absent") tally.absent++;
   else if (copied !== "same") tally.left.push(`  ${JSON.stringify(textOfBytes(key))}: ${copied.reason}`);
 }
 

@@ -18,10 +18,10 @@ const UNKNOWN_FORM = /payload version or checksum|Bad data format/;
 
 /**
  * The outcome of copying a key. `dump`: copied in serialized form; `pieces`: copied by the commands of its type;
- * `gone`: the key has expired or was deleted; `same`: its mark is unchanged; otherwise the reason why it was not
+ * `absent`: the key has expired or was deleted; `same`: its mark is unchanged; otherwise the reason why it was not
  * copied.
  */
-export type Copied = "dump" | "pieces" | "gone" | "same" | { readonly reason: string };
+export type Copied = "dump" | "pieces" | "absent" | "same" | { readonly reason: string };
 
 /** Marks (hashes of value and expiry) of the copied keys; a key with an unchanged mark is not copied again. */
 export type Marks = Map<ByteString, string>;
@@ -77,7 +77,7 @@ export class KeyCopier {
       return await this.#copyPieces(key, expires);
     }
     if (dump.value === null) return await this.#copyPieces(key, expires);
-    if (dump.value.kind !== "bulk") return "gone";
+    if (dump.value.kind !== "bulk") return "absent";
     const { bytes } = dump.value;
     const mark = this.#marks === null ? UNMARKED : markOf(bytes, expires);
     if (mark !== UNMARKED && this.#marks?.get(key) === mark) return "same";
@@ -96,7 +96,7 @@ export class KeyCopier {
 
   async #copyPieces(key: ByteString, expires: number | null): Promise<Copied> {
     const type = bytesIn(await this.#source.ask(["TYPE", key]));
-    if (type === "none") return "gone";
+    if (type === "none") return "absent";
     const pieces = piecesOf(type);
     if (pieces === null) return { reason: `its type is ${textOfBytes(type)}` };
     // Until the copy is complete, no mark may say that the key was copied.

@@ -161,7 +161,7 @@ class Replica {
 
   /** Compares all keys, and copies each key that differs. @returns the number of keys that differed */
   async #compare(source: RedisSource, copier: KeyCopier): Promise<number> {
-    const tally: Tally = { dumps: 0, pieces: 0, gone: 0, left: [] };
+    const tally: Tally = { dumps: 0, pieces: 0, absent: 0, left: [] };
     const seen = new Set<ByteString>();
     const marks = this.#marks;
     const once = async function* () {
@@ -176,7 +176,7 @@ class Replica {
       count(tally, key, await this.#copy(copier, key)),
     );
     this.#left = tally.left;
-    return tally.dumps + tally.pieces + tally.gone;
+    return tally.dumps + tally.pieces + tally.absent;
   }
 
   async #copyWritten(copier: KeyCopier): Promise<void> {
@@ -193,7 +193,7 @@ class Replica {
       if (!(await this.#isWrittenAgain(key, problem))) throw problem;
       return "same" as const;
     });
-    if (copied === "gone" && this.#marks.delete(key)) await this.#delete(Buffer.from(key, "latin1"));
+    if (copied === "absent" && this.#marks.delete(key)) await this.#delete(Buffer.from(key, "latin1"));
     return copied;
   }
 

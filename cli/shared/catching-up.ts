@@ -22,9 +22,9 @@ export async function warnIfCatchingUp(servers: readonly Address[], missing: str
   const states = await statesOf(servers);
   const answering = states.filter((state) => state !== "");
   if (answering.length === 0 || answering.some((state) => state !== CATCHING_UP)) return;
-  const behind = servers.filter((_, index) => states[index] !== "").map(({ text }) => text);
+  const late = servers.filter((_, index) => states[index] !== "").map(({ text }) => text);
   process.stderr.write(
-    `dbsync: warning: ${areCatchingUp(behind)}: some ${missing} may be missing. ` +
+    `dbsync: warning: ${areCatchingUp(late)}: some ${missing} may be missing. ` +
       "Wait until dbsync status shows the daemon as live, or name another daemon (-s)\n",
   );
 }
@@ -39,12 +39,12 @@ export async function waitUntilComplete({ servers, timeout }: Settings): Promise
   using steps = showSteps();
   for (;;) {
     const states = await statesOf(servers);
-    const behind = servers.filter((_, index) => states[index] === CATCHING_UP).map(({ text }) => text);
-    if (behind.length === 0) return;
-    steps.show(areCatchingUp(behind));
+    const late = servers.filter((_, index) => states[index] === CATCHING_UP).map(({ text }) => text);
+    if (late.length === 0) return;
+    steps.show(areCatchingUp(late));
     if (realEnvironment.now() >= end)
       throw new Error(
-        `${areCatchingUp(behind)}; nothing was sent. Run it again when dbsync status shows each daemon as live`,
+        `${areCatchingUp(late)}; nothing was sent. Run it again when dbsync status shows each daemon as live`,
       );
     await new Promise((resolve) => setTimeout(resolve, HELLO_EVERY_MS));
   }

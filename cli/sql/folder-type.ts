@@ -60,7 +60,7 @@ function atomTree(atom: FolderAtom): JacksonValue {
     case "number":
       return { ...headOf("domains.NUMBER"), min: atom.min, max: atom.max };
     case "text": {
-      const [min, limit] = [wholeLength(atom.min, Math.ceil), wholeLength(atom.max, Math.floor)];
+      const [min, limit] = [integerLength(atom.min, Math.ceil), integerLength(atom.max, Math.floor)];
       return { ...headOf("domains.VARCHAR"), clazz: null, min, limit };
     }
     case "enumeration":
@@ -74,7 +74,7 @@ const headOf = (name: string) => ({ "@class": `sqlTsinjo.base.${name}`, canBenul
 
 const LENGTH_MAX = 2 ** 31 - 1;
 
-const wholeLength = (bound: number | null, round: (bound: number) => number) =>
+const integerLength = (bound: number | null, round: (bound: number) => number) =>
   bound === null ? null : BigInt(Math.max(-LENGTH_MAX, Math.min(LENGTH_MAX, round(bound))));
 
 const VALUE = String.raw`'(?:[^'\\]|\\.)*'|[^',()]+`;

@@ -32,7 +32,7 @@ export interface ShownDaemon {
   /** The figures that the daemon reports to administrators, or null if there are none. */
   readonly figures: DaemonFigures | null;
   /** Whether a database of the daemon does not answer. */
-  readonly lacksDatabase: boolean;
+  readonly hasNoDatabase: boolean;
 }
 
 export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
@@ -154,8 +154,8 @@ export function formatDaemons(daemons: readonly ShownDaemon[], columns: number):
 }
 
 /** Returns a daemon's state in one or two words. */
-export function stateOf({ state, stage, lacksDatabase }: ShownDaemon): string {
-  return lacksDatabase ? NO_DATABASE : (state ?? stage ?? "-");
+export function stateOf({ state, stage, hasNoDatabase }: ShownDaemon): string {
+  return hasNoDatabase ? NO_DATABASE : (state ?? stage ?? "-");
 }
 
 export function short(id: string | null): string {

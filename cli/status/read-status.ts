@@ -80,7 +80,7 @@ function availability(
 export function withFigures(daemon: DaemonStatus, { figures, missing, note }: FiguresAnswer): DaemonStatus {
   if (missing === null) return withOrder({ ...daemon, figures, timelineNote: note }, figures?.order ?? null);
   const problems = [...daemon.problems, backendProblem(missing)];
-  return { ...daemon, figures, timelineNote: note, lacksDatabase: true, problems, ok: false };
+  return { ...daemon, figures, timelineNote: note, hasNoDatabase: true, problems, ok: false };
 }
 
 function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStatus {
@@ -159,7 +159,7 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
       );
     const ok = isHealthy(problems);
     const progress = progressOf(greeting);
-    const defaults = { timeline: null, timelineNote: null, figures: null, lacksDatabase: false };
+    const defaults = { timeline: null, timelineNote: null, figures: null, hasNoDatabase: false };
     return { address, ok, ...factsOf(greeting), ...defaults, clusterDiffers, problems, remarks, progress };
   });
 }

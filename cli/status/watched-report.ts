@@ -84,7 +84,7 @@ function daemonLines(daemons: readonly DaemonStatus[], rates: Rates, columns: nu
     daemon.figures === null ? "-" : bytesText(daemon.figures.memory.resident),
     count(daemon.figures?.refusals),
   ]);
-  const isHealthy = (row: number) => daemons[row]?.state === "live" && !daemons[row].lacksDatabase;
+  const isHealthy = (row: number) => daemons[row]?.state === "live" && !daemons[row].hasNoDatabase;
   return headedLines([head, ...rows], columns, (row) => (isHealthy(row) ? "plain" : "bad"));
 }
 

@@ -4,7 +4,7 @@ import type { PlainReply } from "../../protocol/reply.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { EnvelopeOptions } from "../settings/header-options.js";
 import type { Company } from "../shared/command.js";
-import { type Answer, type Failure, isBehind, type Report } from "../shared/outcome.js";
+import { type Answer, type Failure, isCatchingUp, type Report } from "../shared/outcome.js";
 import { replyValues } from "../shared/reply-value.js";
 import type { Address } from "../shared/servers.js";
 import type { PendingCall } from "./pending-call.js";
@@ -89,7 +89,7 @@ export class Sending {
    * Whether the daemon may not have the client's last writes. Its answer then counts like one from a daemon that is
    * catching up.
    */
-  isBehind = false;
+  isCatchingUp = false;
   /** The number of deliveries that have not ended. */
   openDeliveries = 0;
   #replies: readonly PlainReply[] | null = null;
@@ -141,7 +141,7 @@ export class Sending {
 
   /** Whether an answer from a more up-to-date daemon is preferable to one with these flags. */
   isOld(flags: ByteString): boolean {
-    return this.isBehind || isBehind(flags);
+    return this.isCatchingUp || isCatchingUp(flags);
   }
 
   /** Returns this daemon's report on a call, or null if there is none yet. */
@@ -167,7 +167,7 @@ export class Sending {
 
   #reportOf(reply: PlainReply, own: ByteString): Answer | Failure {
     const at = this.endedAt;
-    const flags = this.isBehind ? `${own} catching-up`.trimStart() : own;
+    const flags = this.isCatchingUp ? `${own} catching-up`.trimStart() : own;
     if (reply.kind === "error") {
       const written = reply.text.startsWith(EXECUTED) || PROVISIONAL.test(flags);
       return { ok: false, stage: "reply", detail: textOfBytes(reply.text), written, at, flags };

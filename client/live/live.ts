@@ -358,7 +358,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     this.#receivedAt = now;
   }
 
-  gone(_stage: Stage, detail: string): void {
+  disconnected(_stage: Stage, detail: string): void {
     this.#lose(detail || "closed");
   }
 

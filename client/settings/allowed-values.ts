@@ -30,7 +30,7 @@ export const ALLOWED_VALUES = {
   writer:
     `a writer as call("WRITERS key") returns it, ${2 * UNIT_ID_BYTES} hexadecimal digits or, with buffers: true, a Buffer of ` +
     `${UNIT_ID_BYTES} bytes; multi() returns writers with buffers: true only`,
-  besideStable: "no value together with stable, which is the stronger condition",
+  withStable: "no value together with stable, which is the stronger condition",
 } as const;
 
 /** Returns the message about an option that does not exist. */

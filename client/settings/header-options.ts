@@ -103,7 +103,7 @@ export function isDatabaseAlone({ multi, if: conditions, after, only, wait }: En
 
 function waitOf({ stable, replicated }: HeaderOptions, usual: Wait | null): Wait | null {
   if (stable && replicated !== undefined)
-    throw badOption("replicated", replicated, ALLOWED_VALUES.besideStable);
+    throw badOption("replicated", replicated, ALLOWED_VALUES.withStable);
   if (stable) return { kind: "stable" };
   if (replicated !== undefined) return { kind: "replicated", daemons: replicated };
   return stable === false && usual?.kind === "stable" ? null : usual;

@@ -49,7 +49,7 @@ export type Report = Answer | Failure;
 export const isLate = ({ flags = "" }: Report): boolean => flags !== "" && flags.split(" ").includes("late");
 
 /** Whether flags say that the daemon is missing writes that its peers have, for example after a restart. */
-export const isBehind = (flags: ByteString): boolean =>
+export const isCatchingUp = (flags: ByteString): boolean =>
   flags !== "" && flags.split(" ").includes("catching-up");
 
 /** Whether flags say that a condition of the unit did not hold. */

@@ -1,6 +1,6 @@
 /** Determines the result of a call from the daemons' reports. The functions are pure. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Answer, isBehind, isLate, isUnmet, type Report } from "./outcome.js";
+import { type Answer, isCatchingUp, isLate, isUnmet, type Report } from "./outcome.js";
 
 /**
  * A rule for the result of a call:
@@ -96,21 +96,21 @@ function judgeFirst(reports: Reports, final: boolean, refusers: number): Verdict
   let silent = false;
   let erred = false;
   let miss: Answer | null = null;
-  let behind: Answer | null = null;
+  let catchingUp: Answer | null = null;
   let misses = 0;
   for (const report of reports) {
     if (report === null) silent = true;
     else if (!report.ok) erred ||= report.stage === "reply";
     else if (report.isForAll) return { kind: "value", answer: report };
     else if (!isMiss(report)) {
-      if (!isBehind(report.flags)) return { kind: "value", answer: report };
-      behind ??= report;
+      if (!isCatchingUp(report.flags)) return { kind: "value", answer: report };
+      catchingUp ??= report;
     } else {
       miss ??= report;
       misses++;
     }
   }
-  if (behind !== null) return silent && !final ? LINGER : { kind: "value", answer: behind };
+  if (catchingUp !== null) return silent && !final ? LINGER : { kind: "value", answer: catchingUp };
   const isDoubted = misses <= refusers;
   if (silent && miss !== null && isDoubted && !erred) return WAIT;
   if (silent && !final) return miss !== null || erred ? LINGER : WAIT;
@@ -172,7 +172,7 @@ function judgeOutcome(reports: Reports, final: boolean): Verdict {
     if (!(report.ok || report.stage === "reply")) continue;
     answered++;
     if (isLate(report)) late++;
-    if (isLate(report) || isBehind(report.flags ?? "")) continue;
+    if (isLate(report) || isCatchingUp(report.flags ?? "")) continue;
     const outcome = outcomeWord(report);
     const count = (counts.get(outcome) ?? 0) + 1;
     if (2 * count > reports.length)

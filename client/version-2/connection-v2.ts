@@ -34,7 +34,7 @@ export interface ConnectionV2Owner<Message = DaemonMessage> {
   /** Called after all messages of a chunk. */
   chunkEnded(now: number): void;
   /** Called when the connection is lost, but not after `close`. */
-  gone(stage: Stage, detail: string, now: number): void;
+  disconnected(stage: Stage, detail: string, now: number): void;
 }
 
 export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonMessage>
@@ -126,7 +126,7 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
       if (this.#parser.malformed !== null) throw this.#parser.malformed;
     } catch (error) {
       if (!isReading && !(error instanceof MalformedFrame)) throw error;
-      this.#owner.gone("garbage", unreadable(error), now);
+      this.#owner.disconnected("garbage", unreadable(error), now);
       return;
     }
     this.#owner.chunkEnded(now);
@@ -134,6 +134,6 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
 
   closed(error: SocketError | null): void {
     const { stage, detail } = closeReason(error, this.state === "connecting" ? null : "lost");
-    this.#owner.gone(stage, detail, this.#environment.now());
+    this.#owner.disconnected(stage, detail, this.#environment.now());
   }
 }

@@ -223,9 +223,9 @@ export class Fleet implements LinkOwner {
     sending.hasPeers = link.hasPeers;
     this.clock.update(link, message.clock, sending.writtenAt, now);
     this.clock.seen(message.newest);
-    sending.isBehind = this.session.isBehind(sending.index, batch, now);
+    sending.isCatchingUp = this.session.isCatchingUp(sending.index, batch, now);
     this.session.answered(sending.index, batch, message.units, now);
-    if (sending.isBehind && batch.isRead) return false;
+    if (sending.isCatchingUp && batch.isRead) return false;
     batch.answered(sending, message, now);
     return true;
   }

@@ -205,7 +205,7 @@ export class Link implements ConnectionV2Owner {
     const { state } = this;
     const since = this.#connection?.since ?? now;
     if (state === "connecting" && now >= since + CONNECT_MS)
-      this.gone("connect", "the connection attempt was not answered", now);
+      this.disconnected("connect", "the connection attempt was not answered", now);
     else if (state === "greeting" && now >= since + CONNECT_MS)
       this.#lose("timeout", "connected, but the hello was not answered", now);
     else if (this.isAsking && now >= this.#askedAt + CONNECT_MS)
@@ -272,7 +272,7 @@ export class Link implements ConnectionV2Owner {
     if (!this.#settings.keepalive && this.#isIdle) this.#drop();
   }
 
-  gone(stage: Stage, detail: string, now: number): void {
+  disconnected(stage: Stage, detail: string, now: number): void {
     if (stage === "lost" && this.state === "greeting" && !this.#connection?.hasReceived) this.#turnOut1(now);
     else this.#lose(stage, stage === "lost" && this.#complaint !== "" ? this.#complaint : detail, now);
   }

@@ -42,7 +42,7 @@ export class RefusedBatches {
     const isOpen = sendings.some(({ state }) => state === "written");
     const isWanted = batch.unsettled > 0 && now < batch.deadline;
     const isForDate = sendings.some(({ refusal, hasRefusedDate }) => refusal !== null && hasRefusedDate);
-    const isUnproven = sendings.some(({ refusal, isBehind }) => refusal !== null && isBehind);
+    const isUnproven = sendings.some(({ refusal, isCatchingUp }) => refusal !== null && isCatchingUp);
     const maySendTwice = batch.isRead && (isForDate || isUnproven) && !(isOpen && now < until);
     if (!isWanted) this.#fail(batch);
     else if (maySendTwice || (batch.isUntouched && (isForDate || !this.#isForSameCluster(batch))))

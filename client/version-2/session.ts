@@ -105,7 +105,7 @@ export class Session {
   }
 
   /** Whether a daemon may have answered a batch without an acknowledged write of this client. */
-  isBehind(daemon: number, { envelope, options }: SentBatch, now: number): boolean {
+  isCatchingUp(daemon: number, { envelope, options }: SentBatch, now: number): boolean {
     const write = this.#missedBy(daemon, now);
     return write !== null && envelope?.after !== write.orderKey && !options?.after;
   }

@@ -113,7 +113,7 @@ class Greeter implements ConnectionV2Owner {
 
   chunkEnded(): void {}
 
-  gone(stage: Stage, detail: string): void {
+  disconnected(stage: Stage, detail: string): void {
     if (stage === "lost" && !this.#connection.hasReceived)
       this.#end({ kind: "closed", connecting: this.#connecting });
     else this.#end({ kind: "failed", stage, detail });

@@ -19,7 +19,7 @@ export class Arrivals {
   /** The newest date of an envelope so far. */
   #newest = 0;
   /** Number of envelopes since the start whose dates were outside the counted range. */
-  elsewhere = 0;
+  outsideWindow = 0;
 
   constructor(clock: () => number) {
     this.#clock = clock;
@@ -28,7 +28,7 @@ export class Arrivals {
   add(entries: Iterable<{ readonly at: number }>, isFromClients: boolean): void {
     const now = this.#clock();
     for (const { at } of entries) {
-      if (at < now - ARRIVALS_PAST_MS || at > now + ARRIVALS_AHEAD_MS) this.elsewhere++;
+      if (at < now - ARRIVALS_PAST_MS || at > now + ARRIVALS_AHEAD_MS) this.outsideWindow++;
       else this.#count(at, isFromClients);
       // An entry with a future date is applied on that date; until then it makes no other entry late.
       if (at <= now && at > this.#newest) this.#newest = at;

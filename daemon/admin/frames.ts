@@ -207,7 +207,7 @@ export class Frames implements EventSource {
       newest: figures.newest,
       stable: figures.stable,
       arrivals: this.#arrivals.takeChanged(),
-      elsewhere: this.#arrivals.elsewhere,
+      outsideWindow: this.#arrivals.outsideWindow,
       members: figures.members.filter(({ connection }) => connection !== "self").map(shownMember),
     };
   }

@@ -4,7 +4,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Database } from "../../store/database.js";
-import type { ChangeListener, ExecutedCommand, GoneBy } from "../../store/events/change-listener.js";
+import type { ChangeListener, ExecutedCommand, RemovalCause } from "../../store/events/change-listener.js";
 import type { ReportEvent } from "../../store/events/command-effects.js";
 import { reportEvents } from "../../store/events/events.js";
 import { visitChanges } from "../../store/events/key-changes.js";
@@ -38,10 +38,10 @@ export interface EventObserver {
 class Touched {
   readonly keys = new Map<string, { readonly db: number; readonly key: ByteString }>();
   /** Databases in which all keys may have changed. */
-  readonly wholes = new Set<number>();
+  readonly databases = new Set<number>();
 
   add(db: number, key: ByteString | null): void {
-    if (key === null) this.wholes.add(db);
+    if (key === null) this.databases.add(db);
     else this.keys.set(`${db} ${key}`, { db, key });
   }
 }
@@ -105,7 +105,7 @@ export class KeyChangeObservers implements ChangeListener {
     this.#notifyKeys(touched, null);
   }
 
-  gone(db: number, key: ByteString, by: GoneBy): void {
+  removed(db: number, key: ByteString, by: RemovalCause): void {
     this.#notifyEvent(by === "expired" ? "x" : "e", by, db, key);
     for (const observer of this.#keyObservers) observer.keyChanged(db, key, null);
   }
@@ -118,10 +118,10 @@ export class KeyChangeObservers implements ChangeListener {
     for (const observer of this.#eventObservers) observer.event(kind, name, db, key);
   };
 
-  #notifyKeys({ keys, wholes }: Touched, by: object | null): void {
+  #notifyKeys({ keys, databases }: Touched, by: object | null): void {
     for (const observer of this.#keyObservers) {
       for (const { db, key } of keys.values()) observer.keyChanged(db, key, by);
-      if (wholes.size > 0) observer.allChanged(wholes, by);
+      if (databases.size > 0) observer.allChanged(databases, by);
     }
   }
 

@@ -28,14 +28,14 @@ export interface KeyChanges {
 }
 
 /** The reason why a key was removed without a command. */
-export type GoneBy = "expired" | "evicted";
+export type RemovalCause = "expired" | "evicted";
 
 export interface KeyWatcher {
   /**
    * @param by  the reason if the key was removed without a command; null if a command changed the key, or the cause is
    * unknown
    */
-  keyChanged(db: number, key: ByteString, by: GoneBy | null): void;
+  keyChanged(db: number, key: ByteString, by: RemovalCause | null): void;
   /** @param dbs  as in `KeyObserver` */
   allChanged(dbs: ReadonlySet<number> | null): void;
 }
@@ -43,7 +43,7 @@ export interface KeyWatcher {
 export type WatchKind = "key" | "prefix";
 
 /** The event classes of keys that are removed without a command. */
-const GONE: Readonly<Record<string, GoneBy>> = { x: "expired", e: "evicted" };
+const REMOVAL_CAUSES: Readonly<Record<string, RemovalCause>> = { x: "expired", e: "evicted" };
 
 export class KeyWatchers implements KeyObserver, EventObserver {
   readonly #changes: KeyChanges;
@@ -77,7 +77,7 @@ export class KeyWatchers implements KeyObserver, EventObserver {
   }
 
   readonly event = (kind: string, _: string, db: number, key: ByteString): void => {
-    const by = GONE[kind];
+    const by = REMOVAL_CAUSES[kind];
     if (by !== undefined) this.#notify(db, key, by);
   };
 
@@ -90,7 +90,7 @@ export class KeyWatchers implements KeyObserver, EventObserver {
     for (const watcher of new Set(all.flatMap((some) => [...some]))) watcher.allChanged(dbs);
   }
 
-  #notify(db: number, key: ByteString, by: GoneBy | null): void {
+  #notify(db: number, key: ByteString, by: RemovalCause | null): void {
     const { key: byName, prefix: byBeginning } = this.#watchers;
     const name = qualifiedName(db, key);
     for (const watcher of byName.get(name) ?? []) watcher.keyChanged(db, key, by);

@@ -87,7 +87,7 @@ return redis.call('DEL', KEYS[1])`;
  * because it is full.
  * @throws Error  the line has ended
  */
-export async function removeGone(
+export async function removeDeletedKeys(
   line: RedisLine,
   batch: ReadonlyMap<MirrorKey, RedisCommand>,
   from: string,

@@ -24,28 +24,28 @@ export interface MirrorMark {
    * The count and sum of the folded entries, if the daemon stopped after it had written all changes; otherwise an empty
    * string.
    */
-  readonly whole: string;
+  readonly folded: string;
 }
 
 const FORM =
   /^dbsync-mirror:1 cluster=([\da-f]{64}) daemon=([\da-f]{64}) batch=([\da-f]{16})\.(\d{1,15}) level=(\d{1,15})\.(\d{1,5}) whole=(\S{0,200})$/;
 
-export function formatMark({ cluster, daemon, run, batch, level, whole }: MirrorMark): string {
-  return `dbsync-mirror:1 cluster=${cluster} daemon=${daemon} batch=${run}.${batch} level=${level.at}.${level.seq} whole=${whole}`;
+export function formatMark({ cluster, daemon, run, batch, level, folded }: MirrorMark): string {
+  return `dbsync-mirror:1 cluster=${cluster} daemon=${daemon} batch=${run}.${batch} level=${level.at}.${level.seq} whole=${folded}`;
 }
 
 /** Parses a mark, or returns null if the text is not one. */
 export function parseMark(text: string): MirrorMark | null {
   const match = FORM.exec(text);
   if (match === null) return null;
-  const [cluster, daemon, run, batch, at, seq, whole] = match.slice(1) as [
+  const [cluster, daemon, run, batch, at, seq, folded] = match.slice(1) as [
     ...[string, string, string, string, string, string, string],
   ];
   return {
     cluster,
     daemon,
     run,
-    whole,
+    folded,
     batch: Number(batch),
     level: { at: Number(at), seq: Number(seq) },
   };
@@ -69,8 +69,8 @@ export interface Claimant {
    * found nor written a mark yet.
    */
   readonly written: readonly (string | null)[];
-  /** `Mark.whole` of the current state, or an empty string if more entries are recorded than applied. */
-  readonly whole: string;
+  /** `Mark.folded` of the current state, or an empty string if more entries are recorded than applied. */
+  readonly folded: string;
   /** Whether an administrator has allowed the daemon to overwrite the data. */
   readonly takesOver: boolean;
 }
@@ -101,9 +101,9 @@ export function judgeMark(text: string | null, isEmpty: boolean, claimant: Claim
     return { kind: "refused", reason: refusalOf(mark, claimant) };
   }
   if (hasBegun) return compare("its mark is older than the last one: Redis was restored from a dump", true);
-  if (mark.whole !== "" && mark.whole === claimant.whole) return { kind: "same" };
+  if (mark.folded !== "" && mark.folded === claimant.folded) return { kind: "same" };
   const reason =
-    mark.whole === ""
+    mark.folded === ""
       ? "the daemon stopped before Redis was up to date"
       : "the timeline is not the same as before";
   return compare(reason, false);

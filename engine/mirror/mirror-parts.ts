@@ -13,7 +13,7 @@ export interface MirroredFold {
   /** The date and number of the newest folded entry. */
   readonly newest: { readonly at: number; readonly seq: number };
   /** The count and sum of the folded entries, or an empty string if more entries are recorded than folded. */
-  readonly whole: string;
+  readonly folded: string;
   readonly changes: {
     observeKeys(observer: KeyObserver): void;
     forget(observer: KeyObserver): void;

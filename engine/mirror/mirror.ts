@@ -4,7 +4,7 @@
  * When the content of Redis is uncertain, it compares all keys.
  */
 import type { Service } from "../../net/process/service.js";
-import { type BatchOutcome, type RefusedKey, removeGone, takeBatch, writeBatch } from "./batch.js";
+import { type BatchOutcome, type RefusedKey, removeDeletedKeys, takeBatch, writeBatch } from "./batch.js";
 import { type MirrorScene, readable } from "./compare-keys.js";
 import { Comparing } from "./comparing.js";
 import { CpuTime } from "./cpu-time.js";
@@ -133,10 +133,10 @@ export class Mirror implements Service {
   get #shownState(): MirrorFigures["state"] {
     if (this.#state !== "up") return this.#state;
     if (this.#comparing.isUrgent) return "comparing";
-    return this.#isBehind || this.#flying > 0 ? "behind" : "level";
+    return this.#isLagging || this.#flying > 0 ? "behind" : "level";
   }
 
-  get #isBehind(): boolean {
+  get #isLagging(): boolean {
     return this.#dirty.size > 0 || this.#dirty.lost !== null || this.#comparing.isUrgent;
   }
 
@@ -188,7 +188,13 @@ export class Mirror implements Service {
     const found = readable(answer);
     const text = found === null ? null : String(found);
     const { daemon, cluster, fold } = this.#parts;
-    const claimant = { daemon, cluster, written: this.#marks, whole: fold.whole, takesOver: this.#takesOver };
+    const claimant = {
+      daemon,
+      cluster,
+      written: this.#marks,
+      folded: fold.folded,
+      takesOver: this.#takesOver,
+    };
     const claim = judgeMark(text, (await line.keyCounts()).length === 0, claimant);
     if (claim.kind === "refused") throw new Refused(claim.reason);
     this.#takesOver = false;
@@ -232,13 +238,13 @@ export class Mirror implements Service {
     if (!outcome.reason.startsWith("OOM")) throw new Refused(outcome.reason);
     this.#trouble = outcome.reason;
     this.#log.trouble(outcome.reason);
-    await removeGone(line, batch, this.#marks.at(-1) ?? "");
+    await removeDeletedKeys(line, batch, this.#marks.at(-1) ?? "");
     return true;
   }
 
   /**
    * @param from   the mark that must be in Redis
-   * @param whole  see `Mark.whole`
+   * @param folded  see `Mark.folded`
    * @throws Error  the line has ended; all keys of the batch are marked dirty again, because they may not have been
    * written
    */
@@ -246,11 +252,11 @@ export class Mirror implements Service {
     line: RedisLine,
     batch: ReadonlyMap<MirrorKey, RedisCommand>,
     from: string | null,
-    whole = "",
+    folded = "",
   ): Promise<BatchOutcome> {
     const { at, seq } = this.#parts.fold.newest;
-    const level = this.#isBehind ? this.#level : { at, seq };
-    const to = this.#nextMark(level, whole);
+    const level = this.#isLagging ? this.#level : { at, seq };
+    const to = this.#nextMark(level, folded);
     this.#flying = batch.size;
     try {
       const present = new Set(await line.present([...batch.keys()]));
@@ -313,12 +319,12 @@ export class Mirror implements Service {
   async #finish(line: RedisLine): Promise<void> {
     while (this.#foreign.size > 0) await this.#lookAtForeign(line);
     while (this.#dirty.size > 0 && this.#dirty.lost === null) if (await this.#writeSome(line)) return;
-    const { whole } = this.#parts.fold;
-    if (!this.#isBehind) await this.#write(line, new Map(), this.#marks.at(-1) ?? null, whole);
+    const { folded } = this.#parts.fold;
+    if (!this.#isLagging) await this.#write(line, new Map(), this.#marks.at(-1) ?? null, folded);
   }
 
-  #nextMark(level: MirrorMark["level"], whole: string): string {
+  #nextMark(level: MirrorMark["level"], folded: string): string {
     const { cluster, daemon } = this.#parts;
-    return formatMark({ cluster, daemon, run: this.#run, batch: ++this.#batches, level, whole });
+    return formatMark({ cluster, daemon, run: this.#run, batch: ++this.#batches, level, folded });
   }
 }

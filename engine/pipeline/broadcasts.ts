@@ -22,7 +22,7 @@ export class Broadcasts {
   readonly #window: DateWindow;
   readonly #seen: SeenEnvelopes;
   /** Whether there was another gap since the last gap event, or null if the interval after that event is over. */
-  #lacks: boolean | null = null;
+  #hasGap: boolean | null = null;
 
   /** @param most  maximum number of ids that are remembered */
   constructor({
@@ -64,16 +64,16 @@ export class Broadcasts {
    * another event follows after the interval.
    */
   miss(): void {
-    if (this.#lacks !== null) {
-      this.#lacks = true;
+    if (this.#hasGap !== null) {
+      this.#hasGap = true;
       return;
     }
-    this.#lacks = false;
+    this.#hasGap = false;
     this.channels.miss();
     this.#environment.setTimer(MISSED_EVERY_MS, () => {
-      const lacks = this.#lacks;
-      this.#lacks = null;
-      if (lacks === true) this.miss();
+      const hasGap = this.#hasGap;
+      this.#hasGap = null;
+      if (hasGap === true) this.miss();
     });
   }
 
@@ -111,8 +111,8 @@ export class Broadcasts {
     this.#seen.add(id, at, null);
     if (from !== null) this.passOn?.(from);
     // Send a pending gap event first, because it must precede the messages after the gap.
-    if (this.#lacks === true) {
-      this.#lacks = false;
+    if (this.#hasGap === true) {
+      this.#hasGap = false;
       channels.miss();
     }
     return messages.map((message) => channels.publishLocally(message));

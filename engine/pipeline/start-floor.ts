@@ -139,7 +139,10 @@ export class StartFloor implements Floor, Service {
     const behindMs = time - Math.floor(this.#environment.clock());
     if (behindMs < LAG_LOGGED_MS) return;
     const clock = dateText(time - behindMs);
-    this.#log.warn({ database: database.name, clock, behindMs, takesFrom: dateText(this.date + 1) }, BEHIND);
+    this.#log.warn(
+      { database: database.name, clock, behindMs, takesFrom: dateText(this.date + 1) },
+      CLOCK_LAGS,
+    );
   }
 
   #await(database: TimedDatabase, refusal: Refused): void {
@@ -180,7 +183,7 @@ function refusalBy(database: TimedDatabase, outcome: BackendFailure | ErrorReply
   return refused(outcome.effect === "not-applied" ? outcome.code : "catching-up", outcome.detail);
 }
 
-const BEHIND =
+const CLOCK_LAGS =
   "this clock is behind the clock of a Redis server: no command of version 2 dated before takesFrom is accepted; " +
   "check both clocks (chronyc tracking), and restart the daemon if the server's clock was wrong";
 const TELLS_NO_TIME =

@@ -88,7 +88,7 @@ export class Units {
     if (messages !== null && this.#broadcasts !== null)
       return answerOf(taken, this.#publish(taken, messages, ring, this.#broadcasts));
     const outcomes =
-      envelope.multi || envelope.if !== null ? [this.#applyWhole(taken, ring)] : this.#applyEach(taken, ring);
+      envelope.multi || envelope.if !== null ? [this.#applyAsOne(taken, ring)] : this.#applyEach(taken, ring);
     for (const outcome of outcomes) {
       if (outcome instanceof Promise)
         return Promise.all(outcomes).then((settled) => answerOf(taken, settled));
@@ -125,7 +125,7 @@ export class Units {
   }
 
   /** Applies an envelope that consists of one unit, because it has `multi` or conditions. */
-  #applyWhole({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
+  #applyAsOne({ id, envelope }: Taken, ring: KeyRing | null): Outcome | Promise<Outcome> {
     const { commands, key, at, as, multi, if: conditions } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);

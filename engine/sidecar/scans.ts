@@ -22,7 +22,7 @@ export function isForeignCursor(cursor: ByteString | undefined): boolean {
 }
 
 /** Returns the scan as a single page, or `argv` itself if its options are wrong, which the daemons report. */
-export function wholeScan(argv: readonly ByteString[], cursor: number): readonly ByteString[] {
+export function singlePageScan(argv: readonly ByteString[], cursor: number): readonly ByteString[] {
   const options = argv.slice(cursor + 1);
   // In a transaction, replace such a cursor by an invalid one, so that the daemons refuse the command.
   if (isForeignCursor(argv[cursor])) return [...argv.slice(0, cursor), "foreign", ...options];

@@ -20,7 +20,7 @@ import type {
   Writers,
 } from "../users/command-path.js";
 import { ForwardedReply } from "./forwarded-reply.js";
-import { FOREIGN_CURSOR, isForeignCursor, wholeScan } from "./scans.js";
+import { FOREIGN_CURSOR, isForeignCursor, singlePageScan } from "./scans.js";
 import { makingOf } from "./typed-replies.js";
 import { refusalOfForm, UNSUPPORTED_COMMANDS } from "./unsupported-commands.js";
 
@@ -135,7 +135,7 @@ export class SignedPath implements CommandPath {
  */
 function sentAs(command: Command, argv: readonly ByteString[]): readonly ByteString[] {
   const scan = SCANS.get(command.name);
-  if (scan !== undefined) return wholeScan(argv, scan);
+  if (scan !== undefined) return singlePageScan(argv, scan);
   return command === READING_SQL ? [READING_SQL.name, ...argv.slice(1)] : argv;
 }
 

@@ -95,11 +95,11 @@ const withWord =
     hasWord(argv, word, from(argv)) ? making : otherwise;
 const always = (making: Making) => () => making;
 /** Returns a function that returns the given index, for commands whose options begin at a fixed index. */
-const behind = (words: number) => () => words;
+const after = (words: number) => () => words;
 /** Returns the index after the keys of a command whose first argument is the number of keys. */
-const behindKeys = ([, count]: readonly ByteString[]) => 2 + Number(count);
-const scoresOfKeys = withWord("WITHSCORES", asScores, behindKeys);
-const scoresOfRange = withWord("WITHSCORES", asScores, behind(4));
+const afterKeys = ([, count]: readonly ByteString[]) => 2 + Number(count);
+const scoresOfKeys = withWord("WITHSCORES", asScores, afterKeys);
+const scoresOfRange = withWord("WITHSCORES", asScores, after(4));
 
 /** The functions that return the converter for a command. The converter may depend on the arguments. */
 const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>> = {
@@ -110,8 +110,8 @@ const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>>
   GEORADIUS_RO: always(asLocations),
   GEOSEARCH: always(asLocations),
   HGETALL: always(asMap),
-  HRANDFIELD: withWord("WITHVALUES", asPairs, behind(3)),
-  LCS: withWord("IDX", asMap, behind(3)),
+  HRANDFIELD: withWord("WITHVALUES", asPairs, after(3)),
+  LCS: withWord("IDX", asMap, after(3)),
   SDIFF: always(asSet),
   SINTER: always(asSet),
   SMEMBERS: always(asSet),
@@ -128,7 +128,7 @@ const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>>
   ZMSCORE: always(asDoubles),
   ZPOPMAX: ({ length }) => (length > 2 ? asScores : asScore),
   ZPOPMIN: ({ length }) => (length > 2 ? asScores : asScore),
-  ZRANDMEMBER: withWord("WITHSCORES", asScores, behind(3)),
+  ZRANDMEMBER: withWord("WITHSCORES", asScores, after(3)),
   ZRANGE: scoresOfRange,
   ZRANGEBYSCORE: scoresOfRange,
   ZREVRANGE: scoresOfRange,
@@ -141,7 +141,7 @@ const MAKINGS: Readonly<Record<string, (argv: readonly ByteString[]) => Making>>
   "XINFO|GROUPS": always(asMaps),
   "XINFO|STREAM": always(asMapWith({ groups: asGroups })),
   "DOC.COUNT": always(asMap),
-  "DOC.GET": withWord("EXPLAIN", asMap, behind(2), asEntries),
+  "DOC.GET": withWord("EXPLAIN", asMap, after(2), asEntries),
   "DOC.GETALL": always(asMapOf(asEntries)),
   "DOC.UPDATE": always(asMapWith({ changed: asMap })),
   SQL: always(asRelation),

@@ -78,7 +78,7 @@ export class UserSession {
       const refusal = refusalOf(user, command, argv);
       if (refusal !== null) return refusal;
     } else if (!isOpen) return "no-login";
-    return needsMemory && this.lacksMemory ? "no-memory" : null;
+    return needsMemory && this.isMemoryFull ? "no-memory" : null;
   }
 
   /**
@@ -91,7 +91,7 @@ export class UserSession {
   }
 
   /** Whether there is not enough memory for commands that need more. */
-  get lacksMemory(): boolean {
+  get isMemoryFull(): boolean {
     return this.#memory.isFull && this.#memory.refuses(true);
   }
 

@@ -57,7 +57,7 @@ export interface Dialect {
   kept(message: Message, isShown: boolean): string | null;
   /** Encodes a heartbeat. @returns null if this client receives none */
   alive(): string | null;
-  present(told: RoomState): string | null;
+  present(state: RoomState): string | null;
   refused(refusal: { readonly why: Refusal; readonly id: string | null; readonly afterMs: number }): string;
   rejected(why: Rejection): string;
 }

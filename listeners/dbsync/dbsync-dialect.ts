@@ -64,8 +64,8 @@ export class DbsyncDialect extends Dialect<Buffer> {
     return this.#session?.doing ?? super.doing;
   }
 
-  override gone(): void {
-    this.#session?.gone?.();
+  override disconnected(): void {
+    this.#session?.disconnected?.();
   }
 
   bytesOf({ length }: Buffer): number {

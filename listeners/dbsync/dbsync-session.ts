@@ -27,7 +27,7 @@ export interface Session {
   /** The number of bytes that are held in memory for the client. */
   readonly heldBytes?: number;
   /** Called when the connection has closed. */
-  gone?(): void;
+  disconnected?(): void;
   /** Returns the close reason for a malformed stream. */
   malformed(detail: string): Closing;
 }

@@ -7,7 +7,7 @@
 
 import { REFUSALS } from "../../engine/answers/refusals.js";
 import type { ChannelKind, Subscriber } from "../../engine/channels/channels.js";
-import type { GoneBy, KeyWatcher, WatchKind } from "../../engine/channels/key-watchers.js";
+import type { KeyWatcher, RemovalCause, WatchKind } from "../../engine/channels/key-watchers.js";
 import type { Message } from "../../engine/channels/message.js";
 import type { Taken, UnitListener } from "../../engine/pipeline/units.js";
 import type { ClientConnection } from "../../net/connections/client-connection.js";
@@ -31,7 +31,7 @@ const CHANGES_MAX = 10_000;
 interface Changed {
   readonly db: number;
   readonly key: ByteString;
-  readonly by: GoneBy | null;
+  readonly by: RemovalCause | null;
 }
 
 interface Listening {
@@ -86,7 +86,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
   /** Does nothing. Only users' rights are reviewed; a key's rights are checked whenever an event is sent. */
   review(): void {}
 
-  keyChanged(db: number, key: ByteString, by: GoneBy | null): void {
+  keyChanged(db: number, key: ByteString, by: RemovalCause | null): void {
     if (this.#replaced === "all" || this.#replaced?.has(db)) return;
     if (this.#changed.size >= CHANGES_MAX) this.allChanged(new Set([db]));
     else {

@@ -78,7 +78,7 @@ export class SessionV2 implements Session {
     return this.#live?.bytes ?? 0;
   }
 
-  gone(): void {
+  disconnected(): void {
     this.#live?.clear();
   }
 

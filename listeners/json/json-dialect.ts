@@ -74,12 +74,12 @@ export class JsonDialect extends SessionDialect<Buffer, Text> {
     return closing("malformed", "a line above --max-request-bytes", words);
   }
 
-  override gone(): void {
+  override disconnected(): void {
     this.#session.leave();
   }
 
-  protected written(whole: Text): Answer {
-    const answer = bounded(whole, this.#host.limits.maxOutputBytes);
+  protected written(joined: Text): Answer {
+    const answer = bounded(joined, this.#host.limits.maxOutputBytes);
     return typeof answer === "string" ? answer + ANSWER_END : this.#output.long([...answer, ANSWER_END]);
   }
 

@@ -42,7 +42,7 @@ export class MongoDialect extends SessionDialect<MongoMessage> {
     return super.next(pending);
   }
 
-  override gone(): void {
+  override disconnected(): void {
     this.#session.leave();
   }
 

@@ -184,8 +184,8 @@ export class RespDialect extends Dialect<Argv> {
     this.#session.leave();
   }
 
-  override gone(): void {
-    this.#session.gone();
+  override disconnected(): void {
+    this.#session.disconnected();
     this.#server.pause.forget(this.#resume);
   }
 

@@ -1,5 +1,5 @@
 /**
- * One client of a listener, independent of the protocol: its states (open, ending, gone), its turns, its combined
+ * One client of a listener, independent of the protocol: its states (open, ending, closed), its turns, its combined
  * writes, the bytes that it holds, its timeouts, and how it closes. A connection never blocks other clients: it works
  * for at most a few milliseconds per turn, and stops reading while no more requests may be served. Its dialect
  * interprets the bytes.
@@ -46,7 +46,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   #isNoted = false;
   #inputEnded = false;
   #isStopping = false;
-  #state: "open" | "ending" | "gone" = "open";
+  #state: "open" | "ending" | "closed" = "open";
 
   constructor(
     socket: ClientSocket,
@@ -71,7 +71,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
       timeout: this.#onTimeout,
       error: ({ message }) =>
         registry.log.debug({ remote: this.remote, reason: message }, "connection failed"),
-      close: this.#gone,
+      close: this.#disconnected,
     });
   }
 
@@ -105,7 +105,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
 
   destroy(): void {
     this.socket.destroy();
-    this.#gone();
+    this.#disconnected();
   }
 
   /**
@@ -178,7 +178,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state !== "open") return;
     const dialect = this.#dialect;
-    if (this.#isUnauthenticated) this.#registry.heard(this);
+    if (this.#isUnauthenticated) this.#registry.received(this);
     traceFrame(this.#registry.log, "received", this.remote, chunk);
     try {
       if (!this.#hasBegun) {
@@ -287,7 +287,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   }
 
   #prove(): void {
-    if (!this.#dialect.isProven || this.#state === "gone") return;
+    if (!this.#dialect.isProven || this.#state === "closed") return;
     this.#isUnauthenticated = false;
     this.#held.prove();
     this.#registry.proved(this);
@@ -299,7 +299,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
       return;
     }
     this.#unlisten();
-    this.#gone();
+    this.#disconnected();
     take(this.socket);
   }
 
@@ -355,17 +355,17 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#account();
   }
 
-  readonly #gone = (): void => {
-    if (this.#state === "gone") return;
-    this.#state = "gone";
+  readonly #disconnected = (): void => {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
     this.#output.cease();
-    this.#dialect.gone?.();
+    this.#dialect.disconnected?.();
     this.#held.release();
     this.#registry.leave(this);
   };
 
   #account(): void {
-    if (this.#state === "gone") return;
+    if (this.#state === "closed") return;
     this.#held.queued = this.#dialect.heldBytes;
     if (this.#state === "open" && this.#held.report(this.#output.heldBytes)) this.#registry.overBudget();
   }

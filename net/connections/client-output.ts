@@ -91,12 +91,12 @@ export class ClientOutput implements AnswerListener {
 
   /** Adds the answer of a request after the earlier answers. */
   add(answer: string): void {
-    if (this.#answers.length > 0 && this.#isBehind) this.#answers.add({ answer });
+    if (this.#answers.length > 0 && this.#hasPending) this.#answers.add({ answer });
     else this.written += answer;
   }
 
   addLong(answer: LongAnswer): boolean {
-    if (this.#isBehind) {
+    if (this.#hasPending) {
       this.#answers.add({ answer });
       return true;
     }
@@ -127,7 +127,7 @@ export class ClientOutput implements AnswerListener {
   push(bytes: string): void {
     const pushed = this.written === "" ? this.#registry.pushes.nothing : this.#pushed;
     // Other bytes may have been written after the shared text.
-    this.#pushed = pushed?.text.length === this.written.length ? pushed.behind(bytes) : null;
+    this.#pushed = pushed?.text.length === this.written.length ? pushed.followedBy(bytes) : null;
     this.written = this.#pushed?.text ?? this.written + bytes;
   }
 
@@ -178,7 +178,7 @@ export class ClientOutput implements AnswerListener {
   }
 
   /** Whether an answer must wait for earlier ones that are pending. */
-  get #isBehind(): boolean {
+  get #hasPending(): boolean {
     return this.#answers.length > 0 && this.#dialect.isInOrder;
   }
 

@@ -73,13 +73,13 @@ export class ConnectionRegistry<
 
   add(connection: OpenConnection): void {
     this.#all.add(connection);
-    this.#unauthenticated.heard(connection);
+    this.#unauthenticated.received(connection);
     this.observer.connected(this.#listener, 1);
   }
 
   /** Records that an unauthenticated connection has sent bytes. */
-  heard(connection: OpenConnection): void {
-    this.#unauthenticated.heard(connection);
+  received(connection: OpenConnection): void {
+    this.#unauthenticated.received(connection);
   }
 
   /** Records that the client of a connection has authenticated. */

@@ -210,5 +210,5 @@ export abstract class Dialect<Request> {
   leave?(): void;
 
   /** Called when the connection is closed. */
-  gone?(): void;
+  disconnected?(): void;
 }

@@ -4,7 +4,7 @@
  */
 
 /**
- * A text that one or more connections receive in this turn. `behind` returns the text followed by further bytes, and
+ * A text that one or more connections receive in this turn. `followedBy` returns the text followed by further bytes, and
  * returns the same object to all connections that add the same bytes.
  */
 export class PushedText {
@@ -16,7 +16,7 @@ export class PushedText {
     this.text = text;
   }
 
-  behind(added: string): PushedText {
+  followedBy(added: string): PushedText {
     if (this.#next === null || this.#added !== added) {
       this.#next = new PushedText(this.text + added);
       this.#added = added;

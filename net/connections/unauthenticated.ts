@@ -27,7 +27,7 @@ export class Unauthenticated {
   readonly #connections = new Set<OpenConnection>();
 
   /** Records a new connection, or one that has sent bytes. */
-  heard(connection: OpenConnection): void {
+  received(connection: OpenConnection): void {
     this.#connections.delete(connection);
     this.#connections.add(connection);
   }

@@ -101,7 +101,7 @@ export interface FrameTimeline extends Pick<TimelineReport, ShownFigures> {
   /** The bins that have changed since the previous frame. */
   readonly arrivals: readonly Arrival[];
   /** The number of envelopes since the start whose dates are outside these ranges. */
-  readonly elsewhere: number;
+  readonly outsideWindow: number;
   /** The other members. */
   readonly members: readonly FrameMember[];
 }

@@ -77,7 +77,7 @@ export class LineDialect extends Dialect<ByteString> {
     return closing("malformed", "a statement that is longer than the maximum", words);
   }
 
-  override gone(): void {
+  override disconnected(): void {
     this.#session.close?.();
   }
 

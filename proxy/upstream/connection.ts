@@ -42,7 +42,7 @@ export interface ConnectionParts {
   /** Called when the number of held bytes of an answer changes. */
   readonly held: (bytes: number) => void;
   /** Called when either side has closed the connection. */
-  readonly gone: (connection: UpstreamConnection) => void;
+  readonly disconnected: (connection: UpstreamConnection) => void;
 }
 
 export class UpstreamConnection {
@@ -65,7 +65,7 @@ export class UpstreamConnection {
     this.#reader = new SqlFrameReader(parts.limits.maxReplyBytes);
   }
 
-  get isGone(): boolean {
+  get isClosed(): boolean {
     return this.#failure !== null;
   }
 
@@ -101,16 +101,16 @@ export class UpstreamConnection {
   }
 
   close(why: FailureKind = "closed", detail = "", reached: UpstreamFailure["reached"] = "unknown"): void {
-    if (this.isGone) return;
+    if (this.isClosed) return;
     this.#failure = failed(why, reached, detail);
     this.#client?.close();
     this.#hold(0);
-    this.#parts.gone(this);
+    this.#parts.disconnected(this);
   }
 
   /** Connects. @returns the failure, or null if the connection succeeded */
   #open(): Promise<UpstreamFailure | null> | null {
-    if (this.isGone) return Promise.resolve(failed("closed", "no", ""));
+    if (this.isClosed) return Promise.resolve(failed("closed", "no", ""));
     if (this.#socket !== null) return null;
     const { serverAddress, limits, setTimer } = this.#parts;
     return new Promise((resolve) => {
@@ -239,7 +239,7 @@ export class UpstreamConnection {
   }
 
   #send(statement: ByteString): Promise<UpstreamOutcome> {
-    if (this.isGone || this.#client === null) return Promise.resolve(failed("lost", "no", CLOSED));
+    if (this.isClosed || this.#client === null) return Promise.resolve(failed("lost", "no", CLOSED));
     return this.#client.ask(`${ended(statement)}\n`).then(
       (frame) => ({ kind: "answered", frame, isOfSession: false }),
       () => this.#failure as UpstreamFailure,

@@ -127,14 +127,14 @@ export class UpstreamPool {
       manners: this.#manners,
       setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
       held: (bytes) => this.#hold(bytes),
-      gone: (gone) => this.#forget(gone),
+      disconnected: (disconnected) => this.#forget(disconnected),
     });
     this.#all.add(connection);
     return connection;
   }
 
   #release(connection: UpstreamConnection): void {
-    if (!connection.isGone) this.#idle.set(connection, this.#environment.uptime());
+    if (!connection.isClosed) this.#idle.set(connection, this.#environment.uptime());
     this.#serveWaiters();
     this.#sweepLater();
   }

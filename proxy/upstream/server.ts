@@ -194,7 +194,7 @@ export class UpstreamServer {
   }
 
   #ownConnection(): UpstreamConnection {
-    if (this.#heart !== null && !this.#heart.isGone) return this.#heart;
+    if (this.#heart !== null && !this.#heart.isClosed) return this.#heart;
     const serverAddress = this.serverAddress;
     const limits = this.#limits;
     const environment = this.#environment;
@@ -204,7 +204,7 @@ export class UpstreamServer {
       limits: { ...limits, replyTimeout: limits.heartbeatTimeout },
       setTimer: (milliseconds, step) => environment.setTimer(milliseconds, step),
       held() {},
-      gone() {},
+      disconnected() {},
     });
     return this.#heart;
   }

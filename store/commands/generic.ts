@@ -18,7 +18,7 @@ import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/random.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
-import { inspect, read, type Touch, touchesOf, update, wholeDb, write } from "../rows/key-spec.js";
+import { currentDb, inspect, read, type Touch, touchesOf, update, write } from "../rows/key-spec.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { cloneValue, typeName } from "../values/value.js";
 
@@ -32,7 +32,7 @@ export const generic = family("keyspace", {
     arity: -3,
     flags: ["write", "denyoom"],
     keys: copyKeys,
-    writesElsewhere: true,
+    writesOtherDatabases: true,
     keyRange: [1, 2, 1],
     since: "6.2.0",
     complexity: "O(N), N: elements of the value",
@@ -87,7 +87,7 @@ export const generic = family("keyspace", {
   KEYS: {
     arity: 2,
     flags: ["readonly"],
-    keys: wholeDb("read"),
+    keys: currentDb("read"),
     since: "1.0.0",
     complexity: "O(N), N: keys of the database",
     categories: ["dangerous"],
@@ -98,7 +98,7 @@ export const generic = family("keyspace", {
     arity: 3,
     flags: ["write", "fast"],
     keys: moveKeys,
-    writesElsewhere: true,
+    writesOtherDatabases: true,
     keyRange: [1, 1, 1],
     since: "1.0.0",
     complexity: "O(1)",
@@ -153,7 +153,7 @@ export const generic = family("keyspace", {
   RANDOMKEY: {
     arity: 1,
     flags: ["readonly"],
-    keys: wholeDb("read"),
+    keys: currentDb("read"),
     since: "1.0.0",
     complexity: "O(1)",
     summary: "Returns a random key of the database.",
@@ -183,7 +183,7 @@ export const generic = family("keyspace", {
   SCAN: {
     arity: -2,
     flags: ["readonly"],
-    keys: wholeDb("read"),
+    keys: currentDb("read"),
     since: "2.8.0",
     complexity: "O(COUNT) a call",
     summary: "Returns all keys, one page at a time.",

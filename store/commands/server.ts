@@ -10,7 +10,7 @@ import { int32Argument, parseInteger } from "../arguments/numbers.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command.js";
-import { allDbs, inspect, none, type Touch, wholeDb } from "../rows/key-spec.js";
+import { allDbs, currentDb, inspect, none, type Touch } from "../rows/key-spec.js";
 import { waitArguments } from "./timeout.js";
 
 export const server = family("connection", {
@@ -116,7 +116,7 @@ export const server = family("connection", {
     DBSIZE: {
       arity: 1,
       flags: ["readonly", "fast"],
-      keys: wholeDb("read"),
+      keys: currentDb("read"),
       since: "1.0.0",
       complexity: "O(1)",
       summary: "Counts the keys of the database.",
@@ -135,7 +135,7 @@ export const server = family("connection", {
     FLUSHDB: {
       arity: -1,
       flags: ["write"],
-      keys: wholeDb("write"),
+      keys: currentDb("write"),
       since: "1.0.0",
       complexity: "O(1)",
       categories: ["dangerous"],

@@ -22,7 +22,7 @@ export interface ExecutedCommand {
 }
 
 /** Why a key disappeared without being removed by a command. */
-export type GoneBy = "expired" | "evicted";
+export type RemovalCause = "expired" | "evicted";
 
 export interface ChangeListener {
   /** Called after a command was executed for the first time. */
@@ -30,7 +30,7 @@ export interface ChangeListener {
   /** Called after changes were undone, or applied again because earlier entries were inserted. */
   redone(records: readonly UndoRecord[]): void;
   /** Called after a key expired or was evicted to free memory. */
-  gone(db: number, key: ByteString, by: GoneBy): void;
+  removed(db: number, key: ByteString, by: RemovalCause): void;
   /** Called after another state has replaced this one. It is not known which keys differ. */
   replaced(): void;
 }

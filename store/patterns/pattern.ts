@@ -24,7 +24,7 @@ export function compilePattern(pattern: string): PatternProgram {
   if (pattern.length > PATTERN_CHARS_MAX)
     throw new PatternFault(`a pattern has at most ${PATTERN_CHARS_MAX} characters`);
   const steps: Step[] = [];
-  emit(new Reader(pattern).whole(), steps);
+  emit(new Reader(pattern).readAll(), steps);
   add(steps, { kind: "found" });
   return new PatternProgram(steps);
 }
@@ -132,7 +132,7 @@ class Reader {
     if (this.#isAnyCase) this.#at = ANY_CASE.length;
   }
 
-  whole(): Part {
+  readAll(): Part {
     const part = this.#either();
     if (this.#at < this.#text.length) throw this.#fault("an unmatched )");
     return part;

@@ -46,7 +46,7 @@ export interface Row extends CommandDescription {
   readonly flags: readonly Flag[];
   readonly keys: KeySpec;
   /** Whether `keys` may name keys of other databases that the command writes. */
-  readonly writesElsewhere?: boolean;
+  readonly writesOtherDatabases?: boolean;
   /** First key, last key and step for COMMAND, if `keys` is a function although some keys have regular indexes. */
   readonly keyRange?: readonly [first: number, last: number, step: number];
   /** The Redis version that introduced the command. */
@@ -68,7 +68,7 @@ export interface Command extends Row {
   readonly group: string;
   /** Whether its flags include `write`. */
   readonly writes: boolean;
-  readonly writesElsewhere: boolean;
+  readonly writesOtherDatabases: boolean;
   /** Whether its flags include `readonly`. */
   readonly reads: boolean;
   /** Keys that the command looks up for reading although it writes, or null if there are none. */
@@ -96,14 +96,24 @@ export interface CommandTable {
 export function family(group: string, rows: Readonly<Record<string, Row>>): readonly Command[] {
   return Object.entries(rows).map(([name, row]) => {
     // All rows have the same shape for V8, because each request reads one.
-    const { arity, flags, keys, run, since, summary, complexity, writesElsewhere = false, ...rest } = row;
+    const {
+      arity,
+      flags,
+      keys,
+      run,
+      since,
+      summary,
+      complexity,
+      writesOtherDatabases = false,
+      ...rest
+    } = row;
     const writes = flags.includes("write");
     const effects = {
       writes,
       isLinear: isLinear(name, writes),
       isQuery: isQuery(name),
       reads: flags.includes("readonly"),
-      writesElsewhere,
+      writesOtherDatabases,
       lookedUp: lookedUpBy(name),
     };
     return { name, group, arity, flags, keys, run, ...effects, since, summary, complexity, ...rest };

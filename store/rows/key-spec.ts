@@ -85,7 +85,7 @@ export function counted(
 }
 
 /** The complete database of the unit. */
-export const wholeDb =
+export const currentDb =
   (access: Access): KeySpec =>
   () => [{ db: null, key: null, access }];
 

@@ -240,9 +240,9 @@ function standardGrouping(reader: TokenReader): readonly Expression[] {
       do listed.push(expression(reader));
       while (reader.acceptSign(","));
       reader.expectSign(")");
-      const isWhole = listed.length > 1 || !isOperator(reader);
-      if (!isWhole) [reader.token, reader.parameters] = [token, parameters];
-      for (const key of isWhole ? listed : [expression(reader)]) keys.push(key);
+      const isList = listed.length > 1 || !isOperator(reader);
+      if (!isList) [reader.token, reader.parameters] = [token, parameters];
+      for (const key of isList ? listed : [expression(reader)]) keys.push(key);
     }
   } while (reader.acceptSign(","));
   return keys;

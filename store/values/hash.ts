@@ -79,7 +79,7 @@ export class Hash {
 
   /** Appends a new field. Inverse: `pop`. */
   push(field: ByteString, value: ByteString): void {
-    const content = this.#roomFor(1, field, value);
+    const content = this.#contentFor(1, field, value);
     if (typeof content === "string") {
       this.#content = splicePacked(content, 2 * this.#size, 0, [field, value]);
     } else {
@@ -95,7 +95,7 @@ export class Hash {
 
   /** Replaces the value at the given slot. Inverse: the same call with the old value. */
   setAt(slot: number, value: ByteString): void {
-    const content = this.#roomFor(0, value, value);
+    const content = this.#contentFor(0, value, value);
     if (typeof content === "string") this.#content = splicePacked(content, 2 * slot + 1, 1, [value]);
     else content.values[slot] = value;
   }
@@ -114,7 +114,7 @@ export class Hash {
   }
 
   restoreAt(slot: number, field: ByteString, value: ByteString): void {
-    const content = this.#roomFor(1, field, value);
+    const content = this.#contentFor(1, field, value);
     if (typeof content === "string") {
       this.#content = restorePackedItem(content, slot, this.#size, [field, value]);
     } else {
@@ -137,7 +137,7 @@ export class Hash {
   }
 
   /** Returns the content, converted to a table if the added field is too large for a packed string. */
-  #roomFor(fields: number, field: ByteString, value: ByteString): ByteString | Columns {
+  #contentFor(fields: number, field: ByteString, value: ByteString): ByteString | Columns {
     const content = this.#content;
     if (typeof content !== "string") return content;
     if (this.#size + fields <= FIELDS_PACKED_MAX && isPackable(field) && isPackable(value)) return content;

@@ -49,7 +49,7 @@ export class List {
   }
 
   push(end: End, element: ByteString): void {
-    const content = this.#roomFor(1, isPackable(element));
+    const content = this.#contentFor(1, isPackable(element));
     if (typeof content === "string") {
       this.#content = splicePacked(content, end === "left" ? 0 : this.#size, 0, [element]);
     } else {
@@ -124,7 +124,7 @@ export class List {
 
   /** Replaces `count` elements, starting at an index. Inverse: the same call with the old elements. */
   splice(index: number, count: number, inserted: readonly ByteString[]): void {
-    const content = this.#roomFor(inserted.length - count, inserted.every(isPackable));
+    const content = this.#contentFor(inserted.length - count, inserted.every(isPackable));
     if (typeof content === "string") {
       this.#content = splicePacked(content, index, count, inserted);
     } else if (!spliceLong(content, index, count, inserted)) {
@@ -153,7 +153,7 @@ export class List {
    * Returns the content, converted to a long list if the added elements are too large for a packed string.
    * @param grown the number of elements added
    */
-  #roomFor(grown: number, isShort: boolean): ByteString | Long {
+  #contentFor(grown: number, isShort: boolean): ByteString | Long {
     const content = this.#content;
     if (typeof content !== "string") return content;
     if (isShort && this.#size + grown <= PACKED_ELEMENTS_MAX) return content;

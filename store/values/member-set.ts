@@ -56,7 +56,7 @@ export class MemberSet {
 
   /** Appends a new member. Inverse: `pop`. */
   push(member: ByteString): void {
-    const content = this.#roomFor(member);
+    const content = this.#contentFor(member);
     if (typeof content === "string") this.#content = splicePacked(content, this.#size, 0, [member]);
     else content.push(member);
     this.#size++;
@@ -80,7 +80,7 @@ export class MemberSet {
 
   /** Restores a removed member at its former slot. */
   restoreAt(slot: number, member: ByteString): void {
-    const content = this.#roomFor(member);
+    const content = this.#contentFor(member);
     if (typeof content !== "string") content.restoreAt(slot, member);
     else this.#content = restorePackedItem(content, slot, this.#size, [member]);
     this.#size++;
@@ -94,7 +94,7 @@ export class MemberSet {
   }
 
   /** Returns the content, converted to a table if the added member is too large for a packed string. */
-  #roomFor(member: ByteString): ByteString | DenseTable<ByteString> {
+  #contentFor(member: ByteString): ByteString | DenseTable<ByteString> {
     const content = this.#content;
     if (typeof content !== "string") return content;
     if (this.#size < PACKED_ELEMENTS_MAX && isPackable(member)) return content;

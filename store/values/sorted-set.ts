@@ -85,7 +85,7 @@ export class SortedSet {
   set(member: ByteString, score: number): void {
     if (Number.isNaN(score)) throw new Error("the score of a sorted set's member is not a number");
     score += 0; // turns -0 into 0
-    const content = this.#roomFor(member);
+    const content = this.#contentFor(member);
     if (typeof content === "string") this.#setPacked(content, member, score);
     else this.#setRanked(content, member, score);
   }
@@ -199,7 +199,7 @@ export class SortedSet {
   }
 
   /** Returns the content, converted to the large form if the added member is too large for a packed string. */
-  #roomFor(member: ByteString): ByteString | Ranked {
+  #contentFor(member: ByteString): ByteString | Ranked {
     const content = this.#content;
     if (typeof content !== "string") return content;
     if (this.#size < MEMBERS_PACKED_MAX && isPackable(member)) return content;

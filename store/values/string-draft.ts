@@ -55,8 +55,8 @@ export class StringDraft {
 
   /** Grows the buffer beyond the required size, in case more bytes follow. */
   #grow(bytes: number): void {
-    const room = Math.min(STRING_BYTES_MAX, Math.max(bytes, 2 * this.#buffer.length));
-    const larger = Buffer.allocUnsafeSlow(room);
+    const capacity = Math.min(STRING_BYTES_MAX, Math.max(bytes, 2 * this.#buffer.length));
+    const larger = Buffer.allocUnsafeSlow(capacity);
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }

@@ -81,7 +81,7 @@ test("an entry dated before an existing entry is late, and entries of other minu
   assert.deepEqual(found.get(bin(9000)), [0, 1, 1]);
   assert.deepEqual(found.get(bin(5000)), [1, 0, 0]);
   assert.deepEqual(found.get(bin(500)), [1, 0, 0], "an entry with a future date makes no other entry late");
-  assert.equal(arrivals.elsewhere, 2);
+  assert.equal(arrivals.outsideWindow, 2);
   assert.deepEqual(arrivals.takeChanged(), []);
   assert.deepEqual(new Map(arrivals.all.map(([bin, ...counts]) => [bin, counts])), found);
   for (let at = 0; at < 2 * now; at += 10) arrivals.add([{ at }], true);

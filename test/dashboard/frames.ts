@@ -91,7 +91,7 @@ export function frameOf({ problems = [], members = [], ...parts }: FrameParts): 
       newest: NOW,
       stable: NOW - 35_000,
       arrivals: [],
-      elsewhere: 0,
+      outsideWindow: 0,
       members,
     },
     ...parts,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { isWholeDer } from "../../keys/der.js";
+import { isCompleteDer } from "../../keys/der.js";
 
 const asn1: typeof import("node-forge").asn1 = createRequire(import.meta.url)("node-forge/lib/asn1.js");
 
@@ -15,13 +15,13 @@ const KEYS = {
   ed25519: generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "der" }),
 };
 
-test("isWholeDer accepts a complete key, but neither a part of a key nor a key followed by other bytes", () => {
+test("isCompleteDer accepts a complete key, but neither a part of a key nor a key followed by other bytes", () => {
   for (const [name, der] of Object.entries(KEYS)) {
-    assert.ok(isWholeDer(der), name);
+    assert.ok(isCompleteDer(der), name);
     for (let length = 0; length < der.length; length++)
-      assert.ok(!isWholeDer(der.subarray(0, length)), `${name}, ${length} bytes`);
-    assert.ok(!isWholeDer(Buffer.concat([der, Buffer.from([0])])), name);
-    assert.ok(!isWholeDer(Buffer.concat([der, der])), name);
+      assert.ok(!isCompleteDer(der.subarray(0, length)), `${name}, ${length} bytes`);
+    assert.ok(!isCompleteDer(Buffer.concat([der, Buffer.from([0])])), name);
+    assert.ok(!isCompleteDer(Buffer.concat([der, der])), name);
   }
 });
 
@@ -29,7 +29,7 @@ test("a key from which any one byte is missing is complete only if node-forge al
   for (const [name, der] of Object.entries(KEYS)) {
     for (let place = 0; place < der.length; place++) {
       const less = Buffer.concat([der.subarray(0, place), der.subarray(place + 1)]);
-      assert.equal(isWholeDer(less), isWholeForForge(less), `${name} without byte ${place}`);
+      assert.equal(isCompleteDer(less), isWholeForForge(less), `${name} without byte ${place}`);
     }
   }
 });
@@ -41,11 +41,11 @@ test("a value with a huge stated length is incomplete, and deep nesting uses no 
     [0x30, 0x85, 1, 0, 0, 0, 0],
     [0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
   ])
-    assert.ok(!isWholeDer(Buffer.from(bytes)), String(bytes));
+    assert.ok(!isCompleteDer(Buffer.from(bytes)), String(bytes));
   const deep = Buffer.alloc(40_000, Buffer.from([0x30, 0x83, 0, 0, 0]));
   for (let place = 0; place < deep.length; place += 5)
     deep.writeUIntBE(deep.length - place - 5, place + 2, 3);
-  assert.ok(isWholeDer(deep));
+  assert.ok(isCompleteDer(deep));
 });
 
 function isWholeForForge(bytes: Buffer): boolean {

@@ -36,7 +36,7 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "lists: a list that too few members have received is not sent again",
     file: "cli/members/next-members.js",
-    find: "again !== null && !isBehind(views, again);",
+    find: "again !== null && !isUnknownToSome(views, again);",
     replace: "again !== null;",
     test: "test/cli/members/next-members.test.js",
   },
@@ -44,7 +44,7 @@ export const listMutants: readonly Mutant[] = [
     name: "lists: the same command is refused when it is repeated",
     file: "cli/members/next-members.js",
     find: "return isDone ? head : null;",
-    replace: "return isDone && isBehind(views, head) ? head : null;",
+    replace: "return isDone && isUnknownToSome(views, head) ? head : null;",
     test: "test/cli/members/next-members.test.js",
   },
   {

@@ -97,7 +97,7 @@ async function rotateAndReplace(
   lose(1);
   if (random.chance(0.5)) {
     const number = (world.heads[0]?.list.number ?? 0) + 1;
-    const again = () => ({ add: [], leave: [], isAnew: true });
+    const again = () => ({ add: [], leave: [], isRenewed: true });
     await until(world, "the list is signed again", () => isKnown(world, number), signs(after, again));
   }
   const old = genesis.roots[0]?.id ?? "";

@@ -87,6 +87,6 @@ test(`only commands whose rows declare it write keys of other databases (seed ${
       );
       if (isElsewhere) writers.add(random.name);
     }
-  const declared = commandTable.all().filter(({ writesElsewhere }) => writesElsewhere);
+  const declared = commandTable.all().filter(({ writesOtherDatabases }) => writesOtherDatabases);
   assert.deepEqual([...writers].sort(), declared.map(({ name }) => name).sort());
 });

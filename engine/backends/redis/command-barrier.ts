@@ -3,21 +3,21 @@
 /** The commands that arrived between two calls of `CommandBarrier.passed`. */
 export class Crowd {
   #count = 0;
-  #whenGone: (() => void) | null = null;
+  #whenDrained: (() => void) | null = null;
 
   enter(): void {
     this.#count++;
   }
 
   leave(): void {
-    if (--this.#count === 0) this.#whenGone?.();
+    if (--this.#count === 0) this.#whenDrained?.();
   }
 
   /** Resolves once all commands have left. */
-  gone(): Promise<void> {
+  drained(): Promise<void> {
     if (this.#count === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#whenGone = resolve;
+      this.#whenDrained = resolve;
     });
   }
 }
@@ -38,7 +38,7 @@ export class CommandBarrier {
     this.#crowd = new Crowd();
     const before = this.#before;
     // Do not use Promise.all: each result would contain the previous one, so that no result could be freed.
-    this.#before = crowd.gone().then(() => before);
+    this.#before = crowd.drained().then(() => before);
     await this.#before;
   }
 }

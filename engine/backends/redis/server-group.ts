@@ -116,8 +116,8 @@ export class RedisGroupBackend implements Backend {
    * executed after it.
    */
   #spread({ isBefore, run }: Spread): Promise<Outcome> {
-    const ready = Promise.all([this.#whole(), this.#traffic.passed()]);
-    const ran = ready.then(([isWhole]) => (isWhole ? run() : lateFailure(this.#finder, ALL, null)));
+    const ready = Promise.all([this.#allReachable(), this.#traffic.passed()]);
+    const ran = ready.then(([isReachable]) => (isReachable ? run() : lateFailure(this.#finder, ALL, null)));
     if (isBefore)
       this.#gate = ready.then(() => {
         this.#gate = null;
@@ -126,7 +126,7 @@ export class RedisGroupBackend implements Backend {
   }
 
   /** Waits until all servers can be reached. @returns false if they could not be reached in time */
-  async #whole(): Promise<boolean> {
+  async #allReachable(): Promise<boolean> {
     const until = this.#environment.uptime() + this.timeout;
     while (!this.#finder.isUp) {
       if (this.#isStopped || this.#environment.uptime() >= until) return false;

@@ -37,7 +37,7 @@ export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, g
   ];
   const [rawget, next, nextIndex] = [original("_G", "rawget"), original("_G", "next"), index("_G", "next")];
   /** If the first argument is a guard, replaces it with the real table behind the guard. */
-  const behindGuard = (state: number): number => {
+  const unguarded = (state: number): number => {
     if (!guarded.has(lua.lua_topointer(state, 1))) return state;
     lua.lua_getmetatable(state, 1);
     machine.push(state, "__index");
@@ -55,12 +55,12 @@ export function baseLibrary(machine: LuaMachine, { original, index }: LuasOwn, g
       lua.lua_pushnil(state);
       return 1;
     },
-    rawget: (state) => rawget(behindGuard(state)),
-    next: (state) => next(behindGuard(state)),
+    rawget: (state) => rawget(unguarded(state)),
+    next: (state) => next(unguarded(state)),
     pairs(state) {
       lua.luaL_checktype(state, 1, TYPE.table);
       lua.lua_settop(state, 1);
-      behindGuard(state);
+      unguarded(state);
       lua.lua_pushcclosure(state, nextIndex, 0);
       lua.lua_insert(state, 1);
       lua.lua_pushnil(state);
@@ -167,14 +167,14 @@ export function stringLibrary(machine: LuaMachine, { original }: LuasOwn): Libra
     format(state) {
       const text = machine.checkedText(state, 1);
       let argument = 1;
-      const changed = text.replace(DIRECTIVE, (whole, flags = "", width = "", precision, letter = "") => {
-        if (whole === "%%") return whole;
+      const changed = text.replace(DIRECTIVE, (directive, flags = "", width = "", precision, letter = "") => {
+        if (directive === "%%") return directive;
         argument++;
         if (!"diuxXo".includes(letter) || letter === "" || lua.lua_isnumber(state, argument) !== 1)
-          return whole;
+          return directive;
         const value = lua.lua_tonumber(state, argument);
-        if (isShort(value) || width.length > 2 || (precision ?? "").length > 2) return whole;
-        if ((letter === "d" || letter === "i") && isShort(-value)) return whole;
+        if (isShort(value) || width.length > 2 || (precision ?? "").length > 2) return directive;
+        if ((letter === "d" || letter === "i") && isShort(-value)) return directive;
         const form = {
           flags,
           width: Number(width),

@@ -27,14 +27,14 @@ interface IntegerForm {
 /** Formats a number like C's `%d`, `%i`, `%u`, `%x`, `%X` or `%o`, with flags, width and precision. */
 export function writtenInteger(value: number, { flags, width, precision, letter }: IntegerForm): string {
   const isSigned = letter === "d" || letter === "i";
-  const whole = isSigned ? integerOf(value) : BigInt.asUintN(WORD, unsignedOf(value));
+  const integer = isSigned ? integerOf(value) : BigInt.asUintN(WORD, unsignedOf(value));
   const base = letter === "o" ? 8 : letter === "x" || letter === "X" ? 16 : 10;
-  let digits = (whole < 0n ? -whole : whole).toString(base);
+  let digits = (integer < 0n ? -integer : integer).toString(base);
   if (letter === "X") digits = digits.toUpperCase();
   if (precision !== null) digits = digits.padStart(precision, "0");
-  let sign = whole < 0n ? "-" : "";
-  if (isSigned && whole >= 0n) sign = flags.includes("+") ? "+" : flags.includes(" ") ? " " : "";
-  if (flags.includes("#") && whole !== 0n && base === 16) sign = `0${letter}`;
+  let sign = integer < 0n ? "-" : "";
+  if (isSigned && integer >= 0n) sign = flags.includes("+") ? "+" : flags.includes(" ") ? " " : "";
+  if (flags.includes("#") && integer !== 0n && base === 16) sign = `0${letter}`;
   if (flags.includes("#") && base === 8 && !digits.startsWith("0")) sign = "0";
   if (flags.includes("-")) return (sign + digits).padEnd(width);
   if (flags.includes("0") && precision === null) return sign + digits.padStart(width - sign.length, "0");

@@ -48,7 +48,7 @@ function replyOf(answer: Answer, index: number, depth: number): Reply {
       return bulk(allowance.take(machine.text(state, index)));
     case TYPE.number:
       allowance.take("");
-      return wholeNumber(lua.lua_tonumber(state, index));
+      return integerReply(lua.lua_tonumber(state, index));
     case TYPE.boolean:
       allowance.take("");
       return booleanReply(lua.lua_toboolean(state, index) === 1, protocol);
@@ -60,7 +60,7 @@ function replyOf(answer: Answer, index: number, depth: number): Reply {
   }
 }
 
-function wholeNumber(value: number): Reply {
+function integerReply(value: number): Reply {
   return integer(Number.isSafeInteger(Math.trunc(value)) ? Math.trunc(value) + 0 : integerOf(value));
 }
 

@@ -29,7 +29,7 @@ export class DocumentClient {
   readonly #host: UserSocketHost;
   readonly #replicas: JsonReplicas | null;
   readonly #sender: SessionSender;
-  #isGone = false;
+  #isDisconnected = false;
 
   /** @param replicas  original servers to which writes are sent, or null if there are none */
   constructor(host: UserSocketHost, replicas: JsonReplicas | null) {
@@ -82,7 +82,7 @@ export class DocumentClient {
    */
   inTurns<A>(work: Iterator<void, A>): A | Promise<A> {
     const clock = { uptime: this.#host.environment.uptime, soon: setImmediate };
-    return inTurns(work, clock, { isWanted: () => !this.#isGone });
+    return inTurns(work, clock, { isWanted: () => !this.#isDisconnected });
   }
 
   /**
@@ -90,7 +90,7 @@ export class DocumentClient {
    * make the daemon compute many long answers at the same time.
    */
   leave(): void {
-    this.#isGone = true;
+    this.#isDisconnected = true;
   }
 }
 

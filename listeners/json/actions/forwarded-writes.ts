@@ -101,7 +101,7 @@ export function replaceAll(
 }
 
 /** Renumbers all entries after a deletion, as the original does, including entries whose keys clients have chosen. */
-export function countAnew(client: DocumentClient, request: JsonRequest, document: ByteString): void {
+export function renumber(client: DocumentClient, request: JsonRequest, document: ByteString): void {
   const items = itemsOf(atOnce(client.read(["DOC.GET", document])));
   const isCounted = items.every((item, at) => at % 2 === 1 || bytesOf(item) === String(at / 2));
   if (isCounted) return;

@@ -31,14 +31,7 @@ import {
   then,
 } from "./action-answers.js";
 import type { Answer, DocumentClient } from "./document-client.js";
-import {
-  checkWords,
-  countAnew,
-  idOf,
-  isForwardedWrite,
-  isReplacing,
-  replaceAll,
-} from "./forwarded-writes.js";
+import { checkWords, idOf, isForwardedWrite, isReplacing, renumber, replaceAll } from "./forwarded-writes.js";
 
 export function change(client: DocumentClient, request: JsonRequest, command: string): Answer {
   const { document } = request;
@@ -165,7 +158,7 @@ export function remove(client: DocumentClient, request: JsonRequest): Answer {
       reply.kind === "error" && !isNumeric(id) && NOT_THERE.has(sentenceOf(reply))
         ? failure(NO_ID)
         : good(reply, () => {
-            if (isForwardedWrite(client, request)) countAnew(client, request, document);
+            if (isForwardedWrite(client, request)) renumber(client, request, document);
             return replicatedMember(replicated);
           }),
   );

@@ -41,8 +41,6 @@ export function longSuccess(members: readonly LongMember[]): readonly string[] {
   return pieces;
 }
 
-export const whole = (text: Text): string => (typeof text === "string" ? text : text.join(""));
-
 /** Returns the length of a text in characters. */
 export function lengthOf(text: Text): number {
   if (typeof text === "string") return text.length;

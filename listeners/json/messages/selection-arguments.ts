@@ -28,10 +28,10 @@ export function filterWords(request: JsonRequest): ByteString[] {
 /** Returns the arguments for `sort`, `limit` and `offset`. */
 export function orderWords(request: JsonRequest): ByteString[] {
   const [limit, offset] = [request.get("limit"), request.get("offset")];
-  const isWhole = limit === undefined && offset === undefined;
+  const isComplete = limit === undefined && offset === undefined;
   return [
     ...named(request, "sort", "SORT"),
-    ...(isWhole
+    ...(isComplete
       ? []
       : ["LIMIT", offset === undefined ? "0" : wordOf(offset), limit === undefined ? ALL : wordOf(limit)]),
   ];

@@ -5,7 +5,7 @@ import type { DocumentStore } from "./document-store.js";
 import type { MissedDocuments } from "./missed-documents.js";
 import { objectOf } from "./replica-connection.js";
 import type { ReplicaContact } from "./replica-contact.js";
-import { type Forwarded, REQUEST_CHARS_MAX, wholeDocument } from "./replica-requests.js";
+import { documentRequest, type Forwarded, REQUEST_CHARS_MAX } from "./replica-requests.js";
 
 /** The beginning of the answer to a successful write. */
 const DONE = '{"status":"success"';
@@ -44,8 +44,8 @@ export class ReplicaDelivery {
    * Sends the document in its current state. @returns whether the server has all of it @throws Error  the connection
    * failed
    */
-  async sendWhole(document: ByteString): Promise<boolean> {
-    return await this.send(document, wholeDocument(document, this.#store.contentsOf(document)));
+  async sendDocument(document: ByteString): Promise<boolean> {
+    return await this.send(document, documentRequest(document, this.#store.contentsOf(document)));
   }
 
   /**

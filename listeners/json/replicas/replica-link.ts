@@ -70,7 +70,7 @@ export class ReplicaLink {
    * For each document that was sent completely, the number of the last write that it included, and whether the server
    * accepted the document.
    */
-  readonly #whole = new Map<ByteString, { readonly upTo: number; readonly isTaken: boolean }>();
+  readonly #completed = new Map<ByteString, { readonly upTo: number; readonly isTaken: boolean }>();
   #retry: NodeJS.Timeout | null = null;
   /** Whether the server did not answer in time. Writes do not wait for it until it has been reached again. */
   #isSilent = false;
@@ -151,22 +151,22 @@ export class ReplicaLink {
 
   async #inOrder<A>(step: () => Promise<A>): Promise<A> {
     const result = await this.#work.run(step);
-    if (this.#work.isIdle) this.#whole.clear();
+    if (this.#work.isIdle) this.#completed.clear();
     return result;
   }
 
   /** Sends a write when its turn comes. @param translated  the requests, or null to send the document */
   async #forward(document: ByteString, translated: Forwarded | null, number: number): Promise<boolean> {
-    const whole = this.#whole.get(document);
-    if (whole !== undefined && number <= whole.upTo) return whole.isTaken;
+    const completed = this.#completed.get(document);
+    if (completed !== undefined && number <= completed.upTo) return completed.isTaken;
     if (this.#isStopped || this.#isSilent) {
       this.missed.add(document);
       return false;
     }
     try {
       await this.#ready();
-      const isWhole = translated === null || this.missed.areDue || this.missed.isRefused(document);
-      if (this.contact.isTaking && !isWhole && (!translated.dropsFirst || this.#known.has(document)))
+      const isComplete = translated === null || this.missed.areDue || this.missed.isRefused(document);
+      if (this.contact.isTaking && !isComplete && (!translated.dropsFirst || this.#known.has(document)))
         return await this.#delivery.send(document, translated);
       this.missed.add(document);
       if (this.missed.areDue) await this.#sendMissed();
@@ -190,8 +190,8 @@ export class ReplicaLink {
       }
       this.#reported.delete(document);
       const upTo = this.#count;
-      const isTaken = await this.#delivery.sendWhole(document);
-      this.#whole.set(document, { upTo, isTaken });
+      const isTaken = await this.#delivery.sendDocument(document);
+      this.#completed.set(document, { upTo, isTaken });
       if (!isTaken) continue;
       this.missed.settle(document);
       if (store.has(document)) this.#known.add(document);

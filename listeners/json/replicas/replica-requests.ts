@@ -44,10 +44,10 @@ export function translated(request: JsonRequest, document: ByteString, store: Do
   if (action === "insert") return { requests: insertOf(request, name), dropsFirst: false };
   if (action === "create" || action === "drop" || action === "empty")
     return { requests: [requestText(action, name)], dropsFirst: false };
-  const isWhole = action === "addmember" || action === "dropmember";
+  const isComplete = action === "addmember" || action === "dropmember";
   const changeOf = action === "delete" ? deletionOf : entryUpdateOf;
-  const more = isWhole ? null : changeOf(request, document, store);
-  if (more === null) return wholeDocument(document, store.contentsOf(document));
+  const more = isComplete ? null : changeOf(request, document, store);
+  if (more === null) return documentRequest(document, store.contentsOf(document));
   return { requests: [requestText(action ?? "", name, more)], dropsFirst: false };
 }
 
@@ -80,7 +80,7 @@ function entryUpdateOf(request: JsonRequest, document: ByteString, store: Docume
 }
 
 /** Returns the requests that copy a document, without indexes and expiry times, which an original does not have. */
-export function wholeDocument(document: ByteString, contents: Contents): Forwarded {
+export function documentRequest(document: ByteString, contents: Contents): Forwarded {
   const name = textOfBytes(document);
   const drop = requestText("drop", name);
   if (contents === null) return { requests: [drop], dropsFirst: true };

@@ -36,9 +36,11 @@ export function firstBatch(
   { size, isSingle }: BatchWish,
 ): ByteString {
   const at = batchEnd(documents, 0, size ?? FIRST_DOCUMENTS);
-  const isWhole = at === documents.length || isSingle;
-  const cursor = isWhole ? null : server.cursors.open({ namespace, user: login.name, argv, documents, at });
-  if (cursor === null && !isWhole)
+  const isComplete = at === documents.length || isSingle;
+  const cursor = isComplete
+    ? null
+    : server.cursors.open({ namespace, user: login.name, argv, documents, at });
+  if (cursor === null && !isComplete)
     throw failure(
       146,
       "the result is larger than the server stores for one client (--mongo-cursor-bytes, --mongo-cursors): narrow the filter, or set a limit",

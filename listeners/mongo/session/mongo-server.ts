@@ -42,9 +42,9 @@ export class MongoServer {
 
   /** Whether the daemon is catching up with its peers. */
   get isCatchingUp(): boolean {
-    const isBehind = this.isOneOfSeveral && this.daemon.state === "catching-up";
-    if (!isBehind) this.#waitsUntil = null;
-    return isBehind;
+    const isCatchingUp = this.isOneOfSeveral && this.daemon.state === "catching-up";
+    if (!isCatchingUp) this.#waitsUntil = null;
+    return isCatchingUp;
   }
 
   /** Waits until the daemon has caught up. @returns false if that takes too long */

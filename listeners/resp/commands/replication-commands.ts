@@ -49,19 +49,19 @@ function noReplica(): never {
 }
 
 /** The sessions that have requested only a file. Other clients would expect later writes after SYNC. */
-const wantsFile = new WeakSet<RespSession>();
+const fileRequesters = new WeakSet<RespSession>();
 
 /** `REPLCONF option value …` */
 function configure(session: RespSession, argv: readonly ByteString[]): Reply {
   if (argv.length % 2 === 0) throw syntaxError();
   for (let i = 1; i < argv.length; i += 2)
-    if (argv[i]?.toLowerCase() === "rdb-only" && argv[i + 1] === "1") wantsFile.add(session);
+    if (argv[i]?.toLowerCase() === "rdb-only" && argv[i + 1] === "1") fileRequesters.add(session);
   return OK;
 }
 
 /** Sends the length of the file and the file, and closes the connection. */
 function dumpAll(session: RespSession): null {
-  if (!wantsFile.has(session)) noReplica();
+  if (!fileRequesters.has(session)) noReplica();
   const file = fileOf(session, session.server.host.limits.maxOutputBytes);
   session.push(`$${file.length}\r\n${file}`);
   session.isClosing = true;

@@ -94,7 +94,7 @@ export function refusalOf(
   mayFill: boolean,
 ): Reply | null {
   if (readsOnly && !writesNothing) return NOT_READING;
-  return !mayFill && userSession.lacksMemory ? NOT_FULL : null;
+  return !mayFill && userSession.isMemoryFull ? NOT_FULL : null;
 }
 
 /**

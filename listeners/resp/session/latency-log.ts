@@ -27,13 +27,13 @@ export class LatencyLog {
 
   /** Adds a sample. @param milliseconds  is rounded down */
   add(name: string, at: number, milliseconds: number): void {
-    const whole = Math.floor(milliseconds);
+    const rounded = Math.floor(milliseconds);
     const event = this.#events.get(name) ?? { samples: [], highest: 0 };
     this.#events.set(name, event);
-    event.highest = Math.max(event.highest, whole);
+    event.highest = Math.max(event.highest, rounded);
     const last = event.samples.at(-1);
     if (last?.at === at) event.samples.pop();
-    event.samples.push({ at, milliseconds: Math.max(whole, last?.at === at ? last.milliseconds : 0) });
+    event.samples.push({ at, milliseconds: Math.max(rounded, last?.at === at ? last.milliseconds : 0) });
     if (event.samples.length > SAMPLES_MAX) event.samples.shift();
   }
 

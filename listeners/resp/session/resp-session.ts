@@ -358,13 +358,13 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /** Releases all resources, because the connection has closed. */
-  gone(): void {
+  disconnected(): void {
     this.leave();
     this.leaveTransaction();
     this.subscriptions?.clear();
     this.server.clients.remove(this);
     this.server.monitors.delete(this);
-    this.server.tracking.gone(this);
+    this.server.tracking.disconnected(this);
   }
 
   /** Resets the session to its initial state. */

@@ -90,7 +90,7 @@ export class SessionCaller implements ScriptCaller {
       return REFUSED[refused.what];
     }
     const isFull = found.needsMemory && !this.#rights.mayFill && !this.#hasWritten;
-    if (isFull && session.userSession.lacksMemory) return OUT_OF_MEMORY;
+    if (isFull && session.userSession.isMemoryFull) return OUT_OF_MEMORY;
     return found.mayWait && waits(argv)
       ? error(`ERR ${command.name.toLowerCase()} command is not allowed with BLOCK option from scripts`)
       : null;

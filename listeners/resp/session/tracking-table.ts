@@ -112,7 +112,7 @@ export class TrackingTable implements KeyObserver {
   }
 
   /** Removes a closed connection. */
-  gone(client: Client): void {
+  disconnected(client: Client): void {
     this.end(client);
     this.of(client)?.release();
     if (!this.#trackers.delete(client)) return;

@@ -45,7 +45,9 @@ const words = {
   SORT: { count: 1, read: ([json]) => ({ sort: sortKeys(jsonArgument(json as ByteString)) }) },
   LIMIT: {
     count: 2,
-    read: ([offset, count]) => ({ limit: { offset: wholeNumber(offset), count: wholeNumber(count) } }),
+    read: ([offset, count]) => ({
+      limit: { offset: nonNegativeInteger(offset), count: nonNegativeInteger(count) },
+    }),
   },
   FIELDS: { count: 1, read: ([json]) => ({ fields: fieldNames(jsonArgument(json as ByteString)) }) },
   UPSERT: { count: 0, read: () => ({ upsert: true }) },
@@ -117,7 +119,7 @@ export function onlyOptions(argv: readonly ByteString[], position: OptionPositio
   return options;
 }
 
-function wholeNumber(argument: ByteString | undefined): number {
+function nonNegativeInteger(argument: ByteString | undefined): number {
   const value = parseInteger(argument ?? "");
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
   throw custom(

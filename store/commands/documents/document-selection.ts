@@ -155,8 +155,8 @@ export function countSelected(document: Document, at: number, selection: Selecti
 
 /** Returns the index that can count the passing entries without checking any, or null if there is none. */
 export function countingAccess(document: Document, at: number, selection: Selection): Access | null {
-  const isWhole = document.expiries?.mayHaveExpired(at) !== true;
-  const access = isWhole && selection.isExact ? accessOf(document, selection.condition) : null;
+  const isComplete = document.expiries?.mayHaveExpired(at) !== true;
+  const access = isComplete && selection.isExact ? accessOf(document, selection.condition) : null;
   return access?.parts.length === 1 ? access : null;
 }
 
@@ -187,8 +187,8 @@ function* present(
   test?: (text: ByteString) => boolean,
   alike?: Alike,
 ): Generator<DocumentEntry> {
-  const isWhole = document.expiries?.mayHaveExpired(at) !== true;
-  if (isWhole) yield* document.entries(test, alike);
+  const isComplete = document.expiries?.mayHaveExpired(at) !== true;
+  if (isComplete) yield* document.entries(test, alike);
   else for (const entry of document.entries(test, alike)) if (isPresent(document, at, entry[0])) yield entry;
 }
 

@@ -13,7 +13,7 @@ import { isExpired } from "../../keyspace/keyspace.js";
 import type { Data } from "../../keyspace/mutators.js";
 import type { Unit } from "../../keyspace/unit.js";
 import { type Command, family, type Handler } from "../../rows/command.js";
-import { read, update, wholeDb, write } from "../../rows/key-spec.js";
+import { currentDb, read, update, write } from "../../rows/key-spec.js";
 import { Document } from "../../values/documents/document.js";
 import { deleteEntries, deleteEntriesAsRecorded, empty } from "./document-deletions.js";
 import { documentOf, namesOf, noEntry } from "./document-entries.js";
@@ -91,7 +91,7 @@ export const documents = family("document", {
   "DOC.GETALL": {
     arity: 1,
     flags: ["readonly"],
-    keys: wholeDb("read"),
+    keys: currentDb("read"),
     since: "",
     complexity: "O(N), N: keys of the database, and entries of all documents",
     summary: "Returns all documents of the database with their entries, the oldest first.",
@@ -147,7 +147,7 @@ export const documents = family("document", {
   "DOC.LIST": {
     arity: 1,
     flags: ["readonly"],
-    keys: wholeDb("read"),
+    keys: currentDb("read"),
     since: "",
     complexity: "O(N), N: keys of the database",
     summary: "Returns the names of all documents of the database, the oldest first.",

@@ -22,11 +22,11 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
     statement.columns.length === 0
       ? [...columns.keys()]
       : statement.columns.map((column) => positionNamed(columns, column, evaluation, "unknownField"));
-  const isWhole = statement.columns.length === 0;
+  const hasAllColumns = statement.columns.length === 0;
   const checkWidth = (width: number): void => {
     if (width === positions.length) return;
     const [actual, expected] = [String(width), String(positions.length)];
-    throw isWhole
+    throw hasAllColumns
       ? failure(evaluation, "otherWidth", actual, name, expected)
       : failure(evaluation, "otherCount", expected, actual);
   };

@@ -280,13 +280,13 @@ function* grouped(relation: Relation, select: Select, evaluation: Evaluation): G
 }
 
 function limited(relation: Relation, { from, to, count }: Limit, evaluation: Evaluation): Relation {
-  const start = from === null ? 0 : wholeNumber(from, evaluation);
+  const start = from === null ? 0 : nonNegativeInteger(from, evaluation);
   const end =
     count !== null
-      ? start + wholeNumber(count, evaluation)
+      ? start + nonNegativeInteger(count, evaluation)
       : to === null
         ? undefined
-        : wholeNumber(to, evaluation);
+        : nonNegativeInteger(to, evaluation);
   return {
     name: `${relation.name}_limit`,
     columns: relation.columns,
@@ -296,7 +296,7 @@ function limited(relation: Relation, { from, to, count }: Limit, evaluation: Eva
   };
 }
 
-function wholeNumber(bound: Expression, evaluation: Evaluation): number {
+function nonNegativeInteger(bound: Expression, evaluation: Evaluation): number {
   const value = constantOf(bound, evaluation);
   const number = typeof value === "string" ? numberOfText(value) : value;
   if (typeof number !== "number" || !Number.isSafeInteger(number) || number < 0)

@@ -26,7 +26,7 @@ import { pairsReply } from "./sorted-set-results.js";
 /**
  * Half of the range of 64-bit integers. Up to this number, Redis stores the integer scores of a small set as integers.
  */
-const WHOLE_TEXT_MAX = 2 ** 62;
+const INTEGER_TEXT_MAX = 2 ** 62;
 
 export const sortedSets = family("sortedset", {
   ZADD: {
@@ -218,8 +218,8 @@ function zscan(data: Data, argv: readonly ByteString[], { encoding }: Unit): Rep
 
 /** Returns a score as ZSCAN writes it: as a text, with all digits of integers. */
 function scoreText(score: number): ByteString {
-  const isWhole = Number.isInteger(score) && Math.abs(score) <= WHOLE_TEXT_MAX;
-  return isWhole ? BigInt(score).toString() : formatDouble(score);
+  const isInteger = Number.isInteger(score) && Math.abs(score) <= INTEGER_TEXT_MAX;
+  return isInteger ? BigInt(score).toString() : formatDouble(score);
 }
 
 function doubleOrNil(score: number | undefined): Reply {

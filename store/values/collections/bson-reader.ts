@@ -142,13 +142,13 @@ class BsonReader {
       this.#at += fixed;
       return;
     }
-    const beside = BESIDE_LENGTH.get(type);
-    if (beside === undefined) {
+    const extra = EXTRA_LENGTH.get(type);
+    if (extra === undefined) {
       this.#value(type, 0);
       return;
     }
     const length = this.#int32();
-    this.#at += length + beside;
+    this.#at += length + extra;
   }
 
   #byte(): number {
@@ -256,7 +256,7 @@ const FIXED: ReadonlyMap<number, number> = new Map([
 /**
  * Number of bytes in addition to those that a value's length field counts; negative if the length field counts itself.
  */
-const BESIDE_LENGTH: ReadonlyMap<number, number> = new Map([
+const EXTRA_LENGTH: ReadonlyMap<number, number> = new Map([
   [0x02, 0],
   [0x03, -4],
   [0x04, -4],

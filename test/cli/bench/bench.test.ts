@@ -168,9 +168,9 @@ test("bench compares lists of daemons, and names their backends", { skip }, asyn
     const beside = others.flatMap((address) => ["--beside", address]);
     const result = await cluster.run(["bench", "-s", memory as string, ...beside, ...few]);
     assert.equal(result.code, 0, result.stdout + result.stderr);
-    const { rows } = JSON.parse(result.stdout) as { rows: { behind: string; throughput: number }[] };
+    const { rows } = JSON.parse(result.stdout) as { rows: { backends: string; throughput: number }[] };
     assert.deepEqual(
-      rows.map(({ behind }) => behind.replace(/Redis [\d.]+$/, "Redis 7")),
+      rows.map(({ backends }) => backends.replace(/Redis [\d.]+$/, "Redis 7")),
       ["memory", "Redis 7", "a Redis Cluster"],
     );
     assert.ok(rows.every(({ throughput }) => throughput > 0));

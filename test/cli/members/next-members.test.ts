@@ -38,7 +38,7 @@ const change = (add: string, leave = "", other: Partial<Change> = {}): Change =>
   leave: hexIds(idsOf(leave)),
   isReplacing: false,
   force: false,
-  isAnew: false,
+  isRenewed: false,
   ...other,
 });
 
@@ -201,7 +201,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
   [
     "the current list again if there is no list",
     [view("A", [])],
-    change("", "", { isAnew: true }),
+    change("", "", { isRenewed: true }),
     /there is no member list/,
   ],
   ["a merge of a single list", [view("A", [first])], change(""), /there is nothing to merge/],
@@ -283,7 +283,7 @@ test("a name may refer to a removed daemon, unless a new daemon has its address"
 
 test("dbsync members signs the current list again on request", () => {
   const views = [view("A", [first]), view("B", [first])];
-  const list = next(views, change("", "", { isAnew: true }));
+  const list = next(views, change("", "", { isRenewed: true }));
   assert.deepEqual([list.number, list.members, list.left], [2, first.list.members, []]);
 });
 

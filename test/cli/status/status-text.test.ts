@@ -11,7 +11,7 @@ const daemon = (ok: boolean): DaemonStatus =>
     ok,
     stage: ok ? null : "connect",
     detail: null,
-    lacksDatabase: false,
+    hasNoDatabase: false,
     versions: ok ? [2] : [],
     daemon: null,
     cluster: null,

@@ -26,7 +26,7 @@ const NOT_HEARD = {
   remarks: [],
   progress: [],
   figures: null,
-  lacksDatabase: false,
+  hasNoDatabase: false,
 };
 
 interface Watched {

@@ -117,7 +117,7 @@ const daemonWith = (figures: DaemonStatus["figures"]) =>
     ok: true,
     state: "live",
     stage: null,
-    lacksDatabase: false,
+    hasNoDatabase: false,
     figures,
     problems: [],
     remarks: [],

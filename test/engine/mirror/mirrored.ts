@@ -34,7 +34,7 @@ export class MirroredFold {
   #tail: Applied[] = [];
 
   /** The number of applied units, which identifies the state here. */
-  get whole(): string {
+  get folded(): string {
     return String(this.#units);
   }
 

@@ -33,7 +33,7 @@ const MARK = {
   run: "0123456789abcdef",
   batch: 7,
   level: { at: 1_700_000_000_000, seq: 3 },
-  whole: "1:aa/2:bb",
+  folded: "1:aa/2:bb",
 };
 
 test("-d redis in addition to --data is a mirror, and the daemon answers from its own memory", () => {
@@ -57,7 +57,7 @@ describe("a mark", () => {
     cluster: CLUSTER,
     daemon: OWN,
     written: [],
-    whole: "3:aa/4:bb",
+    folded: "3:aa/4:bb",
     takesOver: false,
   };
   const judged = (text: string | null, isEmpty: boolean, overrides: Partial<Claimant> = {}) =>
@@ -65,18 +65,18 @@ describe("a mark", () => {
 
   test("a mark is parsed as it was written, and other texts are rejected", () => {
     assert.deepEqual(parseMark(formatMark(MARK)), MARK);
-    const whole = formatMark(MARK);
-    for (const text of ["", "1", `${whole} `, whole.slice(1), whole.replace("cluster=c", "cluster=C")])
+    const folded = formatMark(MARK);
+    for (const text of ["", "1", `${folded} `, folded.slice(1), folded.replace("cluster=c", "cluster=C")])
       assert.equal(parseMark(text), null);
   });
 
   test("a mark determines whether the mirror continues, compares, or does not touch Redis", () => {
     const text = formatMark(MARK);
     assert.equal(judged(text, false, { written: [text] }), "same");
-    assert.equal(judged(text, false, { whole: MARK.whole }), "same");
+    assert.equal(judged(text, false, { folded: MARK.folded }), "same");
     assert.equal(judged(text, false), "compare");
-    assert.equal(judged(formatMark({ ...MARK, whole: "" }), false, { whole: "" }), "compare");
-    assert.equal(judged(text, false, { written: ["later"], whole: MARK.whole }), "compare");
+    assert.equal(judged(formatMark({ ...MARK, folded: "" }), false, { folded: "" }), "compare");
+    assert.equal(judged(text, false, { written: ["later"], folded: MARK.folded }), "compare");
     assert.equal(judged(null, true), "compare");
     assert.equal(judged(null, false), "refused");
     assert.equal(judged(null, false, { written: [null, text] }), "refused");

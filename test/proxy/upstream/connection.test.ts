@@ -22,7 +22,7 @@ function connectionTo(port: number, limits: Partial<UpstreamLimits> = {}): Upstr
     setTimer: environment.setTimer,
     manners: { hasErred: false },
     held() {},
-    gone() {},
+    disconnected() {},
   });
 }
 
@@ -69,7 +69,7 @@ test("the refusal of a USE becomes the answer to the following statement, which 
     async (connection, server) => {
       assert.equal(shown(await connection.ask(toko, "fafao ao@ t")), refusal);
       assert.deepEqual(server.statements, ["ampiasao toko"]);
-      assert.ok(connection.isGone);
+      assert.ok(connection.isClosed);
     },
   );
 });
@@ -84,7 +84,7 @@ test("a session uses the database that the server reports, however USE was writt
       assert.deepEqual(server.statements, ["#ampiasao@ toko", "fafao ao@ t"]);
       // A server that refuses a USE may then refuse all statements.
       await connection.ask(toko, "ampiasaonothing");
-      assert.ok(connection.isGone);
+      assert.ok(connection.isClosed);
     },
   );
 });
@@ -131,7 +131,7 @@ test("invalid, too long or unrequested answers end the connection", async () => 
       () => answer,
       async (connection) => {
         assert.match(shown(await connection.ask(NEW_SESSION, "x")), due);
-        assert.ok(connection.isGone);
+        assert.ok(connection.isClosed);
       },
       limits,
     );
@@ -140,7 +140,7 @@ test("invalid, too long or unrequested answers end the connection", async () => 
       () => messageFrame("first") + more,
       async (connection) => {
         assert.equal(shown(await connection.ask(NEW_SESSION, "x")), messageFrame("first"));
-        assert.ok(connection.isGone, more);
+        assert.ok(connection.isClosed, more);
       },
     );
 });
@@ -179,7 +179,7 @@ for (const method of ["push", "next"] as const)
           outcome.kind === "failed" ? outcome.detail : "",
           /an error in this program: TypeError: Cannot/,
         );
-        assert.ok(connection.isGone);
+        assert.ok(connection.isClosed);
       },
     );
   });

@@ -72,12 +72,12 @@ export class Administrator {
   /** Signs the next list and sends it to some hosts. @returns why it did not sign, or null if it did */
   sign(
     { views, heads }: Answers,
-    { add, leave, isReplacing = false, isAnew = false, force = false }: Wanted,
+    { add, leave, isReplacing = false, isRenewed = false, force = false }: Wanted,
     to: readonly Host[],
   ): string | null {
     const { world, name, signed } = this.#parts;
     try {
-      const change = { add, leave, isReplacing, isAnew, force };
+      const change = { add, leave, isReplacing, isRenewed, force };
       const { list, text, isKnown } = nextMembers(views, heads, change);
       if (isKnown) return "the list already contains this change";
       const known: KnownList = { list, hash: listHash(text, sha256) };

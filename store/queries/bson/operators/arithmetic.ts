@@ -158,7 +158,7 @@ function inKindOf(value: BsonNumber, parts: Finite): BsonNumber {
 }
 
 /** Returns the next integer above or below a number. @param isUp if false, returns the next integer below */
-function wholeNextTo(value: BsonNumber, isUp: boolean): BsonNumber {
+function nextInteger(value: BsonNumber, isUp: boolean): BsonNumber {
   if (typeof value === "number") return isUp ? Math.ceil(value) : Math.floor(value);
   if (!(value instanceof Decimal)) return value;
   const cut = roundedTo(value, 0, false) as Decimal;
@@ -216,9 +216,9 @@ export const arithmetic: Readonly<Record<string, Operator>> = {
   abs: ofNumber(absolute),
   add: ofValues([0, Number.POSITIVE_INFINITY], (values, _, name) => added(values, name)),
   avg: accumulated("$avg"),
-  ceil: ofNumber((value) => wholeNextTo(value, true)),
+  ceil: ofNumber((value) => nextInteger(value, true)),
   divide: ofValues([2, 2], (values, _, name) => divided(values, name)),
-  floor: ofNumber((value) => wholeNextTo(value, false)),
+  floor: ofNumber((value) => nextInteger(value, false)),
   max: accumulated("$max"),
   min: accumulated("$min"),
   mod: ofValues([2, 2], (values, _, name) => remainder(values, name)),

@@ -25,7 +25,7 @@ import {
   type Value,
 } from "./operator.js";
 
-function wholeIn(value: Value, name: ByteString, code: number): number {
+function integerIn(value: Value, name: ByteString, code: number): number {
   const integer = isNumber(value) ? integerOf(value) : undefined;
   if (integer === undefined || BigInt.asIntN(32, integer) !== integer)
     throw new MongoFailure(code, `${name} requires an integer of 32 bits, found: ${kindOf(value)}`);
@@ -35,15 +35,15 @@ function wholeIn(value: Value, name: ByteString, code: number): number {
 /** Returns an element of an array; null for null or a missing value. @param index if negative, counted from the end */
 function elementAt(value: Value, index: Value, name: ByteString): Value {
   if (isNothing(value) || isNothing(index)) return null;
-  return arrayIn(value, name, 28689).at(wholeIn(index, name, 28691));
+  return arrayIn(value, name, 28689).at(integerIn(index, name, 28691));
 }
 
 function slice([value, first, second]: readonly Value[], scope: Scope, name: ByteString): Value {
   if (isNothing(value) || isNothing(first) || second === null) return null;
   const array = arrayIn(value, name, 28724);
-  const start = wholeIn(first, name, 28726);
+  const start = integerIn(first, name, 28726);
   if (second === undefined) return madeArray(start < 0 ? array.slice(start) : array.slice(0, start), scope);
-  const count = wholeIn(second, name, 28728);
+  const count = integerIn(second, name, 28728);
   if (count <= 0) throw new MongoFailure(28729, "Third argument to $slice must be positive");
   const from = start < 0 ? Math.max(0, array.length + start) : start;
   return madeArray(array.slice(from, from + count), scope);
@@ -70,7 +70,7 @@ const filter: Operator = (operand, scope, name) => {
     if (isNothing(value)) return null;
     const array = arrayIn(value, name, 28651);
     passed(array.length, scope.work, parts);
-    const end = isNothing(most) ? array.length : wholeIn(most, name, 327391);
+    const end = isNothing(most) ? array.length : integerIn(most, name, 327391);
     const passing: Bson[] = [];
     for (const one of array) {
       if (passing.length >= end) break;
@@ -121,7 +121,7 @@ const reduce: Operator = (operand, scope, name) => {
 };
 
 function range(values: readonly Value[], scope: Scope, name: ByteString): Value {
-  const [start = 0, end = 0, step = 1] = values.map((value) => wholeIn(value, name, 34443));
+  const [start = 0, end = 0, step = 1] = values.map((value) => integerIn(value, name, 34443));
   if (step === 0) throw new MongoFailure(34449, "$range requires a non-zero step value");
   const count = Math.max(0, Math.ceil((end - start) / step));
   passed(count, scope.work);
@@ -180,8 +180,8 @@ export const arrays: Readonly<Record<string, Operator>> = {
     if (isNothing(list)) return null;
     const array = arrayIn(list, name, 40090);
     passed(array.length, scope.work);
-    const from = start === undefined ? 0 : wholeIn(start, name, 40096);
-    const to = end === undefined ? array.length : wholeIn(end, name, 40096);
+    const from = start === undefined ? 0 : integerIn(start, name, 40096);
+    const to = end === undefined ? array.length : integerIn(end, name, 40096);
     return new Int32(array.findIndex((one, i) => i >= from && i < to && compareBson(one, value) === 0));
   }),
   last: ofOne((value, _, name) => elementAt(value, new Int32(-1), name)),

@@ -61,7 +61,7 @@ function doubleText(value: number): ByteString {
 const TRUNCATED_MAX = 400;
 
 /** Returns the integer part of a number. */
-function wholeOf(value: BsonNumber, to: string): bigint {
+function integerOf(value: BsonNumber, to: string): bigint {
   const parts = exactParts(value);
   if (typeof parts === "string") throw failed(`Attempt to convert ${parts} value to integer type`);
   if (parts.exponent > TRUNCATED_MAX) throw overflow(to);
@@ -74,7 +74,7 @@ const overflow = (to: string) => failed(`Conversion would overflow target type $
 
 function integerFrom(value: Exclude<Value, undefined | null>, to: "int" | "long"): Bson {
   let integer: bigint;
-  if (isNumber(value)) integer = wholeOf(value, to);
+  if (isNumber(value)) integer = integerOf(value, to);
   else if (typeof value === "boolean") integer = BigInt(value);
   else if (value instanceof BsonDate && to === "long") integer = value.at;
   else if (typeof value === "string") {
@@ -114,7 +114,7 @@ function dateFrom(value: Exclude<Value, undefined | null>): BsonDate {
   if (value instanceof ObjectId)
     return new BsonDate(BigInt(Buffer.from(value.bytes, "latin1").readUIntBE(0, SECONDS_BYTES)) * 1000n);
   if (isNumber(value) && !(value instanceof Int32)) {
-    const at = wholeOf(value, "date");
+    const at = integerOf(value, "date");
     if (BigInt.asIntN(64, at) !== at) throw overflow("date");
     return new BsonDate(at);
   }

@@ -13,7 +13,7 @@ test("a closed connection is released, although the keys that it has read still 
   const client = {} as Client;
   table.begin(client, {}, { prefixes: null, choice: "all", noLoop: false, redirect: 0 });
   const tracker = table.of(client);
-  table.gone(client);
+  table.disconnected(client);
   assert.equal(tracker?.client, null);
   assert.equal(tracker.by, null);
   tracker.invalidate(["k"]);
