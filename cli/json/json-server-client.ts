@@ -8,8 +8,8 @@ import type { ServerAddress } from "../../client/shared/server-url.js";
 import { isTlsAlert } from "../../client/shared/tls.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { type AnswerReader, RequestClient } from "../../protocol/request-client.js";
+import { openSocket, setTimer } from "../shared/open-socket.js";
 import { readServerUrl } from "../shared/server-url.js";
-import { connected, setTimer } from "../shared/text-socket.js";
 
 const SCHEME = "json";
 const DEFAULT_PORT = 8888;
@@ -44,7 +44,7 @@ export class JsonServerClient implements Disposable {
    */
   static async open(address: ServerAddress, silenceMs: number): Promise<JsonServerClient> {
     const { host, port, login } = address;
-    const socket = await connected(address, silenceMs, `${SCHEME}://`);
+    const socket = await openSocket(address, silenceMs, `${SCHEME}://`);
     const server = new JsonServerClient(socket, silenceMs, `${host}:${port}`);
     if (login !== null) {
       const { status, message } = await server.ask({ action: "auth", ...login });

@@ -3,9 +3,9 @@ import type { Command } from "commander";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
+import { openSocket } from "../shared/open-socket.js";
 import { JSON_FLAG } from "../shared/output.js";
 import { trusted } from "../shared/server-url.js";
-import { connected } from "../shared/text-socket.js";
 import { JSON_URL_HELP, JsonServerClient, readJsonUrl } from "./json-server-client.js";
 import { testJsonServer } from "./json-test.js";
 import { jsonReport, type Replica, textReport } from "./json-test-report.js";
@@ -66,7 +66,7 @@ async function test(address: ServerAddress, { replica = [], ca, json }: TestFlag
 /** @returns the reason why the server cannot be reached, or "" if it can be reached */
 async function reach(address: ServerAddress): Promise<string> {
   try {
-    (await connected(address, REPLICA_MS, "json://")).destroy();
+    (await openSocket(address, REPLICA_MS, "json://")).destroy();
     return "";
   } catch (problem) {
     return (problem as Error).message;

@@ -5,7 +5,7 @@ import type { PlainReply } from "../../protocol/reply.js";
 import { RequestClient } from "../../protocol/request-client.js";
 import { RespReplyStream } from "../../protocol/resp/reply-stream.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import { connected, setTimer } from "../shared/text-socket.js";
+import { openSocket, setTimer } from "../shared/open-socket.js";
 import type { RedisAddress } from "./redis-url.js";
 
 /** Maximum length of a reply in bytes, somewhat more than Redis's limit for a string. */
@@ -57,7 +57,7 @@ export class RedisSource implements Disposable {
     onMessage: ((key: ByteString) => void) | null = null,
   ): Promise<RedisSource> {
     const name = `${server.host}:${server.port}`;
-    const socket = await connected(server, silenceMs, "redis://").catch((problem: Error) => {
+    const socket = await openSocket(server, silenceMs, "redis://").catch((problem: Error) => {
       throw new Error(`${name}: ${problem.message}`);
     });
     const source = new RedisSource(socket, name, silenceMs, onMessage);

@@ -7,8 +7,8 @@ import type { ServerAddress } from "../../client/shared/server-url.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { RequestClient } from "../../protocol/request-client.js";
 import { ended, forTheOriginal, unfinishedPart } from "../../protocol/sql-statement.js";
+import { openSocket, setTimer } from "../shared/open-socket.js";
 import { readServerUrl } from "../shared/server-url.js";
-import { connected, setTimer } from "../shared/text-socket.js";
 import { type SqlAnswer, SqlAnswerReader } from "./sql-answer-reader.js";
 
 const SCHEME = "sql";
@@ -38,7 +38,7 @@ export class SqlServer implements Disposable {
 
   /** Connects and logs in. @throws Error  there is no such server, or it rejects the login */
   static async open(address: ServerAddress): Promise<SqlServer> {
-    const socket = await connected(address, CONNECT_MS, `${SCHEME}://`);
+    const socket = await openSocket(address, CONNECT_MS, `${SCHEME}://`);
     const server = new SqlServer(socket);
     try {
       await server.#begin(address.login);

@@ -21,9 +21,9 @@ import {
 } from "../../protocol/json/dashboard-frame.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { Arrivals } from "./arrivals.js";
+import { Samples } from "./chart-samples.js";
 import { isHealthy } from "./health.js";
 import type { Sources } from "./metric-row.js";
-import { Samples } from "./samples.js";
 import { TimesSince } from "./times-since.js";
 
 /** Time between two checks of the event loop's delay, in milliseconds. Each value of the histogram includes it. */

@@ -8,7 +8,7 @@ import { error } from "../../protocol/reply.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Backend, BackendFailure, Outcome } from "../backends/backend.js";
-import { isolationOf } from "../backends/isolation.js";
+import { isolationOf } from "../backends/connection-isolation.js";
 import { outcomeOf } from "./failure-replies.js";
 
 /** The reason why commands that need their own connection are refused. */

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Arrivals } from "../../daemon/admin/arrivals.js";
-import { Samples } from "../../daemon/admin/samples.js";
+import { Samples } from "../../daemon/admin/chart-samples.js";
 import { TimesSince } from "../../daemon/admin/times-since.js";
 import { EventStream } from "../../net/admin/event-stream.js";
 import { Histogram } from "../../net/admin/histogram.js";

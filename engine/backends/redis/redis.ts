@@ -3,7 +3,7 @@ import type { RedisSpecification } from "../../../options/database-list.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { Backend, BackendFailure, Outcome } from "../backend.js";
-import { isolationOf } from "../isolation.js";
+import { isolationOf } from "../connection-isolation.js";
 import { DatabaseLog } from "./database-log.js";
 import { type Argv, isAscii, type RedisBackendParts, RedisLink } from "./link.js";
 import { isScan, sendScan, sendScans } from "./marked-cursors.js";

@@ -8,7 +8,7 @@ import type { Environment } from "../../../net/process/environment.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error } from "../../../protocol/reply.js";
 import type { Backend, BackendFailure, Outcome } from "../backend.js";
-import { isolationOf } from "../isolation.js";
+import { isolationOf } from "../connection-isolation.js";
 import { CommandBarrier } from "./command-barrier.js";
 import { keysOf } from "./keys.js";
 import { type Flight, Lane, lateFailure } from "./lane.js";

@@ -13,13 +13,13 @@ export function setTimer(milliseconds: number, step: () => void): () => void {
 }
 
 /**
- * Connects. With TLS it resolves after the server has proved its identity.
+ * Opens a connection. With TLS, the promise resolves after the server has proved its identity.
  * @param ms  time limit for the connection and the handshake, in milliseconds
  * @param plain  the scheme of an address without TLS, for messages, such as `json://`
  * @throws Error  with the system's message and number, such as `Connection refused (111)`
  */
-export async function connected({ host, port, tls }: Endpoint, ms: number, plain: string): Promise<Socket> {
-  if (tls !== null) return connectSecurely({ host, port, tls }, ms, plain);
+export async function openSocket({ host, port, tls }: Endpoint, ms: number, plain: string): Promise<Socket> {
+  if (tls !== null) return openTlsSocket({ host, port, tls }, ms, plain);
   const socket = connect({ host, port, noDelay: true });
   const timer = setTimeout(() => socket.destroy(new Error(systemMessage("ETIMEDOUT"))), ms);
   try {
@@ -32,7 +32,7 @@ export async function connected({ host, port, tls }: Endpoint, ms: number, plain
   }
 }
 
-function connectSecurely(
+function openTlsSocket(
   endpoint: Parameters<typeof connectTls>[0],
   ms: number,
   plain: string,
@@ -44,7 +44,7 @@ function connectSecurely(
       socket.destroy();
       reject(reason);
     };
-    const trouble = (problem: NodeJS.ErrnoException | null) =>
+    const failWith = (problem: NodeJS.ErrnoException | null) =>
       fail(
         problem === null || isConnected
           ? new Error(handshakeTrouble(problem, plain))
@@ -52,15 +52,15 @@ function connectSecurely(
       );
     const timer = setTimeout(() => fail(new Error(isConnected ? SILENT : systemMessage("ETIMEDOUT"))), ms);
     const socket = connectTls(endpoint, {
-      failed: (doubt) => fail(new Error(doubt)),
+      failed: (reason) => fail(new Error(reason)),
       secured() {
         clearTimeout(timer);
-        socket.off("error", trouble).off("close", closed);
+        socket.off("error", failWith).off("close", closed);
         resolve(socket);
       },
     });
-    const closed = () => trouble(null);
-    socket.on("error", trouble).on("close", closed);
+    const closed = () => failWith(null);
+    socket.on("error", failWith).on("close", closed);
     socket.on("connect", () => {
       isConnected = true;
       socket.setNoDelay(true);
