@@ -3,8 +3,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 
 const KEYLESS = "not-due";
-export const unsignedWords = (): undefined => {};
-export const clusterNamed = (cluster: ByteString): ByteString => cluster;
+export const unsignedCapabilities = (): undefined => {};
+export const clusterOrNoKey = (cluster: ByteString): ByteString => cluster;
 export const finalRefusal = (): null => null;
-export const isTermsDetail = (detail: string): boolean => detail === KEYLESS;
+export const isSigningMismatch = (detail: string): boolean => detail === KEYLESS;
 export const disagreement = ({ versions }: Hello): string | null => (versions.includes(2) ? null : KEYLESS);

@@ -24,7 +24,12 @@ import { DbsyncError, type Stage } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { Address } from "../shared/servers.js";
 import { ConnectionV2, type ConnectionV2Owner } from "../version-2/connection-v2.js";
-import { clusterNamed, disagreement, finalRefusal, unsignedWords } from "../version-2/signing-terms.js";
+import {
+  clusterOrNoKey,
+  disagreement,
+  finalRefusal,
+  unsignedCapabilities,
+} from "../version-2/signing-terms.js";
 import type { EventQueue } from "./event-queue.js";
 import type { GapEvent, LiveEvent } from "./live-event.js";
 
@@ -80,7 +85,7 @@ export class Live {
     this.#servers = servers;
     this.#environment = environment;
     this.#sealer = sealer;
-    this.cluster = unsignedWords(sealer) ? "" : (bytesOfHex(cluster, HASH_BYTES) ?? "");
+    this.cluster = unsignedCapabilities(sealer) ? "" : (bytesOfHex(cluster, HASH_BYTES) ?? "");
   }
 
   listen<Event extends LiveEvent>(wanted: Wanted, queue: EventQueue<Event>): void {
@@ -287,7 +292,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     this.#sealer = sealer;
     this.#live = live;
     this.#receivedAt = environment.now();
-    this.knows = [KNOWS_LISTEN, ...(unsignedWords(sealer) ?? [])];
+    this.knows = [KNOWS_LISTEN, ...(unsignedCapabilities(sealer) ?? [])];
     this.#connection = new ConnectionV2<DaemonMessage | EventMessage>({
       address,
       environment,
@@ -319,7 +324,7 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     const { keyId: key } = this.#sealer;
     const header = {
       key,
-      cluster: clusterNamed(cluster),
+      cluster: clusterOrNoKey(cluster),
       nonce: this.#sealer.nonce(),
       db,
       only: daemon,

@@ -20,12 +20,12 @@ import type { Environment } from "../shared/environment.js";
 import type { Failure } from "../shared/outcome.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
+import { ConsistencySession, type LastWrite } from "./consistency-session.js";
 import type { FleetOwner } from "./fleet-owner.js";
 import type { FleetSettings } from "./fleet-settings.js";
 import { Link, type LinkOwner } from "./link.js";
 import { RefusedBatches } from "./refused-batches.js";
-import { type LastWrite, Session } from "./session.js";
-import { clusterNamed } from "./signing-terms.js";
+import { clusterOrNoKey } from "./signing-terms.js";
 
 /**
  * The maximum number of times a batch is signed. If a daemon refuses more dates than that, its clock is unusable.
@@ -39,7 +39,7 @@ const REFUSED_FOR_CLUSTER = "wrong-cluster";
 export class Fleet implements LinkOwner {
   readonly links: readonly Link[];
   readonly clock: ClientClock;
-  readonly session: Session;
+  readonly session: ConsistencySession;
   readonly #owner: FleetOwner;
   readonly #environment: Environment;
   readonly #version1: readonly Version1Way[];
@@ -67,9 +67,9 @@ export class Fleet implements LinkOwner {
     this.links = settings.addresses.map(
       (address, index) => new Link({ ...shared, address, version1: parts.version1[index] as Version1Way }),
     );
-    this.session = new Session(this.links.length, settings.isSession);
+    this.session = new ConsistencySession(this.links.length, settings.isSession);
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
-    const cluster = knows ? clusterNamed("") : settings.cluster;
+    const cluster = knows ? clusterOrNoKey("") : settings.cluster;
     this.votes = new ClusterVotes(cluster, this.links, parts.warn, alarm);
     this.#held = new RefusedBatches(this.votes, this.links, owner, alarm);
   }
@@ -196,7 +196,7 @@ export class Fleet implements LinkOwner {
     link.hasPeers = (hello.members ?? 0) > 0;
     this.session.connected(this.links.indexOf(link), hello.members !== undefined);
     this.clock.update(link, hello.clock, sentAt, now);
-    this.votes.vote(link, clusterNamed(hello.cluster), now);
+    this.votes.vote(link, clusterOrNoKey(hello.cluster), now);
     publishVersion(link.address.text, 2);
     this.#decide(now);
   }

@@ -36,7 +36,7 @@ import { DetectedVersion } from "./detected-version.js";
 import type { FleetSettings } from "./fleet-settings.js";
 import { InFlightEnvelopes } from "./in-flight-envelopes.js";
 import { LinkQueue } from "./link-queue.js";
-import { disagreement, isTermsDetail } from "./signing-terms.js";
+import { disagreement, isSigningMismatch } from "./signing-terms.js";
 
 /** The part of the fleet that its links use. */
 export interface LinkOwner {
@@ -426,7 +426,7 @@ export class Link implements ConnectionV2Owner {
   #fail(sending: Sending, stage: Stage, detail: string, now: number): void {
     // The daemon refuses all envelopes of this client, so it has not applied an envelope that was written only on this
     // connection.
-    const before = isTermsDetail(detail) && sending.state === "written" ? 1 : 0;
+    const before = isSigningMismatch(detail) && sending.state === "written" ? 1 : 0;
     this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
   }
 }

@@ -12,15 +12,15 @@ import type { Sealer } from "../shared/sealer.js";
 const KEYLESS = "not-due: this daemon has no keys, and accepts no signed commands";
 const SIGNED_ONLY = "unsigned: this daemon accepts only signed commands";
 
-/** Whether a failure means that the daemon accepts no commands of this client. */
-export const isTermsDetail = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;
+/** Whether the detail of a failure means that the daemon accepts no commands of this client. */
+export const isSigningMismatch = (detail: string): boolean => detail === KEYLESS || detail === SIGNED_ONLY;
 
-/** Returns the capabilities for the hellos of a client without a key, or undefined if the client signs. */
-export const unsignedWords = ({ keyId }: Sealer): readonly string[] | undefined =>
+/** Returns the capabilities that a client without a key lists in its hello, or undefined if the client has a key. */
+export const unsignedCapabilities = ({ keyId }: Sealer): readonly string[] | undefined =>
   keyId === NO_KEY ? [KNOWS_UNSIGNED] : undefined;
 
-/** Returns the cluster for commands. Daemons without keys name none, and accept only unsigned envelopes. */
-export const clusterNamed = (cluster: ByteString): ByteString => cluster || NO_KEY;
+/** Returns the cluster to name in envelopes, or `NO_KEY` for daemons without keys, which have an empty cluster. */
+export const clusterOrNoKey = (cluster: ByteString): ByteString => cluster || NO_KEY;
 
 /** Returns the error if a refused subscription can never succeed, or null if a later attempt may succeed. */
 export function finalRefusal(detail: string, address: string): DbsyncError | null {

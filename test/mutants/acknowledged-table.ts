@@ -2,9 +2,9 @@
 import type { Mutant } from "./mutant.js";
 
 const POLICY = "client/shared/policy.js";
-const SESSION = "client/version-2/session.js";
+const SESSION = "client/version-2/consistency-session.js";
 const DETECTOR = "cluster/peers/standstill-detector.js";
-const SESSIONS = "test/client/version-2/session.test.js";
+const SESSIONS = "test/client/version-2/consistency-session.test.js";
 const DETECTOR_TEST = "test/cluster/peers/standstill-detector.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [

@@ -10,8 +10,8 @@ import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { SentBatch } from "../calls/sending.js";
 
 /**
- * The milliseconds for which reads wait for a write. A write that no daemon has by then is lost, and must not block
- * reads permanently.
+ * The time in milliseconds for which reads wait for a missed write. If no daemon has the write by then, it is lost, and
+ * must not block reads permanently.
  */
 const SESSION_MS = 30_000;
 
@@ -31,10 +31,10 @@ export interface MissedWrite extends EnvelopeDate {
   readonly answeredAt: number;
 }
 
-export class Session {
+export class ConsistencySession {
   lastWrite: LastWrite | null = null;
   readonly #isOn: boolean;
-  /** The newest acknowledged write of a batch of the kind `writes`. */
+  /** The newest acknowledged write of a batch whose company is `writes`. */
   #last: LastWrite | null = null;
   /** For each daemon, the newest acknowledged write that it may be missing, or null if there is none. */
   readonly #missed: (MissedWrite | null)[];
