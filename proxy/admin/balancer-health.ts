@@ -29,18 +29,18 @@ export function healthOf({ servers, clients }: BalancerSources): HealthReport {
     clients: clients.connections,
     servers: servers.map(serverHealth),
   };
-  const has = (kind: "isRead" | "isWritten") => servers.some((server) => server.isUp && server[kind]);
-  return { isHealthy: has("isRead") && has("isWritten"), details };
+  const has = (kind: "isReadable" | "isWritable") => servers.some((server) => server.isUp && server[kind]);
+  return { isHealthy: has("isReadable") && has("isWritable"), details };
 }
 
-function serverHealth({ id, isWritten, isUp, upstream, ...counts }: BalancedServer): ServerHealth {
+function serverHealth({ id, isWritable, isUp, upstream, ...counts }: BalancedServer): ServerHealth {
   const { lastFailure, serverAddress, connections } = upstream;
   const reason = lastFailure === null ? {} : { reason: `${lastFailure.why} ${lastFailure.detail}`.trim() };
   const { answered, unreached, unknown } = counts;
   return {
     id,
     place: serverAddress.text,
-    role: isWritten ? "MASTER" : "REPLICA",
+    role: isWritable ? "MASTER" : "REPLICA",
     up: isUp,
     ...reason,
     connections,

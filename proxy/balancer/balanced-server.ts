@@ -5,8 +5,8 @@ import type { UpstreamServer } from "../upstream/server.js";
 
 export class BalancedServer implements OrderedServer {
   readonly id: string;
-  readonly isRead: boolean;
-  readonly isWritten: boolean;
+  readonly isReadable: boolean;
+  readonly isWritable: boolean;
   readonly upstream: UpstreamServer;
   /** The number of statements that this server has answered. */
   answered = 0;
@@ -15,15 +15,15 @@ export class BalancedServer implements OrderedServer {
   /** The number of statements whose outcome on this server is unknown. */
   unknown = 0;
   /**
-   * The time, in `uptime` milliseconds, from which this server receives requests like any other. Recent writes may be
-   * missing on a server that was down shortly before.
+   * The time, in `uptime` milliseconds, from which this server is used like the other servers. Before that time,
+   * recent writes may be missing on it, because it was down.
    */
   freshFrom = 0;
 
-  constructor({ id, role }: ServerSettings, isRead: boolean, upstream: UpstreamServer) {
+  constructor({ id, role }: ServerSettings, isReadable: boolean, upstream: UpstreamServer) {
     this.id = id;
-    this.isRead = isRead;
-    this.isWritten = role === "MASTER";
+    this.isReadable = isReadable;
+    this.isWritable = role === "MASTER";
     this.upstream = upstream;
   }
 

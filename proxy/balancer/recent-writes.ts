@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { BalancedServer } from "./balanced-server.js";
 
-/** The maximum number of databases that are stored for one session. */
+/** The maximum number of databases for which a session's last write is remembered. */
 const DATABASES_MAX = 64;
 
 interface Write {

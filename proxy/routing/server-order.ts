@@ -6,8 +6,8 @@ import type { StatementKind } from "./statement-kind.js";
 
 export interface OrderedServer {
   readonly id: string;
-  readonly isWritten: boolean;
-  readonly isRead: boolean;
+  readonly isWritable: boolean;
+  readonly isReadable: boolean;
   /** Whether the server is expected to answer. */
   readonly isUp: boolean;
 }
@@ -28,8 +28,8 @@ export class ServerOrder<Server extends OrderedServer> {
   #turn = 0;
 
   constructor(servers: readonly Server[], rules: OrderRules) {
-    this.#readers = servers.filter(({ isRead }) => isRead);
-    this.#writers = servers.filter(({ isWritten }) => isWritten);
+    this.#readers = servers.filter(({ isReadable }) => isReadable);
+    this.#writers = servers.filter(({ isWritable }) => isWritable);
     this.#rules = rules;
   }
 
