@@ -23,8 +23,8 @@ export function makeMemoryLimit(
   const { maxmemory: bytes } = limits;
   const gauge = new HeapGauge();
   const needed = bytes * (1 + V8_SPARE);
-  if (needed > gauge.most) {
-    const facts = { maxmemory: bytes, heapLimit: gauge.most };
+  if (needed > gauge.heapMax) {
+    const facts = { maxmemory: bytes, heapLimit: gauge.heapMax };
     log.warn(facts, `${TOO_SMALL} NODE_OPTIONS=--max-old-space-size=${Math.ceil(needed / MIB)}`);
   }
   const [backend] = backends;

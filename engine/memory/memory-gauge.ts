@@ -11,7 +11,7 @@ export interface MemoryGauge {
   /** Collects the garbage. It blocks the process for 0.5 to 1 ms per MiB. */
   collect(): void;
   /** The heap size in bytes at which V8 aborts the process; buffers do not count. */
-  readonly most: number;
+  readonly heapMax: number;
 }
 
 type Collector = (how?: { readonly type: "minor" }) => void;
@@ -20,7 +20,7 @@ type Collector = (how?: { readonly type: "minor" }) => void;
 export class HeapGauge implements MemoryGauge {
   #collect: Collector | null = null;
 
-  get most(): number {
+  get heapMax(): number {
     return getHeapStatistics().heap_size_limit;
   }
 

@@ -3,24 +3,24 @@ import type { Carrying } from "../../client/forwarding-client.js";
 import type { Reply } from "../../protocol/reply.js";
 import { replyOf } from "./failure-replies.js";
 
-/** Receives the reply. */
-interface AnsweredOnce {
+/** The object that receives the reply, once. */
+interface ReplyReceiver {
   answered(reply: Reply): void;
 }
 
 export class ForwardedReply implements Carrying {
-  readonly #made: (reply: Reply) => Reply;
-  readonly #waiter: AnsweredOnce;
+  readonly #convert: (reply: Reply) => Reply;
+  readonly #receiver: ReplyReceiver;
 
-  /** @param made  converts a reply that is not an error */
-  constructor(made: (reply: Reply) => Reply, waiter: AnsweredOnce) {
-    this.#made = made;
-    this.#waiter = waiter;
+  /** @param convert  converts a reply that is not an error */
+  constructor(convert: (reply: Reply) => Reply, receiver: ReplyReceiver) {
+    this.#convert = convert;
+    this.#receiver = receiver;
   }
 
   readonly resolve = (reply: Reply): void =>
-    this.#waiter.answered(reply.kind === "error" ? reply : this.#made(reply));
+    this.#receiver.answered(reply.kind === "error" ? reply : this.#convert(reply));
 
-  /** Delivers the error in a microtask, because it may occur before the caller has received the waiter. */
-  readonly reject = (problem: Error): void => queueMicrotask(() => this.#waiter.answered(replyOf(problem)));
+  /** Delivers the error in a microtask, because it may occur before `send` has returned the receiver. */
+  readonly reject = (problem: Error): void => queueMicrotask(() => this.#receiver.answered(replyOf(problem)));
 }

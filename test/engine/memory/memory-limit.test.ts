@@ -13,7 +13,7 @@ const LOOK_MS = 50;
 
 /** A gauge with live objects and garbage. A collection removes the garbage. */
 class FakeGauge implements MemoryGauge {
-  readonly most = Number.POSITIVE_INFINITY;
+  readonly heapMax = Number.POSITIVE_INFINITY;
   live = 0;
   garbage = 0;
   collections = 0;
@@ -258,5 +258,5 @@ test("the gauge of this process counts allocated memory until it is released", (
   buffer = null;
   gauge.collect();
   assert.ok(gauge.used() - before < 2_000_000, `${gauge.used() - before} bytes remain`);
-  assert.ok(gauge.most > gauge.used());
+  assert.ok(gauge.heapMax > gauge.used());
 });
