@@ -33,23 +33,23 @@ const MESSAGE = `*3\r\n$7\r\nmessage\r\n$${CHANNEL.length}\r\n${CHANNEL}\r\n$${T
 class ByteCounter {
   readonly socket: Socket;
   bytes = 0;
-  #due: { readonly bytes: number; readonly come: () => void } | null = null;
+  #waiting: { readonly bytes: number; readonly resolve: () => void } | null = null;
 
   constructor(port: number) {
     this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
     this.socket.on("data", ({ length }: Buffer) => {
       this.bytes += length;
-      if (this.#due === null || this.bytes < this.#due.bytes) return;
-      const { come } = this.#due;
-      this.#due = null;
-      come();
+      if (this.#waiting === null || this.bytes < this.#waiting.bytes) return;
+      const { resolve } = this.#waiting;
+      this.#waiting = null;
+      resolve();
     });
   }
 
   until(bytes: number): Promise<void> {
     if (this.bytes >= bytes) return Promise.resolve();
-    return new Promise((come) => {
-      this.#due = { bytes, come };
+    return new Promise((resolve) => {
+      this.#waiting = { bytes, resolve };
     });
   }
 }

@@ -29,7 +29,7 @@ const PAUSE_MS = 30;
 /** The time from the answer to the end of a sample, in milliseconds. Longer samples would include more timers. */
 const SETTLE_MS = 4;
 /** The number of times that the probe is read again after the daemon has written an entry to its log. */
-const AFTER_LOG = 4;
+const READS_AFTER_LOG = 4;
 const LOG_FILE = "timeline/disk/write-ahead-log.js";
 const PROBED = [
   ...["--import", join(buildRoot, "bench/path-probe.js"), join(buildRoot, "daemon/main.js")],
@@ -120,7 +120,7 @@ async function sampleWith(file: string, daemon: Server): Promise<EnteredFunction
   };
   do await add();
   while (!Object.keys(sum).some((name) => name.startsWith(file)) && file !== "");
-  if (file !== "") for (let i = 0; i < AFTER_LOG; i++) await add();
+  if (file !== "") for (let i = 0; i < READS_AFTER_LOG; i++) await add();
   return sum;
 }
 

@@ -29,16 +29,16 @@ async function sqlTable(): Promise<string> {
   await using cache = await startCache(["--upstream", `127.0.0.1:${sql}`, "--life", "600000"]);
   await makeDatabase(sql);
   using first = await SqlClient.open(sql);
-  await first.ask(["create table t (k number primary key, x text(1,20))"]);
+  await first.execute(["create table t (k number primary key, x text(1,20))"]);
   const values = Array.from({ length: ROWS }, (_, i) => `(${i},'row ${i}')`);
-  await first.ask([`insert into t values ${values.join(",")}`]);
+  await first.execute([`insert into t values ${values.join(",")}`]);
   const clients = await Promise.all(Array.from({ length: CLIENTS }, () => SqlClient.open(cache.port)));
   let turn = 0;
   const rate = async (callers: number, together: number, statement: () => string) => {
     const rates: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const figures = await measureOver(clients.slice(0, callers), SECONDS, (client) =>
-        client.ask(Array.from({ length: together }, statement)),
+        client.execute(Array.from({ length: together }, statement)),
       );
       rates.push(figures.perSecond * together);
     }

@@ -25,12 +25,12 @@ export class SqlClient implements Disposable {
   static async open(port: number): Promise<SqlClient> {
     const client = new SqlClient(port);
     await once(client.#socket, "connect");
-    await client.ask(["use d"]);
+    await client.execute(["use d"]);
     return client;
   }
 
   /** Sends all statements together and waits for the last answer. @throws Error if an answer is an error */
-  async ask(statements: readonly string[]): Promise<void> {
+  async execute(statements: readonly string[]): Promise<void> {
     this.#left = statements.length;
     await new Promise<void>((resolve) => {
       this.#settle = resolve;

@@ -73,19 +73,19 @@ const CASES: readonly Case[] = [
 
 async function fill(client: SqlClient): Promise<void> {
   for (const size of SIZES) {
-    await client.ask([`create table t${size} (k number primary key, x text, v number)`]);
+    await client.execute([`create table t${size} (k number primary key, x text, v number)`]);
     for (let from = 0; from < size; from += LOADED_TOGETHER) {
       const rows = Array.from({ length: Math.min(LOADED_TOGETHER, size - from) }, (_, i) => from + i);
-      await client.ask([
+      await client.execute([
         `insert into t${size} values ${rows.map((k) => `(${k},'text ${k}',${k % 97})`).join(",")}`,
       ]);
     }
   }
-  await client.ask(["create table added (k number primary key, x text, v number)"]);
+  await client.execute(["create table added (k number primary key, x text, v number)"]);
   for (const name of ["a", "b"]) {
-    await client.ask([`create table ${name} (k number, ${name}x text)`]);
+    await client.execute([`create table ${name} (k number, ${name}x text)`]);
     const rows = Array.from({ length: JOINED }, (_, k) => `(${k},'${name}${k}')`);
-    await client.ask([`insert into ${name} values ${rows.join(",")}`]);
+    await client.execute([`insert into ${name} values ${rows.join(",")}`]);
   }
 }
 
@@ -94,7 +94,7 @@ async function load(port: number, { clients, together, statement }: Case): Promi
   let turn = 0;
   try {
     return await measureOver(all, SECONDS, (client) =>
-      client.ask(Array.from({ length: together }, () => statement(turn++))),
+      client.execute(Array.from({ length: together }, () => statement(turn++))),
     );
   } finally {
     for (const client of all) client[Symbol.dispose]();
@@ -105,7 +105,7 @@ async function joinTimes(client: SqlClient): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < 5; round++) {
     const before = performance.now();
-    await client.ask(["select count(*) from a join b on a.k = b.k"]);
+    await client.execute(["select count(*) from a join b on a.k = b.k"]);
     times.push(performance.now() - before);
   }
   return median(times);
