@@ -14,8 +14,8 @@ const NO_SERVER = /names no key (?:that selects|by which) a server of the cluste
 const NOT_REPORTED = "not reported";
 
 /**
- * Describes the backends of the daemons. An administrator's key can read them from the daemons' status; with any other
- * key, the description comes from INFO.
+ * Describes the backends of the daemons. With an administrator's key, the description comes from the daemons' status;
+ * with any other key, from INFO.
  */
 export async function describeBackends(settings: Settings, client: CallingClient): Promise<string> {
   const reported = new Set((await readWorkStatus(settings)).map(backendsOf).filter((text) => text !== null));

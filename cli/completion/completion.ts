@@ -20,7 +20,7 @@ _dbsync() {
   found=("\${(@f)$(dbsync complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null | sed -e 's/:/\\\\:/g' -e $'s/\\t/:/')}")
   if [[ -n "\${found[1]}" ]]; then _describe dbsync found; else _files; fi
 }
-# In a folder of fpath this file is the function itself, and is called for the first time.
+# If zsh autoloads this file from fpath, the file is the function's body, and this is the first call.
 if [[ $funcstack[1] == _dbsync ]]; then _dbsync "$@"; else compdef _dbsync dbsync; fi`,
   fish: `function __dbsync
   dbsync complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null

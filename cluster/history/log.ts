@@ -49,7 +49,7 @@ export function log(argv: readonly ByteString[], { recalls, last, db }: LogScene
 }
 
 /**
- * Returns the fields of an answer that describe how the past was read: the snapshot at which reading began, and the
+ * Returns the fields of an answer that describe how the history was read: the snapshot at which reading began, and the
  * number of damaged entries.
  */
 export function factsOf({ snapshot, damaged }: Recalled): Record<string, Reply> {

@@ -6,11 +6,11 @@
 import type { Environment } from "../../net/process/environment.js";
 
 /**
- * The number of commands from which waiting for more is not worthwhile, because executing them costs much more than the
- * envelope itself.
+ * The number of waiting commands that are signed without waiting for more commands: executing them costs much more than
+ * their envelope.
  */
-const ENOUGH = 256;
-/** Maximum milliseconds for which received commands wait for more commands. */
+const ENOUGH_COMMANDS = 256;
+/** The maximum time in milliseconds that received commands wait for more commands. */
 const WAIT_MS = 1;
 /**
  * The number of envelopes that are signed without waiting for more commands, after a wait in which too few commands
@@ -23,14 +23,14 @@ export class SigningPace {
   readonly #defer: (step: () => void) => void;
   readonly #signAll: () => void;
   #isScheduled = false;
-  /** The number of commands that wait. */
+  /** The number of commands that wait to be signed. */
   #waiting = 0;
   /** The number of envelopes that are not flushed yet. */
   #unflushed = 0;
-  /** The number of commands in the envelopes that were flushed since the last ones were signed. */
+  /** The number of commands in the envelopes that were flushed since the disk was last idle. */
   #answered = 0;
   /** The number of commands to wait for, or 0 if no wait is needed. */
-  #wanted = 0;
+  #awaited = 0;
   #withoutWait = 0;
   #stopWaiting: () => void = () => {};
 
@@ -59,7 +59,7 @@ export class SigningPace {
   flushed(commands: number): void {
     this.#answered += commands;
     if (--this.#unflushed > 0) return;
-    if (this.#waiting > 0 && this.#waiting < ENOUGH && --this.#withoutWait < 0) this.#wait();
+    if (this.#waiting > 0 && this.#waiting < ENOUGH_COMMANDS && --this.#withoutWait < 0) this.#wait();
     this.#answered = 0;
     this.#schedule();
   }
@@ -69,17 +69,17 @@ export class SigningPace {
    * these commands can then go into the same envelope as the waiting ones.
    */
   #wait(): void {
-    this.#wanted = Math.min(ENOUGH, this.#waiting + this.#answered);
-    const some = (this.#waiting + this.#wanted) / 2;
+    this.#awaited = Math.min(ENOUGH_COMMANDS, this.#waiting + this.#answered);
+    const halfway = (this.#waiting + this.#awaited) / 2;
     this.#stopWaiting = this.#environment.setTimer(WAIT_MS, () => {
-      this.#wanted = 0;
-      if (this.#waiting < some) this.#withoutWait = ENVELOPES_WITHOUT_WAIT;
+      this.#awaited = 0;
+      if (this.#waiting < halfway) this.#withoutWait = ENVELOPES_WITHOUT_WAIT;
       this.#schedule();
     });
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#unflushed > 0 || this.#waiting === 0 || this.#waiting < this.#wanted)
+    if (this.#isScheduled || this.#unflushed > 0 || this.#waiting === 0 || this.#waiting < this.#awaited)
       return;
     this.#isScheduled = true;
     this.#stopWaiting();
@@ -88,7 +88,7 @@ export class SigningPace {
 
   readonly #sign = (): void => {
     this.#isScheduled = false;
-    this.#waiting = this.#wanted = 0;
+    this.#waiting = this.#awaited = 0;
     this.#signAll();
   };
 }

@@ -1,6 +1,7 @@
 /**
  * The applied entries that can still be undone, in order. Entries are dropped at the front, and usually added at the
  * end.
+ *
  * An entry is stored as its bytes and its undo records: fewer long-lived objects mean less work for the garbage
  * collector. Its units are created again when an entry arrives that belongs before it, which is rare.
  */
@@ -14,7 +15,7 @@ import { compareUnits, type FoldUnit, unitsOf } from "./unit.js";
 const DROPPED_MIN = 1024;
 
 /** The number of entries after a late entry that retain their units: late entries often arrive together. */
-const KEPT_AFTER_LATE = 16;
+const RETAINED_AFTER_LATE = 16;
 
 /** The undo record of a unit, or several; "denied" if it was not permitted, or null if there is nothing to undo. */
 export type Undoing = UndoRecord | UndoRecord[] | "denied" | null;
@@ -30,7 +31,7 @@ export class TailEntry implements OrderKey {
   units: readonly FoldUnit[] | null = null;
   /** The number of these units. */
   readonly count: number;
-  /** The approximate bytes that the entry keeps in memory, without `units`. */
+  /** The approximate number of bytes of memory that the entry uses, without `units`. */
   bytes = 0;
 
   constructor({ id, body, envelope: { at, seq } }: Entry, count: number) {
@@ -57,7 +58,7 @@ export class TailEntry implements OrderKey {
   }
 }
 
-/** Entries without units. */
+/** Entries whose `units` are null. */
 export interface FoldedEntries {
   /** Entries that precede the entries with units, if there are any. */
   readonly between: readonly TailEntry[];
@@ -79,7 +80,7 @@ export class Tail {
   #unfoldedFrom = 0;
   #foldedFrom = 0;
   /** The number of entries added since units were last requested. */
-  #sinceRequested = KEPT_AFTER_LATE;
+  #sinceRequested = RETAINED_AFTER_LATE;
 
   /** The number of units. */
   get length(): number {
@@ -96,7 +97,7 @@ export class Tail {
 
   /** Whether the next pushed entry should retain its units. */
   get retainsUnits(): boolean {
-    return this.#sinceRequested < KEPT_AFTER_LATE && this.#foldedFrom === this.#entries.length;
+    return this.#sinceRequested < RETAINED_AFTER_LATE && this.#foldedFrom === this.#entries.length;
   }
 
   /** Returns the entries at or after an order key, in order. @param max  the maximum number of entries */

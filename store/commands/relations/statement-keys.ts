@@ -1,7 +1,7 @@
 /**
  * Determines from the bytes of a statement which keys it may read and write. Whether a name is a table or a view, and
- * what a view reads, depends on data. A query may therefore read the complete database, while only the keys of the
- * names in it require permission; a user that may read a view does not need permission for its sources.
+ * what a view reads, depends on data. A query may therefore read the complete database, but requires permission only for
+ * the keys of the names in it; a user that may read a view does not need permission for its sources.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Permission, Touch } from "../../rows/key-spec.js";
