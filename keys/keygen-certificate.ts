@@ -38,7 +38,10 @@ export interface CertificateFlags {
 
 export function certificateFlags(): Option[] {
   return [
-    new Option("--certificate", "generates tls-key.pem and tls-cert.pem for dbsyncd instead"),
+    new Option(
+      "--certificate",
+      "instead of keys for signing, generates tls-key.pem and tls-cert.pem for dbsyncd",
+    ),
     new Option("--san <names>", "names and addresses of the daemon, separated by commas").argParser(
       readNames,
     ),

@@ -111,7 +111,10 @@ export function makeKeygen(streams: KeygenStreams): Command {
     .option("--name <name>", "writes <name>-private.pem and <name>-public.pem", plainFileName)
     .option("--passphrase-file <file>", "encrypts the private key with the first line of this file")
     .option("--force", "replaces existing files, but never a secret")
-    .option("--cluster-secret <file>", "generates the secret that all daemons of a cluster share instead")
+    .option(
+      "--cluster-secret <file>",
+      "instead of keys, generates the secret that all daemons of a cluster share",
+    )
     .addHelpText("after", HELP)
     .configureOutput({
       writeOut: (text) => streams.stdout.write(text),

@@ -20,7 +20,7 @@ Examples:
   dbsyncd -b 0.0.0.0 -s public.pem     signed commands from other machines
   dbsyncd -s public.pem --data data    stores everything in the folder data
   dbsyncd -s public.pem --data data --cluster-secret cluster.secret \\
-    --peer db2:1111 --peer db3:1111    one of three with the same final state
+    --peer db2:1111 --peer db3:1111    one of three replicas
   dbsyncd --resp 6379                  Redis clients too, on 127.0.0.1:6379
   dbsyncd --json                       JSON documents too, on 127.0.0.1:8888
   dbsyncd --compat php-dbsync          this machine's Redis, like php-dbsync`;

@@ -68,7 +68,7 @@ const MEMORY = {
 const ADMIN = {
   /** The address of the dashboard, /healthz and /metrics, or null if there is none. */
   admin: row({
-    flags: "--admin <place>",
+    flags: "--admin <address>",
     help: "serve a dashboard, /healthz and /metrics on a port of 127.0.0.1, or on address:port",
     form: text(parseHostAndPort, formatHostAndPort),
     fallback: null,

@@ -31,7 +31,7 @@ export const USER_LISTENERS = {
     /** The name of the clients, for the log. */
     clients: "Redis",
     ...row({
-      flags: "--resp <place>",
+      flags: "--resp <address>",
       help: "serve Redis clients on a port of 127.0.0.1 (such as 6379), or on address:port",
       form: listenAddress,
       fallback: null,
@@ -54,7 +54,7 @@ export const USER_LISTENERS = {
   memcached: {
     clients: "memcached",
     ...row({
-      flags: "--memcached <place>",
+      flags: "--memcached <address>",
       help: "serve memcached clients on a port of 127.0.0.1 (such as 11211), or on address:port",
       form: listenAddress,
       fallback: null,

@@ -8,7 +8,7 @@ const ORIGINS_MAX = 256;
 export const WEB = {
   /** The address for version 2 over WebSocket, or null if there is none. */
   ws: row({
-    flags: "--ws <place>",
+    flags: "--ws <address>",
     help: "serve browsers (version 2 over WebSocket) on a port of 127.0.0.1 (such as 1180), or on address:port",
     form: text(parseHostAndPort, formatHostAndPort),
     fallback: null,

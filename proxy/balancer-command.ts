@@ -52,7 +52,7 @@ export function addBalancer(program: Command): void {
       "addresses of servers: host[:port], or sqls://host:port#sha256:… with TLS; [id=]host:port names one",
     )
     .option("--config <file>", `the earlier balancer's config.json (or ${CONFIG_VARIABLE})`)
-    .option("--listen <place>", `port, or address:port (127.0.0.1:${DEFAULT_PORT})`, listenAddress);
+    .option("--listen <address>", `port, or address:port (127.0.0.1:${DEFAULT_PORT})`, listenAddress);
   addRouting(addAdmin(command));
   addLimits(command)
     .addOption(new Option("--log-level <level>", "messages to log").choices(LOG_LEVELS).default("info"))

@@ -13,7 +13,7 @@ import { SqlCache } from "./cache/sql-cache.js";
 import { CLIENT_LIMITS } from "./clients/client-limits.js";
 import { listenAddress, number } from "./option-values.js";
 import { UPSTREAM_LIMITS } from "./upstream/limits.js";
-import { parseUpstreamAddress } from "./upstream/read-place.js";
+import { parseUpstreamAddress } from "./upstream/parse-upstream-address.js";
 import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
 
 const MIB = 1024 * 1024;
@@ -62,8 +62,8 @@ export function addCache(program: Command): void {
         .hideHelp()
         .argParser(protocol),
     )
-    .option("--upstream <place>", "the server: host:port, with TLS sqls://host:port#sha256:…")
-    .option("--listen <place>", "port, or address:port", listenAddress)
+    .option("--upstream <address>", "the server: host:port, with TLS sqls://host:port#sha256:…")
+    .option("--listen <address>", "port, or address:port", listenAddress)
     .option("--life <ms>", LIFE_HELP, number(1, LIFE_MAX))
     .option("--max-entries <count>", "maximum number of stored answers", number(1, ENTRIES_MAX))
     .option(

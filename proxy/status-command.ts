@@ -39,7 +39,7 @@ export function addStatus(program: Command): void {
   program
     .command("status")
     .summary("shows the state of a balancer or a cache and its servers")
-    .argument("<place>", "address of its --admin: port, or address:port")
+    .argument("<address>", "address of its --admin: port, or address:port")
     .option("--json", "prints the JSON of /healthz on one line")
     .addHelpText(
       "after",

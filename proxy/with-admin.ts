@@ -22,7 +22,7 @@ export interface Reports<Sources> {
 
 export function addAdmin(command: Command): Command {
   return command
-    .option("--admin <place>", "serves /healthz and /metrics: port, or address:port", listenAddress)
+    .option("--admin <address>", "serves /healthz and /metrics: port, or address:port", listenAddress)
     .addOption(
       new Option("--admin-host <name>", "an accepted host name for --admin")
         .argParser((name: string, all: readonly string[]) => [...all, name.toLowerCase()])

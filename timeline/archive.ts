@@ -260,7 +260,7 @@ export class Archive {
    * Records that a new state, folded from the readable entries, is used from now on.
    * @param gaps   ids of entries that could not be read
    * @param until  entries dated later were not read
-   * @returns whether the new state lacks entries that the previous one included
+   * @returns whether entries that the previous state included are missing in the new one
    */
   refolded(gaps: ReadonlySet<ByteString>, until: number): boolean {
     let isMissingMore = false;

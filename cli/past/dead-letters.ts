@@ -25,7 +25,7 @@ export function addDeadLetters(program: Command): void {
     .addHelpText(
       "after",
       `
-A daemon that was disconnected for longer than its peers keep commands replaces its state with a snapshot from a peer. Writes that it had acknowledged and
+A daemon that was disconnected for longer than its peers retain commands replaces its state with a snapshot from a peer. Writes that it had acknowledged and
 that are missing from the snapshot, or may be missing, become dead letters: they are stored in dead-letters/ in its data folder, with their signatures.
 dbsync dead-letters find does the same with entries that an evicted daemon has and no member has.
 Run this on the daemon's machine, as its user or as root; the daemon may be running.
@@ -35,7 +35,7 @@ Examples:
   dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
   dbsync dead-letters remove 3f2ab9c1 --data /var/lib/dbsyncd
-${exitCodeHelp("there is no such letter, a letter was not written, or the folder cannot be read")}`,
+${exitCodeHelp("there is no such dead letter, one was not written, or the folder cannot be read")}`,
     );
   addList(command);
   addFind(command);
@@ -80,7 +80,7 @@ function addShow(command: Command): void {
     .usage("[options] <id...>\n\n<id>: its first digits, as list shows them")
     .addHelpText(
       "after",
-      `\nExamples:\n  dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter, or the folder cannot be read")}`,
+      `\nExamples:\n  dbsync dead-letters show 3f2ab9c1 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such dead letter, or the folder cannot be read")}`,
     )
     .action(show);
 }
@@ -93,7 +93,7 @@ function addRemove(command: Command): void {
   )
     .addHelpText(
       "after",
-      `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such letter (then none is removed), or the folder cannot be read")}`,
+      `\nExamples:\n  dbsync dead-letters remove 3f2ab9c1 90b4 --data /var/lib/dbsyncd\n${exitCodeHelp("there is no such dead letter (then none is removed), or the folder cannot be read")}`,
     )
     .action(remove);
 }
@@ -116,7 +116,7 @@ the same ids: write them again from one folder, and remove them from the other f
 Examples:
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
   dbsync dead-letters write-again --all --config /etc/dbsync/dbsyncd.toml -s 10.0.0.1,10.0.0.2 -k private.pem
-${exitCodeHelp("a letter was not written, or may not have been, or the folder cannot be read")}`,
+${exitCodeHelp("a dead letter was not written, or may not have been, or the folder cannot be read")}`,
     )
     .action(writeAgain);
 }

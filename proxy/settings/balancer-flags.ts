@@ -2,7 +2,7 @@
 import { StartError } from "../../net/process/start-error.js";
 import type { Partition } from "../routing/placement-key.js";
 import type { Hash } from "../routing/rendezvous.js";
-import { parseUpstreamAddress } from "../upstream/read-place.js";
+import { parseUpstreamAddress } from "../upstream/parse-upstream-address.js";
 import {
   type BalancerSettings,
   DEFAULT_PORT,
