@@ -2,7 +2,7 @@
 import type { SentBatch } from "./sending.js";
 
 export interface CallsOwner {
-  /** Returns a number greater than all earlier ones. These numbers order the starts and the ends of calls. */
+  /** Returns the next sequence number. Sequence numbers order the starts and the ends of calls. */
   nextMoment(): number;
   /** Counts settled calls. */
   settled(calls: number): void;

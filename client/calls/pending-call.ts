@@ -24,7 +24,7 @@ export class PendingCall implements Waiter {
   readonly settings: CallSettings;
   readonly startedAt: number;
   readonly deadline: number;
-  /** The moments of start and end, from CallsOwner.nextMoment. */
+  /** The sequence numbers of the start and the end, from CallsOwner.nextMoment. */
   readonly startedMoment: number;
   settledMoment = Number.POSITIVE_INFINITY;
   /** The time at which the call settles with the answers received so far; set once a nil or an error has arrived. */

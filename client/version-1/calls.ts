@@ -25,7 +25,7 @@ export class Call implements Sender {
   readonly frame: Buffer;
   readonly startedAt: number;
   readonly deadline: number;
-  /** The moments, not times, of start and end: see CallsOwner. For an unsettled call the end is infinity. */
+  /** The sequence numbers of the start and the end, from CallsOwner.nextMoment; infinity if the call has not settled. */
   readonly startedMoment: number;
   settledMoment = Number.POSITIVE_INFINITY;
   /** The time at which `judgeNow` must be called: the deadline, or the end of the wait after a miss. */

@@ -2,7 +2,7 @@
 import type { Report } from "../shared/outcome.js";
 import type { Address } from "../shared/servers.js";
 
-/** The part of a call that its deliveries use. For moments see CallsOwner. */
+/** The part of a call that its deliveries use. Its moments are sequence numbers; see CallsOwner. */
 export interface Sender {
   readonly frame: Buffer;
   readonly deadline: number;
