@@ -1,9 +1,9 @@
-/** Finds the name that the user probably meant by a misspelt one. */
+/** Finds the name that the user probably meant when a name is misspelt. */
 
 /** The maximum number of different letters. A name with more differences is another word. */
 const MISTAKES_MAX = 3;
 /** The number of correct letters that a name must have for each wrong one. */
-const RIGHT_FOR_EACH = 2;
+const CORRECT_PER_MISTAKE = 2;
 
 /** Returns the nearest name, ignoring case, `-`, `_` and `.`; null if none is near enough. */
 export function nearestName(typed: string, names: Iterable<string>): string | null {
@@ -14,7 +14,10 @@ export function nearestName(typed: string, names: Iterable<string>): string | nu
     const letters = lettersOf(name);
     if (Math.abs(letters.length - typedLetters.length) >= fewest) continue;
     const mistakes = mistakesBetween(typedLetters, letters);
-    if (mistakes >= fewest || mistakes * (RIGHT_FOR_EACH + 1) > Math.max(typedLetters.length, letters.length))
+    if (
+      mistakes >= fewest ||
+      mistakes * (CORRECT_PER_MISTAKE + 1) > Math.max(typedLetters.length, letters.length)
+    )
       continue;
     nearest = name;
     fewest = mistakes;

@@ -241,7 +241,7 @@ function call(reader: TokenReader): Call {
     reader.isExtended = true;
     const read = argumentsOf(reader, name);
     const count = read.arguments?.length ?? 0;
-    if (read.isDistinct === true || count < expected.least || count > expected.most)
+    if (read.isDistinct === true || count < expected.min || count > expected.max)
       throw new SqlMistake("unexpected", position, expected.words);
     return read;
   }

@@ -9,13 +9,13 @@ export type AggregateName = (typeof AGGREGATE_NAMES)[number];
 export const AGGREGATES: ReadonlySet<string> = new Set(AGGREGATE_NAMES);
 
 interface Arguments {
-  readonly least: number;
-  readonly most: number;
+  readonly min: number;
+  readonly max: number;
   /** The expected arguments, for the error. */
   readonly words: string;
 }
 
-const ONE = { least: 1, most: 1 } as const;
+const ONE = { min: 1, max: 1 } as const;
 
 /** The functions that compute a value from one row, with their arguments. */
 export const SCALAR_FUNCTIONS: ReadonlyMap<string, Arguments> = new Map([
@@ -23,6 +23,6 @@ export const SCALAR_FUNCTIONS: ReadonlyMap<string, Arguments> = new Map([
   ["upper", { ...ONE, words: "upper(text)" }],
   ["length", { ...ONE, words: "length(text)" }],
   ["abs", { ...ONE, words: "abs(number)" }],
-  ["round", { least: 1, most: 2, words: "round(number), round(number, digits)" }],
-  ["coalesce", { least: 2, most: 500, words: "coalesce(value, value, …)" }],
+  ["round", { min: 1, max: 2, words: "round(number), round(number, digits)" }],
+  ["coalesce", { min: 2, max: 500, words: "coalesce(value, value, …)" }],
 ]);

@@ -215,7 +215,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: documents that a filter rejects are checked in one step",
     file: "store/commands/collections/candidates.js",
-    find: "if (++looks % STEP_ITEMS === 0)",
+    find: "if (++checked % STEP_ITEMS === 0)",
     replace: "if (false)",
     test: TURNS,
   },

@@ -38,16 +38,16 @@ export function* matching(
   filter: SeenFilter,
   work: Work,
 ): Generator<Found | null> {
-  let looks = 0;
+  let checked = 0;
   for (const [number, bytes] of numbers === null ? documents.numbered() : numbered(documents, numbers)) {
-    const one = met(number, bytes, filter, work);
+    const one = matchOf(number, bytes, filter, work);
     if (one !== null) yield one;
-    if (++looks % STEP_ITEMS === 0) yield null;
+    if (++checked % STEP_ITEMS === 0) yield null;
   }
 }
 
 /** Returns a document if the filter matches it; otherwise null. */
-export function met(number: number, bytes: ByteString, filter: SeenFilter, work: Work): Found | null {
+export function matchOf(number: number, bytes: ByteString, filter: SeenFilter, work: Work): Found | null {
   if (filter.isExpired?.(bytes) === true) return null;
   spend(work, costOf(bytes) + filter.tests);
   return filter.tests === 0 || filter.isMet(readCounted(bytes, work, filter.roots))
@@ -105,26 +105,26 @@ export function* byRange(
   if (range === null) return null;
   yield* ordering(collection, range.index, work.effort);
   if (!isCurrent()) return null;
-  const most = Math.max(STEP_ITEMS, collection.size * LARGE_PART);
-  const numbers = yield* takenInSteps(numbersIn(range), most, isCurrent);
-  if (numbers === null || numbers.length > most) return null;
-  const rising = (a: number, b: number) => a - b;
+  const max = Math.max(STEP_ITEMS, collection.size * LARGE_PART);
+  const numbers = yield* collectInSteps(numbersIn(range), max, isCurrent);
+  if (numbers === null || numbers.length > max) return null;
+  const ascending = (a: number, b: number) => a - b;
   const isShort = numbers.length <= STEP_ITEMS;
   return {
     index: range.index,
-    numbers: isShort ? numbers.sort(rising) : yield* sortedInSteps(numbers, rising),
+    numbers: isShort ? numbers.sort(ascending) : yield* sortedInSteps(numbers, ascending),
   };
 }
 
-/** Collects items in steps until there are more than `most`; returns null if their source has changed between steps. */
-export function* takenInSteps(
+/** Collects items in steps until there are more than `max`; returns null if their source has changed between steps. */
+export function* collectInSteps(
   items: Iterable<number>,
-  most: number,
+  max: number,
   isCurrent: () => boolean,
 ): Generator<void, number[] | null> {
   const numbers: number[] = [];
   for (const one of items) {
-    if (numbers.push(one) > most) break;
+    if (numbers.push(one) > max) break;
     if (numbers.length % STEP_ITEMS !== 0) continue;
     yield;
     if (!isCurrent()) return null;

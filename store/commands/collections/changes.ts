@@ -42,7 +42,7 @@ import {
   type Documents,
   type Found,
   matching,
-  met,
+  matchOf,
   type SeenFilter,
 } from "./candidates.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
@@ -268,7 +268,7 @@ export function finding(target: Target, query: BsonDocument, most: number, steps
     );
   const matches: Found[] = [];
   for (const number of numbers) {
-    const one = met(number, collection.document(number), filter, work);
+    const one = matchOf(number, collection.document(number), filter, work);
     if (one === null) continue;
     work.effort.work(steps);
     if (matches.push(one) === most) break;

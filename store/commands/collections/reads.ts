@@ -16,7 +16,7 @@ import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../../values/c
 import { keyOf } from "../../values/collections/bson-order.js";
 import type { CollectionReading } from "../../values/collections/collection.js";
 import { answered, answeredAll, answeringAll, bytesOf, WRITTEN_STEPS } from "./answers.js";
-import { byEquality, type Found, matching, met, takenInSteps } from "./candidates.js";
+import { byEquality, collectInSteps, type Found, matching, matchOf } from "./candidates.js";
 import {
   documentsAt,
   type Findings,
@@ -158,14 +158,14 @@ function* foundInOrder(
   if (!isAsRead(target, collection)) return null;
   const numbers = numbersIn(plan.range, plan.isBackwards);
   const matches: Found[] = [];
-  for (let looks = 0; looks < STEP_ITEMS; looks++) {
+  for (let checked = 0; checked < STEP_ITEMS; checked++) {
     const next = numbers.next();
     if (next.done === true) return matches;
-    const one = met(next.value, collection.document(next.value), filter, target.work);
+    const one = matchOf(next.value, collection.document(next.value), filter, target.work);
     if (one !== null && matches.push(one) === most) return matches;
   }
   // The index orders the current documents, and these may change between steps.
-  const remaining = yield* takenInSteps(numbers, Number.POSITIVE_INFINITY, () =>
+  const remaining = yield* collectInSteps(numbers, Number.POSITIVE_INFINITY, () =>
     isAsRead(target, collection),
   );
   if (remaining === null) return null;

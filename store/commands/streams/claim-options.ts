@@ -36,13 +36,13 @@ export function claimOptions(argv: readonly ByteString[], at: number): ClaimOpti
   reader.read(at);
   const { force, justId, lastId } = reader;
   // A negative time, or a time after the unit's date, means the unit's date.
-  const isGiven = reader.deliveredAt >= 0 && reader.deliveredAt <= at;
+  const isValidTime = reader.deliveredAt >= 0 && reader.deliveredAt <= at;
   return {
     ids,
     force,
     justId,
     lastId,
-    deliveredAt: isGiven ? reader.deliveredAt : at,
+    deliveredAt: isValidTime ? reader.deliveredAt : at,
     deliveries: reader.deliveries < 0 ? null : Math.min(reader.deliveries, DELIVERIES_MAX),
   };
 }
