@@ -50,7 +50,13 @@ const MAY_LEAVE_NOTHING: ReadonlySet<string> = new Set([
   ...["COPY", "MOVE", "MSETNX", "RENAMENX", "SET", "SETNX", "XGROUP|DESTROY"],
 ]);
 /** Commands that change the expiry time of a key. */
-const TIMES: ReadonlySet<string> = new Set(["EXPIRE", "EXPIREAT", "PERSIST", "PEXPIRE", "PEXPIREAT"]);
+const EXPIRY_COMMANDS: ReadonlySet<string> = new Set([
+  "EXPIRE",
+  "EXPIREAT",
+  "PERSIST",
+  "PEXPIRE",
+  "PEXPIREAT",
+]);
 const RESOLVED = Promise.resolve();
 
 const NOTHING_TO_CANCEL = (): void => {};
@@ -64,7 +70,7 @@ interface Waiter {
 }
 
 /** A waiting client, and whether its command is running now. */
-class Waiting {
+class WaitingClient {
   isRunning = false;
   /**
    * The reply to send if the running command finds nothing, because the client's wait ended while it was running; null
@@ -83,7 +89,7 @@ class Waiting {
 /** A key that clients wait for. */
 class AwaitedKey {
   /** The waiting clients, in the order in which they began to wait. */
-  readonly waiting: Waiting[] = [];
+  readonly waiting: WaitingClient[] = [];
   /** Cancels the timer for the key's expiry, which runs while a client waits for one of its groups. */
   endWatch: (() => void) | null = null;
   readonly db: number;
@@ -118,7 +124,7 @@ export class WaitingClients {
    * already running and its reply will follow
    */
   add(waiter: Waiter): (reply: Reply) => boolean {
-    const waiting = new Waiting(waiter);
+    const waiting = new WaitingClient(waiter);
     const { milliseconds, keys } = waiter.shape;
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
       waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#giveUp(waiting, TIMED_OUT));
@@ -137,7 +143,7 @@ export class WaitingClients {
     if (this.#size === 0 || SERVE_NO_CLIENT.has(name)) return;
     if (reply.kind === "error" || (MAY_LEAVE_NOTHING.has(name) && isNoneOrNothing(reply))) return;
     for (const awaited of this.#namedBy(command, argv, db)) {
-      if (!TIMES.has(name)) this.#mark(awaited);
+      if (!EXPIRY_COMMANDS.has(name)) this.#mark(awaited);
       else this.#retimed(awaited);
     }
   }
@@ -243,12 +249,12 @@ export class WaitingClients {
       if (waiting.isRunning || waiting.isAnswered || shape.type === empty) continue;
       const argv = shape.argvFor(key);
       const sender = this.#senderIn(waiting.waiter.sender, db);
-      const outlook = this.#outlook(shape, key, argv, sender);
-      if (typeof outlook !== "boolean") this.#finish(waiting, outlook);
+      const readiness = this.#readiness(shape, key, argv, sender);
+      if (typeof readiness !== "boolean") this.#finish(waiting, readiness);
       // The key has nothing for the remaining clients either, of which there may be thousands. In streams, however,
       // each client has its own position.
-      if (outlook === false && SIZE_OF[shape.type] !== null) empty = shape.type;
-      if (outlook !== true) continue;
+      if (readiness === false && SIZE_OF[shape.type] !== null) empty = shape.type;
+      if (readiness !== true) continue;
       this.#expected.delete(awaited);
       const reply = this.#path.execute(command, argv, sender);
       if (!(reply instanceof Promise)) {
@@ -262,7 +268,7 @@ export class WaitingClients {
     }
   }
 
-  #settled(waiting: Waiting, { db, key }: AwaitedKey, reply: Reply): void {
+  #settled(waiting: WaitingClient, { db, key }: AwaitedKey, reply: Reply): void {
     waiting.isRunning = false;
     if (!isNothing(reply)) this.#finish(waiting, reply);
     else if (waiting.overdue !== null) this.#finish(waiting, waiting.overdue);
@@ -275,33 +281,33 @@ export class WaitingClients {
    * Returns whether a key has data for a waiting client, or an error if the client's group or its stream was removed.
    * @param argv  the command that would run
    */
-  #outlook(
+  #readiness(
     { type }: WaitShape,
     key: ByteString,
     argv: readonly ByteString[],
     sender: CommandSender,
   ): boolean | ErrorReply {
     if (type === "group") {
-      const outlook = this.#ask(XREADGROUP_OUTLOOK, argv, sender);
-      if (outlook?.kind !== "error") return outlook !== null && !isNothing(outlook);
-      const found = this.#ask(TYPE, ["TYPE", key], sender);
+      const readiness = this.#read(XREADGROUP_OUTLOOK, argv, sender);
+      if (readiness?.kind !== "error") return readiness !== null && !isNothing(readiness);
+      const found = this.#read(TYPE, ["TYPE", key], sender);
       return found?.kind === "status" && found.text === "stream" ? NO_GROUP : NO_STREAM;
     }
-    const found = this.#ask(TYPE, ["TYPE", key], sender);
+    const found = this.#read(TYPE, ["TYPE", key], sender);
     if (found?.kind !== "status" || found.text !== type) return false;
     const size = SIZE_OF[type];
     if (size === null) return true;
-    const elements = this.#ask(size, [size.name, key], sender);
+    const elements = this.#read(size, [size.name, key], sender);
     return elements?.kind === "integer" && elements.value > 0;
   }
 
-  /** Runs a read from memory, which is answered immediately. @returns null if it was not */
-  #ask(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | null {
+  /** Runs a read from memory. @returns the reply, or null if it is not available immediately */
+  #read(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | null {
     const reply = this.#path.execute(command, argv, sender);
     return reply instanceof Promise ? null : reply;
   }
 
-  #giveUp(waiting: Waiting, reply: Reply): boolean {
+  #giveUp(waiting: WaitingClient, reply: Reply): boolean {
     if (waiting.isRunning) {
       waiting.overdue ??= reply;
       return false;
@@ -318,7 +324,7 @@ export class WaitingClients {
       : { db, as, readsAll, isStable, now, lastWrite };
   }
 
-  #finish(waiting: Waiting, reply: Reply): void {
+  #finish(waiting: WaitingClient, reply: Reply): void {
     const { waiter } = waiting;
     waiting.isAnswered = true;
     waiting.cancelTimer();
@@ -345,10 +351,10 @@ export class WaitingClients {
    * Schedules a check of a key after its expiry, for clients that wait for one of its groups. @returns the reply of
    * PTTL, or NaN if it is not known yet
    */
-  #watchEnd({ waiter }: Waiting, awaited: AwaitedKey): number {
+  #watchEnd({ waiter }: WaitingClient, awaited: AwaitedKey): number {
     this.#endWatch(awaited);
     const sender = this.#senderIn(waiter.sender, awaited.db);
-    const remaining = this.#ask(PTTL, ["PTTL", awaited.key], sender);
+    const remaining = this.#read(PTTL, ["PTTL", awaited.key], sender);
     if (remaining?.kind !== "integer") return Number.NaN;
     const milliseconds = Number(remaining.value);
     if (milliseconds >= 0 && milliseconds < TIMER_MS_MAX)
