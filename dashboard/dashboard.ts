@@ -123,7 +123,7 @@ function announce(frame: DashboardFrame): void {
   });
   if (last !== null && last.state !== frame.state) changes.push(`this daemon is ${frame.state}`);
   if (changes.length > 0)
-    setText(byId("told"), `${new Date(frame.now).toLocaleTimeString()}: ${changes.join(", ")}`);
+    setText(byId("announcement"), `${new Date(frame.now).toLocaleTimeString()}: ${changes.join(", ")}`);
 }
 
 addEventListener("resize", () => {

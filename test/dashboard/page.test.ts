@@ -57,7 +57,7 @@ test("the page shows three daemons, one that stops and starts, late writes, and 
   cluster.daemons[2]?.kill("SIGKILL");
   await cluster.daemons[2]?.ended();
   await tab.until(membersAre("disconnected,live,live"));
-  await tab.until(`/127\\.0\\.0\\.1:\\d+ is disconnected/.test(${textOf("told")})`);
+  await tab.until(`/127\\.0\\.0\\.1:\\d+ is disconnected/.test(${textOf("announcement")})`);
   await cluster.start(2);
   await tab.until(membersAre("live,live,live"));
 
