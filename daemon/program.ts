@@ -39,7 +39,7 @@ async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics
   boundYoungGeneration(engineOptions);
   const { logLevel, logFormat } = settings;
   const daemon = await runService(
-    { logLevel, logFormat, lastWords: (problem) => (problem instanceof OutOfMemory ? TOO_SMALL : null) },
+    { logLevel, logFormat, crashText: (problem) => (problem instanceof OutOfMemory ? TOO_SMALL : null) },
     (log, shutDown) => new Daemon({ settings, environment: realEnvironment, known, log, shutDown }),
   );
   hangUps.handle(() => {

@@ -10,7 +10,7 @@ import type { CommandPath } from "../engine/users/command-path.js";
 import { LoadingPath } from "../engine/users/loading-path.js";
 import { LocalPath } from "../engine/users/local-path.js";
 import type { PasswordSecrets } from "../engine/users/password-secrets.js";
-import { readersOf, readUsers, readUsersAgain } from "../engine/users/read-users.js";
+import { permissionWarning, readUsers, readUsersAgain } from "../engine/users/read-users.js";
 import type { Users } from "../engine/users/users.js";
 import type { DaemonInterface } from "../listeners/daemon-interface.js";
 import type { DaemonListener, FamilyCounts } from "../listeners/daemon-listener.js";
@@ -125,7 +125,7 @@ async function secretsOf({ settings, environment }: Core): Promise<PasswordSecre
 }
 
 function warnOfReaders(aclFile: string | null, log: Logger): void {
-  const warning = readersOf(aclFile);
+  const warning = permissionWarning(aclFile);
   if (warning !== null) log.warn(warning);
 }
 

@@ -24,7 +24,7 @@ export abstract class SessionDialect<Request, Reply = string> extends Dialect<Re
     this.#session = session;
   }
 
-  get silenceMost(): number {
+  get silenceMaxMs(): number {
     return this.#host.limits.respIdleTimeout;
   }
 

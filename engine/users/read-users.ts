@@ -11,30 +11,30 @@ import { DEFAULT_USER, Users } from "./users.js";
 
 const OTHERS_READ = 0o004;
 
-/** The listeners through which users connect. */
-export type Doors = Pick<Settings, UserListenerName | "allowAnonymous">;
+/** The settings of the listeners through which users connect. */
+export type ListenerSettings = Pick<Settings, UserListenerName | "allowAnonymous">;
 
 /**
  * Reads the users of a file.
  * @param secrets  receives the passwords, or null if only their hashes are needed
- * @throws StartError  the file cannot be read, or clients on other machines could connect without a password; states
- * the cures
+ * @throws StartError  the file cannot be read, or clients on other machines could connect without a password; the
+ * message states how to fix this
  */
 export function readUsers(
-  settings: Doors & Pick<Settings, "aclFile">,
+  settings: ListenerSettings & Pick<Settings, "aclFile">,
   secrets: PasswordSecrets | null = null,
 ): Users {
   const users = new Users(settings.aclFile, secrets);
-  checkDoors(users, settings);
+  requirePasswords(users, settings);
   return users;
 }
 
 /**
  * Reads the users again while clients are being served. Access without a password must not become possible because the
  * file was emptied, or lost its line for the default user.
- * @throws StartError  states the cures
+ * @throws StartError  the message states how to fix this
  */
-export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "aclFile">): Users {
+export function readUsersAgain(before: Users, settings: ListenerSettings & Pick<Settings, "aclFile">): Users {
   const users = readUsers(settings, before.secrets);
   if (before.anonymous !== null || users.anonymous === null || users.isDefaultGiven) return users;
   const { aclFile } = settings;
@@ -49,9 +49,9 @@ export function readUsersAgain(before: Users, settings: Doors & Pick<Settings, "
 /**
  * Checks that a login is required on every address other than loopback, even with TLS, which does not authenticate
  * clients.
- * @throws StartError  states the cures
+ * @throws StartError  the message states how to fix this
  */
-export function checkDoors(users: Users, settings: Doors): void {
+export function requirePasswords(users: Users, settings: ListenerSettings): void {
   const open = users.withoutPassword;
   if (open === null || settings.allowAnonymous) return;
   for (const name of USER_LISTENER_NAMES) {
@@ -71,7 +71,7 @@ export function checkDoors(users: Users, settings: Doors): void {
  * Returns a warning if other users of this machine can read the file with the user names and password hashes, otherwise
  * null.
  */
-export function readersOf(aclFile: string | null): string | null {
+export function permissionWarning(aclFile: string | null): string | null {
   if (aclFile === null || ((statSync(aclFile, { throwIfNoEntry: false })?.mode ?? 0) & OTHERS_READ) === 0)
     return null;
   return `${aclFile} can be read by all users of this machine, but contains passwords or their hashes: chmod o= ${aclFile}`;

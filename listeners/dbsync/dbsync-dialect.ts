@@ -95,7 +95,7 @@ export class DbsyncDialect extends Dialect<Buffer> {
   }
 
   /** The time after which a silent client is disconnected. php-dbsync's daemon has the same limit. */
-  get silenceMost(): number {
+  get silenceMaxMs(): number {
     return this.#server.host.limits.idleTimeout;
   }
 

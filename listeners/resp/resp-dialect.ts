@@ -128,7 +128,7 @@ export class RespDialect extends Dialect<Argv> {
     return argv;
   }
 
-  get silenceMost(): number {
+  get silenceMaxMs(): number {
     const { subscriptions } = this.#session;
     return subscriptions?.isEmpty === false ? 0 : this.#server.host.limits.respIdleTimeout;
   }

@@ -87,7 +87,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     if (this.#state !== "open" || this.#isBusy) return;
     const { limits, log } = this.#registry;
     const silent = now - this.activeAt;
-    const max = this.#dialect.silenceMost;
+    const max = this.#dialect.silenceMaxMs;
     if (this.#dialect.isMidRequest && silent >= limits.idleTimeout) {
       this.#close(closing("frame-unfinished", "the remainder did not arrive within --idle-timeout"));
     } else if (max > 0 && silent >= max) {

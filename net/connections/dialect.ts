@@ -192,7 +192,7 @@ export abstract class Dialect<Request> {
   abstract problem(isEnded: boolean): Closing | null;
 
   /** The milliseconds for which a client may be silent between requests, or 0 for no limit. */
-  abstract readonly silenceMost: number;
+  abstract readonly silenceMaxMs: number;
 
   /** Called before the requests of a turn are served. @param now  `uptime` milliseconds */
   begin?(now: number): void;

@@ -11,7 +11,7 @@ export interface ProgramOptions {
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** Returns the log line for an uncaught exception, or null (the default) for the line that reports a bug. */
-  readonly lastWords?: (problem: unknown) => string | null;
+  readonly crashText?: (problem: unknown) => string | null;
 }
 
 export interface Program<S extends Service> {
@@ -27,7 +27,7 @@ export interface Program<S extends Service> {
  * @throws StartError  it could not be started
  */
 export async function runService<S extends Service>(
-  { logLevel, logFormat, lastWords = () => null }: ProgramOptions,
+  { logLevel, logFormat, crashText = () => null }: ProgramOptions,
   make: (log: Logger, shutDown: () => void) => Promise<S> | S,
 ): Promise<Program<S>> {
   const { logger: log, close } = await openLog(logLevel, logFormat);
@@ -36,7 +36,7 @@ export async function runService<S extends Service>(
   };
   // Only a bug causes an uncaught exception; invalid input never does.
   const crash = (problem: unknown) => {
-    log.fatal({ err: problem }, lastWords(problem) ?? BUG);
+    log.fatal({ err: problem }, crashText(problem) ?? BUG);
     exit(EXIT_FAILED);
   };
   process.on("uncaughtException", crash);

@@ -41,7 +41,7 @@ export class LineDialect extends Dialect<ByteString> {
     this.#session = session;
   }
 
-  get silenceMost(): number {
+  get silenceMaxMs(): number {
     return this.#host.limits.silenceTimeout;
   }
 

@@ -1,6 +1,6 @@
 /** The ACL commands: the users of the listener, and their permissions. Texts: redis-server 7.0. */
 
-import { checkDoors, readUsersAgain } from "../../../engine/users/read-users.js";
+import { readUsersAgain, requirePasswords } from "../../../engine/users/read-users.js";
 import { refusalOf } from "../../../engine/users/user-session.js";
 import { DEFAULT_USER, flagsOf, userLine } from "../../../engine/users/users.js";
 import { StartError } from "../../../net/process/start-error.js";
@@ -84,7 +84,7 @@ function setUser({ server }: RespSession, argv: readonly ByteString[]): Reply {
   try {
     const changed = server.host.users.changed(name, rules);
     return withErrors(() => {
-      checkDoors(changed, server.daemon.settings);
+      requirePasswords(changed, server.daemon.settings);
       server.host.users.become(changed);
     });
   } catch (problem) {

@@ -4,7 +4,7 @@
  * configuration again.
  */
 
-import { checkDoors } from "../../../engine/users/read-users.js";
+import { requirePasswords } from "../../../engine/users/read-users.js";
 import { DEFAULT_USER } from "../../../engine/users/users.js";
 import type { LogLevel } from "../../../net/process/log.js";
 import { StartError } from "../../../net/process/start-error.js";
@@ -128,7 +128,7 @@ const requirepass: Setting = {
       value === "" ? ["nopass"] : ["resetpass", `>${value}`],
     );
     try {
-      checkDoors(users, server.daemon.settings);
+      requirePasswords(users, server.daemon.settings);
     } catch (problem) {
       if (!(problem instanceof StartError)) throw problem;
       return problem.message;
