@@ -163,18 +163,19 @@ export function dropIndexes(data: Data, argv: readonly ByteString[], unit: Unit)
   const names = specOf(request, ["index"]).get("index");
   const entry = collectionAt(data, namespace);
   if (entry === undefined) throw missing(namespace);
-  // Documents that the dropped index has hidden must not appear again.
-  removeExpired(data, entry, unit.at);
   const { specs } = entry.value;
   const dropped =
     names === "*"
       ? new Set(specs)
       : new Set((isArray(names) ? names : [names]).map((one) => found(one, specs)));
-  if (dropped.size > 0)
+  if (dropped.size > 0) {
+    // No document that a dropped index has hidden may appear again.
+    removeExpired(data, entry, unit.at, Number.POSITIVE_INFINITY);
     data.collections.index(
       entry,
       specs.filter((spec) => !dropped.has(spec)),
     );
+  }
   return answered(new Map([["nIndexesWas", count(specs.length + 1)]]), request);
 }
 

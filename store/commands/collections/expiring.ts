@@ -44,8 +44,16 @@ function entriesOf({ index, until }: Expiry): Generator<readonly [key: OrderedKe
   return index.ordered.between([DATE_MIN], [new BsonDate(until)]);
 }
 
-/** Removes documents that have expired by a unit's date, the earliest first. The removal is not visible to clients. */
-export function removeExpired(data: Data, entry: Typed<Collection> | undefined, at: number): void {
+/**
+ * Removes documents that have expired by a unit's date, the earliest first. The removal is not visible to clients.
+ * @param max  the maximum number of documents that are removed for each index
+ */
+export function removeExpired(
+  data: Data,
+  entry: Typed<Collection> | undefined,
+  at: number,
+  max = REMOVED_MAX,
+): void {
   if (entry === undefined) return;
   for (const { index, until } of expiriesOf(entry.value, at)) {
     // The previous removal may have discarded the indexes.
@@ -54,7 +62,7 @@ export function removeExpired(data: Data, entry: Typed<Collection> | undefined, 
     const numbers = new Set<number>();
     for (const [, number] of entriesOf({ index: current, until })) {
       numbers.add(number);
-      if (numbers.size === REMOVED_MAX) break;
+      if (numbers.size === max) break;
     }
     if (numbers.size === 0) continue;
     data.collections.removeExpired(

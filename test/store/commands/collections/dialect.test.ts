@@ -170,6 +170,19 @@ test("dropping an index does not show documents again that had expired", () => {
   assert.equal(store.all(), "{_id:2}");
 });
 
+test("dropping an index removes more expired documents than one write does, and undo restores them", () => {
+  store.run("CREATEINDEXES", '{"key":{"d":1},"name":"d","expireAfterSeconds":0}');
+  insert(...Array.from({ length: 2500 }, (_, i) => `{"_id":${i},"d":{"$date":{"$numberLong":"1"}}}`));
+  const before = store.state();
+  store.records = [];
+  assert.match(store.run("DROPINDEXES", '{"index":"none"}'), /^MONGO 27/);
+  assert.ok(store.state() === before, "a refused drop removes nothing");
+  assert.match(store.run("DROPINDEXES", '{"index":"d"}'), /nIndexesWas:2/);
+  assert.equal(store.all(), "");
+  store.database.undo(store.records);
+  assert.ok(store.state() === before, "undo restores all of them");
+});
+
 test("a read finds no expired document even if a write removes only some, and their values can be inserted again", () => {
   store.run(
     "CREATEINDEXES",
