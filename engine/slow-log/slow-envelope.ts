@@ -22,11 +22,11 @@ export interface SlowEnvelope {
 
 const MICROSECONDS = 1000;
 
-/** @param now  milliseconds since 1970 @param most  maximum number of stored entries */
+/** @param now  milliseconds since 1970 @param max  the maximum number of stored entries */
 export function noteSlowEnvelope(
   slowLog: SlowLog,
   { body, remote, name, milliseconds, traceparent }: SlowEnvelope,
-  { now, most }: { readonly now: number; readonly most: number },
+  { now, max }: { readonly now: number; readonly max: number },
 ): void {
   const { commands } = readBody(body);
   const [first = []] = commands;
@@ -36,5 +36,5 @@ export function noteSlowEnvelope(
   const argv = more === 0 ? shown : [...shown, `(and ${more} more ${more === 1 ? "command" : "commands"})`];
   const at = Math.floor(now / 1000);
   const microseconds = Math.round(milliseconds * MICROSECONDS);
-  slowLog.add({ at, microseconds, argv, remote, name, traceparent }, most);
+  slowLog.add({ at, microseconds, argv, remote, name, traceparent }, max);
 }

@@ -33,13 +33,13 @@ export class SlowLog {
     return this.#entries;
   }
 
-  /** @param most  maximum number of stored entries */
-  add(entry: Omit<SlowEntry, "id">, most: number): void {
+  /** @param max  the maximum number of stored entries */
+  add(entry: Omit<SlowEntry, "id">, max: number): void {
     const shown = shortened(entry.argv);
     const { traceparent } = entry;
     const argv = traceparent === undefined ? shown : [...shown, `(traceparent ${traceparent})`];
     this.#entries.unshift({ ...entry, argv, id: this.#nextId++ });
-    if (this.#entries.length > most) this.#entries.length = most;
+    if (this.#entries.length > max) this.#entries.length = max;
   }
 
   reset(): void {

@@ -138,7 +138,7 @@ export class SessionV2 implements Session {
     if (slowLog === null || (!(answer instanceof Promise) && answer.kind === "refused")) return;
     const { key = "", label = key.slice(0, KEY_DIGITS) } = this.#signerOf(body);
     const envelope = { body, remote: this.#connection.remote, name: label, milliseconds, traceparent };
-    noteSlowEnvelope(slowLog, envelope, { now: environment.clock(), most: limits.slowlogLength });
+    noteSlowEnvelope(slowLog, envelope, { now: environment.clock(), max: limits.slowlogLength });
   }
 
   malformed(detail: string): Closing {
