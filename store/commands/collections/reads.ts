@@ -144,7 +144,7 @@ function* foundInOrder(
   target: Target,
   query: BsonDocument,
   order: BsonDocument,
-  most: number,
+  max: number,
 ): Generator<void, readonly Found[] | null> {
   const collection = collectionAt(target.data, target.namespace)?.value;
   if (target.operators === null || collection === undefined) return null;
@@ -162,7 +162,7 @@ function* foundInOrder(
     const next = numbers.next();
     if (next.done === true) return matches;
     const one = matchOf(next.value, collection.document(next.value), filter, target.work);
-    if (one !== null && matches.push(one) === most) return matches;
+    if (one !== null && matches.push(one) === max) return matches;
   }
   // The index orders the current documents, and these may change between steps.
   const remaining = yield* collectInSteps(numbers, Number.POSITIVE_INFINITY, () =>
@@ -171,7 +171,7 @@ function* foundInOrder(
   if (remaining === null) return null;
   for (const one of matching(documents, remaining, filter, target.work)) {
     if (one === null) yield;
-    else if (matches.push(one) === most) break;
+    else if (matches.push(one) === max) break;
   }
   return matches;
 }

@@ -55,7 +55,7 @@ export interface Work {
 /** Counts rows that are about to be checked. @throws CommandFailure if there are too many */
 export function spend(evaluation: Evaluation, rows: number): void {
   evaluation.work.rows += rows;
-  lookAt(evaluation, rows);
+  countScanned(evaluation, rows);
   if (evaluation.work.rows > WORK_MAX) throw failure(evaluation, "tooMuchWork", String(WORK_MAX));
 }
 
@@ -63,7 +63,7 @@ export function spend(evaluation: Evaluation, rows: number): void {
  * Counts rows only towards the unit's budget: the statement's own limit must not change for recorded statements.
  * @throws TooMuch
  */
-export function lookAt({ data }: Evaluation, rows: number): void {
+export function countScanned({ data }: Evaluation, rows: number): void {
   data.effort.work(rows * STEPS_A_ROW);
 }
 

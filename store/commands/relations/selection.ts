@@ -8,7 +8,7 @@ import type { Row, Scalar } from "../../values/relations/cell.js";
 import type { NumberedRows, Table } from "../../values/relations/table.js";
 import { condition, constantOf, countCalculated, rowScope, rowsAStep } from "./compiled.js";
 import { demandsOf, isEquality } from "./equalities.js";
-import { type Evaluation, lookAt, spend } from "./evaluation.js";
+import { countScanned, type Evaluation, spend } from "./evaluation.js";
 import {
   isText,
   positionOf,
@@ -37,7 +37,7 @@ export function* selected(
       : (yield* numbersOf(demand, (value) => table.equal(demand.position, value))).map((number) =>
           table.row(number),
         );
-  if (demand !== null) lookAt(evaluation, demand.values.length - 1);
+  if (demand !== null) countScanned(evaluation, demand.values.length - 1);
   spend(evaluation, candidates.length);
   countCalculated(evaluation, candidates.length, [where]);
   const rows = yield* filtered(candidates, holds, rowsAStep([where]));
@@ -88,7 +88,7 @@ export function matching(
   const holds = where === null ? () => true : condition(where, rowScope(columns, evaluation), evaluation);
   const demand =
     where === null || table.size < INDEXED_ROWS_MIN ? null : demanded(columns, where, evaluation, table);
-  lookAt(evaluation, demand === null ? table.size : demand.values.length - 1);
+  countScanned(evaluation, demand === null ? table.size : demand.values.length - 1);
   const candidates =
     demand === null
       ? table.numbered()
@@ -99,7 +99,7 @@ export function matching(
   if (where !== null) countCalculated(evaluation, count, [where]);
   for (const [number, row] of candidates) {
     if (!holds(row)) continue;
-    lookAt(evaluation, 1);
+    countScanned(evaluation, 1);
     numbers.push(number);
     rows.push(row);
   }

@@ -116,14 +116,14 @@ function included(document: BsonDocument, { fields }: Branch, root: BsonDocument
   for (const [name, value] of document) {
     const node = fields.get(name);
     if (node === undefined || (typeof node === "object" && "computed" in node)) continue;
-    const projected = isBranch(node) ? includedIn(value, node, root) : keptLeaf(node, value, root);
+    const projected = isBranch(node) ? includedIn(value, node, root) : includedLeaf(node, value, root);
     if (projected !== undefined) result.set(name, projected);
   }
   addComputed(result, fields, root);
   return result;
 }
 
-function keptLeaf(leaf: Leaf, value: Bson, root: BsonDocument): Bson | undefined {
+function includedLeaf(leaf: Leaf, value: Bson, root: BsonDocument): Bson | undefined {
   if (leaf === "in") return value;
   return typeof leaf === "object" && "shown" in leaf ? leaf.shown(value, root) : undefined;
 }
@@ -165,13 +165,13 @@ function excluded(document: BsonDocument, { fields }: Branch, root: BsonDocument
         ? value
         : isBranch(node)
           ? excludedIn(value, node, root)
-          : keptOut(node, value, root);
+          : notExcludedLeaf(node, value, root);
     if (projected !== undefined) result.set(name, projected);
   }
   return result;
 }
 
-function keptOut(leaf: Leaf, value: Bson, root: BsonDocument): Bson | undefined {
+function notExcludedLeaf(leaf: Leaf, value: Bson, root: BsonDocument): Bson | undefined {
   return typeof leaf === "object" && "shown" in leaf ? leaf.shown(value, root) : value;
 }
 
@@ -189,12 +189,12 @@ function sliced(operand: Bson): Shown {
   const from = integerIn(first ?? null, "$slice");
   if (!isArray(operand))
     return (value) => (isArray(value) ? (from < 0 ? value.slice(from) : value.slice(0, from)) : value);
-  const most = operand.length === 2 ? integerIn(second as Bson, "$slice") : 0;
-  if (most <= 0) throw badValue("$slice takes a count, or two numbers, the second of them positive");
+  const count = operand.length === 2 ? integerIn(second as Bson, "$slice") : 0;
+  if (count <= 0) throw badValue("$slice takes a count, or two numbers, the second of them positive");
   return (value) => {
     if (!isArray(value)) return value;
     const start = from < 0 ? Math.max(0, value.length + from) : from;
-    return value.slice(start, start + most);
+    return value.slice(start, start + count);
   };
 }
 
