@@ -5,7 +5,12 @@
 
 import type { PackedEntry } from "../../protocol/members/member-packing.js";
 import type { Member } from "./member.js";
-import { type ClusterState, factsOf, listening, type MessageFigures } from "./shared/cluster-state.js";
+import {
+  type ClusterState,
+  factsOf,
+  type MessageFigures,
+  membersWithStatus,
+} from "./shared/cluster-state.js";
 
 export class ChannelMessages {
   readonly #cluster: ClusterState<Member>;
@@ -20,13 +25,13 @@ export class ChannelMessages {
 
   /** Whether any member accepts messages. */
   get hasReceivers(): boolean {
-    for (const { speech } of listening(this.#cluster)) if (speech.acceptsMessages) return true;
+    for (const { speech } of membersWithStatus(this.#cluster)) if (speech.acceptsMessages) return true;
     return false;
   }
 
   /** Passes an envelope of messages to all members that are connected now, without waiting for any of them. */
   speak(message: PackedEntry): void {
-    for (const member of listening(this.#cluster))
+    for (const member of membersWithStatus(this.#cluster))
       if (member.speech.acceptsMessages && !member.speech.enqueue(message))
         this.#cluster.notices.warn(`messages to ${member.id}`, factsOf(member), DROPPED);
   }

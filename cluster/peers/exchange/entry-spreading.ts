@@ -5,7 +5,7 @@
  * docs/architecture.md "How daemons agree".
  */
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
-import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
+import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import type { Outbox } from "./outbox.js";
 import { Packer } from "./packing.js";
 import { PendingRequests } from "./pending-requests.js";
@@ -137,7 +137,7 @@ export class EntrySpreading {
     this.#sendsAcksSoon = true;
     this.#cluster.soon(() => {
       this.#sendsAcksSoon = false;
-      for (const member of listening(this.#cluster)) member.sendAcks();
+      for (const member of membersWithStatus(this.#cluster)) member.sendAcks();
     });
   }
 
@@ -170,7 +170,7 @@ export class EntrySpreading {
   }
 
   #offerRipe(): void {
-    for (const member of listening(this.#cluster)) {
+    for (const member of membersWithStatus(this.#cluster)) {
       const ticks = member.offerPace.ticksToOffer(this.#ticks);
       if (ticks === 0) continue;
       const count = this.#offerTo(member, this.#ripe.slice(0, ticks).flat());
@@ -194,13 +194,13 @@ export class EntrySpreading {
 
   #live(): number {
     let bits = 0;
-    for (const { bit } of listening(this.#cluster)) bits |= bit;
+    for (const { bit } of membersWithStatus(this.#cluster)) bits |= bit;
     return bits;
   }
 
   #request(requests: ReadonlyMap<number, readonly OrderKey[]>): void {
     if (requests.size === 0) return;
-    for (const member of listening(this.#cluster)) {
+    for (const member of membersWithStatus(this.#cluster)) {
       const orderKeys = requests.get(member.bit) ?? [];
       for (const part of parts(orderKeys, this.#cluster.limits.maxOrderKeys)) {
         member.connection.send({ kind: "want", orderKeys: part });
@@ -216,7 +216,7 @@ export class EntrySpreading {
 
   #settle(state: ReplicationState): void {
     if (state.pendingAcks !== 0) {
-      for (const member of listening(this.#cluster)) {
+      for (const member of membersWithStatus(this.#cluster)) {
         if ((state.pendingAcks & member.bit) !== 0) this.acknowledge(state.orderKey, member);
       }
       state.pendingAcks = 0;
@@ -227,7 +227,7 @@ export class EntrySpreading {
   #pushAtOnce(state: ReplicationState, given: AtOnce): void {
     state.atOnce = null;
     let isToOffer = false;
-    for (const { bit, outbox } of listening(this.#cluster)) {
+    for (const { bit, outbox } of membersWithStatus(this.#cluster)) {
       if (((state.has | state.sent) & bit) === 0 && !outbox.pushAtOnce(given)) isToOffer = true;
     }
     if (isToOffer) this.#fresh.push(state);
@@ -238,7 +238,7 @@ export class EntrySpreading {
    * entries.
    */
   #offer(states: readonly ReplicationState[]): void {
-    for (const member of listening(this.#cluster)) this.#offerTo(member, states);
+    for (const member of membersWithStatus(this.#cluster)) this.#offerTo(member, states);
   }
 
   /** @returns how many entries the member is not known to have */

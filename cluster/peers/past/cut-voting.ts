@@ -14,7 +14,7 @@ import {
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
 import type { Cut } from "../../../timeline/snapshots/snapshot-making.js";
-import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
+import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
 import type { CommonPast } from "./common-past.js";
 
@@ -110,7 +110,7 @@ export class CutVoting {
     const signed = this.#sign(cuts);
     for (const cut of cuts) this.#count(cut);
     if (signed.length > 0 || this.#isChanged) this.#save(signed);
-    for (const voter of listening(this.#cluster)) if (voter.isCatchingUp) this.joined(voter);
+    for (const voter of membersWithStatus(this.#cluster)) if (voter.isCatchingUp) this.joined(voter);
     this.#help(now);
   }
 
@@ -124,7 +124,9 @@ export class CutVoting {
     const peering = this.#cluster;
     const { ids } = electorateIn(peering);
     const { catchUpStuckMs, snapshotHoldMs } = peering.limits;
-    const isStuck = [...listening(peering)].some(({ id, isCatchingUp }) => isCatchingUp && ids.has(id));
+    const isStuck = [...membersWithStatus(peering)].some(
+      ({ id, isCatchingUp }) => isCatchingUp && ids.has(id),
+    );
     if (now >= this.#calmFrom) this.#helpPause = catchUpStuckMs;
     if (!isStuck) this.#stuckSince = null;
     else if (now - (this.#stuckSince ??= now) > this.#helpPause) {
@@ -209,7 +211,8 @@ export class CutVoting {
       if (signed.length === 0) return;
       this.#unsaved = this.#unsaved.filter((vote) => !signed.includes(vote));
       for (const vote of signed) this.#keep(peering.identity.id, vote);
-      for (const { connection } of listening(peering)) connection.send({ kind: "cuts", votes: signed });
+      for (const { connection } of membersWithStatus(peering))
+        connection.send({ kind: "cuts", votes: signed });
     });
   }
 

@@ -197,7 +197,7 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
  * Yields the members that have sent a status. Before its first status a member accepts no long messages; a later
  * comparison finds the entries that such a member is missing.
  */
-export function* listening<Member extends ConnectedMember>({
+export function* membersWithStatus<Member extends ConnectedMember>({
   members,
 }: ClusterState<Member>): Generator<Member> {
   for (const member of members.values()) if (member.status !== null) yield member;
@@ -214,7 +214,7 @@ export const factsOf = ({
 
 /** Requests the totals of the entries up to a date from all connected members. */
 export function requestReports(cluster: ClusterState, at: number): void {
-  for (const { connection } of listening(cluster)) connection.send({ kind: "report-request", at });
+  for (const { connection } of membersWithStatus(cluster)) connection.send({ kind: "report-request", at });
 }
 
 /** Whether all configured members are connected, or have had time to connect. */

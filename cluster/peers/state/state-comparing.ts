@@ -22,7 +22,7 @@ import {
   UNCOMPARED,
 } from "../../../timeline/state-digests.js";
 import type { Timeline } from "../../../timeline/timeline.js";
-import { type ClusterState, type ConnectedMember, listening } from "../shared/cluster-state.js";
+import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import { electorateIn } from "../shared/electorate.js";
 import { isSameTotals, totalsUpTo } from "../shared/totals.js";
 import { StateDifferences } from "./state-differences.js";
@@ -160,7 +160,7 @@ export class StateComparing {
 
   get #comparable(): ConnectedMember[] {
     const { limits } = this.#cluster;
-    return [...listening(this.#cluster)].filter(
+    return [...membersWithStatus(this.#cluster)].filter(
       ({ connection: { knows, unsentBytes }, status }) =>
         knows.has(KNOWS_STATES) && status?.state === "live" && unsentBytes < limits.maxUnsentBytes,
     );
