@@ -294,13 +294,13 @@ interface Caller {
 type Method = (this: Caller, ...argv: Argument[]) => Promise<ReplyValue>;
 
 /** The prototypes that already have the methods. */
-const equipped = new WeakSet<object>();
+const withMethods = new WeakSet<object>();
 
-/** Adds the methods to the client's class. Only `createClient` does this, so `dbsyncSend` does not pay for it. */
+/** Adds the methods to the client's class. Only `createClient` does this, so that `dbsyncSend` avoids the cost. */
 export function withCommands<Client extends Caller>(client: Client): Client & CommandMethods {
   const { prototype } = client.constructor;
-  if (!equipped.has(prototype)) {
-    equipped.add(prototype);
+  if (!withMethods.has(prototype)) {
+    withMethods.add(prototype);
     for (const name of NAMES.split(" ")) {
       const method: Method = function (...argv) {
         return this.call([name, ...argv]);

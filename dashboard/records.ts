@@ -17,7 +17,7 @@ import type { SignedReply, SigningClient } from "./signing-client.js";
 import { countText } from "./texts.js";
 
 const UNITS_MAX = 200;
-const LETTERS_MAX = 50;
+const DEAD_LETTERS_MAX = 50;
 const MINUTE_MS = 60_000;
 
 export function prepareLog(client: SigningClient): void {
@@ -67,10 +67,10 @@ export async function showDeadLetters(client: SigningClient): Promise<void> {
   let note = "No dead letters: all acknowledged writes of this daemon are in its timeline.";
   try {
     const { letters, left } = fieldsOf(
-      await client.call(["TIMELINE", "DEADLETTERS", "LIMIT", String(LETTERS_MAX)]),
+      await client.call(["TIMELINE", "DEADLETTERS", "LIMIT", String(DEAD_LETTERS_MAX)]),
     );
-    rows = itemsOf(letters).map(letterRow);
-    const more = Number(left) > 0 ? `; ${countText(Number(left))} newer letters are not shown` : "";
+    rows = itemsOf(letters).map(deadLetterRow);
+    const more = Number(left) > 0 ? `; ${countText(Number(left))} newer dead letters are not shown` : "";
     if (rows.length > 0)
       note = `${countText(rows.length)} shown${more}. To write them again or remove them, run dbsync dead-letters on this daemon's machine.`;
   } catch (problem) {
@@ -82,7 +82,7 @@ export async function showDeadLetters(client: SigningClient): Promise<void> {
   show("letters", rows, note);
 }
 
-function letterRow(item: SignedReply): Cell[] {
+function deadLetterRow(item: SignedReply): Cell[] {
   const fields = fieldsOf(item);
   const { commands, id, state, reason } = fields;
   return [

@@ -13,7 +13,7 @@ export function writePush(parts: readonly ByteString[], protocol: 2 | 3): ByteSt
   return bytes;
 }
 
-/** The channel on which RESP2 reports cached copies. */
+/** The channel on which RESP2 clients receive the names of keys whose cached copies are invalid. */
 const INVALIDATE_CHANNEL = "__redis__:invalidate";
 
 /** Returns the message that reports invalid cached copies of keys. @param keys  the keys, or null for all keys */
